@@ -1,0 +1,113 @@
+"""The one description of a run that page, command line, HTTP and adapter file share. Imports no torch."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from reft_engine.data import ColumnMapping
+from reft_engine.errors import ConfigError
+from reft_engine.positions import PositionSpec
+
+Method = Literal["loreft", "direft"]
+
+
+def parse_layers(value: Any) -> Any:
+    """Read ``"all"``, ``"3;9;18"``, ``"0-7"`` or a list of block indices (counted from 0) into a sorted tuple."""
+    if isinstance(value, str):
+        text = value.strip().lower().replace(",", ";").replace(" ", "")
+        if text == "all":
+            return "all"
+        found: set[int] = set()
+        for part in filter(None, text.split(";")):
+            low, dash, high = part.partition("-")
+            if not low.isdigit() or (dash and not high.isdigit()) or len(part) > 9:
+                raise ConfigError(f"'{value[:40]}' is not a list of layers; write all, 3;9;18 or 0-7.", "layers")
+            found.update(range(int(low), int(high or low) + 1))
+        value = found
+    if isinstance(value, (list, tuple, set, frozenset)):
+        layers = tuple(sorted({int(layer) for layer in value}))
+        if not layers or layers[0] < 0:
+            raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers")
+        return layers
+    raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers")
+
+
+def _canonical_positions(value: Any) -> str:
+    return str(PositionSpec.parse(str(value)))
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _first_problem(error) from None
+
+    @classmethod
+    def read(cls, values: Any) -> Self:
+        """Validate plain data, as read from JSON, into this spec. Raises ConfigError."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise _first_problem(error) from None
+
+
+def _first_problem(error: ValidationError) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    return ConfigError(f"{field or 'The settings'}: {first['msg']}.", field)
+
+
+class ReftConfig(_Frozen):
+    """What is edited: method, rank, which layers and which prompt tokens."""
+
+    method: Method = "loreft"
+    rank: int = Field(4, ge=1, le=4096)
+    """Dimension of the edited subspace, at most the hidden size."""
+    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(parse_layers)] = "all"
+    """Blocks whose output is edited, counted from 0."""
+    positions: Annotated[str, BeforeValidator(_canonical_positions)] = "f7+l7"
+    """Which prompt tokens are edited; see `positions.PositionSpec`."""
+    tied: bool = True
+    """One edit per layer for prefix and suffix; False gives each its own."""
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    """Share of the edit's rank-sized coefficients dropped in training."""
+
+    @property
+    def groups(self) -> int:
+        """Edits per layer: 2 for an untied two-sided rule, else 1."""
+        return 2 if not self.tied and PositionSpec.parse(self.positions).two_sided else 1
+
+
+class TrainConfig(_Frozen):
+    """How the edit is trained."""
+
+    epochs: int = Field(3, ge=1, le=10_000)
+    learning_rate: float = Field(9e-4, gt=0, le=1.0)
+    """Peak rate of AdamW; rises over the warm-up, then falls linearly to zero."""
+    batch_size: int = Field(8, ge=1, le=4096)
+    """Rows per forward pass."""
+    gradient_accumulation: int = Field(1, ge=1, le=1024)
+    """Forward passes per optimiser step."""
+    warmup_ratio: float = Field(0.1, ge=0.0, le=1.0)
+    """Share of all steps over which the rate rises."""
+    weight_decay: float = Field(0.0, ge=0.0, le=1.0)
+    """Decay of W and b; the orthonormal factor is never decayed."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this L2 norm."""
+    max_length: int = Field(512, ge=8, le=1_000_000)
+    """Longest row in tokens; the answer of a longer row is cut at its end."""
+    held_out: float = Field(0.1, ge=0.0, le=0.9)
+    """Share of rows kept away from training to measure what was learned."""
+    seed: int = Field(42, ge=0, le=2**31 - 1)
+
+
+class RunSpec(_Frozen):
+    """Everything that makes a run: base model, edit, training."""
+
+    base: str = Field("starter", min_length=1, max_length=300)
+    reft: ReftConfig = ReftConfig()
+    train: TrainConfig = TrainConfig()
+    mapping: ColumnMapping | None = None
