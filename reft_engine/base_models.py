@@ -1,0 +1,106 @@
+"""Loads a base model: the bundled starter, a local folder, or a Hub id. safetensors only, never remote code."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reft_engine import blocks
+from reft_engine.errors import ModelLoadError
+
+STARTER = "starter"
+_STARTER_FOLDER = Path(__file__).parent / "starter"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+
+# Stands in where a tokenizer brings no chat template; the text is stored with every adapter.
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'].capitalize() }}: {{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A frozen base model with its tokenizer and the template that renders conversations for it."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    revision: str | None
+    template: str
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks."""
+        return len(blocks.find_blocks(self.model))
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the hidden states."""
+        return blocks.hidden_size(self.model)
+
+    @property
+    def context(self) -> int:
+        """Longest row in tokens that the model was made for."""
+        return int(getattr(self.model.config, "max_position_embeddings", 0) or 2048)
+
+    @property
+    def parameters(self) -> int:
+        """Weights of the base model, none of which is trained."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        found: torch.device = next(self.model.parameters()).device
+        return found
+
+
+def load_base(name: str = STARTER, device: str | None = None) -> Base:
+    """Load a frozen base model.
+
+    Args:
+        name: ``"starter"``, a local folder, or a Hub id such as ``owner/model``.
+        device: a torch device; the GPU when there is one, else the CPU.
+
+    Raises:
+        ModelLoadError: not found, gated, in need of its own code, or without safetensors weights.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = _source(name)
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=False, use_safetensors=True, dtype=dtype)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelLoadError(_reason(name, error)) from error
+    model.to(target).eval().requires_grad_(False)
+    revision = getattr(model.config, "_commit_hash", None)
+    return Base(model, tokenizer, name, revision, tokenizer.chat_template or PLAIN_TEMPLATE)
+
+
+def _source(name: str) -> str:
+    if name == STARTER:
+        return str(_STARTER_FOLDER)
+    if Path(name).is_dir():
+        return name
+    if not _HUB_ID.fullmatch(name) or ".." in name:
+        raise ModelLoadError(f"'{name[:80]}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.")
+    return name
+
+
+def _reason(name: str, error: Exception) -> str:
+    text = str(error)
+    if "trust_remote_code" in text:
+        return f"{name} needs program code of its own, which is never run here. Choose another base model."
+    if "safetensors" in text:
+        return f"{name} has no safetensors weights; other formats can hide programs and are not opened."
+    if "gated" in text or "401" in text:
+        return f"{name} is gated or private: accept its terms on the Hub and log in with a token on this machine."
+    if "offline" in text.lower() or "connect" in text.lower():
+        return f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter."
+    return f"{name} could not be loaded as a base model: {text.splitlines()[0][:200]}"
