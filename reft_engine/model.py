@@ -97,15 +97,22 @@ class ReftModel(nn.Module):
 
     def factors(self) -> Factors:
         """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
-        if self.training or torch.is_grad_enabled():
+        if self.training:
             return self.intervention.factors()
         if self._frozen_factors is None:
-            self._frozen_factors = self.intervention.factors()
+            with torch.no_grad():
+                self._frozen_factors = self.intervention.factors()
         return self._frozen_factors
+
+    def freeze_projection(self, rows_GKD: Tensor) -> None:
+        """Answer with exactly these projection rows until `train()` is called."""
+        ready = self.intervention
+        self._frozen_factors = Factors(rows_GKD, ready.source.detach(), ready.bias.detach())
 
     def train(self, mode: bool = True) -> "ReftModel":
         """Switch dropout on or off; the base model stays in evaluation mode always."""
-        self._frozen_factors = None
+        if mode or self.training:
+            self._frozen_factors = None
         super().train(mode)
         self.base.eval()
         return self
@@ -115,11 +122,11 @@ class ReftModel(nn.Module):
         if plan.empty or strength == 0:
             return {}
         return {
-            layer: partial(self._apply, plan=plan, factors=factors, first_site=index * len(plan.groups), strength=strength)
+            layer: partial(self._edit_layer, plan=plan, factors=factors, first_site=index * len(plan.groups), strength=strength)
             for index, layer in enumerate(self.layers)
         }
 
-    def _apply(self, h_BTD: Tensor, *, plan: EditPlan, factors: Factors, first_site: int, strength: float) -> Tensor:
+    def _edit_layer(self, h_BTD: Tensor, *, plan: EditPlan, factors: Factors, first_site: int, strength: float) -> Tensor:
         flat = h_BTD.reshape(-1, h_BTD.shape[-1])
         dropout = self.config.dropout if self.training else 0.0
         edited = flat

@@ -1,0 +1,209 @@
+"""The adapter folder: ``reft_config.json``, ``reft_model.safetensors`` and a model card. No pickle.
+
+``reft_config.json`` holds the format version, the edit (method, rank, layers, positions, tied), the base model's id,
+revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the largest
+logits of the next token, tuned, so that a loader can prove that it reproduces the model.
+``reft_model.safetensors`` holds, per site, ``layer.L.group.N.projection`` (K, D; R of LoReFT, W2 of DiReFT),
+``.source`` (K, D) and ``.bias`` (K,), all float32.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as tensors_to_bytes
+from torch import Tensor, nn
+
+from reft_engine import blocks
+from reft_engine.base_models import Base
+from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.files import write_atomic
+from reft_engine.model import ReftModel
+from reft_engine.spec import ReftConfig
+
+FORMAT_VERSION = 1
+CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetensors", "README.md"
+_KEYS = {"format_version", "reft", "layers", "hidden_size", "blocks", "base_model", "template", "training", "canary"}
+_CANARY_TOKENS, _CANARY_LOGITS, _CANARY_TOLERANCE = 24, 16, 2e-3
+_CONFIG_LIMIT = 1_000_000
+
+
+def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: dict[str, Any] | None = None) -> Path:
+    """Write the adapter folder, each file atomically, the config last.
+
+    Args:
+        reft: what was trained.
+        folder: made if it does not exist.
+        base: adds the base model's name, revision and template text.
+        training: a summary to keep, plain data.
+    """
+    reft.eval()
+    config = {
+        "format_version": FORMAT_VERSION,
+        "reft": reft.config.model_dump(mode="json"),
+        "layers": list(reft.layers),
+        "hidden_size": reft.hidden_size,
+        "blocks": len(blocks.find_blocks(reft.base)),
+        "base_model": {"id": base.name if base else None, "revision": base.revision if base else None},
+        "template": base.template if base else None,
+        "training": training or {},
+        "canary": _canary(reft),
+    }
+    write_atomic(folder / TENSORS_NAME, tensors_to_bytes(_tensors(reft), metadata={"format": "reft"}))
+    write_atomic(folder / CARD_NAME, _card(config, reft.trainable_parameters).encode())
+    write_atomic(folder / CONFIG_NAME, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode())
+    return folder
+
+
+def _tensors(reft: ReftModel) -> dict[str, Tensor]:
+    factors = reft.factors()
+    parts = {"projection": factors.projection, "source": factors.source, "bias": factors.bias}
+    return {
+        f"{site}.{name}": values[index].detach().float().cpu().contiguous().clone()
+        for index, site in enumerate(_sites(reft))
+        for name, values in parts.items()
+    }
+
+
+def _sites(reft: ReftModel) -> list[str]:
+    return [f"layer.{layer}.group.{group}" for layer in reft.layers for group in range(reft.config.groups)]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check ``reft_config.json``. Raises AdapterError."""
+    path = folder / CONFIG_NAME
+    try:
+        if path.stat().st_size > _CONFIG_LIMIT:
+            raise AdapterError(f"{CONFIG_NAME} is larger than an adapter's description can be.")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AdapterError(f"{folder} is no adapter folder: it has no {CONFIG_NAME}.") from error
+    except (ValueError, RecursionError) as error:
+        raise AdapterError(f"{CONFIG_NAME} is damaged: it is not readable as JSON.") from error
+    if not isinstance(config, dict) or config.get("format_version") != FORMAT_VERSION:
+        raise AdapterError(f"{CONFIG_NAME} is not of format version {FORMAT_VERSION}; this program reads no other.")
+    if unknown := set(config) ^ _KEYS:
+        raise AdapterError(f"{CONFIG_NAME} has missing or unknown keys: {', '.join(sorted(unknown))[:200]}.")
+    return config
+
+
+def load(folder: Path, base_model: nn.Module) -> ReftModel:
+    """Read an adapter folder onto a base model.
+
+    Raises:
+        AdapterError: damaged, unknown, or made for another base model; says which.
+    """
+    config = read_config(folder)
+    width, count = blocks.hidden_size(base_model), len(blocks.find_blocks(base_model))
+    if (config["hidden_size"], config["blocks"]) != (width, count):
+        raise AdapterError(
+            f"This adapter was trained on {config['base_model'].get('id') or 'another base model'} with {config['blocks']} "
+            f"layers of width {config['hidden_size']}; this base model has {count} layers of width {width}."
+        )
+    try:
+        reft = ReftModel(base_model, ReftConfig.read(config["reft"]))
+    except ConfigError as error:
+        raise AdapterError(f"{CONFIG_NAME} describes no edit: {error}") from error
+    tensors = _read_tensors(folder / TENSORS_NAME, reft)
+    sites = _sites(reft)
+
+    def stacked(name: str) -> Tensor:
+        return torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(reft.intervention.source.device)
+
+    with torch.no_grad():
+        reft.intervention.source.copy_(stacked("source"))
+        reft.intervention.bias.copy_(stacked("bias"))
+    reft.intervention.set_projection(stacked("projection"))
+    reft.eval()
+    # The rows as they were written, not as their reflections give them back: what is loaded is what was saved, bit for bit.
+    reft.freeze_projection(stacked("projection"))
+    return reft
+
+
+def _read_tensors(path: Path, reft: ReftModel) -> dict[str, Tensor]:
+    rank, width = reft.config.rank, reft.hidden_size
+    shapes = {"projection": (rank, width), "source": (rank, width), "bias": (rank,)}
+    expected = {f"{site}.{name}": shape for site in _sites(reft) for name, shape in shapes.items()}
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
+            if names != set(expected):
+                raise AdapterError(f"{TENSORS_NAME} has missing or unknown tensors: {', '.join(sorted(names ^ set(expected)))[:200]}.")
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise AdapterError(f"{TENSORS_NAME} is missing or damaged.") from error
+    for name, tensor in tensors.items():
+        if tuple(tensor.shape) != expected[name] or tensor.dtype != torch.float32:
+            raise AdapterError(f"{TENSORS_NAME}: {name} is {tensor.dtype} {tuple(tensor.shape)}, expected float32 {expected[name]}.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise AdapterError(f"{TENSORS_NAME}: {name} holds values that are no numbers.")
+    return tensors
+
+
+def _canary(reft: ReftModel) -> dict[str, Any]:
+    vocabulary = reft.base.get_input_embeddings().num_embeddings  # type: ignore[operator,union-attr]
+    ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
+    top = _canary_logits(reft, ids).topk(min(_CANARY_LOGITS, vocabulary))
+    return {"prompt_ids": ids, "token_ids": top.indices.tolist(), "logits": [round(value, 6) for value in top.values.tolist()]}
+
+
+@torch.no_grad()
+def _canary_logits(reft: ReftModel, ids: list[int]) -> Tensor:
+    device = next(reft.base.parameters()).device
+    logits: Tensor = reft(torch.tensor([ids], device=device)).logits[0, -1].float().cpu()
+    return logits
+
+
+def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
+    """Load an adapter folder and replay its canary.
+
+    Returns:
+        The largest difference of a logit.
+
+    Raises:
+        AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
+    """
+    path = Path(folder)
+    canary = read_config(path)["canary"]
+    reft = load(path, base_model)
+    logits = _canary_logits(reft, canary["prompt_ids"])[canary["token_ids"]]
+    difference = float((logits - torch.tensor(canary["logits"])).abs().max())
+    scale = max(1.0, float(logits.abs().max()))
+    if not math.isfinite(difference) or difference > _CANARY_TOLERANCE * scale:
+        raise AdapterError(
+            f"The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): "
+            "the base model is another revision, or the file was changed."
+        )
+    return difference
+
+
+def _card(config: dict[str, Any], parameters: int) -> str:
+    reft, training = config["reft"], config["training"]
+    figures = "\n".join(f"| {name} | {value} |" for name, value in training.items())
+    return f"""---
+library_name: reft-studio
+tags: [reft, representation-finetuning, {reft["method"]}]
+base_model: {config["base_model"]["id"] or "unknown"}
+---
+
+# A trained ReFT edit
+
+{parameters:,} trained numbers, made with ReFT Studio by representation finetuning (arXiv 2404.03592). It changes hidden
+states of the frozen base model at the positions `{reft["positions"]}` of the prompt, in the layers {config["layers"]}
+(method `{reft["method"]}`, rank {reft["rank"]}, {"tied" if reft["tied"] else "untied"}).
+
+```python
+from reft_engine import ReftModel, generate, load_base
+
+base = load_base({config["base_model"]["id"] or "starter"!r})
+reft = ReftModel.load("this_folder", base.model)
+print(generate(base, "Hello!", edits=[None, reft]))  # the base model's answer, then the tuned one's
+```
+
+| training | |
+|---|---|
+{figures}
+"""

@@ -1,0 +1,172 @@
+"""Streams answers of the base and of edited versions of it, as rows of one batch.
+
+The prompt is prefilled once with each row's own edits; after that every row decodes plainly from the cache, at the
+base model's speed. No row can touch another: an edit is a list of token indices of its own row.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reft_engine import blocks
+from reft_engine.base_models import Base
+from reft_engine.data import Message
+from reft_engine.encoding import end_ids, prompt_ids
+from reft_engine.errors import ConfigError
+from reft_engine.model import ReftModel, combine
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text that one column has grown by; ``ended`` with the column's last piece."""
+
+    column: int
+    text: str
+    ended: bool = False
+
+
+Prompt = str | Sequence[Message]
+
+
+def _messages(prompt: Prompt) -> Sequence[Message]:
+    return [Message("user", prompt)] if isinstance(prompt, str) else prompt
+
+
+def _row_edits(edits: Sequence[ReftModel | None], mask: Tensor, length: int, strength: float) -> dict[int, blocks.Edit]:
+    lengths = [length] * len(edits)
+    models = {id(model): model for model in edits if model is not None}
+    chains = []
+    for model in models.values():
+        rows = [row for row, other in enumerate(edits) if other is model]
+        chains.append(model.edits(model.plan(mask, lengths, rows), model.factors(), strength))
+    return combine(chains)
+
+
+class _Sampler:
+    """Picks the next token; greedy at temperature 0. Every row draws the same random numbers, so that columns compare."""
+
+    def __init__(self, temperature: float, top_p: float, seed: int, rows: int) -> None:
+        self.temperature, self.top_p = temperature, top_p
+        self.generators = [torch.Generator().manual_seed(seed) for _ in range(rows)]
+
+    def __call__(self, logits_BV: Tensor) -> Tensor:
+        if self.temperature <= 0:
+            return logits_BV.argmax(dim=-1)
+        shares = torch.softmax(logits_BV.float() / self.temperature, dim=-1).cpu()
+        ordered, order = shares.sort(dim=-1, descending=True)
+        ordered[ordered.cumsum(dim=-1) - ordered >= self.top_p] = 0
+        picks = [
+            order[row, torch.multinomial(ordered[row], 1, generator=generator)]
+            for row, generator in enumerate(self.generators)
+        ]
+        return torch.cat(picks).to(logits_BV.device)
+
+
+class _Column:
+    """The text of one row so far. Holds back bytes of a character that is not complete yet (an emoji, say)."""
+
+    def __init__(self, base: Base) -> None:
+        self.tokenizer, self.ids, self.shown = base.tokenizer, list[int](), ""
+
+    def push(self, token: int) -> str:
+        self.ids.append(token)
+        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        if text.endswith("\ufffd") or not text.startswith(self.shown):
+            return ""
+        fresh, self.shown = text[len(self.shown) :], text
+        return fresh
+
+    def rest(self) -> str:
+        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        return text[len(self.shown) :]
+
+
+def stream(
+    base: Base,
+    prompt: Prompt,
+    edits: Sequence[ReftModel | None],
+    *,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    top_p: float = 0.95,
+    seed: int = 0,
+    strength: float = 1.0,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Delta]:
+    """Answer one prompt once per entry of ``edits``, all at the same time; None is the bare base model.
+
+    Args:
+        base: the frozen base model.
+        prompt: a user's text, or a whole conversation that ends with the user's turn.
+        edits: one column each.
+        max_new_tokens: per column.
+        temperature: 0 takes the likeliest token always.
+        top_p: share of probability that is sampled from.
+        seed: of the sampling; the same for every column.
+        strength: factor on the edits; 1 as trained, 0 the base model.
+        should_stop: asked before every token.
+
+    Raises:
+        ConfigError: the prompt does not fit the base model's context.
+    """
+    ids = prompt_ids(base, _messages(prompt))
+    room = base.context - len(ids)
+    if room < 1:
+        raise ConfigError(f"The prompt has {len(ids)} tokens; this base model reads at most {base.context - 1}.", "prompt")
+    ends = {*end_ids(base)[-1:], base.tokenizer.eos_token_id}
+    pick = _Sampler(temperature, top_p, seed, len(edits))
+    columns = [_Column(base) for _ in edits]
+    alive = set(range(len(edits)))
+    token_B, cache = _prefill(base, ids, edits, strength, pick)
+    for count in range(min(max_new_tokens, room)):
+        for column in sorted(alive):
+            token = int(token_B[column])
+            over = token in ends or count + 1 == min(max_new_tokens, room)
+            fresh = "" if token in ends else columns[column].push(token)
+            if over:
+                alive.discard(column)
+                yield Delta(column, fresh + columns[column].rest(), ended=True)
+            elif fresh:
+                yield Delta(column, fresh)
+        if not alive or should_stop():
+            break
+        token_B = pick(_next_logits(base, token_B, cache))
+    for column in sorted(alive):
+        yield Delta(column, columns[column].rest(), ended=True)
+
+
+@torch.no_grad()
+def _prefill(
+    base: Base, ids: tuple[int, ...], edits: Sequence[ReftModel | None], strength: float, pick: _Sampler
+) -> tuple[Tensor, object]:
+    input_ids = torch.tensor([ids] * len(edits), device=base.device)
+    mask = torch.ones_like(input_ids)
+    with blocks.editing(_row_edits(edits, mask, len(ids), strength)):
+        output = base.model(input_ids=input_ids, attention_mask=mask, use_cache=True, logits_to_keep=1)
+    return pick(output.logits[:, -1]), output.past_key_values
+
+
+@torch.no_grad()
+def _next_logits(base: Base, token_B: Tensor, cache: object) -> Tensor:
+    logits: Tensor = base.model(input_ids=token_B.unsqueeze(1), past_key_values=cache, use_cache=True).logits[:, -1]
+    return logits
+
+
+def generate(
+    base: Base,
+    prompt: Prompt,
+    edits: Sequence[ReftModel | None] = (None,),
+    *,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+    strength: float = 1.0,
+) -> list[str]:
+    """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
+    answers = [""] * len(edits)
+    options = {"max_new_tokens": max_new_tokens, "seed": seed}
+    for delta in stream(base, prompt, edits, temperature=temperature, strength=strength, **options):
+        answers[delta.column] += delta.text
+    return answers
