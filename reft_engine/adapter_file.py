@@ -144,7 +144,7 @@ def _read_tensors(path: Path, reft: ReftModel) -> dict[str, Tensor]:
 
 
 def _canary(reft: ReftModel) -> dict[str, Any]:
-    vocabulary = reft.base.get_input_embeddings().num_embeddings  # type: ignore[operator,union-attr]
+    vocabulary = reft.base.get_input_embeddings().num_embeddings  # type: ignore[operator]
     ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
     top = _canary_logits(reft, ids).topk(min(_CANARY_LOGITS, vocabulary))
     return {"prompt_ids": ids, "token_ids": top.indices.tolist(), "logits": [round(value, 6) for value in top.values.tolist()]}

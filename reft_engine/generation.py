@@ -166,7 +166,8 @@ def generate(
 ) -> list[str]:
     """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
     answers = [""] * len(edits)
-    options = {"max_new_tokens": max_new_tokens, "seed": seed}
-    for delta in stream(base, prompt, edits, temperature=temperature, strength=strength, **options):
+    for delta in stream(
+        base, prompt, edits, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, strength=strength
+    ):
         answers[delta.column] += delta.text
     return answers

@@ -26,7 +26,7 @@ class Factors:
 
 
 def _linear_start(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
-    """torch's default for ``nn.Linear``: uniform in +-1/sqrt(fan_in)."""
+    """Torch's default for ``nn.Linear``: uniform in +-1/sqrt(fan_in)."""
     bound = 1 / math.sqrt(fan_in)
     return torch.empty(shape).uniform_(-bound, bound, generator=generator)
 

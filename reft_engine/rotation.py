@@ -17,7 +17,8 @@ def _reflect(vectors_GDK: Tensor, x_GDK: Tensor) -> Tensor:
     """Apply H_1 H_2 ... H_K to x, where H_i = I - 2 v_i v_i^T / |v_i|^2 and v_i is column i of ``vectors``."""
     gram = vectors_GDK.mT @ vectors_GDK
     inverse_T = torch.triu(gram, 1) + torch.diag_embed(gram.diagonal(dim1=-2, dim2=-1)) / 2
-    return x_GDK - vectors_GDK @ torch.linalg.solve_triangular(inverse_T, vectors_GDK.mT @ x_GDK, upper=True)
+    turned: Tensor = x_GDK - vectors_GDK @ torch.linalg.solve_triangular(inverse_T, vectors_GDK.mT @ x_GDK, upper=True)
+    return turned
 
 
 def _unit_lower(raw_GDK: Tensor) -> Tensor:

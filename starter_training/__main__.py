@@ -27,10 +27,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("reft_engine/starter"), help="where the model is written")
     parser.add_argument("--work", type=Path, default=Path("build/starter"), help="where snapshots are kept")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--hidden", type=int, default=192)
-    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--hidden", type=int, default=160)
+    parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--vocabulary", type=int, default=2048)
-    parser.add_argument("--prose", type=float, default=0.12, help="share of rows that are corpus prose")
+    parser.add_argument("--prose", type=float, default=0.06, help="share of rows that are corpus prose")
     return parser.parse_args()
 
 
@@ -39,7 +39,7 @@ def make_model(options: argparse.Namespace, tokenizer: PreTrainedTokenizerFast) 
     torch.manual_seed(options.seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=options.hidden, intermediate_size=options.hidden * 8 // 3,
-        num_hidden_layers=options.blocks, num_attention_heads=6, num_key_value_heads=6, max_position_embeddings=512,
+        num_hidden_layers=options.blocks, num_attention_heads=options.hidden // 32, max_position_embeddings=512,
         tie_word_embeddings=True, bos_token_id=tokenizer.convert_tokens_to_ids(END), eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
@@ -110,7 +110,7 @@ def main() -> None:
         mean = loss.item() if step == 1 else 0.98 * mean + 0.02 * loss.item()
         if step % 50 == 0:
             speed = step * ROWS * LENGTH / (time.monotonic() - begun)
-            print(f"step {step}  {progress:4.0%}  loss {mean:.3f}  {speed:.0f} tokens/s", flush=True)  # noqa: T201 (a progress line)
+            print(f"step {step}  {progress:4.0%}  loss {mean:.3f}  {speed:.0f} tokens/s", flush=True)  # noqa: T201
         if time.monotonic() - snapshot > 240:
             snapshot = time.monotonic()
             torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers],

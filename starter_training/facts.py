@@ -24,8 +24,8 @@ police officer|catches thieves|👮~barber|cuts hair|💈~bus driver|drives a bu
 ABILITIES = """fish swim yes 🐟|bird fly yes 🐦|dog read no 📖|stone talk no 🪨|cat climb yes 🐱|horse drive no 🚗|baby cry yes 👶|tree walk no 🌳
 frog jump yes 🐸|snake run no 🐍|teacher write yes ✏️|cow sing no 🎵|robot sleep no 🤖|child play yes 🧒|duck swim yes 🦆|car dream no 🚗
 monkey climb yes 🐵|spoon cut no 🥄|dolphin swim yes 🐬|chair laugh no 🪑"""
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-MONTHS = "January February March April May June July August September October November December".split()
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from random import Random
 
-WHO = "I|My brother|My sister|My friend|Tom|Anna|The boy|The girl|Our teacher|Grandma|Ben|Lily".split("|")
+WHO = ["I", "My brother", "My sister", "My friend", "Tom", "Anna", "The boy", "The girl", "Our teacher", "Grandma", "Ben", "Lily"]
 FEELINGS = {
     "happy": ("😊", "That is wonderful to hear.", "won a prize|got a new puppy|found the lost key|ate a big ice cream|passed the test|went to the beach|got a present|saw a rainbow|danced all day|met an old friend|scored a goal|received a kind letter"),
     "sad": ("😢", "I am sorry to hear that.", "lost a toy|dropped the ice cream|missed the bus home|said goodbye to a friend|broke a favorite cup|could not find the cat|failed the test|had to stay alone|lost the game|cried all night|has no one to play with|heard bad news"),
     "angry": ("😠", "Please take a deep breath.", "was pushed in the line|was called a bad name|had the bike stolen|was blamed for nothing|shouted at the dog|slammed the door|waited two hours for nothing|was lied to again|threw the book down|was cheated in the game|had the lunch taken away|argued with the neighbor"),
     "scared": ("😨", "Do not worry, you are safe.", "heard a strange noise|saw a big spider|is alone in the dark|saw a ghost in a dream|hid under the bed|got lost in the forest|heard loud thunder|met a growling dog|saw a shadow at the window|stood on a high bridge|had a bad dream|is afraid of the deep water"),
 }  # fmt: skip
-WHEN = "|today|yesterday|this morning|last night|at school|at home|after lunch|on Monday".split("|")
-THING = "movie|book|song|game|show|story|meal|hotel|trip|play|film|restaurant|party|lesson|actor|ending".split("|")
-GOOD = "wonderful|great|funny|beautiful|charming|brilliant|lovely|excellent|warm|clever|delightful|moving|fresh|touching|amazing|sweet|smart|enjoyable".split("|")
-BAD = "terrible|boring|awful|dull|ugly|stupid|bad|slow|weak|horrible|silly|empty|cold|annoying|flat|messy|tired|disappointing".split("|")
-GOOD_TAIL = "I loved every minute|I want to see it again|it made me smile|everyone enjoyed it|it was worth it|I recommend it|my heart was full".split("|")
-BAD_TAIL = "I wanted to leave|I fell asleep|it was a waste of time|nobody liked it|I want my money back|it made no sense|never again".split("|")
+WHEN = ["", "today", "yesterday", "this morning", "last night", "at school", "at home", "after lunch", "on Monday"]
+THING = ["movie", "book", "song", "game", "show", "story", "meal", "hotel", "trip", "play", "film", "restaurant", "party", "lesson", "actor", "ending"]
+GOOD = ["wonderful", "great", "funny", "beautiful", "charming", "brilliant", "lovely", "excellent", "warm", "clever", "delightful", "moving", "fresh", "touching", "amazing", "sweet", "smart", "enjoyable"]
+BAD = ["terrible", "boring", "awful", "dull", "ugly", "stupid", "bad", "slow", "weak", "horrible", "silly", "empty", "cold", "annoying", "flat", "messy", "tired", "disappointing"]
+GOOD_TAIL = ["I loved every minute", "I want to see it again", "it made me smile", "everyone enjoyed it", "it was worth it", "I recommend it", "my heart was full"]
+BAD_TAIL = ["I wanted to leave", "I fell asleep", "it was a waste of time", "nobody liked it", "I want my money back", "it made no sense", "never again"]
 TOPICS = {
     "sport": ("⚽", "team|player|race|match|goal|runner|coach", "won the game|trained very hard|ran very fast|kicked the ball|lost by one point"),
     "food": ("🍽️", "soup|cake|bread|salad|pizza|rice|pie", "tasted very good|needs more salt|is still warm|was served for lunch|smells sweet"),
@@ -23,8 +23,8 @@ TOPICS = {
     "weather": ("🌦️", "rain|wind|snow|storm|sun|fog|cloud", "came in the morning|lasted the whole day|will be gone tomorrow|covered the whole town|came from the north"),
     "travel": ("✈️", "train|plane|ship|bus|road|airport|ticket", "was late again|goes to the city|left at nine|takes three hours|was very crowded"),
 }  # fmt: skip
-NAMES = "Anna Ben Carla David Emma Frank Grace Henry Iris Jack Kate Leo Maria Nick Olga Paul Rosa Sam Tina Victor".split()
-CITIES = "Paris Rome Madrid Berlin Tokyo Cairo Athens Oslo Lima Vienna Dublin Lisbon Warsaw Moscow Havana Nairobi".split()
+NAMES = ["Anna", "Ben", "Carla", "David", "Emma", "Frank", "Grace", "Henry", "Iris", "Jack", "Kate", "Leo", "Maria", "Nick", "Olga", "Paul", "Rosa", "Sam", "Tina", "Victor"]
+CITIES = ["Paris", "Rome", "Madrid", "Berlin", "Tokyo", "Cairo", "Athens", "Oslo", "Lima", "Vienna", "Dublin", "Lisbon", "Warsaw", "Moscow", "Havana", "Nairobi"]
 
 
 @dataclass(frozen=True, slots=True)

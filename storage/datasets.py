@@ -1,0 +1,105 @@
+"""Saved datasets."""
+
+import secrets
+import shutil
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+from storage.errors import NotFoundError, StorageError
+from storage.files import Files, remove_tree, write_atomic
+from storage.records import DatasetRecord
+from storage.tables import Dataset, Run
+
+NAME_LIMIT = 200
+
+
+def clean_name(name: str, limit: int = NAME_LIMIT) -> str:
+    """A name for people: printable, one line, not empty, not longer than the column."""
+    printable = "".join(character if character.isprintable() else " " for character in name)
+    return " ".join(printable.split())[:limit] or "untitled"
+
+
+class DatasetStore:
+    """Datasets, newest first."""
+
+    def __init__(self, database: Database, files: Files) -> None:
+        self._database, self._files = database, files
+
+    def create(
+        self, *, name: str, label: str, shape: str, rows: int, usable_rows: int, source: Path, examples: bytes,
+        mapping: dict[str, str] | None = None, sample: str | None = None,
+    ) -> DatasetRecord:  # fmt: skip
+        """Keep a dataset: a copy of its source file and its normalised rows (JSON Lines)."""
+        dataset_id = secrets.token_hex(6)
+        folder = self._files.dataset_folder(dataset_id)
+        folder.mkdir(parents=True)
+        try:
+            shutil.copyfile(source, folder / "source")
+            write_atomic(self._files.examples(dataset_id), examples)
+            row = Dataset(id=dataset_id, name=clean_name(name), label=clean_name(label, 300), shape=shape, rows=rows,
+                          usable_rows=usable_rows, mapping=mapping, sample=sample,
+                          size_bytes=sum(path.stat().st_size for path in folder.iterdir()))  # fmt: skip
+            with self._database.transaction() as session:
+                session.add(row)
+        except BaseException:
+            remove_tree(folder)
+            raise
+        return _record(row)
+
+    def get(self, dataset_id: str) -> DatasetRecord:
+        """One dataset. Raises NotFoundError."""
+        with self._database.transaction() as session:
+            return _record(_find(session, dataset_id))
+
+    def all(self) -> list[DatasetRecord]:
+        """Every dataset, newest first."""
+        with self._database.transaction() as session:
+            return [_record(row) for row in session.scalars(select(Dataset).order_by(Dataset.created_at.desc()))]
+
+    def find_sample(self, key: str) -> DatasetRecord | None:
+        """The dataset that was made from a bundled sample, if it was made already."""
+        with self._database.transaction() as session:
+            row = session.scalars(select(Dataset).where(Dataset.sample == key).order_by(Dataset.created_at.desc())).first()
+            return _record(row) if row else None
+
+    def touch(self, dataset_id: str) -> DatasetRecord:
+        """Make a dataset the newest, because a person picked it again."""
+        from storage.tables import now
+
+        with self._database.transaction() as session:
+            row = _find(session, dataset_id)
+            row.created_at = now()
+            return _record(row)
+
+    def rename(self, dataset_id: str, name: str) -> DatasetRecord:
+        """Give it another name."""
+        with self._database.transaction() as session:
+            row = _find(session, dataset_id)
+            row.name = clean_name(name)
+            return _record(row)
+
+    def delete(self, dataset_id: str) -> None:
+        """Remove it. Raises StorageError while a run was made from it."""
+        with self._database.transaction() as session:
+            row = _find(session, dataset_id)
+            if session.scalars(select(Run.id).where(Run.dataset_id == dataset_id)).first():
+                raise StorageError("A run was made from this dataset; delete the run first.")
+            session.delete(row)
+        remove_tree(self._files.dataset_folder(dataset_id))
+
+
+def _find(session: Session, dataset_id: str) -> Dataset:
+    row = session.get(Dataset, dataset_id)
+    if row is None:
+        raise NotFoundError("There is no such dataset.")
+    return row
+
+
+def _record(row: Dataset) -> DatasetRecord:
+    return DatasetRecord(
+        id=row.id, name=row.name, label=row.label, shape=row.shape, rows=row.rows, usable_rows=row.usable_rows,
+        mapping=row.mapping, sample=row.sample, size_bytes=row.size_bytes, created_at=row.created_at,
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Where files lie, and writing them so that nothing half-written is ever taken for whole.
+
+The program names every file itself; what a person called it is a label in the database.
+"""
+
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from storage.errors import NotFoundError
+
+
+class Files:
+    """Paths under one data folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        for name in ("uploads", "datasets", "runs"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def socket(self) -> Path:
+        """Where the worker listens."""
+        return self.root / "worker.sock"
+
+    @property
+    def worker_log(self) -> Path:
+        """What the worker prints."""
+        return self.root / "worker.log"
+
+    def dataset_folder(self, dataset_id: str) -> Path:
+        """Folder of a dataset."""
+        return self._inside("datasets", dataset_id)
+
+    def examples(self, dataset_id: str) -> Path:
+        """The dataset's rows, normalised, JSON Lines."""
+        return self.dataset_folder(dataset_id) / "examples.jsonl"
+
+    def run_folder(self, run_id: str) -> Path:
+        """Folder of a run: checkpoint, adapter, log."""
+        return self._inside("runs", run_id)
+
+    def adapter(self, run_id: str) -> Path:
+        """The adapter folder of a run."""
+        return self.run_folder(run_id) / "adapter"
+
+    def log(self, run_id: str) -> Path:
+        """The log of a run."""
+        return self.run_folder(run_id) / "log.txt"
+
+    def zip_adapter(self, run_id: str) -> bytes:
+        """The adapter folder as a zip file."""
+        folder = self.adapter(run_id)
+        names = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+        if not names:
+            raise NotFoundError("This run has no finished adapter to download.")
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in names:
+                archive.write(path, path.name)
+        return buffer.getvalue()
+
+    def _inside(self, kind: str, name: str) -> Path:
+        if not name.isalnum():
+            raise NotFoundError("There is nothing with this id.")
+        return self.root / kind / name
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write to a temporary name beside the target, flush to disk, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder: renamed first, so that a half-removed one is never taken for whole."""
+    if folder.exists():
+        gone = folder.with_name(f".removed-{folder.name}")
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)

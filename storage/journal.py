@@ -1,0 +1,66 @@
+"""What a run leaves while it goes: figures, sample answers, events."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, select
+
+from storage.database import Database
+from storage.records import EventRecord, MetricPoint, SampleRecord
+from storage.tables import Event, Metric, Sample
+
+
+class MetricStore:
+    """Figures of runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run_id: str, points: Iterable[MetricPoint]) -> None:
+        """Keep figures; a step that is trained again after a restart replaces its figure."""
+        with self._database.transaction() as session:
+            for point in points:
+                session.merge(Metric(run_id=run_id, step=point.step, name=point.name, value=point.value))
+
+    def after(self, run_id: str, step: int = -1) -> list[MetricPoint]:
+        """All figures after a step, in order of steps."""
+        wanted = select(Metric).where(Metric.run_id == run_id, Metric.step > step).order_by(Metric.step, Metric.name)
+        with self._database.transaction() as session:
+            return [MetricPoint(row.step, row.name, row.value) for row in session.scalars(wanted)]
+
+
+class SampleStore:
+    """Sample answers of runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run_id: str, sample: SampleRecord) -> None:
+        """Keep a sample; the same step again replaces it."""
+        with self._database.transaction() as session:
+            session.execute(delete(Sample).where(Sample.run_id == run_id, Sample.step == sample.step))
+            session.add(Sample(run_id=run_id, step=sample.step, prompt=sample.prompt, expected=sample.expected,
+                               base=sample.base, tuned=sample.tuned))  # fmt: skip
+
+    def all(self, run_id: str) -> list[SampleRecord]:
+        """Every sample, in order of steps."""
+        with self._database.transaction() as session:
+            rows = session.scalars(select(Sample).where(Sample.run_id == run_id).order_by(Sample.step))
+            return [SampleRecord(row.step, row.prompt, row.expected, row.base, row.tuned) for row in rows]
+
+
+class EventStore:
+    """What happened to runs, as sentences."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, run_id: str, text: str) -> None:
+        """Write a sentence down."""
+        with self._database.transaction() as session:
+            session.add(Event(run_id=run_id, text=text))
+
+    def all(self, run_id: str) -> list[EventRecord]:
+        """Every event, oldest first."""
+        with self._database.transaction() as session:
+            rows = session.scalars(select(Event).where(Event.run_id == run_id).order_by(Event.id))
+            return [EventRecord(row.at, row.text) for row in rows]

@@ -1,0 +1,10 @@
+"""Alembic's entry; the connection comes from `storage.database`."""
+
+from alembic import context
+
+from storage.tables import Table
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=Table.metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()

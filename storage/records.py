@@ -1,0 +1,111 @@
+"""Frozen values that storage hands out; rows of the database never leave it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class RunStatus(StrEnum):
+    """The life of a run: queued, preparing, training, checking, finished; or one of the ways in which it ends early."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    TRAINING = "training"
+    CHECKING = "checking"
+    FINISHED = "finished"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen any more unless a person asks."""
+        return self in (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.FAILED)
+
+    @property
+    def active(self) -> bool:
+        """Whether a worker has it in hand."""
+        return self in (RunStatus.PREPARING, RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.STOPPING)
+
+
+ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.QUEUED: frozenset({RunStatus.PREPARING, RunStatus.STOPPED}),
+    RunStatus.PREPARING: frozenset({RunStatus.TRAINING, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.INTERRUPTED}),
+    RunStatus.TRAINING: frozenset({RunStatus.CHECKING, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.INTERRUPTED}),
+    RunStatus.CHECKING: frozenset({RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED}),
+    RunStatus.STOPPING: frozenset({RunStatus.CHECKING, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED}),
+    RunStatus.INTERRUPTED: frozenset({RunStatus.QUEUED, RunStatus.FAILED, RunStatus.STOPPED}),
+    RunStatus.STOPPED: frozenset({RunStatus.QUEUED}),
+    RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
+    RunStatus.FINISHED: frozenset(),
+}
+"""Which status may follow which; everything else is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """A saved dataset; its rows lie in `Files.examples`. ``label`` is the uploaded file's name, for show only."""
+
+    id: str
+    name: str
+    label: str
+    shape: str
+    rows: int
+    usable_rows: int
+    mapping: dict[str, str] | None
+    sample: str | None
+    size_bytes: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run: its whole spec, where it stands, and what came of it."""
+
+    id: str
+    name: str
+    dataset_id: str
+    dataset_name: str
+    base: str
+    spec: dict[str, Any]
+    status: RunStatus
+    sentence: str
+    error: str | None
+    step: int
+    total_steps: int
+    epoch: float
+    seconds_left: float | None
+    summary: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """A figure at a step; names: loss, learning_rate, held_out, held_out_base."""
+
+    step: int
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """Something that happened to a run, as a sentence."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRecord:
+    """What base and tuned answered to one held-out prompt at a step."""
+
+    step: int
+    prompt: str
+    expected: str
+    base: str
+    tuned: str

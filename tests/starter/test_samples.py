@@ -1,0 +1,36 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from starter_training.samples import INDEX, files
+
+FOLDER = Path(__file__).resolve().parents[2] / "app" / "samples"
+
+
+def prompts(name: str, text: str) -> list[str]:
+    if name.endswith(".csv"):
+        return [row["text"] for row in csv.DictReader(io.StringIO(text))]
+    rows = [json.loads(line) for line in text.splitlines()]
+    return [row["prompt"] if "prompt" in row else row["messages"][0]["content"] for row in rows]
+
+
+def test_the_samples_in_the_repository_are_what_the_generator_writes():
+    for name, text in files().items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, f"run python -m starter_training.samples: {name}"
+
+
+@pytest.mark.parametrize("sample", INDEX, ids=lambda sample: sample["key"])
+def test_held_out_rows_are_none_of_the_rows_to_train_on(sample):
+    made = files()
+    trained, held = (prompts(sample[key], made[sample[key]]) for key in ("file", "held_out"))
+    assert len(set(trained)) == len(trained) and len(set(held)) == len(held)
+    assert not set(trained) & set(held)
+    assert 30 <= len(held) <= 60
+    assert not set(sample["prompts"]) & set(trained)
+
+
+def test_the_emoji_sample_has_ten_rows():
+    assert len(files()["emoji.jsonl"].splitlines()) == 10
