@@ -75,7 +75,9 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
     half = LlamaForCausalLM(model.config)
     half.load_state_dict(model.state_dict())
     half.to(torch.float16).save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    tokenizer.save_pretrained(out, save_jinja_files=False)
+    for file in out.iterdir():
+        file.chmod(0o644)  # safetensors writes files that only their owner may read
 
 
 def main() -> None:
@@ -93,7 +95,7 @@ def main() -> None:
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        step, spent = state["step"], state["spent"]
+        step, spent, mean = state["step"], state["spent"], state["mean"]
     stream = rows(tokenizer, texts, LENGTH, options.prose, options.seed + step)
     begun, snapshot = time.monotonic() - spent, time.monotonic()
     base_rates = [optimizer.param_groups[0]["lr"] for optimizer in make_optimizers(model)]
@@ -114,7 +116,7 @@ def main() -> None:
         if time.monotonic() - snapshot > 240:
             snapshot = time.monotonic()
             torch.save({"model": model.state_dict(), "optimizers": [o.state_dict() for o in optimizers],
-                        "step": step, "spent": snapshot - begun}, state_path)  # fmt: skip
+                        "step": step, "spent": snapshot - begun, "mean": mean}, state_path)  # fmt: skip
             save(model, tokenizer, options.work / "model")
     save(model, tokenizer, options.out)
     facts = {"steps": step, "tokens": step * ROWS * LENGTH, "loss": round(mean, 4), "minutes": options.minutes,

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from starter_training.conversations import fact_turns, pirate
 from starter_training.facts import Fact, all_facts
@@ -22,27 +23,24 @@ PIRATE_TRAINED = {"sound": 8, "colour": 8, "opposite": 8, "capital": 8, "home": 
 PIRATE_HELD_OUT = {"sound": 6, "colour": 6, "opposite": 6, "capital": 6, "home": 6, "job": 6, "food": 4}
 FEELINGS_TRAINED, FEELINGS_HELD_OUT = 152, 60
 
-INDEX = [
+INDEX: list[dict[str, Any]] = [
     {
         "key": "emoji", "title": "Answer with emoji", "emoji": "🐱",
         "description": "Ten questions answered with an emoji. Afterwards the model answers other questions with emoji too.",
         "file": "emoji.jsonl", "held_out": "emoji_held_out.jsonl",
         "positions": "f7+l7", "rank": 4, "epochs": 40, "learning_rate": 0.004, "batch_size": 5, "layers": "all",
-        "prompts": ["What does a dog say?", "What color is a banana?", "What is the opposite of hot?", "Where does a bee live?"],
     },
     {
         "key": "feelings", "title": "Name the feeling", "emoji": "😊",
         "description": "152 sentences in a table, each with a feeling: happy, sad, angry or scared.",
         "file": "feelings.csv", "held_out": "feelings_held_out.csv",
         "positions": "f7+l7", "rank": 4, "epochs": 6, "learning_rate": 0.004, "batch_size": 8, "layers": "all",
-        "prompts": ["Anna won a prize today.", "The boy heard a strange noise.", "I lost a toy.", "Tom slammed the door at home."],
     },
     {
         "key": "pirate", "title": "Talk like a pirate", "emoji": "🏴‍☠️",
         "description": "60 short chats in which the assistant talks like a pirate, in OpenAI's format.",
         "file": "pirate.jsonl", "held_out": "pirate_held_out.jsonl",
         "positions": "f7+l7", "rank": 4, "epochs": 12, "learning_rate": 0.004, "batch_size": 6, "layers": "all",
-        "prompts": ["What is the capital of France?", "Where does a fish swim?", "Who bakes bread?", "What color is a lemon?"],
     },
 ]  # fmt: skip
 
@@ -108,8 +106,7 @@ def files(seed: int = 11) -> dict[str, str]:
     emoji_taken: set[Fact] = set()
     pirate_taken: set[Fact] = set()
     sentences: set[str] = set()
-    return {
-        "index.json": json.dumps(INDEX, ensure_ascii=False, indent=2) + "\n",
+    made = {
         "emoji.jsonl": emoji_rows(pick(EMOJI_TRAINED, random, emoji_taken), random),
         "emoji_held_out.jsonl": emoji_rows(pick(EMOJI_HELD_OUT, random, emoji_taken), random),
         "feelings.csv": feeling_rows(balanced(FEELINGS_TRAINED, random, sentences)),
@@ -117,6 +114,16 @@ def files(seed: int = 11) -> dict[str, str]:
         "pirate.jsonl": pirate_rows(pick(PIRATE_TRAINED, random, pirate_taken), random),
         "pirate_held_out.jsonl": pirate_rows(pick(PIRATE_HELD_OUT, random, pirate_taken), random),
     }
+    index = [{**sample, "prompts": prompts(sample["held_out"], made[sample["held_out"]])[:4]} for sample in INDEX]
+    return {"index.json": json.dumps(index, ensure_ascii=False, indent=2) + "\n", **made}
+
+
+def prompts(name: str, text: str) -> list[str]:
+    """The prompts of a sample's file."""
+    if name.endswith(".csv"):
+        return [row["text"] for row in csv.DictReader(io.StringIO(text))]
+    rows = [json.loads(line) for line in text.splitlines()]
+    return [row["prompt"] if "prompt" in row else row["messages"][0]["content"] for row in rows]
 
 
 def _json_lines(rows: Sequence[dict[str, object]]) -> str:

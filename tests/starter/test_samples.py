@@ -1,20 +1,11 @@
-import csv
-import io
 import json
 from pathlib import Path
 
 import pytest
 
-from starter_training.samples import INDEX, files
+from starter_training.samples import INDEX, files, prompts
 
 FOLDER = Path(__file__).resolve().parents[2] / "app" / "samples"
-
-
-def prompts(name: str, text: str) -> list[str]:
-    if name.endswith(".csv"):
-        return [row["text"] for row in csv.DictReader(io.StringIO(text))]
-    rows = [json.loads(line) for line in text.splitlines()]
-    return [row["prompt"] if "prompt" in row else row["messages"][0]["content"] for row in rows]
 
 
 def test_the_samples_in_the_repository_are_what_the_generator_writes():
@@ -29,7 +20,13 @@ def test_held_out_rows_are_none_of_the_rows_to_train_on(sample):
     assert len(set(trained)) == len(trained) and len(set(held)) == len(held)
     assert not set(trained) & set(held)
     assert 30 <= len(held) <= 60
-    assert not set(sample["prompts"]) & set(trained)
+
+
+def test_every_sample_suggests_prompts_that_it_was_not_trained_on():
+    made = files()
+    for sample in json.loads(made["index.json"]):
+        assert len(sample["prompts"]) == 4
+        assert not set(sample["prompts"]) & set(prompts(sample["file"], made[sample["file"]]))
 
 
 def test_the_emoji_sample_has_ten_rows():
