@@ -21,12 +21,19 @@ class Database:
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
         self.upgrade()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """The only way in: all of it is committed, or nothing."""
+        """The only way to write: all of it is committed, or nothing."""
         with self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A view of one moment; never waits for a writer on SQLite."""
+        with self._readers.begin() as session:
             yield session
 
     def upgrade(self) -> None:
@@ -68,4 +75,5 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
         # Taken at once, so that two processes that read and then write wait for each other rather than fail.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

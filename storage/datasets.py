@@ -51,17 +51,17 @@ class DatasetStore:
 
     def get(self, dataset_id: str) -> DatasetRecord:
         """One dataset. Raises NotFoundError."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return _record(_find(session, dataset_id))
 
     def all(self) -> list[DatasetRecord]:
         """Every dataset, newest first."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return [_record(row) for row in session.scalars(select(Dataset).order_by(Dataset.created_at.desc()))]
 
     def find_sample(self, key: str) -> DatasetRecord | None:
         """The dataset that was made from a bundled sample, if it was made already."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             row = session.scalars(select(Dataset).where(Dataset.sample == key).order_by(Dataset.created_at.desc())).first()
             return _record(row) if row else None
 

@@ -3,6 +3,7 @@
 The program names every file itself; what a person called it is a label in the database.
 """
 
+import hashlib
 import io
 import os
 import shutil
@@ -23,8 +24,11 @@ class Files:
 
     @property
     def socket(self) -> Path:
-        """Where the worker listens."""
-        return self.root / "worker.sock"
+        """Where the worker listens; somewhere shorter when the folder's path is too long for a Unix socket."""
+        path = self.root / "worker.sock"
+        if len(str(path)) < 100:
+            return path
+        return Path(tempfile.gettempdir()) / f"reft-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.sock"
 
     @property
     def worker_log(self) -> Path:

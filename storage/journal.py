@@ -24,7 +24,7 @@ class MetricStore:
     def after(self, run_id: str, step: int = -1) -> list[MetricPoint]:
         """All figures after a step, in order of steps."""
         wanted = select(Metric).where(Metric.run_id == run_id, Metric.step > step).order_by(Metric.step, Metric.name)
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return [MetricPoint(row.step, row.name, row.value) for row in session.scalars(wanted)]
 
 
@@ -43,7 +43,7 @@ class SampleStore:
 
     def all(self, run_id: str) -> list[SampleRecord]:
         """Every sample, in order of steps."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             rows = session.scalars(select(Sample).where(Sample.run_id == run_id).order_by(Sample.step))
             return [SampleRecord(row.step, row.prompt, row.expected, row.base, row.tuned) for row in rows]
 
@@ -61,6 +61,6 @@ class EventStore:
 
     def all(self, run_id: str) -> list[EventRecord]:
         """Every event, oldest first."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             rows = session.scalars(select(Event).where(Event.run_id == run_id).order_by(Event.id))
             return [EventRecord(row.at, row.text) for row in rows]

@@ -53,12 +53,12 @@ class RunStore:
 
     def get(self, run_id: str) -> RunRecord:
         """One run. Raises NotFoundError."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return _record(_find(session, run_id))
 
     def all(self, limit: int = 200) -> list[RunRecord]:
         """Runs, newest first."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             return [_record(row) for row in session.scalars(select(Run).order_by(Run.created_at.desc()).limit(limit))]
 
     def claim(self, worker: str) -> RunRecord | None:
@@ -108,7 +108,7 @@ class RunStore:
 
     def stop_requested(self, run_id: str) -> bool:
         """Whether somebody asked this run to stop (or removed it)."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             row = session.get(Run, run_id)
             return row is None or row.stop_requested
 
@@ -135,7 +135,7 @@ class RunStore:
 
     def queue_place(self, run_id: str) -> int | None:
         """1 for the run that is next; None when it is not queued."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             row = _find(session, run_id)
             if row.status != RunStatus.QUEUED:
                 return None
