@@ -1,0 +1,295 @@
+"""``reft-studio``: serve the pages, or train, inspect, chat, evaluate and check from a terminal.
+
+Bad input ends with exit code 2 and one sentence on standard error; ``--json`` ends standard output with one line of JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.errors import READABLE, StudioError
+
+if TYPE_CHECKING:
+    from reft_engine import Base, Example, ReftModel
+
+COMMANDS = ("serve", "train", "inspect", "chat", "evaluate", "doctor")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage text above it."""
+
+    def error(self, message: str) -> Any:  # type: ignore[override]
+        raise StudioError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what can be given.")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _finish(options: argparse.Namespace, values: dict[str, Any]) -> None:
+    if options.json:
+        _say(json.dumps(values, ensure_ascii=False))
+
+
+def _examples(path: Path, prompt: str | None = None, answer: str | None = None) -> "list[Example]":
+    from reft_engine.data import ColumnMapping, inspect_file
+
+    if not path.is_file():
+        raise StudioError(f"There is no file {path}.")
+    mapping = ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None
+    found = inspect_file(path, mapping)
+    if found.needs_mapping:
+        columns = ", ".join(found.columns)[:300]
+        raise StudioError(f"{path.name} has the columns {columns}; say which is which with --prompt-column and --answer-column.")
+    if not found.examples:
+        raise StudioError(f"{path.name} has no row that can be used. {found.problems[0].text if found.problems else ''}".strip())
+    return found.examples
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Start the pages."""
+    from app.server import serve as run_server
+    from app.settings import Settings
+
+    given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
+    return run_server(Settings(**{name: value for name, value in given.items() if value is not None}), browser=not options.no_browser)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train an edit; again with the same arguments it continues or leaves a finished run alone."""
+    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+
+    spec = RunSpec(
+        base=options.base,
+        reft=ReftConfig(
+            method=options.method, rank=options.rank, layers=options.layers, positions=options.positions, tied=options.tied,
+            dropout=options.dropout,
+        ),
+        train=TrainConfig(
+            epochs=options.epochs, learning_rate=options.lr, batch_size=options.batch_size, seed=options.seed,
+            max_length=options.max_length, held_out=options.held_out,
+        ),
+    )  # fmt: skip
+    out: Path = options.out
+    examples = _examples(options.data, options.prompt_column, options.answer_column)
+    record, wanted = out / "run.json", _fingerprint(spec.model_dump(mode="json"), options.data)
+    earlier = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    if earlier and earlier.get("fingerprint") != wanted:
+        raise StudioError(f"{out} holds a run with other settings or data; choose another --out or remove the folder.")
+    if earlier.get("result"):
+        _note("This run is finished already; nothing was done.")
+        _finish(options, earlier["result"])
+        return 0
+    return _train(options, spec, examples, record, wanted)
+
+
+def _fingerprint(spec: dict[str, Any], data: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode() + data.read_bytes()).hexdigest()
+
+
+def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str) -> int:
+    from reft_engine import load_base
+    from reft_engine import train as run
+    from reft_engine.files import write_atomic
+    from reft_engine.training import HeldOutEvent, StepEvent
+
+    base = load_base(spec.base)
+    write_atomic(record, json.dumps({"fingerprint": wanted}).encode())
+
+    def show(event: Any) -> None:
+        if isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
+            _note(f"step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
+        elif isinstance(event, HeldOutEvent):
+            _note(f"step {event.step}  held-out loss {event.loss:.4f} (base {event.loss_base:.4f})")
+
+    result = run(base, examples, spec.reft, spec.train, folder=options.out, on_event=show)
+    values = {"adapter": str(result.adapter), **result.summary()}
+    write_atomic(record, json.dumps({"fingerprint": wanted, "result": values}).encode())
+    _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
+    _finish(options, values)
+    return 0
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Say what a file is recognised as, and what is wrong with it."""
+    from reft_engine.data import inspect_file
+
+    if not options.file.is_file():
+        raise StudioError(f"There is no file {options.file}.")
+    found = inspect_file(options.file)
+    _note(found.sentence) if options.json else _say(found.sentence)
+    for problem in found.problems[:20]:
+        _note(problem.text)
+    if found.problem_count > 20:
+        _note(f"... and {found.problem_count - 20:,} more.")
+    _finish(options, {
+        "format": found.format, "shape": found.shape, "columns": found.columns, "rows": found.rows,
+        "usable_rows": found.usable_rows, "needs_mapping": found.needs_mapping, "problem_count": found.problem_count,
+        "problems": [{"line": problem.line, "text": problem.text} for problem in found.problems],
+    })  # fmt: skip
+    return 0
+
+
+def _adapter(folder: Path) -> "tuple[Base, ReftModel]":
+    from reft_engine import ReftModel, load_base
+    from reft_engine.adapter_file import read_config
+
+    folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
+    base = load_base(read_config(folder)["base_model"]["id"] or "starter")
+    return base, ReftModel.load(folder, base.model)
+
+
+def chat(options: argparse.Namespace) -> int:
+    """Answer one prompt with base and tuned."""
+    from reft_engine import generate
+
+    if not options.prompt.strip():
+        raise StudioError("The prompt is empty.")
+    base, reft = _adapter(options.dir)
+    answers = generate(
+        base, options.prompt, [None, reft], max_new_tokens=options.max_new_tokens, temperature=options.temperature,
+        seed=options.seed, strength=options.strength,
+    )  # fmt: skip
+    if not options.json:
+        _say(f"base:  {answers[0]}\ntuned: {answers[1]}")
+    _finish(options, {"base": answers[0], "tuned": answers[1]})
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure base and tuned on rows of a file."""
+    from reft_engine import evaluate as measure
+
+    base, reft = _adapter(options.dir)
+    figures = measure(base, reft, _examples(options.data, options.prompt_column, options.answer_column))
+    for name, values in figures.items():
+        _note(f"{name:5}  loss {values['loss']:.4f}  exact match {values['exact_match']:.1%}")
+    _finish(options, figures)
+    return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what this machine can run."""
+    import platform
+    import shutil
+    from importlib.metadata import version
+
+    import torch
+
+    packages = {name: version(name) for name in ("torch", "transformers", "gradio", "sqlalchemy")}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    disk = shutil.disk_usage(Path.cwd()).free / 1e9
+    from reft_engine import generate, load_base
+
+    answer = generate(load_base("starter"), "Hello!", max_new_tokens=8)[0]
+    values = {
+        "python": platform.python_version(), "device": device, "cores": os.cpu_count(), "memory_gb": round(memory, 1),
+        "free_disk_gb": round(disk, 1), "packages": packages, "starter_answers": bool(answer.strip()),
+    }  # fmt: skip
+    for name, value in values.items():
+        _note(f"{name:16} {value}")
+    _finish(options, values)
+    return 0
+
+
+def _number(kind: Callable[[str], Any], what: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {what}") from error
+
+    return read
+
+
+_INTEGER, _REAL = _number(int, "a whole number"), _number(float, "a number")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="reft-studio", description="Representation finetuning without code.")
+    commands = parser.add_subparsers(dest="command", parser_class=_Parser)
+    part = commands.add_parser("serve", help="start the pages")
+    part.add_argument("--host", default=None)
+    part.add_argument("--port", type=_INTEGER, default=None)
+    part.add_argument("--data-dir", type=Path, default=None)
+    part.add_argument("--no-browser", action="store_true", help="do not open the page")
+    part = commands.add_parser("train", help="train an edit on a file")
+    part.add_argument("--base", default="starter")
+    part.add_argument("--data", type=Path, required=True)
+    part.add_argument("--out", type=Path, required=True)
+    part.add_argument("--method", default="loreft")
+    part.add_argument("--rank", type=_INTEGER, default=4)
+    part.add_argument("--layers", default="all")
+    part.add_argument("--positions", default="f7+l7")
+    part.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
+    part.add_argument("--untied", dest="tied", action="store_false")
+    part.add_argument("--dropout", type=_REAL, default=0.0)
+    part.add_argument("--epochs", type=_INTEGER, default=3)
+    part.add_argument("--lr", type=_REAL, default=4e-3)
+    part.add_argument("--batch-size", type=_INTEGER, default=8)
+    part.add_argument("--max-length", type=_INTEGER, default=512)
+    part.add_argument("--held-out", type=_REAL, default=0.1)
+    part.add_argument("--seed", type=_INTEGER, default=42)
+    _columns(part)
+    part = commands.add_parser("inspect", help="say what a file is recognised as")
+    part.add_argument("file", type=Path)
+    part.add_argument("--json", action="store_true")
+    part = commands.add_parser("chat", help="base and tuned, side by side")
+    part.add_argument("dir", type=Path)
+    part.add_argument("--prompt", required=True)
+    part.add_argument("--strength", type=_REAL, default=1.0)
+    part.add_argument("--max-new-tokens", type=_INTEGER, default=128)
+    part.add_argument("--temperature", type=_REAL, default=0.0)
+    part.add_argument("--seed", type=_INTEGER, default=0)
+    part.add_argument("--json", action="store_true")
+    part = commands.add_parser("evaluate", help="held-out loss and exact match, base and tuned")
+    part.add_argument("dir", type=Path)
+    part.add_argument("--data", type=Path, required=True)
+    _columns(part)
+    part = commands.add_parser("doctor", help="what this machine can run")
+    part.add_argument("--json", action="store_true")
+    return parser
+
+
+def _columns(part: argparse.ArgumentParser) -> None:
+    part.add_argument("--prompt-column", default=None)
+    part.add_argument("--answer-column", default=None)
+    part.add_argument("--json", action="store_true")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; ``serve`` when none is named."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "serve")
+    handlers = {"serve": serve, "train": train, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor}
+    try:
+        options = _parser().parse_args(given)
+        return handlers[options.command](options)
+    except READABLE as error:
+        _note(f"reft-studio: {error}")
+        return 2
+    except OSError as error:
+        _note(f"reft-studio: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        return 2
+    except KeyboardInterrupt:
+        _note("reft-studio: stopped; the same command continues.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

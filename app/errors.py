@@ -1,0 +1,14 @@
+"""Turns errors into what a person sees; the one place that does."""
+
+from reft_engine.errors import ReftError
+from storage import StorageError
+
+
+class StudioError(Exception):
+    """The app cannot do what was asked; the text is for the person who asked."""
+
+
+READABLE = (StudioError, ReftError, StorageError)
+"""Errors whose own words are shown."""
+
+NEUTRAL = "Something went wrong inside the program. It was written to the log; please try again."

@@ -1,0 +1,33 @@
+"""One typed settings object, from environment variables (``REFT_STUDIO_...``) and flags."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Before Gradio or the Hub's library is imported anywhere: nothing is reported to anybody.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _default_data_dir() -> Path:
+    """``/data`` where a container brings a lasting disk, else ``data`` in the current folder."""
+    lasting = Path("/data")
+    return lasting if lasting.is_dir() and os.access(lasting, os.W_OK) else Path("data")
+
+
+class Settings(BaseSettings):
+    """How the studio is set up on this machine."""
+
+    model_config = SettingsConfigDict(env_prefix="REFT_STUDIO_", extra="ignore")
+
+    data_dir: Path = Field(default_factory=_default_data_dir)
+    """Where datasets, runs and the database lie."""
+    host: str = "127.0.0.1"
+    port: int = Field(7860, ge=1, le=65535)
+    database_url: str | None = None
+    """Any SQLAlchemy URL; a SQLite file in ``data_dir`` when left out."""
+    max_upload_mb: int = Field(100, ge=1, le=10_000)
+    models: list[str] = []
+    """Further base models to offer: Hub ids, or local folders, which are refused unless listed here."""

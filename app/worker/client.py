@@ -1,0 +1,81 @@
+"""How the web process talks to the worker; imports nothing of the engine's."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.errors import StudioError
+
+_STARTING = "The engine is still starting. Try again in a few seconds."
+
+
+class WorkerClient:
+    """HTTP over the worker's Unix socket.
+
+    Raises:
+        StudioError: from every call, when the engine is not up or refuses; the text is for a person.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://worker", timeout=httpx.Timeout(120, connect=2)
+        )
+
+    def health(self) -> dict[str, Any] | None:
+        """What the worker says of itself; None when it is not up."""
+        try:
+            answer: dict[str, Any] = self._http.get("/health", timeout=2).json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return answer
+
+    def describe(self, base: str) -> dict[str, Any]:
+        """Layers, hidden size, parameters and context of a base model (loads it)."""
+        answer: dict[str, Any] = self._post("/describe", {"base": base})
+        return answer
+
+    def preview(self, base: str, rows: list[dict[str, Any]], reft: dict[str, Any], max_length: int = 512) -> list[dict[str, Any]]:
+        """Rows token by token, as they are trained."""
+        answer: list[dict[str, Any]] = self._post("/preview", {"base": base, "rows": rows, "reft": reft, "max_length": max_length})
+        return answer
+
+    def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Stream answers: ``{"column", "text", "ended"}``; closing the iterator stops the engine's work."""
+        try:
+            with self._http.stream("POST", "/chat", json=request) as answer:
+                if answer.status_code != 200:
+                    answer.read()
+                    raise StudioError(_sentence(answer))
+                for line in answer.iter_lines():
+                    item = json.loads(line)
+                    if "error" in item:
+                        raise StudioError(item["error"])
+                    yield item
+        except httpx.ConnectError as error:
+            raise StudioError(_STARTING) from error
+        except httpx.HTTPError as error:
+            raise StudioError("The engine went away in the middle of the answer; it is being restarted.") from error
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        try:
+            answer = self._http.post(path, json=body)
+        except httpx.ConnectError as error:
+            raise StudioError(_STARTING) from error
+        except httpx.HTTPError as error:
+            raise StudioError("The engine did not answer in time.") from error
+        if answer.status_code != 200:
+            raise StudioError(_sentence(answer))
+        return answer.json()
+
+
+def _sentence(answer: httpx.Response) -> str:
+    try:
+        body = answer.json()
+    except ValueError:
+        return "The engine could not do this; its log has the details."
+    if isinstance(body, dict) and isinstance(body.get("error"), str):
+        return str(body["error"])
+    return "The engine refused these values as out of range."

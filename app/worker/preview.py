@@ -1,0 +1,44 @@
+"""A row exactly as it is trained: every token with what it is (prompt or answer) and whether it is edited."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reft_engine import Base, Example, ReftConfig, ReftError
+from reft_engine.encoding import encode
+from reft_engine.positions import PositionSpec, prompt_positions
+
+
+def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
+    """Rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``, or ``problem``."""
+    spec = PositionSpec.parse(config.positions)
+    return [_row(base, example, spec, max_length) for example in examples]
+
+
+def _row(base: Base, example: Example, spec: PositionSpec, max_length: int) -> dict[str, Any]:
+    try:
+        encoded = encode(base, example, max_length)
+    except ReftError as error:
+        return {"line": example.line, "problem": str(error), "tokens": []}
+    prefix, suffix = prompt_positions(spec, len(encoded.prompt_ids))
+    edited = {*prefix, *suffix}
+    texts = _texts(base, [*encoded.prompt_ids, *encoded.answer_ids])
+    border = len(encoded.prompt_ids)
+    tokens = [(text, "prompt" if index < border else "answer", index in edited) for index, text in enumerate(texts)]
+    return {
+        "line": example.line, "problem": None, "tokens": tokens, "prompt_tokens": border,
+        "answer_tokens": len(encoded.answer_ids), "cut": encoded.cut,
+    }  # fmt: skip
+
+
+def _texts(base: Base, ids: Sequence[int]) -> list[str]:
+    """The text of each token; the bytes of one character spread over tokens are shown with the last of them."""
+    texts, waiting = [], list[int]()
+    for token in ids:
+        waiting.append(token)
+        text: str = base.tokenizer.decode(waiting, skip_special_tokens=False)
+        if text.endswith("\ufffd") and len(waiting) < 8:
+            texts.append("")
+        else:
+            texts.append(text)
+            waiting = []
+    return texts

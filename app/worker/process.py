@@ -1,0 +1,214 @@
+"""The worker: ``python -m app.worker.process --data-dir DIR``. Trains queued runs and answers chats.
+
+HTTP on a Unix socket, JSON and streams of JSON lines, no pickle. It ends with its parent, so that no worker outlives
+its web process; the next one goes on from the last checkpoint.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.worker.preview import preview_rows
+from app.worker.resident import Resident
+from app.worker.training_job import run_job
+from reft_engine import Example, Message, ReftConfig, ReftError, stream
+from storage import Storage, StorageError
+
+_log = logging.getLogger("reft_studio.worker")
+
+
+class Turn(BaseModel):
+    """One turn of a conversation."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: str = Field(pattern="^(system|user|assistant)$")
+    content: str = Field(max_length=200_000)
+
+
+class ChatRequest(BaseModel):
+    """One prompt for several columns; None is the base model, a run's id its edit."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    columns: list[str | None] = Field(min_length=1, max_length=8)
+    base: str = Field("starter", max_length=300)
+    messages: list[Turn] = Field(min_length=1, max_length=100)
+    max_new_tokens: int = Field(128, ge=1, le=2048)
+    temperature: float = Field(0.0, ge=0.0, le=5.0)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    strength: float = Field(1.0, ge=-10.0, le=10.0)
+
+
+class PreviewRequest(BaseModel):
+    """Rows to be shown as they are trained."""
+
+    model_config = ConfigDict(extra="forbid")
+    base: str = Field("starter", max_length=300)
+    rows: list[dict[str, Any]] = Field(max_length=50)
+    reft: dict[str, Any] = {}
+    max_length: int = Field(512, ge=8, le=1_000_000)
+
+
+class DescribeRequest(BaseModel):
+    """A base model to be described."""
+
+    base: str = Field(max_length=300)
+
+
+def make_app(resident: Resident) -> FastAPI:
+    """The worker's HTTP interface."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(ReftError)
+    @app.exception_handler(StorageError)
+    def refuse(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, status_code=400)
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return {"pid": os.getpid(), "training": resident.training_run}
+
+    @app.post("/describe")
+    def describe(request: DescribeRequest) -> dict[str, Any]:
+        base = resident.base(request.base)
+        return {
+            "name": base.name, "layers": base.layers, "hidden_size": base.hidden_size, "parameters": base.parameters,
+            "context": base.context, "device": str(base.device),
+        }  # fmt: skip
+
+    @app.post("/preview")
+    def preview(request: PreviewRequest) -> list[dict[str, Any]]:
+        rows = [
+            Example(row["line"], tuple(Message(turn["role"], turn["content"]) for turn in row["messages"]), row["answer"])
+            for row in request.rows
+        ]
+        return preview_rows(resident.base(request.base), rows, ReftConfig.read(request.reft), request.max_length)
+
+    @app.post("/chat")
+    async def chat(request: ChatRequest) -> StreamingResponse:
+        return StreamingResponse(_chat_lines(resident, request), media_type="application/x-ndjson")
+
+    return app
+
+
+async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:
+    """Generates in a thread; when the reader goes away the thread is told to stop."""
+    loop, lines, gone = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
+
+    def put(line: dict[str, Any] | None) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    def work() -> None:
+        try:
+            for line in _chat(resident, request, gone):
+                put(line)
+        except (ReftError, StorageError) as error:
+            put({"error": str(error)})
+        except Exception:  # the edge of a thread: somebody is waiting for an answer
+            _log.exception("chat failed")
+            put({"error": "The engine could not answer; its log has the details."})
+        finally:
+            put(None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (line := await lines.get()) is not None:
+            yield json.dumps(line, ensure_ascii=False) + "\n"
+    finally:
+        gone.set()
+
+
+def _chat(resident: Resident, request: ChatRequest, gone: threading.Event) -> Any:
+    found = [resident.run(column) if column else None for column in request.columns]
+    base = next((pair[0] for pair in found if pair), None) or resident.base(request.base)
+    if any(pair and pair[0] is not base for pair in found):
+        raise StorageError("These runs were trained on different base models and cannot answer side by side.")
+    messages = [Message(turn.role, turn.content) for turn in request.messages]  # type: ignore[arg-type]
+    edits = [pair[1] if pair else None for pair in found]
+    was_training = [(edit, edit.training) for edit in edits if edit is not None]
+    with resident.turns.chatting():
+        for edit, _ in was_training:
+            edit.eval()
+        try:
+            for delta in stream(
+                base, messages, edits, max_new_tokens=request.max_new_tokens, temperature=request.temperature,
+                seed=request.seed, strength=request.strength, should_stop=gone.is_set,
+            ):  # fmt: skip
+                yield {"column": delta.column, "text": delta.text, "ended": delta.ended}
+        finally:
+            for edit, training in was_training:
+                edit.train(training)
+    yield {"done": True}
+
+
+def _train_queue(resident: Resident, going_down: threading.Event) -> None:
+    resident.storage.runs.recover()
+    while not going_down.is_set():
+        run = resident.storage.runs.claim(str(os.getpid()))
+        if run is None:
+            going_down.wait(0.4)
+        else:
+            run_job(resident, run, going_down.is_set)
+
+
+def _warm_up(resident: Resident) -> None:
+    """Load the starter before anybody asks, so that the first preview and the first run begin at once."""
+    try:
+        resident.base("starter")
+    except ReftError as error:
+        _log.warning("%s", error)
+
+
+def _end_with_parent(server: uvicorn.Server, parent: int, going_down: threading.Event) -> None:
+    while not going_down.wait(1.0):
+        if os.getppid() != parent:
+            server.should_exit = True
+            return
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--database-url", default=None)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    parent = os.getppid()
+    storage = Storage(options.data_dir, options.database_url)
+    lock = (storage.files.root / "worker.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        _log.error("another worker already serves %s", storage.files.root)
+        return 3
+    resident, going_down = Resident(storage), threading.Event()
+    socket = storage.files.socket
+    socket.unlink(missing_ok=True)
+    server = uvicorn.Server(uvicorn.Config(make_app(resident), uds=str(socket), log_level="warning", timeout_graceful_shutdown=2))
+    trainer = threading.Thread(target=_train_queue, args=(resident, going_down))
+    threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(server, parent, going_down), daemon=True).start()
+    trainer.start()
+    try:
+        server.run()
+    finally:
+        going_down.set()
+        trainer.join(timeout=60)
+        storage.close()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,67 @@
+"""What the worker keeps in memory: base models, loaded adapters, and the model that is being trained."""
+
+import threading
+from collections import OrderedDict
+
+from app.worker.turns import Turns
+from reft_engine import Base, ReftModel, load_base
+from storage import NotFoundError, RunStatus, Storage
+
+_BASES, _ADAPTERS = 1, 8
+
+
+class Resident:
+    """Loads on demand and keeps the most recent: one base model, eight adapters."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.turns = Turns()
+        self._lock = threading.RLock()
+        self._bases: OrderedDict[str, Base] = OrderedDict()
+        self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
+        self._training: tuple[str, Base, ReftModel] | None = None
+
+    @property
+    def training_run(self) -> str | None:
+        """The run in training."""
+        current = self._training
+        return current[0] if current else None
+
+    def set_training(self, run_id: str, base: Base, reft: ReftModel) -> None:
+        """Let the run be chatted with while it trains."""
+        self._training = (run_id, base, reft)
+
+    def clear_training(self) -> None:
+        """Nothing trains any more."""
+        self._training = None
+
+    def base(self, name: str) -> Base:
+        """A base model by name."""
+        with self._lock:
+            current = self._training
+            if current and current[1].name == name:
+                return current[1]
+            if name not in self._bases:
+                base = load_base(name)
+                while len(self._bases) >= _BASES:
+                    gone, _ = self._bases.popitem(last=False)
+                    self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if not key.startswith(f"{gone}\n"))
+                self._bases[name] = base
+            return self._bases[name]
+
+    def run(self, run_id: str) -> tuple[Base, ReftModel]:
+        """A run's base model and edit: as it stands now when it trains, else from its adapter folder."""
+        current = self._training
+        if current and current[0] == run_id:
+            return current[1], current[2]
+        record = self.storage.runs.get(run_id)
+        if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
+            raise NotFoundError(f"{record.name} has nothing to chat with yet: it is {record.status}.")
+        with self._lock:
+            base = self.base(record.base)
+            key = f"{record.base}\n{run_id}\n{record.finished_at}"
+            if key not in self._adapters:
+                while len(self._adapters) >= _ADAPTERS:
+                    self._adapters.popitem(last=False)
+                self._adapters[key] = ReftModel.load(self.storage.files.adapter(run_id), base.model)
+            return base, self._adapters[key]
