@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import torch
+
 from reft_engine import Example, ReftConfig, TrainConfig, evaluate, inspect_file, load_base, train
 
 FOLDER = Path(__file__).parents[1] / "app" / "samples"
@@ -69,7 +71,9 @@ def main() -> None:
     parser.add_argument("--base", default="starter")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="key of a single sample")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; more only slow so small a model down")
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     base = load_base(options.base)
     index = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))
     sys.stdout.write(HEAD + "\n")
