@@ -22,7 +22,7 @@ COMMANDS = ("serve", "train", "inspect", "chat", "evaluate", "doctor")
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage text above it."""
 
-    def error(self, message: str) -> Any:  # type: ignore[override]
+    def error(self, message: str) -> Any:
         raise StudioError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what can be given.")
 
 
@@ -39,7 +39,7 @@ def _finish(options: argparse.Namespace, values: dict[str, Any]) -> None:
         _say(json.dumps(values, ensure_ascii=False))
 
 
-def _examples(path: Path, prompt: str | None = None, answer: str | None = None) -> "list[Example]":
+def _examples(path: Path, prompt: str | None = None, answer: str | None = None) -> "Sequence[Example]":
     from reft_engine.data import ColumnMapping, inspect_file
 
     if not path.is_file():
@@ -60,7 +60,8 @@ def serve(options: argparse.Namespace) -> int:
     from app.settings import Settings
 
     given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
-    return run_server(Settings(**{name: value for name, value in given.items() if value is not None}), browser=not options.no_browser)
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    return run_server(settings, browser=not options.no_browser)
 
 
 def train(options: argparse.Namespace) -> int:

@@ -115,7 +115,7 @@ async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator
                 put(line)
         except (ReftError, StorageError) as error:
             put({"error": str(error)})
-        except Exception:  # the edge of a thread: somebody is waiting for an answer
+        except Exception:  # noqa: BLE001 (the edge of a thread: somebody is waiting for an answer)
             _log.exception("chat failed")
             put({"error": "The engine could not answer; its log has the details."})
         finally:

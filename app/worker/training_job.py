@@ -114,7 +114,8 @@ def _check(adapter: Path, base: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
     _log.info("check: %s", (done.stdout + done.stderr).strip()[-2000:])
     if done.returncode != 0:
-        raise StorageError(f"The result was saved but does not load back: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no reason given'}")
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise StorageError(f"The result was saved but does not load back: {reason}")
 
 
 def _fail(storage: Storage, run_id: str, sentence: str) -> None:

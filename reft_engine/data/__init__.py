@@ -1,0 +1,18 @@
+"""Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
+
+from reft_engine.data.inspection import inspect_file, inspect_rows
+from reft_engine.data.normalised import dump_examples, load_examples
+from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, Message, Problem
+
+__all__ = [
+    "ColumnMapping",
+    "Example",
+    "Inspection",
+    "Limits",
+    "Message",
+    "Problem",
+    "dump_examples",
+    "inspect_file",
+    "inspect_rows",
+    "load_examples",
+]

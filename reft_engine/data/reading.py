@@ -1,0 +1,364 @@
+"""From a file to rows: the format is told by the content, never by the name."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from reft_engine.data.records import Limits
+from reft_engine.errors import DataError
+
+_SIGNATURES = (
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"BZh", "a bzip2 archive; unpack it first"),
+    (b"\xfd7zXZ", "an xz archive; unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file; save the table as CSV first"),
+    (b"%PDF", "a PDF; save the table as CSV first"),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3", "a SQLite database; export the table as CSV first"),
+    (b"ARROW1", "an Arrow file; save it as Parquet first"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+)
+_PICKLE = re.compile(rb"\x80[\x02-\x05]")
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_BLANK = re.compile(r"[ \t\r\n]*")
+_DELIMITERS = (",", "\t", ";", "|")
+_SNIFFED = 64_000
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file: its values by column, or why it cannot be read."""
+
+    line: int
+    values: dict[str, Any] | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A recognised file whose rows are read as they are asked for."""
+
+    format: str
+    rows: Iterable[Row]
+    notes: tuple[str, ...] = ()
+
+
+def read_table(path: Path, limits: Limits) -> Table:
+    """Open a file. Raises DataError when it is of no known format."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if start.startswith(b"PAR1"):
+        return Table("parquet", _parquet_rows(path, limits))
+    _refuse_binary(path, start)
+    text, notes = _decode(path.read_bytes())
+    if not text.strip():
+        raise DataError("The file is empty.")
+    first = text.lstrip()[0]
+    if first == "[" and (read := _json_array(text)) is not None:
+        return Table("json", read, notes)
+    if first == "{":
+        kind, rows = _json_objects(text)
+        return Table(kind, rows, notes)
+    return _delimited(text, notes, limits)
+
+
+def _refuse_binary(path: Path, start: bytes) -> None:
+    kind = next((what for signature, what in _SIGNATURES if start.startswith(signature)), None)
+    if start.startswith(b"PK\x03\x04"):
+        with path.open("rb") as file:
+            sheet = b"xl/" in start or any(b"xl/workbook" in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
+        kind = "an Excel workbook; save the sheet as CSV first" if sheet else "a zip archive; unpack it first"
+    elif kind is None and _PICKLE.match(start):
+        kind = "a Python pickle, which can run code and is never opened"
+    if kind:
+        raise DataError(f"This is {kind}. CSV, TSV, JSON, JSON Lines and Parquet can be read.")
+
+
+def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return data.decode("utf-16"), ("Read as UTF-16.",)
+        except UnicodeDecodeError as error:
+            raise DataError("The file begins like UTF-16 text and is broken. Save it as UTF-8.") from error
+    if b"\0" in data:
+        raise DataError("This is not a text file: it holds zero bytes. CSV, TSV, JSON, JSON Lines and Parquet can be read.")
+    try:
+        return data.decode("utf-8-sig"), ()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        whole = len(_MULTIBYTE.findall(data))
+        high = len(_HIGH.findall(data))
+        # Text that is UTF-8 but for a few bytes is broken UTF-8; Windows' own letters hardly ever form its sequences.
+        broken = DataError(f"Line {line}: the text is neither UTF-8 nor Windows-1252. Save the file as UTF-8.")
+        if whole * 2 > high / 2 or high > len(data) / 3:
+            raise broken from error
+        try:
+            return data.decode("cp1252"), ("The file is not UTF-8; it was read as Windows-1252.",)
+        except UnicodeDecodeError:
+            raise broken from error
+
+
+# JSON
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field is named twice")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a value that JSON knows")
+
+
+# Numbers stay as they were written: what is trained is their text.
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_refuse_constant, parse_int=str, parse_float=str)
+
+
+def _json_words(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "the row is nested too deeply"
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    known = {
+        "Expecting ',' delimiter": "a comma or a closing bracket is missing",
+        "Expecting ':' delimiter": "a colon is missing after a field's name",
+        "Expecting property name enclosed in double quotes": "a field's name in double quotes is missing, or a comma is one too many",
+        "Illegal trailing comma before end of object": "there is a comma too many",
+        "Illegal trailing comma before end of array": "there is a comma too many",
+        "Unterminated string starting at": "a quotation mark is opened and never closed",
+        "Invalid control character at": "a text holds a line break or another control character",
+        "Extra data": "there is more on the line after the row's end",
+        "Expecting value": "a value is missing or not written as JSON",
+    }
+    return known.get(error.msg, "this is not valid JSON")
+
+
+def _as_row(line: int, value: Any) -> Row:
+    if isinstance(value, dict):
+        return Row(line, value)
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return Row(line, {f"column {index}": item for index, item in enumerate(value, 1)})
+    return Row(line, None, "a row must be an object with named fields")
+
+
+def _json_array(text: str) -> Iterator[Row] | None:
+    """Rows of a JSON array; None when the text only happens to begin with a bracket."""
+    start = _BLANK.match(text)
+    begin = (start.end() if start else 0) + 1
+    after = text[begin : begin + 1000].lstrip()[:1]
+    return _array_rows(text, begin) if after in ("{", "[", "]", "", '"') else None
+
+
+def _array_rows(text: str, position: int) -> Iterator[Row]:
+    line, counted, first = 1, 0, True
+    while True:
+        position = _skip(text, position)
+        line, counted = line + text.count("\n", counted, position), position
+        if text[position : position + 1] == "]":
+            if text[position + 1 :].strip():
+                yield Row(line, None, "there is more text after the end of the list")
+            return
+        if not first:
+            if text[position : position + 1] != ",":
+                yield Row(line, None, "a comma or the closing bracket of the list is missing; the rows after it could not be read")
+                return
+            position = _skip(text, position + 1)
+            line, counted = line + text.count("\n", counted, position), position
+            if text[position : position + 1] == "]":
+                yield Row(line, None, "there is a comma too many before the end of the list")
+                return
+        first = False
+        try:
+            value, position = _DECODER.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            at = getattr(error, "pos", position)
+            yield Row(line + text.count("\n", position, at), None, f"{_json_words(error)}; the rows after it could not be read")
+            return
+        yield _as_row(line, value)
+
+
+def _skip(text: str, position: int) -> int:
+    found = _BLANK.match(text, position)
+    return found.end() if found else position
+
+
+def _json_objects(text: str) -> tuple[str, Iterator[Row]]:
+    """JSON Lines; or one object, whose only list of rows is taken."""
+    try:
+        value, end = _DECODER.raw_decode(text, _skip(text, 0))
+    except (ValueError, RecursionError):
+        return "jsonl", _json_lines(text)
+    if text[end:].strip():
+        return "jsonl", _json_lines(text)
+    lists = [item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], dict)]
+    if len(lists) == 1 and not {"messages", "conversations"} & value.keys():
+        return "json", (_as_row(index, item) for index, item in enumerate(lists[0], 1))
+    return "jsonl", _json_lines(text) if "\n" not in text.strip() else iter([_as_row(1, value)])
+
+
+def _json_lines(text: str) -> Iterator[Row]:
+    for line, part in enumerate(text.split("\n"), 1):
+        if not part.strip():
+            continue
+        try:
+            value = _DECODER.decode(part)
+        except (ValueError, RecursionError) as error:
+            yield Row(line, None, _json_words(error))
+        else:
+            yield _as_row(line, value)
+
+
+# Delimited text
+
+
+def _delimited(text: str, notes: Sequence[str], limits: Limits) -> Table:
+    csv.field_size_limit(limits.cell)
+    delimiter = _delimiter(text)
+    quoting = csv.QUOTE_MINIMAL
+    if delimiter == "\t" and '"' in text and not _quotes_fit(text):
+        quoting = csv.QUOTE_NONE
+    records = _records(text, delimiter, quoting)
+    first = next(records, None)
+    if first is None or isinstance(first[1], str):
+        raise DataError(f"Line 1: {first[1] if first else 'nothing can be read'}.")
+    if len(first[1]) > limits.columns:
+        raise DataError(f"The file has {len(first[1]):,} columns; at most {limits.columns} can be read.")
+    header = first[1]
+    if _looks_like_data(header):
+        records = _records(text, delimiter, quoting)
+        notes = (*notes, "The first line looks like a row, so the columns are numbered.")
+        header = [""] * len(header)
+    return Table("tsv" if delimiter == "\t" else "csv", _named_rows(_names(header), records), tuple(notes))
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter that cuts the first lines into the same number of cells most often."""
+    start = text[:_SNIFFED]
+    best, found = (0.0, 0), ","
+    for delimiter in _DELIMITERS:
+        try:
+            widths = [len(cells) for cells in islice(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), 30) if cells]
+        except csv.Error:
+            continue
+        if not widths or widths[0] < 2:
+            continue
+        score = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
+        if score > best:
+            best, found = score, delimiter
+    return found
+
+
+def _quotes_fit(text: str) -> bool:
+    """Whether quotation marks in a tab-separated file enclose cells, rather than being part of them."""
+    width = None
+    for _, cells in _records(text, "\t", csv.QUOTE_MINIMAL):
+        if isinstance(cells, str) or (width is not None and len(cells) != width):
+            return False
+        width = len(cells)
+    return True
+
+
+def _records(text: str, delimiter: str, quoting: Any) -> Iterator[tuple[int, list[str] | str]]:
+    """Line and cells of each record, or line and problem."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, _csv_words(str(error), delimiter)
+            continue
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+
+
+def _csv_words(message: str, delimiter: str) -> str:
+    if "unexpected end of data" in message:
+        return "a quotation mark is opened here and never closed; the rows after it could not be read"
+    if "expected after" in message:
+        name = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}[delimiter]
+        return f"after a closing quotation mark there must be a {name} or the end of the line; double the quotation marks inside a text"
+    if "field larger" in message:
+        return "a cell is too long"
+    return "the row cannot be read"
+
+
+def _looks_like_data(cells: Sequence[str]) -> bool:
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    known = {"text", "label", "prompt", "question", "answer", "sentence", "instruction", "output", "input", "completion"}
+    if known & {cell.lower() for cell in filled}:
+        return False
+    return any(_NUMBER.fullmatch(cell) for cell in filled) or any(len(cell) > 200 for cell in filled)
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    names: list[str] = []
+    taken: set[str] = set()
+    for index, cell in enumerate(header, 1):
+        name = wanted = " ".join(cell.split()) or f"column {index}"
+        number = 2
+        while name in taken:
+            name, number = f"{wanted} ({number})", number + 1
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _named_rows(names: Sequence[str], records: Iterable[tuple[int, list[str] | str]]) -> Iterator[Row]:
+    for line, cells in records:
+        if isinstance(cells, str):
+            yield Row(line, None, cells)
+        elif any(cell.strip() for cell in cells[len(names) :]):
+            yield Row(line, None, f"the row has {len(cells):,} cells, the first line {len(names):,}")
+        else:
+            yield Row(line, dict(zip(names, cells, strict=False)))
+
+
+# Parquet
+
+
+def _parquet_rows(path: Path, limits: Limits) -> Iterator[Row]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(path, thrift_string_size_limit=100_000_000, thrift_container_size_limit=1_000_000)
+        meta = file.metadata
+        if len(file.schema_arrow.names) > limits.columns:
+            raise DataError(f"The file has {len(file.schema_arrow.names):,} columns; at most {limits.columns} can be read.")
+        size = sum(meta.row_group(index).total_byte_size for index in range(meta.num_row_groups))
+        if size > limits.expanded or meta.num_rows > 50_000_000 or meta.num_rows < 0:
+            raise DataError(f"The file claims {meta.num_rows:,} rows in {size / 1e9:,.1f} GB, which is too much to read here.")
+        yield from _batches(file, limits)
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        raise DataError("The Parquet file is damaged and cannot be read.") from error
+
+
+def _batches(file: Any, limits: Limits) -> Iterator[Row]:
+    number, size = 0, 0
+    for batch in file.iter_batches(batch_size=64):
+        size += batch.nbytes
+        for values in batch.to_pylist():
+            number += 1
+            # A small file can hold one long text and point to it a million times; each time it is a text of its own here.
+            size += sum(len(value) for value in values.values() if isinstance(value, str))
+            if size > limits.expanded:
+                raise DataError(f"The file grows to more than {limits.expanded // 1_000_000:,} MB when it is read; it was refused.")
+            yield Row(number, values)

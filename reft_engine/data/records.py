@@ -1,0 +1,84 @@
+"""What reading a file gives: examples, and what is wrong with the rest of its rows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What is said before, and the answer to learn; ``line`` is where it stands in its file, counted from 1."""
+
+    line: int
+    messages: tuple[Message, ...]
+    answer: str
+
+
+class ColumnMapping(BaseModel):
+    """Which column is the prompt and which is the answer, for a file that does not say it by its names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(min_length=1, max_length=1000)
+    answer: str = Field(min_length=1, max_length=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a row cannot be used; ``line`` counts from 1, None for the file as a whole."""
+
+    line: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a file may hold at most; what is over it is refused in words."""
+
+    rows: int = 200_000
+    columns: int = 500
+    cell: int = 1_000_000
+    """Characters of one text."""
+    turns: int = 200
+    """Messages of one conversation."""
+    problems: int = 100
+    """Problems that are kept; all are counted."""
+    expanded: int = 1_000_000_000
+    """Bytes that a compressed file may grow to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a file was recognised as.
+
+    Attributes:
+        format: csv, tsv, json, jsonl or parquet.
+        shape: instructions, pairs, labels, messages, conversations, mapped, preferences or unknown.
+        columns: names of the columns, in the order of the file.
+        rows: rows read; ``usable_rows``: those of which at least one example was made.
+        needs_mapping: the columns must be named by a person before there are examples.
+        notes: what was assumed in reading, or is odd about the whole; nothing is lost by it.
+    """
+
+    format: str
+    shape: str
+    columns: tuple[str, ...]
+    rows: int
+    usable_rows: int
+    needs_mapping: bool
+    problems: tuple[Problem, ...]
+    problem_count: int
+    notes: tuple[str, ...]
+    examples: tuple[Example, ...]
+    sentence: str
