@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
 
 def _default_data_dir() -> Path:
     """``/data`` where a container brings a lasting disk, else ``data`` in the current folder."""
@@ -31,3 +33,10 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(100, ge=1, le=10_000)
     models: list[str] = []
     """Further base models to offer: Hub ids, or local folders, which are refused unless listed here."""
+    allowed_hosts: list[str] = []
+    """Names under which a server that listens on more than this machine may be asked; any when left out."""
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach the pages."""
+        return self.host in LOOPBACK

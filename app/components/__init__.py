@@ -1,1 +1,1 @@
-"""What two pages or more share: theme, cards, tokens."""
+"""What two pages or more share: theme, pieces of HTML, and the wiring of events."""

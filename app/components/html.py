@@ -1,0 +1,267 @@
+"""Pieces of HTML. Whatever comes from a person, a file or a model goes through `text` and is shown, never interpreted."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+
+from app.handlers.datasets import PreviewRow, Token
+from app.handlers.runs import RunView
+from app.handlers.train import Estimate
+from reft_engine.data import Inspection
+from storage import DatasetRecord, EventRecord, RunRecord, RunStatus, SampleRecord
+
+PAGES = (("./", "Home"), ("data", "Data"), ("train", "Train"), ("runs", "Runs"), ("playground", "Playground"))
+_SHOWN_TEXT = 600
+_PROBLEMS = 8
+
+
+def text(value: object, limit: int = _SHOWN_TEXT) -> str:
+    """Text from anywhere, made harmless and short."""
+    shown = str(value)
+    return escape(shown if len(shown) <= limit else shown[: limit - 1] + "…", quote=True)
+
+
+def term(word: str, meaning: str) -> str:
+    """A word of the field, explained on hover."""
+    return f'<abbr title="{text(meaning)}" tabindex="0">{text(word)}</abbr>'
+
+
+def header(active: str) -> str:
+    """Brand and navigation."""
+    links = "".join(f'<a href="{path}"{" class=active aria-current=page" if name == active else ""}>{name}</a>' for path, name in PAGES)
+    mark = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 17c4 0 4-10 9-10s5 10 9 10"/><circle cx="12" cy="7" r="2.6"/></svg>'
+    brand = f'<a class="rs-brand" href="./">{mark}<span>ReFT Studio</span></a>'
+    return f'<header class="rs-header">{brand}<nav aria-label="Pages">{links}</nav></header>'
+
+
+def title(name: str, line: str) -> str:
+    """A page's head line; ``line`` is ours and may hold terms."""
+    return f'<div class="rs-title"><h1>{text(name)}</h1><p>{line}</p></div>'
+
+
+def notice(message: str, kind: str = "info") -> str:
+    """A sentence that is not to be overlooked."""
+    return f'<div class="rs-notice {kind}" role="status">{text(message)}</div>'
+
+
+def empty(message: str, link: str, label: str) -> str:
+    """What stands where nothing is yet, and the way on."""
+    return f'<div class="rs-empty"><p>{text(message)}</p><a class="rs-button" href="{text(link)}">{text(label)}</a></div>'
+
+
+def ago(moment: datetime) -> str:
+    """How long ago, in words."""
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {name}{'s' if count != 1 else ''} ago"
+    return "just now"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """Bytes in words."""
+    return f"{count / 1000:,.0f} kB" if count < 1_000_000 else f"{count / 1e6:,.1f} MB"
+
+
+# Data
+
+
+def inspection(found: Inspection) -> str:
+    """What a file was recognised as, and what is wrong with it."""
+    kind = "good" if found.examples and not found.problem_count else "info" if found.examples or found.needs_mapping else "bad"
+    parts = [notice(found.sentence, kind)]
+    parts += [notice(note, "soft") for note in found.notes]
+    if found.problems:
+        items = "".join(f"<li>{text(problem.text, 300)}</li>" for problem in found.problems[:_PROBLEMS])
+        more = found.problem_count - _PROBLEMS
+        rest = f"<li>and {more:,} more</li>" if more > 0 else ""
+        parts.append(f'<details class="rs-problems" open><summary>What cannot be used</summary><ul>{items}{rest}</ul></details>')
+    return "".join(parts)
+
+
+def preview(rows: Sequence[PreviewRow]) -> str:
+    """Rows as they are trained."""
+    if not rows:
+        return ""
+    tokens = any(row.tokens for row in rows)
+    legend = (
+        '<div class="rs-legend"><span><i class="tok edited"></i>prompt, edited</span><span><i class="tok"></i>prompt</span>'
+        '<span><i class="tok learned"></i>answer to learn</span></div>'
+        if tokens
+        else ""
+    )
+    count = f"The first {len(rows)} rows, as they will be trained" if len(rows) > 1 else "The row, as it will be trained"
+    return f'<div class="rs-preview"><div class="rs-caption">{count}</div>{legend}{"".join(_preview_row(row) for row in rows)}</div>'
+
+
+def _preview_row(row: PreviewRow) -> str:
+    if row.problem:
+        body = f'<p class="rs-bad">{text(row.problem)}</p>'
+    elif row.tokens:
+        body = f'<p class="rs-tokens">{_tokens(row.tokens)}</p>'
+    else:
+        turns = "".join(f"<p><b>{text(message.role)}</b> {text(message.content)}</p>" for message in row.example.messages)
+        body = f'{turns}<p class="rs-answer"><b>answer</b> {text(row.example.answer)}</p>'
+    cut = '<span class="rs-chip warn">cut to fit</span>' if row.cut else ""
+    return f'<div class="rs-row"><span class="rs-line">{row.line}</span><div>{body}{cut}</div></div>'
+
+
+def _tokens(tokens: Sequence[Token], limit: int = 220) -> str:
+    """Tokens, the middle left out when there are very many."""
+    shown = list(tokens) if len(tokens) <= limit else [*tokens[: limit // 2], None, *tokens[-limit // 2 :]]
+    return "".join(_token(token) if token else '<span class="rs-gap">…</span>' for token in shown)
+
+
+def _token(token: Token) -> str:
+    kind = "learned" if token.learned else "edited" if token.edited else ""
+    breaks = "<br>" * token.text.count("\n")
+    return f'<span class="tok {kind}">{text(token.text.replace(chr(10), "⏎"))}</span>{breaks}' if token.text else ""
+
+
+def dataset_line(dataset: DatasetRecord) -> str:
+    """A dataset in a list."""
+    used = f"{dataset.usable_rows:,} rows" if dataset.usable_rows == dataset.rows else f"{dataset.usable_rows:,} of {dataset.rows:,} rows"
+    facts = f"{used} · {size(dataset.size_bytes)} · {ago(dataset.created_at)}"
+    return f'<div class="rs-item"><b>{text(dataset.name, 80)}</b><span>{facts}</span></div>'
+
+
+# Train
+
+
+def estimate(found: Estimate | None, problem: str = "") -> str:
+    """What a run will be, or why it cannot be."""
+    if problem or found is None:
+        return f'<div class="rs-summary"><div class="rs-caption">This run</div>{notice(problem or "Pick a dataset first.", "bad")}</div>'
+    rows = [
+        ("Rows to learn from", f"{found.rows - found.held_out:,}"),
+        (term("Held-out rows", "Kept away from training, to measure what was learned rather than memorised."), f"{found.held_out:,}"),
+        (term("Steps", "How many times the edit is corrected, each time from one batch of rows."), f"{found.steps:,}"),
+    ]
+    if found.parameters is not None and found.base_parameters:
+        share = found.parameters / found.base_parameters
+        rows += [
+            (term("Trained numbers", "The whole edit. The base model's own numbers stay as they are."), f"{found.parameters:,}"),
+            ("of the base model", f"{share:.2%}"),
+            ("Download", f"about {size(found.file_bytes or 0)}"),
+        ]
+    if found.seconds is not None:
+        rows.append(("Time, going by the last run", f"about {duration(found.seconds)}"))
+    lines = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    return f'<div class="rs-summary"><div class="rs-caption">This run</div><dl>{lines}</dl></div>'
+
+
+# Runs
+
+
+_WORDS = {
+    RunStatus.QUEUED: ("Waiting", "info"),
+    RunStatus.PREPARING: ("Preparing", "live"),
+    RunStatus.TRAINING: ("Training", "live"),
+    RunStatus.CHECKING: ("Checking", "live"),
+    RunStatus.FINISHED: ("Finished", "good"),
+    RunStatus.STOPPING: ("Stopping", "live"),
+    RunStatus.STOPPED: ("Stopped", "info"),
+    RunStatus.INTERRUPTED: ("Interrupted", "warn"),
+    RunStatus.FAILED: ("Failed", "bad"),
+}
+
+
+_LOSS = term("Loss", "How surprised the model is by the right answers, averaged over tokens. Lower is better.")
+_HELD_OUT = term("Held-out loss", "The same on rows that the run does not learn from: what was learned, not memorised.")
+
+
+def status_word(run: RunRecord) -> str:
+    """A run's status in a word."""
+    return _WORDS[run.status][0]
+
+
+def run_status(found: RunView) -> str:
+    """Where a run stands: status, sentence, progress, the figures that count."""
+    run = found.run
+    word, kind = _WORDS[run.status]
+    share = 1.0 if run.status is RunStatus.FINISHED else run.step / run.total_steps if run.total_steps else 0.0
+    waiting = found.place is not None and found.place > 1
+    sentence = f"Waiting for its turn; {(found.place or 1) - 1} before it." if waiting else run.sentence
+    if not found.engine_up:
+        sentence = f"{sentence} The engine is starting."
+    left = f"about {duration(run.seconds_left)} left" if run.seconds_left is not None and not run.status.ended else ""
+    steps = f"step {run.step:,} of {run.total_steps:,}" if run.total_steps else ""
+    epochs = f"epoch {_epoch(run)}" if run.total_steps else ""
+    facts = " · ".join(part for part in (steps, epochs, left) if part)
+    return (
+        f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span><h2>{text(run.name, 80)}</h2></div>'
+        f'<p class="rs-sentence">{text(sentence)}</p>'
+        f'<div class="rs-bar {kind}" role="progressbar" aria-valuenow="{share * 100:.0f}" aria-valuemin="0" aria-valuemax="100">'
+        f'<i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
+        f"{_figures(found)}</div>"
+    )
+
+
+def _epoch(run: RunRecord) -> str:
+    epochs = run.spec["train"]["epochs"]
+    return f"{min(epochs, int(run.epoch) + 1):,} of {epochs:,}" if run.status.active else f"{run.epoch:,.0f} of {epochs:,}"
+
+
+def _figures(found: RunView) -> str:
+    if found.loss is None:
+        return ""
+    cells = [(_LOSS, found.loss, "training rows")]
+    if found.held_out is not None and found.held_out_base:
+        better = 1 - found.held_out / found.held_out_base
+        words = f"{better:.0%} lower than the base model" if better > 0.005 else "no better than the base model yet"
+        cells += [(_HELD_OUT, found.held_out, words), ("Base model", found.held_out_base, "held-out loss, untouched")]
+    shown = (f"<div><span>{name}</span><b>{value:.3f}</b><small>{words}</small></div>" for name, value, words in cells)
+    return f'<div class="rs-figures">{"".join(shown)}</div>'
+
+
+def sample(found: SampleRecord | None) -> str:
+    """What base and tuned answer to a held-out prompt."""
+    if found is None:
+        return ""
+    parts = [("Prompt", found.prompt), ("Expected", found.expected), ("Base model", found.base), ("Tuned", found.tuned)]
+    body = "".join(f'<dt>{name}</dt><dd class="{name.lower()}">{text(value) or "<em>nothing</em>"}</dd>' for name, value in parts)
+    caption = f'<div class="rs-caption">A held-out row, after step {found.step:,}</div>'
+    return f'<div class="rs-card">{caption}<dl class="rs-pairs">{body}</dl></div>'
+
+
+def facts(run: RunRecord) -> str:
+    """What the run was started with."""
+    reft, train = run.spec["reft"], run.spec["train"]
+    layers = reft["layers"] if isinstance(reft["layers"], str) else ", ".join(str(layer) for layer in reft["layers"])
+    rows = [
+        ("Dataset", run.dataset_name), ("Base model", run.base), ("Method", METHODS.get(reft["method"], reft["method"])),
+        ("Layers", layers), ("Positions", reft["positions"]), ("Rank", reft["rank"]), ("Epochs", train["epochs"]),
+        ("Learning rate", f"{train['learning_rate']:g}"), ("Batch size", train["batch_size"]), ("Seed", train["seed"]),
+    ]  # fmt: skip
+    if run.summary:
+        rows += [("Trained numbers", f"{run.summary['trainable_parameters']:,}"), ("Time", duration(run.summary["seconds"]))]
+    body = "".join(f"<dt>{name}</dt><dd>{text(value, 120)}</dd>" for name, value in rows)
+    return f'<div class="rs-card"><div class="rs-caption">Settings</div><dl class="rs-pairs short">{body}</dl></div>'
+
+
+METHODS = {"loreft": "LoReFT", "direft": "DiReFT"}
+
+
+def events(found: Sequence[EventRecord]) -> str:
+    """What happened, newest last."""
+    items = "".join(f"<li><time>{event.at.astimezone():%H:%M:%S}</time>{text(event.text, 300)}</li>" for event in found[-12:])
+    return f'<div class="rs-card"><div class="rs-caption">What happened</div><ol class="rs-events">{items}</ol></div>'
+
+
+# Playground
+
+
+def answer(value: str, *, waiting: bool = False) -> str:
+    """An answer; a caret while it is being written."""
+    caret = '<span class="rs-caret"></span>' if waiting else ""
+    return f'<div class="rs-answer-text">{text(value, 100_000)}{caret}</div>'

@@ -1,0 +1,44 @@
+"""How the studio looks: one accent colour, system fonts, light and dark."""
+
+from pathlib import Path
+
+import gradio as gr
+
+STATIC = Path(__file__).parents[1] / "static"
+CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
+HEAD = (
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<meta name="description" content="Teach a language model with a spreadsheet.">'
+)
+
+
+def theme() -> gr.themes.Base:
+    """The theme; fonts are the system's own, so that no page asks the network for any."""
+    sans = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
+    mono = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace"]
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.teal, neutral_hue=gr.themes.colors.slate, radius_size=gr.themes.sizes.radius_lg,
+        text_size=gr.themes.sizes.text_md, font=sans, font_mono=mono,
+    ).set(
+        body_background_fill="#f6f8f9", body_background_fill_dark="#0b1115", body_text_color="#17242c", body_text_color_dark="#e6edf1",
+        body_text_color_subdued="#5b6b76", body_text_color_subdued_dark="#93a4b0",
+        background_fill_primary="#ffffff", background_fill_primary_dark="#121b21",
+        background_fill_secondary="#f6f8f9", background_fill_secondary_dark="#0f171c",
+        border_color_primary="#dfe6ea", border_color_primary_dark="#25333c",
+        block_background_fill="#ffffff", block_background_fill_dark="#121b21", block_border_width="1px",
+        block_border_color="#dfe6ea", block_border_color_dark="#25333c", block_shadow="none",
+        block_label_background_fill="transparent", block_label_background_fill_dark="transparent",
+        block_label_border_width="0px", block_label_text_color="#5b6b76", block_label_text_color_dark="#93a4b0",
+        block_title_text_color="#17242c", block_title_text_color_dark="#e6edf1", block_title_text_weight="600",
+        block_info_text_color="#5b6b76", block_info_text_color_dark="#93a4b0",
+        input_background_fill="#ffffff", input_background_fill_dark="#0f171c", input_border_color="#cfd9df",
+        input_border_color_dark="#31424d", input_border_color_focus="*primary_600", input_border_color_focus_dark="*primary_400",
+        button_primary_background_fill="#0f766e", button_primary_background_fill_hover="#0d635d",
+        button_primary_background_fill_dark="#14b8a6", button_primary_background_fill_hover_dark="#2dd4bf",
+        button_primary_text_color="#ffffff", button_primary_text_color_dark="#04201d", button_primary_border_color="transparent",
+        button_secondary_background_fill="#ffffff", button_secondary_background_fill_hover="#f0f4f6",
+        button_secondary_background_fill_dark="#18232a", button_secondary_background_fill_hover_dark="#203039",
+        button_secondary_border_color="#cfd9df", button_secondary_border_color_dark="#31424d",
+        button_large_text_weight="600", color_accent_soft="#e3f4f2", color_accent_soft_dark="#12332f",
+        slider_color="#0f766e", slider_color_dark="#14b8a6", link_text_color="#0f766e", link_text_color_dark="#2dd4bf",
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""What the Data page does: look at an upload, show rows as they will be trained, keep them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import StudioError
+from app.samples import all_samples, find_sample
+from app.services import Services
+from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, inspect_file, load_examples
+from reft_engine.spec import ReftConfig
+from storage import DatasetRecord
+
+PREVIEW_ROWS = 10
+_BASE = "starter"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of a row: its text, whether it is learned (part of the answer), whether it is edited."""
+
+    text: str
+    learned: bool
+    edited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A row as it is trained; no tokens while the engine is not up."""
+
+    line: int
+    example: Example
+    tokens: tuple[Token, ...] = ()
+    cut: bool = False
+    problem: str | None = None
+
+
+def mapping_of(prompt: str | None, answer: str | None) -> ColumnMapping | None:
+    """The columns that a person chose, when both are chosen."""
+    return ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None
+
+
+def inspect_upload(path: str | None, prompt: str | None = None, answer: str | None = None) -> Inspection:
+    """Look at an uploaded file. Raises DataError, StudioError."""
+    if not path or not Path(path).is_file():
+        raise StudioError("Drop a file first.")
+    return inspect_file(path, mapping_of(prompt, answer))
+
+
+def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = _BASE) -> list[PreviewRow]:
+    """The first rows as they will be trained: token by token when the engine is up, else as text."""
+    first = list(examples[:PREVIEW_ROWS])
+    rows: list[dict[str, Any]] = [
+        {"line": example.line, "messages": [{"role": m.role, "content": m.content} for m in example.messages], "answer": example.answer}
+        for example in first
+    ]
+    try:
+        encoded = services.worker.preview(base, rows, (reft or ReftConfig()).model_dump(mode="json"))
+    except StudioError:
+        return [PreviewRow(example.line, example) for example in first]
+    return [_preview_row(example, row) for example, row in zip(first, encoded, strict=True)]
+
+
+def _preview_row(example: Example, row: dict[str, Any]) -> PreviewRow:
+    tokens = tuple(Token(text, kind == "answer", edited) for text, kind, edited in row["tokens"])
+    return PreviewRow(example.line, example, tokens, bool(row.get("cut")), row.get("problem"))
+
+
+def save_upload(
+    services: Services, path: str | None, *, label: str, name: str = "", prompt: str | None = None, answer: str | None = None
+) -> DatasetRecord:
+    """Keep an upload's usable rows as a dataset. Raises DataError, StudioError."""
+    found = inspect_upload(path, prompt, answer)
+    if found.needs_mapping:
+        raise StudioError("Say first which column is the prompt and which is the answer.")
+    if not found.examples:
+        raise StudioError("There is no row in this file that can be trained on.")
+    mapping = mapping_of(prompt, answer)
+    return services.storage.datasets.create(
+        name=name.strip() or Path(label).stem, label=label, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows,
+        source=Path(str(path)), examples=dump_examples(found.examples), mapping=mapping.model_dump() if mapping else None,
+    )  # fmt: skip
+
+
+def use_sample(services: Services, key: str) -> DatasetRecord:
+    """Make a bundled sample the newest dataset; it is kept once."""
+    sample = find_sample(key)
+    if sample is None:
+        raise StudioError("There is no such sample.")
+    earlier = services.storage.datasets.find_sample(key)
+    if earlier:
+        return services.storage.datasets.touch(earlier.id)
+    found = inspect_file(sample.path)
+    return services.storage.datasets.create(
+        name=sample.title, label=sample.file, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows, source=sample.path,
+        examples=dump_examples(found.examples), sample=key,
+    )  # fmt: skip
+
+
+def examples_of(services: Services, dataset_id: str, limit: int | None = None) -> list[Example]:
+    """Rows of a kept dataset. Raises NotFoundError, DataError."""
+    services.storage.datasets.get(dataset_id)
+    return load_examples(services.storage.files.examples(dataset_id), limit)
+
+
+def example_count(services: Services, dataset_id: str) -> int:
+    """How many examples a dataset holds; a chat with several answers is several."""
+    services.storage.datasets.get(dataset_id)
+    try:
+        with services.storage.files.examples(dataset_id).open("rb") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return 0
+
+
+def delete_dataset(services: Services, dataset_id: str) -> None:
+    """Remove a dataset that no run was made from."""
+    services.storage.datasets.delete(dataset_id)
+
+
+def sample_keys() -> list[str]:
+    """Keys of the bundled samples."""
+    return [sample.key for sample in all_samples()]

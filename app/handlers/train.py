@@ -1,0 +1,156 @@
+"""What the Train page does: suggest settings, say what they cost, queue a run."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from app.errors import StudioError
+from app.handlers.datasets import example_count
+from app.samples import find_sample
+from app.services import Services
+from app.settings import Settings
+from reft_engine.errors import ReftError
+from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
+from storage import DatasetRecord, RunRecord, RunStatus
+
+STARTER = "starter"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_WANTED_STEPS = 300
+_QUEUE_LIMIT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TrainForm:
+    """The fields of the form, as a person fills them in."""
+
+    base: str = STARTER
+    method: str = "loreft"
+    layers: str = "all"
+    positions: str = "f7+l7"
+    rank: int = 4
+    epochs: int = 3
+    learning_rate: float = 4e-3
+    batch_size: int = 8
+    held_out: float = 0.1
+    max_length: int = 512
+    tied: bool = True
+    dropout: float = 0.0
+    seed: int = 42
+
+
+FIELDS = tuple(field.name for field in fields(TrainForm))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will be; parameters and seconds are None while nobody can know them."""
+
+    rows: int
+    held_out: int
+    steps: int
+    parameters: int | None
+    base_parameters: int | None
+    layers_edited: int | None
+    file_bytes: int | None
+    seconds: float | None
+
+
+def base_models(settings: Settings) -> list[str]:
+    """Base models on offer."""
+    return list(dict.fromkeys([STARTER, *settings.models]))
+
+
+def check_base(settings: Settings, name: str) -> str:
+    """A base model that may be loaded here: one on offer, or on a laptop any Hub id. Raises StudioError."""
+    name = name.strip()
+    if name in base_models(settings):
+        return name
+    if not settings.local:
+        raise StudioError("This base model is not offered here; choose one of the list.")
+    if len(name) > 200 or ".." in name or not _HUB_ID.fullmatch(name):
+        raise StudioError("A base model is the starter or a Hub id such as owner/model.")
+    return name
+
+
+def suggested(dataset: DatasetRecord | None) -> TrainForm:
+    """Settings that suit a dataset: a sample's own, else as many epochs as give a few hundred steps."""
+    if dataset is None:
+        return TrainForm()
+    sample = find_sample(dataset.sample)
+    if sample:
+        return TrainForm(
+            layers=sample.layers, positions=sample.positions, rank=sample.rank, epochs=sample.epochs,
+            learning_rate=sample.learning_rate, batch_size=sample.batch_size,
+        )  # fmt: skip
+    steps_per_epoch = max(1, round(dataset.usable_rows * 0.9 / 8))
+    return TrainForm(epochs=min(30, max(1, round(_WANTED_STEPS / steps_per_epoch))))
+
+
+def read_form(settings: Settings, form: TrainForm) -> RunSpec:
+    """Check the fields. Raises ConfigError, StudioError."""
+    values = asdict(form)
+    base = check_base(settings, str(values.pop("base")))
+    reft = {name: values.pop(name) for name in ("method", "rank", "layers", "positions", "tied", "dropout")}
+    return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read(values))
+
+
+def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:
+    """What the run will be. Raises ConfigError, StudioError for settings that cannot be."""
+    spec = read_form(services.settings, form)
+    rows = example_count(services, dataset_id) if dataset_id else 0
+    held_out = min(128, max(1, round(rows * spec.train.held_out))) if rows >= 4 and spec.train.held_out > 0 else 0
+    per_step = spec.train.batch_size * spec.train.gradient_accumulation
+    steps = spec.train.epochs * -(-(rows - held_out) // per_step) if rows else 0
+    base = _described(services, spec.base)
+    if base is None:
+        return Estimate(rows, held_out, steps, None, None, None, None, None)
+    parameters = trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
+    edited = base["layers"] if spec.reft.layers == "all" else len(spec.reft.layers)
+    return Estimate(rows, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, _seconds(services, spec, steps))
+
+
+def _described(services: Services, base: str) -> dict[str, Any] | None:
+    """What the engine knows of a base model; a model that is not here yet is not fetched for an estimate."""
+    if base != STARTER:
+        return None
+    try:
+        return services.worker.describe(base)
+    except StudioError:
+        return None
+
+
+def _seconds(services: Services, spec: RunSpec, steps: int) -> float | None:
+    """From the last finished run on this base model with this batch size."""
+    for run in services.storage.runs.all(50):
+        same = run.base == spec.base and run.spec["train"]["batch_size"] == spec.train.batch_size
+        if same and run.status is RunStatus.FINISHED and run.summary and run.summary["steps"]:
+            return float(run.summary["seconds"]) / int(run.summary["steps"]) * steps
+    return None
+
+
+def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:
+    """Queue a run; the same settings sent again from the same page are the same run. Raises StudioError, ReftError."""
+    if not dataset_id:
+        raise StudioError("Pick a dataset first.")
+    spec = read_form(services.settings, form)
+    dataset = services.storage.datasets.get(dataset_id)
+    waiting = sum(run.status is RunStatus.QUEUED for run in services.storage.runs.all())
+    if waiting >= _QUEUE_LIMIT:
+        raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
+    _check_fit(services, spec)
+    values = spec.model_dump(mode="json")
+    key = hashlib.sha256(json.dumps([page_key, dataset_id, values], sort_keys=True).encode()).hexdigest()
+    return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key)
+
+
+def _check_fit(services: Services, spec: RunSpec) -> None:
+    """Refuse before queueing what the engine would refuse after."""
+    base = _described(services, spec.base)
+    if base is None:
+        return
+    try:
+        trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
+    except ReftError as error:
+        raise StudioError(str(error)) from error

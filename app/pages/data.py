@@ -1,0 +1,87 @@
+"""Data: drop a file, see how it will be trained, keep it."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.components import html
+from app.components.wiring import EVENT, POLL, guarded
+from app.handlers import datasets
+from app.services import Services
+
+_LINE = "CSV, TSV, JSON, JSON Lines or Parquet. Columns with well-known names are recognised; otherwise say which is which."
+
+
+def build(services: Services) -> None:
+    """Lay the page out and wire it."""
+    gr.HTML(html.header("Data"))
+    gr.HTML(html.title("Data", _LINE))
+    upload = gr.File(label="Drop a file here, or click to choose one", elem_id="dataset-upload", type="filepath", height=170)
+    found = gr.HTML(elem_id="dataset-found")
+    with gr.Row(visible=False) as mapping:
+        prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
+        answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
+    preview = gr.HTML(elem_id="dataset-preview")
+    with gr.Row(visible=False) as keeping:
+        name = gr.Textbox(label="Name", info="How you will find it again", max_length=200, elem_id="dataset-name", scale=3)
+        save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
+    kept = gr.HTML()
+    with gr.Row(elem_classes="rs-form") as removing:
+        chosen = gr.Dropdown(label="A dataset to remove", choices=[], value=None, elem_id="dataset-chosen", scale=3)
+        remove = gr.Button("Remove", scale=1, min_width=120)
+
+    shown = [found, mapping, prompt, answer, preview, keeping]
+    upload.change(guarded(_looked_at, services), upload, [*shown, name], **{**EVENT, "show_progress": "minimal"})
+    gr.on([prompt.input, answer.input], guarded(_mapped, services), [upload, prompt, answer], [found, preview, keeping], **EVENT)
+    save.click(guarded(_save, services), [upload, name, prompt, answer], **EVENT, concurrency_limit=2).success(
+        js="() => { window.location.href = 'train' }", **EVENT
+    )
+    lists = [kept, chosen, removing]
+    remove.click(guarded(_remove, services), chosen, lists, **EVENT)
+    gr.on([gr.context.Context.root_block.load], guarded(_lists, services), None, lists, **POLL)
+
+
+def _looked_at(services: Services, path: str | None) -> list[Any]:
+    if not path:
+        nothing = gr.update(choices=[], value=None)
+        return ["", gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
+    inspection = datasets.inspect_upload(path)
+    columns = list(inspection.columns)
+    rows = datasets.preview(services, inspection.examples)
+    return [
+        html.inspection(inspection),
+        gr.update(visible=inspection.needs_mapping),
+        gr.update(choices=columns, value=None),
+        gr.update(choices=columns, value=None),
+        html.preview(rows),
+        gr.update(visible=bool(inspection.examples)),
+        Path(path).stem[:200],
+    ]
+
+
+def _mapped(services: Services, path: str | None, prompt: str | None, answer: str | None) -> list[Any]:
+    if not prompt or not answer:
+        return [gr.skip(), "", gr.update(visible=False)]
+    inspection = datasets.inspect_upload(path, prompt, answer)
+    rows = datasets.preview(services, inspection.examples)
+    return [html.inspection(inspection), html.preview(rows), gr.update(visible=bool(inspection.examples))]
+
+
+def _save(services: Services, path: str | None, name: str, prompt: str | None, answer: str | None) -> None:
+    label = Path(path).name if path else ""
+    datasets.save_upload(services, path, label=label, name=name, prompt=prompt, answer=answer)
+
+
+def _remove(services: Services, dataset_id: str | None) -> list[Any]:
+    if dataset_id:
+        datasets.delete_dataset(services, dataset_id)
+    return _lists(services)
+
+
+def _lists(services: Services) -> list[Any]:
+    found = services.storage.datasets.all()
+    lines = "".join(html.dataset_line(dataset) for dataset in found)
+    kept = f'<h2 class="rs-section">Kept datasets</h2><div>{lines}</div>' if found else ""
+    choices = [(dataset.name, dataset.id) for dataset in found]
+    return [kept, gr.update(choices=choices, value=None), gr.update(visible=bool(found))]

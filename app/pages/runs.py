@@ -1,0 +1,134 @@
+"""Runs: watch one learn, stop it, continue it, take its result away."""
+
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from app.components import html
+from app.components.wiring import EVENT, POLL, guarded
+from app.handlers import runs
+from app.services import Services
+from storage import NotFoundError, RunRecord
+
+_LINE = "Runs go on in the background. Close the tab if you like; they will be here when you come back."
+_COLOURS = {"training rows": "#94a3b8", "held-out rows": "#0d9488", "held-out rows, base model": "#f59e0b"}
+_NOTHING = [gr.skip()] * 9
+
+
+def build(services: Services) -> None:
+    """Lay the page out and wire it."""
+    gr.HTML(html.header("Runs"))
+    gr.HTML(html.title("Runs", _LINE))
+    nothing = gr.HTML(visible=False)
+    with gr.Row(elem_classes="rs-form") as filled:
+        with gr.Column(scale=1, min_width=240):
+            chosen = gr.Radio(label="Runs", choices=[], show_label=False, elem_classes="rs-runlist", container=False, elem_id="run-list")
+        with gr.Column(scale=3, min_width=300):
+            status = gr.HTML(elem_id="run-status")
+            with gr.Row():
+                stop = gr.Button("Stop", elem_id="run-stop", visible=False, min_width=100)
+                resume = gr.Button("Continue", elem_id="run-resume", visible=False, min_width=100)
+                talk = gr.Button("Open in the playground", variant="primary", visible=False, elem_id="run-playground", link_target="_self")
+                download = gr.Button("Download", visible=False, elem_id="run-download", link_target="_self", min_width=120)
+            chart = gr.LinePlot(
+                x="step", y="loss", color="curve", color_map=_COLOURS, title="Loss", height=280, elem_id="run-loss-chart", show_label=False,
+                x_title="Step", y_title="", color_title="", tooltip=["step", "loss", "curve"],
+            )  # fmt: skip
+            sample = gr.HTML()
+            with gr.Row():
+                facts = gr.HTML()
+                events = gr.HTML()
+            delete = gr.Button("Delete this run", elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
+            with gr.Row(visible=False) as sure:
+                gr.HTML('<p class="rs-facts">It is removed with its result, for good.</p>')
+                keep = gr.Button("Keep it", size="sm", min_width=100)
+                gone = gr.Button("Delete", size="sm", variant="stop", min_width=100, elem_id="run-delete-sure")
+    seen, timer = gr.State(None), gr.Timer(1.0)
+
+    shown = [status, chart, sample, facts, events, stop, resume, talk, download]
+    detail = [*shown, delete, seen]
+    lists = [nothing, filled, chosen]
+    gr.on([gr.context.Context.root_block.load], guarded(_opened, services), None, [*lists, *detail], **POLL)
+    timer.tick(guarded(_ticked, services), [chosen, seen], [chosen, *detail], **POLL, trigger_mode="once")
+    chosen.input(guarded(_shown, services), chosen, detail, **POLL)
+    stop.click(guarded(_act, services, "stop"), chosen, detail, **EVENT)
+    resume.click(guarded(_act, services, "resume"), chosen, detail, **EVENT)
+    delete.click(lambda: gr.update(visible=True), None, sure, **POLL)
+    keep.click(lambda: gr.update(visible=False), None, sure, **POLL)
+    gone.click(guarded(_delete, services), chosen, [sure, *lists, *detail], **EVENT)
+
+
+def _choices(found: list[RunRecord]) -> list[tuple[str, str]]:
+    return [(f"{run.name} · {html.status_word(run)}", run.id) for run in found]
+
+
+def _opened(services: Services, request: gr.Request) -> list[Any]:
+    wanted = dict(request.query_params).get("run")
+    return _lists_and_detail(services, wanted)
+
+
+def _lists_and_detail(services: Services, wanted: str | None = None) -> list[Any]:
+    found = runs.newest(services)
+    if not found:
+        missing = html.empty("There is no run yet.", "train", "Train one")
+        return [
+            gr.update(value=missing, visible=True),
+            gr.update(visible=False),
+            gr.update(choices=[], value=None),
+            *_NOTHING,
+            gr.skip(),
+            None,
+        ]
+    chosen = wanted if any(run.id == wanted for run in found) else found[0].id
+    return [
+        gr.update(visible=False), gr.update(visible=True), gr.update(choices=_choices(found), value=chosen), *_shown(services, chosen)
+    ]  # fmt: skip
+
+
+def _shown(services: Services, run_id: str | None) -> list[Any]:
+    """Everything about one run."""
+    if not run_id:
+        return [*_NOTHING, gr.skip(), None]
+    view = runs.view(services, run_id)
+    run = view.run
+    curve = pd.DataFrame([(point.step, point.loss, point.curve) for point in view.curve], columns=["step", "loss", "curve"])
+    return [
+        html.run_status(view),
+        gr.update(value=curve, visible=len(curve) > 1),
+        html.sample(view.sample),
+        html.facts(run),
+        html.events(view.events),
+        gr.update(visible=view.stoppable),
+        gr.update(visible=view.resumable),
+        gr.update(visible=view.downloadable, link=f"playground?run={run.id}"),
+        gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
+        gr.update(visible=view.deletable),
+        [run.id, run.step, run.status.value, run.sentence, len(view.events), view.engine_up],
+    ]  # fmt: skip
+
+
+def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> list[Any]:
+    """What changed since the last look; quiet when nothing did, or when the database is busy for a moment."""
+    if not run_id or not seen:
+        return [gr.skip()] * 12
+    try:
+        detail = _shown(services, run_id)
+    except NotFoundError:
+        return [gr.skip()] * 12
+    if detail[-1] == seen:
+        return [gr.skip()] * 12
+    chosen = gr.update(choices=_choices(runs.newest(services))) if detail[-1][2] != seen[2] else gr.skip()
+    return [chosen, *detail]
+
+
+def _act(services: Services, what: str, run_id: str | None) -> list[Any]:
+    if run_id:
+        (runs.stop if what == "stop" else runs.resume)(services, run_id)
+    return _shown(services, run_id)
+
+
+def _delete(services: Services, run_id: str | None) -> list[Any]:
+    if run_id:
+        runs.delete(services, run_id)
+    return [gr.update(visible=False), *_lists_and_detail(services)]

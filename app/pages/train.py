@@ -1,0 +1,133 @@
+"""Train: pick what is edited and how it is trained, see what it costs, press one button."""
+
+from secrets import token_hex
+from typing import Any
+
+import gradio as gr
+
+from app.components import html
+from app.components.wiring import EVENT, POLL, guarded
+from app.errors import READABLE, StudioError
+from app.handlers import train
+from app.services import Services
+
+_LINE = "The settings suit the dataset already. Press the button, or change what you like."
+_METHODS = [("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft")]
+_POSITIONS = [
+    ("First 7 and last 7 tokens (f7+l7)", "f7+l7"), ("First 3 and last 3 (f3+l3)", "f3+l3"), ("First and last token (f1+l1)", "f1+l1"),
+    ("Only the last token (l1)", "l1"), ("Every prompt token (all)", "all"),
+]  # fmt: skip
+
+
+def build(services: Services) -> None:
+    """Lay the page out and wire it."""
+    gr.HTML(html.header("Train"))
+    gr.HTML(html.title("Train", _LINE))
+    nothing = gr.HTML(visible=False)
+    with gr.Row(elem_classes="rs-form") as form:
+        with gr.Column(scale=3, min_width=300):
+            fields = _fields(services)
+        with gr.Column(scale=2, min_width=280, elem_classes="rs-sticky"):
+            summary = gr.HTML()
+            name = gr.Textbox(label="Name of the run", placeholder="made up for you if you leave it empty", max_length=200)
+            start = gr.Button("Train", variant="primary", size="lg", elem_id="train-start")
+    dataset, inputs = fields["dataset"], [fields[name] for name in train.FIELDS]
+    page_key, made = gr.State(""), gr.Textbox(visible=False)
+
+    look = guarded(_summary, services)
+    gr.on(
+        [gr.context.Context.root_block.load], guarded(_opened, services), None,
+        [form, nothing, page_key, dataset, *inputs, summary], **POLL,
+    )  # fmt: skip
+    dataset.input(guarded(_picked, services), dataset, [*inputs, summary], **EVENT)
+    gr.on([field.input for field in inputs], look, [dataset, *inputs], [summary, start], **EVENT, trigger_mode="always_last")
+    start.click(guarded(_start, services), [dataset, page_key, name, *inputs], made, **EVENT, trigger_mode="once").success(
+        None, made, None, js="(id) => { window.location.href = 'runs?run=' + encodeURIComponent(id) }", **EVENT
+    )
+
+
+def _fields(services: Services) -> dict[str, Any]:
+    models = [("Starter (comes along, small and quick)", train.STARTER), *((name, name) for name in services.settings.models)]
+    anything = services.settings.local
+    found: dict[str, Any] = {}
+    with gr.Group():
+        found["dataset"] = gr.Dropdown(label="Dataset", info="The examples to learn from", choices=[], elem_id="train-dataset")
+        found["base"] = gr.Dropdown(
+            label="Base model", info=f"Stays as it is; only the edit is trained{'. Or a Hub id: owner/model' if anything else ''}",
+            choices=models, value=train.STARTER, allow_custom_value=anything, elem_id="train-base-model",
+        )  # fmt: skip
+    with gr.Group():
+        found["method"] = gr.Radio(
+            _METHODS, value="loreft", label="Method", info="How hidden states are corrected; LoReFT does it in a small subspace",
+            elem_id="train-method",
+        )  # fmt: skip
+        with gr.Row():
+            found["layers"] = gr.Textbox("all", label="Layers", info="all, or some: 0;2;4 or 1-3", max_length=500, elem_id="train-layers")
+            found["positions"] = gr.Dropdown(
+                _POSITIONS, value="f7+l7", label="Positions", info="Which tokens of the prompt are edited", allow_custom_value=True,
+                elem_id="train-positions",
+            )  # fmt: skip
+        with gr.Row():
+            found["rank"] = gr.Number(4, label="Rank", info="Larger learns more, from more rows", precision=0, minimum=1,
+                                      elem_id="train-rank")  # fmt: skip
+            found["epochs"] = gr.Number(3, label="Epochs", info="Passes over all rows", precision=0, minimum=1,
+                                        elem_id="train-epochs")  # fmt: skip
+    with gr.Accordion("More settings", open=False):
+        with gr.Row():
+            found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4)
+            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0, minimum=1)
+        with gr.Row():
+            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with", minimum=0, maximum=0.9,
+                                          step=0.05)  # fmt: skip
+            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0, minimum=8)
+        with gr.Row():
+            found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns", minimum=0,
+                                         maximum=0.95, step=0.05)  # fmt: skip
+            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0, minimum=0)
+        found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own")
+    return found
+
+
+def _form(values: tuple[Any, ...]) -> train.TrainForm:
+    given = dict(zip(train.FIELDS, values, strict=True))
+    empty = [name.replace("_", " ") for name, value in given.items() if value is None or value == ""]
+    if empty:
+        raise StudioError(f"Fill in {empty[0]} first.")
+    return train.TrainForm(**given)
+
+
+def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> str:
+    return html.estimate(train.estimate(services, dataset_id, form) if dataset_id else None)
+
+
+def _summary(services: Services, dataset_id: str | None, *values: Any) -> list[Any]:
+    try:
+        return [_summarised(services, dataset_id, _form(values)), gr.update(interactive=bool(dataset_id))]
+    except READABLE as error:
+        return [html.estimate(None, str(error)), gr.update(interactive=False)]
+
+
+def _values(form: train.TrainForm) -> list[Any]:
+    return [getattr(form, name) for name in train.FIELDS]
+
+
+def _opened(services: Services) -> list[Any]:
+    found = services.storage.datasets.all()
+    newest = found[0] if found else None
+    form = train.suggested(newest)
+    choices = [(f"{dataset.name} · {dataset.usable_rows:,} rows", dataset.id) for dataset in found]
+    missing = html.empty("There is no dataset yet.", "data", "Upload a file") if not found else ""
+    return [
+        gr.update(visible=bool(found)), gr.update(value=missing, visible=not found), token_hex(16),
+        gr.update(choices=choices, value=newest.id if newest else None), *_values(form),
+        _summarised(services, newest.id if newest else None, form),
+    ]  # fmt: skip
+
+
+def _picked(services: Services, dataset_id: str | None) -> list[Any]:
+    form = train.suggested(services.storage.datasets.get(dataset_id) if dataset_id else None)
+    return [*_values(form), _summarised(services, dataset_id, form)]
+
+
+def _start(services: Services, dataset_id: str | None, page_key: str, name: str, *values: Any) -> str:
+    return train.start(services, dataset_id, _form(values), page_key or token_hex(16), name).id

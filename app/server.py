@@ -1,0 +1,128 @@
+"""The web process: pages, health and downloads. Never imports torch."""
+
+import logging
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from app.components.theme import CSS, HEAD, STATIC, theme
+from app.errors import READABLE, StudioError
+from app.handlers import runs
+from app.pages import build
+from app.services import Services, make_services
+from app.settings import LOOPBACK, Settings
+from app.worker.supervisor import Supervisor
+
+_log = logging.getLogger("reft_studio.web")
+
+
+def make_app(services: Services) -> FastAPI:
+    """The FastAPI app with the pages mounted."""
+    settings = services.settings
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, Any]:
+        worker = services.worker.health()
+        return {"status": "ok", "worker": {"up": worker is not None, "training": worker["training"] if worker else None}}
+
+    @app.get("/files/runs/{run_id}/adapter.zip")
+    def adapter(run_id: str) -> Response:
+        try:
+            name, content = runs.adapter_zip(services, run_id)
+        except READABLE as error:
+            return JSONResponse({"error": str(error)}, status_code=404)
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+        return Response(content, media_type="application/zip", headers=headers)
+
+    app.middleware("http")(_refuse_strangers)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    mounted: FastAPI = gr.mount_gradio_app(
+        app, build(services).queue(default_concurrency_limit=4), path="/", theme=theme(), css=CSS, head=HEAD,
+        favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
+        max_file_size=settings.max_upload_mb * 1_000_000, blocked_paths=[str(services.storage.files.root)], enable_monitoring=False,
+    )  # fmt: skip
+    return mounted
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Names that a request may ask for: a foreign page must not reach a laptop's server by a name of its own."""
+    if settings.local:
+        return [*LOOPBACK, "[::1]", *settings.allowed_hosts]
+    return settings.allowed_hosts or ["*"]
+
+
+async def _refuse_strangers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse what another site's page sends here."""
+    origin = request.headers.get("origin")
+    if origin is not None and request.method not in ("GET", "HEAD", "OPTIONS"):
+        here = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
+        if urlsplit(origin).netloc not in here or origin == "null":
+            return JSONResponse({"error": "Requests from another site are refused."}, status_code=403)
+    return await call_next(request)
+
+
+def serve(settings: Settings, *, browser: bool = True) -> int:
+    """Serve until interrupted. Raises StudioError when the port is taken."""
+    listening = _listen(settings)
+    services = make_services(settings)
+    _log_to_file(services)
+    supervisor = Supervisor(settings, services.storage)
+    server = uvicorn.Server(uvicorn.Config(make_app(services), log_level="warning", timeout_graceful_shutdown=2))
+    threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:  # uvicorn passes it on after it has ended in order
+        pass
+    finally:
+        supervisor.stop()
+        services.storage.close()
+    return 0
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the port before the slow part of the start, so that a taken one is said at once."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise StudioError(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror or error}. Choose another with --port."
+        ) from error
+    return listening
+
+
+def _log_to_file(services: Services) -> None:
+    handler = logging.FileHandler(services.storage.files.root / "web.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.getLogger("reft_studio").addHandler(handler)
+
+
+def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Settings, browser: bool) -> None:
+    """Once the pages are served: start the engine, say where the pages are, open them."""
+    while not server.started:
+        if server.should_exit:
+            return
+        threading.Event().wait(0.02)
+    supervisor.start()
+    name = settings.host if settings.host not in ("0.0.0.0", "::") else "localhost"
+    address = f"http://{f'[{name}]' if ':' in name else name}:{settings.port}"
+    sys.stdout.write(f"ReFT Studio is ready: {address}  (Ctrl+C ends it)\n")
+    sys.stdout.flush()
+    screen = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if browser and screen and settings.local:
+        webbrowser.open(address)
