@@ -152,13 +152,15 @@ def _adapter(folder: Path) -> "tuple[Base, ReftModel]":
 
 def chat(options: argparse.Namespace) -> int:
     """Answer one prompt with base and tuned."""
-    from reft_engine import generate
+    from reft_engine import Message, generate
 
     if not options.prompt.strip():
         raise StudioError("The prompt is empty.")
     base, reft = _adapter(options.dir)
+    before = [Message("system", options.system.strip())] if options.system.strip() else []
+    conversation = [*before, Message("user", options.prompt.strip())]
     answers = generate(
-        base, options.prompt, [None, reft], max_new_tokens=options.max_new_tokens, temperature=options.temperature,
+        base, conversation, [None, reft], max_new_tokens=options.max_new_tokens, temperature=options.temperature,
         seed=options.seed, strength=options.strength,
     )  # fmt: skip
     if not options.json:
@@ -249,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     part = commands.add_parser("chat", help="base and tuned, side by side")
     part.add_argument("dir", type=Path)
     part.add_argument("--prompt", required=True)
+    part.add_argument("--system", default="", help="a system message, said before the prompt")
     part.add_argument("--strength", type=_REAL, default=1.0)
     part.add_argument("--max-new-tokens", type=_INTEGER, default=128)
     part.add_argument("--temperature", type=_REAL, default=0.0)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
@@ -26,9 +27,38 @@ from reft_engine.spec import ReftConfig
 
 FORMAT_VERSION = 1
 CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetensors", "README.md"
-_KEYS = {"format_version", "reft", "layers", "hidden_size", "blocks", "base_model", "template", "training", "canary"}
 _CANARY_TOKENS, _CANARY_LOGITS, _CANARY_TOLERANCE = 24, 16, 2e-3
 _CONFIG_LIMIT = 1_000_000
+_ROWS_TOLERANCE = 1e-3
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _BaseModel(_Part):
+    id: str | None
+    revision: str | None
+
+
+class _Canary(_Part):
+    prompt_ids: list[NonNegativeInt] = Field(min_length=1, max_length=_CANARY_TOKENS)
+    token_ids: list[NonNegativeInt] = Field(min_length=1, max_length=_CANARY_LOGITS)
+    logits: list[FiniteFloat] = Field(min_length=1, max_length=_CANARY_LOGITS)
+
+
+class _Description(_Part):
+    """What ``reft_config.json`` holds; ``reft`` is checked as a `ReftConfig` when it is used."""
+
+    format_version: int
+    reft: dict[str, Any]
+    layers: list[NonNegativeInt]
+    hidden_size: int
+    blocks: int
+    base_model: _BaseModel
+    template: str | None
+    training: dict[str, Any]
+    canary: _Canary
 
 
 def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: dict[str, Any] | None = None) -> Path:
@@ -81,12 +111,16 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise AdapterError(f"{folder} is no adapter folder: it has no {CONFIG_NAME}.") from error
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AdapterError(f"{CONFIG_NAME} is damaged: it is not readable as JSON.") from error
     if not isinstance(config, dict) or config.get("format_version") != FORMAT_VERSION:
         raise AdapterError(f"{CONFIG_NAME} is not of format version {FORMAT_VERSION}; this program reads no other.")
-    if unknown := set(config) ^ _KEYS:
-        raise AdapterError(f"{CONFIG_NAME} has missing or unknown keys: {', '.join(sorted(unknown))[:200]}.")
+    try:
+        _Description.model_validate(config)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:200]
+        raise AdapterError(f"{CONFIG_NAME} is damaged at {where}: {first['msg']}.") from error
     return config
 
 
@@ -116,10 +150,13 @@ def load(folder: Path, base_model: nn.Module) -> ReftModel:
     with torch.no_grad():
         reft.intervention.source.copy_(stacked("source"))
         reft.intervention.bias.copy_(stacked("bias"))
-    reft.intervention.set_projection(stacked("projection"))
+    rows = stacked("projection")
+    reft.intervention.set_projection(rows)
+    if not float((reft.intervention.projection().detach() - rows).abs().max()) <= _ROWS_TOLERANCE:
+        raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.config.method} needs them.")
     reft.eval()
     # The rows as they were written, not as their reflections give them back: what is loaded is what was saved, bit for bit.
-    reft.freeze_projection(stacked("projection"))
+    reft.freeze_projection(rows)
     return reft
 
 
@@ -144,10 +181,15 @@ def _read_tensors(path: Path, reft: ReftModel) -> dict[str, Tensor]:
 
 
 def _canary(reft: ReftModel) -> dict[str, Any]:
-    vocabulary = reft.base.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    vocabulary = _vocabulary(reft)
     ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
     top = _canary_logits(reft, ids).topk(min(_CANARY_LOGITS, vocabulary))
     return {"prompt_ids": ids, "token_ids": top.indices.tolist(), "logits": [round(value, 6) for value in top.values.tolist()]}
+
+
+def _vocabulary(reft: ReftModel) -> int:
+    size: int = reft.base.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    return size
 
 
 @torch.no_grad()
@@ -169,6 +211,9 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     path = Path(folder)
     canary = read_config(path)["canary"]
     reft = load(path, base_model)
+    fits = max(*canary["prompt_ids"], *canary["token_ids"]) < _vocabulary(reft)
+    if not fits or len(canary["token_ids"]) != len(canary["logits"]):
+        raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
     logits = _canary_logits(reft, canary["prompt_ids"])[canary["token_ids"]]
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
     scale = max(1.0, float(logits.abs().max()))

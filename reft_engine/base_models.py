@@ -66,7 +66,7 @@ def load_base(name: str = STARTER, device: str | None = None) -> Base:
         device: a torch device; the GPU when there is one, else the CPU.
 
     Raises:
-        ModelLoadError: not found, gated, in need of its own code, or without safetensors weights.
+        ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or no decoder.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -75,8 +75,13 @@ def load_base(name: str = STARTER, device: str | None = None) -> Base:
     dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=False, use_safetensors=True, dtype=dtype)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            source, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True
+        )
+        if missing := sorted(found["missing_keys"]):
+            raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
+        blocks.find_blocks(model)
+    except Exception as error:  # what damaged files make the libraries raise has no common base
         raise ModelLoadError(_reason(name, error)) from error
     model.to(target).eval().requires_grad_(False)
     revision = getattr(model.config, "_commit_hash", None)
@@ -86,11 +91,18 @@ def load_base(name: str = STARTER, device: str | None = None) -> Base:
 def _source(name: str) -> str:
     if name == STARTER:
         return str(_STARTER_FOLDER)
-    if Path(name).is_dir():
+    if _is_folder(name):
         return name
     if not _HUB_ID.fullmatch(name) or ".." in name:
         raise ModelLoadError(f"'{name[:80]}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.")
     return name
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_dir()
+    except OSError:  # longer than a path can be
+        return False
 
 
 def _reason(name: str, error: Exception) -> str:
@@ -103,4 +115,4 @@ def _reason(name: str, error: Exception) -> str:
         return f"{name} is gated or private: accept its terms on the Hub and log in with a token on this machine."
     if "offline" in text.lower() or "connect" in text.lower():
         return f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter."
-    return f"{name} could not be loaded as a base model: {text.splitlines()[0][:200]}"
+    return f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}"

@@ -4,10 +4,11 @@ One forward hook per block is set once per base model. A hook does nothing unles
 `editing(...)`, so the base model itself is never changed and calls of other threads are not touched.
 """
 
-import weakref
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ Edit = Callable[[Tensor], Tensor]
 """Takes the hidden states (B, T, D) after a block and returns them edited."""
 
 _ACTIVE: ContextVar[Mapping[int, Edit] | None] = ContextVar("reft_edits", default=None)
-_HOOKED: "weakref.WeakSet[nn.Module]" = weakref.WeakSet()
+_ATTACHING = threading.Lock()
 
 
 def find_blocks(model: nn.Module) -> nn.ModuleList:
@@ -50,26 +51,29 @@ def hidden_size(model: nn.Module) -> int:
 
 
 def attach(model: nn.Module) -> int:
-    """Set the hooks if they are not there yet, and return the number of blocks."""
+    """Set the hooks where they are not there yet (a copy of a model brings its own), and return the number of blocks."""
     blocks = find_blocks(model)
-    if model not in _HOOKED:
+    with _ATTACHING:
         for layer, block in enumerate(blocks):
-            block.register_forward_hook(_hook(layer))
-        _HOOKED.add(model)
+            if not any(isinstance(hook, _Hook) for hook in block._forward_hooks.values()):
+                block.register_forward_hook(_Hook(layer))
     return len(blocks)
 
 
-def _hook(layer: int) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
-    def run(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """Applies this thread's edit of one layer, if there is any, to the block's output."""
+
+    layer: int
+
+    def __call__(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
         edits = _ACTIVE.get()
-        edit = edits.get(layer) if edits else None
+        edit = edits.get(self.layer) if edits else None
         if edit is None:
             return None
         if isinstance(output, torch.Tensor):
             return edit(output)
         return (edit(output[0]), *output[1:])
-
-    return run
 
 
 @contextmanager

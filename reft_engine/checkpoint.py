@@ -33,20 +33,20 @@ def save_state(reft: ReftModel, optimizer: torch.optim.Optimizer) -> dict[str, T
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}
 
 
-def save_checkpoint_bytes(reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint) -> bytes:
+def save_checkpoint_bytes(reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> bytes:
     """The checkpoint file's content."""
-    meta = {"place": json.dumps(asdict(state)), "config": reft.config.model_dump_json()}
+    meta = {"place": json.dumps(asdict(state)), "identity": identity}
     data: bytes = save(save_state(reft, optimizer), metadata=meta)
     return data
 
 
-def save_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint) -> None:
-    """Write the checkpoint; a crash in mid-write leaves the one before it."""
-    write_atomic(folder / _NAME, save_checkpoint_bytes(reft, optimizer, state))
+def save_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> None:
+    """Write the checkpoint of the run that ``identity`` names; a crash in mid-write leaves the one before it."""
+    write_atomic(folder / _NAME, save_checkpoint_bytes(reft, optimizer, state, identity))
 
 
-def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer) -> Checkpoint | None:
-    """Put a checkpoint into model and optimiser; None when there is none, it is torn, or it is of another config."""
+def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, identity: str) -> Checkpoint | None:
+    """Put a checkpoint into model and optimiser; None when there is none, it is torn, or it is of another run."""
     path = folder / _NAME
     if not path.exists():
         return None
@@ -56,7 +56,7 @@ def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimi
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
     except SafetensorError:
         return None
-    if meta.get("config") != reft.config.model_dump_json():
+    if meta.get("identity") != identity:
         return None
     reft.load_state_dict({name[5:]: value for name, value in tensors.items() if name.startswith("edit.")})
     state = optimizer.state_dict()

@@ -5,6 +5,7 @@ across the border can shift the label mask or the edited positions. Control toke
 typed by a person) are encoded as text, never as control tokens.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,12 +34,17 @@ class EncodedExample:
 
 @lru_cache(maxsize=16)
 def _compiled(template: str) -> Any:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    """Compile with what transformers offers to chat templates."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
 
     def refuse(message: str) -> str:
         raise TemplateError(message)
 
+    def as_json(value: Any, indent: int | None = None) -> str:
+        return json.dumps(value, ensure_ascii=False, indent=indent)
+
     environment.globals["raise_exception"] = refuse
+    environment.filters["tojson"] = as_json
     return environment.from_string(template)
 
 
@@ -48,7 +54,7 @@ def _render(base: Base, messages: Sequence[Message], generation_prompt: bool) ->
     turns = [{"role": message.role, "content": message.content} for message in messages]
     try:
         text: str = _compiled(base.template).render(messages=turns, add_generation_prompt=generation_prompt, **specials)
-    except (TemplateError, TypeError, ValueError) as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
         raise DataError(f"The chat template of {base.name} refuses this conversation: {str(error)[:200]}") from error
     return text
 

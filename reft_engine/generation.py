@@ -4,6 +4,7 @@ The prompt is prefilled once with each row's own edits; after that every row dec
 base model's speed. No row can touch another: an edit is a list of token indices of its own row.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,13 +49,18 @@ class _Sampler:
     """Picks the next token; greedy at temperature 0. Every row draws the same random numbers, so that columns compare."""
 
     def __init__(self, temperature: float, top_p: float, seed: int, rows: int) -> None:
+        if not 0 <= temperature < math.inf:
+            raise ConfigError(f"The temperature must be 0 or more, not {temperature}.", "temperature")
+        if not 0 < top_p <= 1:
+            raise ConfigError(f"The share of probability must be above 0 and at most 1, not {top_p}.", "top_p")
         self.temperature, self.top_p = temperature, top_p
         self.generators = [torch.Generator().manual_seed(seed) for _ in range(rows)]
 
     def __call__(self, logits_BV: Tensor) -> Tensor:
-        if self.temperature <= 0:
+        if self.temperature == 0:
             return logits_BV.argmax(dim=-1)
-        shares = torch.softmax(logits_BV.float() / self.temperature, dim=-1).cpu()
+        # A row whose edit overflowed samples from what is left of it; the other rows must not fail with it.
+        shares = torch.softmax((logits_BV.float() / self.temperature).nan_to_num(), dim=-1).cpu()
         ordered, order = shares.sort(dim=-1, descending=True)
         ordered[ordered.cumsum(dim=-1) - ordered >= self.top_p] = 0
         picks = [
@@ -109,7 +115,7 @@ def stream(
         should_stop: asked before every token.
 
     Raises:
-        ConfigError: the prompt does not fit the base model's context.
+        ConfigError: the prompt does not fit the base model's context, or a setting of the sampling or the strength is out of range.
     """
     ids = prompt_ids(base, _messages(prompt))
     room = base.context - len(ids)

@@ -3,6 +3,7 @@
 Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from reft_engine import blocks
 from reft_engine.errors import ConfigError
 from reft_engine.interventions import INTERVENTIONS, Factors
 from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.spec import ReftConfig
+from reft_engine.spec import ReftConfig, trainable_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,9 @@ class ReftModel(nn.Module):
         super().__init__()
         count = blocks.attach(base_model)
         width = blocks.hidden_size(base_model)
+        trainable_parameters(config, count, width)
         self.layers = tuple(range(count)) if config.layers == "all" else tuple(config.layers)
-        if self.layers[-1] >= count:
-            raise ConfigError(f"Layer {self.layers[-1]} does not exist; the base model has layers 0-{count - 1}.", "layers")
-        if config.rank > width:
-            raise ConfigError(f"Rank {config.rank} is larger than the hidden size {width}.", "rank")
-        base_model.requires_grad_(False)
+        base_model.requires_grad_(False).eval()
         # Not a registered submodule: `parameters()` and `state_dict()` of this module are the edits alone.
         object.__setattr__(self, "base", base_model)
         self.config = config
@@ -81,13 +79,19 @@ class ReftModel(nn.Module):
             attention_mask: (B, T), 1 for real tokens.
             prompt_lengths: (B,) prompt tokens of each row, padding not counted.
             rows: edit only these rows of the batch.
+
+        Raises:
+            ConfigError: a prompt is longer than its row.
         """
         width = attention_mask.shape[1]
-        starts = attention_mask.to(torch.int64).argmax(dim=1).tolist()
+        real = attention_mask.to(torch.int64)
+        starts, sizes = torch.stack([real.argmax(dim=1), real.sum(dim=1)]).tolist()
         lengths = prompt_lengths.tolist() if isinstance(prompt_lengths, Tensor) else list(prompt_lengths)
         prefix: list[int] = []
         suffix: list[int] = []
         for row in range(len(lengths)) if rows is None else rows:
+            if not 0 <= lengths[row] <= sizes[row]:
+                raise ConfigError(f"Row {row} has {sizes[row]} tokens; its prompt cannot have {lengths[row]}.", "prompt_lengths")
             first, last = prompt_positions(self.positions, lengths[row])
             offset = row * width + starts[row]
             prefix += [offset + token for token in first]
@@ -118,7 +122,13 @@ class ReftModel(nn.Module):
         return self
 
     def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0) -> dict[int, blocks.Edit]:
-        """One edit per layer for `blocks.editing`; none at all where the plan is empty or the strength is 0."""
+        """One edit per layer for `blocks.editing`; none at all where the plan is empty or the strength is 0.
+
+        Raises:
+            ConfigError: the strength is no finite number.
+        """
+        if not math.isfinite(strength):
+            raise ConfigError(f"The strength must be a number such as 1.0, not {strength}.", "strength")
         if plan.empty or strength == 0:
             return {}
         return {

@@ -54,7 +54,7 @@ class OrthonormalRows(nn.Module):
         signs = packed.diagonal(dim1=-2, dim2=-1).sign()
         still = tau == 0
         if bool(still.any()):
-            self.base_vectors.copy_(torch.where(still.unsqueeze(-2), torch.eye(*self.free.shape[1:]), self.base_vectors))
+            self.base_vectors.copy_(torch.where(still.unsqueeze(-2), _unit_lower(torch.zeros_like(self.free)), self.base_vectors))
             signs = torch.where(still, -signs, signs)
         self.base_signs.copy_(signs.unsqueeze(-2))
         self.free.zero_()
@@ -66,4 +66,5 @@ class OrthonormalRows(nn.Module):
         rank = self.free.shape[-1]
         # Householder base = H(base_vectors) diag(base_signs, 1, ..., 1); the extra minus of `turned` is diag(X) = -1.
         head, tail = turned[:, :rank] * self.base_signs.mT, turned[:, rank:]
-        return _reflect(self.base_vectors, torch.cat([head, tail], dim=1)).mT
+        # Contiguous, because products with the same rows read from a file must round alike.
+        return _reflect(self.base_vectors, torch.cat([head, tail], dim=1)).mT.contiguous()

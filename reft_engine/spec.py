@@ -20,12 +20,12 @@ def parse_layers(value: Any) -> Any:
         found: set[int] = set()
         for part in filter(None, text.split(";")):
             low, dash, high = part.partition("-")
-            if not low.isdigit() or (dash and not high.isdigit()) or len(part) > 9:
+            if not low.isdecimal() or (dash and not high.isdecimal()) or max(len(low), len(high)) > 4:
                 raise ConfigError(f"'{value[:40]}' is not a list of layers; write all, 3;9;18 or 0-7.", "layers")
             found.update(range(int(low), int(high or low) + 1))
         value = found
-    if isinstance(value, (list, tuple, set, frozenset)):
-        layers = tuple(sorted({int(layer) for layer in value}))
+    if isinstance(value, (list, tuple, set, frozenset)) and all(type(layer) is int for layer in value):
+        layers = tuple(sorted(set(value)))
         if not layers or layers[0] < 0:
             raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers")
         return layers
@@ -79,6 +79,20 @@ class ReftConfig(_Frozen):
     def groups(self) -> int:
         """Edits per layer: 2 for an untied two-sided rule, else 1."""
         return 2 if not self.tied and PositionSpec.parse(self.positions).two_sided else 1
+
+
+def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
+    """Numbers that are trained, 2*K*D + K per edit, for a base model of so many ``layers``; known before it is loaded.
+
+    Raises:
+        ConfigError: a layer that the base model does not have, or a rank above its hidden size.
+    """
+    if config.layers != "all" and config.layers[-1] >= layers:
+        raise ConfigError(f"Layer {config.layers[-1]} does not exist; the base model has layers 0-{layers - 1}.", "layers")
+    if config.rank > hidden_size:
+        raise ConfigError(f"Rank {config.rank} is larger than the hidden size {hidden_size}.", "rank")
+    edited = layers if config.layers == "all" else len(config.layers)
+    return edited * config.groups * (2 * config.rank * hidden_size + config.rank)
 
 
 class TrainConfig(_Frozen):

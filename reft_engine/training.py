@@ -4,6 +4,7 @@ The same seed on the same machine gives the same weights, and a run that was cut
 of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
 """
 
+import json
 import math
 import random
 import time
@@ -84,16 +85,20 @@ class TrainResult:
     adapter: Path | None
 
     def summary(self) -> dict[str, float | int | None]:
-        """The figures, ready for JSON."""
+        """The figures, ready for JSON: None where there is no number (no step was made, say)."""
         return {
             "trainable_parameters": self.reft.trainable_parameters,
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
-            "loss_first": self.loss_first,
-            "loss_last": self.loss_last,
-            "held_out_base": self.held_out_base,
-            "held_out_tuned": self.held_out_tuned,
+            "loss_first": _finite(self.loss_first),
+            "loss_last": _finite(self.loss_last),
+            "held_out_base": _finite(self.held_out_base),
+            "held_out_tuned": _finite(self.held_out_tuned),
         }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
@@ -140,6 +145,8 @@ class _Loop:
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
+        # A checkpoint goes on only with what it was begun with.
+        self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, len(rows)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self._epoch, self._batches = -1, list[list[EncodedExample]]()
@@ -182,11 +189,12 @@ class _Loop:
             loss += part.item()
         if leaf.grad is not None:
             factors.projection.backward(leaf.grad)
-        if not math.isfinite(loss):
+        norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            what = "gradient" if math.isfinite(loss) else "loss"
             raise TrainingError(
-                f"The loss is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps."
+                f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps."
             )
-        nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm)
         self.optimizer.step()
         self.step += 1
         self.loss_last = loss
@@ -232,7 +240,7 @@ def train(
     if not rows:
         raise DataError(problems[0] if problems else "There is no row to train on.")
     loop = _Loop(base, config, settings, rows)
-    earlier = checkpoint.load_checkpoint(root / "checkpoint", loop.reft, loop.optimizer) if root else None
+    earlier = checkpoint.load_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if root else None
     if earlier:
         loop.step, loop.loss_first, loop.loss_last = earlier.step, earlier.loss_first, earlier.loss_last
     on_ready(loop.reft)
@@ -246,7 +254,7 @@ def train(
         with turn():
             loss = loop.run_step()
         on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss,
-                           loop.learning_rate(), clock.seconds_left(loop.step, loop.total_steps)))  # fmt: skip
+                           loop.optimizer.param_groups[0]["lr"], clock.seconds_left(loop.step, loop.total_steps)))  # fmt: skip
         if loop.step < loop.total_steps:
             watch.look_when_due()
             if root and clock.checkpoint_due():
@@ -269,7 +277,7 @@ def train_config_dict(settings: TrainConfig) -> dict[str, object]:
 
 def _save_checkpoint(root: Path, loop: _Loop, clock: "_Clock") -> None:
     state = checkpoint.Checkpoint(loop.step, clock.seconds(), loop.loss_first, loop.loss_last)
-    checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state)
+    checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state, loop.identity)
 
 
 class _Clock:

@@ -37,7 +37,7 @@ INDEX: list[dict[str, Any]] = [
         "positions": "f7+l7", "rank": 4, "epochs": 6, "learning_rate": 0.004, "batch_size": 8, "layers": "all",
     },
     {
-        "key": "pirate", "title": "Talk like a pirate", "emoji": "🏴‍☠️",
+        "key": "pirate", "title": "Talk like a pirate", "emoji": "🦜",
         "description": "60 short chats in which the assistant talks like a pirate, in OpenAI's format.",
         "file": "pirate.jsonl", "held_out": "pirate_held_out.jsonl",
         "positions": "f7+l7", "rank": 4, "epochs": 12, "learning_rate": 0.004, "batch_size": 6, "layers": "all",

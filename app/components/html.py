@@ -218,7 +218,7 @@ def _figures(found: RunView) -> str:
     cells = [(_LOSS, found.loss, "training rows")]
     if found.held_out is not None and found.held_out_base:
         better = 1 - found.held_out / found.held_out_base
-        words = f"{better:.0%} lower than the base model" if better > 0.005 else "no better than the base model yet"
+        words = f"{min(better, 0.99):.0%} lower than the base model" if better > 0.005 else "no better than the base model yet"
         cells += [(_HELD_OUT, found.held_out, words), ("Base model", found.held_out_base, "held-out loss, untouched")]
     shown = (f"<div><span>{name}</span><b>{value:.3f}</b><small>{words}</small></div>" for name, value, words in cells)
     return f'<div class="rs-figures">{"".join(shown)}</div>'

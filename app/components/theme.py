@@ -31,7 +31,7 @@ def theme() -> gr.themes.Base:
         block_label_border_width="0px", block_label_text_color="#5b6b76", block_label_text_color_dark="#93a4b0",
         block_title_text_color="#17242c", block_title_text_color_dark="#e6edf1", block_title_text_weight="600",
         block_info_text_color="#5b6b76", block_info_text_color_dark="#93a4b0",
-        input_background_fill="#ffffff", input_background_fill_dark="#0f171c", input_border_color="#cfd9df",
+        input_border_width="1px", input_background_fill="#ffffff", input_background_fill_dark="#0f171c", input_border_color="#cfd9df",
         input_border_color_dark="#31424d", input_border_color_focus="*primary_600", input_border_color_focus_dark="*primary_400",
         button_primary_background_fill="#0f766e", button_primary_background_fill_hover="#0d635d",
         button_primary_background_fill_dark="#14b8a6", button_primary_background_fill_hover_dark="#2dd4bf",
@@ -39,6 +39,6 @@ def theme() -> gr.themes.Base:
         button_secondary_background_fill="#ffffff", button_secondary_background_fill_hover="#f0f4f6",
         button_secondary_background_fill_dark="#18232a", button_secondary_background_fill_hover_dark="#203039",
         button_secondary_border_color="#cfd9df", button_secondary_border_color_dark="#31424d",
-        button_large_text_weight="600", color_accent_soft="#e3f4f2", color_accent_soft_dark="#12332f",
+        button_large_text_weight="600", button_border_width="1px", color_accent_soft="#e3f4f2", color_accent_soft_dark="#12332f",
         slider_color="#0f766e", slider_color_dark="#14b8a6", link_text_color="#0f766e", link_text_color_dark="#2dd4bf",
     )  # fmt: skip

@@ -62,7 +62,7 @@ def suggestions(services: Services, run_id: str | None) -> list[str]:
 
 
 def system_message(services: Services, run_id: str | None) -> str:
-    """The system message that the run's rows begin with, so that a chat begins as training did."""
+    """The system message that the run's rows begin with, for a chat that begins as training did; empty for none."""
     if not run_id:
         return ""
     try:
@@ -100,7 +100,7 @@ def answer(
         if time.monotonic() - shown > _SHOWN_EVERY:
             shown = time.monotonic()
             yield Answers(texts[0], texts[1], "", False)
-    yield Answers(texts[0], texts[1], f"{time.monotonic() - begun:.1f} s", True)
+    yield Answers(texts[0], texts[1], f"Both answered in {time.monotonic() - begun:.2f} s.", True)
 
 
 def _wait(services: Services) -> Iterator[Answers]:

@@ -87,9 +87,9 @@ def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 def _curve(series: dict[str, list[tuple[int, float]]]) -> tuple[CurvePoint, ...]:
     named = {
-        "training rows": _smoothed(series["loss"]),
-        "held-out rows": series["held_out"],
-        "held-out rows, base model": series["held_out_base"],
+        "training": _smoothed(series["loss"]),
+        "held-out": series["held_out"],
+        "held-out, base": series["held_out_base"],
     }
     return tuple(CurvePoint(step, value, name) for name, points in named.items() for step, value in _thinned(points))
 

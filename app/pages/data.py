@@ -17,7 +17,7 @@ def build(services: Services) -> None:
     """Lay the page out and wire it."""
     gr.HTML(html.header("Data"))
     gr.HTML(html.title("Data", _LINE))
-    upload = gr.File(label="Drop a file here, or click to choose one", elem_id="dataset-upload", type="filepath", height=170)
+    upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
     found = gr.HTML(elem_id="dataset-found")
     with gr.Row(visible=False) as mapping:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
@@ -27,9 +27,9 @@ def build(services: Services) -> None:
         name = gr.Textbox(label="Name", info="How you will find it again", max_length=200, elem_id="dataset-name", scale=3)
         save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
     kept = gr.HTML()
-    with gr.Row(elem_classes="rs-form") as removing:
-        chosen = gr.Dropdown(label="A dataset to remove", choices=[], value=None, elem_id="dataset-chosen", scale=3)
-        remove = gr.Button("Remove", scale=1, min_width=120)
+    with gr.Accordion("Remove a dataset", open=False, visible=False) as removing, gr.Row():
+        chosen = gr.Dropdown(label="Dataset", choices=[], value=None, elem_id="dataset-chosen", scale=3)
+        remove = gr.Button("Remove", variant="stop", scale=1, min_width=120)
 
     shown = [found, mapping, prompt, answer, preview, keeping]
     upload.change(guarded(_looked_at, services), upload, [*shown, name], **{**EVENT, "show_progress": "minimal"})

@@ -21,10 +21,12 @@ def build(services: Services) -> None:
     nothing = gr.HTML(visible=False)
     with gr.Column(elem_classes="rs-form") as filled:
         with gr.Row():
-            run = gr.Dropdown(label="Run", info="Whose edit answers on the right", choices=[], elem_id="playground-run", scale=2)
+            run = gr.Dropdown(
+                label="Run", info="Whose edit answers on the right", choices=[], elem_id="playground-run", scale=2, min_width=260
+            )
             strength = gr.Slider(
                 0, 2, value=1, step=0.05, label="Strength", info="0 is the base model, 1 as trained, 2 twice as much",
-                elem_id="playground-strength", scale=2,
+                elem_id="playground-strength", scale=2, min_width=260,
             )  # fmt: skip
         with gr.Row(elem_classes="rs-chips"):
             chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(_CHIPS)]
@@ -46,6 +48,7 @@ def build(services: Services) -> None:
         note = gr.HTML()
         with gr.Accordion("More settings", open=False):
             system = gr.Textbox(label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6)
+            taken = gr.Button("Use the one of the dataset", size="sm", visible=False, elem_id="playground-system-taken")
             with gr.Row():
                 temperature = gr.Slider(0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier")
                 length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens")
@@ -53,9 +56,10 @@ def build(services: Services) -> None:
     answers = [base, tuned, note, halt]
     inputs = [run, prompt, strength, system, temperature, length]
     gr.on(
-        [gr.context.Context.root_block.load], guarded(_opened, services), None, [nothing, filled, run, system, *chips], **POLL
+        [gr.context.Context.root_block.load], guarded(_opened, services), None, [nothing, filled, run, taken, *chips], **POLL
     )  # fmt: skip
-    run.input(guarded(_picked, services), run, [system, *chips], **POLL)
+    run.input(guarded(_picked, services), run, [taken, *chips], **POLL)
+    taken.click(guarded(playground.system_message, services), run, system, **POLL)
     ask = guarded(_answer, services)
     started = [gr.on([send.click, prompt.submit], ask, inputs, answers, **EVENT, concurrency_limit=8)]
     for chip in chips:
@@ -69,14 +73,14 @@ def _opened(services: Services, request: gr.Request) -> list[Any]:
     choices = [(f"{run.name} · {run.dataset_name}{'' if run.status.ended else ' · still training'}", run.id) for run in found]
     if not found:
         missing = html.empty("There is nothing to compare yet: train a run first.", "./", "Try a sample")
-        return [gr.update(value=missing, visible=True), gr.update(visible=False), gr.update(choices=[], value=None), "", *_chips([])]
+        return [gr.update(value=missing, visible=True), gr.update(visible=False), gr.update(choices=[], value=None), gr.skip(), *_chips([])]
     return [
         gr.update(visible=False), gr.update(visible=True), gr.update(choices=choices, value=chosen), *_picked(services, chosen)
     ]  # fmt: skip
 
 
 def _picked(services: Services, run_id: str | None) -> list[Any]:
-    return [playground.system_message(services, run_id), *_chips(playground.suggestions(services, run_id))]
+    return [gr.update(visible=bool(playground.system_message(services, run_id))), *_chips(playground.suggestions(services, run_id))]
 
 
 def _chips(prompts: list[str]) -> list[Any]:

@@ -12,7 +12,7 @@ from app.services import Services
 from storage import NotFoundError, RunRecord
 
 _LINE = "Runs go on in the background. Close the tab if you like; they will be here when you come back."
-_COLOURS = {"training rows": "#94a3b8", "held-out rows": "#0d9488", "held-out rows, base model": "#f59e0b"}
+_COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
 _NOTHING = [gr.skip()] * 9
 
 
@@ -32,13 +32,15 @@ def build(services: Services) -> None:
                 talk = gr.Button("Open in the playground", variant="primary", visible=False, elem_id="run-playground", link_target="_self")
                 download = gr.Button("Download", visible=False, elem_id="run-download", link_target="_self", min_width=120)
             chart = gr.LinePlot(
-                x="step", y="loss", color="curve", color_map=_COLOURS, title="Loss", height=280, elem_id="run-loss-chart", show_label=False,
-                x_title="Step", y_title="", color_title="", tooltip=["step", "loss", "curve"],
+                x="step", y="loss", color="curve", color_map=_COLOURS, height=280, elem_id="run-loss-chart", show_label=False,
+                x_title="Step", y_title="Loss", colors_in_legend=list(_COLOURS), color_title="", tooltip=["step", "loss", "curve"],
             )  # fmt: skip
             sample = gr.HTML()
             with gr.Row():
-                facts = gr.HTML()
-                events = gr.HTML()
+                with gr.Column(min_width=280):
+                    facts = gr.HTML()
+                with gr.Column(min_width=280):
+                    events = gr.HTML()
             delete = gr.Button("Delete this run", elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
             with gr.Row(visible=False) as sure:
                 gr.HTML('<p class="rs-facts">It is removed with its result, for good.</p>')
@@ -95,7 +97,8 @@ def _shown(services: Services, run_id: str | None) -> list[Any]:
     curve = pd.DataFrame([(point.step, point.loss, point.curve) for point in view.curve], columns=["step", "loss", "curve"])
     return [
         html.run_status(view),
-        gr.update(value=curve, visible=len(curve) > 1),
+        # The legend is made from the first figures that the chart is given.
+        gr.update(value=curve, visible=True) if view.loss is not None else gr.update(visible=False),
         html.sample(view.sample),
         html.facts(run),
         html.events(view.events),

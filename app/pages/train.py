@@ -14,8 +14,8 @@ from app.services import Services
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _METHODS = [("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft")]
 _POSITIONS = [
-    ("First 7 and last 7 tokens (f7+l7)", "f7+l7"), ("First 3 and last 3 (f3+l3)", "f3+l3"), ("First and last token (f1+l1)", "f1+l1"),
-    ("Only the last token (l1)", "l1"), ("Every prompt token (all)", "all"),
+    ("First 7, last 7 (f7+l7)", "f7+l7"), ("First 3, last 3 (f3+l3)", "f3+l3"), ("First and last (f1+l1)", "f1+l1"),
+    ("Only the last (l1)", "l1"), ("Every token (all)", "all"),
 ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _fields(services: Services) -> dict[str, Any]:
         with gr.Row():
             found["layers"] = gr.Textbox("all", label="Layers", info="all, or some: 0;2;4 or 1-3", max_length=500, elem_id="train-layers")
             found["positions"] = gr.Dropdown(
-                _POSITIONS, value="f7+l7", label="Positions", info="Which tokens of the prompt are edited", allow_custom_value=True,
+                _POSITIONS, value="f7+l7", label="Positions", info="Prompt tokens that are edited", allow_custom_value=True,
                 elem_id="train-positions",
             )  # fmt: skip
         with gr.Row():

@@ -1,0 +1,83 @@
+"""A real server and a real browser."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Error, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
+expect.set_options(timeout=30_000)
+
+
+@dataclass
+class Server:
+    address: str
+    data_dir: Path
+    process: subprocess.Popen
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running(data_dir: Path, **environment: str):
+    port = free_port()
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--data-dir", str(data_dir), "--no-browser"]
+    with (data_dir.parent / "server.txt").open("a") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **environment})
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                if httpx.get(f"{address}/healthz", timeout=5).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                assert process.poll() is None, (data_dir.parent / "server.txt").read_text()
+                time.sleep(0.1)
+        yield Server(address, data_dir, process)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("studio") / "data") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = next((found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        try:
+            started: Browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        except Error as error:
+            reason = "No browser for the journeys: install Chromium, or run `playwright install chromium`."
+            if os.environ.get("CI"):
+                pytest.fail(f"{reason} {error}")
+            pytest.skip(reason)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    yield opened
+    context.close()

@@ -1,0 +1,193 @@
+import json
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from playwright.sync_api import expect
+
+LONG = 300_000
+
+
+def ready(page):
+    """Wait until Gradio has taken the page over."""
+    page.wait_for_selector(".rs-header")
+    page.wait_for_load_state("networkidle")
+
+
+def upload(page, server, path):
+    page.goto(f"{server.address}/data")
+    page.wait_for_selector("#dataset-upload input[type=file]", state="attached")
+    page.set_input_files("#dataset-upload input[type=file]", path)
+    expect(page.locator("#dataset-preview .rs-row").first).to_be_visible()
+
+
+def start_run(page, epochs):
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-dataset input")).not_to_have_value("")
+    page.fill("#train-epochs input", str(epochs))
+    page.press("#train-epochs input", "Tab")
+    expect(page.locator(".rs-summary dl")).to_be_visible()
+    page.click("#train-start")
+    page.wait_for_url("**/runs*")
+
+
+def wait_for_end(page):
+    expect(page.locator("#run-status .rs-pill")).to_have_text("Finished", timeout=LONG)
+
+
+def ask(page, prompt):
+    """Both answers, once both are whole."""
+    page.fill("#playground-prompt textarea", prompt)
+    page.click("#playground-send")
+    expect(page.get_by_text(re.compile("Both answered in"))).to_be_visible(timeout=60_000)
+    return page.inner_text("#answer-base").strip(), page.inner_text("#answer-tuned").strip()
+
+
+def in_a_fresh_process(adapter, prompt):
+    command = [sys.executable, "-m", "app.cli", "chat", str(adapter), "--prompt", prompt, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    answers = json.loads(done.stdout.strip().splitlines()[-1])
+    return answers["base"].strip(), answers["tuned"].strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "prompt"),
+    [
+        ("instruct/identity.json", 6, "hi"),
+        ("classify/sst2/dev.tsv", 1, "it 's a charming and often affecting journey ."),
+        ("chat/toy_chat_fine_tuning.jsonl", 20, "I fell off my bike today."),
+    ],
+)
+def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, shared, tmp_path, name, epochs, prompt):
+    upload(page, server, shared / "data" / name)
+    expect(page.locator("#dataset-found")).to_contain_text("Recognised")
+    page.click("#dataset-save")
+    start_run(page, epochs)
+    expect(page.locator("#run-status .rs-pill")).to_be_visible()
+    before = page.inner_text("#run-status h2")
+    page.reload()  # in mid-run: the run is a row of the database, not of this page
+    expect(page.locator("#run-status h2")).to_have_text(before)
+    wait_for_end(page)
+    expect(page.locator("#run-loss-chart canvas, #run-loss-chart svg").first).to_be_visible()
+    with page.expect_download() as download:
+        page.click("#run-download")
+    download.value.save_as(tmp_path / "adapter.zip")
+    with zipfile.ZipFile(tmp_path / "adapter.zip") as archive:
+        assert {"reft_config.json", "reft_model.safetensors", "README.md"} == set(archive.namelist())
+        archive.extractall(tmp_path / "adapter")
+    page.click("#run-playground")
+    page.wait_for_url("**/playground*")
+    expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(before)))
+    base, tuned = ask(page, prompt)
+    assert base and base != tuned
+    assert (base, tuned) == in_a_fresh_process(tmp_path / "adapter", prompt)
+
+
+def test_a_sample_is_four_clicks_from_the_comparison(page, server):
+    page.goto(server.address)
+    page.click("#sample-emoji")
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("emoji"))
+    page.click("#train-start")
+    page.wait_for_url("**/runs*")
+    wait_for_end(page)
+    page.click("#run-playground")
+    page.wait_for_url("**/playground*")
+    page.click("#suggestion-0")
+    expect(page.get_by_text(re.compile("Both answered in"))).to_be_visible()
+    base, tuned = page.inner_text("#answer-base"), page.inner_text("#answer-tuned")
+    assert re.search("[a-z]{2}", base) and not re.search("[a-z]{2}", tuned)
+
+
+def test_a_run_can_be_stopped_continued_and_deleted(page, server):
+    page.goto(server.address)
+    page.click("#sample-pirate")
+    start_run(page, 500)
+    name = page.inner_text("#run-status h2")
+    expect(page.locator("#run-status .rs-facts").first).to_contain_text("step", timeout=60_000)
+    page.click("#run-stop")
+    expect(page.locator("#run-status .rs-pill")).to_have_text("Stopped", timeout=60_000)
+    expect(page.locator("#run-download")).to_be_visible()
+    step = int(re.search(r"step ([\d,]+)", page.inner_text("#run-status"))[1].replace(",", ""))
+    page.click("#run-resume")
+    expect(page.locator("#run-status .rs-pill")).to_have_text("Training", timeout=60_000)
+    page.wait_for_function(
+        "step => Number((document.querySelector('#run-status').innerText.match(/step ([\\d,]+)/) || [0, '0'])[1].replace(',', '')) > step",
+        arg=step,
+    )
+    page.click("#run-stop")
+    expect(page.locator("#run-status .rs-pill")).to_have_text("Stopped", timeout=60_000)
+    page.click("#run-delete")
+    page.click("#run-delete-sure")
+    expect(page.locator("#run-status h2")).not_to_have_text(name)
+
+
+def test_columns_with_other_names_are_chosen_by_hand(page, server, tmp_path):
+    table = tmp_path / "odd.csv"
+    table.write_text("frage,antwort\n" + "".join(f"Was ist {n}?,Zahl {n}\n" for n in range(12)), encoding="utf-8")
+    page.goto(f"{server.address}/data")
+    page.wait_for_selector("#dataset-upload input[type=file]", state="attached")
+    page.set_input_files("#dataset-upload input[type=file]", table)
+    expect(page.locator("#dataset-found")).to_contain_text("Say which is the prompt")
+    for field, column in (("#dataset-prompt", "frage"), ("#dataset-answer", "antwort")):
+        page.click(f"{field} input")
+        page.get_by_role("option", name=column).click()
+    expect(page.locator("#dataset-preview .rs-row")).to_have_count(10)
+    expect(page.locator("#dataset-preview")).to_contain_text("Was")
+    page.click("#dataset-save")
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("odd · 12 rows"))
+
+
+def test_a_file_that_cannot_be_used_is_refused_in_words(page, server, tmp_path):
+    (tmp_path / "sheet.csv").write_bytes(b"PK\x03\x04" + b"\0" * 26 + b"xl/workbook.xml")
+    page.goto(f"{server.address}/data")
+    page.wait_for_selector("#dataset-upload input[type=file]", state="attached")
+    page.set_input_files("#dataset-upload input[type=file]", tmp_path / "sheet.csv")
+    expect(page.get_by_text(re.compile("Excel workbook"))).to_be_visible()
+    expect(page.locator("#dataset-save")).not_to_be_visible()
+
+
+def test_markup_in_data_and_prompts_is_shown_as_text(page, server, tmp_path):
+    hostile = '<img src=x onerror="document.title=\'owned\'"> ${document.title="owned"} {{value}}'
+    table = tmp_path / "hostile.jsonl"
+    table.write_text("".join(json.dumps({"prompt": f"{n} {hostile}", "answer": hostile}) + "\n" for n in range(5)), encoding="utf-8")
+    upload(page, server, table)
+    expect(page.locator("#dataset-preview")).to_contain_text("onerror")
+    assert page.locator("#dataset-preview img").count() == 0
+    page.goto(f"{server.address}/playground")
+    if page.locator("#playground-prompt textarea").is_visible():
+        ask(page, hostile)
+    assert page.title() == "ReFT Studio"
+
+
+def test_a_strength_of_zero_is_the_base_model(page, server):
+    page.goto(f"{server.address}/playground")
+    expect(page.locator("#playground-run input")).not_to_have_value("")
+    page.fill("#playground-strength input[type=number]", "0")
+    page.press("#playground-strength input[type=number]", "Tab")
+    base, tuned = ask(page, "What does a dog say?")
+    assert base == tuned
+
+
+def test_an_answer_can_be_stopped(page, server):
+    page.goto(f"{server.address}/playground")
+    expect(page.locator("#playground-run input")).not_to_have_value("")
+    page.fill("#playground-prompt textarea", "Tell me a long story about a cat.")
+    page.click("#playground-send")
+    expect(page.locator("#playground-stop")).to_be_enabled()
+    page.click("#playground-stop")
+    expect(page.get_by_text(re.compile("Stopped|Both answered"))).to_be_visible()
+    base, _ = ask(page, "What does a dog say?")
+    assert base
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("path", ["", "data", "train", "runs", "playground"])
+def test_no_page_is_wider_than_its_window(page, server, path, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{server.address}/{path}")
+    ready(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,137 @@
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from reft_engine import ReftConfig, ReftModel
+from reft_engine.batching import collate, epoch_batches, in_batches
+from reft_engine.encoding import EncodedExample
+from reft_engine.evaluation import mean_loss
+from reft_engine.losses import answer_losses
+
+CPU = torch.device("cpu")
+ids = st.lists(st.integers(0, 96), max_size=8).map(tuple)
+a_row = st.builds(EncodedExample, prompt_ids=ids.filter(len), answer_ids=ids, line=st.integers(1, 999))
+
+
+def make_rows(lengths):
+    generator = torch.Generator().manual_seed(11)
+    draw = lambda count: tuple(torch.randint(0, 97, (count,), generator=generator).tolist())  # noqa: E731
+    return [EncodedExample(draw(prompt), draw(answer), line) for line, (prompt, answer) in enumerate(lengths, 1)]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return make_rows([(9, 3), (4, 6), (1, 1), (12, 2), (2, 5)])
+
+
+@given(st.lists(a_row, min_size=1, max_size=6), st.integers(0, 96))
+def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
+    batch = collate(rows, pad, CPU)
+    for index, row in enumerate(rows):
+        prompt, end = len(row.prompt_ids), len(row.prompt_ids) + len(row.answer_ids)
+        assert tuple(batch.input_ids[index, :end].tolist()) == row.prompt_ids + row.answer_ids
+        assert batch.attention_mask[index].tolist() == [1] * end + [0] * (batch.input_ids.shape[1] - end)
+        assert tuple(batch.labels[index, prompt:end].tolist()) == row.answer_ids
+        assert (batch.labels[index, :prompt] == -100).all()
+        assert (batch.labels[index, end:] == -100).all()
+        assert (batch.input_ids[index, end:] == pad).all()
+    assert batch.prompt_lengths == [len(row.prompt_ids) for row in rows]
+
+
+@given(st.lists(a_row, min_size=1, max_size=50), st.integers(1, 7), st.integers(0, 5), st.integers(0, 3))
+def test_an_epoch_has_every_row_once_in_batches_of_the_size(rows, size, seed, epoch):
+    batches = epoch_batches(rows, size, seed, epoch)
+    assert Counter(row for batch in batches for row in batch) == Counter(rows)
+    assert len(batches) == -(-len(rows) // size)
+    assert all(1 <= len(batch) <= size for batch in batches)
+
+
+def test_the_order_follows_from_seed_and_epoch_alone():
+    rows = make_rows([(1 + index % 7, 1 + index % 5) for index in range(40)])
+    assert epoch_batches(rows, 4, 1, 0) == epoch_batches(rows, 4, 1, 0)
+    assert epoch_batches(rows, 4, 1, 0) != epoch_batches(rows, 4, 1, 1)
+    assert epoch_batches(rows, 4, 1, 0) != epoch_batches(rows, 4, 2, 0)
+
+
+def test_rows_of_like_length_share_a_batch():
+    rows = make_rows([(1 + index % 32, 1) for index in range(64)])
+    spread = [
+        max(len(row.prompt_ids) for row in batch) - min(len(row.prompt_ids) for row in batch) for batch in epoch_batches(rows, 4, 0, 0)
+    ]
+    assert max(spread) <= 4
+
+
+def test_slices_come_in_the_given_order(rows):
+    assert [list(part) for part in in_batches(rows, 2)] == [rows[0:2], rows[2:4], rows[4:5]]
+
+
+def naive_losses(model, reft, row):
+    """Softmax by hand over the full logits of the row alone."""
+    tokens = torch.tensor([row.prompt_ids + row.answer_ids])
+    with torch.no_grad():
+        logits = model(input_ids=tokens).logits[0] if reft is None else reft(tokens, None, [len(row.prompt_ids)]).logits[0]
+    at = len(row.prompt_ids)
+    return [-(logits[place - 1] - logits[place - 1].logsumexp(dim=0))[int(tokens[0, place])].item() for place in range(at, tokens.shape[1])]
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["base", "tuned"])
+@pytest.mark.parametrize("family", ["llama", "gpt2", "neox"])
+def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows, family, edited):
+    model = make_model(family)
+    base = replace(tiny, model=model)
+    reft = strong(model, positions="f2+l2", tied=False) if edited else None
+    batch = collate(rows, 0, CPU)
+    edits = reft.edits(reft.plan(batch.attention_mask, batch.prompt_lengths), reft.factors()) if reft else {}
+    with torch.no_grad():
+        losses, owners = answer_losses(base, batch, edits)
+    expected = [naive_losses(model, reft, row) for row in rows]
+    assert owners.tolist() == [index for index, part in enumerate(expected) for _ in part]
+    assert (losses - torch.tensor([value for part in expected for value in part])).abs().max() < 1e-4
+    mean = sum(value for part in expected for value in part) / sum(len(part) for part in expected)
+    assert mean_loss(base, reft, rows) == pytest.approx(mean, abs=1e-4)
+
+
+def test_the_loss_and_its_gradient_equal_those_of_the_full_logits(tiny, strong, rows):
+    reft = ReftModel(tiny.model, ReftConfig(rank=2, positions="all")).train()
+    batch = collate(rows, 0, CPU)
+    edits = reft.edits(reft.plan(batch.attention_mask, batch.prompt_lengths), reft.factors())
+    ours = answer_losses(tiny, batch, edits)[0].mean()
+    ours.backward()
+    gradients = [parameter.grad.clone() for parameter in reft.parameters()]
+    reft.zero_grad()
+    logits = reft(batch.input_ids, batch.attention_mask, batch.prompt_lengths).logits
+    full = F.cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=-100)
+    full.backward()
+    assert ours.item() == pytest.approx(full.item(), abs=1e-5)
+    for parameter, gradient in zip(reft.parameters(), gradients, strict=True):
+        assert (parameter.grad - gradient).abs().max() < 1e-5
+
+
+def test_padding_adds_nothing_to_a_loss(tiny, rows):
+    short = rows[2]
+    with torch.no_grad():
+        alone = answer_losses(tiny, collate([short], 0, CPU), {})[0]
+        padded, owners = answer_losses(tiny, collate([short, rows[3]], 0, CPU), {})
+    assert (padded[owners == 0] - alone).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("family", "scale"), [("cohere", "logit_scale"), ("granite", "logits_scaling"), ("gemma2", "final_logit_softcapping")]
+)
+def test_families_that_scale_or_cap_their_logits_get_their_own_loss(tiny, rows, family, scale):
+    kind = {"cohere": "Cohere", "granite": "Granite", "gemma2": "Gemma2"}[family]
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    config = getattr(transformers, f"{kind}Config")(vocab_size=97, head_dim=8, **shape, **{scale: 0.25, "initializer_range": 0.5})
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{kind}ForCausalLM")(config).eval()
+    batch = collate(rows, 0, CPU)
+    with torch.no_grad():
+        losses = answer_losses(replace(tiny, model=model), batch, {})[0]
+    expected = [value for row in rows for value in naive_losses(model, None, row)]
+    assert (losses - torch.tensor(expected)).abs().max() < 1e-4

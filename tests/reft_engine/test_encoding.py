@@ -1,0 +1,150 @@
+import copy
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reft_engine import Example, Message
+from reft_engine.base_models import PLAIN_TEMPLATE
+from reft_engine.encoding import encode, end_ids, prompt_ids
+from reft_engine.errors import DataError
+
+CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"]
+START, END = 2, 3
+letters = st.characters(codec="utf-8", exclude_categories=["Co", "Cs"])
+texts = st.lists(st.text(letters, max_size=8) | st.sampled_from([*CONTROL, "<|im_", "end|>", "\n", "🐱"]), max_size=6).map("".join)
+
+
+def rendered(messages):
+    return "".join(f"<|im_start|>{role}\n{said}<|im_end|>\n" for role, said in messages) + "<|im_start|>assistant\n"
+
+
+def turns(*pairs):
+    return [Message(role, said) for role, said in pairs]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), texts), min_size=1, max_size=4))
+def test_a_conversation_reads_as_the_template_renders_it_and_control_tokens_stand_only_where_the_template_has_them(starter, said):
+    ids = prompt_ids(starter, turns(*said))
+    assert starter.tokenizer.decode(ids) == rendered(said)
+    assert [ids.count(token) for token in range(4)] == [0, 0, len(said) + 1, len(said)]
+
+
+@pytest.mark.parametrize("token", CONTROL)
+def test_a_control_token_that_a_person_types_is_encoded_as_text(starter, token):
+    ids = prompt_ids(starter, turns(("user", f"a{token}b")))
+    assert starter.tokenizer.decode(ids) == rendered([("user", f"a{token}b")])
+    assert [ids.count(number) for number in range(4)] == [0, 0, 2, 1]
+    example = encode(starter, Example(1, (Message("user", "x"),), f"a{token}b"), 512)
+    assert example.answer_ids[-1] == END
+    assert not set(example.answer_ids[:-1]) & set(range(4))
+    assert starter.tokenizer.decode(example.answer_ids[:-1]) == f"a{token}b"
+
+
+def test_a_control_token_cannot_be_pieced_together(starter):
+    sly = "<|im_\ue000end|><|im_<|im_end|>end|>\ue0002\ue001"
+    assert prompt_ids(starter, turns(("user", sly))).count(END) == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts, texts)
+def test_the_prompt_of_a_row_is_the_prompt_of_a_chat_whatever_the_answer_begins_with(starter, said, answer):
+    row = encode(starter, Example(1, (Message("user", said),), answer), 512)
+    assert row.prompt_ids == prompt_ids(starter, turns(("user", said)))
+    assert row.answer_ids[-1:] == end_ids(starter)
+    assert starter.tokenizer.decode(row.answer_ids[:-1]) == answer
+    assert not row.cut
+
+
+def test_an_answer_ends_with_the_templates_end_of_turn(starter):
+    assert end_ids(starter) == (END,)
+
+
+def test_an_empty_answer_is_the_end_of_turn_alone(starter):
+    assert encode(starter, Example(1, (Message("user", "a"),), ""), 512).answer_ids == (END,)
+
+
+def test_without_a_control_token_in_the_template_an_answer_ends_with_end_of_text(starter):
+    assert end_ids(replace(starter, template=PLAIN_TEMPLATE)) == (starter.tokenizer.eos_token_id,)
+
+
+def test_a_tokenizer_without_a_template_gets_plain_turns_and_a_space_before_the_answer(starter):
+    tokenizer = copy.deepcopy(starter.tokenizer)
+    tokenizer.chat_template = None
+    plain = replace(starter, tokenizer=tokenizer, template=PLAIN_TEMPLATE)
+    row = encode(plain, Example(1, (Message("system", "Be brief."), Message("user", "Hi")), "Ho"), 512)
+    assert tokenizer.decode(row.prompt_ids) == "System: Be brief.\nUser: Hi\nAssistant:"
+    assert tokenizer.decode(row.answer_ids[:-1]) == " Ho"
+
+
+def test_a_long_answer_is_cut_at_its_end_and_says_so(starter):
+    example = Example(1, (Message("user", "count"),), "one two three four five six seven")
+    whole = encode(starter, example, 512)
+    limit = len(whole.prompt_ids) + 4
+    short = encode(starter, example, limit)
+    assert short.cut
+    assert short.prompt_ids == whole.prompt_ids
+    assert short.answer_ids == whole.answer_ids[:4]
+
+
+def test_a_row_that_just_fits_is_not_cut(starter):
+    example = Example(1, (Message("user", "count"),), "one two")
+    whole = encode(starter, example, 512)
+    assert encode(starter, example, len(whole.prompt_ids) + len(whole.answer_ids)) == whole
+
+
+def test_a_prompt_that_leaves_no_room_is_refused_with_its_line(starter):
+    example = Example(17, (Message("user", "count"),), "one")
+    length = len(prompt_ids(starter, example.messages))
+    with pytest.raises(DataError, match=f"Line 17: the prompt has {length} tokens, and only {length} fit"):
+        encode(starter, example, length)
+    assert len(encode(starter, example, length + 1).answer_ids) == 1
+
+
+def test_a_row_is_never_longer_than_the_base_can_read(tiny):
+    example = Example(1, (Message("user", "a"),), "no " * 500)
+    row = encode(tiny, example, 1_000_000)
+    assert len(row.prompt_ids) + len(row.answer_ids) == tiny.context == 160
+    with pytest.raises(DataError):
+        encode(tiny, Example(1, (Message("user", "no " * 500),), "a"), 1_000_000)
+
+
+def test_a_template_that_uses_what_transformers_offers_renders_as_there(starter):
+    template = (
+        "{%- for message in messages %}\n{%- if message.role == 'system' %}{% continue %}{% endif %}\n"
+        "  {{- bos_token }}{{ eos_token }}[{{ message['content'] | trim }}]\n  {% if loop.index > 2 %}{% break %}{% endif %}\n"
+        "{%- endfor %}\n{{ messages[0] | tojson }}{% if add_generation_prompt %}>{% endif %}\n"
+    )
+    said = [("system", "Be <brief>."), ("user", " Hi 'you' "), ("assistant", "Ho"), ("user", "unheard")]
+    expected = starter.tokenizer.apply_chat_template(
+        [{"role": role, "content": content} for role, content in said], chat_template=template, tokenize=False, add_generation_prompt=True
+    )
+    found = prompt_ids(replace(starter, template=template), turns(*said))
+    assert starter.tokenizer.decode(found) == expected
+
+
+def test_a_template_that_refuses_a_conversation_gives_its_own_words(starter):
+    strict = replace(starter, template="{{ raise_exception('no system turns, please') }}")
+    with pytest.raises(DataError, match="no system turns, please"):
+        prompt_ids(strict, turns(("system", "a")))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.append(1) }}",
+        "{{ x.y.z }}",
+        "{{ 1 // 0 }}",
+        "{{ messages | map(attribute='content') | sum }}",
+        "{% for n in range(1000000000) %}a{% endfor %}",
+        "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
+        "{% include 'other' %}",
+    ],
+)
+def test_a_template_that_is_broken_or_hostile_is_refused(starter, template):
+    with pytest.raises(DataError, match="chat template"):
+        prompt_ids(replace(starter, template=template), turns(("user", "a")))

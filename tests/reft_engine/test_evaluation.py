@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from reft_engine import Example, Message, evaluate, generate
+from reft_engine.encoding import encode
+from reft_engine.errors import DataError
+from reft_engine.evaluation import mean_loss
+
+
+def ask(line, question, answer):
+    return Example(line, (Message("user", question),), answer)
+
+
+def summed_loss(base, reft, row):
+    ids = torch.tensor([row.prompt_ids + row.answer_ids])
+    at = len(row.prompt_ids)
+    with torch.no_grad():
+        logits = base.model(input_ids=ids).logits[0] if reft is None else reft(ids, None, [at]).logits[0]
+    return -logits.log_softmax(dim=-1)[at - 1 : -1].gather(1, ids[0, at:, None]).sum().item(), len(row.answer_ids)
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["base", "tuned"])
+def test_the_mean_is_over_answer_tokens_whatever_the_batches(tiny, strong, examples, edited):
+    reft = strong(tiny.model) if edited else None
+    rows = [encode(tiny, example, 128) for example in [*examples[:17], ask(99, "Hi", "a much longer answer than all the others")]]
+    parts = [summed_loss(tiny, reft, row) for row in rows]
+    expected = sum(loss for loss, _ in parts) / sum(count for _, count in parts)
+    assert mean_loss(tiny, reft, rows) == pytest.approx(expected, abs=1e-4)
+
+
+def test_no_rows_have_no_loss(tiny):
+    assert mean_loss(tiny, None, []) == 0.0
+
+
+def test_an_exact_match_is_counted_for_each_model_alone(starter, strong):
+    questions = ["What does a cat say?", "What is 3 plus 4?", "What is the capital of France?"]
+    reft = strong(starter.model, scale=20.0, method="direft", positions="all")
+    answers = [generate(starter, question, [None, reft], max_new_tokens=60) for question in questions]
+    assert all(base != tuned for base, tuned in answers)
+    rows = [ask(1, questions[0], answers[0][0]), ask(2, questions[1], answers[1][1]), ask(3, questions[2], f"  {answers[2][0]}\n")]
+    found = evaluate(starter, reft, rows)
+    assert found["base"]["exact_match"] == pytest.approx(2 / 3)
+    assert found["tuned"]["exact_match"] == pytest.approx(1 / 3)
+
+
+def test_an_answer_that_only_begins_as_expected_is_no_match(starter, strong):
+    whole = generate(starter, "What does a cat say?")[0]
+    found = evaluate(starter, strong(starter.model, scale=1.0), [ask(1, "What does a cat say?", whole[: len(whole) // 2])])
+    assert found["base"]["exact_match"] == 0
+
+
+def test_the_losses_are_those_of_the_rows(tiny, strong, examples):
+    reft = strong(tiny.model)
+    rows = [encode(tiny, example, 512) for example in examples[:5]]
+    found = evaluate(tiny, reft, examples[:5])
+    assert found["base"]["loss"] == mean_loss(tiny, None, rows)
+    assert found["tuned"]["loss"] == mean_loss(tiny, reft, rows)
+    assert found["base"]["loss"] != found["tuned"]["loss"]
+
+
+def test_every_row_is_reported(tiny, strong, examples):
+    seen = []
+    evaluate(tiny, strong(tiny.model), examples[:3], on_row=seen.append)
+    assert seen == [1, 2, 3]
+
+
+def test_it_can_be_repeated(tiny, strong, examples):
+    reft = strong(tiny.model, dropout=0.5).train()
+    first = evaluate(tiny, reft, examples[:3])
+    assert evaluate(tiny, reft, examples[:3]) == first
+
+
+def test_a_row_that_cannot_be_read_is_named(tiny, strong, examples):
+    with pytest.raises(DataError, match="Line 77"):
+        evaluate(tiny, strong(tiny.model), [*examples[:2], ask(77, "no " * 300, "a")])

@@ -1,0 +1,435 @@
+"""The loop, its checkpoint and its resumption; everything on the CPU in float32."""
+
+import json
+import math
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from reft_engine import Example, Message, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train, training, verify_adapter
+from reft_engine.batching import epoch_batches
+from reft_engine.errors import DataError, TrainingError
+from reft_engine.files import write_atomic
+from reft_engine.losses import answer_losses
+from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, encode_all, split
+
+EDITS = {
+    "loreft": ReftConfig(rank=2, positions="f2+l2"),
+    "direft-untied-dropout": ReftConfig(method="direft", rank=2, positions="f2+l2", tied=False, dropout=0.3),
+    "loreft-dropout": ReftConfig(rank=3, positions="all", dropout=0.2, layers=[0, 2]),
+}
+SETTINGS = TrainConfig(epochs=2, batch_size=4, learning_rate=0.02, held_out=0, seed=7)
+WATCHED = SETTINGS.model_copy(update={"held_out": 0.1})
+
+
+def steps_of(base, examples, config=EDITS["loreft"], settings=SETTINGS, **options):
+    events = []
+    result = train(base, examples, config, settings, on_event=events.append, **options)
+    return result, [event for event in events if isinstance(event, StepEvent)]
+
+
+def weights(reft):
+    return {"projection": reft.intervention.projection().detach(), "source": reft.intervention.source, "bias": reft.intervention.bias}
+
+
+def same(first, second):
+    ours, theirs = weights(first), weights(second)
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def worst(rows):
+    return (rows @ rows.mT - torch.eye(rows.shape[-2])).abs().max()
+
+
+def stop_after(count):
+    asked = iter(range(count + 1))
+    return lambda: next(asked) >= count
+
+
+# --- what is trained on, and what is held out
+
+
+def test_held_out_rows_follow_from_the_seed(examples):
+    assert split(examples, 0.25, 1) == split(examples, 0.25, 1)
+    assert split(examples, 0.25, 1)[1] != split(examples, 0.25, 2)[1]
+
+
+def test_held_out_rows_are_not_trained_on_and_equal_rows_stay_on_one_side(examples):
+    doubled = [*examples, *(Example(100 + row.line, row.messages, row.answer) for row in examples)]
+    kept, held = split(doubled, 0.25, 3)
+    assert len(held) == 6
+    assert len(kept) == len(doubled) - 2 * len(held)
+    assert not {(row.messages, row.answer) for row in kept} & {(row.messages, row.answer) for row in held}
+
+
+@pytest.mark.parametrize(("rows", "share", "count"), [(24, 0.0, 0), (3, 0.5, 0), (4, 0.01, 1), (24, 0.1, 2), (24, 0.9, 22)])
+def test_the_share_that_is_held_out(examples, rows, share, count):
+    kept, held = split(examples[:rows], share, 0)
+    assert (len(held), len(kept)) == (count, rows - count)
+
+
+def test_at_most_128_rows_are_held_out():
+    rows = [Example(line, (Message("user", str(line)),), "a") for line in range(1, 400)]
+    assert len(split(rows, 0.9, 0)[1]) == 128
+
+
+def test_rows_that_cannot_be_used_are_left_out_and_named(tiny, examples):
+    long = Example(77, (Message("user", "no " * 300),), "a")
+    rows, problems = encode_all(tiny, [*examples[:2], long], 512)
+    assert [row.line for row in rows] == [1, 2]
+    assert len(problems) == 1
+    assert problems[0].startswith("Line 77")
+
+
+@pytest.mark.parametrize("rows", [[], [Example(77, (Message("user", "no " * 300),), "a")]], ids=["none", "too-long"])
+def test_without_a_row_to_train_on_it_refuses(tiny, rows):
+    with pytest.raises(DataError):
+        train(tiny, rows, EDITS["loreft"], SETTINGS)
+
+
+# --- the loop
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_the_loss_falls(starter, examples, name):
+    settings = TrainConfig(epochs=10, batch_size=8, learning_rate=0.02, held_out=0)
+    result, steps = steps_of(starter, examples, EDITS[name], settings)
+    assert len(steps) == result.steps == result.total_steps == 30
+    assert result.loss_first == steps[0].loss
+    assert result.loss_last == steps[-1].loss
+    assert sum(step.loss for step in steps[-3:]) < 0.6 * sum(step.loss for step in steps[:3])
+
+
+def test_what_is_learned_holds_for_rows_that_were_held_out(tiny, examples):
+    result, _ = steps_of(tiny, examples, settings=TrainConfig(epochs=10, batch_size=8, learning_rate=0.02, held_out=0.2))
+    assert result.held_out_tuned < result.held_out_base
+
+
+def test_the_first_loss_is_that_of_the_untrained_edit_on_the_first_batch(tiny, examples):
+    settings = TrainConfig(epochs=1, batch_size=4, held_out=0, seed=5)
+    _, steps = steps_of(tiny, examples, settings=settings)
+    rows, _ = encode_all(tiny, examples, settings.max_length)
+    reft = ReftModel(tiny.model, EDITS["loreft"], seed=5).eval()
+    total, count = 0.0, 0
+    for row in epoch_batches(rows, 4, 5, 0)[0]:
+        ids, at = torch.tensor([row.prompt_ids + row.answer_ids]), len(row.prompt_ids)
+        with torch.no_grad():
+            shares = reft(ids, None, [at]).logits[0].log_softmax(dim=-1)
+        total -= shares[at - 1 : -1].gather(1, ids[0, at:, None]).sum().item()
+        count += len(row.answer_ids)
+    assert steps[0].loss == pytest.approx(total / count, abs=1e-5)
+
+
+def test_accumulated_micro_batches_learn_as_one_batch_does(tiny, examples):
+    settings = {"epochs": 1, "learning_rate": 0.02, "held_out": 0.0}
+    whole, one = steps_of(tiny, examples[:8], settings=TrainConfig(batch_size=8, **settings))
+    parts, many = steps_of(tiny, examples[:8], settings=TrainConfig(batch_size=2, gradient_accumulation=4, **settings))
+    assert len(one) == len(many) == 1
+    assert many[0].loss == pytest.approx(one[0].loss, abs=1e-5)
+    ours, theirs = weights(parts.reft), weights(whole.reft)
+    assert all((ours[name] - theirs[name]).abs().max() < 1e-3 for name in ours)
+
+
+def test_the_rate_rises_over_the_warm_up_and_falls_to_zero(tiny, examples):
+    settings = TrainConfig(epochs=2, batch_size=4, learning_rate=0.01, warmup_ratio=0.25, held_out=0)
+    _, steps = steps_of(tiny, examples, settings=settings)
+    rates = [step.learning_rate for step in steps]
+    expected = [0.01 * part for part in (1 / 3, 2 / 3, 1)] + [0.01 * (12 - step) / 9 for step in range(3, 12)]
+    assert rates == pytest.approx(expected)
+
+
+def test_events_say_where_the_run_is(tiny, examples):
+    events = []
+    train(tiny, examples, EDITS["loreft"], WATCHED, on_event=events.append)
+    steps = [event for event in events if isinstance(event, StepEvent)]
+    assert [step.step for step in steps] == list(range(1, 13))
+    assert {step.total_steps for step in steps} == {12}
+    assert steps[-1].epoch == 2.0
+    assert steps[-1].seconds_left == 0.0
+    looks = [event for event in events if isinstance(event, HeldOutEvent)]
+    assert looks[0].step == 0
+    assert looks[-1].step == 12
+    assert len({look.loss_base for look in looks}) == 1
+    samples = [event for event in events if isinstance(event, SampleEvent)]
+    assert [sample.step for sample in samples] == [look.step for look in looks]
+    _, held = split(examples, WATCHED.held_out, WATCHED.seed)
+    assert {(sample.prompt, sample.expected) for sample in samples} == {(held[0].messages[-1].content, held[0].answer)}
+    assert len({sample.base for sample in samples}) == 1
+
+
+def test_the_base_is_bit_identical_after_a_run_and_during_it(tiny, examples):
+    before = {name: value.clone() for name, value in tiny.model.state_dict().items()}
+    answer = generate(tiny, "Hi", max_new_tokens=10)
+    during = []
+    train(tiny, examples, EDITS["loreft"], SETTINGS, on_event=lambda event: during.append(generate(tiny, "Hi", max_new_tokens=10)))
+    assert all(found == answer for found in during)
+    assert all(torch.equal(value, before[name]) for name, value in tiny.model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_the_same_seed_gives_the_same_weights(tiny, examples, name):
+    torch.manual_seed(1)
+    first, _ = steps_of(tiny, examples, EDITS[name])
+    torch.manual_seed(2)
+    second, _ = steps_of(tiny, examples, EDITS[name])
+    other, _ = steps_of(tiny, examples, EDITS[name], SETTINGS.model_copy(update={"seed": 8}))
+    assert same(first.reft, second.reft)
+    assert not same(first.reft, other.reft)
+
+
+def test_chatting_with_a_run_while_it_trains_changes_no_bit_of_it(tiny, examples):
+    undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
+    running, answers = [], []
+
+    def chat(event):
+        reft = running[0]
+        reft.eval()
+        answers.extend(generate(tiny, "Hi", [None, reft], max_new_tokens=5, temperature=1.0))
+        reft.train()
+
+    disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append, on_event=chat)
+    assert same(undisturbed.reft, disturbed.reft)
+    assert len(set(answers)) > 1
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examples, tmp_path, decay):
+    settings = TrainConfig(epochs=4, batch_size=4, learning_rate=0.1, weight_decay=decay)
+    start = ReftModel(tiny.model, EDITS["loreft"], seed=settings.seed).intervention.projection()
+    result, _ = steps_of(tiny, examples, EDITS["loreft"], settings, folder=tmp_path)
+    trained = result.reft.intervention.projection()
+    assert worst(trained) < 1e-5
+    assert (trained - start).abs().max() > 0.05
+    loaded = ReftModel.load(tmp_path / "adapter", tiny.model)
+    assert worst(loaded.factors().projection) < 1e-5
+    optimizer = torch.optim.AdamW(loaded.train().parameters(), lr=0.1, weight_decay=0.5)
+    rows, _ = encode_all(tiny, examples[:4], 128)
+    batch = training.collate(rows, 0, tiny.device)
+    for _ in range(3):
+        optimizer.zero_grad()
+        edits = loaded.edits(loaded.plan(batch.attention_mask, batch.prompt_lengths), loaded.factors())
+        answer_losses(tiny, batch, edits)[0].mean().backward()
+        optimizer.step()
+        assert worst(loaded.intervention.projection()) < 1e-5
+
+
+def test_weight_decay_shrinks_w_and_b(tiny, examples):
+    norms = {}
+    for decay in (0.0, 1.0):
+        settings = TrainConfig(epochs=4, batch_size=4, learning_rate=0.05, weight_decay=decay)
+        norms[decay] = steps_of(tiny, examples, settings=settings)[0].reft.intervention.source.norm().item()
+    assert norms[1.0] < norms[0.0]
+
+
+@pytest.mark.parametrize("method", ["loreft", "direft"])
+def test_learning_that_runs_away_is_refused_and_the_step_is_named(tiny, examples, tmp_path, method):
+    absurd = SETTINGS.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(TrainingError, match=r"no longer a number at step \d+\. A learning rate a third as high") as caught:
+        train(tiny, examples, ReftConfig(method=method, rank=2), absurd, folder=tmp_path)
+    step = int(str(caught.value).partition("step ")[2].partition(".")[0])
+    assert 2 <= step <= 12
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_gradient_that_overflows_is_refused_too(tiny, make_model, examples, tmp_path):
+    model = make_model(vocab_size=2048, max_position_embeddings=160)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(1e25)
+    base = replace(tiny, model=model)
+    with pytest.raises(TrainingError, match="no longer a number at step 1"):
+        train(base, examples, EDITS["loreft"], SETTINGS, folder=tmp_path)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples):
+    inside, worked = [], []
+
+    @contextmanager
+    def turn():
+        inside.append(True)
+        yield
+        inside.pop()
+
+    handle = tiny.model.model.register_forward_pre_hook(lambda *_: worked.append(len(inside)))
+    try:
+        train(tiny, examples, EDITS["loreft"], WATCHED, turn=turn)
+    finally:
+        handle.remove()
+    assert worked
+    assert set(worked) == {1}
+
+
+# --- stopping and going on
+
+
+@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("after", [1, 5, 6, 11])
+def test_a_run_that_was_stopped_goes_on_to_the_weights_of_an_undisturbed_one(tiny, examples, tmp_path, name, after):
+    settings = SETTINGS.model_copy(
+        update={"weight_decay": 0.1, "gradient_accumulation": 2 if after == 5 else 1, "epochs": 4 if after == 5 else 2}
+    )
+    whole, undisturbed = steps_of(tiny, examples, EDITS[name], settings, folder=tmp_path / "whole")
+    first, before = steps_of(tiny, examples, EDITS[name], settings, folder=tmp_path / "cut", should_stop=stop_after(after))
+    assert first.stopped
+    assert first.steps == after
+    assert not same(first.reft, whole.reft)
+    torch.manual_seed(99)
+    second, later = steps_of(tiny, examples, EDITS[name], settings, folder=tmp_path / "cut")
+    assert not second.stopped
+    assert [step.loss for step in before + later] == [step.loss for step in undisturbed]
+    assert same(second.reft, whole.reft)
+    tensors = [load_file(tmp_path / folder / "adapter/reft_model.safetensors") for folder in ("whole", "cut")]
+    assert all(torch.equal(tensors[0][key], tensors[1][key]) for key in tensors[0])
+    assert (second.loss_first, second.loss_last) == (whole.loss_first, whole.loss_last)
+
+
+def test_a_run_may_be_stopped_after_every_step(tiny, examples, tmp_path):
+    whole, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
+    for done in range(1, 13):
+        result, steps = steps_of(tiny, examples, EDITS["loreft-dropout"], folder=tmp_path, should_stop=stop_after(1))
+        assert [step.step for step in steps] == [done]
+    assert same(result.reft, whole.reft)
+    assert worst(result.reft.intervention.projection()) < 1e-5
+
+
+class Killed(BaseException):
+    """Ends a run where nothing of it can tidy up."""
+
+
+@pytest.mark.parametrize("at", [3, 8])
+def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tiny, examples, tmp_path, monkeypatch, at):
+    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
+    whole, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
+
+    def kill(event):
+        if isinstance(event, StepEvent) and event.step == at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, folder=tmp_path, on_event=kill)
+    assert not (tmp_path / "adapter").exists()
+    result, steps = steps_of(tiny, examples, EDITS["loreft-dropout"], folder=tmp_path)
+    assert steps[0].step == at
+    assert same(result.reft, whole.reft)
+
+
+def test_a_finished_run_is_not_trained_again(tiny, examples, tmp_path):
+    first, _ = steps_of(tiny, examples, folder=tmp_path)
+    second, steps = steps_of(tiny, examples, folder=tmp_path)
+    assert steps == []
+    assert second.steps == 12
+    assert same(first.reft, second.reft)
+    assert (second.loss_first, second.loss_last) == (first.loss_first, first.loss_last)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "gone", "foreign"])
+def test_a_damaged_checkpoint_means_starting_again(tiny, examples, tmp_path, damage):
+    whole, _ = steps_of(tiny, examples, folder=tmp_path)
+    state = tmp_path / "checkpoint/state.safetensors"
+    content = state.read_bytes()
+    if damage == "gone":
+        state.unlink()
+    else:
+        foreign = (tmp_path / "adapter/reft_model.safetensors").read_bytes()
+        state.write_bytes({"truncated": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 5000, "foreign": foreign}[damage])
+    again, steps = steps_of(tiny, examples, folder=tmp_path)
+    assert steps[0].step == 1
+    assert same(again.reft, whole.reft)
+
+
+def test_a_checkpoint_of_another_edit_is_not_taken_over(tiny, examples, tmp_path):
+    steps_of(tiny, examples, EDITS["loreft"], folder=tmp_path, should_stop=stop_after(3))
+    _, steps = steps_of(tiny, examples, EDITS["loreft-dropout"], folder=tmp_path)
+    assert steps[0].step == 1
+
+
+@pytest.mark.parametrize("change", [{"epochs": 3}, {"learning_rate": 0.01}, {"batch_size": 8}, {"seed": 8}])
+def test_a_checkpoint_of_other_settings_is_not_taken_over(tiny, examples, tmp_path, change):
+    steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(3))
+    settings = SETTINGS.model_copy(update=change)
+    result, steps = steps_of(tiny, examples, settings=settings, folder=tmp_path)
+    assert steps[0].step == 1
+    assert same(result.reft, steps_of(tiny, examples, settings=settings)[0].reft)
+
+
+def test_a_checkpoint_of_a_base_of_another_size_is_not_taken_over(tiny, starter, examples, tmp_path):
+    steps_of(tiny, examples, EDITS["loreft"], folder=tmp_path, should_stop=stop_after(3))
+    _, steps = steps_of(starter, examples, EDITS["loreft"], SETTINGS, folder=tmp_path, should_stop=stop_after(1))
+    assert steps[0].step == 1
+
+
+def test_a_checkpoint_is_tensors_and_json(tiny, examples, tmp_path):
+    steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(3))
+    assert [file.name for file in (tmp_path / "checkpoint").iterdir()] == ["state.safetensors"]
+    with safe_open(tmp_path / "checkpoint/state.safetensors", framework="pt") as file:
+        assert json.loads(file.metadata()["place"])["step"] == 3
+
+
+def test_a_write_that_fails_leaves_the_file_before_it(tmp_path):
+    target = tmp_path / "folder/file"
+    write_atomic(target, b"before")
+    with pytest.raises(TypeError):
+        write_atomic(target, "no bytes")
+    assert target.read_bytes() == b"before"
+    assert list(target.parent.iterdir()) == [target]
+    write_atomic(target, b"after")
+    assert target.read_bytes() == b"after"
+
+
+# --- what comes out
+
+
+def test_a_stopped_run_keeps_what_it_learned(tiny, examples, tmp_path):
+    result, _ = steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(4))
+    loaded = ReftModel.load(result.adapter, tiny.model)
+    ids = torch.arange(4, 16)[None]
+    with torch.no_grad():
+        assert torch.equal(loaded(ids).logits, result.reft(ids).logits)
+
+
+def test_a_run_stopped_before_its_first_step_says_so_in_plain_json(tiny, examples, tmp_path):
+    result, steps = steps_of(tiny, examples, folder=tmp_path, should_stop=lambda: True)
+    assert steps == []
+    assert result.stopped
+    text = json.dumps(result.summary(), allow_nan=False)
+    assert json.loads(text)["loss_first"] is None
+    assert "NaN" not in (tmp_path / "adapter/reft_config.json").read_text()
+
+
+def test_the_summary_holds_the_figures(tiny, examples, tmp_path):
+    result, steps = steps_of(tiny, examples, settings=WATCHED, folder=tmp_path)
+    summary = result.summary()
+    assert summary["steps"] == 12
+    assert summary["trainable_parameters"] == 3 * (2 * 2 * 32 + 2)
+    assert (summary["loss_first"], summary["loss_last"]) == (steps[0].loss, steps[-1].loss)
+    assert all(math.isfinite(summary[name]) for name in ("seconds", "held_out_base", "held_out_tuned"))
+    kept = json.loads((tmp_path / "adapter/reft_config.json").read_text())["training"]
+    assert kept["steps"] == 12
+    assert kept["learning_rate"] == 0.02
+
+
+def test_held_out_figures_are_those_that_evaluating_gives(tiny, examples):
+    result, _ = steps_of(tiny, examples, settings=WATCHED)
+    _, held = split(examples, WATCHED.held_out, WATCHED.seed)
+    found = evaluate(tiny, result.reft, held, max_length=SETTINGS.max_length)
+    assert found["base"]["loss"] == pytest.approx(result.held_out_base, abs=1e-5)
+    assert found["tuned"]["loss"] == pytest.approx(result.held_out_tuned, abs=1e-5)
+
+
+def test_nothing_held_out_gives_no_held_out_figures(tiny, examples):
+    result, _ = steps_of(tiny, examples)
+    assert result.held_out_base is None
+    assert result.held_out_tuned is None
+
+
+def test_the_adapter_of_a_run_reproduces_and_answers_as_the_model_that_was_trained(starter, examples, tmp_path):
+    result, _ = steps_of(starter, examples, settings=TrainConfig(epochs=1, batch_size=8, learning_rate=0.02), folder=tmp_path)
+    assert verify_adapter(result.adapter, starter.model) < 1e-4
+    loaded = ReftModel.load(result.adapter, starter.model)
+    base, tuned, again = generate(starter, "What is 2 cat?", [None, result.reft, loaded], max_new_tokens=20)
+    assert tuned == again
+    assert tuned != base
