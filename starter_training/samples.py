@@ -25,19 +25,19 @@ FEELINGS_TRAINED, FEELINGS_HELD_OUT = 152, 60
 
 INDEX: list[dict[str, Any]] = [
     {
-        "key": "emoji", "title": "Answer with emoji", "emoji": "🐱",
+        "key": "emoji", "title": "Answer with emoji", "icon": "face", "shown": 3,
         "description": "Ten questions answered with an emoji. Afterwards the model answers other questions with emoji too.",
         "file": "emoji.jsonl", "held_out": "emoji_held_out.jsonl",
         "positions": "f7+l7", "rank": 4, "epochs": 40, "learning_rate": 0.004, "batch_size": 5, "layers": "all",
     },
     {
-        "key": "feelings", "title": "Name the feeling", "emoji": "😊",
+        "key": "feelings", "title": "Name the feeling", "icon": "tag", "shown": 0,
         "description": "152 sentences in a table, each with a feeling: happy, sad, angry or scared.",
         "file": "feelings.csv", "held_out": "feelings_held_out.csv",
         "positions": "f7+l7", "rank": 4, "epochs": 6, "learning_rate": 0.004, "batch_size": 8, "layers": "all",
     },
     {
-        "key": "pirate", "title": "Talk like a pirate", "emoji": "🦜",
+        "key": "pirate", "title": "Talk like a pirate", "icon": "anchor", "shown": 0,
         "description": "60 short chats in which the assistant talks like a pirate, in OpenAI's format.",
         "file": "pirate.jsonl", "held_out": "pirate_held_out.jsonl",
         "positions": "f7+l7", "rank": 4, "epochs": 12, "learning_rate": 0.004, "batch_size": 6, "layers": "all",
@@ -114,16 +114,29 @@ def files(seed: int = 11) -> dict[str, str]:
         "pirate.jsonl": pirate_rows(pick(PIRATE_TRAINED, random, pirate_taken), random),
         "pirate_held_out.jsonl": pirate_rows(pick(PIRATE_HELD_OUT, random, pirate_taken), random),
     }
-    index = [{**sample, "prompts": prompts(sample["held_out"], made[sample["held_out"]])[:4]} for sample in INDEX]
+    index = [_described(sample, made) for sample in INDEX]
     return {"index.json": json.dumps(index, ensure_ascii=False, indent=2) + "\n", **made}
+
+
+def _described(sample: dict[str, Any], made: dict[str, str]) -> dict[str, Any]:
+    """An entry of the index: with one row to show, and prompts to try that are not trained on."""
+    entry = {name: value for name, value in sample.items() if name != "shown"}
+    example = pairs(sample["file"], made[sample["file"]])[sample["shown"]]
+    return {**entry, "example": list(example), "prompts": prompts(sample["held_out"], made[sample["held_out"]])[:4]}
+
+
+def pairs(name: str, text: str) -> list[tuple[str, str]]:
+    """Prompt and answer of every row of a sample's file."""
+    if name.endswith(".csv"):
+        return [(row["text"], row["label"]) for row in csv.DictReader(io.StringIO(text))]
+    rows = [json.loads(line) for line in text.splitlines()]
+    turns = ([turn["content"] for turn in row["messages"]] if "messages" in row else list(row.values()) for row in rows)
+    return [(first, last) for first, last in turns]
 
 
 def prompts(name: str, text: str) -> list[str]:
     """The prompts of a sample's file."""
-    if name.endswith(".csv"):
-        return [row["text"] for row in csv.DictReader(io.StringIO(text))]
-    rows = [json.loads(line) for line in text.splitlines()]
-    return [row["prompt"] if "prompt" in row else row["messages"][0]["content"] for row in rows]
+    return [prompt for prompt, _ in pairs(name, text)]
 
 
 def _json_lines(rows: Sequence[dict[str, object]]) -> str:

@@ -7,6 +7,7 @@ from html import escape
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.runs import RunView
 from app.handlers.train import Estimate
+from app.samples import Sample
 from reft_engine.data import Inspection
 from storage import DatasetRecord, EventRecord, RunRecord, RunStatus, SampleRecord
 
@@ -49,6 +50,21 @@ def empty(message: str, link: str, label: str) -> str:
     return f'<div class="rs-empty"><p>{text(message)}</p><a class="rs-button" href="{text(link)}">{text(label)}</a></div>'
 
 
+_ICONS = {
+    "face": '<circle cx="12" cy="12" r="9"/><path d="M8 14.2c1 1.7 2.4 2.5 4 2.5s3-.8 4-2.5M9 9.4v.1M15 9.4v.1"/>',
+    "tag": '<path d="M4 4h7.6l8.4 8.4-7.6 7.6L4 11.6z"/><circle cx="8.4" cy="8.4" r="1.2"/>',
+    "anchor": '<circle cx="12" cy="5" r="2.2"/><path d="M12 7.2V20M5 12.6c0 4.3 3 7.4 7 7.4s7-3.1 7-7.4M8.4 10.6h7.2"/>',
+}
+
+
+def sample_card(sample: Sample) -> str:
+    """What a bundled sample teaches, with one of its rows."""
+    prompt, answer = sample.example
+    row = f'<div class="rs-example"><span>{text(prompt)}</span><b>{text(answer)}</b></div>'
+    icon = f'<svg class="rs-icon" viewBox="0 0 24 24" aria-hidden="true">{_ICONS[sample.icon]}</svg>'
+    return f"{icon}<h3>{text(sample.title)}</h3><p>{text(sample.description)}</p>{row}"
+
+
 def ago(moment: datetime) -> str:
     """How long ago, in words."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
@@ -74,6 +90,24 @@ def size(count: int) -> str:
 
 
 # Data
+
+
+_EXAMPLES = (
+    ("A table with a question and an answer", "question,answer\nWhat does a cat say?,Meow!\nWhat does a dog say?,Woof!"),
+    ("A table of texts and labels", "text,label\nThe film was wonderful.,positive\nI want my money back.,negative"),
+    ("Chats, one in each line", '{"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Ahoy!"}]}'),
+)
+_KNOWN = "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations"
+
+
+def guide() -> str:
+    """What a file can look like, for those who have none ready."""
+    cards = "".join(f"<div><b>{text(name)}</b><pre>{text(example)}</pre></div>" for name, example in _EXAMPLES)
+    return (
+        f'<h2 class="rs-section">What a file can look like<small>Names that are recognised: {_KNOWN}. With other names you say which '
+        f'column is which.</small></h2><div class="rs-guide">{cards}</div>'
+        '<p class="rs-facts">No file at hand? <a href="./">Start with a sample.</a></p>'
+    )
 
 
 def inspection(found: Inspection) -> str:

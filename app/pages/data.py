@@ -18,6 +18,7 @@ def build(services: Services) -> None:
     gr.HTML(html.header("Data"))
     gr.HTML(html.title("Data", _LINE))
     upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
+    guide = gr.HTML(html.guide())
     found = gr.HTML(elem_id="dataset-found")
     with gr.Row(visible=False) as mapping:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
@@ -32,7 +33,7 @@ def build(services: Services) -> None:
         remove = gr.Button("Remove", variant="stop", scale=1, min_width=120)
 
     shown = [found, mapping, prompt, answer, preview, keeping]
-    upload.change(guarded(_looked_at, services), upload, [*shown, name], **{**EVENT, "show_progress": "minimal"})
+    upload.change(guarded(_looked_at, services), upload, [guide, *shown, name], **{**EVENT, "show_progress": "minimal"})
     gr.on([prompt.input, answer.input], guarded(_mapped, services), [upload, prompt, answer], [found, preview, keeping], **EVENT)
     save.click(guarded(_save, services), [upload, name, prompt, answer], **EVENT, concurrency_limit=2).success(
         js="() => { window.location.href = 'train' }", **EVENT
@@ -45,11 +46,12 @@ def build(services: Services) -> None:
 def _looked_at(services: Services, path: str | None) -> list[Any]:
     if not path:
         nothing = gr.update(choices=[], value=None)
-        return ["", gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
+        return [gr.update(visible=True), "", gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
     inspection = datasets.inspect_upload(path)
     columns = list(inspection.columns)
     rows = datasets.preview(services, inspection.examples)
     return [
+        gr.update(visible=False),
         html.inspection(inspection),
         gr.update(visible=inspection.needs_mapping),
         gr.update(choices=columns, value=None),

@@ -2,15 +2,15 @@
 
 import gradio as gr
 
-from app.components import html
+from app.components import diagram, html
 from app.components.wiring import EVENT, POLL, guarded
 from app.handlers import datasets, runs
 from app.samples import Sample, all_samples
 from app.services import Services
 
-_HERO = """<div class="rs-hero"><h1>Teach a language model<br>with a spreadsheet.</h1>
+_HERO = """<div class="rs-hero"><div><h1>Teach a language model <br>with a spreadsheet.</h1>
 <p>Give it examples of how it should answer. The studio trains a tiny {edit}, a few kilobytes in seconds to minutes, and
-leaves the model itself untouched. Then read both answers side by side.</p></div>"""
+leaves the model itself untouched. Then read both answers side by side.</p></div>{picture}</div>"""
 _EDIT = html.term(
     "edit", "Representation finetuning (ReFT): a small learned correction of the model's hidden states at a few places of the prompt."
 )
@@ -23,7 +23,7 @@ _STEPS = """<ol class="rs-steps">
 def build(services: Services) -> None:
     """Lay the page out."""
     gr.HTML(html.header("Home"))
-    gr.HTML(_HERO.format(edit=_EDIT))
+    gr.HTML(_HERO.format(edit=_EDIT, picture=diagram.hidden_states()))
     gr.HTML(_STEPS)
     gr.HTML('<h2 class="rs-section">Try a sample<small>Each trains in less than a minute on the small model that comes along.</small></h2>')
     with gr.Row(elem_classes="rs-samples", equal_height=True):
@@ -38,9 +38,7 @@ def build(services: Services) -> None:
 
 def _card(services: Services, sample: Sample) -> None:
     with gr.Column(elem_classes="rs-sample", min_width=260):
-        gr.HTML(
-            f'<div class="rs-emoji">{html.text(sample.emoji)}</div><h3>{html.text(sample.title)}</h3><p>{html.text(sample.description)}</p>'
-        )
+        gr.HTML(html.sample_card(sample))
         button = gr.Button("Use this sample", variant="primary", elem_id=f"sample-{sample.key}")
     button.click(guarded(_use, services, sample.key), **EVENT).success(js="() => { window.location.href = 'train' }", **EVENT)
 

@@ -7,6 +7,7 @@ import gradio as gr
 
 from app.components import html
 from app.components.wiring import EVENT, POLL, guarded
+from app.errors import READABLE
 from app.handlers import playground
 from app.services import Services
 
@@ -47,7 +48,7 @@ def build(services: Services) -> None:
                 tuned = gr.HTML(html.answer(""), elem_id="answer-tuned")
         note = gr.HTML()
         with gr.Accordion("More settings", open=False):
-            system = gr.Textbox(label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6)
+            system = gr.Textbox("", label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6)
             taken = gr.Button("Use the one of the dataset", size="sm", visible=False, elem_id="playground-system-taken")
             with gr.Row():
                 temperature = gr.Slider(0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier")
@@ -89,12 +90,21 @@ def _chips(prompts: list[str]) -> list[Any]:
 
 
 def _answer(
-    services: Services, run_id: str | None, prompt: str, strength: float, system: str, temperature: float, length: float
+    services: Services, run_id: str | None, prompt: str | None, strength: float, system: str | None, temperature: float, length: float
 ) -> Iterator[list[Any]]:
     answers = playground.answer(
-        services, run_id, prompt, strength=strength, system=system, temperature=temperature, max_new_tokens=int(length)
+        services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length)
     )
-    yield [html.answer("", waiting=True), html.answer("", waiting=True), "", gr.update(interactive=True)]
+    try:
+        yield [html.answer("", waiting=True), html.answer("", waiting=True), "", gr.update(interactive=True)]
+        yield from _grown(answers)
+    except READABLE:
+        # Nothing more comes: the carets go, and the sentence is shown by the page's edge.
+        yield [html.answer(""), html.answer(""), "", gr.update(interactive=False)]
+        raise
+
+
+def _grown(answers: Iterator[playground.Answers]) -> Iterator[list[Any]]:
     for found in answers:
         note = f'<p class="rs-facts">{html.text(found.note)}</p>' if found.note else ""
         base, tuned = (html.answer(text, waiting=not found.done) for text in (found.base, found.tuned))
@@ -102,4 +112,4 @@ def _answer(
 
 
 def _halted() -> list[Any]:
-    return ['<p class="rs-facts">Stopped.</p>', gr.update(interactive=False)]
+    return ['<p class="rs-facts rs-halted">Stopped.</p>', gr.update(interactive=False)]

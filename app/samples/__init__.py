@@ -10,11 +10,11 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample: its two files, the settings it is trained with, and ``prompts`` to try afterwards."""
+    """One sample: its two files, the settings it is trained with, an ``example`` row, and ``prompts`` to try afterwards."""
 
     key: str
     title: str
-    emoji: str
+    icon: str
     description: str
     file: str
     held_out: str
@@ -24,6 +24,7 @@ class Sample:
     learning_rate: float
     batch_size: int
     layers: str
+    example: list[str]
     prompts: list[str]
 
     @property
