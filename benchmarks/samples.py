@@ -1,66 +1,50 @@
-"""What the bundled samples teach the starter: ``python -m benchmarks.samples`` writes a Markdown table.
+"""What the bundled samples teach the starter: ``python -m benchmarks.samples`` prints a Markdown table.
 
-Every sample is trained with its own settings, once per seed, on all rows of its file, and measured on its held-out
-file: exact answers of the bare base and of the tuned model, without any system message.
+Every sample is trained with its own settings on all rows of its file and measured on its held-out file, once per seed,
+by the studio's own commands, ``reft-studio train`` and ``reft-studio evaluate``, without any system message.
 """
 
 import argparse
 import json
+import os
+import subprocess
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-import torch
+from app.samples import Sample, all_samples
 
-from reft_engine import Example, ReftConfig, TrainConfig, evaluate, inspect_file, load_base, train
-
-FOLDER = Path(__file__).parents[1] / "app" / "samples"
 HEAD = (
-    "| sample | rows | steps | trained weights | exact, base | exact, tuned (mean, lowest-highest) | loss, base | loss, tuned | seconds |\n"
+    "| sample | seed | steps | trained numbers | exact, base | exact, tuned | loss, base | loss, tuned | seconds |\n"
     "|---|---|---|---|---|---|---|---|---|"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One sample with one seed: steps, weights, seconds of training, and the held-out figures."""
-
-    steps: int
-    weights: int
-    seconds: float
-    base: dict[str, float]
-    tuned: dict[str, float]
-
-
-def examples(name: str) -> Sequence[Example]:
-    """The rows of a sample's file."""
-    return inspect_file(FOLDER / name).examples
+def studio(*arguments: object, threads: int) -> dict[str, Any]:
+    """Run a command of the studio and read the JSON that it ends with."""
+    command = [sys.executable, "-m", "app.cli", *map(str, arguments), "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    values: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return values
 
 
-def run(base: Any, sample: dict[str, Any], seed: int) -> Outcome:
-    """Train one sample with one seed and measure it."""
-    reft = ReftConfig(rank=sample["rank"], layers=sample["layers"], positions=sample["positions"])
-    settings = TrainConfig(
-        epochs=sample["epochs"], learning_rate=sample["learning_rate"], batch_size=sample["batch_size"], held_out=0.0, seed=seed
-    )
-    begun = time.perf_counter()
-    result = train(base, examples(sample["file"]), reft, settings)
-    seconds = time.perf_counter() - begun
-    measured = evaluate(base, result.reft, examples(sample["held_out"]))
-    return Outcome(result.steps, result.reft.trainable_parameters, seconds, measured["base"], measured["tuned"])
-
-
-def line(sample: dict[str, Any], outcomes: Sequence[Outcome]) -> str:
-    """A row of the table."""
-    first, exact = outcomes[0], [outcome.tuned["exact_match"] for outcome in outcomes]
+def line(sample: Sample, base: str, seed: int, threads: int) -> str:
+    """Train and measure one sample with one seed; a row of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        trained = studio(
+            "train", "--base", base, "--data", sample.path, "--out", folder, "--rank", sample.rank, "--layers", sample.layers,
+            "--positions", sample.positions, "--epochs", sample.epochs, "--lr", sample.learning_rate,
+            "--batch-size", sample.batch_size, "--held-out", 0, "--seed", seed, threads=threads,
+        )  # fmt: skip
+        found = studio("evaluate", folder, "--data", sample.held_out_path, threads=threads)
+    untouched, tuned = found["base"], found["tuned"]
     cells = [
-        sample["key"], len(examples(sample["file"])), first.steps, first.weights, f"{first.base['exact_match']:.0%}",
-        f"{mean(exact):.0%} ({min(exact):.0%}-{max(exact):.0%})", f"{first.base['loss']:.2f}",
-        f"{mean(outcome.tuned['loss'] for outcome in outcomes):.2f}", f"{mean(outcome.seconds for outcome in outcomes):.0f}",
+        sample.key, seed, trained["steps"], f"{trained['trainable_parameters']:,}", f"{untouched['exact_match']:.0%}",
+        f"{tuned['exact_match']:.0%}", f"{untouched['loss']:.2f}", f"{tuned['loss']:.2f}", f"{trained['seconds']:.0f}",
     ]  # fmt: skip
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
@@ -71,17 +55,13 @@ def main() -> None:
     parser.add_argument("--base", default="starter")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="key of a single sample")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads; more only slow so small a model down")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    base = load_base(options.base)
-    index = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))
-    sys.stdout.write(HEAD + "\n")
-    for sample in index:
-        if options.only in (None, sample["key"]):
-            outcomes = [run(base, sample, 42 + seed) for seed in range(options.seeds)]
-            sys.stdout.write(line(sample, outcomes) + "\n")
-            sys.stdout.flush()
+    print(HEAD, flush=True)  # noqa: T201
+    for sample in all_samples():
+        if options.only in (None, sample.key):
+            for seed in range(42, 42 + options.seeds):
+                print(line(sample, options.base, seed, options.threads), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
