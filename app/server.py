@@ -5,8 +5,8 @@ import os
 import socket
 import sys
 import threading
+import warnings
 import webbrowser
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.components.theme import CSS, HEAD, STATIC, theme
 from app.errors import READABLE, StudioError
@@ -46,8 +47,10 @@ def make_app(services: Services) -> FastAPI:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type="application/zip", headers=headers)
 
-    app.middleware("http")(_refuse_strangers)
+    app.add_middleware(_RefuseStrangers)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    # Gradio warns of server-side rendering although it is off here.
+    warnings.filterwarnings("ignore", message="SSR mode is not supported")
     mounted: FastAPI = gr.mount_gradio_app(
         app, build(services).queue(default_concurrency_limit=4), path="/", theme=theme(), css=CSS, head=HEAD,
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
@@ -63,14 +66,25 @@ def _hosts(settings: Settings) -> list[str]:
     return settings.allowed_hosts or ["*"]
 
 
-async def _refuse_strangers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse what another site's page sends here."""
+class _RefuseStrangers:
+    """Refuses what another site's page sends here. Plain ASGI, so that streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _from_another_site(Request(scope)):
+            await JSONResponse({"error": "Requests from another site are refused."}, status_code=403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _from_another_site(request: Request) -> bool:
     origin = request.headers.get("origin")
-    if origin is not None and request.method not in ("GET", "HEAD", "OPTIONS"):
-        here = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-        if urlsplit(origin).netloc not in here or origin == "null":
-            return JSONResponse({"error": "Requests from another site are refused."}, status_code=403)
-    return await call_next(request)
+    if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
+        return False
+    here = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
+    return origin == "null" or urlsplit(origin).netloc not in here
 
 
 def serve(settings: Settings, *, browser: bool = True) -> int:

@@ -61,7 +61,12 @@ class Supervisor:
         pause = 1.0
         while not self._ended.is_set():
             begun = time.monotonic()
-            self._process = self._launch()
+            try:
+                self._process = self._launch()
+            except OSError as error:
+                _log.error("the worker cannot be started: %s", error)
+                self._ended.wait(_LONGEST_PAUSE)
+                continue
             code = self._process.wait()
             if self._ended.is_set():
                 return

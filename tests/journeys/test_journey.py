@@ -12,8 +12,8 @@ LONG = 300_000
 
 def ready(page):
     """Wait until Gradio has taken the page over."""
-    page.wait_for_selector(".rs-header")
-    page.wait_for_load_state("networkidle")
+    expect(page.locator(".rs-header nav a.active")).to_be_visible()
+    expect(page.locator(".gradio-container h1").first).to_be_visible()
 
 
 def upload(page, server, path):
@@ -133,7 +133,7 @@ def test_columns_with_other_names_are_chosen_by_hand(page, server, tmp_path):
     expect(page.locator("#dataset-found")).to_contain_text("Say which is the prompt")
     for field, column in (("#dataset-prompt", "frage"), ("#dataset-answer", "antwort")):
         page.click(f"{field} input")
-        page.get_by_role("option", name=column).click()
+        page.locator(field).get_by_role("option", name=column).click()
     expect(page.locator("#dataset-preview .rs-row")).to_have_count(10)
     expect(page.locator("#dataset-preview")).to_contain_text("Was")
     page.click("#dataset-save")
