@@ -23,10 +23,10 @@ def build(services: Services) -> None:
     with gr.Row(visible=False) as mapping:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
         answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
-    preview = gr.HTML(elem_id="dataset-preview")
-    with gr.Row(visible=False) as keeping:
+    with gr.Row(visible=False, elem_classes="rs-keeping") as keeping:
         name = gr.Textbox(label="Name", info="How you will find it again", max_length=200, elem_id="dataset-name", scale=3)
         save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
+    preview = gr.HTML(elem_id="dataset-preview")
     kept = gr.HTML()
     with gr.Accordion("Remove a dataset", open=False, visible=False) as removing, gr.Row():
         chosen = gr.Dropdown(label="Dataset", choices=[], value=None, elem_id="dataset-chosen", scale=3)

@@ -14,6 +14,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
+from app.samples import find_sample
+from reft_engine import RunSpec, TrainConfig, inspect_file
+from reft_engine.data import dump_examples
+from storage import RunStatus, Storage
+
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
 expect.set_options(timeout=30_000)
@@ -72,6 +77,27 @@ def browser():
             pytest.skip(reason)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def finished(server):
+    """The name of a run that the server's own worker has trained; its answers are emoji."""
+    storage = Storage(server.data_dir)
+    sample = find_sample("emoji")
+    found = inspect_file(sample.path)
+    dataset = storage.datasets.create(
+        name="faces", label=sample.file, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows, source=sample.path,
+        examples=dump_examples(found.examples),
+    )  # fmt: skip
+    spec = RunSpec(train=TrainConfig(epochs=sample.epochs, learning_rate=sample.learning_rate, batch_size=sample.batch_size))
+    run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
+    deadline = time.monotonic() + 300
+    while not storage.runs.get(run.id).status.ended:
+        assert time.monotonic() < deadline, storage.runs.get(run.id).sentence
+        time.sleep(0.2)
+    assert storage.runs.get(run.id).status is RunStatus.FINISHED
+    storage.close()
+    return run.name
 
 
 @pytest.fixture

@@ -67,8 +67,10 @@ def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, sh
     start_run(page, epochs)
     expect(page.locator("#run-status .rs-pill")).to_be_visible()
     before = page.inner_text("#run-status h2")
+    expect(page.locator("#run-status .rs-facts").first).to_contain_text("step", timeout=60_000)
     page.reload()  # in mid-run: the run is a row of the database, not of this page
     expect(page.locator("#run-status h2")).to_have_text(before)
+    assert page.inner_text("#run-status .rs-pill") in ("Training", "Checking")
     wait_for_end(page)
     expect(page.locator("#run-loss-chart canvas, #run-loss-chart svg").first).to_be_visible()
     with page.expect_download() as download:
@@ -150,7 +152,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(page, server, tmp_path):
     expect(page.locator("#dataset-save")).not_to_be_visible()
 
 
-def test_markup_in_data_and_prompts_is_shown_as_text(page, server, tmp_path):
+def test_markup_in_data_and_prompts_is_shown_as_text(page, server, finished, tmp_path):
     hostile = '<img src=x onerror="document.title=\'owned\'"> ${document.title="owned"} {{value}}'
     table = tmp_path / "hostile.jsonl"
     table.write_text("".join(json.dumps({"prompt": f"{n} {hostile}", "answer": hostile}) + "\n" for n in range(5)), encoding="utf-8")
@@ -158,12 +160,12 @@ def test_markup_in_data_and_prompts_is_shown_as_text(page, server, tmp_path):
     expect(page.locator("#dataset-preview")).to_contain_text("onerror")
     assert page.locator("#dataset-preview img").count() == 0
     page.goto(f"{server.address}/playground")
-    if page.locator("#playground-prompt textarea").is_visible():
-        ask(page, hostile)
+    expect(page.locator("#playground-run input")).not_to_have_value("")
+    ask(page, hostile)
     assert page.title() == "ReFT Studio"
 
 
-def test_a_strength_of_zero_is_the_base_model(page, server):
+def test_a_strength_of_zero_is_the_base_model(page, server, finished):
     page.goto(f"{server.address}/playground")
     expect(page.locator("#playground-run input")).not_to_have_value("")
     page.fill("#playground-strength input[type=number]", "0")
@@ -172,7 +174,7 @@ def test_a_strength_of_zero_is_the_base_model(page, server):
     assert base == tuned
 
 
-def test_an_answer_can_be_stopped(page, server):
+def test_an_answer_can_be_stopped(page, server, finished):
     page.goto(f"{server.address}/playground")
     expect(page.locator("#playground-run input")).not_to_have_value("")
     page.fill("#playground-prompt textarea", "Tell me a long story about a cat.")
@@ -186,7 +188,7 @@ def test_an_answer_can_be_stopped(page, server):
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("path", ["", "data", "train", "runs", "playground"])
-def test_no_page_is_wider_than_its_window(page, server, path, width):
+def test_no_page_is_wider_than_its_window(page, server, finished, path, width):
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(f"{server.address}/{path}")
     ready(page)

@@ -1,0 +1,49 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readmes_python_runs_as_it_stands(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "🔢" in done.stdout
+    assert (tmp_path / "my-adapter" / "reft_model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("command", ["serve", "train", "inspect", "chat", "evaluate", "doctor"])
+def test_the_flags_in_the_readme_are_those_of_the_command(command, capsys):
+    from app.cli import main
+
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    offered = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+    (block,) = re.findall(r"```\n(reft-studio \[serve\].*?)```", README, re.DOTALL)
+    parts = re.split(r"^reft-studio ", block, flags=re.MULTILINE)
+    (mine,) = [part for part in parts if part.lstrip("[").startswith(command)]
+    assert set(re.findall(r"--[a-z][a-z-]*", mine)) <= offered
+
+
+def test_the_space_and_the_container_agree_on_the_port():
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "sdk: docker" in README
+    assert re.search(r"app_port: (\d+)", README)[1] == re.search(r"EXPOSE (\d+)", dockerfile)[1] == "7860"
+
+
+def test_every_setting_is_in_the_hosting_guide():
+    guide = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+    assert {f"REFT_STUDIO_{name.upper()}" for name in Settings.model_fields} == set(re.findall(r"`(REFT_STUDIO_[A-Z_]+)`", guide))
+
+
+def test_links_between_the_documents_lead_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
