@@ -29,7 +29,9 @@ def build(services: Services) -> None:
             with gr.Row():
                 stop = gr.Button("Stop", elem_id="run-stop", visible=False, min_width=100)
                 resume = gr.Button("Continue", elem_id="run-resume", visible=False, min_width=100)
-                talk = gr.Button("Open in the playground", variant="primary", visible=False, elem_id="run-playground", link_target="_self")
+                talk = gr.Button(
+                    "Open in the playground", variant="primary", visible=False, elem_id="run-playground", link_target="_self", min_width=220
+                )
                 download = gr.Button("Download", visible=False, elem_id="run-download", link_target="_self", min_width=120)
             chart = gr.LinePlot(
                 x="step", y="loss", color="curve", color_map=_COLOURS, height=280, elem_id="run-loss-chart", show_label=False,

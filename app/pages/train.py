@@ -62,10 +62,11 @@ def _fields(services: Services) -> dict[str, Any]:
             elem_id="train-method",
         )  # fmt: skip
         with gr.Row():
-            found["layers"] = gr.Textbox("all", label="Layers", info="all, or some: 0;2;4 or 1-3", max_length=500, elem_id="train-layers")
+            found["layers"] = gr.Textbox("all", label="Layers", info="all, or some: 0;2;4 or 1-3", max_length=500, elem_id="train-layers",
+                                         min_width=220)  # fmt: skip
             found["positions"] = gr.Dropdown(
                 _POSITIONS, value="f7+l7", label="Positions", info="Prompt tokens that are edited", allow_custom_value=True,
-                elem_id="train-positions",
+                elem_id="train-positions", min_width=220,
             )  # fmt: skip
         with gr.Row():
             found["rank"] = gr.Number(4, label="Rank", info="Larger learns more, from more rows", precision=0, minimum=1,
