@@ -4,6 +4,7 @@ Bad input ends with exit code 2 and one sentence on standard error; ``--json`` e
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -34,9 +35,14 @@ def _note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def _refuse(text: str) -> int:
+    _note(f"reft-studio: {' '.join(text.split())}")
+    return 2
+
+
 def _finish(options: argparse.Namespace, values: dict[str, Any]) -> None:
     if options.json:
-        _say(json.dumps(values, ensure_ascii=False))
+        _say(json.dumps(values, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
 
 
 def _examples(path: Path, prompt: str | None = None, answer: str | None = None) -> "Sequence[Example]":
@@ -57,10 +63,10 @@ def _examples(path: Path, prompt: str | None = None, answer: str | None = None) 
 def serve(options: argparse.Namespace) -> int:
     """Start the pages."""
     from app.server import serve as run_server
-    from app.settings import Settings
+    from app.settings import read_settings
 
     given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = read_settings(**{name: value for name, value in given.items() if value is not None})
     return run_server(settings, browser=not options.no_browser)
 
 
@@ -80,16 +86,30 @@ def train(options: argparse.Namespace) -> int:
         ),
     )  # fmt: skip
     out: Path = options.out
+    if out.exists() and not out.is_dir():
+        raise StudioError(f"{out} is a file; --out names a folder.")
     examples = _examples(options.data, options.prompt_column, options.answer_column)
     record, wanted = out / "run.json", _fingerprint(spec.model_dump(mode="json"), options.data)
-    earlier = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    if earlier and earlier.get("fingerprint") != wanted:
-        raise StudioError(f"{out} holds a run with other settings or data; choose another --out or remove the folder.")
-    if earlier.get("result"):
+    earlier = _earlier(record, wanted)
+    if earlier and (out / "adapter").is_dir():
         _note("This run is finished already; nothing was done.")
-        _finish(options, earlier["result"])
+        _finish(options, {**earlier, "adapter": str(out / "adapter")})
         return 0
     return _train(options, spec, examples, record, wanted)
+
+
+def _earlier(record: Path, wanted: str) -> dict[str, Any]:
+    """What the folder's finished run ended with; empty when there is none yet."""
+    if not record.is_file():
+        return {}
+    try:
+        earlier = json.loads(record.read_text(encoding="utf-8"))
+        fingerprint, result = earlier["fingerprint"], earlier.get("result", {})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StudioError(f"{record} is damaged; choose another --out or remove the folder.") from error
+    if fingerprint != wanted:
+        raise StudioError(f"{record.parent} holds a run with other settings or data; choose another --out or remove the folder.")
+    return dict(result)
 
 
 def _fingerprint(spec: dict[str, Any], data: Path) -> str:
@@ -105,7 +125,10 @@ def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]"
     from reft_engine.training import HeldOutEvent, StepEvent
 
     base = load_base(spec.base)
-    write_atomic(record, json.dumps({"fingerprint": wanted}).encode())
+
+    def begin(_reft: Any) -> None:
+        """Take the folder, now that nothing speaks against the run any more."""
+        write_atomic(record, json.dumps({"fingerprint": wanted}).encode())
 
     def show(event: Any) -> None:
         if isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
@@ -113,7 +136,7 @@ def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]"
         elif isinstance(event, HeldOutEvent):
             _note(f"step {event.step}  held-out loss {event.loss:.4f} (base {event.loss_base:.4f})")
 
-    result = run(base, examples, spec.reft, spec.train, folder=options.out, on_event=show)
+    result = run(base, examples, spec.reft, spec.train, folder=options.out, on_event=show, on_ready=begin)
     values = {"adapter": str(result.adapter), **result.summary()}
     write_atomic(record, json.dumps({"fingerprint": wanted, "result": values}).encode())
     _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
@@ -156,6 +179,10 @@ def chat(options: argparse.Namespace) -> int:
 
     if not options.prompt.strip():
         raise StudioError("The prompt is empty.")
+    if options.max_new_tokens < 1:
+        raise StudioError("An answer has one token at least; --max-new-tokens is 1 or more.")
+    if not 0 <= options.seed < 2**31:
+        raise StudioError("--seed is a whole number from 0 to 2147483647.")
     base, reft = _adapter(options.dir)
     before = [Message("system", options.system.strip())] if options.system.strip() else []
     conversation = [*before, Message("user", options.prompt.strip())]
@@ -277,6 +304,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait are forty times slower on a busy machine
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given.insert(0, "serve")
@@ -285,11 +316,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(given)
         return handlers[options.command](options)
     except READABLE as error:
-        _note(f"reft-studio: {error}")
-        return 2
+        return _refuse(str(error))
     except OSError as error:
-        _note(f"reft-studio: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
-        return 2
+        return _refuse(f"{error.strerror or error}: {error.filename or ''}"[:500].rstrip(": "))
     except KeyboardInterrupt:
         _note("reft-studio: stopped; the same command continues.")
         return 130

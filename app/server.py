@@ -51,8 +51,11 @@ def make_app(services: Services) -> FastAPI:
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
+    pages = build(services).queue(default_concurrency_limit=4)
+    # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
+    pages.has_launched = True
     mounted: FastAPI = gr.mount_gradio_app(
-        app, build(services).queue(default_concurrency_limit=4), path="/", theme=theme(), css=CSS, head=HEAD,
+        app, pages, path="/", theme=theme(), css=CSS, head=HEAD,
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, blocked_paths=[str(services.storage.files.root)], enable_monitoring=False,
     )  # fmt: skip
@@ -84,7 +87,10 @@ def _from_another_site(request: Request) -> bool:
     if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
         return False
     here = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-    return origin == "null" or urlsplit(origin).netloc not in here
+    try:
+        return origin == "null" or urlsplit(origin).netloc not in here
+    except ValueError:  # brackets that enclose no address
+        return True
 
 
 def serve(settings: Settings, *, browser: bool = True) -> int:

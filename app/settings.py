@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from app.errors import StudioError
 
 # Before Gradio or the Hub's library is imported anywhere: nothing is reported to anybody.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -40,3 +43,15 @@ class Settings(BaseSettings):
     def local(self) -> bool:
         """Whether only this machine can reach the pages."""
         return self.host in LOOPBACK
+
+
+def read_settings(**given: Any) -> Settings:
+    """Settings from what is given and the environment. Raises StudioError."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise StudioError(f"The setting {field} (REFT_STUDIO_{field.upper()}) cannot be used: {first['msg']}.") from error
+    except SettingsError as error:
+        raise StudioError(f"A REFT_STUDIO_ variable cannot be read: {error}.") from error

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from app.samples import Sample, all_samples
@@ -25,7 +24,7 @@ def studio(*arguments: object, threads: int) -> dict[str, Any]:
     """Run a command of the studio and read the JSON that it ends with."""
     command = [sys.executable, "-m", "app.cli", *map(str, arguments), "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
     values: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

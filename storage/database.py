@@ -6,17 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
+
+from storage.errors import StorageError
 
 HEAD = "0001"
 """The newest revision in ``migrations/versions``; a test holds that it is."""
 
 
 class Database:
-    """One SQLAlchemy engine; constructed, never global."""
+    """One SQLAlchemy engine; constructed, never global.
+
+    Raises:
+        StorageError: it cannot be opened; the text holds nothing of the URL, which may hold a password.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        try:
+            self._open(url)
+        except (SQLAlchemyError, ImportError) as error:
+            reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+            raise StorageError(f"The database cannot be opened: {reason[:200]}.") from error
+
+    def _open(self, url: str) -> None:
         self.engine = create_engine(url)
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)

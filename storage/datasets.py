@@ -32,22 +32,29 @@ class DatasetStore:
         self, *, name: str, label: str, shape: str, rows: int, usable_rows: int, source: Path, examples: bytes,
         mapping: dict[str, str] | None = None, sample: str | None = None,
     ) -> DatasetRecord:  # fmt: skip
-        """Keep a dataset: a copy of its source file and its normalised rows (JSON Lines)."""
+        """Keep a dataset: a copy of its source file and its normalised rows (JSON Lines); a ``sample`` is kept once."""
         dataset_id = secrets.token_hex(6)
         folder = self._files.dataset_folder(dataset_id)
-        folder.mkdir(parents=True)
         try:
+            folder.mkdir(parents=True)
             shutil.copyfile(source, folder / "source")
             write_atomic(self._files.examples(dataset_id), examples)
             row = Dataset(id=dataset_id, name=clean_name(name), label=clean_name(label, 300), shape=shape, rows=rows,
                           usable_rows=usable_rows, mapping=mapping, sample=sample,
                           size_bytes=sum(path.stat().st_size for path in folder.iterdir()))  # fmt: skip
             with self._database.transaction() as session:
-                session.add(row)
+                earlier = session.scalars(select(Dataset).where(Dataset.sample == sample)).first() if sample else None
+                if earlier is None:
+                    session.add(row)
+        except OSError as error:
+            remove_tree(folder)
+            raise StorageError(f"The dataset could not be written: {error.strerror or error}.") from error
         except BaseException:
             remove_tree(folder)
             raise
-        return _record(row)
+        if earlier:
+            remove_tree(folder)
+        return _record(earlier or row)
 
     def get(self, dataset_id: str) -> DatasetRecord:
         """One dataset. Raises NotFoundError."""

@@ -62,9 +62,12 @@ class Files:
         if not names:
             raise NotFoundError("This run has no finished adapter to download.")
         buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in names:
-                archive.write(path, path.name)
+        try:
+            with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+                for path in names:
+                    archive.write(path, path.name)
+        except FileNotFoundError as error:
+            raise NotFoundError("This run was removed while its download was packed.") from error
         return buffer.getvalue()
 
     def _inside(self, kind: str, name: str) -> Path:

@@ -51,6 +51,17 @@ class RunStore:
             with self._database.transaction() as session:
                 return _record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
 
+    def started(self, start_key: str) -> RunRecord | None:
+        """The run that was made with this key, if it was made already."""
+        with self._database.reading() as session:
+            row = session.scalars(select(Run).where(Run.start_key == start_key)).first()
+            return _record(row) if row else None
+
+    def waiting(self) -> int:
+        """How many runs are queued."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).where(Run.status == RunStatus.QUEUED)) or 0
+
     def get(self, run_id: str) -> RunRecord:
         """One run. Raises NotFoundError."""
         with self._database.reading() as session:
@@ -80,6 +91,16 @@ class RunStore:
             row = _find(session, run_id)
             _move(session, row, status, sentence)
             row.error = error
+            return _record(row)
+
+    def begin(self, run_id: str, sentence: str) -> RunRecord:
+        """From preparing to training; a run that somebody asked to stop meanwhile is stopped instead."""
+        with self._database.transaction() as session:
+            row = _find(session, run_id)
+            if row.stop_requested:
+                _move(session, row, RunStatus.STOPPED, "Stopped before the first step.")
+            else:
+                _move(session, row, RunStatus.TRAINING, sentence)
             return _record(row)
 
     def progress(self, run_id: str, *, step: int, total_steps: int, epoch: float, seconds_left: float) -> None:

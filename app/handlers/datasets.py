@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,14 +105,22 @@ def examples_of(services: Services, dataset_id: str, limit: int | None = None) -
     return load_examples(services.storage.files.examples(dataset_id), limit)
 
 
-def example_count(services: Services, dataset_id: str) -> int:
-    """How many examples a dataset holds; a chat with several answers is several."""
+def example_counts(services: Services, dataset_id: str) -> tuple[int, int]:
+    """How many examples a dataset holds (a chat with several answers is several), and how many differ from all others."""
     services.storage.datasets.get(dataset_id)
+    path = services.storage.files.examples(dataset_id)
     try:
-        with services.storage.files.examples(dataset_id).open("rb") as file:
-            return sum(1 for _ in file)
+        return _counted(path, path.stat().st_mtime_ns)
     except OSError:
-        return 0
+        return 0, 0
+
+
+@lru_cache(maxsize=64)
+def _counted(path: Path, _changed: int) -> tuple[int, int]:
+    with path.open("rb") as file:
+        # All of a row but its line number.
+        rows = [hash(row.partition(b'"messages"')[2]) for row in file]
+    return len(rows), len(set(rows))
 
 
 def delete_dataset(services: Services, dataset_id: str) -> None:

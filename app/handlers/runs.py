@@ -95,7 +95,7 @@ def _curve(series: dict[str, list[tuple[int, float]]]) -> tuple[CurvePoint, ...]
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    every = max(1, len(points) // _POINTS)
+    every = max(1, -(-len(points) // _POINTS))
     return [point for index, point in enumerate(points) if index % every == 0 or index == len(points) - 1]
 
 

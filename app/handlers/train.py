@@ -4,10 +4,11 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
-from app.handlers.datasets import example_count
+from app.handlers.datasets import example_counts
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
@@ -16,7 +17,7 @@ from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_paramet
 from storage import DatasetRecord, RunRecord, RunStatus
 
 STARTER = "starter"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
 
@@ -69,7 +70,7 @@ def check_base(settings: Settings, name: str) -> str:
         return name
     if not settings.local:
         raise StudioError("This base model is not offered here; choose one of the list.")
-    if len(name) > 200 or ".." in name or not _HUB_ID.fullmatch(name):
+    if len(name) > 200 or ".." in name or not _HUB_ID.fullmatch(name) or Path(name).exists():
         raise StudioError("A base model is the starter or a Hub id such as owner/model.")
     return name
 
@@ -99,10 +100,12 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:
     """What the run will be. Raises ConfigError, StudioError for settings that cannot be."""
     spec = read_form(services.settings, form)
-    rows = example_count(services, dataset_id) if dataset_id else 0
-    held_out = min(128, max(1, round(rows * spec.train.held_out))) if rows >= 4 and spec.train.held_out > 0 else 0
+    rows, different = example_counts(services, dataset_id) if dataset_id else (0, 0)
+    held_out = min(128, max(1, round(different * spec.train.held_out))) if different >= 4 and spec.train.held_out > 0 else 0
+    # Equal rows are held out together.
+    learned = rows - round(held_out * rows / max(different, 1))
     per_step = spec.train.batch_size * spec.train.gradient_accumulation
-    steps = spec.train.epochs * -(-(rows - held_out) // per_step) if rows else 0
+    steps = spec.train.epochs * -(-learned // per_step)
     base = _described(services, spec.base)
     if base is None:
         return Estimate(rows, held_out, steps, None, None, None, None, None)
@@ -136,12 +139,15 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
         raise StudioError("Pick a dataset first.")
     spec = read_form(services.settings, form)
     dataset = services.storage.datasets.get(dataset_id)
-    waiting = sum(run.status is RunStatus.QUEUED for run in services.storage.runs.all())
+    values = spec.model_dump(mode="json")
+    key = hashlib.sha256(json.dumps([page_key, dataset_id, values], sort_keys=True).encode()).hexdigest()
+    earlier = services.storage.runs.started(key)
+    if earlier:
+        return earlier
+    waiting = services.storage.runs.waiting()
     if waiting >= _QUEUE_LIMIT:
         raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
     _check_fit(services, spec)
-    values = spec.model_dump(mode="json")
-    key = hashlib.sha256(json.dumps([page_key, dataset_id, values], sort_keys=True).encode()).hexdigest()
     return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key)
 
 

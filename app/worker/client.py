@@ -10,6 +10,8 @@ import httpx
 from app.errors import StudioError
 
 _STARTING = "The engine is still starting. Try again in a few seconds."
+_REFUSED = "The engine refused these values as out of range."
+_HEADERS = {"Content-Type": "application/json"}
 
 
 class WorkerClient:
@@ -44,8 +46,9 @@ class WorkerClient:
 
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers: ``{"column", "text", "ended"}``; closing the iterator stops the engine's work."""
+        body = _body(request)
         try:
-            with self._http.stream("POST", "/chat", json=request) as answer:
+            with self._http.stream("POST", "/chat", content=body, headers=_HEADERS) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     raise StudioError(_sentence(answer))
@@ -59,9 +62,10 @@ class WorkerClient:
         except httpx.HTTPError as error:
             raise StudioError("The engine went away in the middle of the answer; it is being restarted.") from error
 
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
+    def _post(self, path: str, values: dict[str, Any]) -> Any:
+        body = _body(values)
         try:
-            answer = self._http.post(path, json=body)
+            answer = self._http.post(path, content=body, headers=_HEADERS)
         except httpx.ConnectError as error:
             raise StudioError(_STARTING) from error
         except httpx.HTTPError as error:
@@ -71,6 +75,15 @@ class WorkerClient:
         return answer.json()
 
 
+def _body(values: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise StudioError("The text holds half of a character (a lone surrogate). Write it again.") from error
+    except (TypeError, ValueError) as error:
+        raise StudioError(_REFUSED) from error
+
+
 def _sentence(answer: httpx.Response) -> str:
     try:
         body = answer.json()
@@ -78,4 +91,4 @@ def _sentence(answer: httpx.Response) -> str:
         return "The engine could not do this; its log has the details."
     if isinstance(body, dict) and isinstance(body.get("error"), str):
         return str(body["error"])
-    return "The engine refused these values as out of range."
+    return _REFUSED

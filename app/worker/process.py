@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import socket
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
+from app.worker.supervisor import ALREADY_SERVED
 from app.worker.training_job import run_job
 from reft_engine import Example, Message, ReftConfig, ReftError, stream
 from storage import Storage, StorageError
@@ -163,6 +165,15 @@ def _train_queue(resident: Resident, going_down: threading.Event) -> None:
             run_job(resident, run, going_down.is_set)
 
 
+def _train(server: uvicorn.Server, resident: Resident, going_down: threading.Event) -> None:
+    """Train until told to stop; when that fails as a whole, end the worker, so that the supervisor starts another."""
+    try:
+        _train_queue(resident, going_down)
+    except Exception:  # noqa: BLE001 (the edge of a thread: a worker that lived on would leave every run waiting)
+        _log.exception("the queue cannot be worked on")
+        server.should_exit = True
+
+
 def _warm_up(resident: Resident) -> None:
     """Load the starter before anybody asks, so that the first preview and the first run begin at once."""
     try:
@@ -178,31 +189,40 @@ def _end_with_parent(server: uvicorn.Server, parent: int, going_down: threading.
             return
 
 
+def _listen(path: Path) -> socket.socket:
+    """The worker's socket, which none but this user may open."""
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(before)
+    return listening
+
+
 def main() -> int:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--database-url", default=None)
+    parser.add_argument("--parent", type=int, default=None, help="the process with which this one ends")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    parent = os.getppid()
-    storage = Storage(options.data_dir, options.database_url)
+    storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"))
     lock = (storage.files.root / "worker.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         _log.error("another worker already serves %s", storage.files.root)
-        return 3
+        return ALREADY_SERVED
     resident, going_down = Resident(storage), threading.Event()
-    socket = storage.files.socket
-    socket.unlink(missing_ok=True)
-    server = uvicorn.Server(uvicorn.Config(make_app(resident), uds=str(socket), log_level="warning", timeout_graceful_shutdown=2))
-    trainer = threading.Thread(target=_train_queue, args=(resident, going_down))
+    server = uvicorn.Server(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
+    trainer = threading.Thread(target=_train, args=(server, resident, going_down))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
-    threading.Thread(target=_end_with_parent, args=(server, parent, going_down), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(server, options.parent or os.getppid(), going_down), daemon=True).start()
     trainer.start()
     try:
-        server.run()
+        server.run(sockets=[_listen(storage.files.socket)])
     finally:
         going_down.set()
         trainer.join(timeout=60)

@@ -18,6 +18,8 @@ _KEPT = (
     "HF_HUB_CACHE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 """What the worker gets of the environment; secrets of the web process are not among it."""
+ALREADY_SERVED = 3
+"""The exit code of a worker that found another one at work on its data folder."""
 _DEATHS_ALLOWED = 3
 _LONGEST_PAUSE = 30.0
 
@@ -27,7 +29,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, storage: Storage) -> None:
         self._settings, self._storage = settings, storage
-        self._ended = threading.Event()
+        self._ended, self._launching = threading.Event(), threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._deaths: dict[str, int] = {}
@@ -38,7 +40,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """End the worker; a run in training is kept and goes on at the next start."""
-        self._ended.set()
+        with self._launching:
+            self._ended.set()
         process = self._process
         if process and process.poll() is None:
             process.terminate()
@@ -49,11 +52,14 @@ class Supervisor:
                 process.wait()
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "app.worker.process", "--data-dir", str(self._storage.files.root)]
-        if self._settings.database_url:
-            command += ["--database-url", self._settings.database_url]
+        root, parent = str(self._storage.files.root), str(os.getpid())
+        command = [sys.executable, "-m", "app.worker.process", "--data-dir", root, "--parent", parent]
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+        # Threads that spin while they wait are forty times slower on a machine with something else to do.
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+        if self._settings.database_url:  # it may hold a password, and arguments can be read by everybody on the machine
+            environment["REFT_STUDIO_DATABASE_URL"] = self._settings.database_url
         with self._storage.files.worker_log.open("ab") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
@@ -62,7 +68,10 @@ class Supervisor:
         while not self._ended.is_set():
             begun = time.monotonic()
             try:
-                self._process = self._launch()
+                with self._launching:
+                    if self._ended.is_set():
+                        return
+                    self._process = self._launch()
             except OSError as error:
                 _log.error("the worker cannot be started: %s", error)
                 self._ended.wait(_LONGEST_PAUSE)
@@ -71,7 +80,8 @@ class Supervisor:
             if self._ended.is_set():
                 return
             _log.warning("the worker ended with code %s", code)
-            self._tell(code)
+            if code != ALREADY_SERVED:
+                self._tell(code)
             pause = 1.0 if time.monotonic() - begun > 60 else min(pause * 2, _LONGEST_PAUSE)
             self._ended.wait(pause)
 
@@ -86,6 +96,7 @@ class Supervisor:
             if self._deaths[run.id] < _DEATHS_ALLOWED:
                 self._storage.events.add(run.id, f"The engine {why}. It is being restarted.")
                 continue
+            del self._deaths[run.id]
             advice = " A smaller batch size needs less memory." if memory else " The run's log has the details."
             text = f"The engine {why} three times during this run, so the run was ended.{advice}"
             try:

@@ -62,6 +62,9 @@ def run_job(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) 
     except (ReftError, StorageError) as error:
         _log.warning("failed: %s", error)
         _fail(storage, run.id, str(error))
+    except OSError as error:
+        _log.exception("failed")
+        _fail(storage, run.id, f"A file of the run could not be written or read: {error.strerror or error}.")
     except MemoryError:
         _log.exception("out of memory")
         _fail(storage, run.id, "This machine ran out of memory. Halve the batch size or the longest row, or choose a smaller base model.")
@@ -82,10 +85,8 @@ def _train(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -
     _log.info("run %s: %s", run.name, spec.model_dump_json())
     base = resident.base(spec.base)
     examples = load_examples(storage.files.examples(run.dataset_id))
-    if storage.runs.stop_requested(run.id):
-        storage.runs.set_status(run.id, RunStatus.STOPPED, "Stopped before the first step.")
+    if storage.runs.begin(run.id, f"Training on {len(examples):,} rows.").status.ended:
         return
-    storage.runs.set_status(run.id, RunStatus.TRAINING, f"Training on {len(examples):,} rows.")
     journal = _Journal(storage, run.id)
     result = train(
         base, examples, spec.reft, spec.train, folder=folder, on_event=journal, turn=resident.turns.working,

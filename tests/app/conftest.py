@@ -1,0 +1,172 @@
+"""Real storage, a real worker process, a real server; one of each where tests can share it."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import uvicorn
+from transformers.utils import logging
+
+from app.handlers import datasets, train
+from app.services import Services, make_services
+from app.settings import Settings
+from storage import DatasetRecord, RunRecord, RunStatus
+
+ROOT = Path(__file__).resolve().parents[2]
+ANIMALS = "cat dog cow owl hen pig".split()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Threads only cost time on a model this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet():
+    """As in a process of its own, where a command says so before it loads the library."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def wait_until(look: Callable[[], Any], seconds: float = 60) -> Any:
+    """What ``look`` gives as soon as it gives something."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing after {seconds} s"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., Any]:
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Of child processes; one thread, so that their weights can be compared bit for bit."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def write_rows(path: Path, rows: list[tuple[str, str]], header: str = "prompt,answer") -> Path:
+    path.write_text("\n".join([header, *(f"{prompt},{answer}" for prompt, answer in rows)]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def table() -> Callable[..., Path]:
+    return write_rows
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[tuple[str, str]]:
+    """Twenty-four rows whose answers follow from their prompts."""
+    return [(f"What is {times} {animal}?", f"{animal} {times}.") for times in range(4) for animal in ANIMALS]
+
+
+@pytest.fixture(scope="session")
+def table_file(tmp_path_factory, rows) -> Path:
+    return write_rows(tmp_path_factory.mktemp("tables") / "animals.csv", rows)
+
+
+@pytest.fixture
+def services(tmp_path) -> Iterator[Services]:
+    """A data folder of its own, whose engine is not up."""
+    made = make_services(Settings(data_dir=tmp_path / "data"))
+    yield made
+    made.storage.close()
+
+
+@pytest.fixture
+def dataset(services, table_file) -> DatasetRecord:
+    return datasets.save_upload(services, str(table_file), label="animals.csv")
+
+
+@contextmanager
+def running_worker(services: Services, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The worker of a data folder, once it answers."""
+    root = services.storage.files.root
+    command = [sys.executable, "-m", "app.worker.process", "--data-dir", str(root)]
+    with services.storage.files.worker_log.open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: services.worker.health() or process.poll() is not None)
+        assert process.poll() is None, services.storage.files.worker_log.read_text()
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory, environment) -> Iterator[Services]:
+    """A data folder whose engine is up; shared, so no test may count on being alone in it."""
+    made = make_services(Settings(data_dir=tmp_path_factory.mktemp("engine") / "data"))
+    with running_worker(made, environment):
+        yield made
+    made.storage.close()
+
+
+def wait_for_end(services: Services, run: RunRecord, seconds: float = 90) -> RunRecord:
+    wait_until(lambda: services.storage.runs.get(run.id).status.ended, seconds)
+    return services.storage.runs.get(run.id)
+
+
+@pytest.fixture(scope="session")
+def ended() -> Callable[..., RunRecord]:
+    return wait_for_end
+
+
+@pytest.fixture(scope="session")
+def kept(engine, table_file) -> DatasetRecord:
+    """A dataset in the shared folder."""
+    return datasets.save_upload(engine, str(table_file), label="animals.csv")
+
+
+@pytest.fixture(scope="session")
+def quick() -> train.TrainForm:
+    """A run of a second."""
+    return train.TrainForm(rank=2, positions="f2+l2", epochs=3, batch_size=5, held_out=0.2)
+
+
+@pytest.fixture(scope="session")
+def finished(engine, kept, quick) -> RunRecord:
+    """A finished run in the shared folder."""
+    run = wait_for_end(engine, train.start(engine, kept.id, quick, "finished", "Animals"))
+    assert run.status is RunStatus.FINISHED, run.sentence
+    return run
+
+
+@contextmanager
+def serving(services: Services) -> Iterator[str]:
+    """The pages on a port of their own."""
+    from app.server import make_app
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(make_app(services), log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        wait_until(lambda: server.started)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def site(engine) -> Iterator[str]:
+    with serving(engine) as address:
+        yield address

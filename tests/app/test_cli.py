@@ -1,0 +1,422 @@
+import json
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from app.cli import COMMANDS, main
+
+TRAIN = ["--rank", "2", "--positions", "f2+l2", "--epochs", "40", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
+SHORT = ["--rank", "2", "--epochs", "1", "--held-out", "0"]
+OFTEN = "import sys, reft_engine.training as t; t._CHECKPOINT_SECONDS = 0.0; from app.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.fixture(scope="session")
+def studio(environment):
+    """Run a command as a person does."""
+
+    def run(*arguments, **settings):
+        command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, **settings)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, studio, table_file):
+    """An undisturbed run: its folder, and what the command said."""
+    out = tmp_path_factory.mktemp("cli") / "out"
+    done = studio("train", "--data", table_file, "--out", out, *TRAIN, "--json")
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def content(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_train_says_what_it_did_in_one_line_of_json(trained):
+    out, done = trained
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert found["adapter"] == str(out / "adapter")
+    assert found["trainable_parameters"] > 0 and found["seconds"] > 0
+    assert found["steps"] == 40 * 4
+    assert 0 < found["loss_last"] < found["loss_first"]
+    assert 0 < found["held_out_tuned"] < found["held_out_base"]
+    assert {path.name for path in (out / "adapter").iterdir()} == {"README.md", "reft_config.json", "reft_model.safetensors"}
+    assert "held-out loss" in done.stderr
+
+
+def test_the_same_command_again_leaves_a_finished_run_alone(trained, table_file, capfd):
+    out, done = trained
+    before = content(out)
+    assert main(["train", "--data", str(table_file), "--out", str(out), *TRAIN, "--json"]) == 0
+    again = capfd.readouterr()
+    assert again.out == done.stdout and "finished already" in again.err
+    assert content(out) == before
+
+
+@pytest.mark.parametrize("change", [["--seed", "4"], ["--untied"], ["--lr", "0.001"], ["--data", "other"]])
+def test_a_folder_with_another_run_is_left_alone(trained, table_file, tmp_path, table, capfd, change):
+    out, _ = trained
+    before = content(out)
+    change = [str(table(tmp_path / "rows.csv", [("a", "b"), ("c", "d")])) if part == "other" else part for part in change]
+    assert main(["train", "--data", str(table_file), "--out", str(out), *TRAIN, *change]) == 2
+    assert "other settings or data" in capfd.readouterr().err
+    assert content(out) == before
+
+
+def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(trained, studio, table_file, tmp_path, environment, until):
+    out = tmp_path / "out"
+    arguments = ["train", "--data", str(table_file), "--out", str(out), *TRAIN, "--json"]
+    with (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen([sys.executable, "-c", OFTEN, *arguments], env=environment, stderr=errors, stdout=errors)
+        until(lambda: "step 30/" in (tmp_path / "errors").read_text() or process.poll() is not None)
+        process.kill()
+    assert process.wait() == -signal.SIGKILL, (tmp_path / "errors").read_text()
+    assert not (out / "adapter").exists()
+    done = studio(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stderr.split()[1].partition("/")[0]) >= 30, "it went on, and did not begin again"
+    assert json.loads(done.stdout)["steps"] == 160
+    one, other = (load_file(folder / "adapter" / "reft_model.safetensors") for folder in (out, trained[0]))
+    assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+
+
+def test_a_first_try_that_was_refused_does_not_spoil_the_folder(table_file, tmp_path, capfd):
+    command = ["train", "--data", str(table_file), "--out", str(tmp_path / "out"), *SHORT]
+    assert main([*command, "--rank", "4000"]) == 2
+    assert main([*command, "--layers", "77"]) == 2
+    assert main([*command, "--max-length", "8"]) == 2
+    assert not (tmp_path / "out").exists()
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["held_out_base"] is None
+
+
+def test_inspect_says_what_a_file_is_and_what_is_wrong_with_it(tmp_path, capfd):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a", "answer": "b"}\n{"prompt": "c"}\n{"prompt": \n{"prompt": "ü", "answer": "🐱"}\n', encoding="utf-8")
+    assert main(["inspect", str(path), "--json"]) == 0
+    (line,) = capfd.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["shape"], found["rows"], found["usable_rows"], found["problem_count"]) == ("pairs", 4, 2, 2)
+    assert [problem["line"] for problem in found["problems"]] == [2, 3]
+    assert main(["inspect", str(path)]) == 0
+    shown = capfd.readouterr()
+    assert "prompts with answers" in shown.out and len(shown.err.splitlines()) == 2
+
+
+def test_columns_are_named_by_hand(tmp_path, table, capfd):
+    path = table(tmp_path / "odd.csv", [("eins", "1"), ("zwei", "2")], "wort,zahl")
+    command = ["train", "--data", str(path), "--out", str(tmp_path / "out"), *SHORT, "--json"]
+    assert main(command) == 2
+    assert "--prompt-column" in capfd.readouterr().err
+    assert main([*command, "--prompt-column", "wort", "--answer-column", "zahl"]) == 0
+
+
+def test_chat_answers_with_base_and_tuned(trained, capfd):
+    out, _ = trained
+    command = ["chat", str(out), "--prompt", "What is 2 cat?", "--max-new-tokens", "12"]
+    assert main([*command, "--json"]) == 0
+    (line,) = capfd.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert found["base"] and found["tuned"].endswith(" 2.") and found["tuned"] != found["base"]
+    assert main(command) == 0
+    assert capfd.readouterr().out == f"base:  {found['base']}\ntuned: {found['tuned']}\n"
+    assert main([*command, "--strength", "0", "--json"]) == 0
+    nothing = json.loads(capfd.readouterr().out)
+    assert nothing == {"base": found["base"], "tuned": found["base"]}
+    assert main(["chat", str(out / "adapter"), *command[2:], "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == found
+
+
+def test_evaluate_compares_base_and_tuned(trained, table_file, capfd):
+    assert main(["evaluate", str(trained[0]), "--data", str(table_file), "--json"]) == 0
+    shown = capfd.readouterr()
+    (line,) = shown.out.splitlines()
+    found = json.loads(line)
+    assert 0 < found["tuned"]["loss"] < found["base"]["loss"]
+    assert 0 <= found["base"]["exact_match"] < found["tuned"]["exact_match"] <= 1
+    assert "exact match" in shown.err
+
+
+def test_doctor_finds_a_machine_that_can_answer(capfd):
+    assert main(["doctor", "--json"]) == 0
+    (line,) = capfd.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert found["starter_answers"] is True and found["cores"] >= 1 and found["packages"]["torch"]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help(command, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    assert ended.value.code == 0 and "usage:" in capfd.readouterr().out
+
+
+def test_a_terminal_without_emoji_gets_its_line_of_json_all_the_same(studio, trained, tmp_path, environment):
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt,🐱\nx,🐱\n", encoding="utf-8")
+    command = [sys.executable, "-m", "app.cli", "inspect", str(path)]
+    for more in ([], ["--json"]):
+        done = subprocess.run([*command, *more], capture_output=True, env={**environment, "PYTHONIOENCODING": "ascii"}, timeout=60)
+        assert done.returncode == 0 and b"Traceback" not in done.stderr
+    assert json.loads(done.stdout)["columns"] == ["prompt", "🐱"]
+
+
+def test_a_pipe_that_closes_early_is_no_traceback(environment, table_file):
+    command = [sys.executable, "-m", "app.cli", "inspect", str(table_file), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    process.stdout.close()
+    assert b"Traceback" not in process.stderr.read()
+    process.wait(timeout=60)
+    process.stderr.close()
+
+
+def test_control_c_says_how_to_go_on(environment, table_file, tmp_path, until):
+    command = [sys.executable, "-m", "app.cli", "train", "--data", str(table_file), "--out", str(tmp_path / "out"), *TRAIN]
+    with (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen([*command, "--epochs", "5000"], env=environment, stderr=errors)
+        until(lambda: "step 10/" in (tmp_path / "errors").read_text() or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert "the same command continues" in (tmp_path / "errors").read_text().splitlines()[-1]
+    assert "Traceback" not in (tmp_path / "errors").read_text()
+
+
+def test_a_disk_that_is_full_is_said_in_words(environment, table_file, tmp_path):
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    command = [sys.executable, "-m", "app.cli", "train", "--data", str(table_file), "--out", str(tmp_path / "out"), *SHORT]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=small_files, timeout=120)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("reft-studio: File too large")
+    assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".writing-*"))
+
+
+# Bad input
+
+
+def start_serving(*_, **_given):
+    pytest.fail("It was not refused: it is serving.")
+
+
+@pytest.fixture
+def refused(capfd, monkeypatch):
+    """Run a command that must be refused; returns the sentence."""
+    monkeypatch.setattr("uvicorn.Server.run", start_serving)
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        shown = capfd.readouterr()
+        assert code == 2, shown
+        assert shown.out == ""
+        (sentence,) = shown.err.splitlines()
+        assert sentence.startswith("reft-studio: ") and "Traceback" not in sentence and len(sentence) < 700
+        return sentence
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--positions f0", "--positions first", "--positions f1+", "--rank 0", "--rank -1", "--rank four", "--rank 99999", "--rank 161",
+        f"--rank {'9' * 6000}", "--lr nan", "--lr inf", "--lr 0", "--lr -1", "--lr 1e-", "--epochs 0", "--epochs 1e3", "--batch-size 0",
+        "--seed -1", f"--seed {10**30}", "--layers 9", "--layers a", "--layers 3-1", "--method magic", "--held-out nan", "--held-out 1",
+        "--held-out 0.9", "--max-length 1", "--max-length 8", "--dropout 1", "--base nobody/nothing", "--base ../x", "--base /etc",
+        "--base https://example.org/m", f"--base {'a' * 10_000}", "--base a/b/c", "--prompt-column nope --answer-column answer",
+        "--prompt-column prompt --answer-column prompt", "--what", "--tied yes",
+    ],
+)  # fmt: skip
+def test_a_bad_setting_is_refused_in_a_sentence(refused, tmp_path, table, options):
+    data = table(tmp_path / "rows.csv", [(f"What is number {n}?", f"It is {n}.") for n in range(4)])
+    refused("train", "--data", data, "--out", tmp_path / "out", *SHORT, *options.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_line_break_in_a_bad_setting_stays_within_the_sentence(refused, table_file, tmp_path):
+    refused("train", "--data", table_file, "--out", tmp_path / "out", "--positions", "f1\nl1 of\r\nall")
+    refused("inspect", "no\nsuch\nfile")
+
+
+FILES = {
+    "empty.csv": b"",
+    "blank.csv": b"\n \n",
+    "header.csv": b"prompt,answer\n",
+    "one_column.csv": b"text\na\nb\n",
+    "program.csv": b"\x7fELF\x02\x01\x01" + bytes(100),
+    "pickle.json": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94.",
+    "zip.csv": b"PK\x03\x04" + bytes(60),
+    "zero.csv": b"prompt,answer\nx\0,y\n",
+    "broken.jsonl": b'{"prompt": "a", "answ',
+    "torn.parquet": b"PAR1" + bytes(50),
+    "random.bin": bytes(range(256)) * 8,
+    "deep.json": b'{"a":' * 100_000,
+    "preferences.jsonl": b'{"prompt": "p", "chosen": "a", "rejected": "b"}\n',
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_cannot_be_trained_on_is_refused_in_a_sentence(refused, tmp_path, trained, name):
+    (tmp_path / name).write_bytes(FILES[name])
+    refused("train", "--data", tmp_path / name, "--out", tmp_path / "out", *SHORT)
+    refused("evaluate", trained[0], "--data", tmp_path / name)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["empty.csv", "program.csv", "pickle.json", "zip.csv", "zero.csv", "torn.parquet", "random.bin"])
+def test_a_file_of_no_known_format_cannot_be_inspected(refused, tmp_path, name):
+    (tmp_path / name).write_bytes(FILES[name])
+    refused("inspect", tmp_path / name)
+    refused("inspect", tmp_path / name, "--json")
+
+
+@pytest.mark.parametrize("path", ["/nowhere/at/all.csv", ".", "/", "x" * 5000, "\udcff.csv", ""])
+def test_a_file_that_is_not_there_is_refused_in_a_sentence(refused, tmp_path, path):
+    refused("inspect", path)
+    refused("train", "--data", path, "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["unknown"], ["train"], ["train", "--data", "x.csv"], ["train", "--out", "x"], ["inspect"], ["chat"], ["chat", "x"],
+        ["evaluate", "x"], ["doctor", "now"], ["serve", "--port", "abc"], ["serve", "--port", "0"],
+        ["serve", "--port", "99999"], ["serve", "--port", "-1"], ["--prot", "7860"],
+        ["serve", "--host", "no.such.host.invalid"], ["serve", "--data-dir", "/proc/nothing"],
+        ["serve", "--data-dir", "/dev/null"],
+    ],
+)  # fmt: skip
+def test_a_bad_command_is_refused_in_a_sentence(refused, arguments):
+    refused(*arguments)
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "abc"), ("MODELS", "not a list"), ("MAX_UPLOAD_MB", "-5")])
+def test_a_bad_variable_is_refused_in_a_sentence(refused, tmp_path, monkeypatch, name, value):
+    monkeypatch.setenv(f"REFT_STUDIO_{name}", value)
+    port = [] if name == "PORT" else ["--port", free_port()]
+    assert name in refused("serve", "--no-browser", "--data-dir", tmp_path / "data", *port).upper().replace(" ", "_")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_port_that_is_taken_is_said_at_once(refused, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        sentence = refused("serve", "--no-browser", "--port", taken.getsockname()[1], "--data-dir", tmp_path / "data")
+    assert "--port" in sentence
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_damaged_database_is_refused_in_a_sentence(refused, tmp_path):
+    (tmp_path / "studio.db").write_bytes(b"this is no database" * 500)
+    assert "database" in refused("serve", "--no-browser", "--port", free_port(), "--data-dir", tmp_path)
+    assert (tmp_path / "studio.db").read_bytes() == b"this is no database" * 500
+
+
+def test_an_address_of_no_database_is_refused_in_a_sentence(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("REFT_STUDIO_DATABASE_URL", "nonsense")
+    assert "database" in refused("serve", "--no-browser", "--port", free_port(), "--data-dir", tmp_path)
+
+
+def test_the_password_of_a_database_is_not_said(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("REFT_STUDIO_DATABASE_URL", "sqlite:////nowhere/hunter2/x.db")
+    assert "hunter2" not in refused("serve", "--no-browser", "--port", free_port(), "--data-dir", tmp_path)
+
+
+@pytest.mark.parametrize("record", [b"{", b"", b"[]", b"null", b"7", b"\xff\xfe", b'{"fingerprint": 1, "result": "x"}', b'{"result": {}}'])
+def test_a_damaged_record_of_the_run_is_refused_and_left(refused, table_file, tmp_path, record):
+    (tmp_path / "run.json").write_bytes(record)
+    refused("train", "--data", table_file, "--out", tmp_path, *SHORT)
+    assert content(tmp_path) == {Path("run.json"): record}
+
+
+def test_places_that_cannot_be_written_are_refused_in_a_sentence(refused, table_file, tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder" / "run.json").mkdir(parents=True)
+    for out in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nothing", "/dev/null", tmp_path / ("x" * 300), tmp_path / "folder"):
+        refused("train", "--data", table_file, "--out", out, *SHORT)
+    assert content(tmp_path) == {Path("file"): b"x"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--prompt", ""], ["--prompt", " "], ["--prompt", "cat " * 600], ["--prompt", "x", "--strength", "nan"],
+        ["--prompt", "x", "--strength", "inf"], ["--prompt", "x", "--strength", "much"], ["--prompt", "x", "--temperature", "-1"],
+        ["--prompt", "x", "--temperature", "nan"], ["--prompt", "x", "--max-new-tokens", "0"], ["--prompt", "x", "--max-new-tokens", "-4"],
+        ["--prompt", "x", "--seed", str(10**30)], ["--prompt", "x", "--seed", "-1"], [],
+    ],
+)  # fmt: skip
+def test_a_question_that_cannot_be_asked_is_refused_in_a_sentence(refused, trained, options):
+    refused("chat", trained[0], *options)
+
+
+def damage(folder, how):
+    config, tensors = folder / "reft_config.json", folder / "reft_model.safetensors"
+    values = json.loads(config.read_text())
+    if how == "no config":
+        config.unlink()
+    elif how == "no tensors":
+        tensors.unlink()
+    elif how == "half a config":
+        config.write_bytes(config.read_bytes()[:200])
+    elif how == "half the tensors":
+        tensors.write_bytes(tensors.read_bytes()[:-100])
+    elif how == "a pickle":
+        tensors.write_bytes(b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94.")
+    else:
+        change = {
+            "a layer that is not there": {"layers": [77], "reft": {**values["reft"], "layers": [77]}},
+            "another rank": {"reft": {**values["reft"], "rank": 3}},
+            "another width": {"hidden_size": 64},
+            "an unknown key": {"reft": {**values["reft"], "code": "x"}},
+            "another version": {"format_version": 99},
+            "a base that is not here": {"base_model": {"id": "nobody/nothing", "revision": None}},
+            "a base that is an address": {"base_model": {"id": "https://example.org/model", "revision": None}},
+            "a list": None,
+        }[how]
+        config.write_text(json.dumps({**values, **change} if change else []))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "no config", "no tensors", "half a config", "half the tensors", "a pickle", "a layer that is not there", "another rank",
+        "another width", "an unknown key", "another version", "a base that is not here", "a base that is an address", "a list",
+    ],
+)  # fmt: skip
+def test_a_damaged_adapter_is_refused_in_a_sentence(refused, trained, table_file, tmp_path, how):
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    for path, data in content(trained[0] / "adapter").items():
+        (folder / path).write_bytes(data)
+    damage(folder, how)
+    refused("chat", tmp_path, "--prompt", "x")
+    refused("evaluate", folder, "--data", table_file)
+
+
+def test_a_folder_without_an_adapter_is_refused_in_a_sentence(refused, tmp_path, table_file):
+    for folder in (tmp_path, tmp_path / "nothing", table_file, "x" * 5000):
+        refused("chat", folder, "--prompt", "x")
+
+
+def test_bad_input_is_refused_the_same_way_in_a_real_process(studio, table_file, tmp_path):
+    for arguments in (["train", "--data", table_file, "--out", tmp_path / "out", "--rank", "161"], ["nonsense"]):
+        done = studio(*arguments)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
+        assert done.stderr.startswith("reft-studio: ")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,168 @@
+import math
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from app.errors import StudioError
+from app.handlers import datasets, playground, train
+from app.handlers.playground import PROMPT_LIMIT, answer, pick, suggestions, system_message, usable
+from app.samples import find_sample
+from reft_engine.errors import ReftError
+from storage import NotFoundError, RunStatus
+
+ENDS = (RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.FINISHED)
+
+
+@pytest.fixture
+def make_run(services, dataset):
+    """A run taken through statuses, with an adapter folder when it ended."""
+    count = iter(range(100))
+
+    def make(*statuses, dataset_id=dataset.id, result=True):
+        run = train.start(services, dataset_id, train.TrainForm(), str(next(count)))
+        if statuses:
+            services.storage.runs.claim("w")
+        for status in statuses:
+            services.storage.runs.set_status(run.id, status, "Moved.")
+        if statuses and services.storage.runs.get(run.id).status.ended and result:
+            services.storage.files.adapter(run.id).mkdir(parents=True)
+        return run.id
+
+    return make
+
+
+def test_runs_with_a_result_and_the_one_in_training_can_be_talked_to(services, make_run):
+    done = make_run(*ENDS)
+    make_run(*ENDS, result=False)
+    make_run(RunStatus.TRAINING, RunStatus.FAILED)
+    stopped = make_run(RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.STOPPED)
+    live = make_run(RunStatus.TRAINING)
+    make_run()
+    assert [run.id for run in usable(services)] == [live, stopped, done]
+
+
+def test_the_run_asked_for_is_picked_else_the_newest_finished_one_else_the_newest(services, make_run):
+    assert pick(services) is None and pick(services, "nothing") is None
+    live = make_run(RunStatus.TRAINING)
+    assert pick(services) == live
+    first, second = make_run(*ENDS), make_run(*ENDS)
+    assert pick(services) == pick(services, "nothing") == second
+    assert pick(services, first) == first and pick(services, live) == live
+
+
+def test_a_samples_own_prompts_are_suggested(services, make_run):
+    kept = datasets.use_sample(services, "emoji")
+    found = suggestions(services, make_run(dataset_id=kept.id))
+    assert found == find_sample("emoji").prompts
+    assert not set(found) & {example.messages[-1].content for example in datasets.examples_of(services, kept.id)}
+
+
+def test_else_short_prompts_of_the_dataset_are_suggested(services, make_run, tmp_path, table, rows):
+    assert set(suggestions(services, make_run())) <= {prompt for prompt, _ in rows}
+    assert len(suggestions(services, make_run())) == 4
+    path = table(tmp_path / "rows.csv", [("same", "1"), ("same", "2"), ("l" * 81, "3"), ('"two\nlines"', "4")])
+    kept = datasets.save_upload(services, str(path), label="rows.csv")
+    assert suggestions(services, make_run(dataset_id=kept.id)) == ["same"]
+
+
+@pytest.mark.parametrize("run_id", [None, "", "nothing", "../x"])
+def test_an_unknown_run_suggests_nothing(services, run_id):
+    assert suggestions(services, run_id) == [] and system_message(services, run_id) == ""
+
+
+def test_the_system_message_of_the_rows_is_offered(services, make_run, tmp_path):
+    path = tmp_path / "chat.jsonl"
+    turns = '[{"role":"system","content":"Be kind."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]'
+    path.write_text(f'{{"messages":{turns}}}\n')
+    kept = datasets.save_upload(services, str(path), label="chat.jsonl")
+    assert system_message(services, make_run(dataset_id=kept.id)) == "Be kind."
+    assert system_message(services, make_run()) == ""
+
+
+def test_both_answers_grow_together_until_they_are_whole(engine, finished):
+    shown = list(answer(engine, finished.id, "What is 2 cat?", max_new_tokens=12))
+    assert [found.done for found in shown] == [False] * (len(shown) - 1) + [True]
+    for before, after in pairwise(shown):
+        assert after.base.startswith(before.base) and after.tuned.startswith(before.tuned)
+    last = shown[-1]
+    assert last.base and last.tuned and last.base != last.tuned
+    assert "Both answered in" in last.note
+
+
+def test_the_same_question_has_the_same_answers_and_no_strength_is_the_base_model(engine, finished):
+    def ask(**settings):
+        last = list(answer(engine, finished.id, "What is 2 cat?", max_new_tokens=12, **settings))[-1]
+        return last.base, last.tuned
+
+    plain = ask()
+    assert ask() == plain
+    assert ask(strength=0.0) == (plain[0], plain[0])
+    assert ask(system="You are a pirate.")[0] != plain[0]
+
+
+def test_answers_are_not_longer_than_asked_for(engine, finished):
+    long, short = (list(answer(engine, finished.id, "Tell me a story.", max_new_tokens=count))[-1].base for count in (40, 4))
+    assert long.startswith(short) and len(short) < len(long)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "settings", "words"),
+    [
+        ("", {}, "Write something"),
+        (" \n\t", {}, "Write something"),
+        ("x" * (PROMPT_LIMIT + 1), {}, "too long"),
+        ("x", {"system": "x" * (PROMPT_LIMIT + 1)}, "too long"),
+        ("x" * 10**6, {}, "too long: 1,000,000"),
+        ("cat " * 600, {}, "The prompt has"),
+        ("half \ud83d a character", {}, "lone surrogate"),
+        ("x", {"system": "half \ud83d a character"}, "lone surrogate"),
+        ("x", {"strength": math.nan}, "out of range"),
+        ("x", {"strength": math.inf}, "out of range"),
+        ("x", {"strength": 1e9}, "out of range"),
+        ("x", {"strength": None}, "out of range"),
+        ("x", {"temperature": math.nan}, "out of range"),
+        ("x", {"temperature": -1}, "out of range"),
+        ("x", {"max_new_tokens": 0}, "out of range"),
+        ("x", {"max_new_tokens": 10**9}, "out of range"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_words(engine, finished, prompt, settings, words):
+    with pytest.raises((StudioError, ReftError), match=words):
+        list(answer(engine, finished.id, prompt, **settings))
+    assert list(answer(engine, finished.id, "x", max_new_tokens=2))[-1].done, "the next one is answered"
+
+
+@pytest.mark.parametrize(("run_id", "error"), [(None, StudioError), ("", StudioError), ("nothing", NotFoundError), ("../x", NotFoundError)])
+def test_without_a_run_nothing_can_be_asked(engine, run_id, error):
+    with pytest.raises(error):
+        list(answer(engine, run_id, "Hello"))
+
+
+def test_a_run_that_came_to_nothing_cannot_answer(engine, kept, quick, ended):
+    run = ended(engine, train.start(engine, kept.id, replace(quick, base="nobody/nothing"), "lost", "Lost"))
+    assert run.status is RunStatus.FAILED and "not on this machine" in run.sentence
+    with pytest.raises(StudioError, match="Lost has nothing to chat with yet: it is failed"):
+        list(answer(engine, run.id, "Hello"))
+
+
+def test_an_engine_that_is_starting_is_waited_for_in_words_but_not_for_ever(services, make_run, monkeypatch):
+    monkeypatch.setattr(playground, "_PATIENCE", 0.3)
+    begun = time.monotonic()
+    shown = []
+    with pytest.raises(StudioError, match="The engine does not answer"):
+        shown.extend(answer(services, make_run(*ENDS), "Hello"))
+    assert time.monotonic() - begun < 10
+    stream = answer(services, make_run(*ENDS), "Hello")
+    assert "starting" in next(stream).note
+    stream.close()
+
+
+def test_a_reader_who_goes_away_stops_the_engine(engine, finished):
+    stream = answer(engine, finished.id, "Tell me a long story.", max_new_tokens=400)
+    next(stream)
+    stream.close()
+    begun = time.monotonic()
+    assert list(answer(engine, finished.id, "Hello", max_new_tokens=2))[-1].done
+    assert time.monotonic() - begun < 2, "nobody waits for an answer that nobody reads"

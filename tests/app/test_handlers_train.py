@@ -1,0 +1,195 @@
+import math
+import threading
+from dataclasses import replace
+
+import pytest
+
+from app.errors import StudioError
+from app.handlers import datasets, train
+from app.handlers.train import TrainForm, base_models, check_base, estimate, read_form, start, suggested
+from app.samples import all_samples
+from app.settings import Settings
+from reft_engine.data import load_examples
+from reft_engine.errors import ConfigError
+from reft_engine.training import split
+from storage import NotFoundError, RunStatus
+
+LAPTOP = Settings(data_dir="unused", models=["listed/model", "/models/local"])
+SERVER = Settings(data_dir="unused", host="0.0.0.0", models=["listed/model", "/models/local"])
+
+
+def test_the_suggestion_for_a_sample_is_the_samples_own(services):
+    for sample in all_samples():
+        form = suggested(datasets.use_sample(services, sample.key))
+        assert (form.rank, form.epochs, form.positions, form.layers) == (sample.rank, sample.epochs, sample.positions, sample.layers)
+        assert (form.learning_rate, form.batch_size) == (sample.learning_rate, sample.batch_size)
+        read_form(services.settings, form)
+
+
+@pytest.mark.parametrize(("usable", "epochs"), [(1, 30), (24, 30), (800, 3), (200_000, 1)])
+def test_the_suggestion_gives_a_few_hundred_steps(dataset, usable, epochs):
+    assert suggested(replace(dataset, usable_rows=usable)).epochs == epochs
+
+
+def test_without_a_dataset_the_suggestion_is_the_form_as_it_is():
+    assert suggested(None) == TrainForm()
+
+
+@pytest.mark.parametrize("settings", [LAPTOP, SERVER])
+def test_what_is_offered_may_be_loaded(settings):
+    assert base_models(settings) == ["starter", "listed/model", "/models/local"]
+    assert [check_base(settings, f" {name} ") for name in base_models(settings)] == base_models(settings)
+
+
+def test_a_laptop_takes_any_hub_id_and_a_server_only_what_is_listed():
+    assert check_base(LAPTOP, "HuggingFaceTB/SmolLM2-135M") == "HuggingFaceTB/SmolLM2-135M"
+    with pytest.raises(StudioError, match="not offered here"):
+        check_base(SERVER, "HuggingFaceTB/SmolLM2-135M")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "/etc/passwd", "../../secret/model", "owner/..", "owner/../model", "./model", "~/model", "C:\\models", "\\\\host\\share",
+        "https://example.org/model", "file:///etc/passwd", "hf://owner/model", "owner/model/", "owner/model/more", "model", "owner//model",
+        "owner/model\nx", "owner/mod\x00el", "-owner/model", "owner/модель", "o" * 10_000, f"owner/{'m' * 10_000}", "owner/model?x=1",
+        "app/samples", "reft_engine/starter",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("settings", [LAPTOP, SERVER])
+def test_a_base_model_that_is_a_path_or_an_address_is_refused(settings, name):
+    with pytest.raises(StudioError) as refused:
+        check_base(settings, name)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rank", 0), ("rank", 5000), ("rank", 2.5), ("rank", "many"), ("rank", math.nan), ("rank", None),
+        ("layers", ""), ("layers", "1-"), ("layers", "x"), ("layers", "-3"), ("layers", "0-99999"), ("layers", None),
+        ("positions", "f0"), ("positions", "first"), ("positions", ""), ("positions", "f7+l7+l7"), ("positions", "f99999"),
+        ("method", "magic"), ("method", None),
+        ("epochs", 0), ("epochs", 10**9), ("epochs", 1.5),
+        ("learning_rate", 0), ("learning_rate", math.nan), ("learning_rate", math.inf), ("learning_rate", 2.0), ("learning_rate", "x"),
+        ("batch_size", 0), ("batch_size", 10**6), ("held_out", 1.0), ("held_out", -0.1), ("held_out", math.nan),
+        ("max_length", 0), ("max_length", 10**9), ("dropout", 1.0), ("dropout", -0.1), ("seed", -1), ("seed", 2**40), ("tied", "perhaps"),
+    ],
+)  # fmt: skip
+def test_a_field_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(ConfigError) as refused:
+        read_form(LAPTOP, replace(TrainForm(), **{field: value}))
+    assert refused.value.field == field
+    assert len(str(refused.value)) < 300
+
+
+def test_a_form_becomes_the_spec_of_the_run():
+    spec = read_form(LAPTOP, TrainForm(layers="0;2", positions="F3 + L1", rank=2, tied=False, epochs=7, seed=3))
+    assert (spec.base, spec.reft.layers, spec.reft.positions, spec.reft.groups) == ("starter", (0, 2), "f3+l1", 2)
+    assert (spec.train.epochs, spec.train.seed) == (7, 3)
+
+
+def test_an_estimate_without_the_engine_counts_rows_and_steps(services, dataset):
+    found = estimate(services, dataset.id, TrainForm(epochs=3, batch_size=5, held_out=0.25))
+    assert (found.rows, found.held_out, found.steps) == (24, 6, 3 * 4)
+    assert (found.parameters, found.file_bytes, found.seconds) == (None, None, None)
+    assert estimate(services, None, TrainForm()).steps == 0
+
+
+@pytest.mark.parametrize("held_out", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("repeats", [1, 3, 24])
+def test_an_estimate_holds_out_what_the_engine_holds_out(services, tmp_path, table, rows, held_out, repeats):
+    uneven = [row for index, row in enumerate(rows[: len(rows) // repeats or 1]) for _ in range(1 + index % 3 if repeats > 1 else 1)]
+    kept = datasets.save_upload(services, str(table(tmp_path / "rows.csv", uneven)), label="rows.csv")
+    found = estimate(services, kept.id, TrainForm(held_out=held_out, epochs=2, batch_size=3))
+    learned, held = split(load_examples(services.storage.files.examples(kept.id)), held_out, 42)
+    assert found.held_out == len(held)
+    per_epoch = math.ceil(len(learned) / 3)
+    assert found.steps == pytest.approx(2 * per_epoch, abs=0 if repeats == 1 else 2), "which rows repeat is not known before the split"
+
+
+def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
+    found = estimate(engine, kept.id, quick)
+    assert found.steps == finished.summary["steps"]
+    assert found.parameters == finished.summary["trainable_parameters"]
+    assert found.seconds == pytest.approx(finished.summary["seconds"])
+    files = [path for path in engine.storage.files.adapter(finished.id).iterdir() if path.suffix == ".safetensors"]
+    assert found.file_bytes == pytest.approx(files[0].stat().st_size, rel=0.3)
+    assert found.base_parameters > 100 * found.parameters
+    assert estimate(engine, kept.id, replace(quick, epochs=quick.epochs * 2)).seconds == pytest.approx(2 * found.seconds)
+    assert estimate(engine, kept.id, replace(quick, batch_size=1)).seconds is None
+
+
+def test_an_estimate_refuses_what_does_not_fit_the_base_model(engine, kept):
+    width, layers = (engine.worker.describe("starter")[name] for name in ("hidden_size", "layers"))
+    assert estimate(engine, kept.id, TrainForm(rank=width, layers=f"0-{layers - 1}")).layers_edited == layers
+    with pytest.raises(ConfigError, match="larger than the hidden size"):
+        estimate(engine, kept.id, TrainForm(rank=width + 1))
+    with pytest.raises(ConfigError, match=f"Layer {layers} does not exist"):
+        estimate(engine, kept.id, TrainForm(layers=str(layers)))
+
+
+def test_a_model_that_is_not_here_is_not_fetched_for_an_estimate(engine, kept):
+    found = estimate(engine, kept.id, TrainForm(base="nobody/nothing"))
+    assert found.parameters is None and found.steps > 0
+
+
+@pytest.mark.parametrize("form", [TrainForm(rank=2000), TrainForm(layers="0;400")])
+def test_a_run_that_cannot_fit_is_refused_before_it_is_queued(engine, kept, form):
+    before = len(engine.storage.runs.all())
+    with pytest.raises(StudioError, match=r"larger than|does not exist"):
+        start(engine, kept.id, form, "misfit")
+    assert len(engine.storage.runs.all()) == before
+
+
+def test_the_same_start_sent_a_hundred_times_is_one_run(services, dataset):
+    made = []
+
+    def press():
+        made.append(start(services, dataset.id, TrainForm(), "page", "Mine").id)
+
+    threads = [threading.Thread(target=press) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 100 and len(set(made)) == 1
+    assert [run.name for run in services.storage.runs.all()] == ["Mine"]
+
+
+def test_another_page_or_other_settings_are_another_run(services, dataset):
+    made = {start(services, dataset.id, form, key).id for form in (TrainForm(), TrainForm(seed=1)) for key in ("one", "two")}
+    assert len(made) == 4
+
+
+def test_a_started_run_holds_its_whole_spec_and_waits(services, dataset):
+    run = start(services, dataset.id, TrainForm(rank=3, layers="1"), "page")
+    assert run.status is RunStatus.QUEUED and run.base == "starter" and run.name
+    assert run.spec == read_form(services.settings, TrainForm(rank=3, layers="1")).model_dump(mode="json")
+
+
+@pytest.mark.parametrize(("dataset_id", "error"), [(None, StudioError), ("", StudioError), ("nothing", NotFoundError)])
+def test_a_start_without_a_dataset_is_refused(services, dataset_id, error):
+    with pytest.raises(error):
+        start(services, dataset_id, TrainForm(), "page")
+    assert services.storage.runs.all() == []
+
+
+def test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run(services, dataset, monkeypatch):
+    monkeypatch.setattr(train, "_QUEUE_LIMIT", 3)
+    made = [start(services, dataset.id, TrainForm(), str(key)) for key in range(3)]
+    with pytest.raises(StudioError, match="3 runs are waiting"):
+        start(services, dataset.id, TrainForm(), "one too many")
+    assert start(services, dataset.id, TrainForm(), "2").id == made[2].id
+    services.storage.runs.request_stop(made[0].id)
+    assert start(services, dataset.id, TrainForm(), "room again").status is RunStatus.QUEUED
+
+
+def test_a_run_that_waits_is_counted_however_many_came_after(services, dataset, monkeypatch):
+    monkeypatch.setattr(train, "_QUEUE_LIMIT", 1)
+    old = services.storage.runs.create(dataset.id, {"base": "starter"})
+    for _ in range(205):
+        services.storage.runs.request_stop(services.storage.runs.create(dataset.id, {"base": "starter"}).id)
+    assert services.storage.runs.get(old.id).status is RunStatus.QUEUED
+    with pytest.raises(StudioError, match="1 runs are waiting"):
+        start(services, dataset.id, TrainForm(), "page")

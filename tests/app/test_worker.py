@@ -1,0 +1,402 @@
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from safetensors.torch import load_file
+
+from app.errors import StudioError
+from app.handlers import datasets, runs, train
+from app.handlers.playground import answer
+from app.worker.client import WorkerClient
+from app.worker.supervisor import ALREADY_SERVED, Supervisor
+from app.worker.turns import Turns
+from reft_engine import load_base
+from reft_engine import train as train_here
+from reft_engine.data import load_examples
+from storage import NotFoundError, RunStatus, StorageError
+
+LONG = train.TrainForm(rank=2, positions="f2+l2", epochs=3000, batch_size=6, held_out=0.2, learning_rate=0.05)
+
+
+@pytest.fixture(scope="session")
+def raw(engine):
+    """HTTP to the worker without our client, to see what goes over the wire."""
+    transport = httpx.HTTPTransport(uds=str(engine.storage.files.socket))
+    with httpx.Client(transport=transport, base_url="http://worker", timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def training(engine, kept, until, ended):
+    """A run in the middle of its training, shared by the tests under that heading; the last of them ends it."""
+    run = train.start(engine, kept.id, LONG, "long", "Long")
+    until(lambda: runs.view(engine, run.id).run.step > 5)
+    yield run
+    with suppress(NotFoundError):
+        runs.stop(engine, run.id)
+        ended(engine, run)
+
+
+def running(pid):
+    return Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+@contextmanager
+def supervised(settings, services):
+    supervisor = Supervisor(settings, services.storage)
+    supervisor.start()
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
+# Turns
+
+
+def test_one_at_a_time_uses_the_model():
+    turns, busy, most = Turns(), [], []
+
+    def use(turn):
+        for _ in range(50):
+            with turn():
+                busy.append(1)
+                most.append(len(busy))
+                busy.pop()
+
+    threads = [threading.Thread(target=use, args=(turn,)) for turn in (turns.chatting, turns.working) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert len(most) == 300 and set(most) == {1}
+
+
+def test_a_chat_goes_before_training_that_waited_longer(until):
+    turns, order = Turns(), []
+
+    def use(turn, name):
+        with turn():
+            order.append(name)
+
+    with turns.working():
+        first = threading.Thread(target=use, args=(turns.working, "training"))
+        first.start()
+        until(lambda: first.is_alive())
+        second = threading.Thread(target=use, args=(turns.chatting, "chat"))
+        second.start()
+        until(lambda: turns._first)
+        assert order == []
+    first.join(timeout=20)
+    second.join(timeout=20)
+    assert order == ["chat", "training"]
+
+
+def test_a_turn_that_fails_is_given_back():
+    turns = Turns()
+    for turn in (turns.chatting, turns.working):
+        with pytest.raises(RuntimeError), turn():
+            raise RuntimeError
+    with turns.working():
+        pass
+
+
+# Over the wire
+
+
+def test_the_worker_says_who_it_is_and_what_the_base_model_is(engine):
+    assert running(engine.worker.health()["pid"])
+    found = engine.worker.describe("starter")
+    assert found["layers"] > 0 and found["hidden_size"] > 0 and found["parameters"] > 1e6 and found["context"] >= 256
+
+
+def test_an_answer_comes_in_lines_of_json_and_ends(raw, finished):
+    request = {"columns": [None, finished.id, None], "messages": [{"role": "user", "content": "What is 2 cat?"}], "max_new_tokens": 12}
+    with raw.stream("POST", "/chat", json=request) as response:
+        assert response.headers["content-type"].startswith("application/x-ndjson")
+        lines = [json.loads(line) for line in response.iter_lines()]
+    assert lines[-1] == {"done": True}
+    texts = ["".join(line["text"] for line in lines[:-1] if line["column"] == column) for column in range(3)]
+    assert texts[0] == texts[2] != texts[1]
+    assert sorted(line["column"] for line in lines[:-1] if line["ended"]) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("run_id", ["nothing", "", "../../etc/passwd", "x" * 10_000])
+def test_an_unknown_run_cannot_answer(engine, run_id):
+    request = {"columns": [None, run_id or "-"], "messages": [{"role": "user", "content": "x"}]}
+    with pytest.raises(StudioError, match="no such run"):
+        list(engine.worker.chat(request))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": []}, {"columns": [None] * 9}, {"columns": "x"}, {"messages": []}, {"messages": [{"role": "tool", "content": "x"}]},
+        {"messages": [{"role": "user", "content": "x"}] * 101}, {"messages": [{"role": "user", "content": "x" * 200_001}]},
+        {"messages": [{"role": "user", "content": "x", "name": "y"}]}, {"max_new_tokens": 4000}, {"strength": 11}, {"strength": "NaN"},
+        {"seed": -1}, {"temperature": "hot"}, {"output_dir": "/tmp"}, {"base": "x" * 400},
+    ],
+)  # fmt: skip
+def test_a_request_out_of_range_is_refused_before_anything_is_done(raw, engine, change):
+    request = {"columns": [None], "messages": [{"role": "user", "content": "x"}], "max_new_tokens": 2}
+    assert raw.post("/chat", json={**request, **change}).status_code == 422
+    with pytest.raises(StudioError, match="out of range"):
+        list(engine.worker.chat({**request, **change}))
+    assert list(engine.worker.chat(request))[-1] == {"done": True}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/chat"), ("POST", "/health")]
+)
+def test_there_is_nothing_else_to_ask(raw, method, path):
+    assert raw.request(method, path).status_code in (404, 405)
+
+
+def test_rows_are_previewed_and_a_preview_that_is_no_row_is_refused(engine):
+    row = {"line": 3, "messages": [{"role": "user", "content": "a cat"}], "answer": "yes"}
+    (found,) = engine.worker.preview("starter", [row], {"positions": "l1"})
+    assert found["line"] == 3 and found["problem"] is None
+    assert found["prompt_tokens"] + found["answer_tokens"] == len(found["tokens"])
+    assert [index for index, (_, _, edited) in enumerate(found["tokens"]) if edited] == [found["prompt_tokens"] - 1]
+    for rows, config in (([{}], {}), ([row] * 51, {}), ([row], {"positions": "f0"}), ([row], {"code": "x"})):
+        with pytest.raises(StudioError):
+            engine.worker.preview("starter", rows, config)
+    assert engine.worker.preview("starter", [row], {})
+
+
+def test_a_base_model_that_is_not_here_is_refused_in_words(engine):
+    for name, words in (("nobody/nothing", "not on this machine"), ("/etc/passwd", "neither"), ("https://example.org/x", "neither")):
+        with pytest.raises(StudioError, match=words):
+            engine.worker.describe(name)
+
+
+def test_without_a_worker_the_client_says_so_at_once(tmp_path):
+    client = WorkerClient(tmp_path / "no.sock")
+    assert client.health() is None
+    for ask in (lambda: client.describe("starter"), lambda: list(client.chat({})), lambda: client.preview("starter", [], {})):
+        with pytest.raises(StudioError, match="still starting"):
+            ask()
+
+
+def test_a_worker_that_says_nonsense_is_not_up(tmp_path):
+    path = tmp_path / "odd.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def reply():
+            for _ in range(2):
+                taken, _ = listening.accept()
+                with taken:
+                    taken.recv(65536)
+                    taken.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 7\r\nConnection: close\r\n\r\nno json")
+
+        thread = threading.Thread(target=reply, daemon=True)
+        thread.start()
+        assert WorkerClient(path).health() is None
+        with pytest.raises(StudioError, match="its log has the details"):
+            WorkerClient(path).describe("starter")
+        thread.join(timeout=20)
+
+
+def test_none_but_its_owner_may_talk_to_the_worker(engine):
+    assert stat.S_IMODE(engine.storage.files.socket.stat().st_mode) == 0o600
+
+
+# While it trains
+
+
+def test_a_run_answers_while_it_trains_and_training_goes_on(engine, training, until):
+    assert engine.worker.health()["training"] == training.id
+
+    def ask():
+        return list(answer(engine, training.id, "What is 2 cat?", max_new_tokens=12))[-1]
+
+    first = ask()
+    assert first.done and first.base and first.tuned
+    until(lambda: ask().tuned != first.tuned)
+    assert ask().base == first.base
+
+
+def test_a_second_worker_on_one_data_folder_refuses_and_the_first_goes_on(engine, training, until):
+    first = engine.worker.health()["pid"]
+    with supervised(engine.settings, engine) as other:
+        until(lambda: other._process and other._process.poll() is not None)
+        assert other._process.returncode == ALREADY_SERVED
+    assert "another worker already serves" in engine.storage.files.worker_log.read_text()
+    assert engine.worker.health() == {"pid": first, "training": training.id}
+    told = [event.text for event in engine.storage.events.all(training.id)]
+    assert not any("unexpectedly" in text for text in told)
+
+
+def test_a_run_in_hand_is_not_deleted_and_a_stopped_one_can_be_taken_away(engine, training, ended):
+    with pytest.raises(StorageError, match="stop it first"):
+        runs.delete(engine, training.id)
+    runs.stop(engine, training.id)
+    run = ended(engine, training)
+    assert run.status is RunStatus.STOPPED and f"after step {run.step} of {run.total_steps}" in run.sentence
+    assert 5 < run.step < run.total_steps
+    assert runs.adapter_zip(engine, run.id)[0] == "Long.zip"
+    runs.delete(engine, run.id)
+    assert not engine.storage.files.run_folder(run.id).exists()
+
+
+def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, ended):
+    form = train.TrainForm(rank=2, epochs=8, batch_size=6, held_out=0, dropout=0.3, seed=5)
+    weights = []
+    for key in ("undisturbed", "disturbed"):
+        run = train.start(engine, kept.id, form, key)
+        answered = 0
+        while key == "disturbed" and answered < 12 and not engine.storage.runs.get(run.id).status.ended:
+            with suppress(StudioError):  # it has not begun yet
+                answered += list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=3))[-1].done
+        assert answered or key == "undisturbed"
+        assert ended(engine, run).status is RunStatus.FINISHED
+        weights.append(load_file(engine.storage.files.adapter(run.id) / "reft_model.safetensors"))
+    one, other = weights
+    assert all(one[name].equal(other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "no row to train on"), (b"{}\n", "damaged"), (None, "damaged")],
+)
+def test_a_dataset_that_is_damaged_fails_in_words_and_the_next_run_goes_on(engine, table_file, quick, ended, content, words):
+    spoilt = datasets.save_upload(engine, str(table_file), label="spoilt.csv")
+    path = engine.storage.files.examples(spoilt.id)
+    path.unlink() if content is None else path.write_bytes(content)
+    run = ended(engine, train.start(engine, spoilt.id, quick, "spoilt"))
+    assert run.status is RunStatus.FAILED and words in run.sentence and run.error == run.sentence
+
+
+def test_a_run_whose_folder_cannot_be_written_fails_in_words(engine, kept, quick, ended):
+    run = engine.storage.runs.create(kept.id, train.read_form(engine.settings, quick).model_dump(mode="json"))
+    folder = engine.storage.files.run_folder(run.id)
+    folder.mkdir(exist_ok=True)
+    (folder / "checkpoint").write_text("a file where a folder goes")
+    run = ended(engine, run)
+    assert run.status is RunStatus.FAILED and "could not be written" in run.sentence
+
+
+# Alone
+
+
+def kill(services):
+    pid = services.worker.health()["pid"]
+    os.kill(pid, signal.SIGKILL)
+    while services.worker.health():
+        pass
+    return pid
+
+
+def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, dataset, until, ended, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret too")
+    monkeypatch.setenv("REFT_STUDIO_MODELS", '["secret/model"]')
+    form = train.TrainForm(rank=2, positions="f2+l2", epochs=60, batch_size=6, held_out=0.2, dropout=0.1)
+    run = train.start(services, dataset.id, form, "page")
+    with supervised(services.settings, services) as supervisor:
+        until(lambda: services.storage.runs.get(run.id).step > 5)
+        runs.stop(services, run.id)  # leaves a checkpoint
+        kept = ended(services, run).step
+        assert kept < 240
+        runs.resume(services, run.id)
+        until(lambda: services.storage.runs.get(run.id).step > kept)
+        given = Path(f"/proc/{services.worker.health()['pid']}/environ").read_bytes().split(b"\0")
+        killed = kill(services)
+        waiting = answer(services, run.id, "What is 2 cat?", max_new_tokens=3)
+        assert "starting" in next(waiting).note
+        with suppress(StudioError):  # the engine is up again, the run perhaps not yet
+            list(waiting)
+        assert services.worker.health()["pid"] != killed
+        done = ended(services, run)
+        pid = supervisor._process.pid
+    assert not running(pid) and not running(killed)
+    assert done.status is RunStatus.FINISHED and done.step == done.total_steps == 240
+    told = [event.text for event in services.storage.events.all(run.id)]
+    assert any("most likely because memory ran out" in text for text in told)
+    assert any("goes on from its last checkpoint" in text for text in told)
+    log = services.storage.files.log(run.id).read_text()
+    assert log.count("step 0: held-out") == 1 and log.count(f"step {kept}: held-out") == 3
+    steps = [point.step for point in services.storage.metrics.after(run.id) if point.name == "loss"]
+    assert steps == list(range(1, 241))
+    assert {entry.partition(b"=")[0] for entry in given} & {b"HF_TOKEN", b"AWS_SECRET_ACCESS_KEY", b"REFT_STUDIO_MODELS"} == set()
+    assert b"OMP_WAIT_POLICY=PASSIVE" in given
+    same = undisturbed(services, dataset, train.read_form(services.settings, form), tmp_path / "same")
+    one = load_file(services.storage.files.adapter(run.id) / "reft_model.safetensors")
+    assert one.keys() == same.keys() and all(one[name].equal(same[name]) for name in one)
+
+
+def undisturbed(services, dataset, spec, out):
+    """What the same run ends with when nothing happens to it."""
+    train_here(load_base("starter"), load_examples(services.storage.files.examples(dataset.id)), spec.reft, spec.train, folder=out)
+    return load_file(out / "adapter" / "reft_model.safetensors")
+
+
+def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_again(services, dataset):
+    run = train.start(services, dataset.id, LONG, "page")
+    supervisor = Supervisor(services.settings, services.storage)
+
+    def die():
+        services.storage.runs.recover()
+        services.storage.runs.claim("w")
+        services.storage.runs.begin(run.id, "Training.")
+        supervisor._tell(-signal.SIGKILL)
+        return services.storage.runs.get(run.id)
+
+    assert [die().status for _ in range(3)] == [RunStatus.TRAINING, RunStatus.TRAINING, RunStatus.FAILED]
+    assert "A smaller batch size" in services.storage.runs.get(run.id).error
+    runs.resume(services, run.id)
+    assert die().status is RunStatus.TRAINING, "what was tried before does not count against it"
+
+
+ORPHAN = """
+import subprocess, sys, os, time
+child = subprocess.Popen([sys.executable, "-m", "app.worker.process", "--data-dir", sys.argv[1], "--parent", str(os.getpid())])
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("when", ["once it answers", "before it has begun"])
+def test_the_worker_ends_with_its_parent(services, environment, until, when):
+    with services.storage.files.worker_log.open("ab") as log:
+        parent = subprocess.Popen(
+            [sys.executable, "-c", ORPHAN, str(services.storage.files.root)], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    worker = int(parent.stdout.readline())
+    if when == "once it answers":
+        until(services.worker.health)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not running(worker), 30)
+
+
+def test_a_supervisor_stopped_while_it_starts_leaves_no_worker(services):
+    for _ in range(3):
+        with supervised(services.settings, services) as supervisor:
+            pass
+        supervisor._thread.join(timeout=20)
+        assert not supervisor._thread.is_alive()
+        assert supervisor._process is None or supervisor._process.poll() is not None
+
+
+def test_the_password_of_a_database_is_not_among_the_workers_arguments(services, tmp_path, until):
+    url = f"sqlite:///{tmp_path / 'secret.db'}"
+    settings = services.settings.model_copy(update={"database_url": url})
+    with supervised(settings, services) as supervisor:
+        until(lambda: supervisor._process)
+        pid = supervisor._process.pid
+        assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert f"REFT_STUDIO_DATABASE_URL={url}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
