@@ -27,7 +27,9 @@ from reft_engine.spec import ReftConfig
 
 FORMAT_VERSION = 1
 CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetensors", "README.md"
-_CANARY_TOKENS, _CANARY_LOGITS, _CANARY_TOLERANCE = 24, 16, 2e-3
+_CANARY_TOKENS, _CANARY_LOGITS = 24, 16
+_TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
+"""How far a canary's logits may be off, as a share of the largest: in float32, and where either side rounds to half precision."""
 _CONFIG_LIMIT = 1_000_000
 _ROWS_TOLERANCE = 1e-3
 
@@ -45,6 +47,7 @@ class _Canary(_Part):
     prompt_ids: list[NonNegativeInt] = Field(min_length=1, max_length=_CANARY_TOKENS)
     token_ids: list[NonNegativeInt] = Field(min_length=1, max_length=_CANARY_LOGITS)
     logits: list[FiniteFloat] = Field(min_length=1, max_length=_CANARY_LOGITS)
+    dtype: str = Field("float32", max_length=20)
 
 
 class _Description(_Part):
@@ -141,6 +144,8 @@ def load(folder: Path, base_model: nn.Module) -> ReftModel:
         reft = ReftModel(base_model, ReftConfig.read(config["reft"]))
     except ConfigError as error:
         raise AdapterError(f"{CONFIG_NAME} describes no edit: {error}") from error
+    if config["layers"] != list(reft.layers):
+        raise AdapterError(f"{CONFIG_NAME} is damaged: the layers it lists are not those that its edit has.")
     tensors = _read_tensors(folder / TENSORS_NAME, reft)
     sites = _sites(reft)
 
@@ -184,7 +189,16 @@ def _canary(reft: ReftModel) -> dict[str, Any]:
     vocabulary = _vocabulary(reft)
     ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
     top = _canary_logits(reft, ids).topk(min(_CANARY_LOGITS, vocabulary))
-    return {"prompt_ids": ids, "token_ids": top.indices.tolist(), "logits": [round(value, 6) for value in top.values.tolist()]}
+    return {
+        "prompt_ids": ids,
+        "token_ids": top.indices.tolist(),
+        "logits": [round(value, 6) for value in top.values.tolist()],
+        "dtype": _precision(reft),
+    }
+
+
+def _precision(reft: ReftModel) -> str:
+    return str(next(reft.base.parameters()).dtype).removeprefix("torch.")
 
 
 def _vocabulary(reft: ReftModel) -> int:
@@ -216,8 +230,8 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
     logits = _canary_logits(reft, canary["prompt_ids"])[canary["token_ids"]]
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
-    scale = max(1.0, float(logits.abs().max()))
-    if not math.isfinite(difference) or difference > _CANARY_TOLERANCE * scale:
+    allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(reft)} == {"float32"} else _HALF_TOLERANCE
+    if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
         raise AdapterError(
             f"The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): "
             "the base model is another revision, or the file was changed."

@@ -9,12 +9,11 @@ from reft_engine.base_models import Base
 from reft_engine.batching import collate, in_batches
 from reft_engine.data import Example
 from reft_engine.encoding import EncodedExample, encode
-from reft_engine.generation import generate
+from reft_engine.generation import stream
 from reft_engine.losses import answer_losses
 from reft_engine.model import ReftModel
 
 _ROWS = 16
-_ANSWER_TOKENS = 96
 
 
 @torch.no_grad()
@@ -45,9 +44,7 @@ def evaluate(
     encoded = [encode(base, example, max_length) for example in examples]
     hits = [0, 0]
     for index, example in enumerate(examples):
-        budget = min(_ANSWER_TOKENS, len(encoded[index].answer_ids) + 8)
-        answers = generate(base, example.messages, edits=[None, reft], max_new_tokens=budget)
-        for column, answer in enumerate(answers):
+        for column, answer in enumerate(_greedy(base, reft, example, len(encoded[index].answer_ids) + 8)):
             hits[column] += answer.strip() == example.answer.strip()
         if on_row:
             on_row(index + 1)
@@ -56,3 +53,15 @@ def evaluate(
         name: {"loss": mean_loss(base, model, encoded), "exact_match": hits[column] / rows}
         for column, (name, model) in enumerate((("base", None), ("tuned", reft)))
     }
+
+
+def _greedy(base: Base, reft: ReftModel, example: Example, budget: int) -> list[str]:
+    """The greedy answers of base and tuned, given up as soon as neither can become the expected one."""
+    expected, answers = example.answer.strip(), ["", ""]
+
+    def hopeless() -> bool:
+        return not any(expected.startswith(answer.strip()) for answer in answers)
+
+    for delta in stream(base, example.messages, [None, reft], max_new_tokens=budget, should_stop=hopeless):
+        answers[delta.column] += delta.text
+    return answers

@@ -117,11 +117,13 @@ def stream(
     Raises:
         ConfigError: the prompt does not fit the base model's context, or a setting of the sampling or the strength is out of range.
     """
+    if not edits:
+        return
     ids = prompt_ids(base, _messages(prompt))
     room = base.context - len(ids)
     if room < 1:
         raise ConfigError(f"The prompt has {len(ids)} tokens; this base model reads at most {base.context - 1}.", "prompt")
-    ends = {*end_ids(base)[-1:], base.tokenizer.eos_token_id}
+    ends = _ends(base)
     pick = _Sampler(temperature, top_p, seed, len(edits))
     columns = [_Column(base) for _ in edits]
     alive = set(range(len(edits)))
@@ -143,6 +145,14 @@ def stream(
         yield Delta(column, columns[column].rest(), ended=True)
 
 
+def _ends(base: Base) -> set[int]:
+    """Tokens that end an answer: the template's, the tokenizer's, and those that the model's makers list."""
+    named = getattr(getattr(base.model, "generation_config", None), "eos_token_id", None)
+    # A single number is often a default of the architecture that nobody chose; a list is somebody's.
+    listed = named if isinstance(named, list) else []
+    return {token for token in (*end_ids(base)[-1:], base.tokenizer.eos_token_id, *listed) if token is not None}
+
+
 @torch.no_grad()
 def _prefill(
     base: Base, ids: tuple[int, ...], edits: Sequence[ReftModel | None], strength: float, pick: _Sampler
@@ -151,7 +161,10 @@ def _prefill(
     mask = torch.ones_like(input_ids)
     with blocks.editing(_row_edits(edits, mask, len(ids), strength)):
         output = base.model(input_ids=input_ids, attention_mask=mask, use_cache=True, logits_to_keep=1)
-    return pick(output.logits[:, -1]), output.past_key_values
+    cache = getattr(output, "past_key_values", None)
+    if cache is None:
+        raise ConfigError(f"{base.name} keeps no key-value cache, as answering needs it. Choose another base model.", "base")
+    return pick(output.logits[:, -1]), cache
 
 
 @torch.no_grad()

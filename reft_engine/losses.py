@@ -27,7 +27,10 @@ def answer_losses(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit]) ->
 
 
 def _trunk(base: Base) -> torch.nn.Module:
-    trunk: torch.nn.Module = getattr(base.model, base.model.base_model_prefix)
+    trunk: torch.nn.Module | None = getattr(base.model, base.model.base_model_prefix, None)
+    if trunk is None:  # a few families name a prefix that only their checkpoints have
+        layers = blocks.find_blocks(base.model)
+        trunk = next(part for part in base.model.children() if any(module is layers for module in part.modules()))
     return trunk
 
 
@@ -35,8 +38,9 @@ def _head(base: Base, hidden_ND: Tensor) -> Tensor:
     """The output head, with the scale and the soft cap that some families add to it."""
     config = base.model.config.get_text_config()
     logits: Tensor = base.model.get_output_embeddings()(hidden_ND)
-    if scale := getattr(config, "logit_scale", None):
-        logits = logits * scale
+    for factor in ("logit_scale", "lm_head_multiplier"):
+        if scale := getattr(config, factor, None):
+            logits = logits * scale
     if divisor := getattr(config, "logits_scaling", None):
         logits = logits / divisor
     if cap := getattr(config, "final_logit_softcapping", None):

@@ -103,10 +103,12 @@ class ReftModel(nn.Module):
         """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
         if self.training:
             return self.intervention.factors()
-        if self._frozen_factors is None:
+        # Another thread may switch the mode in between, so the field is read once.
+        ready = self._frozen_factors
+        if ready is None:
             with torch.no_grad():
-                self._frozen_factors = self.intervention.factors()
-        return self._frozen_factors
+                ready = self._frozen_factors = self.intervention.factors()
+        return ready
 
     def freeze_projection(self, rows_GKD: Tensor) -> None:
         """Answer with exactly these projection rows until `train()` is called."""
@@ -121,8 +123,10 @@ class ReftModel(nn.Module):
         self.base.eval()
         return self
 
-    def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0) -> dict[int, blocks.Edit]:
+    def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: float = 0.0) -> dict[int, blocks.Edit]:
         """One edit per layer for `blocks.editing`; none at all where the plan is empty or the strength is 0.
+
+        ``dropout`` is the caller's to ask for, so that whoever answers or measures while others train never drops anything.
 
         Raises:
             ConfigError: the strength is no finite number.
@@ -132,13 +136,16 @@ class ReftModel(nn.Module):
         if plan.empty or strength == 0:
             return {}
         return {
-            layer: partial(self._edit_layer, plan=plan, factors=factors, first_site=index * len(plan.groups), strength=strength)
+            layer: partial(
+                self._edit_layer, plan=plan, factors=factors, first_site=index * len(plan.groups), strength=strength, dropout=dropout
+            )
             for index, layer in enumerate(self.layers)
         }
 
-    def _edit_layer(self, h_BTD: Tensor, *, plan: EditPlan, factors: Factors, first_site: int, strength: float) -> Tensor:
+    def _edit_layer(
+        self, h_BTD: Tensor, *, plan: EditPlan, factors: Factors, first_site: int, strength: float, dropout: float
+    ) -> Tensor:
         flat = h_BTD.reshape(-1, h_BTD.shape[-1])
-        dropout = self.config.dropout if self.training else 0.0
         edited = flat
         for group, tokens in enumerate(plan.groups):
             if tokens.numel():
@@ -166,7 +173,8 @@ class ReftModel(nn.Module):
         """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         lengths = mask.sum(dim=1) if prompt_lengths is None else prompt_lengths
-        with blocks.editing(self.edits(self.plan(mask, lengths), self.factors(), strength)):
+        dropout = self.config.dropout if self.training else 0.0
+        with blocks.editing(self.edits(self.plan(mask, lengths), self.factors(), strength, dropout)):
             return self.base(input_ids=input_ids, attention_mask=mask, **kwargs)
 
     def save(self, folder: str | Path, **details: Any) -> Path:

@@ -4,6 +4,7 @@ The same seed on the same machine gives the same weights, and a run that was cut
 of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
 """
 
+import hashlib
 import json
 import math
 import random
@@ -19,7 +20,7 @@ from torch import nn
 from reft_engine import checkpoint
 from reft_engine.base_models import Base
 from reft_engine.batching import collate, epoch_batches
-from reft_engine.data import Example
+from reft_engine.data import Example, Message
 from reft_engine.encoding import EncodedExample, encode
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.evaluation import mean_loss
@@ -71,7 +72,10 @@ TrainEvent = StepEvent | HeldOutEvent | SampleEvent
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What training ended with; losses in nats per answer token, None where nothing was held out."""
+    """What training ended with; losses in nats per answer token, None where nothing was held out.
+
+    ``left_out`` says of each row that could not be trained on why, such as a prompt that is too long.
+    """
 
     reft: ReftModel
     steps: int
@@ -83,11 +87,13 @@ class TrainResult:
     held_out_tuned: float | None
     stopped: bool
     adapter: Path | None
+    left_out: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, float | int | None]:
         """The figures, ready for JSON: None where there is no number (no step was made, say)."""
         return {
             "trainable_parameters": self.reft.trainable_parameters,
+            "rows_left_out": len(self.left_out),
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "loss_first": _finite(self.loss_first),
@@ -102,21 +108,34 @@ def _finite(value: float | None) -> float | None:
 
 
 def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Divide rows into training and held-out rows, by the seed; equal rows stay on one side.
+    """Divide rows into training and held-out rows, by the seed; equal rows, and the answers of one chat, stay on one side.
 
     At least one row is held out when ``share`` is above 0 and there are four rows or more; at most 128.
     """
-    groups: dict[tuple[object, str], list[Example]] = {}
+    groups: dict[_Turns, dict[_Turns, Example]] = {}
     for example in examples:
-        groups.setdefault((example.messages, example.answer), []).append(example)
+        groups.setdefault(_opening(example), {}).setdefault((example.messages, example.answer), example)
     if share <= 0 or len(groups) < 4:
         return list(examples), []
     keys = list(groups)
     random.Random(f"{seed}/split").shuffle(keys)
     wanted = min(max(1, round(share * len(groups))), _HELD_OUT_LIMIT)
     held = set(keys[:wanted])
-    kept = [example for example in examples if (example.messages, example.answer) not in held]
-    return kept, [groups[key][0] for key in keys[:wanted]]
+    kept = [example for example in examples if _opening(example) not in held]
+    return kept, [example for key in keys[:wanted] for example in groups[key].values()][:_HELD_OUT_LIMIT]
+
+
+_Turns = tuple[tuple[Message, ...], str]
+
+
+def _opening(example: Example) -> _Turns:
+    """A chat up to its first answer; a later answer's row has that one in its prompt."""
+    asked = False
+    for index, message in enumerate(example.messages):
+        if message.role == "assistant" and asked:
+            return example.messages[:index], message.content
+        asked = asked or message.role == "user"
+    return example.messages, example.answer
 
 
 def encode_all(base: Base, examples: Sequence[Example], max_length: int) -> tuple[list[EncodedExample], list[str]]:
@@ -146,7 +165,7 @@ class _Loop:
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
         # A checkpoint goes on only with what it was begun with.
-        self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, len(rows)])
+        self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, _digest(base, rows)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self._epoch, self._batches = -1, list[list[EncodedExample]]()
@@ -169,6 +188,8 @@ class _Loop:
 
     def run_step(self) -> float:
         """One optimiser step; returns its mean loss."""
+        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
+        self.reft.train()
         torch.manual_seed(hash((self.settings.seed, self.step)))
         batches = [collate(rows, 0, self.base.device) for rows in self.batches()]
         tokens = sum(int((batch.labels != -100).sum()) for batch in batches)
@@ -182,7 +203,7 @@ class _Loop:
         loss = 0.0
         for batch in batches:
             plan = self.reft.plan(batch.attention_mask, batch.prompt_lengths)
-            edits = self.reft.edits(plan, Factors(leaf, factors.source, factors.bias))
+            edits = self.reft.edits(plan, Factors(leaf, factors.source, factors.bias), dropout=self.reft.config.dropout)
             part = answer_losses(self.base, batch, edits)[0].sum() / tokens
             if part.requires_grad:
                 part.backward()
@@ -201,6 +222,14 @@ class _Loop:
         if self.step == 1:
             self.loss_first = loss
         return loss
+
+
+def _digest(base: Base, rows: Sequence[EncodedExample]) -> str:
+    """Tells rows and base models apart; a base model by its first weights."""
+    found = hashlib.sha256(next(base.model.parameters()).detach().flatten()[:4096].float().cpu().numpy().tobytes())
+    for row in rows:
+        found.update(repr((row.prompt_ids, row.answer_ids)).encode())
+    return found.hexdigest()
 
 
 def train(
@@ -236,7 +265,7 @@ def train(
     root = Path(folder) if folder else None
     kept, held = split(examples, settings.held_out, settings.seed)
     rows, problems = encode_all(base, kept, settings.max_length)
-    held_rows, _ = encode_all(base, held, settings.max_length)
+    measured = [pair for example in held for pair in _encoded(base, example, settings.max_length)]
     if not rows:
         raise DataError(problems[0] if problems else "There is no row to train on.")
     loop = _Loop(base, config, settings, rows)
@@ -245,7 +274,7 @@ def train(
         loop.step, loop.loss_first, loop.loss_last = earlier.step, earlier.loss_first, earlier.loss_last
     on_ready(loop.reft)
     clock = _Clock(earlier.seconds if earlier else 0.0, loop.step)
-    watch = _Watch(base, loop, held, held_rows, on_event, turn)
+    watch = _Watch(base, loop, measured, on_event, turn)
     watch.look()
     stopped = False
     while loop.step < loop.total_steps:
@@ -260,14 +289,20 @@ def train(
             if root and clock.checkpoint_due():
                 _save_checkpoint(root, loop, clock)
     watch.look()
-    loop.reft.eval()
     if root:
         _save_checkpoint(root, loop, clock)
     result = TrainResult(loop.reft, loop.step, loop.total_steps, clock.seconds(), loop.loss_first, loop.loss_last,
-                         watch.base_loss, watch.tuned_loss, stopped, root / "adapter" if root else None)  # fmt: skip
-    if root:
-        loop.reft.save(root / "adapter", base=base, training={**train_config_dict(settings), **result.summary()})
+                         watch.base_loss, watch.tuned_loss, stopped, root / "adapter" if root else None, tuple(problems))  # fmt: skip
+    with turn():
+        loop.reft.eval()
+        if root:
+            loop.reft.save(root / "adapter", base=base, training={**train_config_dict(settings), **result.summary()})
     return result
+
+
+def _encoded(base: Base, example: Example, max_length: int) -> list[tuple[Example, EncodedExample]]:
+    """The example with its encoding; nothing if it cannot be encoded."""
+    return [(example, row) for row in encode_all(base, [example], max_length)[0]]
 
 
 def train_config_dict(settings: TrainConfig) -> dict[str, object]:
@@ -306,9 +341,10 @@ class _Clock:
 class _Watch:
     """Measures held-out loss and shows a sample, at the start, some ten times on the way, and at the end."""
 
-    def __init__(self, base: Base, loop: _Loop, held: list[Example], rows: list[EncodedExample],
+    def __init__(self, base: Base, loop: _Loop, held: list[tuple[Example, EncodedExample]],
                  on_event: Callable[[TrainEvent], None], turn: Callable[[], AbstractContextManager[object]]) -> None:  # fmt: skip
-        self.base, self.loop, self.held, self.rows = base, loop, held, rows
+        self.base, self.loop, self.rows = base, loop, [row for _, row in held]
+        self.sample = held[0][0] if held else None
         self.on_event, self.turn = on_event, turn
         self.base_loss: float | None = None
         self.tuned_loss: float | None = None
@@ -319,15 +355,13 @@ class _Watch:
             self.look()
 
     def look(self) -> None:
-        if not self.rows:
+        if (example := self.sample) is None:
             return
-        self.loop.reft.eval()
         with self.turn():
+            self.loop.reft.eval()
             if self.base_loss is None:
                 self.base_loss = mean_loss(self.base, None, self.rows)
             self.tuned_loss = mean_loss(self.base, self.loop.reft, self.rows)
-            example = self.held[0]
             answers = generate(self.base, example.messages, [None, self.loop.reft], max_new_tokens=_SAMPLE_TOKENS)
-        self.loop.reft.train()
         self.on_event(HeldOutEvent(self.loop.step, self.tuned_loss, self.base_loss))
         self.on_event(SampleEvent(self.loop.step, example.messages[-1].content, example.answer, *answers))

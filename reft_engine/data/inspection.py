@@ -7,7 +7,7 @@ from typing import Any
 
 from reft_engine.data.reading import Row, Table, read_table
 from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, Problem
-from reft_engine.data.shapes import TITLES, RowError, Shape, mapped, recognise, shown
+from reft_engine.data.shapes import TITLES, RowError, Shape, is_missing, mapped, recognise, shown, unreadable
 from reft_engine.errors import DataError
 
 _LOOKED_AT = 200
@@ -33,8 +33,12 @@ def _inspect(table: Table, mapping: ColumnMapping | None, limits: Limits) -> Ins
     rows = iter(table.rows)
     first = list(islice(rows, _LOOKED_AT))
     columns = _columns(first, limits)
-    shape = mapped(mapping, columns, limits) if mapping else recognise(columns, _filled(columns, first), limits)
-    collected = _Collected(table, columns, shape, limits)
+    filled = _filled(columns, first)
+    shape = mapped(mapping, columns, limits) if mapping else recognise(columns, filled, limits)
+    collected = _Collected(table, columns, filled, shape, limits)
+    if shape is None and 0 < len(filled) < len(columns):
+        empty = [column for column in columns if column not in filled]
+        collected.notes.append(f"Empty, or nothing that can be read as text: {shown(', '.join(empty), 200)}.")
     for row in chain(first, rows):
         if collected.rows >= limits.rows:
             collected.notes.append(f"Only the first {limits.rows:,} rows were read.")
@@ -47,6 +51,8 @@ def _columns(rows: Iterable[Row], limits: Limits) -> tuple[str, ...]:
     found = dict.fromkeys(str(name) for row in rows for name in row.values or ())
     if len(found) > limits.columns:
         raise DataError(f"The rows have {len(found):,} different fields; at most {limits.columns} can be read.")
+    if problem := next((problem for name in found if (problem := unreadable(name))), None):
+        raise DataError(f"The name of a column {problem}.")
     return tuple(found)
 
 
@@ -57,17 +63,17 @@ def _filled(columns: Iterable[str], rows: Iterable[Row]) -> list[str]:
 
 
 def _holds_text(value: Any) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else value is not None and not isinstance(value, dict) and value != []
+    return bool(value.strip()) if isinstance(value, str) else not is_missing(value) and not isinstance(value, dict) and value != []
 
 
 class _Collected:
     """Examples and problems, as the rows come."""
 
-    def __init__(self, table: Table, columns: tuple[str, ...], shape: Shape | None, limits: Limits) -> None:
+    def __init__(self, table: Table, columns: tuple[str, ...], filled: list[str], shape: Shape | None, limits: Limits) -> None:
         self.notes = list(table.notes)
         self.rows = 0
-        self._format, self._columns, self._shape, self._limits = table.format, columns, shape, limits
-        self._usable = self._problem_count = 0
+        self._format, self._columns, self._filled, self._shape, self._limits = table.format, columns, filled, shape, limits
+        self._usable = self._problem_count = self._size = 0
         self._examples: list[Example] = []
         self._problems: list[Problem] = []
 
@@ -78,10 +84,19 @@ class _Collected:
             self._problem(row.line, row.problem or "the row cannot be read")
         elif self._shape:
             try:
-                self._examples += [Example(row.line, messages, answer) for messages, answer in self._shape.convert(row.values)]
-                self._usable += 1
+                found = [Example(row.line, messages, answer) for messages, answer in self._shape.convert(row.values)]
             except RowError as error:
                 self._problem(row.line, str(error))
+            else:
+                self._keep(found)
+
+    def _keep(self, found: list[Example]) -> None:
+        self._usable += 1
+        self._examples += found
+        # Each answer of a chat is kept with all that was said before it, so a chat grows by the square of its turns.
+        self._size += sum(len(example.answer) + sum(len(message.content) for message in example.messages) for example in found)
+        if self._size > self._limits.expanded:
+            raise DataError(f"The examples grow to more than {self._limits.expanded // 1_000_000:,} MB; cut its chats into parts.")
 
     def _problem(self, line: int, text: str) -> None:
         self._problem_count += 1
@@ -97,7 +112,7 @@ class _Collected:
         """All of it."""
         name = self._shape.name if self._shape else "unknown"
         self._odd(name)
-        needs_mapping = self._shape is None and len(self._columns) > 1
+        needs_mapping = self._shape is None and len(self._columns) > 1 and self.rows > 0
         return Inspection(
             format=self._format, shape=name, columns=self._columns, rows=self.rows, usable_rows=self._usable, needs_mapping=needs_mapping,
             problems=tuple(self._problems), problem_count=self._problem_count, notes=tuple(self.notes), examples=tuple(self._examples),
@@ -109,23 +124,34 @@ class _Collected:
         if name == "preferences":
             whole = "Preference pairs (chosen and rejected) cannot be trained on; give prompts with answers."
             self._problems.insert(0, Problem(None, whole))
+        if self._shape and self._examples and (unused := self._shape.unused(self._filled)):
+            used = f"The answer is taken from {shown(self._shape.answer[0])}. " if self._shape.answer else ""
+            self.notes.append(f"{used}Not used: {shown(', '.join(unused), 200)}.")
+        if len(self._examples) > self._usable:
+            self.notes.append(f"Each answer in a chat is an example of its own; there are {len(self._examples):,}.")
         if len(self._examples) > 1:
             if len({example.answer for example in self._examples}) == 1:
                 self.notes.append("All answers are the same; the model will learn to say just that.")
             repeated = len(self._examples) - len({(example.messages, example.answer) for example in self._examples})
             if repeated:
-                self.notes.append(f"{repeated:,} {'row repeats an earlier one' if repeated == 1 else 'rows repeat earlier ones'}.")
+                self.notes.append(f"{repeated:,} {'example repeats an earlier one' if repeated == 1 else 'examples repeat earlier ones'}.")
         elif len(self._examples) == 1:
             self.notes.append("There is a single example; a handful teaches more.")
 
     def _sentence(self, name: str, needs_mapping: bool) -> str:
         rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
         kind = _FORMATS[self._format]
+        if self.rows == 0:
+            return f"There is no row of data in this file ({kind}); a prompt and an answer are needed."
         if needs_mapping:
             columns = shown(", ".join(self._columns), 200)
             return f"A table of {rows} ({kind}) with the columns {columns}. Say which is the prompt and which the answer."
         if self._shape is None:
             column = f"only one column, {shown(self._columns[0])}" if self._columns else "no columns"
             return f"{kind} with {rows} and {column}; a prompt and an answer are needed."
-        left = f"{self.rows - self._usable:,} cannot be used." if self._usable < self.rows else "All can be used."
-        return f"Recognised as {TITLES[name]} ({kind}, {rows}). {left}"
+        return f"Recognised as {TITLES[name]} ({kind}, {rows}). {self._left()}"
+
+    def _left(self) -> str:
+        if self._usable == self.rows:
+            return "All can be used." if self.rows > 1 else "It can be used."
+        return f"{self.rows - self._usable:,} cannot be used." if self._usable else "Nothing of it can be used."

@@ -1,7 +1,6 @@
 """From a file to rows: the format is told by the content, never by the name."""
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,12 +28,20 @@ _SIGNATURES = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
 )
+_LETTERS = (b"BZh", b"MZ")
+"""Signatures that a table's first column may begin with by chance."""
+_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
+_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml|svg|head|body)\b", re.IGNORECASE)
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DELIMITERS = (",", "\t", ";", "|")
+_LINE = re.compile(r"[^\r\n]*+(?:\r\n?|\n)|[^\r\n]++")
+_START = 4096
 _SNIFFED = 64_000
+_WHOLE = 20_000_000
+"""Characters of one JSON object that is decoded as a whole to look for rows in it."""
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)*")
 
 
@@ -58,36 +65,55 @@ class Table:
 
 def read_table(path: Path, limits: Limits) -> Table:
     """Open a file. Raises DataError when it is of no known format."""
+    if not path.is_file():
+        raise DataError(f"There is no file '{path.name[:80]}' here.")
     with path.open("rb") as file:
-        start = file.read(4096)
+        start = file.read(_START)
     if start.startswith(b"PAR1"):
         return Table("parquet", _parquet_rows(path, limits))
     _refuse_binary(path, start)
+    if (size := path.stat().st_size) > limits.size:
+        raise DataError(f"The file has {size / 1e6:,.0f} MB; at most {limits.size / 1e6:,.0f} MB of text can be read.")
     text, notes = _decode(path.read_bytes())
-    if not text.strip():
+    found = re.search(r"\S", text)  # not strip(), which copies the whole file
+    if found is None:
         raise DataError("The file is empty.")
-    first = text.lstrip()[0]
-    if first == "[" and (read := _json_array(text)) is not None:
+    first = found[0]
+    if first == "[" and (read := _json_array(text, limits)) is not None:
         return Table("json", read, notes)
     if first == "{":
-        kind, rows = _json_objects(text)
+        kind, rows = _json_objects(text, limits)
         return Table(kind, rows, notes)
     return _delimited(text, notes, limits)
 
 
 def _refuse_binary(path: Path, start: bytes) -> None:
     kind = next((what for signature, what in _SIGNATURES if start.startswith(signature)), None)
+    if start.startswith(_LETTERS) and _is_text(start):
+        kind = None
     if start.startswith(b"PK\x03\x04"):
         with path.open("rb") as file:
             sheet = b"xl/" in start or any(b"xl/workbook" in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
         kind = "an Excel workbook; save the sheet as CSV first" if sheet else "a zip archive; unpack it first"
     elif kind is None and _PICKLE.match(start):
         kind = "a Python pickle, which can run code and is never opened"
+    elif _PAGE.match(start):
+        kind = "a web page or another XML file; save the table as CSV first"
     if kind:
         raise DataError(f"This is {kind}. CSV, TSV, JSON, JSON Lines and Parquet can be read.")
 
 
+def _is_text(start: bytes) -> bool:
+    try:
+        return "\0" not in start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A letter that was cut where reading stopped is no sign of a program.
+        return error.start > _START - 4
+
+
 def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
+    if data.startswith(_UTF32):
+        raise DataError("The file is UTF-32 text. Save it as UTF-8.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return data.decode("utf-16"), ("Read as UTF-16.",)
@@ -156,21 +182,40 @@ def _as_row(line: int, value: Any) -> Row:
     return Row(line, None, "a row must be an object with named fields")
 
 
-def _json_array(text: str) -> Iterator[Row] | None:
+def _value(text: str, position: int, limit: int, window: int = 4096) -> tuple[Any, int]:
+    """Decode the value at ``position`` and find its end. Reads no more than ``limit`` characters. Raises ValueError, RecursionError."""
+    while True:
+        part = text[position : position + min(window, limit)]
+        whole = position + len(part) == len(text)
+        try:
+            value, end = _DECODER.raw_decode(part)
+        except json.JSONDecodeError as error:
+            # At the edge of the window, or in a text that it cuts, more may mend it.
+            if whole or (error.pos < len(part) - 16 and not error.msg.startswith("Unterminated")):
+                raise json.JSONDecodeError(error.msg, text, position + error.pos) from error
+        else:
+            if whole or end < len(part):  # a number that fills the window may go on behind it
+                return value, position + end
+        if window >= limit:
+            raise ValueError(f"the row has more than {limit:,} characters")
+        window *= 8
+
+
+def _json_array(text: str, limits: Limits) -> Iterator[Row] | None:
     """Rows of a JSON array; None when the text only happens to begin with a bracket."""
-    start = _BLANK.match(text)
-    begin = (start.end() if start else 0) + 1
+    begin = _skip(text, 0) + 1
     after = text[begin : begin + 1000].lstrip()[:1]
-    return _array_rows(text, begin) if after in ("{", "[", "]", "", '"') else None
+    return _array_rows(text, begin, limits) if after in ("{", "[", "]", "", '"') else None
 
 
-def _array_rows(text: str, position: int) -> Iterator[Row]:
-    line, counted, first = 1, 0, True
+def _array_rows(text: str, position: int, limits: Limits, *, more_follows: bool = False) -> Iterator[Row]:
+    """Rows of the array that is open at ``position``; ``more_follows`` when the text goes on after it."""
+    line, counted, first, length = 1, 0, True, 1024
     while True:
         position = _skip(text, position)
         line, counted = line + text.count("\n", counted, position), position
         if text[position : position + 1] == "]":
-            if text[position + 1 :].strip():
+            if not more_follows and _skip(text, position + 1) < len(text):
                 yield Row(line, None, "there is more text after the end of the list")
             return
         if not first:
@@ -184,11 +229,12 @@ def _array_rows(text: str, position: int) -> Iterator[Row]:
                 return
         first = False
         try:
-            value, position = _DECODER.raw_decode(text, position)
+            value, end = _value(text, position, limits.row, window=2 * length)
         except (ValueError, RecursionError) as error:
             at = getattr(error, "pos", position)
             yield Row(line + text.count("\n", position, at), None, f"{_json_words(error)}; the rows after it could not be read")
             return
+        position, length = end, max(length, end - position)
         yield _as_row(line, value)
 
 
@@ -197,23 +243,62 @@ def _skip(text: str, position: int) -> int:
     return found.end() if found else position
 
 
-def _json_objects(text: str) -> tuple[str, Iterator[Row]]:
-    """JSON Lines; or one object, whose only list of rows is taken."""
+def _json_objects(text: str, limits: Limits) -> tuple[str, Iterator[Row]]:
+    """JSON Lines; objects over several lines, one after the other; or one object, whose only list of rows is taken."""
+    begin = _skip(text, 0)
     try:
-        value, end = _DECODER.raw_decode(text, _skip(text, 0))
+        value, end = _value(text, begin, _WHOLE)
     except (ValueError, RecursionError):
-        return "jsonl", _json_lines(text)
-    if text[end:].strip():
-        return "jsonl", _json_lines(text)
-    lists = [item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], dict)]
+        # One broken object over many lines would be as many broken lines.
+        return ("jsonl", _json_lines(text, limits)) if _has_object_line(text) else ("json", _object_rows(text, begin, limits))
+    many_lines = "\n" in text[begin:end]
+    if _skip(text, end) < len(text):
+        return ("json", _object_rows(text, begin, limits)) if many_lines else ("jsonl", _json_lines(text, limits))
+    lists = [name for name, item in value.items() if isinstance(item, list) and item and isinstance(item[0], dict)]
     if len(lists) == 1 and not {"messages", "conversations"} & value.keys():
-        return "json", (_as_row(index, item) for index, item in enumerate(lists[0], 1))
-    return "jsonl", _json_lines(text) if "\n" not in text.strip() else iter([_as_row(1, value)])
+        return "json", _array_rows(text, _list_start(text, begin, lists[0]), limits, more_follows=True)
+    return "json" if many_lines else "jsonl", iter([_as_row(text.count("\n", 0, begin) + 1, value)])
 
 
-def _json_lines(text: str) -> Iterator[Row]:
+def _has_object_line(text: str) -> bool:
+    """Whether the first line looks like an object of its own, rather than the beginning of a longer one."""
+    first, more, _ = text.strip().partition("\n")
+    return not more or not first.rstrip().endswith(("{", "[", ","))
+
+
+def _list_start(text: str, begin: int, wanted: str) -> int:
+    """Where the rows of an object's list begin; the object at ``begin`` is known to be sound."""
+    position = begin + 1
+    while True:
+        name, position = _value(text, _skip(text, position), _WHOLE)
+        position = _skip(text, _skip(text, position) + 1)
+        if name == wanted:
+            return position + 1
+        _, position = _value(text, position, _WHOLE)
+        position = _skip(text, position) + 1
+
+
+def _object_rows(text: str, position: int, limits: Limits) -> Iterator[Row]:
+    """Objects that stand one after the other, each over as many lines as it likes."""
+    line, counted = 1, 0
+    while position < len(text):
+        line, counted = line + text.count("\n", counted, position), position
+        try:
+            value, end = _value(text, position, limits.row)
+        except (ValueError, RecursionError) as error:
+            at = getattr(error, "pos", position)
+            yield Row(line + text.count("\n", position, at), None, f"{_json_words(error)}; the rows after it could not be read")
+            return
+        yield _as_row(line, value)
+        position = _skip(text, end)
+
+
+def _json_lines(text: str, limits: Limits) -> Iterator[Row]:
     for line, part in enumerate(text.split("\n"), 1):
         if not part.strip():
+            continue
+        if len(part) > limits.row:
+            yield Row(line, None, f"the row has more than {limits.row:,} characters")
             continue
         try:
             value = _DECODER.decode(part)
@@ -230,9 +315,9 @@ def _delimited(text: str, notes: Sequence[str], limits: Limits) -> Table:
     csv.field_size_limit(limits.cell)
     delimiter = _delimiter(text)
     quoting = csv.QUOTE_MINIMAL
-    if delimiter == "\t" and '"' in text and not _quotes_fit(text):
+    if delimiter == "\t" and '"' in text and not _quotes_fit(text, limits):
         quoting = csv.QUOTE_NONE
-    records = _records(text, delimiter, quoting)
+    records = _records(text, delimiter, quoting, limits)
     first = next(records, None)
     if first is None or isinstance(first[1], str):
         raise DataError(f"Line 1: {first[1] if first else 'nothing can be read'}.")
@@ -240,7 +325,7 @@ def _delimited(text: str, notes: Sequence[str], limits: Limits) -> Table:
         raise DataError(f"The file has {len(first[1]):,} columns; at most {limits.columns} can be read.")
     header = first[1]
     if _looks_like_data(header):
-        records = _records(text, delimiter, quoting)
+        records = _records(text, delimiter, quoting, limits)
         notes = (*notes, "The first line looks like a row, so the columns are numbered.")
         header = [""] * len(header)
     return Table("tsv" if delimiter == "\t" else "csv", _named_rows(_names(header), records), tuple(notes))
@@ -248,11 +333,11 @@ def _delimited(text: str, notes: Sequence[str], limits: Limits) -> Table:
 
 def _delimiter(text: str) -> str:
     """The delimiter that cuts the first lines into the same number of cells most often."""
-    start = text[:_SNIFFED]
+    start = _LINE.findall(text[:_SNIFFED])
     best, found = (0.0, 0), ","
     for delimiter in _DELIMITERS:
         try:
-            widths = [len(cells) for cells in islice(csv.reader(io.StringIO(start, newline=""), delimiter=delimiter), 30) if cells]
+            widths = [len(cells) for cells in islice(csv.reader(start, delimiter=delimiter), 30) if cells]
         except csv.Error:
             continue
         if not widths or widths[0] < 2:
@@ -263,27 +348,49 @@ def _delimiter(text: str) -> str:
     return found
 
 
-def _quotes_fit(text: str) -> bool:
+def _quotes_fit(text: str, limits: Limits) -> bool:
     """Whether quotation marks in a tab-separated file enclose cells, rather than being part of them."""
     width = None
-    for _, cells in _records(text, "\t", csv.QUOTE_MINIMAL):
+    for _, cells in _records(text, "\t", csv.QUOTE_MINIMAL, limits):
         if isinstance(cells, str) or (width is not None and len(cells) != width):
             return False
         width = len(cells)
     return True
 
 
-def _records(text: str, delimiter: str, quoting: Any) -> Iterator[tuple[int, list[str] | str]]:
+class _Lines:
+    """The lines of a text; refuses to hand out more of them for one row than a row may have."""
+
+    def __init__(self, text: str, limit: int) -> None:
+        self._lines, self._limit = _LINE.finditer(text), limit
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.taken += line.end() - line.start()
+        if self.taken > self._limit:
+            raise csv.Error("row larger than limit")
+        return line[0]
+
+
+def _records(text: str, delimiter: str, quoting: Any, limits: Limits) -> Iterator[tuple[int, list[str] | str]]:
     """Line and cells of each record, or line and problem."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    lines = _Lines(text, limits.row)
+    # A blank after the delimiter is no part of a cell; without this the quotation marks after it would be.
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True, skipinitialspace=delimiter != "\t")
     while True:
-        line = reader.line_num + 1
+        line, lines.taken = reader.line_num + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             yield line, _csv_words(str(error), delimiter)
+            if "larger" in str(error):
+                return
             continue
         if any(cell.strip() for cell in cells):
             yield line, cells
@@ -295,8 +402,8 @@ def _csv_words(message: str, delimiter: str) -> str:
     if "expected after" in message:
         name = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}[delimiter]
         return f"after a closing quotation mark there must be a {name} or the end of the line; double the quotation marks inside a text"
-    if "field larger" in message:
-        return "a cell is too long"
+    if "larger" in message:
+        return f"{'a cell' if 'field' in message else 'the row'} is too long; the rows after it could not be read"
     return "the row cannot be read"
 
 

@@ -50,12 +50,16 @@ class Limits:
     columns: int = 500
     cell: int = 1_000_000
     """Characters of one text."""
+    row: int = 4_000_000
+    """Characters of one row."""
+    size: int = 200_000_000
+    """Bytes of a text file, which is read as a whole."""
     turns: int = 200
     """Messages of one conversation."""
     problems: int = 100
     """Problems that are kept; all are counted."""
     expanded: int = 1_000_000_000
-    """Bytes that a compressed file may grow to."""
+    """Bytes that a compressed file may grow to, and characters that all examples may have together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """From a row to examples, by the names of its columns."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,13 @@ class Shape:
 
     name: str
     convert: Convert
+    prompt: tuple[str, ...] = ()
+    """Columns that the prompt is made of; the answer's too where they hold whole chats."""
+    answer: tuple[str, ...] = ()
+
+    def unused(self, columns: Sequence[str]) -> list[str]:
+        """Columns that nothing is taken from."""
+        return [column for column in columns if column not in self.prompt + self.answer]
 
 
 def shown(text: str, limit: int = 60) -> str:
@@ -70,18 +78,22 @@ def recognise(columns: Sequence[str], filled: Sequence[str], limits: Limits) -> 
     turns = _first(names, ("messages", "conversations", "conversation"))
     if turns:
         shape = "messages" if turns.strip().lower() == "messages" else "conversations"
-        return Shape(shape, lambda row: _conversation(row.get(turns), limits))
+        return Shape(shape, lambda row: _conversation(row.get(turns), limits), (turns,))
     answer = _first(names, _ANSWERS)
     if "instruction" in names and answer:
-        return Shape("instructions", _instruction(names["instruction"], names.get("input") or names.get("context"), answer, limits))
+        # Many rows may pass before one has an input, so an empty column counts too.
+        extra = _first({column.strip().lower(): column for column in reversed(columns)}, ("input", "context"))
+        extra = extra if extra != answer else None
+        asked = (names["instruction"], extra) if extra else (names["instruction"],)
+        return Shape("instructions", _instruction(names["instruction"], extra, answer, limits), asked, (answer,))
     for prompt, answers in _PAIRS:
         if prompt in names and (answer := _first(names, answers)):
-            return Shape("pairs", _pair(names[prompt], answer, limits))
+            return _pairs("pairs", names[prompt], answer, limits)
     text, label = _first(names, _TEXTS), _first(names, _LABELS)
     if text and label:
-        return Shape("labels", _pair(text, label, limits))
+        return _pairs("labels", text, label, limits)
     if sorted(columns) == ["column 1", "column 2"]:
-        return Shape("pairs", _pair("column 1", "column 2", limits))
+        return _pairs("pairs", "column 1", "column 2", limits)
     return None
 
 
@@ -92,18 +104,27 @@ def mapped(mapping: ColumnMapping, columns: Sequence[str], limits: Limits) -> Sh
             raise DataError(f"There is no column '{shown(column)}'. The file has {shown(', '.join(columns), 300)}.")
     if mapping.prompt == mapping.answer:
         raise DataError("The prompt and the answer are the same column; choose two.")
-    return Shape("mapped", _pair(mapping.prompt, mapping.answer, limits))
+    return _pairs("mapped", mapping.prompt, mapping.answer, limits)
+
+
+def _pairs(name: str, prompt: str, answer: str, limits: Limits) -> Shape:
+    return Shape(name, _pair(prompt, answer, limits), (prompt,), (answer,))
 
 
 def _first(names: Mapping[str, str], wanted: Iterable[str]) -> str | None:
     return next((names[name] for name in wanted if name in names), None)
 
 
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, or the NaN that stands for it in a column of numbers."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def _text(value: Any, what: str, limits: Limits) -> str:
     """The text of a cell, without blanks around it."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if value is None:
+    if is_missing(value):
         return ""
     if isinstance(value, (int, float)):
         return str(value)
@@ -111,11 +132,18 @@ def _text(value: Any, what: str, limits: Limits) -> str:
         raise RowError(f"{what} is not text")
     if len(value) > limits.cell:
         raise RowError(f"{what} has {len(value):,} characters; at most {limits.cell:,} can be read")
-    if _SURROGATE.search(value):
-        raise RowError(f"{what} holds half of a character (a lone surrogate)")
-    if found := _CONTROL.search(value):
-        raise RowError(f"{what} holds a control character (U+{ord(found[0]):04X})")
+    if problem := unreadable(value):
+        raise RowError(f"{what} {problem}")
     return value.strip()
+
+
+def unreadable(text: str) -> str | None:
+    """What in a text can be neither shown nor trained."""
+    if _SURROGATE.search(text):
+        return "holds half of a character (a lone surrogate)"
+    if found := _CONTROL.search(text):
+        return f"holds a control character (U+{ord(found[0]):04X})"
+    return None
 
 
 def _filled(value: Any, what: str, limits: Limits) -> str:

@@ -363,6 +363,12 @@ def test_settings_that_describe_no_edit_are_refused(folder, llama, change):
     assert "describes no edit" in refused(folder, llama)
 
 
+@pytest.mark.parametrize("layers", [[0], [0, 99], []])
+def test_a_list_of_layers_that_is_not_the_edits_is_refused(folder, llama, layers):
+    rewrite(folder, layers=layers)
+    assert "the layers it lists" in refused(folder, llama)
+
+
 @pytest.mark.parametrize("layers", [[0, 3], [99], [-1, 2], "0-3", [10**30]])
 def test_layers_that_the_base_does_not_have_are_refused(folder, llama, layers):
     rewrite(folder, reft={**read_config(folder)["reft"], "layers": layers})
@@ -393,3 +399,16 @@ def test_a_part_of_another_kind_is_refused_and_named(folder, make_model, key, va
 def test_a_base_of_another_shape_is_refused_and_both_are_named(saved, make_model):
     assert "3 layers of width 32; this base model has 4 layers of width 32" in refused(saved, make_model(num_hidden_layers=4))
     assert "this base model has 3 layers of width 64" in refused(saved, make_model(hidden_size=64))
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_what_was_saved_on_a_base_in_half_precision_is_proved_in_float32(make_model, tmp_path, precision):
+    half = make_model().to(precision)
+    exact = make_model()
+    exact.load_state_dict(half.state_dict())
+    trained(half, CONFIGS["loreft-untied"]).save(tmp_path)
+    assert read_config(tmp_path)["canary"]["dtype"] == str(precision).removeprefix("torch.")
+    assert verify_adapter(tmp_path, half) < 1e-3
+    assert verify_adapter(tmp_path, exact) > 0
+    with pytest.raises(AdapterError, match="another revision"):
+        verify_adapter(tmp_path, make_model(seed=1))

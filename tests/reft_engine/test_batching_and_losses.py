@@ -122,11 +122,19 @@ def test_padding_adds_nothing_to_a_loss(tiny, rows):
 
 
 @pytest.mark.parametrize(
-    ("family", "scale"), [("cohere", "logit_scale"), ("granite", "logits_scaling"), ("gemma2", "final_logit_softcapping")]
+    ("family", "scale"),
+    [
+        ("cohere", "logit_scale"),
+        ("granite", "logits_scaling"),
+        ("gemma2", "final_logit_softcapping"),
+        ("falcon_h1", "lm_head_multiplier"),
+    ],
 )
 def test_families_that_scale_or_cap_their_logits_get_their_own_loss(tiny, rows, family, scale):
-    kind = {"cohere": "Cohere", "granite": "Granite", "gemma2": "Gemma2"}[family]
+    kind = {"cohere": "Cohere", "granite": "Granite", "gemma2": "Gemma2", "falcon_h1": "FalconH1"}[family]
     shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    if family == "falcon_h1":
+        shape |= {"mamba_d_ssm": 16, "mamba_n_heads": 2, "mamba_d_head": 8, "mamba_d_state": 4, "mamba_chunk_size": 8}
     config = getattr(transformers, f"{kind}Config")(vocab_size=97, head_dim=8, **shape, **{scale: 0.25, "initializer_range": 0.5})
     torch.manual_seed(0)
     model = getattr(transformers, f"{kind}ForCausalLM")(config).eval()
@@ -134,4 +142,13 @@ def test_families_that_scale_or_cap_their_logits_get_their_own_loss(tiny, rows, 
     with torch.no_grad():
         losses = answer_losses(replace(tiny, model=model), batch, {})[0]
     expected = [value for row in rows for value in naive_losses(model, None, row)]
+    assert (losses - torch.tensor(expected)).abs().max() < 1e-4
+
+
+def test_a_family_whose_prefix_only_its_checkpoints_have_gets_its_loss(tiny, rows, monkeypatch, llama):
+    monkeypatch.setattr(type(llama), "base_model_prefix", "language_model")
+    batch = collate(rows, 0, CPU)
+    with torch.no_grad():
+        losses = answer_losses(replace(tiny, model=llama), batch, {})[0]
+    expected = [value for row in rows for value in naive_losses(llama, None, row)]
     assert (losses - torch.tensor(expected)).abs().max() < 1e-4

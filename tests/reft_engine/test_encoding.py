@@ -4,8 +4,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken
+from tokenizers.processors import TemplateProcessing
 
-from reft_engine import Example, Message
+from reft_engine import Example, Message, encoding
 from reft_engine.base_models import PLAIN_TEMPLATE
 from reft_engine.encoding import encode, end_ids, prompt_ids
 from reft_engine.errors import DataError
@@ -68,6 +70,48 @@ def test_an_empty_answer_is_the_end_of_turn_alone(starter):
 
 def test_without_a_control_token_in_the_template_an_answer_ends_with_end_of_text(starter):
     assert end_ids(replace(starter, template=PLAIN_TEMPLATE)) == (starter.tokenizer.eos_token_id,)
+
+
+def test_an_end_of_turn_that_the_tokenizer_does_not_name_is_found(starter):
+    tokenizer = copy.deepcopy(starter.tokenizer)
+    tokenizer.add_tokens([AddedToken("<|stop|>", special=True)])
+    template = starter.template.replace("<|im_end|>", "<|stop|>")
+    assert end_ids(replace(starter, tokenizer=tokenizer, template=template)) == (len(tokenizer) - 1,)
+
+
+def test_a_template_that_drops_the_answer_leaves_the_tokenizers_end(starter):
+    template = "<|im_start|>{{ messages[0]['content'] }}"
+    assert end_ids(replace(starter, template=template)) == (starter.tokenizer.eos_token_id,)
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_without_a_template_a_prompt_begins_as_the_tokenizer_begins_a_text(starter, adds):
+    tokenizer = copy.deepcopy(starter.tokenizer)
+    tokenizer.chat_template = None
+    tokenizer.bos_token = "<|endoftext|>"
+    if adds:
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", tokenizer.bos_token_id)]
+        )
+    plain = replace(starter, tokenizer=tokenizer, template=PLAIN_TEMPLATE)
+    ids = prompt_ids(plain, [Message("user", "Hi")])
+    assert ids.count(tokenizer.bos_token_id) == (1 if adds else 0)
+    assert list(ids) == tokenizer("User: Hi\nAssistant:")["input_ids"]
+
+
+def test_a_conversation_that_the_template_refuses_is_named_by_its_line(starter):
+    refusing = replace(starter, template="{{ raise_exception('no system role') }}")
+    with pytest.raises(DataError, match=r"Line 17: .*no system role"):
+        encode(refusing, Example(17, (Message("user", "a"),), "b"), 512)
+
+
+def test_an_answer_without_a_single_token_is_refused(starter):
+    tokenizer = copy.deepcopy(starter.tokenizer)
+    tokenizer.eos_token = None
+    endless = replace(starter, tokenizer=tokenizer, template=PLAIN_TEMPLATE)
+    assert end_ids(endless) == ()
+    with pytest.raises(DataError, match="Line 17: the answer is empty"):
+        encode(endless, Example(17, (Message("user", "a"),), ""), 512)
 
 
 def test_a_tokenizer_without_a_template_gets_plain_turns_and_a_space_before_the_answer(starter):
@@ -143,8 +187,31 @@ def test_a_template_that_refuses_a_conversation_gives_its_own_words(starter):
         "{% for n in range(1000000000) %}a{% endfor %}",
         "{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}",
         "{% include 'other' %}",
+        "{% for n in range(100000) %}{% for n in range(100000) %}a{% endfor %}{% endfor %}",
+        "{{ 'a' * 10000000000 }}",
+        "{{ 1000000000 * [1] }}",
+        "{{ 10 ** 10 ** 8 }}",
+        "{{ messages * 1000000000 }}",
+        "{{ 'a' * none }}",
     ],
 )
 def test_a_template_that_is_broken_or_hostile_is_refused(starter, template):
     with pytest.raises(DataError, match="chat template"):
         prompt_ids(replace(starter, template=template), turns(("user", "a")))
+
+
+def test_a_template_that_takes_too_long_is_stopped(starter, monkeypatch):
+    monkeypatch.setattr(encoding, "_RENDER_SECONDS", 0.05)
+    slow = "{% for a in range(100000) %}{% for b in range(100000) %}{{ '' }}{% endfor %}{% endfor %}"
+    with pytest.raises(DataError, match="does not come to an end"):
+        prompt_ids(replace(starter, template=slow), turns(("user", "a")))
+
+
+def test_a_template_may_multiply_a_little(starter):
+    multiplied = replace(starter, template="{{ '-' * 3 }}{{ 2 * 3 }}{{ 2 ** 3 }}")
+    assert starter.tokenizer.decode(prompt_ids(multiplied, turns(("user", "a")))) == "---68"
+
+
+def test_a_long_conversation_is_rendered_whole(starter):
+    said = turns(*(("user", "word " * 2000) for _ in range(20)))
+    assert len(prompt_ids(starter, said)) > 20 * 2000

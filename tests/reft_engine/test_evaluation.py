@@ -1,3 +1,6 @@
+import copy
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -73,3 +76,42 @@ def test_it_can_be_repeated(tiny, strong, examples):
 def test_a_row_that_cannot_be_read_is_named(tiny, strong, examples):
     with pytest.raises(DataError, match="Line 77"):
         evaluate(tiny, strong(tiny.model), [*examples[:2], ask(77, "no " * 300, "a")])
+
+
+def test_a_long_answer_can_match(starter, strong):
+    vocabulary = [starter.tokenizer.decode([token]) for token in range(300, 1500)]
+    words = [word for word in vocabulary if word.startswith(" ") and word[1:].isalpha()][:120]
+    expected = "".join(words).strip()
+    base = _parrot(starter, expected)
+    found = evaluate(base, strong(base.model, scale=0.0), [ask(1, "Hi", expected)], max_length=500)
+    assert found["base"]["exact_match"] == 1
+
+
+def _parrot(starter, text):
+    """The starter, its head swapped for one that says a given text of distinct tokens after any prompt."""
+    tokens = [*starter.tokenizer(text, add_special_tokens=False)["input_ids"], starter.tokenizer.eos_token_id]
+    newline = starter.tokenizer("\n", add_special_tokens=False)["input_ids"][-1]
+    assert len({newline, *tokens}) == len(tokens) + 1
+    model = copy.deepcopy(starter.model)
+    table = torch.zeros_like(model.lm_head.weight)
+    following = dict(zip([newline, *tokens], tokens, strict=False))
+    with torch.no_grad():
+        model.model.embed_tokens.weight.normal_(generator=torch.Generator().manual_seed(0))
+        model.model.norm.weight.fill_(1.0)
+        for block in model.model.layers:
+            block.self_attn.o_proj.weight.zero_()
+            block.mlp.down_proj.weight.zero_()
+        for token, after in following.items():
+            table[after] = model.model.embed_tokens.weight[token]
+        model.lm_head.weight = torch.nn.Parameter(table)
+    return replace(starter, model=model, name="parrot")
+
+
+def test_a_row_is_given_up_when_neither_answer_can_become_the_expected_one(tiny, strong, monkeypatch):
+    asked = []
+    handle = tiny.model.register_forward_hook(lambda *_: asked.append(True))
+    try:
+        evaluate(tiny, strong(tiny.model), [ask(1, "Hi", "no such answer will ever be given by this model")])
+    finally:
+        handle.remove()
+    assert len(asked) < 6

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -219,6 +220,32 @@ def test_a_character_that_is_never_finished_shows_as_one_that_is_missing(starter
     deltas = said(scripted([*tokens, END]), "Hi", [None])
     assert joined(deltas, 1) == ["a\ufffd"]
     assert deltas[-1].ended
+
+
+def test_no_columns_have_no_answers(tiny):
+    assert generate(tiny, "Hello", []) == []
+
+
+def test_an_edit_in_training_mode_answers_as_in_evaluation_mode(tiny, strong):
+    reft = strong(tiny.model, dropout=0.9)
+    calm = generate(tiny, "Hello", [None, reft], max_new_tokens=20)
+    assert generate(tiny, "Hello", [None, reft.train()], max_new_tokens=20) == calm
+    assert reft.training
+
+
+def test_any_token_that_the_models_makers_list_ends_an_answer(starter, scripted):
+    first, second, *more = ids_of(starter, "The cat sat")
+    base = scripted([first, second, *more])
+    assert generate(base, "Hi", max_new_tokens=2) == [starter.tokenizer.decode([first, second])]
+    base.model.generation_config.eos_token_id = [END, second]
+    assert generate(base, "Hi", max_new_tokens=2) == [starter.tokenizer.decode([first])]
+
+
+def test_a_base_without_a_key_value_cache_is_refused(tiny):
+    config = transformers.MambaConfig(vocab_size=len(tiny.tokenizer), hidden_size=32, num_hidden_layers=2, state_size=4)
+    base = replace(tiny, model=transformers.MambaForCausalLM(config).eval(), name="recurrent")
+    with pytest.raises(ConfigError, match="recurrent keeps no key-value cache"):
+        generate(base, "Hi", max_new_tokens=2)
 
 
 @pytest.mark.parametrize("after", [1, 2, 5])

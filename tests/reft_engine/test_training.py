@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -64,6 +65,16 @@ def test_held_out_rows_are_not_trained_on_and_equal_rows_stay_on_one_side(exampl
     assert len(held) == 6
     assert len(kept) == len(doubled) - 2 * len(held)
     assert not {(row.messages, row.answer) for row in kept} & {(row.messages, row.answer) for row in held}
+
+
+def test_the_answers_of_one_chat_stay_on_one_side():
+    def chat(number):
+        turns = [Message(("user", "assistant")[turn % 2], f"{number}.{turn}") for turn in range(6)]
+        return [Example(1, tuple(turns[:at]), turns[at].content) for at in (1, 3, 5)]
+
+    kept, held = split([row for number in range(20) for row in chat(number)], 0.3, 1)
+    assert (len(kept), len(held)) == (42, 18)
+    assert not {row.messages[0].content for row in kept} & {row.messages[0].content for row in held}
 
 
 @pytest.mark.parametrize(("rows", "share", "count"), [(24, 0.0, 0), (3, 0.5, 0), (4, 0.01, 1), (24, 0.1, 2), (24, 0.9, 22)])
@@ -196,6 +207,57 @@ def test_chatting_with_a_run_while_it_trains_changes_no_bit_of_it(tiny, examples
     assert len(set(answers)) > 1
 
 
+def test_answers_in_another_thread_change_no_bit_of_a_run(tiny, examples):
+    undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
+    running, answers, over = [], [], threading.Event()
+
+    def chat():
+        while not over.is_set():
+            if running:
+                answers.extend(generate(tiny, "Hi", [None, running[0]], max_new_tokens=5, temperature=1.0))
+
+    thread = threading.Thread(target=chat)
+    thread.start()
+    try:
+        disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append)
+    finally:
+        over.set()
+        thread.join()
+    assert answers
+    assert same(undisturbed.reft, disturbed.reft)
+
+
+def test_whoever_leaves_the_edit_in_evaluation_mode_does_not_disturb_the_run(tiny, examples):
+    undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
+    running = []
+    disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append, on_event=lambda event: running[0].eval())
+    assert same(undisturbed.reft, disturbed.reft)
+
+
+def test_a_run_can_be_saved_and_measured_in_its_middle(tiny, examples, tmp_path):
+    undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
+    running = []
+
+    def look(event):
+        if event.step == 5:
+            running[0].save(tmp_path, base=tiny)
+            evaluate(tiny, running[0], examples[:2])
+
+    disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append, on_event=look)
+    assert same(undisturbed.reft, disturbed.reft)
+    assert verify_adapter(tmp_path, tiny.model) < 1e-4
+
+
+def test_a_held_out_row_that_does_not_fit_is_left_out_of_the_measure(tiny, examples):
+    at = examples.index(split(examples, 0.2, SETTINGS.seed)[1][0])
+    long = [*examples[:at], Example(77, (Message("user", "no " * 300),), "a"), *examples[at + 1 :]]
+    events = []
+    result = train(tiny, long, EDITS["loreft"], SETTINGS.model_copy(update={"held_out": 0.2}), on_event=events.append)
+    assert split(long, 0.2, SETTINGS.seed)[1][0].line == 77
+    assert result.held_out_tuned is not None
+    assert all("no no" not in event.prompt for event in events if isinstance(event, SampleEvent))
+
+
 @pytest.mark.parametrize("decay", [0.0, 0.5])
 def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examples, tmp_path, decay):
     settings = TrainConfig(epochs=4, batch_size=4, learning_rate=0.1, weight_decay=decay)
@@ -245,7 +307,7 @@ def test_a_gradient_that_overflows_is_refused_too(tiny, make_model, examples, tm
     assert not (tmp_path / "adapter").exists()
 
 
-def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples):
+def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples, tmp_path):
     inside, worked = [], []
 
     @contextmanager
@@ -256,7 +318,7 @@ def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples):
 
     handle = tiny.model.model.register_forward_pre_hook(lambda *_: worked.append(len(inside)))
     try:
-        train(tiny, examples, EDITS["loreft"], WATCHED, turn=turn)
+        train(tiny, examples, EDITS["loreft"], WATCHED, turn=turn, folder=tmp_path)
     finally:
         handle.remove()
     assert worked
@@ -362,6 +424,20 @@ def test_a_checkpoint_of_a_base_of_another_size_is_not_taken_over(tiny, starter,
     assert steps[0].step == 1
 
 
+def test_a_checkpoint_of_other_rows_is_not_taken_over(tiny, examples, tmp_path):
+    steps_of(tiny, examples, folder=tmp_path)
+    changed = [replace(examples[0], answer="no."), *examples[1:]]
+    _, steps = steps_of(tiny, changed, folder=tmp_path, should_stop=stop_after(1))
+    assert [step.step for step in steps] == [1]
+
+
+def test_a_checkpoint_of_another_base_of_the_same_shape_is_not_taken_over(tiny, make_model, examples, tmp_path):
+    steps_of(tiny, examples, folder=tmp_path)
+    other = replace(tiny, model=make_model(seed=1, vocab_size=len(tiny.tokenizer), max_position_embeddings=160))
+    _, steps = steps_of(other, examples, folder=tmp_path, should_stop=stop_after(1))
+    assert [step.step for step in steps] == [1]
+
+
 def test_a_checkpoint_is_tensors_and_json(tiny, examples, tmp_path):
     steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(3))
     assert [file.name for file in (tmp_path / "checkpoint").iterdir()] == ["state.safetensors"]
@@ -418,6 +494,14 @@ def test_held_out_figures_are_those_that_evaluating_gives(tiny, examples):
     found = evaluate(tiny, result.reft, held, max_length=SETTINGS.max_length)
     assert found["base"]["loss"] == pytest.approx(result.held_out_base, abs=1e-5)
     assert found["tuned"]["loss"] == pytest.approx(result.held_out_tuned, abs=1e-5)
+
+
+def test_rows_that_were_left_out_are_said_and_counted(tiny, examples):
+    long = Example(77, (Message("user", "no " * 300),), "a")
+    result, _ = steps_of(tiny, [*examples, long])
+    assert len(result.left_out) == 1
+    assert result.left_out[0].startswith("Line 77: the prompt has")
+    assert result.summary()["rows_left_out"] == 1
 
 
 def test_nothing_held_out_gives_no_held_out_figures(tiny, examples):

@@ -97,6 +97,11 @@ def test_numbers_stay_as_they_were_written(inspect):
         ('[{"prompt": "a", "answer": "b"},\n{"prompt": "e", "answer": "f"},\n]', 3, "comma too many"),
         ('[{"prompt": "a", "answer": "b"},\n{"prompt": "e", "answer": "f"}\n{"prompt": "x"}]', 3, "comma or the closing"),
         ('[{"prompt": "a", "answer": "b"},\n{"prompt": "e", "answer": "f"},\n{"prompt":\n "x" 5}]', 4, "comma"),
+        ('{"rows": [\n{"prompt": "a", "answer": "b"},\n{"prompt": "c",\n"answer": ""},\n{"prompt": "e", "answer": "f"}]}', 3, "empty"),
+        ('{\n"prompt": "a",\n"answer": "b"}\n{"prompt": "c",\n"answer": "d"}\n{\n"prompt": "e"}', 6, "empty"),
+        ('[{"prompt": "a", "answer": "b"},\n{"prompt": "c", "answer": "d"},\n{"x": "' + "y" * 60_000 + '",\n "z" 5}]', 4, "colon"),
+        ('prompt,answer\r\n"a\r\nb",c\r\nd,\r\nd,e\r\n', 4, "answer is empty"),
+        ("prompt,answer\ra,b\rc,\rd,e\r", 3, "answer is empty"),
     ],
 )
 def test_problems_name_the_line_and_the_good_rows_are_counted(inspect, content, line, words):
@@ -124,6 +129,14 @@ def _zip(name):
         (_zip("xl/workbook.xml"), "Excel"),
         (pickle.dumps({"prompt": "a"}), "pickle"),
         (b"\x7fELF\x02\x01", "program"),
+        (b"MZ\x90\x00\x03", "program"),
+        (b"BZh91AY&SY\xd4\x00", "bzip2"),
+        (b"<!DOCTYPE html>\n<html><body>a,b</body></html>", "web page"),
+        (b"\n<?xml version='1.0'?><a>b, c</a>", "XML"),
+        ("prompt,answer\na,b\n".encode("utf-32"), "UTF-32"),
+        ("prompt,answer\na,b\n".encode("utf-16")[:-1], "broken"),
+        ("prompt,answer\na,b\n".encode("utf-16-le"), "zero bytes"),
+        (b'{"\\ud83d": "a", "prompt": "b", "answer": "c"}', "name of a column holds half of a character"),
         (b"prompt,answer\na,\0\n", "zero bytes"),
         ("prompt,answer\né,ü\nàèìò,ö\n".encode() + b"\xff\n", "neither UTF-8"),
         (b"PAR1 and then nothing", "damaged"),
@@ -157,6 +170,82 @@ def test_quotes_inside_tab_separated_cells_are_text(inspect):
 def test_quoted_tab_separated_cells_lose_their_quotes(inspect):
     found = inspect('text\tlabel\n"a\tb"\t1\nno\t0\n')
     assert pairs(found)[0] == ("a\tb", "1")
+
+
+def test_letters_that_could_begin_a_program_may_name_a_column(inspect):
+    assert inspect("MZ,label\na,b\n").columns == ("MZ", "label")
+    assert inspect("BZh,label\na,b\n").columns == ("BZh", "label")
+
+
+def test_blanks_after_a_comma_do_not_make_quotation_marks_text(inspect):
+    assert pairs(inspect('prompt, answer\na, "b, c"\n')) == [("a", "b, c")]
+
+
+def test_an_input_that_comes_late_is_part_of_its_prompt(inspect):
+    rows = [{"instruction": f"Do {number}.", "input": "", "output": "done"} for number in range(250)]
+    found = inspect(json.dumps([*rows, {"instruction": "Add.", "input": "1, 2", "output": "3"}]))
+    assert pairs(found)[-1] == ("Add.\n\n1, 2", "3")
+
+
+def test_what_is_left_unused_is_said(inspect):
+    found = inspect('[{"instruction": "a", "input": "", "output": "long", "answer": "short"}]')
+    assert "The answer is taken from output. Not used: answer." in found.notes
+    assert not any("Not used" in note for note in inspect("prompt,answer,\na,b,\n").notes)
+
+
+def test_the_answers_of_chats_are_counted_as_examples(inspect):
+    turns = [("user", "hi"), ("assistant", "hello"), ("user", "bye"), ("assistant", "see you")]
+    row = json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]}) + "\n"
+    notes = inspect(row * 2).notes
+    assert "Each answer in a chat is an example of its own; there are 4." in notes
+    assert "2 examples repeat earlier ones." in notes
+
+
+@pytest.mark.parametrize("content", ["prompt,answer\n", "[]", "[ \n]"])
+def test_a_file_without_rows_says_so(inspect, content):
+    found = inspect(content)
+    assert (found.rows, found.examples, found.needs_mapping) == (0, (), False)
+    assert found.sentence.startswith("There is no row of data in this file")
+
+
+def test_a_column_without_text_is_named(inspect):
+    assert "Empty, or nothing that can be read as text: answer." in inspect("prompt,answer\na,\nb,\n").notes
+
+
+def test_a_file_of_which_nothing_is_usable_says_so(inspect):
+    assert inspect('[{"prompt": "a", "chosen": "b", "rejected": "c"}]').sentence.endswith("Nothing of it can be used.")
+
+
+def test_one_object_over_many_lines_is_json(inspect):
+    found = inspect('{\n "first": {"a": "b"},\n "second": {"c": "d"}\n}')
+    assert (found.format, found.rows, found.columns) == ("json", 1, ("first", "second"))
+
+
+def test_a_broken_object_over_many_lines_is_one_problem(inspect):
+    found = inspect('{\n "rows": [\n  {"prompt": "a", "answer": "b"},\n  {"prompt": "a", "answer": }\n ]\n}')
+    assert [problem.line for problem in found.problems] == [4]
+
+
+def test_rows_inside_an_object_are_found_behind_its_other_fields(inspect):
+    content = {"about": {"rows": [1, 2], "note": 'say "rows": ['}, "n": 5, "rows": [{"prompt": "a", "answer": "b"}], "end": [1]}
+    assert pairs(inspect(json.dumps(content))) == [("a", "b")]
+    assert pairs(inspect(json.dumps(content, indent=1))) == [("a", "b")]
+
+
+def test_numbers_that_are_none_are_empty_cells(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [1.5, float("nan")]}), tmp_path / "x")
+    found = inspect_file(tmp_path / "x")
+    assert pairs(found) == [("a", "1.5")]
+    assert found.problems[0].text == "Row 2: the answer (label) is empty."
+
+
+def test_a_file_that_is_not_there_is_an_error_in_words(tmp_path):
+    for path in (tmp_path / "nothing.csv", tmp_path):
+        with pytest.raises(DataError, match="no file"):
+            inspect_file(path)
 
 
 def test_preference_pairs_are_explained(inspect):
@@ -205,6 +294,59 @@ def test_limits_are_said(inspect):
     with pytest.raises(DataError, match="fields"):
         inspect(json.dumps({f"field {index}": "" for index in range(600)}))
     assert "characters" in inspect('{"prompt": "abcdef", "answer": "b"}', limits=Limits(cell=5)).problems[0].text
+
+
+def test_a_file_that_is_too_large_is_refused_unread(inspect):
+    with pytest.raises(DataError, match="at most 0 MB"):
+        inspect("prompt,answer\na,b\n", limits=Limits(size=10))
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("prompt,answer\na,b\n" + "c," * 100 + "\ne,f\n", 3),
+        ('prompt,answer\na,b\n"c\n' + "d\n" * 100 + '",e\ne,f\n', 3),
+        ('{"prompt": "a", "answer": "b"}\n{"prompt": ["' + "c" * 100 + '"]}\n', 2),
+        ('[{"prompt": "a", "answer": "b"},\n{"prompt": [' + "[]," * 50 + "[]]}]", 2),
+        ('[{"prompt": "a", "answer": "b"},\n' + "[" * 200 + "]" * 200 + "]", 2),
+        ('{"x": 1, "rows": [{"prompt": "a", "answer": "b"},\n{"prompt": [' + "[]," * 50 + "[]]}]}", 2),
+    ],
+)
+def test_a_row_that_is_too_long_is_named(inspect, content, line):
+    found = inspect(content, limits=Limits(row=99))
+    assert (found.usable_rows, found.problems[0].line) == (1, line)
+    assert "long" in found.problems[0].text or "99 characters" in found.problems[0].text
+
+
+def test_a_cell_that_is_too_long_ends_the_reading_and_its_rest_is_no_row(inspect):
+    found = inspect('prompt,answer\na,b\n"' + "c,d\n" * 50 + '",e\n', limits=Limits(cell=100))
+    assert (found.rows, found.usable_rows, found.problem_count) == (2, 1, 1)
+    assert "rows after it could not be read" in found.problems[0].text
+
+
+def test_chats_that_grow_too_large_are_refused(inspect):
+    turns = [{"role": ("user", "assistant")[turn % 2], "content": "x" * 100} for turn in range(100)]
+    with pytest.raises(DataError, match="grow to more than"):
+        inspect(json.dumps({"messages": turns}) + "\n", limits=Limits(expanded=100_000))
+
+
+@pytest.mark.parametrize(
+    ("content", "megabytes"),
+    [(b"ab," * 3_000_000, 50), (b'[{"a":[' + b"[]," * 3_000_000, 200), (b'[{"a":"' + b"x" * 9_000_000, 50)],
+)
+def test_one_line_of_many_megabytes_needs_no_gigabytes(inspect, content, megabytes):
+    import tracemalloc
+
+    tracemalloc.start()
+    try:
+        found = inspect(content)
+        assert found.examples == () and "more than" in found.problems[0].text
+    except DataError as error:
+        assert "too long" in str(error)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < megabytes * 1e6
 
 
 @pytest.mark.parametrize(
@@ -270,6 +412,13 @@ def test_what_is_kept_is_read_back(inspect, tmp_path):
         ("chat/v1_sft_demo.jsonl", "messages", 500, 500),
         ("classify/banking77_train.csv", "labels", 10003, 10003),
         ("classify/rte/train.tsv", "unknown", 2127, 0),
+        ("classify/cola/in_domain_train.tsv", "unknown", 8551, 0),
+        ("chat/glaive_toolcall_en_demo.json", "conversations", 300, 147),
+        ("chat/dataset_info.json", "unknown", 1, 0),
+        ("commonsense/boolq/train.json", "instructions", 9427, 9427),
+        ("instruct/p3_social_i_qa_Show_choices_and_generate_answer.jsonl", "pairs", 200, 200),
+        ("math/gsm8k_official/test.jsonl", "pairs", 1319, 1319),
+        ("messy/airline_reviews.tsv", "labels", 1700, 1700),
         ("instruct/pyreft_emoji_10.json", "pairs", 10, 10),
         ("instruct/ultrafeedback_1k.json", "instructions", 1000, 999),
         ("instruct/alpaca_5000.json", "instructions", 5000, 4998),
@@ -283,3 +432,27 @@ def test_what_is_kept_is_read_back(inspect, tmp_path):
 def test_real_files(shared, name, shape, rows, usable):
     found = inspect_file(shared / "data" / name)
     assert (found.shape, found.rows, found.usable_rows) == (shape, rows, usable)
+
+
+def test_every_real_file_is_read_or_refused_in_words_and_at_once(shared):
+    refused = {}
+    for path in sorted(path for path in (shared / "data").rglob("*") if path.is_file() and path.name != "README.md"):
+        begun = time.process_time()
+        try:
+            found = inspect_file(path)
+        except DataError as error:
+            refused[path.name] = str(error)
+        else:
+            assert found.rows and found.sentence and (found.usable_rows or found.problems or found.needs_mapping)
+        assert time.process_time() - begun < 2
+    assert sorted(refused) == ["ahca_polls.csv", "mayweather_mcgregor_tweets.csv.gz", "train.json.gz", "train.jsonl.gz", "train.tsv.gz"]
+    assert all("gzip archive" in text for name, text in refused.items() if name.endswith(".gz"))
+    assert refused["ahca_polls.csv"].startswith("Line 8:")
+
+
+def test_the_lines_of_a_real_file_are_where_its_rows_stand(shared):
+    path = shared / "data/classify/banking77_train.csv"
+    lines = path.read_text(encoding="utf-8").replace('""', '"').split("\n")
+    found = inspect_file(path)
+    assert all(example.messages[0].content[:10] in "".join(lines[example.line - 1 : example.line + 3]) for example in found.examples)
+    assert len({example.line for example in found.examples}) == 10003
