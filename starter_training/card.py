@@ -30,7 +30,7 @@ therefore easy to see.
 | | |
 |---|---|
 | tokens seen | {tokens:,} in {steps:,} steps of 16 rows of 256 |
-| time | {minutes:g} minutes on two CPU cores |
+| time | {minutes:g} minutes on one CPU core |
 | loss at the end | {loss} nats per weighted token (running mean over about 50 steps; answers weigh 1, questions 0.15, prose 0.5) |
 | optimiser | Muon for the blocks' matrices, AdamW for embeddings and norms |
 | again | `python -m starter_training --corpus FOLDER`; the folder may be left out, then there is no prose |
