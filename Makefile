@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
+VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ReFT Studio needs Python 3.11 or newer: make PYTHON=python3.12")' \
+	&& $(PYTHON) -m venv .venv
+
 .PHONY: run test check browser clean
 
 run: .venv/installed
@@ -17,18 +20,18 @@ check: .venv/tested
 	$(BIN)/lint-imports
 
 .venv/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(VENV)
 	$(PIP) -e .
 	touch $@
 
 .venv/tested: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(VENV)
 	$(PIP) -e '.[test]'
 	touch .venv/installed $@
 
 browser: .venv/tested
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium fonts-noto-color-emoji; \
 	else $(BIN)/playwright install chromium; fi
 
 clean:

@@ -15,7 +15,7 @@ def test_the_readmes_python_runs_as_it_stands(tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "🔢" in done.stdout
+    assert done.stdout.strip() == "['4 plus 4 is 8.', '4 PLUS 4 IS 8.']"
     assert (tmp_path / "my-adapter" / "reft_model.safetensors").is_file()
 
 

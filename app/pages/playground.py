@@ -52,7 +52,7 @@ def build(services: Services) -> None:
             taken = gr.Button("Use the one of the dataset", size="sm", visible=False, elem_id="playground-system-taken")
             with gr.Row():
                 temperature = gr.Slider(0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier")
-                length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens")
+                length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens", elem_id="playground-length")
 
     answers = [base, tuned, note, halt]
     inputs = [run, prompt, strength, system, temperature, length]
@@ -105,10 +105,11 @@ def _answer(
 
 
 def _grown(answers: Iterator[playground.Answers]) -> Iterator[list[Any]]:
+    """Texts as they grow. Note and button are left alone on the way: a late text must not undo what Stop has shown."""
     for found in answers:
-        note = f'<p class="rs-facts">{html.text(found.note)}</p>' if found.note else ""
+        note = f'<p class="rs-facts">{html.text(found.note)}</p>' if found.note else gr.skip()
         base, tuned = (html.answer(text, waiting=not found.done) for text in (found.base, found.tuned))
-        yield [base, tuned, note, gr.update(interactive=not found.done)]
+        yield [base, tuned, note, gr.update(interactive=False) if found.done else gr.skip()]
 
 
 def _halted() -> list[Any]:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from app.samples import find_sample
 from reft_engine import RunSpec, TrainConfig, inspect_file
-from reft_engine.data import dump_examples
+from reft_engine.data import dump_examples, inspect_rows
 from storage import RunStatus, Storage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,18 +79,16 @@ def browser():
         started.close()
 
 
-@pytest.fixture(scope="session")
-def finished(server):
-    """The name of a run that the server's own worker has trained; its answers are emoji."""
+def trained(server, name, examples, **settings):
+    """The name of a run on these examples, once the server's own worker has finished it."""
     storage = Storage(server.data_dir)
-    sample = find_sample("emoji")
-    found = inspect_file(sample.path)
+    source = server.data_dir.parent / "rows.jsonl"
+    source.write_bytes(dump_examples(examples))
     dataset = storage.datasets.create(
-        name="faces", label=sample.file, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows, source=sample.path,
-        examples=dump_examples(found.examples),
+        name=name, label=source.name, shape="pairs", rows=len(examples), usable_rows=len(examples), source=source,
+        examples=dump_examples(examples),
     )  # fmt: skip
-    spec = RunSpec(train=TrainConfig(epochs=sample.epochs, learning_rate=sample.learning_rate, batch_size=sample.batch_size))
-    run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
+    run = storage.runs.create(dataset.id, RunSpec(train=TrainConfig(**settings)).model_dump(mode="json"))
     deadline = time.monotonic() + 300
     while not storage.runs.get(run.id).status.ended:
         assert time.monotonic() < deadline, storage.runs.get(run.id).sentence
@@ -98,6 +96,21 @@ def finished(server):
     assert storage.runs.get(run.id).status is RunStatus.FINISHED
     storage.close()
     return run.name
+
+
+@pytest.fixture(scope="session")
+def finished(server):
+    """A run whose answers are emoji."""
+    sample = find_sample("emoji")
+    settings = {"epochs": sample.epochs, "learning_rate": sample.learning_rate, "batch_size": sample.batch_size}
+    return trained(server, "faces", inspect_file(sample.path).examples, **settings)
+
+
+@pytest.fixture(scope="session")
+def talkative(server):
+    """A run whose answers do not come to an end by themselves."""
+    rows = [{"prompt": f"Sing song {n}.", "answer": "la " * 400} for n in range(12)]
+    return trained(server, "singer", inspect_rows(rows).examples, epochs=24, learning_rate=8e-3, batch_size=4, max_length=400)
 
 
 @pytest.fixture

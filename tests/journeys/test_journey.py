@@ -174,16 +174,22 @@ def test_a_strength_of_zero_is_the_base_model(page, server, finished):
     assert base == tuned
 
 
-def test_an_answer_can_be_stopped(page, server, finished):
+def test_an_answer_can_be_stopped(page, server, talkative):
     page.goto(f"{server.address}/playground")
-    expect(page.locator("#playground-run input")).not_to_have_value("")
-    page.fill("#playground-prompt textarea", "Tell me a long story about a cat.")
+    expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(talkative)))
+    page.get_by_role("button", name="More settings").click()
+    page.fill("#playground-length input[type=number]", "480")
+    page.press("#playground-length input[type=number]", "Tab")
+    page.fill("#playground-prompt textarea", "Sing song 3.")
     page.click("#playground-send")
-    expect(page.locator("#playground-stop")).to_be_enabled()
     page.click("#playground-stop")
-    expect(page.get_by_text(re.compile("Stopped|Both answered"))).to_be_visible()
-    base, _ = ask(page, "What does a dog say?")
-    assert base
+    expect(page.get_by_text("Stopped.", exact=True)).to_be_visible()
+    expect(page.locator("#playground-stop")).to_be_disabled()
+    page.wait_for_timeout(1000)  # whatever was under way has arrived
+    expect(page.get_by_text("Stopped.", exact=True)).to_be_visible()
+    cut = page.inner_text("#answer-tuned").count("la")
+    _, tuned = ask(page, "Sing song 3.")
+    assert cut < tuned.count("la")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
