@@ -74,9 +74,11 @@ def load_base(name: str = STARTER, device: str | None = None) -> Base:
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        revision = None if _is_folder(source) else _pin(source)
+        pinned = {"revision": revision} if revision else {}
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
         model, found = AutoModelForCausalLM.from_pretrained(
-            source, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True
+            source, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True, **pinned
         )
         if missing := sorted(found["missing_keys"]):
             raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
@@ -84,7 +86,6 @@ def load_base(name: str = STARTER, device: str | None = None) -> Base:
     except Exception as error:  # what damaged files make the libraries raise has no common base
         raise ModelLoadError(_reason(name, error)) from error
     model.to(target).eval().requires_grad_(False)
-    revision = getattr(model.config, "_commit_hash", None)
     return Base(model, tokenizer, name, revision, tokenizer.chat_template or PLAIN_TEMPLATE)
 
 
@@ -105,14 +106,41 @@ def _is_folder(name: str) -> bool:
         return False
 
 
+def _pin(name: str) -> str:
+    """The commit that a Hub id stands for now, so that all files are of one revision.
+
+    Raises FileNotFoundError without safetensors weights: transformers would look for somebody's conversion of pickled ones.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    # .../snapshots/COMMIT/config.json
+    revision = Path(hf_hub_download(name, "config.json")).parent.name
+    for file in ("model.safetensors", "model.safetensors.index.json"):
+        try:
+            hf_hub_download(name, file, revision=revision)
+        except LocalEntryNotFoundError:
+            if file.endswith(".json"):
+                raise
+        except EntryNotFoundError:
+            continue
+        else:
+            return revision
+    raise FileNotFoundError("there is no model.safetensors")
+
+
 def _reason(name: str, error: Exception) -> str:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
     text = str(error)
+    if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
+        return f"There is no model {name} on the Hub, or it is private."
     if "trust_remote_code" in text:
         return f"{name} needs program code of its own, which is never run here. Choose another base model."
     if "safetensors" in text:
         return f"{name} has no safetensors weights; other formats can hide programs and are not opened."
-    if "gated" in text or "401" in text:
-        return f"{name} is gated or private: accept its terms on the Hub and log in with a token on this machine."
+    if isinstance(error, GatedRepoError):
+        return f"{name} is gated: accept its terms on the Hub and log in with a token on this machine."
     if "offline" in text.lower() or "connect" in text.lower():
         return f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter."
     return f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}"
