@@ -7,7 +7,6 @@ of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, st
 import hashlib
 import json
 import math
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -20,7 +19,7 @@ from torch import nn
 from reft_engine import checkpoint
 from reft_engine.base_models import Base
 from reft_engine.batching import collate, epoch_batches
-from reft_engine.data import Example, Message
+from reft_engine.data import Example, split
 from reft_engine.encoding import EncodedExample, encode
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.evaluation import mean_loss
@@ -30,7 +29,6 @@ from reft_engine.losses import answer_losses
 from reft_engine.model import ReftModel
 from reft_engine.spec import ReftConfig, TrainConfig
 
-_HELD_OUT_LIMIT = 128
 _SAMPLE_TOKENS = 40
 _CHECKPOINT_SECONDS = 30.0
 
@@ -105,37 +103,6 @@ class TrainResult:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Divide rows into training and held-out rows, by the seed; equal rows, and the answers of one chat, stay on one side.
-
-    At least one row is held out when ``share`` is above 0 and there are four rows or more; at most 128.
-    """
-    groups: dict[_Turns, dict[_Turns, Example]] = {}
-    for example in examples:
-        groups.setdefault(_opening(example), {}).setdefault((example.messages, example.answer), example)
-    if share <= 0 or len(groups) < 4:
-        return list(examples), []
-    keys = list(groups)
-    random.Random(f"{seed}/split").shuffle(keys)
-    wanted = min(max(1, round(share * len(groups))), _HELD_OUT_LIMIT)
-    held = set(keys[:wanted])
-    kept = [example for example in examples if _opening(example) not in held]
-    return kept, [example for key in keys[:wanted] for example in groups[key].values()][:_HELD_OUT_LIMIT]
-
-
-_Turns = tuple[tuple[Message, ...], str]
-
-
-def _opening(example: Example) -> _Turns:
-    """A chat up to its first answer; a later answer's row has that one in its prompt."""
-    asked = False
-    for index, message in enumerate(example.messages):
-        if message.role == "assistant" and asked:
-            return example.messages[:index], message.content
-        asked = asked or message.role == "user"
-    return example.messages, example.answer
 
 
 def encode_all(base: Base, examples: Sequence[Example], max_length: int) -> tuple[list[EncodedExample], list[str]]:

@@ -177,7 +177,7 @@ def estimate(found: Estimate | None, problem: str = "") -> str:
     if problem or found is None:
         return f'<div class="rs-summary"><div class="rs-caption">This run</div>{notice(problem or "Pick a dataset first.", "bad")}</div>'
     rows = [
-        ("Rows to learn from", f"{found.rows - found.held_out:,}"),
+        ("Rows to learn from", f"{found.rows:,}"),
         (term("Held-out rows", "Kept away from training, to measure what was learned rather than memorised."), f"{found.held_out:,}"),
         (term("Steps", "How many times the edit is corrected, each time from one batch of rows."), f"{found.steps:,}"),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from app.errors import StudioError
 from app.samples import all_samples, find_sample
 from app.services import Services
-from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, inspect_file, load_examples
+from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, inspect_file, load_examples, split
 from reft_engine.spec import ReftConfig
 from storage import DatasetRecord
 
@@ -105,22 +105,20 @@ def examples_of(services: Services, dataset_id: str, limit: int | None = None) -
     return load_examples(services.storage.files.examples(dataset_id), limit)
 
 
-def example_counts(services: Services, dataset_id: str) -> tuple[int, int]:
-    """How many examples a dataset holds (a chat with several answers is several), and how many differ from all others."""
+def split_sizes(services: Services, dataset_id: str, share: float, seed: int) -> tuple[int, int]:
+    """How many examples of a dataset would be learned from and how many held out; a chat with several answers is several."""
     services.storage.datasets.get(dataset_id)
     path = services.storage.files.examples(dataset_id)
     try:
-        return _counted(path, path.stat().st_mtime_ns)
+        return _split_sizes(path, path.stat().st_mtime_ns, share, seed)
     except OSError:
         return 0, 0
 
 
 @lru_cache(maxsize=64)
-def _counted(path: Path, _changed: int) -> tuple[int, int]:
-    with path.open("rb") as file:
-        # All of a row but its line number.
-        rows = [hash(row.partition(b'"messages"')[2]) for row in file]
-    return len(rows), len(set(rows))
+def _split_sizes(path: Path, _changed: int, share: float, seed: int) -> tuple[int, int]:
+    kept, held = split(load_examples(path), share, seed)
+    return len(kept), len(held)
 
 
 def delete_dataset(services: Services, dataset_id: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
-from app.handlers.datasets import example_counts
+from app.handlers.datasets import split_sizes
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
@@ -46,7 +46,7 @@ FIELDS = tuple(field.name for field in fields(TrainForm))
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will be; parameters and seconds are None while nobody can know them."""
+    """What a run will be, ``rows`` those it learns from; parameters and seconds are None while nobody can know them."""
 
     rows: int
     held_out: int
@@ -100,18 +100,16 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:
     """What the run will be. Raises ConfigError, StudioError for settings that cannot be."""
     spec = read_form(services.settings, form)
-    rows, different = example_counts(services, dataset_id) if dataset_id else (0, 0)
-    held_out = min(128, max(1, round(different * spec.train.held_out))) if different >= 4 and spec.train.held_out > 0 else 0
-    # Equal rows are held out together.
-    learned = rows - round(held_out * rows / max(different, 1))
+    learned, held_out = split_sizes(services, dataset_id, spec.train.held_out, spec.train.seed) if dataset_id else (0, 0)
     per_step = spec.train.batch_size * spec.train.gradient_accumulation
     steps = spec.train.epochs * -(-learned // per_step)
     base = _described(services, spec.base)
     if base is None:
-        return Estimate(rows, held_out, steps, None, None, None, None, None)
+        return Estimate(learned, held_out, steps, None, None, None, None, None)
     parameters = trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     edited = base["layers"] if spec.reft.layers == "all" else len(spec.reft.layers)
-    return Estimate(rows, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, _seconds(services, spec, steps))
+    seconds = _seconds(services, spec, steps)
+    return Estimate(learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, seconds)
 
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from reft_engine.data.inspection import inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, load_examples
 from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, Message, Problem
+from reft_engine.data.splitting import split
 
 __all__ = [
     "ColumnMapping",
@@ -15,4 +16,5 @@ __all__ = [
     "inspect_file",
     "inspect_rows",
     "load_examples",
+    "split",
 ]

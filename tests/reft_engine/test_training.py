@@ -13,10 +13,11 @@ from safetensors.torch import load_file
 
 from reft_engine import Example, Message, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train, training, verify_adapter
 from reft_engine.batching import epoch_batches
+from reft_engine.data import split
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.files import write_atomic
 from reft_engine.losses import answer_losses
-from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, encode_all, split
+from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, encode_all
 
 EDITS = {
     "loreft": ReftConfig(rank=2, positions="f2+l2"),
@@ -77,7 +78,7 @@ def test_the_answers_of_one_chat_stay_on_one_side():
     assert not {row.messages[0].content for row in kept} & {row.messages[0].content for row in held}
 
 
-@pytest.mark.parametrize(("rows", "share", "count"), [(24, 0.0, 0), (3, 0.5, 0), (4, 0.01, 1), (24, 0.1, 2), (24, 0.9, 22)])
+@pytest.mark.parametrize(("rows", "share", "count"), [(24, 0.0, 0), (3, 0.5, 0), (4, 0.01, 1), (24, 0.1, 2), (24, 0.9, 22), (4, 0.9, 3)])
 def test_the_share_that_is_held_out(examples, rows, share, count):
     kept, held = split(examples[:rows], share, 0)
     assert (len(held), len(kept)) == (count, rows - count)
