@@ -115,12 +115,17 @@ def inspection(found: Inspection) -> str:
     kind = "good" if found.examples and not found.problem_count else "info" if found.examples or found.needs_mapping else "bad"
     parts = [notice(found.sentence, kind)]
     parts += [notice(note, "soft") for note in found.notes]
+    if found.needs_mapping and found.format in ("csv", "tsv"):
+        parts.append(notice("The file's first line is taken as the names of its columns.", "soft"))
     if found.problems:
         items = "".join(f"<li>{text(problem.text, 300)}</li>" for problem in found.problems[:_PROBLEMS])
         more = found.problem_count - _PROBLEMS
         rest = f"<li>and {more:,} more</li>" if more > 0 else ""
         parts.append(f'<details class="rs-problems" open><summary>What cannot be used</summary><ul>{items}{rest}</ul></details>')
     return "".join(parts)
+
+
+_MARKS = "Signs such as &lt;|im_start|&gt; tell the model who is speaking."
 
 
 def preview(rows: Sequence[PreviewRow]) -> str:
@@ -130,15 +135,20 @@ def preview(rows: Sequence[PreviewRow]) -> str:
     tokens = any(row.tokens for row in rows)
     legend = (
         '<div class="rs-legend"><span><i class="tok edited"></i>prompt, edited</span><span><i class="tok"></i>prompt</span>'
-        '<span><i class="tok learned"></i>answer to learn</span></div>'
+        '<span><i class="tok learned"></i>answer to learn</span>'
+        f"<span>{_MARKS if any('<|' in token.text for row in rows for token in row.tokens) else ''}</span></div>"
         if tokens
         else ""
     )
     count = f"The first {len(rows)} rows, as they will be trained" if len(rows) > 1 else "The row, as it will be trained"
-    return f'<div class="rs-preview"><div class="rs-caption">{count}</div>{legend}{"".join(_preview_row(row) for row in rows)}</div>'
+    lines = [row.line for row in rows]
+    # A JSON list may be a single line; then its rows are counted.
+    numbers = range(1, len(lines) + 1) if len(lines) > 1 and len(set(lines)) == 1 else lines
+    body = "".join(_preview_row(row, number) for row, number in zip(rows, numbers, strict=True))
+    return f'<div class="rs-preview"><div class="rs-caption">{count}</div>{legend}{body}</div>'
 
 
-def _preview_row(row: PreviewRow) -> str:
+def _preview_row(row: PreviewRow, number: int) -> str:
     if row.problem:
         body = f'<p class="rs-bad">{text(row.problem)}</p>'
     elif row.tokens:
@@ -147,7 +157,7 @@ def _preview_row(row: PreviewRow) -> str:
         turns = "".join(f"<p><b>{text(message.role)}</b> {text(message.content)}</p>" for message in row.example.messages)
         body = f'{turns}<p class="rs-answer"><b>answer</b> {text(row.example.answer)}</p>'
     cut = '<span class="rs-chip warn">cut to fit</span>' if row.cut else ""
-    return f'<div class="rs-row"><span class="rs-line">{row.line}</span><div>{body}{cut}</div></div>'
+    return f'<div class="rs-row"><span class="rs-line">{number}</span><div>{body}{cut}</div></div>'
 
 
 def _tokens(tokens: Sequence[Token], limit: int = 220) -> str:

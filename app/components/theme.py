@@ -41,6 +41,9 @@ def theme() -> gr.themes.Base:
         button_secondary_background_fill="#ffffff", button_secondary_background_fill_hover="#f0f4f6",
         button_secondary_background_fill_dark="#18232a", button_secondary_background_fill_hover_dark="#203039",
         button_secondary_border_color="#cfd9df", button_secondary_border_color_dark="#31424d",
+        button_cancel_text_color="#b42318", button_cancel_text_color_dark="#ff9d94",
+        button_cancel_border_color="#f3c2c2", button_cancel_border_color_dark="#5f2525",
         button_large_text_weight="600", button_border_width="1px", color_accent_soft="#e3f4f2", color_accent_soft_dark="#12332f",
+        checkbox_border_color="#84949f", checkbox_border_color_dark="#6b7f8c",
         slider_color="#0f766e", slider_color_dark="#14b8a6", link_text_color="#0f766e", link_text_color_dark="#2dd4bf",
     )  # fmt: skip

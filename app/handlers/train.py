@@ -12,7 +12,7 @@ from app.handlers.datasets import split_sizes
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
-from reft_engine.errors import ReftError
+from reft_engine.errors import ConfigError, ReftError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
 from storage import DatasetRecord, RunRecord, RunStatus
 
@@ -42,6 +42,12 @@ class TrainForm:
 
 
 FIELDS = tuple(field.name for field in fields(TrainForm))
+LABELS = {
+    "base": "Base model", "method": "Method", "layers": "Layers", "positions": "Positions", "rank": "Rank", "epochs": "Epochs",
+    "learning_rate": "Learning rate", "batch_size": "Batch size", "held_out": "Held-out share", "max_length": "Longest row",
+    "tied": "Tied", "dropout": "Dropout", "seed": "Seed",
+}  # fmt: skip
+"""What the page calls each field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,18 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
     values = asdict(form)
     base = check_base(settings, str(values.pop("base")))
     reft = {name: values.pop(name) for name in ("method", "rank", "layers", "positions", "tied", "dropout")}
-    return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read(values))
+    try:
+        return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read(values))
+    except ConfigError as error:
+        raise _in_words(error) from None
+
+
+def _in_words(error: ConfigError) -> ConfigError:
+    """The same, with the field called as on the page."""
+    _, generic, rest = str(error).partition(": Input should be ")
+    if not generic or error.field not in LABELS:
+        return error
+    return ConfigError(f"{LABELS[error.field]} must be {rest}", error.field)
 
 
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:

@@ -7,6 +7,7 @@ import gradio as gr
 
 from app.components import html
 from app.components.wiring import EVENT, POLL, guarded
+from app.errors import READABLE
 from app.handlers import datasets
 from app.services import Services
 
@@ -18,8 +19,8 @@ def build(services: Services) -> None:
     gr.HTML(html.header("Data"))
     gr.HTML(html.title("Data", _LINE))
     upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
-    guide = gr.HTML(html.guide())
     found = gr.HTML(elem_id="dataset-found")
+    guide = gr.HTML(html.guide())
     with gr.Row(visible=False) as mapping:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
         answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
@@ -28,14 +29,14 @@ def build(services: Services) -> None:
         save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
     preview = gr.HTML(elem_id="dataset-preview")
     kept = gr.HTML()
-    with gr.Accordion("Remove a dataset", open=False, visible=False) as removing, gr.Row():
+    with gr.Accordion("Remove a dataset", open=False, visible=False) as removing, gr.Row(elem_classes="rs-keeping"):
         chosen = gr.Dropdown(label="Dataset", choices=[], value=None, elem_id="dataset-chosen", scale=3)
         remove = gr.Button("Remove", variant="stop", scale=1, min_width=120)
 
     shown = [found, mapping, prompt, answer, preview, keeping]
     upload.change(guarded(_looked_at, services), upload, [guide, *shown, name], **{**EVENT, "show_progress": "minimal"})
     gr.on([prompt.input, answer.input], guarded(_mapped, services), [upload, prompt, answer], [found, preview, keeping], **EVENT)
-    save.click(guarded(_save, services), [upload, name, prompt, answer], **EVENT, concurrency_limit=2).success(
+    save.click(guarded(_save, services), [upload, name, prompt, answer], **EVENT, concurrency_limit=1).success(
         js="() => { window.location.href = 'train' }", **EVENT
     )
     lists = [kept, chosen, removing]
@@ -44,10 +45,15 @@ def build(services: Services) -> None:
 
 
 def _looked_at(services: Services, path: str | None) -> list[Any]:
+    nothing = gr.update(choices=[], value=None)
     if not path:
-        nothing = gr.update(choices=[], value=None)
         return [gr.update(visible=True), "", gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
-    inspection = datasets.inspect_upload(path)
+    try:
+        inspection = datasets.inspect_upload(path)
+    except READABLE as error:
+        # The sentence stays beside the file, above what a file can look like.
+        refused = html.notice(str(error), "bad")
+        return [gr.update(visible=True), refused, gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
     columns = list(inspection.columns)
     rows = datasets.preview(services, inspection.examples)
     return [

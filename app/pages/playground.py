@@ -47,9 +47,9 @@ def build(services: Services) -> None:
                 gr.HTML('<div class="rs-pane-title">Tuned</div>')
                 tuned = gr.HTML(html.answer(""), elem_id="answer-tuned")
         note = gr.HTML()
-        with gr.Accordion("More settings", open=False):
+        taken = gr.Button("Say the dataset's system message first", size="sm", scale=0, visible=False, elem_id="playground-system-taken")
+        with gr.Accordion("More settings", open=False) as more:
             system = gr.Textbox("", label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6)
-            taken = gr.Button("Use the one of the dataset", size="sm", visible=False, elem_id="playground-system-taken")
             with gr.Row():
                 temperature = gr.Slider(0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier")
                 length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens", elem_id="playground-length")
@@ -60,7 +60,7 @@ def build(services: Services) -> None:
         [gr.context.Context.root_block.load], guarded(_opened, services), None, [nothing, filled, run, taken, *chips], **POLL
     )  # fmt: skip
     run.input(guarded(_picked, services), run, [taken, *chips], **POLL)
-    taken.click(guarded(playground.system_message, services), run, system, **POLL)
+    taken.click(guarded(_system_taken, services), run, [system, more], **POLL)
     ask = guarded(_answer, services)
     started = [gr.on([send.click, prompt.submit], ask, inputs, answers, **EVENT, concurrency_limit=8)]
     for chip in chips:
@@ -82,6 +82,10 @@ def _opened(services: Services, request: gr.Request) -> list[Any]:
 
 def _picked(services: Services, run_id: str | None) -> list[Any]:
     return [gr.update(visible=bool(playground.system_message(services, run_id))), *_chips(playground.suggestions(services, run_id))]
+
+
+def _system_taken(services: Services, run_id: str | None) -> list[Any]:
+    return [playground.system_message(services, run_id), gr.update(open=True)]
 
 
 def _chips(prompts: list[str]) -> list[Any]:

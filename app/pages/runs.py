@@ -1,5 +1,6 @@
 """Runs: watch one learn, stop it, continue it, take its result away."""
 
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,8 @@ from storage import NotFoundError, RunRecord
 _LINE = "Runs go on in the background. Close the tab if you like; they will be here when you come back."
 _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
 _NOTHING = [gr.skip()] * 9
+_GONE = "The run of this address is not here; it may have been deleted."
+_LABEL_LIMIT = 48
 
 
 def build(services: Services) -> None:
@@ -44,7 +47,7 @@ def build(services: Services) -> None:
                 with gr.Column(min_width=280):
                     events = gr.HTML()
             delete = gr.Button("Delete this run", elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
-            with gr.Row(visible=False) as sure:
+            with gr.Row(visible=False, elem_classes="rs-keeping") as sure:
                 gr.HTML('<p class="rs-facts">It is removed with its result, for good.</p>')
                 keep = gr.Button("Keep it", size="sm", min_width=100)
                 gone = gr.Button("Delete", size="sm", variant="stop", min_width=100, elem_id="run-delete-sure")
@@ -56,15 +59,19 @@ def build(services: Services) -> None:
     gr.on([gr.context.Context.root_block.load], guarded(_opened, services), None, [*lists, *detail], **POLL)
     timer.tick(guarded(_ticked, services), [chosen, seen], [chosen, *detail], **POLL, trigger_mode="once")
     chosen.input(guarded(_shown, services), chosen, detail, **POLL)
-    stop.click(guarded(_act, services, "stop"), chosen, detail, **EVENT)
-    resume.click(guarded(_act, services, "resume"), chosen, detail, **EVENT)
+    stop.click(guarded(_act, services, "stop"), chosen, [chosen, *detail], **EVENT)
+    resume.click(guarded(_act, services, "resume"), chosen, [chosen, *detail], **EVENT)
     delete.click(lambda: gr.update(visible=True), None, sure, **POLL)
     keep.click(lambda: gr.update(visible=False), None, sure, **POLL)
     gone.click(guarded(_delete, services), chosen, [sure, *lists, *detail], **EVENT)
 
 
 def _choices(found: list[RunRecord]) -> list[tuple[str, str]]:
-    return [(f"{run.name} · {html.status_word(run)}", run.id) for run in found]
+    return [(f"{_short(run.name)} · {html.status_word(run)}", run.id) for run in found]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LABEL_LIMIT else f"{name[: _LABEL_LIMIT - 1]}…"
 
 
 def _opened(services: Services, request: gr.Request) -> list[Any]:
@@ -85,9 +92,8 @@ def _lists_and_detail(services: Services, wanted: str | None = None) -> list[Any
             None,
         ]
     chosen = wanted if any(run.id == wanted for run in found) else found[0].id
-    return [
-        gr.update(visible=False), gr.update(visible=True), gr.update(choices=_choices(found), value=chosen), *_shown(services, chosen)
-    ]  # fmt: skip
+    gone = gr.update(value=html.notice(_GONE), visible=True) if wanted and wanted != chosen else gr.update(visible=False)
+    return [gone, gr.update(visible=True), gr.update(choices=_choices(found), value=chosen), *_shown(services, chosen)]
 
 
 def _shown(services: Services, run_id: str | None) -> list[Any]:
@@ -105,7 +111,7 @@ def _shown(services: Services, run_id: str | None) -> list[Any]:
         html.facts(run),
         html.events(view.events),
         gr.update(visible=view.stoppable),
-        gr.update(visible=view.resumable),
+        gr.update(visible=view.resumable, value="Continue" if run.step else "Start again"),
         gr.update(visible=view.downloadable, link=f"playground?run={run.id}"),
         gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
         gr.update(visible=view.deletable),
@@ -130,10 +136,11 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> l
 def _act(services: Services, what: str, run_id: str | None) -> list[Any]:
     if run_id:
         (runs.stop if what == "stop" else runs.resume)(services, run_id)
-    return _shown(services, run_id)
+    return [gr.update(choices=_choices(runs.newest(services))), *_shown(services, run_id)]
 
 
 def _delete(services: Services, run_id: str | None) -> list[Any]:
     if run_id:
-        runs.delete(services, run_id)
+        with suppress(NotFoundError):  # another tab was faster
+            runs.delete(services, run_id)
     return [gr.update(visible=False), *_lists_and_detail(services)]

@@ -12,6 +12,7 @@ from app.handlers import train
 from app.services import Services
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
+_NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
 _METHODS = [("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft")]
 _POSITIONS = [
     ("First 7, last 7 (f7+l7)", "f7+l7"), ("First 3, last 3 (f3+l3)", "f3+l3"), ("First and last (f1+l1)", "f1+l1"),
@@ -40,7 +41,9 @@ def build(services: Services) -> None:
         [form, nothing, page_key, dataset, *inputs, summary], **POLL,
     )  # fmt: skip
     dataset.input(guarded(_picked, services), dataset, [*inputs, summary], **EVENT)
-    gr.on([field.input for field in inputs], look, [dataset, *inputs], [summary, start], **EVENT, trigger_mode="always_last")
+    # A text that is pasted is in the box only after its input event; its change event comes later.
+    edited = [*(field.input for field in inputs), fields["layers"].change]
+    gr.on(edited, look, [dataset, *inputs], [summary, start], **EVENT, trigger_mode="always_last")
     start.click(guarded(_start, services), [dataset, page_key, name, *inputs], made, **EVENT, trigger_mode="once").success(
         None, made, None, js="(id) => { window.location.href = 'runs?run=' + encodeURIComponent(id) }", **EVENT
     )
@@ -53,47 +56,50 @@ def _fields(services: Services) -> dict[str, Any]:
     with gr.Group():
         found["dataset"] = gr.Dropdown(label="Dataset", info="The examples to learn from", choices=[], elem_id="train-dataset")
         found["base"] = gr.Dropdown(
-            label="Base model", info=f"Stays as it is; only the edit is trained{'. Or a Hub id: owner/model' if anything else ''}",
+            label="Base model",
+            info=f"The starter knows simple English sentences only{'; for more, type a Hub id: owner/model' if anything else ''}",
             choices=models, value=train.STARTER, allow_custom_value=anything, elem_id="train-base-model",
         )  # fmt: skip
     with gr.Group():
         found["method"] = gr.Radio(
-            _METHODS, value="loreft", label="Method", info="How hidden states are corrected; LoReFT does it in a small subspace",
+            _METHODS, value="loreft", label="Method", info="How the correction is computed; leave it when in doubt",
             elem_id="train-method",
         )  # fmt: skip
         with gr.Row():
-            found["layers"] = gr.Textbox("all", label="Layers", info="all, or some: 0;2;4 or 1-3", max_length=500, elem_id="train-layers",
-                                         min_width=220)  # fmt: skip
+            found["layers"] = gr.Textbox(
+                "all", label="Layers", info="Where in the model: all, or 0;2;4 or 1-3", max_length=500, elem_id="train-layers",
+                min_width=220,
+            )  # fmt: skip
             found["positions"] = gr.Dropdown(
-                _POSITIONS, value="f7+l7", label="Positions", info="Prompt tokens that are edited", allow_custom_value=True,
-                elem_id="train-positions", min_width=220,
+                _POSITIONS, value="f7+l7", label="Positions", info="Pieces (tokens) of the prompt that are edited",
+                allow_custom_value=True, elem_id="train-positions", min_width=220,
             )  # fmt: skip
         with gr.Row():
-            found["rank"] = gr.Number(4, label="Rank", info="Larger learns more, from more rows", precision=0, minimum=1,
+            found["rank"] = gr.Number(4, label="Rank", info="Larger learns more, from more rows", precision=0,
                                       elem_id="train-rank")  # fmt: skip
-            found["epochs"] = gr.Number(3, label="Epochs", info="Passes over all rows", precision=0, minimum=1,
+            found["epochs"] = gr.Number(3, label="Epochs", info="Passes over all rows", precision=0,
                                         elem_id="train-epochs")  # fmt: skip
     with gr.Accordion("More settings", open=False):
         with gr.Row():
             found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4)
-            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0, minimum=1)
+            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0)
         with gr.Row():
-            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with", minimum=0, maximum=0.9,
+            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with",
                                           step=0.05)  # fmt: skip
-            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0, minimum=8)
+            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0)
         with gr.Row():
-            found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns", minimum=0,
-                                         maximum=0.95, step=0.05)  # fmt: skip
-            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0, minimum=0)
+            found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns",
+                                         step=0.05)  # fmt: skip
+            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0)
         found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own")
     return found
 
 
 def _form(values: tuple[Any, ...]) -> train.TrainForm:
     given = dict(zip(train.FIELDS, values, strict=True))
-    empty = [name.replace("_", " ") for name, value in given.items() if value is None or value == ""]
+    empty = [train.LABELS[name] for name, value in given.items() if value is None or value == ""]
     if empty:
-        raise StudioError(f"Fill in {empty[0]} first.")
+        raise StudioError(f"{empty[0]} is empty; fill it in first.")
     return train.TrainForm(**given)
 
 
@@ -117,7 +123,7 @@ def _opened(services: Services) -> list[Any]:
     newest = found[0] if found else None
     form = train.suggested(newest)
     choices = [(f"{dataset.name} · {dataset.usable_rows:,} rows", dataset.id) for dataset in found]
-    missing = html.empty("There is no dataset yet.", "data", "Upload a file") if not found else ""
+    missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
     return [
         gr.update(visible=bool(found)), gr.update(value=missing, visible=not found), token_hex(16),
         gr.update(choices=choices, value=newest.id if newest else None), *_values(form),
