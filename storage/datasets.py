@@ -92,8 +92,8 @@ class DatasetStore:
         """Remove it. Raises StorageError while a run was made from it."""
         with self._database.transaction() as session:
             row = _find(session, dataset_id)
-            if session.scalars(select(Run.id).where(Run.dataset_id == dataset_id)).first():
-                raise StorageError("A run was made from this dataset; delete the run first.")
+            if name := session.scalars(select(Run.name).where(Run.dataset_id == dataset_id)).first():
+                raise StorageError(f"The run {name} was made from this dataset; delete the run first.")
             session.delete(row)
         remove_tree(self._files.dataset_folder(dataset_id))
 

@@ -1,12 +1,13 @@
 """Pieces of HTML. Whatever comes from a person, a file or a model goes through `text` and is shown, never interpreted."""
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.runs import RunView
-from app.handlers.train import Estimate
+from app.handlers.train import STARTER, Estimate
 from app.samples import Sample
 from reft_engine.data import Inspection
 from storage import DatasetRecord, EventRecord, RunRecord, RunStatus, SampleRecord
@@ -14,6 +15,7 @@ from storage import DatasetRecord, EventRecord, RunRecord, RunStatus, SampleReco
 PAGES = (("./", "Home"), ("data", "Data"), ("train", "Train"), ("runs", "Runs"), ("playground", "Playground"))
 _SHOWN_TEXT = 600
 _PROBLEMS = 8
+_GARBLED_FROM = 1.0
 
 
 def text(value: object, limit: int = _SHOWN_TEXT) -> str:
@@ -265,7 +267,18 @@ def _figures(found: RunView) -> str:
         words = f"{min(better, 0.99):.0%} lower than the base model" if better > 0.005 else "no better than the base model yet"
         cells += [(_HELD_OUT, found.held_out, words), ("Base model", found.held_out_base, "held-out loss, untouched")]
     shown = (f"<div><span>{name}</span><b>{value:.3f}</b><small>{words}</small></div>" for name, value, words in cells)
-    return f'<div class="rs-figures">{"".join(shown)}</div>'
+    return f'<div class="rs-figures">{"".join(shown)}</div>{_verdict(found)}'
+
+
+def _verdict(found: RunView) -> str:
+    """What an ended run's held-out loss means for answers: exp(-loss) is the mean (geometric) chance of the right token."""
+    if found.held_out is None or not found.run.status.ended:
+        return ""
+    chance = f"On rows it did not learn from, the right next piece of an answer gets a chance of {math.exp(-found.held_out):.0%} on average"
+    if found.held_out < _GARBLED_FROM:
+        return f'<p class="rs-facts">{chance}.</p>'
+    larger = " The starter knows simple English only; a larger base model helps most." if found.run.base == STARTER else ""
+    return notice(f"{chance}, so new answers will often be wrong or garbled. More rows or more epochs may help.{larger}", "soft")
 
 
 def sample(found: SampleRecord | None) -> str:

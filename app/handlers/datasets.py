@@ -124,13 +124,13 @@ def examples_of(services: Services, dataset_id: str, limit: int | None = None) -
 
 
 def split_sizes(services: Services, dataset_id: str, share: float, seed: int) -> tuple[int, int]:
-    """How many examples of a dataset would be learned from and how many held out; a chat with several answers is several."""
+    """How many examples of a dataset would be learned from and how many held out; a chat with several answers is several.
+
+    Raises NotFoundError, DataError.
+    """
     services.storage.datasets.get(dataset_id)
     path = services.storage.files.examples(dataset_id)
-    try:
-        return _split_sizes(path, path.stat().st_mtime_ns, share, seed)
-    except OSError:
-        return 0, 0
+    return _split_sizes(path, path.stat().st_mtime_ns if path.is_file() else 0, share, seed)
 
 
 @lru_cache(maxsize=64)

@@ -112,7 +112,7 @@ def stop(services: Services, run_id: str) -> RunRecord:
 def resume(services: Services, run_id: str) -> RunRecord:
     """Continue a run that ended early; one that goes on already, by another tab, is left alone."""
     run = services.storage.runs.get(run_id)
-    return run if run.status.active else services.storage.runs.resume(run_id)
+    return run if run.status.active or run.status is RunStatus.QUEUED else services.storage.runs.resume(run_id)
 
 
 def delete(services: Services, run_id: str) -> None:

@@ -126,11 +126,18 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> l
     try:
         detail = _shown(services, run_id)
     except NotFoundError:
-        return [gr.skip()] * 12
+        return _vanished(services)
     if detail[-1] == seen:
         return [gr.skip()] * 12
     chosen = gr.update(choices=_choices(runs.newest(services))) if detail[-1][2] != seen[2] else gr.skip()
     return [chosen, *detail]
+
+
+def _vanished(services: Services) -> list[Any]:
+    """Another tab has deleted the run: what is shown of it goes."""
+    left = gr.update(choices=_choices(runs.newest(services)), value=None)
+    hidden = gr.update(visible=False)
+    return [left, html.notice("This run has been deleted."), hidden, "", "", "", *[hidden] * 5, None]
 
 
 def _act(services: Services, what: str, run_id: str | None) -> list[Any]:

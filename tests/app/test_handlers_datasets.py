@@ -8,11 +8,11 @@ from app.handlers import datasets, train
 from app.handlers.datasets import (
     PREVIEW_ROWS,
     delete_dataset,
-    example_counts,
     examples_of,
     inspect_upload,
     preview,
     save_upload,
+    split_sizes,
     use_sample,
 )
 from app.samples import all_samples
@@ -89,7 +89,14 @@ def test_an_upload_is_kept_with_its_source_and_its_rows(services, table_file, ro
     assert (services.storage.files.dataset_folder(kept.id) / "source").read_bytes() == table_file.read_bytes()
     assert [(example.messages[0].content, example.answer) for example in examples_of(services, kept.id)] == rows
     assert len(examples_of(services, kept.id, 3)) == 3
-    assert example_counts(services, kept.id) == (24, 24)
+    assert split_sizes(services, kept.id, 0.0, 42) == (24, 0)
+
+
+def test_the_same_rows_under_the_same_name_are_kept_once(services, table_file):
+    first = save_upload(services, str(table_file), label="rows.csv", name="Mine")
+    assert save_upload(services, str(table_file), label="rows.csv", name="Mine").id == first.id
+    assert save_upload(services, str(table_file), label="rows.csv", name="Other").id != first.id
+    assert len(folders(services)) == 2
 
 
 def test_a_hostile_file_name_is_a_label_and_nothing_else(services, table_file):
@@ -162,7 +169,7 @@ def test_every_sample_can_be_used_whole(services):
     for sample in all_samples():
         kept = use_sample(services, sample.key)
         assert kept.sample == sample.key and kept.usable_rows == kept.rows > 0
-        assert example_counts(services, kept.id)[0] == len(examples_of(services, kept.id))
+        assert sum(split_sizes(services, kept.id, 0.0, 42)) == len(examples_of(services, kept.id))
 
 
 def test_an_unknown_sample_is_refused(services):
@@ -175,7 +182,7 @@ def test_a_chat_with_several_answers_counts_as_several(services, tmp_path):
     path = tmp_path / "chat.jsonl"
     path.write_text(json.dumps({"messages": turns}) + "\n")
     kept = save_upload(services, str(path), label="chat.jsonl")
-    assert (kept.rows, example_counts(services, kept.id)) == (1, (3, 3))
+    assert (kept.rows, split_sizes(services, kept.id, 0.0, 42)) == (1, (3, 0))
 
 
 def test_a_dataset_that_a_run_was_made_from_stays_until_the_run_is_deleted(services, dataset):
@@ -190,7 +197,7 @@ def test_a_dataset_that_a_run_was_made_from_stays_until_the_run_is_deleted(servi
 
 @pytest.mark.parametrize("dataset_id", ["nothing", "", "../uploads", "a" * 5000])
 def test_an_unknown_dataset_is_not_found(services, dataset_id):
-    for ask in (delete_dataset, examples_of, example_counts):
+    for ask in (delete_dataset, examples_of, lambda services, key: split_sizes(services, key, 0.1, 42)):
         with pytest.raises(NotFoundError):
             ask(services, dataset_id)
 
@@ -199,7 +206,8 @@ def test_a_dataset_whose_file_is_gone_says_so(services, dataset):
     services.storage.files.examples(dataset.id).unlink()
     with pytest.raises(DataError, match="Upload it again"):
         examples_of(services, dataset.id)
-    assert example_counts(services, dataset.id) == (0, 0)
+    with pytest.raises(DataError, match="Upload it again"):
+        split_sizes(services, dataset.id, 0.1, 42)
 
 
 def test_an_upload_is_only_read(services, table_file):
