@@ -11,7 +11,8 @@ from storage import RunRecord, RunStatus
 
 def ended(held_out, base="starter", status=RunStatus.FINISHED):
     run = RunRecord(
-        id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", base=base, spec=RunSpec().model_dump(mode="json"), status=status,
+        id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", base=base, spec=RunSpec().model_dump(mode="json"),
+        status=status,
         sentence="Finished.", error=None, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, created_at=datetime.now(UTC),
         started_at=None, finished_at=None,
     )  # fmt: skip
