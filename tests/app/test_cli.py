@@ -231,7 +231,7 @@ def refused(capfd, monkeypatch):
         "--positions f0", "--positions first", "--positions f1+", "--rank 0", "--rank -1", "--rank four", "--rank 99999", "--rank 161",
         f"--rank {'9' * 6000}", "--lr nan", "--lr inf", "--lr 0", "--lr -1", "--lr 1e-", "--epochs 0", "--epochs 1e3", "--batch-size 0",
         "--seed -1", f"--seed {10**30}", "--layers 9", "--layers a", "--layers 3-1", "--method magic", "--held-out nan", "--held-out 1",
-        "--held-out 0.9", "--max-length 1", "--max-length 8", "--dropout 1", "--base nobody/nothing", "--base ../x", "--base /etc",
+        "--held-out 1.0", "--max-length 1", "--max-length 8", "--dropout 1", "--base nobody/nothing", "--base ../x", "--base /etc",
         "--base https://example.org/m", f"--base {'a' * 10_000}", "--base a/b/c", "--prompt-column nope --answer-column answer",
         "--prompt-column prompt --answer-column prompt", "--what", "--tied yes",
     ],
