@@ -12,10 +12,14 @@ import gradio as gr
 from app.errors import NEUTRAL, READABLE
 
 _log = logging.getLogger("reft_studio.pages")
-EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-"""Of every event: not listed as an API (which protects nothing; handlers check), no veil over what is being read."""
-POLL: dict[str, Any] = {**EVENT, "queue": False}
-"""Of events that only look: they need not wait behind those that work."""
+EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+"""Of every event: not listed as an API (which protects nothing; handlers check), no veil over what is being read.
+
+Outside Gradio's queue, whose stream to the page is closed when nothing is pending: an event that a person causes at that
+moment is carried out, and its result never reaches the page.
+"""
+QUEUED: dict[str, Any] = {**EVENT, "queue": True}
+"""Of events that stream, or that must not overlap."""
 
 
 def _told(error: Exception) -> gr.Error:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
-from app.components.wiring import EVENT, POLL, guarded
+from app.components.wiring import EVENT, QUEUED, guarded
 from app.errors import READABLE
 from app.handlers import datasets
 from app.services import Services
@@ -36,12 +36,12 @@ def build(services: Services) -> None:
     shown = [found, mapping, prompt, answer, preview, keeping]
     upload.change(guarded(_looked_at, services), upload, [guide, *shown, name], **{**EVENT, "show_progress": "minimal"})
     gr.on([prompt.input, answer.input], guarded(_mapped, services), [upload, prompt, answer], [found, preview, keeping], **EVENT)
-    save.click(guarded(_save, services), [upload, name, prompt, answer], **EVENT, concurrency_limit=1).success(
+    save.click(guarded(_save, services), [upload, name, prompt, answer], **QUEUED, concurrency_limit=1).success(
         js="() => { window.location.href = 'train' }", **EVENT
     )
     lists = [kept, chosen, removing]
     remove.click(guarded(_remove, services), chosen, lists, **EVENT)
-    gr.on([gr.context.Context.root_block.load], guarded(_lists, services), None, lists, **POLL)
+    gr.on([gr.context.Context.root_block.load], guarded(_lists, services), None, lists, **EVENT)
 
 
 def _looked_at(services: Services, path: str | None) -> list[Any]:

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from app.components import diagram, html
-from app.components.wiring import EVENT, POLL, guarded
+from app.components.wiring import EVENT, guarded
 from app.handlers import datasets, runs
 from app.samples import Sample, all_samples
 from app.services import Services
@@ -33,7 +33,7 @@ def build(services: Services) -> None:
     with gr.Row():
         gr.Button("Upload a file", link="data", link_target="_self", elem_id="home-upload", scale=0, min_width=180)
     recent = gr.HTML()
-    gr.on([gr.context.Context.root_block.load], guarded(_recent, services), None, recent, **POLL)
+    gr.on([gr.context.Context.root_block.load], guarded(_recent, services), None, recent, **EVENT)
 
 
 def _card(services: Services, sample: Sample) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
-from app.components.wiring import EVENT, POLL, guarded
+from app.components.wiring import EVENT, QUEUED, guarded
 from app.errors import READABLE
 from app.handlers import playground
 from app.services import Services
@@ -57,15 +57,15 @@ def build(services: Services) -> None:
     answers = [base, tuned, note, halt]
     inputs = [run, prompt, strength, system, temperature, length]
     gr.on(
-        [gr.context.Context.root_block.load], guarded(_opened, services), None, [nothing, filled, run, taken, *chips], **POLL
+        [gr.context.Context.root_block.load], guarded(_opened, services), None, [nothing, filled, run, taken, *chips], **EVENT
     )  # fmt: skip
-    run.input(guarded(_picked, services), run, [taken, *chips], **POLL)
-    taken.click(guarded(_system_taken, services), run, [system, more], **POLL)
+    run.input(guarded(_picked, services), run, [taken, *chips], **EVENT)
+    taken.click(guarded(_system_taken, services), run, [system, more], **EVENT)
     ask = guarded(_answer, services)
-    started = [gr.on([send.click, prompt.submit], ask, inputs, answers, **EVENT, concurrency_limit=8)]
+    started = [gr.on([send.click, prompt.submit], ask, inputs, answers, **QUEUED, concurrency_limit=8)]
     for chip in chips:
-        started.append(chip.click(lambda text: text, chip, prompt, **POLL).then(ask, inputs, answers, **EVENT, concurrency_limit=8))
-    halt.click(_halted, None, [note, halt], cancels=started, **POLL)
+        started.append(chip.click(lambda text: text, chip, prompt, **EVENT).then(ask, inputs, answers, **QUEUED, concurrency_limit=8))
+    halt.click(_halted, None, [note, halt], cancels=started, **EVENT)
 
 
 def _opened(services: Services, request: gr.Request) -> list[Any]:

@@ -7,7 +7,7 @@ import gradio as gr
 import pandas as pd
 
 from app.components import html
-from app.components.wiring import EVENT, POLL, guarded
+from app.components.wiring import EVENT, guarded
 from app.handlers import runs
 from app.services import Services
 from storage import NotFoundError, RunRecord
@@ -56,13 +56,13 @@ def build(services: Services) -> None:
     shown = [status, chart, sample, facts, events, stop, resume, talk, download]
     detail = [*shown, delete, seen]
     lists = [nothing, filled, chosen]
-    gr.on([gr.context.Context.root_block.load], guarded(_opened, services), None, [*lists, *detail], **POLL)
-    timer.tick(guarded(_ticked, services), [chosen, seen], [chosen, *detail], **POLL, trigger_mode="once")
-    chosen.input(guarded(_shown, services), chosen, detail, **POLL)
+    gr.on([gr.context.Context.root_block.load], guarded(_opened, services), None, [*lists, *detail], **EVENT)
+    timer.tick(guarded(_ticked, services), [chosen, seen], [chosen, *detail], **EVENT, trigger_mode="once")
+    chosen.input(guarded(_shown, services), chosen, detail, **EVENT)
     stop.click(guarded(_act, services, "stop"), chosen, [chosen, *detail], **EVENT)
     resume.click(guarded(_act, services, "resume"), chosen, [chosen, *detail], **EVENT)
-    delete.click(lambda: gr.update(visible=True), None, sure, **POLL)
-    keep.click(lambda: gr.update(visible=False), None, sure, **POLL)
+    delete.click(lambda: gr.update(visible=True), None, sure, **EVENT)
+    keep.click(lambda: gr.update(visible=False), None, sure, **EVENT)
     gone.click(guarded(_delete, services), chosen, [sure, *lists, *detail], **EVENT)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
-from app.components.wiring import EVENT, POLL, guarded
+from app.components.wiring import EVENT, guarded
 from app.errors import READABLE, StudioError
 from app.handlers import train
 from app.services import Services
@@ -38,7 +38,7 @@ def build(services: Services) -> None:
     look = guarded(_summary, services)
     gr.on(
         [gr.context.Context.root_block.load], guarded(_opened, services), None,
-        [form, nothing, page_key, dataset, *inputs, summary], **POLL,
+        [form, nothing, page_key, dataset, *inputs, summary], **EVENT,
     )  # fmt: skip
     dataset.input(guarded(_picked, services), dataset, [*inputs, summary], **EVENT)
     # A text that is pasted is in the box only after its input event; its change event comes later.

@@ -4,6 +4,7 @@ import pytest
 
 from app.components import html
 from app.handlers.runs import RunView
+from app.pages import build
 from app.pages.runs import _vanished
 from reft_engine.spec import RunSpec
 from storage import RunRecord, RunStatus
@@ -44,3 +45,8 @@ def test_a_run_that_another_tab_deleted_leaves_the_page(services):
     assert left["value"] is None and left["choices"] == []
     assert "has been deleted" in status
     assert len(rest) == 10 and rest[-1] is None
+
+
+def test_only_answers_and_saving_go_through_gradios_queue(services):
+    queued = {event.name for event in build(services).fns.values() if event.queue is not False and event.fn is not None}
+    assert queued == {"_answer", "_save"}, "the queue's stream may close while another event is under way, and its result is lost"
