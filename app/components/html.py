@@ -274,7 +274,9 @@ def _verdict(found: RunView) -> str:
     """What an ended run's held-out loss means for answers: exp(-loss) is the mean (geometric) chance of the right token."""
     if found.held_out is None or not found.run.status.ended:
         return ""
-    chance = f"On rows it did not learn from, the right next piece of an answer gets a chance of {math.exp(-found.held_out):.0%} on average"
+    share = math.exp(-found.held_out)
+    words = "over 99%" if share > 0.99 else f"{share:.0%}"
+    chance = f"On rows it did not learn from, the right next piece of an answer gets a chance of {words} on average"
     if found.held_out < _GARBLED_FROM:
         return f'<p class="rs-facts">{chance}.</p>'
     larger = " The starter knows simple English only; a larger base model helps most." if found.run.base == STARTER else ""

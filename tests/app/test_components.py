@@ -23,6 +23,7 @@ def ended(held_out, base="starter", status=RunStatus.FINISHED):
 def test_a_good_run_says_how_sure_it_is():
     shown = html.run_status(ended(0.05))
     assert "a chance of 95% on average" in shown and "garbled" not in shown
+    assert "a chance of over 99%" in html.run_status(ended(0.002))
 
 
 @pytest.mark.parametrize(("base", "advised"), [("starter", True), ("owner/model", False)])
