@@ -15,8 +15,7 @@ _log = logging.getLogger("reft_studio.pages")
 EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 """Of every event: not listed as an API (which protects nothing; handlers check), no veil over what is being read.
 
-Outside Gradio's queue, whose stream to the page is closed when nothing is pending: an event that a person causes at that
-moment is carried out, and its result never reaches the page.
+Outside Gradio's queue, whose stream to the page closes when nothing is pending; see docs/decisions.md.
 """
 QUEUED: dict[str, Any] = {**EVENT, "queue": True}
 """Of events that stream, or that must not overlap."""
