@@ -18,10 +18,15 @@ _PROBLEMS = 8
 _GARBLED_FROM = 1.0
 
 
+def short(value: object, limit: int) -> str:
+    """Text, cut where it is too long; not for HTML."""
+    shown = str(value)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
 def text(value: object, limit: int = _SHOWN_TEXT) -> str:
     """Text from anywhere, made harmless and short."""
-    shown = str(value)
-    return escape(shown if len(shown) <= limit else shown[: limit - 1] + "…", quote=True)
+    return escape(short(value, limit), quote=True)
 
 
 def term(word: str, meaning: str) -> str:

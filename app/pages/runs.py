@@ -67,11 +67,7 @@ def build(services: Services) -> None:
 
 
 def _choices(found: list[RunRecord]) -> list[tuple[str, str]]:
-    return [(f"{_short(run.name)} · {html.status_word(run)}", run.id) for run in found]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LABEL_LIMIT else f"{name[: _LABEL_LIMIT - 1]}…"
+    return [(f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}", run.id) for run in found]
 
 
 def _opened(services: Services, request: gr.Request) -> list[Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import uvicorn
 from transformers.utils import logging
 
@@ -23,15 +22,6 @@ from storage import DatasetRecord, RunRecord, RunStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 ANIMALS = "cat dog cow owl hen pig".split()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Threads only cost time on a model this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,15 +13,6 @@ from reft_engine import Base, Example, Message, ReftConfig, ReftModel, load_base
 VOCABULARY = 97
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Threads only cost time on models this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def _llama(seed: int = 0, **settings: Any) -> LlamaForCausalLM:
     torch.manual_seed(seed)
     shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
