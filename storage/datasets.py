@@ -11,7 +11,7 @@ from storage.database import Database
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree, write_atomic
 from storage.records import DatasetRecord
-from storage.tables import Dataset, Run
+from storage.tables import Dataset, Run, now
 
 NAME_LIMIT = 200
 
@@ -32,7 +32,10 @@ class DatasetStore:
         self, *, name: str, label: str, shape: str, rows: int, usable_rows: int, source: Path, examples: bytes,
         mapping: dict[str, str] | None = None, sample: str | None = None,
     ) -> DatasetRecord:  # fmt: skip
-        """Keep a dataset: a copy of its source file and its normalised rows (JSON Lines); a ``sample`` is kept once."""
+        """Keep a dataset: a copy of its source file and its normalised rows (JSON Lines).
+
+        A ``sample`` is kept once, and so are the same rows under the same name: the earlier one becomes the newest.
+        """
         dataset_id = secrets.token_hex(6)
         folder = self._files.dataset_folder(dataset_id)
         try:
@@ -43,8 +46,9 @@ class DatasetStore:
                           usable_rows=usable_rows, mapping=mapping, sample=sample,
                           size_bytes=sum(path.stat().st_size for path in folder.iterdir()))  # fmt: skip
             with self._database.transaction() as session:
-                earlier = session.scalars(select(Dataset).where(Dataset.sample == sample)).first() if sample else None
-                if earlier is None:
+                if earlier := self._earlier(session, row, examples):
+                    earlier.created_at = now()
+                else:
                     session.add(row)
         except OSError as error:
             remove_tree(folder)
@@ -55,6 +59,19 @@ class DatasetStore:
         if earlier:
             remove_tree(folder)
         return _record(earlier or row)
+
+    def _earlier(self, session: Session, row: Dataset, examples: bytes) -> Dataset | None:
+        """The dataset that this one would only repeat, as a second click or tab makes it."""
+        if row.sample:
+            return session.scalars(select(Dataset).where(Dataset.sample == row.sample)).first()
+        alike = select(Dataset).where(Dataset.name == row.name, Dataset.label == row.label, Dataset.size_bytes == row.size_bytes)
+        return next((other for other in session.scalars(alike) if self._same_rows(other.id, examples)), None)
+
+    def _same_rows(self, dataset_id: str, examples: bytes) -> bool:
+        try:
+            return self._files.examples(dataset_id).read_bytes() == examples
+        except OSError:
+            return False
 
     def get(self, dataset_id: str) -> DatasetRecord:
         """One dataset. Raises NotFoundError."""
@@ -74,8 +91,6 @@ class DatasetStore:
 
     def touch(self, dataset_id: str) -> DatasetRecord:
         """Make a dataset the newest, because a person picked it again."""
-        from storage.tables import now
-
         with self._database.transaction() as session:
             row = _find(session, dataset_id)
             row.created_at = now()

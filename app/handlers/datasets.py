@@ -77,29 +77,11 @@ def save_upload(
         raise StudioError("Say first which column is the prompt and which is the answer.")
     if not found.examples:
         raise StudioError("There is no row in this file that can be trained on.")
-    mapping, examples = mapping_of(prompt, answer), dump_examples(found.examples)
-    created = services.storage.datasets.create(
+    mapping = mapping_of(prompt, answer)
+    return services.storage.datasets.create(
         name=name.strip() or Path(label).stem, label=label, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows,
-        source=Path(str(path)), examples=examples, mapping=mapping.model_dump() if mapping else None,
+        source=Path(str(path)), examples=dump_examples(found.examples), mapping=mapping.model_dump() if mapping else None,
     )  # fmt: skip
-    return _kept_once(services, created, examples)
-
-
-def _kept_once(services: Services, created: DatasetRecord, examples: bytes) -> DatasetRecord:
-    """The dataset, or the earlier one of which it is a copy, as a second click makes it."""
-    for earlier in services.storage.datasets.all():
-        alike = (earlier.name, earlier.label, earlier.size_bytes) == (created.name, created.label, created.size_bytes)
-        if earlier.id != created.id and alike and _same_rows(services, earlier.id, examples):
-            services.storage.datasets.delete(created.id)
-            return services.storage.datasets.touch(earlier.id)
-    return created
-
-
-def _same_rows(services: Services, dataset_id: str, examples: bytes) -> bool:
-    try:
-        return services.storage.files.examples(dataset_id).read_bytes() == examples
-    except OSError:
-        return False
 
 
 def use_sample(services: Services, key: str) -> DatasetRecord:
