@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from app.errors import READABLE, StudioError
 
 if TYPE_CHECKING:
-    from reft_engine import Base, Example, ReftModel
+    from reft_engine import Example, ReftModel
+    from reft_engine.base_models import Base
 
 COMMANDS = ("serve", "train", "inspect", "chat", "evaluate", "doctor")
 
@@ -175,7 +176,8 @@ def _adapter(folder: Path) -> "tuple[Base, ReftModel]":
 
 def chat(options: argparse.Namespace) -> int:
     """Answer one prompt with base and tuned."""
-    from reft_engine import Message, generate
+    from reft_engine import generate
+    from reft_engine.data import Message
 
     if not options.prompt.strip():
         raise StudioError("The prompt is empty.")

@@ -1,58 +1,51 @@
-"""Representation finetuning (ReFT, arXiv 2404.03592) for any Hugging Face decoder model.
+"""Representation finetuning (ReFT, arXiv 2404.03592) for any Hugging Face model.
 
-Names load on first use, so that ``reft_engine.spec`` and ``reft_engine.data`` cost no torch import.
+These twelve names are the public ones; the rest can change. Names load on first use, so that ``reft_engine.spec`` and
+``reft_engine.data`` cost no torch import.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reft_engine.adapter_file import verify_adapter
-    from reft_engine.base_models import Base, load_base
-    from reft_engine.data import Example, Message, inspect_file
+    from reft_engine.base_models import load_base
+    from reft_engine.classification import classify
+    from reft_engine.data import Example, Preference
     from reft_engine.errors import ReftError
     from reft_engine.evaluation import evaluate
     from reft_engine.generation import generate, stream
     from reft_engine.model import ReftModel
-    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-    from reft_engine.training import TrainResult, train
+    from reft_engine.spec import ReftConfig, TrainConfig
+    from reft_engine.training import train
 
 _HOME = {
-    "Base": "base_models",
     "Example": "data",
-    "Message": "data",
+    "Preference": "data",
     "ReftConfig": "spec",
     "ReftError": "errors",
     "ReftModel": "model",
-    "RunSpec": "spec",
     "TrainConfig": "spec",
-    "TrainResult": "training",
+    "classify": "classification",
     "evaluate": "evaluation",
     "generate": "generation",
-    "inspect_file": "data",
     "load_base": "base_models",
     "stream": "generation",
     "train": "training",
-    "verify_adapter": "adapter_file",
 }
 
 __all__ = [
-    "Base",
     "Example",
-    "Message",
+    "Preference",
     "ReftConfig",
     "ReftError",
     "ReftModel",
-    "RunSpec",
     "TrainConfig",
-    "TrainResult",
+    "classify",
     "evaluate",
     "generate",
-    "inspect_file",
     "load_base",
     "stream",
     "train",
-    "verify_adapter",
 ]
 
 

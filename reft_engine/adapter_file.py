@@ -3,8 +3,11 @@
 ``reft_config.json`` holds the format version, the edit (method, rank, layers, positions, tied), the base model's id,
 revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the largest
 logits of the next token, tuned, so that a loader can prove that it reproduces the model.
-``reft_model.safetensors`` holds, per site, ``layer.L.group.N.projection`` (K, D; R of LoReFT, W2 of DiReFT),
-``.source`` (K, D) and ``.bias`` (K,), all float32.
+``reft_model.safetensors`` holds, per site, ``layer.L.group.N.`` followed by the names of the method's weights, all float32:
+``projection`` (K, D; R of LoReFT, W2 of DiReFT), ``source`` (K, D; W or W1) and ``bias`` (K,); ConsReFT and LobiReFT have no
+source; RED has ``scale`` and ``bias`` (D,). A classifier adds ``head.dense.`` and ``head.out.`` ``weight`` and ``bias``.
+
+Version 2 added methods, activation and classifiers; version 1 files are read as they were.
 """
 
 import json
@@ -25,7 +28,8 @@ from reft_engine.files import write_atomic
 from reft_engine.model import ReftModel
 from reft_engine.spec import ReftConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)
 CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetensors", "README.md"
 _CANARY_TOKENS, _CANARY_LOGITS = 24, 16
 _TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
@@ -92,13 +96,11 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
 
 
 def _tensors(reft: ReftModel) -> dict[str, Tensor]:
-    factors = reft.factors()
-    parts = {"projection": factors.projection, "source": factors.source, "bias": factors.bias}
-    return {
-        f"{site}.{name}": values[index].detach().float().cpu().contiguous().clone()
-        for index, site in enumerate(_sites(reft))
-        for name, values in parts.items()
-    }
+    sites = _sites(reft)
+    found = {f"{site}.{name}": values[index] for name, values in reft.tensors().items() for index, site in enumerate(sites)}
+    if reft.head is not None:
+        found |= {f"head.{name}": value for name, value in reft.head.state_dict().items()}
+    return {name: value.detach().float().cpu().contiguous().clone() for name, value in found.items()}
 
 
 def _sites(reft: ReftModel) -> list[str]:
@@ -116,8 +118,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise AdapterError(f"{folder} is no adapter folder: it has no {CONFIG_NAME}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise AdapterError(f"{CONFIG_NAME} is damaged: it is not readable as JSON.") from error
-    if not isinstance(config, dict) or config.get("format_version") != FORMAT_VERSION:
-        raise AdapterError(f"{CONFIG_NAME} is not of format version {FORMAT_VERSION}; this program reads no other.")
+    if not isinstance(config, dict):
+        raise AdapterError(f"{CONFIG_NAME} is damaged: it does not hold an object.")
+    version = config.get("format_version")
+    if type(version) is not int or version not in _READABLE:
+        raise AdapterError(f"{CONFIG_NAME} is of another format_version than 1 to {FORMAT_VERSION}; this program reads no other.")
     try:
         _Description.model_validate(config)
     except ValidationError as error:
@@ -127,12 +132,25 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load(folder: Path, base_model: nn.Module) -> ReftModel:
+def load(folder: Path, base_model: nn.Module, *, check: bool = True) -> ReftModel:
     """Read an adapter folder onto a base model.
+
+    Args:
+        folder: what `save` wrote.
+        base_model: the base model that it was trained on.
+        check: replay the canary, one short forward pass, to prove that it is that base model. Switch it off to put an edit
+            on another model of the same shape on purpose, or on weights of a precision that changes the answers.
 
     Raises:
         AdapterError: damaged, unknown, or made for another base model; says which.
     """
+    reft = _read(folder, base_model)
+    if check:
+        _replay(folder, reft)
+    return reft
+
+
+def _read(folder: Path, base_model: nn.Module) -> ReftModel:
     config = read_config(folder)
     width, count = blocks.hidden_size(base_model), len(blocks.find_blocks(base_model))
     if (config["hidden_size"], config["blocks"]) != (width, count):
@@ -147,28 +165,19 @@ def load(folder: Path, base_model: nn.Module) -> ReftModel:
     if config["layers"] != list(reft.layers):
         raise AdapterError(f"{CONFIG_NAME} is damaged: the layers it lists are not those that its edit has.")
     tensors = _read_tensors(folder / TENSORS_NAME, reft)
-    sites = _sites(reft)
-
-    def stacked(name: str) -> Tensor:
-        return torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(reft.intervention.source.device)
-
-    with torch.no_grad():
-        reft.intervention.source.copy_(stacked("source"))
-        reft.intervention.bias.copy_(stacked("bias"))
-    rows = stacked("projection")
-    reft.intervention.set_projection(rows)
-    if not float((reft.intervention.projection().detach() - rows).abs().max()) <= _ROWS_TOLERANCE:
+    sites, device = _sites(reft), next(reft.parameters()).device
+    stacked = {name: torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(device) for name in reft.tensors()}
+    reft.set_tensors(stacked)
+    rows, given = reft.intervention.projection(), stacked.get("projection")
+    if rows is not None and given is not None and not float((rows.detach() - given).abs().max()) <= _ROWS_TOLERANCE:
         raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.config.method} needs them.")
-    reft.eval()
-    # The rows as they were written, not as their reflections give them back: what is loaded is what was saved, bit for bit.
-    reft.freeze_projection(rows)
+    if reft.head is not None:
+        reft.head.load_state_dict({name: tensors[f"head.{name}"] for name in reft.head.state_dict()})
     return reft
 
 
 def _read_tensors(path: Path, reft: ReftModel) -> dict[str, Tensor]:
-    rank, width = reft.config.rank, reft.hidden_size
-    shapes = {"projection": (rank, width), "source": (rank, width), "bias": (rank,)}
-    expected = {f"{site}.{name}": shape for site in _sites(reft) for name, shape in shapes.items()}
+    expected = {name: tuple(value.shape) for name, value in _tensors(reft).items()}
     try:
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
@@ -187,8 +196,10 @@ def _read_tensors(path: Path, reft: ReftModel) -> dict[str, Tensor]:
 
 def _canary(reft: ReftModel) -> dict[str, Any]:
     vocabulary = _vocabulary(reft)
+    # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
     ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
-    top = _canary_logits(reft, ids).topk(min(_CANARY_LOGITS, vocabulary))
+    logits = _canary_logits(reft, ids)
+    top = logits.topk(min(_CANARY_LOGITS, len(logits)))
     return {
         "prompt_ids": ids,
         "token_ids": top.indices.tolist(),
@@ -208,9 +219,14 @@ def _vocabulary(reft: ReftModel) -> int:
 
 @torch.no_grad()
 def _canary_logits(reft: ReftModel, ids: list[int]) -> Tensor:
+    """What the prompt is answered with: logits of the next token, (V,), or of a classifier's labels, (C,)."""
     device = next(reft.base.parameters()).device
-    logits: Tensor = reft(torch.tensor([ids], device=device)).logits[0, -1].float().cpu()
-    return logits
+    marked = [list(range(len(ids)))] if reft.positions.marked else None
+    extra = {}
+    if blocks.is_encoder_decoder(reft.base) and reft.head is None:
+        extra["decoder_input_ids"] = torch.tensor([[reft.base.config.decoder_start_token_id]], device=device)  # type: ignore[union-attr]
+    logits: Tensor = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra).logits
+    return (logits[0, -1] if reft.head is None else logits[0]).float().cpu()
 
 
 def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
@@ -222,10 +238,13 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     Raises:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
-    path = Path(folder)
-    canary = read_config(path)["canary"]
-    reft = load(path, base_model)
-    fits = max(*canary["prompt_ids"], *canary["token_ids"]) < _vocabulary(reft)
+    return _replay(Path(folder), _read(Path(folder), base_model))
+
+
+def _replay(folder: Path, reft: ReftModel) -> float:
+    canary = read_config(folder)["canary"]
+    known = len(reft.config.labels) if reft.config.labels else _vocabulary(reft)
+    fits = max(canary["prompt_ids"]) < _vocabulary(reft) and max(canary["token_ids"]) < known
     if not fits or len(canary["token_ids"]) != len(canary["logits"]):
         raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
     logits = _canary_logits(reft, canary["prompt_ids"])[canary["token_ids"]]
@@ -234,7 +253,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
         raise AdapterError(
             f"The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): "
-            "the base model is another revision, or the file was changed."
+            "the base model is another one or another revision, or the file was changed."
         )
     return difference
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,6 +20,13 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
+# Encoder-decoders read plain text; what their tokenizer puts around it is added when it is encoded.
+TEXT_TEMPLATE = "{{ messages | map(attribute='content') | join('\n') }}"
+
+Kind = Literal["decoder", "encoder", "encoder_decoder"]
+DType = Literal["float32", "bfloat16", "float16"]
+Quantization = Literal["8bit", "4bit"]
+
 
 @dataclass(frozen=True)
 class Base:
@@ -30,6 +37,18 @@ class Base:
     name: str
     revision: str | None
     template: str
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it writes behind its prompt (decoder), reads only (encoder), or does each with a part of its own."""
+        if blocks.is_encoder_decoder(self.model):
+            return "encoder_decoder"
+        return "encoder" if blocks.is_encoder(self.model) else "decoder"
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills rows up; the mask says what is padding, so it matters only to models that look at it themselves."""
+        return int(self.tokenizer.pad_token_id or 0)
 
     @property
     def layers(self) -> int:
@@ -58,35 +77,71 @@ class Base:
         return found
 
 
-def load_base(name: str = STARTER, device: str | None = None) -> Base:
-    """Load a frozen base model.
+def load_base(
+    name: str = STARTER,
+    device: str | None = None,
+    *,
+    revision: str | None = None,
+    dtype: DType | None = None,
+    quantize: Quantization | None = None,
+) -> Base:
+    """Load a frozen base model: a decoder, an encoder (to classify with) or an encoder-decoder.
 
     Args:
         name: ``"starter"``, a local folder, or a Hub id such as ``owner/model``.
         device: a torch device; the GPU when there is one, else the CPU.
+        revision: a branch, tag or commit of a Hub id; the newest commit when left out.
+        dtype: precision of the weights; bfloat16 on a GPU, else float32, when left out.
+        quantize: ``"8bit"`` or ``"4bit"`` weights by bitsandbytes, where it is installed.
 
     Raises:
-        ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or no decoder.
+        ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or its blocks are not found.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     source = _source(name)
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = torch.bfloat16 if target.type == "cuda" else torch.float32
     try:
-        revision = None if _is_folder(source) else _pin(source)
-        pinned = {"revision": revision} if revision else {}
+        commit = None if _is_folder(source) else _pin(source, revision)
+        pinned = {"revision": commit} if commit else {}
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
-        model, found = AutoModelForCausalLM.from_pretrained(
-            source, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True, **pinned
+        options = {**pinned, **_precision(target, dtype, quantize)}
+        model, found = _auto_class(source, pinned).from_pretrained(
+            source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
         )
-        if missing := sorted(found["missing_keys"]):
+        if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
             raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         blocks.find_blocks(model)
     except Exception as error:  # what damaged files make the libraries raise has no common base
         raise ModelLoadError(_reason(name, error)) from error
-    model.to(target).eval().requires_grad_(False)
-    return Base(model, tokenizer, name, revision, tokenizer.chat_template or PLAIN_TEMPLATE)
+    if not quantize:
+        model.to(target)
+    model.eval().requires_grad_(False)
+    plain = TEXT_TEMPLATE if blocks.is_encoder_decoder(model) or blocks.is_encoder(model) else PLAIN_TEMPLATE
+    return Base(model, tokenizer, name, commit, tokenizer.chat_template or plain)
+
+
+def _auto_class(source: str, pinned: dict[str, str]) -> Any:
+    """What of transformers reads this model: with a head that writes text if its kind has one, else without any head."""
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned)
+    if getattr(config, "is_encoder_decoder", False):
+        return AutoModelForSeq2SeqLM
+    encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    return AutoModel if encoder else AutoModelForCausalLM
+
+
+def _precision(target: torch.device, dtype: DType | None, quantize: Quantization | None) -> dict[str, Any]:
+    wanted = dtype or ("bfloat16" if target.type == "cuda" else "float32")
+    options: dict[str, Any] = {"dtype": getattr(torch, wanted)}
+    if quantize:
+        from transformers import BitsAndBytesConfig
+
+        four = {"bnb_4bit_compute_dtype": getattr(torch, wanted), "bnb_4bit_quant_type": "nf4"}
+        quantized = BitsAndBytesConfig(load_in_8bit=True) if quantize == "8bit" else BitsAndBytesConfig(load_in_4bit=True, **four)
+        options |= {"quantization_config": quantized, "device_map": {"": str(target)}}
+    return options
 
 
 def _source(name: str) -> str:
@@ -106,8 +161,8 @@ def _is_folder(name: str) -> bool:
         return False
 
 
-def _pin(name: str) -> str:
-    """The commit that a Hub id stands for now, so that all files are of one revision.
+def _pin(name: str, wanted: str | None) -> str:
+    """The commit that a Hub id (at a branch, tag or commit) stands for now, so that all files are of one revision.
 
     Raises FileNotFoundError without safetensors weights: transformers would look for somebody's conversion of pickled ones.
     """
@@ -115,7 +170,7 @@ def _pin(name: str) -> str:
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     # .../snapshots/COMMIT/config.json
-    revision = Path(hf_hub_download(name, "config.json")).parent.name
+    revision = Path(hf_hub_download(name, "config.json", revision=wanted)).parent.name
     for file in ("model.safetensors", "model.safetensors.index.json"):
         try:
             hf_hub_download(name, file, revision=revision)
@@ -130,9 +185,13 @@ def _pin(name: str) -> str:
 
 
 def _reason(name: str, error: Exception) -> str:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     text = str(error)
+    if isinstance(error, RevisionNotFoundError):
+        return f"{name} has no such revision on the Hub."
+    if "bitsandbytes" in text:
+        return "Quantised base models need the package bitsandbytes (and accelerate): pip install 'reft-studio[quantized]'."
     if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
         return f"There is no model {name} on the Hub, or it is private."
     if "trust_remote_code" in text:

@@ -1,9 +1,13 @@
-"""Finds the blocks of a Hugging Face decoder by structure, and lets edits act on their outputs.
+"""Finds the blocks of a Hugging Face model by structure, and lets edits act on their outputs.
 
-One forward hook per block is set once per base model. A hook does nothing unless the calling thread is inside
-`editing(...)`, so the base model itself is never changed and calls of other threads are not touched.
+Hooks are set once per base model and do nothing unless the calling thread is inside `editing(...)`, so the base model
+itself is never changed and calls of other threads are not touched. There is one on each block, which edits; one on the
+model, which notes how many tokens earlier passes of the same generation have read; and one on the output head, which can
+be told to compute logits of chosen tokens only.
 """
 
+import inspect
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,50 +17,147 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from reft_engine.errors import ConfigError
 
-Edit = Callable[[Tensor], Tensor]
-"""Takes the hidden states (B, T, D) after a block and returns them edited."""
+Edit = Callable[[Tensor, int], Tensor]
+"""Takes the hidden states (B, T, D) after a block and how many tokens came before them in earlier passes; returns them edited."""
 
-_ACTIVE: ContextVar[Mapping[int, Edit] | None] = ContextVar("reft_edits", default=None)
+
+@dataclass(slots=True)
+class _Call:
+    """What one thread asks of the hooks for one forward pass, or for one generation."""
+
+    edits: Mapping[int, Edit]
+    kept: Tensor | None = None
+    past: int = 0
+
+
+_ACTIVE: ContextVar[_Call | None] = ContextVar("reft_call", default=None)
 _ATTACHING = threading.Lock()
 
 
-def find_blocks(model: nn.Module) -> nn.ModuleList:
-    """Find the list of decoder blocks: the ``nn.ModuleList`` whose length is the config's layer count.
+def is_encoder_decoder(model: nn.Module) -> bool:
+    """Whether the prompt is read by an encoder of its own, which then is what is edited (T5, BART)."""
+    return bool(getattr(getattr(model, "config", None), "is_encoder_decoder", False))
+
+
+def is_encoder(model: nn.Module) -> bool:
+    """Whether the model reads in both directions and writes no text (BERT)."""
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING
+
+    config: Any = getattr(model, "config", None)
+    return type(config) in MODEL_FOR_MASKED_LM_MAPPING and not is_encoder_decoder(model) and not getattr(config, "is_decoder", False)
+
+
+def count_positions(model: Any, attention_mask: Tensor) -> dict[str, Tensor]:
+    """The ``position_ids`` (B, T) with which padding in front changes nothing; empty for a model that needs none.
+
+    Those need them that look positions up in a table (GPT-2, BERT). Rotary and other relative positions are the same from
+    any start, and are left as they are, so that an edit of strength 0 is the base model bit for bit.
+    """
+    table = _position_table(model)
+    if table is None or not takes(model, "position_ids") or is_encoder_decoder(model):
+        return {}
+    # RoBERTa counts from behind its padding index.
+    first = 0 if table.padding_idx is None else table.padding_idx + 1
+    return {"position_ids": (attention_mask.cumsum(dim=1) - 1).clamp(min=0) + first}
+
+
+def _position_table(model: Any) -> nn.Embedding | None:
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or math.inf
+    words = model.get_input_embeddings()
+    tables = (part for part in model.modules() if isinstance(part, nn.Embedding) and part is not words)
+    return next((table for table in tables if table.num_embeddings >= longest), None)
+
+
+def find_blocks(model: Any) -> nn.ModuleList:
+    """Find the blocks: the outermost ``nn.ModuleList`` of like modules that is as long as the config says.
+
+    Of an encoder-decoder these are the encoder's; of a model that reads pictures too, the text model's.
 
     Raises:
         ConfigError: none or more than one is found.
     """
-    count = getattr(getattr(model, "config", None), "num_hidden_layers", None)
-    found = [
-        module
-        for module in model.modules()
-        if isinstance(module, nn.ModuleList) and len(module) == count and len({type(block) for block in module}) == 1
-    ]
+    if not hasattr(getattr(model, "config", None), "get_text_config"):
+        raise ConfigError(f"{type(model).__name__} is no Hugging Face model with a config, so this base model cannot be edited.", "base")
+    found = _block_lists(model.get_encoder() if is_encoder_decoder(model) else model, _depth(model))
+    if len(found) > 1 and hasattr(model, "get_decoder"):
+        found = _block_lists(model.get_decoder(), _depth(model))
     if len(found) != 1:
         raise ConfigError(
-            f"The blocks of {type(model).__name__} cannot be told apart ({len(found)} lists of {count} blocks found), "
+            f"The blocks of {type(model).__name__} cannot be told apart ({len(found)} lists of {_depth(model)} blocks found), "
             "so this base model cannot be edited.",
             "base",
         )
     return found[0]
 
 
-def hidden_size(model: nn.Module) -> int:
+def _depth(model: Any) -> int | None:
+    # Of an encoder-decoder, whose config names both depths, num_hidden_layers is the encoder's.
+    config = model.config if is_encoder_decoder(model) else model.config.get_text_config()
+    depth: int | None = getattr(config, "num_hidden_layers", None)
+    return depth
+
+
+def _block_lists(root: nn.Module, count: int | None) -> list[nn.ModuleList]:
+    lists = [
+        module
+        for module in root.modules()
+        if isinstance(module, nn.ModuleList) and len(module) == count and len({type(block) for block in module}) == 1
+    ]
+    inner = {id(module) for outer in lists for module in outer.modules() if module is not outer}
+    return [module for module in lists if id(module) not in inner]
+
+
+def hidden_size(model: Any) -> int:
     """Width D of the hidden states, from the config."""
-    size: int = model.config.get_text_config().hidden_size  # type: ignore[union-attr,operator]
+    size: int = model.config.get_text_config().hidden_size
     return size
 
 
-def attach(model: nn.Module) -> int:
+def output_size(model: Any) -> int:
+    """Width of the last hidden states as `trunk` gives them; a few models narrow them for their head."""
+    head: Any = None if is_encoder_decoder(model) else model.get_output_embeddings()
+    return hidden_size(model) if head is None else int(head.in_features)
+
+
+def trunk(model: Any) -> Any:
+    """The model without its output head: what gives the last hidden states as its first output; of T5 and BART the encoder."""
+    inner = _inner(model)
+    if is_encoder_decoder(inner):
+        return inner.get_encoder()
+    found = inner.base_model
+    if found is inner and inner.get_output_embeddings() is not None:
+        # a few families name a prefix that only their checkpoints have
+        layers = find_blocks(inner)
+        found = next(part for part in inner.children() if any(module is layers for module in part.modules()))
+    return found
+
+
+def takes(model: nn.Module, argument: str) -> bool:
+    """Whether the model's forward pass knows an argument of this name."""
+    return argument in inspect.signature(_inner(model).forward).parameters
+
+
+def _inner(model: Any) -> Any:
+    """The Hugging Face model itself, where PEFT has put layers into it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def attach(model: Any) -> int:
     """Set the hooks where they are not there yet (a copy of a model brings its own), and return the number of blocks."""
     blocks = find_blocks(model)
+    head = model.get_output_embeddings()
     with _ATTACHING:
         for layer, block in enumerate(blocks):
             if not any(isinstance(hook, _Hook) for hook in block._forward_hooks.values()):
                 block.register_forward_hook(_Hook(layer))
+        if not any(hook is _note_past for hook in model._forward_pre_hooks.values()):
+            model.register_forward_pre_hook(_note_past, with_kwargs=True)
+        if head is not None and not any(hook is _keep_chosen for hook in head._forward_pre_hooks.values()):
+            head.register_forward_pre_hook(_keep_chosen)
     return len(blocks)
 
 
@@ -67,20 +168,64 @@ class _Hook:
     layer: int
 
     def __call__(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
-        edits = _ACTIVE.get()
-        edit = edits.get(self.layer) if edits else None
-        if edit is None:
+        call = _ACTIVE.get()
+        edit = call.edits.get(self.layer) if call else None
+        if call is None or edit is None:
             return None
         if isinstance(output, torch.Tensor):
-            return edit(output)
-        return (edit(output[0]), *output[1:])
+            return edit(output, call.past)
+        return (edit(output[0], call.past), *output[1:])
+
+
+def _note_past(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if call := _ACTIVE.get():
+        cache = kwargs.get("past_key_values")
+        call.past = int(cache.get_seq_length()) if cache is not None else 0
+
+
+def _keep_chosen(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    call = _ACTIVE.get()
+    if call is None or call.kept is None:
+        return None
+    return (args[0].flatten(0, 1).index_select(0, call.kept), *args[1:])
 
 
 @contextmanager
-def editing(edits: Mapping[int, Edit]) -> Iterator[None]:
-    """Let the given edits, by layer, act on forward passes of this thread inside the ``with``."""
-    token = _ACTIVE.set(edits)
+def editing(edits: Mapping[int, Edit], kept: Tensor | None = None) -> Iterator[None]:
+    """Let the given edits, by layer, act on forward passes of this thread inside the ``with``.
+
+    Args:
+        edits: what acts on each block's output.
+        kept: (N,) flat indices into (B*T,); the model then gives logits (N, V) of these tokens alone.
+    """
+    token = _ACTIVE.set(_Call(edits, kept))
     try:
         yield
     finally:
         _ACTIVE.reset(token)
+
+
+@contextmanager
+def checkpointing(model: nn.Module, on: bool = True) -> Iterator[None]:
+    """Keep only the blocks' inputs for the backward pass and compute the rest again (gradient checkpointing).
+
+    Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
+    """
+    blocks = find_blocks(model) if on else nn.ModuleList()
+    for block in blocks:
+        block.forward = _Checkpointed(block.forward)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpointed:
+    forward: Callable[..., Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return self.forward(*args, **kwargs)
+        return checkpoint(self.forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)

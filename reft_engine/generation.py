@@ -1,12 +1,14 @@
 """Streams answers of the base and of edited versions of it, as rows of one batch.
 
 The prompt is prefilled once with each row's own edits; after that every row decodes plainly from the cache, at the
-base model's speed. No row can touch another: an edit is a list of token indices of its own row.
+base model's speed. No row can touch another: an edit is a list of token indices of its own row. Of an encoder-decoder
+the encoder reads the prompt, once, with the edits; the decoder writes plainly.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +16,7 @@ from torch import Tensor
 from reft_engine import blocks
 from reft_engine.base_models import Base
 from reft_engine.data import Message
-from reft_engine.encoding import end_ids, prompt_ids
+from reft_engine.encoding import EncodedPrompt, end_ids, read_prompt
 from reft_engine.errors import ConfigError
 from reft_engine.model import ReftModel, combine
 
@@ -35,13 +37,13 @@ def _messages(prompt: Prompt) -> Sequence[Message]:
     return [Message("user", prompt)] if isinstance(prompt, str) else prompt
 
 
-def _row_edits(edits: Sequence[ReftModel | None], mask: Tensor, length: int, strength: float) -> dict[int, blocks.Edit]:
-    lengths = [length] * len(edits)
+def _row_edits(edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float) -> dict[int, blocks.Edit]:
+    lengths, marked = [len(prompt.ids)] * len(edits), [prompt.marked] * len(edits)
     models = {id(model): model for model in edits if model is not None}
     chains = []
     for model in models.values():
         rows = [row for row, other in enumerate(edits) if other is model]
-        chains.append(model.edits(model.plan(mask, lengths, rows), model.factors(), strength))
+        chains.append(model.edits(model.plan(mask, lengths, rows, marked), model.factors(), strength))
     return combine(chains)
 
 
@@ -115,19 +117,24 @@ def stream(
         should_stop: asked before every token.
 
     Raises:
-        ConfigError: the prompt does not fit the base model's context, or a setting of the sampling or the strength is out of range.
+        ConfigError: the prompt does not fit the base model's context, a setting of the sampling or the strength is out of
+            range, or the base model or an edit classifies and writes no text.
+        DataError: the base model's template refuses the conversation, or an edit's positions want marks that it lacks.
     """
     if not edits:
         return
-    ids = prompt_ids(base, _messages(prompt))
-    room = base.context - len(ids)
-    if room < 1:
-        raise ConfigError(f"The prompt has {len(ids)} tokens; this base model reads at most {base.context - 1}.", "prompt")
+    if base.kind == "encoder" or any(model is not None and model.head is not None for model in edits):
+        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    asked = read_prompt(base, _messages(prompt), marked=any(model is not None and model.positions.marked for model in edits))
+    room = base.context - len(asked.ids) if base.kind == "decoder" else base.context
+    if room < 1 or len(asked.ids) > base.context:
+        raise ConfigError(f"The prompt has {len(asked.ids)} tokens; this base model reads at most {base.context - 1}.", "prompt")
     ends = _ends(base)
     pick = _Sampler(temperature, top_p, seed, len(edits))
     columns = [_Column(base) for _ in edits]
     alive = set(range(len(edits)))
-    token_B, cache = _prefill(base, ids, edits, strength, pick)
+    logits_BV, ahead = _prefill(base, asked, edits, strength)
+    token_B = pick(logits_BV)
     for count in range(min(max_new_tokens, room)):
         for column in sorted(alive):
             token = int(token_B[column])
@@ -140,7 +147,7 @@ def stream(
                 yield Delta(column, fresh)
         if not alive or should_stop():
             break
-        token_B = pick(_next_logits(base, token_B, cache))
+        token_B = pick(_next_logits(base, token_B, ahead))
     for column in sorted(alive):
         yield Delta(column, columns[column].rest(), ended=True)
 
@@ -154,22 +161,29 @@ def _ends(base: Base) -> set[int]:
 
 
 @torch.no_grad()
-def _prefill(
-    base: Base, ids: tuple[int, ...], edits: Sequence[ReftModel | None], strength: float, pick: _Sampler
-) -> tuple[Tensor, object]:
-    input_ids = torch.tensor([ids] * len(edits), device=base.device)
+def _prefill(base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float) -> tuple[Tensor, dict[str, Any]]:
+    """Logits of the first answer token, (B, V), and what the passes after it are given."""
+    input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
     mask = torch.ones_like(input_ids)
-    with blocks.editing(_row_edits(edits, mask, len(ids), strength)):
-        output = base.model(input_ids=input_ids, attention_mask=mask, use_cache=True, logits_to_keep=1)
-    cache = getattr(output, "past_key_values", None)
-    if cache is None:
+    ahead: dict[str, Any] = {"use_cache": True}
+    inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": mask, "logits_to_keep": 1}
+    with blocks.editing(_row_edits(edits, mask, prompt, strength)):
+        if base.kind == "encoder_decoder":
+            ahead["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
+            ahead["attention_mask"] = mask
+            start = base.model.config.decoder_start_token_id
+            inputs = {"decoder_input_ids": torch.full((len(edits), 1), start, device=base.device)}
+        output = base.model(**inputs, **ahead)
+    ahead["past_key_values"] = getattr(output, "past_key_values", None)
+    if ahead["past_key_values"] is None:
         raise ConfigError(f"{base.name} keeps no key-value cache, as answering needs it. Choose another base model.", "base")
-    return pick(output.logits[:, -1]), cache
+    return output.logits[:, -1], ahead
 
 
 @torch.no_grad()
-def _next_logits(base: Base, token_B: Tensor, cache: object) -> Tensor:
-    logits: Tensor = base.model(input_ids=token_B.unsqueeze(1), past_key_values=cache, use_cache=True).logits[:, -1]
+def _next_logits(base: Base, token_B: Tensor, ahead: dict[str, Any]) -> Tensor:
+    name = "decoder_input_ids" if base.kind == "encoder_decoder" else "input_ids"
+    logits: Tensor = base.model(**{name: token_B.unsqueeze(1)}, **ahead).logits[:, -1]
     return logits
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,32 +16,18 @@ def answer_losses(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit]) ->
     Returns:
         ``(losses, rows)``: both of shape (N,), N labelled tokens; ``rows`` says to which row of the batch each belongs.
     """
-    targets = batch.labels[:, 1:]
-    chosen = targets != -100
-    with blocks.editing(edits):
-        hidden = _trunk(base)(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False)[0]
-    logits = _head(base, hidden[:, :-1][chosen])
-    losses = F.cross_entropy(logits.float(), targets[chosen], reduction="none")
-    return losses, chosen.nonzero()[:, 0]
-
-
-def _trunk(base: Base) -> torch.nn.Module:
-    trunk: torch.nn.Module | None = getattr(base.model, base.model.base_model_prefix, None)
-    if trunk is None:  # a few families name a prefix that only their checkpoints have
-        layers = blocks.find_blocks(base.model)
-        trunk = next(part for part in base.model.children() if any(module is layers for module in part.modules()))
-    return trunk
-
-
-def _head(base: Base, hidden_ND: Tensor) -> Tensor:
-    """The output head, with the scale and the soft cap that some families add to it."""
-    config = base.model.config.get_text_config()
-    logits: Tensor = base.model.get_output_embeddings()(hidden_ND)
-    for factor in ("logit_scale", "lm_head_multiplier"):
-        if scale := getattr(config, factor, None):
-            logits = logits * scale
-    if divisor := getattr(config, "logits_scaling", None):
-        logits = logits / divisor
-    if cap := getattr(config, "final_logit_softcapping", None):
-        logits = torch.tanh(logits / cap) * cap
-    return logits
+    labels = batch.labels
+    inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "use_cache": False}
+    if blocks.is_encoder_decoder(base.model):
+        # A decoder of its own reads the answer, moved on by one behind its start token.
+        inputs["decoder_input_ids"] = base.model.prepare_decoder_input_ids_from_labels(labels)
+    else:
+        # The token at t is predicted at t-1, so nothing is predicted at a row's last place.
+        labels = F.pad(labels[:, 1:], (0, 1), value=-100)
+    kept = (labels.flatten() != -100).nonzero()[:, 0]
+    with blocks.editing(edits, kept):
+        logits = base.model(**inputs).logits
+    if logits.dim() == 3:  # a model that no `ReftModel` was made of yet has no hooks
+        logits = logits.flatten(0, 1).index_select(0, kept)
+    losses = F.cross_entropy(logits.float(), labels.flatten()[kept], reduction="none")
+    return losses, kept // labels.shape[1]

@@ -12,33 +12,78 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from reft_engine import blocks
 from reft_engine.errors import ConfigError
-from reft_engine.interventions import INTERVENTIONS, Factors
+from reft_engine.head import ClassificationHead, pool
+from reft_engine.interventions import Factors, Intervention, build
 from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.spec import ReftConfig, trainable_parameters
+from reft_engine.spec import Activation, Method, Pooling, ReftConfig, trainable_parameters
 
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """Which tokens of one batch a `ReftModel` edits: per group, flat indices into (B*T,)."""
+    """Which tokens of one batch a `ReftModel` edits.
 
-    groups: tuple[Tensor, ...]
+    Per group, ``rows`` and ``columns`` (N,) of its tokens; ``batch`` and ``width`` are B and T; ``end`` is the first column
+    behind all of them; ``shifted`` says whether some row begins with padding.
+    """
+
+    rows: tuple[Tensor, ...]
+    columns: tuple[Tensor, ...]
+    batch: int
+    width: int
+    end: int
+    shifted: bool
 
     @property
     def empty(self) -> bool:
         """Whether no token at all is edited."""
-        return all(group.numel() == 0 for group in self.groups)
+        return self.end == 0
+
+    def tokens(self, batch: int, width: int, past: int = 0) -> tuple[Tensor, ...]:
+        """Flat indices into (batch*width,), per group, in a pass that reads ``width`` columns after ``past`` earlier ones.
+
+        A batch that is a multiple of the planned one holds each row so many times (beams, several samples).
+        """
+        if past >= self.end:
+            return ()
+        found = []
+        for rows, columns in zip(self.rows, self.columns, strict=True):
+            columns = columns - past
+            if past or width < self.width:
+                inside = (columns >= 0) & (columns < width)
+                rows, columns = rows[inside], columns[inside]
+            if times := batch // self.batch - 1:
+                copies = torch.arange(times + 1, device=rows.device)
+                rows = (rows.unsqueeze(1) * (times + 1) + copies).flatten()
+                columns = columns.repeat_interleave(times + 1)
+            found.append(rows * width + columns)
+        return tuple(found)
+
+
+class _Tokens:
+    """The flat indices of a plan, worked out once per forward pass for all its layers."""
+
+    def __init__(self, plan: EditPlan) -> None:
+        self._plan, self._pass, self._found = plan, (-1, -1, -1), tuple[Tensor, ...]()
+
+    def __call__(self, batch: int, width: int, past: int) -> tuple[Tensor, ...]:
+        if (batch, width, past) != self._pass:
+            self._found, self._pass = self._plan.tokens(batch, width, past), (batch, width, past)
+        return self._found
 
 
 class ReftModel(nn.Module):
     """The base model as it answers with the edits; the base itself stays frozen and unedited.
 
+    With ``config.labels`` it classifies: the last hidden states go through a head that is trained with the edits.
+
     Args:
-        base_model: a Hugging Face decoder; its parameters get ``requires_grad=False``.
+        base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT; its parameters get ``requires_grad=False``.
         config: what is edited.
-        seed: of the edits' initial weights.
+        seed: of the initial weights.
 
     Raises:
         ConfigError: a layer that does not exist, a rank above the hidden size, or a model whose blocks are not found.
@@ -57,21 +102,30 @@ class ReftModel(nn.Module):
         self.hidden_size = width
         self.positions = PositionSpec.parse(config.positions)
         generator = torch.Generator().manual_seed(seed)
-        self.intervention = INTERVENTIONS[config.method](
-            len(self.layers) * config.groups, config.rank, width, generator
-        )
-        self.intervention.to(next(base_model.parameters()).device)
-        self._frozen_factors: Factors | None = None
+        self.intervention: Intervention = build(config, len(self.layers) * config.groups, width, generator)
+        self.head = ClassificationHead(blocks.output_size(base_model), len(config.labels), generator) if config.labels else None
+        self.to(next(base_model.parameters()).device)
+        self._ready: Factors | None = None
+        self._rows: Tensor | None = None
 
     base: nn.Module
 
     @property
     def trainable_parameters(self) -> int:
-        """How many numbers are trained: 2*K*D + K per edit."""
+        """How many numbers the edits train; the head of a classifier is not counted, as in the paper."""
         return sum(parameter.numel() for parameter in self.intervention.parameters())
 
+    @property
+    def pooling(self) -> Pooling:
+        """Which hidden state the head reads."""
+        return self.config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
+
     def plan(
-        self, attention_mask: Tensor, prompt_lengths: Tensor | Sequence[int], rows: Sequence[int] | None = None
+        self,
+        attention_mask: Tensor,
+        prompt_lengths: Tensor | Sequence[int],
+        rows: Sequence[int] | None = None,
+        marked: Sequence[Sequence[int]] | None = None,
     ) -> EditPlan:
         """Find the tokens to edit; either padding side.
 
@@ -79,46 +133,69 @@ class ReftModel(nn.Module):
             attention_mask: (B, T), 1 for real tokens.
             prompt_lengths: (B,) prompt tokens of each row, padding not counted.
             rows: edit only these rows of the batch.
+            marked: of each row the marked tokens, counted from the prompt's first; needed by the positions ``marked`` alone.
 
         Raises:
-            ConfigError: a prompt is longer than its row.
+            ConfigError: a prompt is longer than its row, or ``marked`` is missing.
         """
-        width = attention_mask.shape[1]
         real = attention_mask.to(torch.int64)
         starts, sizes = torch.stack([real.argmax(dim=1), real.sum(dim=1)]).tolist()
         lengths = prompt_lengths.tolist() if isinstance(prompt_lengths, Tensor) else list(prompt_lengths)
-        prefix: list[int] = []
-        suffix: list[int] = []
+        if self.positions.marked and marked is None:
+            raise ConfigError("The positions 'marked' need to be told which tokens are marked.", "marked")
+        places: tuple[list[tuple[int, int]], ...] = ([], [])
         for row in range(len(lengths)) if rows is None else rows:
             if not 0 <= lengths[row] <= sizes[row]:
                 raise ConfigError(f"Row {row} has {sizes[row]} tokens; its prompt cannot have {lengths[row]}.", "prompt_lengths")
-            first, last = prompt_positions(self.positions, lengths[row])
-            offset = row * width + starts[row]
-            prefix += [offset + token for token in first]
-            suffix += [offset + token for token in last]
-        groups = (prefix, suffix) if self.config.groups == 2 else (prefix + suffix,)
-        return EditPlan(tuple(torch.tensor(group, dtype=torch.int64, device=attention_mask.device) for group in groups))
+            found = prompt_positions(self.positions, lengths[row], marked[row] if marked else ())
+            for group, tokens in zip(places, found, strict=True):
+                group += [(row, starts[row] + token) for token in tokens]
+        groups = places if self.config.groups == 2 else (places[0] + places[1],)
+        pairs = [torch.tensor(group, dtype=torch.int64, device=real.device).reshape(-1, 2).unbind(1) for group in groups]
+        return EditPlan(
+            rows=tuple(row for row, _ in pairs),
+            columns=tuple(column for _, column in pairs),
+            batch=real.shape[0],
+            width=real.shape[1],
+            end=max((column + 1 for group in groups for _, column in group), default=0),
+            shifted=any(starts),
+        )
 
     def factors(self) -> Factors:
         """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
         if self.training:
             return self.intervention.factors()
         # Another thread may switch the mode in between, so the field is read once.
-        ready = self._frozen_factors
+        ready = self._ready
         if ready is None:
             with torch.no_grad():
-                ready = self._frozen_factors = self.intervention.factors()
+                ready = self._ready = self.intervention.factors(self._rows)
         return ready
 
-    def freeze_projection(self, rows_GKD: Tensor) -> None:
-        """Answer with exactly these projection rows until `train()` is called."""
-        ready = self.intervention
-        self._frozen_factors = Factors(rows_GKD, ready.source.detach(), ready.bias.detach())
+    def tensors(self) -> dict[str, Tensor]:
+        """The edits' weights as a file keeps them: stacked, G = layers x groups first, float32, layer by layer."""
+        weights: dict[str, Tensor] = dict(self.intervention.weights())
+        rows = self.intervention.projection() if self._rows is None else self._rows
+        if rows is not None:
+            weights["projection"] = rows
+        return {name: value.detach() for name, value in weights.items()}
+
+    @torch.no_grad()
+    def set_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over weights as `tensors` gives them, and answer with exactly these until `train()` is called."""
+        for name, weight in self.intervention.weights().items():
+            weight.copy_(tensors[name])
+        self.eval()
+        self._ready = None
+        if "projection" in tensors:
+            # The rows as given, not as their reflections give them back: what is loaded is what was saved, bit for bit.
+            self._rows = tensors["projection"].to(next(self.intervention.parameters()))
+            self.intervention.set_projection(self._rows)
 
     def train(self, mode: bool = True) -> "ReftModel":
         """Switch dropout on or off; the base model stays in evaluation mode always."""
         if mode or self.training:
-            self._frozen_factors = None
+            self._ready = self._rows = None
         super().train(mode)
         self.base.eval()
         return self
@@ -135,23 +212,23 @@ class ReftModel(nn.Module):
             raise ConfigError(f"The strength must be a number such as 1.0, not {strength}.", "strength")
         if plan.empty or strength == 0:
             return {}
+        tokens = _Tokens(plan)
         return {
             layer: partial(
-                self._edit_layer, plan=plan, factors=factors, first_site=index * len(plan.groups), strength=strength, dropout=dropout
+                self._edit_layer, tokens=tokens, factors=factors, first_site=index * len(plan.rows), strength=strength, dropout=dropout
             )
             for index, layer in enumerate(self.layers)
         }
 
     def _edit_layer(
-        self, h_BTD: Tensor, *, plan: EditPlan, factors: Factors, first_site: int, strength: float, dropout: float
+        self, h_BTD: Tensor, past: int, *, tokens: _Tokens, factors: Factors, first_site: int, strength: float, dropout: float
     ) -> Tensor:
         flat = h_BTD.reshape(-1, h_BTD.shape[-1])
         edited = flat
-        for group, tokens in enumerate(plan.groups):
-            if tokens.numel():
-                rows = flat.index_select(0, tokens)
-                delta = self.intervention.delta(rows, factors, first_site + group, dropout)
-                edited = edited.index_add(0, tokens, (strength * delta).to(flat.dtype))
+        for group, chosen in enumerate(tokens(h_BTD.shape[0], h_BTD.shape[1], past)):
+            if chosen.numel():
+                delta = self.intervention.delta(flat.index_select(0, chosen), factors, first_site + group, dropout)
+                edited = edited.index_add(0, chosen, (strength * delta).to(flat.dtype))
         return edited.reshape(h_BTD.shape)
 
     def forward(
@@ -160,22 +237,77 @@ class ReftModel(nn.Module):
         attention_mask: Tensor | None = None,
         prompt_lengths: Tensor | Sequence[int] | None = None,
         *,
+        marked: Sequence[Sequence[int]] | None = None,
         strength: float = 1.0,
         **kwargs: Any,
     ) -> Any:
-        """Run the base model with the edits on; returns its own output (``.logits``: (B, T, V)).
+        """Run the base model with the edits on; returns its own output (``.logits``: (B, T, V); of a classifier (B, C)).
 
         Args:
             input_ids: (B, T).
             attention_mask: (B, T); all ones when left out.
             prompt_lengths: (B,) tokens of each prompt, padding not counted; every real token when left out.
+            marked: as in `plan`.
             strength: factor on the edit; 0 is the bare base model.
+            **kwargs: go to the base model's forward pass as they are.
         """
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        lengths = mask.sum(dim=1) if prompt_lengths is None else prompt_lengths
+        plan = self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
+        inputs = {"input_ids": input_ids, "attention_mask": mask, **kwargs}
+        if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
+            inputs |= blocks.count_positions(self.base, mask)
         dropout = self.config.dropout if self.training else 0.0
-        with blocks.editing(self.edits(self.plan(mask, lengths), self.factors(), strength, dropout)):
-            return self.base(input_ids=input_ids, attention_mask=mask, **kwargs)
+        with blocks.editing(self.edits(plan, self.factors(), strength, dropout)):
+            return self.base(**inputs) if self.head is None else SequenceClassifierOutput(logits=self._read(inputs))
+
+    def label_logits(self, inputs: Mapping[str, Tensor], edits: Mapping[int, blocks.Edit]) -> Tensor:
+        """Run the base model under the given edits and let the head read it: logits (B, C), float32.
+
+        ``inputs`` are what the base model takes, ``input_ids`` and ``attention_mask`` (B, T) among them.
+        """
+        with blocks.editing(edits):
+            return self._read(inputs)
+
+    def _read(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        if self.head is None:
+            raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+        hidden = blocks.trunk(self.base)(**inputs)[0]
+        logits: Tensor = self.head(pool(hidden, inputs["attention_mask"], self.pooling))
+        return logits
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        prompt_lengths: Tensor | Sequence[int] | None = None,
+        *,
+        marked: Sequence[Sequence[int]] | None = None,
+        strength: float = 1.0,
+        **kwargs: Any,
+    ) -> Any:
+        """The base model's own ``generate`` (beams, sampling, batches, any cache) with the prompt's tokens edited, no others.
+
+        Args:
+            input_ids: (B, T), padded on the left where the base model is a decoder.
+            attention_mask: (B, T); all ones when left out.
+            prompt_lengths: (B,) tokens of each prompt; every real token when left out.
+            marked: as in `plan`.
+            strength: factor on the edit; 0 is the bare base model.
+            **kwargs: go to ``generate`` as they are, such as ``max_new_tokens`` or ``num_beams``.
+
+        Returns:
+            What ``generate`` returns: token ids (B * num_return_sequences, T + new), of an encoder-decoder the answers alone.
+
+        Raises:
+            ConfigError: this is a classifier, or the base model writes no text.
+        """
+        if self.head is not None or not hasattr(self.base, "generate"):
+            raise ConfigError("This model classifies; it writes no answers.", "labels")
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        plan = self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
+        with blocks.editing(self.edits(plan, self.eval().factors(), strength)):
+            return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
 
     def save(self, folder: str | Path, **details: Any) -> Path:
         """Write the adapter folder; see `adapter_file.save` for ``details``."""
@@ -184,11 +316,27 @@ class ReftModel(nn.Module):
         return adapter_file.save(self, Path(folder), **details)
 
     @classmethod
-    def load(cls, folder: str | Path, base_model: nn.Module) -> "ReftModel":
-        """Read an adapter folder onto a base model. Raises AdapterError where the two do not fit."""
+    def load(cls, folder: str | Path, base_model: nn.Module, *, check: bool = True) -> "ReftModel":
+        """Read an adapter folder onto a base model; see `adapter_file.load`. Raises AdapterError where the two do not fit."""
         from reft_engine import adapter_file
 
-        return adapter_file.load(Path(folder), base_model)
+        return adapter_file.load(Path(folder), base_model, check=check)
+
+    @classmethod
+    def from_pyreft(
+        cls, folder: str | Path, base_model: nn.Module, positions: str | None = None, *, method: Method | None = None,
+        activation: Activation = "linear", dropout: float = 0.0,
+    ) -> "ReftModel":  # fmt: skip
+        """Read a folder that pyreft wrote, which does not say the positions; see `pyreft_format.read`. Raises AdapterError."""
+        from reft_engine import pyreft_format
+
+        return pyreft_format.read(Path(folder), base_model, positions, method=method, activation=activation, dropout=dropout)
+
+    def save_pyreft(self, folder: str | Path) -> Path:
+        """Write a folder that pyreft 0.1.0 loads; see `pyreft_format.write`. Raises AdapterError where it has no such edit."""
+        from reft_engine import pyreft_format
+
+        return pyreft_format.write(self, Path(folder))
 
 
 def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit]:
@@ -200,7 +348,7 @@ def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit
     return merged
 
 
-def _in_turn(chain: Sequence[blocks.Edit], h_BTD: Tensor) -> Tensor:
+def _in_turn(chain: Sequence[blocks.Edit], h_BTD: Tensor, past: int) -> Tensor:
     for edit in chain:
-        h_BTD = edit(h_BTD)
+        h_BTD = edit(h_BTD, past)
     return h_BTD

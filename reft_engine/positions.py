@@ -3,9 +3,12 @@
 Rule for short prompts: neither side reaches past the middle, so a prompt of n tokens gives the prefix at most
 floor(n/2) tokens and the suffix at most floor(n/2) (pyreft's ``get_intervention_locations``). A prompt of one
 token counts as suffix, so that ``l1`` is never silently empty (a departure from pyreft, which edits nothing there).
+
+``marked`` edits what the prompt itself marks: the tokens between ``<reft>`` and ``</reft>`` (see `encoding.prompt_tokens`).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reft_engine.errors import PositionError
@@ -15,27 +18,28 @@ _RULE = re.compile(r"(?:f(\d{1,4}))?(?:(?<=\d)\+(?=l))?(?:l(\d{1,4}))?")
 
 @dataclass(frozen=True, slots=True)
 class PositionSpec:
-    """The first ``prefix`` and last ``suffix`` tokens of a prompt, or ``every`` token of it."""
+    """The first ``prefix`` and last ``suffix`` tokens of a prompt, ``every`` token of it, or those that it has ``marked``."""
 
     prefix: int = 0
     suffix: int = 0
     every: bool = False
+    marked: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "PositionSpec":
-        """Read ``f7+l7``, ``f3``, ``l1`` or ``all``.
+        """Read ``f7+l7``, ``f3``, ``l1``, ``all`` or ``marked``.
 
         Raises:
             PositionError: the text is none of these.
         """
         cleaned = text.strip().lower().replace(" ", "")
-        if cleaned == "all":
-            return cls(every=True)
+        if cleaned in ("all", "marked"):
+            return cls(every=cleaned == "all", marked=cleaned == "marked")
         match = _RULE.fullmatch(cleaned)
         if not match or not cleaned:
             raise PositionError(
                 f"'{text[:40]}' is not a position rule; write f3 (first three prompt tokens), l1 (the last one), "
-                "f7+l7 (both ends) or all."
+                "f7+l7 (both ends), all, or marked (what stands between <reft> and </reft>)."
             )
         prefix, suffix = int(match[1] or 0), int(match[2] or 0)
         if prefix + suffix == 0:
@@ -43,8 +47,8 @@ class PositionSpec:
         return cls(prefix=prefix, suffix=suffix)
 
     def __str__(self) -> str:
-        if self.every:
-            return "all"
+        if self.every or self.marked:
+            return "all" if self.every else "marked"
         return "+".join(part for part in (self.prefix and f"f{self.prefix}", self.suffix and f"l{self.suffix}") if part)
 
     @property
@@ -53,11 +57,19 @@ class PositionSpec:
         return self.prefix > 0 and self.suffix > 0
 
 
-def prompt_positions(spec: PositionSpec, prompt_length: int) -> tuple[list[int], list[int]]:
+def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[int] = ()) -> tuple[list[int], list[int]]:
     """List the token indices, counted from the prompt's first token, of the prefix group and the suffix group.
 
-    The groups never overlap. ``all`` and one-sided rules fill one group only.
+    The groups never overlap. ``all``, ``marked`` and one-sided rules fill one group only. ``marked`` are the indices that
+    the prompt marks, used by the rule of that name alone.
+
+    Raises:
+        PositionError: a marked index that the prompt does not have.
     """
+    if spec.marked:
+        if any(not 0 <= index < prompt_length for index in marked):
+            raise PositionError(f"A prompt of {prompt_length} tokens cannot have the token {max(marked)} marked.")
+        return sorted(set(marked)), []
     if spec.every:
         return list(range(prompt_length)), []
     half = prompt_length // 2

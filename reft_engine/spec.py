@@ -2,13 +2,18 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from reft_engine.data import ColumnMapping
 from reft_engine.errors import ConfigError
 from reft_engine.positions import PositionSpec
 
-Method = Literal["loreft", "direft"]
+Method = Literal["loreft", "direft", "noreft", "consreft", "lobireft", "direft_orth", "red"]
+"""The edits, by name; their formulas are in `interventions`."""
+Activation = Literal["linear", "relu", "relu6", "leaky_relu", "gelu", "gelu_new", "silu", "mish", "tanh", "sigmoid"]
+Pooling = Literal["first", "mean", "last"]
+
+_WITH_ACTIVATION = ("loreft", "noreft", "direft", "direft_orth")
 
 
 def parse_layers(value: Any) -> Any:
@@ -65,7 +70,7 @@ class ReftConfig(_Frozen):
 
     method: Method = "loreft"
     rank: int = Field(4, ge=1, le=4096)
-    """Dimension of the edited subspace, at most the hidden size."""
+    """Dimension of the edited subspace, at most the hidden size; RED has none."""
     layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(parse_layers)] = "all"
     """Blocks whose output is edited, counted from 0."""
     positions: Annotated[str, BeforeValidator(_canonical_positions)] = "f7+l7"
@@ -73,7 +78,33 @@ class ReftConfig(_Frozen):
     tied: bool = True
     """One edit per layer for prefix and suffix; False gives each its own."""
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
-    """Share of the edit's rank-sized coefficients dropped in training."""
+    """Share of the edit's rank-sized coefficients dropped in training (of RED, which has none, of the change's numbers)."""
+    activation: Activation = "linear"
+    """Function of W h + b, for the methods that have it: LoReFT, NoReFT and both DiReFTs."""
+    identity_init: bool = False
+    """Start with an edit that changes nothing, instead of pyreft's random start."""
+    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(None, min_length=2, max_length=10_000)
+    """Names of the classes; with them a head is trained that classifies, in place of written answers."""
+    pooling: Pooling | None = None
+    """Which hidden state the head reads: the first token's, the mean or the last; left out: first for encoders, last for decoders."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.activation != "linear" and self.method not in _WITH_ACTIVATION:
+            raise ConfigError(f"The method {self.method} has no activation function.", "activation")
+        if self.labels and len(set(self.labels)) != len(self.labels):
+            raise ConfigError("Every label must be named once only.", "labels")
+        if self.pooling and not self.labels:
+            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
+        if self.identity_init and self._never_identity:
+            raise ConfigError(f"{self.method} with activation {self.activation} cannot start as the identity.", "identity_init")
+        return self
+
+    @property
+    def _never_identity(self) -> bool:
+        """ConsReFT sets the subspace to a constant; and act(W h + b) = R h, or act(0) = 0, must be possible."""
+        curved = self.activation != "linear"
+        return self.method == "consreft" or (curved and self.method in ("loreft", "noreft")) or self.activation == "sigmoid"
 
     @property
     def groups(self) -> int:
@@ -82,17 +113,25 @@ class ReftConfig(_Frozen):
 
 
 def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
-    """Numbers that are trained, 2*K*D + K per edit, for a base model of so many ``layers``; known before it is loaded.
+    """Numbers that the edits train in a base model of so many ``layers``, the head of a classifier not counted.
+
+    Per edit 2*K*D + K; ConsReFT and LobiReFT K*D + K; RED 2*D. Known before the base model is loaded.
 
     Raises:
         ConfigError: a layer that the base model does not have, or a rank above its hidden size.
     """
     if config.layers != "all" and config.layers[-1] >= layers:
         raise ConfigError(f"Layer {config.layers[-1]} does not exist; the base model has layers 0-{layers - 1}.", "layers")
-    if config.rank > hidden_size:
+    if config.rank > hidden_size and config.method != "red":
         raise ConfigError(f"Rank {config.rank} is larger than the hidden size {hidden_size}.", "rank")
     edited = layers if config.layers == "all" else len(config.layers)
-    return edited * config.groups * (2 * config.rank * hidden_size + config.rank)
+    return edited * config.groups * _edit_size(config.method, config.rank, hidden_size)
+
+
+def _edit_size(method: Method, rank: int, width: int) -> int:
+    if method == "red":
+        return 2 * width
+    return (1 if method in ("consreft", "lobireft") else 2) * rank * width + rank
 
 
 class TrainConfig(_Frozen):
@@ -101,6 +140,8 @@ class TrainConfig(_Frozen):
     epochs: int = Field(3, ge=1, le=10_000)
     learning_rate: float = Field(9e-4, gt=0, le=1.0)
     """Peak rate of AdamW; rises over the warm-up, then falls linearly to zero."""
+    head_learning_rate: float | None = Field(None, gt=0, le=1.0)
+    """Peak rate of a classifier's head; that of the edits when left out."""
     batch_size: int = Field(8, ge=1, le=4096)
     """Rows per forward pass."""
     gradient_accumulation: int = Field(1, ge=1, le=1024)
@@ -108,11 +149,17 @@ class TrainConfig(_Frozen):
     warmup_ratio: float = Field(0.1, ge=0.0, le=1.0)
     """Share of all steps over which the rate rises."""
     weight_decay: float = Field(0.0, ge=0.0, le=1.0)
-    """Decay of W and b; the orthonormal factor is never decayed."""
+    """Decay of W and b; orthonormal factors, RED's scale and a head are never decayed."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this L2 norm."""
     max_length: int = Field(512, ge=8, le=1_000_000)
     """Longest row in tokens; the answer of a longer row is cut at its end."""
+    answer_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    """Learn only the first so many tokens of each answer (arXiv 2511.10707 trains on such prefixes); all when left out."""
+    preference_beta: float = Field(0.1, gt=0, le=100)
+    """Strength of a preference pair's pull (beta of arXiv 2305.18290, equation 7)."""
+    gradient_checkpointing: bool = False
+    """Compute each block twice instead of keeping its inner values: less memory, a third more time, the same weights."""
     held_out: float = Field(0.1, ge=0.0, le=0.9)
     """Share of rows kept away from training to measure what was learned."""
     seed: int = Field(42, ge=0, le=2**31 - 1)

@@ -12,21 +12,21 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
-from reft_engine import checkpoint
+from reft_engine import blocks, checkpoint
 from reft_engine.base_models import Base
-from reft_engine.batching import collate, epoch_batches
-from reft_engine.data import Example, split
-from reft_engine.encoding import EncodedExample, encode
+from reft_engine.batching import epoch_batches
+from reft_engine.classification import classify
+from reft_engine.data import Example, LooseRow, Preference, as_rows, split
+from reft_engine.encoding import EncodedRow
 from reft_engine.errors import DataError, TrainingError
-from reft_engine.evaluation import mean_loss
 from reft_engine.generation import generate
-from reft_engine.interventions import Factors
-from reft_engine.losses import answer_losses
 from reft_engine.model import ReftModel
+from reft_engine.objectives import Objective, objective_for
 from reft_engine.spec import ReftConfig, TrainConfig
 
 _SAMPLE_TOKENS = 40
@@ -35,7 +35,7 @@ _CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """After an optimiser step: mean loss of its rows in nats per answer token, time left in seconds."""
+    """After an optimiser step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
 
     step: int
     total_steps: int
@@ -56,7 +56,7 @@ class HeldOutEvent:
 
 @dataclass(frozen=True, slots=True)
 class SampleEvent:
-    """What base and tuned answer to one held-out prompt now."""
+    """What base and tuned answer to one held-out prompt now; of a classifier the likeliest label."""
 
     step: int
     prompt: str
@@ -70,7 +70,7 @@ TrainEvent = StepEvent | HeldOutEvent | SampleEvent
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What training ended with; losses in nats per answer token, None where nothing was held out.
+    """What training ended with; losses in nats per answer token (label, pair), None where nothing was held out.
 
     ``left_out`` says of each row that could not be trained on why, such as a prompt that is too long.
     """
@@ -105,12 +105,12 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def encode_all(base: Base, examples: Sequence[Example], max_length: int) -> tuple[list[EncodedExample], list[str]]:
+def encode_all(objective: Objective[Any], examples: Sequence[Example | Preference]) -> tuple[list[Any], list[str]]:
     """Encode rows; those that cannot be used are left out and named in the second list."""
     encoded, problems = [], []
     for example in examples:
         try:
-            encoded.append(encode(base, example, max_length))
+            encoded.append(objective.encode(example))
         except DataError as error:
             problems.append(str(error))
     return encoded, problems
@@ -119,14 +119,20 @@ def encode_all(base: Base, examples: Sequence[Example], max_length: int) -> tupl
 class _Loop:
     """State of one run between steps."""
 
-    def __init__(self, base: Base, config: ReftConfig, settings: TrainConfig, rows: Sequence[EncodedExample]) -> None:
-        self.base, self.settings, self.rows = base, settings, rows
+    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
+        base, config, settings = objective.base, objective.config, objective.settings
+        self.objective, self.settings, self.rows = objective, settings, rows
         self.reft = ReftModel(base.model, config, seed=settings.seed).train()
-        decayed = [self.reft.intervention.source, self.reft.intervention.bias]
-        kept = [p for p in self.reft.parameters() if all(p is not other for other in decayed)]
+        edit = self.reft.intervention
+        decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
+        kept = [weight for weight in edit.parameters() if all(weight is not other for other in decayed)]
+        head = list(self.reft.head.parameters()) if self.reft.head else []
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}],
-            lr=settings.learning_rate,
+            [
+                {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
+                {"params": kept, "weight_decay": 0.0, "peak": settings.learning_rate},
+                {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
+            ]
         )
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
@@ -135,9 +141,9 @@ class _Loop:
         self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, _digest(base, rows)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
-        self._epoch, self._batches = -1, list[list[EncodedExample]]()
+        self._epoch, self._batches = -1, list[list[EncodedRow]]()
 
-    def batches(self) -> list[list[EncodedExample]]:
+    def batches(self) -> list[list[EncodedRow]]:
         """The micro-batches of the next step."""
         epoch, at = divmod(self.step, self.steps_per_epoch)
         if epoch != self._epoch:
@@ -146,37 +152,24 @@ class _Loop:
         many = self.settings.gradient_accumulation
         return self._batches[at * many : (at + 1) * many]
 
-    def learning_rate(self) -> float:
-        """Linear warm-up, then linear decay to zero."""
+    def schedule(self) -> float:
+        """Share of the peak rates: linear warm-up, then linear decay to zero."""
         warmup = round(self.settings.warmup_ratio * self.total_steps)
         if self.step < warmup:
-            return self.settings.learning_rate * (self.step + 1) / warmup
-        return self.settings.learning_rate * (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
+            return (self.step + 1) / warmup
+        return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
 
     def run_step(self) -> float:
         """One optimiser step; returns its mean loss."""
         # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
         self.reft.train()
         torch.manual_seed(hash((self.settings.seed, self.step)))
-        batches = [collate(rows, 0, self.base.device) for rows in self.batches()]
-        tokens = sum(int((batch.labels != -100).sum()) for batch in batches)
-        rate = self.learning_rate()
+        batches = self.batches()
+        weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = group["peak"] * self.schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        # The orthonormal factors are computed once per step: micro-batches add their gradients to a leaf copy.
-        factors = self.reft.factors()
-        leaf = factors.projection.detach().requires_grad_()
-        loss = 0.0
-        for batch in batches:
-            plan = self.reft.plan(batch.attention_mask, batch.prompt_lengths)
-            edits = self.reft.edits(plan, Factors(leaf, factors.source, factors.bias), dropout=self.reft.config.dropout)
-            part = answer_losses(self.base, batch, edits)[0].sum() / tokens
-            if part.requires_grad:
-                part.backward()
-            loss += part.item()
-        if leaf.grad is not None:
-            factors.projection.backward(leaf.grad)
+        loss = self._backward(batches, weight)
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             what = "gradient" if math.isfinite(loss) else "loss"
@@ -191,17 +184,35 @@ class _Loop:
         return loss
 
 
-def _digest(base: Base, rows: Sequence[EncodedExample]) -> str:
+    def _backward(self, batches: Sequence[Sequence[EncodedRow]], weight: int) -> float:
+        """Gradients of the step's mean loss, which is returned."""
+        # The orthonormal factors are computed once per step: micro-batches add their gradients to a leaf copy.
+        edit = self.reft.intervention
+        projection = edit.projection()
+        leaf = None if projection is None else projection.detach().requires_grad_()
+        factors, loss = edit.factors(leaf), 0.0
+        for rows in batches:
+            with blocks.checkpointing(self.reft.base, self.settings.gradient_checkpointing):
+                part = self.objective.loss(rows, self.reft, factors, self.reft.config.dropout) / weight
+                if part.requires_grad:
+                    part.backward()
+            loss += part.item()
+        if projection is not None and leaf is not None and leaf.grad is not None:
+            projection.backward(leaf.grad)
+        return loss
+
+
+def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
     """Tells rows and base models apart; a base model by its first weights."""
     found = hashlib.sha256(next(base.model.parameters()).detach().flatten()[:4096].float().cpu().numpy().tobytes())
     for row in rows:
-        found.update(repr((row.prompt_ids, row.answer_ids)).encode())
+        found.update(repr(row).encode())
     return found.hexdigest()
 
 
 def train(
     base: Base,
-    examples: Sequence[Example],
+    examples: Sequence[LooseRow],
     config: ReftConfig | None = None,
     train_config: TrainConfig | None = None,
     *,
@@ -211,11 +222,12 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     turn: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> TrainResult:
-    """Train an edit on examples.
+    """Train an edit on examples; with ``config.labels`` a classifier, with preference pairs a preference.
 
     Args:
         base: the frozen base model.
-        examples: rows; a share of them is held out as ``train_config.held_out`` says.
+        examples: rows, or their texts as tuples: (prompt, answer), (text, label), (prompt, chosen, rejected). A share of them
+            is held out as ``train_config.held_out`` says.
         config: what is edited.
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
@@ -225,23 +237,28 @@ def train(
         turn: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:
+        ConfigError: the base model cannot do what is asked.
         DataError: no row can be trained on.
         TrainingError: the loss stops being a number.
     """
     config, settings = config or ReftConfig(), train_config or TrainConfig()
     root = Path(folder) if folder else None
-    kept, held = split(examples, settings.held_out, settings.seed)
-    rows, problems = encode_all(base, kept, settings.max_length)
-    measured = [pair for example in held for pair in _encoded(base, example, settings.max_length)]
+    given = as_rows(examples)
+    objective = objective_for(base, config, settings, given)
+    kept, held = split(given, settings.held_out, settings.seed)
+    rows, problems = encode_all(objective, kept)
+    measured = [pair for example in held for pair in _encoded(objective, example)]
     if not rows:
         raise DataError(problems[0] if problems else "There is no row to train on.")
-    loop = _Loop(base, config, settings, rows)
+    loop = _Loop(objective, rows)
+    with turn():
+        objective.prepare(rows)
     earlier = checkpoint.load_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if root else None
     if earlier:
         loop.step, loop.loss_first, loop.loss_last = earlier.step, earlier.loss_first, earlier.loss_last
     on_ready(loop.reft)
     clock = _Clock(earlier.seconds if earlier else 0.0, loop.step)
-    watch = _Watch(base, loop, measured, on_event, turn)
+    watch = _Watch(loop, measured, on_event, turn)
     watch.look()
     stopped = False
     while loop.step < loop.total_steps:
@@ -267,9 +284,9 @@ def train(
     return result
 
 
-def _encoded(base: Base, example: Example, max_length: int) -> list[tuple[Example, EncodedExample]]:
+def _encoded(objective: Objective[Any], example: Example | Preference) -> list[tuple[Example | Preference, EncodedRow]]:
     """The example with its encoding; nothing if it cannot be encoded."""
-    return [(example, row) for row in encode_all(base, [example], max_length)[0]]
+    return [(example, row) for row in encode_all(objective, [example])[0]]
 
 
 def train_config_dict(settings: TrainConfig) -> dict[str, object]:
@@ -308,9 +325,9 @@ class _Clock:
 class _Watch:
     """Measures held-out loss and shows a sample, at the start, some ten times on the way, and at the end."""
 
-    def __init__(self, base: Base, loop: _Loop, held: list[tuple[Example, EncodedExample]],
+    def __init__(self, loop: _Loop, held: list[tuple[Example | Preference, EncodedRow]],
                  on_event: Callable[[TrainEvent], None], turn: Callable[[], AbstractContextManager[object]]) -> None:  # fmt: skip
-        self.base, self.loop, self.rows = base, loop, [row for _, row in held]
+        self.loop, self.rows = loop, [row for _, row in held]
         self.sample = held[0][0] if held else None
         self.on_event, self.turn = on_event, turn
         self.base_loss: float | None = None
@@ -326,9 +343,20 @@ class _Watch:
             return
         with self.turn():
             self.loop.reft.eval()
+            objective, reft = self.loop.objective, self.loop.reft
             if self.base_loss is None:
-                self.base_loss = mean_loss(self.base, None, self.rows)
-            self.tuned_loss = mean_loss(self.base, self.loop.reft, self.rows)
-            answers = generate(self.base, example.messages, [None, self.loop.reft], max_new_tokens=_SAMPLE_TOKENS)
+                self.base_loss = objective.mean(self.rows, reft, edited=False)
+            self.tuned_loss = objective.mean(self.rows, reft)
+            base, tuned = _answers(objective.base, reft, example)
         self.on_event(HeldOutEvent(self.loop.step, self.tuned_loss, self.base_loss))
-        self.on_event(SampleEvent(self.loop.step, example.messages[-1].content, example.answer, *answers))
+        expected = example.answer if isinstance(example, Example) else example.chosen
+        self.on_event(SampleEvent(self.loop.step, example.messages[-1].content, expected, base, tuned))
+
+
+def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:
+    """What base and tuned say to one row now."""
+    if reft.config.labels:
+        bare, tuned = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
+        return bare, tuned
+    answers = generate(base, example.messages, [None, reft], max_new_tokens=_SAMPLE_TOKENS)
+    return answers[0], answers[1]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reft_engine import Base, Example, ReftConfig, ReftError
+from reft_engine import Example, ReftConfig, ReftError
+from reft_engine.base_models import Base
 from reft_engine.encoding import encode
 from reft_engine.positions import PositionSpec, prompt_positions
 

@@ -25,7 +25,8 @@ from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.supervisor import ALREADY_SERVED
 from app.worker.training_job import run_job
-from reft_engine import Example, Message, ReftConfig, ReftError, stream
+from reft_engine import Example, ReftConfig, ReftError, stream
+from reft_engine.data import Message
 from storage import Storage, StorageError
 
 _log = logging.getLogger("reft_studio.worker")

@@ -4,7 +4,8 @@ import threading
 from collections import OrderedDict
 
 from app.worker.turns import Turns
-from reft_engine import Base, ReftModel, load_base
+from reft_engine import ReftModel, load_base
+from reft_engine.base_models import Base
 from storage import NotFoundError, RunStatus, Storage
 
 _BASES, _ADAPTERS = 1, 8

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.worker.resident import Resident
-from reft_engine import ReftError, RunSpec, train
+from reft_engine import ReftError, train
 from reft_engine.data import load_examples
+from reft_engine.spec import RunSpec
 from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, TrainEvent, TrainResult
 from storage import MetricPoint, RunRecord, RunStatus, SampleRecord, Storage, StorageError
 

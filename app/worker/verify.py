@@ -2,7 +2,8 @@
 
 import sys
 
-from reft_engine import ReftError, load_base, verify_adapter
+from reft_engine import ReftError, load_base
+from reft_engine.adapter_file import verify_adapter
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from reft_engine.data.inspection import inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, load_examples
-from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, Message, Problem
+from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows
 from reft_engine.data.splitting import split
 
 __all__ = [
@@ -10,8 +10,11 @@ __all__ = [
     "Example",
     "Inspection",
     "Limits",
+    "LooseRow",
     "Message",
+    "Preference",
     "Problem",
+    "as_rows",
     "dump_examples",
     "inspect_file",
     "inspect_rows",

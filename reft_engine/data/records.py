@@ -1,9 +1,12 @@
 """What reading a file gives: examples, and what is wrong with the rest of its rows."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from reft_engine.errors import DataError
 
 Role = Literal["system", "user", "assistant"]
 
@@ -23,6 +26,34 @@ class Example:
     line: int
     messages: tuple[Message, ...]
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What is said before, the answer that is preferred and the one that is not; ``line`` as of an `Example`."""
+
+    line: int
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+LooseRow = Example | Preference | tuple[str, str] | tuple[str, str, str]
+"""A row, or its texts: prompt and answer; or prompt, the answer that is preferred, and the one that is not."""
+
+
+def as_rows(rows: Iterable[LooseRow]) -> list[Example | Preference]:
+    """Bring rows given as bare texts into the engine's form. Raises DataError."""
+    found: list[Any] = []
+    for line, row in enumerate(rows, start=1):
+        if isinstance(row, (Example, Preference)):
+            found.append(row)
+            continue
+        if not isinstance(row, (tuple, list)) or len(row) not in (2, 3) or not all(isinstance(text, str) for text in row):
+            raise DataError(f"Row {line} is neither an example nor a pair of texts (prompt, answer).")
+        asked = (Message("user", row[0]),)
+        found.append(Example(line, asked, row[1]) if len(row) == 2 else Preference(line, asked, *row[1:]))
+    return found
 
 
 class ColumnMapping(BaseModel):

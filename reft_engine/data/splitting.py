@@ -2,20 +2,24 @@
 
 import random
 from collections.abc import Sequence
+from typing import TypeVar
 
-from reft_engine.data.records import Example, Message
+from reft_engine.data.records import Example, Message, Preference
 
 _HELD_OUT_LIMIT = 128
 
 
-def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+Row = TypeVar("Row", bound=Example | Preference)
+
+
+def split(examples: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:
     """Divide rows into training and held-out rows, by the seed; equal rows, and the answers of one chat, stay on one side.
 
     At least one row is held out when ``share`` is above 0 and there are four rows or more; at most 128, and never all.
     """
-    groups: dict[_Turns, dict[_Turns, Example]] = {}
+    groups: dict[_Turns, dict[_Turns, Row]] = {}
     for example in examples:
-        groups.setdefault(_opening(example), {}).setdefault((example.messages, example.answer), example)
+        groups.setdefault(_opening(example), {}).setdefault((example.messages, _answer(example)), example)
     if share <= 0 or len(groups) < 4:
         return list(examples), []
     keys = list(groups)
@@ -29,11 +33,15 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Ex
 _Turns = tuple[tuple[Message, ...], str]
 
 
-def _opening(example: Example) -> _Turns:
+def _answer(example: Example | Preference) -> str:
+    return example.answer if isinstance(example, Example) else example.chosen
+
+
+def _opening(example: Example | Preference) -> _Turns:
     """A chat up to its first answer; a later answer's row has that one in its prompt."""
     asked = False
     for index, message in enumerate(example.messages):
         if message.role == "assistant" and asked:
             return example.messages[:index], message.content
         asked = asked or message.role == "user"
-    return example.messages, example.answer
+    return example.messages, _answer(example)

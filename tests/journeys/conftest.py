@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from app.samples import find_sample
-from reft_engine import RunSpec, TrainConfig, inspect_file
-from reft_engine.data import dump_examples, inspect_rows
+from reft_engine import TrainConfig
+from reft_engine.data import dump_examples, inspect_file, inspect_rows
+from reft_engine.spec import RunSpec
 from storage import RunStatus, Storage
 
 ROOT = Path(__file__).resolve().parents[2]

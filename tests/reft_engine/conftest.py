@@ -8,7 +8,9 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from reft_engine import Base, Example, Message, ReftConfig, ReftModel, load_base
+from reft_engine import Example, ReftConfig, ReftModel, load_base
+from reft_engine.base_models import Base
+from reft_engine.data import Message
 
 VOCABULARY = 97
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel
+from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.batching import collate, epoch_batches, in_batches
 from reft_engine.encoding import EncodedExample
-from reft_engine.evaluation import mean_loss
 from reft_engine.losses import answer_losses
+from reft_engine.objectives import NextToken
 
 CPU = torch.device("cpu")
 ids = st.lists(st.integers(0, 96), max_size=8).map(tuple)
@@ -69,6 +69,10 @@ def test_rows_of_like_length_share_a_batch():
 
 def test_slices_come_in_the_given_order(rows):
     assert [list(part) for part in in_batches(rows, 2)] == [rows[0:2], rows[2:4], rows[4:5]]
+
+
+def mean_loss(base, reft, rows):
+    return NextToken(base, ReftConfig(), TrainConfig()).mean(rows, reft, edited=reft is not None)
 
 
 def naive_losses(model, reft, row):

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 from tokenizers.processors import TemplateProcessing
 
-from reft_engine import Example, Message, encoding
+from reft_engine import Example, encoding
 from reft_engine.base_models import PLAIN_TEMPLATE
+from reft_engine.data import Message
 from reft_engine.encoding import encode, end_ids, prompt_ids
 from reft_engine.errors import DataError
 

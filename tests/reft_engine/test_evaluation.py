@@ -4,10 +4,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reft_engine import Example, Message, evaluate, generate
+from reft_engine import Example, ReftConfig, TrainConfig, evaluate, generate
+from reft_engine.data import Message
 from reft_engine.encoding import encode
 from reft_engine.errors import DataError
-from reft_engine.evaluation import mean_loss
+from reft_engine.objectives import NextToken
+
+
+def mean_loss(base, reft, rows):
+    return NextToken(base, ReftConfig(), TrainConfig()).mean(rows, reft, edited=reft is not None)
 
 
 def ask(line, question, answer):

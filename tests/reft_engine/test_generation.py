@@ -8,7 +8,8 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reft_engine import Message, ReftModel, generate, stream
+from reft_engine import ReftModel, generate, stream
+from reft_engine.data import Message
 from reft_engine.encoding import prompt_ids
 from reft_engine.errors import ConfigError
 from reft_engine.generation import _Column

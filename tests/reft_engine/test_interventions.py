@@ -1,14 +1,49 @@
+"""Each method against its formula, written out by hand token by token."""
+
 import pytest
 import torch
+from transformers.activations import ACT2FN
 
-from reft_engine.interventions import INTERVENTIONS, DireftIntervention, LoreftIntervention
+from reft_engine import ReftConfig
+from reft_engine.errors import ConfigError
+from reft_engine.interventions import INTERVENTIONS, build
+from reft_engine.spec import trainable_parameters
 
 METHODS = sorted(INTERVENTIONS)
+ORTHONORMAL = ["consreft", "direft_orth", "lobireft", "loreft"]
+SOURCED = ["direft", "direft_orth", "loreft", "noreft"]
 D, K, SITES = 16, 3, 4
 
 
-def make(method, seed=0, rank=K):
-    return INTERVENTIONS[method](SITES, rank, D, torch.Generator().manual_seed(seed))
+def make(method, seed=0, rank=K, **config):
+    return build(ReftConfig(method=method, rank=rank, **config), SITES, D, torch.Generator().manual_seed(seed))
+
+
+def by_hand(edit, x, site, act=lambda value: value):
+    """Phi(x) of one token as REFT's papers write it."""
+    weights = {name: value[site] for name, value in edit.weights().items()}
+    b, W = weights["bias"], weights.get("source")
+    if edit.method == "red":
+        return weights["scale"] * x + b
+    P = edit.projection()[site]
+    coefficients = {
+        "loreft": lambda: act(W @ x + b) - P @ x,
+        "noreft": lambda: act(W @ x + b) - P @ x,
+        "direft": lambda: act(W @ x + b),
+        "direft_orth": lambda: act(W @ x + b),
+        "consreft": lambda: b - P @ x,
+        "lobireft": lambda: b,
+    }[edit.method]()
+    return x + P.T @ coefficients
+
+
+def disturb(edit, seed=3):
+    """Move every weight away from its start."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in edit.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return edit
 
 
 @pytest.fixture
@@ -17,61 +52,92 @@ def h():
 
 
 @pytest.mark.parametrize("site", range(SITES))
-def test_loreft_is_h_plus_rt_times_wh_plus_b_minus_rh(h, site):
-    edit = make("loreft")
-    R, W, b = edit.projection()[site], edit.source[site], edit.bias[site]
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_computes_its_formula(method, site, h):
+    edit = disturb(make(method))
     edited = h + edit.delta(h, edit.factors(), site)
     for token, row in enumerate(h):
-        assert (edited[token] - (row + R.T @ (W @ row + b - R @ row))).abs().max() < 1e-5
+        assert (edited[token] - by_hand(edit, row, site)).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("site", range(SITES))
-def test_direft_is_h_plus_w2t_times_w1h_plus_b(h, site):
-    edit = make("direft")
-    W2, W1, b = edit.free_projection[site], edit.source[site], edit.bias[site]
-    edited = h + edit.delta(h, edit.factors(), site)
-    for token, row in enumerate(h):
-        assert (edited[token] - (row + W2.T @ (W1 @ row + b))).abs().max() < 1e-5
-
-
-def test_loreft_sets_the_subspace_to_wh_plus_b_and_leaves_the_rest_alone(h):
-    edit = make("loreft")
-    R, W, b = edit.projection()[1], edit.source[1], edit.bias[1]
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu", "tanh", "leaky_relu"])
+@pytest.mark.parametrize("method", SOURCED)
+def test_the_activation_acts_on_the_source_alone(method, activation, h):
+    edit = disturb(make(method, activation=activation))
     edited = h + edit.delta(h, edit.factors(), 1)
-    assert (edited @ R.T - (h @ W.T + b)).abs().max() < 1e-5
-    outside = torch.eye(D) - R.T @ R
-    assert ((edited - h) @ outside).abs().max() < 1e-5
+    for token, row in enumerate(h):
+        assert (edited[token] - by_hand(edit, row, 1, ACT2FN[activation])).abs().max() < 1e-5
 
 
-def test_loreft_with_w_equal_to_r_and_no_bias_changes_nothing(h):
-    edit = make("loreft")
-    with torch.no_grad():
-        edit.source.copy_(edit.projection())
-        edit.bias.zero_()
-    assert edit.delta(h, edit.factors(), 2).abs().max() < 1e-6
+@pytest.mark.parametrize("method", ORTHONORMAL)
+def test_orthonormal_methods_change_h_inside_the_subspace_only(method, h):
+    edit = disturb(make(method))
+    R = edit.projection()[1]
+    assert (R @ R.T - torch.eye(K)).abs().max() < 1e-5
+    assert (edit.delta(h, edit.factors(), 1) @ (torch.eye(D) - R.T @ R)).abs().max() < 1e-5
+
+
+def test_consreft_sets_the_subspace_to_its_constants(h):
+    edit = disturb(make("consreft"))
+    edited = h + edit.delta(h, edit.factors(), 2)
+    assert (edited @ edit.projection()[2].T - edit.bias[2]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "consreft"])
+def test_an_identity_start_changes_nothing_and_can_still_learn(method, h):
+    edit = make(method, identity_init=True)
+    deltas = [edit.delta(h, edit.factors(), site) for site in range(SITES)]
+    assert max(delta.abs().max() for delta in deltas) < 1e-5
+    torch.stack(deltas).sum().backward()
+    assert any(parameter.grad.abs().max() > 0.01 for parameter in edit.parameters())
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "red"])
+def test_without_it_an_edit_starts_as_pyrefts_does_with_a_change(method, h):
+    assert make(method).delta(h, make(method).factors(), 0).abs().max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"method": "consreft"}, {"method": "loreft", "activation": "relu"}, {"method": "noreft", "activation": "tanh"},
+     {"method": "direft", "activation": "sigmoid"}],
+)  # fmt: skip
+def test_an_identity_start_that_cannot_be_is_refused(settings):
+    with pytest.raises(ConfigError, match="cannot start as the identity") as caught:
+        ReftConfig(identity_init=True, **settings)
+    assert caught.value.field == "identity_init"
+
+
+@pytest.mark.parametrize("method", ["consreft", "lobireft", "red"])
+def test_a_method_without_a_source_has_no_activation(method):
+    with pytest.raises(ConfigError, match="has no activation"):
+        ReftConfig(method=method, activation="relu")
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_edit_has_two_k_d_plus_k_trained_numbers(method):
-    assert sum(parameter.numel() for parameter in make(method).parameters()) == SITES * (2 * K * D + K)
+def test_the_number_of_trained_numbers_is_known_beforehand(method):
+    size = {"red": 2 * D, "consreft": K * D + K, "lobireft": K * D + K}.get(method, 2 * K * D + K)
+    assert sum(parameter.numel() for parameter in make(method).parameters()) == SITES * size
+    assert trainable_parameters(ReftConfig(method=method, rank=K), SITES, D) == SITES * size
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_site_has_weights_of_its_own(method, h):
-    edit = make(method)
+    edit = disturb(make(method))
     deltas = [edit.delta(h, edit.factors(), site) for site in range(SITES)]
     assert all(not torch.equal(deltas[0], other) for other in deltas[1:])
     with torch.no_grad():
-        edit.source[0] += 1
+        for weight in edit.weights().values():
+            weight[0] += 1
     assert torch.equal(edit.delta(h, edit.factors(), 1), deltas[1])
     assert not torch.equal(edit.delta(h, edit.factors(), 0), deltas[0])
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "red"])
 def test_the_same_seed_gives_the_same_weights(method):
     first, same, other = make(method, 1).state_dict(), make(method, 1).state_dict(), make(method, 2).state_dict()
     assert all(torch.equal(first[name], same[name]) for name in first)
-    assert not torch.equal(first["source"], other["source"])
+    assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -92,6 +158,14 @@ def test_the_delta_is_computed_in_float32_whatever_the_base_is_in(method, dtype,
     assert torch.equal(delta, edit.delta(h.to(dtype).float(), edit.factors(), 0))
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_casting_an_edit_leaves_its_weights_as_they_are(method):
+    edit, same = disturb(make(method)), disturb(make(method))
+    for cast in (edit.half, edit.bfloat16, lambda: edit.to(torch.float64)):
+        cast()
+        assert all(torch.equal(value, same.state_dict()[name]) for name, value in edit.state_dict().items())
+
+
 def test_dropout_drops_coefficients_and_scales_the_rest():
     edit = make("direft", rank=1)
     h = torch.randn(2000, D, generator=torch.Generator().manual_seed(1))
@@ -103,7 +177,16 @@ def test_dropout_drops_coefficients_and_scales_the_rest():
     assert (thinned[~dropped] - full[~dropped] / 0.75).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("method", METHODS)
+def test_dropout_of_red_drops_numbers_of_the_change(h):
+    edit = disturb(make("red"))
+    full = edit.delta(h, edit.factors(), 0)
+    torch.manual_seed(0)
+    thinned = edit.delta(h, edit.factors(), 0, dropout=0.5)
+    assert 0.3 < (thinned == 0).float().mean() < 0.7
+    assert ((thinned - 2 * full).abs() < 1e-5)[thinned != 0].all()
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "red"])
 def test_projection_rows_from_a_file_are_taken_over(method):
     rows = make("loreft", seed=8).projection().detach()
     edit = make(method)
@@ -113,10 +196,11 @@ def test_projection_rows_from_a_file_are_taken_over(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_weight_gets_a_gradient(method, h):
-    edit = make(method)
+    edit = disturb(make(method))
     sum(edit.delta(h, edit.factors(), site).square().sum() for site in range(SITES)).backward()
     assert all(parameter.grad is not None and parameter.grad.flatten(1).any(dim=1).all() for parameter in edit.parameters())
 
 
 def test_each_method_is_found_by_its_name():
-    assert {"loreft": LoreftIntervention, "direft": DireftIntervention} == INTERVENTIONS
+    assert {name: kind.method for name, kind in INTERVENTIONS.items()} == {name: name for name in METHODS}
+    assert set(METHODS) == {"loreft", "direft", "noreft", "consreft", "lobireft", "direft_orth", "red"}

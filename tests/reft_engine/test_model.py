@@ -70,9 +70,15 @@ def hidden_after(model, layer, call):
     return caught[0]
 
 
+def bare(model, ids, mask):
+    """The base model's own answer; GPT-2 must be told its positions where padding stands in front, as ``generate`` does."""
+    positions = blocks.count_positions(model, mask) if not mask[:, 0].all() else {}
+    return model(input_ids=ids, attention_mask=mask, **positions)
+
+
 def bare_logits(model, ids, mask):
     with torch.no_grad():
-        return model(input_ids=ids, attention_mask=mask).logits
+        return bare(model, ids, mask).logits
 
 
 def tuned_logits(reft, ids, mask, lengths, **settings):
@@ -82,9 +88,9 @@ def tuned_logits(reft, ids, mask, lengths, **settings):
 
 def touched(reft, ids, mask, lengths, layer):
     """The (row, column) pairs whose hidden state is not bit for bit the bare base's."""
-    bare = hidden_after(reft.base, layer, lambda: reft.base(input_ids=ids, attention_mask=mask))
-    tuned = hidden_after(reft.base, layer, lambda: reft(ids, mask, lengths))
-    return {tuple(pair) for pair in (bare != tuned).any(dim=-1).nonzero().tolist()}
+    before = hidden_after(reft.base, layer, lambda: bare(reft.base, ids, mask))
+    after = hidden_after(reft.base, layer, lambda: reft(ids, mask, lengths))
+    return {tuple(pair) for pair in (before != after).any(dim=-1).nonzero().tolist()}
 
 
 a_row = st.builds(Row, prompt=st.integers(1, 20), answer=st.integers(0, 5))
@@ -135,7 +141,7 @@ def test_left_and_right_padding_give_the_logits_of_the_row_alone(llama, strong, 
             assert (found[side][index] - alone).abs().max() < 1e-4
 
 
-def naive_edit(h, *, intervention, mask, lengths, rule, first_site, groups):
+def naive_edit(h, _past, *, intervention, mask, lengths, rule, first_site, groups):
     """Token by token, with the formulas as the paper writes them."""
     edited = h.clone()
     for row in range(h.shape[0]):
@@ -162,7 +168,7 @@ def test_logits_equal_those_of_the_papers_formula_token_by_token(any_model, stro
     assert reft.config.groups == groups
     edit = partial(naive_edit, intervention=reft.intervention, mask=mask, lengths=lengths, rule=(3, 2), groups=groups)
     with torch.no_grad(), blocks.editing({0: partial(edit, first_site=0), 2: partial(edit, first_site=groups)}):
-        expected = any_model(input_ids=ids, attention_mask=mask).logits
+        expected = bare(any_model, ids, mask).logits
     real = mask.bool()
     assert (tuned_logits(reft, ids, mask, lengths) - expected)[real].abs().max() < 1e-4
     assert (expected - bare_logits(any_model, ids, mask))[real].abs().max() > 0.01
@@ -398,7 +404,7 @@ def test_an_edit_that_does_not_fit_the_base_is_refused_and_the_field_is_named(an
 
 def test_the_rank_may_be_the_whole_hidden_size(llama, strong):
     reft = strong(llama, rank=32, scale=1.0)
-    rows = reft.factors().projection
+    rows = torch.stack(reft.factors()["projection"])
     assert (rows @ rows.mT - torch.eye(32)).abs().max() < 1e-5
     assert tuned_logits(reft, *batch([Row(9, 2)], "right")).isfinite().all()
 
@@ -411,16 +417,30 @@ def test_the_blocks_are_found_in_their_order(any_model):
     assert found is getattr(trunk, "layers", None) or found is getattr(trunk, "h", None)
 
 
-def test_a_model_with_two_stacks_of_blocks_is_refused():
+def test_of_an_encoder_decoder_the_encoder_is_edited():
     shape = {"d_model": 16, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
     model = BartForConditionalGeneration(BartConfig(vocab_size=32, encoder_layers=2, decoder_layers=2, **shape))
+    assert blocks.find_blocks(model) is model.get_encoder().layers
+
+
+class TwoStacks(LlamaForCausalLM):
+    """A second list of as many blocks, beside the first."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.others = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(config.num_hidden_layers))
+        self.get_decoder = lambda: self
+
+
+def test_a_model_with_two_stacks_of_blocks_is_refused():
+    model = TwoStacks(LlamaConfig(vocab_size=32, hidden_size=16, intermediate_size=16, num_attention_heads=2, num_hidden_layers=3))
     with pytest.raises(ConfigError, match="cannot be told apart") as caught:
         ReftModel(model, ReftConfig())
     assert caught.value.field == "base"
 
 
 def test_a_module_that_is_no_language_model_is_refused():
-    with pytest.raises(ConfigError, match="cannot be told apart"):
+    with pytest.raises(ConfigError, match="no Hugging Face model"):
         ReftModel(torch.nn.Linear(2, 2), ReftConfig())
 
 

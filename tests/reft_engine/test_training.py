@@ -11,12 +11,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from reft_engine import Example, Message, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train, training, verify_adapter
-from reft_engine.batching import epoch_batches
-from reft_engine.data import split
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train, training
+from reft_engine.adapter_file import verify_adapter
+from reft_engine.batching import collate, epoch_batches
+from reft_engine.data import Message, split
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.files import write_atomic
 from reft_engine.losses import answer_losses
+from reft_engine.objectives import NextToken
 from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, encode_all
 
 EDITS = {
@@ -34,8 +36,12 @@ def steps_of(base, examples, config=EDITS["loreft"], settings=SETTINGS, **option
     return result, [event for event in events if isinstance(event, StepEvent)]
 
 
+def next_token(base, config=EDITS["loreft"], settings=SETTINGS):
+    return NextToken(base, config, settings)
+
+
 def weights(reft):
-    return {"projection": reft.intervention.projection().detach(), "source": reft.intervention.source, "bias": reft.intervention.bias}
+    return {"projection": reft.intervention.projection().detach(), **reft.intervention.weights()}
 
 
 def same(first, second):
@@ -91,7 +97,7 @@ def test_at_most_128_rows_are_held_out():
 
 def test_rows_that_cannot_be_used_are_left_out_and_named(tiny, examples):
     long = Example(77, (Message("user", "no " * 300),), "a")
-    rows, problems = encode_all(tiny, [*examples[:2], long], 512)
+    rows, problems = encode_all(next_token(tiny), [*examples[:2], long])
     assert [row.line for row in rows] == [1, 2]
     assert len(problems) == 1
     assert problems[0].startswith("Line 77")
@@ -124,7 +130,7 @@ def test_what_is_learned_holds_for_rows_that_were_held_out(tiny, examples):
 def test_the_first_loss_is_that_of_the_untrained_edit_on_the_first_batch(tiny, examples):
     settings = TrainConfig(epochs=1, batch_size=4, held_out=0, seed=5)
     _, steps = steps_of(tiny, examples, settings=settings)
-    rows, _ = encode_all(tiny, examples, settings.max_length)
+    rows, _ = encode_all(next_token(tiny), examples)
     reft = ReftModel(tiny.model, EDITS["loreft"], seed=5).eval()
     total, count = 0.0, 0
     for row in epoch_batches(rows, 4, 5, 0)[0]:
@@ -268,10 +274,10 @@ def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examp
     assert worst(trained) < 1e-5
     assert (trained - start).abs().max() > 0.05
     loaded = ReftModel.load(tmp_path / "adapter", tiny.model)
-    assert worst(loaded.factors().projection) < 1e-5
+    assert worst(torch.stack(loaded.factors()["projection"])) < 1e-5
     optimizer = torch.optim.AdamW(loaded.train().parameters(), lr=0.1, weight_decay=0.5)
-    rows, _ = encode_all(tiny, examples[:4], 128)
-    batch = training.collate(rows, 0, tiny.device)
+    rows, _ = encode_all(next_token(tiny), examples[:4])
+    batch = collate(rows, 0, tiny.device)
     for _ in range(3):
         optimizer.zero_grad()
         edits = loaded.edits(loaded.plan(batch.attention_mask, batch.prompt_lengths), loaded.factors())

@@ -1,0 +1,50 @@
+"""Classifies texts with a trained head over edited hidden states."""
+
+from collections.abc import Sequence
+
+import torch
+
+from reft_engine.base_models import Base
+from reft_engine.batching import in_batches
+from reft_engine.data import Example, Message
+from reft_engine.encoding import encode_text
+from reft_engine.errors import ConfigError
+from reft_engine.model import ReftModel
+from reft_engine.objectives import label_logits
+
+Text = str | tuple[str, str] | Sequence[Message]
+"""One text, a pair of texts, or for a decoder a conversation."""
+_ROWS = 32
+
+
+@torch.no_grad()
+def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: int = 512, edited: bool = True) -> list[dict[str, float]]:
+    """Give each text the probability of each label, the likeliest label first.
+
+    Args:
+        base: the base model that ``reft`` was trained on.
+        reft: trained with ``ReftConfig(labels=...)``.
+        texts: one entry per answer.
+        max_length: tokens; longer texts are cut at their end.
+        edited: False lets the head read the base model's own hidden states.
+
+    Raises:
+        ConfigError: the model has no labels.
+        DataError: a text cannot be encoded.
+    """
+    labels = reft.config.labels
+    if labels is None:
+        raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+    factors = reft.eval().factors() if edited else None
+    rows = [encode_text(base, Example(at + 1, _messages(text), ""), max_length, reft.config) for at, text in enumerate(texts)]
+    found = []
+    for part in in_batches(rows, _ROWS):
+        for shares in torch.softmax(label_logits(base, part, reft, factors), dim=-1).cpu():
+            order = shares.argsort(descending=True, stable=True).tolist()
+            found.append({labels[index]: float(shares[index]) for index in order})
+    return found
+
+
+def _messages(text: Text) -> tuple[Message, ...]:
+    parts = [text] if isinstance(text, str) else text
+    return tuple(Message("user", part) if isinstance(part, str) else part for part in parts)
