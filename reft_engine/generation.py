@@ -123,8 +123,7 @@ def stream(
     """
     if not edits:
         return
-    if base.kind == "encoder" or any(model is not None and model.head is not None for model in edits):
-        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    _check_edits(base, edits)
     asked = read_prompt(base, _messages(prompt), marked=any(model is not None and model.positions.marked for model in edits))
     room = base.context - len(asked.ids) if base.kind == "decoder" else base.context
     if room < 1 or len(asked.ids) > base.context:
@@ -150,6 +149,13 @@ def stream(
         token_B = pick(_next_logits(base, token_B, ahead))
     for column in sorted(alive):
         yield Delta(column, columns[column].rest(), ended=True)
+
+
+def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
+    if base.kind == "encoder" or any(model is not None and model.head is not None for model in edits):
+        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    if any(model is not None and model.base is not base.model for model in edits):
+        raise ConfigError("An edit is of another base model than the one that is to answer.", "edits")
 
 
 def _ends(base: Base) -> set[int]:

@@ -313,7 +313,10 @@ def facts(run: RunRecord) -> str:
     return f'<div class="rs-card"><div class="rs-caption">Settings</div><dl class="rs-pairs short">{body}</dl></div>'
 
 
-METHODS = {"loreft": "LoReFT", "direft": "DiReFT"}
+METHODS = {
+    "loreft": "LoReFT", "direft": "DiReFT", "noreft": "NoReFT", "direft_orth": "Orthogonal DiReFT", "consreft": "ConsReFT",
+    "lobireft": "LobiReFT", "red": "RED",
+}  # fmt: skip
 
 
 def events(found: Sequence[EventRecord]) -> str:

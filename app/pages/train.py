@@ -13,10 +13,15 @@ from app.services import Services
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
-_METHODS = [("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft")]
+_METHODS = [
+    ("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft"),
+    ("NoReFT, LoReFT without right angles", "noreft"), ("Orthogonal DiReFT, DiReFT with right angles", "direft_orth"),
+    ("ConsReFT, sets a few directions to constants", "consreft"), ("LobiReFT, adds one constant shift", "lobireft"),
+    ("RED, stretches and shifts every number; has no rank", "red"),
+]  # fmt: skip
 _POSITIONS = [
     ("First 7, last 7 (f7+l7)", "f7+l7"), ("First 3, last 3 (f3+l3)", "f3+l3"), ("First and last (f1+l1)", "f1+l1"),
-    ("Only the last (l1)", "l1"), ("Every token (all)", "all"),
+    ("Only the last (l1)", "l1"), ("Every token (all)", "all"), ("Between <reft> and </reft> (marked)", "marked"),
 ]  # fmt: skip
 
 
@@ -61,7 +66,7 @@ def _fields(services: Services) -> dict[str, Any]:
             choices=models, value=train.STARTER, allow_custom_value=anything, elem_id="train-base-model",
         )  # fmt: skip
     with gr.Group():
-        found["method"] = gr.Radio(
+        found["method"] = gr.Dropdown(
             _METHODS, value="loreft", label="Method", info="How the correction is computed; leave it when in doubt",
             elem_id="train-method",
         )  # fmt: skip

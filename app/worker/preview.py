@@ -11,16 +11,15 @@ from reft_engine.positions import PositionSpec, prompt_positions
 
 def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
     """Rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``, or ``problem``."""
-    spec = PositionSpec.parse(config.positions)
-    return [_row(base, example, spec, max_length) for example in examples]
+    return [_row(base, example, config, max_length) for example in examples]
 
 
-def _row(base: Base, example: Example, spec: PositionSpec, max_length: int) -> dict[str, Any]:
+def _row(base: Base, example: Example, config: ReftConfig, max_length: int) -> dict[str, Any]:
     try:
-        encoded = encode(base, example, max_length)
+        encoded = encode(base, example, max_length, config)
     except ReftError as error:
         return {"line": example.line, "problem": str(error), "tokens": []}
-    prefix, suffix = prompt_positions(spec, len(encoded.prompt_ids))
+    prefix, suffix = prompt_positions(PositionSpec.parse(config.positions), len(encoded.prompt_ids), encoded.marked)
     edited = {*prefix, *suffix}
     texts = _texts(base, [*encoded.prompt_ids, *encoded.answer_ids])
     border = len(encoded.prompt_ids)

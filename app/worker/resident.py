@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 from app.worker.turns import Turns
 from reft_engine import ReftModel, load_base
+from reft_engine.adapter_file import read_config
 from reft_engine.base_models import Base
 from storage import NotFoundError, RunStatus, Storage
 
@@ -36,19 +37,23 @@ class Resident:
         """Nothing trains any more."""
         self._training = None
 
-    def base(self, name: str) -> Base:
-        """A base model by name."""
+    def base(self, name: str, revision: str | None = None) -> Base:
+        """A base model by name; of the given revision, or of any that is here."""
         with self._lock:
             current = self._training
-            if current and current[1].name == name:
-                return current[1]
-            if name not in self._bases:
-                base = load_base(name)
+            here = [*([current[1]] if current else []), *self._bases.values()]
+            if fits := next((base for base in here if base.name == name and revision in (None, base.revision)), None):
+                return fits
+            if name not in self._bases or self._bases[name].revision != revision:
+                base = load_base(name, revision=revision)
                 while len(self._bases) >= _BASES:
-                    gone, _ = self._bases.popitem(last=False)
-                    self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if not key.startswith(f"{gone}\n"))
+                    self._bases.popitem(last=False)
                 self._bases[name] = base
+                self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in self._models())
             return self._bases[name]
+
+    def _models(self) -> list[object]:
+        return [base.model for base in self._bases.values()]
 
     def run(self, run_id: str) -> tuple[Base, ReftModel]:
         """A run's base model and edit: as it stands now when it trains, else from its adapter folder."""
@@ -59,10 +64,11 @@ class Resident:
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(f"{record.name} has nothing to chat with yet: it is {record.status}.")
         with self._lock:
-            base = self.base(record.base)
+            folder = self.storage.files.adapter(run_id)
+            base = self.base(record.base, read_config(folder)["base_model"]["revision"])
             key = f"{record.base}\n{run_id}\n{record.finished_at}"
             if key not in self._adapters:
                 while len(self._adapters) >= _ADAPTERS:
                     self._adapters.popitem(last=False)
-                self._adapters[key] = ReftModel.load(self.storage.files.adapter(run_id), base.model)
+                self._adapters[key] = ReftModel.load(folder, base.model)
             return base, self._adapters[key]
