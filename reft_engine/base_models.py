@@ -23,7 +23,7 @@ PLAIN_TEMPLATE = (
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-# Encoder-decoders read plain text; what their tokenizer puts around it is added when it is encoded.
+# Encoder-decoders read plain text, and so does any model that is told to; what their tokenizer puts around it is added when it is encoded.
 TEXT_TEMPLATE = "{{ messages | map(attribute='content') | join('\n') }}"
 
 Kind = Literal["decoder", "encoder", "encoder_decoder"]
@@ -87,6 +87,7 @@ def load_base(
     revision: str | None = None,
     dtype: DType | None = None,
     quantize: Quantization | None = None,
+    template: str | None = None,
 ) -> Base:
     """Load a frozen base model: a decoder, an encoder (to classify with) or an encoder-decoder.
 
@@ -97,6 +98,7 @@ def load_base(
         revision: a branch, tag or commit of a Hub id; the newest commit when left out.
         dtype: precision of the weights; bfloat16 on a GPU, else float32, when left out.
         quantize: ``"8bit"`` or ``"4bit"`` weights by bitsandbytes, where it is installed.
+        template: ``"raw"`` reads prompts exactly as they are given; or a chat template in place of the model's own.
 
     Raises:
         ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or its blocks are not found.
@@ -121,8 +123,10 @@ def load_base(
     if not quantize:
         model.to(target)
     model.eval().requires_grad_(False)
+    if template == "raw":
+        template = TEXT_TEMPLATE
     plain = TEXT_TEMPLATE if blocks.is_encoder_decoder(model) or blocks.is_encoder(model) else PLAIN_TEMPLATE
-    return Base(model, tokenizer, name, commit, tokenizer.chat_template or plain)
+    return Base(model, tokenizer, name, commit, template or tokenizer.chat_template or plain)
 
 
 def _auto_class(source: str, pinned: dict[str, str]) -> Any:

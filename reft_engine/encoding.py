@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from reft_engine.base_models import Base
+from reft_engine.base_models import PLAIN_TEMPLATE, TEXT_TEMPLATE, Base
 from reft_engine.data import Example, Message, Preference
 from reft_engine.errors import DataError
 from reft_engine.positions import PositionSpec
@@ -244,7 +244,7 @@ class _Pieces:
 def _frame(base: Base) -> tuple[list[int], list[int], list[int]]:
     """What the tokenizer puts before a text, between two texts and behind the last; chat templates write it themselves."""
     tokenizer = base.tokenizer
-    if tokenizer.chat_template and base.kind == "decoder":
+    if base.kind == "decoder" and not _is_plain(base):
         return [], [], []
     probe: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole: list[int] = tokenizer("a")["input_ids"]
@@ -254,6 +254,11 @@ def _frame(base: Base) -> tuple[list[int], list[int], list[int]]:
         return (before if before[-1:] == [tokenizer.bos_token_id] else []), [], []
     pair: list[int] = tokenizer("a", "a")["input_ids"] if base.kind == "encoder" else []
     return before, pair[start + size : len(pair) - len(behind) - size], behind
+
+
+def _is_plain(base: Base) -> bool:
+    """Whether the template writes no control tokens of its own."""
+    return base.template in (PLAIN_TEMPLATE, TEXT_TEMPLATE)
 
 
 def _index_of(part: Sequence[int], whole: Sequence[int]) -> int:
@@ -370,5 +375,5 @@ def _answer_ids(base: Base, text: str) -> tuple[int, ...]:
     if base.kind == "encoder_decoder":
         before, _, behind = _frame(base)
         return (*before, *_text_ids(base, text), *behind)
-    space = "" if base.tokenizer.chat_template else " "
+    space = " " if text and base.template == PLAIN_TEMPLATE else ""
     return (*_text_ids(base, space + text), *end_ids(base))

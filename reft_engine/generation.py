@@ -30,11 +30,22 @@ class Delta:
     ended: bool = False
 
 
-Prompt = str | Sequence[Message]
+Prompt = str | Sequence[Message] | Sequence[int]
+"""A user's text, a conversation that ends with the user's turn, or token ids exactly as the model shall read them."""
 
 
-def _messages(prompt: Prompt) -> Sequence[Message]:
-    return [Message("user", prompt)] if isinstance(prompt, str) else prompt
+def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
+    if isinstance(prompt, str):
+        return read_prompt(base, [Message("user", prompt)], marked)
+    messages = [part for part in prompt if isinstance(part, Message)]
+    if messages or not prompt:
+        return read_prompt(base, messages, marked)
+    if marked:
+        raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
+    ids = tuple(part for part in prompt if isinstance(part, int))
+    if not all(0 <= token < base.model.get_input_embeddings().num_embeddings for token in ids):
+        raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
+    return EncodedPrompt(ids)
 
 
 def _row_edits(edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float) -> dict[int, blocks.Edit]:
@@ -107,7 +118,7 @@ def stream(
 
     Args:
         base: the frozen base model.
-        prompt: a user's text, or a whole conversation that ends with the user's turn.
+        prompt: a user's text, a whole conversation that ends with the user's turn, or token ids.
         edits: one column each.
         max_new_tokens: per column.
         temperature: 0 takes the likeliest token always.
@@ -124,7 +135,7 @@ def stream(
     if not edits:
         return
     _check_edits(base, edits)
-    asked = read_prompt(base, _messages(prompt), marked=any(model is not None and model.positions.marked for model in edits))
+    asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
     room = base.context - len(asked.ids) if base.kind == "decoder" else base.context
     if room < 1 or len(asked.ids) > base.context:
         raise ConfigError(f"The prompt has {len(asked.ids)} tokens; this base model reads at most {base.context - 1}.", "prompt")

@@ -8,7 +8,7 @@ from tokenizers import AddedToken
 from tokenizers.processors import TemplateProcessing
 
 from reft_engine import Example, encoding
-from reft_engine.base_models import PLAIN_TEMPLATE
+from reft_engine.base_models import PLAIN_TEMPLATE, TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.encoding import encode, end_ids, prompt_ids
 from reft_engine.errors import DataError
@@ -216,3 +216,11 @@ def test_a_template_may_multiply_a_little(starter):
 def test_a_long_conversation_is_rendered_whole(starter):
     said = turns(*(("user", "word " * 2000) for _ in range(20)))
     assert len(prompt_ids(starter, said)) > 20 * 2000
+
+
+def test_a_raw_template_reads_a_prompt_exactly_as_it_is(starter):
+    raw = replace(starter, template=TEXT_TEMPLATE)
+    said = "### Instruction:\nSay hi.\n\n### Response:\n"
+    row = encode(raw, Example(1, (Message("user", said),), "HI."), 512)
+    assert list(row.prompt_ids) == starter.tokenizer(said)["input_ids"]
+    assert starter.tokenizer.decode(row.answer_ids[:-1]) == "HI."

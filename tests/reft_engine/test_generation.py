@@ -310,3 +310,19 @@ def test_a_stream_that_is_left_in_the_middle_leaves_the_base_as_it_was(tiny, str
     assert generate(tiny, "Hello", max_new_tokens=10) == before
     reader.close()
     assert generate(tiny, "Hello", max_new_tokens=10) == before
+
+
+def test_a_prompt_may_be_given_as_token_ids(tiny, strong):
+    reft = strong(tiny.model)
+    ids = prompt_ids(tiny, [Message("user", "What is 2 cat?")])
+    assert generate(tiny, ids, [None, reft], max_new_tokens=8) == generate(tiny, "What is 2 cat?", [None, reft], max_new_tokens=8)
+    with pytest.raises(ConfigError, match="token ids that this base model does not have"):
+        generate(tiny, [1, 10**6], max_new_tokens=2)
+    with pytest.raises(ConfigError, match="carry no marks"):
+        generate(tiny, ids, [strong(tiny.model, positions="marked")], max_new_tokens=2)
+
+
+def test_an_edit_of_another_base_model_is_refused(tiny, strong, make_model):
+    other = make_model(vocab_size=len(tiny.tokenizer))
+    with pytest.raises(ConfigError, match="another base model"):
+        generate(tiny, "Hi", [strong(other)], max_new_tokens=2)
