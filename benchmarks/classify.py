@@ -25,7 +25,7 @@ def planned(options: argparse.Namespace) -> Iterator[tuple[Task, Settings]]:
     for dataset in options.datasets:
         task = SOURCES[dataset].load(options.data)
         task = (task.held_out() if options.tuning else task).first(options.rows)
-        for seed in range(_FIRST_SEED, _FIRST_SEED + options.seeds):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             for method in options.methods:
                 yield task, Settings(
                     dataset=dataset, method=method, seed=seed, rows=len(task.train), epochs=options.epochs or EPOCHS[dataset],
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--datasets", nargs="+", choices=list(SOURCES), default=list(SOURCES))
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=_FIRST_SEED)
     parser.add_argument("--rows", type=int, help="learn from so many rows at most, the same ones for every method and seed")
     parser.add_argument("--epochs", type=int, help="passes over the rows; by default " + ", ".join(f"{k} {n}" for k, n in EPOCHS.items()))
     parser.add_argument("--lr", type=float, help="peak learning rate, in place of the method's own")

@@ -104,10 +104,10 @@ def learn(method: Method, base: Base, task: Task, run: Run) -> Learned:
         found: Tensor = made.head(made.pooled(columns(batch, base)))
         return found
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     read = _remembered(made, base, rows) if method.kind == "head" else logits
     _fit(own, made.head, read, rows, run)
-    return Learned(logits, _count(own), _count(made.head.parameters()), time.perf_counter() - begun)
+    return Learned(logits, _count(own), _count(made.head.parameters()), time.process_time() - begun)
 
 
 def _learn_reft(method: Method, base: Base, task: Task, run: Run) -> Learned:
@@ -116,15 +116,16 @@ def _learn_reft(method: Method, base: Base, task: Task, run: Run) -> Learned:
         epochs=run.epochs, batch_size=run.batch_size, seed=run.seed, learning_rate=run.learning_rate,
         head_learning_rate=run.head_rate, warmup_ratio=WARMUP, max_grad_norm=MAX_NORM, held_out=0.0,
     )  # fmt: skip
-    result = train(base, task.train, config, settings)
-    reft = result.reft
+    begun = time.process_time()
+    reft = train(base, task.train, config, settings).reft
+    seconds = time.process_time() - begun
     assert reft.head is not None
 
     def logits(batch: Rows) -> Tensor:
         found: Tensor = reft(**columns(batch, base)).logits
         return found
 
-    return Learned(logits, reft.trainable_parameters, _count(reft.head.parameters()), result.seconds)
+    return Learned(logits, reft.trainable_parameters, _count(reft.head.parameters()), seconds)
 
 
 def _set_free(method: Method, base: Base) -> nn.Module:

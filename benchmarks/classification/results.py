@@ -10,7 +10,8 @@ from typing import Any
 from reft_engine.spec import Pooling
 
 HEAD = (
-    "| dataset | measure | method | mean of seeds | lowest to highest | seeds | trained | in the head | seconds | rows | epochs | rate |\n"
+    "| dataset | measure | method | mean of seeds | lowest to highest | seeds | trained | in the head | CPU seconds | rows |"
+    " epochs | rate |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
@@ -41,7 +42,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run gave: score on rows it has not seen, numbers trained beside and in the head, seconds of training alone."""
+    """What a run gave: score on rows it has not seen, numbers trained beside and in the head, processor seconds of training alone."""
 
     score: float
     parameters: int
