@@ -154,8 +154,9 @@ def attach(model: Any) -> int:
         for layer, block in enumerate(blocks):
             if not any(isinstance(hook, _Hook) for hook in block._forward_hooks.values()):
                 block.register_forward_hook(_Hook(layer))
-        if not any(hook is _note_past for hook in model._forward_pre_hooks.values()):
-            model.register_forward_pre_hook(_note_past, with_kwargs=True)
+        for called in (model, _inner(model)):  # PEFT answers with the model inside it, and goes past its calls elsewhere
+            if not any(hook is _note_past for hook in called._forward_pre_hooks.values()):
+                called.register_forward_pre_hook(_note_past, with_kwargs=True)
         if head is not None and not any(hook is _keep_chosen for hook in head._forward_pre_hooks.values()):
             head.register_forward_pre_hook(_keep_chosen)
     return len(blocks)
@@ -212,13 +213,17 @@ def checkpointing(model: nn.Module, on: bool = True) -> Iterator[None]:
     Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
     """
     blocks = find_blocks(model) if on else nn.ModuleList()
+    replaced = [block.__dict__.get("forward") for block in blocks]  # accelerate sets one where it spreads a model over devices
     for block in blocks:
         block.forward = _Checkpointed(block.forward)
     try:
         yield
     finally:
-        for block in blocks:
-            del block.forward
+        for block, forward in zip(blocks, replaced, strict=True):
+            if forward is None:
+                del block.forward
+            else:
+                block.forward = forward
 
 
 @dataclass(frozen=True, slots=True)

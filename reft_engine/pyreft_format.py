@@ -1,8 +1,7 @@
 """The folders of pyreft 0.1.0 (and of pyvene, on which it stands): read from any of its versions, written so that it can load them.
 
 pyreft keeps one ``intkey_KEY.bin`` per edit, a pickle, and a ``config.json`` that names the Python class of each. Nothing
-of that is trusted here: class names are looked up in a list and never imported, and a pickle is opened only by torch's
-``weights_only`` loader, after its size and every name in it were checked.
+of that is trusted here: class names are looked up in a list and never imported; for the pickles see `pyreft_pickle`.
 
 pyreft does not store the positions, the activation or the dropout; whoever reads gives them. It names the group in the key:
 ``#0`` the prefix (or everything, where tied), ``#1`` the suffix. Its ``NodireftIntervention`` is the paper's DiReFT, and
@@ -13,10 +12,7 @@ Shapes: K rank, D hidden size, G edits (layers x groups, layer by layer).
 
 import io
 import json
-import pickle
-import pickletools
 import re
-import struct
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -32,12 +28,13 @@ from reft_engine import blocks
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
 from reft_engine.model import ReftModel
+from reft_engine.pyreft_pickle import DAMAGE, read_state
 from reft_engine.spec import ReftConfig
 
 CONFIG_NAME, SIDECAR_NAME = "config.json", "reft_engine.json"
 _TRAINER_FOLDER, _BASE_NAME = "intervenable_model", "pytorch_model.bin"
 _SIDECAR_FORMAT = 1
-_JSON_LIMIT, _PICKLE_LIMIT, _SLACK = 1_000_000, 50_000, 100_000
+_JSON_LIMIT = 1_000_000
 _ROWS_TOLERANCE = 1e-3
 
 _BLOCK_KEY = re.compile(r"layer[._](\d{1,4})[._]comp[._]block_output[._]unit[._]pos[._]nunit[._]1#(\d{1,4})", re.ASCII)
@@ -74,15 +71,6 @@ _TYPES = {f"<class 'pyreft.interventions.{name}'>": kind for name, kind in _CLAS
 _FREE = {"loreft": "noreft", "direft_orth": "direft"}
 """The method with the same formula whose projection may be any matrix."""
 _ORTHONORMAL = ("loreft", "direft_orth", "consreft", "lobireft")
-
-_GLOBALS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage", re.ASCII)
-_CALLING = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
-_DAMAGE = (
-    *(pickle.PickleError, zipfile.BadZipFile, struct.error, EOFError, OSError, RuntimeError),
-    *(ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, MemoryError),
-)
-"""What a damaged or crafted file can make zipfile, pickletools and torch raise."""
-
 
 class _Description(BaseModel):
     """What is used of pyreft's ``config.json``."""
@@ -145,7 +133,7 @@ def read(
     description, sidecar = _read_json(folder / CONFIG_NAME, _Description), _read_json(folder / SIDECAR_NAME, _Sidecar)
     found = _find(folder, description, base_model)
     width = blocks.hidden_size(base_model)
-    states = [_read_state(path, width) for path in found.files]
+    states = [read_state(path, width) for path in found.files]
     kind = _which_class(description, states[0], method)
     rank = _rank(kind, states[0], found.files[0])
     for path, state in zip(found.files, states, strict=True):
@@ -204,7 +192,7 @@ def _refuse_trained_base(folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             trained = any(re.search(r"/data/\d+$", name) for name in archive.namelist())
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise AdapterError(f"{_BASE_NAME} is damaged.") from error
     if trained:
         raise AdapterError(f"{_BASE_NAME} holds weights of the base model itself that were trained along; this engine reads edits only.")
@@ -235,39 +223,6 @@ def _layers_and_groups(places: set[tuple[int, int]], count: int) -> tuple[tuple[
     if layers[-1] >= count:
         raise AdapterError(f"The folder edits layer {layers[-1]}; this base model has layers 0-{count - 1}.")
     return layers, len(by_group)
-
-
-def _read_state(path: Path, width: int) -> dict[str, Tensor]:
-    """Load one file's tensors, after checking what it declares. Raises AdapterError."""
-    # At most a D x D base, and D x K and K x D factors with K <= D, in float32.
-    limit = 4 * (3 * width * width + 4 * width) + _SLACK
-    try:
-        if path.stat().st_size > limit:
-            raise AdapterError(f"{path.name} is larger than any edit of a base model of width {width} can be.")
-        data = path.read_bytes()
-        _check_archive(data, limit, path.name)
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
-        raise AdapterError(f"{path.name} is damaged, or no file that torch wrote.") from error
-    if not isinstance(state, dict) or not all(isinstance(name, str) and type(value) is Tensor for name, value in state.items()):
-        raise AdapterError(f"{path.name} holds something else than tensors by name.")
-    return dict(state)
-
-
-def _check_archive(data: bytes, limit: int, name: str) -> None:
-    """Refuse a compressed or oversized archive, and a pickle that names anything but tensors."""
-    if not data.startswith(b"PK\x03\x04"):
-        raise zipfile.BadZipFile
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        entries = archive.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(entry.file_size for entry in entries) > limit:
-            raise AdapterError(f"{name} declares more data than an edit of this base model has.")
-        pickles = [entry for entry in entries if entry.filename.rpartition("/")[2] == "data.pkl"]
-        if len(pickles) != 1 or pickles[0].file_size > _PICKLE_LIMIT:
-            raise AdapterError(f"{name} does not hold the one small pickle that torch writes.")
-        for code, argument, _ in pickletools.genops(archive.read(pickles[0])):
-            if code.name in _CALLING or (code.name == "GLOBAL" and not _GLOBALS.fullmatch(str(argument))):
-                raise AdapterError(f"{name} holds code ({str(argument or code.name)[:80]}) where only tensors belong; it was not opened.")
 
 
 def _which_class(description: _Description | None, state: dict[str, Tensor], method: str | None) -> _Class:

@@ -66,5 +66,6 @@ class OrthonormalRows(nn.Module):
         rank = self.free.shape[-1]
         # Householder base = H(base_vectors) diag(base_signs, 1, ..., 1); the extra minus of `turned` is diag(X) = -1.
         head, tail = turned[:, :rank] * self.base_signs.mT, turned[:, rank:]
-        # Contiguous, because products with the same rows read from a file must round alike.
-        return _reflect(self.base_vectors, torch.cat([head, tail], dim=1)).mT.contiguous()
+        # Laid out as rows read from a file are, because products with either must round alike. `contiguous()` would leave
+        # the strides of rank 1 as they are.
+        return _reflect(self.base_vectors, torch.cat([head, tail], dim=1)).mT.clone(memory_format=torch.contiguous_format)

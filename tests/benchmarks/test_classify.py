@@ -5,7 +5,6 @@ import pytest
 from benchmarks.classification.results import Outcome, Results, Settings
 from benchmarks.classification.tasks import SOURCES, matthews
 
-
 ROWS = {"sst2": (67349, 872), "rte": (2127, 277), "cola": (8551, 527), "banking77": (10003, 3080)}
 
 

@@ -1,0 +1,60 @@
+"""Opens one ``.bin`` file of pyreft's, a pickle, without trusting it.
+
+Before torch's ``weights_only`` loader sees the file its archive must be stored uncompressed and no larger than an edit can
+be, and its pickle may name nothing but tensors: that loader alone would still allocate what a crafted file asks for.
+"""
+
+import io
+import pickle
+import pickletools
+import re
+import struct
+import zipfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reft_engine.errors import AdapterError
+
+_PICKLE_LIMIT, _SLACK = 50_000, 100_000
+_GLOBALS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage", re.ASCII)
+_CALLING = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+DAMAGE = (
+    *(pickle.PickleError, zipfile.BadZipFile, struct.error, EOFError, OSError, RuntimeError),
+    *(ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, MemoryError),
+)
+"""What a damaged or crafted file can make zipfile, pickletools and torch raise."""
+
+
+def read_state(path: Path, width: int) -> dict[str, Tensor]:
+    """Load one file's tensors, after checking what it declares. Raises AdapterError."""
+    # At most a D x D base, and D x K and K x D factors with K <= D, in float32.
+    limit = 4 * (3 * width * width + 4 * width) + _SLACK
+    try:
+        if path.stat().st_size > limit:
+            raise AdapterError(f"{path.name} is larger than any edit of a base model of width {width} can be.")
+        data = path.read_bytes()
+        _check_archive(data, limit, path.name)
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except DAMAGE as error:
+        raise AdapterError(f"{path.name} is damaged, or no file that torch wrote.") from error
+    if not isinstance(state, dict) or not all(isinstance(name, str) and type(value) is Tensor for name, value in state.items()):
+        raise AdapterError(f"{path.name} holds something else than tensors by name.")
+    return dict(state)
+
+
+def _check_archive(data: bytes, limit: int, name: str) -> None:
+    """Refuse a compressed or oversized archive, and a pickle that names anything but tensors."""
+    if not data.startswith(b"PK\x03\x04"):
+        raise zipfile.BadZipFile
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(entry.file_size for entry in entries) > limit:
+            raise AdapterError(f"{name} declares more data than an edit of this base model has.")
+        pickles = [entry for entry in entries if entry.filename.rpartition("/")[2] == "data.pkl"]
+        if len(pickles) != 1 or pickles[0].file_size > _PICKLE_LIMIT:
+            raise AdapterError(f"{name} does not hold the one small pickle that torch writes.")
+        for code, argument, _ in pickletools.genops(archive.read(pickles[0])):
+            if code.name in _CALLING or (code.name == "GLOBAL" and not _GLOBALS.fullmatch(str(argument))):
+                raise AdapterError(f"{name} holds code ({str(argument or code.name)[:80]}) where only tensors belong; it was not opened.")

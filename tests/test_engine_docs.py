@@ -1,0 +1,62 @@
+"""docs/engine.md: its blocks run in order, in one namespace, and print what stands behind each print."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import reft_engine
+from reft_engine.spec import Activation, Method
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDE = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
+CODE = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
+SHOWN = re.findall(r"^ *print\(.*\)  # (.*)$", CODE, re.MULTILINE)
+
+
+def test_the_blocks_run_in_order_and_print_what_the_text_says(tmp_path):
+    code = f"import torch\ntorch.set_num_threads(1)\n{CODE}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == SHOWN
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["for-pyreft", "my-adapter", "run"]
+    assert {path.name for path in (tmp_path / "my-adapter").iterdir()} == {"README.md", "reft_config.json", "reft_model.safetensors"}
+
+
+def test_every_print_says_what_it_prints():
+    assert len(SHOWN) == CODE.count("print(") > 10
+
+
+def test_only_one_block_is_not_run():
+    fences = re.findall(r"^```(.+)$", GUIDE, re.MULTILINE)
+    assert set(fences) == {"python", "py"}
+    assert fences.count("py") == 1
+
+
+def test_every_public_name_and_every_method_is_there():
+    named = set(re.findall(r"`([a-zA-Z_]+)`", GUIDE))
+    assert set(reft_engine.__all__) <= named
+    assert set(get_args(Method)) <= named
+    (counted,) = re.findall(r"(\w+) names are public", GUIDE)
+    assert (counted.lower(), len(reft_engine.__all__)) == ("twelve", 12)
+
+
+def test_every_method_has_its_row_and_no_other():
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", GUIDE, re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(get_args(Method))
+
+
+def test_the_numbers_that_the_table_says_are_those_that_are_trained():
+    rank, width = 5, 32
+    for name, count in re.findall(r"^\| `(\w+)` \| .* \| (\w+(?: \+ K)?) \|$", GUIDE, re.MULTILINE):
+        said = {"2KD + K": 2 * rank * width + rank, "KD + K": rank * width + rank, "2D": 2 * width}[count]
+        config = reft_engine.ReftConfig(method=name, rank=rank, layers=[0])
+        assert reft_engine.spec.trainable_parameters(config, layers=1, hidden_size=width) == said
+
+
+def test_settings_that_the_guide_names_exist():
+    for setting in re.findall(r"(?:ReftConfig|TrainConfig)\((\w+)=", GUIDE):
+        assert setting in {**reft_engine.ReftConfig.model_fields, **reft_engine.TrainConfig.model_fields}
+    assert set(re.findall(r"^- `(\w+)", GUIDE, re.MULTILINE)) <= set(reft_engine.ReftConfig.model_fields)
+    assert {"linear", "relu", "gelu", "silu", "tanh"} <= set(get_args(Activation))
