@@ -1,6 +1,6 @@
 """Representation finetuning (ReFT, arXiv 2404.03592) for any Hugging Face model.
 
-These twelve names are the public ones; the rest can change. Names load on first use, so that ``reft_engine.spec`` and
+These are the public names; the rest can change. Names load on first use, so that ``reft_engine.spec`` and
 ``reft_engine.data`` cost no torch import.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reft_engine.base_models import load_base
     from reft_engine.classification import classify
-    from reft_engine.data import Example, Preference
+    from reft_engine.data import Example, Message, Preference
     from reft_engine.errors import ReftError
     from reft_engine.evaluation import evaluate
     from reft_engine.generation import generate, stream
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Example": "data",
+    "Message": "data",
     "Preference": "data",
     "ReftConfig": "spec",
     "ReftError": "errors",
@@ -35,6 +36,7 @@ _HOME = {
 
 __all__ = [
     "Example",
+    "Message",
     "Preference",
     "ReftConfig",
     "ReftError",

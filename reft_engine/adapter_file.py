@@ -23,7 +23,7 @@ from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 
 from reft_engine import blocks
-from reft_engine.base_models import Base, load_base
+from reft_engine.base_models import Base, load_base, origin_of
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
 from reft_engine.model import ReftModel
@@ -75,18 +75,19 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
     Args:
         reft: what was trained.
         folder: made if it does not exist.
-        base: adds the base model's name, revision and template text.
+        base: whose name, revision and template text are kept; where it is left out, what `load_base` knows of the model.
         training: a summary to keep, plain data.
     """
     reft.eval()
+    origin = base or origin_of(reft.base)
     config = {
         "format_version": FORMAT_VERSION,
         "reft": reft.config.model_dump(mode="json"),
         "layers": list(reft.layers),
         "hidden_size": reft.hidden_size,
         "blocks": len(blocks.find_blocks(reft.base)),
-        "base_model": {"id": base.name if base else None, "revision": base.revision if base else None},
-        "template": base.template if base else None,
+        "base_model": {"id": origin.name if origin else None, "revision": origin.revision if origin else None},
+        "template": origin.template if origin else None,
         "training": training or {},
         "canary": _canary(reft),
     }

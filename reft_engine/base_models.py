@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -80,6 +81,28 @@ class Base:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an adapter file keeps of the base model that it belongs to."""
+
+    name: str
+    revision: str | None
+    template: str
+
+
+_ORIGINS: WeakKeyDictionary[Any, Origin] = WeakKeyDictionary()
+
+
+def origin_of(model: Any) -> Origin | None:
+    """Where a model comes from; None if `load_base` has not loaded it."""
+    return _ORIGINS.get(model)
+
+
+def bare_model(base: Any) -> Any:
+    """The model itself, given it or its `Base`."""
+    return base.model if isinstance(base, Base) else base
+
+
 def load_base(
     name: str = STARTER,
     device: str | None = None,
@@ -126,7 +149,9 @@ def load_base(
     if template == "raw":
         template = TEXT_TEMPLATE
     plain = TEXT_TEMPLATE if blocks.is_encoder_decoder(model) or blocks.is_encoder(model) else PLAIN_TEMPLATE
-    return Base(model, tokenizer, name, commit, template or tokenizer.chat_template or plain)
+    base = Base(model, tokenizer, name, commit, template or tokenizer.chat_template or plain)
+    _ORIGINS[model] = Origin(base.name, base.revision, base.template)
+    return base
 
 
 def _auto_class(source: str, pinned: dict[str, str]) -> Any:

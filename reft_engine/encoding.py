@@ -25,12 +25,13 @@ from reft_engine.errors import DataError
 from reft_engine.positions import PositionSpec
 from reft_engine.spec import ReftConfig
 
-_MARK = "\ue000{}\ue001"
-"""Stands for a control token in a message while the template is rendered; private-use characters."""
+_TYPED, _TYPED_END = "\ue000", "\ue001"
+"""Stand around a control token in a message while the template is rendered; private-use characters."""
 _OPEN, _CLOSE = "<reft>", "</reft>"
 _OPENED, _CLOSED = "\ue003", "\ue004"
 """Stand for the marks of edited text, likewise."""
-_NO_PRIVATE = dict.fromkeys(map(ord, f"\ue000\ue001{_OPENED}{_CLOSED}"))
+_NO_MARKS = dict.fromkeys(map(ord, _OPENED + _CLOSED))
+_NO_PRIVATE = _NO_MARKS | dict.fromkeys(map(ord, _TYPED + _TYPED_END))
 
 
 _RENDER_SECONDS = 10.0
@@ -132,6 +133,24 @@ def _render(base: Base, messages: Sequence[Message], generation_prompt: bool) ->
         raise DataError(f"The chat template of {base.name} refuses this conversation: {str(error)[:200]}") from error
 
 
+def _render_marked(base: Base, messages: Sequence[Message]) -> str:
+    """Render with marks in the messages to what the template writes without them, with the marks added."""
+    plain = _render(base, [Message(message.role, message.content.translate(_NO_MARKS)) for message in messages], True)
+    # Templates that trim a message find its white space only where no mark stands around it.
+    for turns in (messages, [Message(message.role, _trimmable(message.content)) for message in messages]):
+        rendered = _render(base, turns, True)
+        if rendered.translate(_NO_MARKS) == plain:
+            return rendered
+    raise DataError(f"The chat template of {base.name} changes what is marked. Choose other positions.")
+
+
+def _trimmable(text: str) -> str:
+    """Move marks behind white space that the text begins with, and before what it ends with."""
+    marks = _OPENED + _CLOSED
+    text = re.sub(rf"^[\s{marks}]+", lambda found: "".join(sorted(found[0], key=lambda letter: letter in marks)), text)
+    return re.sub(rf"[\s{marks}]+$", lambda found: "".join(sorted(found[0], key=lambda letter: letter not in marks)), text)
+
+
 def _joined(pieces: Iterable[str], limit: int) -> str:
     """A rendered text; a template that does not come to an end is stopped where it writes. Raises TemplateError."""
     found: list[str] = []
@@ -167,7 +186,7 @@ def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -
     control = _control_tokens(base.tokenizer)
     guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
     before, between, behind = _frame(base)
-    pieces = _Pieces(base, control)
+    pieces = _Pieces(base)
     pieces.ids += before
     second = 0
     if base.kind == "encoder":
@@ -176,7 +195,7 @@ def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -
             second = second or (len(pieces.ids) if index else 0)
             pieces.add(message.content)
     else:
-        pieces.add(_render(base, guarded, True))
+        pieces.add(_render_marked(base, guarded) if marked else _render(base, guarded, True))
     pieces.ids += behind
     if marked:
         pieces.check_marks()
@@ -186,32 +205,29 @@ def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -
 class _Pieces:
     """Token ids of rendered text, and which of them are marked."""
 
-    def __init__(self, base: Base, control: Sequence[str]) -> None:
-        self._base, self._control = base, control
+    def __init__(self, base: Base) -> None:
+        self._base = base
         self.ids: list[int] = []
         self.marked: list[int] = []
         self._open = False
 
     def add(self, text: str) -> None:
         """Tokenise text; control tokens that a person typed are encoded as text."""
-        for index, part in enumerate(text.split("\ue000")):
-            number, mark, rest = part.partition("\ue001")
-            if index and mark and number.isdigit() and int(number) < len(self._control):
-                typed = _text_ids(self._base, self._control[int(number)])
-                self.marked += range(len(self.ids), len(self.ids) + len(typed)) if self._open else []
-                self.ids += typed
-                part = rest
-            self._add_part(part)
+        for index, part in enumerate(re.split(f"{_TYPED}([^{_TYPED}{_TYPED_END}]*){_TYPED_END}", text)):
+            self._add_part(part, {"split_special_tokens": True} if index % 2 else {})
 
-    def _add_part(self, part: str) -> None:
+    def _add_part(self, part: str, how: dict[str, bool]) -> None:
         text, spans = self._take_marks(part)
         if not spans:
-            self.ids += self._base.tokenizer(text, add_special_tokens=False)["input_ids"]
+            self.ids += self._base.tokenizer(text, add_special_tokens=False, **how)["input_ids"]
             return
         if not self._base.tokenizer.is_fast:
             raise DataError(f"The tokenizer of {self._base.name} cannot say which tokens a mark covers. Choose other positions.")
-        encoded = self._base.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        encoded = self._base.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, **how)
+        behind = 0
         for index, (start, end) in enumerate(encoded["offset_mapping"]):
+            # GPT-2's tokenizer takes white space off what it says a token covers; of such a token nothing is left.
+            start, behind = behind if start == end else start, max(behind, end)
             if any(start < last and end > first for first, last in spans):
                 self.marked.append(len(self.ids) + index)
         self.ids += encoded["input_ids"]
@@ -269,9 +285,13 @@ def _guard(text: str, control: Sequence[str], marked: bool) -> str:
     text = text.translate(_NO_PRIVATE)
     if marked:
         text = text.replace(_OPEN, _OPENED).replace(_CLOSE, _CLOSED)
-    for index, token in enumerate(control):
-        text = text.replace(token, _MARK.format(index))
-    return text
+    return _typed(tuple(control)).sub(lambda found: f"{_TYPED}{found[0]}{_TYPED_END}", text) if control else text
+
+
+@lru_cache(maxsize=16)
+def _typed(control: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds control tokens in a message, also those with marks inside: without these they must be text like any other."""
+    return re.compile("|".join(f"[{_OPENED}{_CLOSED}]*".join(map(re.escape, token)) for token in control))
 
 
 def _text_ids(base: Base, text: str) -> list[int]:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 
 from reft_engine.base_models import Base
 from reft_engine.classification import classify
-from reft_engine.data import Example
+from reft_engine.data import Example, LooseRow, as_rows
 from reft_engine.encoding import EncodedExample
+from reft_engine.errors import DataError
 from reft_engine.generation import stream
 from reft_engine.model import ReftModel
 from reft_engine.objectives import objective_for
@@ -13,7 +14,7 @@ from reft_engine.spec import TrainConfig
 
 
 def evaluate(
-    base: Base, reft: ReftModel, examples: Sequence[Example], *, max_length: int = 512, on_row: Callable[[int], None] | None = None
+    base: Base, reft: ReftModel, examples: Sequence[LooseRow], *, max_length: int = 512, on_row: Callable[[int], None] | None = None
 ) -> dict[str, dict[str, float]]:
     """Compare base and tuned on rows that were not trained on.
 
@@ -21,20 +22,25 @@ def evaluate(
         ``{"base": {"loss", "exact_match"}, "tuned": {...}}``; loss in nats per answer token, exact match as a share
         of rows whose greedy answer equals the expected one but for white space at its ends. Of a classifier: loss per
         row and the share of right labels; "base" is then the same head over the base model's own hidden states.
+
+    Raises:
+        DataError: a row cannot be encoded, or is a preference pair, which has no expected answer.
     """
     reft.eval()
-    objective = objective_for(base, reft.config, TrainConfig(max_length=max_length), examples)
-    encoded = [objective.encode(example) for example in examples]
+    rows = [row for row in as_rows(examples) if isinstance(row, Example)]
+    if len(rows) < len(examples):
+        raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
+    objective = objective_for(base, reft.config, TrainConfig(max_length=max_length), rows)
+    encoded = [objective.encode(example) for example in rows]
     hits = [0, 0]
-    for index, example in enumerate(examples):
+    for index, example in enumerate(rows):
         answers = _labels(base, reft, example) if reft.config.labels else _greedy(base, reft, example, encoded[index])
         for column, answer in enumerate(answers):
             hits[column] += answer.strip() == example.answer.strip()
         if on_row:
             on_row(index + 1)
-    rows = max(len(examples), 1)
     return {
-        name: {"loss": objective.mean(encoded, reft, edited), "exact_match": hits[column] / rows}
+        name: {"loss": objective.mean(encoded, reft, edited), "exact_match": hits[column] / max(len(rows), 1)}
         for column, (name, edited) in enumerate((("base", False), ("tuned", True)))
     }
 

@@ -6,7 +6,7 @@ the encoder reads the prompt, once, with the edits; the decoder writes plainly.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,22 +30,32 @@ class Delta:
     ended: bool = False
 
 
-Prompt = str | Sequence[Message] | Sequence[int]
+Prompt = str | Sequence[Message | Mapping[str, str] | int]
 """A user's text, a conversation that ends with the user's turn, or token ids exactly as the model shall read them."""
 
 
 def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
     if isinstance(prompt, str):
         return read_prompt(base, [Message("user", prompt)], marked)
-    messages = [part for part in prompt if isinstance(part, Message)]
-    if messages or not prompt:
-        return read_prompt(base, messages, marked)
+    parts: list[Any] = list(prompt)
+    if parts and all(type(part) is int for part in parts):
+        return _as_they_are(base, parts, marked)
+    messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
+    if not all(isinstance(message, Message) for message in messages):
+        raise ConfigError("A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt")
+    return read_prompt(base, messages, marked)
+
+
+def _is_turn(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("role") in ("system", "user", "assistant") and isinstance(part.get("content"), str)
+
+
+def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
     if marked:
         raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
-    ids = tuple(part for part in prompt if isinstance(part, int))
     if not all(0 <= token < base.model.get_input_embeddings().num_embeddings for token in ids):
         raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
-    return EncodedPrompt(ids)
+    return EncodedPrompt(tuple(ids))
 
 
 def _row_edits(edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float) -> dict[int, blocks.Edit]:
@@ -207,17 +217,19 @@ def _next_logits(base: Base, token_B: Tensor, ahead: dict[str, Any]) -> Tensor:
 def generate(
     base: Base,
     prompt: Prompt,
-    edits: Sequence[ReftModel | None] = (None,),
+    edits: Sequence[ReftModel | None] | ReftModel = (None,),
     *,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
+    top_p: float = 0.95,
     seed: int = 0,
     strength: float = 1.0,
 ) -> list[str]:
     """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
-    answers = [""] * len(edits)
+    columns = [edits] if isinstance(edits, ReftModel) else list(edits)
+    answers = [""] * len(columns)
     for delta in stream(
-        base, prompt, edits, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, strength=strength
+        base, prompt, columns, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed, strength=strength
     ):
         answers[delta.column] += delta.text
     return answers

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from reft_engine import blocks
+from reft_engine.base_models import Base, bare_model
 from reft_engine.errors import ConfigError
 from reft_engine.head import ClassificationHead, pool
 from reft_engine.interventions import Factors, Intervention, build
@@ -81,7 +82,8 @@ class ReftModel(nn.Module):
     With ``config.labels`` it classifies: the last hidden states go through a head that is trained with the edits.
 
     Args:
-        base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT; its parameters get ``requires_grad=False``.
+        base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT, or the `Base` that holds it; its
+            parameters get ``requires_grad=False``.
         config: what is edited.
         seed: of the initial weights.
 
@@ -89,22 +91,23 @@ class ReftModel(nn.Module):
         ConfigError: a layer that does not exist, a rank above the hidden size, or a model whose blocks are not found.
     """
 
-    def __init__(self, base_model: nn.Module, config: ReftConfig, seed: int = 0) -> None:
+    def __init__(self, base_model: nn.Module | Base, config: ReftConfig, seed: int = 0) -> None:
         super().__init__()
-        count = blocks.attach(base_model)
-        width = blocks.hidden_size(base_model)
+        model = bare_model(base_model)
+        count = blocks.attach(model)
+        width = blocks.hidden_size(model)
         trainable_parameters(config, count, width)
         self.layers = tuple(range(count)) if config.layers == "all" else tuple(config.layers)
-        base_model.requires_grad_(False).eval()
+        model.requires_grad_(False).eval()
         # Not a registered submodule: `parameters()` and `state_dict()` of this module are the edits alone.
-        object.__setattr__(self, "base", base_model)
+        object.__setattr__(self, "base", model)
         self.config = config
         self.hidden_size = width
         self.positions = PositionSpec.parse(config.positions)
         generator = torch.Generator().manual_seed(seed)
         self.intervention: Intervention = build(config, len(self.layers) * config.groups, width, generator)
-        self.head = ClassificationHead(blocks.output_size(base_model), len(config.labels), generator) if config.labels else None
-        self.to(next(base_model.parameters()).device)
+        self.head = ClassificationHead(blocks.output_size(model), len(config.labels), generator) if config.labels else None
+        self.to(next(model.parameters()).device)
         self._ready: Factors | None = None
         self._rows: Tensor | None = None
 
@@ -141,6 +144,8 @@ class ReftModel(nn.Module):
         real = attention_mask.to(torch.int64)
         starts, sizes = torch.stack([real.argmax(dim=1), real.sum(dim=1)]).tolist()
         lengths = prompt_lengths.tolist() if isinstance(prompt_lengths, Tensor) else list(prompt_lengths)
+        if len(lengths) != len(starts):
+            raise ConfigError(f"There are {len(starts)} rows, but {len(lengths)} prompt lengths.", "prompt_lengths")
         if self.positions.marked and marked is None:
             raise ConfigError("The positions 'marked' need to be told which tokens are marked.", "marked")
         places: tuple[list[tuple[int, int]], ...] = ([], [])
@@ -168,8 +173,8 @@ class ReftModel(nn.Module):
         # Another thread may switch the mode in between, so the field is read once.
         ready = self._ready
         if ready is None:
-            with torch.no_grad():
-                ready = self._ready = self.intervention.factors(self._rows)
+            fresh = self.intervention.factors(self._rows)
+            ready = self._ready = {name: tuple(value.detach() for value in sites) for name, sites in fresh.items()}
         return ready
 
     def tensors(self) -> dict[str, Tensor]:
@@ -316,21 +321,21 @@ class ReftModel(nn.Module):
         return adapter_file.save(self, Path(folder), **details)
 
     @classmethod
-    def load(cls, folder: str | Path, base_model: nn.Module, *, check: bool = True) -> "ReftModel":
+    def load(cls, folder: str | Path, base_model: nn.Module | Base, *, check: bool = True) -> "ReftModel":
         """Read an adapter folder onto a base model; see `adapter_file.load`. Raises AdapterError where the two do not fit."""
         from reft_engine import adapter_file
 
-        return adapter_file.load(Path(folder), base_model, check=check)
+        return adapter_file.load(Path(folder), bare_model(base_model), check=check)
 
     @classmethod
     def from_pyreft(
-        cls, folder: str | Path, base_model: nn.Module, positions: str | None = None, *, method: Method | None = None,
+        cls, folder: str | Path, base_model: nn.Module | Base, positions: str | None = None, *, method: Method | None = None,
         activation: Activation = "linear", dropout: float = 0.0,
     ) -> "ReftModel":  # fmt: skip
         """Read a folder that pyreft wrote, which does not say the positions; see `pyreft_format.read`. Raises AdapterError."""
         from reft_engine import pyreft_format
 
-        return pyreft_format.read(Path(folder), base_model, positions, method=method, activation=activation, dropout=dropout)
+        return pyreft_format.read(Path(folder), bare_model(base_model), positions, method=method, activation=activation, dropout=dropout)
 
     def save_pyreft(self, folder: str | Path) -> Path:
         """Write a folder that pyreft 0.1.0 loads; see `pyreft_format.write`. Raises AdapterError where it has no such edit."""

@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 def _reflect(vectors_GDK: Tensor, x_GDK: Tensor) -> Tensor:
     """Apply H_1 H_2 ... H_K to x, where H_i = I - 2 v_i v_i^T / |v_i|^2 and v_i is column i of ``vectors``."""
-    gram = vectors_GDK.mT @ vectors_GDK
+    # The head, with its ones, is added last: float32 that sums a long column of like small numbers from 1 on drifts,
+    # and after a first step of Adam, which makes them all alike, R would be off by up to 6e-5.
+    head, tail = vectors_GDK.tensor_split([vectors_GDK.shape[-1]], dim=-2)
+    gram = head.mT @ head + tail.mT @ tail
     inverse_T = torch.triu(gram, 1) + torch.diag_embed(gram.diagonal(dim1=-2, dim2=-1)) / 2
     turned: Tensor = x_GDK - vectors_GDK @ torch.linalg.solve_triangular(inverse_T, vectors_GDK.mT @ x_GDK, upper=True)
     return turned

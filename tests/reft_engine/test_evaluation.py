@@ -120,3 +120,10 @@ def test_a_row_is_given_up_when_neither_answer_can_become_the_expected_one(tiny,
     finally:
         handle.remove()
     assert len(asked) < 6
+
+
+def test_rows_may_be_bare_texts_and_preference_pairs_are_refused(tiny, strong):
+    reft = strong(tiny.model)
+    assert evaluate(tiny, reft, [("Hi", "Ho")]) == evaluate(tiny, reft, [ask(1, "Hi", "Ho")])
+    with pytest.raises(DataError, match="no expected answer"):
+        evaluate(tiny, reft, [("Hi", "Ho", "No")])

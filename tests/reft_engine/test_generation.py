@@ -326,3 +326,20 @@ def test_an_edit_of_another_base_model_is_refused(tiny, strong, make_model):
     other = make_model(vocab_size=len(tiny.tokenizer))
     with pytest.raises(ConfigError, match="another base model"):
         generate(tiny, "Hi", [strong(other)], max_new_tokens=2)
+
+
+def test_a_prompt_may_be_given_as_bare_turns(tiny):
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    same = [Message("system", "Be brief."), Message("user", "Hi")]
+    assert generate(tiny, turns, max_new_tokens=6) == generate(tiny, same, max_new_tokens=6)
+
+
+@pytest.mark.parametrize("prompt", [["Hi", "Ho"], [{"role": "robot", "content": "Hi"}], [1.5], [None]])
+def test_what_is_no_prompt_is_refused_in_words(tiny, prompt):
+    with pytest.raises(ConfigError, match="A prompt is a text"):
+        generate(tiny, prompt, max_new_tokens=2)
+
+
+def test_one_edit_needs_no_list(tiny, strong):
+    reft = strong(tiny.model)
+    assert generate(tiny, "Hi", reft, max_new_tokens=6) == generate(tiny, "Hi", [reft], max_new_tokens=6)

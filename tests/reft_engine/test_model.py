@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -448,3 +449,25 @@ def test_a_model_of_one_block_can_be_edited(strong):
     shape = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=97, **shape)).eval()
     assert touched(strong(model, positions="l1"), *batch([Row(4, 1)], "right"), 0) == {(0, 3)}
+
+
+def test_a_prompt_length_for_every_row_is_wanted(llama, strong):
+    ids, mask, _ = batch([Row(6, 1), Row(4, 2)], "right")
+    with pytest.raises(ConfigError, match="2 rows, but 1 prompt lengths"):
+        strong(llama)(ids, mask, [3])
+
+
+def test_in_evaluation_mode_nothing_has_a_gradient(llama):
+    reft = ReftModel(llama, ReftConfig())
+    data = batch([Row(6, 1)], "right")
+    assert reft(*data).logits.requires_grad
+    assert not reft.eval()(*data).logits.requires_grad
+    assert reft.train()(*data).logits.requires_grad
+
+
+def test_a_model_is_taken_from_its_base_and_names_it_when_saved(starter, tmp_path):
+    reft = ReftModel(starter, ReftConfig(rank=1, layers=[0]))
+    assert reft.base is starter.model
+    reft.save(tmp_path)
+    assert json.loads((tmp_path / "reft_config.json").read_text())["base_model"]["id"] == "starter"
+    assert torch.equal(ReftModel.load(tmp_path, starter)(torch.tensor([[5, 6, 7]])).logits, reft(torch.tensor([[5, 6, 7]])).logits)
