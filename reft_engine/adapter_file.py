@@ -270,7 +270,7 @@ def _replay(folder: Path, reft: ReftModel) -> float:
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
         raise AdapterError(
             f"The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): "
-            "the base model is another one or another revision, or the file was changed."
+            "the base model is another one, another revision or in fewer bits, or the file was changed."
         )
     return difference
 

@@ -225,9 +225,9 @@ class _Pieces:
             raise DataError(f"The tokenizer of {self._base.name} cannot say which tokens a mark covers. Choose other positions.")
         encoded = self._base.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, **how)
         behind = 0
-        for index, (start, end) in enumerate(encoded["offset_mapping"]):
-            # GPT-2's tokenizer takes white space off what it says a token covers; of such a token nothing is left.
-            start, behind = behind if start == end else start, max(behind, end)
+        for index, (token, (start, end)) in enumerate(zip(encoded.tokens(), encoded["offset_mapping"], strict=True)):
+            # Byte-level tokenizers may take the space that a token begins with off what they say it covers.
+            start, behind = behind if token.startswith("Ġ") else start, end
             if any(start < last and end > first for first, last in spans):
                 self.marked.append(len(self.ids) + index)
         self.ids += encoded["input_ids"]
