@@ -149,6 +149,8 @@ def _inner(model: Any) -> Any:
 def attach(model: Any) -> int:
     """Set the hooks where they are not there yet (a copy of a model brings its own), and return the number of blocks."""
     blocks = find_blocks(model)
+    if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
+        raise ConfigError("PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.", "base")
     head = model.get_output_embeddings()
     with _ATTACHING:
         for layer, block in enumerate(blocks):
@@ -213,22 +215,36 @@ def checkpointing(model: nn.Module, on: bool = True) -> Iterator[None]:
     Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
     """
     blocks = find_blocks(model) if on else nn.ModuleList()
-    replaced = [block.__dict__.get("forward") for block in blocks]  # accelerate sets one where it spreads a model over devices
-    for block in blocks:
-        block.forward = _Checkpointed(block.forward)
+    with _ATTACHING:
+        for block in blocks:
+            shared = own = block.__dict__.get("forward")  # accelerate sets one where it spreads a model over devices
+            if not isinstance(shared, _Checkpointed):
+                block.forward = shared = _Checkpointed(block.forward, own)
+            shared.users += 1
     try:
         yield
     finally:
-        for block, forward in zip(blocks, replaced, strict=True):
-            if forward is None:
-                del block.forward
-            else:
-                block.forward = forward
+        with _ATTACHING:
+            for block in blocks:
+                _give_back(block)
 
 
-@dataclass(frozen=True, slots=True)
+def _give_back(block: Any) -> None:
+    """Take one user of checkpointing off a block; with the last one its forward is what it was."""
+    block.forward.users -= 1
+    if block.forward.users:
+        return
+    if (own := block.forward.own) is None:
+        del block.forward
+    else:
+        block.forward = own
+
+
+@dataclass(slots=True)
 class _Checkpointed:
     forward: Callable[..., Any]
+    own: Callable[..., Any] | None
+    users: int = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():

@@ -326,12 +326,15 @@ def encode(
     return _with_answer(base, prompt, example.answer, example.line, room, answer_tokens)
 
 
-def encode_preference(base: Base, pair: Preference, max_length: int, config: ReftConfig | None = None) -> EncodedPreference:
+def encode_preference(
+    base: Base, pair: Preference, max_length: int, config: ReftConfig | None = None, answer_tokens: int | None = None
+) -> EncodedPreference:
     """Encode a preference pair; see `encode`. Raises DataError."""
     prompt, room = _fitting_prompt(base, pair.messages, pair.line, max_length, config)
-    if pair.chosen == pair.rejected:
+    sides = (pair.chosen, pair.rejected)
+    chosen, rejected = (_with_answer(base, prompt, answer, pair.line, room, answer_tokens) for answer in sides)
+    if chosen.answer_ids == rejected.answer_ids:
         raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.")
-    chosen, rejected = (_with_answer(base, prompt, answer, pair.line, room) for answer in (pair.chosen, pair.rejected))
     return EncodedPreference(chosen, rejected)
 
 

@@ -107,7 +107,7 @@ class Preferring(Objective[EncodedPreference]):
 
     def encode(self, example: Preference) -> EncodedPreference:
         """See `encoding.encode_preference`."""
-        return encode_preference(self.base, example, self.settings.max_length, self.config)
+        return encode_preference(self.base, example, self.settings.max_length, self.config, self.settings.answer_tokens)
 
     @torch.no_grad()
     def prepare(self, rows: Sequence[EncodedPreference]) -> None:

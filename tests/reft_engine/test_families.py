@@ -2,6 +2,8 @@
 
 import copy
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -255,6 +257,32 @@ def test_a_run_that_fails_while_checkpointing_leaves_the_blocks_as_they_were(bas
     assert all(block.forward.__func__ is type(block).forward for block in blocks.find_blocks(base.model))
 
 
+def test_two_runs_at_once_on_one_base_learn_what_each_learns_alone_and_leave_the_blocks_as_they_were(base_of):
+    base = base_of("llama")
+    settings = settled(epochs=3, gradient_checkpointing=True)
+    alone = learned(base, settings=settings).reft.tensors()
+    barrier = threading.Barrier(2)
+
+    def run(_):
+        return learned(base, settings=settings, on_ready=lambda _: barrier.wait(timeout=30)).reft.tensors()
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(run, range(2)))
+    assert all(torch.equal(found[name], value) for found in both for name, value in alone.items())
+    assert all(block.forward.__func__ is type(block).forward for block in blocks.find_blocks(base.model))
+
+
+def test_checkpointing_within_checkpointing_ends_with_the_outer_one(base_of):
+    base = base_of("llama")
+    first = blocks.find_blocks(base.model)[0]
+    with blocks.checkpointing(base.model):
+        outer = first.forward
+        with blocks.checkpointing(base.model):
+            assert first.forward is outer
+        assert first.forward is outer
+    assert first.forward.__func__ is type(first).forward
+
+
 # --- answering
 
 
@@ -485,6 +513,31 @@ def test_hugging_faces_generate_inside_peft_edits_the_prompt_alone(adapted, stro
     ids, mask, _ = batch([(6, 0), (3, 0)], "left", seed=4)
     run = partial(reft.generate, ids, attention_mask=mask, max_new_tokens=5, min_new_tokens=5, eos_token_id=END, pad_token_id=PAD)
     assert torch.equal(run(**WAYS[way]), run(**{**WAYS[way], "use_cache": False}))
+
+
+def test_a_model_whose_prompts_peft_prolongs_is_refused_in_a_sentence(base_of, peft):
+    model = families.build("llama", vocab_size=len(base_of("llama").tokenizer))
+    longer = peft.get_peft_model(model, peft.PromptTuningConfig(num_virtual_tokens=4, task_type="CAUSAL_LM"))
+    with pytest.raises(ConfigError, match="PEFT puts trained tokens before this model's prompts") as caught:
+        ReftModel(longer, ReftConfig())
+    assert caught.value.field == "base"
+
+
+@pytest.mark.parametrize(("name", "target"), [("gpt2", "c_attn"), ("bert", "query"), ("t5", "q")])
+def test_other_kinds_of_models_learn_inside_peft_too(base_of, peft, name, target):
+    torch.manual_seed(5)
+    model = families.build(name, seed=2, vocab_size=len(base_of(name).tokenizer))
+    lora = peft.LoraConfig(r=2, target_modules=[target], init_lora_weights=False, fan_in_fan_out=name == "gpt2")
+    base = replace(base_of(name), model=peft.get_peft_model(model, lora).eval())
+    assert base.kind == base_of(name).kind
+    before = lora_of(base)
+    result = learned(base, settings=LONG)
+    assert result.loss_last < 0.95 * result.loss_first
+    assert before
+    assert all(torch.equal(value, before[key]) for key, value in lora_of(base).items())
+    if name != "bert":
+        columns = [None, result.reft]
+        assert generate(base, "Hi", columns, max_new_tokens=6) == [recomputed(base, "Hi", one, 6) for one in columns]
 
 
 def test_a_model_inside_peft_can_classify(adapted, strong):

@@ -478,3 +478,12 @@ def test_triples_of_texts_learn_as_preferences_do(bases):
 def test_a_row_that_is_none_is_refused_and_its_place_is_named(bases, row):
     with pytest.raises(DataError, match=r"^Row 2 is neither an example nor a pair of texts"):
         train(bases["llama"], [("a", "b"), row, ("c", "d")], EDIT, SETTINGS)
+
+
+def test_of_preference_pairs_too_only_the_first_answer_tokens_are_learned(bases):
+    pair = Preference(3, (Message("user", "Hi"),), "yes indeed", "no indeed")
+    objective = Preferring(bases["llama"], EDIT, settled(answer_tokens=1))
+    row = objective.encode(pair)
+    assert (len(row.chosen.answer_ids), len(row.rejected.answer_ids)) == (1, 1)
+    with pytest.raises(DataError, match=r"Line 3: .*the same"):
+        objective.encode(replace(pair, rejected="yes of course"))
