@@ -4,7 +4,7 @@ Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -107,9 +107,9 @@ class ReftModel(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         self.intervention: Intervention = build(config, len(self.layers) * config.groups, width, generator)
         self.head = ClassificationHead(blocks.output_size(model), len(config.labels), generator) if config.labels else None
-        self.to(next(model.parameters()).device)
         self._ready: Factors | None = None
         self._rows: Tensor | None = None
+        self.to(next(model.parameters()).device)
 
     base: nn.Module
 
@@ -197,6 +197,19 @@ class ReftModel(nn.Module):
             self._rows = tensors["projection"].to(next(self.intervention.parameters()))
             self.intervention.set_projection(self._rows)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ReftModel":
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._ready = None
+        if self._rows is not None:
+            self._rows = self._rows.to(next(self.parameters()).device)
+        return self
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As of any module; what was kept ready of the weights before is dropped."""
+        found = super().load_state_dict(*args, **kwargs)
+        self._ready = self._rows = None
+        return found
+
     def train(self, mode: bool = True) -> "ReftModel":
         """Switch dropout on or off; the base model stays in evaluation mode always."""
         if mode or self.training:
@@ -276,7 +289,10 @@ class ReftModel(nn.Module):
     def _read(self, inputs: Mapping[str, Tensor]) -> Tensor:
         if self.head is None:
             raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
-        hidden = blocks.trunk(self.base)(**inputs)[0]
+        trunk = blocks.trunk(self.base)
+        # Without a cache, which a block that is computed twice (gradient checkpointing) would fill twice.
+        uncached = {"use_cache": False} if blocks.takes(trunk, "use_cache") else {}
+        hidden = trunk(**{**uncached, **inputs})[0]
         logits: Tensor = self.head(pool(hidden, inputs["attention_mask"], self.pooling))
         return logits
 
@@ -311,7 +327,7 @@ class ReftModel(nn.Module):
             raise ConfigError("This model classifies; it writes no answers.", "labels")
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         plan = self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
-        with blocks.editing(self.edits(plan, self.eval().factors(), strength)):
+        with blocks.editing(self.edits(plan, self.factors(), strength)):
             return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
 
     def save(self, folder: str | Path, **details: Any) -> Path:

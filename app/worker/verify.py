@@ -1,16 +1,18 @@
 """``python -m app.worker.verify ADAPTER BASE``: loads an adapter in a fresh process and replays its canary."""
 
 import sys
+from pathlib import Path
 
 from reft_engine import ReftError, load_base
-from reft_engine.adapter_file import verify_adapter
+from reft_engine.adapter_file import read_config, verify_adapter
 
 
 def main() -> int:
     """0 when the adapter reproduces; else 1 and a sentence on standard error."""
     adapter, base = sys.argv[1:]
     try:
-        difference = verify_adapter(adapter, load_base(base).model)
+        revision = read_config(Path(adapter))["base_model"]["revision"]
+        difference = verify_adapter(adapter, load_base(base, revision=revision).model)
     except ReftError as error:
         sys.stderr.write(f"{error}\n")
         return 1

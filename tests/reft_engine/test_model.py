@@ -471,3 +471,19 @@ def test_a_model_is_taken_from_its_base_and_names_it_when_saved(starter, tmp_pat
     reft.save(tmp_path)
     assert json.loads((tmp_path / "reft_config.json").read_text())["base_model"]["id"] == "starter"
     assert torch.equal(ReftModel.load(tmp_path, starter)(torch.tensor([[5, 6, 7]])).logits, reft(torch.tensor([[5, 6, 7]])).logits)
+
+
+def test_other_weights_are_answered_with_at_once(llama, strong):
+    first, second = strong(llama, seed=1), strong(llama, seed=2)
+    data = batch([Row(6, 1)], "right")
+    before = tuned_logits(first, *data)
+    first.load_state_dict(second.state_dict())
+    assert torch.equal(tuned_logits(first, *data), tuned_logits(second, *data))
+    assert not torch.equal(before, tuned_logits(second, *data))
+
+
+def test_answering_leaves_a_model_in_training_where_it_was(llama):
+    reft = ReftModel(llama, ReftConfig()).train()
+    reft.generate(torch.tensor([[5, 6, 7]]), max_new_tokens=2, do_sample=False)
+    assert reft.training
+    assert reft(torch.tensor([[5, 6, 7]])).logits.requires_grad
