@@ -34,7 +34,7 @@ def evaluate(
     encoded = [objective.encode(example) for example in rows]
     hits = [0, 0]
     for index, example in enumerate(rows):
-        answers = _labels(base, reft, example) if reft.config.labels else _greedy(base, reft, example, encoded[index])
+        answers = _labels(base, reft, example, max_length) if reft.config.labels else _greedy(base, reft, example, encoded[index])
         for column, answer in enumerate(answers):
             hits[column] += answer.strip() == example.answer.strip()
         if on_row:
@@ -45,8 +45,9 @@ def evaluate(
     }
 
 
-def _labels(base: Base, reft: ReftModel, example: Example) -> list[str]:
-    return [next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True)]
+def _labels(base: Base, reft: ReftModel, example: Example, max_length: int) -> list[str]:
+    found = (classify(base, reft, [example.messages], max_length=max_length, edited=edited) for edited in (False, True))
+    return [next(iter(shares)) for (shares,) in found]
 
 
 def _greedy(base: Base, reft: ReftModel, example: Example, row: EncodedExample) -> list[str]:

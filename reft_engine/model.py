@@ -166,6 +166,17 @@ class ReftModel(nn.Module):
             shifted=any(starts),
         )
 
+    def _planned(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        prompt_lengths: Tensor | Sequence[int] | None,
+        marked: Sequence[Sequence[int]] | None,
+    ) -> tuple[Tensor, EditPlan]:
+        """The mask and the plan of a batch, of which both may be left out: then every token is real, and every real one prompt."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        return mask, self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
+
     def factors(self) -> Factors:
         """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
         if self.training:
@@ -269,8 +280,7 @@ class ReftModel(nn.Module):
             strength: factor on the edit; 0 is the bare base model.
             **kwargs: go to the base model's forward pass as they are.
         """
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        plan = self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked)
         inputs = {"input_ids": input_ids, "attention_mask": mask, **kwargs}
         if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
             inputs |= blocks.count_positions(self.base, mask)
@@ -325,8 +335,7 @@ class ReftModel(nn.Module):
         """
         if self.head is not None or not hasattr(self.base, "generate"):
             raise ConfigError("This model classifies; it writes no answers.", "labels")
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        plan = self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked)
         with blocks.editing(self.edits(plan, self.factors(), strength)):
             return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
 

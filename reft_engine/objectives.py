@@ -114,20 +114,21 @@ class Preferring(Objective[EncodedPreference]):
         """Compute how much likelier the unedited base model finds each chosen answer."""
         fresh = [row for row in dict.fromkeys(rows) if row not in self._reference]
         for part in in_batches(fresh, _ROWS):
-            self._reference |= zip(part, self._margins(part, {}).tolist(), strict=True)
+            self._reference |= zip(part, self._margins(self._collate(self._sides(part)), {}).tolist(), strict=True)
 
     def loss(self, rows: Sequence[EncodedPreference], reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Tensor:
         """See `Objective.loss`; the unedited base model's is log 2 a pair."""
         batch = self._collate(self._sides(rows))
-        margins = self._margins(rows, batch_edits(batch, reft, factors, dropout), batch)
+        margins = self._margins(batch, batch_edits(batch, reft, factors, dropout))
         reference = torch.tensor([self._reference[row] for row in rows], device=margins.device)
         return -F.logsigmoid(self.settings.preference_beta * (margins - reference)).sum()
 
-    def _margins(self, rows: Sequence[EncodedPreference], edits: Mapping[int, blocks.Edit], batch: Batch | None = None) -> Tensor:
-        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens, shape (B,)."""
-        losses, owners = answer_losses(self.base, batch or self._collate(self._sides(rows)), edits)
-        sums = torch.zeros(2 * len(rows), device=losses.device).index_add(0, owners, losses)
-        return sums[len(rows) :] - sums[: len(rows)]
+    def _margins(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> Tensor:
+        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `_sides`, twice the pairs."""
+        losses, owners = answer_losses(self.base, batch, edits)
+        sums = torch.zeros(len(batch.prompt_lengths), device=losses.device).index_add(0, owners, losses)
+        chosen, rejected = sums.chunk(2)
+        return rejected - chosen
 
     @staticmethod
     def _sides(rows: Sequence[EncodedPreference]) -> list[EncodedExample]:

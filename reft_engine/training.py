@@ -183,7 +183,6 @@ class _Loop:
             self.loss_first = loss
         return loss
 
-
     def _backward(self, batches: Sequence[Sequence[EncodedRow]], weight: int) -> float:
         """Gradients of the step's mean loss, which is returned."""
         # The orthonormal factors are computed once per step: micro-batches add their gradients to a leaf copy.
