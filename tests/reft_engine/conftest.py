@@ -1,11 +1,13 @@
 """Tiny base models with random weights, and the bundled starter."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from reft_engine import Example, ReftConfig, ReftModel, load_base
@@ -58,6 +60,18 @@ def any_model(request):
 @pytest.fixture(scope="session")
 def starter() -> Base:
     return load_base("starter", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def framing(starter) -> Any:
+    """The starter's tokenizer, which like BERT's and T5's puts a token before a text and one behind it."""
+    tokenizer = copy.deepcopy(starter.tokenizer)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A <|im_end|>",
+        pair="<|im_start|> $A <|im_end|> $B:1 <|im_end|>:1",
+        special_tokens=[("<|im_start|>", 2), ("<|im_end|>", 3)],
+    )
+    return tokenizer
 
 
 @pytest.fixture(scope="session")

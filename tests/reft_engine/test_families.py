@@ -11,7 +11,6 @@ from importlib.util import find_spec
 import pytest
 import torch
 import transformers
-from tokenizers.processors import TemplateProcessing
 from torch.nn import functional as F
 
 from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, classify, generate, load_base, train
@@ -43,19 +42,7 @@ def settled(**changes):
 
 
 @pytest.fixture(scope="module")
-def tokenizer(starter):
-    """The starter's, which like BERT's and T5's puts a token before a text and one behind it."""
-    found = copy.deepcopy(starter.tokenizer)
-    found.backend_tokenizer.post_processor = TemplateProcessing(
-        single="<|im_start|> $A <|im_end|>",
-        pair="<|im_start|> $A <|im_end|> $B:1 <|im_end|>:1",
-        special_tokens=[("<|im_start|>", START), ("<|im_end|>", END)],
-    )
-    return found
-
-
-@pytest.fixture(scope="module")
-def base_of(starter, tokenizer):
+def base_of(starter, framing):
     """Build a base model of one family; those without overrides are shared."""
     kept = {}
 
@@ -66,7 +53,7 @@ def base_of(starter, tokenizer):
         model = families.build(name, seed=seed, vocab_size=len(starter.tokenizer), **overrides).requires_grad_(False)
         base = replace(starter, model=model, name=name)
         if name not in DECODERS:
-            base = replace(base, tokenizer=tokenizer, template=TEXT_TEMPLATE)
+            base = replace(base, tokenizer=framing, template=TEXT_TEMPLATE)
         if not overrides:
             kept[name] = base
         return base

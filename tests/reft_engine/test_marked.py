@@ -257,16 +257,10 @@ def test_a_marked_token_that_the_prompt_does_not_have_is_refused(tiny, strong):
 
 
 @pytest.fixture(scope="module")
-def bert(starter):
+def bert(starter, framing):
     """An encoder whose tokenizer puts a token before a text and one behind it."""
-    tokenizer = copy.deepcopy(starter.tokenizer)
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single="<|im_start|> $A <|im_end|>",
-        pair="<|im_start|> $A <|im_end|> $B:1 <|im_end|>:1",
-        special_tokens=[("<|im_start|>", 2), ("<|im_end|>", 3)],
-    )
     model = families.build("bert", vocab_size=len(starter.tokenizer)).requires_grad_(False)
-    return replace(starter, model=model, tokenizer=tokenizer, template=TEXT_TEMPLATE, name="bert")
+    return replace(starter, model=model, tokenizer=framing, template=TEXT_TEMPLATE, name="bert")
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tokenizers.processors import TemplateProcessing
 from torch.nn import functional as F
 
 from reft_engine import Example, Preference, ReftConfig, ReftModel, TrainConfig, blocks, classify, evaluate, generate, train
@@ -48,15 +47,10 @@ def preferences(rows):
 
 
 @pytest.fixture(scope="module")
-def bases(starter):
+def bases(starter, framing):
     """A decoder, an encoder and an encoder-decoder; the tokenizer of the last two puts a token before a text and one behind it."""
-    tokenizer = copy.deepcopy(starter.tokenizer)
+    tokenizer = copy.deepcopy(framing)
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
-        single="<|im_start|> $A <|im_end|>",
-        pair="<|im_start|> $A <|im_end|> $B:1 <|im_end|>:1",
-        special_tokens=[("<|im_start|>", 2), ("<|im_end|>", 3)],
-    )
     found = {}
     for name in KINDS:
         model = families.build(name, seed=2, vocab_size=len(starter.tokenizer)).requires_grad_(False)
