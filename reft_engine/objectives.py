@@ -45,6 +45,10 @@ class Objective(Generic[Row]):
         """Encode one row. Raises DataError."""
         raise NotImplementedError
 
+    def unprepared(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
+        """The rows that need `prepare`, in parts of one forward pass each."""
+        return []
+
     def prepare(self, rows: Sequence[Row]) -> None:
         """Compute what depends on the frozen base model alone; must be done before `loss`, in one order always."""
 
@@ -109,11 +113,14 @@ class Preferring(Objective[EncodedPreference]):
         """See `encoding.encode_preference`."""
         return encode_preference(self.base, example, self.settings.max_length, self.config, self.settings.answer_tokens)
 
+    def unprepared(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
+        """See `Objective.unprepared`."""
+        return list(in_batches([row for row in dict.fromkeys(rows) if row not in self._reference], _ROWS))
+
     @torch.no_grad()
     def prepare(self, rows: Sequence[EncodedPreference]) -> None:
         """Compute how much likelier the unedited base model finds each chosen answer."""
-        fresh = [row for row in dict.fromkeys(rows) if row not in self._reference]
-        for part in in_batches(fresh, _ROWS):
+        for part in self.unprepared(rows):
             self._reference |= zip(part, self._margins(self._collate(self._sides(part)), {}).tolist(), strict=True)
 
     def loss(self, rows: Sequence[EncodedPreference], reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Tensor:
@@ -125,8 +132,10 @@ class Preferring(Objective[EncodedPreference]):
 
     def _margins(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> Tensor:
         """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `_sides`, twice the pairs."""
-        losses, owners = answer_losses(self.base, batch, edits)
-        sums = torch.zeros(len(batch.prompt_lengths), device=losses.device).index_add(0, owners, losses)
+        losses, _ = answer_losses(self.base, batch, edits)
+        # Losses come row by row; adding them up in place would follow no fixed order on a GPU.
+        counts = (batch.labels != -100).sum(dim=1).tolist()
+        sums = torch.stack([part.sum() for part in losses.split(counts)])
         chosen, rejected = sums.chunk(2)
         return rejected - chosen
 

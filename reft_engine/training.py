@@ -8,8 +8,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,13 +163,13 @@ class _Loop:
         """One optimiser step; returns its mean loss."""
         # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
         self.reft.train()
-        torch.manual_seed(hash((self.settings.seed, self.step)))
         batches = self.batches()
         weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._backward(batches, weight)
+        with self._drawing():
+            loss = self._backward(batches, weight)
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             what = "gradient" if math.isfinite(loss) else "loss"
@@ -182,6 +182,17 @@ class _Loop:
         if self.step == 1:
             self.loss_first = loss
         return loss
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Let dropout draw what follows from (seed, step), and leave the caller's random numbers as they were."""
+        if not self.reft.config.dropout:
+            yield
+            return
+        device = self.objective.base.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(hash((self.settings.seed, self.step)))
+            yield
 
     def _backward(self, batches: Sequence[Sequence[EncodedRow]], weight: int) -> float:
         """Gradients of the step's mean loss, which is returned."""
@@ -202,8 +213,10 @@ class _Loop:
 
 
 def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
-    """Tells rows and base models apart; a base model by its first weights."""
-    found = hashlib.sha256(next(base.model.parameters()).detach().flatten()[:4096].float().cpu().numpy().tobytes())
+    """Tells rows and base models apart; a base model by the names, kinds and first numbers of its weights."""
+    found = hashlib.sha256()
+    for name, weight in base.model.named_parameters():
+        found.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
     for row in rows:
         found.update(repr(row).encode())
     return found.hexdigest()
@@ -232,7 +245,7 @@ def train(
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
         on_event: called after steps, held-out measurements and samples.
         on_ready: called once with the model that is being trained.
-        should_stop: asked before every step; True ends training and keeps what was learned.
+        should_stop: asked before every step, and of pairs before every part of their reference; True ends training and keeps what was learned.
         turn: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:
@@ -250,8 +263,7 @@ def train(
     if not rows:
         raise DataError(problems[0] if problems else "There is no row to train on.")
     loop = _Loop(objective, rows)
-    with turn():
-        objective.prepare(rows)
+    stopped = not _prepared(objective, rows, should_stop, turn)
     earlier = checkpoint.load_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if root else None
     if earlier:
         loop.step, loop.loss_first, loop.loss_last = earlier.step, earlier.loss_first, earlier.loss_last
@@ -259,9 +271,8 @@ def train(
     clock = _Clock(earlier.seconds if earlier else 0.0, loop.step)
     watch = _Watch(loop, measured, on_event, turn)
     watch.look()
-    stopped = False
     while loop.step < loop.total_steps:
-        if stopped := should_stop():
+        if stopped := stopped or should_stop():
             break
         with turn():
             loss = loop.run_step()
@@ -281,6 +292,18 @@ def train(
         if root:
             loop.reft.save(root / "adapter", base=base, training={**train_config_dict(settings), **result.summary()})
     return result
+
+
+def _prepared(
+    objective: Objective[Any], rows: Sequence[EncodedRow], should_stop: Callable[[], bool], turn: Callable[[], AbstractContextManager[object]]
+) -> bool:
+    """Prepare the objective, in turns; False when told to stop on the way."""
+    for part in objective.unprepared(rows):
+        if should_stop():
+            return False
+        with turn():
+            objective.prepare(part)
+    return True
 
 
 def _encoded(objective: Objective[Any], example: Example | Preference) -> list[tuple[Example | Preference, EncodedRow]]:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -481,3 +482,16 @@ def test_of_preference_pairs_too_only_the_first_answer_tokens_are_learned(bases)
     assert (len(row.chosen.answer_ids), len(row.rejected.answer_ids)) == (1, 1)
     with pytest.raises(DataError, match=r"Line 3: .*the same"):
         objective.encode(replace(pair, rejected="yes of course"))
+
+
+def test_a_run_on_pairs_can_be_stopped_while_its_reference_is_computed(bases):
+    turns, many = [], [(f"{index} {text}", chosen, rejected) for index in range(8) for text, chosen, rejected in PAIRS]
+
+    @contextmanager
+    def turn():
+        turns.append(1)
+        yield
+
+    result = train(bases["llama"], many, EDIT, settled(), turn=turn, should_stop=lambda: len(turns) >= 1)
+    assert (result.steps, result.stopped) == (0, True)
+    assert len(turns) == 2  # one part of the reference, and the end

@@ -1,5 +1,6 @@
 """The loop, its checkpoint and its resumption; everything on the CPU in float32."""
 
+import copy
 import json
 import math
 import threading
@@ -524,3 +525,18 @@ def test_the_adapter_of_a_run_reproduces_and_answers_as_the_model_that_was_train
     base, tuned, again = generate(starter, "What is 2 cat?", [None, result.reft, loaded], max_new_tokens=20)
     assert tuned == again
     assert tuned != base
+
+
+def test_dropout_draws_nothing_of_the_callers_random_numbers(tiny, examples):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    steps_of(tiny, examples, EDITS["loreft-dropout"])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_checkpoint_is_of_a_base_model_in_its_precision(tiny, examples, tmp_path):
+    steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(2))
+    half = replace(tiny, model=copy.deepcopy(tiny.model).to(torch.bfloat16))
+    _, begun_again = steps_of(half, examples, folder=tmp_path, should_stop=stop_after(1))
+    assert [step.step for step in begun_again] == [1]
