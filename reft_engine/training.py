@@ -295,8 +295,9 @@ def train(
 
 
 def _prepared(
-    objective: Objective[Any], rows: Sequence[EncodedRow], should_stop: Callable[[], bool], turn: Callable[[], AbstractContextManager[object]]
-) -> bool:
+    objective: Objective[Any], rows: Sequence[EncodedRow], should_stop: Callable[[], bool],
+    turn: Callable[[], AbstractContextManager[object]],
+) -> bool:  # fmt: skip
     """Prepare the objective, in turns; False when told to stop on the way."""
     for part in objective.unprepared(rows):
         if should_stop():

@@ -361,7 +361,7 @@ def test_a_run_on_pairs_that_was_cut_off_goes_on_to_the_weights_of_an_undisturbe
     base, config = bases[name], EDIT.model_copy(update={"dropout": 0.2})
     whole = train(base, PAIRS, config, SETTINGS)
     steps = iter(range(9))
-    first = train(base, PAIRS, config, SETTINGS, folder=tmp_path, should_stop=lambda: next(steps) == 3)
+    first = train(base, PAIRS, config, SETTINGS, folder=tmp_path, should_stop=lambda: next(steps) == 4)
     assert (first.stopped, first.steps, whole.steps) == (True, 3, 4)
     second = train(base, PAIRS, config, SETTINGS, folder=tmp_path)
     assert same(second.reft, whole.reft)
