@@ -94,23 +94,23 @@ def train(options: argparse.Namespace) -> int:
     earlier = _earlier(record, wanted)
     if earlier and (out / "adapter").is_dir():
         _note("This run is finished already; nothing was done.")
-        _finish(options, {**earlier, "adapter": str(out / "adapter")})
+        _finish(options, {**earlier["result"], "adapter": str(out / "adapter")})
         return 0
-    return _train(options, spec, examples, record, wanted)
+    return _train(options, spec, examples, record, wanted, earlier.get("revision"))
 
 
 def _earlier(record: Path, wanted: str) -> dict[str, Any]:
-    """What the folder's finished run ended with; empty when there is none yet."""
+    """What the folder says of the run that it holds; empty when there is none yet."""
     if not record.is_file():
         return {}
     try:
-        earlier = json.loads(record.read_text(encoding="utf-8"))
-        fingerprint, result = earlier["fingerprint"], earlier.get("result", {})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        earlier = dict(json.loads(record.read_text(encoding="utf-8")))
+        fingerprint, earlier["result"] = earlier["fingerprint"], dict(earlier.get("result", {}))
+    except (ValueError, TypeError, KeyError) as error:
         raise StudioError(f"{record} is damaged; choose another --out or remove the folder.") from error
     if fingerprint != wanted:
         raise StudioError(f"{record.parent} holds a run with other settings or data; choose another --out or remove the folder.")
-    return dict(result)
+    return earlier
 
 
 def _fingerprint(spec: dict[str, Any], data: Path) -> str:
@@ -119,17 +119,20 @@ def _fingerprint(spec: dict[str, Any], data: Path) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode() + data.read_bytes()).hexdigest()
 
 
-def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str) -> int:
+def _train(
+    options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str, revision: str | None
+) -> int:
     from reft_engine import load_base
     from reft_engine import train as run
     from reft_engine.files import write_atomic
     from reft_engine.training import HeldOutEvent, StepEvent
 
-    base = load_base(spec.base)
+    base = load_base(spec.base, revision=revision)
+    taken = {"fingerprint": wanted, "revision": base.revision}
 
     def begin(_reft: Any) -> None:
         """Take the folder, now that nothing speaks against the run any more."""
-        write_atomic(record, json.dumps({"fingerprint": wanted}).encode())
+        write_atomic(record, json.dumps(taken).encode())
 
     def show(event: Any) -> None:
         if isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
@@ -139,7 +142,7 @@ def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]"
 
     result = run(base, examples, spec.reft, spec.train, folder=options.out, on_event=show, on_ready=begin)
     values = {"adapter": str(result.adapter), **result.summary()}
-    write_atomic(record, json.dumps({"fingerprint": wanted, "result": values}).encode())
+    write_atomic(record, json.dumps({**taken, "result": values}).encode())
     _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
     _finish(options, values)
     return 0

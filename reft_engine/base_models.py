@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -64,10 +65,10 @@ class Base:
         """Width of the hidden states."""
         return blocks.hidden_size(self.model)
 
-    @property
+    @cached_property
     def context(self) -> int:
         """Longest row in tokens that the model was made for."""
-        return int(getattr(self.model.config, "max_position_embeddings", 0) or 2048)
+        return blocks.longest_row(self.model)
 
     @property
     def parameters(self) -> int:
@@ -124,12 +125,13 @@ def load_base(
         template: ``"raw"`` reads prompts exactly as they are given; or a chat template in place of the model's own.
 
     Raises:
-        ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or its blocks are not found.
+        ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or its blocks are not found;
+            or the device is not there.
     """
     from transformers import AutoTokenizer
 
     source = _source(name)
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    target = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         commit = None if _is_folder(source) else _pin(source, revision)
         pinned = {"revision": commit} if commit else {}
@@ -141,10 +143,10 @@ def load_base(
         if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
             raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         blocks.find_blocks(model)
+        if not quantize:
+            model.to(target)
     except Exception as error:  # what damaged files make the libraries raise has no common base
         raise ModelLoadError(_reason(name, error)) from error
-    if not quantize:
-        model.to(target)
     model.eval().requires_grad_(False)
     if template == "raw":
         template = TEXT_TEMPLATE
@@ -152,6 +154,25 @@ def load_base(
     base = Base(model, tokenizer, name, commit, template or tokenizer.chat_template or plain)
     _ORIGINS[model] = Origin(base.name, base.revision, base.template)
     return base
+
+
+def newest_revision(name: str) -> str | None:
+    """The commit that a Hub id stands for now; None for what is on this machine. Raises ModelLoadError."""
+    source = _source(name)
+    try:
+        return None if _is_folder(source) else _pin(source, None)
+    except Exception as error:  # as in `load_base`
+        raise ModelLoadError(_reason(name, error)) from error
+
+
+def _device(name: str) -> torch.device:
+    """Raises ModelLoadError."""
+    try:
+        target = torch.device(name)
+        torch.zeros(1, device=target).item()  # many are known by name and missed only when they are used
+    except Exception as error:  # each kind of device fails in its own way
+        raise ModelLoadError(f"There is no device '{name[:40]}' on this machine. Choose another, such as cpu.") from error
+    return target
 
 
 def _auto_class(source: str, pinned: dict[str, str]) -> Any:
@@ -232,7 +253,7 @@ def _reason(name: str, error: Exception) -> str:
     text = str(error)
     if isinstance(error, RevisionNotFoundError):
         return f"{name} has no such revision on the Hub."
-    if "bitsandbytes" in text:
+    if "bitsandbytes" in text and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
         return "Quantised base models need the package bitsandbytes (and accelerate): pip install 'reft-studio[quantized]'."
     if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
         return f"There is no model {name} on the Hub, or it is private."

@@ -169,6 +169,8 @@ class RunSpec(_Frozen):
     """Everything that makes a run: base model, edit, training."""
 
     base: str = Field("starter", min_length=1, max_length=300)
+    revision: str | None = Field(None, min_length=1, max_length=100)
+    """Commit of a Hub id; left out, the newest when the run begins, which is then kept here."""
     reft: ReftConfig = ReftConfig()
     train: TrainConfig = TrainConfig()
     mapping: ColumnMapping | None = None

@@ -245,7 +245,8 @@ def train(
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
         on_event: called after steps, held-out measurements and samples.
         on_ready: called once with the model that is being trained.
-        should_stop: asked before every step, and of pairs before every part of their reference; True ends training and keeps what was learned.
+        should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
+            and keeps what was learned.
         turn: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:

@@ -103,6 +103,12 @@ class RunStore:
                 _move(session, row, RunStatus.TRAINING, sentence)
             return _record(row)
 
+    def set_revision(self, run_id: str, revision: str) -> None:
+        """Keep in the spec which revision of the base model the run is of, so that it goes on with that one."""
+        with self._database.transaction() as session:
+            row = _find(session, run_id)
+            row.spec = {**row.spec, "revision": revision}
+
     def progress(self, run_id: str, *, step: int, total_steps: int, epoch: float, seconds_left: float) -> None:
         """Where training stands."""
         with self._database.transaction() as session:

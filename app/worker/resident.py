@@ -45,15 +45,17 @@ class Resident:
             if fits := next((base for base in here if base.name == name and revision in (None, base.revision)), None):
                 return fits
             if name not in self._bases or self._bases[name].revision != revision:
-                base = load_base(name, revision=revision)
-                while len(self._bases) >= _BASES:
-                    self._bases.popitem(last=False)
-                self._bases[name] = base
-                self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in self._models())
+                self._make_room(name)
+                self._bases[name] = load_base(name, revision=revision)
             return self._bases[name]
 
-    def _models(self) -> list[object]:
-        return [base.model for base in self._bases.values()]
+    def _make_room(self, name: str) -> None:
+        """Let go of what is in the way before anything is loaded: two base models may be more than the memory holds."""
+        self._bases.pop(name, None)
+        while len(self._bases) >= _BASES:
+            self._bases.popitem(last=False)
+        models = [base.model for base in self._bases.values()]
+        self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
     def run(self, run_id: str) -> tuple[Base, ReftModel]:
         """A run's base model and edit: as it stands now when it trains, else from its adapter folder."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.worker.resident import Resident
 from reft_engine import ReftError, train
+from reft_engine.base_models import newest_revision
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
 from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, TrainEvent, TrainResult
@@ -84,7 +85,10 @@ def _train(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -
     storage, spec = resident.storage, RunSpec.read(run.spec)
     folder = storage.files.run_folder(run.id)
     _log.info("run %s: %s", run.name, spec.model_dump_json())
-    base = resident.base(spec.base)
+    revision = spec.revision or newest_revision(spec.base)
+    base = resident.base(spec.base, revision)
+    if revision:
+        storage.runs.set_revision(run.id, revision)
     examples = load_examples(storage.files.examples(run.dataset_id))
     if storage.runs.begin(run.id, f"Training on {len(examples):,} rows.").status.ended:
         return

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from safetensors.torch import load_file
 
+import reft_engine
 from app.errors import StudioError
 from app.handlers import datasets, runs, train
 from app.handlers.playground import answer
@@ -23,6 +24,7 @@ from reft_engine import load_base
 from reft_engine import train as train_here
 from reft_engine.data import load_examples
 from storage import NotFoundError, RunStatus, StorageError
+from tests.hub import COMMIT, Hub
 
 LONG = train.TrainForm(rank=2, positions="f2+l2", epochs=3000, batch_size=6, held_out=0.2, learning_rate=0.05)
 
@@ -400,3 +402,44 @@ def test_the_password_of_a_database_is_not_among_the_workers_arguments(services,
         pid = supervisor._process.pid
         assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         assert f"REFT_STUDIO_DATABASE_URL={url}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+# Base models of the Hub
+
+TRAIN_HERE = """
+import json, sys
+from pathlib import Path
+from app.worker.resident import Resident
+from app.worker.training_job import run_job
+from reft_engine.adapter_file import read_config
+from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from storage import Storage
+
+folder, chatted, *asked = sys.argv[1:]
+storage = Storage(Path(folder))
+dataset = storage.datasets.all()[0]
+resident = Resident(storage)
+resident.base("owner/tiny", chatted)
+found = []
+for revision in asked:
+    spec = RunSpec(base="owner/tiny", revision=revision or None, reft=ReftConfig(rank=1), train=TrainConfig(epochs=1))
+    run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
+    run_job(resident, storage.runs.claim("test"), lambda: False)
+    ended = storage.runs.get(run.id)
+    found.append([ended.status, ended.spec["revision"], read_config(storage.files.adapter(run.id))["base_model"]["revision"]])
+print(json.dumps(found))
+"""
+
+
+def test_a_run_is_of_the_newest_revision_of_its_base_or_of_the_one_that_it_was_begun_with(services, dataset, tmp_path, environment):
+    """Also where another revision has been loaded to chat with."""
+    earlier, begun = "a" * 40, "b" * 40
+    hub = Hub({"owner/tiny": Path(reft_engine.__file__).parent / "starter"})
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    command = [sys.executable, "-c", TRAIN_HERE, str(services.storage.files.root), earlier, "", begun]
+    kept = {key: value for key, value in environment.items() if not key.startswith(("HF_", "HUGGING"))}
+    there = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run(command, env={**kept, **there}, capture_output=True, text=True, timeout=300, check=False)
+    hub.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [["finished", COMMIT, COMMIT], ["finished", begun, begun]]

@@ -1,22 +1,19 @@
 """Loading from the Hub, against a local server that speaks the part of its HTTP API that loading uses."""
 
-import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 import reft_engine
+from tests.hub import COMMIT, Hub
 
 STARTER = Path(reft_engine.__file__).parent / "starter"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ASK = """
 import json, sys
 from reft_engine import ReftError, generate, load_base
@@ -27,56 +24,6 @@ except ReftError as error:
 else:
     print(json.dumps({"name": base.name, "revision": base.revision, "answer": generate(base, "What does a cat say?")[0]}))
 """
-
-
-class Hub(ThreadingHTTPServer):
-    """Serves folders as model repositories; those in ``gated`` answer as the Hub does without a token."""
-
-    daemon_threads = True
-
-    def __init__(self, repositories, gated=()):
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.repositories, self.gated, self.asked = repositories, gated, []
-        self.address = f"http://127.0.0.1:{self.server_port}"
-
-
-class Answer(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def reply(self, status, body=b"", **headers):
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def do_GET(self):
-        self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
-        file = re.fullmatch(r"/([\w-]+/[\w-]+)/resolve/[\w.-]+/([\w./-]+)", self.path.partition("?")[0])
-        about = re.match(r"/api/models/([\w-]+/[\w-]+)(/\w+)?", self.path)
-        name = file[1] if file else about[1] if about else ""
-        if name in self.server.gated:
-            return self.reply(401, X_Error_Code="GatedRepo", X_Error_Message="Access to this model is restricted")
-        folder = self.server.repositories.get(name)
-        if folder is None:
-            return self.reply(404, X_Error_Code="RepoNotFound", X_Error_Message="Repository not found")
-        if about:
-            files = [{"type": "file", "path": path.name, "rfilename": path.name, "size": path.stat().st_size, "oid": "0" * 40}
-                     for path in sorted(folder.iterdir())]  # fmt: skip
-            found = files if about[2] == "/tree" else {"id": name, "sha": COMMIT, "siblings": files, "private": False, "tags": []}
-            return self.reply(200, json.dumps(found).encode(), Content_Type="application/json", X_Repo_Commit=COMMIT)
-        path = folder / file[2]
-        if not path.is_file():
-            return self.reply(404, X_Error_Code="EntryNotFound", X_Repo_Commit=COMMIT)
-        body = path.read_bytes()
-        return self.reply(200, body, ETag=f'"{hashlib.sha256(body).hexdigest()}"', X_Repo_Commit=COMMIT)
-
-    def do_HEAD(self):
-        return self.do_GET()
 
 
 @pytest.fixture
