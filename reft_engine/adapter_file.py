@@ -12,6 +12,7 @@ Version 2 added methods, activation and classifiers; version 1 files are read as
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from reft_engine import blocks
 from reft_engine.base_models import Base, load_base, origin_of
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
-from reft_engine.model import ReftModel
-from reft_engine.spec import ReftConfig
+from reft_engine.model import ReftModel, edited_layers
+from reft_engine.spec import ReftConfig, trainable_parameters
 
 FORMAT_VERSION = 2
 _READABLE = (1, 2)
@@ -35,7 +36,7 @@ CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetenso
 _CANARY_TOKENS, _CANARY_LOGITS = 24, 16
 _TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
 """How far a canary's logits may be off, as a share of the largest: in float32, and where either side rounds to half precision."""
-_CONFIG_LIMIT = 1_000_000
+_CONFIG_LIMIT, _HEADER_LIMIT = 1_000_000, 10_000_000
 _ROWS_TOLERANCE = 1e-3
 
 
@@ -98,15 +99,31 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
 
 
 def _tensors(reft: ReftModel) -> dict[str, Tensor]:
-    sites = _sites(reft)
+    sites = _sites(reft.config, reft.layers)
     found = {f"{site}.{name}": values[index] for name, values in reft.tensors().items() for index, site in enumerate(sites)}
     if reft.head is not None:
         found |= {f"head.{name}": value for name, value in reft.head.state_dict().items()}
     return {name: value.detach().float().cpu().contiguous().clone() for name, value in found.items()}
 
 
-def _sites(reft: ReftModel) -> list[str]:
-    return [f"layer.{layer}.group.{group}" for layer in reft.layers for group in range(reft.config.groups)]
+def _sites(config: ReftConfig, layers: Sequence[int]) -> list[str]:
+    return [f"layer.{layer}.group.{group}" for layer in layers for group in range(config.groups)]
+
+
+def _shapes(config: ReftConfig, layers: Sequence[int], base_model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of the file, from the description alone."""
+    rank, width = config.rank, blocks.hidden_size(base_model)
+    weights: dict[str, tuple[int, ...]] = {"projection": (rank, width), "bias": (rank,)}
+    if config.method == "red":
+        weights = {"scale": (width,), "bias": (width,)}
+    elif config.method not in ("consreft", "lobireft"):
+        weights["source"] = (rank, width)
+    found = {f"{site}.{name}": shape for site in _sites(config, layers) for name, shape in weights.items()}
+    if config.labels:
+        classes, read = len(config.labels), blocks.output_size(base_model)
+        found |= {"head.dense.weight": (read, read), "head.dense.bias": (read,)}
+        found |= {"head.out.weight": (classes, read), "head.out.bias": (classes,)}
+    return found
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -161,13 +178,22 @@ def _read(folder: Path, base_model: nn.Module) -> ReftModel:
             f"layers of width {config['hidden_size']}; this base model has {count} layers of width {width}."
         )
     try:
-        reft = ReftModel(base_model, ReftConfig.read(config["reft"]))
+        edit = ReftConfig.read(config["reft"])
+        trainable_parameters(edit, count, width)
+        layers = edited_layers(edit, count)
+        if config["layers"] != list(layers):
+            raise AdapterError(f"{CONFIG_NAME} is damaged: the layers it lists are not those that its edit has.")
+        # The file first: what it does not hold, however much of it the description asks for, is not built.
+        tensors = _read_tensors(folder / TENSORS_NAME, _shapes(edit, layers, base_model))
+        reft = ReftModel(base_model, edit)
     except ConfigError as error:
         raise AdapterError(f"{CONFIG_NAME} describes no edit: {error}") from error
-    if config["layers"] != list(reft.layers):
-        raise AdapterError(f"{CONFIG_NAME} is damaged: the layers it lists are not those that its edit has.")
-    tensors = _read_tensors(folder / TENSORS_NAME, reft)
-    sites, device = _sites(reft), next(reft.parameters()).device
+    _fill(reft, tensors)
+    return reft
+
+
+def _fill(reft: ReftModel, tensors: dict[str, Tensor]) -> None:
+    sites, device = _sites(reft.config, reft.layers), next(reft.parameters()).device
     stacked = {name: torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(device) for name in reft.tensors()}
     reft.set_tensors(stacked)
     rows, given = reft.intervention.projection(), stacked.get("projection")
@@ -175,29 +201,36 @@ def _read(folder: Path, base_model: nn.Module) -> ReftModel:
         raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.config.method} needs them.")
     if reft.head is not None:
         reft.head.load_state_dict({name: tensors[f"head.{name}"] for name in reft.head.state_dict()})
-    return reft
 
 
-def _read_tensors(path: Path, reft: ReftModel) -> dict[str, Tensor]:
-    expected = {name: tuple(value.shape) for name, value in _tensors(reft).items()}
+def _read_tensors(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
     try:
+        if path.stat().st_size > _HEADER_LIMIT + sum(4 * math.prod(shape) for shape in shapes.values()):
+            raise AdapterError(f"{TENSORS_NAME} is larger than the edit that {CONFIG_NAME} describes.")
         with safe_open(path, framework="pt") as file:
-            names = set(file.keys())
-            if names != set(expected):
-                raise AdapterError(f"{TENSORS_NAME} has missing or unknown tensors: {', '.join(sorted(names ^ set(expected)))[:200]}.")
-            tensors = {name: file.get_tensor(name) for name in names}
+            _check_header(file, shapes)
+            tensors = {name: file.get_tensor(name) for name in shapes}
     except (SafetensorError, OSError) as error:
         raise AdapterError(f"{TENSORS_NAME} is missing or damaged.") from error
     for name, tensor in tensors.items():
-        if tuple(tensor.shape) != expected[name] or tensor.dtype != torch.float32:
-            raise AdapterError(f"{TENSORS_NAME}: {name} is {tensor.dtype} {tuple(tensor.shape)}, expected float32 {expected[name]}.")
         if not bool(torch.isfinite(tensor).all()):
             raise AdapterError(f"{TENSORS_NAME}: {name} holds values that are no numbers.")
     return tensors
 
 
+def _check_header(file: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Refuse other tensors than those of the edit before any of them is read. Raises AdapterError."""
+    if odd := set(file.keys()) ^ set(shapes):
+        raise AdapterError(f"{TENSORS_NAME} has missing or unknown tensors: {', '.join(sorted(odd))[:200]}.")
+    for name, expected in shapes.items():
+        part = file.get_slice(name)
+        shape, dtype = tuple(part.get_shape()), part.get_dtype()
+        if (shape, dtype) != (expected, "F32"):
+            raise AdapterError(f"{TENSORS_NAME}: {name} is {dtype} {str(shape)[:100]}, expected F32 {expected}.")
+
+
 def _canary(reft: ReftModel) -> dict[str, Any]:
-    vocabulary = _vocabulary(reft)
+    vocabulary = blocks.vocabulary(reft.base)
     # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
     ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
     logits = _canary_logits(reft, ids)
@@ -214,21 +247,20 @@ def _precision(reft: ReftModel) -> str:
     return str(next(reft.base.parameters()).dtype).removeprefix("torch.")
 
 
-def _vocabulary(reft: ReftModel) -> int:
-    size: int = reft.base.get_input_embeddings().num_embeddings  # type: ignore[operator]
-    return size
-
-
 @torch.no_grad()
 def _canary_logits(reft: ReftModel, ids: list[int]) -> Tensor:
-    """What the prompt is answered with: logits of the next token, (V,), or of a classifier's labels, (C,)."""
+    """What the prompt is answered with: logits of the next token, (V,), or of a classifier's labels, (C,).
+
+    Of a model without any head they are the numbers of the last hidden state, (D,).
+    """
     device = next(reft.base.parameters()).device
     marked = [list(range(len(ids)))] if reft.positions.marked else None
     extra = {}
     if blocks.is_encoder_decoder(reft.base) and reft.head is None:
-        extra["decoder_input_ids"] = torch.tensor([[reft.base.config.decoder_start_token_id]], device=device)  # type: ignore[union-attr]
-    logits: Tensor = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra).logits
-    return (logits[0, -1] if reft.head is None else logits[0]).float().cpu()
+        extra["decoder_input_ids"] = torch.tensor([[blocks.decoder_start(reft.base)]], device=device)
+    output = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra)
+    found: Tensor = output.logits if "logits" in output else output[0]
+    return (found[0, -1] if reft.head is None else found[0]).float().cpu()
 
 
 def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
@@ -260,11 +292,15 @@ def load_base_of(folder: str | Path) -> Base:
 
 def _replay(folder: Path, reft: ReftModel) -> float:
     canary = read_config(folder)["canary"]
-    known = len(reft.config.labels) if reft.config.labels else _vocabulary(reft)
-    fits = max(canary["prompt_ids"]) < _vocabulary(reft) and max(canary["token_ids"]) < known
-    if not fits or len(canary["token_ids"]) != len(canary["logits"]):
+    read, tokens = canary["prompt_ids"], canary["token_ids"]
+    try:
+        answered = _canary_logits(reft, read) if max(read) < blocks.vocabulary(reft.base) else torch.empty(0)
+    except ConfigError as error:
+        raise AdapterError(f"The canary of {CONFIG_NAME} cannot be replayed: {error}") from error
+    # A head may know fewer tokens than the embeddings, or more.
+    if max(tokens) >= len(answered) or len(tokens) != len(canary["logits"]):
         raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
-    logits = _canary_logits(reft, canary["prompt_ids"])[canary["token_ids"]]
+    logits = answered[tokens]
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
     allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(reft)} == {"float32"} else _HALF_TOLERANCE
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):

@@ -126,7 +126,7 @@ def load_base(
 
     Raises:
         ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or its blocks are not found;
-            or the device is not there.
+            or the device cannot be used.
     """
     from transformers import AutoTokenizer
 
@@ -171,7 +171,7 @@ def _device(name: str) -> torch.device:
         target = torch.device(name)
         torch.zeros(1, device=target).item()  # many are known by name and missed only when they are used
     except Exception as error:  # each kind of device fails in its own way
-        raise ModelLoadError(f"There is no device '{name[:40]}' on this machine. Choose another, such as cpu.") from error
+        raise ModelLoadError(f"The device '{name[:40]}' cannot be used on this machine. Choose another, such as cpu.") from error
     return target
 
 
@@ -251,18 +251,19 @@ def _reason(name: str, error: Exception) -> str:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     text = str(error)
+    told = text.replace(name, "").lower()  # a name may hold any of the words that are looked for
     if isinstance(error, RevisionNotFoundError):
         return f"{name} has no such revision on the Hub."
-    if "bitsandbytes" in text and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
+    if "bitsandbytes" in told and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
         return "Quantised base models need the package bitsandbytes (and accelerate): pip install 'reft-studio[quantized]'."
     if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
         return f"There is no model {name} on the Hub, or it is private."
-    if "trust_remote_code" in text:
+    if "trust_remote_code" in told:
         return f"{name} needs program code of its own, which is never run here. Choose another base model."
-    if "safetensors" in text:
+    if "safetensors" in told:
         return f"{name} has no safetensors weights; other formats can hide programs and are not opened."
     if isinstance(error, GatedRepoError):
         return f"{name} is gated: accept its terms on the Hub and log in with a token on this machine."
-    if "offline" in text.lower() or "connect" in text.lower():
+    if "offline" in told or "connect" in told:
         return f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter."
     return f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}"

@@ -7,7 +7,6 @@ be told to compute logits of chosen tokens only.
 """
 
 import inspect
-import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +30,7 @@ class _Call:
 
     edits: Mapping[int, Edit]
     kept: Tensor | None = None
+    shape: tuple[int, ...] = ()
     past: int = 0
 
 
@@ -54,22 +54,79 @@ def is_encoder(model: nn.Module) -> bool:
 def count_positions(model: Any, attention_mask: Tensor) -> dict[str, Tensor]:
     """The ``position_ids`` (B, T) with which padding in front changes nothing; empty for a model that needs none.
 
-    Those need them that look positions up in a table (GPT-2, BERT). Rotary and other relative positions are the same from
-    any start, and are left as they are, so that an edit of strength 0 is the base model bit for bit.
+    Those need them that look positions up in a table, learned (GPT-2, BERT) or computed (XGLM). Rotary and other relative
+    positions are the same from any start, and are left as they are, so that an edit of strength 0 is the base model bit for bit.
     """
     table = _position_table(model)
     if table is None or not takes(model, "position_ids") or is_encoder_decoder(model):
         return {}
-    # RoBERTa counts from behind its padding index.
-    first = 0 if table.padding_idx is None else table.padding_idx + 1
-    return {"position_ids": (attention_mask.cumsum(dim=1) - 1).clamp(min=0) + first}
+    return {"position_ids": (attention_mask.cumsum(dim=1) - 1).clamp(min=0) + table.first}
 
 
-def _position_table(model: Any) -> nn.Embedding | None:
-    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None) or math.inf
-    words = model.get_input_embeddings()
-    tables = (part for part in model.modules() if isinstance(part, nn.Embedding) and part is not words)
-    return next((table for table in tables if table.num_embeddings >= longest), None)
+def longest_row(model: Any) -> int:
+    """How many tokens of a row the model was made for; 2048 where its config does not say."""
+    longest, table = _longest(model), _position_table(model)
+    return min(longest, table.rows - table.first) if table else longest or 2048
+
+
+def _longest(model: Any) -> int:
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where a model looks positions up: how many rows it has, and which of them is that of a text's first token."""
+
+    rows: int
+    first: int = 0
+
+
+def _position_table(model: Any) -> _Table | None:
+    """The table outside of blocks and input embeddings (which PEFT may have put layers into) with a row for each position."""
+    longest, width = _longest(model), hidden_size(model)
+    apart = {id(part) for whole in (model.get_input_embeddings(), find_blocks(model)) for part in whole.modules()}
+    found = (_learned(part, longest) or _computed(part, longest, width) for part in model.modules() if id(part) not in apart)
+    return next(filter(None, found), None) if longest else None
+
+
+def _learned(part: nn.Module, longest: int) -> _Table | None:
+    if not isinstance(part, nn.Embedding):
+        return None
+    # RoBERTa counts from behind its padding index, and OPT has two rows more than positions.
+    first = 0 if part.padding_idx is None else part.padding_idx + 1
+    return _Table(part.num_embeddings, first) if longest <= part.num_embeddings <= longest + first + 2 else None
+
+
+def _computed(part: nn.Module, longest: int, width: int) -> _Table | None:
+    """A table of sines and cosines, which no checkpoint holds (XGLM, CTRL) and which grows with longer rows."""
+    for table in (part._buffers[name] for name in part._non_persistent_buffers_set):
+        if table is not None and table.dim() == 2 and table.shape[1] == width and len(table) >= longest:
+            return _Table(len(table))
+    return None
+
+
+def vocabulary(model: Any) -> int:
+    """How many tokens the model can read, the rows of its input embeddings."""
+    rows: int = model.get_input_embeddings().weight.shape[0]
+    return rows
+
+
+def decoder_start(model: Any) -> int:
+    """The token that an encoder-decoder's answer begins behind.
+
+    Raises:
+        ConfigError: the model's config names none.
+    """
+    configs = (model.config, getattr(model, "generation_config", None))
+    named = (getattr(config, "decoder_start_token_id", None) for config in configs)
+    start: int | None = next((token for token in named if token is not None), None)
+    if start is None:
+        raise ConfigError(
+            f"The config of {type(_inner(model)).__name__} does not say which token an answer begins with (decoder_start_token_id), "
+            "so this base model cannot answer.",
+            "base",
+        )
+    return start
 
 
 def find_blocks(model: Any) -> nn.ModuleList:
@@ -119,8 +176,14 @@ def hidden_size(model: Any) -> int:
 
 def output_size(model: Any) -> int:
     """Width of the last hidden states as `trunk` gives them; a few models narrow them for their head."""
-    head: Any = None if is_encoder_decoder(model) else model.get_output_embeddings()
+    head = None if is_encoder_decoder(model) else _linear_head(model)
     return hidden_size(model) if head is None else int(head.in_features)
+
+
+def _linear_head(model: Any) -> Any:
+    """The output head, where there is one and it is a linear layer; FSMT's is the decoder's embedding."""
+    head = model.get_output_embeddings()
+    return head if hasattr(head, "in_features") else None
 
 
 def trunk(model: Any) -> Any:
@@ -151,11 +214,14 @@ def attach(model: Any) -> int:
     blocks = find_blocks(model)
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         raise ConfigError("PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.", "base")
-    head = model.get_output_embeddings()
+    head = _linear_head(model)
     with _ATTACHING:
         for layer, block in enumerate(blocks):
-            if not any(isinstance(hook, _Hook) for hook in block._forward_hooks.values()):
+            hook = next((hook for hook in block._forward_hooks.values() if isinstance(hook, _Hook)), None)
+            if hook is None:
                 block.register_forward_hook(_Hook(layer))
+            else:
+                hook.layer = layer  # another one, where blocks have been taken out since
         for called in (model, _inner(model)):  # PEFT answers with the model inside it, and goes past its calls elsewhere
             if not any(hook is _note_past for hook in called._forward_pre_hooks.values()):
                 called.register_forward_pre_hook(_note_past, with_kwargs=True)
@@ -164,7 +230,7 @@ def attach(model: Any) -> int:
     return len(blocks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Hook:
     """Applies this thread's edit of one layer, if there is any, to the block's output."""
 
@@ -188,20 +254,22 @@ def _note_past(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any
 
 def _keep_chosen(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     call = _ACTIVE.get()
-    if call is None or call.kept is None:
+    # Other shapes are of heads that read several streams (ProphetNet), or of a copy of the head inside it that PEFT trains.
+    if call is None or call.kept is None or not args or args[0].shape[:-1] != call.shape:
         return None
     return (args[0].flatten(0, 1).index_select(0, call.kept), *args[1:])
 
 
 @contextmanager
-def editing(edits: Mapping[int, Edit], kept: Tensor | None = None) -> Iterator[None]:
+def editing(edits: Mapping[int, Edit], kept: Tensor | None = None, shape: tuple[int, ...] = ()) -> Iterator[None]:
     """Let the given edits, by layer, act on forward passes of this thread inside the ``with``.
 
     Args:
         edits: what acts on each block's output.
-        kept: (N,) flat indices into (B*T,); the model then gives logits (N, V) of these tokens alone.
+        kept: (N,) flat indices into (B*T,); a model with a linear head then gives logits (N, V) of these tokens alone.
+        shape: (B, T) of what ``kept`` points into.
     """
-    token = _ACTIVE.set(_Call(edits, kept))
+    token = _ACTIVE.set(_Call(edits, kept, shape))
     try:
         yield
     finally:

@@ -32,13 +32,16 @@ class Delta:
 
 Prompt = str | Sequence[Message | Mapping[str, str] | int]
 """A user's text, a conversation that ends with the user's turn, or token ids exactly as the model shall read them."""
+_EMPTY = "The prompt is empty, so there is nothing to answer."
 
 
 def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
     if isinstance(prompt, str):
         return read_prompt(base, [Message("user", prompt)], marked)
-    parts: list[Any] = list(prompt)
-    if parts and all(type(part) is int for part in parts):
+    parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) else [None]
+    if not parts:
+        raise ConfigError(_EMPTY, "prompt")
+    if all(type(part) is int for part in parts):
         return _as_they_are(base, parts, marked)
     messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
     if not all(isinstance(message, Message) for message in messages):
@@ -53,7 +56,8 @@ def _is_turn(part: object) -> bool:
 def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
     if marked:
         raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
-    if not all(0 <= token < base.model.get_input_embeddings().num_embeddings for token in ids):
+    known = blocks.vocabulary(base.model)
+    if not all(0 <= token < known for token in ids):
         raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
     return EncodedPrompt(tuple(ids))
 
@@ -86,10 +90,7 @@ class _Sampler:
         shares = torch.softmax((logits_BV.float() / self.temperature).nan_to_num(), dim=-1).cpu()
         ordered, order = shares.sort(dim=-1, descending=True)
         ordered[ordered.cumsum(dim=-1) - ordered >= self.top_p] = 0
-        picks = [
-            order[row, torch.multinomial(ordered[row], 1, generator=generator)]
-            for row, generator in enumerate(self.generators)
-        ]
+        picks = [order[row, torch.multinomial(ordered[row], 1, generator=generator)] for row, generator in enumerate(self.generators)]
         return torch.cat(picks).to(logits_BV.device)
 
 
@@ -138,7 +139,7 @@ def stream(
         should_stop: asked before every token.
 
     Raises:
-        ConfigError: the prompt does not fit the base model's context, a setting of the sampling or the strength is out of
+        ConfigError: the prompt is empty or does not fit the base model's context, a setting of the sampling or the strength is out of
             range, or the base model or an edit classifies and writes no text.
         DataError: the base model's template refuses the conversation, or an edit's positions want marks that it lacks.
     """
@@ -146,9 +147,7 @@ def stream(
         return
     _check_edits(base, edits)
     asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
-    room = base.context - len(asked.ids) if base.kind == "decoder" else base.context
-    if room < 1 or len(asked.ids) > base.context:
-        raise ConfigError(f"The prompt has {len(asked.ids)} tokens; this base model reads at most {base.context - 1}.", "prompt")
+    room = _room(base, len(asked.ids))
     ends = _ends(base)
     pick = _Sampler(temperature, top_p, seed, len(edits))
     columns = [_Column(base) for _ in edits]
@@ -170,6 +169,17 @@ def stream(
         token_B = pick(_next_logits(base, token_B, ahead))
     for column in sorted(alive):
         yield Delta(column, columns[column].rest(), ended=True)
+
+
+def _room(base: Base, length: int) -> int:
+    """How many tokens an answer to a prompt of so many may have. Raises ConfigError."""
+    if not length:
+        raise ConfigError(_EMPTY, "prompt")
+    # A decoder writes behind its prompt; an encoder-decoder writes in rows of their own.
+    most = base.context - 1 if base.kind == "decoder" else base.context
+    if length > most:
+        raise ConfigError(f"The prompt has {length} tokens; this base model reads at most {most}.", "prompt")
+    return base.context - length if base.kind == "decoder" else base.context
 
 
 def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
@@ -198,8 +208,7 @@ def _prefill(base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None
         if base.kind == "encoder_decoder":
             ahead["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
             ahead["attention_mask"] = mask
-            start = base.model.config.decoder_start_token_id
-            inputs = {"decoder_input_ids": torch.full((len(edits), 1), start, device=base.device)}
+            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start(base.model), device=base.device)}
         output = base.model(**inputs, **ahead)
     ahead["past_key_values"] = getattr(output, "past_key_values", None)
     if ahead["past_key_values"] is None:

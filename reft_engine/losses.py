@@ -1,6 +1,7 @@
 """Next-token loss on answer tokens only; logits are computed only where there is a label."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,15 +20,24 @@ def answer_losses(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit]) ->
     labels = batch.labels
     inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "use_cache": False}
     if blocks.is_encoder_decoder(base.model):
-        # A decoder of its own reads the answer, moved on by one behind its start token.
-        inputs["decoder_input_ids"] = base.model.prepare_decoder_input_ids_from_labels(labels)
+        inputs["decoder_input_ids"] = answer_inputs(base.model, labels)
     else:
         # The token at t is predicted at t-1, so nothing is predicted at a row's last place.
         labels = F.pad(labels[:, 1:], (0, 1), value=-100)
     kept = (labels.flatten() != -100).nonzero()[:, 0]
-    with blocks.editing(edits, kept):
+    with blocks.editing(edits, kept, labels.shape):
         logits = base.model(**inputs).logits
-    if logits.dim() == 3:  # a model that no `ReftModel` was made of yet has no hooks
+    if logits.dim() == 3:  # no hook has chosen: of no `ReftModel` yet, or a head of another kind
         logits = logits.flatten(0, 1).index_select(0, kept)
     losses = F.cross_entropy(logits.float(), labels.flatten()[kept], reduction="none")
     return losses, kept // labels.shape[1]
+
+
+def answer_inputs(model: Any, labels: Tensor) -> Tensor:
+    """What an encoder-decoder's decoder reads to predict ``labels`` (B, T): these, moved on by one behind its start token.
+
+    Raises:
+        ConfigError: the model's config names no start token.
+    """
+    moved = F.pad(labels[:, :-1], (1, 0), value=blocks.decoder_start(model))
+    return moved.masked_fill(moved == -100, model.config.pad_token_id or 0)

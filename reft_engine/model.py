@@ -97,7 +97,7 @@ class ReftModel(nn.Module):
         count = blocks.attach(model)
         width = blocks.hidden_size(model)
         trainable_parameters(config, count, width)
-        self.layers = tuple(range(count)) if config.layers == "all" else tuple(config.layers)
+        self.layers = edited_layers(config, count)
         model.requires_grad_(False).eval()
         # Not a registered submodule: `parameters()` and `state_dict()` of this module are the edits alone.
         object.__setattr__(self, "base", model)
@@ -367,6 +367,11 @@ class ReftModel(nn.Module):
         from reft_engine import pyreft_format
 
         return pyreft_format.write(self, Path(folder))
+
+
+def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:
+    """The blocks that are edited in a base model of ``count``."""
+    return tuple(range(count)) if config.layers == "all" else config.layers
 
 
 def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit]:

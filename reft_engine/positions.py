@@ -4,7 +4,7 @@ Rule for short prompts: neither side reaches past the middle, so a prompt of n t
 floor(n/2) tokens and the suffix at most floor(n/2) (pyreft's ``get_intervention_locations``). A prompt of one
 token counts as suffix, so that ``l1`` is never silently empty (a departure from pyreft, which edits nothing there).
 
-``marked`` edits what the prompt itself marks: the tokens between ``<reft>`` and ``</reft>`` (see `encoding.prompt_tokens`).
+``marked`` edits what the prompt itself marks: the tokens between ``<reft>`` and ``</reft>`` (see `prompts.read_prompt`).
 """
 
 import re

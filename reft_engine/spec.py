@@ -153,7 +153,8 @@ class TrainConfig(_Frozen):
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this L2 norm."""
     max_length: int = Field(512, ge=8, le=1_000_000)
-    """Longest row in tokens; the answer of a longer row is cut at its end."""
+    """Longest row in tokens; the answer of a longer row is cut at its end, as is a text that is classified (of two, the longer
+    first). Of an encoder-decoder prompt and answer may have so many each."""
     answer_tokens: int | None = Field(None, ge=1, le=1_000_000)
     """Learn only the first so many tokens of each answer (arXiv 2511.10707 trains on such prefixes); all when left out."""
     preference_beta: float = Field(0.1, gt=0, le=100)

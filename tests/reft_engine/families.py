@@ -50,6 +50,7 @@ _DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "gpt-neox": ("gpt_neox", _MLP),
     "gptj": ("gptj", {"rotary_dim": 4}),
     "opt": ("opt", {"ffn_dim": 48, "init_std": 0.2}),
+    "xglm": ("xglm", {"ffn_dim": 48, "init_std": 0.2}),  # positions from a table that is computed, not learned
     "bloom": ("bloom", {}),
     "falcon": ("falcon", {}),
     "mpt": ("mpt", {"max_seq_len": 160}),
@@ -68,6 +69,7 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
 _ENCODER_DECODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "t5": ("t5", {**_T5, "num_decoder_layers": BLOCKS, "decoder_start_token_id": PAD}),  # a T5 decoder block is a list of three, too
     "bart": ("bart", {**_BART, "decoder_layers": BLOCKS, "decoder_start_token_id": EOS, "forced_eos_token_id": None}),
+    "m2m100": ("m2m_100", {**_BART, "decoder_layers": BLOCKS, "decoder_start_token_id": EOS, "forced_eos_token_id": None}),
 }
 _FAMILIES = {**_DECODERS, **_ENCODERS, **_ENCODER_DECODERS}
 

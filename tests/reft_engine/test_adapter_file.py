@@ -5,14 +5,17 @@ import os
 import pickle
 import shutil
 import struct
+from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from reft_engine import ReftConfig, ReftModel
+from reft_engine import ReftConfig, ReftModel, adapter_file
 from reft_engine.adapter_file import CARD_NAME, CONFIG_NAME, TENSORS_NAME, read_config, verify_adapter
-from reft_engine.errors import AdapterError
+from reft_engine.errors import AdapterError, ConfigError
+from tests.reft_engine import families
 
 CONFIGS = {
     "loreft": ReftConfig(rank=3, positions="f2+l2"),
@@ -191,6 +194,40 @@ def test_a_canary_that_cannot_be_replayed_is_refused(llama, folder, canary):
         verify_adapter(folder, llama)
 
 
+def test_a_head_of_fewer_tokens_than_the_embeddings_refuses_a_canary_beyond_it(make_model, tmp_path):
+    model = make_model()
+    model.lm_head = torch.nn.Linear(32, 90, bias=False)
+    folder = ReftModel(model, ReftConfig(rank=1)).save(tmp_path)
+    assert verify_adapter(folder, model) < 1e-4
+    rewrite(folder, canary={**read_config(folder)["canary"], "token_ids": [89], "logits": [0.0]})
+    assert "another revision" in refused(folder, model)
+    rewrite(folder, canary={**read_config(folder)["canary"], "token_ids": [90], "logits": [0.0]})
+    assert "canary" in refused(folder, model)
+
+
+def test_an_encoder_decoder_that_does_not_say_where_answers_begin_is_refused_in_words(tmp_path):
+    model = families.build("t5")
+    folder = ReftModel(model, ReftConfig(rank=1)).save(tmp_path / "good")
+    model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id = None
+    with pytest.raises(ConfigError, match="which token an answer begins with"):
+        ReftModel(model, ReftConfig(rank=1)).save(tmp_path / "bad")
+    assert "which token an answer begins with" in refused(folder, model)
+
+
+def test_a_head_of_more_tokens_than_the_embeddings_can_be_saved_and_loaded(make_model, tmp_path):
+    model = make_model()
+    model.lm_head = torch.nn.Linear(32, 200, bias=False)
+    folder = ReftModel(model, ReftConfig(rank=1)).save(tmp_path)
+    assert max(read_config(folder)["canary"]["token_ids"]) >= 97
+    assert verify_adapter(folder, model) < 1e-4
+
+
+def test_a_classifiers_canary_names_labels_only(llama, tmp_path):
+    folder = ReftModel(llama, ReftConfig(rank=1, labels=["a", "b"])).save(tmp_path)
+    rewrite(folder, canary={**read_config(folder)["canary"], "token_ids": [2], "logits": [0.0]})
+    assert "canary" in refused(folder, llama)
+
+
 # --- tensors that are refused
 
 
@@ -203,6 +240,78 @@ def damaged(folder, **changes):
         else:
             tensors[key] = tensor
     save_file(tensors, folder / TENSORS_NAME)
+
+
+class Unread:
+    """A file of which the header alone may be read."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        opened = self.file.__enter__()
+        return SimpleNamespace(keys=opened.keys, get_slice=lambda name: Header(opened.get_slice(name)))
+
+    def __exit__(self, *error):
+        self.file.__exit__(*error)
+
+
+class Header:
+    def __init__(self, part):
+        self.get_shape, self.get_dtype = part.get_shape, part.get_dtype
+
+
+METHODS = ["loreft", "direft", "noreft", "consreft", "lobireft", "direft_orth", "red"]
+
+
+@pytest.fixture
+def unbuilt(monkeypatch):
+    """Nothing may be built and no tensor read: a file is refused before either takes memory."""
+
+    def fail(*_args, **_kwargs):
+        raise AssertionError("too early")
+
+    monkeypatch.setattr(adapter_file, "ReftModel", fail)
+    monkeypatch.setattr(adapter_file, "safe_open", lambda *args, **options: Unread(safe_open(*args, **options)))
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_an_edit_larger_than_its_file_is_refused_before_it_is_built(folder, llama):
+    rewrite(folder, reft={**read_config(folder)["reft"], "rank": 32})
+    assert "is F32 (2, 32), expected F32 (32, 32)" in refused(folder, llama)
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_more_labels_than_the_file_has_are_refused_before_a_head_is_built(make_model, tmp_path):
+    model = make_model()
+    folder = ReftModel(model, ReftConfig(rank=1, labels=["a", "b"])).save(tmp_path)
+    rewrite(folder, reft={**read_config(folder)["reft"], "labels": [str(index) for index in range(9_000)]})
+    assert "expected F32 (9000" in refused(folder, model)
+
+
+@pytest.mark.usefixtures("unbuilt")
+def test_a_file_larger_than_its_edit_is_refused_unopened(folder, llama):
+    name, size = "layer.0.group.0.bias", 2**34
+    header = json.dumps({name: {"dtype": "F32", "shape": [size // 4], "data_offsets": [0, size]}}).encode()
+    with (folder / TENSORS_NAME).open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(file.tell() + size)  # a hole; takes no room on disk
+    assert f"{TENSORS_NAME} is larger than the edit that {CONFIG_NAME} describes" in refused(folder, llama)
+
+
+@pytest.mark.usefixtures("unbuilt")
+@pytest.mark.parametrize("shape", [(20_000,), (2, 20_000), (2, 0)])
+def test_a_tensor_of_another_shape_is_refused_unread(folder, llama, shape):
+    damaged(folder, layer__0__group__1__bias=torch.zeros(shape))
+    refused(folder, llama)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("labels", [None, ["a", "b", "c"]])
+def test_what_a_file_of_each_method_must_hold_is_what_is_saved(llama, tmp_path, method, labels):
+    config = ReftConfig(method=method, rank=3, positions="f2+l2", tied=False, layers=[0, 2], labels=labels)
+    tensors = load_file(ReftModel(llama, config).save(tmp_path) / TENSORS_NAME)
+    assert adapter_file._shapes(config, (0, 2), llama) == {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 def test_missing_weights_are_refused(folder, llama):
@@ -266,7 +375,7 @@ def test_a_wrong_dtype_is_refused(folder, llama, dtype):
     damaged(folder, layer__2__group__0__bias=torch.zeros(2, dtype=dtype))
     sentence = refused(folder, llama)
     assert "layer.2.group.0.bias" in sentence
-    assert "expected float32" in sentence
+    assert "expected F32" in sentence
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1), (0,)])
@@ -412,3 +521,14 @@ def test_what_was_saved_on_a_base_in_half_precision_is_proved_in_float32(make_mo
     assert verify_adapter(tmp_path, exact) > 0
     with pytest.raises(AdapterError, match="another revision"):
         verify_adapter(tmp_path, make_model(seed=1))
+
+
+@pytest.mark.parametrize("name", ["bert", "modernbert"])
+def test_an_edit_of_a_model_without_any_head_is_saved_and_proved_by_its_hidden_states(strong, tmp_path, name):
+    model = families.build(name)
+    reft = strong(model, positions="f2", rank=2)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    reft.save(tmp_path)
+    assert torch.equal(ReftModel.load(tmp_path, model)(ids)[0], reft(ids)[0])
+    with pytest.raises(AdapterError, match="does not give the answers"):
+        ReftModel.load(tmp_path, families.build(name, seed=5))

@@ -4,14 +4,17 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
-from reft_engine import ReftConfig, ReftModel, generate, load_base
+from reft_engine import ReftConfig, ReftModel, base_models, generate, load_base
 from reft_engine.base_models import PLAIN_TEMPLATE
 from reft_engine.errors import ModelLoadError
+from tests.reft_engine import families
 
 CODE = """
 from pathlib import Path
@@ -244,3 +247,56 @@ def test_complete_weights_of_every_family_are_loaded(starter, make_model, tmp_pa
     ids = torch.arange(5, 15)[None]
     with torch.no_grad():
         assert torch.equal(loaded(ids).logits, model(ids).logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "padding", "context"), [("roberta", 1, 158), ("roberta", 0, 159), ("bert", 1, 160), ("opt", 1, 160), ("m2m100", 1, 160)]
+)
+def test_the_context_is_the_longest_row_that_the_model_reads(starter, name, padding, context):
+    model = families.build(name, pad_token_id=padding)
+    base = replace(starter, model=model)
+    assert base.context == context
+    more = {"decoder_input_ids": torch.tensor([[2]])} if base.kind == "encoder_decoder" else {}
+    assert model(input_ids=torch.full((1, context), 5), **more)[0].isfinite().all()
+
+
+def test_the_context_of_a_model_with_a_part_for_pictures_is_its_text_models(starter, llama):
+    config = transformers.LlavaConfig(text_config=llama.config, vision_config=transformers.CLIPVisionConfig(num_hidden_layers=1))
+    with torch.device("meta"):
+        base = replace(starter, model=transformers.LlavaForConditionalGeneration(config))
+    assert base.context == llama.config.max_position_embeddings == 64
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99", "cpu:x", "meta"])
+def test_a_device_that_is_not_there_is_refused_by_its_name(device):
+    with pytest.raises(ModelLoadError, match=f"The device '{device}' cannot be used on this machine"):
+        load_base("starter", device)
+
+
+def test_a_model_that_does_not_fit_its_device_is_refused_in_a_sentence(monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(transformers.PreTrainedModel, "to", full)
+    with pytest.raises(ModelLoadError, match="starter could not be loaded as a base model: CUDA out of memory"):
+        load_base("starter", "cpu")
+
+
+@pytest.mark.parametrize("called", ["safetensors", "offline", "connect-4", "bitsandbytes"])
+def test_words_in_a_models_name_are_not_taken_for_what_is_wrong_with_it(folder, monkeypatch, called):
+    monkeypatch.setattr(base_models, "find_spec", lambda _: None)
+    shutil.move(folder, folder.parent / called)
+    (folder.parent / called / "config.json").write_text("{")
+    assert "could not be loaded as a base model" in refused(str(folder.parent / called))
+
+
+@pytest.mark.parametrize("missing", ["bitsandbytes", "accelerate", None])
+def test_installing_bitsandbytes_is_advised_only_where_it_is_missing(folder, monkeypatch, missing):
+    def fails(*_, **__):
+        raise ValueError("The state dict of bitsandbytes does not fit the quantization config.")
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fails)
+    monkeypatch.setattr(base_models, "find_spec", lambda name: None if name == missing else True)
+    assert ("pip install" in refused(str(folder))) == (missing is not None)
+    if missing is None:
+        assert "does not fit the quantization config" in refused(str(folder))

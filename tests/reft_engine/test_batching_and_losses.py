@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig
+from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks
 from reft_engine.batching import collate, epoch_batches, in_batches
 from reft_engine.encoding import EncodedExample
-from reft_engine.losses import answer_losses
+from reft_engine.errors import ConfigError
+from reft_engine.losses import answer_inputs, answer_losses
 from reft_engine.objectives import NextToken
+from tests.reft_engine import families
 
 CPU = torch.device("cpu")
 ids = st.lists(st.integers(0, 96), max_size=8).map(tuple)
@@ -156,3 +158,58 @@ def test_a_family_whose_prefix_only_its_checkpoints_have_gets_its_loss(tiny, row
         losses = answer_losses(replace(tiny, model=llama), batch, {})[0]
     expected = [value for row in rows for value in naive_losses(llama, None, row)]
     assert (losses - torch.tensor(expected)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["t5", "bart"])
+def test_a_decoder_of_its_own_reads_the_answer_as_the_models_own_method_moves_it(name):
+    model = families.build(name)
+    labels = collate(make_rows([(3, 4), (2, 1), (1, 6)]), 0, CPU, apart=True).labels
+    assert (labels == -100).any()
+    moved = answer_inputs(model, labels)
+    assert torch.equal(moved, model.prepare_decoder_input_ids_from_labels(labels))
+    assert (labels == -100).any(), "the labels themselves stay as they are"
+
+
+def test_an_encoder_decoder_without_a_start_token_is_refused(tiny):
+    model = families.build("m2m100", decoder_start_token_id=None)
+    model.generation_config.decoder_start_token_id = None
+    batch = collate(make_rows([(3, 2)]), 0, CPU, apart=True)
+    with pytest.raises(ConfigError, match="which token an answer begins with") as caught:
+        answer_losses(replace(tiny, model=model), batch, {})
+    assert caught.value.field == "base"
+
+
+def test_a_start_token_that_only_the_generation_config_names_is_taken():
+    model = families.build("bart", decoder_start_token_id=None)
+    model.generation_config.decoder_start_token_id = 7
+    assert blocks.decoder_start(model) == 7
+
+
+def fsmt():
+    """Its head is the decoder's embedding."""
+    shape = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "init_std": 0.2}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    config = transformers.FSMTConfig(src_vocab_size=97, tgt_vocab_size=97, langs=["en", "de"], pad_token_id=0, **shape, **heads)
+    return transformers.FSMTForConditionalGeneration(config)
+
+
+def prophetnet():
+    """Its head is called with the hidden states of several streams."""
+    shape = {"hidden_size": 32, "num_encoder_layers": 2, "num_decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    heads = {"num_encoder_attention_heads": 4, "num_decoder_attention_heads": 4, "num_buckets": 8, "relative_max_distance": 32}
+    config = transformers.ProphetNetConfig(vocab_size=97, pad_token_id=0, init_std=0.2, ngram=2, **shape, **heads)
+    return transformers.ProphetNetForConditionalGeneration(config)
+
+
+@pytest.mark.parametrize("build", [fsmt, prophetnet])
+def test_a_head_that_is_no_linear_layer_or_called_in_another_shape_is_left_alone(tiny, build):
+    torch.manual_seed(0)
+    model = build().eval()
+    reft = ReftModel(model, ReftConfig(rank=2))
+    batch = collate(make_rows([(4, 3), (2, 5)]), 0, CPU, apart=True)
+    with torch.no_grad():
+        losses = answer_losses(replace(tiny, model=model), batch, reft.edits(reft.plan(batch.attention_mask, [4, 2]), reft.factors()))[0]
+        moved = answer_inputs(model, batch.labels)
+        full = reft(batch.input_ids, batch.attention_mask, decoder_input_ids=moved, use_cache=False).logits
+    expected = F.cross_entropy(full.flatten(0, 1), batch.labels.flatten(), reduction="none")[batch.labels.flatten() != -100]
+    assert (losses - expected).abs().max() < 1e-5

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 from tokenizers.processors import TemplateProcessing
 
-from reft_engine import Example, encoding
+from reft_engine import Example, ReftConfig, templates
 from reft_engine.base_models import PLAIN_TEMPLATE, TEXT_TEMPLATE
 from reft_engine.data import Message
-from reft_engine.encoding import encode, end_ids, prompt_ids
+from reft_engine.encoding import encode, encode_text, end_ids, prompt_ids
 from reft_engine.errors import DataError
+from tests.reft_engine import families
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"]
 START, END = 2, 3
@@ -143,7 +144,7 @@ def test_a_row_that_just_fits_is_not_cut(starter):
 def test_a_prompt_that_leaves_no_room_is_refused_with_its_line(starter):
     example = Example(17, (Message("user", "count"),), "one")
     length = len(prompt_ids(starter, example.messages))
-    with pytest.raises(DataError, match=f"Line 17: the prompt has {length} tokens, and only {length} fit"):
+    with pytest.raises(DataError, match=f"Line 17: the prompt has {length} tokens, and only {length - 1} fit"):
         encode(starter, example, length)
     assert len(encode(starter, example, length + 1).answer_ids) == 1
 
@@ -154,6 +155,62 @@ def test_a_row_is_never_longer_than_the_base_can_read(tiny):
     assert len(row.prompt_ids) + len(row.answer_ids) == tiny.context == 160
     with pytest.raises(DataError):
         encode(tiny, Example(1, (Message("user", "no " * 500),), "a"), 1_000_000)
+
+
+@pytest.fixture(scope="module")
+def t5(starter, framing):
+    """An encoder-decoder, whose answer is written by a decoder of its own."""
+    model = families.build("t5", vocab_size=len(starter.tokenizer)).requires_grad_(False)
+    return replace(starter, model=model, tokenizer=framing, template=TEXT_TEMPLATE, name="t5")
+
+
+@pytest.fixture(scope="module")
+def bert(starter, framing):
+    """An encoder, which reads one text or two."""
+    model = families.build("bert", vocab_size=len(starter.tokenizer)).requires_grad_(False)
+    return replace(starter, model=model, tokenizer=framing, template=TEXT_TEMPLATE, name="bert")
+
+
+@pytest.mark.parametrize("limit", [12, 160, 1_000_000])
+def test_an_encoder_decoders_prompt_may_fill_what_its_encoder_reads_and_its_answer_has_as_much_again(t5, limit):
+    fits = min(limit, t5.context)
+    row = encode(t5, Example(17, tuple(turns(("user", " no" * (fits - 2)))), " a" * 200), limit)
+    assert (len(row.prompt_ids), len(row.answer_ids), row.cut) == (fits, fits, True)
+    with pytest.raises(DataError, match=f"Line 17: the prompt has {fits + 1} tokens, and only {fits} fit"):
+        encode(t5, Example(17, tuple(turns(("user", " no" * (fits - 1)))), "a"), limit)
+
+
+PAIRS = [(30, 4), (4, 30), (30, 30), (9, 10), (10, 9), (0, 30), (30, 1), (3, 3)]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+@pytest.mark.parametrize("limit", [8, 9, 16, 21, 40])
+def test_of_a_pair_of_texts_the_longer_is_cut_first_as_transformers_does(bert, first, second, limit):
+    pair = (" cat" * first, " dog" * second)
+    found = encode_text(bert, Example(1, tuple(turns(*(("user", text) for text in pair))), ""), limit, ReftConfig(labels=["a", "b"]))
+    expected = bert.tokenizer(*pair, truncation="longest_first", max_length=limit, return_token_type_ids=True)
+    assert list(found.ids) == expected["input_ids"]
+    assert found.second == expected["token_type_ids"].index(1)
+
+
+def test_what_a_tokenizer_puts_around_a_text_is_asked_once(bert, t5, starter):
+    asked = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(bert.tokenizer, name)
+
+        def __call__(self, *texts, **options):
+            asked.append(texts)
+            return bert.tokenizer(*texts, **options)
+
+    counting = Counting()
+    bases = [replace(base, tokenizer=counting) for base in (bert, t5, replace(starter, template=PLAIN_TEMPLATE))]
+    first = [prompt_ids(base, turns(("user", "Hi"))) for base in bases]
+    once = len(asked)
+    assert [prompt_ids(base, turns(("user", "Hi"))) for base in bases] == first
+    assert len(asked) == once + len(bases)
+    assert [ids[0] == START for ids in first] == [True, True, False]
 
 
 def test_a_template_that_uses_what_transformers_offers_renders_as_there(starter):
@@ -202,7 +259,7 @@ def test_a_template_that_is_broken_or_hostile_is_refused(starter, template):
 
 
 def test_a_template_that_takes_too_long_is_stopped(starter, monkeypatch):
-    monkeypatch.setattr(encoding, "_RENDER_SECONDS", 0.05)
+    monkeypatch.setattr(templates, "_RENDER_SECONDS", 0.05)
     slow = "{% for a in range(100000) %}{% for b in range(100000) %}{{ '' }}{% endfor %}{% endfor %}"
     with pytest.raises(DataError, match="does not come to an end"):
         prompt_ids(replace(starter, template=slow), turns(("user", "a")))

@@ -1,10 +1,11 @@
 import copy
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
-from reft_engine import Example, ReftConfig, TrainConfig, evaluate, generate
+from reft_engine import Example, ReftConfig, TrainConfig, classify, evaluate, generate
 from reft_engine.data import Message
 from reft_engine.encoding import encode
 from reft_engine.errors import DataError
@@ -120,6 +121,17 @@ def test_a_row_is_given_up_when_neither_answer_can_become_the_expected_one(tiny,
     finally:
         handle.remove()
     assert len(asked) < 6
+
+
+def test_a_classifiers_texts_are_cut_where_they_are_said_to_be(tiny, strong):
+    reft = strong(tiny.model, positions="all", labels=["yes", "no"], pooling="last")
+    text = "cat dog cow hen " * 4
+    likeliest = {limit: next(iter(classify(tiny, reft, [text], max_length=limit)[0])) for limit in range(8, 60)}
+    assert set(likeliest.values()) == {"yes", "no"}
+    for limit, label in likeliest.items():
+        found = evaluate(tiny, reft, [ask(1, text, label)], max_length=limit)["tuned"]
+        assert found["exact_match"] == 1
+        assert found["loss"] == pytest.approx(-math.log(classify(tiny, reft, [text], max_length=limit)[0][label]), abs=1e-4)
 
 
 def test_rows_may_be_bare_texts_and_preference_pairs_are_refused(tiny, strong):

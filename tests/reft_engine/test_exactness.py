@@ -9,6 +9,7 @@ import logging
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def step(parameters, loss: Tensor, **settings) -> None:
 
 
 def raw(starter: Base, **changes) -> Base:
-    return Base(**{**vars(starter), "template": TEXT_TEMPLATE, **changes})
+    return replace(starter, template=TEXT_TEMPLATE, **changes)
 
 
 # --- which tokens

@@ -49,7 +49,7 @@ def base_of(starter, framing):
     def build(name, **overrides):
         if not overrides and name in kept:
             return kept[name]
-        seed = 2 if name in ("bloom", "t5") else 0  # of weights that say more than one word
+        seed = 2 if name in ("bloom", "t5", "m2m100") else 0  # of weights that say more than one word
         model = families.build(name, seed=seed, vocab_size=len(starter.tokenizer), **overrides).requires_grad_(False)
         base = replace(starter, model=model, name=name)
         if name not in DECODERS:
@@ -134,6 +134,30 @@ def test_padding_on_either_side_changes_no_real_token(base_of, strong, name):
             row, unedited = (each[index] if base.kind == "encoder_decoder" else each[index][real] for each in (found, bare))
             assert (row - alone).abs().max() < 2e-5 * alone.abs().max()
             assert (unedited - alone).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt-neox", "gptj", "falcon", "bloom", "mpt", "smollm3", "modernbert", "t5", "bart", "m2m100"])
+def test_models_that_look_no_positions_up_are_given_none(base_of, name):
+    assert blocks.count_positions(base_of(name).model, torch.tensor([[0, 1, 1]])) == {}
+
+
+@pytest.mark.parametrize(("name", "first"), [("gpt2", 0), ("opt", 0), ("xglm", 0), ("bert", 0), ("roberta", PAD + 1)])
+def test_models_that_look_positions_up_are_given_them(base_of, name, first):
+    found = blocks.count_positions(base_of(name).model, torch.tensor([[0, 1, 1]]))
+    assert found["position_ids"].tolist() == [[first, first, first + 1]]
+
+
+def test_a_table_that_is_computed_stays_one_when_a_long_row_has_made_it_grow(base_of):
+    model = base_of("xglm", max_position_embeddings=16).model
+    with torch.no_grad():
+        model(input_ids=torch.full((1, 40), 5))
+    assert blocks.count_positions(model, torch.tensor([[0, 1, 1]])).keys() == {"position_ids"}
+
+
+def test_a_second_table_of_tokens_is_no_table_of_positions(base_of):
+    base = base_of("llama", num_hidden_layers=2)
+    base.model.spare = torch.nn.Embedding(500, 4, padding_idx=0)
+    assert blocks.count_positions(base.model, torch.tensor([[0, 1, 1]])) == {}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -388,6 +412,20 @@ def test_a_model_whose_blocks_cannot_be_told_apart_is_refused_in_a_sentence(coun
     assert caught.value.field == "base"
 
 
+def test_blocks_that_were_taken_out_do_not_shift_the_edits_of_the_others(base_of, strong):
+    base = base_of("llama", num_hidden_layers=3)
+    ReftModel(base.model, ReftConfig())
+    del base.model.model.layers[0]
+    base.model.config.num_hidden_layers = 2
+    reft = strong(base.model, positions="all", layers=[0])
+    ids, mask, lengths = batch([(4, 0)], "right")
+    states = [
+        hidden_after(base.model, 0, partial(outputs, reft, ids, mask, lengths, strength=strength, use_cache=False))
+        for strength in (0.0, 1.0)
+    ]
+    assert not torch.equal(*states)
+
+
 # --- attention, precision
 
 
@@ -525,6 +563,38 @@ def test_other_kinds_of_models_learn_inside_peft_too(base_of, peft, name, target
     if name != "bert":
         columns = [None, result.reft]
         assert generate(base, "Hi", columns, max_new_tokens=6) == [recomputed(base, "Hi", one, 6) for one in columns]
+
+
+@pytest.mark.parametrize(("name", "words"), [("llama", "embed_tokens"), ("gpt2", "wte")])
+def test_padding_changes_nothing_where_lora_is_on_the_embeddings(base_of, peft, strong, name, words):
+    model = families.build(name, vocab_size=len(base_of(name).tokenizer))
+    lora = peft.LoraConfig(r=2, target_modules=[words], init_lora_weights=False, task_type="CAUSAL_LM")
+    base = replace(base_of(name), model=peft.get_peft_model(model, lora).eval())
+    assert bool(blocks.count_positions(base.model, torch.tensor([[0, 1, 1]]))) == (name == "gpt2")
+    reft = strong(base.model, scale=1.0, positions="f2+l1")
+    ids, mask, lengths = batch(ROWS, "left")
+    found = outputs(reft, ids, mask, lengths)
+    for index, length in enumerate(lengths):
+        real = mask[index].bool()
+        alone = outputs(reft, ids[index, real][None], None, [length])[0]
+        assert (found[index][real] - alone).abs().max() < 2e-5 * alone.abs().max()
+    assert generate(base, [5, 6, 7], [None, reft], max_new_tokens=4)
+
+
+def test_a_head_that_peft_trains_a_copy_of_gives_the_same_loss(base_of, peft):
+    model = families.build("llama", vocab_size=len(base_of("llama").tokenizer))
+    reft = ReftModel(model, ReftConfig(rank=2))
+    rows = [
+        NextToken(base_of("llama"), reft.config, SETTINGS).encode(Example(1, (Message("user", text),), said)) for text, said in TALK[:2]
+    ]
+    data = collate(rows, PAD, reft.base.device)
+    expected = answer_losses(replace(base_of("llama"), model=model), data, {})[0]
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"], task_type="CAUSAL_LM")
+    wrapped = peft.get_peft_model(model, config).eval()
+    ReftModel(wrapped, ReftConfig(rank=2))
+    with torch.no_grad():
+        losses = answer_losses(replace(base_of("llama"), model=wrapped), data, {})[0]
+    assert (losses - expected).abs().max() < 1e-5
 
 
 def test_a_model_inside_peft_can_classify(adapted, strong):

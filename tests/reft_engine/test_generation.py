@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reft_engine import ReftModel, generate, stream
+from reft_engine.base_models import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.encoding import prompt_ids
 from reft_engine.errors import ConfigError
 from reft_engine.generation import _Column
+from tests.reft_engine import families
 
 END = 3
 RULES = ["f7+l7", "f3", "l1", "all"]
@@ -334,7 +336,9 @@ def test_a_prompt_may_be_given_as_bare_turns(tiny):
     assert generate(tiny, turns, max_new_tokens=6) == generate(tiny, same, max_new_tokens=6)
 
 
-@pytest.mark.parametrize("prompt", [["Hi", "Ho"], [{"role": "robot", "content": "Hi"}], [1.5], [None]])
+@pytest.mark.parametrize(
+    "prompt", [["Hi", "Ho"], [{"role": "robot", "content": "Hi"}], [1.5], [None], None, 5, {"role": "user"}, torch.ones(2)]
+)
 def test_what_is_no_prompt_is_refused_in_words(tiny, prompt):
     with pytest.raises(ConfigError, match="A prompt is a text"):
         generate(tiny, prompt, max_new_tokens=2)
@@ -343,3 +347,29 @@ def test_what_is_no_prompt_is_refused_in_words(tiny, prompt):
 def test_one_edit_needs_no_list(tiny, strong):
     reft = strong(tiny.model)
     assert generate(tiny, "Hi", reft, max_new_tokens=6) == generate(tiny, "Hi", [reft], max_new_tokens=6)
+
+
+@pytest.mark.parametrize("prompt", [[], ()])
+def test_an_empty_conversation_is_refused_and_not_answered(tiny, prompt):
+    with pytest.raises(ConfigError, match="The prompt is empty") as caught:
+        generate(tiny, prompt, max_new_tokens=2)
+    assert caught.value.field == "prompt"
+
+
+def test_a_prompt_of_no_tokens_is_refused(tiny):
+    with pytest.raises(ConfigError, match="The prompt is empty"):
+        generate(replace(tiny, template=TEXT_TEMPLATE), "", max_new_tokens=2)
+
+
+def test_an_encoder_decoder_reads_a_prompt_as_long_as_its_context_and_no_longer(starter):
+    base = replace(starter, model=families.build("bart", vocab_size=len(starter.tokenizer)))
+    assert generate(base, [5] * base.context, max_new_tokens=2)
+    with pytest.raises(ConfigError, match="The prompt has 161 tokens; this base model reads at most 160"):
+        generate(base, [5] * (base.context + 1), max_new_tokens=2)
+
+
+def test_an_encoder_decoder_that_does_not_say_how_an_answer_begins_is_refused(starter):
+    base = replace(starter, model=families.build("bart", vocab_size=len(starter.tokenizer), decoder_start_token_id=None))
+    base.model.generation_config.decoder_start_token_id = None
+    with pytest.raises(ConfigError, match="which token an answer begins with"):
+        generate(base, "Hi", max_new_tokens=2)

@@ -387,3 +387,13 @@ def test_of_a_text_that_is_cut_the_marks_that_are_left_are_edited(bert):
     cut = encode_text(bert, Example(1, tuple(user(text)), ""), len(whole.ids) - 2, config)
     assert cut.ids == (*whole.ids[:-3], 3)
     assert whole.marked != cut.marked == tuple(index for index in whole.marked if index < len(whole.ids) - 3)
+
+
+@pytest.mark.parametrize("limit", [9, 12, 15])
+def test_of_a_pair_that_is_cut_the_marks_that_are_left_are_edited_in_both_texts(bert, limit):
+    config = MARKED.model_copy(update={"labels": LABELS})
+    pair = ("<reft> cat</reft> dog cow hen cat dog cow hen cat<reft> pig</reft>", " dog<reft> hen</reft> cow cat")
+    found = encode_text(bert, Example(1, tuple(Message("user", text) for text in pair), ""), limit, config)
+    assert len(found.ids) == limit
+    assert bert.tokenizer.decode([found.ids[index] for index in found.marked]) == " cat hen"
+    assert bert.tokenizer.decode([found.ids[found.second]]) == " dog"

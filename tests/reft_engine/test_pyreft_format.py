@@ -22,6 +22,8 @@ from transformers import AutoModelForCausalLM, T5Config, T5ForConditionalGenerat
 
 from reft_engine import ReftConfig, ReftModel, pyreft_format
 from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.pyreft_classes import BASE, ORIGINAL
+from reft_engine.pyreft_reading import _rotation_rows
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures/pyreft"
 METHODS = {
@@ -173,7 +175,7 @@ def test_the_rotation_is_torchs_to_the_bit(rank):
     with torch.no_grad():
         original = layer.parametrizations.weight.original
         original += torch.tril(torch.randn(8, rank), -1)
-        rows = pyreft_format._rotation_rows(original, layer.parametrizations.weight[0].base)
+        rows = _rotation_rows(original, layer.parametrizations.weight[0].base)
         assert torch.equal(rows, layer.weight.mT)
         assert off(rows @ rows.mT, torch.eye(rank)) < 1e-5
 
@@ -263,7 +265,7 @@ def test_what_is_written_looks_like_what_pyreft_wrote(tmp_path, kind, tied):
         assert {key: (value.shape, value.dtype) for key, value in one.items()} == {
             key: (value.shape, value.dtype) for key, value in other.items()
         }
-        for key in set(one) - {pyreft_format._ORIGINAL, pyreft_format._BASE}:
+        for key in set(one) - {ORIGINAL, BASE}:
             assert torch.equal(one[key], other[key])
 
 
@@ -274,7 +276,7 @@ def test_torchs_own_parametrisation_takes_the_written_rotation(tmp_path):
     layer = parametrizations.orthogonal(torch.nn.Linear(3, 16, bias=False))
     layer.load_state_dict({key.removeprefix("rotate_layer."): value for key, value in state.items() if key.startswith("rotate")})
     assert torch.equal(layer.weight.mT, reft.tensors()["projection"][3])
-    base = state[pyreft_format._BASE]
+    base = state[BASE]
     assert off(base @ base.mT, torch.eye(16)) < 1e-5
 
 
@@ -458,6 +460,14 @@ def other_rank(folder: Path) -> None:
     change(folder, 1, weight=torch.zeros(2, 16), bias=torch.zeros(2), rotate_layer=torch.eye(16)[:, :2])
 
 
+def of_rank_17(folder: Path) -> None:
+    """As large as the rank may be, and one more, in whichever tensors tell it."""
+    for index, path in enumerate(bins(folder)):
+        state = torch.load(path, weights_only=True)
+        shapes = {name: [17 if size == 3 else size for size in value.shape] for name, value in state.items() if value.ndim}
+        change(folder, index, **{name: torch.zeros(shape) for name, shape in shapes.items()})
+
+
 REFUSALS = [
     ("loreft-tied", with_code, "holds code .*not opened"),
     ("loreft-tied", with_allowed_builtin, "holds code .builtins bytearray"),
@@ -483,6 +493,10 @@ REFUSALS = [
     ("loreft-tied", other_rank, r"weight has the shape \(2, 16\), expected \(3, 16\)"),
     ("loreft-tied", lambda folder: change(folder, 1, weight=torch.zeros(3, 32)), "this base model has width 16"),
     ("loreft-tied", lambda folder: change(folder, 0, bias=torch.zeros(0)), "does not tell the rank"),
+    ("loreft-tied", of_rank_17, "first edit has rank 17, but this base model has width 16"),
+    ("noreft-tied", of_rank_17, "first edit has rank 17, but this base model has width 16"),
+    ("direft-tied", of_rank_17, "first edit has rank 17, but this base model has width 16"),
+    ("lobireft-tied", of_rank_17, "first edit has rank 17, but this base model has width 16"),
     ("loreft-tied", lambda folder: change(folder, 0, extra=torch.zeros(1)), "unknown tensors: extra"),
     ("loreft-tied", lambda folder: change(folder, 1, rotate_layer=None), "missing or unknown tensors: rotate_layer"),
     ("loreft-tied", lambda folder: change(folder, 1, weight=lambda old: old.double()), "float64, which pyreft does not write"),
@@ -490,7 +504,7 @@ REFUSALS = [
     ("loreft-tied", lambda folder: change(folder, 1, weight=lambda old: old.fill_(float("nan"))), "no numbers"),
     ("loreft-tied", lambda folder: change(folder, 1, bias=lambda old: old.fill_(float("inf"))), "no numbers"),
     ("loreft-tied", lambda folder: change(folder, 1, rotate_layer=torch.zeros(16, 3)), "not orthonormal"),
-    ("consreft-tied", lambda folder: change(folder, 0, **{pyreft_format._ORIGINAL: lambda old: 0.999 * old}), "not orthonormal"),
+    ("consreft-tied", lambda folder: change(folder, 0, **{ORIGINAL: lambda old: 0.999 * old}), "not orthonormal"),
     ("direft-tied", lambda folder: change(folder, 0, embed_dim=torch.tensor(16.0)), "embed_dim is torch.float32"),
     ("loreft-untied", lambda folder: without(folder, key(2, 1)), "Layer 2 has no edit #1"),
     ("loreft-untied", lambda folder: without(folder, key(0, 0)), "Layer 0 has no edit #0"),
