@@ -1,9 +1,10 @@
 """Finds the blocks of a Hugging Face model by structure, and lets edits act on their outputs.
 
-Hooks are set once per base model and do nothing unless the calling thread is inside `editing(...)`, so the base model
-itself is never changed and calls of other threads are not touched. There is one on each block, which edits; one on the
-model, which notes how many tokens earlier passes of the same generation have read; and one on the output head, which can
-be told to compute logits of chosen tokens only.
+What is attached is set once per base model and does nothing unless the calling thread is inside `editing(...)`, so the base
+model itself is never changed and calls of other threads are not touched. Each block's forward is wrapped: the wrapper edits
+its output, and skips the block where its output is known already or needed by nobody. A hook on the model notes how many
+tokens earlier passes of the same generation have read; one on the output head can be told to compute logits of chosen
+tokens only.
 """
 
 import inspect
@@ -24,18 +25,33 @@ Edit = Callable[[Tensor, int], Tensor]
 """Takes the hidden states (B, T, D) after a block and how many tokens came before them in earlier passes; returns them edited."""
 
 
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a block gives before any edit of it: hidden states (B, T, D), and how many outputs it gives with them (None: bare)."""
+
+    layer: int
+    hidden: Tensor
+    outputs: int | None
+
+
 @dataclass(slots=True)
-class _Call:
-    """What one thread asks of the hooks for one forward pass, or for one generation."""
+class Call:
+    """What one thread asks of the blocks for one forward pass, or for one generation; see `editing`."""
 
     edits: Mapping[int, Edit]
     kept: Tensor | None = None
     shape: tuple[int, ...] = ()
+    checkpointed: bool = False
+    start: Reached | None = None
+    end: int | None = None
+    reached: Reached | None = None
     past: int = 0
 
 
-_ACTIVE: ContextVar[_Call | None] = ContextVar("reft_call", default=None)
+_ACTIVE: ContextVar[Call | None] = ContextVar("reft_call", default=None)
 _ATTACHING = threading.Lock()
+_ATTACHED = "_reft_block"
 
 
 def is_encoder_decoder(model: nn.Module) -> bool:
@@ -199,6 +215,15 @@ def trunk(model: Any) -> Any:
     return found
 
 
+def last_hidden(model: Any, inputs: Mapping[str, Any]) -> Tensor:
+    """The last hidden states (B, T, D) of a pass through the `trunk`, under the edits of the `editing` around it."""
+    found = trunk(model)
+    # Without a cache, which a block that is computed twice (gradient checkpointing) would fill twice.
+    uncached = {"use_cache": False} if takes(found, "use_cache") else {}
+    hidden: Tensor = found(**{**uncached, **inputs})[0]
+    return hidden
+
+
 def takes(model: nn.Module, argument: str) -> bool:
     """Whether the model's forward pass knows an argument of this name."""
     return argument in inspect.signature(_inner(model).forward).parameters
@@ -210,18 +235,19 @@ def _inner(model: Any) -> Any:
 
 
 def attach(model: Any) -> int:
-    """Set the hooks where they are not there yet (a copy of a model brings its own), and return the number of blocks."""
+    """Attach what is not attached yet (a copy of a model brings its own), and return the number of blocks."""
     blocks = find_blocks(model)
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         raise ConfigError("PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.", "base")
     head = _linear_head(model)
     with _ATTACHING:
+        _keep_differentiable(model)
         for layer, block in enumerate(blocks):
-            hook = next((hook for hook in block._forward_hooks.values() if isinstance(hook, _Hook)), None)
-            if hook is None:
-                block.register_forward_hook(_Hook(layer))
-            else:
-                hook.layer = layer  # another one, where blocks have been taken out since
+            if (attached := block.__dict__.get(_ATTACHED)) is None:
+                attached = _Block(layer, block.forward)
+                setattr(block, _ATTACHED, attached)
+                block.forward = attached
+            attached.layer = layer  # another one, where blocks have been taken out since
         for called in (model, _inner(model)):  # PEFT answers with the model inside it, and goes past its calls elsewhere
             if not any(hook is _note_past for hook in called._forward_pre_hooks.values()):
                 called.register_forward_pre_hook(_note_past, with_kwargs=True)
@@ -230,20 +256,61 @@ def attach(model: Any) -> int:
     return len(blocks)
 
 
+def _keep_differentiable(model: Any) -> None:
+    """Stop bitsandbytes from packing 4-bit weights for a CPU's bfloat16 products, through which no gradient goes, silently.
+
+    It does so in any pass without gradients, such as an answer before training.
+    """
+    for part in model.modules():
+        if getattr(part, "support_avx512bf16_for_cpu", False):
+            part.support_avx512bf16_for_cpu = False
+            part.state_dict()  # which unpacks what is packed already
+
+
 @dataclass(slots=True)
-class _Hook:
-    """Applies this thread's edit of one layer, if there is any, to the block's output."""
+class _Block:
+    """Stands in for a block's forward: applies this thread's edit of its layer, if there is any, or skips the block."""
 
     layer: int
+    forward: Callable[..., Any]
 
-    def __call__(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         call = _ACTIVE.get()
-        edit = call.edits.get(self.layer) if call else None
-        if call is None or edit is None:
-            return None
+        if call is None:
+            return self.forward(*args, **kwargs)
+        edit = call.edits.get(self.layer)
+        output = self._output(call, args, kwargs)
+        if edit is None:
+            return output
         if isinstance(output, torch.Tensor):
             return edit(output, call.past)
         return (edit(output[0], call.past), *output[1:])
+
+    def _output(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if call.start and self.layer <= call.start.layer:
+            hidden = call.start.hidden if self.layer == call.start.layer else _given(args, kwargs)
+            return _like(hidden, call.start.outputs)
+        if call.end is not None and self.layer > call.end and call.reached:
+            return _like(_given(args, kwargs), call.reached.outputs)
+        output = self._compute(call, args, kwargs)
+        if self.layer == call.end:
+            bare = isinstance(output, torch.Tensor)
+            call.reached = Reached(self.layer, output if bare else output[0], None if bare else len(output))
+        return output
+
+    def _compute(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if not call.checkpointed or not torch.is_grad_enabled():
+            return self.forward(*args, **kwargs)
+        return checkpoint(self.forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+
+
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The hidden states that a block is given."""
+    return args[0] if args else kwargs["hidden_states"]
+
+
+def _like(hidden: Tensor, outputs: int | None) -> Any:
+    return hidden if outputs is None else (hidden, *[None] * (outputs - 1))
 
 
 def _note_past(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -261,60 +328,24 @@ def _keep_chosen(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] |
 
 
 @contextmanager
-def editing(edits: Mapping[int, Edit], kept: Tensor | None = None, shape: tuple[int, ...] = ()) -> Iterator[None]:
+def editing(
+    edits: Mapping[int, Edit], kept: Tensor | None = None, shape: tuple[int, ...] = (), *,
+    checkpointed: bool = False, start: Reached | None = None, end: int | None = None,
+) -> Iterator[Call]:  # fmt: skip
     """Let the given edits, by layer, act on forward passes of this thread inside the ``with``.
 
     Args:
         edits: what acts on each block's output.
         kept: (N,) flat indices into (B*T,); a model with a linear head then gives logits (N, V) of these tokens alone.
         shape: (B, T) of what ``kept`` points into.
+        checkpointed: keep only the blocks' inputs for the backward pass and compute the rest again (gradient checkpointing).
+            Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
+        start: skip the blocks up to this one and go on from what it gave.
+        end: skip the blocks behind this one; what it gives is ``reached`` of what the ``with`` yields.
     """
-    token = _ACTIVE.set(_Call(edits, kept, shape))
+    call = Call(edits, kept, shape, checkpointed, start, end)
+    token = _ACTIVE.set(call)
     try:
-        yield
+        yield call
     finally:
         _ACTIVE.reset(token)
-
-
-@contextmanager
-def checkpointing(model: nn.Module, on: bool = True) -> Iterator[None]:
-    """Keep only the blocks' inputs for the backward pass and compute the rest again (gradient checkpointing).
-
-    Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
-    """
-    blocks = find_blocks(model) if on else nn.ModuleList()
-    with _ATTACHING:
-        for block in blocks:
-            shared = own = block.__dict__.get("forward")  # accelerate sets one where it spreads a model over devices
-            if not isinstance(shared, _Checkpointed):
-                block.forward = shared = _Checkpointed(block.forward, own)
-            shared.users += 1
-    try:
-        yield
-    finally:
-        with _ATTACHING:
-            for block in blocks:
-                _give_back(block)
-
-
-def _give_back(block: Any) -> None:
-    """Take one user of checkpointing off a block; with the last one its forward is what it was."""
-    block.forward.users -= 1
-    if block.forward.users:
-        return
-    if (own := block.forward.own) is None:
-        del block.forward
-    else:
-        block.forward = own
-
-
-@dataclass(slots=True)
-class _Checkpointed:
-    forward: Callable[..., Any]
-    own: Callable[..., Any] | None
-    users: int = 0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not torch.is_grad_enabled():
-            return self.forward(*args, **kwargs)
-        return checkpoint(self.forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)

@@ -10,7 +10,8 @@ from reft_engine.data import Example, Message
 from reft_engine.encoding import encode_text
 from reft_engine.errors import ConfigError
 from reft_engine.model import ReftModel
-from reft_engine.objectives import label_logits
+from reft_engine.objectives import Labelling, Part
+from reft_engine.spec import TrainConfig
 
 Text = str | tuple[str, str] | Sequence[Message]
 """One text, a pair of texts, or for a decoder a conversation."""
@@ -35,11 +36,12 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
     labels = reft.config.labels
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+    objective = Labelling(base, reft.config, TrainConfig(max_length=max_length))
     factors = reft.eval().factors() if edited else None
     rows = [encode_text(base, Example(at + 1, _messages(text), ""), max_length, reft.config) for at, text in enumerate(texts)]
     found = []
     for part in in_batches(rows, _ROWS):
-        for shares in torch.softmax(label_logits(base, part, reft, factors), dim=-1).cpu():
+        for shares in torch.softmax(objective.logits([Part(objective, part, reft, factors)], [part])[0], dim=-1).cpu():
             order = shares.argsort(descending=True, stable=True).tolist()
             found.append({labels[index]: float(shares[index]) for index in order})
     return found

@@ -7,6 +7,7 @@ whatever the base model's precision. Each class names the paper's method and pyr
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +20,19 @@ from reft_engine.spec import ReftConfig
 
 Factors = dict[str, tuple[Tensor, ...]]
 """What one forward pass needs, ready computed: by name (``projection``, ``source``, ``bias``, ...) one tensor per site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Sets a share of numbers to zero and scales the rest up; draws from its own generator, else from torch's global one."""
+
+    rate: float
+    generator: torch.Generator | None = None
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Drop."""
+        kept = torch.empty_like(values).bernoulli_(1 - self.rate, generator=self.generator)
+        return values * kept / (1 - self.rate)
 
 
 def linear_start(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
@@ -61,7 +75,7 @@ class Intervention(Float32Module):
         """Compute once what every site needs until the weights change; from the rows that `projection` gave, if given."""
         return {name: value.unbind(0) for name, value in self.weights().items()}
 
-    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: float = 0.0) -> Tensor:
+    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
         """Compute delta(h) of shape (N, D) in float32."""
         raise NotImplementedError
 
@@ -90,11 +104,11 @@ class LowRankIntervention(Intervention):
         """Compute the (N, K) coefficients of the edit."""
         raise NotImplementedError
 
-    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: float = 0.0) -> Tensor:
+    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
         """Compute delta(h) of shape (N, D) in float32; ``dropout`` drops coefficients, not hidden units."""
         coefficients = self.coefficients(h_ND.float(), factors, site)
         if dropout:
-            coefficients = F.dropout(coefficients, dropout)
+            coefficients = dropout(coefficients)
         return coefficients @ factors["projection"][site]
 
     def factors(self, projection: Tensor | None = None) -> Factors:
@@ -289,10 +303,10 @@ class RedIntervention(Intervention):
         self.scale = nn.Parameter(torch.ones(count, hidden_size))
         self.bias = nn.Parameter(torch.zeros(count, hidden_size))
 
-    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: float = 0.0) -> Tensor:
+    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
         """Compute (s - 1) * h + b; ``dropout`` drops numbers of the change."""
         change = (factors["scale"][site] - 1) * h_ND.float() + factors["bias"][site]
-        return F.dropout(change, dropout) if dropout else change
+        return dropout(change) if dropout else change
 
     def start_as_identity(self) -> None:
         """Nothing to do: it starts so."""

@@ -18,7 +18,7 @@ from reft_engine import blocks
 from reft_engine.base_models import Base, bare_model
 from reft_engine.errors import ConfigError
 from reft_engine.head import ClassificationHead, pool
-from reft_engine.interventions import Factors, Intervention, build
+from reft_engine.interventions import Dropout, Factors, Intervention, build
 from reft_engine.positions import PositionSpec, prompt_positions
 from reft_engine.spec import Activation, Method, Pooling, ReftConfig, trainable_parameters
 
@@ -229,7 +229,7 @@ class ReftModel(nn.Module):
         self.base.eval()
         return self
 
-    def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: float = 0.0) -> dict[int, blocks.Edit]:
+    def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: Dropout | None = None) -> dict[int, blocks.Edit]:
         """One edit per layer for `blocks.editing`; none at all where the plan is empty or the strength is 0.
 
         ``dropout`` is the caller's to ask for, so that whoever answers or measures while others train never drops anything.
@@ -250,7 +250,7 @@ class ReftModel(nn.Module):
         }
 
     def _edit_layer(
-        self, h_BTD: Tensor, past: int, *, tokens: _Tokens, factors: Factors, first_site: int, strength: float, dropout: float
+        self, h_BTD: Tensor, past: int, *, tokens: _Tokens, factors: Factors, first_site: int, strength: float, dropout: Dropout | None
     ) -> Tensor:
         flat = h_BTD.reshape(-1, h_BTD.shape[-1])
         edited = flat
@@ -284,26 +284,17 @@ class ReftModel(nn.Module):
         inputs = {"input_ids": input_ids, "attention_mask": mask, **kwargs}
         if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
             inputs |= blocks.count_positions(self.base, mask)
-        dropout = self.config.dropout if self.training else 0.0
+        dropout = Dropout(self.config.dropout) if self.training and self.config.dropout else None
         with blocks.editing(self.edits(plan, self.factors(), strength, dropout)):
-            return self.base(**inputs) if self.head is None else SequenceClassifierOutput(logits=self._read(inputs))
+            return self.base(**inputs) if self.head is None else SequenceClassifierOutput(
+                logits=self.classes(blocks.last_hidden(self.base, inputs), mask)
+            )
 
-    def label_logits(self, inputs: Mapping[str, Tensor], edits: Mapping[int, blocks.Edit]) -> Tensor:
-        """Run the base model under the given edits and let the head read it: logits (B, C), float32.
-
-        ``inputs`` are what the base model takes, ``input_ids`` and ``attention_mask`` (B, T) among them.
-        """
-        with blocks.editing(edits):
-            return self._read(inputs)
-
-    def _read(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def classes(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """What the head reads in the last hidden states: logits (B, C), float32. Raises ConfigError if there is no head."""
         if self.head is None:
             raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
-        trunk = blocks.trunk(self.base)
-        # Without a cache, which a block that is computed twice (gradient checkpointing) would fill twice.
-        uncached = {"use_cache": False} if blocks.takes(trunk, "use_cache") else {}
-        hidden = trunk(**{**uncached, **inputs})[0]
-        logits: Tensor = self.head(pool(hidden, inputs["attention_mask"], self.pooling))
+        logits: Tensor = self.head(pool(hidden_BTD, mask_BT, self.pooling))
         return logits
 
     @torch.no_grad()
@@ -376,6 +367,8 @@ def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:
 
 def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit]:
     """Merge edits of several models (each on its own rows) into one edit per layer."""
+    if len(edits) == 1:
+        return dict(edits[0])
     merged: dict[int, blocks.Edit] = {}
     for layer in sorted({layer for edit in edits for layer in edit}):
         chain = [edit[layer] for edit in edits if layer in edit]

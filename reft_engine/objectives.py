@@ -1,10 +1,12 @@
 """What training makes smaller: the loss of answers, of labels, or of preferring one answer to another.
 
 An objective says how rows are encoded, what they weigh, and what they cost. The loss of a batch is a sum, so that
-micro-batches of a step add up; divided by the weight it is what people are shown.
+micro-batches of a step add up; divided by the weight it is what people are shown. Rows of several runs can share one pass
+of the base model: each run is a `Part` of the batch, with its own edits on its own rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -26,9 +28,10 @@ from reft_engine.encoding import (
     encode_preference,
 )
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.interventions import Factors
+from reft_engine.interventions import Dropout, Factors
 from reft_engine.losses import answer_losses
-from reft_engine.model import ReftModel
+from reft_engine.model import ReftModel, combine
+from reft_engine.reuse import Reuse
 from reft_engine.spec import ReftConfig, TrainConfig
 
 Row = TypeVar("Row", bound=EncodedRow)
@@ -36,10 +39,11 @@ _ROWS = 16
 
 
 class Objective(Generic[Row]):
-    """What all objectives share: a base model, and what was asked for."""
+    """What all objectives share: a base model, what was asked for, and what is kept between steps."""
 
     def __init__(self, base: Base, config: ReftConfig, settings: TrainConfig) -> None:
         self.base, self.config, self.settings = base, config, settings
+        self.reuse: Reuse | None = None
 
     def encode(self, example: Any) -> Row:
         """Encode one row. Raises DataError."""
@@ -56,9 +60,17 @@ class Objective(Generic[Row]):
         """What the loss of these rows is divided by."""
         return len(rows)
 
-    def loss(self, rows: Sequence[Row], reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Tensor:
-        """Sum of the rows' losses in nats, a number; without ``factors`` that of the unedited base model."""
+    def answers(self, rows: Sequence[Row]) -> list[EncodedExample]:
+        """The prompts with answers that the rows are read as; none where nothing is written."""
+        return []
+
+    def losses(self, parts: "Sequence[Part[Row]]") -> list[Tensor]:
+        """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""
         raise NotImplementedError
+
+    def loss(self, rows: Sequence[Row], reft: ReftModel, factors: Factors | None, dropout: Dropout | None = None) -> Tensor:
+        """Sum of the rows' losses in nats, a number; without ``factors`` that of the unedited base model."""
+        return self.losses([Part(self, rows, reft, factors, dropout)])[0]
 
     @torch.no_grad()
     def mean(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> float:
@@ -70,15 +82,51 @@ class Objective(Generic[Row]):
             weight += self.weight(part)
         return total / max(weight, 1)
 
+    @torch.no_grad()
+    def token_losses(self, rows: Sequence[EncodedExample], reft: ReftModel) -> Tensor:
+        """Losses of the answers' tokens, (N,), under the edit as it stands."""
+        batch = self._collate(rows)
+        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(Part(self, (), reft, reft.factors()), len(rows))])))
+
     def _collate(self, rows: Sequence[EncodedExample]) -> Batch:
+        if self.reuse:
+            return self.reuse.batch(rows)
         return collate(rows, self.base.pad_id, self.base.device, apart=self.base.kind == "encoder_decoder")
 
+    def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> list[Tensor]:
+        """Of each row the losses of its answer's tokens."""
+        losses, _ = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
+        return list(losses.split((batch.labels != -100).sum(dim=1).tolist()))
 
-def batch_edits(batch: Batch, reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Mapping[int, blocks.Edit]:
-    """The edits of one batch; none without ``factors``."""
-    if factors is None:
-        return {}
-    return reft.edits(reft.plan(batch.attention_mask, batch.prompt_lengths, marked=batch.marked), factors, dropout=dropout)
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Row]):
+    """Rows of one run, with its edits; without ``factors`` they are read by the unedited base model."""
+
+    objective: Objective[Row]
+    rows: Sequence[Row]
+    reft: ReftModel
+    factors: Factors | None
+    dropout: Dropout | None = None
+
+    def edits(self, mask: Tensor, lengths: Sequence[int], marked: Sequence[Sequence[int]], inside: range) -> dict[int, blocks.Edit]:
+        """The edits of its rows, which stand at ``inside`` in the batch."""
+        if self.factors is None:
+            return {}
+        return self.reft.edits(self.reft.plan(mask, lengths, inside, marked), self.factors, dropout=self.dropout)
+
+
+def batch_edits(batch: Batch, parts: Iterable[tuple[Part[Any], int]]) -> dict[int, blocks.Edit]:
+    """The edits of all parts, which have so many rows each in the batch."""
+    return combine([part.edits(batch.attention_mask, batch.prompt_lengths, batch.marked, inside) for part, inside in _placed(parts)])
+
+
+def _placed(parts: Iterable[tuple[Part[Any], int]]) -> Iterator[tuple[Part[Any], range]]:
+    """Each part with the rows that it has in the batch."""
+    begin = 0
+    for part, count in parts:
+        yield part, range(begin, begin + count)
+        begin += count
 
 
 class NextToken(Objective[EncodedExample]):
@@ -92,10 +140,16 @@ class NextToken(Objective[EncodedExample]):
         """Count answer tokens."""
         return sum(len(row.answer_ids) for row in rows)
 
-    def loss(self, rows: Sequence[EncodedExample], reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Tensor:
-        """See `Objective.loss`."""
-        batch = self._collate(rows)
-        return answer_losses(self.base, batch, batch_edits(batch, reft, factors, dropout))[0].sum()
+    def answers(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
+        """See `Objective.answers`."""
+        return list(rows)
+
+    def losses(self, parts: Sequence[Part[EncodedExample]]) -> list[Tensor]:
+        """See `Objective.losses`."""
+        batch = self._collate([row for part in parts for row in part.rows])
+        sizes = [(part, len(part.rows)) for part in parts]
+        found = self._answer_losses(batch, batch_edits(batch, sizes))
+        return [torch.cat(found[inside.start : inside.stop]).sum() for _, inside in _placed(sizes)]
 
 
 class Preferring(Objective[EncodedPreference]):
@@ -121,27 +175,35 @@ class Preferring(Objective[EncodedPreference]):
     def prepare(self, rows: Sequence[EncodedPreference]) -> None:
         """Compute how much likelier the unedited base model finds each chosen answer."""
         for part in self.unprepared(rows):
-            self._reference |= zip(part, self._margins(self._collate(self._sides(part)), {}).tolist(), strict=True)
+            self._reference |= zip(part, map(float, self._margins(self._collate(self.answers(part)), {})), strict=True)
 
-    def loss(self, rows: Sequence[EncodedPreference], reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Tensor:
-        """See `Objective.loss`; the unedited base model's is log 2 a pair."""
-        batch = self._collate(self._sides(rows))
-        margins = self._margins(batch, batch_edits(batch, reft, factors, dropout))
-        reference = torch.tensor([self._reference[row] for row in rows], device=margins.device)
-        return -F.logsigmoid(self.settings.preference_beta * (margins - reference)).sum()
+    def answers(self, rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
+        """See `Objective.answers`."""
+        return [side for row in rows for side in (row.chosen, row.rejected)]
+
+    def losses(self, parts: Sequence[Part[EncodedPreference]]) -> list[Tensor]:
+        """See `Objective.losses`; the unedited base model's is log 2 a pair."""
+        batch = self._collate([side for part in parts for side in self.answers(part.rows)])
+        margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows)) for part in parts]))
+        placed = _placed((part, len(part.rows)) for part in parts)
+        return [_preference(part, margins[inside.start : inside.stop]) for part, inside in placed]
+
+    def reference(self, row: EncodedPreference) -> float:
+        """What `prepare` has computed of a row."""
+        return self._reference[row]
 
     def _margins(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> Tensor:
-        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `_sides`, twice the pairs."""
-        losses, _ = answer_losses(self.base, batch, edits)
-        # Losses come row by row; adding them up in place would follow no fixed order on a GPU.
-        counts = (batch.labels != -100).sum(dim=1).tolist()
-        sums = torch.stack([part.sum() for part in losses.split(counts)])
-        chosen, rejected = sums.chunk(2)
-        return rejected - chosen
+        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `answers`, twice the pairs."""
+        # Adding the losses up in place would follow no fixed order on a GPU.
+        sums = torch.stack([losses.sum() for losses in self._answer_losses(batch, edits)])
+        return sums[1::2] - sums[::2]
 
-    @staticmethod
-    def _sides(rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
-        return [row.chosen for row in rows] + [row.rejected for row in rows]
+
+def _preference(part: Part[EncodedPreference], margins: Tensor) -> Tensor:
+    objective = part.objective
+    assert isinstance(objective, Preferring)
+    reference = torch.tensor([objective.reference(row) for row in part.rows], device=margins.device)
+    return -F.logsigmoid(objective.settings.preference_beta * (margins - reference)).sum()
 
 
 class Labelling(Objective[EncodedLabel]):
@@ -151,27 +213,35 @@ class Labelling(Objective[EncodedLabel]):
         """See `encoding.encode_label`."""
         return encode_label(self.base, example, self.settings.max_length, self.config)
 
-    def loss(self, rows: Sequence[EncodedLabel], reft: ReftModel, factors: Factors | None, dropout: float = 0.0) -> Tensor:
-        """See `Objective.loss`; unedited, the head reads the base model's own hidden states."""
-        logits = label_logits(self.base, [row.prompt for row in rows], reft, factors, dropout)
-        return F.cross_entropy(logits, torch.tensor([row.label for row in rows], device=logits.device), reduction="sum")
+    def losses(self, parts: Sequence[Part[EncodedLabel]]) -> list[Tensor]:
+        """See `Objective.losses`; unedited, the head reads the base model's own hidden states."""
+        found = []
+        for part, logits in zip(parts, self.logits(parts, [[row.prompt for row in part.rows] for part in parts]), strict=True):
+            wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
+            found.append(F.cross_entropy(logits, wanted, reduction="sum"))
+        return found
+
+    def logits(self, parts: Sequence[Part[Any]], prompts: Sequence[Sequence[EncodedPrompt]]) -> list[Tensor]:
+        """Of each part the logits (B, C) of its prompts, float32."""
+        flat = [prompt for each in prompts for prompt in each]
+        inputs = _label_inputs(self.base, flat)
+        lengths, marked = [len(prompt.ids) for prompt in flat], [prompt.marked for prompt in flat]
+        placed = list(_placed(zip(parts, map(len, prompts), strict=True)))
+        mask = inputs["attention_mask"]
+        edits = combine([part.edits(mask, lengths, marked, inside) for part, inside in placed])
+        with blocks.editing(edits, checkpointed=self.settings.gradient_checkpointing):
+            hidden = blocks.last_hidden(self.base.model, inputs)
+        return [part.reft.classes(hidden[inside.start : inside.stop], mask[inside.start : inside.stop]) for part, inside in placed]
 
 
-def label_logits(
-    base: Base, prompts: Sequence[EncodedPrompt], reft: ReftModel, factors: Factors | None, dropout: float = 0.0
-) -> Tensor:
-    """Logits (B, C) of a classifier, float32; without ``factors`` the head reads the base model's own hidden states."""
+def _label_inputs(base: Base, prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
     ids, mask = pad([prompt.ids for prompt in prompts], base.pad_id, base.device)
     inputs = {"input_ids": ids, "attention_mask": mask}
     if any(prompt.second for prompt in prompts) and "token_type_ids" in base.tokenizer.model_input_names:
         columns = torch.arange(ids.shape[1], device=ids.device)
         seconds = torch.tensor([prompt.second or ids.shape[1] for prompt in prompts], device=ids.device)
         inputs["token_type_ids"] = (columns >= seconds.unsqueeze(1)).to(torch.int64) * mask
-    edits: Mapping[int, blocks.Edit] = {}
-    if factors is not None:
-        lengths = [len(prompt.ids) for prompt in prompts]
-        edits = reft.edits(reft.plan(mask, lengths, marked=[prompt.marked for prompt in prompts]), factors, dropout=dropout)
-    return reft.label_logits(inputs, edits)
+    return inputs
 
 
 def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:

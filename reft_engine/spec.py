@@ -161,6 +161,15 @@ class TrainConfig(_Frozen):
     """Strength of a preference pair's pull (beta of arXiv 2305.18290, equation 7)."""
     gradient_checkpointing: bool = False
     """Compute each block twice instead of keeping its inner values: less memory, a third more time, the same weights."""
+    pass_tokens: int = Field(16_384, ge=8, le=100_000_000)
+    """Most tokens, padding counted, of one forward pass; a batch of more is computed in parts, which gives the same step."""
+    reuse: Literal["all", "depth", "time", "none"] = "all"
+    """What is kept because the base model is frozen: what blocks below the edits give, and keys and values of the prompt before
+    its first edited token. Nothing but the speed depends on it."""
+    reuse_memory_mb: int = Field(2048, ge=0, le=10_000_000)
+    """Megabytes of memory (of the device that trains) for what is kept; what exceeds them goes to disk."""
+    reuse_disk_mb: int = Field(4096, ge=0, le=100_000_000)
+    """Megabytes of disk for it; what exceeds both is computed anew in each step."""
     held_out: float = Field(0.1, ge=0.0, le=0.9)
     """Share of rows kept away from training to measure what was learned."""
     seed: int = Field(42, ge=0, le=2**31 - 1)

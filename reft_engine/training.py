@@ -8,28 +8,35 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from reft_engine import blocks, checkpoint
+from reft_engine import checkpoint
 from reft_engine.base_models import Base
-from reft_engine.batching import epoch_batches
+from reft_engine.batching import epoch_batches, in_batches, in_passes
 from reft_engine.classification import classify
 from reft_engine.data import Example, LooseRow, Preference, as_rows, split
 from reft_engine.encoding import EncodedRow
-from reft_engine.errors import DataError, TrainingError
+from reft_engine.errors import ConfigError, DataError, ReftError, TrainingError
 from reft_engine.generation import generate
+from reft_engine.interventions import Dropout
 from reft_engine.model import ReftModel
-from reft_engine.objectives import Objective, objective_for
+from reft_engine.objectives import Objective, Part, objective_for
+from reft_engine.reuse import Reach, Reuse, plan_reuse
+from reft_engine.reuse_store import Budget
 from reft_engine.spec import ReftConfig, TrainConfig
 
+Turn = Callable[[], AbstractContextManager[object]]
 _SAMPLE_TOKENS = 40
+_AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
+"""How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
 _CHECKPOINT_SECONDS = 30.0
 
 
@@ -65,7 +72,16 @@ class SampleEvent:
     tuned: str
 
 
-TrainEvent = StepEvent | HeldOutEvent | SampleEvent
+@dataclass(frozen=True, slots=True)
+class ReuseEvent:
+    """Once, before the first step that is made: which share of a step's work is saved by what is kept, and a sentence of it."""
+
+    step: int
+    share: float
+    sentence: str
+
+
+TrainEvent = StepEvent | HeldOutEvent | SampleEvent | ReuseEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,56 +175,53 @@ class _Loop:
             return (self.step + 1) / warmup
         return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
 
-    def run_step(self) -> float:
-        """One optimiser step; returns its mean loss."""
+    def begin_step(self) -> None:
+        """Lay out the next step: its passes, and the factors that all of them use."""
         # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
         self.reft.train()
         batches = self.batches()
-        weight = sum(map(self.objective.weight, batches))
+        self.passes = [part for rows in batches for part in in_passes(rows, self.settings.pass_tokens)]
+        self._weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        with self._drawing():
-            loss = self._backward(batches, weight)
+        # The orthonormal factors are computed once per step: passes add their gradients to a leaf copy.
+        edit = self.reft.intervention
+        self._projection = edit.projection()
+        self._leaf = None if self._projection is None else self._projection.detach().requires_grad_()
+        self._factors, self._loss, self._dropout = edit.factors(self._leaf), 0.0, self._drawing()
+
+    def _drawing(self) -> Dropout | None:
+        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
+        if not (rate := self.reft.config.dropout):
+            return None
+        generator = torch.Generator(self.objective.base.device)
+        return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
+
+    def part(self, index: int) -> Part[Any]:
+        """The rows of one pass."""
+        return Part(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
+
+    def share(self, loss: Tensor) -> Tensor:
+        """What a pass's loss adds to the mean loss of the step."""
+        share = loss / self._weight
+        self._loss += share.item()
+        return share
+
+    def end_step(self) -> float:
+        """Move the weights; returns the step's mean loss. Raises TrainingError."""
+        if self._projection is not None and self._leaf is not None and self._leaf.grad is not None:
+            self._projection.backward(self._leaf.grad)
+        loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             what = "gradient" if math.isfinite(loss) else "loss"
-            raise TrainingError(
-                f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps."
-            )
+            raise TrainingError(f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps.")
         self.optimizer.step()
         self.step += 1
         self.loss_last = loss
         if self.step == 1:
             self.loss_first = loss
-        return loss
-
-    @contextmanager
-    def _drawing(self) -> Iterator[None]:
-        """Let dropout draw what follows from (seed, step), and leave the caller's random numbers as they were."""
-        if not self.reft.config.dropout:
-            yield
-            return
-        device = self.objective.base.device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(hash((self.settings.seed, self.step)))
-            yield
-
-    def _backward(self, batches: Sequence[Sequence[EncodedRow]], weight: int) -> float:
-        """Gradients of the step's mean loss, which is returned."""
-        # The orthonormal factors are computed once per step: micro-batches add their gradients to a leaf copy.
-        edit = self.reft.intervention
-        projection = edit.projection()
-        leaf = None if projection is None else projection.detach().requires_grad_()
-        factors, loss = edit.factors(leaf), 0.0
-        for rows in batches:
-            with blocks.checkpointing(self.reft.base, self.settings.gradient_checkpointing):
-                part = self.objective.loss(rows, self.reft, factors, self.reft.config.dropout) / weight
-                if part.requires_grad:
-                    part.backward()
-            loss += part.item()
-        if projection is not None and leaf is not None and leaf.grad is not None:
-            projection.backward(leaf.grad)
         return loss
 
 
@@ -232,7 +245,7 @@ def train(
     on_event: Callable[[TrainEvent], None] = lambda event: None,
     on_ready: Callable[[ReftModel], None] = lambda reft: None,
     should_stop: Callable[[], bool] = lambda: False,
-    turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+    turn: Turn = nullcontext,
 ) -> TrainResult:
     """Train an edit on examples; with ``config.labels`` a classifier, with preference pairs a preference.
 
@@ -243,7 +256,7 @@ def train(
         config: what is edited.
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
-        on_event: called after steps, held-out measurements and samples.
+        on_event: called after steps, held-out measurements and samples, and once with what is reused.
         on_ready: called once with the model that is being trained.
         should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
             and keeps what was learned.
@@ -254,50 +267,198 @@ def train(
         DataError: no row can be trained on.
         TrainingError: the loss stops being a number.
     """
-    config, settings = config or ReftConfig(), train_config or TrainConfig()
     root = Path(folder) if folder else None
-    given = as_rows(examples)
-    objective = objective_for(base, config, settings, given)
-    kept, held = split(given, settings.held_out, settings.seed)
-    rows, problems = encode_all(objective, kept)
-    measured = [pair for example in held for pair in _encoded(objective, example)]
-    if not rows:
-        raise DataError(problems[0] if problems else "There is no row to train on.")
-    loop = _Loop(objective, rows)
-    stopped = not _prepared(objective, rows, should_stop, turn)
-    earlier = checkpoint.load_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if root else None
-    if earlier:
-        loop.step, loop.loss_first, loop.loss_last = earlier.step, earlier.loss_first, earlier.loss_last
-    on_ready(loop.reft)
-    clock = _Clock(earlier.seconds if earlier else 0.0, loop.step)
-    watch = _Watch(loop, measured, on_event, turn)
-    watch.look()
-    while loop.step < loop.total_steps:
-        if stopped := stopped or should_stop():
+    run = _Run(base, as_rows(examples), (config or ReftConfig(), train_config or TrainConfig()), root, on_event, on_ready)
+    _together([run], should_stop, turn)
+    return run.result()
+
+
+def train_many(
+    base: Base,
+    examples: Sequence[LooseRow],
+    runs: Sequence[tuple[ReftConfig, TrainConfig]],
+    *,
+    folder: str | Path | None = None,
+    on_event: Callable[[int, TrainEvent], None] = lambda index, event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    turn: Turn = nullcontext,
+) -> list[TrainResult | TrainingError]:
+    """Train several edits at once, as rows of the same passes of one base model; each ends as it would alone, within rounding.
+
+    Args:
+        base: the frozen base model.
+        examples: as of `train`; each run holds out its own.
+        runs: what is edited and how it is trained, in which everything may differ but whether rows are labelled.
+        folder: gets a folder of each run, ``0``, ``1`` and so on, as of `train`.
+        on_event: called with the run's index and its event.
+        should_stop: as of `train`, for all runs.
+        turn: as of `train`.
+
+    Returns:
+        What each run ended with; a TrainingError for one whose loss stopped being a number, which does not stop the others.
+
+    Raises:
+        ConfigError: the base model cannot do what is asked, or some runs classify and others do not.
+        DataError: no row can be trained on.
+    """
+    rows = as_rows(examples)
+    made = [
+        _Run(base, rows, wanted, Path(folder) / str(index) if folder else None, partial(on_event, index))
+        for index, wanted in enumerate(runs)
+    ]
+    if len({type(run.objective) for run in made}) > 1:
+        raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels")
+    _together(made, should_stop, turn)
+    return [run.error or run.result() for run in made]
+
+
+class _Run:
+    """One run with what goes on around its steps: what it is told, measured, and saved."""
+
+    def __init__(
+        self, base: Base, given: Sequence[Example | Preference], wanted: tuple[ReftConfig, TrainConfig], root: Path | None,
+        on_event: Callable[[TrainEvent], None], on_ready: Callable[[ReftModel], None] = lambda reft: None,
+    ) -> None:  # fmt: skip
+        config, settings = wanted
+        self.objective = objective_for(base, config, settings, given)
+        kept, held = split(given, settings.held_out, settings.seed)
+        self.rows, self.problems = encode_all(self.objective, kept)
+        self.measured = [pair for example in held for pair in _encoded(self.objective, example)]
+        if not self.rows:
+            raise DataError(self.problems[0] if self.problems else "There is no row to train on.")
+        self.loop, self.root, self.on_event, self.on_ready = _Loop(self.objective, self.rows), root, on_event, on_ready
+        self.stopped = False
+        self.error: TrainingError | None = None
+
+    def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], turn: Turn) -> None:
+        """Prepare the objective, go on from a checkpoint if there is one, and measure for the first time."""
+        self.turn = turn
+        self.stopped = not _prepared(self.objective, self.rows, should_stop, turn)
+        loop = self.loop
+        found = checkpoint.load_checkpoint(self.root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if self.root else None
+        if found:
+            loop.step, loop.loss_first, loop.loss_last = found.step, found.loss_first, found.loss_last
+        self.on_ready(loop.reft)
+        if reuse:
+            self.on_event(replace(reuse, step=loop.step))
+        self.clock = _Clock(found.seconds if found else 0.0, loop.step)
+        self.watch = _Watch(loop, self.measured, self.on_event, turn)
+        self.watch.look()
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a step to be made."""
+        return not self.stopped and self.error is None and self.loop.step < self.loop.total_steps
+
+    def after_step(self, loss: float) -> None:
+        """Tell of the step that was made, measure and save when it is time to."""
+        loop = self.loop
+        rate, left = loop.optimizer.param_groups[0]["lr"], self.clock.seconds_left(loop.step, loop.total_steps)
+        self.on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss, rate, left))
+        if self.loop.step < self.loop.total_steps:
+            self.watch.look_when_due()
+            if self.root and self.clock.checkpoint_due():
+                _save_checkpoint(self.root, loop, self.clock)
+
+    def result(self) -> TrainResult:
+        """Measure for the last time and save. Raises the TrainingError that the run ended with."""
+        if self.error:
+            raise self.error
+        loop, root = self.loop, self.root
+        self.watch.look()
+        if root:
+            _save_checkpoint(root, loop, self.clock)
+        result = TrainResult(loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
+                             self.watch.base_loss, self.watch.tuned_loss, self.stopped, root / "adapter" if root else None,
+                             tuple(self.problems))  # fmt: skip
+        with self.turn():
+            loop.reft.eval()
+            if root:
+                told = {**train_config_dict(loop.settings), **result.summary()}
+                loop.reft.save(root / "adapter", base=self.objective.base, training=told)
+        return result
+
+
+def _share_reuse(runs: Sequence[_Run]) -> ReuseEvent | None:
+    """Let the runs share what need not be computed twice, if that is worth it and gives the same; None if it is not worth it."""
+    first = runs[0]
+    base, settings = first.objective.base, first.loop.settings
+    rows = [row for run in runs for row in run.objective.answers(run.rows)]
+    if not rows or base.kind != "decoder" or settings.reuse == "none":
+        return None
+    reach = Reach(min(min(run.loop.reft.layers) for run in runs), tuple(dict.fromkeys(run.loop.reft.positions for run in runs)))
+    # A block that is computed twice (gradient checkpointing) would add to a cache twice.
+    late = settings.reuse in ("all", "time") and not any(run.loop.settings.gradient_checkpointing for run in runs)
+    plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=late)
+    if plan is None:
+        return None
+    reuse = Reuse(base, plan, Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, first.root))
+    if not _agrees(reuse, first):
+        return ReuseEvent(0, 0.0, "Everything is computed anew in each step: on this base model it would not be the same otherwise.")
+    for run in runs:
+        run.objective.reuse = reuse
+        size, epochs = run.loop.settings.batch_size, run.loop.settings.epochs
+        batches = epoch_batches(run.rows, size, run.loop.settings.seed, 0) if epochs > 1 else []
+        reuse.expect(run.objective.answers(batch) for batch in [*batches, *in_batches([row for _, row in run.measured], 16)])
+    return ReuseEvent(0, plan.share, plan.sentence)
+
+
+def _agrees(reuse: Reuse, run: _Run) -> bool:
+    """Whether the losses of a few rows are the same with and without reuse, but for rounding."""
+    objective, reft = run.objective, run.loop.reft
+    rows = objective.answers(run.rows[:2])
+    plain = objective.token_losses(rows, reft)
+    objective.reuse = reuse
+    try:
+        found = objective.token_losses(rows, reft)
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
+        return False  # a model that is built in another way than those that this was made for
+    finally:
+        objective.reuse = None
+    allowed = _AGREES if next(objective.base.model.parameters()).dtype == torch.float32 else _AGREES_IN_HALF
+    return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
+
+
+def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], turn: Turn) -> None:
+    """Make all steps of all runs, those of different runs in the same passes."""
+    with turn():
+        reuse = _share_reuse(runs)
+    for run in runs:
+        run.begin(reuse, should_stop, turn)
+    while active := [run for run in runs if run.active]:
+        if should_stop():
+            for run in active:
+                run.stopped = True
             break
         with turn():
-            loss = loop.run_step()
-        on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss,
-                           loop.optimizer.param_groups[0]["lr"], clock.seconds_left(loop.step, loop.total_steps)))  # fmt: skip
-        if loop.step < loop.total_steps:
-            watch.look_when_due()
-            if root and clock.checkpoint_due():
-                _save_checkpoint(root, loop, clock)
-    watch.look()
-    if root:
-        _save_checkpoint(root, loop, clock)
-    result = TrainResult(loop.reft, loop.step, loop.total_steps, clock.seconds(), loop.loss_first, loop.loss_last,
-                         watch.base_loss, watch.tuned_loss, stopped, root / "adapter" if root else None, tuple(problems))  # fmt: skip
-    with turn():
-        loop.reft.eval()
-        if root:
-            loop.reft.save(root / "adapter", base=base, training={**train_config_dict(settings), **result.summary()})
-    return result
+            losses = _step(active)
+        for run in active:
+            if run.error is None:
+                run.after_step(losses[id(run)])
+
+
+def _step(runs: Sequence[_Run]) -> dict[int, float]:
+    """One optimiser step of each run; their mean losses by the run's id."""
+    for run in runs:
+        run.loop.begin_step()
+    for index in range(max(len(run.loop.passes) for run in runs)):
+        reading = [run.loop for run in runs if index < len(run.loop.passes)]
+        parts = [loop.part(index) for loop in reading]
+        losses = parts[0].objective.losses(parts)
+        total = torch.stack([loop.share(loss) for loop, loss in zip(reading, losses, strict=True)]).sum()
+        if total.requires_grad:
+            total.backward()
+    found = {}
+    for run in runs:
+        try:
+            found[id(run)] = run.loop.end_step()
+        except TrainingError as error:
+            run.error = error
+    return found
 
 
 def _prepared(
-    objective: Objective[Any], rows: Sequence[EncodedRow], should_stop: Callable[[], bool],
-    turn: Callable[[], AbstractContextManager[object]],
+    objective: Objective[Any], rows: Sequence[EncodedRow], should_stop: Callable[[], bool], turn: Turn
 ) -> bool:  # fmt: skip
     """Prepare the objective, in turns; False when told to stop on the way."""
     for part in objective.unprepared(rows):
@@ -350,7 +511,7 @@ class _Watch:
     """Measures held-out loss and shows a sample, at the start, some ten times on the way, and at the end."""
 
     def __init__(self, loop: _Loop, held: list[tuple[Example | Preference, EncodedRow]],
-                 on_event: Callable[[TrainEvent], None], turn: Callable[[], AbstractContextManager[object]]) -> None:  # fmt: skip
+                 on_event: Callable[[TrainEvent], None], turn: Turn) -> None:  # fmt: skip
         self.loop, self.rows = loop, [row for _, row in held]
         self.sample = held[0][0] if held else None
         self.on_event, self.turn = on_event, turn

@@ -25,8 +25,9 @@ from reft_engine.base_models import TEXT_TEMPLATE, Base
 from reft_engine.batching import collate
 from reft_engine.data import Message
 from reft_engine.encoding import encode
-from reft_engine.interventions import build
+from reft_engine.interventions import Dropout, build
 from reft_engine.spec import trainable_parameters
+from reft_engine.training import StepEvent
 from tests.reft_engine import test_oracle as oracle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,7 +194,7 @@ def test_dropout_leaves_the_base_models_hidden_state_alone_where_pyreft_drops_ha
     h, rows = torch.randn(50, 64), edit.projection()[0]
     theirs = F.dropout(h + edit.delta(h, edit.factors(), 0), 0.5)
     assert 0.45 < float((theirs == 0).float().mean()) < 0.55
-    ours = h + edit.delta(h, edit.factors(), 0, dropout=0.5)
+    ours = h + edit.delta(h, edit.factors(), 0, dropout=Dropout(0.5))
     outside = (ours - h) - (ours - h) @ rows.mT @ rows
     assert not (ours == 0).any()
     assert outside.abs().max() < 1e-5  # what is dropped is dropped inside the edited subspace
@@ -320,9 +321,10 @@ def test_the_first_step_learns_where_transformers_warm_up_begins_at_zero(tiny, e
     optimizer = torch.optim.AdamW([weight], lr=1.0)
     get_linear_schedule_with_warmup(optimizer, 2, 20)
     assert optimizer.param_groups[0]["lr"] == 0
-    rates = []
+    events = []
     settings = TrainConfig(epochs=4, batch_size=4, held_out=0, warmup_ratio=0.25, learning_rate=0.01)
-    train(tiny, examples[:8], ReftConfig(layers=(0,)), settings, on_event=lambda event: rates.append(event.learning_rate))
+    train(tiny, examples[:8], ReftConfig(layers=(0,)), settings, on_event=events.append)
+    rates = [event.learning_rate for event in events if isinstance(event, StepEvent)]
     assert rates[:3] == pytest.approx([0.005, 0.01, 0.01])
 
 

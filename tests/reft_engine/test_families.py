@@ -20,7 +20,7 @@ from reft_engine.data import Message
 from reft_engine.encoding import prompt_ids
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.losses import answer_losses
-from reft_engine.objectives import NextToken, batch_edits
+from reft_engine.objectives import NextToken
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODER_DECODERS, ENCODERS
 
@@ -195,7 +195,8 @@ def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, stro
     rows = [NextToken(base, reft.config, SETTINGS).encode(Example(1, (Message("user", text),), answer)) for text, answer in TALK[:3]]
     data = collate(rows, PAD, base.device, apart=base.kind == "encoder_decoder")
     with torch.no_grad():
-        losses, owners = answer_losses(base, data, batch_edits(data, reft, reft.factors()))
+        plan = reft.plan(data.attention_mask, data.prompt_lengths, marked=data.marked)
+        losses, owners = answer_losses(base, data, reft.edits(plan, reft.factors()))
     for index, row in enumerate(rows):
         answer, length = torch.tensor(row.answer_ids), len(row.prompt_ids)
         if base.kind == "encoder_decoder":
@@ -239,7 +240,7 @@ def test_gradient_checkpointing_learns_bit_for_bit_the_same_weights(base_of, nam
     try:
         for on in (False, True):
             calls.clear()
-            reft = learned(base, config, settled(epochs=2, gradient_checkpointing=on)).reft
+            reft = learned(base, config, settled(epochs=2, gradient_checkpointing=on, reuse="none")).reft
             weights.append({name: value.clone() for name, value in reft.tensors().items()})
             counts.append(len(calls))
     finally:
@@ -247,28 +248,18 @@ def test_gradient_checkpointing_learns_bit_for_bit_the_same_weights(base_of, nam
             handle.remove()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert counts == [4 * families.BLOCKS, 4 * families.BLOCKS + 4 * (families.BLOCKS - 1)], "no gradient goes through the first block"
-    assert all(block.forward.__func__ is type(block).forward for block in found)
 
 
-def test_gradient_checkpointing_gives_back_a_forward_that_another_library_had_set(base_of):
+def test_a_forward_that_another_library_has_set_is_called_in_the_blocks_place(base_of):
     base = base_of("llama", num_hidden_layers=2)
     found, calls = blocks.find_blocks(base.model), []
     for block in found:
         block.forward = lambda *args, own=block.forward, **kwargs: (calls.append(1), own(*args, **kwargs))[1]
-    theirs = [block.forward for block in found]
-    learned(base, settings=settled(epochs=1, gradient_checkpointing=True))
-    assert [block.forward for block in found] == theirs
+    learned(base, settings=settled(epochs=1, gradient_checkpointing=True, reuse="none"))
     assert len(calls) == 2 * (2 + 1), "two steps; of the second block, which alone has a gradient, everything twice"
 
 
-def test_a_run_that_fails_while_checkpointing_leaves_the_blocks_as_they_were(base_of):
-    base = base_of("llama")
-    with pytest.raises(RuntimeError, match="stop"), blocks.checkpointing(base.model):
-        raise RuntimeError("stop")
-    assert all(block.forward.__func__ is type(block).forward for block in blocks.find_blocks(base.model))
-
-
-def test_two_runs_at_once_on_one_base_learn_what_each_learns_alone_and_leave_the_blocks_as_they_were(base_of):
+def test_two_runs_at_once_on_one_base_learn_what_each_learns_alone(base_of):
     base = base_of("llama")
     settings = settled(epochs=3, gradient_checkpointing=True)
     alone = learned(base, settings=settings).reft.tensors()
@@ -280,18 +271,6 @@ def test_two_runs_at_once_on_one_base_learn_what_each_learns_alone_and_leave_the
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(run, range(2)))
     assert all(torch.equal(found[name], value) for found in both for name, value in alone.items())
-    assert all(block.forward.__func__ is type(block).forward for block in blocks.find_blocks(base.model))
-
-
-def test_checkpointing_within_checkpointing_ends_with_the_outer_one(base_of):
-    base = base_of("llama")
-    first = blocks.find_blocks(base.model)[0]
-    with blocks.checkpointing(base.model):
-        outer = first.forward
-        with blocks.checkpointing(base.model):
-            assert first.forward is outer
-        assert first.forward is outer
-    assert first.forward.__func__ is type(first).forward
 
 
 # --- answering
@@ -618,6 +597,7 @@ def test_a_quantised_base_is_learned_on_and_answers(starter, tmp_path, bits):
     starter.tokenizer.save_pretrained(tmp_path)
     base = load_base(str(tmp_path), device="cpu", quantize=bits)
     assert next(iter(base.model.model.layers)).mlp.down_proj.weight.dtype == {"4bit": torch.uint8, "8bit": torch.int8}[bits]
+    generate(base, TALK[0][0], max_new_tokens=2)  # after which bitsandbytes lets no gradient through on some CPUs
     result = learned(base, folder=tmp_path / "run", settings=LONG)
     assert result.loss_last < 0.8 * result.loss_first
     assert {parameter.dtype for parameter in result.reft.parameters()} == {torch.float32}

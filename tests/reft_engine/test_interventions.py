@@ -6,7 +6,7 @@ from transformers.activations import ACT2FN
 
 from reft_engine import ReftConfig
 from reft_engine.errors import ConfigError
-from reft_engine.interventions import INTERVENTIONS, build
+from reft_engine.interventions import INTERVENTIONS, Dropout, build
 from reft_engine.spec import trainable_parameters
 
 METHODS = sorted(INTERVENTIONS)
@@ -171,7 +171,7 @@ def test_dropout_drops_coefficients_and_scales_the_rest():
     h = torch.randn(2000, D, generator=torch.Generator().manual_seed(1))
     full = edit.delta(h, edit.factors(), 0)
     torch.manual_seed(0)
-    thinned = edit.delta(h, edit.factors(), 0, dropout=0.25)
+    thinned = edit.delta(h, edit.factors(), 0, dropout=Dropout(0.25))
     dropped = (thinned == 0).all(dim=1)
     assert 0.2 < dropped.float().mean() < 0.3
     assert (thinned[~dropped] - full[~dropped] / 0.75).abs().max() < 1e-5
@@ -181,7 +181,7 @@ def test_dropout_of_red_drops_numbers_of_the_change(h):
     edit = disturb(make("red"))
     full = edit.delta(h, edit.factors(), 0)
     torch.manual_seed(0)
-    thinned = edit.delta(h, edit.factors(), 0, dropout=0.5)
+    thinned = edit.delta(h, edit.factors(), 0, dropout=Dropout(0.5))
     assert 0.3 < (thinned == 0).float().mean() < 0.7
     assert ((thinned - 2 * full).abs() < 1e-5)[thinned != 0].all()
 

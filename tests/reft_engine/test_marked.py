@@ -15,7 +15,7 @@ from reft_engine.batching import collate
 from reft_engine.data import Message
 from reft_engine.encoding import encode, encode_text, prompt_ids, read_prompt
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.objectives import NextToken, batch_edits
+from reft_engine.objectives import NextToken
 from reft_engine.training import encode_all
 from tests.reft_engine import families
 
@@ -293,7 +293,7 @@ def test_of_marked_rows_the_marked_tokens_are_trained(tiny, strong):
     assert [(int(row), int(column)) for row, column in zip(plan.rows[0], plan.columns[0], strict=True)] == [
         (row, column) for row, example in enumerate(rows) for column in read_prompt(tiny, user(ROWS[row][0]), marked=True).marked
     ]
-    assert batch_edits(data, reft, reft.factors()).keys() == {0, 1, 2}
+    assert reft.edits(reft.plan(data.attention_mask, data.prompt_lengths, marked=data.marked), reft.factors()).keys() == {0, 1, 2}
     with torch.no_grad():
         loss, expected = float(objective.loss(rows, reft, reft.factors())), 0.0
         for row in rows:
