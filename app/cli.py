@@ -83,7 +83,7 @@ def train(options: argparse.Namespace) -> int:
         ),
         train=TrainConfig(
             epochs=options.epochs, learning_rate=options.lr, batch_size=options.batch_size, seed=options.seed,
-            max_length=options.max_length, held_out=options.held_out,
+            max_length=options.max_length, held_out=options.held_out, reuse=options.reuse,
         ),
     )  # fmt: skip
     out: Path = options.out
@@ -125,7 +125,7 @@ def _train(
     from reft_engine import load_base
     from reft_engine import train as run
     from reft_engine.files import write_atomic
-    from reft_engine.training import HeldOutEvent, StepEvent
+    from reft_engine.training import HeldOutEvent, ReuseEvent, StepEvent
 
     base = load_base(spec.base, revision=revision)
     taken = {"fingerprint": wanted, "revision": base.revision}
@@ -139,6 +139,8 @@ def _train(
             _note(f"step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
         elif isinstance(event, HeldOutEvent):
             _note(f"step {event.step}  held-out loss {event.loss:.4f} (base {event.loss_base:.4f})")
+        elif isinstance(event, ReuseEvent):
+            _note(event.sentence)
 
     result = run(base, examples, spec.reft, spec.train, folder=options.out, on_event=show, on_ready=begin)
     values = {"adapter": str(result.adapter), **result.summary()}
@@ -274,6 +276,8 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--lr", type=_REAL, default=4e-3)
     part.add_argument("--batch-size", type=_INTEGER, default=8)
     part.add_argument("--max-length", type=_INTEGER, default=512)
+    part.add_argument("--reuse", choices=["all", "depth", "time", "none"], default="all",
+                      help="what is kept because the base model is frozen; only the speed depends on it")  # fmt: skip
     part.add_argument("--held-out", type=_REAL, default=0.1)
     part.add_argument("--seed", type=_INTEGER, default=42)
     _columns(part)

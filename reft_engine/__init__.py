@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reft_engine.generation import generate, stream
     from reft_engine.model import ReftModel
     from reft_engine.spec import ReftConfig, TrainConfig
-    from reft_engine.training import train
+    from reft_engine.training import train, train_many
 
 _HOME = {
     "Example": "data",
@@ -32,6 +32,7 @@ _HOME = {
     "load_base": "base_models",
     "stream": "generation",
     "train": "training",
+    "train_many": "training",
 }
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "load_base",
     "stream",
     "train",
+    "train_many",
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reft_engine import blocks
+from reft_engine import blocks, prefix
 from reft_engine.base_models import Base
 from reft_engine.data import Message
 from reft_engine.encoding import EncodedPrompt, end_ids, read_prompt
@@ -62,14 +62,18 @@ def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
     return EncodedPrompt(tuple(ids))
 
 
-def _row_edits(edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float) -> dict[int, blocks.Edit]:
+def _row_edits(
+    edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float
+) -> tuple[dict[int, blocks.Edit], int]:
+    """What acts on the rows, and the first column where anything does."""
     lengths, marked = [len(prompt.ids)] * len(edits), [prompt.marked] * len(edits)
     models = {id(model): model for model in edits if model is not None}
-    chains = []
+    chains, first = [], len(prompt.ids)
     for model in models.values():
-        rows = [row for row, other in enumerate(edits) if other is model]
-        chains.append(model.edits(model.plan(mask, lengths, rows, marked), model.factors(), strength))
-    return combine(chains)
+        plan = model.plan(mask, lengths, [row for row, other in enumerate(edits) if other is model], marked)
+        chains.append(model.edits(plan, model.factors(), strength))
+        first = min(first, plan.begin if chains[-1] else first)
+    return combine(chains), first
 
 
 class _Sampler:
@@ -148,16 +152,28 @@ def stream(
     _check_edits(base, edits)
     asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
     room = _room(base, len(asked.ids))
-    ends = _ends(base)
     pick = _Sampler(temperature, top_p, seed, len(edits))
     columns = [_Column(base) for _ in edits]
-    alive = set(range(len(edits)))
     logits_BV, ahead = _prefill(base, asked, edits, strength)
     token_B = pick(logits_BV)
-    for count in range(min(max_new_tokens, room)):
+    try:
+        yield from _answer(base, token_B, ahead, columns, min(max_new_tokens, room), pick, should_stop)
+    finally:
+        if None in edits and base.kind == "decoder":
+            row = edits.index(None)
+            prefix.remember(base.model, [*asked.ids, *columns[row].ids], ahead["past_key_values"], row)
+
+
+def _answer(
+    base: Base, token_B: Tensor, ahead: dict[str, Any], columns: "Sequence[_Column]", most: int, pick: _Sampler,
+    should_stop: Callable[[], bool],
+) -> Iterator[Delta]:  # fmt: skip
+    """Decode plainly, from the first token on, until each column has ended."""
+    ends, alive = _ends(base), set(range(len(columns)))
+    for count in range(most):
         for column in sorted(alive):
             token = int(token_B[column])
-            over = token in ends or count + 1 == min(max_new_tokens, room)
+            over = token in ends or count + 1 == most
             fresh = "" if token in ends else columns[column].push(token)
             if over:
                 alive.discard(column)
@@ -203,8 +219,12 @@ def _prefill(base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None
     input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
     mask = torch.ones_like(input_ids)
     ahead: dict[str, Any] = {"use_cache": True}
-    inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": mask, "logits_to_keep": 1}
-    with blocks.editing(_row_edits(edits, mask, prompt, strength)):
+    acting, first = _row_edits(edits, mask, prompt, strength)
+    if cache := _read_before(base, input_ids, first):
+        ahead["past_key_values"] = cache
+    read = cache.get_seq_length() if cache else 0
+    inputs: dict[str, Any] = {"input_ids": input_ids[:, read:], "attention_mask": mask, "logits_to_keep": 1}
+    with blocks.editing(acting):
         if base.kind == "encoder_decoder":
             ahead["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
             ahead["attention_mask"] = mask
@@ -214,6 +234,22 @@ def _prefill(base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None
     if ahead["past_key_values"] is None:
         raise ConfigError(f"{base.name} keeps no key-value cache, as answering needs it. Choose another base model.", "base")
     return output.logits[:, -1], ahead
+
+
+def _read_before(base: Base, ids_BT: Tensor, first: int) -> Any:
+    """A cache of the tokens before the first that any row edits, read once for all rows; None if it is not worth it."""
+    rows, length = ids_BT.shape
+    limit = min(first, length - 1)  # the last token gives the logits of the answer's first
+    if base.kind != "decoder" or not prefix.worth(limit):
+        return None
+    cache = prefix.recall(base.model, ids_BT[0].tolist(), limit)
+    read = cache.get_seq_length() if cache else 0
+    if read < limit and rows > 1:
+        none = torch.empty(0, dtype=torch.int64, device=ids_BT.device)
+        given = {"input_ids": ids_BT[:1, read:limit], "attention_mask": torch.ones_like(ids_BT[:1, :limit]), "past_key_values": cache}
+        with blocks.editing({}, none, (1, limit - read)):
+            cache = base.model(**given, use_cache=True).past_key_values
+    return prefix.repeated(cache, rows) if cache else None
 
 
 @torch.no_grad()

@@ -27,14 +27,16 @@ from reft_engine.spec import Activation, Method, Pooling, ReftConfig, trainable_
 class EditPlan:
     """Which tokens of one batch a `ReftModel` edits.
 
-    Per group, ``rows`` and ``columns`` (N,) of its tokens; ``batch`` and ``width`` are B and T; ``end`` is the first column
-    behind all of them; ``shifted`` says whether some row begins with padding.
+    Per group, ``rows`` and ``columns`` (N,) of its tokens; ``batch`` and ``width`` are B and T; ``begin`` is the first
+    of their columns (the width if there is none), ``end`` the first behind all of them; ``shifted`` says whether some row
+    begins with padding.
     """
 
     rows: tuple[Tensor, ...]
     columns: tuple[Tensor, ...]
     batch: int
     width: int
+    begin: int
     end: int
     shifted: bool
 
@@ -162,6 +164,7 @@ class ReftModel(nn.Module):
             columns=tuple(column for _, column in pairs),
             batch=real.shape[0],
             width=real.shape[1],
+            begin=min((column for group in groups for _, column in group), default=real.shape[1]),
             end=max((column + 1 for group in groups for _, column in group), default=0),
             shifted=any(starts),
         )

@@ -17,13 +17,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 
 from reft_engine import blocks
 from reft_engine.base_models import Base
 from reft_engine.batching import Batch, pad
 from reft_engine.encoding import EncodedExample
 from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.prefix import cache_of
 from reft_engine.reuse_store import Budget, Place, Store
 
 _WORTH = 0.05
@@ -56,9 +57,10 @@ class Plan:
     @property
     def sentence(self) -> str:
         """The plan in words."""
-        depth = f"what layers 0 to {self.reach.layer} make of each row" if self.depth else ""
-        kinds = filter(None, (depth, "the part of each prompt before its first edited token" if self.time else ""))
-        return f"Reuses {min(self.share, 0.99):.0%} of each step from the second epoch on: {' and '.join(kinds)} is kept."
+        layers = f"layers 0 to {self.reach.layer} make" if self.reach.layer else "layer 0 makes"
+        before = "the part of each prompt before its first edited token" if self.time else ""
+        kept = " and ".join(filter(None, (before, f"what {layers} of each row" if self.depth else "")))
+        return f"Reuses {min(self.share, 0.99):.0%} of each step from the second epoch on: {kept} is computed once and kept."
 
 
 def plan_reuse(reach: Reach, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True) -> Plan | None:
@@ -203,17 +205,7 @@ class Reuse:
                 filled[:, :, index, :, before - first :] = each.cache
         nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(known), 1, before, 1)
         skipped = self._count - upper
-        return _cache_of([(nothing, nothing)] * skipped + [(keys, values) for keys, values in filled])
-
-
-def _cache_of(layers: Sequence[tuple[Tensor, Tensor]]) -> DynamicCache:
-    cache = DynamicCache()
-    for keys, values in layers:
-        layer = DynamicLayer()
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = keys, values
-        cache.layers.append(layer)
-    return cache
+        return cache_of([(nothing, nothing)] * skipped + [(keys, values) for keys, values in filled])
 
 
 def _padded(values: Sequence[Tensor], length: int, device: torch.device) -> Tensor | None:

@@ -12,7 +12,7 @@ from reft_engine import ReftError, train
 from reft_engine.base_models import newest_revision
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
-from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, TrainEvent, TrainResult
+from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent, TrainEvent, TrainResult
 from storage import MetricPoint, RunRecord, RunStatus, SampleRecord, Storage, StorageError
 
 _log = logging.getLogger("reft_studio.run")
@@ -36,6 +36,8 @@ class _Journal:
         elif isinstance(event, HeldOutEvent):
             self._points += [MetricPoint(event.step, "held_out", event.loss), MetricPoint(event.step, "held_out_base", event.loss_base)]
             _log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)
+        elif isinstance(event, ReuseEvent):
+            self.storage.events.add(self.run_id, event.sentence)
         elif isinstance(event, SampleEvent):
             sample = SampleRecord(event.step, event.prompt, event.expected, event.base, event.tuned)
             self.storage.samples.add(self.run_id, sample)

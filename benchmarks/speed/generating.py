@@ -1,8 +1,9 @@
 """How an answer by Hugging Face's ``generate`` is timed: token by token, through its streamer."""
 
+import random
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import count, pairwise
 from statistics import median
 from typing import Any
 
@@ -44,16 +45,17 @@ class _Streamer(Ticks):
         pass
 
 
-def question(job: Job) -> list[int]:
-    """The prompt's token ids."""
-    return job.work.token_rows(job.shape.vocabulary)[0][0][0]
+def question(job: Job, asked: int) -> list[int]:
+    """The token ids of one prompt after another, all different: what was read before must not help."""
+    drawn = random.Random(f"question {asked}")
+    return [drawn.randrange(job.shape.vocabulary) for _ in range(job.work.prompt)]
 
 
 def answered(job: Job, gate: Gate, write: Callable[[Any, dict[str, Any]], Any]) -> None:
-    """Answer one prompt as often as it is asked for; ``write`` is given token ids (1, T) and ``generate``'s options."""
-    ids = torch.tensor([question(job)], device=job.device)
+    """Answer a fresh prompt whenever it is asked for; ``write`` is given token ids (1, T) and ``generate``'s options."""
     gate.ready(versions=versions())
-    while True:
+    for asked in count():
+        ids = torch.tensor([question(job, asked)], device=job.device)
         gate.wait()
         ticks = _Streamer()
         options = {"max_new_tokens": job.options["new"], "do_sample": False, "streamer": ticks, "attention_mask": torch.ones_like(ids)}

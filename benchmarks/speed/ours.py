@@ -20,7 +20,7 @@ from benchmarks.speed.models import RATE, build, versions
 from benchmarks.speed.work import Job
 from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.base_models import TEXT_TEMPLATE, Base
-from reft_engine.training import StepEvent, TrainEvent
+from reft_engine.training import StepEvent, TrainEvent, TrainResult
 
 
 def base_of(job: Job) -> Base:
@@ -39,9 +39,6 @@ def text(tokens: list[int]) -> str:
 def settings_of(job: Job, **values: Any) -> TrainConfig:
     """How a run is trained; the option ``train`` has what differs from the defaults. Raises NotThereError."""
     asked = dict(job.options.get("train", {}))
-    # An engine without the setting keeps nothing, which is what "none" asks for.
-    if "reuse" not in TrainConfig.model_fields and asked.get("reuse") == "none":
-        del asked["reuse"]
     if unknown := asked.keys() - TrainConfig.model_fields.keys():
         raise NotThereError(f"this engine has no setting {', '.join(sorted(unknown))}")
     length = job.work.prompt + job.work.answer
@@ -113,13 +110,14 @@ def _check(base: Base, job: Job, rows: list[tuple[str, str]]) -> None:
 
 
 def answer(job: Job, gate: Gate) -> None:
-    """Stream answers to one prompt; the option ``columns`` lists what is streamed together, one list after another."""
+    """Stream answers to fresh prompts; the option ``columns`` lists what is streamed together, one list after another."""
     base = base_of(job)
     tuned = ReftModel(base, config_of(job)).eval()
     edits = [[tuned if column == "tuned" else None for column in columns] for columns in job.options["columns"]]
-    asked, new = question(job), job.options["new"]
+    new = job.options["new"]
     gate.ready(versions=versions())
-    while True:
+    for index in count():
+        asked = question(job, index)
         gate.wait()
         ticks, words = Ticks(), 0
         for columns in edits:
@@ -137,8 +135,6 @@ def runs(job: Job, gate: Gate) -> None:
     """Several runs of a few rows each, one after another or (option ``at_once``) together; a step of the gate is all of them."""
     base = base_of(job)
     together = _at_once if job.options["at_once"] else _one_after_another
-    if job.options["at_once"] and not hasattr(reft_engine, "train_many"):
-        raise NotThereError("this engine has no train_many")
     rows, config = examples_of(job), config_of(job)
     settings = [settings_of(job, epochs=job.work.epochs, seed=seed) for seed in range(job.options["runs"])]
     gate.ready(trained=len(settings) * ReftModel(base, config).trainable_parameters, versions=versions())
@@ -154,8 +150,8 @@ def _one_after_another(base: Base, rows: list[tuple[str, str]], config: ReftConf
 
 
 def _at_once(base: Base, rows: list[tuple[str, str]], config: ReftConfig, settings: list[TrainConfig]) -> None:
-    """To be written when the engine trains several edits in one pass; see `runs` for what it must be the equal of."""
-    raise NotThereError("this engine has no train_many")
+    ended = reft_engine.train_many(base, rows, [(config, each) for each in settings])
+    assert len(ended) == len(settings) and all(isinstance(each, TrainResult) for each in ended)
 
 
 def padding(job: Job, gate: Gate) -> None:
@@ -164,8 +160,7 @@ def padding(job: Job, gate: Gate) -> None:
     job = replace(job, shape=replace(job.shape, vocabulary=len(starter.tokenizer)))
     base = Base(build(job), starter.tokenizer, "random", None, starter.template)
     rows = alpaca_rows(Path(job.options["folder"]))
-    kept_off = {"reuse": "none"} if "reuse" in TrainConfig.model_fields else {}
-    settings = TrainConfig(epochs=1, batch_size=job.work.rows, held_out=0.0, max_length=512, **kept_off)
+    settings = TrainConfig(epochs=1, batch_size=job.work.rows, held_out=0.0, max_length=512, reuse="none")
     lengths: list[list[int]] = []
     # The trunk, which is given its mask by name whether the engine calls it or the whole model.
     base.model.model.register_forward_pre_hook(
