@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reft_engine import Example, ReftModel
     from reft_engine.base_models import Base
 
-COMMANDS = ("serve", "train", "inspect", "chat", "evaluate", "doctor")
+COMMANDS = ("serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -147,6 +147,32 @@ def _train(
     write_atomic(record, json.dumps({**taken, "result": values}).encode())
     _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
     _finish(options, values)
+    return 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
+    from app import sweep as many
+    from reft_engine import load_base, train_many
+    from reft_engine.training import ReuseEvent, StepEvent
+
+    out: Path = options.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StudioError(f"{out} is there already; --out names a folder that is to be made.")
+    runs = many.combinations(options)
+    wanted = list(many.specs(options, runs))
+    examples = _examples(options.data, options.prompt_column, options.answer_column)
+    _note(f"{len(runs)} runs on {len(examples):,} rows.")
+
+    def show(index: int, event: Any) -> None:
+        if isinstance(event, ReuseEvent) and index == 0:
+            _note(event.sentence)
+        elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
+            _note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
+
+    lines = many.ranked(runs, train_many(load_base(options.base), examples, wanted, folder=out, on_event=show), out)
+    _note(many.table(lines)) if options.json else _say(many.table(lines))
+    _finish(options, {"runs": lines})
     return 0
 
 
@@ -281,6 +307,7 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--held-out", type=_REAL, default=0.1)
     part.add_argument("--seed", type=_INTEGER, default=42)
     _columns(part)
+    _sweep_options(commands.add_parser("sweep", help="train one edit for each combination of what is listed, and rank them"))
     part = commands.add_parser("inspect", help="say what a file is recognised as")
     part.add_argument("file", type=Path)
     part.add_argument("--json", action="store_true")
@@ -302,6 +329,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _sweep_options(part: argparse.ArgumentParser) -> None:
+    from app.sweep import listed
+
+    part.add_argument("--base", default="starter")
+    part.add_argument("--data", type=Path, required=True)
+    part.add_argument("--out", type=Path, required=True)
+    for name, kind, default in (
+        ("--method", str, ["loreft"]), ("--rank", _INTEGER, [4]), ("--layers", str, ["all"]), ("--positions", str, ["f7+l7"]),
+        ("--lr", _REAL, [4e-3]), ("--batch-size", _INTEGER, [8]), ("--epochs", _INTEGER, [3]), ("--seed", _INTEGER, [42]),
+    ):  # fmt: skip
+        part.add_argument(name, type=listed(kind), default=default, help="one, or several with commas between them")
+    part.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
+    part.add_argument("--max-length", type=_INTEGER, default=512)
+    part.add_argument("--held-out", type=_REAL, default=0.1)
+    _columns(part)
+
+
 def _columns(part: argparse.ArgumentParser) -> None:
     part.add_argument("--prompt-column", default=None)
     part.add_argument("--answer-column", default=None)
@@ -320,7 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given.insert(0, "serve")
-    handlers = {"serve": serve, "train": train, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor}
+    handlers = {"serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor}
     try:
         options = _parser().parse_args(given)
         return handlers[options.command](options)

@@ -4,8 +4,6 @@ The same seed on the same machine gives the same weights, and a run that was cut
 of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
 """
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -15,28 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from reft_engine import checkpoint
 from reft_engine.base_models import Base
-from reft_engine.batching import epoch_batches, in_batches, in_passes
 from reft_engine.classification import classify
 from reft_engine.data import Example, LooseRow, Preference, as_rows, split
 from reft_engine.encoding import EncodedRow
-from reft_engine.errors import ConfigError, DataError, ReftError, TrainingError
+from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.generation import generate
-from reft_engine.interventions import Dropout
+from reft_engine.loop import Loop, share_reuse, step
 from reft_engine.model import ReftModel
-from reft_engine.objectives import Objective, Part, objective_for
-from reft_engine.reuse import Reach, Reuse, plan_reuse
-from reft_engine.reuse_store import Budget
+from reft_engine.objectives import Objective, objective_for
+from reft_engine.reuse import Plan
 from reft_engine.spec import ReftConfig, TrainConfig
 
 Turn = Callable[[], AbstractContextManager[object]]
 _SAMPLE_TOKENS = 40
-_AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
-"""How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
 _CHECKPOINT_SECONDS = 30.0
 
 
@@ -132,109 +123,6 @@ def encode_all(objective: Objective[Any], examples: Sequence[Example | Preferenc
     return encoded, problems
 
 
-class _Loop:
-    """State of one run between steps."""
-
-    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
-        base, config, settings = objective.base, objective.config, objective.settings
-        self.objective, self.settings, self.rows = objective, settings, rows
-        self.reft = ReftModel(base.model, config, seed=settings.seed).train()
-        edit = self.reft.intervention
-        decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
-        kept = [weight for weight in edit.parameters() if all(weight is not other for other in decayed)]
-        head = list(self.reft.head.parameters()) if self.reft.head else []
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-                {"params": kept, "weight_decay": 0.0, "peak": settings.learning_rate},
-                {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
-            ]
-        )
-        per_step = settings.batch_size * settings.gradient_accumulation
-        self.steps_per_epoch = math.ceil(len(rows) / per_step)
-        self.total_steps = self.steps_per_epoch * settings.epochs
-        # A checkpoint goes on only with what it was begun with.
-        self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, _digest(base, rows)])
-        self.step = 0
-        self.loss_first = self.loss_last = math.nan
-        self._epoch, self._batches = -1, list[list[EncodedRow]]()
-
-    def batches(self) -> list[list[EncodedRow]]:
-        """The micro-batches of the next step."""
-        epoch, at = divmod(self.step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._batches = epoch_batches(self.rows, self.settings.batch_size, self.settings.seed, epoch)
-        many = self.settings.gradient_accumulation
-        return self._batches[at * many : (at + 1) * many]
-
-    def schedule(self) -> float:
-        """Share of the peak rates: linear warm-up, then linear decay to zero."""
-        warmup = round(self.settings.warmup_ratio * self.total_steps)
-        if self.step < warmup:
-            return (self.step + 1) / warmup
-        return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
-
-    def begin_step(self) -> None:
-        """Lay out the next step: its passes, and the factors that all of them use."""
-        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
-        self.reft.train()
-        batches = self.batches()
-        self.passes = [part for rows in batches for part in in_passes(rows, self.settings.pass_tokens)]
-        self._weight = sum(map(self.objective.weight, batches))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * self.schedule()
-        self.optimizer.zero_grad(set_to_none=True)
-        # The orthonormal factors are computed once per step: passes add their gradients to a leaf copy.
-        edit = self.reft.intervention
-        self._projection = edit.projection()
-        self._leaf = None if self._projection is None else self._projection.detach().requires_grad_()
-        self._factors, self._loss, self._dropout = edit.factors(self._leaf), 0.0, self._drawing()
-
-    def _drawing(self) -> Dropout | None:
-        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
-        if not (rate := self.reft.config.dropout):
-            return None
-        generator = torch.Generator(self.objective.base.device)
-        return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
-
-    def part(self, index: int) -> Part[Any]:
-        """The rows of one pass."""
-        return Part(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
-
-    def share(self, loss: Tensor) -> Tensor:
-        """What a pass's loss adds to the mean loss of the step."""
-        share = loss / self._weight
-        self._loss += share.item()
-        return share
-
-    def end_step(self) -> float:
-        """Move the weights; returns the step's mean loss. Raises TrainingError."""
-        if self._projection is not None and self._leaf is not None and self._leaf.grad is not None:
-            self._projection.backward(self._leaf.grad)
-        loss = self._loss
-        norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            what = "gradient" if math.isfinite(loss) else "loss"
-            raise TrainingError(f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps.")
-        self.optimizer.step()
-        self.step += 1
-        self.loss_last = loss
-        if self.step == 1:
-            self.loss_first = loss
-        return loss
-
-
-def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
-    """Tells rows and base models apart; a base model by the names, kinds and first numbers of its weights."""
-    found = hashlib.sha256()
-    for name, weight in base.model.named_parameters():
-        found.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
-    for row in rows:
-        found.update(repr(row).encode())
-    return found.hexdigest()
-
-
 def train(
     base: Base,
     examples: Sequence[LooseRow],
@@ -326,7 +214,7 @@ class _Run:
         self.measured = [pair for example in held for pair in _encoded(self.objective, example)]
         if not self.rows:
             raise DataError(self.problems[0] if self.problems else "There is no row to train on.")
-        self.loop, self.root, self.on_event, self.on_ready = _Loop(self.objective, self.rows), root, on_event, on_ready
+        self.loop, self.root, self.on_event, self.on_ready = Loop(self.objective, self.rows), root, on_event, on_ready
         self.stopped = False
         self.error: TrainingError | None = None
 
@@ -350,8 +238,11 @@ class _Run:
         """Whether there is a step to be made."""
         return not self.stopped and self.error is None and self.loop.step < self.loop.total_steps
 
-    def after_step(self, loss: float) -> None:
-        """Tell of the step that was made, measure and save when it is time to."""
+    def after_step(self, loss: float | TrainingError) -> None:
+        """Tell of the step that was made, measure and save when it is time to; or end with the error."""
+        if isinstance(loss, TrainingError):
+            self.error = loss
+            return
         loop = self.loop
         rate, left = loop.optimizer.param_groups[0]["lr"], self.clock.seconds_left(loop.step, loop.total_steps)
         self.on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss, rate, left))
@@ -379,82 +270,27 @@ class _Run:
         return result
 
 
-def _share_reuse(runs: Sequence[_Run]) -> ReuseEvent | None:
-    """Let the runs share what need not be computed twice, if that is worth it and gives the same; None if it is not worth it."""
-    first = runs[0]
-    base, settings = first.objective.base, first.loop.settings
-    rows = [row for run in runs for row in run.objective.answers(run.rows)]
-    if not rows or base.kind != "decoder" or settings.reuse == "none":
-        return None
-    reach = Reach(min(min(run.loop.reft.layers) for run in runs), tuple(dict.fromkeys(run.loop.reft.positions for run in runs)))
-    # A block that is computed twice (gradient checkpointing) would add to a cache twice.
-    late = settings.reuse in ("all", "time") and not any(run.loop.settings.gradient_checkpointing for run in runs)
-    plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=late)
-    if plan is None:
-        return None
-    reuse = Reuse(base, plan, Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, first.root))
-    if not _agrees(reuse, first):
-        return ReuseEvent(0, 0.0, "Everything is computed anew in each step: on this base model it would not be the same otherwise.")
-    for run in runs:
-        run.objective.reuse = reuse
-        size, epochs = run.loop.settings.batch_size, run.loop.settings.epochs
-        batches = epoch_batches(run.rows, size, run.loop.settings.seed, 0) if epochs > 1 else []
-        reuse.expect(run.objective.answers(batch) for batch in [*batches, *in_batches([row for _, row in run.measured], 16)])
-    return ReuseEvent(0, plan.share, plan.sentence)
-
-
-def _agrees(reuse: Reuse, run: _Run) -> bool:
-    """Whether the losses of a few rows are the same with and without reuse, but for rounding."""
-    objective, reft = run.objective, run.loop.reft
-    rows = objective.answers(run.rows[:2])
-    plain = objective.token_losses(rows, reft)
-    objective.reuse = reuse
-    try:
-        found = objective.token_losses(rows, reft)
-    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
-        return False  # a model that is built in another way than those that this was made for
-    finally:
-        objective.reuse = None
-    allowed = _AGREES if next(objective.base.model.parameters()).dtype == torch.float32 else _AGREES_IN_HALF
-    return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
-
-
 def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], turn: Turn) -> None:
     """Make all steps of all runs, those of different runs in the same passes."""
     with turn():
-        reuse = _share_reuse(runs)
+        shared = share_reuse([run.loop for run in runs], [[row for _, row in run.measured] for run in runs], runs[0].root)
     for run in runs:
-        run.begin(reuse, should_stop, turn)
+        run.begin(_reuse_event(*shared) if shared else None, should_stop, turn)
     while active := [run for run in runs if run.active]:
         if should_stop():
             for run in active:
                 run.stopped = True
             break
         with turn():
-            losses = _step(active)
-        for run in active:
-            if run.error is None:
-                run.after_step(losses[id(run)])
+            found = step([run.loop for run in active])
+        for run, loss in zip(active, found, strict=True):
+            run.after_step(loss)
 
 
-def _step(runs: Sequence[_Run]) -> dict[int, float]:
-    """One optimiser step of each run; their mean losses by the run's id."""
-    for run in runs:
-        run.loop.begin_step()
-    for index in range(max(len(run.loop.passes) for run in runs)):
-        reading = [run.loop for run in runs if index < len(run.loop.passes)]
-        parts = [loop.part(index) for loop in reading]
-        losses = parts[0].objective.losses(parts)
-        total = torch.stack([loop.share(loss) for loop, loss in zip(reading, losses, strict=True)]).sum()
-        if total.requires_grad:
-            total.backward()
-    found = {}
-    for run in runs:
-        try:
-            found[id(run)] = run.loop.end_step()
-        except TrainingError as error:
-            run.error = error
-    return found
+def _reuse_event(plan: Plan, done: bool) -> ReuseEvent:
+    if done:
+        return ReuseEvent(0, plan.share, plan.sentence)
+    return ReuseEvent(0, 0.0, "Everything is computed anew in each step: on this base model it would not be the same otherwise.")
 
 
 def _prepared(
@@ -479,7 +315,7 @@ def train_config_dict(settings: TrainConfig) -> dict[str, object]:
     return settings.model_dump(mode="json")
 
 
-def _save_checkpoint(root: Path, loop: _Loop, clock: "_Clock") -> None:
+def _save_checkpoint(root: Path, loop: Loop, clock: "_Clock") -> None:
     state = checkpoint.Checkpoint(loop.step, clock.seconds(), loop.loss_first, loop.loss_last)
     checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state, loop.identity)
 
@@ -510,7 +346,7 @@ class _Clock:
 class _Watch:
     """Measures held-out loss and shows a sample, at the start, some ten times on the way, and at the end."""
 
-    def __init__(self, loop: _Loop, held: list[tuple[Example | Preference, EncodedRow]],
+    def __init__(self, loop: Loop, held: list[tuple[Example | Preference, EncodedRow]],
                  on_event: Callable[[TrainEvent], None], turn: Turn) -> None:  # fmt: skip
         self.loop, self.rows = loop, [row for _, row in held]
         self.sample = held[0][0] if held else None

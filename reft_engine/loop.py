@@ -1,0 +1,197 @@
+"""The steps of a run, and of several runs that share their passes of one base model."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reft_engine.base_models import Base
+from reft_engine.batching import epoch_batches, in_batches, in_passes
+from reft_engine.encoding import EncodedRow
+from reft_engine.errors import ReftError, TrainingError
+from reft_engine.interventions import Dropout
+from reft_engine.model import ReftModel
+from reft_engine.objectives import Objective, Part
+from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
+from reft_engine.reuse_store import Budget
+
+_AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
+"""How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
+_MEASURED_AT_ONCE = 16
+
+
+class Loop:
+    """State of one run between steps."""
+
+    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
+        base, config, settings = objective.base, objective.config, objective.settings
+        self.objective, self.settings, self.rows = objective, settings, rows
+        self.reft = ReftModel(base.model, config, seed=settings.seed).train()
+        edit = self.reft.intervention
+        decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
+        kept = [weight for weight in edit.parameters() if all(weight is not other for other in decayed)]
+        head = list(self.reft.head.parameters()) if self.reft.head else []
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
+                {"params": kept, "weight_decay": 0.0, "peak": settings.learning_rate},
+                {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
+            ]
+        )
+        per_step = settings.batch_size * settings.gradient_accumulation
+        self.steps_per_epoch = math.ceil(len(rows) / per_step)
+        self.total_steps = self.steps_per_epoch * settings.epochs
+        # A checkpoint goes on only with what it was begun with.
+        self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, _digest(base, rows)])
+        self.step = 0
+        self.loss_first = self.loss_last = math.nan
+        self._epoch, self._batches = -1, list[list[EncodedRow]]()
+
+    def batches(self) -> list[list[EncodedRow]]:
+        """The micro-batches of the next step."""
+        epoch, at = divmod(self.step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._batches = epoch_batches(self.rows, self.settings.batch_size, self.settings.seed, epoch)
+        many = self.settings.gradient_accumulation
+        return self._batches[at * many : (at + 1) * many]
+
+    def schedule(self) -> float:
+        """Share of the peak rates: linear warm-up, then linear decay to zero."""
+        warmup = round(self.settings.warmup_ratio * self.total_steps)
+        if self.step < warmup:
+            return (self.step + 1) / warmup
+        return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
+
+    def begin_step(self) -> None:
+        """Lay out the next step: its passes, and the factors that all of them use."""
+        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
+        self.reft.train()
+        batches = self.batches()
+        self.passes = [part for rows in batches for part in in_passes(rows, self.settings.pass_tokens)]
+        self._weight = sum(map(self.objective.weight, batches))
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self.schedule()
+        self.optimizer.zero_grad(set_to_none=True)
+        # The orthonormal factors are computed once per step: passes add their gradients to a leaf copy.
+        edit = self.reft.intervention
+        self._projection = edit.projection()
+        self._leaf = None if self._projection is None else self._projection.detach().requires_grad_()
+        self._factors, self._loss, self._dropout = edit.factors(self._leaf), 0.0, self._drawing()
+
+    def _drawing(self) -> Dropout | None:
+        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
+        if not (rate := self.reft.config.dropout):
+            return None
+        generator = torch.Generator(self.objective.base.device)
+        return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
+
+    def part(self, index: int) -> Part[Any]:
+        """The rows of one pass."""
+        return Part(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
+
+    def share(self, loss: Tensor) -> Tensor:
+        """What a pass's loss adds to the mean loss of the step."""
+        share = loss / self._weight
+        self._loss += share.item()
+        return share
+
+    def end_step(self) -> float:
+        """Move the weights; returns the step's mean loss. Raises TrainingError."""
+        if self._projection is not None and self._leaf is not None and self._leaf.grad is not None:
+            self._projection.backward(self._leaf.grad)
+        loss = self._loss
+        norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            what = "gradient" if math.isfinite(loss) else "loss"
+            raise TrainingError(f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps.")
+        self.optimizer.step()
+        self.step += 1
+        self.loss_last = loss
+        if self.step == 1:
+            self.loss_first = loss
+        return loss
+
+
+def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
+    """Tells rows and base models apart; a base model by the names, kinds and first numbers of its weights."""
+    found = hashlib.sha256()
+    for name, weight in base.model.named_parameters():
+        found.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
+    for row in rows:
+        found.update(repr(row).encode())
+    return found.hexdigest()
+
+
+def step(loops: Sequence[Loop]) -> list[float | TrainingError]:
+    """One optimiser step of each, rows of different loops in the same passes; their mean losses, or what a loop ended with."""
+    for loop in loops:
+        loop.begin_step()
+    for index in range(max(len(loop.passes) for loop in loops)):
+        reading = [loop for loop in loops if index < len(loop.passes)]
+        parts = [loop.part(index) for loop in reading]
+        losses = parts[0].objective.losses(parts)
+        total = torch.stack([loop.share(loss) for loop, loss in zip(reading, losses, strict=True)]).sum()
+        if total.requires_grad:
+            total.backward()
+    return [_ended(loop) for loop in loops]
+
+
+def _ended(loop: Loop) -> float | TrainingError:
+    try:
+        return loop.end_step()
+    except TrainingError as error:
+        return error
+
+
+def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
+    """Let runs share what need not be computed twice, if that is worth it and gives the same.
+
+    Args:
+        loops: of the runs.
+        measured: the encoded rows that each run measures on.
+        folder: where files of what is kept may lie.
+
+    Returns:
+        What is worth it, and whether it gives the same on this base model, so that it is done; None if nothing is worth it.
+    """
+    base, settings = loops[0].objective.base, loops[0].settings
+    rows = [row for loop in loops for row in loop.objective.answers(loop.rows)]
+    if not rows or base.kind != "decoder" or settings.reuse == "none":
+        return None
+    reach = Reach(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
+    # A block that is computed twice (gradient checkpointing) would add to a cache twice.
+    late = settings.reuse in ("all", "time") and not any(loop.settings.gradient_checkpointing for loop in loops)
+    plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=late)
+    if plan is None:
+        return None
+    reuse = Reuse(base, plan, Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, folder))
+    if not _agrees(reuse, loops[0]):
+        return plan, False
+    for loop, held in zip(loops, measured, strict=True):
+        loop.objective.reuse = reuse
+        often = loop.settings.epochs > 1
+        batches = epoch_batches(loop.rows, loop.settings.batch_size, loop.settings.seed, 0) if often else []
+        reuse.expect(loop.objective.answers(batch) for batch in [*batches, *in_batches(held, _MEASURED_AT_ONCE)])
+    return plan, True
+
+
+def _agrees(reuse: Reuse, loop: Loop) -> bool:
+    """Whether the losses of a few rows are the same with and without reuse, but for rounding."""
+    objective = loop.objective
+    rows = objective.answers(loop.rows[:2])
+    plain = objective.token_losses(rows, loop.reft)
+    objective.reuse = reuse
+    try:
+        found = objective.token_losses(rows, loop.reft)
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
+        return False  # a model that is built in another way than those that this was made for
+    finally:
+        objective.reuse = None
+    allowed = _AGREES if next(objective.base.model.parameters()).dtype == torch.float32 else _AGREES_IN_HALF
+    return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
