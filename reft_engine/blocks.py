@@ -28,7 +28,7 @@ Edit = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a block gives before any edit of it: hidden states (B, T, D), and how many outputs it gives with them (None: bare)."""
+    """What a block gives: hidden states (B, T, D), and how many outputs it gives in all (None: these alone, in no tuple)."""
 
     layer: int
     hidden: Tensor
@@ -256,6 +256,11 @@ def attach(model: Any) -> int:
     return len(blocks)
 
 
+def attached(model: Any) -> bool:
+    """Whether `attach` has been here."""
+    return all(_ATTACHED in block.__dict__ for block in find_blocks(model))
+
+
 def _keep_differentiable(model: Any) -> None:
     """Stop bitsandbytes from packing 4-bit weights for a CPU's bfloat16 products, through which no gradient goes, silently.
 
@@ -280,11 +285,14 @@ class _Block:
             return self.forward(*args, **kwargs)
         edit = call.edits.get(self.layer)
         output = self._output(call, args, kwargs)
-        if edit is None:
-            return output
-        if isinstance(output, torch.Tensor):
-            return edit(output, call.past)
-        return (edit(output[0], call.past), *output[1:])
+        bare = isinstance(output, torch.Tensor)
+        hidden = output if bare else output[0]
+        if edit is not None:
+            hidden = edit(hidden, call.past)
+            output = hidden if bare else (hidden, *output[1:])
+        if self.layer == call.end:
+            call.reached = Reached(self.layer, hidden, None if bare else len(output))
+        return output
 
     def _output(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if call.start and self.layer <= call.start.layer:
@@ -292,11 +300,7 @@ class _Block:
             return _like(hidden, call.start.outputs)
         if call.end is not None and self.layer > call.end and call.reached:
             return _like(_given(args, kwargs), call.reached.outputs)
-        output = self._compute(call, args, kwargs)
-        if self.layer == call.end:
-            bare = isinstance(output, torch.Tensor)
-            call.reached = Reached(self.layer, output if bare else output[0], None if bare else len(output))
-        return output
+        return self._compute(call, args, kwargs)
 
     def _compute(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not call.checkpointed or not torch.is_grad_enabled():
@@ -340,8 +344,8 @@ def editing(
         shape: (B, T) of what ``kept`` points into.
         checkpointed: keep only the blocks' inputs for the backward pass and compute the rest again (gradient checkpointing).
             Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
-        start: skip the blocks up to this one and go on from what it gave.
-        end: skip the blocks behind this one; what it gives is ``reached`` of what the ``with`` yields.
+        start: skip the blocks up to this one and go on from what it gave, to which its edit is applied.
+        end: skip the blocks behind this one; what it gives, edited, is ``reached`` of what the ``with`` yields.
     """
     call = Call(edits, kept, shape, checkpointed, start, end)
     token = _ACTIVE.set(call)

@@ -42,7 +42,7 @@ class Reach:
         """The first edited token of a row; at the latest the prompt's last token, which the answer is predicted from."""
         length = len(row.prompt_ids)
         found = [prompt_positions(spec, length, row.marked) for spec in self.positions]
-        return min([length - 1, *(token for groups in found for tokens in groups for token in tokens)])
+        return min([max(length - 1, 0), *(token for groups in found for tokens in groups for token in tokens)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,13 @@ class Reuse:
             if row in self._groups and row not in self._kept:
                 self._keep(*self._groups[row])
         alone = [row for row in dict.fromkeys(rows) if row not in self._kept]
-        found = {**self._kept, **dict(zip(alone, self._compute(alone), strict=True))} if alone else self._kept
-        return self._joined(rows, [found[row] for row in rows])
+        fresh = dict(zip(alone, self._compute(alone), strict=True)) if alone else {}
+        return self._joined(rows, [fresh[row] if row in fresh else self._kept[row] for row in rows])
+
+    def telling(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
+        """The rows that show best whether all is the same with reuse: the longest, and those whose first edits are farthest apart."""
+        extremes = (max(rows, key=lambda row: row.length), min(rows, key=self.first), max(rows, key=self.first))
+        return list(dict.fromkeys(extremes))
 
     def first(self, row: EncodedExample) -> int:
         """The first token of a row that a step computes."""

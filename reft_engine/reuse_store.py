@@ -49,6 +49,8 @@ class Store:
 
 
 def _mapped(count: int, dtype: torch.dtype, folder: Path | None) -> Tensor:
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
     file, name = tempfile.mkstemp(prefix="reuse-", suffix=".tmp", dir=folder)
     try:
         size = max(count, 1) * dtype.itemsize

@@ -13,7 +13,7 @@ import torch
 import transformers
 from torch.nn import functional as F
 
-from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, classify, generate, load_base, train
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, classify, generate, load_base, losses, train
 from reft_engine.base_models import TEXT_TEMPLATE
 from reft_engine.batching import collate
 from reft_engine.data import Message
@@ -196,7 +196,7 @@ def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, stro
     data = collate(rows, PAD, base.device, apart=base.kind == "encoder_decoder")
     with torch.no_grad():
         plan = reft.plan(data.attention_mask, data.prompt_lengths, marked=data.marked)
-        losses, owners = answer_losses(base, data, reft.edits(plan, reft.factors()))
+        each, owners = answer_losses(base, data, reft.edits(plan, reft.factors()))
     for index, row in enumerate(rows):
         answer, length = torch.tensor(row.answer_ids), len(row.prompt_ids)
         if base.kind == "encoder_decoder":
@@ -206,7 +206,7 @@ def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, stro
             logits = outputs(reft, torch.tensor([row.prompt_ids + row.answer_ids]), None, [length])[0, length - 1 : -1]
         assert logits.shape[-1] == len(base.tokenizer)
         expected = F.cross_entropy(logits, answer, reduction="none")
-        assert (losses[owners == index] - expected).abs().max() < 2e-5 * expected.abs().max()
+        assert (each[owners == index] - expected).abs().max() < 2e-5 * expected.abs().max()
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -606,3 +606,27 @@ def test_a_quantised_base_is_learned_on_and_answers(starter, tmp_path, bits):
     assert torch.equal(outputs(loaded, ids), outputs(result.reft, ids))
     answers = generate(base, TALK[0][0], [None, loaded], max_new_tokens=8)
     assert answers[0] != answers[1]
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_many_logits_are_computed_in_parts_with_the_same_losses_and_gradients(base_of, strong, monkeypatch, name):
+    base = base_of(name)
+    reft = strong(base.model, scale=0.5, positions="f2+l2", rank=2).train()
+    objective = NextToken(base, reft.config, SETTINGS)
+    rows = [objective.encode(Example(1, (Message("user", prompt),), answer)) for prompt, answer in TALK]
+    found, most = [], []
+    head = base.model.get_output_embeddings()
+    handle = head.register_forward_hook(lambda _module, _args, output: most.append(output.shape[0]))
+    try:
+        for limit in (losses._AT_ONCE, 7 * blocks.vocabulary(base.model)):
+            monkeypatch.setattr(losses, "_AT_ONCE", limit)
+            reft.zero_grad()
+            loss = objective.loss(rows, reft, reft.factors())
+            most.clear()
+            loss.backward()
+            found.append((loss.item(), [parameter.grad.clone() for parameter in reft.parameters()]))
+    finally:
+        handle.remove()
+    assert max(most) == 7, "logits are computed again, a part at a time"
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5)
+    assert all((one - other).abs().max() <= 1e-4 * other.abs().max() for one, other in zip(found[1][1], found[0][1], strict=True))
