@@ -128,6 +128,7 @@ def stream(
     seed: int = 0,
     strength: float = 1.0,
     should_stop: Callable[[], bool] = lambda: False,
+    memory: prefix.Memory | None = None,
 ) -> Iterator[Delta]:
     """Answer one prompt once per entry of ``edits``, all at the same time; None is the bare base model.
 
@@ -141,6 +142,7 @@ def stream(
         seed: of the sampling; the same for every column.
         strength: factor on the edits; 1 as trained, 0 the base model.
         should_stop: asked before every token.
+        memory: of what this base model has read before, so that a chat's next turn reads only what is new.
 
     Raises:
         ConfigError: the prompt is empty or does not fit the base model's context, a setting of the sampling or the strength is out of
@@ -154,14 +156,14 @@ def stream(
     room = _room(base, len(asked.ids))
     pick = _Sampler(temperature, top_p, seed, len(edits))
     columns = [_Column(base) for _ in edits]
-    logits_BV, ahead = _prefill(base, asked, edits, strength)
+    logits_BV, ahead = _prefill(base, asked, edits, strength, memory)
     token_B = pick(logits_BV)
     try:
         yield from _answer(base, token_B, ahead, columns, min(max_new_tokens, room), pick, should_stop)
     finally:
-        if None in edits and base.kind == "decoder":
+        if memory and None in edits and base.kind == "decoder":
             row = edits.index(None)
-            prefix.remember(base.model, [*asked.ids, *columns[row].ids], ahead["past_key_values"], row)
+            memory.remember([*asked.ids, *columns[row].ids], ahead["past_key_values"], row)
 
 
 def _answer(
@@ -214,13 +216,15 @@ def _ends(base: Base) -> set[int]:
 
 
 @torch.no_grad()
-def _prefill(base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float) -> tuple[Tensor, dict[str, Any]]:
+def _prefill(
+    base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float, memory: prefix.Memory | None
+) -> tuple[Tensor, dict[str, Any]]:
     """Logits of the first answer token, (B, V), and what the passes after it are given."""
     input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
     mask = torch.ones_like(input_ids)
     ahead: dict[str, Any] = {"use_cache": True}
     acting, first = _row_edits(edits, mask, prompt, strength)
-    if cache := _read_before(base, input_ids, first):
+    if cache := _read_before(base, input_ids, first, memory):
         ahead["past_key_values"] = cache
     read = cache.get_seq_length() if cache else 0
     inputs: dict[str, Any] = {"input_ids": input_ids[:, read:], "attention_mask": mask, "logits_to_keep": 1}
@@ -236,13 +240,13 @@ def _prefill(base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None
     return output.logits[:, -1], ahead
 
 
-def _read_before(base: Base, ids_BT: Tensor, first: int) -> Any:
+def _read_before(base: Base, ids_BT: Tensor, first: int, memory: prefix.Memory | None) -> Any:
     """A cache of the tokens before the first that any row edits, read once for all rows; None if it is not worth it."""
     rows, length = ids_BT.shape
     limit = min(first, length - 1)  # the last token gives the logits of the answer's first
     if base.kind != "decoder" or not prefix.worth(limit):
         return None
-    cache = prefix.recall(base.model, ids_BT[0].tolist(), limit)
+    cache = memory.recall(ids_BT[0].tolist(), limit) if memory else None
     read = cache.get_seq_length() if cache else 0
     if read < limit and rows > 1:
         none = torch.empty(0, dtype=torch.int64, device=ids_BT.device)

@@ -147,7 +147,7 @@ def _chat(resident: Resident, request: ChatRequest, gone: threading.Event) -> An
         try:
             for delta in stream(
                 base, messages, edits, max_new_tokens=request.max_new_tokens, temperature=request.temperature,
-                seed=request.seed, strength=request.strength, should_stop=gone.is_set,
+                seed=request.seed, strength=request.strength, should_stop=gone.is_set, memory=resident.memory(base),
             ):  # fmt: skip
                 yield {"column": delta.column, "text": delta.text, "ended": delta.ended}
         finally:

@@ -2,11 +2,14 @@
 
 import threading
 from collections import OrderedDict
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from app.worker.turns import Turns
 from reft_engine import ReftModel, load_base
 from reft_engine.adapter_file import read_config
 from reft_engine.base_models import Base
+from reft_engine.prefix import Memory
 from storage import NotFoundError, RunStatus, Storage
 
 _BASES, _ADAPTERS = 1, 8
@@ -22,6 +25,7 @@ class Resident:
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
         self._training: tuple[str, Base, ReftModel] | None = None
+        self._memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
 
     @property
     def training_run(self) -> str | None:
@@ -48,6 +52,10 @@ class Resident:
                 self._make_room(name)
                 self._bases[name] = load_base(name, revision=revision)
             return self._bases[name]
+
+    def memory(self, base: Base) -> Memory:
+        """What a base model has read of the latest chats."""
+        return self._memories.setdefault(base.model, Memory())
 
     def _make_room(self, name: str) -> None:
         """Let go of what is in the way before anything is loaded: two base models may be more than the memory holds."""
