@@ -204,8 +204,9 @@ class Reuse:
         """A cache of ``before`` columns, whose layers that are skipped say how long they are and hold nothing."""
         some = next(each.cache for each in known if each.cache is not None)
         upper, _, heads, _, width = some.shape
-        filled = torch.zeros(upper, 2, len(known), heads, before, width, dtype=some.dtype, device=self._base.device)
+        filled = torch.empty(upper, 2, len(known), heads, before, width, dtype=some.dtype, device=self._base.device)
         for index, (each, first) in enumerate(zip(known, firsts, strict=True)):
+            filled[:, :, index, :, : before - first] = 0
             if each.cache is not None:
                 filled[:, :, index, :, before - first :] = each.cache
         nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(known), 1, before, 1)
