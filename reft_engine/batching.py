@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from reft_engine import blocks
-from reft_engine.encoding import EncodedExample, EncodedRow
+from reft_engine.encoding import EncodedExample, EncodedPreference, EncodedRow
 
 Row = TypeVar("Row", bound=EncodedRow)
 
@@ -80,10 +80,11 @@ def in_batches(examples: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def in_passes(examples: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
-    """Parts, shortest rows first, of at most so many padded tokens each; a longer row is a part of its own."""
+    """Parts, shortest rows first, of at most so many padded tokens each; a longer row is a part of its own. A pair is two rows."""
     part: list[Row] = []
     for row in sorted(examples, key=lambda row: row.length):
-        if part and (len(part) + 1) * row.length > tokens:
+        sides = 2 if isinstance(row, EncodedPreference) else 1
+        if part and (len(part) + 1) * sides * row.length > tokens:
             yield part
             part = []
         part.append(row)
