@@ -261,7 +261,7 @@ def doctor(options: argparse.Namespace) -> int:
         "free_disk_gb": round(disk, 1), "packages": packages, "starter_answers": bool(answer.strip()),
     }  # fmt: skip
     for name, value in values.items():
-        _note(f"{name:16} {value}")
+        _note(f"{name:16} {', '.join(f'{each} {of}' for each, of in value.items()) if isinstance(value, dict) else value}")
     _finish(options, values)
     return 0
 

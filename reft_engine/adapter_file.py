@@ -129,6 +129,8 @@ def _shapes(config: ReftConfig, layers: Sequence[int], base_model: nn.Module) ->
 def read_config(folder: Path) -> dict[str, Any]:
     """Read and check ``reft_config.json``. Raises AdapterError."""
     path = folder / CONFIG_NAME
+    if folder.is_file():
+        raise AdapterError(f"{folder.name} is a file; an adapter is a folder. Unpack what was downloaded, and name its folder.")
     try:
         if path.stat().st_size > _CONFIG_LIMIT:
             raise AdapterError(f"{CONFIG_NAME} is larger than an adapter's description can be.")

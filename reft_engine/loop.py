@@ -167,7 +167,8 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
     reach = Reach(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
     # A block that is computed twice (gradient checkpointing) would add to a cache twice.
     late = settings.reuse in ("all", "time") and not any(loop.settings.gradient_checkpointing for loop in loops)
-    plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=late)
+    again = any(loop.settings.epochs > 1 for loop in loops)
+    plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=late, again=again)
     if plan is None:
         return None
     reuse = Reuse(base, plan, Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, folder))

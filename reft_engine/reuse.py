@@ -53,22 +53,35 @@ class Plan:
     depth: bool
     time: bool
     share: float
+    again: bool = True
 
     @property
     def sentence(self) -> str:
         """The plan in words."""
-        layers = f"layers 0 to {self.reach.layer} make" if self.reach.layer else "layer 0 makes"
-        before = "the part of each prompt before its first edited token" if self.time else ""
-        kept = " and ".join(filter(None, (before, f"what {layers} of each row" if self.depth else "")))
-        return f"Reuses {min(self.share, 0.99):.0%} of each step from the second epoch on: {kept} is computed once and kept."
+        before = ["the part of each prompt before the first edited token"] if self.time else []
+        below = [f"layers 0 to {self.reach.layer}" if self.reach.layer else "layer 0"] if self.depth else []
+        share, parts = f"{min(self.share, 0.99):.0%}", " and ".join([*before, *below])
+        if not self.again:
+            return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}."
+        frozen = f"{parts} {'are' if self.reach.layer or len([*before, *below]) > 1 else 'is'} frozen and computed once"
+        return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}."
 
 
-def plan_reuse(reach: Reach, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True) -> Plan | None:
-    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed; None if nothing is."""
+def plan_reuse(
+    reach: Reach, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
+) -> Plan | None:
+    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed; None if nothing is.
+
+    Without ``again`` the rows come once only, so that nothing can be kept; but what needs no gradient is still read without.
+    """
     tokens = sum(row.length for row in rows)
     behind = tokens - sum(map(reach.first, rows))
     learned = count - 1 - reach.layer  # blocks that gradients go through
     plain = (count + learned) * tokens
+
+    if not again:
+        share = 1 - (count * tokens + learned * behind) / plain
+        return Plan(reach, False, True, share, again=False) if time and share >= _WORTH else None
 
     def saved(deep: bool, late: bool) -> float:
         return 1 - (2 * learned if deep else count + learned) * (behind if late else tokens) / plain

@@ -281,7 +281,7 @@ def _verdict(found: RunView) -> str:
         return ""
     share = math.exp(-found.held_out)
     words = "over 99%" if share > 0.99 else f"{share:.0%}"
-    chance = f"On rows it did not learn from, the right next piece of an answer gets a chance of {words} on average"
+    chance = f"On rows it did not learn from, it gives the right next piece of an answer a chance of {words} on average"
     if found.held_out < _GARBLED_FROM:
         return f'<p class="rs-facts">{chance}.</p>'
     larger = " The starter knows simple English only; a larger base model helps most." if found.run.base == STARTER else ""

@@ -33,8 +33,8 @@ def build(services: Services) -> None:
             chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(_CHIPS)]
         with gr.Row():
             prompt = gr.Textbox(
-                label="Prompt", placeholder="Ask something…", lines=2, max_lines=10, elem_id="playground-prompt", scale=5, autofocus=True,
-                submit_btn=False,
+                label="Prompt", placeholder="Ask something, press Enter…", lines=1, max_lines=10, elem_id="playground-prompt", scale=5,
+                min_width=260, autofocus=True, submit_btn=False,
             )  # fmt: skip
             with gr.Column(scale=1, min_width=120):
                 send = gr.Button("Send", variant="primary", elem_id="playground-send")

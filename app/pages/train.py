@@ -19,9 +19,12 @@ _METHODS = [
     ("ConsReFT, sets a few directions to constants", "consreft"), ("LobiReFT, adds one constant shift", "lobireft"),
     ("RED, stretches and shifts every number; has no rank", "red"),
 ]  # fmt: skip
+# Enter takes the first entry that holds what was typed, so those of one side stand before those of two.
 _POSITIONS = [
-    ("First 7, last 7 (f7+l7)", "f7+l7"), ("First 3, last 3 (f3+l3)", "f3+l3"), ("First and last (f1+l1)", "f1+l1"),
-    ("Only the last (l1)", "l1"), ("Every token (all)", "all"), ("Between <reft> and </reft> (marked)", "marked"),
+    ("Only the last (l1)", "l1"), ("Last 3 (l3)", "l3"), ("Last 7 (l7)", "l7"),
+    ("Only the first (f1)", "f1"), ("First 3 (f3)", "f3"), ("First 7 (f7)", "f7"),
+    ("First and last (f1+l1)", "f1+l1"), ("First 3, last 3 (f3+l3)", "f3+l3"), ("First 7, last 7 (f7+l7)", "f7+l7"),
+    ("Every token (all)", "all"), ("Between <reft> and </reft> (marked)", "marked"),
 ]  # fmt: skip
 
 

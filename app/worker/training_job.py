@@ -4,13 +4,13 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.worker.resident import Resident
 from reft_engine import ReftError, train
 from reft_engine.base_models import newest_revision
-from reft_engine.data import load_examples
+from reft_engine.data import Example, Preference, load_examples, split
 from reft_engine.spec import RunSpec
 from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent, TrainEvent, TrainResult
 from storage import MetricPoint, RunRecord, RunStatus, SampleRecord, Storage, StorageError
@@ -92,7 +92,7 @@ def _train(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -
     if revision:
         storage.runs.set_revision(run.id, revision)
     examples = load_examples(storage.files.examples(run.dataset_id))
-    if storage.runs.begin(run.id, f"Training on {len(examples):,} rows.").status.ended:
+    if storage.runs.begin(run.id, _rows_in_words(examples, spec)).status.ended:
         return
     journal = _Journal(storage, run.id)
     result = train(
@@ -105,6 +105,11 @@ def _train(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -
         return
     storage.runs.set_summary(run.id, dict(result.summary()))
     _finish(storage, run.id, folder, spec.base, result)
+
+
+def _rows_in_words(examples: Sequence[Example | Preference], spec: RunSpec) -> str:
+    held = len(split(examples, spec.train.held_out, spec.train.seed)[1])
+    return f"Training on {len(examples) - held:,} rows" + (f"; {held:,} are held out to measure with." if held else ".")
 
 
 def _finish(storage: Storage, run_id: str, folder: Path, base: str, result: TrainResult) -> None:
