@@ -168,25 +168,33 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
     # A block that is computed twice (gradient checkpointing) would add to a cache twice.
     late = settings.reuse in ("all", "time") and not any(loop.settings.gradient_checkpointing for loop in loops)
     again = any(loop.settings.epochs > 1 for loop in loops)
-    plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=late, again=again)
-    if plan is None:
-        return None
-    reuse = Reuse(base, plan, Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, folder))
-    if not _agrees(reuse, loops[0]):
-        return plan, False
+    budget = Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, folder)
+    refused: Plan | None = None
+    for early in (True, False) if late else (False,):
+        plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=early, again=again)
+        if plan is None or (refused and not plan.depth):
+            break
+        reuse = Reuse(base, plan, budget)
+        if _agrees(reuse, loops[0]):
+            _share(reuse, loops, measured)
+            return plan, True
+        refused = plan
+    return (refused, False) if refused else None
+
+
+def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]]) -> None:
     for loop, held in zip(loops, measured, strict=True):
         loop.objective.reuse = reuse
-        often = loop.settings.epochs > 1
-        batches = epoch_batches(loop.rows, loop.settings.batch_size, loop.settings.seed, 0) if often else []
-        reuse.expect(loop.objective.answers(batch) for batch in [*batches, *in_batches(held, _MEASURED_AT_ONCE)])
-    return plan, True
+        seen = epoch_batches(loop.rows, loop.settings.batch_size, loop.settings.seed, 0) if loop.settings.epochs > 1 else []
+        groups = [*seen, *in_batches(held, _MEASURED_AT_ONCE)]
+        reuse.expect(loop.objective.answers(part) for group in groups for part in in_passes(group, loop.settings.pass_tokens))
 
 
 def _agrees(reuse: Reuse, loop: Loop) -> bool:
     """Whether the losses of a few rows are the same with and without reuse, but for rounding."""
     objective = loop.objective
-    rows = objective.answers(loop.rows[:2])
-    plain = objective.token_losses(rows, loop.reft)
+    rows = reuse.telling(objective.answers(loop.rows))
+    plain = torch.cat([objective.token_losses([row], loop.reft) for row in rows])
     objective.reuse = reuse
     try:
         found = objective.token_losses(rows, loop.reft)

@@ -96,7 +96,9 @@ class Objective(Generic[Row]):
     def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> list[Tensor]:
         """Of each row the losses of its answer's tokens."""
         losses, _ = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
-        return list(losses.split((batch.labels != -100).sum(dim=1).tolist()))
+        # Nothing comes before a row's first token, so nothing predicts it.
+        predicted = batch.labels if self.base.kind == "encoder_decoder" else batch.labels[:, 1:]
+        return list(losses.split((predicted != -100).sum(dim=1).tolist()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class Reuse:
         known = self._compute(group)
         try:
             kept = iter(self._store.keep([value for each in known for value in (each.hidden, each.cache) if value is not None], place))
-        except OSError:  # the disk is full: these rows are computed anew in each step
+        except (OSError, RuntimeError):  # the disk is full, or no more files can be mapped: these rows are computed anew in each step
             for row in group:
                 del self._groups[row]
             return

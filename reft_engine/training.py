@@ -196,7 +196,8 @@ def train_many(
     ]
     if len({type(run.objective) for run in made}) > 1:
         raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels")
-    _together(made, should_stop, turn)
+    if made:
+        _together(made, should_stop, turn)
     return [run.error or run.result() for run in made]
 
 

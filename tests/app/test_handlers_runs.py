@@ -166,7 +166,8 @@ def test_a_finished_run_tells_what_happened_and_can_be_taken_away(engine, finish
     assert max(point.step for point in found.curve) == finished.summary["steps"] == finished.step == finished.total_steps
     assert found.sample.step == finished.step and found.sample.base != ""
     told = [event.text for event in found.events]
-    assert told[0] == "Queued." and told[-1].startswith("Finished") and any("Training on 19 rows; 5 are held out to measure with." in text for text in told)
+    assert told[0] == "Queued." and told[-1].startswith("Finished")
+    assert any("Training on 19 rows; 5 are held out to measure with." in text for text in told)
     name, content = adapter_zip(engine, finished.id)
     archive = zipfile.ZipFile(io.BytesIO(content))
     assert name == "Animals.zip"

@@ -1,0 +1,194 @@
+"""Several runs as rows of the same passes: each ends as it would alone."""
+
+import pytest
+
+from reft_engine import ReftConfig, ReftModel, TrainConfig, train_many, training
+from reft_engine.errors import ConfigError, TrainingError
+from reft_engine.training import HeldOutEvent, ReuseEvent, StepEvent, TrainResult
+from tests.reft_engine.runs import Run, close, run_of, same, watched, writer
+
+ANIMALS = ("cat", "dog", "cow", "hen")
+TALK = [("Hi " * (4 * times) + f"{animal}", f"{times} {animal}.") for times in range(3) for animal in ANIMALS]
+MARKED = [("Hi " * (4 * times) + f"<reft>{animal}</reft> now", f"{times} {animal}.") for times in range(3) for animal in ANIMALS]
+PAIRS = [(prompt, answer, "no idea at all") for prompt, answer in TALK]
+NAMED = [(prompt, "few" if index < 6 else "many") for index, (prompt, _) in enumerate(TALK)]
+LABELS = ("few", "many")
+SETTINGS = TrainConfig(epochs=2, batch_size=4, learning_rate=0.02, held_out=0, seed=3)
+STEPS = 6
+
+
+def settled(**changes):
+    return SETTINGS.model_copy(update=changes)
+
+
+ALIKE = [(ReftConfig(rank=2, positions="l1"), settled(seed=seed)) for seed in (1, 2, 3)]
+DIFFERENT = [
+    (ReftConfig(rank=2, positions="l1", layers=[1, 2]), settled()),
+    (ReftConfig(method="direft", rank=4, positions="l3", layers=[2], dropout=0.3), settled(seed=5, epochs=4, learning_rate=0.005)),
+    (ReftConfig(method="red", positions="l2"), settled(batch_size=5, gradient_accumulation=2, epochs=3, held_out=0.3)),
+    (ReftConfig(rank=3, positions="f1+l1", tied=False, layers=[1]), settled(batch_size=12, pass_tokens=60, weight_decay=0.1)),
+]
+LATE = [
+    (ReftConfig(rank=2, positions="marked", layers=[1]), settled(seed=1)),
+    (ReftConfig(rank=2, positions="l1", layers=[2]), settled(seed=2, epochs=3)),
+    (ReftConfig(rank=1, positions="l3", layers=[1, 2]), settled(batch_size=3)),
+]
+SETS = {
+    "alike": (TALK, ALIKE),
+    "different": (TALK, DIFFERENT),
+    "late": (MARKED, LATE),
+    "pairs": (PAIRS, DIFFERENT),
+    "classes": (NAMED, [(config.model_copy(update={"labels": LABELS}), wanted) for config, wanted in DIFFERENT]),
+    "poolings": (
+        NAMED,
+        [
+            (ReftConfig(rank=2, positions="all", labels=LABELS, pooling="mean"), settled(head_learning_rate=0.001)),
+            (ReftConfig(rank=2, positions="l1", labels=(*LABELS, "none"), pooling="last"), settled(batch_size=3)),
+        ],
+    ),
+    "betas": (PAIRS, [(ReftConfig(rank=2, positions="l1"), settled(preference_beta=beta)) for beta in (0.1, 2.0)]),
+    "checkpointed": (TALK, [(config, settled(seed=seed, gradient_checkpointing=seed > 0)) for seed, (config, _) in enumerate(ALIKE)]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _short_samples(monkeypatch):
+    monkeypatch.setattr(training, "_SAMPLE_TOKENS", 3)
+
+
+@pytest.fixture(scope="module")
+def llama(starter):
+    return writer(starter, "llama")
+
+
+def together(base, rows, runs, **options):
+    events = [[] for _ in runs]
+    found = train_many(base, rows, runs, on_event=lambda index, event: events[index].append(event), **options)
+    return [Run(result, heard) for result, heard in zip(found, events, strict=True)]
+
+
+def alone(base, rows, runs):
+    return [run_of(base, rows, *wanted) for wanted in runs]
+
+
+def stop_after(count):
+    asked = iter(range(count + 1))
+    return lambda: next(asked) >= count
+
+
+@pytest.mark.parametrize("reuse", ["all", "none"])
+@pytest.mark.parametrize("name", SETS)
+def test_each_run_learns_what_it_learns_alone(llama, name, reuse):
+    rows, runs = SETS[name]
+    runs = [(config, wanted.model_copy(update={"reuse": reuse})) for config, wanted in runs]
+    found = together(llama, rows, runs)
+    for ours, own in zip(found, alone(llama, rows, runs), strict=True):
+        assert close(ours, own)
+        assert (ours.result.steps, ours.result.stopped) == (own.result.steps, False)
+        assert ours.looks == [(step, pytest.approx(loss, abs=1e-5), pytest.approx(bare, abs=1e-5)) for step, loss, bare in own.looks]
+        assert ours.samples == own.samples
+    assert len({run.losses[-1] for run in found}) == len(runs)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "bloom", "mistral", "mixtral"])
+def test_so_it_is_on_other_families(starter, name):
+    base = writer(starter, name)
+    for ours, own in zip(together(base, MARKED, LATE), alone(base, MARKED, LATE), strict=True):
+        assert close(ours, own)
+
+
+def test_a_step_of_all_runs_is_one_pass_and_what_is_kept_is_shared(llama):
+    runs = [(ReftConfig(rank=2, positions="l1", layers=[1, 2]), settled(learning_rate=rate)) for rate in (0.01, 0.02, 0.03)]
+    with watched(llama.model) as seen:
+        found = together(llama, TALK, runs)
+    assert len(seen[0].learning) == STEPS
+    assert {rows for rows, _ in seen[0].learning} == {len(runs) * 4}
+    assert seen[0].blocks[True] == {2}
+    proof = 3
+    assert len(seen[0].reading) <= 2 * STEPS // 2 + 2 * proof
+    assert all(run.share > 0 for run in found)
+
+
+def test_edits_that_begin_below_or_before_others_are_what_is_reused_up_to(llama):
+    runs = [(ReftConfig(rank=2, positions="l1", layers=[2]), SETTINGS), (ReftConfig(rank=2, positions="f1", layers=[1]), SETTINGS)]
+    with watched(llama.model) as seen:
+        found = together(llama, TALK, runs)
+    assert all("layers 0 to 1" in run.sentence and "part of each prompt" not in run.sentence for run in found)
+    assert seen[0].blocks[True] == {2}
+
+
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("method", ["loreft", "direft"])
+def test_a_run_that_runs_away_ends_alone(llama, tmp_path, at, method):
+    absurd = (ReftConfig(method=method, rank=2, positions="l1"), settled(learning_rate=1e30))
+    runs = [*ALIKE[:at], absurd, *ALIKE[at:2]]
+    found = together(llama, TALK, runs, folder=tmp_path)
+    with pytest.raises(TrainingError) as own:
+        run_of(llama, TALK, *absurd)
+    assert isinstance(found[at].result, TrainingError)
+    assert str(found[at].result) == str(own.value)
+    assert not (tmp_path / str(at) / "adapter").exists()
+    others = [run for index, run in enumerate(found) if index != at]
+    for ours, expected in zip(others, alone(llama, TALK, ALIKE[:2]), strict=True):
+        assert close(ours, expected)
+
+
+def test_each_run_has_a_folder_of_its_own_and_goes_on_from_it(llama, tmp_path):
+    runs = [(config, wanted.model_copy(update={"held_out": 0.2})) for config, wanted in DIFFERENT]
+    whole = together(llama, TALK, runs, folder=tmp_path / "whole")
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == {"0", "1", "2", "3"}
+    for index, run in enumerate(whole):
+        folder = tmp_path / "whole" / str(index)
+        assert run.result.adapter == folder / "adapter"
+        loaded = ReftModel.load(folder / "adapter", llama.model)
+        assert same(Run(TrainResult(loaded, *[None] * 10), []), run)
+    for after in (1, 3, 6):
+        cut = tmp_path / str(after)
+        before = together(llama, TALK, runs, folder=cut, should_stop=stop_after(after))
+        later = together(llama, TALK, runs, folder=cut)
+        for first, second, run in zip(before, later, whole, strict=True):
+            assert first.losses + second.losses == run.losses
+            assert same(second, run)
+
+
+def test_finished_runs_are_not_trained_again(llama, tmp_path):
+    first = together(llama, TALK, ALIKE, folder=tmp_path)
+    second = together(llama, TALK, ALIKE, folder=tmp_path)
+    assert not any(run.losses for run in second)
+    assert all(same(ours, own) for ours, own in zip(second, first, strict=True))
+
+
+def test_events_come_with_the_index_of_their_run(llama):
+    runs = [(config, wanted.model_copy(update={"held_out": 0.2})) for config, wanted in DIFFERENT]
+    for (_, wanted), run in zip(runs, together(llama, TALK, runs), strict=True):
+        steps = run.of(StepEvent)
+        assert [event.step for event in steps] == list(range(1, run.result.total_steps + 1))
+        assert {event.total_steps for event in steps} == {run.result.total_steps}
+        assert steps[-1].epoch == wanted.epochs
+        assert len(run.of(ReuseEvent)) == 1
+        assert run.of(HeldOutEvent)[-1].loss == run.result.held_out_tuned
+
+
+@pytest.mark.parametrize("after", [0, 1, 4])
+@pytest.mark.parametrize("rows", [TALK, PAIRS], ids=["answers", "pairs"])
+def test_told_to_stop_all_runs_stop(llama, rows, after):
+    prepared = len(ALIKE) if rows is PAIRS else 0
+    found = together(llama, rows, ALIKE, should_stop=stop_after(after + prepared))
+    assert [(run.result.steps, run.result.stopped) for run in found] == [(after, True)] * len(ALIKE)
+
+
+def test_a_run_that_is_over_is_not_called_stopped(llama):
+    runs = [(ALIKE[0][0], settled(epochs=epochs)) for epochs in (1, 3)]
+    found = together(llama, TALK, runs, should_stop=stop_after(5))
+    assert [(run.result.steps, run.result.stopped) for run in found] == [(3, False), (5, True)]
+
+
+def test_runs_that_classify_and_runs_that_do_not_are_refused_together(llama):
+    runs = [(ReftConfig(rank=2), SETTINGS), (ReftConfig(rank=2, labels=LABELS), SETTINGS)]
+    with pytest.raises(ConfigError, match="cannot be trained together") as caught:
+        train_many(llama, NAMED, runs)
+    assert caught.value.field == "labels"
+
+
+def test_no_runs_end_with_no_results(llama):
+    assert train_many(llama, TALK, []) == []
