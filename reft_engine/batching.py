@@ -4,7 +4,7 @@ Legend: B rows, T tokens (padded).
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from reft_engine import blocks
-from reft_engine.encoding import EncodedExample, EncodedPreference, EncodedRow
+from reft_engine.encoding import EncodedExample, EncodedRow
 
 Row = TypeVar("Row", bound=EncodedRow)
 
@@ -79,12 +79,14 @@ def in_batches(examples: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
         yield examples[start : start + size]
 
 
-def in_passes(examples: Sequence[Row], tokens: int) -> Iterator[list[Row]]:
-    """Parts, shortest rows first, of at most so many padded tokens each; a longer row is a part of its own. A pair is two rows."""
+def in_passes(rows: Sequence[Row], tokens: int, size: Callable[[Row], int] = lambda row: row.length) -> Iterator[list[Row]]:
+    """Parts, smallest rows first, of at most so many padded tokens each; a larger row is a part of its own.
+
+    ``size`` says how many tokens a row has.
+    """
     part: list[Row] = []
-    for row in sorted(examples, key=lambda row: row.length):
-        sides = 2 if isinstance(row, EncodedPreference) else 1
-        if part and (len(part) + 1) * sides * row.length > tokens:
+    for row in sorted(rows, key=size):
+        if part and (len(part) + 1) * size(row) > tokens:
             yield part
             part = []
         part.append(row)

@@ -23,6 +23,8 @@ from reft_engine.reuse_store import Budget
 _AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
 """How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
 _MEASURED_AT_ONCE = 16
+_ON_A_CPU, _ELSEWHERE = 2048, 16_384
+"""Tokens of one pass, unless they are set."""
 
 
 class Loop:
@@ -52,6 +54,11 @@ class Loop:
         self.loss_first = self.loss_last = math.nan
         self._epoch, self._batches = -1, list[list[EncodedRow]]()
 
+    @property
+    def pass_tokens(self) -> int:
+        """Most tokens of one pass."""
+        return self.settings.pass_tokens or (_ON_A_CPU if self.objective.base.device.type == "cpu" else _ELSEWHERE)
+
     def batches(self) -> list[list[EncodedRow]]:
         """The micro-batches of the next step."""
         epoch, at = divmod(self.step, self.steps_per_epoch)
@@ -73,7 +80,7 @@ class Loop:
         # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
         self.reft.train()
         batches = self.batches()
-        self.passes = [part for rows in batches for part in in_passes(rows, self.settings.pass_tokens)]
+        self.passes = [part for rows in batches for part in in_passes(rows, self.pass_tokens, self.objective.tokens)]
         self._weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule()
@@ -187,7 +194,9 @@ def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]
         loop.objective.reuse = reuse
         seen = epoch_batches(loop.rows, loop.settings.batch_size, loop.settings.seed, 0) if loop.settings.epochs > 1 else []
         groups = [*seen, *in_batches(held, _MEASURED_AT_ONCE)]
-        reuse.expect(loop.objective.answers(part) for group in groups for part in in_passes(group, loop.settings.pass_tokens))
+        # What is kept is computed from whole rows.
+        whole = [loop.objective.answers(group) for group in groups]
+        reuse.expect(part for group in whole for part in in_passes(group, loop.pass_tokens))
 
 
 def _agrees(reuse: Reuse, loop: Loop) -> bool:

@@ -64,6 +64,11 @@ class Objective(Generic[Row]):
         """The prompts with answers that the rows are read as; none where nothing is written."""
         return []
 
+    def tokens(self, row: Row) -> int:
+        """How many tokens of a row a step computes, as many times as it is read."""
+        sides = self.answers([row])
+        return len(sides) * max(side.length - (self.reuse.first(side) if self.reuse else 0) for side in sides) if sides else row.length
+
     def losses(self, parts: "Sequence[Part[Row]]") -> list[Tensor]:
         """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""
         raise NotImplementedError

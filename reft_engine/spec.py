@@ -161,8 +161,9 @@ class TrainConfig(_Frozen):
     """Strength of a preference pair's pull (beta of arXiv 2305.18290, equation 7)."""
     gradient_checkpointing: bool = False
     """Compute each block twice instead of keeping its inner values: less memory, a third more time, the same weights."""
-    pass_tokens: int = Field(16_384, ge=8, le=100_000_000)
-    """Most tokens, padding counted, of one forward pass; a batch of more is computed in parts, which gives the same step."""
+    pass_tokens: int | None = Field(None, ge=8, le=100_000_000)
+    """Most tokens, padding counted, of one forward pass; a batch of more is computed in parts, which gives the same step in less
+    memory and somewhat more time. Left out: 2,048 on a CPU, 16,384 elsewhere."""
     reuse: Literal["all", "depth", "time", "none"] = "all"
     """What is kept because the base model is frozen: what blocks below the edits give, and keys and values of the prompt before
     its first edited token. Nothing but the speed depends on it."""

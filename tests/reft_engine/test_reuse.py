@@ -596,7 +596,7 @@ def test_parts_hold_every_row_once_and_are_within_the_budget_unless_of_one_row(s
     rows = [row(prompt, answer, line=line) for line, (prompt, answer) in enumerate(sizes)]
     if pairs:
         rows = [EncodedPreference(each, replace(each, answer_ids=(3,))) for each in rows]
-    parts = list(in_passes(rows, tokens))
+    parts = list(in_passes(rows, tokens, lambda each: (1 + pairs) * each.length))
     assert sorted(map(repr, (each for part in parts for each in part))) == sorted(map(repr, rows))
     assert [each.length for part in parts for each in part] == sorted(each.length for each in rows)
     for part in parts:
