@@ -175,7 +175,7 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
     # A block that is computed twice (gradient checkpointing) would add to a cache twice.
     late = settings.reuse in ("all", "time") and not any(loop.settings.gradient_checkpointing for loop in loops)
     again = any(loop.settings.epochs > 1 for loop in loops)
-    budget = Budget(settings.reuse_memory_mb * 10**6, settings.reuse_disk_mb * 10**6, folder)
+    budget = _budget(loops[0], folder)
     refused: Plan | None = None
     for early in (True, False) if late else (False,):
         plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=early, again=again)
@@ -187,6 +187,13 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
             return plan, True
         refused = plan
     return (refused, False) if refused else None
+
+
+def _budget(loop: Loop, folder: Path | None) -> Budget:
+    memory, device = loop.settings.reuse_memory_mb * 10**6, loop.objective.base.device
+    if device.type == "cuda":  # where a run that would have fitted must not fail for what is kept
+        memory = min(memory, torch.cuda.mem_get_info(device)[0] // 4)
+    return Budget(memory, loop.settings.reuse_disk_mb * 10**6, folder)
 
 
 def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]]) -> None:

@@ -168,7 +168,8 @@ class TrainConfig(_Frozen):
     """What is kept because the base model is frozen: what blocks below the edits give, and keys and values of the prompt before
     its first edited token. Nothing but the speed depends on it."""
     reuse_memory_mb: int = Field(2048, ge=0, le=10_000_000)
-    """Megabytes of memory (of the device that trains) for what is kept; what exceeds them goes to disk."""
+    """Megabytes of memory (of the device that trains; of a GPU a quarter of what is free at most) for what is kept; what exceeds them
+    goes to disk."""
     reuse_disk_mb: int = Field(4096, ge=0, le=100_000_000)
     """Megabytes of disk for it; what exceeds both is computed anew in each step."""
     held_out: float = Field(0.1, ge=0.0, le=0.9)
