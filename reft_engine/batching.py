@@ -80,15 +80,17 @@ def in_batches(examples: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def in_passes(rows: Sequence[Row], tokens: int, size: Callable[[Row], int] = lambda row: row.length) -> Iterator[list[Row]]:
-    """Parts, smallest rows first, of at most so many padded tokens each; a larger row is a part of its own.
+    """Parts, shortest rows first, of at most so many padded tokens each; a larger row is a part of its own.
 
-    ``size`` says how many tokens a row has.
+    ``size`` says how many tokens a row counts for.
     """
     part: list[Row] = []
-    for row in sorted(rows, key=size):
-        if part and (len(part) + 1) * size(row) > tokens:
+    largest = 0
+    for row in sorted(rows, key=lambda row: row.length):
+        largest = max(largest, size(row))
+        if part and (len(part) + 1) * largest > tokens:
             yield part
-            part = []
+            part, largest = [], size(row)
         part.append(row)
     if part:
         yield part

@@ -66,8 +66,10 @@ class Objective(Generic[Row]):
 
     def tokens(self, row: Row) -> int:
         """How many tokens of a row a step computes, as many times as it is read."""
+        # Dropout draws pass by pass, so with it the passes must be the same whatever is reused.
+        known = self.reuse.first if self.reuse and not self.config.dropout else lambda side: 0
         sides = self.answers([row])
-        return len(sides) * max(side.length - (self.reuse.first(side) if self.reuse else 0) for side in sides) if sides else row.length
+        return len(sides) * max(side.length - known(side) for side in sides) if sides else row.length
 
     def losses(self, parts: "Sequence[Part[Row]]") -> list[Tensor]:
         """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""

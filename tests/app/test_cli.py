@@ -83,7 +83,8 @@ def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(trained, 
     assert not (out / "adapter").exists()
     done = studio(*arguments)
     assert done.returncode == 0, done.stderr
-    assert int(done.stderr.split()[1].partition("/")[0]) >= 20, "it went on, and did not begin again"
+    first = next(line for line in done.stderr.splitlines() if line.startswith("step "))
+    assert int(first.split()[1].partition("/")[0]) >= 20, "it went on, and did not begin again"
     assert json.loads(done.stdout)["steps"] == 160
     one, other = (load_file(folder / "adapter" / "reft_model.safetensors") for folder in (out, trained[0]))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
