@@ -288,25 +288,18 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--data-dir", type=Path, default=None)
     part.add_argument("--no-browser", action="store_true", help="do not open the page")
     part = commands.add_parser("train", help="train an edit on a file")
-    part.add_argument("--base", default="starter")
-    part.add_argument("--data", type=Path, required=True)
-    part.add_argument("--out", type=Path, required=True)
+    _run_options(part)
     part.add_argument("--method", default="loreft", help="loreft, direft, noreft, consreft, lobireft, direft_orth or red")
     part.add_argument("--rank", type=_INTEGER, default=4)
     part.add_argument("--layers", default="all")
     part.add_argument("--positions", default="f7+l7")
-    part.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
-    part.add_argument("--untied", dest="tied", action="store_false")
     part.add_argument("--dropout", type=_REAL, default=0.0)
     part.add_argument("--epochs", type=_INTEGER, default=3)
     part.add_argument("--lr", type=_REAL, default=4e-3)
     part.add_argument("--batch-size", type=_INTEGER, default=8)
-    part.add_argument("--max-length", type=_INTEGER, default=512)
     part.add_argument("--reuse", choices=["all", "depth", "time", "none"], default="all",
                       help="what is kept because the base model is frozen; only the speed depends on it")  # fmt: skip
-    part.add_argument("--held-out", type=_REAL, default=0.1)
     part.add_argument("--seed", type=_INTEGER, default=42)
-    _columns(part)
     _sweep_options(commands.add_parser("sweep", help="train one edit for each combination of what is listed, and rank them"))
     part = commands.add_parser("inspect", help="say what a file is recognised as")
     part.add_argument("file", type=Path)
@@ -329,21 +322,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _sweep_options(part: argparse.ArgumentParser) -> None:
-    from app.sweep import listed
-
+def _run_options(part: argparse.ArgumentParser) -> None:
+    """What one run and a sweep of them are told alike."""
     part.add_argument("--base", default="starter")
     part.add_argument("--data", type=Path, required=True)
     part.add_argument("--out", type=Path, required=True)
+    part.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
+    part.add_argument("--untied", dest="tied", action="store_false")
+    part.add_argument("--max-length", type=_INTEGER, default=512)
+    part.add_argument("--held-out", type=_REAL, default=0.1)
+    _columns(part)
+
+
+def _sweep_options(part: argparse.ArgumentParser) -> None:
+    from app.sweep import listed
+
+    _run_options(part)
     for name, kind, default in (
         ("--method", str, ["loreft"]), ("--rank", _INTEGER, [4]), ("--layers", str, ["all"]), ("--positions", str, ["f7+l7"]),
         ("--lr", _REAL, [4e-3]), ("--batch-size", _INTEGER, [8]), ("--epochs", _INTEGER, [3]), ("--seed", _INTEGER, [42]),
     ):  # fmt: skip
         part.add_argument(name, type=listed(kind), default=default, help="one, or several with commas between them")
-    part.add_argument("--tied", action=argparse.BooleanOptionalAction, default=True)
-    part.add_argument("--max-length", type=_INTEGER, default=512)
-    part.add_argument("--held-out", type=_REAL, default=0.1)
-    _columns(part)
 
 
 def _columns(part: argparse.ArgumentParser) -> None:

@@ -74,9 +74,7 @@ def _figures(result: "TrainResult") -> dict[str, Any]:
 
 def table(lines: list[dict[str, Any]]) -> str:
     """The lines as text, in columns."""
-    names = [name for name in lines[0] if name != "adapter"]
-    names += [name for line in lines for name in line if name not in names and name != "adapter"]
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(name for line in lines for name in line if name != "adapter"))
     cells = [names, *([_shown(line.get(name)) for name in names] for line in lines)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)

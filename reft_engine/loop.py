@@ -16,13 +16,12 @@ from reft_engine.encoding import EncodedRow
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.interventions import Dropout
 from reft_engine.model import ReftModel
-from reft_engine.objectives import Objective, Part
+from reft_engine.objectives import MEASURED_AT_ONCE, Objective, Part
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget
 
 _AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
 """How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
-_MEASURED_AT_ONCE = 16
 _ON_A_CPU, _ELSEWHERE = 2048, 16_384
 """Tokens of one pass, unless they are set."""
 
@@ -200,7 +199,7 @@ def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]
     for loop, held in zip(loops, measured, strict=True):
         loop.objective.reuse = reuse
         seen = epoch_batches(loop.rows, loop.settings.batch_size, loop.settings.seed, 0) if loop.settings.epochs > 1 else []
-        groups = [*seen, *in_batches(held, _MEASURED_AT_ONCE)]
+        groups = [*seen, *in_batches(held, MEASURED_AT_ONCE)]
         # What is kept is computed from whole rows.
         whole = [loop.objective.answers(group) for group in groups]
         reuse.expect(part for group in whole for part in in_passes(group, loop.pass_tokens))

@@ -35,7 +35,8 @@ from reft_engine.reuse import Reuse
 from reft_engine.spec import ReftConfig, TrainConfig
 
 Row = TypeVar("Row", bound=EncodedRow)
-_ROWS = 16
+MEASURED_AT_ONCE = 16
+"""Rows of one pass where nothing is learned."""
 
 
 class Objective(Generic[Row]):
@@ -84,7 +85,7 @@ class Objective(Generic[Row]):
         """Loss per unit of weight, edited or not, without dropout."""
         self.prepare(rows)
         total, weight = 0.0, 0
-        for part in in_batches(rows, _ROWS):
+        for part in in_batches(rows, MEASURED_AT_ONCE):
             total += float(self.loss(part, reft, reft.factors() if edited else None))
             weight += self.weight(part)
         return total / max(weight, 1)
@@ -102,10 +103,8 @@ class Objective(Generic[Row]):
 
     def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> list[Tensor]:
         """Of each row the losses of its answer's tokens."""
-        losses, _ = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
-        # Nothing comes before a row's first token, so nothing predicts it.
-        predicted = batch.labels if self.base.kind == "encoder_decoder" else batch.labels[:, 1:]
-        return list(losses.split((predicted != -100).sum(dim=1).tolist()))
+        losses, owners = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
+        return list(losses.split(owners.bincount(minlength=len(batch.prompt_lengths)).tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ class Preferring(Objective[EncodedPreference]):
 
     def unprepared(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
         """See `Objective.unprepared`."""
-        return list(in_batches([row for row in dict.fromkeys(rows) if row not in self._reference], _ROWS))
+        return list(in_batches([row for row in dict.fromkeys(rows) if row not in self._reference], MEASURED_AT_ONCE))
 
     @torch.no_grad()
     def prepare(self, rows: Sequence[EncodedPreference]) -> None:

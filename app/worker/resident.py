@@ -48,9 +48,8 @@ class Resident:
             here = [*([current[1]] if current else []), *self._bases.values()]
             if fits := next((base for base in here if base.name == name and revision in (None, base.revision)), None):
                 return fits
-            if name not in self._bases or self._bases[name].revision != revision:
-                self._make_room(name)
-                self._bases[name] = load_base(name, revision=revision)
+            self._make_room(name)
+            self._bases[name] = load_base(name, revision=revision)
             return self._bases[name]
 
     def memory(self, base: Base) -> Memory:

@@ -108,8 +108,8 @@ def _train(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -
 
 
 def _rows_in_words(examples: Sequence[Example | Preference], spec: RunSpec) -> str:
-    held = len(split(examples, spec.train.held_out, spec.train.seed)[1])
-    return f"Training on {len(examples) - held:,} rows" + (f"; {held:,} are held out to measure with." if held else ".")
+    learned, held = split(examples, spec.train.held_out, spec.train.seed)
+    return f"Training on {len(learned):,} rows" + (f"; {len(held):,} are held out to measure with." if held else ".")
 
 
 def _finish(storage: Storage, run_id: str, folder: Path, base: str, result: TrainResult) -> None:
