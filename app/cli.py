@@ -83,7 +83,7 @@ def train(options: argparse.Namespace) -> int:
         ),
         train=TrainConfig(
             epochs=options.epochs, learning_rate=options.lr, batch_size=options.batch_size, seed=options.seed,
-            max_length=options.max_length, held_out=options.held_out, reuse=options.reuse,
+            max_length=options.max_length, held_out=options.held_out, reuse=options.reuse, packing=options.packing,
         ),
     )  # fmt: skip
     out: Path = options.out
@@ -299,6 +299,8 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--batch-size", type=_INTEGER, default=8)
     part.add_argument("--reuse", choices=["all", "depth", "time", "none"], default="all",
                       help="what is kept because the base model is frozen; only the speed depends on it")  # fmt: skip
+    part.add_argument("--packing", action=argparse.BooleanOptionalAction, default=True,
+                      help="read rows one behind another where that gives the same; only the speed depends on it")  # fmt: skip
     part.add_argument("--seed", type=_INTEGER, default=42)
     _sweep_options(commands.add_parser("sweep", help="train one edit for each combination of what is listed, and rank them"))
     part = commands.add_parser("inspect", help="say what a file is recognised as")

@@ -29,6 +29,7 @@ CONTENDERS = {
         Contender("ours-depth", "ours, nothing kept along the row (reuse=depth)", "ours:train", {"train": {"reuse": "depth"}}),
         Contender("ours-time", "ours, nothing kept up the blocks (reuse=time)", "ours:train", {"train": {"reuse": "time"}}),
         Contender("ours-none", "ours, nothing kept (reuse=none)", "ours:train", {"train": {"reuse": "none"}}),
+        Contender("ours-padded", "ours, rows padded to one length (packing=False)", "ours:train", {"train": {"packing": False}}),
         Contender("ours-parts", "ours, a batch in passes of 512 tokens (pass_tokens=512)", "ours:train", {"train": {"pass_tokens": 512}}),
         Contender("pyreft", "pyreft", "pyreft_model:train", needs=_PYREFT, home="pyreft"),
         Contender("adapters", "adapters (suffix at the row's end)", "adapters_model:train", needs=_ADAPTERS, home="adapters"),
@@ -38,7 +39,7 @@ CONTENDERS = {
         Contender("at-once", "runs at once", "ours:runs", {"at_once": True}),
     )
 }
-_OURS = ("forward", "backward", "ours", "ours-depth", "ours-time", "ours-none")
+_OURS = ("forward", "backward", "ours", "ours-padded", "ours-depth", "ours-time", "ours-none")
 _RIVALS = ("pyreft", "adapters", "lora")
 
 _COLUMNS = (
@@ -73,7 +74,7 @@ _NO_DEARER = Target("first epoch: ours / ours that keeps nothing", "ours", "ours
 SCENARIOS = (
     Scenario(
         "all-r4", "f7+l7 in all blocks, rank 4", lambda shape: Work(96, 32, "f7+l7", _every(shape)),
-        ("forward", "backward", "ours", "ours-parts", *_RIVALS),
+        ("forward", "backward", "ours", "ours-padded", "ours-parts", *_RIVALS),
         (
             Target("ours / floor", "ours", "backward", 1.05, "at most"),
             Target("pyreft / ours", "pyreft", "ours", 1.5, "at least", gpu=3.0),
@@ -83,7 +84,7 @@ SCENARIOS = (
     ),
     Scenario(
         "all-r32", "f7+l7 in all blocks, rank 32", lambda shape: Work(96, 32, "f7+l7", _every(shape), rank=32),
-        ("forward", "backward", "ours", "ours-none", *_RIVALS),
+        ("forward", "backward", "ours", "ours-padded", *_RIVALS),
         (Target("pyreft / ours", "pyreft", "ours", 2.0, "at least", gpu=4.0),),
     ),
     Scenario(

@@ -56,6 +56,11 @@ class Base:
         return int(self.tokenizer.pad_token_id or 0)
 
     @property
+    def reads_types(self) -> bool:
+        """Whether it wants to be told which of two texts a token is of (BERT)."""
+        return "token_type_ids" in self.tokenizer.model_input_names
+
+    @property
     def layers(self) -> int:
         """Number of blocks."""
         return len(blocks.find_blocks(self.model))

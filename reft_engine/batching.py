@@ -5,7 +5,7 @@ Legend: B rows, T tokens (padded).
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -21,33 +21,87 @@ _WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Prompts:
+    """Where the prompts of a batch of ``batch`` rows of ``width`` columns stand.
+
+    ``starts``: of each prompt the row and the column of its first token (below 0 where a pass before this one has read it);
+    ``lengths``: its tokens; ``marked``: those that it marks, counted from its first.
+    """
+
+    starts: Sequence[tuple[int, int]]
+    lengths: Sequence[int]
+    marked: Sequence[Sequence[int]]
+    batch: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Padded rows: ``input_ids`` and ``attention_mask`` (B, T), ``labels`` (-100 where no loss), ``prompt_lengths`` (B,), ``marked``.
+    """What one forward pass is given, and which examples it holds.
 
-    Labels are (B, T), aligned with the inputs; of an encoder-decoder, which reads its answers apart, (B, longest answer).
-    Where tokens of earlier passes stand before the inputs (see `reuse`), the mask has their columns too; ``more`` is what else
-    the base model is given, and ``start`` what it goes on from.
+    ``inputs`` are the base model's arguments, ``input_ids`` (B, T) among them. ``targets`` are (B, T): what each token is to
+    predict, -100 where there is no loss; of an encoder-decoder, which writes its answers apart, (B, longest answer): the answers.
+    ``counts`` says how many targets each example has, ``rows`` where its tokens stand: row, first column and the one behind its last.
+    ``start`` is what the base model goes on from, ``within`` what its blocks are run in (see `reuse`).
     """
 
-    input_ids: Tensor
-    attention_mask: Tensor
-    labels: Tensor
-    prompt_lengths: list[int]
-    marked: list[tuple[int, ...]]
-    more: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any]
+    targets: Tensor
+    counts: Sequence[int]
+    prompts: Prompts
+    rows: Sequence[tuple[int, int, int]]
     start: blocks.Reached | None = None
+    within: blocks.Within | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(B, T)."""
+        ids = self.inputs["input_ids"]
+        return ids.shape[0], ids.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it lies."""
+        return self.targets.device
 
 
-def collate(examples: Sequence[EncodedExample], pad_id: int, device: torch.device, apart: bool = False) -> Batch:
-    """Pad on the right; labels only on answer tokens; the mask comes from lengths, never from the pad id.
+def collate(
+    examples: Sequence[EncodedExample], pad_id: int, device: torch.device, *, apart: bool = False, types: bool = False
+) -> Batch:  # fmt: skip
+    """Pad on the right; targets are answer tokens only; the mask comes from lengths, never from the pad id.
 
-    ``apart`` keeps answers out of the inputs, as an encoder-decoder wants them.
+    ``apart`` keeps answers out of the inputs, as an encoder-decoder wants them; with ``types`` the base model is
+    told which of two texts a token is of.
     """
-    inputs = [example.prompt_ids if apart else (*example.prompt_ids, *example.answer_ids) for example in examples]
-    targets = [example.answer_ids if apart else (*[-100] * len(example.prompt_ids), *example.answer_ids) for example in examples]
-    ids, mask = pad(inputs, pad_id, device)
-    labels, _ = pad(targets, -100, device)
-    return Batch(ids, mask, labels, [len(example.prompt_ids) for example in examples], [example.marked for example in examples])
+    read = [example.prompt_ids if apart else example.ids for example in examples]
+    wanted = [example.answer_ids if apart else targets_of(example) for example in examples]
+    ids, mask = pad(read, pad_id, device)
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if types and any(example.second for example in examples):
+        inputs["token_type_ids"] = pad([types_of(example) for example in examples], 0, device)[0]
+    prompts = Prompts(
+        [(index, 0) for index in range(len(examples))], [len(example.prompt_ids) for example in examples],
+        [example.marked for example in examples], *ids.shape,
+    )  # fmt: skip
+    rows = [(index, 0, len(row)) for index, row in enumerate(read)]
+    return Batch(inputs, pad(wanted, -100, device)[0], [count_of(row) for row in wanted], prompts, rows)
+
+
+def types_of(example: EncodedExample) -> list[int]:
+    """Of each token of a row whether it is of the second of two texts."""
+    second = example.second or example.length
+    return [*[0] * second, *[1] * (example.length - second)]
+
+
+def targets_of(example: EncodedExample, first: int = 0) -> tuple[int, ...]:
+    """What each token of a row, from the ``first`` one on, is to predict: answer tokens only, the token at t those at t + 1."""
+    tokens = (*[-100] * len(example.prompt_ids), *example.answer_ids)
+    return (*tokens[first + 1 :], -100)
+
+
+def count_of(targets: Sequence[int]) -> int:
+    """How many tokens have a loss."""
+    return sum(target != -100 for target in targets)
 
 
 def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device, left: bool = False) -> tuple[Tensor, Tensor]:

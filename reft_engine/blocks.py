@@ -23,8 +23,8 @@ from reft_engine.errors import ConfigError
 
 Edit = Callable[[Tensor, int], Tensor]
 """Takes the hidden states (B, T, D) after a block and how many tokens came before them in earlier passes; returns them edited."""
-
-
+Within = Callable[[int, Callable[..., Any]], Callable[..., Any]]
+"""Takes a layer and its block's forward pass; returns what is run in its place."""
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -45,6 +45,7 @@ class Call:
     checkpointed: bool = False
     start: Reached | None = None
     end: int | None = None
+    within: Within | None = None
     reached: Reached | None = None
     past: int = 0
 
@@ -73,10 +74,15 @@ def count_positions(model: Any, attention_mask: Tensor) -> dict[str, Tensor]:
     Those need them that look positions up in a table, learned (GPT-2, BERT) or computed (XGLM). Rotary and other relative
     positions are the same from any start, and are left as they are, so that an edit of strength 0 is the base model bit for bit.
     """
-    table = _position_table(model)
-    if table is None or not takes(model, "position_ids") or is_encoder_decoder(model):
+    if _position_table(model) is None or not takes(model, "position_ids") or is_encoder_decoder(model):
         return {}
-    return {"position_ids": (attention_mask.cumsum(dim=1) - 1).clamp(min=0) + table.first}
+    return {"position_ids": (attention_mask.cumsum(dim=1) - 1).clamp(min=0) + first_position(model)}
+
+
+def first_position(model: Any) -> int:
+    """The position, as the model counts them, of a text's first token."""
+    table = _position_table(model)
+    return table.first if table else 0
 
 
 def longest_row(model: Any) -> int:
@@ -303,9 +309,10 @@ class _Block:
         return self._compute(call, args, kwargs)
 
     def _compute(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        forward = call.within(self.layer, self.forward) if call.within else self.forward
         if not call.checkpointed or not torch.is_grad_enabled():
-            return self.forward(*args, **kwargs)
-        return checkpoint(self.forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
+            return forward(*args, **kwargs)
+        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
 
 
 def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -334,7 +341,7 @@ def _keep_chosen(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] |
 @contextmanager
 def editing(
     edits: Mapping[int, Edit], kept: Tensor | None = None, shape: tuple[int, ...] = (), *,
-    checkpointed: bool = False, start: Reached | None = None, end: int | None = None,
+    checkpointed: bool = False, start: Reached | None = None, end: int | None = None, within: Within | None = None,
 ) -> Iterator[Call]:  # fmt: skip
     """Let the given edits, by layer, act on forward passes of this thread inside the ``with``.
 
@@ -346,8 +353,9 @@ def editing(
             Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
         start: skip the blocks up to this one and go on from what it gave, to which its edit is applied.
         end: skip the blocks behind this one; what it gives, edited, is ``reached`` of what the ``with`` yields.
+        within: what blocks are run in.
     """
-    call = Call(edits, kept, shape, checkpointed, start, end)
+    call = Call(edits, kept, shape, checkpointed, start, end, within)
     token = _ACTIVE.set(call)
     try:
         yield call

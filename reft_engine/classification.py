@@ -10,7 +10,7 @@ from reft_engine.data import Example, Message
 from reft_engine.encoding import encode_text
 from reft_engine.errors import ConfigError
 from reft_engine.model import ReftModel
-from reft_engine.objectives import Labelling, Part
+from reft_engine.objectives import Labelling, Part, text_of
 from reft_engine.spec import TrainConfig
 
 Text = str | tuple[str, str] | Sequence[Message]
@@ -38,7 +38,8 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
     objective = Labelling(base, reft.config, TrainConfig(max_length=max_length))
     factors = reft.eval().factors() if edited else None
-    rows = [encode_text(base, Example(at + 1, _messages(text), ""), max_length, reft.config) for at, text in enumerate(texts)]
+    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(texts)]
+    rows = [text_of(encode_text(base, example, max_length, reft.config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
         for shares in torch.softmax(objective.logits([Part(objective, part, reft, factors)], [part])[0], dim=-1).cpu():

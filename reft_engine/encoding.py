@@ -32,13 +32,22 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EncodedExample:
-    """Token ids of a prompt and of the answer with its end-of-turn token; ``line`` of its file; whether it was cut."""
+    """Token ids of a prompt and of the answer with its end-of-turn token; ``line`` of its file; whether it was cut.
+
+    A text that is classified has no answer; ``second`` is where the second of two texts begins in it, 0 if there is one alone.
+    """
 
     prompt_ids: tuple[int, ...]
     answer_ids: tuple[int, ...]
     line: int
     cut: bool = False
     marked: tuple[int, ...] = ()
+    second: int = 0
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Prompt and answer."""
+        return (*self.prompt_ids, *self.answer_ids)
 
     @property
     def length(self) -> int:

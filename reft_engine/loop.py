@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,13 @@ class Loop:
         """The micro-batches of the next step."""
         epoch, at = divmod(self.step, self.steps_per_epoch)
         if epoch != self._epoch:
-            self._epoch = epoch
-            self._batches = epoch_batches(self.rows, self.settings.batch_size, self.settings.seed, epoch)
+            self._epoch, self._batches = epoch, self.batches_of(epoch)
         many = self.settings.gradient_accumulation
         return self._batches[at * many : (at + 1) * many]
+
+    def batches_of(self, epoch: int) -> list[list[EncodedRow]]:
+        """All micro-batches of an epoch."""
+        return epoch_batches(self.rows, self.settings.batch_size, self.settings.seed, epoch)
 
     def schedule(self) -> float:
         """Share of the peak rates: linear warm-up, then linear decay to zero."""
@@ -156,7 +160,7 @@ def _ended(loop: Loop) -> float | TrainingError:
 
 
 def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
-    """Let runs share what need not be computed twice, if that is worth it and gives the same.
+    """Let runs share what need not be computed, or not twice, if that is worth it and gives the same.
 
     Args:
         loops: of the runs.
@@ -164,28 +168,45 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
         folder: where files of what is kept may lie.
 
     Returns:
-        What is worth it, and whether it gives the same on this base model, so that it is done; None if nothing is worth it.
+        What is left out, or what would have been worth it; and whether it is done. None if there is nothing to speak of.
     """
-    base, settings = loops[0].objective.base, loops[0].settings
-    rows = [row for loop in loops for row in loop.objective.answers(loop.rows)]
-    if not rows or base.kind != "decoder" or settings.reuse == "none":
-        return None
-    reach = Reach(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
-    # A block that is computed twice (gradient checkpointing) would add to a cache twice.
-    late = settings.reuse in ("all", "time") and not any(loop.settings.gradient_checkpointing for loop in loops)
-    again = any(loop.settings.epochs > 1 for loop in loops)
-    budget = _budget(loops[0], folder)
     refused: Plan | None = None
-    for early in (True, False) if late else (False,):
-        plan = plan_reuse(reach, rows, base.layers, depth=settings.reuse in ("all", "depth"), time=early, again=again)
-        if plan is None or (refused and not plan.depth):
-            break
-        reuse = Reuse(base, plan, budget)
-        if _agrees(reuse, loops[0]):
+    for plan in _plans(loops):
+        reuse = Reuse(loops[0].objective.base, plan, _budget(loops[0], folder))
+        if _agrees(reuse, loops[0], measured[0]):
             _share(reuse, loops, measured)
-            return plan, True
-        refused = plan
-    return (refused, False) if refused else None
+            return (plan, True) if plan.worth else None
+        refused = refused or plan
+    return (refused, False) if refused and refused.kept else None
+
+
+def _plans(loops: Sequence[Loop]) -> list[Plan]:
+    """What may be left out, the most first."""
+    objective, settings = loops[0].objective, loops[0].settings
+    base = objective.base
+    if base.kind == "encoder_decoder":
+        return []
+    texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
+    reach = Reach(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
+    again = any(loop.settings.epochs > 1 for loop in loops)
+    # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
+    late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)
+    twice = any(loop.settings.gradient_checkpointing for loop in loops)
+    found: list[Plan] = []
+    for packed in (True, False) if settings.packing and base.device.type == "cpu" else (False,):
+        # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have none.
+        for time in (True, False) if late and settings.reuse in ("all", "time") and (packed or not twice) else (False,):
+            plan = plan_reuse(reach, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
+            plan = replace(plan, packed=packed, padding=_padding(loops))
+            if plan not in found and (plan.kept or packed):
+                found.append(plan)
+    return found
+
+
+def _padding(loops: Sequence[Loop]) -> float:
+    """The share of an epoch's tokens that is padding where rows are not packed."""
+    batches = [loop.objective.texts(batch) for loop in loops for batch in loop.batches_of(0)]
+    return 1 - sum(text.length for batch in batches for text in batch) / sum(len(b) * max(text.length for text in b) for b in batches)
 
 
 def _budget(loop: Loop, folder: Path | None) -> Budget:
@@ -198,21 +219,21 @@ def _budget(loop: Loop, folder: Path | None) -> Budget:
 def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]]) -> None:
     for loop, held in zip(loops, measured, strict=True):
         loop.objective.reuse = reuse
-        seen = epoch_batches(loop.rows, loop.settings.batch_size, loop.settings.seed, 0) if loop.settings.epochs > 1 else []
+        seen = loop.batches_of(0) if loop.settings.epochs > 1 else []
         groups = [*seen, *in_batches(held, MEASURED_AT_ONCE)]
         # What is kept is computed from whole rows.
-        whole = [loop.objective.answers(group) for group in groups]
+        whole = [loop.objective.texts(group) for group in groups]
         reuse.expect(part for group in whole for part in in_passes(group, loop.pass_tokens))
 
 
-def _agrees(reuse: Reuse, loop: Loop) -> bool:
-    """Whether the losses of a few rows are the same with and without reuse, but for rounding."""
+def _agrees(reuse: Reuse, loop: Loop, measured: Sequence[Any]) -> bool:
+    """Whether the numbers of a few rows are the same so as they are row by row, but for rounding."""
     objective = loop.objective
-    rows = reuse.telling(objective.answers(loop.rows))
-    plain = torch.cat([objective.token_losses([row], loop.reft) for row in rows])
+    texts = reuse.telling(objective.texts([*loop.rows, *measured]))
+    plain = torch.cat([objective.numbers([text], loop.reft) for text in texts])
     objective.reuse = reuse
     try:
-        found = objective.token_losses(rows, loop.reft)
+        found = objective.numbers(texts, loop.reft)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
         return False  # a model that is built in another way than those that this was made for
     finally:

@@ -16,6 +16,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from reft_engine import blocks
 from reft_engine.base_models import Base, bare_model
+from reft_engine.batching import Prompts
 from reft_engine.errors import ConfigError
 from reft_engine.head import ClassificationHead, pool
 from reft_engine.interventions import Dropout, Factors, Intervention, build
@@ -150,23 +151,30 @@ class ReftModel(nn.Module):
             raise ConfigError(f"There are {len(starts)} rows, but {len(lengths)} prompt lengths.", "prompt_lengths")
         if self.positions.marked and marked is None:
             raise ConfigError("The positions 'marked' need to be told which tokens are marked.", "marked")
-        places: tuple[list[tuple[int, int]], ...] = ([], [])
         for row in range(len(lengths)) if rows is None else rows:
             if not 0 <= lengths[row] <= sizes[row]:
                 raise ConfigError(f"Row {row} has {sizes[row]} tokens; its prompt cannot have {lengths[row]}.", "prompt_lengths")
-            found = prompt_positions(self.positions, lengths[row], marked[row] if marked else ())
+        prompts = Prompts(list(enumerate(starts)), lengths, marked or [()] * len(lengths), *real.shape)
+        return self.plan_of(prompts, rows, real.device)
+
+    def plan_of(self, prompts: Prompts, chosen: Sequence[int] | None, device: torch.device) -> EditPlan:
+        """Find the tokens to edit in prompts (the ``chosen`` ones, if not all) whose places in the batch are known."""
+        places: tuple[list[tuple[int, int]], ...] = ([], [])
+        for index in range(len(prompts.starts)) if chosen is None else chosen:
+            row, start = prompts.starts[index]
+            found = prompt_positions(self.positions, prompts.lengths[index], prompts.marked[index])
             for group, tokens in zip(places, found, strict=True):
-                group += [(row, starts[row] + token) for token in tokens]
+                group += [(row, start + token) for token in tokens]
         groups = places if self.config.groups == 2 else (places[0] + places[1],)
-        pairs = [torch.tensor(group, dtype=torch.int64, device=real.device).reshape(-1, 2).unbind(1) for group in groups]
+        pairs = [torch.tensor(group, dtype=torch.int64, device=device).reshape(-1, 2).unbind(1) for group in groups]
         return EditPlan(
             rows=tuple(row for row, _ in pairs),
             columns=tuple(column for _, column in pairs),
-            batch=real.shape[0],
-            width=real.shape[1],
-            begin=min((column for group in groups for _, column in group), default=real.shape[1]),
+            batch=prompts.batch,
+            width=prompts.width,
+            begin=min((column for group in groups for _, column in group), default=prompts.width),
             end=max((column + 1 for group in groups for _, column in group), default=0),
-            shifted=any(starts),
+            shifted=any(start for _, start in prompts.starts),
         )
 
     def _planned(

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from reft_engine import blocks
 from reft_engine.base_models import Base
-from reft_engine.batching import Batch, collate, in_batches, pad
+from reft_engine.batching import Batch, Prompts, collate, in_batches
 from reft_engine.data import Example, Preference
 from reft_engine.encoding import (
     EncodedExample,
@@ -61,16 +61,16 @@ class Objective(Generic[Row]):
         """What the loss of these rows is divided by."""
         return len(rows)
 
-    def answers(self, rows: Sequence[Row]) -> list[EncodedExample]:
-        """The prompts with answers that the rows are read as; none where nothing is written."""
-        return []
+    def texts(self, rows: Sequence[Row]) -> list[EncodedExample]:
+        """What is read of the rows: prompts, with answers where any are written."""
+        raise NotImplementedError
 
     def tokens(self, row: Row) -> int:
         """How many tokens of a row a step computes, as many times as it is read."""
         # Dropout draws pass by pass, so with it the passes must be the same whatever is reused.
-        known = self.reuse.first if self.reuse and not self.config.dropout else lambda side: 0
-        sides = self.answers([row])
-        return len(sides) * max(side.length - known(side) for side in sides) if sides else row.length
+        known = self.reuse.first if self.reuse and not self.config.dropout else lambda text: 0
+        texts = self.texts([row])
+        return len(texts) * max(text.length - known(text) for text in texts)
 
     def losses(self, parts: "Sequence[Part[Row]]") -> list[Tensor]:
         """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""
@@ -91,20 +91,21 @@ class Objective(Generic[Row]):
         return total / max(weight, 1)
 
     @torch.no_grad()
-    def token_losses(self, rows: Sequence[EncodedExample], reft: ReftModel) -> Tensor:
-        """Losses of the answers' tokens, (N,), under the edit as it stands."""
-        batch = self._collate(rows)
-        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(Part(self, (), reft, reft.factors()), len(rows))])))
+    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel) -> Tensor:
+        """What losses are made of, under the edit as it stands: numbers of each text, one text after another."""
+        batch = self._collate(texts)
+        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(Part(self, (), reft, reft.factors()), len(texts))])))
 
-    def _collate(self, rows: Sequence[EncodedExample]) -> Batch:
+    def _collate(self, texts: Sequence[EncodedExample]) -> Batch:
+        base = self.base
         if self.reuse:
-            return self.reuse.batch(rows)
-        return collate(rows, self.base.pad_id, self.base.device, apart=self.base.kind == "encoder_decoder")
+            return self.reuse.batch(texts)
+        return collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
 
     def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> list[Tensor]:
         """Of each row the losses of its answer's tokens."""
-        losses, owners = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
-        return list(losses.split(owners.bincount(minlength=len(batch.prompt_lengths)).tolist()))
+        losses = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
+        return list(losses.split(list(batch.counts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +118,16 @@ class Part(Generic[Row]):
     factors: Factors | None
     dropout: Dropout | None = None
 
-    def edits(self, mask: Tensor, lengths: Sequence[int], marked: Sequence[Sequence[int]], inside: range) -> dict[int, blocks.Edit]:
-        """The edits of its rows, which stand at ``inside`` in the batch."""
+    def edits(self, prompts: Prompts, inside: range, device: torch.device) -> dict[int, blocks.Edit]:
+        """The edits of its rows, which are those of ``inside`` among the prompts."""
         if self.factors is None:
             return {}
-        return self.reft.edits(self.reft.plan(mask, lengths, inside, marked), self.factors, dropout=self.dropout)
+        return self.reft.edits(self.reft.plan_of(prompts, inside, device), self.factors, dropout=self.dropout)
 
 
 def batch_edits(batch: Batch, parts: Iterable[tuple[Part[Any], int]]) -> dict[int, blocks.Edit]:
     """The edits of all parts, which have so many rows each in the batch."""
-    return combine([part.edits(batch.attention_mask, batch.prompt_lengths, batch.marked, inside) for part, inside in _placed(parts)])
+    return combine([part.edits(batch.prompts, inside, batch.device) for part, inside in _placed(parts)])
 
 
 def _placed(parts: Iterable[tuple[Part[Any], int]]) -> Iterator[tuple[Part[Any], range]]:
@@ -148,8 +149,8 @@ class NextToken(Objective[EncodedExample]):
         """Count answer tokens."""
         return sum(len(row.answer_ids) for row in rows)
 
-    def answers(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
-        """See `Objective.answers`."""
+    def texts(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
+        """See `Objective.texts`."""
         return list(rows)
 
     def losses(self, parts: Sequence[Part[EncodedExample]]) -> list[Tensor]:
@@ -183,15 +184,15 @@ class Preferring(Objective[EncodedPreference]):
     def prepare(self, rows: Sequence[EncodedPreference]) -> None:
         """Compute how much likelier the unedited base model finds each chosen answer."""
         for part in self.unprepared(rows):
-            self._reference |= zip(part, map(float, self._margins(self._collate(self.answers(part)), {})), strict=True)
+            self._reference |= zip(part, map(float, self._margins(self._collate(self.texts(part)), {})), strict=True)
 
-    def answers(self, rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
-        """See `Objective.answers`."""
+    def texts(self, rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
+        """See `Objective.texts`."""
         return [side for row in rows for side in (row.chosen, row.rejected)]
 
     def losses(self, parts: Sequence[Part[EncodedPreference]]) -> list[Tensor]:
         """See `Objective.losses`; the unedited base model's is log 2 a pair."""
-        batch = self._collate([side for part in parts for side in self.answers(part.rows)])
+        batch = self._collate([side for part in parts for side in self.texts(part.rows)])
         margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows)) for part in parts]))
         placed = _placed((part, len(part.rows)) for part in parts)
         return [_preference(part, margins[inside.start : inside.stop]) for part, inside in placed]
@@ -201,7 +202,7 @@ class Preferring(Objective[EncodedPreference]):
         return self._reference[row]
 
     def _margins(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> Tensor:
-        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `answers`, twice the pairs."""
+        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `texts`, twice the pairs."""
         # Adding the losses up in place would follow no fixed order on a GPU.
         sums = torch.stack([losses.sum() for losses in self._answer_losses(batch, edits)])
         return sums[1::2] - sums[::2]
@@ -221,35 +222,44 @@ class Labelling(Objective[EncodedLabel]):
         """See `encoding.encode_label`."""
         return encode_label(self.base, example, self.settings.max_length, self.config)
 
+    def texts(self, rows: Sequence[EncodedLabel]) -> list[EncodedExample]:
+        """See `Objective.texts`."""
+        return [text_of(row.prompt, row.line) for row in rows]
+
     def losses(self, parts: Sequence[Part[EncodedLabel]]) -> list[Tensor]:
         """See `Objective.losses`; unedited, the head reads the base model's own hidden states."""
         found = []
-        for part, logits in zip(parts, self.logits(parts, [[row.prompt for row in part.rows] for part in parts]), strict=True):
+        for part, logits in zip(parts, self.logits(parts, [self.texts(part.rows) for part in parts]), strict=True):
             wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
             found.append(F.cross_entropy(logits, wanted, reduction="sum"))
         return found
 
-    def logits(self, parts: Sequence[Part[Any]], prompts: Sequence[Sequence[EncodedPrompt]]) -> list[Tensor]:
-        """Of each part the logits (B, C) of its prompts, float32."""
-        flat = [prompt for each in prompts for prompt in each]
-        inputs = _label_inputs(self.base, flat)
-        lengths, marked = [len(prompt.ids) for prompt in flat], [prompt.marked for prompt in flat]
-        placed = list(_placed(zip(parts, map(len, prompts), strict=True)))
-        mask = inputs["attention_mask"]
-        edits = combine([part.edits(mask, lengths, marked, inside) for part, inside in placed])
-        with blocks.editing(edits, checkpointed=self.settings.gradient_checkpointing):
-            hidden = blocks.last_hidden(self.base.model, inputs)
-        return [part.reft.classes(hidden[inside.start : inside.stop], mask[inside.start : inside.stop]) for part, inside in placed]
+    def logits(self, parts: Sequence[Part[Any]], texts: Sequence[Sequence[EncodedExample]]) -> list[Tensor]:
+        """Of each part the logits (B, C) of its texts, float32."""
+        batch = self._collate([text for each in texts for text in each])
+        sizes = list(zip(parts, map(len, texts), strict=True))
+        with blocks.editing(
+            batch_edits(batch, sizes), checkpointed=self.settings.gradient_checkpointing, start=batch.start, within=batch.within
+        ):
+            hidden = blocks.last_hidden(self.base.model, batch.inputs)
+        found = [hidden[row, begin:end] for row, begin, end in batch.rows]
+        return [_classes(part.reft, found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
+
+    @torch.no_grad()
+    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel) -> Tensor:
+        """See `Objective.numbers`; here the logits."""
+        return self.logits([Part(self, (), reft, reft.factors())], [texts])[0]
 
 
-def _label_inputs(base: Base, prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
-    ids, mask = pad([prompt.ids for prompt in prompts], base.pad_id, base.device)
-    inputs = {"input_ids": ids, "attention_mask": mask}
-    if any(prompt.second for prompt in prompts) and "token_type_ids" in base.tokenizer.model_input_names:
-        columns = torch.arange(ids.shape[1], device=ids.device)
-        seconds = torch.tensor([prompt.second or ids.shape[1] for prompt in prompts], device=ids.device)
-        inputs["token_type_ids"] = (columns >= seconds.unsqueeze(1)).to(torch.int64) * mask
-    return inputs
+def _classes(reft: ReftModel, hidden: Sequence[Tensor]) -> Tensor:
+    """What the head reads in the last hidden states (T, D) of each text."""
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(each), device=each.device) for each in hidden], batch_first=True)
+    return reft.classes(torch.nn.utils.rnn.pad_sequence(list(hidden), batch_first=True), mask)
+
+
+def text_of(prompt: EncodedPrompt, line: int = 0) -> EncodedExample:
+    """A text without an answer."""
+    return EncodedExample(prompt.ids, (), line, marked=prompt.marked, second=prompt.second)
 
 
 def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:

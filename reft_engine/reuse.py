@@ -7,12 +7,16 @@ gradients, and a step costs the edited rest of the prompt and the answer alone.
 Rows are computed in groups that never change, so that what is kept does not depend on when it was computed: a run that was
 cut off and goes on computes the very same numbers. What exceeds the budget is computed anew in each step.
 
-Legend: B rows, P tokens before the first edited one (padded on the left), S tokens from it on (padded on the right), D hidden
-size, U blocks whose keys and values are kept, H key-value heads, E their width.
+Whatever is kept, rows are read one behind another without padding (see `packing`), or as a batch of rows: then what is kept
+before the first edited token is padded on the left, and the rest of the rows on the right.
+
+Legend: B rows, P tokens before the first edited one, S tokens from it on, D hidden size, U blocks whose keys and values are
+kept, H key-value heads, E their width.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -21,8 +25,9 @@ from transformers.cache_utils import DynamicCache
 
 from reft_engine import blocks
 from reft_engine.base_models import Base
-from reft_engine.batching import Batch, pad
+from reft_engine.batching import Batch, Prompts, collate, count_of, pad, targets_of, types_of
 from reft_engine.encoding import EncodedExample
+from reft_engine.packing import Packed
 from reft_engine.positions import PositionSpec, prompt_positions
 from reft_engine.prefix import cache_of
 from reft_engine.reuse_store import Budget, Place, Store
@@ -47,13 +52,35 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which kinds of reuse a run makes, and which share of a step's work they save."""
+    """What a run leaves out, and which share of a step's work that saves.
+
+    Args:
+        reach: where edits begin.
+        depth: keeps what the blocks below them give.
+        time: keeps keys and values before them.
+        kept: share that both save of a step without padding.
+        packed: reads rows without padding.
+        padding: share of a step that is padding otherwise.
+        again: whether rows come again, so that anything can be kept.
+    """
 
     reach: Reach
-    depth: bool
-    time: bool
-    share: float
+    depth: bool = False
+    time: bool = False
+    kept: float = 0.0
+    packed: bool = False
+    padding: float = 0.0
     again: bool = True
+
+    @property
+    def share(self) -> float:
+        """Share of a step's work that is left out."""
+        return 1 - (1 - self.kept) * (1 - self.padding * self.packed)
+
+    @property
+    def worth(self) -> bool:
+        """Whether it is worth speaking of."""
+        return self.share >= _WORTH
 
     @property
     def sentence(self) -> str:
@@ -61,16 +88,20 @@ class Plan:
         before = ["the part of each prompt before the first edited token"] if self.time else []
         below = [f"layers 0 to {self.reach.layer}" if self.reach.layer else "layer 0"] if self.depth else []
         share, parts = f"{min(self.share, 0.99):.0%}", " and ".join([*before, *below])
+        padding = "no padding is computed" if self.packed and self.padding >= _WORTH else ""
+        if not parts:
+            return f"Leaves out {share} of each step, with the same result: {padding or 'nothing'}."
+        too = padding and f", and {padding}"
         if not self.again:
-            return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}."
+            return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}{too}."
         frozen = f"{parts} {'are' if self.reach.layer or len([*before, *below]) > 1 else 'is'} frozen and computed once"
-        return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}."
+        return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}{too}."
 
 
 def plan_reuse(
     reach: Reach, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
-) -> Plan | None:
-    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed; None if nothing is.
+) -> Plan:
+    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed.
 
     Without ``again`` the rows come once only, so that nothing can be kept; but what needs no gradient is still read without.
     """
@@ -81,14 +112,15 @@ def plan_reuse(
 
     if not again:
         share = 1 - (count * tokens + learned * behind) / plain
-        return Plan(reach, False, True, share, again=False) if time and share >= _WORTH else None
+        late = time and share >= _WORTH
+        return Plan(reach, time=late, kept=share * late, again=False)
 
     def saved(deep: bool, late: bool) -> float:
         return 1 - (2 * learned if deep else count + learned) * (behind if late else tokens) / plain
 
     late = time and saved(False, True) >= _WORTH
     deep = depth and 1 - (1 - saved(True, late)) / (1 - saved(False, late)) >= _WORTH
-    return Plan(reach, deep, late, saved(deep, late)) if deep or late else None
+    return Plan(reach, deep, late, saved(deep, late))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +144,147 @@ class Reuse:
 
     def expect(self, groups: Iterable[Sequence[EncodedExample]]) -> None:
         """Name rows that will come again, in the groups that they are to be computed in, until the budget is used up."""
+        if not (self.plan.depth or self.plan.time):
+            return
         for group in groups:
             fresh = tuple(dict.fromkeys(row for row in group if row not in self._groups))
             if fresh and (place := self._store.reserve(sum(map(self._size, fresh)))):
                 self._groups |= dict.fromkeys(fresh, (place, fresh))
 
     def batch(self, rows: Sequence[EncodedExample]) -> Batch:
-        """The rows as a batch of what is computed in a step, the rest in ``more``."""
+        """The rows as a batch of what is computed in a step, behind what is kept."""
         for row in rows:
             if row in self._groups and row not in self._kept:
                 self._keep(*self._groups[row])
         alone = [row for row in dict.fromkeys(rows) if row not in self._kept]
         fresh = dict(zip(alone, self._compute(alone), strict=True)) if alone else {}
-        return self._joined(rows, [fresh[row] if row in fresh else self._kept[row] for row in rows])
+        return self._join(rows, [fresh[row] if row in fresh else self._kept[row] for row in rows])
 
     def telling(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
-        """The rows that show best whether all is the same with reuse: the longest, and those whose first edits are farthest apart."""
+        """The rows that show best whether all is the same so: the longest, and the one whose first edit is farthest from its own."""
+        longest = max(rows, key=lambda row: row.length)
+        other = max(rows, key=lambda row: (abs(self.first(row) - self.first(longest)), row != longest))
+        return [longest, other]
+
+    def first(self, row: EncodedExample) -> int:
+        """The first edited token of a row; at the latest the prompt's last token, which the answer is predicted from."""
+        length = len(row.prompt_ids)
+        found = [prompt_positions(spec, length, row.marked) for spec in self.positions]
+        return min([max(length - 1, 0), *(token for groups in found for tokens in groups for token in tokens)])
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run leaves out, and which share of a step's work that saves.
+
+    Args:
+        reach: where edits begin.
+        depth: keeps what the blocks below them give.
+        time: keeps keys and values before them.
+        kept: share that both save of a step without padding.
+        packed: reads rows without padding.
+        padding: share of a step that is padding otherwise.
+        again: whether rows come again, so that anything can be kept.
+    """
+
+    reach: Reach
+    depth: bool = False
+    time: bool = False
+    kept: float = 0.0
+    packed: bool = False
+    padding: float = 0.0
+    again: bool = True
+
+    @property
+    def share(self) -> float:
+        """Share of a step's work that is left out."""
+        return 1 - (1 - self.kept) * (1 - self.padding * self.packed)
+
+    @property
+    def worth(self) -> bool:
+        """Whether it is worth speaking of."""
+        return self.share >= _WORTH
+
+    @property
+    def sentence(self) -> str:
+        """The plan in words."""
+        before = ["the part of each prompt before the first edited token"] if self.time else []
+        below = [f"layers 0 to {self.reach.layer}" if self.reach.layer else "layer 0"] if self.depth else []
+        share, parts = f"{min(self.share, 0.99):.0%}", " and ".join([*before, *below])
+        padding = "no padding is computed" if self.packed and self.padding >= _WORTH else ""
+        if not parts:
+            return f"Leaves out {share} of each step, with the same result: {padding or 'nothing'}."
+        too = padding and f", and {padding}"
+        if not self.again:
+            return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}{too}."
+        frozen = f"{parts} {'are' if self.reach.layer or len([*before, *below]) > 1 else 'is'} frozen and computed once"
+        return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}{too}."
+
+
+def plan_reuse(
+    reach: Reach, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
+) -> Plan:
+    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed.
+
+    Without ``again`` the rows come once only, so that nothing can be kept; but what needs no gradient is still read without.
+    """
+    tokens = sum(row.length for row in rows)
+    behind = tokens - sum(map(reach.first, rows))
+    learned = count - 1 - reach.layer  # blocks that gradients go through
+    plain = (count + learned) * tokens
+
+    if not again:
+        share = 1 - (count * tokens + learned * behind) / plain
+        late = time and share >= _WORTH
+        return Plan(reach, time=late, kept=share * late, again=False)
+
+    def saved(deep: bool, late: bool) -> float:
+        return 1 - (2 * learned if deep else count + learned) * (behind if late else tokens) / plain
+
+    late = time and saved(False, True) >= _WORTH
+    deep = depth and 1 - (1 - saved(True, late)) / (1 - saved(False, late)) >= _WORTH
+    return Plan(reach, deep, late, saved(deep, late))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Of one row: ``hidden`` (S, D) behind the lowest edited block, ``cache`` (U, 2, H, P, E): keys and values before them."""
+
+    hidden: Tensor | None
+    cache: Tensor | None
+
+
+class Reuse:
+    """Gives batches that begin where the first edit acts."""
+
+    def __init__(self, base: Base, plan: Plan, budget: Budget) -> None:
+        self.plan = plan
+        self._base, self._store = base, Store(budget)
+        self._count = base.layers
+        self._outputs: int | None = None
+        self._groups: dict[EncodedExample, tuple[Place, tuple[EncodedExample, ...]]] = {}
+        self._kept: dict[EncodedExample, _Known] = {}
+
+    def expect(self, groups: Iterable[Sequence[EncodedExample]]) -> None:
+        """Name rows that will come again, in the groups that they are to be computed in, until the budget is used up."""
+        if not (self.plan.depth or self.plan.time):
+            return
+        for group in groups:
+            fresh = tuple(dict.fromkeys(row for row in group if row not in self._groups))
+            if fresh and (place := self._store.reserve(sum(map(self._size, fresh)))):
+                self._groups |= dict.fromkeys(fresh, (place, fresh))
+
+    def batch(self, rows: Sequence[EncodedExample]) -> Batch:
+        """The rows as a batch of what is computed in a step, behind what is kept."""
+        for row in rows:
+            if row in self._groups and row not in self._kept:
+                self._keep(*self._groups[row])
+        alone = [row for row in dict.fromkeys(rows) if row not in self._kept]
+        fresh = dict(zip(alone, self._compute(alone), strict=True)) if alone else {}
+        return self._join(rows, [fresh[row] if row in fresh else self._kept[row] for row in rows])
+
+    def telling(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
+        """The rows that show best whether all is the same so: the longest, and those whose first edits are farthest apart."""
         extremes = (max(rows, key=lambda row: row.length), min(rows, key=self.first), max(rows, key=self.first))
         return list(dict.fromkeys(extremes))
 
@@ -162,15 +319,15 @@ class Reuse:
         caches = dict.fromkeys(rows, None) | self._caches([row for row in rows if self.first(row)])
         if not self.plan.depth:
             return [_Known(None, caches[row]) for row in rows]
-        batch = self._joined(rows, [_Known(None, caches[row]) for row in rows])
+        batch = self._join(rows, [_Known(None, caches[row]) for row in rows])
         layer = self.plan.reach.layer
-        call = self._run(batch.input_ids, batch.attention_mask, batch.more, layer)
+        call = self._run(batch, layer)
         assert call.reached is not None
         self._outputs = call.reached.outputs
         found = []
-        for index, row in enumerate(rows):
+        for row, (index, begin, end) in zip(rows, batch.rows, strict=True):
             cache = caches[row]
-            hidden = call.reached.hidden[index, : row.length - self.first(row)].clone()
+            hidden = call.reached.hidden[index, begin:end].clone()
             found.append(_Known(hidden, None if cache is None else cache[layer + 1 :].clone()))
         return found
 
@@ -178,60 +335,111 @@ class Reuse:
         """Keys and values (blocks, 2, H, P, E) of the rows' tokens before the first edited one."""
         if not rows:
             return {}
-        base = self._base
-        ids, mask = pad([row.prompt_ids[: self.first(row)] for row in rows], base.pad_id, base.device, left=True)
+        early = [replace(row, prompt_ids=row.prompt_ids[: self.first(row)], answer_ids=(), marked=()) for row in rows]
+        batch = self._packed(early, [0] * len(early), []) if self._packs(early) else self._padded_left(early)
         cache = DynamicCache()
-        places = {"position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0)} if blocks.takes(base.model, "position_ids") else {}
-        self._run(ids, mask, {"past_key_values": cache, "use_cache": True, **places})
+        self._run(replace(batch, inputs={**batch.inputs, "past_key_values": cache, "use_cache": True}))
         stacked = torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers])
-        return {row: stacked[:, :, index, :, ids.shape[1] - self.first(row) :].clone() for index, row in enumerate(rows)}
+        return {row: stacked[:, :, index, :, begin:end].clone() for row, (index, begin, end) in zip(rows, batch.rows, strict=True)}
 
-    def _run(self, ids: Tensor, mask: Tensor, more: dict[str, Any], end: int | None = None) -> blocks.Call:
+    def _run(self, batch: Batch, end: int | None = None) -> blocks.Call:
         """A pass without edits and without logits."""
-        none = torch.empty(0, dtype=torch.int64, device=ids.device)
-        with blocks.editing({}, none, ids.shape, end=end) as call:
-            self._base.model(input_ids=ids, attention_mask=mask, **more)
+        with blocks.editing({}, end=end, within=batch.within) as call:
+            blocks.last_hidden(self._base.model, batch.inputs)
         return call
 
-    def _joined(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Batch:
-        device, pad_id = self._base.device, self._base.pad_id
+    def _join(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Batch:
+        """The rows from their first computed token on, behind what is known of them."""
         firsts = [self.first(row) for row in rows]
-        before = max(firsts)
-        ids, real = pad([(*row.prompt_ids, *row.answer_ids)[first:] for row, first in zip(rows, firsts, strict=True)], pad_id, device)
-        labels = [(*[-100] * (len(row.prompt_ids) - first), *row.answer_ids) for row, first in zip(rows, firsts, strict=True)]
-        more: dict[str, Any] = {}
-        mask = real
-        if before:
-            start = torch.tensor(firsts, device=device).unsqueeze(1)
-            mask = torch.cat([torch.arange(before, device=device) >= before - start, real.bool()], dim=1).to(torch.int64)
-            more = {"past_key_values": self._cache(known, firsts, before), "use_cache": True}
-            if blocks.takes(self._base.model, "position_ids"):
-                more["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0)
-        hidden = _padded([each.hidden for each in known if each.hidden is not None], ids.shape[1], device)
+        packs = self._packs(rows)
+        batch = (self._packed if packs else self._padded)(rows, firsts, [each.cache for each in known])
+        parts = [each.hidden for each in known if each.hidden is not None]
+        if not parts:
+            return batch
+        hidden = torch.cat(parts).unsqueeze(0) if packs else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
+        return replace(batch, start=blocks.Reached(self.plan.reach.layer, hidden, self._outputs))
+
+    def _packs(self, rows: Sequence[EncodedExample]) -> bool:
+        # Of one token alone transformers regroups the heads.
+        return self.plan.packed and sum(row.length - self.first(row) for row in rows) > 1
+
+    def _packed(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
+        """The rows one behind another."""
+        device = self._base.device
+        lengths = [row.length - first for row, first in zip(rows, firsts, strict=True)]
+        begins = list(accumulate(lengths, initial=0))
+        begin_at = blocks.first_position(self._base.model)
+        places = [begin_at + place for row, first in zip(rows, firsts, strict=True) for place in range(first, row.length)]
+        targets = [targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
+        inputs = {
+            "input_ids": _row([token for row, first in zip(rows, firsts, strict=True) for token in row.ids[first:]], device),
+            # Of this shape it is taken as it is; what rows see of each other is decided by `packing`.
+            "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
+            "position_ids": _row(places, device),
+        }
+        if self._base.reads_types and any(row.second for row in rows):
+            inputs["token_type_ids"] = _row([kind for row in rows for kind in types_of(row)], device)
+        starts = [(0, begin - first) for begin, first in zip(begins, firsts, strict=False)]
         return Batch(
-            ids, mask, pad(labels, -100, device)[0], [len(row.prompt_ids) for row in rows], [row.marked for row in rows], more,
-            None if hidden is None else blocks.Reached(self.plan.reach.layer, hidden, self._outputs),
+            inputs, _row([target for each in targets for target in each], device), [count_of(each) for each in targets],
+            Prompts(starts, [len(row.prompt_ids) for row in rows], [row.marked for row in rows], 1, begins[-1]),
+            [(0, begin, begin + length) for begin, length in zip(begins, lengths, strict=False)],
+            within=Packed(lengths, self._base.kind == "decoder", caches, self._count - _blocks_of(caches)),
         )  # fmt: skip
 
-    def _cache(self, known: Sequence[_Known], firsts: Sequence[int], before: int) -> DynamicCache:
+    def _padded(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
+        """The rows as those of a batch, behind a cache if there is anything before them."""
+        base, before = self._base, max(firsts)
+        if not before:
+            return collate(rows, base.pad_id, base.device, types=base.reads_types)
+        ids, real = pad([row.ids[first:] for row, first in zip(rows, firsts, strict=True)], base.pad_id, base.device)
+        targets = [targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
+        start = torch.tensor(firsts, device=base.device).unsqueeze(1)
+        early = torch.arange(before, device=base.device) >= before - start
+        inputs: dict[str, Any] = {
+            "input_ids": ids, "attention_mask": torch.cat([early, real.bool()], dim=1).to(torch.int64),
+            "past_key_values": self._cache(caches, firsts, before), "use_cache": True,
+        }  # fmt: skip
+        if blocks.takes(base.model, "position_ids"):
+            inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
+        prompts = Prompts(
+            [(index, before - first) for index, first in enumerate(firsts)], [len(row.prompt_ids) for row in rows],
+            [row.marked for row in rows], len(rows), before + ids.shape[1],
+        )  # fmt: skip
+        spans = [(index, 0, row.length - first) for index, (row, first) in enumerate(zip(rows, firsts, strict=True))]
+        return Batch(inputs, pad(targets, -100, base.device)[0], [count_of(each) for each in targets], prompts, spans)
+
+    def _padded_left(self, rows: Sequence[EncodedExample]) -> Batch:
+        """The rows as those of a batch, which end together."""
+        base = self._base
+        ids, mask = pad([row.ids for row in rows], base.pad_id, base.device, left=True)
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if blocks.takes(base.model, "position_ids"):
+            inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
+        width = ids.shape[1]
+        return Batch(
+            inputs, torch.full_like(ids, -100), [0] * len(rows), Prompts((), (), (), *ids.shape),
+            [(index, width - row.length, width) for index, row in enumerate(rows)],
+        )  # fmt: skip
+
+    def _cache(self, caches: Sequence[Tensor | None], firsts: Sequence[int], before: int) -> DynamicCache:
         """A cache of ``before`` columns, whose layers that are skipped say how long they are and hold nothing."""
-        some = next(each.cache for each in known if each.cache is not None)
+        some = next(cache for cache in caches if cache is not None)
         upper, _, heads, _, width = some.shape
-        filled = torch.empty(upper, 2, len(known), heads, before, width, dtype=some.dtype, device=self._base.device)
-        for index, (each, first) in enumerate(zip(known, firsts, strict=True)):
+        filled = torch.empty(upper, 2, len(caches), heads, before, width, dtype=some.dtype, device=self._base.device)
+        for index, (cache, first) in enumerate(zip(caches, firsts, strict=True)):
             filled[:, :, index, :, : before - first] = 0
-            if each.cache is not None:
-                filled[:, :, index, :, before - first :] = each.cache
-        nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(known), 1, before, 1)
+            if cache is not None:
+                filled[:, :, index, :, before - first :] = cache
+        nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(caches), 1, before, 1)
         skipped = self._count - upper
         return cache_of([(nothing, nothing)] * skipped + [(keys, values) for keys, values in filled])
 
 
-def _padded(values: Sequence[Tensor], length: int, device: torch.device) -> Tensor | None:
-    """Hidden states (B, S, D), filled up behind with zeros."""
-    if not values:
-        return None
-    filled = torch.zeros(len(values), length, values[0].shape[-1], dtype=values[0].dtype, device=device)
-    for index, value in enumerate(values):
-        filled[index, : len(value)] = value
-    return filled
+def _blocks_of(caches: Sequence[Tensor | None]) -> int:
+    return next((len(cache) for cache in caches if cache is not None), 0)
+
+
+def _row(numbers: Sequence[int], device: torch.device) -> Tensor:
+    """Numbers as the one row of a batch, (1, N)."""
+    return torch.tensor([numbers], dtype=torch.int64).to(device)

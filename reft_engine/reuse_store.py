@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 Place = Literal["memory", "disk"]
+_ALIGNED = 64
+"""Bytes of which torch's tensors begin at a multiple."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ class Store:
         """The tensors, of one dtype, where they are to lie. Raises OSError when the disk is full."""
         if place == "memory":
             return list(tensors)
-        flat = _mapped(sum(tensor.numel() for tensor in tensors), tensors[0].dtype, self._budget.folder)
-        parts = flat.split([tensor.numel() for tensor in tensors])
-        return [part.view(tensor.shape).copy_(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+        # Products round differently where numbers lie otherwise, so each tensor begins where one in memory would.
+        unit = _ALIGNED // tensors[0].itemsize
+        sizes = [-(-tensor.numel() // unit) * unit for tensor in tensors]
+        parts = _mapped(sum(sizes), tensors[0].dtype, self._budget.folder).split(sizes)
+        return [part[: tensor.numel()].view(tensor.shape).copy_(tensor) for part, tensor in zip(parts, tensors, strict=True)]
 
 
 def _mapped(count: int, dtype: torch.dtype, folder: Path | None) -> Tensor:

@@ -98,13 +98,14 @@ def watched(model):
     """Notes what the model computes; ``next()`` of what it gives begins a new stretch."""
     seen = [Seen()]
 
-    def passed(_module, _args, kwargs):
-        (seen[-1].learning if torch.is_grad_enabled() else seen[-1].reading).append(tuple(kwargs["input_ids"].shape))
+    def passed(_module, args, kwargs):
+        ids = args[0] if args else kwargs["input_ids"]
+        (seen[-1].learning if torch.is_grad_enabled() else seen[-1].reading).append(tuple(ids.shape))
 
     def worked(layer):
         return lambda *_: seen[-1].blocks[torch.is_grad_enabled()].add(layer)
 
-    handles = [model.register_forward_pre_hook(passed, with_kwargs=True)]
+    handles = [blocks.trunk(model).register_forward_pre_hook(passed, with_kwargs=True)]
     for layer, block in enumerate(blocks.find_blocks(model)):
         handles.append(next(block.children()).register_forward_hook(worked(layer)))
     try:

@@ -27,6 +27,10 @@ def make_rows(lengths):
     return [EncodedExample(draw(prompt), draw(answer), line) for line, (prompt, answer) in enumerate(lengths, 1)]
 
 
+def edits_of(reft, batch):
+    return reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors())
+
+
 @pytest.fixture(scope="module")
 def rows():
     return make_rows([(9, 3), (4, 6), (1, 1), (12, 2), (2, 5)])
@@ -37,13 +41,17 @@ def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
     batch = collate(rows, pad, CPU)
     for index, row in enumerate(rows):
         prompt, end = len(row.prompt_ids), len(row.prompt_ids) + len(row.answer_ids)
-        assert tuple(batch.input_ids[index, :end].tolist()) == row.prompt_ids + row.answer_ids
-        assert batch.attention_mask[index].tolist() == [1] * end + [0] * (batch.input_ids.shape[1] - end)
-        assert tuple(batch.labels[index, prompt:end].tolist()) == row.answer_ids
-        assert (batch.labels[index, :prompt] == -100).all()
-        assert (batch.labels[index, end:] == -100).all()
-        assert (batch.input_ids[index, end:] == pad).all()
-    assert batch.prompt_lengths == [len(row.prompt_ids) for row in rows]
+        ids, mask = batch.inputs["input_ids"], batch.inputs["attention_mask"]
+        assert tuple(ids[index, :end].tolist()) == row.ids == row.prompt_ids + row.answer_ids
+        assert mask[index].tolist() == [1] * end + [0] * (ids.shape[1] - end)
+        assert tuple(batch.targets[index, prompt - 1 : end - 1].tolist()) == row.answer_ids
+        assert (batch.targets[index, : prompt - 1] == -100).all()
+        assert (batch.targets[index, end - 1 :] == -100).all()
+        assert (ids[index, end:] == pad).all()
+        assert batch.rows[index] == (index, 0, end)
+    assert batch.prompts.lengths == [len(row.prompt_ids) for row in rows]
+    assert batch.counts == [len(row.answer_ids) for row in rows]
+    assert batch.shape == batch.targets.shape
 
 
 @given(st.lists(a_row, min_size=1, max_size=50), st.integers(1, 7), st.integers(0, 5), st.integers(0, 3))
@@ -93,11 +101,11 @@ def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows,
     base = replace(tiny, model=model)
     reft = strong(model, positions="f2+l2", tied=False) if edited else None
     batch = collate(rows, 0, CPU)
-    edits = reft.edits(reft.plan(batch.attention_mask, batch.prompt_lengths), reft.factors()) if reft else {}
+    edits = edits_of(reft, batch) if reft else {}
     with torch.no_grad():
-        losses, owners = answer_losses(base, batch, edits)
+        losses = answer_losses(base, batch, edits)
     expected = [naive_losses(model, reft, row) for row in rows]
-    assert owners.tolist() == [index for index, part in enumerate(expected) for _ in part]
+    assert batch.counts == [len(part) for part in expected]
     assert (losses - torch.tensor([value for part in expected for value in part])).abs().max() < 1e-4
     mean = sum(value for part in expected for value in part) / sum(len(part) for part in expected)
     assert mean_loss(base, reft, rows) == pytest.approx(mean, abs=1e-4)
@@ -106,13 +114,12 @@ def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows,
 def test_the_loss_and_its_gradient_equal_those_of_the_full_logits(tiny, strong, rows):
     reft = ReftModel(tiny.model, ReftConfig(rank=2, positions="all")).train()
     batch = collate(rows, 0, CPU)
-    edits = reft.edits(reft.plan(batch.attention_mask, batch.prompt_lengths), reft.factors())
-    ours = answer_losses(tiny, batch, edits)[0].mean()
+    ours = answer_losses(tiny, batch, edits_of(reft, batch)).mean()
     ours.backward()
     gradients = [parameter.grad.clone() for parameter in reft.parameters()]
     reft.zero_grad()
-    logits = reft(batch.input_ids, batch.attention_mask, batch.prompt_lengths).logits
-    full = F.cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=-100)
+    logits = reft(**batch.inputs, prompt_lengths=batch.prompts.lengths).logits
+    full = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-100)
     full.backward()
     assert ours.item() == pytest.approx(full.item(), abs=1e-5)
     for parameter, gradient in zip(reft.parameters(), gradients, strict=True):
@@ -122,9 +129,9 @@ def test_the_loss_and_its_gradient_equal_those_of_the_full_logits(tiny, strong, 
 def test_padding_adds_nothing_to_a_loss(tiny, rows):
     short = rows[2]
     with torch.no_grad():
-        alone = answer_losses(tiny, collate([short], 0, CPU), {})[0]
-        padded, owners = answer_losses(tiny, collate([short, rows[3]], 0, CPU), {})
-    assert (padded[owners == 0] - alone).abs().max() < 1e-5
+        alone = answer_losses(tiny, collate([short], 0, CPU), {})
+        padded = answer_losses(tiny, collate([short, rows[3]], 0, CPU), {})
+    assert (padded[: len(alone)] - alone).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_families_that_scale_or_cap_their_logits_get_their_own_loss(tiny, rows, 
     model = getattr(transformers, f"{kind}ForCausalLM")(config).eval()
     batch = collate(rows, 0, CPU)
     with torch.no_grad():
-        losses = answer_losses(replace(tiny, model=model), batch, {})[0]
+        losses = answer_losses(replace(tiny, model=model), batch, {})
     expected = [value for row in rows for value in naive_losses(model, None, row)]
     assert (losses - torch.tensor(expected)).abs().max() < 1e-4
 
@@ -155,7 +162,7 @@ def test_a_family_whose_prefix_only_its_checkpoints_have_gets_its_loss(tiny, row
     monkeypatch.setattr(type(llama), "base_model_prefix", "language_model")
     batch = collate(rows, 0, CPU)
     with torch.no_grad():
-        losses = answer_losses(replace(tiny, model=llama), batch, {})[0]
+        losses = answer_losses(replace(tiny, model=llama), batch, {})
     expected = [value for row in rows for value in naive_losses(llama, None, row)]
     assert (losses - torch.tensor(expected)).abs().max() < 1e-4
 
@@ -163,7 +170,7 @@ def test_a_family_whose_prefix_only_its_checkpoints_have_gets_its_loss(tiny, row
 @pytest.mark.parametrize("name", ["t5", "bart"])
 def test_a_decoder_of_its_own_reads_the_answer_as_the_models_own_method_moves_it(name):
     model = families.build(name)
-    labels = collate(make_rows([(3, 4), (2, 1), (1, 6)]), 0, CPU, apart=True).labels
+    labels = collate(make_rows([(3, 4), (2, 1), (1, 6)]), 0, CPU, apart=True).targets
     assert (labels == -100).any()
     moved = answer_inputs(model, labels)
     assert torch.equal(moved, model.prepare_decoder_input_ids_from_labels(labels))
@@ -208,8 +215,7 @@ def test_a_head_that_is_no_linear_layer_or_called_in_another_shape_is_left_alone
     reft = ReftModel(model, ReftConfig(rank=2))
     batch = collate(make_rows([(4, 3), (2, 5)]), 0, CPU, apart=True)
     with torch.no_grad():
-        losses = answer_losses(replace(tiny, model=model), batch, reft.edits(reft.plan(batch.attention_mask, [4, 2]), reft.factors()))[0]
-        moved = answer_inputs(model, batch.labels)
-        full = reft(batch.input_ids, batch.attention_mask, decoder_input_ids=moved, use_cache=False).logits
-    expected = F.cross_entropy(full.flatten(0, 1), batch.labels.flatten(), reduction="none")[batch.labels.flatten() != -100]
+        losses = answer_losses(replace(tiny, model=model), batch, edits_of(reft, batch))
+        full = reft(**batch.inputs, decoder_input_ids=answer_inputs(model, batch.targets), use_cache=False).logits
+    expected = F.cross_entropy(full.flatten(0, 1), batch.targets.flatten(), reduction="none")[batch.targets.flatten() != -100]
     assert (losses - expected).abs().max() < 1e-5

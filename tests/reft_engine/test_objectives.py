@@ -324,7 +324,7 @@ def test_the_reference_is_computed_once_before_the_first_step(bases):
     base, passes, at_start = bases["llama"], [], []
     handle = base.model.register_forward_hook(lambda _module, _args, output: passes.append(output.logits.requires_grad))
     try:
-        result = train(base, PAIRS, EDIT, settled(epochs=3, reuse="none"), on_ready=lambda _: at_start.extend(passes))
+        result = train(base, PAIRS, EDIT, settled(epochs=3, reuse="none", packing=False), on_ready=lambda _: at_start.extend(passes))
     finally:
         handle.remove()
     assert at_start == [False]

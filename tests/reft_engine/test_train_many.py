@@ -98,13 +98,13 @@ def test_so_it_is_on_other_families(starter, name):
 
 
 def test_a_step_of_all_runs_is_one_pass_and_what_is_kept_is_shared(llama):
-    runs = [(ReftConfig(rank=2, positions="l1", layers=[1, 2]), settled(learning_rate=rate)) for rate in (0.01, 0.02, 0.03)]
+    runs = [(ReftConfig(rank=2, positions="l1", layers=[1, 2]), settled(learning_rate=rate, packing=False)) for rate in (0.01, 0.02, 0.03)]
     with watched(llama.model) as seen:
         found = together(llama, TALK, runs)
     assert len(seen[0].learning) == STEPS
     assert {rows for rows, _ in seen[0].learning} == {len(runs) * 4}
     assert seen[0].blocks[True] == {2}
-    proof = 3
+    proof = 2
     assert len(seen[0].reading) <= 2 * STEPS // 2 + 2 * proof
     assert all(run.share > 0 for run in found)
 

@@ -281,8 +281,8 @@ def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examp
     batch = collate(rows, 0, tiny.device)
     for _ in range(3):
         optimizer.zero_grad()
-        edits = loaded.edits(loaded.plan(batch.attention_mask, batch.prompt_lengths), loaded.factors())
-        answer_losses(tiny, batch, edits)[0].mean().backward()
+        edits = loaded.edits(loaded.plan_of(batch.prompts, None, batch.device), loaded.factors())
+        answer_losses(tiny, batch, edits).mean().backward()
         optimizer.step()
         assert worst(loaded.intervention.projection()) < 1e-5
 
