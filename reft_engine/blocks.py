@@ -254,7 +254,8 @@ def attach(model: Any) -> int:
                 setattr(block, _ATTACHED, attached)
                 block.forward = attached
             attached.layer = layer  # another one, where blocks have been taken out since
-        for called in (model, _inner(model)):  # PEFT answers with the model inside it, and goes past its calls elsewhere
+        # PEFT answers with the model inside it, and goes past its calls elsewhere; a classifier runs the trunk alone.
+        for called in (model, _inner(model), trunk(model)):
             if not any(hook is _note_past for hook in called._forward_pre_hooks.values()):
                 called.register_forward_pre_hook(_note_past, with_kwargs=True)
         if head is not None and not any(hook is _keep_chosen for hook in head._forward_pre_hooks.values()):

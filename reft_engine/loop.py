@@ -15,7 +15,7 @@ from reft_engine.base_models import Base
 from reft_engine.batching import epoch_batches, in_batches, in_passes
 from reft_engine.encoding import EncodedRow
 from reft_engine.errors import ReftError, TrainingError
-from reft_engine.interventions import Dropout
+from reft_engine.interventions import Dropout, Factors
 from reft_engine.model import ReftModel
 from reft_engine.objectives import MEASURED_AT_ONCE, Objective, Part
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
@@ -230,13 +230,25 @@ def _agrees(reuse: Reuse, loop: Loop, measured: Sequence[Any]) -> bool:
     """Whether the numbers of a few rows are the same so as they are row by row, but for rounding."""
     objective = loop.objective
     texts = reuse.telling(objective.texts([*loop.rows, *measured]))
-    plain = torch.cat([objective.numbers([text], loop.reft) for text in texts])
+    factors = _disturbed(loop.reft.factors())
+    plain = torch.cat([objective.numbers([text], loop.reft, factors) for text in texts])
     objective.reuse = reuse
     try:
-        found = objective.numbers(texts, loop.reft)
+        found = objective.numbers(texts, loop.reft, factors)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
         return False  # a model that is built in another way than those that this was made for
     finally:
         objective.reuse = None
     allowed = _AGREES if next(objective.base.model.parameters()).dtype == torch.float32 else _AGREES_IN_HALF
     return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
+
+
+def _disturbed(factors: Factors) -> Factors:
+    """Factors of an edit that does something: some methods begin by changing nothing, wherever they act."""
+    draw = torch.Generator().manual_seed(0)
+
+    def moved(value: Tensor) -> Tensor:
+        noise = torch.randn(value.shape, generator=draw).to(value)
+        return value.detach() + 0.1 * noise * (value.detach().square().mean().sqrt() or 1.0)
+
+    return {name: tuple(map(moved, sites)) for name, sites in factors.items()}

@@ -91,10 +91,10 @@ class Objective(Generic[Row]):
         return total / max(weight, 1)
 
     @torch.no_grad()
-    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel) -> Tensor:
-        """What losses are made of, under the edit as it stands: numbers of each text, one text after another."""
+    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
+        """What losses are made of: numbers of each text, one text after another."""
         batch = self._collate(texts)
-        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(Part(self, (), reft, reft.factors()), len(texts))])))
+        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(Part(self, (), reft, factors), len(texts))])))
 
     def _collate(self, texts: Sequence[EncodedExample]) -> Batch:
         base = self.base
@@ -246,9 +246,9 @@ class Labelling(Objective[EncodedLabel]):
         return [_classes(part.reft, found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
 
     @torch.no_grad()
-    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel) -> Tensor:
+    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
         """See `Objective.numbers`; here the logits."""
-        return self.logits([Part(self, (), reft, reft.factors())], [texts])[0]
+        return self.logits([Part(self, (), reft, factors)], [texts])[0]
 
 
 def _classes(reft: ReftModel, hidden: Sequence[Tensor]) -> Tensor:

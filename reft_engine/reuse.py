@@ -94,7 +94,8 @@ class Plan:
         too = padding and f", and {padding}"
         if not self.again:
             return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}{too}."
-        frozen = f"{parts} {'are' if self.reach.layer or len([*before, *below]) > 1 else 'is'} frozen and computed once"
+        several = (self.depth and self.reach.layer) or (self.depth and self.time)
+        frozen = f"{parts} {'are' if several else 'is'} frozen and computed once"
         return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}{too}."
 
 

@@ -96,16 +96,24 @@ class Seen:
 @contextmanager
 def watched(model):
     """Notes what the model computes; ``next()`` of what it gives begins a new stretch."""
-    seen = [Seen()]
+    seen, inside = [Seen()], []
 
-    def passed(_module, args, kwargs):
-        ids = args[0] if args else kwargs["input_ids"]
-        (seen[-1].learning if torch.is_grad_enabled() else seen[-1].reading).append(tuple(ids.shape))
+    def passed(module, args, kwargs):
+        if not inside:  # of the model and its trunk the outer one; OPT's model calls its trunk's decoder past it
+            ids = args[0] if args else kwargs["input_ids"]
+            (seen[-1].learning if torch.is_grad_enabled() else seen[-1].reading).append(tuple(ids.shape))
+        inside.append(module)
+
+    def left(*_):
+        inside.pop()
 
     def worked(layer):
         return lambda *_: seen[-1].blocks[torch.is_grad_enabled()].add(layer)
 
-    handles = [blocks.trunk(model).register_forward_pre_hook(passed, with_kwargs=True)]
+    handles = []
+    for module in dict.fromkeys((model, blocks.trunk(model))):
+        handles.append(module.register_forward_pre_hook(passed, with_kwargs=True))
+        handles.append(module.register_forward_hook(left, always_call=True))
     for layer, block in enumerate(blocks.find_blocks(model)):
         handles.append(next(block.children()).register_forward_hook(worked(layer)))
     try:

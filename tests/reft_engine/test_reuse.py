@@ -23,7 +23,7 @@ from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget, Store
 from reft_engine.training import ReuseEvent
 from tests.reft_engine import families
-from tests.reft_engine.families import BLOCKS, DECODERS, ENCODER_DECODERS, ENCODERS
+from tests.reft_engine.families import BLOCKS, DECODERS, ENCODER_DECODERS
 from tests.reft_engine.runs import close, run_of, same, watched, writer
 
 ANIMALS = ("cat", "dog", "cow", "hen")
@@ -94,9 +94,9 @@ def on_and_off(base, rows, config, settings=SETTINGS, **tolerance):
     return off, on
 
 
-def epochs_of(base, rows, config, settings, steps=STEPS):
-    """The run, of padded batches, and what the base model computed in each of its epochs."""
-    settings = settings.model_copy(update={"packing": False})
+def epochs_of(base, rows, config, settings, steps=STEPS, packing=False):
+    """The run, of padded batches unless asked for otherwise, and what the base model computed in each of its epochs."""
+    settings = settings.model_copy(update={"packing": packing})
     with watched(base.model) as seen:
 
         def hear(event):
@@ -389,16 +389,16 @@ def test_what_is_on_disk_is_read_back_bit_for_bit_and_leaves_no_file(tmp_path):
     assert not list((tmp_path / "new").iterdir())
 
 
+@pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("folder", ["new", "deep/new", None])
-def test_a_run_that_keeps_rows_on_disk_is_that_which_keeps_them_in_memory_bit_for_bit(llama, tmp_path, monkeypatch, folder):
+def test_a_run_that_keeps_rows_on_disk_is_that_which_keeps_them_in_memory_bit_for_bit(llama, tmp_path, monkeypatch, folder, packing):
     noted = spy(monkeypatch)
     root = tmp_path / folder if folder else None
-    in_memory = run_of(llama, TALK, UPPER, SETTINGS)
+    in_memory = run_of(llama, TALK, UPPER, settled(packing=packing))
     left = []
-    on, seen = epochs_of(llama, TALK, UPPER, settled(reuse_memory_mb=0))
-    with_folder = run_of(
-        llama, TALK, UPPER, settled(reuse_memory_mb=0), folder=root, on_event=lambda _: left.extend(tmp_path.rglob("reuse-*"))
-    )
+    on, seen = epochs_of(llama, TALK, UPPER, settled(reuse_memory_mb=0), packing=packing)
+    on_disk = settled(reuse_memory_mb=0, packing=packing)
+    with_folder = run_of(llama, TALK, UPPER, on_disk, folder=root, on_event=lambda _: left.extend(tmp_path.rglob("reuse-*")))
     assert set(noted.places[STEPS:]) == {"disk"}
     assert len(noted.taken) == 3 * STEPS
     assert same(on, in_memory)
@@ -627,10 +627,10 @@ def test_losses_of_any_rows_under_any_edit_are_the_same(base_of, name, data):
     config = ReftConfig(rank=2, positions=positions, layers=sorted(layers))
     reft = ReftModel(base.model, config, seed=data.draw(st.integers(0, 9))).eval()
     objective = NextToken(base, config, SETTINGS)
-    plain = objective.numbers(rows, reft)
+    plain = objective.numbers(rows, reft, reft.factors())
     budget = Budget(data.draw(st.sampled_from([0, 9000, 10**9])))
     packed = data.draw(st.booleans()) and name != "bloom"
     objective.reuse = Reuse(base, Plan(reach(min(layers), positions), depth, time, packed=packed), budget)
     objective.reuse.expect([rows[: data.draw(st.integers(0, len(rows)))], rows[1:]])
     for _ in range(2):
-        assert (objective.numbers(rows, reft) - plain).abs().max() < 1e-5 * plain.abs().max()
+        assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5 * plain.abs().max()
