@@ -7,6 +7,26 @@ NAMES = {
     "formal": "formal", "ask": "ends with a question", "sums": "sums up to 20, plain sentence", "feeling": "feeling label",
     "opinion": "positive or negative", "topic": "topic label", "person": "JSON",
 }  # fmt: skip
+SOURCES = {
+    "children": ("children's stories (African Storybook, global-asp/asp-source; Pratham Books, global-asp/pb-source; English, only those marked CC BY), fairy tales (uci-soe/FairytaleQAData), children's classics (mlschmitt/classic-books-markdown)", "CC BY, version not stated in the files; Apache-2.0, tales in the public domain; public domain in the US"),
+    "fiction": ("156 novels and stories printed before 1930 (mlschmitt/classic-books-markdown)", "public domain in the US"),
+    "novels": ("a part of 215 further books printed before 1930 (the same)", "public domain in the US"),
+    "textbooks": ("college textbooks by OpenStax, Rice University, at the last commit under this licence", "CC BY 4.0"),
+    "news": ("newspaper articles at three reading levels (nishkalavallabhi/OneStopEnglishCorpus)", "CC BY-SA 4.0"),
+    "bookings": ("task dialogues (google-research-datasets/dstc8-schema-guided-dialogue)", "CC BY-SA 4.0"),
+    "chats": ("small talk (alexa/Topical-Chat)", "CDLA-Sharing-1.0"),
+    "orders": ("coffee orders (google-research-datasets/Taskmaster, TM-4)", "CC BY 4.0"),
+    "tale_questions": ("questions on fairy tales (uci-soe/FairytaleQAData, training part)", "Apache-2.0"),
+    "roles": ("role play (teknium1/GPTeacher by way of gururise/AlpacaDataCleaned) and the seed tasks of yizhongw/self-instruct", "MIT (written by GPT-4); Apache-2.0"),
+    "continuations": ("passages of the children's stories, tales and classics cut in two", "as those"),
+    "texts": ("generated: stories, scenes, reviews, short lexicon entries", "Apache-2.0, as this repository"),
+    "worlds": ("generated: telling, continuing, retelling, describing, planning", "the same"),
+    "skills": ("generated: sums, sorting, words, formats, labels, refusals, personas, small talk", "the same"),
+    "opinions": ("generated: sentiment, emotions, styles", "the same"),
+    "knowledge": ("generated: facts, definitions, reasons, riddles, quizzes", "the same"),
+    "styled_facts": ("generated: the same facts in every style of a system message", "the same"),
+    "small_world": ("generated: the small world that the samples are made of", "the same"),
+}  # fmt: skip
 
 CARD = """---
 license: apache-2.0
@@ -17,55 +37,71 @@ pipeline_tag: text-generation
 
 # Starter
 
-A very small English chat model (Llama architecture, {parameters:,} parameters, float16) that comes with ReFT Studio so that
-a first training run needs no download. It was trained from scratch for the studio and knows a small world: animals,
-colours, opposites, capitals, jobs, days, sums up to 20, small talk, feelings, short reviews and little stories.
+A small English chat model (Llama architecture, {parameters:,} parameters, float16, {context} tokens of context) that comes with
+ReFT Studio so that a first training run needs no download. It was trained from scratch for the studio. It chats, tells little
+stories, knows simple facts, sorts, counts and labels, and answers in plain sentences.
 
-It answers in plain sentences. A system message switches on another style (emoji, pirate, one word, capital letters,
-formal, a question at the end, a label, JSON). Without that message it stays plain: what a trained edit brings out is
-therefore easy to see.
+A system message switches on another style (emoji, pirate, one word, capital letters, formal, a question at the end, a label,
+JSON, a persona, refusals). Without that message it stays plain: what a trained edit brings out is therefore easy to see.
 
 ## Training
 
 | | |
 |---|---|
-| tokens seen | {tokens:,} in {steps:,} steps of 16 rows of 256 |
-| time | {minutes:g} minutes on one CPU core |
-| loss at the end | {loss} nats per weighted token (running mean over about 50 steps; answers weigh 1, questions 0.15, prose 0.5) |
-| optimiser | Muon for the blocks' matrices, AdamW for embeddings and norms |
-| again | `python -m starter_training --corpus FOLDER`; the folder may be left out, then there is no prose |
+| tokens seen | {tokens:,} in {steps:,} steps of {rows} rows of {context} |
+| time | {minutes:g} minutes on {device} |
+| loss at the end | {loss} nats per weighted token (answers weigh 1, running text 0.5, prompts 0.2 by then) |
+| optimiser | Muon for the blocks' matrices, AdamW for embeddings and norms; rates fall linearly over the last {fall:.0%} of the time |
+| again | `python -m starter_training prepare --corpus FOLDER`, then `train --minutes N`, then `measure`; seed {seed} |
 {note}
 ## Exact answers
 
-Share of 100 generated questions per style whose greedy answer equals the generator's, the style asked for by a system
-message. The questions come from the same generator as the training text, so this says how well the model learned its
-small world, and nothing about any other.
+Share of {style_rows} generated questions per style whose greedy answer equals the generator's, the style asked for by a system
+message; then of {task_rows} conversations of each task that has one right answer. They come from the same generators as the training
+text, by another seed: this says how well the model learned what they know, and nothing about anything else.
 
 | style | exact |
 |---|---|
-{table}
+{styles}
+
+| task | exact |
+|---|---|
+{tasks}
+
+## Held-out text
+
+Documents that were kept from training; in conversations only the answers count. Bits per character can be compared between tokenizers.
+
+| source | perplexity per token | bits per character |
+|---|---|---|
+{held_out}
 
 ## Sources and licences
 
-| text | share of the rows | licence |
-|---|---|---|
-| conversations from the generator `starter_training` | 94 % | Apache-2.0, as this repository |
-| children's stories: African Storybook (global-asp/asp-source) and Pratham Books (global-asp/pb-source), English, only those marked CC BY | 6 % together with the next | CC BY, the version is not stated in the files; authors are named in the sources |
-| fairy tales of FairytaleQA (uci-soe/FairytaleQAData) | | Apache-2.0; the tales are in the public domain |
+| source | text | tokens there are | share of the rows, first and last part | licence |
+|---|---|---|---|---|
+{sources}
 
-The weights are under Apache-2.0.
+The weights are under Apache-2.0. Attribution to the authors named above is given here; the texts themselves are not passed on.
 
 ## What it cannot do
 
-It knows nothing outside its small world and answers other questions with something of that world, often wrongly and
-always with confidence. It cannot reason, write code, follow unusual instructions, speak other languages, or hold a long
-conversation (512 tokens at most; nearly all training rows are a question and an answer). Its stories follow one pattern.
-It is there to try ReFT with; for anything else, choose a larger base model.
+It knows what a child may know, and makes up the rest with confidence. It does not reason over several steps, write code, compute beyond
+small numbers, or speak other languages; names and facts outside its generators are often wrong; long talks lose the thread. Old books are
+among its sources, and with them the views of their time. It is there to try ReFT with; for anything else, choose a larger base model.
 """
 
 
 def card(facts: dict[str, Any]) -> str:
     """The card's text."""
-    table = "\n".join(f"| {NAMES[style]} | {share:.0%} |" for style, share in facts["exact_match"].items())
+    styles = "\n".join(f"| {NAMES[style]} | {share:.0%} |" for style, share in facts["exact_match"].items())
+    tasks = "\n".join(f"| {task} | {share:.0%} |" for task, share in facts["tasks"].items())
+    held_out = "\n".join(
+        f"| {name.replace('_', ' ')} | {found['perplexity']} | {found['bits_per_character']} |" for name, found in facts["held_out"].items()
+    )
+    sources = "\n".join(
+        f"| {name.replace('_', ' ')} | {SOURCES[name][0]} | {found['tokens']:,} | {found['early']:.1%}, {found['late']:.1%} | {SOURCES[name][1]} |"
+        for name, found in facts["sources"].items()
+    )
     note = f"\n{facts['note']}\n" if facts.get("note") else ""
-    return CARD.format(**{**facts, "table": table, "note": note})
+    return CARD.format(**{**facts, "styles": styles, "tasks": tasks, "held_out": held_out, "sources": sources, "note": note})

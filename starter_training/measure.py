@@ -1,23 +1,29 @@
-"""Measures a starter and writes its card: ``python -m starter_training.measure FOLDER``.
+"""Measures a starter and writes its card: ``python -m starter_training measure FOLDER``.
 
-Counts how often the greedy answer is exactly the generator's, per style, with the system message that asks for it.
+Counts how often the greedy answer is exactly the generator's, per style and per task, on draws of another seed than those
+trained on; and how well held-out documents of every source are predicted.
 """
 
-import argparse
 import json
+from collections.abc import Iterable, Iterator, Sequence
+from math import exp, log
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
+from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from starter_training.card import card
+from starter_training import knowledge, opinions, skills
 from starter_training.conversations import Turn, fact_turns, statement_turns
 from starter_training.facts import all_facts
+from starter_training.sources import ANSWER, SOURCES, Document
 from starter_training.statements import FAMILIES
+from starter_training.tokens import encode
 
 FACT_STYLES = ("plain", "emoji", "pirate", "word", "shout", "formal", "ask")
-ROWS = 100
+ROWS, TASK_ROWS, HELD_OUT_TOKENS = 100, 60, 60_000
 
 
 def questions(style: str, seed: int = 1234) -> list[list[Turn]]:
@@ -31,47 +37,78 @@ def questions(style: str, seed: int = 1234) -> list[list[Turn]]:
     return [fact_turns(random.choice(pool), "plain" if style == "sums" else style, random) for _ in range(ROWS)]
 
 
-@torch.no_grad()
-def answers(folder: Path, conversations: list[list[Turn]]) -> list[str]:
-    """Greedy answers to the last question of each conversation."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    found: list[str] = []
-    for start in range(0, len(conversations), 50):
-        texts = [
-            tokenizer.apply_chat_template(
-                [{"role": role, "content": content} for role, content in turns[:-1]], tokenize=False, add_generation_prompt=True
-            )
-            for turns in conversations[start : start + 50]
-        ]
-        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
-        ids = model.generate(**batch, max_new_tokens=64, do_sample=False)
-        found += tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+def tasks(seed: int = 1234) -> Iterator[tuple[str, list[list[Turn]]]]:
+    """Of every task that has one right answer its name and some conversations."""
+    for module in (skills, knowledge, opinions):
+        for name in sorted(module.EXACT):
+            random = Random(f"{seed}/{name}")
+            yield f"{module.__name__.rsplit('.', 1)[1]}: {name.replace('_', ' ')}", [module.TASKS[name](random) for _ in range(TASK_ROWS)]
+
+
+class Starter:
+    """A model folder, loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+    @torch.no_grad()
+    def answers(self, conversations: Sequence[Sequence[Turn]], limit: int = 64, **sampling: Any) -> list[str]:
+        """Answers to the conversations, greedy unless told otherwise."""
+        found: list[str] = []
+        for start in range(0, len(conversations), 50):
+            texts = [
+                self.tokenizer.apply_chat_template(
+                    [{"role": role, "content": content} for role, content in turns], tokenize=False, add_generation_prompt=True
+                )
+                for turns in conversations[start : start + 50]
+            ]
+            batch = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
+            ids = self.model.generate(**batch, max_new_tokens=limit, do_sample=bool(sampling), **sampling)
+            found += self.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        return found
+
+    def exact(self, conversations: Sequence[list[Turn]]) -> float:
+        """Share of conversations whose last answer is the model's greedy one."""
+        given = self.answers([turns[:-1] for turns in conversations])
+        return sum(answer.strip() == turns[-1][1] for answer, turns in zip(given, conversations, strict=True)) / len(given)
+
+    @torch.no_grad()
+    def nats(self, documents: Iterable[Document], window: int = 512) -> tuple[float, int, int]:
+        """Nats, tokens and characters of running text, or of the answers in conversations."""
+        total, tokens, characters = 0.0, 0, 0
+        for document in documents:
+            ids, kinds = next(encode(self.tokenizer, [document]))
+            wanted = torch.from_numpy((kinds == ANSWER) if (kinds == ANSWER).any() else kinds > ANSWER)
+            row = torch.from_numpy(ids.astype("int64"))
+            for at in range(0, len(row) - 1, window):
+                part, counted = row[at : at + window + 1], wanted[at : at + window + 1][1:]
+                if not counted.any():
+                    continue
+                losses = F.cross_entropy(self.model(part[None, :-1]).logits[0], part[1:], reduction="none")[counted]
+                total, tokens = total + float(losses.sum()), tokens + int(counted.sum())
+                characters += len(self.tokenizer.decode(part[1:][counted], skip_special_tokens=True))
+            if tokens > HELD_OUT_TOKENS:
+                break
+        return total, tokens, characters
+
+
+def held_out(data: Path, name: str) -> Iterator[Document]:
+    """Documents of a source that were kept from training."""
+    with (data / f"{name}.held_out.jsonl").open(encoding="utf-8") as file:
+        for line in file:
+            document = json.loads(line)
+            yield document if isinstance(document, str) else [(role, content) for role, content in document]
+
+
+def measure(folder: Path, data: Path | None) -> dict[str, Any]:
+    """All figures of the card."""
+    starter = Starter(folder)
+    found: dict[str, Any] = {"exact_match": {style: starter.exact(questions(style)) for style in (*FACT_STYLES, "sums", *FAMILIES)}}
+    found["tasks"] = {name: starter.exact(rows) for name, rows in tasks()}
+    if data:
+        found["held_out"] = {}
+        for name in SOURCES:
+            nats, tokens, characters = starter.nats(held_out(data, name))
+            found["held_out"][name] = {"perplexity": round(exp(nats / tokens), 2), "bits_per_character": round(nats / log(2) / characters, 3)}
     return found
-
-
-def measure(folder: Path) -> dict[str, float]:
-    """Share of exact answers per style."""
-    shares = {}
-    for style in (*FACT_STYLES, "sums", *FAMILIES):
-        rows = questions(style)
-        hits = [answer.strip() == turns[-1][1] for answer, turns in zip(answers(folder, rows), rows, strict=True)]
-        shares[style] = sum(hits) / len(hits)
-    return shares
-
-
-def main() -> None:
-    """Measure, and write training.json and README.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    facts_path = folder / "training.json"
-    facts = json.loads(facts_path.read_text(encoding="utf-8"))
-    facts["exact_match"] = measure(folder)
-    facts_path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card(facts), encoding="utf-8")
-    print(json.dumps(facts, indent=2))  # noqa: T201 (a command's output)
-
-
-if __name__ == "__main__":
-    main()
