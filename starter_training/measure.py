@@ -23,7 +23,7 @@ from starter_training.statements import FAMILIES
 from starter_training.tokens import encode
 
 FACT_STYLES = ("plain", "emoji", "pirate", "word", "shout", "formal", "ask")
-ROWS, TASK_ROWS, HELD_OUT_TOKENS = 100, 60, 60_000
+ROWS, TASK_ROWS, HELD_OUT_TOKENS = 100, 50, 30_000
 
 
 def questions(style: str, seed: int = 1234) -> list[list[Turn]]:
@@ -53,15 +53,15 @@ class Starter:
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     @torch.no_grad()
-    def answers(self, conversations: Sequence[Sequence[Turn]], limit: int = 64, **sampling: Any) -> list[str]:
+    def answers(self, conversations: Sequence[Sequence[Turn]], limit: int = 48, **sampling: Any) -> list[str]:
         """Answers to the conversations, greedy unless told otherwise."""
         found: list[str] = []
-        for start in range(0, len(conversations), 50):
+        for start in range(0, len(conversations), 100):
             texts = [
                 self.tokenizer.apply_chat_template(
                     [{"role": role, "content": content} for role, content in turns], tokenize=False, add_generation_prompt=True
                 )
-                for turns in conversations[start : start + 50]
+                for turns in conversations[start : start + 100]
             ]
             batch = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
             ids = self.model.generate(**batch, max_new_tokens=limit, do_sample=bool(sampling), **sampling)
