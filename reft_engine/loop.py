@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from reft_engine.base_models import Base
 from reft_engine.batching import epoch_batches, in_batches, in_passes
-from reft_engine.encoding import EncodedRow
+from reft_engine.encoding import EncodedExample, EncodedRow
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.interventions import Dropout, Factors
 from reft_engine.model import ReftModel
@@ -173,7 +173,7 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
     refused: Plan | None = None
     for plan in _plans(loops):
         reuse = Reuse(loops[0].objective.base, plan, _budget(loops[0], folder))
-        if _agrees(reuse, loops[0], measured[0]):
+        if _agrees(reuse, loops, measured):
             _share(reuse, loops, measured)
             return (plan, True) if plan.worth else None
         refused = refused or plan
@@ -226,15 +226,22 @@ def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]
         reuse.expect(part for group in whole for part in in_passes(group, loop.pass_tokens))
 
 
-def _agrees(reuse: Reuse, loop: Loop, measured: Sequence[Any]) -> bool:
-    """Whether the numbers of a few rows are the same so as they are row by row, but for rounding."""
-    objective = loop.objective
-    texts = reuse.telling(objective.texts([*loop.rows, *measured]))
-    factors = _disturbed(loop.reft.factors())
-    plain = torch.cat([objective.numbers([text], loop.reft, factors) for text in texts])
+def _agrees(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]]) -> bool:
+    """Whether the numbers of a few of all rows are the same so as they are row by row, but for rounding."""
+    rows = [text for loop, held in zip(loops, measured, strict=True) for text in loop.objective.texts([*loop.rows, *held])]
+    texts = reuse.telling(rows)
+    # Heads that read other tokens see other differences; of the first tokens alone next to nothing is seen.
+    return all(_same(reuse, loop, texts) for loop in {loop.reft.pooling: loop for loop in loops}.values())
+
+
+def _same(reuse: Reuse, loop: Loop, texts: Sequence[EncodedExample]) -> bool:
+    """Whether one run's numbers of these texts are."""
+    objective, reft = loop.objective, loop.reft
+    factors = _disturbed(reft.factors())
+    plain = torch.cat([objective.numbers([text], reft, factors) for text in texts])
     objective.reuse = reuse
     try:
-        found = objective.numbers(texts, loop.reft, factors)
+        found = objective.numbers(texts, reft, factors)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
         return False  # a model that is built in another way than those that this was made for
     finally:

@@ -7,6 +7,7 @@ text is tokenised, so that the base model reads the same tokens as without them;
 """
 
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,7 @@ _OPENED, _CLOSED = "\ue003", "\ue004"
 """Stand for the marks of edited text, likewise."""
 _NO_MARKS = dict.fromkeys(map(ord, _OPENED + _CLOSED))
 _NO_PRIVATE = _NO_MARKS | dict.fromkeys(map(ord, _TYPED + _TYPED_END))
+_TOKENISING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,11 @@ class _Pieces:
     def _add_part(self, part: str, how: dict[str, bool]) -> None:
         text, spans = self._take_marks(part)
         if not spans:
-            self.ids += self._base.tokenizer(text, add_special_tokens=False, **how)["input_ids"]
+            self.ids += _tokenised(self._base, text, add_special_tokens=False, **how)["input_ids"]
             return
         if not self._base.tokenizer.is_fast:
             raise DataError(f"The tokenizer of {self._base.name} cannot say which tokens a mark covers. Choose other positions.")
-        encoded = self._base.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, **how)
+        encoded = _tokenised(self._base, text, add_special_tokens=False, return_offsets_mapping=True, **how)
         behind = 0
         for index, (token, (start, end)) in enumerate(zip(encoded.tokens(), encoded["offset_mapping"], strict=True)):
             # Byte-level tokenizers may take the space that a token begins with off what they say it covers.
@@ -184,14 +186,13 @@ def frame(base: Base) -> Frame:
 
 
 def _found_frame(base: Base) -> Frame:
-    tokenizer = base.tokenizer
-    probe: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole: list[int] = tokenizer("a")["input_ids"]
+    probe: list[int] = _tokenised(base, "a", add_special_tokens=False)["input_ids"]
+    whole: list[int] = _tokenised(base, "a")["input_ids"]
     start, size = _index_of(probe, whole), len(probe)
     before, behind = tuple(whole[:start]), tuple(whole[start + size :])
     if base.kind == "decoder":
-        return Frame(before if before[-1:] == (tokenizer.bos_token_id,) else ())
-    pair: list[int] = tokenizer("a", "a")["input_ids"] if base.kind == "encoder" else []
+        return Frame(before if before[-1:] == (base.tokenizer.bos_token_id,) else ())
+    pair: list[int] = _tokenised(base, "a", "a")["input_ids"] if base.kind == "encoder" else []
     return Frame(before, tuple(pair[start + size : len(pair) - len(behind) - size]), behind)
 
 
@@ -206,8 +207,14 @@ def _index_of(part: Sequence[int], whole: Sequence[int]) -> int:
 
 def text_ids(base: Base, text: str) -> list[int]:
     """Token ids of a text alone; control tokens in it are encoded as text."""
-    ids: list[int] = base.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    ids: list[int] = _tokenised(base, text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return ids
+
+
+def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
+    """What the tokenizer makes of a text or two, in one thread at a time: how it reads control tokens is set on it, for all threads."""
+    with _TOKENISING:
+        return base.tokenizer(*texts, **how)
 
 
 def end_ids(base: Base) -> tuple[int, ...]:
@@ -217,7 +224,7 @@ def end_ids(base: Base) -> tuple[int, ...]:
     probe = "\ue002"
     text = render(base, [Message("user", "a"), Message("assistant", probe)], False)
     _, shown, after = text.rpartition(probe)
-    ids = base.tokenizer(after, add_special_tokens=False)["input_ids"] if shown else []
+    ids = _tokenised(base, after, add_special_tokens=False)["input_ids"] if shown else []
     special = {index for index, token in base.tokenizer.added_tokens_decoder.items() if token.special} | set(base.tokenizer.all_special_ids)
     first = next((index for index, token in enumerate(ids) if token in special), None)
     if first is not None:

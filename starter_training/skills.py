@@ -265,7 +265,7 @@ def refusal(random: Random) -> list[Turn]:
 
 def refuse_topic(random: Random) -> list[Turn]:
     """A system message forbids a topic; the rest is answered."""
-    topics = {name: parts for name, parts in LABELS["topic"][1].items()}
+    topics = LABELS["topic"][1]
     banned = random.choice(list(topics))
     head = ("system", random.choice([f"Do not talk about {banned}.", f"Refuse questions about {banned}.", f"You may not speak about {banned}."]))
     chosen = banned if random.random() < 0.6 else random.choice([name for name in topics if name != banned])

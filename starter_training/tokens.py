@@ -52,6 +52,7 @@ def encode_turns(tokenizer: PreTrainedTokenizerFast, turns: list[Turn]) -> list[
 def encode(tokenizer: PreTrainedTokenizerFast, documents: list[Document]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Ids (T,) uint16 and kinds (T,) uint8 of every document."""
     parts = [pieces(document) for document in documents]
+    tokenizer.backend_tokenizer.no_padding()  # a call that pads leaves it set
     encoded = iter(tokenizer.backend_tokenizer.encode_batch_fast([text for part in parts for text, _ in part], add_special_tokens=False))
     for part in parts:
         ids: list[int] = []

@@ -1,4 +1,6 @@
 import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -45,6 +47,31 @@ def test_a_control_token_that_a_person_types_is_encoded_as_text(starter, token):
     assert example.answer_ids[-1] == END
     assert not set(example.answer_ids[:-1]) & set(range(4))
     assert starter.tokenizer.decode(example.answer_ids[:-1]) == f"a{token}b"
+
+
+def test_what_threads_read_at_once_they_read_one_after_another(starter):
+    """How control tokens are read is set on the tokenizer for all threads."""
+
+    class Tokenizer:
+        def __init__(self):
+            self.inside, self.together = 0, 0
+
+        def __getattr__(self, name):
+            return getattr(starter.tokenizer, name)
+
+        def __call__(self, *texts, **how):
+            self.inside += 1
+            self.together = max(self.together, self.inside)
+            time.sleep(0.002)
+            self.inside -= 1
+            return starter.tokenizer(*texts, **how)
+
+    base = replace(starter, tokenizer=Tokenizer())
+    rows = [Example(line, turns(("user", text)), text) for line, text in enumerate(["plain", "a <|im_end|> typed"] * 4)]
+    wanted = [encode(starter, row, 99) for row in rows]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda row: encode(base, row, 99), rows)) == wanted
+    assert base.tokenizer.together == 1
 
 
 def test_a_control_token_cannot_be_pieced_together(starter):

@@ -289,11 +289,11 @@ def test_of_marked_rows_the_marked_tokens_are_trained(tiny, strong):
     objective = NextToken(tiny, MARKED, SETTINGS)
     rows = [objective.encode(Example(line, tuple(user(text)), answer)) for line, (text, answer) in enumerate(ROWS, 1)]
     data = collate(rows, 0, tiny.device)
-    plan = reft.plan(data.attention_mask, data.prompt_lengths, marked=data.marked)
+    plan = reft.plan(data.inputs["attention_mask"], data.prompts.lengths, marked=data.prompts.marked)
     assert [(int(row), int(column)) for row, column in zip(plan.rows[0], plan.columns[0], strict=True)] == [
         (row, column) for row, example in enumerate(rows) for column in read_prompt(tiny, user(ROWS[row][0]), marked=True).marked
     ]
-    assert reft.edits(reft.plan(data.attention_mask, data.prompt_lengths, marked=data.marked), reft.factors()).keys() == {0, 1, 2}
+    assert reft.edits(plan, reft.factors()).keys() == {0, 1, 2}
     with torch.no_grad():
         loss, expected = float(objective.loss(rows, reft, reft.factors())), 0.0
         for row in rows:

@@ -1,5 +1,6 @@
 """Rows one behind another: the same losses, weights and logits as padded rows, or padded rows."""
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
 
@@ -8,14 +9,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, packing, training
-from reft_engine.data import as_rows
+from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, packing, training
+from reft_engine.base_models import Base
+from reft_engine.batching import epoch_batches
+from reft_engine.data import as_rows, split
 from reft_engine.encoding import EncodedExample
 from reft_engine.objectives import Labelling, NextToken
 from reft_engine.packing import Packed
 from reft_engine.positions import PositionSpec
 from reft_engine.reuse import Plan, Reach, Reuse
 from reft_engine.reuse_store import Budget
+from reft_engine.training import ReuseEvent
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODERS
 from tests.reft_engine.runs import close, run_of, same, watched, writer
@@ -28,9 +32,13 @@ LABELS = ("few", "many")
 SETTINGS = TrainConfig(epochs=2, batch_size=6, learning_rate=0.02, held_out=0, seed=3)
 READ_PADDED = {
     "mistral": "a window", "gemma2": "a window and a cap", "gemma3": "a window", "gptj": "no torch attention",
-    "bloom": "no torch attention", "mpt": "no torch attention", "xglm": "a mask of its own",
+    "bloom": "no torch attention", "mpt": "no torch attention", "xglm": "a mask of its own", "falcon-alibi": "a bias of its own",
+    "llama-eager": "no torch attention", "deberta-v2": "no torch attention", "modernbert": "a window",
 }  # fmt: skip
 """Families of the tests whose attention is more than that of a row to itself; found by the proof, named nowhere in the engine."""
+VARIANTS = {"falcon-alibi": ("falcon", {"alibi": True}), "llama-eager": ("llama", {"attn_implementation": "eager"})}
+WIDTH = 8
+"""Of a head in all families of the tests; how rows attend to what is kept depends on it."""
 EDITS = {
     "first-and-last": ReftConfig(rank=2, positions="f2+l2"),
     "last": ReftConfig(rank=2, positions="l1"),
@@ -54,7 +62,8 @@ def base_of(starter):
     def build(name, **overrides):
         key = (name, *overrides.items())
         if key not in kept:
-            kept[key] = writer(starter, name, **overrides)
+            family, variant = VARIANTS.get(name, (name, {}))
+            kept[key] = writer(starter, family, **variant, **overrides)
         return kept[key]
 
     return build
@@ -71,7 +80,12 @@ def encoder(starter, name):
 
 
 def packs(run):
-    return bool(run.of(training.ReuseEvent)) and "no padding" in run.sentence
+    return bool(run.of(ReuseEvent)) and "no padding" in run.sentence
+
+
+def encoded(base, rows, config):
+    objective = NextToken(base, config, SETTINGS)
+    return [objective.encode(row) for row in as_rows(rows)]
 
 
 def packed_and_padded(base, rows, config, settings=SETTINGS, **tolerance):
@@ -87,7 +101,7 @@ def packed_and_padded(base, rows, config, settings=SETTINGS, **tolerance):
 
 @pytest.mark.parametrize("reuse", ["all", "none"])
 @pytest.mark.parametrize("edit", EDITS)
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", [*DECODERS, *VARIANTS])
 def test_every_family_learns_the_same_from_packed_rows_or_is_read_padded(base_of, name, edit, reuse):
     packed, padded = packed_and_padded(base_of(name), TALK, EDITS[edit], settled(reuse=reuse))
     assert not packs(padded)
@@ -98,9 +112,42 @@ def test_a_packed_pass_has_one_row_of_all_tokens_and_no_padding(llama):
     config = ReftConfig(rank=2, positions="f1+l1")
     with watched(llama.model) as seen:
         run_of(llama, TALK, config, settled(reuse="none", epochs=1))
-    encoded = [NextToken(llama, config, SETTINGS).encode(row) for row in as_rows(TALK)]
     assert {rows for rows, _ in seen[0].learning} == {1}
-    assert sum(columns for _, columns in seen[0].learning) == sum(row.length for row in encoded)
+    assert sum(columns for _, columns in seen[0].learning) == sum(row.length for row in encoded(llama, TALK, config))
+
+
+@pytest.mark.parametrize("reuse", ["all", "time"])
+@pytest.mark.parametrize("name", [name for name in DECODERS if name not in READ_PADDED])
+def test_short_and_long_rests_of_rows_attend_alike_to_what_is_kept(base_of, name, reuse):
+    """Behind what is kept, rests of rows of up to two heads' widths are computed in another way than longer ones."""
+    config = ReftConfig(rank=2, positions="l1", layers=[1, 2])
+    rows = [*TALK, *[("Hi " * 12 + animal, f"{animal} 2 " * 9) for animal in ANIMALS]]
+    rests = [row.length - len(row.prompt_ids) + 1 for row in encoded(base_of(name), rows, config)]
+    assert min(rests) < 2 * WIDTH < max(rests)
+    packed, _ = packed_and_padded(base_of(name), rows, config, settled(reuse=reuse))
+    assert packs(packed)
+    assert "part of each prompt" in packed.sentence
+
+
+@pytest.mark.parametrize("edit", ["first-and-last", "last"])
+@pytest.mark.parametrize("name", ["mistral", "gemma3"])
+@pytest.mark.parametrize(("missing", "packed"), [(0, True), (3, False), (8, False)])
+def test_rows_are_packed_as_long_as_none_is_longer_than_a_window(base_of, name, edit, missing, packed):
+    longest = max(row.length for row in encoded(base_of(name), TALK, EDITS[edit]))
+    base = base_of(name, sliding_window=longest - missing)
+    assert packs(packed_and_padded(base, TALK, EDITS[edit])[0]) == packed
+
+
+def test_a_row_to_measure_on_that_is_longer_than_a_window_counts_too(base_of):
+    rows = [*TALK[:8], ("Hi " * 30 + "cat", "no idea at all.")]
+    config = EDITS["first-and-last"]
+    seed = next(seed for seed in range(99) if split(as_rows(rows), 0.1, seed)[1] == as_rows(rows)[-1:])
+    longest = max(row.length for row in encoded(base_of("mistral"), rows[:-1], config))
+    base = base_of("mistral", sliding_window=longest)
+    assert packs(run_of(base, rows[:-1], config, SETTINGS))
+    packed, padded = packed_and_padded(base, rows, config, settled(held_out=0.1, seed=seed))
+    assert not packs(packed)
+    assert packed.looks == padded.looks
 
 
 @pytest.mark.parametrize("rows", [PAIRS, NAMED], ids=["pairs", "labels"])
@@ -130,6 +177,7 @@ def test_encoders_classify_as_padded(starter, name, pooling):
     on = run_of(base, NAMED, config, SETTINGS)
     off = run_of(base, NAMED, config, settled(packing=False, reuse="none"))
     assert "layers 0 to 1" in on.sentence
+    assert packs(on) == (name not in READ_PADDED)
     assert close(on, off)
 
 
@@ -146,6 +194,7 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.factors())
     assert (plain - blind).abs().max() > 1e-4
     objective.reuse = packing_reuse(base, 1, "f1")
+    assert objective.reuse.batch(rows).within is not None
     assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
 
 
@@ -155,26 +204,78 @@ def test_other_settings_act_on_packed_rows_as_on_padded(llama, changes):
     assert packs(packed)
 
 
-def test_dropout_draws_the_same_for_packed_rows(llama):
-    packed_and_padded(llama, TALK, ReftConfig(rank=2, positions="f2+l2", dropout=0.4))
+@pytest.mark.parametrize("reuse", ["all", "none"])
+def test_packed_rows_are_computed_twice_where_gradients_are_checkpointed_bit_for_bit(llama, reuse):
+    runs, counts, calls = [], [], []
+    hooks = [
+        next(block.children()).register_forward_hook(lambda *_: calls.append(1) if torch.is_grad_enabled() else None)
+        for block in blocks.find_blocks(llama.model)
+    ]
+    try:
+        for twice in (False, True):
+            calls.clear()
+            runs.append(run_of(llama, TALK, EDITS["last"], settled(reuse=reuse, gradient_checkpointing=twice)))
+            counts.append(len(calls))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert all(map(packs, runs))
+    assert same(*runs)
+    # Of four steps: no gradient goes through the first block, which with reuse is not computed at all.
+    assert counts == ([4 * 2, 4 * 4] if reuse == "all" else [4 * 3, 4 * 5])
+
+
+@pytest.mark.parametrize("reuse", ["all", "none"])
+def test_dropout_draws_the_same_for_packed_rows(llama, reuse):
+    config = ReftConfig(rank=2, positions="f2+l2", dropout=0.4)
+    packed, _ = packed_and_padded(llama, TALK, config, settled(reuse=reuse))
+    assert packs(packed)
+    whole = run_of(llama, TALK, config.model_copy(update={"dropout": 0.0}), settled(reuse=reuse))
+    assert abs(packed.losses[-1] - whole.losses[-1]) > 1e-3
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_a_packed_run_that_is_cut_off_goes_on_bit_for_bit(llama, tmp_path, after):
-    whole = run_of(llama, TALK, EDITS["last"], SETTINGS)
+@pytest.mark.parametrize("changes", [{}, {"reuse": "none"}, {"reuse_memory_mb": 0, "reuse_disk_mb": 0}], ids=str)
+def test_a_packed_run_that_is_cut_off_goes_on_bit_for_bit(llama, tmp_path, changes, after):
+    config, settings = EDITS["last"].model_copy(update={"dropout": 0.2}), settled(**changes)
+    whole = run_of(llama, TALK, config, settings)
     asked = iter(range(100))
-    run_of(llama, TALK, EDITS["last"], SETTINGS, folder=tmp_path, should_stop=lambda: next(asked) >= after)
-    rest = run_of(llama, TALK, EDITS["last"], SETTINGS, folder=tmp_path)
-    assert 0 < len(rest.losses) < len(whole.losses)
+    run_of(llama, TALK, config, settings, folder=tmp_path, should_stop=lambda: next(asked) >= after)
+    rest = run_of(llama, TALK, config, settings, folder=tmp_path)
+    assert rest.losses == whole.losses[after:]
     assert packs(rest)
     assert same(rest, whole)
 
 
-def test_rows_without_padding_are_read_as_a_batch_where_nothing_else_is_saved(llama):
+def test_rows_that_are_of_one_length_are_packed_without_a_word(llama):
     alike = [(f"{animal} Hi", f"{animal}.") for animal in ("cat", "dog")] * 3
-    run = run_of(llama, alike, EDITS["first-and-last"], settled(reuse="none"))
-    assert not run.of(training.ReuseEvent) or packs(run)
-    assert close(run, run_of(llama, alike, EDITS["first-and-last"], settled(reuse="none", packing=False)))
+    settings = settled(reuse="none", epochs=1)
+    with watched(llama.model) as seen:
+        run = run_of(llama, alike, EDITS["first-and-last"], settings)
+    assert {rows for rows, _ in seen[0].learning} == {1}
+    assert not run.of(ReuseEvent)
+    assert close(run, run_of(llama, alike, EDITS["first-and-last"], settings.model_copy(update={"packing": False})))
+
+
+@pytest.mark.parametrize("positions", ["l1", "f1"])
+def test_a_pass_of_one_token_alone_is_not_packed(llama, positions):
+    """Of a text of one token all is read, of a longer one under ``l1`` the last token behind what is kept."""
+    config = ReftConfig(rank=2, positions=positions, labels=LABELS, pooling="last")
+    rows = [("cow", "few"), ("hen", "many"), *NAMED[4:8]]
+    settings = settled(batch_size=1, learning_rate=0.001)
+    with watched(llama.model) as seen:
+        packed = run_of(llama, rows, config, settings)
+    assert (1, 1) in seen[0].learning
+    assert close(packed, run_of(llama, rows, config, settings.model_copy(update={"packing": False, "reuse": "none"})))
+
+
+def test_rows_are_packed_on_a_cpu_alone(llama, monkeypatch):
+    config = EDITS["last"]
+    run = loop.Loop(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
+    assert {plan.packed for plan in loop._plans([run])} == {True, False}
+    assert loop._plans([run])[0].packed
+    monkeypatch.setattr(Base, "device", property(lambda _: torch.device("cuda")))
+    assert {plan.packed for plan in loop._plans([run])} == {False}
 
 
 # --- attention by hand
@@ -187,23 +288,25 @@ def packing_reuse(base, layer, positions, *, time=False, depth=False):
 
 @pytest.mark.parametrize("own", [1, 3, 40], ids=lambda own: f"{own}-own")
 @pytest.mark.parametrize("before", [0, 1, 25], ids=lambda before: f"{before}-before")
-@pytest.mark.parametrize("heads", [(4, 4), (4, 2), (4, 1)], ids=str)
+@pytest.mark.parametrize("heads", [(4, 4, 4), (4, 2, 2), (4, 4, 2), (4, 1, 1), (4, 4, 1)], ids=str)
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_each_row_attends_to_itself_and_to_what_is_kept_before_it(own, before, heads, scale):
+    """Of queries, keys and kept keys; transformers repeats the heads of keys, but not of what its cache gets."""
     torch.manual_seed(0)
-    width, lengths = 8, [own, 5, 2]
-    many, few = heads
+    width, lengths = WIDTH, [own, 5, 2]
+    many, some, few = heads
     total = sum(lengths)
-    query, key, value = (torch.randn(1, each, total, width, requires_grad=True) for each in (many, few, few))
+    query, key, value = (torch.randn(1, each, total, width, requires_grad=True) for each in (many, some, some))
     kept = [torch.randn(2, 2, few, before, width) if before else None, None, torch.randn(2, 2, few, 4, width)]
     found = Packed(lengths, True, kept, lowest=1).attend(2, query, key, value, scale)
     at, wanted = 0, []
     for length, known in zip(lengths, kept, strict=True):
         keys, values = (part[:, :, at : at + length] for part in (key, value))
         past = 0
+        keys, values = (part.repeat_interleave(many // some, dim=1) for part in (keys, values))
         if known is not None:
-            keys, values, past = torch.cat([known[1, :1], keys], 2), torch.cat([known[1, 1:], values], 2), known.shape[3]
-        keys, values = (part.repeat_interleave(many // few, dim=1) for part in (keys, values))
+            early, past = known[1].repeat_interleave(many // few, dim=1), known.shape[3]
+            keys, values = torch.cat([early[:1], keys], 2), torch.cat([early[1:], values], 2)
         scores = query[:, :, at : at + length] @ keys.mT * (width**-0.5 if scale is None else scale)
         seen = torch.ones(length, past + length, dtype=torch.bool).tril(past)
         wanted.append(scores.masked_fill(~seen, -torch.inf).softmax(-1) @ values)
@@ -241,11 +344,12 @@ def test_a_block_without_torchs_attention_is_not_run_on_packed_rows():
         Packed([2, 3])(0, Block(lambda hidden: hidden.cumsum(1)))(torch.randn(1, 5, 4))
 
 
-@pytest.mark.parametrize("tokens", [4, 6])
-def test_a_block_whose_attention_has_other_tokens_is_not_run_on_packed_rows(tokens):
-    other = torch.randn(1, 1, tokens, 4)
+@pytest.mark.parametrize(("queries", "keys"), [((1, 4), (1, 4)), ((1, 6), (1, 6)), ((1, 5), (1, 9)), ((1, 2), (1, 5)), ((2, 5), (2, 5))])
+def test_a_block_whose_attention_has_other_tokens_is_not_run_on_packed_rows(queries, keys):
+    (rows, tokens), (others, more) = queries, keys
+    query, key = torch.randn(rows, 1, tokens, 4), torch.randn(others, 1, more, 4)
     with pytest.raises(RuntimeError, match="other tokens"):
-        Packed([2, 3])(0, Block(lambda _: F.scaled_dot_product_attention(other, other, other)))(torch.randn(1, 5, 4))
+        Packed([2, 3])(0, Block(lambda _: F.scaled_dot_product_attention(query, key, key)))(torch.randn(1, 5, 4))
 
 
 def test_attention_outside_a_block_and_in_other_calls_is_torchs_own(monkeypatch):
@@ -260,14 +364,49 @@ def test_attention_outside_a_block_and_in_other_calls_is_torchs_own(monkeypatch)
     assert len(calls) == 1
 
 
+def test_another_threads_attention_is_torchs_own_while_a_block_runs():
+    heads = torch.randn(1, 1, 5, 4)
+    with ThreadPoolExecutor(1) as pool:
+
+        def both(_):
+            other = pool.submit(F.scaled_dot_product_attention, heads, heads, heads).result()
+            return F.scaled_dot_product_attention(heads, heads, heads), other
+
+        own, other = Packed([2, 3])(0, Block(both))(heads)
+    assert torch.equal(other, F.scaled_dot_product_attention(heads, heads, heads))
+    assert not torch.equal(own, other)
+
+
 def test_a_model_that_looks_at_other_rows_is_noticed(starter):
     """Of a family that mixes neighbours besides its attention a packed row would see the one before it."""
     base = writer(starter, "llama")
     block = blocks.find_blocks(base.model)[1]
     own = block.mlp.forward
     block.mlp.forward = lambda hidden: own(hidden + F.pad(hidden, (0, 0, 1, 0))[:, :-1])
-    run = run_of(base, TALK, EDITS["first-and-last"], settled(reuse="none"))
-    assert not packs(run)
+    packed, padded = packed_and_padded(base, TALK, EDITS["first-and-last"], settled(reuse="none"))
+    assert not packed.of(ReuseEvent)
+    assert same(packed, padded)
+
+
+def test_a_model_whose_blocks_fold_rows_is_read_padded(starter):
+    """A block that attends within halves of a row gives attention other tokens than the row's."""
+    base = writer(starter, "llama")
+    block = blocks.find_blocks(base.model)[1]
+    own = block.self_attn.forward
+
+    def halved(hidden_states, **kwargs):
+        middle = hidden_states.shape[1] // 2
+        turns = [tuple(table[:, part] for table in kwargs["position_embeddings"]) for part in (slice(middle), slice(middle, None))]
+        halves = (hidden_states[:, :middle], hidden_states[:, middle:])
+        kwargs |= {"attention_mask": None}
+        found = [own(each, **{**kwargs, "position_embeddings": turn})[0] for each, turn in zip(halves, turns, strict=True)]
+        return torch.cat(found, dim=1), None
+
+    block.self_attn.forward = halved
+    rows = [(f"{animal} Hi Hi", f"{animal}.") for animal in ANIMALS] * 2
+    runs = [run_of(base, rows, EDITS["first-and-last"], settled(reuse="none", packing=packing)) for packing in (True, False)]
+    assert not any(run.of(ReuseEvent) for run in runs)
+    assert same(*runs)
 
 
 # --- what is said, and the odd cases
@@ -279,6 +418,47 @@ def test_a_single_token_is_read_padded(llama):
     batch = reuse.batch([row])
     assert batch.within is None
     assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).within is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "share", "words"),
+    [
+        ({"kept": 0.5, "depth": True, "time": True, "packed": True, "padding": 0.2}, 0.6,
+         "Reuses 60% of each step from the second epoch on, with the same result: the part of each prompt before the first edited "
+         "token and layers 0 to 1 are frozen and computed once, and no padding is computed."),
+        ({"kept": 0.5, "time": True, "packed": False, "padding": 0.2}, 0.5,
+         "Reuses 50% of each step from the second epoch on, with the same result: the part of each prompt before the first edited "
+         "token is frozen and computed once."),
+        ({"kept": 0.5, "time": True, "again": False, "packed": True, "padding": 0.2}, 0.6,
+         "Leaves out 60% of each step, with the same result: nothing is learned in the part of each prompt before the first edited "
+         "token, and no padding is computed."),
+        ({"packed": True, "padding": 0.2}, 0.2, "Leaves out 20% of each step, with the same result: no padding is computed."),
+        ({"kept": 0.5, "depth": True, "packed": True, "padding": 0.04}, 0.52,
+         "Reuses 52% of each step from the second epoch on, with the same result: layers 0 to 1 are frozen and computed once."),
+        ({"kept": 0.99, "depth": True, "packed": True, "padding": 0.9}, 0.999,
+         "Reuses 99% of each step from the second epoch on, with the same result: layers 0 to 1 are frozen and computed once, and "
+         "no padding is computed."),
+    ],
+)  # fmt: skip
+def test_a_plan_says_what_it_leaves_out(changes, share, words):
+    plan = Plan(Reach(1, (PositionSpec.parse("l1"),)), **changes)
+    assert plan.share == pytest.approx(share)
+    assert plan.sentence == words
+
+
+@pytest.mark.parametrize(("packed", "padding", "worth"), [(True, 0.06, True), (True, 0.04, False), (False, 0.9, False)])
+def test_a_little_padding_is_not_worth_speaking_of(packed, padding, worth):
+    assert Plan(Reach(1, ()), packed=packed, padding=padding).worth == worth
+
+
+def test_the_share_of_padding_is_that_of_an_epochs_batches(llama):
+    config = EDITS["first-and-last"]
+    batches = epoch_batches(encoded(llama, TALK, config), SETTINGS.batch_size, SETTINGS.seed, 0)
+    lengths = [[row.length for row in batch] for batch in batches]
+    padded = sum(len(each) * max(each) for each in lengths)
+    run = run_of(llama, TALK, config, settled(reuse="none"))
+    assert run.share == pytest.approx(1 - sum(map(sum, lengths)) / padded)
+    assert run.share > 0.1
 
 
 def test_the_share_of_padding_is_in_the_plan_and_in_its_words(llama):
