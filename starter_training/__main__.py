@@ -24,6 +24,9 @@ def arguments() -> argparse.Namespace:
     for field in fields(Settings):
         kind = float if field.type in (float, "float") else int
         part.add_argument(f"--{field.name.replace('_', '-')}", type=kind, required=field.name == "minutes", default=field.default)
+    part = commands.add_parser("measure", help="measure a trained model and write its card")
+    part.add_argument("folder", type=Path)
+    part.add_argument("--data", type=Path, default=Path("build/starter-data"), help="the prepared files, for what was held out")
     return parser.parse_args()
 
 
@@ -36,6 +39,11 @@ def main() -> None:
         counts = prepare(options.corpus, options.data, options.vocabulary, options.seed, options.workers)
         for name, count in counts.items():
             print(f"{name:16} {count['tokens']:>12,} tokens {count['documents']:>9,} documents")  # noqa: T201
+        return
+    if options.command == "measure":
+        from starter_training.measure import write_card
+
+        write_card(options.folder, options.data)
         return
     from starter_training.train import Settings, train
 

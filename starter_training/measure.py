@@ -16,11 +16,13 @@ from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from starter_training import knowledge, opinions, skills
+from starter_training.card import card
 from starter_training.conversations import Turn, fact_turns, statement_turns
 from starter_training.facts import all_facts
 from starter_training.sources import ANSWER, SOURCES, Document
 from starter_training.statements import FAMILIES
-from starter_training.tokens import encode
+from starter_training.tokens import CONTEXT, encode
+from starter_training.train import TURN, Settings
 
 FACT_STYLES = ("plain", "emoji", "pirate", "word", "shout", "formal", "ask")
 ROWS, TASK_ROWS, HELD_OUT_TOKENS = 100, 50, 30_000
@@ -112,3 +114,14 @@ def measure(folder: Path, data: Path | None) -> dict[str, Any]:
             nats, tokens, characters = starter.nats(held_out(data, name))
             found["held_out"][name] = {"perplexity": round(exp(nats / tokens), 2), "bits_per_character": round(nats / log(2) / characters, 3)}
     return found
+
+
+def write_card(folder: Path, data: Path) -> None:
+    """Measure a model folder that was trained on the prepared data, and write its training.json and README.md."""
+    path = folder / "training.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    counts = json.loads((data / "sources.json").read_text(encoding="utf-8"))
+    shares = {name: {**counts[name], "early": source.early, "late": source.late} for name, source in SOURCES.items()}
+    facts |= measure(folder, data) | {"sources": shares, "context": CONTEXT, "rows": Settings.rows, "fall": 1 - TURN}
+    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(card({**facts, "style_rows": ROWS, "task_rows": TASK_ROWS}), encoding="utf-8")

@@ -18,7 +18,7 @@ def ask(random: Random, *forms: str) -> str:
     text = random.choice(forms)
     draw = random.random()
     if draw < 0.1:
-        return text[0].lower() + text[1:].rstrip("?.")
+        return text[0].lower() + text[1:].rstrip("?. ")
     if draw < 0.2:
         return f"Please tell me: {text}"
     return text
@@ -132,7 +132,7 @@ def day(random: Random) -> list[Turn]:
 def repeat(random: Random) -> list[Turn]:
     """Say something again."""
     word, times = random.choice(WORDS), random.randint(2, 4)
-    sentence = random.choice([f"The {word} is here", f"I like the {word}", f"My {word} is new", f"We need a {word}"])
+    sentence = random.choice([f"The {word} is here", f"I like the {word}", f"My {word} is new", f"We need the {word}"])
     if random.random() < 0.5:
         return one(ask(random, f"Say {word} {times} times.", f"Repeat the word {word} {times} times.", f"Write {word} {times} times."), " ".join([word] * times))
     return one(ask(random, f"Repeat after me: {sentence}.", f"Say this: {sentence}.", f"Copy this sentence: {sentence}."), f"{sentence}.")

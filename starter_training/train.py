@@ -25,7 +25,7 @@ TURN = 0.6
 """Share of the time after which the rates fall and most rows are conversations."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """Size of the model and of a step, and how long to train."""
 

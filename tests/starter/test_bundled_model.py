@@ -50,7 +50,7 @@ def test_emoji_survive_the_tokenizer(tokenizer):
 def test_the_template_renders_the_tokens_that_were_trained_on(tokenizer):
     turns = [("system", "Answer with emoji."), ("user", "What is 3 plus 4?"), ("assistant", "3 plus 4 is 7.")]
     text = tokenizer.apply_chat_template([{"role": role, "content": said} for role, said in turns], tokenize=False)
-    assert tokenizer(text, add_special_tokens=False)["input_ids"] == encode_turns(tokenizer, turns)[0]
+    assert tokenizer(text, add_special_tokens=False)["input_ids"] == encode_turns(tokenizer, turns)
 
 
 def test_the_weights_are_small_and_half_precision():
