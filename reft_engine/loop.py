@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reft_engine import blocks
 from reft_engine.base_models import Base
 from reft_engine.batching import epoch_batches, in_batches, in_passes
 from reft_engine.encoding import EncodedExample, EncodedRow
@@ -25,6 +26,8 @@ _AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
 """How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
 _ON_A_CPU, _ELSEWHERE = 2048, 16_384
 """Tokens of one pass, unless they are set."""
+_ALONE = 30_000_000
+"""Operations of a block that take as long on a CPU as the attention of one more row by itself, forward and backward (measured)."""
 
 
 class Loop:
@@ -197,16 +200,28 @@ def _plans(loops: Sequence[Loop]) -> list[Plan]:
         # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have none.
         for time in (True, False) if late and settings.reuse in ("all", "time") and (packed or not twice) else (False,):
             plan = plan_reuse(reach, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
-            plan = replace(plan, packed=packed, padding=_padding(loops))
-            if plan not in found and (plan.kept or packed):
+            lengths = _lengths(loops, plan)
+            plan = replace(plan, packed=packed, padding=_padding(lengths) / sum(len(batch) * max(batch) for batch in lengths))
+            if plan not in found and (_pays(base, lengths) if packed else plan.kept):
                 found.append(plan)
     return found
 
 
-def _padding(loops: Sequence[Loop]) -> float:
-    """The share of an epoch's tokens that is padding where rows are not packed."""
+def _lengths(loops: Sequence[Loop], plan: Plan) -> list[list[int]]:
+    """How many tokens of each row an epoch's batches compute."""
     batches = [loop.objective.texts(batch) for loop in loops for batch in loop.batches_of(0)]
-    return 1 - sum(text.length for batch in batches for text in batch) / sum(len(b) * max(text.length for text in b) for b in batches)
+    return [[text.length - (plan.reach.first(text) if plan.time else 0) for text in batch] for batch in batches]
+
+
+def _padding(lengths: Sequence[Sequence[int]]) -> int:
+    """The tokens of padding that such batches have where rows are not packed."""
+    return sum(len(batch) * max(batch) - sum(batch) for batch in lengths)
+
+
+def _pays(base: Base, lengths: Sequence[Sequence[int]]) -> bool:
+    """Whether padding costs more than attention row by row: a token's products with a block's weights, and their gradients."""
+    weights = sum(weight.numel() for weight in blocks.find_blocks(base.model).parameters()) // base.layers
+    return 4 * weights * _padding(lengths) >= _ALONE * sum(map(len, lengths))
 
 
 def _budget(loop: Loop, folder: Path | None) -> Budget:

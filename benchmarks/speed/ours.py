@@ -155,12 +155,12 @@ def _at_once(base: Base, rows: list[tuple[str, str]], config: ReftConfig, settin
 
 
 def padding(job: Job, gate: Gate) -> None:
-    """How long the rows are in each batch that one epoch of `reft_engine.train` reads, as the model itself sees them."""
+    """How long the rows are in each batch that one epoch of `reft_engine.train` reads padded, as the model itself sees them."""
     starter = reft_engine.load_base("starter", device="cpu")
     job = replace(job, shape=replace(job.shape, vocabulary=len(starter.tokenizer)))
     base = Base(build(job), starter.tokenizer, "random", None, starter.template)
     rows = alpaca_rows(Path(job.options["folder"]))
-    settings = TrainConfig(epochs=1, batch_size=job.work.rows, held_out=0.0, max_length=512, reuse="none")
+    settings = TrainConfig(epochs=1, batch_size=job.work.rows, held_out=0.0, max_length=512, reuse="none", packing=False)
     lengths: list[list[int]] = []
     # The trunk, which is given its mask by name whether the engine calls it or the whole model.
     base.model.model.register_forward_pre_hook(

@@ -10,7 +10,7 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from reft_engine import Example, ReftConfig, ReftModel, load_base
+from reft_engine import Example, ReftConfig, ReftModel, load_base, loop
 from reft_engine.base_models import Base
 from reft_engine.data import Message
 
@@ -38,6 +38,12 @@ def _neox(seed: int = 0, **settings: Any) -> GPTNeoXForCausalLM:
 
 
 FAMILIES: dict[str, Callable[..., Any]] = {"llama": _llama, "gpt2": _gpt2, "neox": _neox}
+
+
+@pytest.fixture(autouse=True)
+def _packing_pays(monkeypatch):
+    """Models as small as these would be packed never: a row's attention by itself costs more than all their padding."""
+    monkeypatch.setattr(loop, "_ALONE", 0)
 
 
 @pytest.fixture(scope="session")

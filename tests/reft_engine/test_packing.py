@@ -156,7 +156,8 @@ def test_pairs_and_labels_are_learned_from_as_padded(llama, rows, reuse):
     labels = LABELS if rows is NAMED else None
     for positions in ("l1", "f2+l2"):
         packed, _ = packed_and_padded(llama, rows, ReftConfig(rank=2, positions=positions, labels=labels), settled(reuse=reuse))
-        assert packs(packed)
+        # Of a classifier's last token alone there is no padding that could be spoken of.
+        assert packs(packed) == (not (labels and positions == "l1" and reuse == "all"))
 
 
 @pytest.mark.parametrize("method", ["loreft", "direft", "red", "lobireft"])
@@ -276,6 +277,25 @@ def test_rows_are_packed_on_a_cpu_alone(llama, monkeypatch):
     assert loop._plans([run])[0].packed
     monkeypatch.setattr(Base, "device", property(lambda _: torch.device("cuda")))
     assert {plan.packed for plan in loop._plans([run])} == {False}
+
+
+@pytest.mark.parametrize("edit", ["first-and-last", "last"])
+def test_rows_are_packed_where_their_padding_costs_more_than_attention_row_by_row(llama, monkeypatch, edit):
+    config = EDITS[edit]
+    run = loop.Loop(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
+    late = loop._plans([run])[0].time
+    assert late == (edit == "last")
+    batches = epoch_batches(run.rows, SETTINGS.batch_size, SETTINGS.seed, 0)
+    lengths = [[row.length - late * (len(row.prompt_ids) - 1) for row in batch] for batch in batches]
+    padding = sum(len(each) * max(each) - sum(each) for each in lengths)
+    # A block of this model: four products of attention (two of half the width), three of the MLP, and two norms.
+    weights = 32 * 32 * 2 + 32 * 16 * 2 + 3 * 32 * 48 + 2 * 32
+    most = 4 * weights * padding // len(TALK)
+    monkeypatch.setattr(loop, "_ALONE", most)
+    assert loop._plans([run])[0].packed
+    monkeypatch.setattr(loop, "_ALONE", most + 1)
+    plans = loop._plans([run])
+    assert not any(plan.packed and plan.time == late for plan in plans)
 
 
 # --- attention by hand
