@@ -1,18 +1,32 @@
-"""What a run needs to go on: edits, optimiser state and place, in one safetensors file written atomically."""
+"""What a run needs to go on: edits, optimiser state and place, in a safetensors file whose name holds the hash of its content.
 
+``checkpoint/00000120-<16 hex digits of the sha256>.safetensors`` is step 120. The last two are kept; one that is torn, or of
+another run, is passed over for the one before. No random state and no place in the data lie in it: batches follow from
+(seed, epoch), dropout from (seed, step) and the schedule from the step.
+"""
+
+import hashlib
 import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
-from reft_engine.files import write_atomic
+from reft_engine.files import remove_leftovers, write_atomic
 from reft_engine.model import ReftModel
 
-_NAME = "state.safetensors"
+KEPT = 2
+"""How many checkpoints lie there: the last one, and the one before in case that the last is damaged."""
+_NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})\.safetensors")
+_FORMER = "state.safetensors"
+"""What the first version wrote, without a hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +55,73 @@ def save_checkpoint_bytes(reft: ReftModel, optimizer: torch.optim.Optimizer, sta
 
 
 def save_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> None:
-    """Write the checkpoint of the run that ``identity`` names; a crash in mid-write leaves the one before it."""
-    write_atomic(folder / _NAME, save_checkpoint_bytes(reft, optimizer, state, identity))
+    """Write the checkpoint of the run that ``identity`` names; a crash at any moment leaves the ones before it. Raises OSError."""
+    data = save_checkpoint_bytes(reft, optimizer, state, identity)
+    written = folder / f"{state.step:08d}-{_digest(data)}.safetensors"
+    if written.is_dir():  # whoever made it, it is in the way
+        _remove(written)
+    write_atomic(written, data)
+    # Also one of a later step goes, which a run that has begun anew finds here.
+    others = [path for path in _by_step(folder) if path != written]
+    before = [path for path in others if _step(path) < state.step][: KEPT - 1]
+    for path in {*others, folder / _FORMER} - {*before}:
+        _remove(path)
+    remove_leftovers(folder)
 
 
 def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, identity: str) -> Checkpoint | None:
-    """Put a checkpoint into model and optimiser; None when there is none, it is torn, or it is of another run."""
-    path = folder / _NAME
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
-    except SafetensorError:
-        return None
-    if meta.get("identity") != identity:
-        return None
+    """Put the newest whole checkpoint of this run into model and optimiser; None when there is none."""
+    for data in _whole(folder):
+        try:
+            meta, tensors = _metadata(data), load(data)
+            place = Checkpoint(**json.loads(meta["place"]))
+        except (SafetensorError, ValueError, KeyError, TypeError):
+            continue
+        if meta.get("identity") == identity:
+            _restore(tensors, reft, optimizer)
+            return place
+    return None
+
+
+def _remove(path: Path) -> None:
+    """Best effort: what is saved counts, not what is left lying."""
+    with suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _whole(folder: Path) -> Iterator[bytes]:
+    """Contents of files that are what their names say, newest first."""
+    for path in [*_by_step(folder), folder / _FORMER]:
+        try:
+            data = path.read_bytes()
+        except OSError:  # not there, not readable, or no file
+            continue
+        name = _NAME.fullmatch(path.name)
+        if name is None or name[2] == _digest(data):
+            yield data
+
+
+def _by_step(folder: Path) -> list[Path]:
+    """Checkpoint files, newest first."""
+    return sorted((path for path in folder.glob("*.safetensors") if _NAME.fullmatch(path.name)), key=_step, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.partition("-")[0])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The header's own part of a safetensors file: eight bytes with its length, then JSON."""
+    length = int.from_bytes(data[:8], "little")
+    found: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+    return found
+
+
+def _restore(tensors: dict[str, Tensor], reft: ReftModel, optimizer: torch.optim.Optimizer) -> None:
     reft.load_state_dict({name[5:]: value for name, value in tensors.items() if name.startswith("edit.")})
     state = optimizer.state_dict()
     entries: dict[int, dict[str, Tensor]] = {}
@@ -66,4 +130,3 @@ def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimi
             _, index, key = name.split(".", 2)
             entries.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({**state, "state": entries})
-    return Checkpoint(**json.loads(meta["place"]))

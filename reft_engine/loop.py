@@ -26,6 +26,8 @@ _AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
 """How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
 _ON_A_CPU, _ELSEWHERE = 2048, 16_384
 """Tokens of one pass, unless they are set."""
+_ONLY_COST = ("pass_tokens", "packing", "reuse", "reuse_memory_mb", "reuse_disk_mb", "gradient_checkpointing")
+"""Settings with which the same is learned within rounding."""
 _ALONE = 30_000_000
 """Operations of a block that take as long on a CPU as the attention of one more row by itself, forward and backward (measured)."""
 
@@ -51,8 +53,9 @@ class Loop:
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
-        # A checkpoint goes on only with what it was begun with.
-        self.identity = json.dumps([config.model_dump(), settings.model_dump(), base.layers, base.hidden_size, _digest(base, rows)])
+        # A checkpoint goes on only with what it was begun with, but for what only time and memory depend on.
+        learned = settings.model_dump(exclude=set(_ONLY_COST))
+        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self._epoch, self._batches = -1, list[list[EncodedRow]]()

@@ -28,7 +28,8 @@ from reft_engine.spec import ReftConfig, TrainConfig
 
 Turn = Callable[[], AbstractContextManager[object]]
 _SAMPLE_TOKENS = 40
-_CHECKPOINT_SECONDS = 30.0
+_CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 10.0, 2.0
+"""A checkpoint is due after so many steps and at the latest after so many seconds, but never sooner than after the pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,15 @@ class ReuseEvent:
     sentence: str
 
 
-TrainEvent = StepEvent | HeldOutEvent | SampleEvent | ReuseEvent
+@dataclass(frozen=True, slots=True)
+class SavingFailedEvent:
+    """A checkpoint could not be written, and why; training goes on and tries again. Told once until it works again."""
+
+    step: int
+    reason: str
+
+
+TrainEvent = StepEvent | HeldOutEvent | SampleEvent | ReuseEvent | SavingFailedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,7 @@ def train(
         config: what is edited.
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
-        on_event: called after steps, held-out measurements and samples, and once with what is reused.
+        on_event: called after steps, held-out measurements and samples, once with what is reused, and when saving fails.
         on_ready: called once with the model that is being trained.
         should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
             and keeps what was learned.
@@ -216,7 +225,7 @@ class _Run:
         if not self.rows:
             raise DataError(self.problems[0] if self.problems else "There is no row to train on.")
         self.loop, self.root, self.on_event, self.on_ready = Loop(self.objective, self.rows), root, on_event, on_ready
-        self.stopped = False
+        self.stopped, self._failing = False, False
         self.error: TrainingError | None = None
 
     def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], turn: Turn) -> None:
@@ -232,7 +241,8 @@ class _Run:
             self.on_event(replace(reuse, step=loop.step))
         self.clock = _Clock(found.seconds if found else 0.0, loop.step)
         self.watch = _Watch(loop, self.measured, self.on_event, turn)
-        self.watch.look()
+        if loop.step == 0:  # a run that goes on was looked at here before it was cut off
+            self.watch.look()
 
     @property
     def active(self) -> bool:
@@ -249,8 +259,18 @@ class _Run:
         self.on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss, rate, left))
         if self.loop.step < self.loop.total_steps:
             self.watch.look_when_due()
-            if self.root and self.clock.checkpoint_due():
-                _save_checkpoint(self.root, loop, self.clock)
+            if self.root and self.clock.checkpoint_due(loop.step):
+                self._keep(self.root)
+
+    def _keep(self, root: Path) -> None:
+        """Save a checkpoint; a disk that is full for a while must not end the run."""
+        try:
+            _save_checkpoint(root, self.loop, self.clock)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                self.on_event(SavingFailedEvent(self.loop.step, error.strerror or type(error).__name__))
+            self._failing = True
 
     def result(self) -> TrainResult:
         """Measure for the last time and save. Raises the TrainingError that the run ended with."""
@@ -327,7 +347,7 @@ class _Clock:
     def __init__(self, spent: float, step: int) -> None:
         self._begun = time.monotonic()
         self._before, self._first_step = spent, step
-        self._saved = self._begun
+        self._saved, self._saved_step = self._begun, step
 
     def seconds(self) -> float:
         return self._before + time.monotonic() - self._begun
@@ -336,11 +356,12 @@ class _Clock:
         done = max(step - self._first_step, 1)
         return (time.monotonic() - self._begun) / done * (total - step)
 
-    def checkpoint_due(self) -> bool:
-        now = time.monotonic()
-        if now - self._saved < _CHECKPOINT_SECONDS:
+    def checkpoint_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be written after this step; if so, the next one is counted from here."""
+        passed = time.monotonic() - self._saved
+        if passed < _CHECKPOINT_PAUSE or (passed < _CHECKPOINT_SECONDS and step - self._saved_step < _CHECKPOINT_STEPS):
             return False
-        self._saved = now
+        self._saved, self._saved_step = time.monotonic(), step
         return True
 
 

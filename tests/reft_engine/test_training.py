@@ -372,7 +372,8 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("at", [3, 8])
 def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tiny, examples, tmp_path, monkeypatch, at):
-    monkeypatch.setattr(training, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "_CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(training, "_CHECKPOINT_PAUSE", 0.0)
     whole, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
 
     def kill(event):
@@ -399,7 +400,7 @@ def test_a_finished_run_is_not_trained_again(tiny, examples, tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "gone", "foreign"])
 def test_a_damaged_checkpoint_means_starting_again(tiny, examples, tmp_path, damage):
     whole, _ = steps_of(tiny, examples, folder=tmp_path)
-    state = tmp_path / "checkpoint/state.safetensors"
+    (state,) = (tmp_path / "checkpoint").iterdir()
     content = state.read_bytes()
     if damage == "gone":
         state.unlink()
@@ -448,8 +449,8 @@ def test_a_checkpoint_of_another_base_of_the_same_shape_is_not_taken_over(tiny, 
 
 def test_a_checkpoint_is_tensors_and_json(tiny, examples, tmp_path):
     steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(3))
-    assert [file.name for file in (tmp_path / "checkpoint").iterdir()] == ["state.safetensors"]
-    with safe_open(tmp_path / "checkpoint/state.safetensors", framework="pt") as file:
+    (path,) = (tmp_path / "checkpoint").iterdir()
+    with safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["place"])["step"] == 3
 
 

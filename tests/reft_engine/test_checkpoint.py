@@ -1,0 +1,241 @@
+"""Checkpoints: whatever happens to the files, a run goes on from the last whole one and ends as if nothing had happened."""
+
+import errno
+import os
+import shutil
+from hashlib import sha256
+
+import pytest
+
+from reft_engine import ReftConfig, TrainConfig, checkpoint, files, train, training
+from reft_engine.checkpoint import KEPT
+from reft_engine.errors import TrainingError
+from reft_engine.training import HeldOutEvent, SavingFailedEvent, StepEvent
+
+EDIT = ReftConfig(rank=2, positions="f2+l2", dropout=0.2)
+SETTINGS = TrainConfig(epochs=2, batch_size=4, learning_rate=0.02, held_out=0.1, seed=7)
+
+
+class Killed(BaseException):
+    """Ends a run where nothing of it can tidy up."""
+
+
+@pytest.fixture
+def each_step(monkeypatch):
+    """A checkpoint after every step."""
+    monkeypatch.setattr(training, "_CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(training, "_CHECKPOINT_PAUSE", 0.0)
+
+
+def run(base, examples, folder, *, kill_at=None, settings=SETTINGS, edit=EDIT):
+    events = []
+
+    def hear(event):
+        events.append(event)
+        if isinstance(event, StepEvent) and event.step == kill_at:
+            raise Killed
+
+    try:
+        result = train(base, examples, edit, settings, folder=folder, on_event=hear)
+    except Killed:
+        result = None
+    return result, events
+
+
+def steps(events):
+    return [event.step for event in events if isinstance(event, StepEvent)]
+
+
+def digest(folder):
+    return sha256((folder / "adapter/reft_model.safetensors").read_bytes()).hexdigest()
+
+
+def kept(folder):
+    return sorted((folder / "checkpoint").glob("*.safetensors"))
+
+
+@pytest.fixture
+def undisturbed(tiny, examples, tmp_path):
+    run(tiny, examples, tmp_path / "undisturbed")
+    return digest(tmp_path / "undisturbed")
+
+
+@pytest.fixture
+def killed(tiny, examples, tmp_path, each_step):
+    """A run that was killed in its seventh step, whose checkpoints are of the fifth and the sixth."""
+    run(tiny, examples, tmp_path / "killed", kill_at=7)
+    assert [int(path.name[:8]) for path in kept(tmp_path / "killed")] == [5, 6]
+    return tmp_path / "killed"
+
+
+def test_the_last_two_are_kept_and_named_by_step_and_content(killed):
+    for path in kept(killed):
+        assert path.name[9:25] == sha256(path.read_bytes()).hexdigest()[:16]
+    assert len(list((killed / "checkpoint").iterdir())) == KEPT == 2
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3] ^= 1
+    path.write_bytes(content)
+
+
+def replace_by_a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "cut off": cut, "a bit flipped": flip, "emptied": lambda path: path.write_bytes(b""),
+    "garbage": lambda path: path.write_bytes(b"x" * 5000), "a folder": replace_by_a_folder, "gone": lambda path: path.unlink(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_of_a_damaged_checkpoint_the_one_before_is_taken(tiny, examples, killed, undisturbed, damage):
+    damage(kept(killed)[-1])
+    _, events = run(tiny, examples, killed)
+    assert steps(events) == list(range(6, 13))
+    assert digest(killed) == undisturbed
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_where_both_are_damaged_the_run_begins_anew(tiny, examples, killed, undisturbed, damage):
+    for path in kept(killed):
+        damage(path)
+    _, events = run(tiny, examples, killed)
+    assert steps(events)[0] == 1
+    assert digest(killed) == undisturbed
+
+
+def test_a_checkpoint_of_another_run_is_passed_over_for_ones_own(tiny, examples, killed, undisturbed, tmp_path):
+    run(tiny, examples, tmp_path / "other", kill_at=11, settings=SETTINGS.model_copy(update={"seed": 8}))
+    shutil.copy(kept(tmp_path / "other")[-1], killed / "checkpoint")
+    _, events = run(tiny, examples, killed)
+    assert steps(events)[0] == 7
+    assert digest(killed) == undisturbed
+
+
+def test_a_checkpoint_of_the_first_version_is_read_where_there_is_no_other(tiny, examples, killed, undisturbed):
+    first, last = kept(killed)
+    last.rename(killed / "checkpoint/state.safetensors")
+    first.unlink()
+    _, events = run(tiny, examples, killed)
+    assert steps(events)[0] == 7
+    assert not (killed / "checkpoint/state.safetensors").exists()
+    assert digest(killed) == undisturbed
+
+
+def test_a_run_that_begins_anew_throws_away_what_was_ahead_of_it(tiny, examples, killed):
+    settings = SETTINGS.model_copy(update={"learning_rate": 0.01})
+    _, events = run(tiny, examples, killed, kill_at=3, settings=settings)
+    assert steps(events) == [1, 2, 3]
+    assert [int(path.name[:8]) for path in kept(killed)] == [1, 2]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("at", [1, 2, 3, 6, 9])
+def test_killed_at_any_moment_of_writing_a_run_loses_nothing(tiny, examples, tmp_path, each_step, monkeypatch, undisturbed, call, at):
+    real, count = getattr(os, call), iter(range(1, 1000))
+
+    def kill(*given, **options):
+        if next(count) == at:
+            raise Killed
+        return real(*given, **options)
+
+    before = []
+    with monkeypatch.context() as patch:
+        if call == "replace":
+            path_replace = files.Path.replace
+            patch.setattr(files.Path, "replace", lambda path, target: kill_path(path, target))
+
+            def kill_path(path, target):
+                if next(count) == at:
+                    raise Killed
+                return path_replace(path, target)
+        else:
+            patch.setattr(os, call, kill)
+        with pytest.raises(Killed):
+            train(tiny, examples, EDIT, SETTINGS, folder=tmp_path / "killed", on_event=before.append)
+    _, events = run(tiny, examples, tmp_path / "killed")
+    assert steps(events)[0] >= steps(before)[-1] - 1
+    assert digest(tmp_path / "killed") == undisturbed
+    assert not list((tmp_path / "killed/checkpoint").glob(".writing-*"))
+
+
+def test_what_a_killed_writer_left_is_removed(tiny, examples, killed):
+    (killed / "checkpoint/.writing-abc").write_bytes(b"half")
+    run(tiny, examples, killed)
+    assert [path.suffix for path in (killed / "checkpoint").iterdir()] == [".safetensors"] * 2
+
+
+def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tiny, examples, tmp_path, each_step, monkeypatch, undisturbed):
+    real, full = checkpoint.write_atomic, [False]
+
+    def write(path, data):
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    events = []
+
+    def hear(event):
+        events.append(event)
+        if isinstance(event, StepEvent):
+            full[0] = event.step in (3, 4, 5, 8)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", write)
+    train(tiny, examples, EDIT, SETTINGS, folder=tmp_path, on_event=hear)
+    failed = [event for event in events if isinstance(event, SavingFailedEvent)]
+    assert failed == [SavingFailedEvent(3, "No space left on device"), SavingFailedEvent(8, "No space left on device")]
+    assert steps(events) == list(range(1, 13))
+    assert [int(path.name[:8]) for path in kept(tmp_path)] == [11, 12]
+    assert digest(tmp_path) == undisturbed
+
+
+def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_step, undisturbed, monkeypatch):
+    real = training.step
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "step", lambda loops: [TrainingError("no number")] if loops[0].step == 6 else real(loops))
+        with pytest.raises(TrainingError):
+            train(tiny, examples, EDIT, SETTINGS, folder=tmp_path / "run")
+    _, events = run(tiny, examples, tmp_path / "run")
+    assert steps(events) == list(range(7, 13))
+    assert digest(tmp_path / "run") == undisturbed
+
+
+def test_a_run_that_goes_on_is_not_measured_where_it_was_before(tiny, examples, killed):
+    result, events = run(tiny, examples, killed)
+    looks = [event.step for event in events if isinstance(event, HeldOutEvent)]
+    assert looks and looks[0] > 6 and looks[-1] == 12
+    assert result.held_out_base is not None and result.held_out_tuned is not None
+
+
+@pytest.mark.parametrize("change", [{"pass_tokens": 40}, {"gradient_checkpointing": True}, {"reuse": "none"}, {"reuse_memory_mb": 0}])
+def test_with_settings_that_only_cost_otherwise_a_run_goes_on(tiny, examples, each_step, tmp_path, change):
+    edit = EDIT.model_copy(update={"dropout": 0.0})  # drawn pass by pass, so that other passes draw otherwise
+    whole, _ = run(tiny, examples, tmp_path / "whole", edit=edit)
+    run(tiny, examples, tmp_path / "killed", kill_at=7, edit=edit)
+    result, events = run(tiny, examples, tmp_path / "killed", settings=SETTINGS.model_copy(update=change), edit=edit)
+    assert steps(events)[0] == 7
+    ours, theirs = result.reft.tensors(), whole.reft.tensors()
+    assert all((ours[name] - theirs[name]).abs().max() < 1e-4 for name in theirs)
+
+
+def test_when_a_checkpoint_is_due(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    clock = training._Clock(0.0, 0)
+
+    def due(step, seconds):
+        now[0] = seconds
+        return clock.checkpoint_due(step)
+
+    assert not due(500, 1.9), "not sooner than after two seconds"
+    assert due(501, 2.0)
+    assert not due(600, 9.0) and due(601, 9.0), "after a hundred steps"
+    assert not due(610, 18.9) and due(611, 19.0), "or after ten seconds"
