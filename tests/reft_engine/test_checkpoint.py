@@ -54,10 +54,16 @@ def kept(folder):
     return sorted((folder / "checkpoint").glob("*.safetensors"))
 
 
-@pytest.fixture
-def undisturbed(tiny, examples, tmp_path):
-    run(tiny, examples, tmp_path / "undisturbed")
-    return digest(tmp_path / "undisturbed")
+@pytest.fixture(autouse=True)
+def _short_samples(monkeypatch):
+    monkeypatch.setattr(training, "_SAMPLE_TOKENS", 2)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny, examples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run(tiny, examples, folder)
+    return digest(folder)
 
 
 @pytest.fixture
