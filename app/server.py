@@ -7,15 +7,17 @@ import sys
 import threading
 import warnings
 import webbrowser
+from logging.handlers import RotatingFileHandler
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from storage.housekeeping import tidy
 
 from app.components.theme import CSS, HEAD, STATIC, theme
 from app.errors import READABLE, StudioError
@@ -26,6 +28,8 @@ from app.settings import LOOPBACK, Settings
 from app.worker.supervisor import Supervisor
 
 _log = logging.getLogger("reft_studio.web")
+_LOG_BYTES = 2_000_000
+_TIDY_SECONDS = 3600.0
 
 
 def make_app(services: Services) -> FastAPI:
@@ -37,6 +41,18 @@ def make_app(services: Services) -> FastAPI:
     def healthz() -> dict[str, Any]:
         worker = services.worker.health()
         return {"status": "ok", "worker": {"up": worker is not None, "training": worker["training"] if worker else None}}
+
+    @app.get("/alive")
+    def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/files/runs/{run_id}/log.txt")
+    def log(run_id: str) -> Response:
+        try:
+            content = runs.log(services, run_id)
+        except READABLE as error:
+            return JSONResponse({"error": str(error)}, status_code=404)
+        return PlainTextResponse(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
     @app.get("/files/runs/{run_id}/adapter.zip")
     def adapter(run_id: str) -> Response:
@@ -100,15 +116,28 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
     _log_to_file(services)
     supervisor = Supervisor(settings, services.storage)
     server = uvicorn.Server(uvicorn.Config(make_app(services), log_level="warning", timeout_graceful_shutdown=2))
+    ended = threading.Event()
     threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
+    threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:  # uvicorn passes it on after it has ended in order
         pass
     finally:
+        ended.set()
         supervisor.stop()
         services.storage.close()
     return 0
+
+
+def _keep_house(services: Services, ended: threading.Event) -> None:
+    """At the start and once an hour: remove what was left half-done, and what has been in the bin long enough."""
+    while not ended.is_set():
+        try:
+            tidy(services.storage, services.settings.bin_days)
+        except Exception:  # noqa: BLE001 (the edge of a thread: housekeeping must never take the pages with it)
+            _log.exception("housekeeping failed")
+        ended.wait(_TIDY_SECONDS)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -127,7 +156,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _log_to_file(services: Services) -> None:
-    handler = logging.FileHandler(services.storage.files.root / "web.log", encoding="utf-8")
+    handler = RotatingFileHandler(services.storage.files.root / "web.log", maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger("reft_studio").addHandler(handler)
 

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     database_url: str | None = None
     """Any SQLAlchemy URL; a SQLite file in ``data_dir`` when left out."""
     max_upload_mb: int = Field(100, ge=1, le=10_000)
+    max_data_mb: int = Field(0, ge=0, le=1_000_000_000)
+    """Most megabytes that the data folder may take before nothing new is begun; 0 for as many as the disk has."""
+    bin_days: int = Field(7, ge=0, le=3650)
+    """Days that a deleted run can be taken back."""
     models: list[str] = []
     """Further base models to offer: Hub ids, or local folders, which are refused unless listed here."""
     allowed_hosts: list[str] = []

@@ -1,12 +1,16 @@
 """What lasts: tables, queries and files. Knows neither torch nor Gradio nor the engine."""
 
-from storage.errors import NotFoundError, StorageError
-from storage.records import DatasetRecord, EventRecord, MetricPoint, RunRecord, RunStatus, SampleRecord
+from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
+from storage.held import HeldRun
+from storage.records import DatasetRecord, EventRecord, Failure, MetricPoint, RunRecord, RunStatus, SampleRecord
 from storage.store import Storage
 
 __all__ = [
     "DatasetRecord",
     "EventRecord",
+    "Failure",
+    "HeldRun",
+    "LeaseLostError",
     "MetricPoint",
     "NotFoundError",
     "RunRecord",
@@ -14,4 +18,5 @@ __all__ = [
     "SampleRecord",
     "Storage",
     "StorageError",
+    "UnavailableError",
 ]

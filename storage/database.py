@@ -6,23 +6,33 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from storage.errors import StorageError
+from storage.errors import StorageError, UnavailableError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds that it is."""
+
+
+PATIENCE = 10.0
+"""Seconds that a transaction waits for another one that writes, unless it is told otherwise."""
 
 
 class Database:
     """One SQLAlchemy engine; constructed, never global.
 
+    Args:
+        url: any SQLAlchemy URL of SQLite or PostgreSQL.
+        patience: seconds that a transaction waits for another one that writes.
+
     Raises:
         StorageError: it cannot be opened; the text holds nothing of the URL, which may hold a password.
+        UnavailableError: from transactions, when the database cannot be used for the moment.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = PATIENCE) -> None:
+        self._patience = patience
         try:
             self._open(url)
         except (SQLAlchemyError, ImportError) as error:
@@ -32,7 +42,7 @@ class Database:
     def _open(self, url: str) -> None:
         self.engine = create_engine(url)
         if self.engine.dialect.name == "sqlite":
-            _prepare_sqlite(self.engine)
+            _prepare_sqlite(self.engine, self._patience)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
         self.upgrade()
@@ -40,13 +50,13 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """The only way to write: all of it is committed, or nothing."""
-        with self._sessions.begin() as session:
+        with _in_words(), self._sessions.begin() as session:
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A view of one moment; never waits for a writer on SQLite."""
-        with self._readers.begin() as session:
+        with _in_words(), self._readers.begin() as session:
             yield session
 
     def upgrade(self) -> None:
@@ -58,14 +68,24 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with self.engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw and self.engine.dialect.name == "sqlite":
+                # A table is changed by making it anew, and dropping the old one would drop whatever refers to its rows.
+                raw.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, "head")
+            finally:
+                if raw and self.engine.dialect.name == "sqlite":
+                    raw.execute("PRAGMA foreign_keys=ON")
 
     def _revision(self) -> str | None:
-        if not inspect(self.engine).has_table("alembic_version"):
+        reader = self.engine.execution_options(reading=True)
+        if not inspect(reader).has_table("alembic_version"):
             return None
-        with self.engine.connect() as connection:
+        with reader.connect() as connection:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
     def close(self) -> None:
@@ -73,7 +93,23 @@ class Database:
         self.engine.dispose()
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What may be otherwise in a moment, apart from what is a mistake of the program."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).splitlines()[0] if str(error.orig) else "no reason given"
+        if "full" in reason:
+            raise UnavailableError("The disk is full, so nothing can be written down.") from error
+        if "readonly" in reason or "read-only" in reason:
+            raise UnavailableError("The data folder cannot be written, so nothing can be written down.") from error
+        if "locked" in reason or "busy" in reason:
+            raise UnavailableError("The database is in use by another program. Try again in a moment.") from error
+        raise UnavailableError(f"The database does not answer: {reason[:200]}.") from error
+
+
+def _prepare_sqlite(engine: Engine, patience: float) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         # pysqlite's own BEGIN comes too late and is deferred; ours is below.
@@ -81,7 +117,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")  # pages read while the worker writes
         cursor.execute("PRAGMA synchronous=NORMAL")  # safe with WAL, and ten times faster than FULL
-        cursor.execute("PRAGMA busy_timeout=30000")
+        cursor.execute(f"PRAGMA busy_timeout={round(patience * 1000)}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 

@@ -19,7 +19,7 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        for name in ("uploads", "datasets", "runs"):
+        for name in ("uploads", "datasets", "runs", "workers"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     @property
@@ -29,6 +29,12 @@ class Files:
         if len(str(path)) < 100:
             return path
         return Path(tempfile.gettempdir()) / f"reft-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.sock"
+
+    def worker_lock(self, worker: str) -> Path:
+        """The file whose lock a worker holds while it lives."""
+        if not worker.isalnum():
+            raise NotFoundError("There is nothing with this id.")
+        return self.root / "workers" / f"{worker}.lock"
 
     @property
     def worker_log(self) -> Path:

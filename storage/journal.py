@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from storage.database import Database
-from storage.records import EventRecord, MetricPoint, SampleRecord
+from storage.records import EventRecord, MetricPoint, RunStatus, SampleRecord
 from storage.tables import Event, Metric, Sample
 
 
@@ -26,6 +26,16 @@ class MetricStore:
         wanted = select(Metric).where(Metric.run_id == run_id, Metric.step > step).order_by(Metric.step, Metric.name)
         with self._database.reading() as session:
             return [MetricPoint(row.step, row.name, row.value) for row in session.scalars(wanted)]
+
+    def thinned(self, run_id: str, points: int) -> list[MetricPoint]:
+        """For a chart: at most about ``points`` of each figure, each the mean of as many steps in a row, at the last of these."""
+        mine = Metric.run_id == run_id
+        with self._database.reading() as session:
+            last = session.scalar(select(func.max(Metric.step)).where(mine)) or 0
+            group = Metric.step.op("/")(max(1, -(-(last + 1) // points)))  # of whole numbers, in both databases
+            wanted = select(Metric.name, func.max(Metric.step), func.avg(Metric.value)).where(mine).group_by(Metric.name, group)
+            found = [MetricPoint(step, name, value) for name, step, value in session.execute(wanted)]
+        return sorted(found, key=lambda point: (point.step, point.name))
 
 
 class SampleStore:
@@ -63,4 +73,4 @@ class EventStore:
         """Every event, oldest first."""
         with self._database.reading() as session:
             rows = session.scalars(select(Event).where(Event.run_id == run_id).order_by(Event.id))
-            return [EventRecord(row.at, row.text) for row in rows]
+            return [EventRecord(row.at, row.text, RunStatus(row.status) if row.status else None) for row in rows]

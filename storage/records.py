@@ -29,6 +29,11 @@ class RunStatus(StrEnum):
         """Whether a worker has it in hand."""
         return self in (RunStatus.PREPARING, RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.STOPPING)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the next worker that is free takes it: queued, or interrupted and to be gone on with."""
+        return self in (RunStatus.QUEUED, RunStatus.INTERRUPTED)
+
 
 ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.PREPARING, RunStatus.STOPPED}),
@@ -36,7 +41,7 @@ ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.TRAINING: frozenset({RunStatus.CHECKING, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.INTERRUPTED}),
     RunStatus.CHECKING: frozenset({RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED}),
     RunStatus.STOPPING: frozenset({RunStatus.CHECKING, RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED}),
-    RunStatus.INTERRUPTED: frozenset({RunStatus.QUEUED, RunStatus.FAILED, RunStatus.STOPPED}),
+    RunStatus.INTERRUPTED: frozenset({RunStatus.PREPARING, RunStatus.FAILED, RunStatus.STOPPED}),
     RunStatus.STOPPED: frozenset({RunStatus.QUEUED}),
     RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
     RunStatus.FINISHED: frozenset(),
@@ -61,6 +66,32 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run failed, for the person whose run it is.
+
+    Args:
+        kind: data, template, settings, memory, disk, network, access, model, numbers or bug.
+        what: what happened, as a sentence.
+        why: the reason, as a sentence; may be empty.
+        advice: what to do, as a sentence.
+        remedy: settings of training with which it is worth going on, if there are any.
+        label: what the button that does so is called.
+    """
+
+    kind: str
+    what: str
+    why: str = ""
+    advice: str = ""
+    remedy: dict[str, Any] | None = None
+    label: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        return " ".join(part for part in (self.what, self.why, self.advice) if part)
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run: its whole spec, where it stands, and what came of it."""
 
@@ -72,15 +103,17 @@ class RunRecord:
     spec: dict[str, Any]
     status: RunStatus
     sentence: str
-    error: str | None
+    failure: Failure | None
     step: int
     total_steps: int
     epoch: float
     seconds_left: float | None
     summary: dict[str, Any] | None
+    deaths: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    binned_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +127,11 @@ class MetricPoint:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """Something that happened to a run, as a sentence."""
+    """Something that happened to a run, as a sentence; ``status`` where it was a change of status."""
 
     at: datetime
     text: str
+    status: RunStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
-"""Runs: the queue, the states, the progress."""
+"""Runs, and their queue."""
 
 import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,8 +14,13 @@ from storage.database import Database
 from storage.datasets import clean_name
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
-from storage.records import ALLOWED, RunRecord, RunStatus
+from storage.held import HeldRun
+from storage.records import Failure, RunRecord, RunStatus
+from storage.run_rows import find, last_turn, move, note, record, waiting
 from storage.tables import Dataset, Event, Run, now
+
+_DEATHS_ALLOWED = 3
+"""Workers that a run may cost at one step before it is given up."""
 
 _ADJECTIVES = (
     "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
@@ -35,183 +43,199 @@ class RunStore:
         try:
             with self._database.transaction() as session:
                 if start_key and (earlier := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
-                    return _record(earlier)
+                    return record(earlier)
                 dataset = session.get(Dataset, dataset_id)
                 if dataset is None:
                     raise NotFoundError("There is no such dataset.")
                 row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _fresh_name(session), dataset=dataset,
                           base=str(spec.get("base", "")), spec=spec, start_key=start_key, status=RunStatus.QUEUED,
-                          sentence="Waiting for its turn.", step=0, total_steps=0, epoch=0.0, stop_requested=False)  # fmt: skip
+                          sentence="Waiting for its turn.", turn=last_turn(session), step=0, total_steps=0, epoch=0.0,
+                          stop_requested=False, deaths=0)  # fmt: skip
                 session.add(row)
                 session.flush()
-                session.add(Event(run_id=row.id, text="Queued."))
-                return _record(row)
+                session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
+                return record(row)
         except IntegrityError:
             # Another process was quicker with the same key.
             with self._database.transaction() as session:
-                return _record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
+                return record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
 
     def started(self, start_key: str) -> RunRecord | None:
         """The run that was made with this key, if it was made already."""
         with self._database.reading() as session:
             row = session.scalars(select(Run).where(Run.start_key == start_key)).first()
-            return _record(row) if row else None
-
-    def waiting(self) -> int:
-        """How many runs are queued."""
-        with self._database.reading() as session:
-            return session.scalar(select(func.count()).where(Run.status == RunStatus.QUEUED)) or 0
+            return record(row) if row else None
 
     def get(self, run_id: str) -> RunRecord:
-        """One run. Raises NotFoundError."""
-        with self._database.reading() as session:
-            return _record(_find(session, run_id))
-
-    def all(self, limit: int = 200) -> list[RunRecord]:
-        """Runs, newest first."""
-        with self._database.reading() as session:
-            return [_record(row) for row in session.scalars(select(Run).order_by(Run.created_at.desc()).limit(limit))]
-
-    def claim(self, worker: str) -> RunRecord | None:
-        """Take the oldest queued run for a worker; no two workers get the same."""
-        oldest = select(Run).where(Run.status == RunStatus.QUEUED).order_by(Run.queued_at, Run.created_at).limit(1)
-        if self._database.engine.dialect.name != "sqlite":
-            oldest = oldest.with_for_update(skip_locked=True, of=Run)
-        with self._database.transaction() as session:
-            row = session.scalars(oldest).first()
-            if row is None:
-                return None
-            row.worker, row.started_at = worker, row.started_at or now()
-            _move(session, row, RunStatus.PREPARING, "Loading the base model and reading the rows.")
-            return _record(row)
-
-    def set_status(self, run_id: str, status: RunStatus, sentence: str, *, error: str | None = None) -> RunRecord:
-        """Change the status and write the sentence down. Raises StorageError for an impossible change."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            _move(session, row, status, sentence)
-            row.error = error
-            return _record(row)
-
-    def begin(self, run_id: str, sentence: str) -> RunRecord:
-        """From preparing to training; a run that somebody asked to stop meanwhile is stopped instead."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            if row.stop_requested:
-                _move(session, row, RunStatus.STOPPED, "Stopped before the first step.")
-            else:
-                _move(session, row, RunStatus.TRAINING, sentence)
-            return _record(row)
-
-    def set_revision(self, run_id: str, revision: str) -> None:
-        """Keep in the spec which revision of the base model the run is of, so that it goes on with that one."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            row.spec = {**row.spec, "revision": revision}
-
-    def progress(self, run_id: str, *, step: int, total_steps: int, epoch: float, seconds_left: float) -> None:
-        """Where training stands."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            row.step, row.total_steps, row.epoch, row.seconds_left = step, total_steps, epoch, seconds_left
-
-    def set_summary(self, run_id: str, summary: dict[str, Any]) -> None:
-        """Keep the figures that training ended with."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            row.summary, row.seconds_left = summary, None
-
-    def request_stop(self, run_id: str) -> RunRecord:
-        """Ask a run to stop: a queued one stops at once, a training one after its step, keeping what it learned."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            status = RunStatus(row.status)
-            if status is RunStatus.QUEUED or status is RunStatus.INTERRUPTED:
-                _move(session, row, RunStatus.STOPPED, "Taken out of the queue before it began.")
-            elif status in (RunStatus.PREPARING, RunStatus.TRAINING):
-                row.stop_requested = True
-                _move(session, row, RunStatus.STOPPING, "Finishing the step, then stopping.")
-            return _record(row)
-
-    def stop_requested(self, run_id: str) -> bool:
-        """Whether somebody asked this run to stop (or removed it)."""
+        """One run, in the bin or not. Raises NotFoundError."""
         with self._database.reading() as session:
             row = session.get(Run, run_id)
-            return row is None or row.stop_requested
+            if row is None:
+                raise NotFoundError("There is no such run.")
+            return record(row)
 
-    def resume(self, run_id: str) -> RunRecord:
-        """Queue an ended run again; it goes on from its last checkpoint."""
-        with self._database.transaction() as session:
-            row = _find(session, run_id)
-            _move(session, row, RunStatus.QUEUED, "Waiting for its turn; it will go on where it stopped.")
-            row.stop_requested, row.error, row.queued_at, row.finished_at = False, None, now(), None
-            return _record(row)
+    def all(self, limit: int = 200) -> list[RunRecord]:
+        """Runs that are not in the bin, newest first."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(Run).where(Run.binned_at.is_(None)).order_by(Run.created_at.desc()).limit(limit))
+            return [record(row) for row in rows]
 
-    def recover(self) -> list[str]:
-        """Put back what a worker that is gone left behind; to be called by the only worker, before it claims."""
-        with self._database.transaction() as session:
-            rows = session.scalars(select(Run).where(Run.status.in_([s for s in RunStatus if s.active]))).all()
-            for row in rows:
-                stopping = row.status == RunStatus.STOPPING
-                _move(session, row, RunStatus.INTERRUPTED, "The engine went away.")
-                if stopping:
-                    _move(session, row, RunStatus.STOPPED, "Stopped.")
-                else:
-                    _move(session, row, RunStatus.QUEUED, "The engine was restarted; the run goes on from its last checkpoint.")
-            return [row.id for row in rows]
+    # The queue
+
+    def waiting(self) -> int:
+        """How many runs wait."""
+        with self._database.reading() as session:
+            return len(session.scalars(waiting(Run.id)).all())
 
     def queue_place(self, run_id: str) -> int | None:
-        """1 for the run that is next; None when it is not queued."""
+        """1 for the run that is next; None when it does not wait."""
         with self._database.reading() as session:
-            row = _find(session, run_id)
-            if row.status != RunStatus.QUEUED:
+            order = list(session.scalars(waiting(Run.id)))
+        return order.index(run_id) + 1 if run_id in order else None
+
+    def reorder(self, run_id: str, place: int) -> None:
+        """Give a waiting run another place, 1 for the next; places that there are not mean the first or the last."""
+        with self._database.transaction() as session:
+            rows = list(session.scalars(waiting().with_for_update(of=Run)))
+            moved = next((row for row in rows if row.id == run_id), None)
+            if moved is None:
+                find(session, run_id)
+                raise StorageError("This run does not wait any more.")
+            turns = sorted(row.turn for row in rows)
+            rows.remove(moved)
+            rows.insert(max(0, place - 1), moved)
+            for row, turn in zip(rows, turns, strict=True):
+                row.turn = turn
+            note(session, moved, f"Moved to place {rows.index(moved) + 1} of the queue.")
+
+    def claim(self, worker: str) -> HeldRun | None:
+        """Take the run that is next for a worker; no two workers get the same.
+
+        On PostgreSQL rows that another worker is taking are passed over; on SQLite whoever writes is alone (`Database`).
+        """
+        with self._database.transaction() as session:
+            row = session.scalars(waiting().limit(1).with_for_update(skip_locked=True, of=Run)).first()
+            if row is None:
                 return None
-            earlier = select(func.count()).where(Run.status == RunStatus.QUEUED, Run.queued_at < row.queued_at)
-            return 1 + (session.scalar(earlier) or 0)
+            move(session, row, RunStatus.PREPARING, "Loading the base model and reading the rows.")
+            row.worker, row.started_at = worker, row.started_at or now()
+            return HeldRun(self._database, worker, record(row))
+
+    def put_back(self, worker: str, sentence: str) -> list[RunRecord]:
+        """What a worker that ends in order had in hand waits again, to go on from its last checkpoint."""
+        with self._database.transaction() as session:
+            rows = _of(session, worker)
+            for row in rows:
+                if row.stop_requested:
+                    move(session, row, RunStatus.STOPPED, "Stopped; what was learned is kept and can be continued.")
+                else:
+                    move(session, row, RunStatus.INTERRUPTED, sentence)
+            return [record(row) for row in rows]
+
+    def died(self, worker: str, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
+        """What a worker that is dead had in hand waits again; a run that keeps killing workers at one step fails with the reason."""
+        with self._database.transaction() as session:
+            rows = _of(session, worker)
+            for row in rows:
+                failure = explain(record(row))
+                again = row.died_at_step is not None and row.step <= row.died_at_step
+                row.deaths, row.died_at_step = (row.deaths + 1 if again else 1), max(row.step, row.died_at_step or 0)
+                if row.stop_requested:
+                    move(session, row, RunStatus.STOPPED, f"{failure.what} The run was to be stopped, and is.")
+                elif row.deaths < _DEATHS_ALLOWED:
+                    text = f"{failure.what} It is being restarted, and the run goes on from its last checkpoint."
+                    move(session, row, RunStatus.INTERRUPTED, text)
+                else:
+                    move(session, row, RunStatus.FAILED, _given_up(failure).sentence, _given_up(failure))
+            return [record(row) for row in rows]
+
+    # What people do
+
+    def request_stop(self, run_id: str) -> RunRecord:
+        """Ask a run to stop: one that waits stops at once, a training one after its step, keeping what it learned."""
+        with self._database.transaction() as session:
+            row = find(session, run_id)
+            status = RunStatus(row.status)
+            if status.waiting:
+                kept = "; what was learned is kept and can be continued." if row.step else " before it began."
+                move(session, row, RunStatus.STOPPED, f"Taken out of the queue{kept}")
+            elif status in (RunStatus.PREPARING, RunStatus.TRAINING):
+                row.stop_requested = True
+                move(session, row, RunStatus.STOPPING, "Finishing the step, then stopping.")
+            return record(row)
+
+    def resume(self, run_id: str, changes: dict[str, Any] | None = None) -> RunRecord:
+        """Queue an ended run again; it goes on from its last checkpoint, with other settings of training if they are given."""
+        with self._database.transaction() as session:
+            row = find(session, run_id)
+            where = "it will go on where it stopped" if row.step else "it begins anew"
+            move(session, row, RunStatus.QUEUED, f"Waiting for its turn; {where}.")
+            if changes:
+                row.spec = {**row.spec, "train": {**row.spec["train"], **changes}}
+            row.stop_requested, row.turn, row.finished_at = False, last_turn(session), None
+            row.deaths, row.died_at_step = 0, None
+            return record(row)
 
     def rename(self, run_id: str, name: str) -> RunRecord:
         """Give it another name."""
         with self._database.transaction() as session:
-            row = _find(session, run_id)
+            row = find(session, run_id)
             row.name = clean_name(name)
-            return _record(row)
+            return record(row)
 
-    def delete(self, run_id: str) -> None:
-        """Remove a run and its folder. Raises StorageError while a worker has it in hand."""
+    # The bin
+
+    def delete(self, run_id: str) -> RunRecord:
+        """Move a run to the bin; one that waits leaves the queue. Raises StorageError while a worker has it in hand."""
         with self._database.transaction() as session:
-            row = _find(session, run_id)
+            row = find(session, run_id)
             if RunStatus(row.status).active:
                 raise StorageError("This run is being trained; stop it first.")
-            session.delete(row)
-        remove_tree(self._files.run_folder(run_id))
+            if RunStatus(row.status).waiting:
+                move(session, row, RunStatus.STOPPED, "Taken out of the queue.")
+            if row.binned_at is None:
+                row.binned_at = now()
+                note(session, row, "Moved to the bin.")
+            return record(row)
+
+    def restore(self, run_id: str) -> RunRecord:
+        """Take a run out of the bin again."""
+        with self._database.transaction() as session:
+            row = find(session, run_id)
+            if row.binned_at is not None:
+                row.binned_at = None
+                note(session, row, "Taken out of the bin.")
+            return record(row)
+
+    def binned(self) -> list[RunRecord]:
+        """Runs in the bin, the last one first."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(Run).where(Run.binned_at.is_not(None)).order_by(Run.binned_at.desc()))
+            return [record(row) for row in rows]
+
+    def empty_bin(self, older_than: timedelta = timedelta(0)) -> list[str]:
+        """Remove runs that have been in the bin for so long, with all their files, for good; returns their ids."""
+        with self._database.transaction() as session:
+            rows = list(session.scalars(select(Run).where(Run.binned_at <= now() - older_than).with_for_update(of=Run)))
+            gone = [row.id for row in rows]
+            for row in rows:
+                session.delete(row)
+        for run_id in gone:
+            remove_tree(self._files.run_folder(run_id))
+        return gone
 
 
-def _find(session: Session, run_id: str) -> Run:
-    row = session.get(Run, run_id)
-    if row is None:
-        raise NotFoundError("There is no such run.")
-    return row
+def _of(session: Session, worker: str) -> list[Run]:
+    active = [status for status in RunStatus if status.active]
+    return list(session.scalars(select(Run).where(Run.worker == worker, Run.status.in_(active)).with_for_update(of=Run)))
 
 
-def _move(session: Session, row: Run, status: RunStatus, sentence: str) -> None:
-    """The one place where a status changes."""
-    if status not in ALLOWED[RunStatus(row.status)]:
-        raise StorageError(f"A run that is {row.status} cannot become {status}.")
-    row.status, row.sentence = status, sentence
-    if status.ended:
-        row.finished_at, row.seconds_left = now(), None
-    session.add(Event(run_id=row.id, text=sentence))
+def _given_up(failure: Failure) -> Failure:
+    """The failure of a run that has cost as many workers as it may."""
+    what = f"{failure.what.rstrip('.')}, three times at the same step, so the run was ended."
+    return replace(failure, what=what)
 
 
 def _fresh_name(session: Session) -> str:
     number = 1 + (session.scalar(select(func.count()).select_from(Run)) or 0)
     return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{number}"
-
-
-def _record(row: Run) -> RunRecord:
-    return RunRecord(
-        id=row.id, name=row.name, dataset_id=row.dataset_id, dataset_name=row.dataset.name, base=row.base, spec=row.spec,
-        status=RunStatus(row.status), sentence=row.sentence, error=row.error, step=row.step, total_steps=row.total_steps,
-        epoch=row.epoch, seconds_left=row.seconds_left, summary=row.summary, created_at=row.created_at or now(),
-        started_at=row.started_at, finished_at=row.finished_at,
-    )  # fmt: skip

@@ -1,12 +1,15 @@
 """Everything that lasts, behind one value."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from storage.database import Database
+from storage.database import PATIENCE, Database
 from storage.datasets import DatasetStore
 from storage.files import Files
 from storage.journal import EventStore, MetricStore, SampleStore
+from storage.records import Failure, RunRecord
 from storage.runs import RunStore
+from storage.workers import WorkerStore
 
 
 class Storage:
@@ -15,17 +18,27 @@ class Storage:
     Args:
         data_dir: made if it does not exist.
         url: any SQLAlchemy URL; a SQLite file in the data folder when left out.
+        patience: seconds that a write waits for another one.
     """
 
-    def __init__(self, data_dir: Path, url: str | None = None) -> None:
+    def __init__(self, data_dir: Path, url: str | None = None, *, patience: float = PATIENCE) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self.files = Files(data_dir)
-        self.database = Database(url or f"sqlite:///{self.files.root / 'studio.db'}")
+        self.database = Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience)
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)
         self.events = EventStore(self.database)
+        self.workers = WorkerStore(self.database, self.files)
+
+    def reclaim(self, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
+        """Let what dead workers had in hand wait again, and forget them; returns these runs."""
+        found: list[RunRecord] = []
+        for worker in self.workers.dead():
+            found += self.runs.died(worker, explain)
+            self.workers.forget(worker)
+        return found
 
     def close(self) -> None:
         """Give the database's connections back."""

@@ -58,18 +58,21 @@ class Run(Table):
     start_key: Mapped[str | None] = mapped_column(String(100), unique=True)
     status: Mapped[str] = mapped_column(String(20), index=True)
     sentence: Mapped[str] = mapped_column(Text, default="")
-    error: Mapped[str | None] = mapped_column(Text)
+    failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     stop_requested: Mapped[bool] = mapped_column(default=False)
-    worker: Mapped[str | None] = mapped_column(String(64))
+    turn: Mapped[int] = mapped_column(default=0, index=True)
+    worker: Mapped[str | None] = mapped_column(String(64), index=True)
+    deaths: Mapped[int] = mapped_column(default=0)
+    died_at_step: Mapped[int | None]
     step: Mapped[int] = mapped_column(default=0)
     total_steps: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[float] = mapped_column(default=0.0)
     seconds_left: Mapped[float | None]
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
-    queued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
 
 
@@ -92,7 +95,20 @@ class Event(Table):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    status: Mapped[str | None] = mapped_column(String(20))
     text: Mapped[str] = mapped_column(Text)
+
+
+class Worker(Table):
+    """A worker that serves the queue; its row goes when it does, in order or not."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    beats: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class Sample(Table):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
+from storage.housekeeping import Usage
+
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.runs import RunView
 from app.handlers.train import STARTER, Estimate
@@ -93,7 +95,9 @@ def duration(seconds: float) -> str:
 
 def size(count: int) -> str:
     """Bytes in words."""
-    return f"{count / 1000:,.0f} kB" if count < 1_000_000 else f"{count / 1e6:,.1f} MB"
+    if count < 1_000_000:
+        return f"{count / 1000:,.0f} kB"
+    return f"{count / 1e6:,.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:,.1f} GB"
 
 
 # Data
@@ -241,21 +245,44 @@ def run_status(found: RunView) -> str:
     run = found.run
     word, kind = _WORDS[run.status]
     share = 1.0 if run.status is RunStatus.FINISHED else run.step / run.total_steps if run.total_steps else 0.0
-    waiting = found.place is not None and found.place > 1
-    sentence = f"Waiting for its turn; {(found.place or 1) - 1} before it." if waiting else run.sentence
-    if not found.engine_up:
-        sentence = f"{sentence} The engine is starting."
+    sentence = _sentence(found)
     left = f"about {duration(run.seconds_left)} left" if run.seconds_left is not None and not run.status.ended else ""
     steps = f"step {run.step:,} of {run.total_steps:,}" if run.total_steps else ""
     epochs = f"epoch {_epoch(run)}" if run.total_steps else ""
     facts = " · ".join(part for part in (steps, epochs, left) if part)
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span><h2>{text(run.name, 80)}</h2></div>'
-        f'<p class="rs-sentence">{text(sentence)}</p>'
+        f'<p class="rs-sentence">{text(sentence)}</p>{notice(found.trouble, "bad") if found.trouble else ""}'
         f'<div class="rs-bar {kind}" role="progressbar" aria-valuenow="{share * 100:.0f}" aria-valuemin="0" aria-valuemax="100">'
         f'<i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
         f"{_figures(found)}</div>"
     )
+
+
+def _sentence(found: RunView) -> str:
+    run = found.run
+    if run.failure:
+        return run.failure.what
+    behind = run.status is RunStatus.QUEUED and found.place is not None and found.place > 1
+    sentence = f"Waiting for its turn; {(found.place or 1) - 1} before it." if behind else run.sentence
+    return sentence if found.engine_up else f"{sentence} The engine is starting."
+
+
+def failure(run: RunRecord) -> str:
+    """Why a run failed, and what to do."""
+    if (told := run.failure) is None or run.status is not RunStatus.FAILED:
+        return ""
+    log = f'<a href="files/runs/{text(run.id)}/log.txt" target="_blank">Open the log</a>'
+    lines = "".join(f"<p>{text(line)}</p>" for line in (told.why, told.advice) if line)
+    return f'<div class="rs-failure" role="alert"><b>{text(told.what)}</b>{lines}<p class="rs-facts">{log}</p></div>'
+
+
+def usage(found: Usage, bin_days: int) -> str:
+    """What the data folder takes."""
+    parts = [f"Runs take {size(found.runs)}", f"datasets {size(found.datasets)}"]
+    parts += [f"the bin {size(found.bin)}"] if found.bin else []
+    kept = f"Deleted runs stay in the bin for {bin_days} days."
+    return f'<p class="rs-facts">{", ".join(parts)}; {size(found.free)} of the disk are free. {kept}</p>'
 
 
 def _epoch(run: RunRecord) -> str:

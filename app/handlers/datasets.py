@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
+from app.handlers.disk import require_room
 from app.samples import all_samples, find_sample
 from app.services import Services
 from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, inspect_file, load_examples, split
@@ -77,6 +78,7 @@ def save_upload(
         raise StudioError("Say first which column is the prompt and which is the answer.")
     if not found.examples:
         raise StudioError("There is no row in this file that can be trained on.")
+    require_room(services)
     mapping = mapping_of(prompt, answer)
     return services.storage.datasets.create(
         name=name.strip() or Path(label).stem, label=label, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows,

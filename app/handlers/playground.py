@@ -86,6 +86,8 @@ def answer(
     if len(prompt) > PROMPT_LIMIT or len(system) > PROMPT_LIMIT:
         raise StudioError(f"The text is too long: {max(len(prompt), len(system)):,} characters, at most {PROMPT_LIMIT:,} can be asked.")
     run = services.storage.runs.get(run_id)
+    if run.binned_at is not None:
+        raise StudioError("This run is in the bin; take it out on the Runs page first.")
     messages = [{"role": "system", "content": system.strip()}] if system.strip() else []
     request = {
         "columns": [None, run.id], "base": run.base, "messages": [*messages, {"role": "user", "content": prompt}],

@@ -2,13 +2,18 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from app.errors import StudioError
+from app.handlers import disk
 from app.services import Services
-from storage import EventRecord, RunRecord, RunStatus, SampleRecord
+from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
 
 _POINTS = 400
 """Points of a curve that are drawn; a longer one is thinned, its last point kept."""
+_LOG_CHARACTERS = 200_000
+_READ = 1200
+"""Points of a figure that are read of a longer run, each the mean of its neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class RunView:
 
     run: RunRecord
     place: int | None
+    waiting: int
     held_out: float | None
     held_out_base: float | None
     loss: float | None
@@ -33,12 +39,14 @@ class RunView:
     sample: SampleRecord | None
     events: tuple[EventRecord, ...]
     downloadable: bool
+    logged: bool
     engine_up: bool
+    trouble: str
 
     @property
     def stoppable(self) -> bool:
         """Whether stopping would do anything."""
-        return self.run.status in (RunStatus.QUEUED, RunStatus.PREPARING, RunStatus.TRAINING, RunStatus.INTERRUPTED)
+        return self.run.status.waiting or self.run.status in (RunStatus.PREPARING, RunStatus.TRAINING)
 
     @property
     def resumable(self) -> bool:
@@ -46,29 +54,40 @@ class RunView:
         return self.run.status in (RunStatus.STOPPED, RunStatus.FAILED)
 
     @property
+    def remedy(self) -> str:
+        """What the button is called that goes on with other settings; empty when there is none."""
+        return self.run.failure.label if self.run.failure and self.run.failure.remedy else ""
+
+    @property
     def deletable(self) -> bool:
-        """Whether it can be removed now."""
+        """Whether it can be moved to the bin now."""
         return not self.run.status.active
 
 
 def view(services: Services, run_id: str) -> RunView:
-    """One run. Raises NotFoundError."""
+    """One run that is not in the bin. Raises NotFoundError."""
     storage = services.storage
     run = storage.runs.get(run_id)
+    if run.binned_at is not None:
+        raise NotFoundError("This run is in the bin.")
     series: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for point in storage.metrics.after(run_id):
+    for point in storage.metrics.thinned(run_id, _READ):
         series[point.name].append((point.step, point.value))
     samples = storage.samples.all(run_id)
+    engine = None if run.status.ended else services.worker.health()
     return RunView(
-        run=run, place=storage.runs.queue_place(run_id), held_out=_last(series["held_out"]), held_out_base=_last(series["held_out_base"]),
+        run=run, place=storage.runs.queue_place(run_id), waiting=storage.runs.waiting(),
+        held_out=_last(series["held_out"]), held_out_base=_last(series["held_out_base"]),
         loss=_last(_smoothed(series["loss"])), curve=_curve(series), sample=samples[-1] if samples else None,
         events=tuple(storage.events.all(run_id)), downloadable=_downloadable(services, run),
-        engine_up=run.status.ended or services.worker.health() is not None,
+        logged=storage.files.log(run_id).is_file(), engine_up=run.status.ended or engine is not None,
+        trouble=str(engine.get("trouble", "")) if engine else "",
     )  # fmt: skip
 
 
 def _downloadable(services: Services, run: RunRecord) -> bool:
-    return run.status in (RunStatus.FINISHED, RunStatus.STOPPED) and services.storage.files.adapter(run.id).is_dir()
+    ended = run.status in (RunStatus.FINISHED, RunStatus.STOPPED) and run.binned_at is None
+    return ended and services.storage.files.adapter(run.id).is_dir()
 
 
 def _last(points: list[tuple[int, float]]) -> float | None:
@@ -105,19 +124,64 @@ def newest(services: Services) -> list[RunRecord]:
 
 
 def stop(services: Services, run_id: str) -> RunRecord:
-    """Ask a run to stop, keeping what it learned."""
+    """Ask a run to stop, keeping what it learned; one that waits leaves the queue."""
     return services.storage.runs.request_stop(run_id)
 
 
 def resume(services: Services, run_id: str) -> RunRecord:
-    """Continue a run that ended early; one that goes on already, by another tab, is left alone."""
+    """Continue a run that ended early; one that goes on already, by another tab, is left alone. Raises StudioError."""
+    return _go_on(services, run_id, None)
+
+
+def remedy(services: Services, run_id: str) -> RunRecord:
+    """Continue a failed run with the settings that its failure suggests. Raises StudioError."""
+    failure = services.storage.runs.get(run_id).failure
+    return _go_on(services, run_id, failure.remedy if failure else None)
+
+
+def _go_on(services: Services, run_id: str, changes: dict[str, Any] | None) -> RunRecord:
     run = services.storage.runs.get(run_id)
-    return run if run.status.active or run.status is RunStatus.QUEUED else services.storage.runs.resume(run_id)
+    if run.status.active or run.status.waiting:
+        return run
+    disk.require_room(services)
+    return services.storage.runs.resume(run_id, changes)
 
 
-def delete(services: Services, run_id: str) -> None:
-    """Remove a run with all its files."""
-    services.storage.runs.delete(run_id)
+def reorder(services: Services, run_id: str, by: int) -> RunRecord:
+    """Let a waiting run go so many places earlier (negative) or later."""
+    place = services.storage.runs.queue_place(run_id)
+    if place is not None:
+        services.storage.runs.reorder(run_id, max(1, place + by))
+    return services.storage.runs.get(run_id)
+
+
+def delete(services: Services, run_id: str) -> RunRecord:
+    """Move a run to the bin, from where it can be taken back for some days."""
+    return services.storage.runs.delete(run_id)
+
+
+def restore(services: Services, run_id: str) -> RunRecord:
+    """Take a run out of the bin."""
+    return services.storage.runs.restore(run_id)
+
+
+def binned(services: Services) -> list[RunRecord]:
+    """Runs in the bin, the last one first."""
+    return services.storage.runs.binned()
+
+
+def empty_bin(services: Services) -> int:
+    """Remove what is in the bin for good; returns how many runs that were."""
+    return len(services.storage.runs.empty_bin())
+
+
+def log(services: Services, run_id: str) -> str:
+    """The end of a run's log. Raises NotFoundError."""
+    run = services.storage.runs.get(run_id)
+    path = services.storage.files.log(run.id)
+    if run.binned_at is not None or not path.is_file():
+        raise NotFoundError("This run has no log yet.")
+    return path.read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:]
 
 
 def adapter_zip(services: Services, run_id: str) -> tuple[str, bytes]:

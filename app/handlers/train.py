@@ -9,6 +9,7 @@ from typing import Any
 
 from app.errors import StudioError
 from app.handlers.datasets import split_sizes
+from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
@@ -162,6 +163,7 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
     waiting = services.storage.runs.waiting()
     if waiting >= _QUEUE_LIMIT:
         raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
+    require_room(services)
     _check_fit(services, spec)
     return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key)
 

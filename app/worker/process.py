@@ -10,10 +10,14 @@ import fcntl
 import json
 import logging
 import os
+import signal
 import socket
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import uvicorn
@@ -21,15 +25,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.worker.failures import gone
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.supervisor import ALREADY_SERVED
 from app.worker.training_job import run_job
 from reft_engine import Example, ReftConfig, ReftError, stream
 from reft_engine.data import Message
-from storage import Storage, StorageError
+from storage import Storage, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.worker")
+_PATIENCE, _LOOK_SECONDS, _BEAT_SECONDS = 2.0, 0.4, 1.0
 
 
 class Turn(BaseModel):
@@ -80,7 +86,7 @@ def make_app(resident: Resident) -> FastAPI:
 
     @app.get("/health")
     def health() -> dict[str, Any]:
-        return {"pid": os.getpid(), "training": resident.training_run}
+        return {"pid": os.getpid(), "training": resident.training_run, "trouble": resident.trouble}
 
     @app.post("/describe")
     def describe(request: DescribeRequest) -> dict[str, Any]:
@@ -156,23 +162,55 @@ def _chat(resident: Resident, request: ChatRequest, gone: threading.Event) -> An
     yield {"done": True}
 
 
-def _train_queue(resident: Resident, going_down: threading.Event) -> None:
-    resident.storage.runs.recover()
+def _train_queue(resident: Resident, worker: str, going_down: threading.Event) -> None:
+    storage = resident.storage
     while not going_down.is_set():
-        run = resident.storage.runs.claim(str(os.getpid()))
-        if run is None:
-            going_down.wait(0.4)
+        try:
+            storage.reclaim(gone)
+            held = storage.runs.claim(worker)
+            resident.trouble = ""
+        except UnavailableError as error:
+            resident.trouble = str(error)
+            held = None
+        if held:
+            run_job(resident, held, going_down.is_set)
         else:
-            run_job(resident, run, going_down.is_set)
+            going_down.wait(_LOOK_SECONDS)
+    _put_back(storage, worker)
 
 
-def _train(server: uvicorn.Server, resident: Resident, going_down: threading.Event) -> None:
+def _put_back(storage: Storage, worker: str) -> None:
+    """What was in hand waits for the next worker."""
+    for _ in range(5):
+        try:
+            storage.runs.put_back(worker, "The studio was shut down; the run goes on from where it is when the studio is started again.")
+        except UnavailableError as error:
+            _log.warning("the run in hand cannot be put back for now: %s", error)
+            time.sleep(1.0)
+        else:
+            return
+
+
+def _train(resident: Resident, worker: str, going_down: threading.Event, end: Callable[[], None]) -> None:
     """Train until told to stop; when that fails as a whole, end the worker, so that the supervisor starts another."""
     try:
-        _train_queue(resident, going_down)
+        _train_queue(resident, worker, going_down)
     except Exception:  # noqa: BLE001 (the edge of a thread: a worker that lived on would leave every run waiting)
         _log.exception("the queue cannot be worked on")
-        server.should_exit = True
+        end()
+
+
+def _beat(storage: Storage, worker: str, going_down: threading.Event, end: Callable[[], None]) -> None:
+    """Count heartbeats; a worker that the others have given up ends."""
+    while not going_down.wait(_BEAT_SECONDS):
+        try:
+            known = storage.workers.beat(worker)
+        except UnavailableError as error:
+            _log.warning("no heartbeat for now: %s", error)
+            continue
+        if not known:
+            _log.error("this worker was given up by the others, after a long silence")
+            return end()
 
 
 def _warm_up(resident: Resident) -> None:
@@ -183,11 +221,10 @@ def _warm_up(resident: Resident) -> None:
         _log.warning("%s", error)
 
 
-def _end_with_parent(server: uvicorn.Server, parent: int, going_down: threading.Event) -> None:
+def _end_with_parent(parent: int, going_down: threading.Event, end: Callable[[], None]) -> None:
     while not going_down.wait(1.0):
         if os.getppid() != parent:
-            server.should_exit = True
-            return
+            return end()
 
 
 def _listen(path: Path) -> socket.socket:
@@ -207,28 +244,57 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--parent", type=int, default=None, help="the process with which this one ends")
+    parser.add_argument("--worker", default=None, help="a name for this worker, in letters and digits")
+    parser.add_argument("--queue-only", action="store_true", help="train beside another worker, and answer nothing")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"))
-    lock = (storage.files.root / "worker.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        _log.error("another worker already serves %s", storage.files.root)
-        return ALREADY_SERVED
-    resident, going_down = Resident(storage), threading.Event()
+    storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE)
+    serve = _serve_queue if options.queue_only else _serve
+    with (storage.files.root / "worker.lock").open("w") as lock:
+        try:
+            if not options.queue_only:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            _log.error("another worker already serves %s", storage.files.root)
+            return ALREADY_SERVED
+        worker = options.worker or token_hex(8)
+        with storage.workers.serving(worker):
+            serve(storage, worker, options.parent or os.getppid())
+    storage.close()
+    return 0
+
+
+def _serve(storage: Storage, worker: str, parent: int) -> None:
+    """Train what is queued, and answer on the socket."""
+    resident = Resident(storage)
     server = uvicorn.Server(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
-    trainer = threading.Thread(target=_train, args=(server, resident, going_down))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
-    threading.Thread(target=_end_with_parent, args=(server, options.parent or os.getppid(), going_down), daemon=True).start()
+    with _training(resident, worker, parent, lambda: setattr(server, "should_exit", True)):
+        server.run(sockets=[_listen(storage.files.socket)])
+
+
+def _serve_queue(storage: Storage, worker: str, parent: int) -> None:
+    """Train what is queued beside the worker that answers, on a device of its own."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with _training(Resident(storage), worker, parent, ended.set):
+        ended.wait()
+
+
+@contextmanager
+def _training(resident: Resident, worker: str, parent: int, end: Callable[[], None]) -> Iterator[None]:
+    """The threads beside; at the end the step in hand is finished and the run put back."""
+    going_down = threading.Event()
+    trainer = threading.Thread(target=_train, args=(resident, worker, going_down, end))
+    threading.Thread(target=_end_with_parent, args=(parent, going_down, end), daemon=True).start()
+    threading.Thread(target=_beat, args=(resident.storage, worker, going_down, end), daemon=True).start()
     trainer.start()
     try:
-        server.run(sockets=[_listen(storage.files.socket)])
+        yield
     finally:
         going_down.set()
         trainer.join(timeout=60)
-        storage.close()
-    return 0
 
 
 if __name__ == "__main__":

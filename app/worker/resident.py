@@ -25,6 +25,8 @@ class Resident:
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
         self._training: tuple[str, Base, ReftModel] | None = None
+        self.trouble = ""
+        """Why nothing can be written down at the moment; empty when all is well."""
         self._memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
 
     @property

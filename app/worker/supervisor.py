@@ -7,9 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
 
 from app.settings import Settings
-from storage import RunStatus, Storage, StorageError
+from app.worker.failures import DIED_OF_MEMORY, gone, out_of_memory
+from reft_engine.spec import TrainConfig
+from storage import Failure, RunRecord, Storage, UnavailableError
 
 _log = logging.getLogger("reft_studio.supervisor")
 _KEPT = (
@@ -20,8 +28,9 @@ _KEPT = (
 """What the worker gets of the environment; secrets of the web process are not among it."""
 ALREADY_SERVED = 3
 """The exit code of a worker that found another one at work on its data folder."""
-_DEATHS_ALLOWED = 3
-_LONGEST_PAUSE = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONG = 0.5, 30.0, 60.0
+"""Seconds before a worker is started again, at first and at most; and how long one must have lived for the first."""
+_LOG_BYTES = 5_000_000
 
 
 class Supervisor:
@@ -30,9 +39,9 @@ class Supervisor:
     def __init__(self, settings: Settings, storage: Storage) -> None:
         self._settings, self._storage = settings, storage
         self._ended, self._launching = threading.Event(), threading.Lock()
+        self._next_look = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._deaths: dict[str, int] = {}
 
     def start(self) -> None:
         """Start the worker and the watch over it."""
@@ -51,55 +60,77 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def _launch(self) -> subprocess.Popen[bytes]:
+    def _launch(self, worker: str) -> subprocess.Popen[bytes]:
         root, parent = str(self._storage.files.root), str(os.getpid())
-        command = [sys.executable, "-m", "app.worker.process", "--data-dir", root, "--parent", parent]
+        command = [sys.executable, "-m", "app.worker.process", "--data-dir", root, "--parent", parent, "--worker", worker]
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         # Threads that spin while they wait are forty times slower on a machine with something else to do.
         environment["OMP_WAIT_POLICY"] = "PASSIVE"
         if self._settings.database_url:  # it may hold a password, and arguments can be read by everybody on the machine
             environment["REFT_STUDIO_DATABASE_URL"] = self._settings.database_url
-        with self._storage.files.worker_log.open("ab") as log:
+        with self._output() as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
+    def _output(self) -> BinaryIO:
+        """Where the worker's output goes; begun anew when it has grown long, or nowhere while nothing can be written."""
+        path = self._storage.files.worker_log
+        try:
+            if path.exists() and path.stat().st_size > _LOG_BYTES:
+                path.replace(path.with_suffix(".log.1"))
+            return path.open("ab")
+        except OSError as error:
+            _log.error("the worker's log cannot be written: %s", error)
+            return Path(os.devnull).open("ab")
+
     def _watch(self) -> None:
-        pause = 1.0
+        pause = _FIRST_PAUSE
         while not self._ended.is_set():
-            begun = time.monotonic()
+            begun, worker = time.monotonic(), token_hex(8)
             try:
                 with self._launching:
                     if self._ended.is_set():
                         return
-                    self._process = self._launch()
+                    self._process = self._launch(worker)
             except OSError as error:
                 _log.error("the worker cannot be started: %s", error)
                 self._ended.wait(_LONGEST_PAUSE)
                 continue
-            code = self._process.wait()
+            self._stand_by(self._process)
             if self._ended.is_set():
                 return
+            code = self._process.wait()
             _log.warning("the worker ended with code %s", code)
-            if code != ALREADY_SERVED:
-                self._tell(code)
-            pause = 1.0 if time.monotonic() - begun > 60 else min(pause * 2, _LONGEST_PAUSE)
+            runs = self._tell(worker, partial(_why, code)) if code != ALREADY_SERVED else []
+            # Of one that got on with its run, or lived long, the next may be started at once.
+            well = time.monotonic() - begun > _LONG or (runs and all(run.deaths == 1 for run in runs))
+            pause = _FIRST_PAUSE if well else min(pause * 2, _LONGEST_PAUSE)
             self._ended.wait(pause)
 
-    def _tell(self, code: int) -> None:
-        """Write into the run that was in hand what happened; after three deaths the run is given up."""
-        memory = code == -signal.SIGKILL
-        why = "was ended by the system, most likely because memory ran out" if memory else f"stopped unexpectedly (code {code})"
-        for run in self._storage.runs.all():
-            if not run.status.active:
-                continue
-            self._deaths[run.id] = self._deaths.get(run.id, 0) + 1
-            if self._deaths[run.id] < _DEATHS_ALLOWED:
-                self._storage.events.add(run.id, f"The engine {why}. It is being restarted.")
-                continue
-            del self._deaths[run.id]
-            advice = " A smaller batch size needs less memory." if memory else " The run's log has the details."
-            text = f"The engine {why} three times during this run, so the run was ended.{advice}"
+    def _stand_by(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the worker ends; meanwhile what other workers left behind, such as those of a web process that was killed, is put back."""
+        while process.poll() is None and not self._ended.wait(0.1):
+            if time.monotonic() > self._next_look:
+                self._next_look = time.monotonic() + 2.0
+                with suppress(UnavailableError):
+                    self._storage.reclaim(gone)
+
+    def _tell(self, worker: str, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
+        """Put the run that was in hand back into the queue, with what happened; as soon as the database can be written."""
+        while True:
             try:
-                self._storage.runs.set_status(run.id, RunStatus.FAILED, text, error=text)
-            except StorageError as error:
+                runs = self._storage.runs.died(worker, explain)
+                self._storage.workers.forget(worker)
+            except UnavailableError as error:
                 _log.warning("%s", error)
+            else:
+                return runs
+            if self._ended.wait(1.0):
+                return []
+
+
+def _why(code: int, run: RunRecord) -> Failure:
+    """What is said of a run whose worker ended with this code."""
+    if code == -signal.SIGKILL:
+        return out_of_memory(TrainConfig.model_validate(run.spec["train"]), DIED_OF_MEMORY)
+    return Failure("bug", f"The engine stopped unexpectedly (code {code}).", "", "The log worker.log in the data folder has the details.")

@@ -5,29 +5,40 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from app.worker.failures import explain
 from app.worker.resident import Resident
-from reft_engine import ReftError, train
+from reft_engine import train
 from reft_engine.base_models import newest_revision
 from reft_engine.data import Example, Preference, load_examples, split
-from reft_engine.spec import RunSpec
-from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent, TrainEvent, TrainResult
-from storage import MetricPoint, RunRecord, RunStatus, SampleRecord, Storage, StorageError
+from reft_engine.spec import RunSpec, TrainConfig
+from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent, TrainResult
+from storage import HeldRun, LeaseLostError, MetricPoint, RunStatus, SampleRecord, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")
 _WRITE_SECONDS = 0.4
+_PAUSE_SECONDS = 3.0
+"""How long writing is left alone after the database could not be used; training goes on meanwhile."""
 _CHECK_SECONDS = 300
+_LOG_BYTES = 1_000_000
+GoingDown = Callable[[], bool]
 
 
 class _Journal:
-    """Writes what happens to the database; figures in batches, so that short steps are not slowed down."""
+    """Writes what happens to the database; figures in batches, so that short steps are not slowed down.
 
-    def __init__(self, storage: Storage, run_id: str) -> None:
-        self.storage, self.run_id = storage, run_id
+    What cannot be written now is kept and written later: a database in use by somebody else must not stop a run.
+    """
+
+    def __init__(self, resident: Resident, held: HeldRun) -> None:
+        self._resident, self._storage, self._held = resident, resident.storage, held
         self._points: list[MetricPoint] = []
+        self._later: list[Callable[[], None]] = []
         self._step: StepEvent | None = None
-        self._written = 0.0
+        self._next = 0.0
 
     def __call__(self, event: TrainEvent) -> None:
         if isinstance(event, StepEvent):
@@ -37,74 +48,114 @@ class _Journal:
             self._points += [MetricPoint(event.step, "held_out", event.loss), MetricPoint(event.step, "held_out_base", event.loss_base)]
             _log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)
         elif isinstance(event, ReuseEvent):
-            self.storage.events.add(self.run_id, event.sentence)
+            self._later.append(partial(self._held.note, event.sentence))
         elif isinstance(event, SampleEvent):
             sample = SampleRecord(event.step, event.prompt, event.expected, event.base, event.tuned)
-            self.storage.samples.add(self.run_id, sample)
-        if time.monotonic() - self._written > _WRITE_SECONDS:
+            self._later.append(partial(self._storage.samples.add, self._held.run.id, sample))
+        elif isinstance(event, SavingFailedEvent):
+            _log.warning("step %d: no checkpoint: %s", event.step, event.reason)
+            self._later.append(partial(self._held.note, f"What was learned cannot be saved for now: {event.reason}. Training goes on."))
+        if time.monotonic() > self._next:
+            self._try()
+
+    def _try(self) -> None:
+        try:
             self.flush()
+            self._resident.trouble = ""
+            self._next = time.monotonic() + _WRITE_SECONDS
+        except UnavailableError as error:
+            _log.warning("nothing can be written for now: %s", error)
+            self._resident.trouble = str(error)
+            self._next = time.monotonic() + _PAUSE_SECONDS
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write what waits. Raises UnavailableError, which loses nothing, and LeaseLostError."""
+        if step := self._step:
+            self._held.progress(step=step.step, total_steps=step.total_steps, epoch=step.epoch, seconds_left=step.seconds_left)
+            self._step = None
         if self._points:
-            self.storage.metrics.add(self.run_id, self._points)
+            self._storage.metrics.add(self._held.run.id, self._points)
             self._points = []
-        if self._step:
-            step = self._step
-            self.storage.runs.progress(
-                self.run_id, step=step.step, total_steps=step.total_steps, epoch=step.epoch, seconds_left=step.seconds_left
-            )
-        self._written = time.monotonic()
+        while self._later:
+            self._later[0]()
+            del self._later[0]
 
 
-def run_job(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -> None:
+def run_job(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
     """Train a claimed run to one of its ends; a run that is cut off by ``going_down`` stays as it is, to go on later."""
-    storage = resident.storage
-    handler = _log_to(storage.files.log(run.id))
+    handler = _log_to(resident.storage.files.log(held.run.id))
     try:
-        _train(resident, run, going_down)
-    except (ReftError, StorageError) as error:
-        _log.warning("failed: %s", error)
-        _fail(storage, run.id, str(error))
-    except OSError as error:
-        _log.exception("failed")
-        _fail(storage, run.id, f"A file of the run could not be written or read: {error.strerror or error}.")
-    except MemoryError:
-        _log.exception("out of memory")
-        _fail(storage, run.id, "This machine ran out of memory. Halve the batch size or the longest row, or choose a smaller base model.")
+        _train(resident, held, going_down)
+    except LeaseLostError as error:
+        _log.warning("left alone: %s", error)
     except Exception as error:  # noqa: BLE001 (the edge of a run: whatever it was, the row must not stay "training")
         _log.exception("failed")
-        memory = "out of memory" in str(error).lower()
-        text = "The device ran out of memory. Halve the batch size, or choose a smaller base model."
-        _fail(storage, run.id, text if memory else "Something went wrong inside the program; the run's log has the details.")
+        failure = explain(error, TrainConfig.model_validate(held.run.spec.get("train", {})))
+        _insist(resident, partial(held.fail, failure), going_down)
     finally:
         resident.clear_training()
-        _log.removeHandler(handler)
-        handler.close()
+        if handler:
+            _log.removeHandler(handler)
+            handler.close()
 
 
-def _train(resident: Resident, run: RunRecord, going_down: Callable[[], bool]) -> None:
-    storage, spec = resident.storage, RunSpec.read(run.spec)
+def _insist(resident: Resident, write: Callable[[], object], going_down: GoingDown) -> None:
+    """Write again and again while the database cannot be used; when the worker ends first, the next one does what is to be done."""
+    while True:
+        try:
+            write()
+        except LeaseLostError as error:
+            _log.warning("left alone: %s", error)
+        except UnavailableError as error:
+            if not going_down():
+                _log.warning("tried again: %s", error)
+                resident.trouble = str(error)
+                time.sleep(1.0)
+                continue
+        resident.trouble = ""
+        return
+
+
+def _train(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
+    storage, run = resident.storage, held.run
+    spec = RunSpec.read(run.spec)
     folder = storage.files.run_folder(run.id)
     _log.info("run %s: %s", run.name, spec.model_dump_json())
     revision = spec.revision or newest_revision(spec.base)
     base = resident.base(spec.base, revision)
-    if revision:
-        storage.runs.set_revision(run.id, revision)
+    if revision and revision != spec.revision:
+        held.set_revision(revision)
     examples = load_examples(storage.files.examples(run.dataset_id))
-    if storage.runs.begin(run.id, _rows_in_words(examples, spec)).status.ended:
+    if held.begin(_rows_in_words(examples, spec)).status.ended:
         return
-    journal = _Journal(storage, run.id)
+    journal = _Journal(resident, held)
     result = train(
         base, examples, spec.reft, spec.train, folder=folder, on_event=journal, turn=resident.turns.working,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
-        should_stop=lambda: going_down() or storage.runs.stop_requested(run.id),
+        should_stop=_Stop(held, going_down),
     )  # fmt: skip
-    journal.flush()
+    _insist(resident, journal.flush, going_down)
     if result.stopped and going_down():
         return
-    storage.runs.set_summary(run.id, dict(result.summary()))
-    _finish(storage, run.id, folder, spec.base, result)
+    _insist(resident, partial(held.set_summary, dict(result.summary())), going_down)
+    _finish(resident, held, folder, result, going_down)
+
+
+class _Stop:
+    """Whether to stop; the database is asked at most five times a second."""
+
+    def __init__(self, held: HeldRun, going_down: GoingDown) -> None:
+        self._held, self._going_down = held, going_down
+        self._next, self._found = 0.0, False
+
+    def __call__(self) -> bool:
+        if not self._found and time.monotonic() > self._next:
+            self._next = time.monotonic() + 0.2
+            try:
+                self._found = self._held.stop_requested()
+            except UnavailableError:
+                _log.warning("whether to stop cannot be asked for now")
+        return self._found or self._going_down()
 
 
 def _rows_in_words(examples: Sequence[Example | Preference], spec: RunSpec) -> str:
@@ -112,14 +163,16 @@ def _rows_in_words(examples: Sequence[Example | Preference], spec: RunSpec) -> s
     return f"Training on {len(learned):,} rows" + (f"; {len(held):,} are held out to measure with." if held else ".")
 
 
-def _finish(storage: Storage, run_id: str, folder: Path, base: str, result: TrainResult) -> None:
-    storage.runs.set_status(run_id, RunStatus.CHECKING, "Loading the result back in a fresh process, to be sure that it works.")
-    _check(folder / "adapter", base)
+def _finish(resident: Resident, held: HeldRun, folder: Path, result: TrainResult, going_down: GoingDown) -> None:
+    checking = "Loading the result back in a fresh process, to be sure that it works."
+    _insist(resident, partial(held.move, RunStatus.CHECKING, checking), going_down)
+    _check(folder / "adapter", held.run.base)
     if result.stopped:
         text = f"Stopped after step {result.steps} of {result.total_steps}; what was learned is kept and can be continued."
-        storage.runs.set_status(run_id, RunStatus.STOPPED, text)
+        _insist(resident, partial(held.move, RunStatus.STOPPED, text), going_down)
     else:
-        storage.runs.set_status(run_id, RunStatus.FINISHED, f"Finished {result.steps} steps; the result was loaded back and compared.")
+        text = f"Finished {result.steps} steps; the result was loaded back and compared."
+        _insist(resident, partial(held.move, RunStatus.FINISHED, text), going_down)
 
 
 def _check(adapter: Path, base: str) -> None:
@@ -131,13 +184,14 @@ def _check(adapter: Path, base: str) -> None:
         raise StorageError(f"The result was saved but does not load back: {reason}")
 
 
-def _fail(storage: Storage, run_id: str, sentence: str) -> None:
-    storage.runs.set_status(run_id, RunStatus.FAILED, sentence, error=sentence)
-
-
-def _log_to(path: Path) -> logging.Handler:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+def _log_to(path: Path) -> logging.Handler | None:
+    """The run's own log; a run without one is better than none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
+    except OSError as error:
+        _log.warning("there is no log of this run: %s", error)
+        return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)

@@ -10,7 +10,7 @@ from app.handlers import datasets, playground, train
 from app.handlers.playground import PROMPT_LIMIT, answer, pick, suggestions, system_message, usable
 from app.samples import find_sample
 from reft_engine.errors import ReftError
-from storage import NotFoundError, RunStatus
+from storage import Failure, NotFoundError, RunStatus
 
 ENDS = (RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.FINISHED)
 
@@ -22,10 +22,9 @@ def make_run(services, dataset):
 
     def make(*statuses, dataset_id=dataset.id, result=True):
         run = train.start(services, dataset_id, train.TrainForm(), str(next(count)))
-        if statuses:
-            services.storage.runs.claim("w")
+        held = services.storage.runs.claim("w") if statuses else None
         for status in statuses:
-            services.storage.runs.set_status(run.id, status, "Moved.")
+            held.fail(Failure("bug", "Moved.")) if status is RunStatus.FAILED else held.move(status, "Moved.")
         if statuses and services.storage.runs.get(run.id).status.ended and result:
             services.storage.files.adapter(run.id).mkdir(parents=True)
         return run.id

@@ -7,7 +7,7 @@ import pytest
 from app.errors import StudioError
 from app.handlers import train
 from app.handlers.runs import _POINTS, adapter_zip, delete, newest, resume, stop, view
-from storage import MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError
+from storage import Failure, MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError
 
 TRAINING = (RunStatus.PREPARING, RunStatus.TRAINING)
 
@@ -19,10 +19,15 @@ def run(services, dataset):
 
 def move(services, run, *statuses):
     """Take a run to a status, as its worker does."""
-    assert services.storage.runs.claim("w").id == run.id
+    held = services.storage.runs.claim("w")
+    assert held.run.id == run.id
     for status in statuses:
-        if status is not RunStatus.PREPARING:
-            services.storage.runs.set_status(run.id, status, f"Now {status}.")
+        if status is RunStatus.STOPPING:
+            stop(services, run.id)
+        elif status is RunStatus.FAILED:
+            held.fail(Failure("bug", "It failed."))
+        elif status is not RunStatus.PREPARING:
+            held.move(status, f"Now {status}.")
     return services.storage.runs.get(run.id)
 
 

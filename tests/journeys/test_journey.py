@@ -122,8 +122,15 @@ def test_a_run_can_be_stopped_continued_and_deleted(page, server):
     page.click("#run-stop")
     expect(page.locator("#run-status .rs-pill")).to_have_text("Stopped", timeout=60_000)
     page.click("#run-delete")
-    page.click("#run-delete-sure")
     expect(page.locator("#run-status h2")).not_to_have_text(name)
+    page.click("#run-undo")
+    expect(page.locator("#run-status h2")).to_have_text(name)
+    page.click("#run-delete")
+    expect(page.get_by_text(f"{name} is in the bin.")).to_be_visible()
+    page.get_by_role("button", name=re.compile(r"Bin \(\d+\)")).click()
+    expect(page.locator("#run-bin label").first).to_contain_text(name)
+    page.click("#run-restore")
+    expect(page.locator("#run-status h2")).to_have_text(name)
 
 
 def test_columns_with_other_names_are_chosen_by_hand(page, server, tmp_path):

@@ -1,0 +1,28 @@
+// Says so when the studio itself does not answer, and lets the page of runs go on when it is back.
+(() => {
+  const words = "The studio does not answer at the moment. Nothing is lost: runs are kept, and this page goes on by itself.";
+  let bar = null;
+  const show = () => {
+    if (bar || !document.body) return;
+    bar = document.createElement("div");
+    bar.id = "studio-away";
+    bar.setAttribute("role", "alert");
+    bar.textContent = words;
+    document.body.append(bar);
+  };
+  const look = async () => {
+    let up = false;
+    try {
+      up = (await fetch("alive", { cache: "no-store", signal: AbortSignal.timeout(2500) })).ok;
+    } catch {
+      // not reached
+    }
+    if (!up) show();
+    else if (bar) {
+      bar.remove();
+      bar = null;
+      if (location.pathname.endsWith("/runs")) location.reload();
+    }
+  };
+  setInterval(look, 1500);
+})();

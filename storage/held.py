@@ -1,0 +1,83 @@
+"""A run in the hands of a worker. Every write asks first whether it still is: a worker that slept too long has lost it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from storage.database import Database
+from storage.errors import LeaseLostError, NotFoundError
+from storage.records import Failure, RunRecord, RunStatus
+from storage.run_rows import find, move, note, record
+from storage.tables import Run
+
+
+class HeldRun:
+    """A run as its worker sees it.
+
+    Raises:
+        LeaseLostError: from everything that writes, when the run is no longer this worker's.
+        UnavailableError: when the database cannot be used for the moment.
+    """
+
+    def __init__(self, database: Database, worker: str, run: RunRecord) -> None:
+        self._database, self._worker, self.run = database, worker, run
+
+    @contextmanager
+    def _row(self) -> Iterator[tuple[Session, Run]]:
+        with self._database.transaction() as session:
+            try:
+                row = find(session, self.run.id)
+            except NotFoundError as error:
+                raise LeaseLostError("The run was removed.") from error
+            if row.worker != self._worker or not RunStatus(row.status).active:
+                raise LeaseLostError("The run is no longer this worker's.")
+            yield session, row
+
+    def begin(self, sentence: str) -> RunRecord:
+        """From preparing to training; a run that somebody asked to stop meanwhile is stopped instead."""
+        with self._row() as (session, row):
+            if row.stop_requested:
+                move(session, row, RunStatus.STOPPED, "Stopped before the first step.")
+            else:
+                move(session, row, RunStatus.TRAINING, sentence)
+            return record(row)
+
+    def move(self, status: RunStatus, sentence: str) -> RunRecord:
+        """Change the status and write the sentence down. Raises StorageError for an impossible change."""
+        with self._row() as (session, row):
+            move(session, row, status, sentence)
+            return record(row)
+
+    def fail(self, failure: Failure) -> RunRecord:
+        """End the run with the reason."""
+        with self._row() as (session, row):
+            move(session, row, RunStatus.FAILED, failure.sentence, failure)
+            return record(row)
+
+    def note(self, text: str) -> None:
+        """Write down what happened."""
+        with self._row() as (session, row):
+            note(session, row, text)
+
+    def set_revision(self, revision: str) -> None:
+        """Keep in the spec which revision of the base model the run is of, so that it goes on with that one."""
+        with self._row() as (_, row):
+            row.spec = {**row.spec, "revision": revision}
+
+    def progress(self, *, step: int, total_steps: int, epoch: float, seconds_left: float) -> None:
+        """Where training stands."""
+        with self._row() as (_, row):
+            row.step, row.total_steps, row.epoch, row.seconds_left = step, total_steps, epoch, seconds_left
+
+    def set_summary(self, summary: dict[str, Any]) -> None:
+        """Keep the figures that training ended with."""
+        with self._row() as (_, row):
+            row.summary, row.seconds_left = summary, None
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked this run to stop, or it is no longer this worker's."""
+        with self._database.reading() as session:
+            row = session.get(Run, self.run.id)
+            return row is None or row.stop_requested or row.worker != self._worker

@@ -1,0 +1,57 @@
+"""Turns in the queue, the bin, why a run failed, how often it cost a worker, and the workers."""
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Change runs and events, and make workers."""
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("beats", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("events") as batch:
+        batch.add_column(sa.Column("status", sa.String(length=20), nullable=True))
+    with op.batch_alter_table("runs") as batch:
+        batch.add_column(sa.Column("failure", sa.JSON(), nullable=True))
+        batch.add_column(sa.Column("turn", sa.Integer(), nullable=False, server_default="0"))
+        batch.add_column(sa.Column("deaths", sa.Integer(), nullable=False, server_default="0"))
+        batch.add_column(sa.Column("died_at_step", sa.Integer(), nullable=True))
+        batch.add_column(sa.Column("binned_at", sa.DateTime(timezone=True), nullable=True))
+        batch.create_index(op.f("ix_runs_turn"), ["turn"], unique=False)
+        batch.create_index(op.f("ix_runs_worker"), ["worker"], unique=False)
+        batch.create_index(op.f("ix_runs_binned_at"), ["binned_at"], unique=False)
+    _carry_over(op.get_bind())
+    with op.batch_alter_table("runs") as batch:
+        batch.alter_column("turn", server_default=None)
+        batch.alter_column("deaths", server_default=None)
+        batch.drop_column("error")
+        batch.drop_column("queued_at")
+
+
+def _carry_over(connection: sa.Connection) -> None:
+    """Turns follow the times of queueing; the text of an error becomes what happened."""
+    runs = sa.table(
+        "runs",
+        sa.column("id"),
+        sa.column("queued_at"),
+        sa.column("created_at"),
+        sa.column("error"),
+        sa.column("turn"),
+        sa.column("failure"),
+    )
+    rows = connection.execute(sa.select(runs.c.id, runs.c.error).order_by(runs.c.queued_at, runs.c.created_at)).all()
+    for turn, (run_id, error) in enumerate(rows, start=1):
+        told = {"kind": "bug", "what": error, "why": "", "advice": "", "remedy": None, "label": ""}
+        failure = sa.cast(json.dumps(told), sa.JSON) if connection.dialect.name != "sqlite" else json.dumps(told)
+        connection.execute(runs.update().where(runs.c.id == run_id).values(turn=turn, **({"failure": failure} if error else {})))
