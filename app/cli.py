@@ -17,8 +17,9 @@ from app.errors import READABLE, StudioError
 if TYPE_CHECKING:
     from reft_engine import Example, ReftModel
     from reft_engine.base_models import Base
+    from storage import Storage
 
-COMMANDS = ("serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor")
+COMMANDS = ("serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup", "restore")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -242,28 +243,65 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Say what this machine can run."""
-    import platform
-    import shutil
-    from importlib.metadata import version
+    """Say what this machine can run, and what is out of order in the data folder; 1 when something is left that is."""
+    from app import doctor as checks
 
-    import torch
-
-    packages = {name: version(name) for name in ("torch", "transformers", "gradio", "sqlalchemy")}
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    disk = shutil.disk_usage(Path.cwd()).free / 1e9
-    from reft_engine import generate, load_base
-
-    answer = generate(load_base("starter"), "Hello!", max_new_tokens=8)[0]
-    values = {
-        "python": platform.python_version(), "device": device, "cores": os.cpu_count(), "memory_gb": round(memory, 1),
-        "free_disk_gb": round(disk, 1), "packages": packages, "starter_answers": bool(answer.strip()),
-    }  # fmt: skip
+    values = checks.machine()
     for name, value in values.items():
         _note(f"{name:16} {', '.join(f'{each} {of}' for each, of in value.items()) if isinstance(value, dict) else value}")
-    _finish(options, values)
+    try:
+        storage = _storage(options.data_dir)
+    except StudioError as error:
+        if options.data_dir or options.repair:
+            raise
+        _note(str(error))
+        _finish(options, values)
+        return 0
+    found = checks.house(storage, mend=options.repair)
+    storage.close()
+    _note("data folder      " + ", ".join(f"{name} {count / 1e6:,.1f} MB" for name, count in found["disk"].items()))
+    for sentence in [*found["done"], *found["findings"]]:
+        _note(sentence)
+    if found["repairable"]:
+        _note("`reft-studio doctor --repair` puts right what can be.")
+    elif not found["findings"]:
+        _note("All is in order.")
+    _finish(options, {**values, "data": found})
+    return 1 if found["findings"] else 0
+
+
+def backup(options: argparse.Namespace) -> int:
+    """Write everything that lasts into one file, while the studio runs."""
+    from app import doctor as checks
+
+    storage = _storage(options.data_dir)
+    try:
+        found = checks.backup(storage, options.file)
+    finally:
+        storage.close()
+    _note(f"{found.files:,} files, {found.bytes / 1e6:,.1f} MB, written to {options.file}.")
+    if not found.database:
+        _note("The database is not among them: it is not a file of the studio's. Back it up with its own tool (pg_dump).")
+    _finish(options, {"file": str(options.file), "files": found.files, "bytes": found.bytes, "database": found.database})
     return 0
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Put a backup into a new data folder."""
+    from app import doctor as checks
+
+    found = checks.restore(options.file, options.data_dir)
+    _note(f"{found.files:,} files put into {options.data_dir}.")
+    _finish(options, {"data_dir": str(options.data_dir), "files": found.files, "bytes": found.bytes, "database": found.database})
+    return 0
+
+
+def _storage(data_dir: Path | None) -> "Storage":
+    from app.doctor import open_storage
+    from app.settings import read_settings
+
+    settings = read_settings(**({"data_dir": data_dir} if data_dir else {}))
+    return open_storage(settings.data_dir, settings.database_url)
 
 
 def _number(kind: Callable[[str], Any], what: str) -> Callable[[str], Any]:
@@ -319,7 +357,17 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("dir", type=Path)
     part.add_argument("--data", type=Path, required=True)
     _columns(part)
-    part = commands.add_parser("doctor", help="what this machine can run")
+    part = commands.add_parser("doctor", help="what this machine can run, and whether the data folder is in order")
+    part.add_argument("--data-dir", type=Path, default=None)
+    part.add_argument("--repair", action="store_true", help="put right what is out of order")
+    part.add_argument("--json", action="store_true")
+    part = commands.add_parser("backup", help="write all datasets, runs and the database into one file, while the studio runs")
+    part.add_argument("file", type=Path)
+    part.add_argument("--data-dir", type=Path, default=None)
+    part.add_argument("--json", action="store_true")
+    part = commands.add_parser("restore", help="put a backup into a new data folder")
+    part.add_argument("file", type=Path)
+    part.add_argument("--data-dir", type=Path, required=True)
     part.add_argument("--json", action="store_true")
     return parser
 
@@ -365,7 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given.insert(0, "serve")
-    handlers = {"serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor}
+    handlers = dict(zip(COMMANDS, (serve, train, sweep, inspect, chat, evaluate, doctor, backup, restore), strict=True))
     try:
         options = _parser().parse_args(given)
         return handlers[options.command](options)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -17,7 +18,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
-from storage.housekeeping import tidy
 
 from app.components.theme import CSS, HEAD, STATIC, theme
 from app.errors import READABLE, StudioError
@@ -26,6 +26,7 @@ from app.pages import build
 from app.services import Services, make_services
 from app.settings import LOOPBACK, Settings
 from app.worker.supervisor import Supervisor
+from storage.housekeeping import tidy
 
 _log = logging.getLogger("reft_studio.web")
 _LOG_BYTES = 2_000_000
@@ -119,9 +120,11 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
     ended = threading.Event()
     threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
     threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
+    # uvicorn passes both signals on after it has ended in order; as Docker's, SIGTERM is no reason to leave the worker alone.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn passes it on after it has ended in order
+    except (KeyboardInterrupt, SystemExit):
         pass
     finally:
         ended.set()

@@ -28,7 +28,7 @@ from reft_engine.spec import ReftConfig, TrainConfig
 
 Turn = Callable[[], AbstractContextManager[object]]
 _SAMPLE_TOKENS = 40
-_CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 10.0, 2.0
+_CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
 """A checkpoint is due after so many steps and at the latest after so many seconds, but never sooner than after the pause."""
 
 

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from storage.housekeeping import Usage
-
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.runs import RunView
 from app.handlers.train import STARTER, Estimate
 from app.samples import Sample
 from reft_engine.data import Inspection
 from storage import DatasetRecord, EventRecord, RunRecord, RunStatus, SampleRecord
+from storage.housekeeping import Usage
 
 PAGES = (("./", "Home"), ("data", "Data"), ("train", "Train"), ("runs", "Runs"), ("playground", "Playground"))
 _SHOWN_TEXT = 600
@@ -265,7 +264,9 @@ def _sentence(found: RunView) -> str:
         return run.failure.what
     behind = run.status is RunStatus.QUEUED and found.place is not None and found.place > 1
     sentence = f"Waiting for its turn; {(found.place or 1) - 1} before it." if behind else run.sentence
-    return sentence if found.engine_up else f"{sentence} The engine is starting."
+    if found.engine_up or run.status is RunStatus.INTERRUPTED:
+        return sentence
+    return f"{sentence} The engine is starting."
 
 
 def failure(run: RunRecord) -> str:

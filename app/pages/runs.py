@@ -17,6 +17,7 @@ _LINE = "Runs go on in the background. Close the tab if you like; they will be h
 _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
 _NOTHING = [gr.skip()] * 12
 _TICKED = len(_NOTHING) + 3
+_VANISHED = ["gone"]
 _GONE = "The run of this address is not here; it may have been deleted."
 _AWAY = "This run has been deleted."
 _LABEL_LIMIT = 48
@@ -65,21 +66,23 @@ def build(services: Services) -> None:
         with gr.Row():
             restore = gr.Button("Put back", size="sm", min_width=120, elem_id="run-restore")
             empty = gr.Button("Empty the bin for good", size="sm", variant="stop", min_width=160, elem_id="run-empty-bin")
+    # The chosen run is a text of the page's own: a studio that was started again under it knows no choices of the list.
+    current = gr.Textbox(visible=False)
     seen, deleted, timer = gr.State(None), gr.State(None), gr.Timer(1.0)
 
     shown = [status, failure, chart, sample, facts, events, stop, resume, remedy, talk, download, queue]
     detail = [*shown, delete, seen]
-    lists = [nothing, filled, chosen]
+    lists = [nothing, filled, chosen, current]
     bins = [usage, bin_, binned]
     undos = [undoing, undo_text, deleted]
     gr.on([gr.context.Context.root_block.load], guarded(_opened, services), None, [*bins, *lists, *detail], **EVENT)
-    timer.tick(guarded(_ticked, services), [chosen, seen], [chosen, *detail], **EVENT, trigger_mode="once")
-    chosen.input(guarded(_shown, services), chosen, detail, **EVENT)
+    timer.tick(guarded(_ticked, services), [current, seen], [chosen, *detail], **EVENT, trigger_mode="once")
+    chosen.input(None, chosen, current, js="(id) => id", **EVENT).then(guarded(_shown, services), current, detail, **EVENT)
     for button, act in (
         (stop, runs.stop), (resume, runs.resume), (remedy, runs.remedy), (first, _to_the_front), (earlier, _earlier), (later, _later),
     ):  # fmt: skip
-        button.click(guarded(_act, services, act), chosen, [chosen, *detail], **EVENT)
-    delete.click(guarded(_delete, services), chosen, [*undos, *bins, *lists, *detail], **EVENT)
+        button.click(guarded(_act, services, act), current, [chosen, *detail], **EVENT)
+    delete.click(guarded(_delete, services), current, [*undos, *bins, *lists, *detail], **EVENT)
     undo.click(guarded(_restore, services), deleted, [*undos, *bins, *lists, *detail], **EVENT)
     restore.click(guarded(_restore, services), binned, [*undos, *bins, *lists, *detail], **EVENT)
     empty.click(guarded(_empty, services), None, [*undos, *bins], **EVENT)
@@ -112,13 +115,14 @@ def _lists_and_detail(services: Services, wanted: str | None = None) -> list[Any
             gr.update(value=missing, visible=True),
             gr.update(visible=False),
             gr.update(choices=[], value=None),
+            "",
             *_NOTHING,
             gr.skip(),
             None,
         ]
     chosen = wanted if any(run.id == wanted for run in found) else found[0].id
     gone = gr.update(value=html.notice(_GONE), visible=True) if wanted and wanted != chosen else gr.update(visible=False)
-    return [gone, gr.update(visible=True), gr.update(choices=_choices(found), value=chosen), *_shown(services, chosen)]
+    return [gone, gr.update(visible=True), gr.update(choices=_choices(found), value=chosen), chosen, *_shown(services, chosen)]
 
 
 def _shown(services: Services, run_id: str | None) -> list[Any]:
@@ -156,11 +160,11 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> l
     except UnavailableError as error:
         return [gr.skip(), html.notice(str(error), "bad"), *[gr.skip()] * (_TICKED - 3), None]
     except NotFoundError:
-        return _vanished(services)
+        return [gr.skip()] * _TICKED if seen == _VANISHED else _vanished(services)
     if detail[-1] == seen:
         return [gr.skip()] * _TICKED
     # Nothing seen: the studio was started again under this page.
-    chosen = gr.update(choices=_choices(runs.newest(services))) if not seen or detail[-1][2] != seen[2] else gr.skip()
+    chosen = gr.update(choices=_choices(runs.newest(services))) if not seen or seen == _VANISHED or detail[-1][2] != seen[2] else gr.skip()
     return [chosen, *detail]
 
 
@@ -168,7 +172,7 @@ def _vanished(services: Services) -> list[Any]:
     """Another tab has deleted the run: what is shown of it goes."""
     left = gr.update(choices=_choices(runs.newest(services)), value=None)
     hidden = gr.update(visible=False)
-    return [left, html.notice(_AWAY), "", hidden, "", "", "", *[hidden] * 7, None]
+    return [left, html.notice(_AWAY), "", hidden, "", "", "", *[hidden] * 7, _VANISHED]
 
 
 def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> list[Any]:

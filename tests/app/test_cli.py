@@ -13,7 +13,12 @@ from app.cli import COMMANDS, main
 
 TRAIN = ["--rank", "2", "--positions", "f2+l2", "--epochs", "40", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
 SHORT = ["--rank", "2", "--epochs", "1", "--held-out", "0"]
-OFTEN = "import sys, reft_engine.training as t; t._CHECKPOINT_STEPS, t._CHECKPOINT_PAUSE = 1, 0.0; from app.cli import main; sys.exit(main(sys.argv[1:]))"
+OFTEN = """
+import sys, reft_engine.training as t
+t._CHECKPOINT_STEPS, t._CHECKPOINT_PAUSE = 1, 0.0
+from app.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="session")

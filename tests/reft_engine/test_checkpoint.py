@@ -241,7 +241,7 @@ def test_when_a_checkpoint_is_due(monkeypatch):
         now[0] = seconds
         return clock.checkpoint_due(step)
 
-    assert not due(500, 1.9), "not sooner than after two seconds"
-    assert due(501, 2.0)
-    assert not due(600, 9.0) and due(601, 9.0), "after a hundred steps"
-    assert not due(610, 18.9) and due(611, 19.0), "or after ten seconds"
+    assert not due(500, 0.9), "not sooner than after a second"
+    assert due(501, 1.0)
+    assert not due(600, 4.0) and due(601, 4.0), "after a hundred steps"
+    assert not due(610, 8.9) and due(611, 9.0), "or after five seconds"

@@ -1,0 +1,161 @@
+"""A backup holds one moment of everything while the studio goes on, and is put back whole or not at all."""
+
+import json
+import multiprocessing
+import sqlite3
+import time
+import zipfile
+from hashlib import sha256
+
+import pytest
+
+from storage import MetricPoint, RunStatus, Storage, StorageError
+from storage.backup import restore_backup, write_backup
+from storage.files import write_atomic
+from storage.housekeeping import look
+
+
+@pytest.fixture
+def storage(tmp_path):
+    made = Storage(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dataset(storage, tmp_path):
+    source = tmp_path / "rows.csv"
+    source.write_text("a,b\n1,2\n")
+    return storage.datasets.create(name="d", label="d", shape="pairs", rows=1, usable_rows=1, source=source, examples=b"{}\n")
+
+
+def keep_writing(root, dataset_id, ended):
+    """What a worker does, without an engine."""
+    storage = Storage(root)
+    while not ended.is_set():
+        run = storage.runs.create(dataset_id, {"base": "starter", "train": {}})
+        held = storage.runs.claim("w")
+        held.begin("Training.")
+        for step in range(1, 12):
+            storage.metrics.add(run.id, [MetricPoint(step, "loss", 1.0)])
+            held.progress(step=step, total_steps=11, epoch=1.0, seconds_left=0.0)
+            content = f"{run.id} {step}".encode() * 5000
+            folder = storage.files.run_folder(run.id) / "checkpoint"
+            write_atomic(folder / f"{step:08d}-{sha256(content).hexdigest()[:16]}.safetensors", content)
+            for path in sorted(folder.glob("*.safetensors"))[:-2]:
+                path.unlink()
+        held.set_summary({"steps": 11})
+        write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"adapter" * 1000)
+        held.move(RunStatus.CHECKING, "Checking.")
+        held.move(RunStatus.FINISHED, "Finished.")
+
+
+def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ended = context.Event()
+    writer = context.Process(target=keep_writing, args=(storage.files.root, dataset.id, ended))
+    writer.start()
+    try:
+        deadline = time.monotonic() + 60
+        while len(storage.runs.all()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for number in range(4):
+            write_backup(storage, tmp_path / f"{number}.zip")
+    finally:
+        ended.set()
+        writer.join(timeout=60)
+    for number in range(4):
+        restore_backup(tmp_path / f"{number}.zip", tmp_path / f"restored-{number}")
+        back = Storage(tmp_path / f"restored-{number}")
+        runs = back.runs.all()
+        assert runs and [finding.text for finding in look(back) if "gone without a word" not in finding.text] == []
+        for run in runs:
+            steps = [point.step for point in back.metrics.after(run.id)]
+            assert steps == list(range(1, len(steps) + 1)) and run.step in (len(steps), len(steps) - 1)
+        back.close()
+
+
+def test_everything_comes_back(storage, dataset, tmp_path):
+    run = storage.runs.create(dataset.id, {"base": "starter", "train": {}}, name="Mine")
+    storage.runs.delete(run.id)
+    write_atomic(storage.files.log(run.id), b"a log")
+    write_atomic(storage.files.run_folder(run.id) / ".writing-x", b"half")
+    made = write_backup(storage, tmp_path / "b.zip")
+    back = restore_backup(tmp_path / "b.zip", tmp_path / "back")
+    assert (made.files, back.files) == (4, 4)
+    restored = Storage(tmp_path / "back")
+    assert [each.name for each in restored.runs.binned()] == ["Mine"]
+    assert restored.files.log(run.id).read_bytes() == b"a log"
+    assert restored.files.examples(dataset.id).read_bytes() == b"{}\n"
+    assert not (restored.files.run_folder(run.id) / ".writing-x").exists()
+    restored.close()
+
+
+def spoil(path, change):
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(files["manifest.json"])
+    change(files, manifest)
+    files["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+def strange(name):
+    def change(files, manifest):
+        files[name] = b"x"
+        manifest["files"][name] = sha256(b"x").hexdigest()
+
+    return change
+
+
+SPOILT = {
+    "a byte changed": lambda files, _: files.update({"studio.db": files["studio.db"][:-1] + b"x"}),
+    "a file missing": lambda files, _: files.pop("studio.db"),
+    "of another version": lambda _, manifest: manifest.update(version=99),
+    "no list of files": lambda _, manifest: manifest.pop("files"),
+    "outside the folder": strange("../evil"),
+    "outside, deeper": strange("runs/../../evil"),
+    "absolute": strange("/tmp/evil"),
+    "a drive": strange("runs\\..\\evil"),
+    "another folder": strange("etc/passwd"),
+}
+
+
+@pytest.mark.parametrize("change", SPOILT.values(), ids=SPOILT)
+def test_a_spoilt_backup_is_refused_and_puts_nothing_in_place(storage, dataset, tmp_path, change):
+    write_backup(storage, tmp_path / "b.zip")
+    spoil(tmp_path / "b.zip", change)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(StorageError, match="no whole backup"):
+        restore_backup(tmp_path / "b.zip", tmp_path / "back")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", None])
+def test_what_is_no_backup_is_refused(storage, tmp_path, content):
+    path = tmp_path / "b.zip"
+    write_backup(storage, path)
+    path.write_bytes(path.read_bytes()[:-200] if content is None else content)
+    with pytest.raises(StorageError, match="no whole backup"):
+        restore_backup(path, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_nothing_is_put_over_what_is_there(storage, tmp_path):
+    write_backup(storage, tmp_path / "b.zip")
+    with pytest.raises(StorageError, match="not empty"):
+        restore_backup(tmp_path / "b.zip", storage.files.root)
+    (tmp_path / "empty").mkdir()
+    restore_backup(tmp_path / "b.zip", tmp_path / "empty")
+    assert sqlite3.connect(tmp_path / "empty/studio.db").execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing(storage, tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/file").write_text("x")
+    with pytest.raises(StorageError, match="could not be written"):
+        write_backup(storage, tmp_path / "there")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

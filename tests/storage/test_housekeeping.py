@@ -1,0 +1,189 @@
+"""What is out of order is found and put right, and nothing that a person might miss is destroyed."""
+
+import os
+import shutil
+import sqlite3
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from storage import Failure, MetricPoint, RunStatus, SampleRecord, Storage
+from storage.database import HEAD
+from storage.files import write_atomic
+from storage.housekeeping import look, repair, tidy, usage
+from storage.tables import Run, now
+
+OLD = Path(__file__).parents[1] / "fixtures/databases"
+
+
+@pytest.fixture
+def storage(tmp_path):
+    made = Storage(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def dataset(storage, tmp_path):
+    source = tmp_path / "rows.csv"
+    source.write_text("a,b\n1,2\n")
+    return storage.datasets.create(name="d", label="d", shape="pairs", rows=1, usable_rows=1, source=source, examples=b"{}\n")
+
+
+@pytest.fixture
+def run(storage, dataset):
+    return storage.runs.create(dataset.id, {"base": "starter", "train": {}})
+
+
+def finish(storage, run):
+    held = storage.runs.claim("w")
+    held.begin("Training.")
+    held.progress(step=3, total_steps=3, epoch=1.0, seconds_left=0.0)
+    held.set_summary({"steps": 3})
+    held.move(RunStatus.CHECKING, "Checking.")
+    held.move(RunStatus.FINISHED, "Finished.")
+    write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"x" * 1000)
+
+
+def aged(path):
+    os.utime(path, (time.time() - 3600,) * 2)
+    return path
+
+
+def texts(storage):
+    return [finding.text for finding in look(storage)]
+
+
+def test_nothing_is_found_where_all_is_well(storage, run):
+    finish(storage, run)
+    assert look(storage) == []
+
+
+@pytest.mark.parametrize("name", ["runs/{run}/checkpoint/.writing-x", "runs/.removed-x", "datasets/.removed-y", ".restoring-z"])
+def test_what_was_left_half_done_is_removed_once_it_is_old(storage, run, name):
+    path = storage.files.root / name.format(run=run.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir() if "removed" in name else path.write_bytes(b"half")
+    assert look(storage) == []
+    aged(path)
+    assert "half-done" in repair(look(storage))[0]
+    assert not path.exists() and look(storage) == []
+
+
+@pytest.mark.parametrize("kind", ["runs", "datasets"])
+def test_a_folder_that_no_row_knows_is_set_aside_and_not_destroyed(storage, run, kind):
+    folder = storage.files.root / kind / "abcdef"
+    folder.mkdir()
+    (folder / "precious").write_text("still here")
+    assert look(storage) == [], "somebody may just be making it"
+    aged(folder)
+    assert "belongs to nothing" in texts(storage)[0]
+    repair(look(storage))
+    assert not folder.exists()
+    (lost,) = (storage.files.root / "lost").iterdir()
+    assert (lost / "precious").read_text() == "still here"
+
+
+def test_the_run_of_a_worker_that_is_gone_waits_again(storage, run):
+    storage.runs.claim("dead")
+    assert "gone without a word" in texts(storage)[0]
+    assert run.name in repair(look(storage))[0]
+    assert storage.runs.get(run.id).status is RunStatus.INTERRUPTED
+
+
+def test_a_result_and_rows_that_are_gone_are_named_and_kept_in_the_database(storage, run, dataset):
+    finish(storage, run)
+    shutil.rmtree(storage.files.adapter(run.id))
+    storage.files.examples(dataset.id).unlink()
+    assert [finding.repair for finding in look(storage)] == [None, None]
+    assert repair(look(storage)) == []
+    assert storage.runs.get(run.id).status is RunStatus.FINISHED
+
+
+def test_a_run_none_of_whose_checkpoints_is_whole_is_named(storage, run):
+    folder = storage.files.run_folder(run.id) / "checkpoint"
+    write_atomic(folder / "00000005-0123456789abcdef.safetensors", b"torn")
+    assert "would begin anew" in texts(storage)[0]
+    write_atomic(folder / "00000004-ba7816bf8f01cfea.safetensors", b"abc")
+    assert look(storage) == []
+
+
+def test_a_damaged_database_is_named(storage, run):
+    with storage.database.transaction() as session:
+        session.connection().exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+    raw = sqlite3.connect(storage.files.root / "studio.db")
+    raw.execute("INSERT INTO metrics VALUES ('nobody', 1, 'loss', 1.0)")
+    raw.commit()
+    raw.close()
+    assert "damaged" in texts(storage)[0]
+
+
+def test_what_the_parts_take(storage, run):
+    finish(storage, run)
+    before = usage(storage)
+    assert 1000 <= before.runs < 2000 and before.bin == 0 and before.datasets > 0 and before.free > 0
+    storage.runs.delete(run.id)
+    after = usage(storage)
+    assert (after.runs, after.bin) == (before.bin, before.runs)
+    assert after.total >= after.datasets + after.bin
+
+
+def test_tidying_empties_the_bin_of_what_has_lain_there_long_enough(storage, run):
+    finish(storage, run)
+    storage.runs.delete(run.id)
+    tidy(storage, 7)
+    assert storage.runs.restore(run.id).binned_at is None
+    storage.runs.delete(run.id)
+    with storage.database.transaction() as session:
+        session.scalars(select(Run)).one().binned_at = now() - timedelta(days=8)
+    assert any(run.id in sentence for sentence in tidy(storage, 7))
+    assert not storage.files.run_folder(run.id).exists() and storage.runs.binned() == []
+
+
+def test_what_fails_to_be_put_right_is_said_and_the_rest_goes_on(storage, run, monkeypatch):
+    for name in ("aaaa", "bbbb"):
+        (storage.files.root / "runs" / name).mkdir()
+        aged(storage.files.root / "runs" / name)
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.name == "aaaa":
+            raise OSError(30, "Read-only file system")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    done = repair(look(storage))
+    assert sorted("could not be put right" in sentence for sentence in done) == [False, True]
+
+
+@pytest.mark.parametrize("path", sorted(OLD.glob("*.sqlite")), ids=lambda path: path.stem)
+def test_a_database_of_an_earlier_version_is_brought_up_to_date_with_every_row(tmp_path, path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(path, folder / "studio.db")
+    old = sqlite3.connect(path)
+    names = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    counts = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names} 
+    statuses = dict(old.execute("SELECT id, status FROM runs"))
+    old.close()
+    storage = Storage(folder)
+    new = sqlite3.connect(folder / "studio.db")
+    assert {name: new.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names} == counts 
+    assert new.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
+    assert new.execute("PRAGMA foreign_key_check").fetchall() == []
+    new.close()
+    runs = storage.runs.all()
+    assert {run.id: run.status for run in runs} == statuses
+    for run in runs:
+        assert run.status is RunStatus.QUEUED or storage.metrics.after(run.id)
+        assert (run.failure is not None) == (run.status is RunStatus.FAILED)
+        assert storage.events.all(run.id)
+    # And it works on: what waited is trained in the order in which it was queued.
+    storage.reclaim(lambda run: Failure("bug", "Gone."))
+    held = storage.runs.claim("w")
+    storage.metrics.add(held.run.id, [MetricPoint(9, "loss", 1.0)])
+    storage.samples.add(held.run.id, SampleRecord(9, "p", "e", "b", "t"))
+    storage.close()
