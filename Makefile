@@ -6,12 +6,12 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ReFT Studio needs Python 3.11 or newer: make PYTHON=python3.12")' \
 	&& $(PYTHON) -m venv .venv
 
-.PHONY: run test check browser clean
+.PHONY: run test check browser postgres faketime clean
 
 run: .venv/installed
 	$(BIN)/reft-studio serve
 
-test: .venv/tested browser check
+test: .venv/tested browser postgres faketime check
 	$(BIN)/python -m pytest
 
 check: .venv/tested
@@ -34,6 +34,22 @@ browser: .venv/tested
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium fonts-noto-color-emoji; \
 	else $(BIN)/playwright install chromium; fi
+
+# Debian's package starts a server of its own unless it is told not to; the tests start theirs.
+postgres:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		told=/etc/postgresql-common/createcluster.d/reft-studio-tests.conf; \
+		mkdir -p "$${told%/*}" && echo 'create_main_cluster = false' > "$$told" && \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; installed=$$?; rm -f "$$told"; \
+		test $$installed = 0 || echo 'PostgreSQL could not be installed, so the tests that want it will not run.' >&2; \
+	else echo 'There is no PostgreSQL here, so the tests that want it will be skipped.' >&2; fi
+
+# For the test that sets the clock back under a run.
+faketime:
+	@ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq faketime; \
+	else echo 'There is no faketime here, so the test that sets the clock back will be skipped.' >&2; fi
 
 clean:
 	rm -rf .venv build *.egg-info

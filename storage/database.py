@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from storage.errors import StorageError, UnavailableError
@@ -15,6 +15,8 @@ HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds that it is."""
 
 
+_LOCK = 7_338_000_001
+"""A number of ours, by which transactions of PostgreSQL wait for each other."""
 PATIENCE = 10.0
 """Seconds that a transaction waits for another one that writes, unless it is told otherwise."""
 
@@ -35,22 +37,34 @@ class Database:
         self._patience = patience
         try:
             self._open(url)
-        except (SQLAlchemyError, ImportError) as error:
+        except (SQLAlchemyError, ImportError, ValueError) as error:
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
             raise StorageError(f"The database cannot be opened: {reason[:200]}.") from error
 
     def _open(self, url: str) -> None:
-        self.engine = create_engine(url)
-        if self.engine.dialect.name == "sqlite":
+        address, snapshot = make_url(url), {}
+        if address.get_backend_name() == "postgresql":
+            waiting = f"-c lock_timeout={round(self._patience * 1000)}"
+            self.engine = create_engine(address, connect_args={"options": waiting}, pool_pre_ping=True)
+            snapshot = {"isolation_level": "REPEATABLE READ"}
+        else:
+            self.engine = create_engine(address)
             _prepare_sqlite(self.engine, self._patience)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
+        self._readers = sessionmaker(self.engine.execution_options(reading=True, **snapshot), expire_on_commit=False)
         self.upgrade()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """The only way to write: all of it is committed, or nothing."""
         with _in_words(), self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def alone(self) -> Iterator[Session]:
+        """As `transaction`, one such after another: for what depends on rows that others may just be adding."""
+        with self.transaction() as session:
+            _be_alone(session.connection())
             yield session
 
     @contextmanager
@@ -75,6 +89,7 @@ class Database:
                 raw.execute("PRAGMA foreign_keys=OFF")
             try:
                 with connection.begin():
+                    _be_alone(connection)
                     config.attributes["connection"] = connection
                     command.upgrade(config, "head")
             finally:
@@ -93,6 +108,12 @@ class Database:
         self.engine.dispose()
 
 
+def _be_alone(connection: Connection) -> None:
+    """Wait for whoever else does this, until the end of the transaction; on SQLite whoever writes is alone anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+
+
 @contextmanager
 def _in_words() -> Iterator[None]:
     """What may be otherwise in a moment, apart from what is a mistake of the program."""
@@ -104,9 +125,11 @@ def _in_words() -> Iterator[None]:
             raise UnavailableError("The disk is full, so nothing can be written down.") from error
         if "readonly" in reason or "read-only" in reason:
             raise UnavailableError("The data folder cannot be written, so nothing can be written down.") from error
-        if "locked" in reason or "busy" in reason:
+        if "locked" in reason or "busy" in reason or "lock timeout" in reason:
             raise UnavailableError("The database is in use by another program. Try again in a moment.") from error
         raise UnavailableError(f"The database does not answer: {reason[:200]}.") from error
+    except DataError as error:
+        raise StorageError("Something of this is too long or too large to be kept.") from error
 
 
 def _prepare_sqlite(engine: Engine, patience: float) -> None:

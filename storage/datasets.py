@@ -45,7 +45,7 @@ class DatasetStore:
             row = Dataset(id=dataset_id, name=clean_name(name), label=clean_name(label, 300), shape=shape, rows=rows,
                           usable_rows=usable_rows, mapping=mapping, sample=sample,
                           size_bytes=sum(path.stat().st_size for path in folder.iterdir()))  # fmt: skip
-            with self._database.transaction() as session:
+            with self._database.alone() as session:
                 if earlier := self._earlier(session, row, examples):
                     earlier.created_at = now()
                 else:
@@ -105,7 +105,7 @@ class DatasetStore:
 
     def delete(self, dataset_id: str) -> None:
         """Remove it. Raises StorageError while a run was made from it."""
-        with self._database.transaction() as session:
+        with self._database.alone() as session:
             row = _find(session, dataset_id)
             if name := session.scalars(select(Run.name).where(Run.dataset_id == dataset_id)).first():
                 raise StorageError(f"The run {name} was made from this dataset; delete the run first.")

@@ -1,5 +1,6 @@
 """A run in the hands of a worker. Every write asks first whether it still is: a worker that slept too long has lost it."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -74,10 +75,15 @@ class HeldRun:
     def set_summary(self, summary: dict[str, Any]) -> None:
         """Keep the figures that training ended with."""
         with self._row() as (_, row):
-            row.summary, row.seconds_left = summary, None
+            row.summary, row.seconds_left = {name: _number(value) for name, value in summary.items()}, None
 
     def stop_requested(self) -> bool:
         """Whether somebody asked this run to stop, or it is no longer this worker's."""
         with self._database.reading() as session:
             row = session.get(Run, self.run.id)
             return row is None or row.stop_requested or row.worker != self._worker
+
+
+def _number(value: Any) -> Any:
+    """None for what is no number: JSON has no word for it."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -41,7 +41,7 @@ class RunStore:
     def create(self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None) -> RunRecord:
         """Queue a run; the same ``start_key`` twice is one run."""
         try:
-            with self._database.transaction() as session:
+            with self._database.alone() as session:
                 if start_key and (earlier := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return record(earlier)
                 dataset = session.get(Dataset, dataset_id)
@@ -95,7 +95,7 @@ class RunStore:
 
     def reorder(self, run_id: str, place: int) -> None:
         """Give a waiting run another place, 1 for the next; places that there are not mean the first or the last."""
-        with self._database.transaction() as session:
+        with self._database.alone() as session:
             rows = list(session.scalars(waiting().with_for_update(of=Run)))
             moved = next((row for row in rows if row.id == run_id), None)
             if moved is None:
@@ -166,7 +166,7 @@ class RunStore:
 
     def resume(self, run_id: str, changes: dict[str, Any] | None = None) -> RunRecord:
         """Queue an ended run again; it goes on from its last checkpoint, with other settings of training if they are given."""
-        with self._database.transaction() as session:
+        with self._database.alone() as session:
             row = find(session, run_id)
             where = "it will go on where it stopped" if row.step else "it begins anew"
             move(session, row, RunStatus.QUEUED, f"Waiting for its turn; {where}.")

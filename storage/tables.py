@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import Text as LongText
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -15,8 +16,37 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Add the zone where the database dropped it."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        """Add the zone where the database dropped it, and leave a server's own."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _storable(value: str | None) -> str | None:
+    """Text that every database takes: no NUL, and no half of a character."""
+    return None if value is None else value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class Name(TypeDecorator[str]):
+    """A text of at most so many characters."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As `_storable`."""
+        return _storable(value)
+
+
+class Text(TypeDecorator[str]):
+    """A text of any length."""
+
+    impl = LongText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """As `_storable`."""
+        return _storable(value)
 
 
 def now() -> datetime:
@@ -33,15 +63,15 @@ class Dataset(Table):
 
     __tablename__ = "datasets"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
-    label: Mapped[str] = mapped_column(String(300))
-    shape: Mapped[str] = mapped_column(String(50))
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(200))
+    label: Mapped[str] = mapped_column(Name(300))
+    shape: Mapped[str] = mapped_column(Name(50))
     rows: Mapped[int]
     usable_rows: Mapped[int]
     mapping: Mapped[dict[str, str] | None] = mapped_column(JSON)
-    sample: Mapped[str | None] = mapped_column(String(50), index=True)
-    size_bytes: Mapped[int]
+    sample: Mapped[str | None] = mapped_column(Name(50), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
 
 
@@ -50,18 +80,18 @@ class Run(Table):
 
     __tablename__ = "runs"
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    name: Mapped[str] = mapped_column(String(200))
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(200))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="RESTRICT"), index=True)
-    base: Mapped[str] = mapped_column(String(300))
+    base: Mapped[str] = mapped_column(Name(300))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
-    start_key: Mapped[str | None] = mapped_column(String(100), unique=True)
-    status: Mapped[str] = mapped_column(String(20), index=True)
+    start_key: Mapped[str | None] = mapped_column(Name(100), unique=True)
+    status: Mapped[str] = mapped_column(Name(20), index=True)
     sentence: Mapped[str] = mapped_column(Text, default="")
     failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     stop_requested: Mapped[bool] = mapped_column(default=False)
     turn: Mapped[int] = mapped_column(default=0, index=True)
-    worker: Mapped[str | None] = mapped_column(String(64), index=True)
+    worker: Mapped[str | None] = mapped_column(Name(64), index=True)
     deaths: Mapped[int] = mapped_column(default=0)
     died_at_step: Mapped[int | None]
     step: Mapped[int] = mapped_column(default=0)
@@ -83,7 +113,7 @@ class Metric(Table):
 
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(40), primary_key=True)
     value: Mapped[float]
 
 
@@ -95,7 +125,7 @@ class Event(Table):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    status: Mapped[str | None] = mapped_column(String(20))
+    status: Mapped[str | None] = mapped_column(Name(20))
     text: Mapped[str] = mapped_column(Text)
 
 
@@ -104,8 +134,8 @@ class Worker(Table):
 
     __tablename__ = "workers"
 
-    id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    host: Mapped[str] = mapped_column(String(255))
+    id: Mapped[str] = mapped_column(Name(64), primary_key=True)
+    host: Mapped[str] = mapped_column(Name(255))
     pid: Mapped[int]
     beats: Mapped[int] = mapped_column(default=0)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

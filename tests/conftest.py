@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -9,6 +10,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 import torch
+
+from tests.postgres import Server, find_programs, running
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,3 +34,15 @@ def shared() -> Path:
             pytest.fail(f"{folder} is missing, and in CI the tests on real files may not be skipped")
         pytest.skip("the real files these tests want are not part of a clone")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server that makes as many empty databases as are wanted."""
+    programs = find_programs()
+    if programs is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is missing, and in CI the tests on it may not be skipped")
+        pytest.skip("PostgreSQL is not installed")
+    with running(programs) as server:
+        yield server

@@ -1,7 +1,6 @@
 """A real server and a real browser."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,16 +11,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Error, expect, sync_playwright
+from playwright.sync_api import Error, expect, sync_playwright
 
 from app.samples import find_sample
 from reft_engine import TrainConfig
 from reft_engine.data import dump_examples, inspect_file, inspect_rows
 from reft_engine.spec import RunSpec
 from storage import RunStatus, Storage
+from tests.browser import launch
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"]
 expect.set_options(timeout=30_000)
 
 
@@ -67,10 +66,9 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = next((found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
         try:
-            started: Browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+            started = launch(playwright)
         except Error as error:
             reason = "No browser for the journeys: install Chromium, or run `playwright install chromium`."
             if os.environ.get("CI"):

@@ -1,7 +1,9 @@
-"""Real SQLite, real files."""
+"""Real databases, real files."""
 
 import threading
 import zipfile
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -11,26 +13,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import storage as package
-from storage import MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError
+from storage import Failure, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError, workers
 from storage.database import HEAD
 from storage.files import write_atomic
-from storage.tables import Table
+from storage.records import ALLOWED
+from storage.run_rows import find, move
+from storage.tables import Run, Table
 
-
-@pytest.fixture
-def store(tmp_path: Path):
-    opened = Storage(tmp_path / "data")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def dataset(store: Storage, tmp_path: Path):
-    source = tmp_path / "rows.csv"
-    source.write_text("a,b\n1,2\n")
-    return store.datasets.create(
-        name="Rows", label="../../rows.csv", shape="two columns", rows=1, usable_rows=1, source=source, examples=b"{}\n"
-    )
+SPEC = {"base": "starter", "train": {}}
 
 
 def test_the_migrations_give_the_schema_of_the_models(store):
@@ -43,10 +33,8 @@ def test_head_is_the_newest_revision():
     assert ScriptDirectory(str(folder)).get_current_head() == HEAD
 
 
-def test_opening_twice_keeps_what_is_there(store, dataset):
-    again = Storage(store.files.root)
-    assert again.datasets.all() == [dataset]
-    again.close()
+def test_opening_twice_keeps_what_is_there(dataset, reopen):
+    assert reopen().datasets.all() == [dataset]
 
 
 def test_a_dataset_is_filed_under_a_name_of_the_programs_own(store, dataset):
@@ -57,7 +45,7 @@ def test_a_dataset_is_filed_under_a_name_of_the_programs_own(store, dataset):
 def test_the_same_start_sent_many_times_is_one_run(store, dataset):
     made: list[str] = []
     threads = [
-        threading.Thread(target=lambda: made.append(store.runs.create(dataset.id, {"base": "starter"}, start_key="k").id))
+        threading.Thread(target=lambda: made.append(store.runs.create(dataset.id, SPEC, start_key="k").id))
         for _ in range(20)
     ]
     for thread in threads:
@@ -68,58 +56,171 @@ def test_the_same_start_sent_many_times_is_one_run(store, dataset):
     assert len(set(made)) == 1
 
 
-def test_two_workers_never_claim_the_same_run(store, dataset):
-    wanted = {store.runs.create(dataset.id, {"base": "starter"}).id for _ in range(12)}
-    other = Storage(store.files.root)
+def test_workers_never_claim_the_same_run(store, dataset, reopen):
+    wanted = {store.runs.create(dataset.id, SPEC).id for _ in range(20)}
     claimed: list[str] = []
 
-    def work(own: Storage, name: str) -> None:
-        while run := own.runs.claim(name):
-            claimed.append(run.id)
+    def work(own: Storage, name: str, together: threading.Barrier) -> None:
+        together.wait()
+        while held := own.runs.claim(name):
+            claimed.append(held.run.id)
 
-    threads = [threading.Thread(target=work, args=pair) for pair in ((store, "one"), (other, "two"))]
+    together = threading.Barrier(8)
+    threads = [threading.Thread(target=work, args=(reopen(), f"w{number}", together)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    other.close()
     assert sorted(claimed) == sorted(wanted)
 
 
 def test_runs_are_claimed_in_the_order_of_the_queue(store, dataset):
-    first, second = (store.runs.create(dataset.id, {"base": "starter"}) for _ in range(2))
+    first, second = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     assert (store.runs.queue_place(first.id), store.runs.queue_place(second.id)) == (1, 2)
-    assert store.runs.claim("w").id == first.id
+    assert store.runs.claim("w").run.id == first.id
+    assert (store.runs.queue_place(first.id), store.runs.queue_place(second.id)) == (None, 1)
 
 
-def test_an_impossible_change_is_refused(store, dataset):
-    run = store.runs.create(dataset.id, {"base": "starter"})
-    with pytest.raises(StorageError, match="queued cannot become finished"):
-        store.runs.set_status(run.id, RunStatus.FINISHED, "Done.")
+def test_a_clock_that_is_set_back_lets_nobody_pass(store, dataset):
+    first, second = (store.runs.create(dataset.id, SPEC) for _ in range(2))
+    with store.database.transaction() as session:
+        session.get(Run, second.id).created_at = datetime(2001, 1, 1, tzinfo=UTC)
+    assert store.runs.claim("w").run.id == first.id
 
 
-def test_what_a_lost_worker_left_is_queued_again_and_a_stopping_run_is_stopped(store, dataset):
-    lost, stopping = (store.runs.create(dataset.id, {"base": "starter"}) for _ in range(2))
-    for _ in range(2):
-        run = store.runs.claim("w")
-        store.runs.set_status(run.id, RunStatus.TRAINING, "Training.")
+@pytest.mark.parametrize(("moved", "place", "order"), [(3, 1, "3012"), (0, 3, "1203"), (1, -5, "1023"), (1, 99, "0231"), (2, 3, "0123")])
+def test_a_waiting_run_is_given_another_place(store, dataset, moved, place, order):
+    made = [store.runs.create(dataset.id, SPEC).id for _ in range(4)]
+    store.runs.reorder(made[moved], place)
+    assert [store.runs.queue_place(made[int(each)]) for each in order] == [1, 2, 3, 4]
+    assert [store.runs.claim("w").run.id for _ in range(4)] == [made[int(each)] for each in order]
+    with pytest.raises(StorageError, match="does not wait any more"):
+        store.runs.reorder(made[0], 1)
+
+
+def test_every_change_of_status_that_is_not_allowed_is_refused_and_changes_nothing(store, dataset):
+    for before in RunStatus:
+        for after in set(RunStatus) - ALLOWED[before]:
+            run = store.runs.create(dataset.id, SPEC)
+            with store.database.transaction() as session:
+                session.get(Run, run.id).status = before
+            with pytest.raises(StorageError, match=f"{before} cannot become {after}"), store.database.transaction() as session:
+                move(session, find(session, run.id), after, "Moved.")
+            assert store.runs.get(run.id).status is before
+            assert len(store.events.all(run.id)) == 1
+
+
+def test_every_change_of_status_is_an_event_with_its_sentence(store, dataset):
+    run = store.runs.create(dataset.id, SPEC)
+    held = store.runs.claim("w")
+    held.begin("Training on 9 rows.")
+    held.note("By the way.")
+    held.move(RunStatus.CHECKING, "Checking.")
+    held.move(RunStatus.FINISHED, "Done.")
+    told = [(event.status, event.text) for event in store.events.all(run.id)]
+    assert told == [
+        (RunStatus.QUEUED, "Queued."), (RunStatus.PREPARING, "Loading the base model and reading the rows."),
+        (RunStatus.TRAINING, "Training on 9 rows."), (None, "By the way."), (RunStatus.CHECKING, "Checking."),
+        (RunStatus.FINISHED, "Done."),
+    ]  # fmt: skip
+    with pytest.raises(LeaseLostError):
+        held.note("Too late.")
+
+
+def gone(run):
+    return Failure("memory", "The engine went away.", remedy={"pass_tokens": 64}, label="Less")
+
+
+def test_what_a_lost_worker_left_waits_again_and_a_stopping_run_is_stopped(store, dataset):
+    lost, stopping = (store.runs.create(dataset.id, SPEC) for _ in range(2))
+    held = [store.runs.claim("w").begin("Training.") for _ in range(2)]
+    assert len(held) == 2
     store.runs.request_stop(stopping.id)
-    assert store.runs.stop_requested(stopping.id)
-    store.runs.recover()
-    assert store.runs.get(lost.id).status is RunStatus.QUEUED
+    waiting = store.runs.create(dataset.id, SPEC)
+    assert {run.id for run in store.reclaim(gone)} == {lost.id, stopping.id}
+    assert store.runs.get(lost.id).status is RunStatus.INTERRUPTED
     assert store.runs.get(stopping.id).status is RunStatus.STOPPED
     assert "last checkpoint" in store.events.all(lost.id)[-1].text
+    assert [store.runs.claim("v").run.id for _ in range(2)] == [lost.id, waiting.id], "it keeps its place"
+
+
+def test_whoever_lost_a_run_can_change_nothing_of_it(store, dataset):
+    run = store.runs.create(dataset.id, SPEC)
+    slept = store.runs.claim("slept")
+    slept.begin("Training.")
+    store.reclaim(gone)
+    awake = store.runs.claim("awake")
+    awake.begin("Training.")
+    calls = [
+        lambda: slept.progress(step=9, total_steps=9, epoch=1.0, seconds_left=0.0), lambda: slept.move(RunStatus.CHECKING, "Mine."),
+        lambda: slept.fail(gone(run)), lambda: slept.note("Mine."), lambda: slept.set_summary({}), lambda: slept.set_revision("a"),
+    ]  # fmt: skip
+    before = store.runs.get(run.id), store.events.all(run.id)
+    for call in calls:
+        with pytest.raises(LeaseLostError):
+            call()
+    assert (store.runs.get(run.id), store.events.all(run.id)) == before
+    assert slept.stop_requested() and not awake.stop_requested()
+    assert store.runs.put_back("slept", "Shut down.") == []
+
+
+def test_three_deaths_at_one_step_fail_a_run_and_progress_between_them_forgives(store, dataset):
+    run = store.runs.create(dataset.id, SPEC)
+
+    def die(step):
+        held = store.runs.claim("w")
+        held.begin("Training.")
+        if step:
+            held.progress(step=step, total_steps=99, epoch=1.0, seconds_left=0.0)
+        (died,) = store.runs.died("w", gone)
+        return died.status
+
+    waits = RunStatus.INTERRUPTED
+    assert [die(step) for step in (0, 0, 3, 3, 5, 5, 4)] == [waits] * 6 + [RunStatus.FAILED]
+    failed = store.runs.get(run.id)
+    assert "three times at the same step" in failed.failure.what and failed.failure.remedy == {"pass_tokens": 64}
+    resumed = store.runs.resume(run.id, failed.failure.remedy)
+    assert resumed.spec["train"]["pass_tokens"] == 64 and resumed.failure is None
+    assert die(5) is waits
+
+
+def test_a_worker_is_dead_once_its_lock_is_free_or_its_heart_is_silent(store, dataset, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    with store.workers.serving("alive"):
+        assert store.workers.beat("alive") and store.workers.dead() == []
+        clock[0] = workers.SILENCE - 1
+        assert store.workers.dead() == []
+        store.workers.beat("alive")
+        clock[0] = 2 * workers.SILENCE - 2
+        assert store.workers.dead() == []
+        clock[0] = 3 * workers.SILENCE
+        assert store.workers.dead() == ["alive"], "it does not say so, but it sleeps"
+        store.workers.forget("alive")
+        assert not store.workers.beat("alive"), "so it learns that it was given up"
+    with suppress(RuntimeError), store.workers.serving("killed"):
+        raise RuntimeError
+    assert store.workers.dead() == ["killed"]
+
+
+def test_an_orderly_end_costs_a_run_nothing(store, dataset):
+    run = store.runs.create(dataset.id, SPEC)
+    for _ in range(5):
+        store.runs.claim("w").begin("Training.")
+        (back,) = store.runs.put_back("w", "The studio was shut down.")
+        assert (back.status, back.deaths) == (RunStatus.INTERRUPTED, 0)
+    assert store.runs.claim("w").run.id == run.id
 
 
 def test_a_stopped_run_can_go_on(store, dataset):
-    run = store.runs.create(dataset.id, {"base": "starter"})
+    run = store.runs.create(dataset.id, SPEC)
     assert store.runs.request_stop(run.id).status is RunStatus.STOPPED
     assert store.runs.resume(run.id).status is RunStatus.QUEUED
-    assert not store.runs.stop_requested(run.id)
+    assert not store.runs.claim("w").stop_requested()
 
 
 def test_a_run_in_hand_cannot_be_deleted_and_a_used_dataset_neither(store, dataset):
-    run = store.runs.create(dataset.id, {"base": "starter"})
+    run = store.runs.create(dataset.id, SPEC)
     store.runs.claim("w")
     with pytest.raises(StorageError, match="stop it first"):
         store.runs.delete(run.id)
@@ -127,21 +228,26 @@ def test_a_run_in_hand_cannot_be_deleted_and_a_used_dataset_neither(store, datas
         store.datasets.delete(dataset.id)
 
 
-def test_deleting_leaves_no_folder(store, dataset):
-    run = store.runs.create(dataset.id, {"base": "starter"})
+def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
+    run, waiting = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     folder = store.files.run_folder(run.id)
     folder.mkdir()
     store.metrics.add(run.id, [MetricPoint(1, "loss", 2.0)])
     store.runs.delete(run.id)
-    store.datasets.delete(dataset.id)
-    assert not folder.exists()
-    assert store.metrics.after(run.id) == []
+    assert [found.id for found in store.runs.all()] == [waiting.id] and [found.id for found in store.runs.binned()] == [run.id]
+    assert store.runs.queue_place(waiting.id) == 1 and store.runs.claim("w").run.id == waiting.id
+    assert store.runs.restore(run.id).status is RunStatus.STOPPED
+    assert store.runs.binned() == [] and store.runs.resume(run.id).status is RunStatus.QUEUED
+    store.runs.delete(run.id)
+    assert store.runs.empty_bin(timedelta(days=1)) == [] and folder.exists()
+    assert store.runs.empty_bin() == [run.id]
+    assert not folder.exists() and store.metrics.after(run.id) == []
     with pytest.raises(NotFoundError):
         store.runs.get(run.id)
 
 
 def test_a_step_trained_again_replaces_its_figures(store, dataset):
-    run = store.runs.create(dataset.id, {"base": "starter"})
+    run = store.runs.create(dataset.id, SPEC)
     store.metrics.add(run.id, [MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 1.5)])
     store.metrics.add(run.id, [MetricPoint(2, "loss", 1.4)])
     assert [point.value for point in store.metrics.after(run.id)] == [2.0, 1.4]
@@ -152,7 +258,7 @@ def test_a_step_trained_again_replaces_its_figures(store, dataset):
 
 
 def test_the_download_holds_the_adapter_files_only(store, dataset):
-    run = store.runs.create(dataset.id, {"base": "starter"})
+    run = store.runs.create(dataset.id, SPEC)
     with pytest.raises(NotFoundError):
         store.files.zip_adapter(run.id)
     write_atomic(store.files.adapter(run.id) / "reft_config.json", b"{}")

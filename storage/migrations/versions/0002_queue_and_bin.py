@@ -1,7 +1,5 @@
 """Turns in the queue, the bin, why a run failed, how often it cost a worker, and the workers."""
 
-import json
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -20,6 +18,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    with op.batch_alter_table("datasets") as batch:
+        batch.alter_column("size_bytes", type_=sa.BigInteger(), existing_type=sa.Integer(), existing_nullable=False)
     with op.batch_alter_table("events") as batch:
         batch.add_column(sa.Column("status", sa.String(length=20), nullable=True))
     with op.batch_alter_table("runs") as batch:
@@ -41,17 +41,9 @@ def upgrade() -> None:
 
 def _carry_over(connection: sa.Connection) -> None:
     """Turns follow the times of queueing; the text of an error becomes what happened."""
-    runs = sa.table(
-        "runs",
-        sa.column("id"),
-        sa.column("queued_at"),
-        sa.column("created_at"),
-        sa.column("error"),
-        sa.column("turn"),
-        sa.column("failure"),
-    )
+    columns = ("id", "queued_at", "created_at", "error", "turn")
+    runs = sa.table("runs", *map(sa.column, columns), sa.column("failure", sa.JSON))
     rows = connection.execute(sa.select(runs.c.id, runs.c.error).order_by(runs.c.queued_at, runs.c.created_at)).all()
     for turn, (run_id, error) in enumerate(rows, start=1):
         told = {"kind": "bug", "what": error, "why": "", "advice": "", "remedy": None, "label": ""}
-        failure = sa.cast(json.dumps(told), sa.JSON) if connection.dialect.name != "sqlite" else json.dumps(told)
-        connection.execute(runs.update().where(runs.c.id == run_id).values(turn=turn, **({"failure": failure} if error else {})))
+        connection.execute(runs.update().where(runs.c.id == run_id).values(turn=turn, **({"failure": told} if error else {})))
