@@ -12,10 +12,11 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -269,7 +270,9 @@ def _serve(storage: Storage, worker: str, parent: int) -> None:
     resident = Resident(storage)
     server = uvicorn.Server(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
-    with _training(resident, worker, parent, lambda: setattr(server, "should_exit", True)):
+    # uvicorn passes signals on once it has ended in order; the run in hand is still to be put back then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _training(resident, worker, parent, lambda: setattr(server, "should_exit", True)), suppress(SystemExit, KeyboardInterrupt):
         server.run(sockets=[_listen(storage.files.socket)])
 
 

@@ -1,0 +1,1 @@
+"""What may happen to a studio, and whether anything is lost: ``python -m tests.faults`` prints the table."""
