@@ -1,9 +1,8 @@
 """How much room there is: shown on the Runs page, and asked before anything is begun that needs some."""
 
-from storage.housekeeping import Usage, usage
-
 from app.errors import StudioError
 from app.services import Services
+from storage.housekeeping import Usage, usage
 
 _LEAST_FREE = 100_000_000
 
