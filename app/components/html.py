@@ -270,12 +270,12 @@ def _sentence(found: RunView) -> str:
 
 
 def failure(run: RunRecord) -> str:
-    """Why a run failed, and what to do."""
+    """Why a run failed, and what to do; what happened stands above it, where the status is."""
     if (told := run.failure) is None or run.status is not RunStatus.FAILED:
         return ""
     log = f'<a href="files/runs/{text(run.id)}/log.txt" target="_blank">Open the log</a>'
     lines = "".join(f"<p>{text(line)}</p>" for line in (told.why, told.advice) if line)
-    return f'<div class="rs-failure" role="alert"><b>{text(told.what)}</b>{lines}<p class="rs-facts">{log}</p></div>'
+    return f'<div class="rs-failure" role="alert"><b>What to do</b>{lines}<p class="rs-facts">{log}</p></div>'
 
 
 def usage(found: Usage, bin_days: int) -> str:
