@@ -107,8 +107,11 @@ class DatasetStore:
         """Remove it. Raises StorageError while a run was made from it."""
         with self._database.alone() as session:
             row = _find(session, dataset_id)
-            if name := session.scalars(select(Run.name).where(Run.dataset_id == dataset_id)).first():
-                raise StorageError(f"The run {name} was made from this dataset; delete the run first.")
+            # One that is not in the bin first: it is what a person can see.
+            if run := session.scalars(select(Run).where(Run.dataset_id == dataset_id).order_by(Run.binned_at.is_not(None))).first():
+                first = "empty the bin first" if run.binned_at else "delete the run first"
+                where = " in the bin" if run.binned_at else ""
+                raise StorageError(f"The run {run.name}{where} was made from this dataset; {first}.")
             session.delete(row)
         remove_tree(self._files.dataset_folder(dataset_id))
 

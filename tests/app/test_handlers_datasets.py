@@ -191,6 +191,9 @@ def test_a_dataset_that_a_run_was_made_from_stays_until_the_run_is_deleted(servi
         delete_dataset(services, dataset.id)
     assert examples_of(services, dataset.id)
     services.storage.runs.delete(run.id)
+    with pytest.raises(StorageError, match="in the bin was made from this dataset; empty the bin first"):
+        delete_dataset(services, dataset.id)
+    services.storage.runs.empty_bin()
     delete_dataset(services, dataset.id)
     assert folders(services) == set()
 

@@ -143,8 +143,16 @@ def test_a_download_of_nothing_is_not_found(site, finished, name):
         assert b"Traceback" not in body and b"SQLite" not in body
 
 
-@pytest.mark.parametrize("name", ["studio.db", "log.txt", "checkpoint/state.safetensors", "adapter/reft_config.json", "adapter.zip/", ""])
-def test_nothing_but_the_adapter_can_be_downloaded(site, finished, name):
+def test_a_log_is_text_and_of_a_run_that_is_here(site, engine, finished):
+    status, body = raw(site, "GET", f"/files/runs/{finished.id}/log.txt")
+    assert status == 200 and b"held-out loss" in body
+    for name in ("nothing", "..", "%2e%2e", "%00", "x" * 4000):
+        status, body = raw(site, "GET", f"/files/runs/{name}/log.txt")
+        assert status == 404 and b"Traceback" not in body
+
+
+@pytest.mark.parametrize("name", ["studio.db", "log.txt.1", "checkpoint/state.safetensors", "adapter/reft_config.json", "adapter.zip/", ""])
+def test_nothing_but_the_adapter_and_the_log_can_be_downloaded(site, finished, name):
     status, _ = raw(site, "GET", f"/files/runs/{finished.id}/{name}")
     assert status in (307, 404)
     assert raw(site, "GET", f"/files/{name}")[0] == 404
