@@ -17,7 +17,6 @@ from app.errors import READABLE, StudioError
 if TYPE_CHECKING:
     from reft_engine import Example, ReftModel
     from reft_engine.base_models import Base
-    from storage import Storage
 
 COMMANDS = ("serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup", "restore")
 
@@ -243,23 +242,23 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Say what this machine can run, and what is out of order in the data folder; 1 when something is left that is."""
+    """Say what this machine can run, and what in the data folder is out of order; 1 when something is left that is."""
     from app import doctor as checks
 
     values = checks.machine()
     for name, value in values.items():
         _note(f"{name:16} {', '.join(f'{each} {of}' for each, of in value.items()) if isinstance(value, dict) else value}")
+    place = _place(options.data_dir)
     try:
-        storage = _storage(options.data_dir)
+        found = checks.house(*place, mend=options.repair)
     except StudioError as error:
         if options.data_dir or options.repair:
             raise
         _note(str(error))
         _finish(options, values)
         return 0
-    found = checks.house(storage, mend=options.repair)
-    storage.close()
-    _note("data folder      " + ", ".join(f"{name} {count / 1e6:,.1f} MB" for name, count in found["disk"].items()))
+    if found["disk"]:
+        _note("data folder      " + ", ".join(f"{name} {count / 1e6:,.1f} MB" for name, count in found["disk"].items()))
     for sentence in [*found["done"], *found["findings"]]:
         _note(sentence)
     if found["repairable"]:
@@ -274,7 +273,7 @@ def backup(options: argparse.Namespace) -> int:
     """Write everything that lasts into one file, while the studio runs."""
     from app import doctor as checks
 
-    storage = _storage(options.data_dir)
+    storage = checks.open_storage(*_place(options.data_dir))
     try:
         found = checks.backup(storage, options.file)
     finally:
@@ -292,16 +291,18 @@ def restore(options: argparse.Namespace) -> int:
 
     found = checks.restore(options.file, options.data_dir)
     _note(f"{found.files:,} files put into {options.data_dir}.")
+    if not found.database:
+        _note("The database is not among them: it was not a file of the studio's. Put it back with its own tool (pg_restore or psql).")
     _finish(options, {"data_dir": str(options.data_dir), "files": found.files, "bytes": found.bytes, "database": found.database})
     return 0
 
 
-def _storage(data_dir: Path | None) -> "Storage":
-    from app.doctor import open_storage
+def _place(data_dir: Path | None) -> tuple[Path, str | None]:
+    """The data folder and the address of its database, as given or set."""
     from app.settings import read_settings
 
     settings = read_settings(**({"data_dir": data_dir} if data_dir else {}))
-    return open_storage(settings.data_dir, settings.database_url)
+    return settings.data_dir, settings.database_url
 
 
 def _number(kind: Callable[[str], Any], what: str) -> Callable[[str], Any]:

@@ -3,14 +3,20 @@
 import os
 import platform
 import shutil
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
+from app.worker.failures import gone
 from storage import Storage, StorageError
 from storage.backup import Backup, restore_backup, write_backup
-from storage.housekeeping import look, repair, usage
+from storage.database import HEAD
+from storage.housekeeping import Finding, look, repair, schema, usage
+
+_OLDER = "The database is of an earlier version of the studio; it is brought up to date when the studio is started."
+_NEWER = "The database is of a later version of the studio than this one; install that one."
 
 
 def machine() -> dict[str, Any]:
@@ -31,21 +37,54 @@ def machine() -> dict[str, Any]:
 
 
 def open_storage(data_dir: Path, url: str | None) -> Storage:
-    """The storage of a data folder that is there. Raises StudioError, StorageError."""
-    if not (data_dir / "studio.db").is_file() and not (url and data_dir.is_dir()):
-        raise StudioError(f"There is no data of the studio in {data_dir}; name its folder with --data-dir.")
+    """The storage of a data folder that is there; one of an earlier version is brought up to date. Raises StudioError, StorageError."""
+    _require_data(data_dir, url)
+    if _age(data_dir, url) > 0:
+        raise StudioError(_NEWER)
     return Storage(data_dir, url)
 
 
-def house(storage: Storage, *, mend: bool) -> dict[str, Any]:
-    """Disk use, what is out of order, and what was done about it."""
-    found, used = look(storage), usage(storage)
-    done = repair(found) if mend else []
-    left = look(storage) if mend else found
-    return {
-        "disk": {"datasets": used.datasets, "runs": used.runs, "bin": used.bin, "other": used.other, "free": used.free},
-        "findings": [finding.text for finding in left], "repairable": sum(finding.repair is not None for finding in left), "done": done,
-    }  # fmt: skip
+def _require_data(data_dir: Path, url: str | None) -> None:
+    if not (data_dir / "studio.db").is_file() and not (url and data_dir.is_dir()):
+        raise StudioError(f"There is no data of the studio in {data_dir}; name its folder with --data-dir.")
+
+
+def _age(data_dir: Path, url: str | None) -> int:
+    """-1 for a database of an earlier version of the studio, 1 for one of a later version."""
+    found = schema(url or f"sqlite:///{data_dir / 'studio.db'}")
+    return 0 if found in (None, HEAD) else 1 if str(found) > HEAD else -1
+
+
+def house(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
+    """Disk use, what is out of order, and what was done about it. Raises StudioError where there is no data folder."""
+    _require_data(data_dir, url)
+    done = []
+    try:
+        if _age(data_dir, url) < 0:
+            if not mend:
+                return _told([Finding(_OLDER, lambda: "")])
+            done.append("Brought the database up to date.")
+        storage = open_storage(data_dir, url)
+    except (StudioError, StorageError) as error:
+        return _told([Finding(str(error))])
+    try:
+        found = look(storage, gone)
+        done += repair(found) if mend else []
+        return {**_told(look(storage, gone) if mend else found), "disk": _disk(storage), "done": done}
+    finally:
+        storage.close()
+
+
+def _told(found: list[Finding]) -> dict[str, Any]:
+    repairable = sum(finding.repair is not None for finding in found)
+    return {"disk": {}, "findings": [finding.text for finding in found], "repairable": repairable, "done": []}
+
+
+def _disk(storage: Storage) -> dict[str, int]:
+    try:
+        return asdict(usage(storage))
+    except StorageError:  # which is among the findings
+        return {}
 
 
 def backup(storage: Storage, path: Path) -> Backup:
@@ -59,10 +98,4 @@ def restore(path: Path, data_dir: Path) -> Backup:
     """Put a backup into a new folder. Raises StudioError, StorageError."""
     if not path.is_file():
         raise StudioError(f"There is no file {path}.")
-    found = restore_backup(path, data_dir)
-    if found.database:
-        try:
-            Storage(data_dir).close()  # of an earlier version: its schema is brought up to date
-        except StorageError as error:
-            raise StudioError(f"The backup was put back, but: {error}") from error
-    return found
+    return restore_backup(path, data_dir)

@@ -26,7 +26,7 @@ KEPT = 2
 """How many checkpoints lie there: the last one, and the one before in case that the last is damaged."""
 _NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})\.safetensors")
 _FORMER = "state.safetensors"
-"""What the first version wrote, without a hash."""
+"""What an early version wrote, without a hash; a run of that time begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,12 @@ def _remove(path: Path) -> None:
 
 def _whole(folder: Path) -> Iterator[bytes]:
     """Contents of files that are what their names say, newest first."""
-    for path in [*_by_step(folder), folder / _FORMER]:
+    for path in _by_step(folder):
         try:
             data = path.read_bytes()
         except OSError:  # not there, not readable, or no file
             continue
-        name = _NAME.fullmatch(path.name)
-        if name is None or name[2] == _digest(data):
+        if path.stem.endswith(_digest(data)):
             yield data
 
 

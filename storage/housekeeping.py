@@ -1,46 +1,56 @@
 """What the data folder takes, what in it is out of order, and putting that right. Nothing that a person might miss is ever destroyed."""
 
+import fcntl
 import hashlib
 import logging
 import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import StorageError
 from storage.records import Failure, RunRecord, RunStatus
 from storage.store import Storage
-from storage.tables import Dataset, Run
+from storage.tables import Dataset, Run, Worker
 
 _log = logging.getLogger("reft_studio.house")
 _YOUNG_SECONDS = 600.0
 """What was touched more lately than this may be somebody's work in progress."""
 _HALF = (".writing-", ".removed-", ".restoring-")
 _CHECKPOINT = re.compile(r"\d{8,}-([0-9a-f]{16})\.safetensors")
+_ADAPTER = ("reft_model.safetensors", "reft_config.json")
+_LONG_LOG, _KEPT_OF_LOG = 50_000_000, 1_000_000
+_LOG = re.compile(r"(log\.txt|\w+\.log)(\.\d+)?")
 _GONE = Failure("bug", "The engine went away in the middle of the run.")
+_BACKUP = "Put the last backup back."
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Bytes that parts of the data folder take, and that the disk has free."""
+    """Bytes that parts of the data folder take, and that the disk has free. Logs of runs count as runs'."""
 
     datasets: int
     runs: int
     bin: int
     other: int
     free: int
+    uploads: int = 0
+    logs: int = 0
+    database: int = 0
 
     @property
     def total(self) -> int:
         """Of the whole data folder."""
-        return self.datasets + self.runs + self.bin + self.other
+        return self.datasets + self.runs + self.bin + self.other + self.uploads + self.logs + self.database
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +62,99 @@ class Finding:
 
 
 def usage(storage: Storage) -> Usage:
-    """What everything takes. Raises UnavailableError."""
+    """What everything takes. Raises StorageError."""
     root = storage.files.root
-    binned = sum(_size(storage.files.run_folder(run.id)) for run in storage.runs.binned())
-    parts = {entry.name: _size(Path(entry.path)) for entry in os.scandir(root)}
-    datasets, runs = parts.pop("datasets", 0), parts.pop("runs", 0)
-    return Usage(datasets, max(0, runs - binned), binned, sum(parts.values()), shutil.disk_usage(root).free)
+    try:
+        with storage.database.reading() as session:
+            binned = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
+    except SQLAlchemyError as error:
+        raise StorageError(_unreadable(error)) from error
+    parts: Counter[str] = Counter()
+    for entry in os.scandir(root):
+        parts[_part(entry.name)] += _size(entry)
+    parts["bin"] = sum(_size_below(storage.files.run_folder(run_id)) for run_id in binned)
+    parts["runs"] = max(0, parts["runs"] - parts["bin"])
+    return Usage(free=shutil.disk_usage(root).free, **{part: parts[part] for part in Usage.__dataclass_fields__ if part != "free"})
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file or of all files below a folder; of what vanishes meanwhile none."""
+def _part(name: str) -> str:
+    if name in ("datasets", "runs", "uploads"):
+        return name
+    if name.startswith("studio.db"):
+        return "database"
+    return "logs" if _LOG.fullmatch(name) else "other"
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    """Bytes of a file or of all below a folder; a link counts as itself, and what vanishes meanwhile as nothing."""
     with suppress(OSError):
-        if not path.is_dir():
-            return path.lstat().st_size
-        with os.scandir(path) as entries:
-            return sum(_size(Path(entry.path)) for entry in entries)
+        return _size_below(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
     return 0
 
 
-def look(storage: Storage) -> list[Finding]:
-    """Everything that is out of order. Raises UnavailableError."""
-    return [*_database(storage), *_halves(storage), *_dead(storage), *_strays(storage), *_losses(storage)]
+def _size_below(folder: str | Path) -> int:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sum(map(_size, entries))
+    return 0
+
+
+def schema(url: str) -> str | None:
+    """The revision of a database, which is not brought up to date by this; None of an empty one. Raises StorageError."""
+    try:
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                known = inspect(connection).has_table("alembic_version")
+                return connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise StorageError(f"The database cannot be opened: {_reason(error)}.") from error
+
+
+def _gone(_run: RunRecord) -> Failure:
+    return _GONE
+
+
+def look(storage: Storage, explain: Callable[[RunRecord], Failure] = _gone) -> list[Finding]:
+    """Everything that is out of order.
+
+    Args:
+        storage: whose data folder and database are looked through.
+        explain: why a run failed that a dead worker had in hand, should that have been one worker too many.
+    """
+    return _gathered([_database(storage), *_leftovers(storage), _dead(storage, explain), _strays(storage), _losses(storage)])
+
+
+def _leftovers(storage: Storage) -> list[Iterator[Finding]]:
+    """What nobody can miss."""
+    return [_halves(storage), _locks(storage), _long_logs(storage)]
+
+
+def _gathered(checks: list[Iterator[Finding]]) -> list[Finding]:
+    """What all checks find; one that cannot go on is a finding itself, and the others go on."""
+    found: list[Finding] = []
+    for check in checks:
+        try:
+            found += check
+        except (SQLAlchemyError, ValueError, TypeError) as error:  # what a damaged file makes of a query, or of a value
+            trouble = Finding(_unreadable(error))
+        except StorageError as error:
+            trouble = Finding(str(error))
+        except OSError as error:
+            trouble = Finding(f"Part of the data folder cannot be read: {error.strerror or error}.")
+        else:
+            continue
+        found += [trouble] if trouble not in found else []
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _unreadable(error: Exception) -> str:
+    return f"The database is damaged: {_reason(error)}. {_BACKUP}"
 
 
 def repair(findings: list[Finding]) -> list[str]:
@@ -84,15 +166,22 @@ def repair(findings: list[Finding]) -> list[str]:
         try:
             done.append(finding.repair())
         except (OSError, StorageError) as error:
-            done.append(f"{finding.text} That could not be put right: {error}.")
+            done.append(f"{finding.text} That could not be put right: {str(error).rstrip('.')}.")
     return done
 
 
 def tidy(storage: Storage, bin_days: int) -> list[str]:
-    """What a server does at its start and from time to time: put right what can be, and remove what was deleted long ago."""
-    done = repair(look(storage))
-    gone = storage.runs.empty_bin(timedelta(days=bin_days))
-    done += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in gone]
+    """What a server does at its start and from time to time: remove what was left half-done, and what was deleted long ago.
+
+    Runs of dead workers are left to the living ones, who can say what happened, and folders without a row to a person:
+    where the database is another one by mistake, that would be every folder.
+    """
+    done = repair(_gathered(_leftovers(storage)))
+    try:
+        gone = storage.runs.empty_bin(timedelta(days=bin_days))
+        done += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in gone]
+    except (OSError, StorageError, SQLAlchemyError) as error:
+        done.append(f"The bin could not be emptied: {_reason(error).rstrip('.')}.")
     for sentence in done:
         _log.info("%s", sentence)
     return done
@@ -102,51 +191,108 @@ def _database(storage: Storage) -> Iterator[Finding]:
     if storage.database.engine.dialect.name != "sqlite":
         return
     with storage.database.reading() as session:
-        for check in ("integrity_check", "foreign_key_check"):
-            for row in session.execute(text(f"PRAGMA {check}")):
-                if tuple(row) != ("ok",):
-                    yield Finding(f"The database is damaged: {' '.join(map(str, row))[:200]}. Put the last backup back.")
-                    break
+        for (said,) in session.execute(text("PRAGMA integrity_check(1)")):
+            if said != "ok":
+                yield Finding(f"The database is damaged: {' '.join(str(said).split())[:200]}. {_BACKUP}")
+        orphans = Counter((row[0], row[2]) for row in session.execute(text("PRAGMA foreign_key_check")))
+        for (table, other), count in orphans.items():
+            yield Finding(f"{count:,} rows of {table} in the database belong to no row of {other}.")
+
+
+def _below(storage: Storage) -> Iterator[Path]:
+    """Everything beside, in and below the folders of datasets and runs; not what lies in what was left half-done."""
+    root = storage.files.root
+    yield from root.iterdir()
+    for kind in ("datasets", "runs"):
+        for folder, names, files in os.walk(root / kind):
+            yield from (Path(folder, name) for name in [*names, *files])
+            names[:] = [name for name in names if not name.startswith(_HALF)]
 
 
 def _halves(storage: Storage) -> Iterator[Finding]:
     """What writers and removers left half-done that were killed."""
-    root = storage.files.root
-    for folder in (root / "datasets", root / "runs", root):
-        for path in folder.glob("*" if folder == root else "**/*"):
-            if path.name.startswith(_HALF) and _old(path):
-                yield Finding(f"{path.relative_to(root)} was left half-done.", lambda path=path: _removed(path))  # type: ignore[misc]
+    for path in _below(storage):
+        if path.name.startswith(_HALF) and _old(path):
+            where = path.relative_to(storage.files.root)
+            yield Finding(f"{where} was left half-done.", lambda path=path: _removed(path))  # type: ignore[misc]
 
 
 def _removed(path: Path) -> str:
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
     return f"Removed {path.name}, which was left half-done."
 
 
-def _dead(storage: Storage) -> Iterator[Finding]:
+def _locks(storage: Storage) -> Iterator[Finding]:
+    """Locks of workers that were killed before they were known."""
+    with storage.database.reading() as session:
+        known = set(session.scalars(select(Worker.id)))
+    for path in (storage.files.root / "workers").glob("*.lock"):
+        if path.stem not in known and _old(path) and not _held(path):
+            yield Finding(f"The lock {path.name} is nobody's.", lambda path=path: _unlocked(path))  # type: ignore[misc]
+
+
+def _held(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        try:
+            with path.open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _unlocked(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    return f"Removed {path.name}, a lock of nobody's."
+
+
+def _long_logs(storage: Storage) -> Iterator[Finding]:
+    """Logs that somebody filled faster than they are begun anew."""
+    for path in _below(storage):
+        with suppress(FileNotFoundError):
+            if _LOG.fullmatch(path.name) and path.lstat().st_size > _LONG_LOG and path.is_file() and not path.is_symlink():
+                where = path.relative_to(storage.files.root)
+                yield Finding(f"The log {where} is very long.", lambda path=path: _shortened(path))  # type: ignore[misc]
+
+
+def _shortened(path: Path) -> str:
+    """In place: whoever writes it has it open, and goes on at its end."""
+    with path.open("r+b") as file:
+        file.seek(-_KEPT_OF_LOG, os.SEEK_END)
+        kept = file.read(_KEPT_OF_LOG).partition(b"\n")[2]
+        file.seek(0)
+        file.write(kept)
+        file.truncate()
+    return f"Shortened the log {path.name} to its last lines."
+
+
+def _dead(storage: Storage, explain: Callable[[RunRecord], Failure]) -> Iterator[Finding]:
     for worker in storage.workers.dead():
-        yield Finding(f"The worker {worker[:40]} is gone without a word.", lambda: _put_back(storage))
+        yield Finding(f"The worker {worker[:40]} is gone without a word.", lambda: _put_back(storage, explain))
 
 
-def _put_back(storage: Storage) -> str:
-    found = storage.reclaim(_gone)
+def _put_back(storage: Storage, explain: Callable[[RunRecord], Failure]) -> str:
+    found = storage.reclaim(explain)
     names = ", ".join(run.name for run in found) or "none"
     return f"Forgot workers that are gone; runs that wait again: {names}."
-
-
-def _gone(_run: RunRecord) -> Failure:
-    return _GONE
 
 
 def _strays(storage: Storage) -> Iterator[Finding]:
     """Folders that no row knows of."""
     with storage.database.reading() as session:
         known = {"runs": set(session.scalars(select(Run.id))), "datasets": set(session.scalars(select(Dataset.id)))}
-    for kind, ids in known.items():
-        for path in (storage.files.root / kind).iterdir():
-            if path.name not in ids and not path.name.startswith(".") and _old(path):
-                words = f"The folder {kind}/{path.name} belongs to nothing in the database."
-                yield Finding(words, lambda path=path: _set_aside(storage, path))  # type: ignore[misc]
+    found = [
+        path
+        for kind, ids in known.items()
+        for path in (storage.files.root / kind).iterdir()
+        if path.name not in ids and not path.name.startswith(".") and _old(path)
+    ]
+    if found and not any(known.values()):
+        yield Finding(f"The database knows no dataset and no run, but {len(found):,} folders lie here: it may be another one than theirs.")
+        return
+    for path in found:
+        words = f"The folder {path.parent.name}/{path.name} belongs to nothing in the database."
+        yield Finding(words, lambda path=path: _set_aside(storage, path))  # type: ignore[misc]
 
 
 def _set_aside(storage: Storage, path: Path) -> str:
@@ -162,9 +308,10 @@ def _losses(storage: Storage) -> Iterator[Finding]:
     for dataset in storage.datasets.all():
         if not storage.files.examples(dataset.id).is_file():
             yield Finding(f"The rows of the dataset {dataset.name} are gone.")
-    for run in [*storage.runs.all(limit=100_000), *storage.runs.binned()]:
-        adapter = storage.files.adapter(run.id) / "reft_model.safetensors"
-        if run.step and run.status in (RunStatus.FINISHED, RunStatus.STOPPED) and run.summary and not adapter.is_file():
+    for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
+        # One that was stopped before its first step, or while it waited, has none.
+        has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
+        if has_result and not all((storage.files.adapter(run.id) / name).is_file() for name in _ADAPTER):
             yield Finding(f"The result of the run {run.name} is gone.")
         checkpoints = list((storage.files.run_folder(run.id) / "checkpoint").glob("*.safetensors"))
         if run.status is not RunStatus.FINISHED and not run.status.active and checkpoints and not any(map(_whole, checkpoints)):
@@ -181,6 +328,9 @@ def _whole(path: Path) -> bool:
 
 
 def _old(path: Path) -> bool:
-    with suppress(OSError):
-        return time.time() - path.lstat().st_mtime > _YOUNG_SECONDS
-    return False
+    """Whether nothing of it was touched lately."""
+    try:
+        inside = [Path(folder, name) for folder, names, files in os.walk(path) for name in [*names, *files]]
+        return time.time() - max(each.lstat().st_mtime for each in [path, *inside]) > _YOUNG_SECONDS
+    except OSError:  # somebody is at work on it
+        return False

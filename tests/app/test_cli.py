@@ -1,16 +1,22 @@
 import json
+import os
 import resource
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from app.cli import COMMANDS, main
+from storage import Storage
 
+OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
 TRAIN = ["--rank", "2", "--positions", "f2+l2", "--epochs", "40", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
 SHORT = ["--rank", "2", "--epochs", "1", "--held-out", "0"]
 OFTEN = """
@@ -157,6 +163,65 @@ def test_doctor_finds_a_machine_that_can_answer(capfd):
     (line,) = capfd.readouterr().out.splitlines()
     found = json.loads(line)
     assert found["starter_answers"] is True and found["cores"] >= 1 and found["packages"]["torch"]
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A data folder with one dataset, of which the rows are gone, and something left half-done long ago."""
+    folder = tmp_path / "data"
+    storage = Storage(folder)
+    source = tmp_path / "rows.csv"
+    source.write_text("a,b\n1,2\n")
+    dataset = storage.datasets.create(name="d", label="d", shape="pairs", rows=1, usable_rows=1, source=source, examples=b"{}\n")
+    storage.files.examples(dataset.id).unlink()
+    storage.close()
+    (folder / ".writing-x").write_bytes(b"half")
+    os.utime(folder / ".writing-x", (1, 1))
+    return folder
+
+
+def test_doctor_says_what_is_out_of_order_and_repairs_what_can_be(house, capfd):
+    assert main(["doctor", "--data-dir", str(house), "--json"]) == 1
+    shown = capfd.readouterr()
+    assert json.loads(shown.out)["data"]["repairable"] == 1 and "rows of the dataset d are gone" in shown.err and "database" in shown.err
+    assert main(["doctor", "--data-dir", str(house), "--repair", "--json"]) == 1, "gone rows cannot be repaired"
+    found = json.loads(capfd.readouterr().out)["data"]
+    assert len(found["done"]) == 1 and found["findings"] == ["The rows of the dataset d are gone."]
+    assert not (house / ".writing-x").exists()
+
+
+def test_doctor_leaves_an_old_database_as_it_is_until_it_is_told_to_repair(tmp_path, capfd):
+    shutil.copy(OLD_DATABASE, tmp_path / "studio.db")
+    before = (tmp_path / "studio.db").read_bytes()
+    assert main(["doctor", "--data-dir", str(tmp_path)]) == 1
+    assert "earlier version" in capfd.readouterr().err
+    assert (tmp_path / "studio.db").read_bytes() == before
+    main(["doctor", "--data-dir", str(tmp_path), "--repair"])
+    assert "up to date" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["later", "garbage"])
+@pytest.mark.parametrize("command", ["doctor", "doctor --repair", "backup b.zip"])
+def test_a_database_that_cannot_be_used_is_told_in_a_sentence(house, tmp_path, capfd, monkeypatch, damage, command):
+    monkeypatch.chdir(tmp_path)
+    if damage == "later":
+        with closing(sqlite3.connect(house / "studio.db")) as raw, raw:
+            raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    else:
+        (house / "studio.db").write_bytes(b"garbage " * 1000)
+    assert main([*command.split(), "--data-dir", str(house)]) != 0
+    said = capfd.readouterr().err
+    assert ("later version" if damage == "later" else "database cannot be opened") in said and "Traceback" not in said
+    assert not (tmp_path / "b.zip").exists()
+
+
+def test_a_backup_comes_back_by_the_commands(house, tmp_path, capfd):
+    assert main(["backup", str(tmp_path / "b.zip"), "--data-dir", str(house), "--json"]) == 0
+    made = json.loads(capfd.readouterr().out)
+    assert main(["restore", str(tmp_path / "b.zip"), "--data-dir", str(tmp_path / "back"), "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["files"] == made["files"]
+    assert main(["restore", str(tmp_path / "b.zip"), "--data-dir", str(tmp_path / "back")]) != 0
+    assert "not an empty folder" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -126,12 +126,12 @@ def test_a_checkpoint_of_another_run_is_passed_over_for_ones_own(tiny, examples,
     assert digest(killed) == undisturbed
 
 
-def test_a_checkpoint_of_the_first_version_is_read_where_there_is_no_other(tiny, examples, killed, undisturbed):
+def test_what_an_early_version_left_is_removed_with_the_first_checkpoint(tiny, examples, killed, undisturbed):
     first, last = kept(killed)
     last.rename(killed / "checkpoint/state.safetensors")
     first.unlink()
     _, events = run(tiny, examples, killed)
-    assert steps(events)[0] == 7
+    assert steps(events)[0] == 1
     assert not (killed / "checkpoint/state.safetensors").exists()
     assert digest(killed) == undisturbed
 

@@ -8,6 +8,7 @@ import zipfile
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import text
 
 from storage import MetricPoint, RunStatus, Storage, StorageError
 from storage.backup import restore_backup, write_backup
@@ -46,6 +47,7 @@ def keep_writing(root, dataset_id, ended):
                 path.unlink()
         held.set_summary({"steps": 11})
         write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"adapter" * 1000)
+        write_atomic(storage.files.adapter(run.id) / "reft_config.json", b"{}")
         held.move(RunStatus.CHECKING, "Checking.")
         held.move(RunStatus.FINISHED, "Finished.")
 
@@ -121,6 +123,12 @@ SPOILT = {
     "absolute": strange("/tmp/evil"),
     "a drive": strange("runs\\..\\evil"),
     "another folder": strange("etc/passwd"),
+    "the folder itself": strange("runs/./x"),
+    "no database at all": lambda files, manifest: (
+        files.update({"studio.db": b"x"}),
+        manifest["files"].update({"studio.db": sha256(b"x").hexdigest()}),
+    ),
+    "a list that is none": lambda _, manifest: manifest.update(files=3),
 }
 
 
@@ -132,6 +140,29 @@ def test_a_spoilt_backup_is_refused_and_puts_nothing_in_place(storage, dataset, 
     with pytest.raises(StorageError, match="no whole backup"):
         restore_backup(tmp_path / "b.zip", tmp_path / "back")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_link_in_a_backup_is_refused(storage, dataset, tmp_path):
+    write_backup(storage, tmp_path / "b.zip")
+    spoil(tmp_path / "b.zip", strange("runs/abc/link"))
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        files = {entry: archive.read(entry) for entry in archive.infolist()}
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        for entry, content in files.items():
+            if entry.filename == "runs/abc/link":
+                entry.external_attr = 0o120777 << 16
+            archive.writestr(entry, content)
+    with pytest.raises(StorageError, match="it holds a link"):
+        restore_backup(tmp_path / "b.zip", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_backup_of_a_later_version_is_refused_in_words(storage, tmp_path):
+    with storage.database.transaction() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    write_backup(storage, tmp_path / "b.zip")
+    with pytest.raises(StorageError, match="newer version of the studio"):
+        restore_backup(tmp_path / "b.zip", tmp_path / "back")
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
@@ -146,7 +177,7 @@ def test_what_is_no_backup_is_refused(storage, tmp_path, content):
 
 def test_nothing_is_put_over_what_is_there(storage, tmp_path):
     write_backup(storage, tmp_path / "b.zip")
-    with pytest.raises(StorageError, match="not empty"):
+    with pytest.raises(StorageError, match="not an empty folder"):
         restore_backup(tmp_path / "b.zip", storage.files.root)
     (tmp_path / "empty").mkdir()
     restore_backup(tmp_path / "b.zip", tmp_path / "empty")

@@ -1,9 +1,11 @@
 """What is out of order is found and put right, and nothing that a person might miss is destroyed."""
 
+import fcntl
 import os
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,10 +48,12 @@ def finish(storage, run):
     held.move(RunStatus.CHECKING, "Checking.")
     held.move(RunStatus.FINISHED, "Finished.")
     write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"x" * 1000)
+    write_atomic(storage.files.adapter(run.id) / "reft_config.json", b"{}")
 
 
 def aged(path):
-    os.utime(path, (time.time() - 3600,) * 2)
+    for each in [*path.rglob("*"), path]:
+        os.utime(each, (time.time() - 3600,) * 2)
     return path
 
 
@@ -111,14 +115,74 @@ def test_a_run_none_of_whose_checkpoints_is_whole_is_named(storage, run):
     assert look(storage) == []
 
 
-def test_a_damaged_database_is_named(storage, run):
-    with storage.database.transaction() as session:
-        session.connection().exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-    raw = sqlite3.connect(storage.files.root / "studio.db")
-    raw.execute("INSERT INTO metrics VALUES ('nobody', 1, 'loss', 1.0)")
-    raw.commit()
-    raw.close()
-    assert "damaged" in texts(storage)[0]
+def sql(storage, statement):
+    with closing(sqlite3.connect(storage.files.root / "studio.db")) as raw, raw:
+        raw.execute(statement)
+
+
+def test_rows_that_belong_to_nothing_are_counted(storage, run):
+    sql(storage, "INSERT INTO metrics VALUES ('nobody', 1, 'loss', 1.0), ('nobody', 2, 'loss', 1.0)")
+    assert texts(storage) == ["2 rows of metrics in the database belong to no row of runs."]
+
+
+def test_a_value_that_no_version_writes_is_a_finding_and_the_other_checks_go_on(storage, run):
+    half = storage.files.root / ".writing-x"
+    half.write_bytes(b"half")
+    aged(half)
+    sql(storage, "UPDATE runs SET spec = '{not json'")
+    found = texts(storage)
+    assert len(found) == 2 and any("damaged" in text for text in found) and any("half-done" in text for text in found)
+
+
+def test_a_damaged_database_is_named_and_never_a_traceback(storage, run):
+    storage.close()
+    path = storage.files.root / "studio.db"
+    data = bytearray(path.read_bytes())
+    data[4096:] = bytes(len(data) - 4096)
+    path.write_bytes(data)
+    for left in storage.files.root.glob("studio.db-*"):
+        left.unlink()
+    assert any("damaged" in text and "last backup" in text for text in texts(storage))
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_lock_of_nobody_is_removed_and_one_that_is_held_stays(storage, run, locked):
+    path = storage.files.root / "workers/abc.lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        if locked:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        aged(path)
+        assert [text for text in texts(storage) if "nobody" in text] == ([] if locked else ["The lock abc.lock is nobody's."])
+        repair(look(storage))
+    assert path.exists() is locked
+
+
+def test_a_log_that_grew_too_long_keeps_its_last_lines(storage, run):
+    path = storage.files.log(run.id)
+    write_atomic(path, b"an old line\n" * 5_000_000 + b"the last line\n")
+    assert "very long" in texts(storage)[0]
+    tidy(storage, 30)
+    assert path.stat().st_size <= 1_000_000 and path.read_bytes().endswith(b"old line\nthe last line\n")
+    assert path.read_bytes().startswith(b"an old line\n") and look(storage) == []
+
+
+def test_folders_beside_a_database_of_other_things_are_left_where_they_are(storage):
+    folder = storage.files.root / "runs/abcdef"
+    folder.mkdir(parents=True)
+    aged(folder)
+    assert "may be another one than theirs" in texts(storage)[0]
+    assert repair(look(storage)) == [] and folder.is_dir()
+
+
+def test_tidying_leaves_to_others_what_it_cannot_explain(storage, run):
+    """Folders without a row wait for a person; runs of dead workers for the living, who can say what happened."""
+    folder = storage.files.root / "runs/abcdef"
+    folder.mkdir()
+    aged(folder)
+    storage.runs.claim("dead")
+    assert tidy(storage, 30) == []
+    assert folder.is_dir() and storage.runs.get(run.id).status is RunStatus.PREPARING
 
 
 def test_what_the_parts_take(storage, run):
@@ -166,12 +230,12 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date_with_every_row(t
     shutil.copy(path, folder / "studio.db")
     old = sqlite3.connect(path)
     names = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type='table'")]
-    counts = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names} 
+    counts = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
     statuses = dict(old.execute("SELECT id, status FROM runs"))
     old.close()
     storage = Storage(folder)
     new = sqlite3.connect(folder / "studio.db")
-    assert {name: new.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names} == counts 
+    assert {name: new.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names} == counts
     assert new.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
     assert new.execute("PRAGMA foreign_key_check").fetchall() == []
     new.close()
