@@ -119,9 +119,7 @@ def _fingerprint(spec: dict[str, Any], data: Path) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode() + data.read_bytes()).hexdigest()
 
 
-def _train(
-    options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str, revision: str | None
-) -> int:
+def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str, revision: str | None) -> int:
     from reft_engine import load_base
     from reft_engine import train as run
     from reft_engine.files import write_atomic

@@ -159,6 +159,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _log_to_file(services: Services) -> None:
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk say, is no reason to fill the terminal
     handler = RotatingFileHandler(services.storage.files.root / "web.log", maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger("reft_studio").addHandler(handler)

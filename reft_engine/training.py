@@ -142,6 +142,7 @@ def train(
     on_event: Callable[[TrainEvent], None] = lambda event: None,
     on_ready: Callable[[ReftModel], None] = lambda reft: None,
     should_stop: Callable[[], bool] = lambda: False,
+    may_save: Callable[[], bool] = lambda: True,
     turn: Turn = nullcontext,
 ) -> TrainResult:
     """Train an edit on examples; with ``config.labels`` a classifier, with preference pairs a preference.
@@ -157,6 +158,9 @@ def train(
         on_ready: called once with the model that is being trained.
         should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
             and keeps what was learned.
+        may_save: asked before every checkpoint; False puts it off. Whoever writes events down does so here, so that no checkpoint
+            is ahead of them: a run that is killed and goes on from it makes the steps before it never again. The last
+            one, at the end, is written whatever the answer.
         turn: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:
@@ -165,7 +169,8 @@ def train(
         TrainingError: the loss stops being a number.
     """
     root = Path(folder) if folder else None
-    run = _Run(base, as_rows(examples), (config or ReftConfig(), train_config or TrainConfig()), root, on_event, on_ready)
+    wanted = config or ReftConfig(), train_config or TrainConfig()
+    run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save)
     _together([run], should_stop, turn)
     return run.result()
 
@@ -216,6 +221,7 @@ class _Run:
     def __init__(
         self, base: Base, given: Sequence[Example | Preference], wanted: tuple[ReftConfig, TrainConfig], root: Path | None,
         on_event: Callable[[TrainEvent], None], on_ready: Callable[[ReftModel], None] = lambda reft: None,
+        may_save: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         config, settings = wanted
         self.objective = objective_for(base, config, settings, given)
@@ -224,7 +230,8 @@ class _Run:
         self.measured = [pair for example in held for pair in _encoded(self.objective, example)]
         if not self.rows:
             raise DataError(self.problems[0] if self.problems else "There is no row to train on.")
-        self.loop, self.root, self.on_event, self.on_ready = Loop(self.objective, self.rows), root, on_event, on_ready
+        self.loop, self.root = Loop(self.objective, self.rows), root
+        self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
         self.stopped, self._failing = False, False
         self.error: TrainingError | None = None
 
@@ -259,7 +266,8 @@ class _Run:
         self.on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss, rate, left))
         if self.loop.step < self.loop.total_steps:
             self.watch.look_when_due()
-            if self.root and self.clock.checkpoint_due(loop.step):
+            if self.root and self.clock.checkpoint_due(loop.step) and self.may_save():
+                self.clock.saved(loop.step)
                 self._keep(self.root)
 
     def _keep(self, root: Path) -> None:
@@ -279,6 +287,7 @@ class _Run:
         loop, root = self.loop, self.root
         self.watch.look()
         if root:
+            self.may_save()
             _save_checkpoint(root, loop, self.clock)
         result = TrainResult(loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
                              self.watch.base_loss, self.watch.tuned_loss, self.stopped, root / "adapter" if root else None,
@@ -357,12 +366,13 @@ class _Clock:
         return (time.monotonic() - self._begun) / done * (total - step)
 
     def checkpoint_due(self, step: int) -> bool:
-        """Whether a checkpoint is to be written after this step; if so, the next one is counted from here."""
+        """Whether a checkpoint is to be written after this step."""
         passed = time.monotonic() - self._saved
-        if passed < _CHECKPOINT_PAUSE or (passed < _CHECKPOINT_SECONDS and step - self._saved_step < _CHECKPOINT_STEPS):
-            return False
+        return passed >= _CHECKPOINT_PAUSE and (passed >= _CHECKPOINT_SECONDS or step - self._saved_step >= _CHECKPOINT_STEPS)
+
+    def saved(self, step: int) -> None:
+        """Count the time to the next checkpoint from here."""
         self._saved, self._saved_step = time.monotonic(), step
-        return True
 
 
 class _Watch:

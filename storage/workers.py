@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import delete, select, update
 
@@ -49,7 +49,8 @@ class WorkerStore:
         """Take a worker off the list, whose runs were put back."""
         with self._database.transaction() as session:
             session.execute(delete(Worker).where(Worker.id == worker))
-        self._files.worker_lock(worker).unlink(missing_ok=True)
+        with suppress(OSError):  # housekeeping removes a lock that is nobody's
+            self._files.worker_lock(worker).unlink(missing_ok=True)
 
     def dead(self) -> list[str]:
         """Workers that are gone without having said so; to be asked again and again, as silence needs two looks."""

@@ -249,6 +249,7 @@ def main() -> int:
     parser.add_argument("--queue-only", action="store_true", help="train beside another worker, and answer nothing")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.raiseExceptions = False  # a log that cannot be written must not fill the other one
     storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE)
     serve = _serve_queue if options.queue_only else _serve
     with (storage.files.root / "worker.lock").open("w") as lock:

@@ -15,8 +15,7 @@ from secrets import token_hex
 from typing import BinaryIO
 
 from app.settings import Settings
-from app.worker.failures import DIED_OF_MEMORY, gone, out_of_memory
-from reft_engine.spec import TrainConfig
+from app.worker.failures import DIED_OF_MEMORY, gone, out_of_memory, settings_of
 from storage import Failure, RunRecord, Storage, UnavailableError
 
 _log = logging.getLogger("reft_studio.supervisor")
@@ -86,33 +85,35 @@ class Supervisor:
     def _watch(self) -> None:
         pause = _FIRST_PAUSE
         while not self._ended.is_set():
-            begun, worker = time.monotonic(), token_hex(8)
             try:
-                with self._launching:
-                    if self._ended.is_set():
-                        return
-                    self._process = self._launch(worker)
-            except OSError as error:
-                _log.error("the worker cannot be started: %s", error)
-                self._ended.wait(_LONGEST_PAUSE)
-                continue
-            self._stand_by(self._process)
-            if self._ended.is_set():
-                return
-            code = self._process.wait()
-            _log.warning("the worker ended with code %s", code)
-            runs = self._tell(worker, partial(_why, code)) if code != ALREADY_SERVED else []
-            # Of one that got on with its run, or lived long, the next may be started at once.
-            well = time.monotonic() - begun > _LONG or (runs and all(run.deaths == 1 for run in runs))
-            pause = _FIRST_PAUSE if well else min(pause * 2, _LONGEST_PAUSE)
+                went_well = self._serve_once()
+            except Exception:  # noqa: BLE001 (whatever it was: with no worker and nobody who starts one, all runs would wait for ever)
+                _log.exception("the worker cannot be started or watched")
+                went_well, pause = False, _LONGEST_PAUSE
+            pause = _FIRST_PAUSE if went_well else min(pause * 2, _LONGEST_PAUSE)
             self._ended.wait(pause)
+
+    def _serve_once(self) -> bool:
+        """Start a worker and stand by until it ends; whether it got on with its run or lived long, so that the next may start at once."""
+        begun, worker = time.monotonic(), token_hex(8)
+        with self._launching:
+            if self._ended.is_set():
+                return True
+            process = self._process = self._launch(worker)
+        self._stand_by(process)
+        if self._ended.is_set():
+            return True
+        code = process.wait()
+        _log.warning("the worker ended with code %s", code)
+        runs = self._tell(worker, partial(_why, code)) if code != ALREADY_SERVED else []
+        return time.monotonic() - begun > _LONG or (bool(runs) and all(run.deaths == 1 for run in runs))
 
     def _stand_by(self, process: subprocess.Popen[bytes]) -> None:
         """Until the worker ends; meanwhile what other workers left behind, such as those of a web process that was killed, is put back."""
         while process.poll() is None and not self._ended.wait(0.1):
             if time.monotonic() > self._next_look:
                 self._next_look = time.monotonic() + 2.0
-                with suppress(UnavailableError):
+                with suppress(UnavailableError, OSError):
                     self._storage.reclaim(gone)
 
     def _tell(self, worker: str, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
@@ -121,7 +122,7 @@ class Supervisor:
             try:
                 runs = self._storage.runs.died(worker, explain)
                 self._storage.workers.forget(worker)
-            except UnavailableError as error:
+            except (UnavailableError, OSError) as error:
                 _log.warning("%s", error)
             else:
                 return runs
@@ -132,5 +133,5 @@ class Supervisor:
 def _why(code: int, run: RunRecord) -> Failure:
     """What is said of a run whose worker ended with this code."""
     if code == -signal.SIGKILL:
-        return out_of_memory(TrainConfig.model_validate(run.spec["train"]), DIED_OF_MEMORY)
+        return out_of_memory(settings_of(run), DIED_OF_MEMORY)
     return Failure("bug", f"The engine stopped unexpectedly (code {code}).", "", "The log worker.log in the data folder has the details.")

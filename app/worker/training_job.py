@@ -9,12 +9,12 @@ from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from app.worker.failures import explain
+from app.worker.failures import explain, settings_of
 from app.worker.resident import Resident
 from reft_engine import train
 from reft_engine.base_models import newest_revision
 from reft_engine.data import Example, Preference, load_examples, split
-from reft_engine.spec import RunSpec, TrainConfig
+from reft_engine.spec import RunSpec
 from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent, TrainResult
 from storage import HeldRun, LeaseLostError, MetricPoint, RunStatus, SampleRecord, StorageError, UnavailableError
 
@@ -22,6 +22,8 @@ _log = logging.getLogger("reft_studio.run")
 _WRITE_SECONDS = 0.4
 _PAUSE_SECONDS = 3.0
 """How long writing is left alone after the database could not be used; training goes on meanwhile."""
+_WITHOUT_SECONDS = 60.0
+"""After so long without a database what was learned counts more than the figures, and a checkpoint may be ahead of them."""
 _CHECK_SECONDS = 300
 _LOG_BYTES = 1_000_000
 GoingDown = Callable[[], bool]
@@ -39,6 +41,7 @@ class _Journal:
         self._later: list[Callable[[], None]] = []
         self._step: StepEvent | None = None
         self._next = 0.0
+        self._failing_since: float | None = None
 
     def __call__(self, event: TrainEvent) -> None:
         if isinstance(event, StepEvent):
@@ -62,11 +65,19 @@ class _Journal:
         try:
             self.flush()
             self._resident.trouble = ""
+            self._failing_since = None
             self._next = time.monotonic() + _WRITE_SECONDS
         except UnavailableError as error:
             _log.warning("nothing can be written for now: %s", error)
             self._resident.trouble = str(error)
+            self._failing_since = self._failing_since or time.monotonic()
             self._next = time.monotonic() + _PAUSE_SECONDS
+
+    def settled(self) -> bool:
+        """Write what waits; whether a checkpoint of the steps so far may be written, as it is not ahead of their figures."""
+        if self._failing_since is None or time.monotonic() > self._next:
+            self._try()
+        return self._failing_since is None or time.monotonic() - self._failing_since > _WITHOUT_SECONDS
 
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError, which loses nothing, and LeaseLostError."""
@@ -90,7 +101,7 @@ def run_job(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
         _log.warning("left alone: %s", error)
     except Exception as error:  # noqa: BLE001 (the edge of a run: whatever it was, the row must not stay "training")
         _log.exception("failed")
-        failure = explain(error, TrainConfig.model_validate(held.run.spec.get("train", {})))
+        failure = explain(error, settings_of(held.run))
         _insist(resident, partial(held.fail, failure), going_down)
     finally:
         resident.clear_training()
@@ -132,7 +143,7 @@ def _train(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
     result = train(
         base, examples, spec.reft, spec.train, folder=folder, on_event=journal, turn=resident.turns.working,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
-        should_stop=_Stop(held, going_down),
+        should_stop=_Stop(held, going_down), may_save=journal.settled,
     )  # fmt: skip
     _insist(resident, journal.flush, going_down)
     if result.stopped and going_down():

@@ -203,6 +203,20 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tiny, examples, tmp_
     assert digest(tmp_path) == undisturbed
 
 
+def test_no_checkpoint_is_written_before_it_may_be(tiny, examples, tmp_path, each_step, undisturbed):
+    """Whoever writes events down can make sure that no checkpoint is ahead of them."""
+    events, asked = [], []
+
+    def may_save():
+        asked.append((steps(events)[-1], [int(path.name[:8]) for path in kept(tmp_path)]))
+        return steps(events)[-1] not in (3, 4)
+
+    train(tiny, examples, EDIT, SETTINGS, folder=tmp_path, on_event=events.append, may_save=may_save)
+    assert asked[:6] == [(1, []), (2, [1]), (3, [1, 2]), (4, [1, 2]), (5, [1, 2]), (6, [2, 5])]
+    assert asked[-1] == (12, [10, 11]), "also before the last"
+    assert digest(tmp_path) == undisturbed
+
+
 def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_step, undisturbed, monkeypatch):
     real = training.step
     with monkeypatch.context() as patch:
@@ -239,7 +253,9 @@ def test_when_a_checkpoint_is_due(monkeypatch):
 
     def due(step, seconds):
         now[0] = seconds
-        return clock.checkpoint_due(step)
+        if found := clock.checkpoint_due(step):
+            clock.saved(step)
+        return found
 
     assert not due(500, 0.9), "not sooner than after a second"
     assert due(501, 1.0)
