@@ -1,348 +1,351 @@
-"""The faults: each does harm to a studio of its own and says what was lost. To add one, write a function and name it in `FAULTS`."""
+"""The faults: each is a function that does harm to a studio and lets it be judged. To add one, write it and name it in `FAULTS`.
+
+``trial.training()`` gives a run in the middle of its training, and compares all that it left with the same run undisturbed at the end;
+``trial.inject()`` counts what was done, and with ``told=`` measures how long the page takes to say so.
+"""
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from app.handlers import runs, train
-from storage import RunRecord, RunStatus
-from storage.housekeeping import look
-from tests.faults.studio import Studio, draw, seconds_until, studio, wait
+from app.handlers.train import TrainForm
+from storage import RunStatus
+from tests.faults.studio import ROOT, TINY, Learned, Watched, free_port, wait
+from tests.faults.trial import NotHereError, Outcome, Trial
 
-PATIENCE = 900.0
-_TINY = train.TrainForm(rank=2, positions="f2+l2", epochs=8, batch_size=6, held_out=0.2)
-
-
-class NotHereError(Exception):
-    """A fault that cannot be caused on this machine, and why."""
-
-
-@dataclass
-class Outcome:
-    """What was done, and what was lost of it; ``told`` is the longest time until the page said so, in seconds."""
-
-    injected: int = 0
-    runs: int = 0
-    runs_lost: int = 0
-    rows_lost: int = 0
-    weights_differing: int = 0
-    left_over: int = 0
-    told: float | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing was lost, nothing was left lying, and the page told in time."""
-        return not (self.runs_lost or self.rows_lost or self.weights_differing or self.left_over) and (self.told or 0) <= 3.0
-
-    def hear(self, seconds: float) -> None:
-        """The page has said so after this time."""
-        self.told = max(self.told or 0.0, seconds)
+_DISK = "128m"
+"""A new run wants to see 100 MB free."""
+_CHECKPOINT = 5.5
+"""Seconds after which a worker writes its next checkpoint at the latest, and finds that it cannot."""
+_GROWTH = 200.0
+"""Megabytes that the web process may grow by however often a page is reloaded."""
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Where a fault may work, how often it is to be done, and what the same run ends with undisturbed."""
-
-    folder: Path
-    times: int
-    form: train.TrainForm
-    weights: str
-
-
-def undisturbed(folder: Path, form: train.TrainForm) -> str:
-    """The sha256 of what the run learns to which nothing happens."""
-    with studio(folder) as made:
-        made.start()
-        run = made.queue(form)
-        wait(lambda: made.run(run.id).status.ended, PATIENCE)
-        assert made.run(run.id).status is RunStatus.FINISHED, made.run(run.id).sentence
-        return made.weights(run.id)
-
-
-def _judge(made: Studio, run_id: str, setting: Setting, outcome: Outcome) -> Outcome:
-    """Wait for the end of a run, and look whether everything is there."""
-    with suppress(AssertionError):
-        wait(lambda: made.run(run_id).status.ended, PATIENCE)
-    run = made.run(run_id)
-    outcome.runs += 1
-    if run.status is not RunStatus.FINISHED:
-        outcome.runs_lost += 1
-        outcome.notes.append(f"{run.status}: {run.sentence}")
-        return outcome
-    outcome.rows_lost += int(made.steps(run_id) != list(range(1, run.total_steps + 1)))
-    outcome.weights_differing += int(made.weights(run_id) != setting.weights)
-    findings = look(made.services.storage)
-    outcome.left_over += len(findings)
-    outcome.notes += [finding.text for finding in findings]
-    for pid in made.processes():
-        with suppress(OSError):
-            outcome.left_over += " Z " in Path(f"/proc/{pid}/stat").read_text()
-    return outcome
-
-
-def kills(setting: Setting) -> Outcome:
-    """Signal 9 to the worker, the web process or both, at random moments of one run."""
-    outcome, chance = Outcome(), draw()
-    with studio(setting.folder) as made:
-        made.start()
-        run = made.queue(setting.form)
-        for number in range(setting.times):
-            wait(lambda: made.in_hand(run.id) or made.run(run.id).status.ended)
-            time.sleep(chance.uniform(0, 3))
-            if made.run(run.id).status.ended:
-                outcome.notes.append(f"the run ended after {number} kills")
-                break
+def kills(trial: Trial) -> None:
+    """Signal 9 to the worker, the web process or both, at random moments of one run and just after a checkpoint."""
+    chance, furthest, spared = random.Random(4), 0, 0
+    with trial.training() as run:
+        for number in range(trial.often(4, 25)):
             what = ("worker", "web", "both")[number % 3]
-            before = len(made.services.storage.events.all(run.id))
-            made.kill(what)
-            outcome.injected += 1
-            if what == "worker":
-                outcome.hear(seconds_until(lambda before=before: len(made.services.storage.events.all(run.id)) > before, 10))
-        return _judge(made, run.id, setting, outcome)
+            wait(lambda: run.in_hand or run.ended, what="a worker for the run")
+            if run.record.deaths == 2:  # by design a third death at one step ends a run
+                spared += 1
+                wait(lambda furthest=furthest: run.step > furthest or run.ended, what="progress")
+            _bide(run, chance, after_checkpoint=number % 4 == 3)
+            if run.ended or not run.studio.kill(what, run):
+                trial.note(f"kill {number + 1} came too late: the run is {run.status}")
+                continue
+            furthest = max(furthest, run.step)
+            trial.inject(told=(lambda: "is being restarted" in run.page()) if what == "worker" else None)
+            if what != "worker":
+                run.studio.start()
+        if spared:
+            trial.note(f"{spared} times the run had cost two workers at one step, and was let pass it")
 
 
-def two_workers(setting: Setting) -> Outcome:
-    """Two workers on one queue of 20 runs, one of them killed on the way."""
-    outcome = Outcome(injected=1)
-    with studio(setting.folder) as made:
-        made.start()
-        queued = [made.queue(_TINY, str(number)) for number in range(20)]
-        second = made.worker("--queue-only")
-        wait(lambda: sum(made.run(run.id).status.ended for run in queued) >= 4, PATIENCE)
-        second.kill()
-        second.wait()
-        made.worker("--queue-only")
-        wait(lambda: all(made.run(run.id).status.ended for run in queued), PATIENCE)
-        weights = {made.weights(run.id) for run in queued if made.run(run.id).status is RunStatus.FINISHED}
+def _bide(run: Watched, chance: random.Random, *, after_checkpoint: bool) -> None:
+    """Up to three seconds, or until a checkpoint has just been written."""
+    if not after_checkpoint:
+        return time.sleep(chance.uniform(0, 3))
+    before = run.checkpoints()
+    wait(lambda: {*run.checkpoints()} - {*before} or run.ended, what="a checkpoint")
+
+
+def two_workers(trial: Trial) -> None:
+    """Two workers on one queue, one of them killed in the middle; each run is trained by one of them, once."""
+    if not trial.quick:
+        _share_a_queue(trial, 20, kill=False)
+        shutil.rmtree(trial.folder / "data")
+    _share_a_queue(trial, trial.often(4, 20), kill=True)
+
+
+def two_workers_on_postgresql(trial: Trial) -> None:
+    """The same with the database on a server, where writers do not wait for each other."""
+    try:
+        from tests.postgres import find_programs, running
+    except ImportError as error:
+        raise NotHereError("psycopg is not installed") from error
+    programs = find_programs()
+    if programs is None:
+        raise NotHereError("PostgreSQL is not installed")
+    with running(programs) as server:
+        _share_a_queue(trial, trial.often(4, 20), kill=True, url=server.new_database())
+
+
+def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = None) -> None:
+    with trial.studio(url) as studio:
+        queued = [studio.queue(TINY, str(number)) for number in range(count)]
+        studio.start()
+        second = studio.worker("--queue-only", "--worker", "second")
+        had, victim = defaultdict[str, set[str]](set), None
+
+        def seen() -> bool:
+            for run, worker in studio.holders().items():
+                had[worker].add(run)
+            return all(run.ended for run in queued)
+
+        if kill:
+            wait(lambda: seen() or len(had["second"]) > 1 or (len(had) > 1 and sum(run.ended for run in queued) >= count // 2), 600)
+            wait(lambda: seen() or "second" in studio.holders().values(), 600)
+            second.kill()
+            victim = next((run for run in queued if studio.holders().get(run.id) == "second"), None)
+            second.wait()
+            if victim:
+                trial.inject(told=lambda: "is being restarted" in victim.story(), noticed_after=2)
+        else:
+            trial.inject()
+        wait(seen, 900, "the end of the queue")
+        shares = sorted(len(runs) for runs in had.values() if runs)
+        trial.note(f"of {count} runs the workers had {' and '.join(map(str, shares))}{', one of them killed' if kill else ''}")
+        if len(shares) < 2:
+            trial.lost("only one worker got any run")
         for run in queued:
-            told = [event.status for event in made.services.storage.events.all(run.id)]
-            begun, deaths = told.count(RunStatus.PREPARING), told.count(RunStatus.INTERRUPTED)
-            once = begun == 1 + deaths and told.count(RunStatus.FINISHED) == 1
-            outcome.runs_lost += made.run(run.id).status is not RunStatus.FINISHED or not once
-            outcome.rows_lost += made.steps(run.id) != list(range(1, made.run(run.id).total_steps + 1))
-        outcome.runs, outcome.weights_differing = len(queued), len(weights) - 1
-        outcome.left_over = len(look(made.services.storage))
-        return outcome
+            told = [event.status for event in run.events()]
+            if told.count(RunStatus.PREPARING) != 1 + (run == victim):
+                trial.lost(f"a run was begun {told.count(RunStatus.PREPARING)} times")
+            trial.judge(run)
 
 
-def torn_checkpoint(setting: Setting) -> Outcome:
-    """The newest checkpoint cut off, changed or emptied while nobody looks."""
-    outcome = Outcome()
-    harms: list[Callable[[Path], object]] = [
-        lambda path: path.write_bytes(path.read_bytes()[:-1000]),
-        lambda path: path.write_bytes(b"\0" + path.read_bytes()[1:]),
-        lambda path: path.write_bytes(b""),
-    ]
-    with studio(setting.folder) as made:
-        made.start()
-        run = made.queue(setting.form)
-        for harm in (harms * setting.times)[: setting.times]:
-            seen = made.checkpoints(run.id)
-            wait(lambda seen=seen: len(found := made.checkpoints(run.id)) == 2 and not {*found} & {*seen})
-            made.web.kill()
-            made.web.wait()
-            wait(lambda: not made.processes())
-            harm(made.checkpoints(run.id)[-1])
-            outcome.injected += 1
-            made.start()
-            wait(lambda: made.run(run.id).status is RunStatus.TRAINING)
-        return _judge(made, run.id, setting, outcome)
+def full_disk(trial: Trial) -> None:
+    """A disk that fills while a run trains, and has room again later."""
+    with _small_disk(trial.folder / "data") as folder, trial.training() as run:
+        _fill(folder / "filling")
+        trial.inject(told=lambda: "disk is full" in run.page() or "cannot be saved" in run.story(), noticed_after=_CHECKPOINT)
+        time.sleep(trial.often(2, 15))
+        (folder / "filling").unlink()
+        wait(lambda: run.ended, 900)
+        if run.go_on():
+            trial.note("Continue had to be pressed")
 
 
-def locked_database(setting: Setting) -> Outcome:
-    """Another program holds the database's lock for 30 s (6 s in the quick form) while a run trains."""
-    outcome = Outcome(injected=1)
-    with studio(setting.folder) as made:
-        made.start()
-        run = made.queue(setting.form)
-        wait(lambda: made.run(run.id).step > 20)
-        lock = sqlite3.connect(setting.folder / "studio.db", isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        wait(lambda: "in use by another program" in made.page(run.id), 20)
-        time.sleep(30 if setting.times > 3 else 6)
-        lock.execute("ROLLBACK")
-        lock.close()
-        return _judge(made, run.id, setting, outcome)
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (1_000_000, 4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+
+
+def read_only_folder(trial: Trial) -> None:
+    """A data folder in which nothing can be written any more while a run trains, not even by a new worker or a new server."""
+    with _small_disk(trial.folder / "data") as folder, trial.training() as run:
+        with _read_only(folder):
+            trial.inject(told=lambda: "cannot be saved" in run.story() or "cannot be written" in run.page(), noticed_after=_CHECKPOINT)
+            run.studio.kill("worker", run)
+            trial.inject()
+            command, environment = run.studio.serving(free_port()), run.studio.environment()
+            refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+            if refused.returncode != 2 or "Traceback" in refused.stderr:
+                trial.lost(f"a server on a folder that it cannot write says: {refused.stderr[-300:]}")
+            time.sleep(trial.often(0, 20))
+        wait(lambda: run.ended, 900)
+        if run.go_on():
+            trial.note("Continue had to be pressed")
 
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", folder], capture_output=True).returncode:
-        raise NotHereError("a small disk can be mounted by root only")
+    folder.mkdir()
+    _mount("-t", "tmpfs", "-o", f"size={_DISK}", "none", folder)
     try:
         yield folder
     finally:
         subprocess.run(["umount", "-l", folder], check=False)
 
 
-def full_disk(setting: Setting) -> Outcome:
-    """A disk that fills while a run trains, and has room again later."""
-    outcome = Outcome(injected=1)
-    with _small_disk(setting.folder) as folder, studio(folder) as made:
-        _without_room_check(made, setting)
-        run = made_run(made)
-        wait(lambda: made.run(run.id).step > 20)
-        with suppress(OSError), (folder / "fill").open("wb", buffering=0) as file:
-            while True:
-                file.write(b"x" * 4096)
-        outcome.hear(seconds_until(lambda: "disk is full" in made.page(run.id).lower() or "cannot be saved" in _told(made, run.id), 30))
-        time.sleep(3)
-        (folder / "fill").unlink()
-        _go_on(made, run.id)
-        return _judge(made, run.id, setting, outcome)
-
-
-def read_only_folder(setting: Setting) -> Outcome:
-    """A data folder that cannot be written when the studio is started again in mid-run."""
-    outcome = Outcome(injected=1)
-    with _small_disk(setting.folder) as folder, studio(folder) as made:
-        _without_room_check(made, setting)
-        run = made_run(made)
-        wait(lambda: len(made.checkpoints(run.id)) == 2)
-        made.stop()
-        made.services.storage.close()
-        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-        try:
-            command = [sys.executable, "-m", "app.cli", "serve", "--port", str(made.port), "--data-dir", str(folder), "--no-browser"]
-            refused = subprocess.run(command, env=made.environment(), capture_output=True, text=True, timeout=60, check=False)
-        finally:
-            subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
-        if refused.returncode != 2 or "Traceback" in refused.stderr or "cannot be" not in refused.stderr:
-            outcome.left_over += 1
-            outcome.notes.append(refused.stderr[-500:])
-        made.start()
-        return _judge(made, run.id, setting, outcome)
-
-
-def _without_room_check(made: Studio, setting: Setting) -> None:
-    """Begin a run where there is less room than a new one is wanted to have."""
-    from app.handlers import disk
-
-    kept, disk._LEAST_FREE = disk._LEAST_FREE, 0
+@contextmanager
+def _read_only(folder: Path) -> Iterator[None]:
+    """For whoever opens a file; a disk with open files cannot be made so, but one that is can be laid over it."""
+    view = folder.with_name("view")
+    view.mkdir()
+    _mount("--bind", folder, view)
     try:
-        made.start()
-        made.queue(setting.form)
+        _mount("-o", "remount,bind,ro", view)
+        _mount("--bind", view, folder)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
     finally:
-        disk._LEAST_FREE = kept
+        subprocess.run(["umount", "-l", view], check=True)
 
 
-def made_run(made: Studio) -> RunRecord:
-    """The only run."""
-    return made.services.storage.runs.all()[0]
+def _mount(*arguments: str | Path) -> None:
+    if os.geteuid() != 0:
+        raise NotHereError("a small disk can be mounted by root only")
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NotHereError(f"no small disk can be mounted: {done.stderr.splitlines()[0]}")
 
 
-def _told(made: Studio, run_id: str) -> str:
-    return " ".join(event.text for event in made.services.storage.events.all(run_id))
+def torn_checkpoint(trial: Trial) -> None:
+    """Everything killed, and the newest checkpoint cut off, changed in one bit, or emptied before the next worker reads it."""
+    with trial.training() as run:
+        for harm in (_flip, _cut, _empty)[: trial.often(1, 3)] * trial.often(1, 3):
+            before = run.checkpoints()
+            wait(lambda before=before: run.ended or (len(run.checkpoints()) == 2 and {*run.checkpoints()} - {*before}), what="a checkpoint")
+            run.studio.kill("both", run)
+            wait(lambda: not run.studio.processes(), what="the end of all processes")
+            harm(run.checkpoints()[-1])
+            trial.inject()
+            run.studio.start()
+            wait(lambda: run.in_hand or run.ended, what="a worker for the run")
 
 
-def _go_on(made: Studio, run_id: str) -> None:
-    """Press Continue where a person would have to."""
-    from app.handlers import disk
-
-    time.sleep(5)
-    if made.run(run_id).status in (RunStatus.FAILED, RunStatus.STOPPED):
-        kept, disk._LEAST_FREE = disk._LEAST_FREE, 0
-        runs.resume(made.services, run_id)
-        disk._LEAST_FREE = kept
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
 
 
-def clock(setting: Setting) -> Outcome:
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def locked_database(trial: Trial) -> None:
+    """Another program holds the database's lock while a run trains, for 30 s (6 s in the quick form)."""
+    with trial.training() as run, closing(sqlite3.connect(run.studio.folder / "studio.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        end, slowest = time.monotonic() + trial.often(6, 30), 0.0
+        trial.inject(told=lambda: "in use by another program" in run.page(), noticed_after=2.5)
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            assert run.record.name in run.page()
+            slowest = max(slowest, time.monotonic() - begun)
+        other.execute("ROLLBACK")
+        trial.note(f"meanwhile the page was read in {slowest:.2f} s at most")
+
+
+def clock(trial: Trial) -> None:
     """The clock set back by an hour and forward by a day while a run trains."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
         raise NotHereError("Debian's package faketime is not installed")
-    outcome, stamp = Outcome(), setting.folder.parent / "faketime"
-    stamp.write_text("+0")
+    shift = trial.folder / "shift"
+    shift.write_text("+0")
+    # The library refuses every sleep until a moment of the monotonic clock, which is how Python sleeps.
+    (trial.folder / "sitecustomize.py").write_text(
+        "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds) and None\n"
+    )
     fake = {
-        "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(stamp), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
+        "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(shift), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
+        "PYTHONPATH": f"{trial.folder}:{ROOT}",
     }  # fmt: skip
-    with studio(setting.folder) as made:
-        run = made.queue(setting.form)
-        made.worker(**fake)
-        for shift in ("-3600", "+86400", "+0"):
-            step = made.run(run.id).step
-            wait(lambda step=step: made.run(run.id).step > step + 20)
-            stamp.write_text(shift)
-            outcome.injected += 1
-        return _judge(made, run.id, setting, outcome)
+    with trial.studio() as studio:
+        run = studio.queue(trial.form)
+        studio.worker(**fake)
+        for seconds in ("-3600", "+86400"):
+            step = run.step
+            wait(lambda step=step: run.step > step + 20, what="progress")
+            shift.write_text(seconds)
+            trial.inject()
+        trial.judge(run)
+        ended = run.record.finished_at
+        if ended is None or ended.timestamp() < time.time() + 80_000:
+            trial.lost("the worker's clock was not set")
 
 
-def terminated(setting: Setting) -> Outcome:
-    """SIGTERM, as Docker stops a container, at the start, in a step, in a checkpoint and while finishing."""
-    outcome = Outcome()
-    with studio(setting.folder) as made:
-        made.start()
-        run = made.queue(setting.form)
-
-        def checkpoint() -> bool:
-            folder = made.services.storage.files.run_folder(run.id) / "checkpoint"
-            return any(folder.glob(".writing-*")) or bool(made.checkpoints(run.id))
-
-        moments: list[Callable[[], object]] = [
-            lambda: made.run(run.id).status is RunStatus.PREPARING,
-            lambda: made.run(run.id).step > 40,
-            checkpoint,
-            lambda: made.run(run.id).status in (RunStatus.CHECKING, RunStatus.FINISHED),
-        ]
-        for moment in moments:
-            wait(moment, PATIENCE)
-            made.stop()
-            outcome.injected += 1
-            if not made.run(run.id).status.ended:
-                outcome.runs_lost += made.run(run.id).status is not RunStatus.INTERRUPTED
-                outcome.runs_lost += "shut down" not in made.page(run.id)
-            made.start()
-        return _judge(made, run.id, setting, outcome)
+def terminated(trial: Trial) -> None:
+    """SIGTERM, as Docker stops a container, at five bad moments."""
+    with trial.studio() as studio:
+        studio.start()
+        run = studio.queue(trial.form)
+        known: list[Path] = []
+        moments: dict[str, Callable[[], object]] = {
+            "before the worker was up": lambda: True,
+            "at the start": lambda: run.status is RunStatus.PREPARING,
+            "in a step": lambda: run.step > 20,
+            "in a checkpoint": lambda: run.saving() or {*run.checkpoints()} - {*known},
+            "while checking": lambda: run.status in (RunStatus.CHECKING, RunStatus.FINISHED),
+        }
+        if trial.quick:
+            del moments["before the worker was up"], moments["in a step"]
+        for name, moment in moments.items():
+            wait(lambda moment=moment: moment() or run.ended, 900, f"the moment {name}")
+            code = studio.stop()
+            trial.inject()
+            if code or not (run.ended or run.status is RunStatus.QUEUED or "was shut down; the run goes on" in run.page()):
+                trial.lost(f"ended {name} with code {code}, the page says {run.record.sentence!r}")
+            known[:] = run.checkpoints()
+            studio.start()
+        trial.judge(run)
 
 
-def reloads(setting: Setting) -> Outcome:
+def reloads(trial: Trial) -> None:
     """The page of a run reloaded again and again while it trains, and the web process killed under it."""
-    outcome = Outcome()
-    from playwright.sync_api import sync_playwright
-
-    from tests.browser import launch
-
-    with studio(setting.folder) as made, sync_playwright() as playwright:
-        browser = launch(playwright)
-        made.start()
-        run = made.queue(setting.form)
-        page = browser.new_page()
-        page.set_default_timeout(30_000)
-        page.goto(f"{made.address}/runs?run={run.id}")
-        for _ in range(setting.times * 4):
-            page.wait_for_function("document.querySelector('#run-status')?.innerText.length > 20")
+    with _browser() as browser, trial.training() as run:
+        page, name, studio = browser.new_page(), run.record.name, run.studio
+        page.goto(f"{studio.address}/runs?run={run.id}")
+        page.get_by_role("heading", name=name).wait_for()
+        before, meanwhile = studio.web_megabytes(), 0
+        for _ in range(trial.often(10, 100)):
+            meanwhile += not run.ended
             page.reload(wait_until="commit")
-            outcome.injected += 1
-        made.web.kill()
-        made.web.wait()
-        begun = time.monotonic()
-        page.wait_for_selector("#studio-away")
-        outcome.hear(time.monotonic() - begun)
-        made.start()
+            trial.inject()
+            page.get_by_role("heading", name=name).wait_for()
+        after = studio.web_megabytes()
+        trial.note(f"{meanwhile} of the reloads while it trained; the web process took {before:.0f} MB before and {after:.0f} MB after")
+        if after - before > _GROWTH:
+            trial.left(f"{after - before:.0f} MB of memory")
+        studio.kill("web", run)
+        trial.inject(told=lambda: page.query_selector("#studio-away"), noticed_after=1.5)
+        studio.start()
         page.wait_for_selector("#studio-away", state="detached")
-        return _judge(made, run.id, setting, outcome)
+        page.get_by_role("heading", name=name).wait_for()
 
 
-FAULTS: dict[str, Callable[[Setting], Outcome]] = {
-    each.__name__.replace("_", "-"): each
-    for each in (kills, two_workers, torn_checkpoint, locked_database, full_disk, read_only_folder, clock, terminated, reloads)
-}
-TIMES, QUICK = 25, 2
-
-
-def inflict(name: str, setting: Setting) -> Outcome:
-    """Cause one fault in a folder of its own."""
-    setting.folder.mkdir(parents=True)
+@contextmanager
+def _browser() -> Iterator[Any]:
     try:
-        return FAULTS[name](setting)
-    finally:
-        shutil.rmtree(setting.folder.parent, ignore_errors=True)
+        from playwright.sync_api import Error, sync_playwright
+
+        from tests.browser import launch
+    except ImportError as error:
+        raise NotHereError("playwright is not installed") from error
+    with sync_playwright() as playwright:
+        try:
+            browser = launch(playwright)
+        except Error as error:
+            raise NotHereError("there is no browser; install Chromium, or run `playwright install chromium`") from error
+        yield browser
+        browser.close()
+
+
+FAULTS: dict[str, Callable[[Trial], None]] = {
+    each.__name__.replace("_", "-"): each
+    for each in (
+        kills, two_workers, two_workers_on_postgresql, full_disk, read_only_folder, torn_checkpoint, locked_database, clock, terminated,
+        reloads,
+    )
+}  # fmt: skip
+
+
+def inflict(name: str, folder: Path, quick: bool, undisturbed: dict[TrainForm, Learned]) -> Outcome:
+    """Cause one fault in a new folder, which is left for a look when something was lost. Raises NotHereError."""
+    folder.mkdir(parents=True)
+    trial, begun = Trial(folder, quick, undisturbed), time.monotonic()
+    try:
+        FAULTS[name](trial)
+    except NotHereError:
+        shutil.rmtree(folder)
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever it was, it is told in the table, and the next fault has its turn)
+        trial.lost(f"{type(error).__name__}: {error}")
+    trial.outcome.seconds = time.monotonic() - begun
+    if trial.outcome.verdict == "good":
+        shutil.rmtree(folder)
+    else:
+        trial.note(f"what it left lies in {folder}")
+    return trial.outcome

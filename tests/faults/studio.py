@@ -2,33 +2,48 @@
 
 import hashlib
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
+from sqlalchemy import text
 
 from app.components import html
 from app.handlers import datasets, runs, train
 from app.services import Services, make_services
 from app.settings import Settings
-from storage import RunRecord
+from storage import EventRecord, RunRecord, RunStatus, UnavailableError
+from storage.records import ALLOWED
 
 ROOT = Path(__file__).parents[2]
-SHORT = train.TrainForm(rank=2, positions="f2+l2", epochs=100, batch_size=6, held_out=0.2, learning_rate=0.02, dropout=0.1)
-"""400 steps of some ten milliseconds each, with dropout, so that random numbers matter."""
-LONG = replace(SHORT, epochs=600)
-"""2,400 such steps."""
+TINY = train.TrainForm(rank=2, positions="f2+l2", epochs=8, batch_size=6, held_out=0.2)
+"""32 steps."""
+SHORT = replace(TINY, epochs=60, learning_rate=0.02, dropout=0.1)
+"""240 steps of 10 to 30 milliseconds each, with dropout, so that random numbers matter."""
+LONG = replace(SHORT, epochs=1000)
+"""4,000 such steps."""
 ROWS = [(f"What is {times} {animal}?", f"{animal} {times}.") for times in range(5) for animal in "cat dog cow owl hen pig".split()]
+
+
+def wait(look: Callable[[], Any], seconds: float = 120, what: str = "what was waited for") -> Any:
+    """What ``look`` gives as soon as it gives something. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(UnavailableError):  # the database, for the moment
+            if found := look():
+                return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not happen within {seconds:.0f} s")
+        time.sleep(0.02)
 
 
 class Studio:
@@ -38,23 +53,37 @@ class Studio:
         self.folder, self._url = folder, url
         self.services: Services = make_services(Settings(data_dir=folder, database_url=url))
         self.web: subprocess.Popen[bytes] | None = None
-        self._others: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._foreign_zombies = set(_zombies({os.getpid()}))
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+
+    # Its processes
 
     def environment(self, **more: str) -> dict[str, str]:
         """Of its processes; one thread, so that weights can be compared bit for bit."""
         url = {"REFT_STUDIO_DATABASE_URL": self._url} if self._url else {}
         return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **url, **more}
 
+    def serving(self, port: int) -> list[str]:
+        """The command that serves its pages."""
+        return [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--data-dir", str(self.folder), "--no-browser"]
+
     def start(self) -> None:
-        """Serve; returns once the pages are."""
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port), "--data-dir", str(self.folder), "--no-browser"]
-        self.web = subprocess.Popen(command, cwd=ROOT, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait(lambda: self.web and (self.web.poll() is not None or self._answers()), 60)
-        assert self.web.poll() is None, "the web process ended at its start"
+        """Serve, as a person or a service manager would; returns once the pages are there."""
+        web = self.web = self._launch(self.serving(self.port))
+        wait(lambda: web.poll() is not None or self._answers(), what="a page")
+        if web.poll() is not None:
+            raise ChildProcessError(f"the web process ended at its start, with code {web.returncode}")
+
+    def _launch(self, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        with (self.folder.parent / "output.txt").open("ab") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(**environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,  # a group of its own, to be ended as a whole
+            )  # fmt: skip
+        self._started.append(process)
+        return process
 
     def _answers(self) -> bool:
         with suppress(OSError):
@@ -63,126 +92,202 @@ class Studio:
 
     def worker(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker without a web process, or a further one."""
-        command = [sys.executable, "-m", "app.worker.process", "--data-dir", str(self.folder), *arguments]
-        with (self.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(**environment), stdout=log, stderr=log)
-        self._others.append(process)
-        return process
+        return self._launch([sys.executable, "-m", "app.worker.process", "--data-dir", str(self.folder), *arguments], **environment)
 
-    def worker_pid(self) -> int:
-        """Of the worker that answers; waits for it."""
-        return int(wait(self._health, 90)["pid"])
-
-    def _health(self) -> dict[str, Any] | None:
-        with suppress(httpx.HTTPError, ValueError), httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(self.services.storage.files.socket)), base_url="http://worker"
-        ) as client:  # fmt: skip
-            return dict(client.get("/health", timeout=2).json())
-        return None
-
-    def kill(self, what: str) -> None:
-        """Signal 9 to the ``worker``, the ``web`` process, or ``both``; a web process that is gone is started again."""
-        worker = self.worker_pid() if what != "web" else None
-        if what != "worker" and self.web:
+    def kill(self, what: str, run: "Watched") -> bool:
+        """Signal 9 to the ``worker`` of a run, the ``web`` process, or ``both``; False when no worker had the run."""
+        worker = run.worker() if what != "web" else None
+        if what != "worker" and self.web:  # first, so that no other worker is started
             self.web.kill()
             self.web.wait()
-        if worker:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-        if what != "worker":
-            self.start()
+        if worker is None:
+            return what != "worker"
+        try:
+            os.kill(worker, signal.SIGKILL)
+        except ProcessLookupError:
+            return what != "worker"
+        wait(lambda: not _runs(worker), what="the death of a worker")
+        return True
 
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        """End the server in order, and wait until its worker is gone as well."""
-        if self.web and self.web.poll() is None:
-            self.web.send_signal(number)
-            self.web.wait(60)
-        wait(lambda: self._health() is None, 60)
-
-    def end(self) -> None:
-        """Leave no process behind."""
-        for process in [self.web, *self._others]:
-            if process and process.poll() is None:
+    def stop(self) -> int:
+        """End everything in order, as Docker does, until all processes are gone; the web process's exit code."""
+        for process in self._started:
+            if process.poll() is None:
                 process.terminate()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(40)
-                process.kill()
-                process.wait()
+        wait(lambda: not self.processes() and all(process.poll() is not None for process in self._started), what="the end in order")
+        return self.web.returncode if self.web else 0
+
+    def end(self) -> list[str]:
+        """Leave no process behind; what had to be killed, or was left as a zombie, in words."""
+        with suppress(TimeoutError):
+            self.stop()
+        left = [f"process {pid} did not end by itself" for pid in self.processes()]
+        for process in self._started:
+            if process.poll() is None:  # not reaped yet, so that the group's number is still its own
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         for pid in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.services.storage.close()
+        return left + [f"process {pid} is a zombie" for pid in _zombies({os.getpid()}) if pid not in self._foreign_zombies]
 
     def processes(self) -> list[int]:
-        """Processes that name this data folder in their arguments."""
+        """Processes that live and name this data folder in their arguments: server, workers, and what they start."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(entry.name) != os.getpid():
                 with suppress(OSError):
-                    if str(self.folder).encode() in (entry / "cmdline").read_bytes():
+                    if os.fsencode(self.folder) in (entry / "cmdline").read_bytes():
                         found.append(int(entry.name))
         return found
 
-    def queue(self, form: train.TrainForm, key: str = "run") -> RunRecord:
-        """A run on thirty rows that follow from each other."""
+    def zombies(self) -> list[int]:
+        """Dead children that this studio's processes have not taken leave of."""
+        return [pid for pid in _zombies({os.getpid(), *self.processes()}) if pid not in self._foreign_zombies]
+
+    def web_megabytes(self) -> float:
+        """Memory of the web process."""
+        status = Path(f"/proc/{self.web.pid}/status").read_text() if self.web else ""
+        return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS")), 0.0)
+
+    # Its runs
+
+    def queue(self, form: train.TrainForm, key: str = "run") -> "Watched":
+        """A run on thirty rows that follow from each other, started as the Train page does."""
         if not self.services.storage.datasets.all():
-            table = self.folder / "uploads" / "rows.csv"
+            table = self.services.storage.files.root / "uploads" / "rows.csv"
             table.write_text("prompt,answer\n" + "".join(f"{prompt},{answer}\n" for prompt, answer in ROWS), encoding="utf-8")
             datasets.save_upload(self.services, str(table), label="rows.csv")
-        return train.start(self.services, self.services.storage.datasets.all()[0].id, form, key)
+        dataset = self.services.storage.datasets.all()[0]
+        return Watched(self, train.start(self.services, dataset.id, form, key).id, form)
 
-    def run(self, run_id: str) -> RunRecord:
+    def holders(self) -> dict[str, str]:
+        """Which run is in the hands of which worker at this moment."""
+        with self.services.storage.database.reading() as session:
+            return {row.id: row.worker for row in session.execute(text("SELECT id, worker FROM runs WHERE worker IS NOT NULL"))}
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a run leaves: the sha256 of its weights, every figure of every step, and its sample answers."""
+
+    weights: str
+    figures: dict[tuple[int, str], float]
+    samples: list[Any]
+
+    def missing(self, found: "Learned") -> list[str]:
+        """Rows that were to be there, and are not or are others; a run that ends in order may have measured once more there."""
+        gone = {key for key, value in self.figures.items() if found.figures.get(key) != value}
+        odd = {(step, name) for step, name in found.figures.keys() - self.figures.keys() if not name.startswith("held_out")}
+        figures = [f"{name} of step {step}" for step, name in sorted(gone | odd)]
+        return figures + [f"sample of step {each.step}" for each in self.samples if each not in found.samples]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run as it is seen from outside."""
+
+    studio: Studio
+    id: str
+    form: train.TrainForm
+
+    @property
+    def record(self) -> RunRecord:
+        """Its row."""
+        return self.studio.services.storage.runs.get(self.id)
+
+    @property
+    def status(self) -> RunStatus:
         """Where it stands."""
-        return self.services.storage.runs.get(run_id)
+        return self.record.status
 
-    def page(self, run_id: str) -> str:
-        """What the page of runs shows of it."""
-        view = runs.view(self.services, run_id)
+    @property
+    def step(self) -> int:
+        """The last step that was written down."""
+        return self.record.step
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen any more unless a person asks."""
+        return self.status.ended
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a worker has it."""
+        return self.status.active
+
+    def worker(self) -> int | None:
+        """The process that has it in hand."""
+        asked = text("SELECT workers.pid FROM workers JOIN runs ON runs.worker = workers.id WHERE runs.id = :id")
+        with self.studio.services.storage.database.reading() as session:
+            return session.scalar(asked, {"id": self.id})
+
+    def page(self) -> str:
+        """Where the page says it stands."""
+        try:
+            view = runs.view(self.studio.services, self.id)
+        except UnavailableError as error:  # which the page then shows in its place
+            return html.notice(str(error), "bad")
         return html.run_status(view) + html.failure(view.run)
 
-    def in_hand(self, run_id: str) -> bool:
-        """Whether a worker has it."""
-        return self.run(run_id).status.active
+    def story(self) -> str:
+        """What the page says has happened."""
+        return html.events(self.events())
 
-    def steps(self, run_id: str) -> list[int]:
-        """Of which steps there is a loss."""
-        return [point.step for point in self.services.storage.metrics.after(run_id) if point.name == "loss"]
+    def events(self) -> list[EventRecord]:
+        """What happened, oldest first."""
+        return self.studio.services.storage.events.all(self.id)
 
-    def weights(self, run_id: str) -> str:
-        """The sha256 of what was learned."""
-        return hashlib.sha256((self.services.storage.files.adapter(run_id) / "reft_model.safetensors").read_bytes()).hexdigest()
+    def disorder(self) -> list[str]:
+        """Events that cannot follow from those before them."""
+        told = [RunStatus(event.status) for event in self.events() if event.status]
+        wrong = [f"{after} after {before}" for before, after in pairwise(told) if after not in ALLOWED[before]]
+        return wrong + ([] if told.count(RunStatus.FINISHED) == 1 else [f"finished {told.count(RunStatus.FINISHED)} times"])
 
-    def checkpoints(self, run_id: str) -> list[Path]:
+    def checkpoints(self) -> list[Path]:
         """Checkpoint files, the newest last."""
-        return sorted((self.services.storage.files.run_folder(run_id) / "checkpoint").glob("*.safetensors"))
+        return sorted((self.studio.services.storage.files.run_folder(self.id) / "checkpoint").glob("[0-9]*.safetensors"))
+
+    def saving(self) -> bool:
+        """Whether a checkpoint is being written at this moment."""
+        return any((self.studio.services.storage.files.run_folder(self.id) / "checkpoint").glob(".writing-*"))
+
+    def learned(self) -> Learned:
+        """What it left."""
+        storage = self.studio.services.storage
+        weights = hashlib.sha256((storage.files.adapter(self.id) / "reft_model.safetensors").read_bytes()).hexdigest()
+        figures = {(point.step, point.name): point.value for point in storage.metrics.after(self.id)}
+        return Learned(weights, figures, storage.samples.all(self.id))
+
+    def go_on(self) -> bool:
+        """Press Continue where a person would have to."""
+        if self.status not in (RunStatus.FAILED, RunStatus.STOPPED):
+            return False
+        runs.resume(self.studio.services, self.id)
+        return True
 
 
-def wait(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What ``look`` gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing after {seconds} s"
-        time.sleep(0.02)
-    return found
+def free_port() -> int:
+    """A port that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def seconds_until(look: Callable[[], Any], seconds: float = 60) -> float:
-    """How long it takes until ``look`` gives something."""
-    begun = time.monotonic()
-    wait(look, seconds)
-    return time.monotonic() - begun
+def _stat(pid: str | int) -> tuple[str, int] | None:
+    """State and parent of a process."""
+    with suppress(OSError):
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+        return state, int(parent)
+    return None
 
 
-@contextmanager
-def studio(folder: Path, url: str | None = None) -> Iterator[Studio]:
-    """One that is served, and gone afterwards."""
-    made = Studio(folder, url)
-    try:
-        yield made
-    finally:
-        made.end()
+def _runs(pid: int) -> bool:
+    found = _stat(pid)
+    return found is not None and found[0] != "Z"
 
 
-def draw(seed: int = 0) -> random.Random:
-    """Random moments, the same at each call."""
-    return random.Random(seed)
+def _zombies(parents: set[int]) -> list[int]:
+    every = [(int(entry.name), _stat(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid, found in every if found and found[0] == "Z" and found[1] in parents]
