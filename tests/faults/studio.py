@@ -249,6 +249,11 @@ class Watched:
         """Checkpoint files, the newest last."""
         return sorted((self.studio.services.storage.files.run_folder(self.id) / "checkpoint").glob("[0-9]*.safetensors"))
 
+    @property
+    def saved(self) -> int:
+        """The step of the newest checkpoint."""
+        return max((int(path.name.partition("-")[0]) for path in self.checkpoints()), default=0)
+
     def saving(self) -> bool:
         """Whether a checkpoint is being written at this moment."""
         return any((self.studio.services.storage.files.run_folder(self.id) / "checkpoint").glob(".writing-*"))

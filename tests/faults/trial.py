@@ -39,10 +39,10 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """In a word."""
-        if not self.injected or not self.runs:
-            return "not tried"
         if self.runs_lost or self.rows_lost or self.weights_differing:
             return "LOST"
+        if not self.injected or not self.runs:
+            return "not tried"
         if self.left_over:
             return "LEFT OVER"
         return "LATE" if self.late else "good"
