@@ -31,17 +31,17 @@ _GROWTH = 200.0
 
 def kills(trial: Trial) -> None:
     """Signal 9 to the worker, the web process or both, at random moments of one run and just after a checkpoint."""
-    chance, furthest, spared = random.Random(4), 0, 0
+    chance, furthest, spared, wanted = random.Random(4), 0, 0, trial.often(4, 25)
     with trial.training() as run:
-        for number in range(trial.often(4, 25)):
+        while trial.outcome.injected < wanted and not run.ended:
+            number = trial.outcome.injected
             what = ("worker", "web", "both")[number % 3]
-            wait(lambda: run.in_hand or run.ended, what="a worker for the run")
+            wait(lambda: run.lives or run.ended, what="a worker for the run")
             if run.record.deaths == 2:  # by design a third death at one step ends a run
                 spared += 1
                 wait(lambda furthest=furthest: run.step > furthest or run.ended, what="progress")
             _bide(run, chance, after_checkpoint=number % 4 == 3)
             if run.ended or not run.studio.kill(what, run):
-                trial.note(f"kill {number + 1} came too late: the run is {run.status}")
                 continue
             furthest = max(furthest, run.step)
             trial.inject(told=(lambda: "is being restarted" in run.page()) if what == "worker" else None)
@@ -49,6 +49,8 @@ def kills(trial: Trial) -> None:
                 run.studio.start()
         if spared:
             trial.note(f"{spared} times the run had cost two workers at one step, and was let pass it")
+        if trial.outcome.injected < wanted:
+            trial.lost(f"the run ended after {trial.outcome.injected} of {wanted} kills: {run.record.sentence}")
 
 
 def _bide(run: Watched, chance: random.Random, *, after_checkpoint: bool) -> None:

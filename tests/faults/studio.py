@@ -217,6 +217,12 @@ class Watched:
         """Whether a worker has it."""
         return self.status.active
 
+    @property
+    def lives(self) -> bool:
+        """Whether the worker that has it in hand is not dead, which nobody may have noticed yet."""
+        pid = self.worker() if self.in_hand else None
+        return pid is not None and _runs(pid)
+
     def worker(self) -> int | None:
         """The process that has it in hand."""
         asked = text("SELECT workers.pid FROM workers JOIN runs ON runs.worker = workers.id WHERE runs.id = :id")
