@@ -40,7 +40,7 @@ def kills(trial: Trial) -> None:
             if run.record.deaths == 2:  # by design a third death at one step ends a run
                 spared += 1
                 wait(lambda furthest=furthest: run.step > furthest or run.ended, what="progress")
-            _bide(run, chance, after_checkpoint=number % 4 == 3)
+            _bide(run, chance.uniform(0, trial.often(1, 4) / 2), after_checkpoint=number % 4 == 3)
             if run.ended or not run.studio.kill(what, run):
                 continue
             furthest = max(furthest, run.step)
@@ -53,10 +53,10 @@ def kills(trial: Trial) -> None:
             trial.lost(f"the run ended after {trial.outcome.injected} of {wanted} kills: {run.record.sentence}")
 
 
-def _bide(run: Watched, chance: random.Random, *, after_checkpoint: bool) -> None:
-    """Up to two seconds, or until a checkpoint has just been written."""
+def _bide(run: Watched, seconds: float, *, after_checkpoint: bool) -> None:
+    """For some time, or until a checkpoint has just been written."""
     if not after_checkpoint:
-        return time.sleep(chance.uniform(0, 2))
+        return time.sleep(seconds)
     before = run.checkpoints()
     wait(lambda: {*run.checkpoints()} - {*before} or run.ended, what="a checkpoint")
 

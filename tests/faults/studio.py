@@ -27,8 +27,8 @@ from storage.records import ALLOWED
 ROOT = Path(__file__).parents[2]
 TINY = train.TrainForm(rank=2, positions="f2+l2", epochs=8, batch_size=6, held_out=0.2)
 """32 steps."""
-SHORT = replace(TINY, epochs=60, learning_rate=0.02, dropout=0.1)
-"""240 steps of 10 to 30 milliseconds each, with dropout, so that random numbers matter."""
+SHORT = replace(TINY, epochs=80, learning_rate=0.02, dropout=0.1)
+"""320 steps of 10 to 30 milliseconds each, with dropout, so that random numbers matter."""
 LONG = replace(SHORT, epochs=1000)
 """4,000 such steps."""
 ROWS = [(f"What is {times} {animal}?", f"{animal} {times}.") for times in range(5) for animal in "cat dog cow owl hen pig".split()]
