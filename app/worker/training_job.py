@@ -19,7 +19,7 @@ from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, SavingFa
 from storage import HeldRun, LeaseLostError, MetricPoint, RunStatus, SampleRecord, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")
-_WRITE_SECONDS = 0.4
+_WRITE_SECONDS = 1.0
 _PAUSE_SECONDS = 3.0
 """How long writing is left alone after the database could not be used; training goes on meanwhile."""
 _WITHOUT_SECONDS = 60.0
@@ -82,9 +82,11 @@ class _Journal:
     def flush(self) -> None:
         """Write what waits. Raises UnavailableError, which loses nothing, and LeaseLostError."""
         if step := self._step:
-            self._held.progress(step=step.step, total_steps=step.total_steps, epoch=step.epoch, seconds_left=step.seconds_left)
-            self._step = None
-        if self._points:
+            self._held.progress(
+                step=step.step, total_steps=step.total_steps, epoch=step.epoch, seconds_left=step.seconds_left, figures=self._points
+            )  # fmt: skip
+            self._step, self._points = None, []
+        if self._points:  # measured before the first step, or after the last
             self._storage.metrics.add(self._held.run.id, self._points)
             self._points = []
         while self._later:
@@ -153,7 +155,7 @@ def _train(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
 
 
 class _Stop:
-    """Whether to stop; the database is asked at most five times a second."""
+    """Whether to stop; the database is asked at most twice a second."""
 
     def __init__(self, held: HeldRun, going_down: GoingDown) -> None:
         self._held, self._going_down = held, going_down
@@ -161,7 +163,7 @@ class _Stop:
 
     def __call__(self) -> bool:
         if not self._found and time.monotonic() > self._next:
-            self._next = time.monotonic() + 0.2
+            self._next = time.monotonic() + 0.5
             try:
                 self._found = self._held.stop_requested()
             except UnavailableError:
