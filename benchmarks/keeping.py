@@ -206,10 +206,11 @@ def _beating(storage: Storage) -> Iterator[None]:
 
 def long_enough(setup: Setup, seconds: float) -> TrainConfig:
     """Settings with so many epochs that a run's steps take about so long."""
-    few = setup.spec.train.model_copy(update={"epochs": 3})
-    clock = alone(setup, few)
-    steps = len(clock.steps)
-    return few.model_copy(update={"epochs": max(3, round(3 * seconds / (clock.ms * steps / 1000)))})
+    few = setup.spec.train.model_copy(update={"epochs": 6})
+    ends = alone(setup, few).steps
+    half = len(ends) // 2  # the first steps are slower
+    step = (ends[-1] - ends[half]) / (len(ends) - 1 - half)
+    return few.model_copy(update={"epochs": max(3, round(6 * seconds / (step * len(ends))))})
 
 
 def measured(setup: Setup, settings: TrainConfig, rounds: int) -> list[Found]:
@@ -254,8 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables, each as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", nargs="+", choices=MODELS, default=["starter", "base"], help="8.4M (small) or 110M parameters (base)")
-    parser.add_argument("--rounds", type=int, default=15, help="counted rounds, after one that is not counted")
-    parser.add_argument("--seconds", type=float, default=12.0, help="about how long the steps of a run take")
+    parser.add_argument("--rounds", type=int, default=8, help="counted rounds, after one that is not counted")
+    parser.add_argument("--seconds", type=float, default=30.0, help="about how long the steps of a run take")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--results", type=Path, help="folder of the tables as Markdown and JSON; benchmarks/results, with --quick none")
     parser.add_argument("--quick", action="store_true", help="a tiny model and one short round: whether it works")

@@ -19,7 +19,7 @@ from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, SavingFa
 from storage import HeldRun, LeaseLostError, MetricPoint, RunStatus, SampleRecord, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")
-_WRITE_SECONDS = 1.0
+_WRITE_SECONDS = 1.5
 _PAUSE_SECONDS = 3.0
 """How long writing is left alone after the database could not be used; training goes on meanwhile."""
 _WITHOUT_SECONDS = 60.0
@@ -155,7 +155,7 @@ def _train(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
 
 
 class _Stop:
-    """Whether to stop; the database is asked at most twice a second."""
+    """Whether to stop; the database is asked every three quarters of a second."""
 
     def __init__(self, held: HeldRun, going_down: GoingDown) -> None:
         self._held, self._going_down = held, going_down
@@ -163,7 +163,7 @@ class _Stop:
 
     def __call__(self) -> bool:
         if not self._found and time.monotonic() > self._next:
-            self._next = time.monotonic() + 0.5
+            self._next = time.monotonic() + 0.75
             try:
                 self._found = self._held.stop_requested()
             except UnavailableError:
