@@ -252,8 +252,12 @@ def test_a_pipe_that_closes_early_is_no_traceback(environment, table_file):
 
 def test_control_c_says_how_to_go_on(environment, table_file, tmp_path, until):
     command = [sys.executable, "-m", "app.cli", "train", "--data", str(table_file), "--out", str(tmp_path / "out"), *TRAIN]
+
+    def listening():  # what a shell starts in the background ignores Ctrl+C, and hands that down
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     with (tmp_path / "errors").open("w") as errors:
-        process = subprocess.Popen([*command, "--epochs", "5000"], env=environment, stderr=errors)
+        process = subprocess.Popen([*command, "--epochs", "5000"], env=environment, stderr=errors, preexec_fn=listening)
         until(lambda: "step 10/" in (tmp_path / "errors").read_text() or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
