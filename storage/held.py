@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from storage.database import Database
 from storage.errors import LeaseLostError, NotFoundError
 from storage.journal import write_figures
-from storage.records import Failure, MetricPoint, RunRecord, RunStatus
+from storage.records import ACTIVE, Failure, MetricPoint, RunRecord, RunStatus
 from storage.run_rows import find, move, note, record
 from storage.tables import Run
 
@@ -74,10 +74,9 @@ class HeldRun:
     def progress(
         self, *, step: int, total_steps: int, epoch: float, seconds_left: float, figures: Iterable[MetricPoint] = ()
     ) -> None:  # fmt: skip
-        """Where training stands, and the figures that led there; once or twice a second, so in as few statements as can be."""
+        """Where training stands, and the figures that led there; every second or two, so in as few statements as can be."""
         values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left}
-        active = [status for status in RunStatus if status.active]
-        mine = update(_RUNS).where(_RUNS.c.id == self.run.id, _RUNS.c.worker == self._worker, _RUNS.c.status.in_(active))
+        mine = update(_RUNS).where(_RUNS.c.id == self.run.id, _RUNS.c.worker == self._worker, _RUNS.c.status.in_(ACTIVE))
         with self._database.transaction() as session:
             if not session.execute(mine.values(values)).rowcount:  # type: ignore[attr-defined]
                 raise LeaseLostError("The run is no longer this worker's.")

@@ -35,6 +35,9 @@ class RunStatus(StrEnum):
         return self in (RunStatus.QUEUED, RunStatus.INTERRUPTED)
 
 
+ACTIVE = tuple(status for status in RunStatus if status.active)
+"""Statuses of runs that a worker has in hand."""
+
 ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.PREPARING, RunStatus.STOPPED}),
     RunStatus.PREPARING: frozenset({RunStatus.TRAINING, RunStatus.STOPPING, RunStatus.FAILED, RunStatus.INTERRUPTED}),

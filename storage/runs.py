@@ -15,7 +15,7 @@ from storage.datasets import clean_name
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
 from storage.held import HeldRun
-from storage.records import Failure, RunRecord, RunStatus
+from storage.records import ACTIVE, Failure, RunRecord, RunStatus
 from storage.run_rows import find, last_turn, move, note, record, waiting
 from storage.tables import Dataset, Event, Run, now
 
@@ -226,8 +226,7 @@ class RunStore:
 
 
 def _of(session: Session, worker: str) -> list[Run]:
-    active = [status for status in RunStatus if status.active]
-    return list(session.scalars(select(Run).where(Run.worker == worker, Run.status.in_(active)).with_for_update(of=Run)))
+    return list(session.scalars(select(Run).where(Run.worker == worker, Run.status.in_(ACTIVE)).with_for_update(of=Run)))
 
 
 def _given_up(failure: Failure) -> Failure:

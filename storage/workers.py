@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 
 from storage.database import Database
 from storage.files import Files
-from storage.records import RunStatus
+from storage.records import ACTIVE
 from storage.tables import Run, Worker
 
 SILENCE = 60.0
@@ -56,8 +56,7 @@ class WorkerStore:
         """Workers that are gone without having said so; to be asked again and again, as silence needs two looks."""
         with self._database.reading() as session:
             known = {row.id: row.beats for row in session.scalars(select(Worker))}
-            active = [status for status in RunStatus if status.active]
-            holding = set(session.scalars(select(Run.worker).where(Run.status.in_(active))))
+            holding = set(session.scalars(select(Run.worker).where(Run.status.in_(ACTIVE))))
         unknown = [worker for worker in holding - known.keys() if worker]
         return [*(worker for worker, beats in known.items() if self._is_dead(worker, beats)), *unknown]
 
