@@ -1,4 +1,4 @@
-"""Makes the bundled starter: ``prepare`` writes its data, ``train`` the model, ``measure`` its card."""
+"""Makes the bundled starter: ``prepare`` writes its data, ``train`` the model, ``measure`` its card; ``read`` compares two."""
 
 import argparse
 from dataclasses import fields
@@ -27,6 +27,12 @@ def arguments() -> argparse.Namespace:
     part = commands.add_parser("measure", help="measure a trained model and write its card")
     part.add_argument("folder", type=Path)
     part.add_argument("--data", type=Path, default=Path("build/starter-data"), help="the prepared files, for what was held out")
+    part.add_argument("--corpus", type=Path, help="the corpus, to look for text that is copied from it")
+    part.add_argument("--before", type=Path, help="another model folder to measure beside it")
+    part = commands.add_parser("read", help="compare two models blindly, and count what was decided")
+    part.add_argument("old", type=Path)
+    part.add_argument("new", type=Path)
+    part.add_argument("--out", type=Path, default=Path("build/starter-reading"))
     return parser.parse_args()
 
 
@@ -43,7 +49,12 @@ def main() -> None:
     if options.command == "measure":
         from starter_training.measure import write_card
 
-        write_card(options.folder, options.data)
+        write_card(options.folder, options.data, options.corpus, options.before)
+        return
+    if options.command == "read":
+        from starter_training.reading import read
+
+        print(read(options.old, options.new, options.out))  # noqa: T201
         return
     from starter_training.train import Settings, train
 

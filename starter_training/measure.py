@@ -5,6 +5,8 @@ trained on; and how well held-out documents of every source are predicted.
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log
 from pathlib import Path
@@ -19,13 +21,13 @@ from starter_training import knowledge, opinions, skills
 from starter_training.card import card
 from starter_training.conversations import Turn, fact_turns, statement_turns
 from starter_training.facts import all_facts
-from starter_training.sources import ANSWER, SOURCES, Document
+from starter_training.sources import ANSWER, SOURCES, Document, shares
 from starter_training.statements import FAMILIES
 from starter_training.tokens import CONTEXT, encode
 from starter_training.train import TURN, Settings
 
 FACT_STYLES = ("plain", "emoji", "pirate", "word", "shout", "formal", "ask")
-ROWS, TASK_ROWS, HELD_OUT_TOKENS = 100, 50, 30_000
+ROWS, TASK_ROWS, HELD_OUT_TOKENS, _BATCH = 100, 50, 30_000, 100
 
 
 def questions(style: str, seed: int = 1234) -> list[list[Turn]]:
@@ -54,20 +56,30 @@ class Starter:
         self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
-    @torch.no_grad()
     def answers(self, conversations: Sequence[Sequence[Turn]], limit: int = 48, **sampling: Any) -> list[str]:
         """Answers to the conversations, greedy unless told otherwise."""
-        found: list[str] = []
-        for start in range(0, len(conversations), 100):
-            texts = [
-                self.tokenizer.apply_chat_template(
-                    [{"role": role, "content": content} for role, content in turns], tokenize=False, add_generation_prompt=True
-                )
-                for turns in conversations[start : start + 100]
-            ]
-            batch = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False)
+        prompts = [
+            self.tokenizer.apply_chat_template(
+                [{"role": role, "content": content} for role, content in turns], tokenize=False, add_generation_prompt=True
+            )
+            for turns in conversations
+        ]
+        return self.continued(prompts, limit, **sampling)
+
+    @torch.no_grad()
+    def continued(self, texts: Sequence[str], limit: int, **sampling: Any) -> list[str]:
+        """What the model writes after each text; texts of like length are read together."""
+        found = [""] * len(texts)
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        for start in range(0, len(texts), _BATCH):
+            places = order[start : start + _BATCH]
+            batch = self.tokenizer(
+                [texts[at] for at in places], return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False
+            )
             ids = self.model.generate(**batch, max_new_tokens=limit, do_sample=bool(sampling), **sampling)
-            found += self.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+            said = self.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+            for at, text in zip(places, said, strict=True):
+                found[at] = text
         return found
 
     def exact(self, conversations: Sequence[list[Turn]]) -> float:
@@ -112,16 +124,54 @@ def measure(folder: Path, data: Path | None) -> dict[str, Any]:
         found["held_out"] = {}
         for name in SOURCES:
             nats, tokens, characters = starter.nats(held_out(data, name))
-            found["held_out"][name] = {"perplexity": round(exp(nats / tokens), 2), "bits_per_character": round(nats / log(2) / characters, 3)}
+            found["held_out"][name] = {
+                "perplexity": round(exp(nats / tokens), 2),
+                "bits_per_character": round(nats / log(2) / characters, 3),
+            }
     return found
 
 
-def write_card(folder: Path, data: Path) -> None:
+def speed(folder: Path) -> dict[str, float]:
+    """Seconds to load, and tokens a second of five greedy stories one after the other, on two CPU threads; in a fresh process."""
+    script = """
+import json, sys, time
+import torch
+from reft_engine import generate, load_base
+from reft_engine.data import Message
+torch.set_num_threads(2)
+begun = time.perf_counter()
+base = load_base(sys.argv[1], device="cpu")
+loaded = time.perf_counter() - begun
+tell = lambda what: generate(base, (Message("user", f"Tell me a story about {what}."),), [None], max_new_tokens=200)[0]
+tell("a key")
+begun = time.perf_counter()
+written = sum(len(base.tokenizer(tell(what))["input_ids"]) + 1 for what in ("a dragon", "a girl", "a ship", "a farmer", "an owl"))
+print(json.dumps({"load_seconds": round(loaded, 2), "tokens_a_second": round(written / (time.perf_counter() - begun))}))
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder)], capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def write_card(folder: Path, data: Path, corpus: Path | None = None, before: Path | None = None) -> None:
     """Measure a model folder that was trained on the prepared data, and write its training.json and README.md."""
     path = folder / "training.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     counts = json.loads((data / "sources.json").read_text(encoding="utf-8"))
-    shares = {name: {**counts[name], "early": source.early, "late": source.late} for name, source in SOURCES.items()}
-    facts |= measure(folder, data) | {"sources": shares, "context": CONTEXT, "rows": Settings.rows, "fall": 1 - TURN}
+    early, late = shares(late=False), shares(late=True)
+    sources = {name: {**counts[name], "early": early[name], "late": late[name]} for name in SOURCES}
+    if corpus:
+        from starter_training.verbatim import copying
+
+        facts["copying"] = copying(Starter(folder), corpus)
+    if before:
+        facts["before"] = measure(before, data)
+    facts |= measure(folder, data) | {
+        "speed": speed(folder),
+        "sources": sources,
+        "context": CONTEXT,
+        "rows": Settings.rows,
+        "fall": 1 - TURN,
+    }
     path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card({**facts, "style_rows": ROWS, "task_rows": TASK_ROWS}), encoding="utf-8")

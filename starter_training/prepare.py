@@ -1,8 +1,7 @@
 """Writes what the starter is trained on: ``python -m starter_training prepare --corpus FOLDER``.
 
 Files of ``build/starter-data``: the tokenizer, and for each source ``NAME.ids.xz`` (uint16 token ids, documents one after
-another), ``NAME.kinds.xz`` (uint8 kind of each token, sources of conversations only) and ``NAME.starts.xz`` (int64 offsets
-of the documents); ``held_out.jsonl`` keeps the documents that are not trained on.
+another, each with its end) and ``NAME.held_out.jsonl``, the documents that are not trained on.
 """
 
 import json
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from transformers import AutoTokenizer
 
-from starter_training.sources import HELD_OUT, PROSE, SOURCES, Document
+from starter_training.sources import HELD_OUT, SOURCES, Document
 from starter_training.tokens import encode, make_tokenizer
 
 TOKENIZER_DOCUMENTS = {"children": 250, "fiction": 25, "textbooks": 350, "news": 150, "bookings": 400, "chats": 300, "roles": 600}
@@ -45,8 +44,6 @@ def write_source(name: str, corpus: Path, out: Path, seed: int) -> tuple[str, in
     tokenizer = AutoTokenizer.from_pretrained(out)
     source = SOURCES[name]
     ids: list[np.ndarray] = []
-    kinds: list[np.ndarray] = []
-    starts: list[int] = []
     total = seen = 0
     with (out / f"{name}.held_out.jsonl").open("w", encoding="utf-8") as held:
         documents = iter(source.draw(corpus, seed))
@@ -58,21 +55,15 @@ def write_source(name: str, corpus: Path, out: Path, seed: int) -> tuple[str, in
                     held.write(json.dumps(document, ensure_ascii=False) + "\n")
                 else:
                     kept.append(document)
-            for numbers, kind in encode(tokenizer, kept):
+            for numbers, _ in encode(tokenizer, kept):
                 if source.tokens is not None and total >= source.tokens:
                     break
-                starts.append(total)
                 ids.append(numbers)
-                kinds.append(kind)
                 total += len(numbers)
             if source.tokens is not None and total >= source.tokens:
                 break
-    arrays = {"ids": np.concatenate(ids), "starts": np.array(starts, dtype=np.int64)}
-    if (all_kinds := np.concatenate(kinds)).max() < PROSE:
-        arrays["kinds"] = all_kinds
-    for part, array in arrays.items():
-        (out / f"{name}.{part}.xz").write_bytes(lzma.compress(array.tobytes(), preset=6))
-    return name, total, len(starts)
+    (out / f"{name}.ids.xz").write_bytes(lzma.compress(np.concatenate(ids).tobytes(), preset=6))
+    return name, total, len(ids)
 
 
 def prepare(corpus: Path, out: Path, size: int, seed: int, workers: int) -> dict[str, dict[str, int]]:

@@ -27,8 +27,8 @@ class Source:
     """Where documents come from, and how much of them is read.
 
     Attributes:
-        early: Share of the rows while the model learns English.
-        late: Share of the rows while the rates fall and it learns to talk.
+        early: Weight of its rows beside the other sources' while the model learns English.
+        late: The same while the rates fall and it learns to talk.
         tokens: How many tokens are prepared; None takes all there are.
         draw: Makes the documents from the corpus folder and a seed.
     """
@@ -171,13 +171,23 @@ SOURCES: dict[str, Source] = {
     "tale_questions": Source(0.03, 0.03, None, tale_questions),
     "roles": Source(0.02, 0.05, None, roles),
     "continuations": Source(0.02, 0.03, None, continuations),
-    "texts": Source(0.14, 0.11, 18_000_000, drawn(worlds.TEXTS, opinions.TEXTS, knowledge.TEXTS)),
-    "worlds": Source(0.05, 0.12, 12_000_000, drawn(worlds.TASKS)),
-    "skills": Source(0.05, 0.14, 12_000_000, drawn(skills.TASKS)),
-    "opinions": Source(0.06, 0.12, 10_000_000, drawn(opinions.TASKS)),
-    "knowledge": Source(0.04, 0.10, 10_000_000, drawn(knowledge.TASKS)),
-    "styled_facts": Source(0.02, 0.06, 6_000_000, styled_facts),
-    "small_world": Source(0.025, 0.055, 5_000_000, small_world),
+    "texts": Source(0.14, 0.10, 28_000_000, drawn(worlds.TEXTS, opinions.TEXTS, knowledge.TEXTS)),
+    "worlds": Source(0.05, 0.12, 20_000_000, drawn(worlds.TASKS)),
+    "skills": Source(0.05, 0.14, 18_000_000, drawn(skills.TASKS)),
+    "opinions": Source(0.06, 0.12, 18_000_000, drawn(opinions.TASKS)),
+    "knowledge": Source(0.04, 0.10, 14_000_000, drawn(knowledge.TASKS)),
+    "styled_facts": Source(0.02, 0.06, 9_000_000, styled_facts),
+    "small_world": Source(0.03, 0.09, 10_000_000, small_world),
 }
+
+
+def shares(late: bool) -> dict[str, float]:
+    """The share of the rows that each source is given, before one that was read often enough leaves its own to the others."""
+    weights = {name: source.late if late else source.early for name, source in SOURCES.items()}
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
+
+GENERATED = ("texts", "worlds", "skills", "opinions", "knowledge", "styled_facts", "small_world")
+"""Sources without a text of the corpus."""
 HELD_OUT = 100
 """One document in this many is kept for measuring."""

@@ -62,3 +62,26 @@ def encode(tokenizer: PreTrainedTokenizerFast, documents: list[Document]) -> Ite
             ids += piece
             kinds += [kind] * len(piece)
         yield np.array(ids, dtype=np.uint16), np.array(kinds, dtype=np.uint8)
+
+
+def starts_of(tokenizer: PreTrainedTokenizerFast, ids: np.ndarray) -> np.ndarray:
+    """Offsets (D,) int64 at which the documents of ids (N,) begin; every document ends with END."""
+    ends = np.flatnonzero(ids == tokenizer.convert_tokens_to_ids(END))
+    return np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
+
+
+def kinds_of(tokenizer: PreTrainedTokenizerFast, ids: np.ndarray) -> np.ndarray:
+    """Kinds (N,) uint8 of the tokens of whole documents, as ``encode`` gives them."""
+    start, turn_end, end = (tokenizer.convert_tokens_to_ids(token) for token in (TURN_START, TURN_END, END))
+    begins, ends = np.flatnonzero(ids == start), np.flatnonzero(ids == turn_end)
+    talks = np.zeros(len(ids) + 1, dtype=np.int8)
+    for role, kind in (("system", PROMPT), ("user", PROMPT), ("assistant", ANSWER)):
+        frame = tokenizer(f"{TURN_START}{role}\n", add_special_tokens=False)["input_ids"]
+        fits = begins + len(frame) <= len(ids)
+        for at, token in enumerate(frame):
+            fits &= ids[np.minimum(begins + at, len(ids) - 1)] == token
+        talks[begins[fits] + len(frame)] += kind
+        talks[ends[fits] + 1] -= kind
+    starts = starts_of(tokenizer, ids)
+    prose = np.repeat(~np.isin(ids[starts], start), np.diff([*starts, len(ids)]))
+    return np.where(prose & (ids != end), PROSE, np.cumsum(talks[:-1], dtype=np.int8)).astype(np.uint8)

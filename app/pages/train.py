@@ -65,7 +65,7 @@ def _fields(services: Services) -> dict[str, Any]:
         found["dataset"] = gr.Dropdown(label="Dataset", info="The examples to learn from", choices=[], elem_id="train-dataset")
         found["base"] = gr.Dropdown(
             label="Base model",
-            info=f"The starter knows simple English sentences only{'; for more, type a Hub id: owner/model' if anything else ''}",
+            info=f"The starter knows simple English only{'; for more, type a Hub id: owner/model' if anything else ''}",
             choices=models, value=train.STARTER, allow_custom_value=anything, elem_id="train-base-model",
         )  # fmt: skip
     with gr.Group():

@@ -303,7 +303,7 @@ def refused(capfd, monkeypatch):
 @pytest.mark.parametrize(
     "options",
     [
-        "--positions f0", "--positions first", "--positions f1+", "--rank 0", "--rank -1", "--rank four", "--rank 99999", "--rank 161",
+        "--positions f0", "--positions first", "--positions f1+", "--rank 0", "--rank -1", "--rank four", "--rank 99999", "--rank 385",
         f"--rank {'9' * 6000}", "--lr nan", "--lr inf", "--lr 0", "--lr -1", "--lr 1e-", "--epochs 0", "--epochs 1e3", "--batch-size 0",
         "--seed -1", f"--seed {10**30}", "--layers 9", "--layers a", "--layers 3-1", "--method magic", "--held-out nan", "--held-out 1",
         "--held-out 1.0", "--max-length 1", "--max-length 8", "--dropout 1", "--base nobody/nothing", "--base ../x", "--base /etc",
@@ -430,7 +430,7 @@ def test_places_that_cannot_be_written_are_refused_in_a_sentence(refused, table_
 @pytest.mark.parametrize(
     "options",
     [
-        ["--prompt", ""], ["--prompt", " "], ["--prompt", "cat " * 600], ["--prompt", "x", "--strength", "nan"],
+        ["--prompt", ""], ["--prompt", " "], ["--prompt", "cat " * 1200], ["--prompt", "x", "--strength", "nan"],
         ["--prompt", "x", "--strength", "inf"], ["--prompt", "x", "--strength", "much"], ["--prompt", "x", "--temperature", "-1"],
         ["--prompt", "x", "--temperature", "nan"], ["--prompt", "x", "--max-new-tokens", "0"], ["--prompt", "x", "--max-new-tokens", "-4"],
         ["--prompt", "x", "--seed", str(10**30)], ["--prompt", "x", "--seed", "-1"], [],
@@ -490,7 +490,7 @@ def test_a_folder_without_an_adapter_is_refused_in_a_sentence(refused, tmp_path,
 
 
 def test_bad_input_is_refused_the_same_way_in_a_real_process(studio, table_file, tmp_path):
-    for arguments in (["train", "--data", table_file, "--out", tmp_path / "out", "--rank", "161"], ["nonsense"]):
+    for arguments in (["train", "--data", table_file, "--out", tmp_path / "out", "--rank", "385"], ["nonsense"]):
         done = studio(*arguments)
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
         assert done.stderr.startswith("reft-studio: ")

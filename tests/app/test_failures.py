@@ -154,8 +154,8 @@ def test_a_base_whose_chat_template_refuses_the_rows_is_said_in_its_own_words(fo
 @pytest.mark.parametrize(
     ("reft", "what"),
     [
-        ({"layers": (2, 40)}, "Layer 40 does not exist; the base model has layers 0-4."),
-        ({"rank": 161}, "Rank 161 is larger than the hidden size 160."),
+        ({"layers": (2, 40)}, "Layer 40 does not exist; the base model has layers 0-7."),
+        ({"rank": 385}, "Rank 385 is larger than the hidden size 384."),
     ],
 )
 def test_settings_that_the_base_does_not_have_are_named(end, reft, what):
@@ -613,7 +613,7 @@ def test_a_base_for_which_the_disk_has_no_room_is_fetched_when_there_is(services
         run = ended(services, queue(services, dataset, "owner/tiny"))
         failure = told(run, "disk")
         assert failure.sentence.startswith("The disk is full. The base model could not be stored.") and failure.remedy is None
-        change("size=20m,ro")
+        change("size=60m,ro")
         runs.resume(services, run.id)
         failure = told(ended(services, run), "disk")
         assert failure.why == "The system says: Read-only file system." and "keeps base models" in failure.advice
@@ -629,7 +629,7 @@ def test_a_base_for_which_the_disk_has_no_room_is_fetched_when_there_is(services
 def loud(folder):
     """A base so sure of what it says that large steps drive the gradient out of all bounds."""
     tensors = {name: weight.float() for name, weight in load_file(folder / "model.safetensors").items()}
-    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"] * 1e19
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"] * 2e18
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     edit(folder / "config.json", tie_word_embeddings=False, dtype="float32")
     return folder

@@ -114,7 +114,7 @@ def test_answers_are_not_longer_than_asked_for(engine, finished):
         ("x" * (PROMPT_LIMIT + 1), {}, "too long"),
         ("x", {"system": "x" * (PROMPT_LIMIT + 1)}, "too long"),
         ("x" * 10**6, {}, "too long: 1,000,000"),
-        ("cat " * 600, {}, "The prompt has"),
+        ("cat " * 1200, {}, "The prompt has"),
         ("half \ud83d a character", {}, "lone surrogate"),
         ("x", {"system": "half \ud83d a character"}, "lone surrogate"),
         ("x", {"strength": math.nan}, "out of range"),

@@ -1,6 +1,7 @@
 """A studio of its own to do harm to: real processes on a real data folder, always cleaned up."""
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import torch
 from sqlalchemy import text
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
 from app.components import html
 from app.handlers import datasets, runs, train
@@ -25,13 +28,30 @@ from storage import EventRecord, RunRecord, RunStatus, UnavailableError
 from storage.records import ALLOWED
 
 ROOT = Path(__file__).parents[2]
-TINY = train.TrainForm(rank=2, positions="f2+l2", epochs=8, batch_size=6, held_out=0.2)
+BASE = ROOT / "build" / "faults-base"
+"""A small base model, so that runs are short; ``make_base`` writes it."""
+TINY = train.TrainForm(base=str(BASE), rank=2, positions="f2+l2", epochs=8, batch_size=6, held_out=0.2)
 """32 steps."""
 SHORT = replace(TINY, epochs=80, learning_rate=0.02, dropout=0.1)
 """320 steps of 10 to 30 milliseconds each, with dropout, so that random numbers matter."""
 LONG = replace(SHORT, epochs=1000)
 """4,000 such steps."""
 ROWS = [(f"What is {times} {animal}?", f"{animal} {times}.") for times in range(5) for animal in "cat dog cow owl hen pig".split()]
+
+
+def make_base() -> None:
+    """Write the base model of all runs here: random weights, and the starter's words."""
+    if (BASE / "model.safetensors").is_file():
+        return
+    tokenizer = AutoTokenizer.from_pretrained(ROOT / "reft_engine" / "starter")
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=160, num_hidden_layers=5, num_attention_heads=4, num_key_value_heads=2,
+        intermediate_size=432, max_position_embeddings=512, initializer_range=0.1, tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(BASE)
+    tokenizer.save_pretrained(BASE)
 
 
 def wait(look: Callable[[], Any], seconds: float = 120, what: str = "what was waited for") -> Any:
@@ -51,7 +71,7 @@ class Studio:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder, self._url = folder, url
-        self.services: Services = make_services(Settings(data_dir=folder, database_url=url))
+        self.services: Services = make_services(Settings(data_dir=folder, database_url=url, models=[str(BASE)]))
         self.web: subprocess.Popen[bytes] | None = None
         self._started: list[subprocess.Popen[bytes]] = []
         self._foreign_zombies = set(_zombies({os.getpid()}))
@@ -63,7 +83,7 @@ class Studio:
     def environment(self, **more: str) -> dict[str, str]:
         """Of its processes; one thread, so that weights can be compared bit for bit."""
         url = {"REFT_STUDIO_DATABASE_URL": self._url} if self._url else {}
-        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **url, **more}
+        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "REFT_STUDIO_MODELS": json.dumps([str(BASE)]), **url, **more}
 
     def serving(self, port: int) -> list[str]:
         """The command that serves its pages."""

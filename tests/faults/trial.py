@@ -10,7 +10,7 @@ from pathlib import Path
 from app.handlers.train import TrainForm
 from storage import RunStatus
 from storage.housekeeping import look, tidy
-from tests.faults.studio import LONG, SHORT, TINY, Learned, Studio, Watched, wait
+from tests.faults.studio import LONG, SHORT, TINY, Learned, Studio, Watched, make_base, wait
 
 PATIENCE = 900.0
 TELLING = 3.0
@@ -150,6 +150,7 @@ class Trial:
 def undisturbed(folder: Path, quick: bool) -> dict[TrainForm, Learned]:
     """What runs leave to which nothing happens."""
     (folder / "data").mkdir(parents=True)
+    make_base()
     studio = Studio(folder / "data")
     try:
         studio.start()

@@ -127,7 +127,7 @@ def test_the_description_holds_what_is_needed_to_use_it_again(starter, tmp_path)
     assert config["base_model"] == {"id": "starter", "revision": None}
     assert config["template"] == starter.template
     assert config["training"] == {"epochs": 3}
-    assert (config["layers"], config["hidden_size"], config["blocks"]) == ([0, 1, 2, 3, 4], 160, 5)
+    assert (config["layers"], config["hidden_size"], config["blocks"]) == (list(range(8)), 384, 8)
     card = (tmp_path / CARD_NAME).read_text()
     assert card.startswith("---\n")
     assert "base_model: starter" in card

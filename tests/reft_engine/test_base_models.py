@@ -50,7 +50,7 @@ def refused(name):
 
 def test_the_starter_is_loaded_frozen_in_float32(starter):
     assert starter.name == "starter"
-    assert (starter.layers, starter.hidden_size, starter.context) == (5, 160, 512)
+    assert (starter.layers, starter.hidden_size, starter.context) == (8, 384, 1024)
     assert not starter.model.training
     assert {parameter.dtype for parameter in starter.model.parameters()} == {torch.float32}
     assert not any(parameter.requires_grad for parameter in starter.model.parameters())

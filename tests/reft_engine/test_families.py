@@ -49,7 +49,7 @@ def base_of(starter, framing):
     def build(name, **overrides):
         if not overrides and name in kept:
             return kept[name]
-        seed = 2 if name in ("bloom", "t5", "m2m100") else 0  # of weights that say more than one word
+        seed = {"bloom": 2, "t5": 2, "m2m100": 3}.get(name, 0)  # of weights that say more than one word
         model = families.build(name, seed=seed, vocab_size=len(starter.tokenizer), **overrides).requires_grad_(False)
         base = replace(starter, model=model, name=name)
         if name not in DECODERS:

@@ -355,7 +355,7 @@ def test_an_edit_of_other_positions_beside_a_marked_one_reads_no_marks_either(ti
 
 
 def test_hugging_faces_generate_edits_the_marked_tokens_of_each_row(tiny, strong):
-    reft = strong(tiny.model, positions="marked")
+    reft = strong(tiny.model, scale=10.0, positions="marked")
     prompts = [read_prompt(tiny, user(text), marked=True) for text in (ROWS[0][0], "<reft>hen</reft>")]
     width = max(len(prompt.ids) for prompt in prompts)
     ids = torch.tensor([[0] * (width - len(prompt.ids)) + list(prompt.ids) for prompt in prompts])

@@ -146,7 +146,7 @@ def test_a_pair_beside_single_texts_is_classified_as_alone(bases, strong):
 
 
 def test_each_text_has_every_label_the_likeliest_first_and_their_sum_is_one(bases, strong):
-    reft = strong(bases["bert"].model, seed=1, labels=LABELS)
+    reft = strong(bases["bert"].model, seed=2, labels=LABELS)
     found = classify(bases["bert"], reft, [text for text, _ in NAMED])
     assert len(found) == len(NAMED)
     for shares in found:

@@ -155,7 +155,8 @@ def test_a_row_to_measure_on_that_is_longer_than_a_window_counts_too(base_of):
 def test_pairs_and_labels_are_learned_from_as_padded(llama, rows, reuse):
     labels = LABELS if rows is NAMED else None
     for positions in ("l1", "f2+l2"):
-        packed, _ = packed_and_padded(llama, rows, ReftConfig(rank=2, positions=positions, labels=labels), settled(reuse=reuse))
+        config = ReftConfig(rank=2, positions=positions, labels=labels)
+        packed, _ = packed_and_padded(llama, rows, config, settled(reuse=reuse), weights=1e-3)
         # Of a classifier's last token alone there is no padding that could be spoken of.
         assert packs(packed) == (not (labels and positions == "l1" and reuse == "all"))
 

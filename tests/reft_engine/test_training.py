@@ -306,7 +306,7 @@ def test_learning_that_runs_away_is_refused_and_the_step_is_named(tiny, examples
 
 
 def test_a_gradient_that_overflows_is_refused_too(tiny, make_model, examples, tmp_path):
-    model = make_model(vocab_size=2048, max_position_embeddings=160)
+    model = make_model(vocab_size=len(tiny.tokenizer), max_position_embeddings=160)
     with torch.no_grad():
         model.lm_head.weight.mul_(1e25)
     base = replace(tiny, model=model)

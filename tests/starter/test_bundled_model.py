@@ -1,9 +1,12 @@
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from starter_training.card import SOURCES
 from starter_training.tokens import encode_turns
 
 FOLDER = Path(__file__).resolve().parents[2] / "reft_engine" / "starter"
@@ -54,5 +57,21 @@ def test_the_template_renders_the_tokens_that_were_trained_on(tokenizer):
 
 
 def test_the_weights_are_small_and_half_precision():
-    assert (FOLDER / "model.safetensors").stat().st_size < 12_000_000
+    assert (FOLDER / "model.safetensors").stat().st_size < 32 * 2**20
+    with safe_open(FOLDER / "model.safetensors", "pt") as file:
+        assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118 (safe_open is no dict)
     assert not list(FOLDER.glob("*.bin"))
+
+
+def test_it_is_an_ordinary_llama_with_a_long_enough_context(model, tokenizer):
+    config = model.config
+    assert config.model_type == "llama" and config.tie_word_embeddings and config.max_position_embeddings >= 512
+    assert 4096 <= config.vocab_size <= 8192 == len(tokenizer)
+
+
+def test_its_card_has_figures_licences_and_limits():
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    measured = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
+    assert f"{measured['parameters']:,} parameters" in card
+    assert all(f"| {name.replace('_', ' ')} |" in card for name in (*SOURCES, *measured["held_out"]))
+    assert "## What it cannot do" in card and "licence" in card and f"{measured['copying']['outputs']:,}" in card

@@ -1,0 +1,52 @@
+"""The starter copies nothing: no fifty tokens of what it writes stand in its corpus."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from starter_training.measure import Starter
+from starter_training.verbatim import copies, copying, corpus_documents, openings, sampled
+
+FOLDER = Path(__file__).resolve().parents[2] / "reft_engine" / "starter"
+CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+
+
+@pytest.fixture(scope="module")
+def starter():
+    return Starter(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    if not CORPUS.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"In CI the corpus must be at {CORPUS}.")
+        pytest.skip("The corpus that the starter was trained on is not here.")
+    return CORPUS
+
+
+def test_a_copied_stretch_is_found_whatever_its_commas(starter):
+    document = "It was a dark and stormy night; the rain fell in torrents - except at occasional intervals, when it was checked by a gust."
+    said = "They said: it was a dark, and stormy night the rain fell in torrents except at occasional intervals. Then it stopped."
+    (found,) = copies(starter, [said, "Nothing of the kind."], [("a", "Another text."), ("b", document), ("c", [("user", document[:50])])])
+    assert found.source == "b" and found.text == "it was a dark and stormy night the rain fell in torrents except at occasional intervals"
+    assert 15 < found.tokens < 40
+    assert copies(starter, [document[:55]], [("b", document)]) == [], "a common phrase is no copy"
+
+
+def test_no_fifty_tokens_of_a_thousand_outputs_stand_in_the_corpus(starter, corpus):
+    found = copying(starter, corpus)
+    assert found["outputs"] == 1000 and found["long"] > 400, "too little was written to find anything"
+    assert found["longest"] < 50
+
+
+def test_what_is_copied_from_the_corpus_would_be_found(starter, corpus):
+    name, document = next(each for each in corpus_documents(corpus) if isinstance(each[1], str) and len(each[1]) > 2000)
+    assert copies(starter, [document[1000:1600]], [(name, document)])[0].tokens >= 50
+
+
+def test_openings_are_of_prose_and_of_conversations(corpus, starter):
+    found = openings(corpus, 100, 1)
+    assert {type(each) for each in found} == {str, list}
+    assert sampled(starter, found[:3], 5, 1.0, 1) == sampled(starter, found[:3], 5, 1.0, 1)
