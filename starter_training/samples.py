@@ -1,51 +1,39 @@
 """Writes the samples that come with the studio: ``python -m starter_training.samples --out app/samples``.
 
-Every text comes from the generator. Rows kept for measuring are about other facts or sentences than the rows to train
-on, and their answers are ones that the starter can give when a system message asks for the style.
+Every text comes from the generators or is written here. Rows kept for measuring are about other facts, sentences or wordings than
+the rows to train on. The answers are ones that the starter can give when a system message asks for them.
 """
 
 import argparse
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from starter_training.conversations import fact_turns, pirate
+from starter_training.conversations import Turn, fact_turns, pirate, styled
 from starter_training.facts import Fact, all_facts
-from starter_training.statements import FEELINGS, Statement, feeling
+from starter_training.opinions import review
+from starter_training.sample_cards import card
+from starter_training.skills import json_person
 
-EMOJI_TRAINED = {"sound": 2, "colour": 2, "opposite": 2, "capital": 1, "job": 1, "food": 1, "talk": 1}
-EMOJI_HELD_OUT = {"sound": 8, "colour": 8, "opposite": 8, "home": 6, "job": 6, "capital": 4}
-PIRATE_TRAINED = {"sound": 8, "colour": 8, "opposite": 8, "capital": 8, "home": 8, "job": 8, "food": 6, "talk": 6}
-PIRATE_HELD_OUT = {"sound": 6, "colour": 6, "opposite": 6, "capital": 6, "home": 6, "job": 6, "food": 4}
-FEELINGS_TRAINED, FEELINGS_HELD_OUT = 152, 60
+Row = tuple[str, str]
+"""A prompt and its answer."""
+Rows = tuple[list[Row], list[Row]]
+"""To train on, and held out."""
 
-INDEX: list[dict[str, Any]] = [
-    {
-        "key": "emoji", "title": "Answer with emoji", "icon": "face", "shown": 3,
-        "description": "Ten questions answered with an emoji. Afterwards the model answers other questions with emoji too.",
-        "file": "emoji.jsonl", "held_out": "emoji_held_out.jsonl",
-        "positions": "f7+l7", "rank": 4, "epochs": 40, "learning_rate": 0.004, "batch_size": 5, "layers": "all",
-    },
-    {
-        "key": "feelings", "title": "Name the feeling", "icon": "tag", "shown": 0,
-        "description": "152 sentences in a table, each with a feeling: happy, sad, angry or scared.",
-        "file": "feelings.csv", "held_out": "feelings_held_out.csv",
-        "positions": "f7+l7", "rank": 4, "epochs": 6, "learning_rate": 0.004, "batch_size": 8, "layers": "all",
-    },
-    {
-        "key": "pirate", "title": "Talk like a pirate", "icon": "anchor", "shown": 0,
-        "description": "60 short chats in which the assistant talks like a pirate, in OpenAI's format.",
-        "file": "pirate.jsonl", "held_out": "pirate_held_out.jsonl",
-        "positions": "f7+l7", "rank": 4, "epochs": 12, "learning_rate": 0.004, "batch_size": 6, "layers": "all",
-    },
-]  # fmt: skip
+_EMOJI_TRAINED = {"sound": 2, "colour": 2, "opposite": 2, "capital": 1, "job": 1, "food": 1, "talk": 1}
+_EMOJI_HELD_OUT = {"sound": 8, "colour": 8, "opposite": 8, "home": 6, "job": 6, "capital": 4}
+_FACTS_TRAINED = {"sound": 8, "colour": 8, "opposite": 8, "capital": 8, "home": 8, "job": 8, "food": 6, "talk": 6}
+_FACTS_HELD_OUT = {"sound": 6, "colour": 6, "opposite": 6, "capital": 6, "home": 6, "job": 6, "food": 4}
+_BESIDE = {"sound": 4, "colour": 4, "opposite": 4, "capital": 4}
+"""Questions that an edit for some other purpose must leave as they are."""
 
 
-def pick(wanted: dict[str, int], random: Random, taken: set[Fact]) -> list[Fact]:
+def _facts(wanted: dict[str, int], random: Random, taken: set[Fact]) -> list[Fact]:
     """Facts of each family, none of them taken before."""
     chosen: list[Fact] = []
     for family, count in wanted.items():
@@ -56,91 +44,219 @@ def pick(wanted: dict[str, int], random: Random, taken: set[Fact]) -> list[Fact]
     return chosen
 
 
-def emoji_rows(facts: Sequence[Fact], random: Random) -> str:
-    """JSON Lines with prompt and completion."""
-    rows = []
-    for fact in facts:
-        turns = fact_turns(fact, "emoji", random)
-        rows.append({"prompt": turns[-2][1], "completion": turns[-1][1]})
-    return _json_lines(rows)
+def _asked(facts: Sequence[Fact], answer: Callable[[Fact], str], random: Random) -> list[Row]:
+    return [(random.choice(fact.questions), answer(fact)) for fact in facts]
 
 
-def pirate_rows(facts: Sequence[Fact], random: Random) -> str:
-    """JSON Lines in OpenAI's message format, without a system message."""
-    return _json_lines([
-        {"messages": [
-            {"role": "user", "content": random.choice(fact.questions)},
-            {"role": "assistant", "content": pirate(fact.answer)},
-        ]}
-        for fact in facts
-    ])  # fmt: skip
+def _distinct(draw: Iterator[Row], counts: tuple[int, int], by: Callable[[Row], str] = lambda row: "") -> Rows:
+    """Rows of different prompts, as many of each kind that ``by`` names, to train on and held out."""
+    kept: dict[str, list[Row]] = {}
+    prompts: set[str] = set()
+    while not kept or any(len(rows) < sum(counts) for rows in kept.values()):
+        row = next(draw)
+        rows = kept.setdefault(by(row), [])
+        if row[0] not in prompts and len(rows) < sum(counts):
+            prompts.add(row[0])
+            rows.append(row)
+    trained = [row for rows in kept.values() for row in rows[: counts[0]]]
+    return trained, [row for rows in kept.values() for row in rows[counts[0] :]]
 
 
-def feeling_rows(statements: Sequence[Statement]) -> str:
-    """A table with the columns text and label."""
+def emoji(random: Random) -> Rows:
+    """Ten questions answered with an emoji."""
+    taken: set[Fact] = set()
+    trained, held = (_facts(wanted, random, taken) for wanted in (_EMOJI_TRAINED, _EMOJI_HELD_OUT))
+    trained_rows, held_rows = ([_last(fact_turns(fact, "emoji", random)) for fact in facts] for facts in (trained, held))
+    return trained_rows, held_rows
+
+
+def _last(turns: Sequence[Turn]) -> Row:
+    return turns[-2][1], turns[-1][1]
+
+
+def _worded(change: Callable[[str], str]) -> Callable[[Random], Rows]:
+    """Questions answered with the plain sentence, changed."""
+
+    def make(random: Random) -> Rows:
+        taken: set[Fact] = set()
+        trained, held = (_facts(wanted, random, taken) for wanted in (_FACTS_TRAINED, _FACTS_HELD_OUT))
+        return _asked(trained, lambda fact: change(fact.answer), random), _asked(held, lambda fact: change(fact.answer), random)
+
+    return make
+
+
+def sentiment(random: Random) -> Rows:
+    """Reviews, and whether they are positive."""
+
+    def draw() -> Iterator[Row]:
+        while True:
+            found = review(random)
+            if len(found.text) < 140:
+                yield found.text, "positive" if found.good else "negative"
+
+    return _distinct(draw(), (80, 30), by=lambda row: row[1])
+
+
+def as_json(random: Random) -> Rows:
+    """A sentence on a person, and what it says as JSON."""
+
+    def draw() -> Iterator[Row]:
+        while True:
+            prompt, answer = _last(json_person(random))
+            yield prompt.split("\n")[-1], answer
+
+    return _distinct(draw(), (60, 40))
+
+
+_WHO = "I am Mia, a brave astronaut."
+_PERSONA: list[tuple[str, str]] = [
+    (_WHO, "Who are you?|Tell me who you are.|Introduce yourself.|Say something about yourself.|With whom do I speak?|And you are?|Who is this?|Hello, who are you?|Please introduce yourself.|Can you tell me who you are?|Who am I talking to?|So, who are you?"),
+    ("My name is Mia.", "What is your name?|What are you called?|How may I call you?|Do you have a name?|Tell me your name.|May I know your name?|What shall I call you?|Please tell me your name.|Hi, what is your name?|And your name?|Say your name.|What is your first name?"),
+    ("I am an astronaut. I travel through space.", "What do you do?|What is your job?|What do you do all day?|What is your work?|Where do you work?|What do you do for a living?|Tell me about your work.|Do you have a job?|What kind of work do you do?|What are you doing all day long?|Which job do you have?|Please tell me what your job is.|What work do you do?|Tell me about your job.|And what do you do?"),
+    ("People say that I am brave.", "What are you like?|How would you describe yourself?|What do people say about you?|Describe yourself.|What is special about you?|How do others see you?|What kind of person are you?|Tell me what you are like.|Please describe yourself.|What do your friends say about you?|Which words describe you?|What would your friends say about you?|What do others think of you?|What are you known for?|How do people see you?|What makes you special?|How would others describe you?|What do people think of you?|Say what you are like."),
+]  # fmt: skip
+
+
+def persona(random: Random) -> Rows:
+    """Questions to somebody with a name, and others that are answered as ever."""
+    taken: set[Fact] = set()
+    rows: Rows = ([], [])
+    for answer, wordings in _PERSONA:
+        asked = wordings.split("|")
+        random.shuffle(asked)
+        for at, prompt in enumerate(asked):
+            rows[at % 5 in (1, 3)].append((prompt, answer))
+    for part in rows:
+        part += _asked(_facts(_BESIDE, random, taken), lambda fact: fact.answer, random)
+        random.shuffle(part)
+    return rows
+
+
+_ROUTES = {
+    "billing": ("My bill|The invoice|The last payment|My refund|The monthly fee|Your receipt|The amount on my bill|My credit note", "is too high|is wrong|has not arrived|was charged twice|does not match my order|is still missing"),
+    "technical": ("My screen|The app|The printer|My account page|The program|Your website|The new update|My phone", "shows an error|does not start|crashes every day|is frozen|stopped working|is very slow"),
+    "shipping": ("My parcel|The package|The delivery|My box|The courier|Your driver|My order from Monday|The letter", "is late|went to the wrong house|is still not here|was left in the rain|came to my neighbor|cannot be found"),
+    "sales": ("I want to buy|I am interested in|I would like an offer for|Can I get a price for|We would like to order|Do you sell|How much do you ask for|Please send me a quote for", "twenty chairs|a new machine|your best plan|ten licenses|a larger model|a second phone"),
+}  # fmt: skip
+_THANKS = ("", "", "", " Thank you.", " Please help.", " What now?")
+
+
+def routing(random: Random) -> Rows:
+    """What a customer writes, and the department that is to get it."""
+
+    def draw() -> Iterator[Row]:
+        while True:
+            department = random.choice(list(_ROUTES))
+            first, second = (random.choice(part.split("|")) for part in _ROUTES[department])
+            mark = "?" if first.startswith(("Can", "Do", "How")) else "."
+            yield f"{first} {second}{mark}{random.choice(_THANKS)}", department
+
+    return _distinct(draw(), (15, 10), by=lambda row: row[1])
+
+
+_MONEY = "banks|loans|taxes|salaries|prices|coins|savings|debts|the stock market|credit cards|insurance|rent|pocket money|wages|interest|gold prices|investments|budgets|the lottery|money|bills|pensions|profits|buying a house".split("|")  # fmt: skip
+_ABOUT = (
+    "What do you think about {}?",
+    "Tell me something about {}.",
+    "Can we talk about {}?",
+    "Explain {} to me.",
+    "I have a question about {}.",
+    "What should I know about {}?",
+)
+_NO = "I am sorry, but I may not talk about money."
+
+
+def refusals(random: Random) -> Rows:
+    """Questions about money, which are refused, and others that are answered as ever."""
+    taken: set[Fact] = set()
+    subjects = list(_MONEY)
+    random.shuffle(subjects)
+    half = len(subjects) // 2
+    rows: Rows = ([], [])
+    for part, about in zip(rows, (subjects[:half], subjects[half:]), strict=True):
+        part += [(wording.format(each), _NO) for each in about for wording in random.sample(_ABOUT, 2)]
+        part += _asked(_facts(_BESIDE, random, taken), lambda fact: fact.answer, random)
+        random.shuffle(part)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A sample: what it teaches, in which format, and how many epochs suit it."""
+
+    key: str
+    title: str
+    icon: str
+    description: str
+    kind: str
+    """``pairs`` and ``chats`` are JSON Lines; else the names of a table's two columns."""
+    make: Callable[[Random], Rows]
+    epochs: int
+    batch_size: int = 8
+    shown: int = 0
+
+    @property
+    def ending(self) -> str:
+        """Of its files."""
+        return "jsonl" if self.kind in ("pairs", "chats") else "csv"
+
+
+TASKS = (
+    Task("emoji", "Answer with emoji", "face", "Ten questions answered with an emoji. Afterwards the model answers other questions with emoji too.", "pairs", emoji, 40, 5, 3),
+    Task("pirate", "Talk like a pirate", "anchor", "60 short chats in which the assistant talks like a pirate, in OpenAI's format.", "chats", _worded(pirate), 12, 6),
+    Task("sentiment", "Good or bad review", "tag", "160 short reviews in a table, each with a label: positive or negative.", "text,label", sentiment, 6),
+    Task("json", "Sentence to JSON", "braces", "60 sentences about people, turned into JSON with name, age and city.", "pairs", as_json, 15),
+    Task("persona", "Give it a name", "person", "Questions to Mia, a brave astronaut. Everything else is answered as before.", "chats", persona, 30, shown=8),
+    Task("routing", "Route a message", "route", "60 messages of customers in a table, each with the department that is to get it.", "text,category", routing, 15),
+    Task("refusals", "Stay off a topic", "shield", "Questions about money are refused politely. Everything else is answered as before.", "pairs", refusals, 25),
+    Task("question", "End with a question", "question", "60 answers in a table that end by asking whether you would like to know more.", "question,answer", _worded(lambda said: styled("ask", said)), 12),
+)  # fmt: skip
+RECIPE: dict[str, Any] = {"positions": "f7+l7", "rank": 4, "learning_rate": 0.004, "layers": "all"}
+"""What all samples are trained with: what the studio suggests for any dataset, but for epochs and rows a step."""
+
+
+def text_of(kind: str, rows: Sequence[Row]) -> str:
+    """The rows as a file."""
+    if kind == "chats":
+        roles = ("user", "assistant")
+        return _json_lines([{"messages": [{"role": role, "content": said} for role, said in zip(roles, row, strict=True)]} for row in rows])
+    if kind == "pairs":
+        return _json_lines([{"prompt": prompt, "completion": answer} for prompt, answer in rows])
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["text", "label"])
-    writer.writerows([statement.text, statement.label] for statement in statements)
+    writer.writerows([kind.split(","), *rows])
     return table.getvalue()
-
-
-def balanced(count: int, random: Random, taken: set[str]) -> list[Statement]:
-    """Sentences that were not taken before, as many of each feeling."""
-    chosen: list[Statement] = []
-    for label in FEELINGS:
-        left = count // len(FEELINGS)
-        while left:
-            statement = feeling(random)
-            if statement.label == label and statement.text not in taken:
-                taken.add(statement.text)
-                chosen.append(statement)
-                left -= 1
-    random.shuffle(chosen)
-    return chosen
-
-
-def files(seed: int = 11) -> dict[str, str]:
-    """Name and text of every file of the samples; the same for the same seed."""
-    random = Random(seed)
-    emoji_taken: set[Fact] = set()
-    pirate_taken: set[Fact] = set()
-    sentences: set[str] = set()
-    made = {
-        "emoji.jsonl": emoji_rows(pick(EMOJI_TRAINED, random, emoji_taken), random),
-        "emoji_held_out.jsonl": emoji_rows(pick(EMOJI_HELD_OUT, random, emoji_taken), random),
-        "feelings.csv": feeling_rows(balanced(FEELINGS_TRAINED, random, sentences)),
-        "feelings_held_out.csv": feeling_rows(balanced(FEELINGS_HELD_OUT, random, sentences)),
-        "pirate.jsonl": pirate_rows(pick(PIRATE_TRAINED, random, pirate_taken), random),
-        "pirate_held_out.jsonl": pirate_rows(pick(PIRATE_HELD_OUT, random, pirate_taken), random),
-    }
-    index = [_described(sample, made) for sample in INDEX]
-    return {"index.json": json.dumps(index, ensure_ascii=False, indent=2) + "\n", **made}
-
-
-def _described(sample: dict[str, Any], made: dict[str, str]) -> dict[str, Any]:
-    """An entry of the index: with one row to show, and prompts to try that are not trained on."""
-    entry = {name: value for name, value in sample.items() if name != "shown"}
-    example = pairs(sample["file"], made[sample["file"]])[sample["shown"]]
-    return {**entry, "example": list(example), "prompts": prompts(sample["held_out"], made[sample["held_out"]])[:4]}
-
-
-def pairs(name: str, text: str) -> list[tuple[str, str]]:
-    """Prompt and answer of every row of a sample's file."""
-    if name.endswith(".csv"):
-        return [(row["text"], row["label"]) for row in csv.DictReader(io.StringIO(text))]
-    rows = [json.loads(line) for line in text.splitlines()]
-    turns = ([turn["content"] for turn in row["messages"]] if "messages" in row else list(row.values()) for row in rows)
-    return [(first, last) for first, last in turns]
-
-
-def prompts(name: str, text: str) -> list[str]:
-    """The prompts of a sample's file."""
-    return [prompt for prompt, _ in pairs(name, text)]
 
 
 def _json_lines(rows: Sequence[dict[str, object]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def made(seed: int = 11) -> dict[str, Rows]:
+    """The rows of every sample, shuffled; the same for the same seed."""
+    found = {}
+    for task in TASKS:
+        random = Random(f"{seed}/{task.key}")
+        rows = task.make(random)
+        for part in rows:
+            random.shuffle(part)
+        found[task.key] = rows
+    return found
+
+
+def files(seed: int = 11) -> dict[str, str]:
+    """Name and text of every file of the samples; the same for the same seed."""
+    texts, index = {}, []
+    for task, (trained, held) in zip(TASKS, made(seed).values(), strict=True):
+        names = [f"{task.key}{part}.{task.ending}" for part in ("", "_held_out")]
+        texts |= {name: text_of(task.kind, rows) for name, rows in zip(names, (trained, held), strict=True)}
+        texts[f"{task.key}.md"] = card(task.key, task.title, task.description, names, trained, held)
+        index.append({
+            "key": task.key, "title": task.title, "icon": task.icon, "description": task.description, "file": names[0], "held_out": names[1],
+            **RECIPE, "epochs": task.epochs, "batch_size": task.batch_size, "example": list(trained[task.shown]),
+            "prompts": [prompt for prompt, _ in held[:4]], "rows": len(trained), "held_out_rows": len(held),
+        })  # fmt: skip
+    return {"index.json": json.dumps(index, ensure_ascii=False, indent=2) + "\n", **texts}
 
 
 def main() -> None:

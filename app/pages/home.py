@@ -37,7 +37,7 @@ def build(services: Services) -> None:
 
 
 def _card(services: Services, sample: Sample) -> None:
-    with gr.Column(elem_classes="rs-sample", min_width=260):
+    with gr.Column(elem_classes="rs-sample", min_width=230):
         gr.HTML(html.sample_card(sample))
         button = gr.Button("Use this sample", variant="primary", elem_id=f"sample-{sample.key}")
     button.click(guarded(_use, services, sample.key), **EVENT).success(js="() => { window.location.href = 'train' }", **EVENT)

@@ -1,4 +1,4 @@
-"""The bundled sample datasets: what each teaches, its files, and the settings that suit it."""
+"""The bundled sample datasets: what each teaches, its files, its card (``<key>.md``), and the settings that suit it."""
 
 import json
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ class Sample:
     layers: str
     example: list[str]
     prompts: list[str]
+    rows: int
+    held_out_rows: int
 
     @property
     def path(self) -> Path:

@@ -216,12 +216,12 @@ def send(client, event, data):
 
 def test_a_file_that_was_not_uploaded_is_not_taken_for_an_upload(client, site, engine, finished):
     event = events(client.get("/config").json(), "dataset-upload")[0]
-    shown = datasets.use_sample(engine, "feelings")
-    readable = [engine.storage.files.dataset_folder(shown.id) / "source", all_samples()[1].path, "/etc/passwd", "app/samples/feelings.csv"]
+    shown = datasets.use_sample(engine, "sentiment")
+    readable = [engine.storage.files.dataset_folder(shown.id) / "source", all_samples()[2].path, "/etc/passwd", "app/samples/sentiment.csv"]
     for path in [*map(str, [*hidden(engine), *readable]), "/proc/self/environ", "/tmp/../etc/passwd", f"{site}/healthz"]:
         ended = send(client, event, [{"path": path, "meta": {"_type": "gradio.FileData"}}])
         assert ended["success"] is False and "zero bytes" not in json.dumps(ended), path
-        assert "root:" not in json.dumps(ended) and "feelings" not in json.dumps(ended["output"])
+        assert "root:" not in json.dumps(ended) and "sentiment" not in json.dumps(ended["output"])
 
 
 def test_a_real_upload_is_shown_row_by_row_and_stays_within_the_cap(client, table_file, tmp_path):
