@@ -7,27 +7,25 @@ trained on; and how well held-out documents of every source are predicted.
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from math import exp, log
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import torch
-from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
 from starter_training import knowledge, opinions, skills
 from starter_training.card import card
 from starter_training.conversations import Turn, fact_turns, statement_turns
 from starter_training.facts import all_facts
-from starter_training.sources import ANSWER, SOURCES, Document, shares
+from starter_training.loaded import Starter
+from starter_training.sources import SOURCES, Document, shares
 from starter_training.statements import FAMILIES
-from starter_training.tokens import CONTEXT, encode
+from starter_training.tokens import CONTEXT
 from starter_training.train import TURN, Settings
+from starter_training.verbatim import copying
 
 FACT_STYLES = ("plain", "emoji", "pirate", "word", "shout", "formal", "ask")
-ROWS, TASK_ROWS, HELD_OUT_TOKENS, _BATCH = 100, 50, 30_000, 100
+ROWS, TASK_ROWS, HELD_OUT_TOKENS = 100, 50, 30_000
 
 
 def questions(style: str, seed: int = 1234) -> list[list[Turn]]:
@@ -49,64 +47,6 @@ def tasks(seed: int = 1234) -> Iterator[tuple[str, list[list[Turn]]]]:
             yield f"{module.__name__.rsplit('.', 1)[1]}: {name.replace('_', ' ')}", [module.TASKS[name](random) for _ in range(TASK_ROWS)]
 
 
-class Starter:
-    """A model folder, loaded."""
-
-    def __init__(self, folder: Path) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-
-    def answers(self, conversations: Sequence[Sequence[Turn]], limit: int = 48, **sampling: Any) -> list[str]:
-        """Answers to the conversations, greedy unless told otherwise."""
-        prompts = [
-            self.tokenizer.apply_chat_template(
-                [{"role": role, "content": content} for role, content in turns], tokenize=False, add_generation_prompt=True
-            )
-            for turns in conversations
-        ]
-        return self.continued(prompts, limit, **sampling)
-
-    @torch.no_grad()
-    def continued(self, texts: Sequence[str], limit: int, **sampling: Any) -> list[str]:
-        """What the model writes after each text; texts of like length are read together."""
-        found = [""] * len(texts)
-        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-        for start in range(0, len(texts), _BATCH):
-            places = order[start : start + _BATCH]
-            batch = self.tokenizer(
-                [texts[at] for at in places], return_tensors="pt", padding=True, add_special_tokens=False, return_token_type_ids=False
-            )
-            ids = self.model.generate(**batch, max_new_tokens=limit, do_sample=bool(sampling), **sampling)
-            said = self.tokenizer.batch_decode(ids[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-            for at, text in zip(places, said, strict=True):
-                found[at] = text
-        return found
-
-    def exact(self, conversations: Sequence[list[Turn]]) -> float:
-        """Share of conversations whose last answer is the model's greedy one."""
-        given = self.answers([turns[:-1] for turns in conversations])
-        return sum(answer.strip() == turns[-1][1] for answer, turns in zip(given, conversations, strict=True)) / len(given)
-
-    @torch.no_grad()
-    def nats(self, documents: Iterable[Document], window: int = 512) -> tuple[float, int, int]:
-        """Nats, tokens and characters of running text, or of the answers in conversations."""
-        total, tokens, characters = 0.0, 0, 0
-        for document in documents:
-            ids, kinds = next(encode(self.tokenizer, [document]))
-            wanted = torch.from_numpy((kinds == ANSWER) if (kinds == ANSWER).any() else kinds > ANSWER)
-            row = torch.from_numpy(ids.astype("int64"))
-            for at in range(0, len(row) - 1, window):
-                part, counted = row[at : at + window + 1], wanted[at : at + window + 1][1:]
-                if not counted.any():
-                    continue
-                losses = F.cross_entropy(self.model(part[None, :-1]).logits[0], part[1:], reduction="none")[counted]
-                total, tokens = total + float(losses.sum()), tokens + int(counted.sum())
-                characters += len(self.tokenizer.decode(part[1:][counted], skip_special_tokens=True))
-            if tokens > HELD_OUT_TOKENS:
-                break
-        return total, tokens, characters
-
-
 def held_out(data: Path, name: str) -> Iterator[Document]:
     """Documents of a source that were kept from training."""
     with (data / f"{name}.held_out.jsonl").open(encoding="utf-8") as file:
@@ -123,7 +63,7 @@ def measure(folder: Path, data: Path | None) -> dict[str, Any]:
     if data:
         found["held_out"] = {}
         for name in SOURCES:
-            nats, tokens, characters = starter.nats(held_out(data, name))
+            nats, tokens, characters = starter.nats(held_out(data, name), HELD_OUT_TOKENS)
             found["held_out"][name] = {
                 "perplexity": round(exp(nats / tokens), 2),
                 "bits_per_character": round(nats / log(2) / characters, 3),
@@ -161,8 +101,6 @@ def write_card(folder: Path, data: Path, corpus: Path | None = None, before: Pat
     early, late = shares(late=False), shares(late=True)
     sources = {name: {**counts[name], "early": early[name], "late": late[name]} for name in SOURCES}
     if corpus:
-        from starter_training.verbatim import copying
-
         facts["copying"] = copying(Starter(folder), corpus)
     if before:
         facts["before"] = measure(before, data)

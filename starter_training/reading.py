@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from random import Random
 
-from starter_training.measure import Starter
+from starter_training.loaded import Starter
 
 PROMPTS = (Path(__file__).parent / "prompts.txt").read_text(encoding="utf-8").splitlines()
 _TOKENS = 120

@@ -14,7 +14,7 @@ from random import Random
 
 import torch
 
-from starter_training.measure import Starter
+from starter_training.loaded import Starter
 from starter_training.sources import GENERATED, SOURCES, Document
 from starter_training.tokens import END
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from starter_training.measure import Starter
+from starter_training.loaded import Starter
 from starter_training.verbatim import copies, copying, corpus_documents, openings, sampled
 
 FOLDER = Path(__file__).resolve().parents[2] / "reft_engine" / "starter"
