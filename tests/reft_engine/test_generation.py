@@ -197,7 +197,7 @@ def test_one_column_may_end_before_the_other(starter, scripted, strong):
     assert answers == [recomputed(base, "Hi", one, 30) for one in (None, reft)]
 
 
-@pytest.mark.parametrize("text", ["🦕", "hi 🦕!", "naïve", "日", "é\u0301", "ж"])
+@pytest.mark.parametrize("text", ["🦕", "hi 🦕!", "naïve", "日", "é\u0301", "👩\u200d", "1\ufe0f\u20e3", "ж"])
 def test_a_character_split_over_tokens_is_streamed_whole(starter, scripted, text):
     tokens = ids_of(starter, text)
     base = scripted([*tokens, END])

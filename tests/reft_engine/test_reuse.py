@@ -233,7 +233,7 @@ def test_logits_that_are_computed_in_parts_are_the_same(llama, monkeypatch, conf
 def test_a_base_in_half_precision_is_learned_on_as_before_within_its_rounding(starter):
     base = writer(starter, "llama")
     base.model.to(torch.bfloat16)
-    on_and_off(base, TALK, UPPER, losses=3e-2, weights=9e-2)
+    on_and_off(base, TALK, UPPER, settled(seed=2), losses=3e-2, weights=6e-2)
 
 
 @pytest.mark.parametrize(("name", "target"), [("llama", "q_proj"), ("gpt2", "c_attn")])
@@ -262,8 +262,7 @@ def test_in_one_epoch_no_row_that_is_trained_on_is_kept(llama, monkeypatch):
     noted = spy(monkeypatch)
     on_and_off(llama, TALK, UPPER, settled(epochs=1))
     assert not noted.reserved
-    # Adam divides by gradients' sizes: of the tiniest, rounding is the larger part.
-    on_and_off(llama, TALK, UPPER, settled(epochs=1, held_out=0.2), weights=1e-3)
+    on_and_off(llama, TALK, UPPER, settled(epochs=1, held_out=0.2, seed=2))
     assert len(noted.reserved) == 1
 
 
