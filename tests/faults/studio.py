@@ -16,9 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 from sqlalchemy import text
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers import AutoTokenizer
 
 from app.components import html
 from app.handlers import datasets, runs, train
@@ -26,6 +25,7 @@ from app.services import Services, make_services
 from app.settings import Settings
 from storage import EventRecord, RunRecord, RunStatus, UnavailableError
 from storage.records import ALLOWED
+from tests.reft_engine import families
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "build" / "faults-base"
@@ -44,13 +44,8 @@ def make_base() -> None:
     if (BASE / "model.safetensors").is_file():
         return
     tokenizer = AutoTokenizer.from_pretrained(ROOT / "reft_engine" / "starter")
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=160, num_hidden_layers=5, num_attention_heads=4, num_key_value_heads=2,
-        intermediate_size=432, max_position_embeddings=512, initializer_range=0.1, tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    AutoModelForCausalLM.from_config(config).save_pretrained(BASE)
+    shape = {"hidden_size": 160, "num_hidden_layers": 5, "intermediate_size": 432, "max_position_embeddings": 512, "initializer_range": 0.1}
+    families.build("llama", vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape).save_pretrained(BASE)
     tokenizer.save_pretrained(BASE)
 
 

@@ -1,6 +1,5 @@
 """The starter copies nothing: no fifty tokens of what it writes stand in its corpus."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ from starter_training.loaded import Starter
 from starter_training.verbatim import copies, copying, corpus_documents, openings, sampled
 
 FOLDER = Path(__file__).resolve().parents[2] / "reft_engine" / "starter"
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +16,8 @@ def starter():
 
 
 @pytest.fixture(scope="module")
-def corpus():
-    if not CORPUS.is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"In CI the corpus must be at {CORPUS}.")
-        pytest.skip("The corpus that the starter was trained on is not here.")
-    return CORPUS
+def corpus(shared):
+    return shared / "corpus"
 
 
 def test_a_copied_stretch_is_found_whatever_its_commas(starter):
