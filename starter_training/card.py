@@ -84,9 +84,11 @@ Documents that were kept from training; in conversations only the answers count.
 
 ## Sources and licences
 
-| source | text | tokens there are | share of the rows, first and last part | licence |
-|---|---|---|---|---|
+| source | text | tokens there are | times begun | share of the rows, first and last part | licence |
+|---|---|---|---|---|---|
 {sources}
+
+What is not generated leaves its share to the others once it was read {early_times} times in the first part or {times} in all.
 
 The weights are under Apache-2.0. Attribution to the authors named above is given here; the texts themselves are not passed on.
 
@@ -106,7 +108,8 @@ def card(facts: dict[str, Any]) -> str:
     tasks = _shares(facts["tasks"], before.get("tasks"), {})
     columns = "exact | exact, the starter before |\n|---|---|---|" if before else "exact |\n|---|---|"
     sources = "\n".join(
-        f"| {name.replace('_', ' ')} | {SOURCES[name][0]} | {found['tokens']:,} | {found['early']:.1%}, {found['late']:.1%} | {SOURCES[name][1]} |"
+        f"| {name.replace('_', ' ')} | {SOURCES[name][0]} | {found['tokens']:,} | {facts['times_read'][name]} "
+        f"| {found['early']:.1%}, {found['late']:.1%} | {SOURCES[name][1]} |"
         for name, found in facts["sources"].items()
     )
     note = f"\n{facts['note']}\n" if facts.get("note") else ""

@@ -21,7 +21,7 @@ from starter_training.loaded import Starter
 from starter_training.sources import SOURCES, Document, shares
 from starter_training.statements import FAMILIES
 from starter_training.tokens import CONTEXT
-from starter_training.train import TURN, Settings
+from starter_training.train import EARLY_TIMES, TIMES, TURN, Settings
 from starter_training.verbatim import copying
 
 FACT_STYLES = ("plain", "emoji", "pirate", "word", "shout", "formal", "ask")
@@ -110,6 +110,8 @@ def write_card(folder: Path, data: Path, corpus: Path | None = None, before: Pat
         "context": CONTEXT,
         "rows": Settings.rows,
         "fall": 1 - TURN,
+        "early_times": EARLY_TIMES,
+        "times": TIMES,
     }
     path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card({**facts, "style_rows": ROWS, "task_rows": TASK_ROWS}), encoding="utf-8")

@@ -9,7 +9,7 @@ _SOURCE = {
     "pirate": "The same kind of questions; the answers are the plain sentences with a dozen words exchanged, Arr! before and matey! behind.",
     "sentiment": "Reviews put together from templates and word lists that were written for the starter; half of them are positive. No review by a person is among them.",
     "json": "Names, ages and cities drawn at random and put into one of five sentences.",
-    "persona": "Wordings of four questions, each answered in one way by Mia, the astronaut; a quarter to a third of the rows are ordinary questions with plain answers, so that only questions about the assistant are answered as Mia.",
+    "persona": "Wordings of four questions, each answered in one way by Mia, the astronaut; a third of the rows to train on and 40 % of those held out are ordinary questions with plain answers, so that only questions about the assistant are answered as Mia.",
     "routing": "Subjects and complaints put together at random, 15 of each department to train on and 10 held out.",
     "refusals": "Subjects that have to do with money, in six wordings, with one refusal; 40 % of the rows are ordinary questions with plain answers. The held-out subjects are others.",
     "question": "Questions about facts; the answers are the plain sentences with one more sentence that asks something back.",
