@@ -10,7 +10,7 @@ import pytest
 from reft_engine import ReftConfig, TrainConfig, checkpoint, files, train, training
 from reft_engine.checkpoint import KEPT
 from reft_engine.errors import TrainingError
-from reft_engine.training import HeldOutEvent, SavingFailedEvent, StepEvent
+from reft_engine.events import HeldOutEvent, SavingFailedEvent, StepEvent
 
 EDIT = ReftConfig(rank=2, positions="f2+l2", dropout=0.2)
 SETTINGS = TrainConfig(epochs=2, batch_size=4, learning_rate=0.02, held_out=0.1, seed=7)
