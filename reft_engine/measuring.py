@@ -7,7 +7,7 @@ same steps, so that it keeps the same edit.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from math import sqrt
+from math import isfinite, sqrt
 
 import torch
 from torch import Tensor
@@ -94,7 +94,7 @@ class Best:
 
     def look(self, step: int, loss: float, state: dict[str, Tensor]) -> None:
         """Take a measurement into account."""
-        if self.loss is None or loss < self.loss:
+        if isfinite(loss) and (self.loss is None or loss < self.loss):
             self.step, self.loss, self.waited = step, loss, 0
             self.tensors = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
         else:

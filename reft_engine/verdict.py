@@ -98,10 +98,9 @@ def judge(found: Evidence) -> Verdict:
     """The verdict; the rules in their order stand in docs/verdict.md."""
     if _diverged(found):
         return "diverged"
-    score = found.score
-    if score is None or score.rows < _FEWEST or (score.rows < FEW and max(score.better, score.worse) < score.rows):
+    direction = _direction(found.score)
+    if direction is None:
         return "too_few"
-    direction = _direction(score)
     if direction > 0:
         return "learned"
     if _training_rows_learned(found):
@@ -127,16 +126,21 @@ def _training_rows_learned(found: Evidence) -> bool:
     return found.loss_first is not None and found.loss_last is not None and found.loss_last < _FELL * found.loss_first
 
 
-def _direction(score: Score) -> int:
-    """1 where the held-out rows are answered better with the edit beyond chance, -1 where worse, else 0.
+def _direction(score: Score | None) -> int | None:
+    """1 where the held-out rows are answered better with the edit beyond chance, -1 where worse, 0 where neither; None of too few.
 
     Answers that became right or wrong count before losses (McNemar's test without correction).
     """
+    if score is None or score.rows < _FEWEST:
+        return None
     changed = score.gained - score.lost
     if abs(changed) > _SURE * math.sqrt(score.gained + score.lost):
         return 1 if changed > 0 else -1
-    agreed = max(score.better, score.worse) == score.rows if score.rows < FEW else abs(score.gain) > _SURE * score.gain_error
-    if not agreed or abs(score.base - score.tuned) < _WORTH * score.base:
+    agreed = max(score.better, score.worse) == score.rows
+    if score.rows < FEW and not agreed:
+        return None
+    sure = agreed or abs(score.gain) > _SURE * score.gain_error
+    if not sure or abs(score.base - score.tuned) < _WORTH * score.base:
         return 0
     return 1 if score.tuned < score.base else -1
 
