@@ -28,8 +28,6 @@ _FEWEST_TOKENS, _MOST_TOKENS, _LESS_KEPT_MB = 64, 2048, 256
 _LABEL = "Continue with less memory"
 _PATH = re.compile(r"(?<![\w./:])~?/(?:[^\s/'\"]+/)*([^\s/'\"]+)")
 _LOG_IN = "log in with the command hf auth login on the machine where the studio runs"
-DIED_OF_MEMORY = "The engine was ended by the system, most likely because it ran out of memory."
-"""What a supervisor says of an engine that was ended by signal 9."""
 
 
 def explain(error: BaseException, settings: TrainConfig) -> Failure:
@@ -78,7 +76,7 @@ def out_of_memory(settings: TrainConfig, what: str) -> Failure:
 def died(code: int, run: RunRecord) -> Failure:
     """Of a run whose worker ended with this code."""
     if code == -signal.SIGKILL:
-        return out_of_memory(settings_of(run), DIED_OF_MEMORY)
+        return out_of_memory(settings_of(run), "The engine was ended by the system, most likely because it ran out of memory.")
     return Failure("bug", f"The engine stopped unexpectedly (code {code}).", "This is a mistake of ours, or of a library that it uses.",
                    "Continue the run. If it happens again, worker.log in the data folder has the details.")  # fmt: skip
 

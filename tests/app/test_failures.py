@@ -10,7 +10,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -330,7 +331,9 @@ def steps_kept(services, run):
     return sorted(int(path.name.partition("-")[0]) for path in folder.glob("*.safetensors"))
 
 
-def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, until):
+@contextmanager
+def ended_three_times(services, dataset, until, by):
+    """A run whose real worker is ended by a signal at each of its three lives, and the supervisor, which is still at work."""
     run = queue(services, dataset, reft={"rank": 2}, train={"epochs": 150, "batch_size": 4, "held_out": 0.2})
     keeper = Supervisor(services.settings, services.storage)
     keeper.start()
@@ -338,18 +341,35 @@ def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoi
         until(lambda: steps_kept(services, run))
         for _ in range(3):
             until(lambda: services.storage.runs.get(run.id).status.active)
-            keeper._process.kill()
+            keeper._process.send_signal(by)
             until(lambda: not services.storage.runs.get(run.id).status.active)
-        failed = services.storage.runs.get(run.id)
-        failure = told(failed, "memory")
-        assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
-        assert failed.deaths == 3 and steps_kept(services, run)
-        changed = runs.remedy(services, run.id).spec["train"]
-        until(lambda: services.storage.runs.get(run.id).step > failed.step)
+        yield services.storage.runs.get(run.id)
     finally:
         keeper.stop()
-    assert changed == {**run.spec["train"], **failure.remedy} and failure.remedy["pass_tokens"] == 512
-    assert log_of(services, run).count("step 0: held-out") == 1, "it was not begun anew"
+
+
+def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, until):
+    with ended_three_times(services, dataset, until, signal.SIGKILL) as failed:
+        failure = told(failed, "memory")
+        assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
+        assert failed.deaths == 3 and steps_kept(services, failed)
+        changed = runs.remedy(services, failed.id).spec["train"]
+        until(lambda: services.storage.runs.get(failed.id).step > failed.step)
+    assert changed == {**failed.spec["train"], **failure.remedy} and failure.remedy["pass_tokens"] == 512
+    assert log_of(services, failed).count("step 0: held-out") == 1, "it was not begun anew"
+
+
+def test_a_run_whose_engine_crashes_three_times_is_said_to_be_no_fault_of_its_owner_and_can_be_continued(services, dataset, until):
+    with ended_three_times(services, dataset, until, signal.SIGSEGV) as failed:
+        failure = told(failed, "bug")
+        assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
+        assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
+        assert failure.advice.startswith("Continue the run.") and failure.remedy is None
+        events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
+        again = " It is being restarted, and the run goes on from its last checkpoint."
+        assert events == [f"The engine stopped unexpectedly (code -11).{again}"] * 2
+        runs.resume(services, failed.id)
+        until(lambda: services.storage.runs.get(failed.id).step > failed.step)
 
 
 # Disk
@@ -732,6 +752,23 @@ def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(servic
     run = services.storage.runs.get(run.id)
     assert "three times at the same step" in told(run, "memory").what and run.deaths == 3 and run.step == 7
     assert pauses == sorted(pauses) and pauses[0] < pauses[-1]
+
+
+def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_it_was_known_how(services, dataset):
+    run = queue(services, dataset)
+    keeper = Supervisor(services.settings, services.storage)
+
+    def launch(worker):
+        with suppress(RuntimeError), services.storage.workers.serving(worker):
+            services.storage.runs.claim(worker).begin("Training.")
+            raise RuntimeError("as a process that dies lets its lock go")
+        assert services.storage.workers.dead() == [worker]
+        return subprocess.Popen(["sh", "-c", "sleep 1; kill -SEGV $$"])
+
+    keeper._launch = launch
+    assert keeper._serve_once(), "it got on, as far as its one death shows"
+    assert services.storage.events.all(run.id)[-1].text.startswith("The engine stopped unexpectedly (code -11).")
+    assert services.storage.workers.dead() == []
 
 
 def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, dataset):
