@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
+from reft_engine.events import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from storage import Failure, HeldRun, MetricPoint, RunRecord, RunStatus, SampleRecord, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from reft_engine.data.records import Example, Message, Preference
 
-_HELD_OUT_LIMIT = 128
-
+HELD_OUT_LIMIT = 1000
+"""Most rows that are held out: measuring more would cost more than it tells."""
 
 Row = TypeVar("Row", bound=Example | Preference)
 
@@ -15,19 +15,25 @@ Row = TypeVar("Row", bound=Example | Preference)
 def split(examples: Sequence[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:
     """Divide rows into training and held-out rows, by the seed; equal rows, and the answers of one chat, stay on one side.
 
-    At least one row is held out when ``share`` is above 0 and there are four rows or more; at most 128, and never all.
+    At least one row is held out when ``share`` is above 0 and there are four rows or more; at most `HELD_OUT_LIMIT`, and never all.
     """
-    groups: dict[_Turns, dict[_Turns, Row]] = {}
-    for example in examples:
-        groups.setdefault(_opening(example), {}).setdefault((example.messages, _answer(example)), example)
+    kept, held = split_indices(examples, share, seed)
+    return [examples[index] for index in kept], [examples[index] for index in held]
+
+
+def split_indices(examples: Sequence[Example | Preference], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """The places of the rows that `split` trains on, and of those that it holds out; of equal held-out rows the first alone."""
+    groups: dict[_Turns, dict[_Turns, int]] = {}
+    for index, example in enumerate(examples):
+        groups.setdefault(_opening(example), {}).setdefault((example.messages, _answer(example)), index)
     if share <= 0 or len(groups) < 4:
-        return list(examples), []
+        return list(range(len(examples))), []
     keys = list(groups)
     random.Random(f"{seed}/split").shuffle(keys)
-    wanted = min(max(1, round(share * len(groups))), _HELD_OUT_LIMIT, len(groups) - 1)
+    wanted = min(max(1, round(share * len(groups))), HELD_OUT_LIMIT, len(groups) - 1)
     held = set(keys[:wanted])
-    kept = [example for example in examples if _opening(example) not in held]
-    return kept, [example for key in keys[:wanted] for example in groups[key].values()][:_HELD_OUT_LIMIT]
+    kept = [index for index, example in enumerate(examples) if _opening(example) not in held]
+    return kept, [index for key in keys[:wanted] for index in groups[key].values()][:HELD_OUT_LIMIT]
 
 
 _Turns = tuple[tuple[Message, ...], str]

@@ -14,8 +14,8 @@ from app.worker import failures, journal
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from app.worker.training_job import run_job
+from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent
 from storage import Failure, LeaseLostError, MetricPoint, RunStatus, SampleRecord, Storage, UnavailableError
 from storage.tables import Table
 
@@ -71,7 +71,7 @@ def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_an
 
 EVENTS = {
     "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0),
-    "a held-out figure": HeldOutEvent(7, 9.0, 9.0),
+    "a held-out figure": HeldOutEvent(7, 9.0, 9.0, 4, 1, 0, 7),
     "a sample": SampleEvent(7, "mine", "mine", "mine", "mine"),
     "nothing": None,
 }
