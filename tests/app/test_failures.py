@@ -29,7 +29,7 @@ from app.worker import failures, supervisor, training_job
 from app.worker.resident import Resident
 from app.worker.supervisor import Supervisor
 from reft_engine import base_models, training
-from reft_engine.errors import ConfigError, ModelLoadError
+from reft_engine.errors import ConfigError, DataError, ModelLoadError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, UnavailableError
 from tests.app.conftest import running_worker
@@ -242,6 +242,27 @@ def test_a_graphics_card_that_cannot_be_used_is_said_to_be_so(end, monkeypatch):
     if torch.cuda.device_count():
         pytest.skip("this machine has one that can")
     assert "graphics card" in told(end(), "model").what
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModelLoadError("Anders.", kind="name"), "There is no base model of this name."),
+        (ModelLoadError("Anders.", kind="weights"), "no weights in the format safetensors"),
+        (ModelLoadError("Anders.", kind="code"), "program code of its own"),
+        (ModelLoadError("Anders.", kind="device"), "The graphics card of this machine"),
+        (ModelLoadError("Anders.", kind="package", detail="pip install x"), "When it is installed, start the studio again"),
+        (ModelLoadError("The device has no safetensors weights: pip install x"), "The base model could not be loaded."),
+        (ConfigError("Anders.", "base", kind="model", detail="be edited"), "This base model cannot be edited."),
+        (ConfigError("Anders.", "rank", kind="format"), "what they say of rank"),
+        (DataError("Anders.", kind="template", detail="Say nothing."), "It says: Say nothing."),
+        (DataError("Anders.", kind="length"), "a greater Longest row"),
+        (DataError("Anders.", kind="row"), "Correct the file"),
+        (DataError("Line 3: the prompt has 9 tokens, and only 7 fit."), "Upload a whole file"),
+    ],
+)
+def test_what_is_advised_follows_from_the_kind_of_an_error_and_not_from_the_words_of_its_sentence(error, words):
+    assert words in failures.explain(error, TrainConfig()).sentence
 
 
 # Memory
