@@ -25,6 +25,7 @@ import torch
 
 from app.samples import all_samples
 from app.worker import process, training_job
+from app.worker.journal import Journal
 from app.worker.resident import Resident
 from benchmarks.speed.ours import base_of, config_of, examples_of, settings_of
 from benchmarks.speed.table import Column, Results, Target, result
@@ -43,7 +44,7 @@ MODELS = ("starter", "small", "base", "tiny")
 HELD_OUT = 0.1
 PARTS = (
     ("checkpoint", "a checkpoint", checkpoint, "save_checkpoint", time.perf_counter),
-    ("journal", "writing down what happened", training_job._Journal, "flush", time.perf_counter),
+    ("journal", "writing down what happened", Journal, "_write", time.perf_counter),
     ("stop", "asking whether to stop", HeldRun, "stop_requested", time.perf_counter),
     ("beat", "a heartbeat (CPU time of its thread)", WorkerStore, "beat", time.thread_time),
 )

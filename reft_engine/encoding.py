@@ -107,7 +107,7 @@ def encode_preference(
     sides = (pair.chosen, pair.rejected)
     chosen, rejected = (_with_answer(base, prompt, answer, pair.line, room, answer_tokens) for answer in sides)
     if chosen.answer_ids == rejected.answer_ids:
-        raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.")
+        raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.", kind="row")
     return EncodedPreference(chosen, rejected)
 
 
@@ -120,7 +120,7 @@ def encode_label(base: Base, example: Example, max_length: int, config: ReftConf
     assert config.labels is not None
     if example.answer not in config.labels:
         known = ", ".join(config.labels[:5]) + (", ..." if len(config.labels) > 5 else "")
-        raise DataError(f"Line {example.line}: '{example.answer[:40]}' is none of the labels ({known}).")
+        raise DataError(f"Line {example.line}: '{example.answer[:40]}' is none of the labels ({known}).", kind="row")
     return EncodedLabel(encode_text(base, example, max_length, config), config.labels.index(example.answer), example.line)
 
 
@@ -157,7 +157,7 @@ def _named(base: Base, messages: Sequence[Message], line: int, config: ReftConfi
     try:
         return read_prompt(base, messages, config is not None and PositionSpec.parse(config.positions).marked)
     except DataError as error:
-        raise DataError(f"Line {line}: {error}") from error
+        raise DataError(f"Line {line}: {error}", kind=error.kind or "row", detail=error.detail) from error
 
 
 def _fitting_prompt(
@@ -170,7 +170,8 @@ def _fitting_prompt(
     if len(prompt.ids) > fits:
         raise DataError(
             f"Line {line}: the prompt has {len(prompt.ids)} tokens, and only {fits} fit. "
-            "Shorten it or choose a base model with a longer context."
+            "Shorten it or choose a base model with a longer context.",
+            kind="length",
         )
     return prompt, limit if apart else limit - len(prompt.ids)
 
@@ -178,7 +179,7 @@ def _fitting_prompt(
 def _with_answer(base: Base, prompt: EncodedPrompt, text: str, line: int, room: int, answer_tokens: int | None = None) -> EncodedExample:
     answer = _answer_ids(base, text)
     if not answer:
-        raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.")
+        raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row")
     kept = answer[: min(room, answer_tokens or room)]
     return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, marked=prompt.marked)
 

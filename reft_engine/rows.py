@@ -10,7 +10,7 @@ from typing import Any
 from reft_engine.data import Example, Preference
 from reft_engine.data.splitting import split_indices
 from reft_engine.encoding import EncodedRow
-from reft_engine.errors import DataError
+from reft_engine.errors import DataError, Kind
 from reft_engine.objectives import Objective
 
 _TOLD_EVERY = 200
@@ -19,10 +19,15 @@ _TOLD_EVERY = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that this base model cannot be trained on: its line in the file, and why, as a sentence that names the line."""
+    """A row that this base model cannot be trained on: its line in the file, and why, as a sentence that names the line.
+
+    ``kind`` and ``detail`` are those of the error, for a program.
+    """
 
     line: int
     reason: str
+    kind: Kind = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def read_rows(
         try:
             usable.append(ReadRow(index, example, objective.encode(example)))
         except DataError as error:
-            left_out.append(LeftOut(example.line, str(error)))
+            left_out.append(LeftOut(example.line, str(error), error.kind, error.detail))
     return RowsRead(tuple(usable), tuple(left_out))
 
 
