@@ -43,7 +43,7 @@ class Base:
     revision: str | None
     template: str
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """Whether it writes behind its prompt (decoder), reads only (encoder), or does each with a part of its own."""
         if blocks.is_encoder_decoder(self.model):

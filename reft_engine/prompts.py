@@ -217,8 +217,19 @@ def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
         return base.tokenizer(*texts, **how)
 
 
+_ENDS: WeakKeyDictionary[Any, dict[tuple[Kind, str], tuple[int, ...]]] = WeakKeyDictionary()
+
+
 def end_ids(base: Base) -> tuple[int, ...]:
-    """What closes an answer: the template's own end-of-turn token, or the tokenizer's end-of-text."""
+    """What closes an answer: the template's own end-of-turn token, or the tokenizer's end-of-text. Found once per tokenizer and template."""
+    known = _ENDS.setdefault(base.tokenizer, {})
+    key = base.kind, base.template
+    if key not in known:
+        known[key] = _found_end(base)
+    return known[key]
+
+
+def _found_end(base: Base) -> tuple[int, ...]:
     if base.kind == "encoder_decoder":
         return frame(base).behind
     probe = "\ue002"
