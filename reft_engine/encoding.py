@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reft_engine.base_models import PLAIN_TEMPLATE, Base
 from reft_engine.data import Example, Message, Preference
-from reft_engine.errors import DataError
+from reft_engine.errors import DataError, TooLongError
 from reft_engine.positions import PositionSpec
 from reft_engine.prompts import EncodedPrompt, Frame, end_ids, frame, prompt_ids, read_prompt, text_ids
 from reft_engine.spec import ReftConfig
@@ -67,6 +67,11 @@ class EncodedPreference:
         """Tokens of the longer row."""
         return max(self.chosen.length, self.rejected.length)
 
+    @property
+    def cut(self) -> bool:
+        """Whether one of the answers was cut."""
+        return self.chosen.cut or self.rejected.cut
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedLabel:
@@ -81,6 +86,11 @@ class EncodedLabel:
         """Tokens of the row."""
         return len(self.prompt.ids)
 
+    @property
+    def cut(self) -> bool:
+        """Whether the text was cut."""
+        return self.prompt.cut
+
 
 EncodedRow = EncodedExample | EncodedPreference | EncodedLabel
 
@@ -93,7 +103,8 @@ def encode(
     Prompt and answer together have ``max_length`` tokens; of an encoder-decoder, which reads them apart, each has as many.
 
     Raises:
-        DataError: the prompt alone leaves no room for an answer token, or cannot be encoded; the line is named.
+        TooLongError: the prompt alone leaves no room for an answer token; the line is named.
+        DataError: it cannot be encoded; the line is named.
     """
     prompt, room = _fitting_prompt(base, example.messages, example.line, max_length, config)
     return _with_answer(base, prompt, example.answer, example.line, room, answer_tokens)
@@ -144,6 +155,7 @@ def _cut(prompt: EncodedPrompt, around: Frame, limit: int) -> EncodedPrompt:
         tuple(prompt.ids[index] for index in kept),
         tuple(at for at, index in enumerate(kept) if index in marked),
         start + kept_first + between if prompt.second else 0,
+        cut=True,
     )
 
 
@@ -168,7 +180,7 @@ def _fitting_prompt(
     limit, apart = min(max_length, base.context), base.kind == "encoder_decoder"
     fits = limit if apart else limit - 1
     if len(prompt.ids) > fits:
-        raise DataError(
+        raise TooLongError(
             f"Line {line}: the prompt has {len(prompt.ids)} tokens, and only {fits} fit. "
             "Shorten it or choose a base model with a longer context."
         )

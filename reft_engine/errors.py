@@ -4,6 +4,7 @@ ReftError
   ConfigError      a setting is out of range or does not fit the base model; ``.field`` names it
   PositionError    a position rule that cannot be read
   DataError        a file or a row that cannot be used
+    TooLongError   a row whose prompt leaves no room for an answer
   ModelLoadError   a base model that cannot be loaded
   TrainingError    training cannot start or go on
   AdapterError     an adapter folder that is damaged or belongs to another base model
@@ -31,6 +32,10 @@ class PositionError(ConfigError):
 
 class DataError(ReftError):
     """A file or a row that cannot be used."""
+
+
+class TooLongError(DataError):
+    """A row whose prompt leaves no room for an answer."""
 
 
 class ModelLoadError(ReftError):

@@ -2,7 +2,7 @@
 
 from reft_engine.data.inspection import inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, load_examples
-from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows
+from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows, row_of
 from reft_engine.data.splitting import split
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "inspect_file",
     "inspect_rows",
     "load_examples",
+    "row_of",
     "split",
 ]

@@ -84,7 +84,7 @@ class _Collected:
             self._problem(row.line, row.problem or "the row cannot be read")
         elif self._shape:
             try:
-                found = [Example(row.line, messages, answer) for messages, answer in self._shape.convert(row.values)]
+                found = [Example(row.line, messages, answer, self.rows) for messages, answer in self._shape.convert(row.values)]
             except RowError as error:
                 self._problem(row.line, str(error))
             else:
