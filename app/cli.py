@@ -122,8 +122,8 @@ def _fingerprint(spec: dict[str, Any], data: Path) -> str:
 def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str, revision: str | None) -> int:
     from reft_engine import load_base
     from reft_engine import train as run
+    from reft_engine.events import HeldOutEvent, ReuseEvent, StepEvent
     from reft_engine.files import write_atomic
-    from reft_engine.training import HeldOutEvent, ReuseEvent, StepEvent
 
     base = load_base(spec.base, revision=revision)
     taken = {"fingerprint": wanted, "revision": base.revision}
@@ -152,7 +152,7 @@ def sweep(options: argparse.Namespace) -> int:
     """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
     from app import sweep as many
     from reft_engine import load_base, train_many
-    from reft_engine.training import ReuseEvent, StepEvent
+    from reft_engine.events import ReuseEvent, StepEvent
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -34,7 +34,7 @@ from reft_engine import checkpoint, load_base, train
 from reft_engine.base_models import Base
 from reft_engine.data import Example, as_rows, dump_examples, inspect_file
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-from reft_engine.training import StepEvent, TrainEvent
+from reft_engine.events import StepEvent, TrainEvent
 from storage import HeldRun, Storage
 from storage.workers import WorkerStore
 

@@ -1,4 +1,6 @@
-"""What a run needs to go on: edits, optimiser state and place, in a safetensors file whose name holds the hash of its content.
+"""What a run needs to go on, in a safetensors file whose name holds the hash of its content.
+
+It holds edits, optimiser state, the place of the run, and the best edit so far.
 
 ``checkpoint/00000120-<16 hex digits of the sha256>.safetensors`` is step 120. The last two are kept; one that is torn, or of
 another run, is passed over for the one before. No random state and no place in the data lie in it: batches follow from
@@ -9,9 +11,9 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -31,17 +33,34 @@ _FORMER = "state.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Steps done, seconds spent, first and last loss."""
+    """Where a run stands: steps, seconds, losses, and the best edit so far.
+
+    Attributes:
+        step: steps done.
+        seconds: time spent.
+        loss_first: training loss of the first step; ``loss_last`` of the last one.
+        loss_total: numerator of the smoothed training loss; ``loss_weight`` its denominator.
+        best_step: step of the best edit so far; ``best_loss`` its held-out loss; None before the first measurement.
+        waited: measurements since.
+        best: weights of that edit; empty where there is none.
+    """
 
     step: int
     seconds: float
     loss_first: float
     loss_last: float
+    loss_total: float = 0.0
+    loss_weight: float = 0.0
+    best_step: int | None = None
+    best_loss: float | None = None
+    waited: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict, compare=False)
 
 
-def save_state(reft: ReftModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Every tensor that the next step depends on."""
+def save_state(reft: ReftModel, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Every tensor that the next step depends on, and the best edit so far."""
     tensors = {f"edit.{name}": value.detach() for name, value in reft.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
     for index, entry in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in entry.items()}
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}
@@ -49,8 +68,9 @@ def save_state(reft: ReftModel, optimizer: torch.optim.Optimizer) -> dict[str, T
 
 def save_checkpoint_bytes(reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> bytes:
     """The checkpoint file's content."""
-    meta = {"place": json.dumps(asdict(state)), "identity": identity}
-    data: bytes = save(save_state(reft, optimizer), metadata=meta)
+    place = {each.name: getattr(state, each.name) for each in fields(state) if each.name != "best"}
+    meta = {"place": json.dumps(place), "identity": identity}
+    data: bytes = save(save_state(reft, optimizer, state.best), metadata=meta)
     return data
 
 
@@ -79,7 +99,7 @@ def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimi
             continue
         if meta.get("identity") == identity:
             _restore(tensors, reft, optimizer)
-            return place
+            return replace(place, best={name[5:]: value for name, value in tensors.items() if name.startswith("best.")})
     return None
 
 

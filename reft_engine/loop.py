@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,28 @@ _ON_A_CPU, _ELSEWHERE = 2048, 16_384
 """Tokens of one pass, unless they are set."""
 _ONLY_COST = ("pass_tokens", "packing", "reuse", "reuse_memory_mb", "reuse_disk_mb", "gradient_checkpointing")
 """Settings with which the same is learned within rounding."""
+_ONLY_CHOICE = ("keep", "patience")
+"""Settings that choose among what is learned, and do not change it."""
 _ALONE = 30_000_000
 """Operations of a block that take as long on a CPU as the attention of one more row by itself, forward and backward (measured)."""
+
+
+@dataclass(slots=True)
+class Smoothed:
+    """An exponential mean of losses: the numerator, and the weight that it is divided by."""
+
+    total: float = 0.0
+    weight: float = 0.0
+
+    def add(self, loss: float, steps: int) -> None:
+        """Take a loss into account, as one of the last ``steps``."""
+        keep = 1 - 1 / max(1, steps)
+        self.total, self.weight = keep * self.total + loss, keep * self.weight + 1
+
+    @property
+    def mean(self) -> float:
+        """The mean; not a number before the first loss."""
+        return self.total / self.weight if self.weight else math.nan
 
 
 class Loop:
@@ -53,11 +73,12 @@ class Loop:
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
-        # A checkpoint goes on only with what it was begun with, but for what only time and memory depend on.
-        learned = settings.model_dump(exclude=set(_ONLY_COST))
+        # A checkpoint goes on only with what it was begun with, but for what only time, memory or the choice of the edit depend on.
+        learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE})
         self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
+        self.recent = Smoothed()
         self._epoch, self._batches = -1, list[list[EncodedRow]]()
 
     @property
@@ -129,6 +150,7 @@ class Loop:
         self.optimizer.step()
         self.step += 1
         self.loss_last = loss
+        self.recent.add(loss, self.total_steps // 10)
         if self.step == 1:
             self.loss_first = loss
         return loss

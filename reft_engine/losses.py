@@ -18,8 +18,12 @@ _AT_ONCE = 2**26
 """Logits that are computed at once: 256 MB in float32, and as much again for their gradient."""
 
 
-def answer_losses(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *, checkpointed: bool = False) -> Tensor:
+def answer_losses(
+    base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *, checkpointed: bool = False, greedy: bool = False
+) -> Tensor:
     """Cross-entropy of every target, float32, (N,), example by example.
+
+    With ``greedy`` (2, N): below each loss 1 where the target is the likeliest token, which greedy decoding would write, else 0.
 
     Where there are too many logits, the model is run to its last block, and from there on in parts, whose logits are computed
     again in the backward pass: by the model's own code, whatever its family does to them.
@@ -34,7 +38,7 @@ def answer_losses(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *,
     acting = partial(blocks.editing, shape=batch.targets.shape)
     if apart or len(parts) == 1 or not blocks.attached(base.model):
         with acting(edits, kept, checkpointed=checkpointed, start=batch.start, within=batch.within):
-            return _losses(base, inputs, kept, targets)
+            return _losses(base, inputs, kept, targets, greedy)
     with acting(edits, kept[:0], checkpointed=checkpointed, start=batch.start, within=batch.within, end=base.layers - 1) as call:
         base.model(**inputs)
     last = call.reached
@@ -44,16 +48,18 @@ def answer_losses(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *,
 
     def of_part(hidden: Tensor, part: Tensor) -> Tensor:
         with acting({}, part, start=replace(last, hidden=hidden)):
-            return _losses(base, {**bare, "use_cache": False}, part, targets)
+            return _losses(base, {**bare, "use_cache": False}, part, targets, greedy)
 
-    return torch.cat([checkpoint(of_part, last.hidden, part, use_reentrant=False, preserve_rng_state=False) for part in parts])
+    found = [checkpoint(of_part, last.hidden, part, use_reentrant=False, preserve_rng_state=False) for part in parts]
+    return torch.cat(found, dim=-1)
 
 
-def _losses(base: Base, inputs: Mapping[str, Any], kept: Tensor, targets: Tensor) -> Tensor:
+def _losses(base: Base, inputs: Mapping[str, Any], kept: Tensor, targets: Tensor, greedy: bool) -> Tensor:
     logits = base.model(**inputs).logits
     if logits.dim() == 3:  # no hook has chosen: of no `ReftModel` yet, or a head of another kind
         logits = logits.flatten(0, 1).index_select(0, kept)
-    return F.cross_entropy(logits.float(), targets[kept], reduction="none")
+    losses = F.cross_entropy(logits.float(), targets[kept], reduction="none")
+    return torch.stack([losses, (logits.argmax(dim=-1) == targets[kept]).to(losses)]) if greedy else losses
 
 
 def answer_inputs(model: Any, targets: Tensor) -> Tensor:

@@ -35,6 +35,26 @@ from reft_engine.reuse import Reuse
 from reft_engine.spec import ReftConfig, TrainConfig
 
 Row = TypeVar("Row", bound=EncodedRow)
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """How one row was answered: its loss in nats (a sum), what it weighs, and whether the answer is exactly right.
+
+    A written answer is right when every token of it and its end token is the likeliest one, as greedy decoding would write it;
+    a label when it is the likeliest; a preference pair when the preferred answer is the likelier one.
+    """
+
+    loss: float
+    weight: int
+    right: bool
+
+    @property
+    def mean(self) -> float:
+        """Loss per answer token, label or pair."""
+        return self.loss / max(self.weight, 1)
+
+
 MEASURED_AT_ONCE = 16
 """Rows of one pass where nothing is learned."""
 
@@ -81,14 +101,23 @@ class Objective(Generic[Row]):
         return self.losses([Part(self, rows, reft, factors, dropout)])[0]
 
     @torch.no_grad()
-    def mean(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> float:
-        """Loss per unit of weight, edited or not, without dropout."""
+    def measure(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> list[RowResult]:
+        """Of each row how it is answered, edited or not, without dropout: one forward pass of `MEASURED_AT_ONCE` rows each."""
         self.prepare(rows)
-        total, weight = 0.0, 0
-        for part in in_batches(rows, MEASURED_AT_ONCE):
-            total += float(self.loss(part, reft, reft.factors() if edited else None))
-            weight += self.weight(part)
-        return total / max(weight, 1)
+        factors = reft.factors() if edited else None
+        return [
+            result
+            for part in in_batches(rows, MEASURED_AT_ONCE)
+            for result in self.results(Part(self, part, reft, factors))
+        ]  # fmt: skip
+
+    def results(self, part: "Part[Row]") -> list[RowResult]:
+        """How each row of a part is answered, from one pass of the base model."""
+        raise NotImplementedError
+
+    def mean(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> float:
+        """Loss per unit of weight; see `measure`."""
+        return mean_loss(self.measure(rows, reft, edited))
 
     @torch.no_grad()
     def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
@@ -102,10 +131,10 @@ class Objective(Generic[Row]):
             return self.reuse.batch(texts)
         return collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
 
-    def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> list[Tensor]:
-        """Of each row the losses of its answer's tokens."""
-        losses = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing)
-        return list(losses.split(list(batch.counts)))
+    def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit], *, greedy: bool = False) -> list[Tensor]:
+        """Of each row the losses of its answer's tokens; with ``greedy`` as `answer_losses` says."""
+        losses = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing, greedy=greedy)
+        return list(losses.split(list(batch.counts), dim=-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +152,11 @@ class Part(Generic[Row]):
         if self.factors is None:
             return {}
         return self.reft.edits(self.reft.plan_of(prompts, inside, device), self.factors, dropout=self.dropout)
+
+
+def mean_loss(results: Sequence[RowResult]) -> float:
+    """Loss per unit of weight over all rows; 0 of none."""
+    return sum(result.loss for result in results) / max(sum(result.weight for result in results), 1)
 
 
 def batch_edits(batch: Batch, parts: Iterable[tuple[Part[Any], int]]) -> dict[int, blocks.Edit]:
@@ -160,6 +194,15 @@ class NextToken(Objective[EncodedExample]):
         found = self._answer_losses(batch, batch_edits(batch, sizes))
         return [torch.cat(found[inside.start : inside.stop]).sum() for _, inside in _placed(sizes)]
 
+    def results(self, part: Part[EncodedExample]) -> list[RowResult]:
+        """See `Objective.results`. An answer that was cut has no end, so it is never right."""
+        batch = self._collate(part.rows)
+        found = self._answer_losses(batch, batch_edits(batch, [(part, len(part.rows))]), greedy=True)
+        return [
+            RowResult(float(each[0].sum()), each.shape[1], bool(each[1].all()) and not row.cut)
+            for row, each in zip(part.rows, found, strict=True)
+        ]
+
 
 class Preferring(Objective[EncodedPreference]):
     """Direct preference optimisation; weighs pairs. The reference is the same base model with the edits off: no second copy.
@@ -195,7 +238,14 @@ class Preferring(Objective[EncodedPreference]):
         batch = self._collate([side for part in parts for side in self.texts(part.rows)])
         margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows)) for part in parts]))
         placed = _placed((part, len(part.rows)) for part in parts)
-        return [_preference(part, margins[inside.start : inside.stop]) for part, inside in placed]
+        return [_preferences(part, margins[inside.start : inside.stop]).sum() for part, inside in placed]
+
+    def results(self, part: Part[EncodedPreference]) -> list[RowResult]:
+        """See `Objective.results`."""
+        batch = self._collate(self.texts(part.rows))
+        margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows))]))
+        losses = _preferences(part, margins)
+        return [RowResult(float(loss), 1, float(margin) > 0) for loss, margin in zip(losses, margins, strict=True)]
 
     def reference(self, row: EncodedPreference) -> float:
         """What `prepare` has computed of a row."""
@@ -208,11 +258,12 @@ class Preferring(Objective[EncodedPreference]):
         return sums[1::2] - sums[::2]
 
 
-def _preference(part: Part[EncodedPreference], margins: Tensor) -> Tensor:
+def _preferences(part: Part[EncodedPreference], margins: Tensor) -> Tensor:
+    """The loss of each pair, (B,)."""
     objective = part.objective
     assert isinstance(objective, Preferring)
     reference = torch.tensor([objective.reference(row) for row in part.rows], device=margins.device)
-    return -F.logsigmoid(objective.settings.preference_beta * (margins - reference)).sum()
+    return -F.logsigmoid(objective.settings.preference_beta * (margins - reference))
 
 
 class Labelling(Objective[EncodedLabel]):
@@ -233,6 +284,14 @@ class Labelling(Objective[EncodedLabel]):
             wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
             found.append(F.cross_entropy(logits, wanted, reduction="sum"))
         return found
+
+    def results(self, part: Part[EncodedLabel]) -> list[RowResult]:
+        """See `Objective.results`."""
+        logits = self.logits([part], [self.texts(part.rows)])[0]
+        wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
+        losses = F.cross_entropy(logits, wanted, reduction="none")
+        right = logits.argmax(dim=-1) == wanted
+        return [RowResult(float(loss), 1, bool(hit)) for loss, hit in zip(losses, right, strict=True)]
 
     def logits(self, parts: Sequence[Part[Any]], texts: Sequence[Sequence[EncodedExample]]) -> list[Tensor]:
         """Of each part the logits (B, C) of its texts, float32."""

@@ -175,7 +175,11 @@ class TrainConfig(_Frozen):
     reuse_disk_mb: int = Field(4096, ge=0, le=100_000_000)
     """Megabytes of disk for it; what exceeds both is computed anew in each step."""
     held_out: float = Field(0.1, ge=0.0, le=0.9)
-    """Share of rows kept away from training to measure what was learned."""
+    """Share of rows kept away from training to measure what was learned; at most 1,000 rows."""
+    keep: Literal["best", "last"] = "best"
+    """Which edit a run ends with: the one with the least held-out loss, or the one after the last step."""
+    patience: int | None = Field(None, ge=1, le=1000)
+    """Stop early after this many held-out measurements without a lower loss; never when left out."""
     seed: int = Field(42, ge=0, le=2**31 - 1)
 
 

@@ -11,20 +11,26 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from reft_engine import checkpoint
 from reft_engine.base_models import Base
+from reft_engine.batching import in_batches
 from reft_engine.classification import classify
-from reft_engine.data import Example, LooseRow, Preference, as_rows, split
-from reft_engine.encoding import EncodedRow
+from reft_engine.data import Example, LooseRow, Preference, as_rows
+from reft_engine.data.splitting import HELD_OUT_LIMIT
+from reft_engine.encoding import EncodedExample, EncodedPreference, EncodedRow
 from reft_engine.errors import ConfigError, DataError, TrainingError
+from reft_engine.events import HeldOutEvent, Phase, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.generation import generate
 from reft_engine.loop import Loop, share_reuse, step
+from reft_engine.measuring import FEWEST, Best, plan_measuring, score
 from reft_engine.model import ReftModel
-from reft_engine.objectives import Objective, objective_for
+from reft_engine.objectives import MEASURED_AT_ONCE, Objective, RowResult, mean_loss, objective_for
 from reft_engine.reuse import Plan
+from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
 from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.verdict import Evidence, Score, Verdict, judge
 
 Turn = Callable[[], AbstractContextManager[object]]
 _SAMPLE_TOKENS = 40
@@ -33,62 +39,20 @@ _CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class StepEvent:
-    """After an optimiser step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
-
-    step: int
-    total_steps: int
-    epoch: float
-    loss: float
-    learning_rate: float
-    seconds_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutEvent:
-    """Loss on rows that are not trained on, tuned and bare base."""
-
-    step: int
-    loss: float
-    loss_base: float
-
-
-@dataclass(frozen=True, slots=True)
-class SampleEvent:
-    """What base and tuned answer to one held-out prompt now; of a classifier the likeliest label."""
-
-    step: int
-    prompt: str
-    expected: str
-    base: str
-    tuned: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReuseEvent:
-    """Once, before the first step that is made: which share of a step's work is saved by what is kept, and a sentence of it."""
-
-    step: int
-    share: float
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class SavingFailedEvent:
-    """A checkpoint could not be written, and why; training goes on and tries again. Told once until it works again."""
-
-    step: int
-    reason: str
-
-
-TrainEvent = StepEvent | HeldOutEvent | SampleEvent | ReuseEvent | SavingFailedEvent
-
-
-@dataclass(frozen=True, slots=True)
 class TrainResult:
     """What training ended with; losses in nats per answer token (label, pair), None where nothing was held out.
 
-    ``left_out`` says of each row that could not be trained on why, such as a prompt that is too long.
+    Attributes:
+        reft: the edit that was kept.
+        steps: steps that were made, of ``total_steps``.
+        loss_first: training loss of the first step; ``loss_last`` of the last one.
+        held_out_base: held-out loss of the base model; ``held_out_tuned`` of the edit that was kept, on the rows that score.
+        stopped: whether somebody asked for the end; ``stopped_early`` whether it came by ``patience``.
+        adapter: the folder that the edit was saved to.
+        rows: lines of the data that could be trained on, held-out ones included; ``rows_left_out`` those that could not.
+        left_out: of each example that could not be used why, such as a prompt that is too long.
+        best_step: the step with the least held-out loss; ``kept`` says whether that edit was kept or the last one.
+        evidence: what the verdict looks at.
     """
 
     reft: ReftModel
@@ -100,36 +64,40 @@ class TrainResult:
     held_out_base: float | None
     held_out_tuned: float | None
     stopped: bool
+    stopped_early: bool
     adapter: Path | None
-    left_out: tuple[str, ...] = ()
+    rows: int
+    rows_left_out: int
+    left_out: tuple[str, ...]
+    best_step: int | None
+    kept: Literal["best", "last"]
+    evidence: Evidence
 
-    def summary(self) -> dict[str, float | int | None]:
+    @property
+    def verdict(self) -> Verdict:
+        """What the figures say; see docs/verdict.md."""
+        return judge(self.evidence)
+
+    def summary(self) -> dict[str, Any]:
         """The figures, ready for JSON: None where there is no number (no step was made, say)."""
         return {
             "trainable_parameters": self.reft.trainable_parameters,
-            "rows_left_out": len(self.left_out),
+            "rows": self.rows,
+            "rows_left_out": self.rows_left_out,
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "loss_first": _finite(self.loss_first),
             "loss_last": _finite(self.loss_last),
             "held_out_base": _finite(self.held_out_base),
             "held_out_tuned": _finite(self.held_out_tuned),
+            "best_step": self.best_step,
+            "kept": self.kept,
+            "verdict": self.verdict,
         }
 
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def encode_all(objective: Objective[Any], examples: Sequence[Example | Preference]) -> tuple[list[Any], list[str]]:
-    """Encode rows; those that cannot be used are left out and named in the second list."""
-    encoded, problems = [], []
-    for example in examples:
-        try:
-            encoded.append(objective.encode(example))
-        except DataError as error:
-            problems.append(str(error))
-    return encoded, problems
 
 
 def train(
@@ -155,7 +123,7 @@ def train(
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
         on_event: called after steps, held-out measurements and samples, once with what is reused, and when saving fails.
-        on_ready: called once with the model that is being trained.
+        on_ready: called once with the model that is being trained, when its rows are read and before anything is measured.
         should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
             and keeps what was learned.
         may_save: asked before every checkpoint; False puts it off. Whoever writes events down does so here, so that no checkpoint
@@ -224,37 +192,62 @@ class _Run:
         may_save: Callable[[], bool] = lambda: True,
     ) -> None:  # fmt: skip
         config, settings = wanted
-        self.objective = objective_for(base, config, settings, given)
-        kept, held = split(given, settings.held_out, settings.seed)
-        self.rows, self.problems = encode_all(self.objective, kept)
-        self.measured = [pair for example in held for pair in _encoded(self.objective, example)]
-        if not self.rows:
-            raise DataError(self.problems[0] if self.problems else "There is no row to train on.")
-        self.loop, self.root = Loop(self.objective, self.rows), root
         self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
+        self.objective = objective_for(base, config, settings, given)
+        self.read = read_rows(self.objective, given, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
+        trained, self.held = self.read.split(settings.held_out, settings.seed)
+        if not trained:
+            raise DataError(self.read.left_out[0].reason if self.read.left_out else "There is no row to train on.")
+        self.rows = encoded_of(trained)
+        on_event(_rows_event(self.read, trained, self.held))
+        self.loop, self.root = Loop(self.objective, self.rows), root
+        self.best = Best()
+        self.watch = _Watch(self.loop, self.held, self.best, on_event)
         self.stopped, self._failing = False, False
         self.error: TrainingError | None = None
 
     def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], turn: Turn) -> None:
         """Prepare the objective, go on from a checkpoint if there is one, and measure for the first time."""
-        self.turn = turn
-        self.stopped = not _prepared(self.objective, self.rows, should_stop, turn)
+        self.watch.turn = self.turn = turn
+        self.stopped = not self._prepared(should_stop)
         loop = self.loop
         found = checkpoint.load_checkpoint(self.root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if self.root else None
         if found:
-            loop.step, loop.loss_first, loop.loss_last = found.step, found.loss_first, found.loss_last
+            self._go_on(found)
         self.on_ready(loop.reft)
         if reuse:
             self.on_event(replace(reuse, step=loop.step))
         self.clock = _Clock(found.seconds if found else 0.0, loop.step)
-        self.watch = _Watch(loop, self.measured, self.on_event, turn)
-        if loop.step == 0:  # a run that goes on was looked at here before it was cut off
+        if loop.step == 0:  # a run that goes on was measured here before it was cut off
             self.watch.look()
+
+    def _go_on(self, found: checkpoint.Checkpoint) -> None:
+        loop, best = self.loop, self.best
+        loop.step, loop.loss_first, loop.loss_last = found.step, found.loss_first, found.loss_last
+        loop.recent.total, loop.recent.weight = found.loss_total, found.loss_weight
+        best.step, best.loss, best.waited, best.tensors = found.best_step, found.best_loss, found.waited, found.best
+
+    def _prepared(self, should_stop: Callable[[], bool]) -> bool:
+        """Prepare the objective, in turns; False when told to stop on the way."""
+        parts = self.objective.unprepared(self.rows)
+        for index, part in enumerate(parts):
+            if should_stop():
+                return False
+            self.on_event(PhaseEvent(0, "prepare", index, len(parts)))
+            with self.turn():
+                self.objective.prepare(part)
+        return True
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether held-out loss has not fallen for as long as ``patience`` allows."""
+        patience = self.loop.settings.patience
+        return patience is not None and self.best.waited >= patience
 
     @property
     def active(self) -> bool:
         """Whether there is a step to be made."""
-        return not self.stopped and self.error is None and self.loop.step < self.loop.total_steps
+        return not (self.stopped or self.error or self.stopped_early) and self.loop.step < self.loop.total_steps
 
     def after_step(self, loss: float | TrainingError) -> None:
         """Tell of the step that was made, measure and save when it is time to; or end with the error."""
@@ -264,34 +257,57 @@ class _Run:
         loop = self.loop
         rate, left = loop.optimizer.param_groups[0]["lr"], self.clock.seconds_left(loop.step, loop.total_steps)
         self.on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss, rate, left))
-        if self.loop.step < self.loop.total_steps:
-            self.watch.look_when_due()
-            if self.root and self.clock.checkpoint_due(loop.step) and self.may_save():
-                self.clock.saved(loop.step)
-                self._keep(self.root)
+        self.watch.look_when_due()
+        if self.active and self.root and self.clock.checkpoint_due(loop.step) and self.may_save():
+            self.clock.saved(loop.step)
+            self._keep(self.root)
 
     def _keep(self, root: Path) -> None:
         """Save a checkpoint; a disk that is full for a while must not end the run."""
         try:
-            _save_checkpoint(root, self.loop, self.clock)
+            self._save_checkpoint(root)
             self._failing = False
         except OSError as error:
             if not self._failing:
                 self.on_event(SavingFailedEvent(self.loop.step, error.strerror or type(error).__name__))
             self._failing = True
 
+    def _save_checkpoint(self, root: Path) -> None:
+        loop, best = self.loop, self.best
+        state = checkpoint.Checkpoint(
+            loop.step, self.clock.seconds(), loop.loss_first, loop.loss_last, loop.recent.total, loop.recent.weight, best.step,
+            best.loss, best.waited, best.tensors,
+        )  # fmt: skip
+        checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state, loop.identity)
+
     def result(self) -> TrainResult:
-        """Measure for the last time and save. Raises the TrainingError that the run ended with."""
+        """Keep the edit that is to be kept, let the held-out rows score it, and save. Raises the TrainingError that the run ended with."""
         if self.error:
             raise self.error
-        loop, root = self.loop, self.root
-        self.watch.look()
+        loop, root, best = self.loop, self.root, self.best
         if root:
             self.may_save()
-            _save_checkpoint(root, loop, self.clock)
-        result = TrainResult(loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
-                             self.watch.base_loss, self.watch.tuned_loss, self.stopped, root / "adapter" if root else None,
-                             tuple(self.problems))  # fmt: skip
+            # Before a run that was stopped is measured once more: when it goes on, it must end as one that was never stopped.
+            self._save_checkpoint(root)
+        self.watch.look_at_the_end()
+        kept_step, last = loop.step, self.watch.last
+        kept: Literal["best", "last"] = "best" if loop.settings.keep == "best" and best.step is not None else "last"
+        if kept == "best" and best.step is not None:
+            kept_step = best.step
+            with self.turn():
+                loop.reft.load_state_dict(best.tensors)
+        score = self.watch.score()
+        schedule = self.watch.schedule
+        evidence = Evidence(
+            score, _finite(loop.loss_first), _finite(loop.recent.mean), last.loss if last else None, last.loss_base if last else None,
+            best.step, best.loss, kept_step, loop.step, len(schedule.choosing) if self.held else 0, not schedule.apart,
+        )  # fmt: skip
+        result = TrainResult(
+            loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
+            score.base if score else None, score.tuned if score else None, self.stopped, self.stopped_early and not self.stopped,
+            root / "adapter" if root else None, self.read.lines, self.read.lines_left_out,
+            tuple(row.reason for row in self.read.left_out), best.step, kept, evidence,
+        )  # fmt: skip
         with self.turn():
             loop.reft.eval()
             if root:
@@ -303,7 +319,7 @@ class _Run:
 def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], turn: Turn) -> None:
     """Make all steps of all runs, those of different runs in the same passes."""
     with turn():
-        shared = share_reuse([run.loop for run in runs], [[row for _, row in run.measured] for run in runs], runs[0].root)
+        shared = share_reuse([run.loop for run in runs], [run.watch.choosing for run in runs], runs[0].root)
     for run in runs:
         run.begin(_reuse_event(*shared) if shared else None, should_stop, turn)
     while active := [run for run in runs if run.active]:
@@ -323,31 +339,22 @@ def _reuse_event(plan: Plan, done: bool) -> ReuseEvent:
     return ReuseEvent(0, 0.0, "Everything is computed anew in each step: on this base model it would not be the same otherwise.")
 
 
-def _prepared(
-    objective: Objective[Any], rows: Sequence[EncodedRow], should_stop: Callable[[], bool], turn: Turn
-) -> bool:  # fmt: skip
-    """Prepare the objective, in turns; False when told to stop on the way."""
-    for part in objective.unprepared(rows):
-        if should_stop():
-            return False
-        with turn():
-            objective.prepare(part)
-    return True
+def _rows_event(read: RowsRead, trained: Sequence[ReadRow], held: Sequence[ReadRow]) -> RowsEvent:
+    return RowsEvent(
+        0, read.lines, read.lines_left_out, len(trained), len(held), sum(_cut(row.encoded) for row in read.usable),
+        tuple(row.index for row in held), tuple(row.reason for row in read.left_out), len(held) >= HELD_OUT_LIMIT,
+    )  # fmt: skip
 
 
-def _encoded(objective: Objective[Any], example: Example | Preference) -> list[tuple[Example | Preference, EncodedRow]]:
-    """The example with its encoding; nothing if it cannot be encoded."""
-    return [(example, row) for row in encode_all(objective, [example])[0]]
+def _cut(row: EncodedRow) -> bool:
+    if isinstance(row, EncodedPreference):
+        return row.chosen.cut or row.rejected.cut
+    return isinstance(row, EncodedExample) and row.cut
 
 
 def train_config_dict(settings: TrainConfig) -> dict[str, object]:
     """The settings as plain data for the adapter file."""
     return settings.model_dump(mode="json")
-
-
-def _save_checkpoint(root: Path, loop: Loop, clock: "_Clock") -> None:
-    state = checkpoint.Checkpoint(loop.step, clock.seconds(), loop.loss_first, loop.loss_last)
-    checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state, loop.identity)
 
 
 class _Clock:
@@ -376,34 +383,80 @@ class _Clock:
 
 
 class _Watch:
-    """Measures held-out loss and shows a sample, at the start, some ten times on the way, and at the end."""
+    """Measures held-out loss at step 0 and as the schedule says, shows a sample then, and lets the kept edit be scored at the end."""
 
-    def __init__(self, loop: Loop, held: list[tuple[Example | Preference, EncodedRow]],
-                 on_event: Callable[[TrainEvent], None], turn: Turn) -> None:  # fmt: skip
-        self.loop, self.rows = loop, [row for _, row in held]
-        self.sample = held[0][0] if held else None
-        self.on_event, self.turn = on_event, turn
-        self.base_loss: float | None = None
-        self.tuned_loss: float | None = None
-        self._every = max(loop.total_steps // 10, 1)
+    def __init__(self, loop: Loop, held: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
+        self.loop, self.on_event, self.best = loop, on_event, best
+        self.turn: Turn = nullcontext
+        self.last: HeldOutEvent | None = None
+        self._sample = held[0].example if held else None
+        self._base: list[RowResult] | None = None
+        rows = encoded_of(held)
+        # A classifier's base model is read by the very head that is being trained, so it must be measured anew each time.
+        self._passes = 2 if loop.reft.head else 1
+        settings, objective = loop.settings, loop.objective
+        self.schedule = plan_measuring(
+            [_tokens(objective, row) for row in rows], settings.epochs * sum(_tokens(objective, row) for row in loop.rows),
+            loop.total_steps, objective.base.parameters, objective.base.device.type, self._passes,
+        )  # fmt: skip
+        self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
+        self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
+        every = -(-len(self.schedule.steps) // FEWEST)
+        self._sampled = {0, loop.total_steps, *self.schedule.steps[every - 1 :: every]}
 
     def look_when_due(self) -> None:
-        if self.loop.step % self._every == 0:
+        if self.loop.step in self.schedule.steps:
+            self.look()
+
+    def look_at_the_end(self) -> None:
+        """Measure after the last step, if a run that was stopped ends between two measurements."""
+        if self.last is None or self.last.step != self.loop.step:
             self.look()
 
     def look(self) -> None:
-        if (example := self.sample) is None:
+        """Measure the rows that choose."""
+        if (example := self._sample) is None:
             return
-        with self.turn():
-            self.loop.reft.eval()
-            objective, reft = self.loop.objective, self.loop.reft
-            if self.base_loss is None:
-                self.base_loss = objective.mean(self.rows, reft, edited=False)
-            self.tuned_loss = objective.mean(self.rows, reft)
-            base, tuned = _answers(objective.base, reft, example)
-        self.on_event(HeldOutEvent(self.loop.step, self.tuned_loss, self.base_loss))
-        expected = example.answer if isinstance(example, Example) else example.chosen
-        self.on_event(SampleEvent(self.loop.step, example.messages[-1].content, expected, base, tuned))
+        loop, step = self.loop, self.loop.step
+        tuned = self._measured(self.choosing, "measure")
+        if self._base is None or self._passes == 2:
+            self._base = self._measured(self.choosing, "measure", edited=False)
+        loss = mean_loss(tuned)
+        if step:
+            self.best.look(step, loss, loop.reft.state_dict())
+        self.last = HeldOutEvent(
+            step, loss, mean_loss(self._base), len(tuned), sum(row.right for row in tuned), sum(row.right for row in self._base),
+            self.best.step,
+        )  # fmt: skip
+        self.on_event(self.last)
+        if step in self._sampled or step not in self.schedule.steps:
+            with self.turn():
+                loop.reft.eval()
+                base, answered = _answers(loop.objective.base, loop.reft, example)
+            expected = example.answer if isinstance(example, Example) else example.chosen
+            self.on_event(SampleEvent(step, example.messages[-1].content, expected, base, answered))
+
+    def score(self) -> Score | None:
+        """Base and tuned on the rows that score; None where nothing was held out."""
+        if not self._scoring:
+            return None
+        tuned = self._measured(self._scoring, "score")
+        return score(self._measured(self._scoring, "score", edited=False), tuned)
+
+    def _measured(self, rows: Sequence[EncodedRow], phase: Phase, *, edited: bool = True) -> list[RowResult]:
+        """How the rows are answered now, with a turn on the base model for each forward pass."""
+        found: list[RowResult] = []
+        for part in in_batches(rows, MEASURED_AT_ONCE):
+            self.on_event(PhaseEvent(self.loop.step, phase, len(found), len(rows)))
+            with self.turn():
+                self.loop.reft.eval()
+                found += self.loop.objective.measure(part, self.loop.reft, edited)
+        return found
+
+
+def _tokens(objective: Objective[Any], row: EncodedRow) -> int:
+    """Tokens of all texts of a row."""
+    return sum(text.length for text in objective.texts([row]))
 
 
 def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from app.worker.resident import Resident
 from reft_engine import train
 from reft_engine.base_models import newest_revision
 from reft_engine.data import Example, Preference, load_examples, split
+from reft_engine.events import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.spec import RunSpec
-from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent, TrainResult
+from reft_engine.training import TrainResult
 from storage import HeldRun, LeaseLostError, MetricPoint, RunStatus, SampleRecord, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")

@@ -8,7 +8,7 @@ import torch
 
 from reft_engine import blocks, train
 from reft_engine.base_models import TEXT_TEMPLATE
-from reft_engine.training import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent
+from reft_engine.events import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent
 from tests.reft_engine import families
 
 LOSSES, WEIGHTS = 1e-5, 1e-4

@@ -1,16 +1,19 @@
 """Checkpoints: whatever happens to the files, a run goes on from the last whole one and ends as if nothing had happened."""
 
 import errno
+import json
 import os
 import shutil
 from hashlib import sha256
 
 import pytest
+from safetensors.torch import load, save
 
 from reft_engine import ReftConfig, TrainConfig, checkpoint, files, train, training
 from reft_engine.checkpoint import KEPT
+from reft_engine.data import as_rows
 from reft_engine.errors import TrainingError
-from reft_engine.training import HeldOutEvent, SavingFailedEvent, StepEvent
+from reft_engine.events import HeldOutEvent, SavingFailedEvent, StepEvent
 
 EDIT = ReftConfig(rank=2, positions="f2+l2", dropout=0.2)
 SETTINGS = TrainConfig(epochs=2, batch_size=4, learning_rate=0.02, held_out=0.1, seed=7)
@@ -261,3 +264,63 @@ def test_when_a_checkpoint_is_due(monkeypatch):
     assert due(501, 1.0)
     assert not due(600, 4.0) and due(601, 4.0), "after a hundred steps"
     assert not due(610, 8.9) and due(611, 9.0), "or after five seconds"
+
+
+# --- the best edit so far
+
+
+OVERFITS = SETTINGS.model_copy(update={"epochs": 30, "held_out": 0.25, "learning_rate": 0.05})
+
+
+PLAIN = EDIT.model_copy(update={"dropout": 0.0})
+
+
+@pytest.fixture(scope="module")
+def unlearnable():
+    """Rows whose answers do not follow from their prompts: the best edit is an early one."""
+    return as_rows([(f"Say the {n}th word.", f"{(n * 7919) % 97} {(n * 104729) % 89}") for n in range(24)])
+
+
+def test_a_run_that_is_killed_anywhere_keeps_the_same_edit(tiny, unlearnable, tmp_path, each_step):
+    whole, events = run(tiny, unlearnable, tmp_path / "whole", settings=OVERFITS, edit=PLAIN)
+    looks = [(event.step, event.loss) for event in events if isinstance(event, HeldOutEvent)]
+    assert 0 < whole.best_step < whole.steps  # else nothing is shown
+    for kill_at in (2, 31, whole.best_step - 1, whole.best_step + 1, 77, whole.steps):
+        folder = tmp_path / str(kill_at)
+        run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN, kill_at=kill_at)
+        result, later = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
+        assert (result.best_step, result.held_out_tuned, result.evidence) == (whole.best_step, whole.held_out_tuned, whole.evidence)
+        assert digest(folder) == digest(tmp_path / "whole")
+        again = [(event.step, event.loss) for event in later if isinstance(event, HeldOutEvent)]
+        assert again == [look for look in looks if look[0] >= kill_at]
+
+
+def test_a_run_that_was_stopped_between_two_measurements_goes_on_as_if_it_had_not_been(tiny, unlearnable, tmp_path):
+    whole, _ = run(tiny, unlearnable, tmp_path / "whole", settings=OVERFITS, edit=PLAIN)
+    for stop_at in (1, 7, 23):
+        folder, asked = tmp_path / str(stop_at), iter(range(99))
+        stopped = train(tiny, unlearnable, PLAIN, OVERFITS, folder=folder, should_stop=lambda: next(asked) >= stop_at)  # noqa: B023
+        assert stopped.stopped and stopped.steps == stop_at and stopped.best_step is not None
+        result, _ = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
+        assert result.evidence == whole.evidence
+        assert digest(folder) == digest(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_the_version_before_goes_on(tiny, examples, killed, undisturbed):
+    """It knows nothing of a best edit; the best of what is still measured is kept."""
+    for path in kept(killed):
+        content = load(path.read_bytes())
+        meta = checkpoint._metadata(path.read_bytes())
+        place = {name: json.loads(meta["place"])[name] for name in ("step", "seconds", "loss_first", "loss_last")}
+        tensors = {name: value for name, value in content.items() if not name.startswith("best.")}
+        data = save(tensors, metadata={**meta, "place": json.dumps(place)})
+        path.unlink()
+        (path.parent / f"{path.name[:8]}-{sha256(data).hexdigest()[:16]}.safetensors").write_bytes(data)
+    result, events = run(tiny, examples, killed)
+    assert steps(events) == list(range(7, 13)) and result.best_step >= 7
+
+
+def test_which_edit_is_kept_can_be_decided_later(tiny, unlearnable, tmp_path, each_step):
+    run(tiny, unlearnable, tmp_path, settings=OVERFITS, edit=PLAIN, kill_at=30)
+    result, events = run(tiny, unlearnable, tmp_path, settings=OVERFITS.model_copy(update={"keep": "last"}), edit=PLAIN)
+    assert steps(events)[0] == 30 and result.best_step and result.kept == "last"

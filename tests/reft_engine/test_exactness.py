@@ -25,9 +25,9 @@ from reft_engine.base_models import TEXT_TEMPLATE, Base
 from reft_engine.batching import collate
 from reft_engine.data import Message
 from reft_engine.encoding import encode
+from reft_engine.events import StepEvent
 from reft_engine.interventions import Dropout, build
 from reft_engine.spec import trainable_parameters
-from reft_engine.training import StepEvent
 from tests.reft_engine import test_oracle as oracle
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from reft_engine.data import Message
 from reft_engine.encoding import encode, encode_text, prompt_ids, read_prompt
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.objectives import NextToken
-from reft_engine.training import encode_all
+from reft_engine.rows import read_rows
 from tests.reft_engine import families
 
 MARKED = ReftConfig(rank=2, positions="marked")
@@ -224,8 +224,8 @@ def test_marks_that_are_missing_or_not_in_pairs_are_refused_and_the_line_is_name
         encode(tiny, example, 160, MARKED)
     with pytest.raises(DataError, match=rf"^Line 41: {BAD[text]}"):
         encode_text(bert, example, 160, MARKED)
-    rows, problems = encode_all(NextToken(tiny, MARKED, SETTINGS), [example, Example(42, tuple(user("<reft>a</reft>")), "b")])
-    assert ([row.line for row in rows], len(problems)) == ([42], 1)
+    found = read_rows(NextToken(tiny, MARKED, SETTINGS), [example, Example(42, tuple(user("<reft>a</reft>")), "b")])
+    assert ([row.example.line for row in found.usable], len(found.left_out)) == ([42], 1)
 
 
 @pytest.mark.parametrize("text", BAD)

@@ -14,8 +14,8 @@ from reft_engine.base_models import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.encoding import prompt_ids
 from reft_engine.errors import ConfigError, DataError
+from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
 from reft_engine.objectives import NextToken, Preferring, objective_for
-from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent
 from tests.reft_engine import families
 
 KINDS = ("llama", "bert", "t5")

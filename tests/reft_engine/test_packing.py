@@ -14,12 +14,12 @@ from reft_engine.base_models import Base
 from reft_engine.batching import epoch_batches
 from reft_engine.data import as_rows, split
 from reft_engine.encoding import EncodedExample
+from reft_engine.events import ReuseEvent
 from reft_engine.objectives import Labelling, NextToken
 from reft_engine.packing import Packed
 from reft_engine.positions import PositionSpec
 from reft_engine.reuse import Plan, Reach, Reuse
 from reft_engine.reuse_store import Budget
-from reft_engine.training import ReuseEvent
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODERS
 from tests.reft_engine.runs import close, run_of, same, watched, writer

@@ -17,11 +17,11 @@ from reft_engine.base_models import TEXT_TEMPLATE
 from reft_engine.batching import in_passes
 from reft_engine.data import as_rows
 from reft_engine.encoding import EncodedExample, EncodedPreference, encode
+from reft_engine.events import ReuseEvent
 from reft_engine.objectives import NextToken
 from reft_engine.positions import PositionSpec, prompt_positions
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget, Store
-from reft_engine.training import ReuseEvent
 from tests.reft_engine import families
 from tests.reft_engine.families import BLOCKS, DECODERS, ENCODER_DECODERS
 from tests.reft_engine.runs import close, run_of, same, watched, writer

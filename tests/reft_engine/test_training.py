@@ -17,10 +17,11 @@ from reft_engine.adapter_file import verify_adapter
 from reft_engine.batching import collate, epoch_batches
 from reft_engine.data import Message, split
 from reft_engine.errors import DataError, TrainingError
+from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
 from reft_engine.files import write_atomic
 from reft_engine.losses import answer_losses
 from reft_engine.objectives import NextToken
-from reft_engine.training import HeldOutEvent, SampleEvent, StepEvent, encode_all
+from reft_engine.rows import encoded_of, read_rows
 
 EDITS = {
     "loreft": ReftConfig(rank=2, positions="f2+l2"),
@@ -91,17 +92,24 @@ def test_the_share_that_is_held_out(examples, rows, share, count):
     assert (len(held), len(kept)) == (count, rows - count)
 
 
-def test_at_most_128_rows_are_held_out():
-    rows = [Example(line, (Message("user", str(line)),), "a") for line in range(1, 400)]
-    assert len(split(rows, 0.9, 0)[1]) == 128
+def test_at_most_a_thousand_rows_are_held_out():
+    rows = [Example(line, (Message("user", str(line)),), "a") for line in range(1, 1400)]
+    assert len(split(rows, 0.9, 0)[1]) == 1000
 
 
 def test_rows_that_cannot_be_used_are_left_out_and_named(tiny, examples):
     long = Example(77, (Message("user", "no " * 300),), "a")
-    rows, problems = encode_all(next_token(tiny), [*examples[:2], long])
-    assert [row.line for row in rows] == [1, 2]
-    assert len(problems) == 1
-    assert problems[0].startswith("Line 77")
+    found = read_rows(next_token(tiny), [*examples[:2], long])
+    assert [row.example.line for row in found.usable] == [1, 2]
+    assert [row.line for row in found.left_out] == [77]
+    assert found.left_out[0].reason.startswith("Line 77")
+    assert (found.lines, found.lines_left_out) == (2, 1)
+
+
+def test_a_line_counts_as_left_out_only_when_none_of_its_answers_can_be_used(tiny, examples):
+    long = Example(1, (Message("user", "no " * 300),), "a")
+    found = read_rows(next_token(tiny), [examples[0], long])
+    assert (found.lines, found.lines_left_out, len(found.left_out)) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("rows", [[], [Example(77, (Message("user", "no " * 300),), "a")]], ids=["none", "too-long"])
@@ -131,7 +139,7 @@ def test_what_is_learned_holds_for_rows_that_were_held_out(tiny, examples):
 def test_the_first_loss_is_that_of_the_untrained_edit_on_the_first_batch(tiny, examples):
     settings = TrainConfig(epochs=1, batch_size=4, held_out=0, seed=5)
     _, steps = steps_of(tiny, examples, settings=settings)
-    rows, _ = encode_all(next_token(tiny), examples)
+    rows = encoded_of(read_rows(next_token(tiny), examples).usable)
     reft = ReftModel(tiny.model, EDITS["loreft"], seed=5).eval()
     total, count = 0.0, 0
     for row in epoch_batches(rows, 4, 5, 0)[0]:
@@ -205,10 +213,10 @@ def test_chatting_with_a_run_while_it_trains_changes_no_bit_of_it(tiny, examples
     running, answers = [], []
 
     def chat(event):
-        reft = running[0]
-        reft.eval()
-        answers.extend(generate(tiny, "Hi", [None, reft], max_new_tokens=5, temperature=1.0))
-        reft.train()
+        for reft in running:
+            reft.eval()
+            answers.extend(generate(tiny, "Hi", [None, reft], max_new_tokens=5, temperature=1.0))
+            reft.train()
 
     disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append, on_event=chat)
     assert same(undisturbed.reft, disturbed.reft)
@@ -238,7 +246,12 @@ def test_answers_in_another_thread_change_no_bit_of_a_run(tiny, examples):
 def test_whoever_leaves_the_edit_in_evaluation_mode_does_not_disturb_the_run(tiny, examples):
     undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
     running = []
-    disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append, on_event=lambda event: running[0].eval())
+
+    def leave(event):
+        for reft in running:
+            reft.eval()
+
+    disturbed = train(tiny, examples, EDITS["loreft-dropout"], SETTINGS, on_ready=running.append, on_event=leave)
     assert same(undisturbed.reft, disturbed.reft)
 
 
@@ -257,13 +270,14 @@ def test_a_run_can_be_saved_and_measured_in_its_middle(tiny, examples, tmp_path)
 
 
 def test_a_held_out_row_that_does_not_fit_is_left_out_of_the_measure(tiny, examples):
-    at = examples.index(split(examples, 0.2, SETTINGS.seed)[1][0])
-    long = [*examples[:at], Example(77, (Message("user", "no " * 300),), "a"), *examples[at + 1 :]]
-    events = []
-    result = train(tiny, long, EDITS["loreft"], SETTINGS.model_copy(update={"held_out": 0.2}), on_event=events.append)
-    assert split(long, 0.2, SETTINGS.seed)[1][0].line == 77
-    assert result.held_out_tuned is not None
-    assert all("no no" not in event.prompt for event in events if isinstance(event, SampleEvent))
+    settings = SETTINGS.model_copy(update={"held_out": 0.2})
+    whole, _ = steps_of(tiny, examples, settings=settings)
+    long = [Example(77 + n, (Message("user", "no " * 300),), str(n)) for n in range(30)]
+    mixed, _ = steps_of(tiny, [row for pair in zip(long, examples, strict=False) for row in pair], settings=settings)
+    # What cannot be used is left out before anything is held out, so the rest is split as if it were alone.
+    assert (mixed.rows, mixed.rows_left_out) == (24, 24)
+    assert (mixed.held_out_base, mixed.held_out_tuned) == (whole.held_out_base, whole.held_out_tuned)
+    assert same(mixed.reft, whole.reft)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5])
@@ -277,7 +291,7 @@ def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examp
     loaded = ReftModel.load(tmp_path / "adapter", tiny.model)
     assert worst(torch.stack(loaded.factors()["projection"])) < 1e-5
     optimizer = torch.optim.AdamW(loaded.train().parameters(), lr=0.1, weight_decay=0.5)
-    rows, _ = encode_all(next_token(tiny), examples[:4])
+    rows = encoded_of(read_rows(next_token(tiny), examples[:4]).usable)
     batch = collate(rows, 0, tiny.device)
     for _ in range(3):
         optimizer.zero_grad()
