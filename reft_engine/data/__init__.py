@@ -1,7 +1,7 @@
 """Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
 
 from reft_engine.data.inspection import inspect_file, inspect_rows
-from reft_engine.data.normalised import dump_examples, load_examples
+from reft_engine.data.normalised import dump_examples, example_as_data, example_of_data, load_examples
 from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows, row_of
 from reft_engine.data.splitting import split
 
@@ -16,6 +16,8 @@ __all__ = [
     "Problem",
     "as_rows",
     "dump_examples",
+    "example_as_data",
+    "example_of_data",
     "inspect_file",
     "inspect_rows",
     "load_examples",

@@ -1,4 +1,4 @@
-"""Examples as the studio keeps them: JSON Lines of ``line``, ``row``, ``messages`` and ``answer``."""
+"""Examples as plain data of ``line``, ``row``, ``messages`` and ``answer``: as the studio keeps them in JSON Lines, and sends them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,19 @@ from reft_engine.errors import DataError
 
 def dump_examples(examples: Iterable[Example]) -> bytes:
     """Write examples as JSON Lines."""
-    rows = (
-        {
-            "line": example.line, "row": example.row, "messages": [[message.role, message.content] for message in example.messages],
-            "answer": example.answer,
-        }
-        for example in examples
-    )  # fmt: skip
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    return "".join(json.dumps(example_as_data(example), ensure_ascii=False) + "\n" for example in examples).encode()
+
+
+def example_as_data(example: Example) -> dict[str, Any]:
+    """An example as plain data."""
+    messages = [[message.role, message.content] for message in example.messages]
+    return {"line": example.line, "row": example.row, "messages": messages, "answer": example.answer}
+
+
+def example_of_data(row: Mapping[str, Any]) -> Example:
+    """The example that `example_as_data` gave. Raises KeyError, TypeError, ValueError for anything else."""
+    messages = tuple(Message(role, content) for role, content in row["messages"])
+    return Example(row["line"], messages, row["answer"], row.get("row", 0))
 
 
 def load_examples(path: Path, limit: int | None = None) -> list[Example]:
@@ -37,8 +42,7 @@ def load_examples(path: Path, limit: int | None = None) -> list[Example]:
 
 
 def _example(row: Mapping[str, Any], before: Example | None) -> Example:
-    messages = tuple(Message(role, content) for role, content in row["messages"])
-    example = Example(row["line"], messages, row["answer"], row.get("row", 0))
+    example = example_of_data(row)
     return example if "row" in row else replace(example, row=_numbered(example, before))
 
 

@@ -1,6 +1,6 @@
 """What reading a file gives: examples, and what is wrong with the rest of its rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -115,6 +115,8 @@ class Inspection:
         rows: rows read; ``usable_rows``: those of which at least one example was made.
         needs_mapping: the columns must be named by a person before there are examples.
         notes: what was assumed in reading, or is odd about the whole; nothing is lost by it.
+        roles: of each column what it is read as: prompt, answer, label, chat or ignored; empty while nobody can know.
+        encoding: what a text file was read as: utf-8, utf-16 or windows-1252.
     """
 
     format: str
@@ -128,3 +130,5 @@ class Inspection:
     notes: tuple[str, ...]
     examples: tuple[Example, ...]
     sentence: str
+    roles: Mapping[str, str]
+    encoding: str | None
