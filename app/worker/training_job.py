@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -12,8 +12,8 @@ from pathlib import Path
 from app.worker.failures import explain, settings_of
 from app.worker.resident import Resident
 from reft_engine import train
-from reft_engine.base_models import newest_revision
-from reft_engine.data import Example, Preference, load_examples, split
+from reft_engine.base_models import Base, newest_revision
+from reft_engine.data import load_examples
 from reft_engine.events import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.spec import RunSpec
 from reft_engine.training import TrainResult
@@ -140,7 +140,7 @@ def _train(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
     if revision and revision != spec.revision:
         held.set_revision(revision)
     examples = load_examples(storage.files.examples(run.dataset_id))
-    if held.begin(_rows_in_words(examples, spec)).status.ended:
+    if held.begin(_rows_in_words(resident, held, base, spec)).status.ended:
         return
     journal = _Journal(resident, held)
     result = train(
@@ -172,9 +172,11 @@ class _Stop:
         return self._found or self._going_down()
 
 
-def _rows_in_words(examples: Sequence[Example | Preference], spec: RunSpec) -> str:
-    learned, held = split(examples, spec.train.held_out, spec.train.seed)
-    return f"Training on {len(learned):,} rows" + (f"; {len(held):,} are held out to measure with." if held else ".")
+def _rows_in_words(resident: Resident, held: HeldRun, base: Base, spec: RunSpec) -> str:
+    """What is trained on, held out and left out, as the pages have counted it."""
+    dataset_id = held.run.dataset_id
+    rows = resident.storage.datasets.get(dataset_id).rows
+    return resident.checks.check(*resident.dataset_rows(dataset_id), base, spec.reft, spec.train, rows).run_sentence
 
 
 def _finish(resident: Resident, held: HeldRun, folder: Path, result: TrainResult, going_down: GoingDown) -> None:
