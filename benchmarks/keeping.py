@@ -25,6 +25,7 @@ import torch
 
 from app.samples import all_samples
 from app.worker import process, training_job
+from app.worker.journal import Journal
 from app.worker.resident import Resident
 from benchmarks.speed.ours import base_of, config_of, examples_of, settings_of
 from benchmarks.speed.table import Column, Results, Target, result
@@ -33,8 +34,8 @@ from benchmarks.speed.work import SHAPES, Job, Work
 from reft_engine import checkpoint, load_base, train
 from reft_engine.base_models import Base
 from reft_engine.data import Example, as_rows, dump_examples, inspect_file
-from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from reft_engine.events import StepEvent, TrainEvent
+from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import HeldRun, Storage
 from storage.workers import WorkerStore
 
@@ -43,7 +44,7 @@ MODELS = ("starter", "small", "base", "tiny")
 HELD_OUT = 0.1
 PARTS = (
     ("checkpoint", "a checkpoint", checkpoint, "save_checkpoint", time.perf_counter),
-    ("journal", "writing down what happened", training_job._Journal, "flush", time.perf_counter),
+    ("journal", "writing down what happened", Journal, "_write", time.perf_counter),
     ("stop", "asking whether to stop", HeldRun, "stop_requested", time.perf_counter),
     ("beat", "a heartbeat (CPU time of its thread)", WorkerStore, "beat", time.thread_time),
 )

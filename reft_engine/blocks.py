@@ -147,6 +147,8 @@ def decoder_start(model: Any) -> int:
             f"The config of {type(_inner(model)).__name__} does not say which token an answer begins with (decoder_start_token_id), "
             "so this base model cannot answer.",
             "base",
+            kind="model",
+            detail="answer",
         )
     return start
 
@@ -160,7 +162,8 @@ def find_blocks(model: Any) -> nn.ModuleList:
         ConfigError: none or more than one is found.
     """
     if not hasattr(getattr(model, "config", None), "get_text_config"):
-        raise ConfigError(f"{type(model).__name__} is no Hugging Face model with a config, so this base model cannot be edited.", "base")
+        sentence = f"{type(model).__name__} is no Hugging Face model with a config, so this base model cannot be edited."
+        raise ConfigError(sentence, "base", kind="model", detail="be edited")
     found = _block_lists(model.get_encoder() if is_encoder_decoder(model) else model, _depth(model))
     if len(found) > 1 and hasattr(model, "get_decoder"):
         found = _block_lists(model.get_decoder(), _depth(model))
@@ -169,6 +172,8 @@ def find_blocks(model: Any) -> nn.ModuleList:
             f"The blocks of {type(model).__name__} cannot be told apart ({len(found)} lists of {_depth(model)} blocks found), "
             "so this base model cannot be edited.",
             "base",
+            kind="model",
+            detail="be edited",
         )
     return found[0]
 

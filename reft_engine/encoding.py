@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reft_engine.base_models import PLAIN_TEMPLATE, Base
 from reft_engine.data import Example, Message, Preference
-from reft_engine.errors import DataError, TooLongError
+from reft_engine.errors import DataError
 from reft_engine.positions import PositionSpec
 from reft_engine.prompts import EncodedPrompt, Frame, end_ids, frame, prompt_ids, read_prompt, text_ids
 from reft_engine.spec import ReftConfig
@@ -103,8 +103,7 @@ def encode(
     Prompt and answer together have ``max_length`` tokens; of an encoder-decoder, which reads them apart, each has as many.
 
     Raises:
-        TooLongError: the prompt alone leaves no room for an answer token; the line is named.
-        DataError: it cannot be encoded; the line is named.
+        DataError: the prompt alone leaves no room for an answer token, or cannot be encoded; the line is named.
     """
     prompt, room = _fitting_prompt(base, example.messages, example.line, max_length, config)
     return _with_answer(base, prompt, example.answer, example.line, room, answer_tokens)
@@ -118,7 +117,7 @@ def encode_preference(
     sides = (pair.chosen, pair.rejected)
     chosen, rejected = (_with_answer(base, prompt, answer, pair.line, room, answer_tokens) for answer in sides)
     if chosen.answer_ids == rejected.answer_ids:
-        raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.")
+        raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.", kind="row")
     return EncodedPreference(chosen, rejected)
 
 
@@ -131,7 +130,7 @@ def encode_label(base: Base, example: Example, max_length: int, config: ReftConf
     assert config.labels is not None
     if example.answer not in config.labels:
         known = ", ".join(config.labels[:5]) + (", ..." if len(config.labels) > 5 else "")
-        raise DataError(f"Line {example.line}: '{example.answer[:40]}' is none of the labels ({known}).")
+        raise DataError(f"Line {example.line}: '{example.answer[:40]}' is none of the labels ({known}).", kind="row")
     return EncodedLabel(encode_text(base, example, max_length, config), config.labels.index(example.answer), example.line)
 
 
@@ -169,7 +168,7 @@ def _named(base: Base, messages: Sequence[Message], line: int, config: ReftConfi
     try:
         return read_prompt(base, messages, config is not None and PositionSpec.parse(config.positions).marked)
     except DataError as error:
-        raise DataError(f"Line {line}: {error}") from error
+        raise DataError(f"Line {line}: {error}", kind=error.kind or "row", detail=error.detail) from error
 
 
 def _fitting_prompt(
@@ -180,9 +179,10 @@ def _fitting_prompt(
     limit, apart = min(max_length, base.context), base.kind == "encoder_decoder"
     fits = limit if apart else limit - 1
     if len(prompt.ids) > fits:
-        raise TooLongError(
+        raise DataError(
             f"Line {line}: the prompt has {len(prompt.ids)} tokens, and only {fits} fit. "
-            "Shorten it or choose a base model with a longer context."
+            "Shorten it or choose a base model with a longer context.",
+            kind="length",
         )
     return prompt, limit if apart else limit - len(prompt.ids)
 
@@ -190,7 +190,7 @@ def _fitting_prompt(
 def _with_answer(base: Base, prompt: EncodedPrompt, text: str, line: int, room: int, answer_tokens: int | None = None) -> EncodedExample:
     answer = _answer_ids(base, text)
     if not answer:
-        raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.")
+        raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row")
     kept = answer[: min(room, answer_tokens or room)]
     return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, marked=prompt.marked)
 

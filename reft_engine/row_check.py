@@ -106,12 +106,12 @@ class _Findings:
         used = {row_of(example) for example in self._usable}
         lost = {row_of(row.example): row for row in reversed(self._read.left_out) if row_of(row.example) not in used}
         rows = [lost[number] for number in sorted(lost)]
-        long = [row.example for row in rows if row.too_long]
+        long = [row.example for row in rows if row.kind == "length"]
         self._add(
             "too_long", long, "{rows} left out: the prompt alone leaves no room for an answer.",
             "Shorten the prompts, raise the longest row, or choose a base model with a longer context.",
         )  # fmt: skip
-        refused = [row for row in rows if not row.too_long]
+        refused = [row for row in rows if row.kind != "length"]
         if refused:
             self._add("refused", [row.example for row in refused], "{rows} left out. The first: " + shown(refused[0].reason, 200), "")
         partly = [row.example for row in self._read.left_out if row_of(row.example) in used]

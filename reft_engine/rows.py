@@ -10,7 +10,7 @@ from typing import Any
 from reft_engine.data import Example, Preference, row_of
 from reft_engine.data.splitting import split_indices
 from reft_engine.encoding import EncodedRow
-from reft_engine.errors import DataError, TooLongError
+from reft_engine.errors import DataError, Kind
 from reft_engine.objectives import Objective
 
 _TOLD_EVERY = 200
@@ -19,11 +19,15 @@ _TOLD_EVERY = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that this base model cannot be trained on, and why, as a sentence that names its line in the file."""
+    """A row that this base model cannot be trained on, and why, as a sentence that names its line in the file.
+
+    ``kind`` and ``detail`` are those of the error, for a program.
+    """
 
     example: Example | Preference
     reason: str
-    too_long: bool = False
+    kind: Kind = ""
+    detail: str = ""
 
     @property
     def line(self) -> int:
@@ -85,7 +89,7 @@ def read_rows(
         try:
             usable.append(ReadRow(index, example, objective.encode(example)))
         except DataError as error:
-            left_out.append(LeftOut(example, str(error), isinstance(error, TooLongError)))
+            left_out.append(LeftOut(example, str(error), error.kind, error.detail))
     return RowsRead(tuple(usable), tuple(left_out))
 
 

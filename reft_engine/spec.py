@@ -62,7 +62,7 @@ class _Frozen(BaseModel):
 def _first_problem(error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or None
-    return ConfigError(f"{field or 'The settings'}: {first['msg']}.", field)
+    return ConfigError(f"{field or 'The settings'}: {first['msg']}.", field, kind="format", detail=first["msg"])
 
 
 class ReftConfig(_Frozen):

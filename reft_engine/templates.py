@@ -59,7 +59,8 @@ def render(base: Base, messages: Sequence[Message], generation_prompt: bool) -> 
         pieces = _compiled(base.template).generate(messages=turns, add_generation_prompt=generation_prompt, **specials)
         return _joined(pieces, 4 * sum(len(message.content) for message in messages) + _RENDER_CHARACTERS)
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
-        raise DataError(f"The chat template of {base.name} refuses this conversation: {str(error)[:200]}") from error
+        said = str(error)[:200]
+        raise DataError(f"The chat template of {base.name} refuses this conversation: {said}", kind="template", detail=said) from error
 
 
 def _joined(pieces: Iterable[str], limit: int) -> str:

@@ -197,7 +197,7 @@ class _Run:
         self.read = read_rows(self.objective, given, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
         trained, self.held = self.read.split(settings.held_out, settings.seed)
         if not trained:
-            raise DataError(self.read.left_out[0].reason if self.read.left_out else "There is no row to train on.")
+            raise _no_rows(self.read)
         self.rows = encoded_of(trained)
         on_event(_rows_event(self.read, trained, self.held))
         self.loop, self.root = Loop(self.objective, self.rows), root
@@ -344,6 +344,13 @@ def _rows_event(read: RowsRead, trained: Sequence[ReadRow], held: Sequence[ReadR
         0, read.lines, read.lines_left_out, len(trained), len(held), sum(_cut(row.encoded) for row in read.usable),
         tuple(row.index for row in held), tuple(row.reason for row in read.left_out), len(held) >= HELD_OUT_LIMIT,
     )  # fmt: skip
+
+
+def _no_rows(read: RowsRead) -> DataError:
+    if not read.left_out:
+        return DataError("There is no row to train on.")
+    first = read.left_out[0]
+    return DataError(first.reason, kind=first.kind, detail=first.detail)
 
 
 def _cut(row: EncodedRow) -> bool:

@@ -1,4 +1,7 @@
-"""A run in the hands of a worker. Every write asks first whether it still is: a worker that slept too long has lost it."""
+"""A run in the hands of a worker, and the only way in which what it leaves is written.
+
+Every write asks first whether the run still is this worker's: one that slept too long has lost it to another.
+"""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -10,24 +13,26 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.errors import LeaseLostError, NotFoundError
-from storage.journal import write_figures
-from storage.records import ACTIVE, Failure, MetricPoint, RunRecord, RunStatus
+from storage.journal import write_figures, write_sample
+from storage.records import ACTIVE, Failure, MetricPoint, RunRecord, RunStatus, SampleRecord
 from storage.run_rows import find, move, note, record
 from storage.tables import Run
 
 _RUNS: Table = Run.metadata.tables["runs"]  # statements on the table alone cost a tenth of those on objects
+_LOST = "The run is no longer this worker's."
 
 
 class HeldRun:
     """A run as its worker sees it.
 
     Raises:
-        LeaseLostError: from everything that writes, when the run is no longer this worker's.
+        LeaseLostError: from every method, when the run is no longer this worker's; nothing is written then.
         UnavailableError: when the database cannot be used for the moment.
     """
 
     def __init__(self, database: Database, worker: str, run: RunRecord) -> None:
         self._database, self._worker, self.run = database, worker, run
+        self._mine = (_RUNS.c.id == run.id, _RUNS.c.worker == worker, _RUNS.c.status.in_(ACTIVE))
 
     @contextmanager
     def _row(self) -> Iterator[tuple[Session, Run]]:
@@ -37,7 +42,7 @@ class HeldRun:
             except NotFoundError as error:
                 raise LeaseLostError("The run was removed.") from error
             if row.worker != self._worker or not RunStatus(row.status).active:
-                raise LeaseLostError("The run is no longer this worker's.")
+                raise LeaseLostError(_LOST)
             yield session, row
 
     def begin(self, sentence: str) -> RunRecord:
@@ -76,11 +81,20 @@ class HeldRun:
     ) -> None:  # fmt: skip
         """Where training stands, and the figures that led there; every second or two, so in as few statements as can be."""
         values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left}
-        mine = update(_RUNS).where(_RUNS.c.id == self.run.id, _RUNS.c.worker == self._worker, _RUNS.c.status.in_(ACTIVE))
         with self._database.transaction() as session:
-            if not session.execute(mine.values(values)).rowcount:  # type: ignore[attr-defined]
-                raise LeaseLostError("The run is no longer this worker's.")
+            if not session.execute(update(_RUNS).where(*self._mine).values(values)).rowcount:  # type: ignore[attr-defined]
+                raise LeaseLostError(_LOST)
             write_figures(session, self.run.id, figures)
+
+    def add_figures(self, figures: Iterable[MetricPoint]) -> None:
+        """Keep figures of no step of their own; one that is there already is replaced."""
+        with self._row() as (session, _):
+            write_figures(session, self.run.id, figures)
+
+    def add_sample(self, sample: SampleRecord) -> None:
+        """Keep a sample; the same step again replaces it."""
+        with self._row() as (session, _):
+            write_sample(session, self.run.id, sample)
 
     def set_summary(self, summary: dict[str, Any]) -> None:
         """Keep the figures that training ended with."""
@@ -88,10 +102,13 @@ class HeldRun:
             row.summary, row.seconds_left = {name: _number(value) for name, value in summary.items()}, None
 
     def stop_requested(self) -> bool:
-        """Whether somebody asked this run to stop, or it is no longer this worker's."""
+        """Whether somebody asked this run to stop."""
+        wanted = select(_RUNS.c.stop_requested).where(*self._mine)
         with self._database.reading() as session:
-            row = session.execute(select(_RUNS.c.stop_requested, _RUNS.c.worker).where(_RUNS.c.id == self.run.id)).one_or_none()
-            return row is None or bool(row.stop_requested) or row.worker != self._worker
+            row = session.execute(wanted).one_or_none()
+        if row is None:
+            raise LeaseLostError(_LOST)
+        return bool(row.stop_requested)
 
 
 def _number(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a run leaves while it goes: figures, sample answers, events."""
+"""What a run leaves while it goes: figures, sample answers, events. Read by anybody, written by who holds the run (see `held`)."""
 
 from collections.abc import Iterable
 
@@ -25,16 +25,18 @@ def write_figures(session: Session, run_id: str, points: Iterable[MetricPoint]) 
         session.execute(insert(_FIGURES), rows)
 
 
+def write_sample(session: Session, run_id: str, sample: SampleRecord) -> None:
+    """Keep a sample in a transaction; the same step again replaces it."""
+    session.execute(delete(Sample).where(Sample.run_id == run_id, Sample.step == sample.step))
+    session.add(Sample(run_id=run_id, step=sample.step, prompt=sample.prompt, expected=sample.expected,
+                       base=sample.base, tuned=sample.tuned))  # fmt: skip
+
+
 class MetricStore:
     """Figures of runs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def add(self, run_id: str, points: Iterable[MetricPoint]) -> None:
-        """Keep figures; a step that is trained again after a restart replaces its figure."""
-        with self._database.transaction() as session:
-            write_figures(session, run_id, points)
 
     def after(self, run_id: str, step: int = -1) -> list[MetricPoint]:
         """All figures after a step, in order of steps."""
@@ -59,13 +61,6 @@ class SampleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, run_id: str, sample: SampleRecord) -> None:
-        """Keep a sample; the same step again replaces it."""
-        with self._database.transaction() as session:
-            session.execute(delete(Sample).where(Sample.run_id == run_id, Sample.step == sample.step))
-            session.add(Sample(run_id=run_id, step=sample.step, prompt=sample.prompt, expected=sample.expected,
-                               base=sample.base, tuned=sample.tuned))  # fmt: skip
-
     def all(self, run_id: str) -> list[SampleRecord]:
         """Every sample, in order of steps."""
         with self._database.reading() as session:
@@ -78,11 +73,6 @@ class EventStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def add(self, run_id: str, text: str) -> None:
-        """Write a sentence down."""
-        with self._database.transaction() as session:
-            session.add(Event(run_id=run_id, text=text))
 
     def all(self, run_id: str) -> list[EventRecord]:
         """Every event, oldest first."""

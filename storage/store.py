@@ -32,12 +32,16 @@ class Storage:
         self.events = EventStore(self.database)
         self.workers = WorkerStore(self.database, self.files)
 
-    def reclaim(self, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
-        """Let what dead workers had in hand wait again, and forget them; returns these runs."""
+    def reclaim(self, explain: Callable[[RunRecord], Failure], spared: str | None = None) -> list[RunRecord]:
+        """Let what dead workers had in hand wait again, and forget them; returns these runs.
+
+        ``spared`` is a worker of whose death the caller will learn more, and tell then.
+        """
         found: list[RunRecord] = []
         for worker in self.workers.dead():
-            found += self.runs.died(worker, explain)
-            self.workers.forget(worker)
+            if worker != spared:
+                found += self.runs.died(worker, explain)
+                self.workers.forget(worker)
         return found
 
     def close(self) -> None:

@@ -120,10 +120,10 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
 
 def _in_words(error: ConfigError) -> ConfigError:
     """The same, with the field called as on the page."""
-    _, generic, rest = str(error).partition(": Input should be ")
+    _, generic, rest = error.detail.partition("Input should be ")
     if not generic or error.field not in LABELS:
         return error
-    return ConfigError(f"{LABELS[error.field]} must be {rest}", error.field)
+    return ConfigError(f"{LABELS[error.field]} must be {rest}.", error.field)
 
 
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from reft_engine.errors import ConfigError, DataError, ModelLoadError, ReftError, TrainingError
+from reft_engine.errors import ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
 from reft_engine.spec import TrainConfig
 from storage import Failure, RunRecord, StorageError, UnavailableError
 
@@ -28,19 +28,17 @@ _FEWEST_TOKENS, _MOST_TOKENS, _LESS_KEPT_MB = 64, 2048, 256
 _LABEL = "Continue with less memory"
 _PATH = re.compile(r"(?<![\w./:])~?/(?:[^\s/'\"]+/)*([^\s/'\"]+)")
 _LOG_IN = "log in with the command hf auth login on the machine where the studio runs"
-DIED_OF_MEMORY = "The engine was ended by the system, most likely because it ran out of memory."
-"""What a supervisor says of an engine that was ended by signal 9."""
 
 
 def explain(error: BaseException, settings: TrainConfig) -> Failure:
     """What to tell of an error that ended a run with these settings."""
     text, causes = str(error), list(_chain(error))
     if isinstance(error, ModelLoadError):
-        return _of_a_model(text, causes)
+        return _of_a_model(error, causes)
     if any(map(_is_memory, causes)):
         return out_of_memory(settings, f"{_whose_memory(causes)} ran out of memory.")
     if isinstance(error, DataError):
-        return _of_data(text)
+        return _of_data(error)
     if isinstance(error, TrainingError):
         return Failure(
             "numbers", _first(text), "A learning rate that is too high drives the numbers out of all bounds.",
@@ -48,7 +46,7 @@ def explain(error: BaseException, settings: TrainConfig) -> Failure:
             "but with the same settings it will most likely end at the same step again.",
         )  # fmt: skip
     if isinstance(error, ConfigError):
-        return _of_settings(text, error.field)
+        return _of_settings(error)
     if isinstance(error, UnavailableError):
         return Failure("disk", _first(_before_details(text)), "", "When the database can be used again, continue the run.")
     if (system := _system(causes)) is not None or isinstance(error, OSError):
@@ -78,7 +76,7 @@ def out_of_memory(settings: TrainConfig, what: str) -> Failure:
 def died(code: int, run: RunRecord) -> Failure:
     """Of a run whose worker ended with this code."""
     if code == -signal.SIGKILL:
-        return out_of_memory(settings_of(run), DIED_OF_MEMORY)
+        return out_of_memory(settings_of(run), "The engine was ended by the system, most likely because it ran out of memory.")
     return Failure("bug", f"The engine stopped unexpectedly (code {code}).", "This is a mistake of ours, or of a library that it uses.",
                    "Continue the run. If it happens again, worker.log in the data folder has the details.")  # fmt: skip
 
@@ -130,39 +128,40 @@ def _system(causes: Sequence[BaseException]) -> OSError | None:
     return next((each for each in causes if isinstance(each, OSError) and each.errno in _FULL | _CANNOT_WRITE), None)
 
 
-def _of_data(text: str) -> Failure:
-    first = _first(text)
-    if "chat template of" in text:
+def _of_data(error: DataError) -> Failure:
+    first = _first(str(error))
+    if error.kind == "template":
         # Whoever wrote the template may have said why in a sentence; what the template language says of itself is none.
-        told = _plain(text.partition(" refuses this conversation: ")[2]).rstrip(".")
+        told = _plain(error.detail).rstrip(".")
         return Failure(
             "template", "The base model's own rule for writing down a chat (its chat template) takes none of the dataset's rows.",
             f"It says: {told}." if told[:1].isupper() else "",
             "Choose another base model, or leave out of the rows what this one does not know, such as system messages.",
         )  # fmt: skip
-    if not text.startswith("Line "):
+    if error.kind not in ("row", "length"):
         return Failure("data", first, "", "Upload a whole file on the Data page and start a new run with it.")
     why = f"For example, {first[0].lower()}{first[1:]}"
-    if "tokens, and only" in first:
+    if error.kind == "length":
         advice = "Start a new run with a greater Longest row or a base model that reads longer texts, or shorten the prompts."
     else:
         advice = "Correct the file, look on the Data page how its rows are trained, and start a new run with it."
     return Failure("data", "None of the dataset's rows can be used.", why, advice)
 
 
-def _of_settings(text: str, field: str | None) -> Failure:
-    if field and text.startswith(f"{field}: "):  # a reader's words about what the page would not have let through
+def _of_settings(error: ConfigError) -> Failure:
+    text, field = str(error), error.field
+    if error.kind == "format" and field:  # what the page would not have let through
         return Failure("settings", "The settings of this run are not those of this version of the program.",
                        f"It does not know, or does not allow, what they say of {field}.", "Start a new run.")  # fmt: skip
     if field != "base":
         return Failure("settings", _first(text), "", _rest(text) or "Start a new run with other settings.")
-    # Where the engine names what it found inside of a model, what follows from that is enough.
-    _, follows, what = _first(text).rpartition("so this base model ")
-    return Failure("model", f"This base model {what}" if follows else "This base model cannot be trained in this way.",
-                   "" if follows else f"The reason: {_plain(_first(text))}", "Start a new run with another base model.")  # fmt: skip
+    advice = "Start a new run with another base model."
+    if error.kind == "model":  # what it cannot do is enough; what the engine names are insides of the model
+        return Failure("model", f"This base model cannot {error.detail}.", "", advice)
+    return Failure("model", "This base model cannot be trained in this way.", f"The reason: {_plain(_first(text))}", advice)
 
 
-def _of_a_model(text: str, causes: Sequence[BaseException]) -> Failure:
+def _of_a_model(error: ModelLoadError, causes: Sequence[BaseException]) -> Failure:
     """Of a base model that could not be loaded."""
     if any(map(_is_memory, causes)):
         return Failure("memory", f"The base model does not fit into the memory that {_whose_memory(causes).lower()} has free.", "",
@@ -177,36 +176,35 @@ def _of_a_model(text: str, causes: Sequence[BaseException]) -> Failure:
             "The network is away, the connection broke off, the Hub has trouble of its own, or this machine is kept from it.",
             "When the Hub can be reached, continue the run. The starter needs no network.",
         )  # fmt: skip
-    for words, failure in _MODELS.items():
-        if words in text:
-            return failure
-    if "pip install" in text:  # for whoever runs the studio
-        return Failure("model", text, "", "When it is installed, start the studio again and continue the run.")
+    if error.kind == "package":  # for whoever runs the studio
+        return Failure("model", str(error), "", "When it is installed, start the studio again and continue the run.")
+    if told := _MODELS.get(error.kind):
+        return told
     return Failure("model", "The base model could not be loaded.",
                    "Its files are damaged or incomplete, or it is of a kind that this program cannot edit.",
                    "Start a new run with another base model. The run's log has the details.")  # fmt: skip
 
 
-_MODELS = {
-    "neither 'starter'": Failure(
+_MODELS: dict[Kind, Failure] = {
+    "name": Failure(
         "access", "There is no base model of this name.", "A base model is the starter or one of the Hub, such as owner/model.",
         "Start a new run with the right name.",
     ),
-    "no safetensors weights": Failure(
+    "weights": Failure(
         "model", "The base model has no weights in the format safetensors.", "Other formats can hide programs, so they are not opened.",
         "Start a new run with a base model that has such weights.",
     ),
-    "program code of its own": Failure(
+    "code": Failure(
         "model", "The base model needs program code of its own.", "Such code could do anything on this machine, so it is never run.",
         "Start a new run with another base model.",
     ),
-    "The device": Failure(
+    "device": Failure(
         "model", "The graphics card of this machine cannot be used.", "Another program may hold it, or its driver does not work.",
         "When that is put right, start the studio again and continue the run; "
         "with CUDA_VISIBLE_DEVICES=-1 in its environment it uses the processor instead.",
     ),
 }  # fmt: skip
-"""By words of the engine's own."""
+"""By the kind of the engine's error."""
 
 
 def _of_access(causes: Sequence[BaseException]) -> Failure | None:

@@ -207,9 +207,9 @@ def _train_queue(resident: Resident, worker: str, going_down: threading.Event) -
         try:
             storage.reclaim(gone)
             held = storage.runs.claim(worker)
-            resident.trouble = ""
+            resident.set_trouble("")
         except UnavailableError as error:
-            resident.trouble = str(error)
+            resident.set_trouble(str(error))
             held = None
         if held:
             run_job(resident, held, going_down.is_set)

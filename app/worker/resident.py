@@ -47,6 +47,10 @@ class Resident:
         """Nothing trains any more."""
         self._training = None
 
+    def set_trouble(self, reason: str) -> None:
+        """Say why nothing can be written down at the moment; an empty text when all is well."""
+        self.trouble = reason
+
     def base(self, name: str, revision: str | None = None) -> Base:
         """A base model by name; of the given revision, or of any that is here."""
         with self._lock:

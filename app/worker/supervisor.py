@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from secrets import token_hex
 from typing import BinaryIO
 
 from app.settings import Settings
-from app.worker.failures import DIED_OF_MEMORY, gone, out_of_memory, settings_of
+from app.worker.failures import died, gone
 from storage import Failure, RunRecord, Storage, UnavailableError
 
 _log = logging.getLogger("reft_studio.supervisor")
@@ -100,21 +99,24 @@ class Supervisor:
             if self._ended.is_set():
                 return True
             process = self._process = self._launch(worker)
-        self._stand_by(process)
+        self._stand_by(process, worker)
         if self._ended.is_set():
             return True
         code = process.wait()
         _log.warning("the worker ended with code %s", code)
-        runs = self._tell(worker, partial(_why, code)) if code != ALREADY_SERVED else []
+        runs = self._tell(worker, partial(died, code)) if code != ALREADY_SERVED else []
         return time.monotonic() - begun > _LONG or (bool(runs) and all(run.deaths == 1 for run in runs))
 
-    def _stand_by(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the worker ends; meanwhile what other workers left behind, such as those of a web process that was killed, is put back."""
+    def _stand_by(self, process: subprocess.Popen[bytes], worker: str) -> None:
+        """Until the worker ends; meanwhile what other workers left behind, such as those of a web process that was killed, is put back.
+
+        Not what this one left: how it ended, and so why, is known a moment after its lock is free.
+        """
         while process.poll() is None and not self._ended.wait(0.1):
             if time.monotonic() > self._next_look:
                 self._next_look = time.monotonic() + 2.0
                 with suppress(UnavailableError, OSError):
-                    self._storage.reclaim(gone)
+                    self._storage.reclaim(gone, spared=worker)
 
     def _tell(self, worker: str, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
         """Put the run that was in hand back into the queue, with what happened; as soon as the database can be written."""
@@ -128,10 +130,3 @@ class Supervisor:
                 return runs
             if self._ended.wait(1.0):
                 return []
-
-
-def _why(code: int, run: RunRecord) -> Failure:
-    """What is said of a run whose worker ended with this code."""
-    if code == -signal.SIGKILL:
-        return out_of_memory(settings_of(run), DIED_OF_MEMORY)
-    return Failure("bug", f"The engine stopped unexpectedly (code {code}).", "", "The log worker.log in the data folder has the details.")

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -28,7 +29,7 @@ from app.worker import failures, supervisor, training_job
 from app.worker.resident import Resident
 from app.worker.supervisor import Supervisor
 from reft_engine import base_models, training
-from reft_engine.errors import ConfigError, ModelLoadError
+from reft_engine.errors import ConfigError, DataError, ModelLoadError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, UnavailableError
 from tests.app.conftest import running_worker
@@ -243,6 +244,27 @@ def test_a_graphics_card_that_cannot_be_used_is_said_to_be_so(end, monkeypatch):
     assert "graphics card" in told(end(), "model").what
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModelLoadError("Anders.", kind="name"), "There is no base model of this name."),
+        (ModelLoadError("Anders.", kind="weights"), "no weights in the format safetensors"),
+        (ModelLoadError("Anders.", kind="code"), "program code of its own"),
+        (ModelLoadError("Anders.", kind="device"), "The graphics card of this machine"),
+        (ModelLoadError("Anders.", kind="package", detail="pip install x"), "When it is installed, start the studio again"),
+        (ModelLoadError("The device has no safetensors weights: pip install x"), "The base model could not be loaded."),
+        (ConfigError("Anders.", "base", kind="model", detail="be edited"), "This base model cannot be edited."),
+        (ConfigError("Anders.", "rank", kind="format"), "what they say of rank"),
+        (DataError("Anders.", kind="template", detail="Say nothing."), "It says: Say nothing."),
+        (DataError("Anders.", kind="length"), "a greater Longest row"),
+        (DataError("Anders.", kind="row"), "Correct the file"),
+        (DataError("Line 3: the prompt has 9 tokens, and only 7 fit."), "Upload a whole file"),
+    ],
+)
+def test_what_is_advised_follows_from_the_kind_of_an_error_and_not_from_the_words_of_its_sentence(error, words):
+    assert words in failures.explain(error, TrainConfig()).sentence
+
+
 # Memory
 
 
@@ -330,7 +352,9 @@ def steps_kept(services, run):
     return sorted(int(path.name.partition("-")[0]) for path in folder.glob("*.safetensors"))
 
 
-def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, until):
+@contextmanager
+def ended_three_times(services, dataset, until, by):
+    """A run whose real worker is ended by a signal at each of its three lives, and the supervisor, which is still at work."""
     run = queue(services, dataset, reft={"rank": 2}, train={"epochs": 150, "batch_size": 4, "held_out": 0.2})
     keeper = Supervisor(services.settings, services.storage)
     keeper.start()
@@ -338,18 +362,35 @@ def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoi
         until(lambda: steps_kept(services, run))
         for _ in range(3):
             until(lambda: services.storage.runs.get(run.id).status.active)
-            keeper._process.kill()
+            keeper._process.send_signal(by)
             until(lambda: not services.storage.runs.get(run.id).status.active)
-        failed = services.storage.runs.get(run.id)
-        failure = told(failed, "memory")
-        assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
-        assert failed.deaths == 3 and steps_kept(services, run)
-        changed = runs.remedy(services, run.id).spec["train"]
-        until(lambda: services.storage.runs.get(run.id).step > failed.step)
+        yield services.storage.runs.get(run.id)
     finally:
         keeper.stop()
-    assert changed == {**run.spec["train"], **failure.remedy} and failure.remedy["pass_tokens"] == 512
-    assert log_of(services, run).count("step 0: held-out") == 1, "it was not begun anew"
+
+
+def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, until):
+    with ended_three_times(services, dataset, until, signal.SIGKILL) as failed:
+        failure = told(failed, "memory")
+        assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
+        assert failed.deaths == 3 and steps_kept(services, failed)
+        changed = runs.remedy(services, failed.id).spec["train"]
+        until(lambda: services.storage.runs.get(failed.id).step > failed.step)
+    assert changed == {**failed.spec["train"], **failure.remedy} and failure.remedy["pass_tokens"] == 512
+    assert log_of(services, failed).count("step 0: held-out") == 1, "it was not begun anew"
+
+
+def test_a_run_whose_engine_crashes_three_times_is_said_to_be_no_fault_of_its_owner_and_can_be_continued(services, dataset, until):
+    with ended_three_times(services, dataset, until, signal.SIGSEGV) as failed:
+        failure = told(failed, "bug")
+        assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
+        assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
+        assert failure.advice.startswith("Continue the run.") and failure.remedy is None
+        events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
+        again = " It is being restarted, and the run goes on from its last checkpoint."
+        assert events == [f"The engine stopped unexpectedly (code -11).{again}"] * 2
+        runs.resume(services, failed.id)
+        until(lambda: services.storage.runs.get(failed.id).step > failed.step)
 
 
 # Disk
@@ -732,6 +773,23 @@ def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(servic
     run = services.storage.runs.get(run.id)
     assert "three times at the same step" in told(run, "memory").what and run.deaths == 3 and run.step == 7
     assert pauses == sorted(pauses) and pauses[0] < pauses[-1]
+
+
+def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_it_was_known_how(services, dataset):
+    run = queue(services, dataset)
+    keeper = Supervisor(services.settings, services.storage)
+
+    def launch(worker):
+        with suppress(RuntimeError), services.storage.workers.serving(worker):
+            services.storage.runs.claim(worker).begin("Training.")
+            raise RuntimeError("as a process that dies lets its lock go")
+        assert services.storage.workers.dead() == [worker]
+        return subprocess.Popen(["sh", "-c", "sleep 1; kill -SEGV $$"])
+
+    keeper._launch = launch
+    assert keeper._serve_once(), "it got on, as far as its one death shows"
+    assert services.storage.events.all(run.id)[-1].text.startswith("The engine stopped unexpectedly (code -11).")
+    assert services.storage.workers.dead() == []
 
 
 def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, dataset):

@@ -19,7 +19,8 @@ from app.errors import StudioError
 from app.handlers import datasets, runs, train
 from app.handlers.playground import answer
 from app.worker.client import WorkerClient
-from app.worker.supervisor import ALREADY_SERVED, Supervisor, _why
+from app.worker.failures import died
+from app.worker.supervisor import ALREADY_SERVED, Supervisor
 from app.worker.turns import Turns
 from reft_engine import load_base
 from reft_engine import train as train_here
@@ -354,7 +355,7 @@ def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_ag
 
     def die():
         services.storage.runs.claim("w").begin("Training.")
-        supervisor._tell("w", partial(_why, -signal.SIGKILL))
+        supervisor._tell("w", partial(died, -signal.SIGKILL))
         return services.storage.runs.get(run.id)
 
     assert [die().status for _ in range(3)] == [RunStatus.INTERRUPTED, RunStatus.INTERRUPTED, RunStatus.FAILED]

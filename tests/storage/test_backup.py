@@ -38,7 +38,7 @@ def keep_writing(root, dataset_id, ended):
         held = storage.runs.claim("w")
         held.begin("Training.")
         for step in range(1, 12):
-            storage.metrics.add(run.id, [MetricPoint(step, "loss", 1.0)])
+            held.add_figures([MetricPoint(step, "loss", 1.0)])
             held.progress(step=step, total_steps=11, epoch=1.0, seconds_left=0.0)
             content = f"{run.id} {step}".encode() * 5000
             folder = storage.files.run_folder(run.id) / "checkpoint"

@@ -56,8 +56,9 @@ def test_times_are_utc_whatever_the_zone_of_the_server(store, dataset):
 
 def test_text_that_no_database_takes_is_kept_as_far_as_it_goes(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    store.samples.add(run.id, SampleRecord(1, "a\x00b", "c", "d", "e\ud800f"))
-    store.events.add(run.id, "a\x00b")
+    held = store.runs.claim("w")
+    held.add_sample(SampleRecord(1, "a\x00b", "c", "d", "e\ud800f"))
+    held.note("a\x00b")
     (sample,) = store.samples.all(run.id)
     assert (sample.prompt[0], sample.prompt[-1], sample.tuned[0], sample.tuned[-1]) == ("a", "b", "e", "f")
     assert store.events.all(run.id)[-1].text.startswith("a")
@@ -94,7 +95,7 @@ def test_a_dataset_may_be_larger_than_two_gigabytes(store, dataset):
 
 def test_thinned_figures_are_the_means_of_as_many_steps(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    store.metrics.add(run.id, [MetricPoint(step, "loss", float(step)) for step in range(10)])
+    store.runs.claim("w").add_figures([MetricPoint(step, "loss", float(step)) for step in range(10)])
     assert [(point.step, point.value) for point in store.metrics.thinned(run.id, 4)] == [(2, 1.0), (5, 4.0), (8, 7.0), (9, 9.0)]
 
 

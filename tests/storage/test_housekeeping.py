@@ -248,6 +248,6 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date_with_every_row(t
     # And it works on: what waited is trained in the order in which it was queued.
     storage.reclaim(lambda run: Failure("bug", "Gone."))
     held = storage.runs.claim("w")
-    storage.metrics.add(held.run.id, [MetricPoint(9, "loss", 1.0)])
-    storage.samples.add(held.run.id, SampleRecord(9, "p", "e", "b", "t"))
+    held.add_figures([MetricPoint(9, "loss", 1.0)])
+    held.add_sample(SampleRecord(9, "p", "e", "b", "t"))
     storage.close()

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import storage as package
-from storage import Failure, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError, workers
+from storage import Failure, HeldRun, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError, workers
 from storage.database import HEAD
 from storage.files import write_atomic
 from storage.records import ALLOWED
@@ -144,24 +144,57 @@ def test_what_a_lost_worker_left_waits_again_and_a_stopping_run_is_stopped(store
     assert [store.runs.claim("v").run.id for _ in range(2)] == [lost.id, waiting.id], "it keeps its place"
 
 
-def test_whoever_lost_a_run_can_change_nothing_of_it(store, dataset):
+def everything(store):
+    """Every row of every table, as it is now."""
+    with store.database.reading() as session:
+        return {name: sorted(map(repr, session.execute(table.select()))) for name, table in Table.metadata.tables.items()}
+
+
+OF_A_HELD_RUN = {
+    "add_figures": lambda held: held.add_figures([MetricPoint(1, "loss", 9.0), MetricPoint(0, "held_out", 9.0)]),
+    "add_sample": lambda held: held.add_sample(SampleRecord(1, "mine", "mine", "mine", "mine")),
+    "begin": lambda held: held.begin("Mine."),
+    "fail": lambda held: held.fail(Failure("bug", "Mine.")),
+    "move": lambda held: held.move(RunStatus.CHECKING, "Mine."),
+    "note": lambda held: held.note("Mine."),
+    "progress": lambda held: held.progress(step=9, total_steps=9, epoch=9.0, seconds_left=9.0, figures=[MetricPoint(1, "loss", 9.0)]),
+    "set_revision": lambda held: held.set_revision("mine"),
+    "set_summary": lambda held: held.set_summary({"steps": 9}),
+    "stop_requested": lambda held: held.stop_requested(),
+}
+
+
+def test_nothing_that_can_be_done_with_a_held_run_is_missing_below():
+    public = {name for name in vars(HeldRun) if not name.startswith("_")}
+    assert public == OF_A_HELD_RUN.keys()
+
+
+@pytest.mark.parametrize("call", OF_A_HELD_RUN.values(), ids=OF_A_HELD_RUN)
+@pytest.mark.parametrize("taken", ["by another", "by nobody", "and ended"])
+def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they_were(store, dataset, reopen, call, taken):
     run = store.runs.create(dataset.id, SPEC)
     slept = store.runs.claim("slept")
     slept.begin("Training.")
-    store.reclaim(gone)
-    awake = store.runs.claim("awake")
-    awake.begin("Training.")
-    calls = [
-        lambda: slept.progress(step=9, total_steps=9, epoch=1.0, seconds_left=0.0), lambda: slept.move(RunStatus.CHECKING, "Mine."),
-        lambda: slept.fail(gone(run)), lambda: slept.note("Mine."), lambda: slept.set_summary({}), lambda: slept.set_revision("a"),
-    ]  # fmt: skip
-    before = store.runs.get(run.id), store.events.all(run.id)
-    for call in calls:
-        with pytest.raises(LeaseLostError):
-            call()
-    assert (store.runs.get(run.id), store.events.all(run.id)) == before
-    assert slept.stop_requested() and not awake.stop_requested()
+    slept.add_figures([MetricPoint(1, "loss", 1.0)])
+    other = reopen()
+    other.reclaim(gone)
+    if taken != "by nobody":
+        awake = other.runs.claim("awake")
+        awake.begin("Training.")
+        awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, figures=[MetricPoint(1, "loss", 2.0)])
+        awake.add_sample(SampleRecord(1, "p", "e", "b", "t"))
+        if taken == "and ended":
+            awake.set_summary({"steps": 1})
+            awake.fail(gone(run))
+    before = everything(store)
+    with pytest.raises(LeaseLostError):
+        call(slept)
     assert store.runs.put_back("slept", "Shut down.") == []
+    assert everything(store) == before
+    if taken == "by another":
+        assert awake.stop_requested() is False
+        awake.add_figures([MetricPoint(1, "loss", 3.0)])
+        assert [point.value for point in store.metrics.after(run.id)] == [3.0]
 
 
 def test_three_deaths_at_one_step_fail_a_run_and_progress_between_them_forgives(store, dataset):
@@ -232,7 +265,8 @@ def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
     run, waiting = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     folder = store.files.run_folder(run.id)
     folder.mkdir()
-    store.metrics.add(run.id, [MetricPoint(1, "loss", 2.0)])
+    store.runs.claim("w").add_figures([MetricPoint(1, "loss", 2.0)])
+    store.runs.put_back("w", "Shut down.")
     store.runs.delete(run.id)
     assert [found.id for found in store.runs.all()] == [waiting.id] and [found.id for found in store.runs.binned()] == [run.id]
     assert store.runs.queue_place(waiting.id) == 1 and store.runs.claim("w").run.id == waiting.id
@@ -248,12 +282,13 @@ def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
 
 def test_a_step_trained_again_replaces_its_figures(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    store.metrics.add(run.id, [MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 1.5)])
-    store.metrics.add(run.id, [MetricPoint(2, "loss", 1.4)])
+    held = store.runs.claim("w")
+    held.add_figures([MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 1.5)])
+    held.add_figures([MetricPoint(2, "loss", 1.4)])
     assert [point.value for point in store.metrics.after(run.id)] == [2.0, 1.4]
     assert [point.step for point in store.metrics.after(run.id, 1)] == [2]
     for tuned in ("x", "y"):
-        store.samples.add(run.id, SampleRecord(1, "p", "e", "b", tuned))
+        held.add_sample(SampleRecord(1, "p", "e", "b", tuned))
     assert [sample.tuned for sample in store.samples.all(run.id)] == ["y"]
 
 

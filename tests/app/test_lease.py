@@ -1,0 +1,138 @@
+"""A run that two workers believe to hold: real training in one, which learns from its lease that the run is another's."""
+
+import ast
+import threading
+from pathlib import Path
+
+import pytest
+
+from app import worker
+from app.handlers import datasets
+from app.services import make_services
+from app.settings import Settings
+from app.worker import failures, journal
+from app.worker.journal import Journal
+from app.worker.resident import Resident
+from app.worker.training_job import run_job
+from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
+from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from storage import Failure, LeaseLostError, MetricPoint, RunStatus, SampleRecord, Storage, UnavailableError
+from storage.tables import Table
+
+LONG = TrainConfig(epochs=3000, batch_size=6, held_out=0.2)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def services(request, tmp_path):
+    """A data folder on each kind of database."""
+    url = None if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+    made = make_services(Settings(data_dir=tmp_path / "data", database_url=url))
+    yield made
+    made.storage.close()
+
+
+@pytest.fixture
+def run(services, table_file):
+    dataset = datasets.save_upload(services, str(table_file), label="animals.csv")
+    spec = RunSpec(reft=ReftConfig(rank=1, positions="l1"), train=LONG)
+    return services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
+
+
+def everything(storage):
+    """Every row of every table, as it is now."""
+    with storage.database.reading() as session:
+        return {name: sorted(map(repr, session.execute(table.select()))) for name, table in Table.metadata.tables.items()}
+
+
+def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_and_files_alone(services, run, until):
+    slept, storage = Storage(services.storage.files.root, services.settings.database_url), services.storage
+    held = slept.runs.claim("slept")
+    training = threading.Thread(target=run_job, args=(Resident(slept), held, lambda: False))
+    training.start()
+    until(lambda: storage.runs.get(run.id).step > 5 and storage.samples.all(run.id))
+    storage.reclaim(failures.gone)
+    awake = storage.runs.claim("awake")
+    awake.begin("Training.")
+    awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, figures=[MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 2.0)])
+    awake.add_sample(SampleRecord(0, "p", "e", "b", "t"))
+    awake.set_revision("awakes")
+    awake.set_summary({"steps": 1})
+    before = everything(storage)
+    training.join(timeout=60)
+    assert not training.is_alive()
+    assert everything(storage) == before
+    assert storage.runs.get(run.id).status is RunStatus.TRAINING and not storage.files.adapter(run.id).exists()
+    kept = [int(path.name.partition("-")[0]) for path in (storage.files.run_folder(run.id) / "checkpoint").glob("*.safetensors")]
+    last = max(point.step for point in storage.metrics.after(run.id))
+    assert max(kept, default=0) <= last, "no checkpoint is of a step that came after the run was lost"
+    assert "left alone" in storage.files.log(run.id).read_text()
+    slept.close()
+
+
+EVENTS = {
+    "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0),
+    "a held-out figure": HeldOutEvent(7, 9.0, 9.0, 4, 1, 0, 7),
+    "a sample": SampleEvent(7, "mine", "mine", "mine", "mine"),
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
+def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to_be_written_with_it(services, run, event):
+    held = services.storage.runs.claim("slept")
+    mine = Journal(held, lambda: False, lambda reason: None)
+    mine.begin("Training.")
+    mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0))
+    assert mine.settled(), "as long as the run is ours"
+    services.storage.reclaim(failures.gone)
+    services.storage.runs.claim("awake").begin("Training.")
+    before = everything(services.storage)
+    with pytest.raises(LeaseLostError):  # at once, or when a checkpoint is to be written
+        if event:
+            mine(event)
+        mine.settled()
+    for insist in (mine.flush, lambda: mine.set_summary({}), lambda: mine.fail(Failure("bug", "Mine.")), mine.should_stop):
+        with pytest.raises(LeaseLostError):
+            insist()
+    assert everything(services.storage) == before
+
+
+def test_what_is_insisted_on_is_written_once_the_database_can_be_used_again(services, run, until):
+    slow = Storage(services.storage.files.root, services.settings.database_url, patience=0.1)
+    troubles = []
+    mine = Journal(slow.runs.claim("w"), lambda: False, troubles.append)
+    with services.storage.database.transaction() as session:
+        session.execute(Table.metadata.tables["runs"].select().with_for_update())
+        writing = threading.Thread(target=mine.begin, args=("Training.",))
+        writing.start()
+        until(lambda: any(troubles))
+        assert "in use" in troubles[0]
+    writing.join(timeout=30)
+    assert services.storage.runs.get(run.id).status is RunStatus.TRAINING and troubles[-1] == ""
+    slow.close()
+
+
+def test_a_worker_that_is_to_end_while_the_database_is_away_leaves_its_run_to_the_next_and_says_nothing_false_of_it(services, run):
+    slow = Storage(services.storage.files.root, services.settings.database_url, patience=0.1)
+    held = slow.runs.claim("w")
+    before = everything(services.storage)
+    with services.storage.database.transaction() as session:
+        session.execute(Table.metadata.tables["runs"].select().with_for_update())
+        with pytest.raises(UnavailableError):
+            Journal(held, lambda: True, lambda reason: None).begin("Training.")
+        run_job(Resident(slow), held, lambda: True)
+    assert everything(services.storage) == before
+    slow.close()
+
+
+def test_the_worker_writes_of_runs_by_the_lease_alone():
+    asked = set()
+    for path in Path(worker.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+                asked.add((node.value.attr, node.attr))
+    stores = {pair for pair in asked if pair[0] in ("runs", "metrics", "samples", "events", "datasets", "database")}
+    assert stores == {("runs", "claim"), ("runs", "put_back"), ("runs", "died"), ("runs", "get")}
+    source = Path(journal.__file__).read_text(encoding="utf-8")
+    imported = {name.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert "HeldRun" in imported and not {"Storage", "Resident"} & imported, "the journal holds no store"
