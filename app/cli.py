@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from app.errors import READABLE, StudioError
 
 if TYPE_CHECKING:
-    from reft_engine import Example, ReftModel
+    from reft_engine import ReftModel
     from reft_engine.base_models import Base
+    from reft_engine.data import Inspection
+    from reft_engine.data.row_check import RowCheck
 
 COMMANDS = ("serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup", "restore")
 
@@ -46,19 +48,30 @@ def _finish(options: argparse.Namespace, values: dict[str, Any]) -> None:
         _say(json.dumps(values, ensure_ascii=sys.stdout.encoding.lower() != "utf-8"))
 
 
-def _examples(path: Path, prompt: str | None = None, answer: str | None = None) -> "Sequence[Example]":
+def _inspected(path: Path, prompt: str | None, answer: str | None) -> "Inspection":
     from reft_engine.data import ColumnMapping, inspect_file
 
     if not path.is_file():
         raise StudioError(f"There is no file {path}.")
-    mapping = ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None
-    found = inspect_file(path, mapping)
+    return inspect_file(path, ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None)
+
+
+def _rows_of(options: argparse.Namespace) -> "Inspection":
+    """The rows of the file that is named. Raises StudioError where there is none that can be read."""
+    path: Path = options.data
+    found = _inspected(path, options.prompt_column, options.answer_column)
     if found.needs_mapping:
         columns = ", ".join(found.columns)[:300]
         raise StudioError(f"{path.name} has the columns {columns}; say which is which with --prompt-column and --answer-column.")
     if not found.examples:
         raise StudioError(f"{path.name} has no row that can be used. {found.problems[0].text if found.problems else ''}".strip())
-    return found.examples
+    return found
+
+
+def _note_rows(found: "Inspection", sentence: str, check: "RowCheck") -> None:
+    """Say what of a file is not used, and what is odd about its rows, before they are learned from."""
+    for note in [*found.notes, sentence, *check.notes[1:]]:
+        _note(note)
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -89,14 +102,14 @@ def train(options: argparse.Namespace) -> int:
     out: Path = options.out
     if out.exists() and not out.is_dir():
         raise StudioError(f"{out} is a file; --out names a folder.")
-    examples = _examples(options.data, options.prompt_column, options.answer_column)
+    found = _rows_of(options)
     record, wanted = out / "run.json", _fingerprint(spec.model_dump(mode="json"), options.data)
     earlier = _earlier(record, wanted)
     if earlier and (out / "adapter").is_dir():
         _note("This run is finished already; nothing was done.")
         _finish(options, {**earlier["result"], "adapter": str(out / "adapter")})
         return 0
-    return _train(options, spec, examples, record, wanted, earlier.get("revision"))
+    return _train(options, spec, found, record, wanted, earlier.get("revision"))
 
 
 def _earlier(record: Path, wanted: str) -> dict[str, Any]:
@@ -119,18 +132,21 @@ def _fingerprint(spec: dict[str, Any], data: Path) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode() + data.read_bytes()).hexdigest()
 
 
-def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]", record: Path, wanted: str, revision: str | None) -> int:
+def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: Path, wanted: str, revision: str | None) -> int:
     from reft_engine import load_base
     from reft_engine import train as run
     from reft_engine.events import HeldOutEvent, ReuseEvent, StepEvent
     from reft_engine.files import write_atomic
+    from reft_engine.row_check import check_rows
 
     base = load_base(spec.base, revision=revision)
+    check = check_rows(base, found.examples, spec.reft, spec.train, rows=found.rows)
     taken = {"fingerprint": wanted, "revision": base.revision}
 
     def begin(_reft: Any) -> None:
         """Take the folder, now that nothing speaks against the run any more."""
         write_atomic(record, json.dumps(taken).encode())
+        _note_rows(found, check.run_sentence, check)
 
     def show(event: Any) -> None:
         if isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
@@ -140,8 +156,9 @@ def _train(options: argparse.Namespace, spec: Any, examples: "Sequence[Example]"
         elif isinstance(event, ReuseEvent):
             _note(event.sentence)
 
-    result = run(base, examples, spec.reft, spec.train, folder=options.out, on_event=show, on_ready=begin)
-    values = {"adapter": str(result.adapter), **result.summary()}
+    result = run(base, found.examples, spec.reft, spec.train, folder=options.out, on_event=show, on_ready=begin)
+    counts = {"rows": check.usable_rows, "rows_left_out": check.rows_left_out, "cut_answers": check.cut_answers}
+    values = {"adapter": str(result.adapter), **result.summary(), **counts}
     write_atomic(record, json.dumps({**taken, "result": values}).encode())
     _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
     _finish(options, values)
@@ -152,55 +169,59 @@ def sweep(options: argparse.Namespace) -> int:
     """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
     from app import sweep as many
     from reft_engine import load_base, train_many
-    from reft_engine.events import ReuseEvent, StepEvent
+    from reft_engine.events import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
+    from reft_engine.row_check import check_rows
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StudioError(f"{out} is there already; --out names a folder that is to be made.")
     runs = many.combinations(options)
     wanted = list(many.specs(options, runs))
-    examples = _examples(options.data, options.prompt_column, options.answer_column)
-    _note(f"{len(runs)} runs on {len(examples):,} rows.")
+    found = _rows_of(options)
+    base = load_base(options.base)
+    check = check_rows(base, found.examples, *wanted[0], rows=found.rows)
+    unsaid = [check]
 
     def show(index: int, event: Any) -> None:
+        if unsaid and not isinstance(event, (PhaseEvent, RowsEvent)):  # nothing speaks against the runs any more
+            _note_rows(found, f"{len(runs)} runs. {check.sentence}", unsaid.pop())
         if isinstance(event, ReuseEvent) and index == 0:
             _note(event.sentence)
         elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
             _note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
 
-    lines = many.ranked(runs, train_many(load_base(options.base), examples, wanted, folder=out, on_event=show), out)
+    lines = many.ranked(runs, train_many(base, found.examples, wanted, folder=out, on_event=show), out)
     _note(many.table(lines)) if options.json else _say(many.table(lines))
-    _finish(options, {"runs": lines})
+    _finish(options, {"runs": lines, "rows": check.usable_rows, "rows_left_out": check.rows_left_out})
     return 0
 
 
 def inspect(options: argparse.Namespace) -> int:
-    """Say what a file is recognised as, and what is wrong with it."""
-    from reft_engine.data import inspect_file
+    """Say what a file is recognised as, what a base model can be trained on of it, and what is wrong with it."""
+    from app.file_report import file_report
 
-    if not options.file.is_file():
-        raise StudioError(f"There is no file {options.file}.")
-    found = inspect_file(options.file)
-    _note(found.sentence) if options.json else _say(found.sentence)
-    for problem in found.problems[:20]:
+    report = file_report(_inspected(options.file, options.prompt_column, options.answer_column), options.base, options.max_length)
+    said = [report.inspection.sentence, *report.notes]
+    for sentence in said:
+        _note(sentence) if options.json else _say(sentence)
+    for problem in report.problems[:20]:
         _note(problem.text)
-    if found.problem_count > 20:
-        _note(f"... and {found.problem_count - 20:,} more.")
-    _finish(options, {
-        "format": found.format, "shape": found.shape, "columns": found.columns, "rows": found.rows,
-        "usable_rows": found.usable_rows, "needs_mapping": found.needs_mapping, "problem_count": found.problem_count,
-        "problems": [{"line": problem.line, "text": problem.text} for problem in found.problems],
-    })  # fmt: skip
+    if report.problem_count > 20:
+        _note(f"... and {report.problem_count - 20:,} more.")
+    _finish(options, report.values(options.base, options.max_length))
     return 0
 
 
-def _adapter(folder: Path) -> "tuple[Base, ReftModel]":
+def _adapter(folder: Path) -> "tuple[Base, ReftModel, int]":
+    """Base model and edit of a folder, and the longest row that the edit was trained with."""
     from reft_engine import ReftModel
-    from reft_engine.adapter_file import load_base_of
+    from reft_engine.adapter_file import load_base_of, read_config
+    from reft_engine.spec import TrainConfig
 
     folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
     base = load_base_of(folder)
-    return base, ReftModel.load(folder, base.model)
+    max_length = read_config(folder)["training"].get("max_length")
+    return base, ReftModel.load(folder, base.model), max_length if isinstance(max_length, int) else TrainConfig().max_length
 
 
 def chat(options: argparse.Namespace) -> int:
@@ -214,7 +235,7 @@ def chat(options: argparse.Namespace) -> int:
         raise StudioError("An answer has one token at least; --max-new-tokens is 1 or more.")
     if not 0 <= options.seed < 2**31:
         raise StudioError("--seed is a whole number from 0 to 2147483647.")
-    base, reft = _adapter(options.dir)
+    base, reft, _ = _adapter(options.dir)
     before = [Message("system", options.system.strip())] if options.system.strip() else []
     conversation = [*before, Message("user", options.prompt.strip())]
     answers = generate(
@@ -228,14 +249,22 @@ def chat(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Measure base and tuned on rows of a file."""
+    """Measure base and tuned on rows of a file; what training would leave out is left out here too."""
     from reft_engine import evaluate as measure
 
-    base, reft = _adapter(options.dir)
-    figures = measure(base, reft, _examples(options.data, options.prompt_column, options.answer_column))
-    for name, values in figures.items():
-        _note(f"{name:5}  loss {values['loss']:.4f}  exact match {values['exact_match']:.1%}")
-    _finish(options, figures)
+    found = _rows_of(options)
+    base, reft, max_length = _adapter(options.dir)
+    figures = measure(base, reft, found.examples, max_length=max_length)
+    left_out = found.rows - figures["rows"]
+    for note in found.notes:
+        _note(note)
+    if left_out:
+        _note(f"Measured on {figures['rows']:,} of {found.rows:,} rows; {left_out:,} {'is' if left_out == 1 else 'are'} left out.")
+        for reason in [problem.text for problem in found.problems][:10] + figures["left_out"][:10]:
+            _note(reason)
+    for name, each in (("base", figures["base"]), ("tuned", figures["tuned"])):
+        _note(f"{name:5}  loss {each['loss']:.4f}  exact match {each['exact_match']:.1%}")
+    _finish(options, {"base": figures["base"], "tuned": figures["tuned"], "rows": figures["rows"], "rows_left_out": left_out})
     return 0
 
 
@@ -340,9 +369,11 @@ def _parser() -> argparse.ArgumentParser:
                       help="read rows one behind another where that gives the same; only the speed depends on it")  # fmt: skip
     part.add_argument("--seed", type=_INTEGER, default=42)
     _sweep_options(commands.add_parser("sweep", help="train one edit for each combination of what is listed, and rank them"))
-    part = commands.add_parser("inspect", help="say what a file is recognised as")
+    part = commands.add_parser("inspect", help="say what a file is recognised as, and what a base model can be trained on of it")
     part.add_argument("file", type=Path)
-    part.add_argument("--json", action="store_true")
+    part.add_argument("--base", default="starter", help="the base model that rows are counted for")
+    part.add_argument("--max-length", type=_INTEGER, default=512, help="tokens of the longest row")
+    _columns(part)
     part = commands.add_parser("chat", help="base and tuned, side by side")
     part.add_argument("dir", type=Path)
     part.add_argument("--prompt", required=True)

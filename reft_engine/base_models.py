@@ -43,7 +43,7 @@ class Base:
     revision: str | None
     template: str
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """Whether it writes behind its prompt (decoder), reads only (encoder), or does each with a part of its own."""
         if blocks.is_encoder_decoder(self.model):
@@ -142,7 +142,7 @@ def load_base(
         pinned = {"revision": commit} if commit else {}
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
         options = {**pinned, **_precision(target, dtype, quantize)}
-        model, found = _auto_class(source, pinned).from_pretrained(
+        model, found = _auto_class(source, pinned)[0].from_pretrained(
             source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
         )
         if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
@@ -155,10 +155,44 @@ def load_base(
     model.eval().requires_grad_(False)
     if template == "raw":
         template = TEXT_TEMPLATE
-    plain = TEXT_TEMPLATE if blocks.is_encoder_decoder(model) or blocks.is_encoder(model) else PLAIN_TEMPLATE
-    base = Base(model, tokenizer, name, commit, template or tokenizer.chat_template or plain)
+    base = Base(model, tokenizer, name, commit, template or tokenizer.chat_template or _plain_template(model))
     _ORIGINS[model] = Origin(base.name, base.revision, base.template)
     return base
+
+
+def load_tokenizer(name: str = STARTER, *, revision: str | None = None, fetch: bool = True) -> Base:
+    """A base model without its weights: rows are encoded with it as with the whole, and nothing can be computed.
+
+    Args:
+        name: as of `load_base`.
+        revision: as of `load_base`.
+        fetch: whether config and tokenizer of a Hub id may be downloaded; else they must be on this machine.
+
+    Raises:
+        ModelLoadError: as of `load_base`, where config or tokenizer are concerned.
+    """
+    from transformers import AutoTokenizer
+
+    source = _source(name)
+    try:
+        commit = None if _is_folder(source) else _commit(source, revision, fetch)
+        pinned = {"revision": commit, "local_files_only": not fetch} if commit else {}
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
+        kind, config = _auto_class(source, pinned)
+        with torch.device("meta"):
+            model = kind.from_config(config)
+        blocks.find_blocks(model)
+    except Exception as error:  # as in `load_base`
+        raise _load_error(name, error) from error
+    return Base(model, tokenizer, name, commit, tokenizer.chat_template or _plain_template(model))
+
+
+def is_here(name: str, revision: str | None = None) -> bool:
+    """Whether a base model is on this machine, so that `load_tokenizer` need not fetch anything. Raises ModelLoadError."""
+    from huggingface_hub import try_to_load_from_cache
+
+    source = _source(name)
+    return _is_folder(source) or isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str)
 
 
 def newest_revision(name: str) -> str | None:
@@ -168,6 +202,11 @@ def newest_revision(name: str) -> str | None:
         return None if _is_folder(source) else _pin(source, None)
     except Exception as error:  # as in `load_base`
         raise _load_error(name, error) from error
+
+
+def _plain_template(model: Any) -> str:
+    """The template of a model whose tokenizer brings none."""
+    return TEXT_TEMPLATE if blocks.is_encoder_decoder(model) or blocks.is_encoder(model) else PLAIN_TEMPLATE
 
 
 def _device(name: str) -> torch.device:
@@ -181,15 +220,15 @@ def _device(name: str) -> torch.device:
     return target
 
 
-def _auto_class(source: str, pinned: dict[str, str]) -> Any:
-    """What of transformers reads this model: with a head that writes text if its kind has one, else without any head."""
+def _auto_class(source: str, pinned: dict[str, Any]) -> tuple[Any, Any]:
+    """What of transformers reads this model, with a head that writes text if its kind has one, else without any head; and its config."""
     from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     config = AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned)
     if getattr(config, "is_encoder_decoder", False):
-        return AutoModelForSeq2SeqLM
+        return AutoModelForSeq2SeqLM, config
     encoder = type(config) in MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
-    return AutoModel if encoder else AutoModelForCausalLM
+    return AutoModel if encoder else AutoModelForCausalLM, config
 
 
 def _precision(target: torch.device, dtype: DType | None, quantize: Quantization | None) -> dict[str, Any]:
@@ -238,8 +277,7 @@ def _pin(name: str, wanted: str | None) -> str:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    # .../snapshots/COMMIT/config.json
-    revision = Path(hf_hub_download(name, "config.json", revision=wanted)).parent.name
+    revision = _commit(name, wanted)
     for file in ("model.safetensors", "model.safetensors.index.json"):
         try:
             hf_hub_download(name, file, revision=revision)
@@ -251,6 +289,14 @@ def _pin(name: str, wanted: str | None) -> str:
         else:
             return revision
     raise FileNotFoundError("there is no model.safetensors")
+
+
+def _commit(name: str, wanted: str | None, fetch: bool = True) -> str:
+    """The commit that a Hub id stands for now, or of what is here of it."""
+    from huggingface_hub import hf_hub_download
+
+    # .../snapshots/COMMIT/config.json
+    return Path(hf_hub_download(name, "config.json", revision=wanted, local_files_only=not fetch)).parent.name
 
 
 def _not_installed(what: str, extra: str) -> ModelLoadError:

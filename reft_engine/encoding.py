@@ -67,6 +67,11 @@ class EncodedPreference:
         """Tokens of the longer row."""
         return max(self.chosen.length, self.rejected.length)
 
+    @property
+    def cut(self) -> bool:
+        """Whether one of the answers was cut."""
+        return self.chosen.cut or self.rejected.cut
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedLabel:
@@ -80,6 +85,11 @@ class EncodedLabel:
     def length(self) -> int:
         """Tokens of the row."""
         return len(self.prompt.ids)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the text was cut."""
+        return self.prompt.cut
 
 
 EncodedRow = EncodedExample | EncodedPreference | EncodedLabel
@@ -144,6 +154,7 @@ def _cut(prompt: EncodedPrompt, around: Frame, limit: int) -> EncodedPrompt:
         tuple(prompt.ids[index] for index in kept),
         tuple(at for at, index in enumerate(kept) if index in marked),
         start + kept_first + between if prompt.second else 0,
+        cut=True,
     )
 
 

@@ -1,6 +1,7 @@
 """How well answers fit: held-out loss, and how often the greedy answer is exactly the expected one."""
 
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from reft_engine.base_models import Base
 from reft_engine.classification import classify
@@ -10,39 +11,63 @@ from reft_engine.errors import DataError
 from reft_engine.generation import stream
 from reft_engine.model import ReftModel
 from reft_engine.objectives import objective_for
+from reft_engine.rows import encoded_of, read_rows
 from reft_engine.spec import TrainConfig
+
+
+class Figures(TypedDict):
+    """How well one of the two answers: loss in nats per answer token, and the share of rows that it answers exactly right."""
+
+    loss: float
+    exact_match: float
+
+
+class Evaluation(TypedDict):
+    """What `evaluate` measured, on how many rows, and how many were left out."""
+
+    base: Figures
+    tuned: Figures
+    rows: int
+    rows_left_out: int
+    left_out: list[str]
 
 
 def evaluate(
     base: Base, reft: ReftModel, examples: Sequence[LooseRow], *, max_length: int = 512, on_row: Callable[[int], None] | None = None
-) -> dict[str, dict[str, float]]:
-    """Compare base and tuned on rows that were not trained on.
+) -> Evaluation:
+    """Compare base and tuned on rows that were not trained on; rows that could not be trained on are left out.
 
     Returns:
-        ``{"base": {"loss", "exact_match"}, "tuned": {...}}``; loss in nats per answer token, exact match as a share
-        of rows whose greedy answer equals the expected one but for white space at its ends. Of a classifier: loss per
-        row and the share of right labels; "base" is then the same head over the base model's own hidden states.
+        Figures of base and tuned. Exact match is the share of rows whose greedy answer equals the expected one but for white
+        space at its ends. Of a classifier: loss per row and the share of right labels; "base" is then the same head over the base
+        model's own hidden states. ``left_out`` says why rows are left out, a sentence each.
 
     Raises:
-        DataError: a row cannot be encoded, or is a preference pair, which has no expected answer.
+        DataError: no row can be used, or one is a preference pair, which has no expected answer.
     """
     reft.eval()
     rows = [row for row in as_rows(examples) if isinstance(row, Example)]
     if len(rows) < len(examples):
         raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
     objective = objective_for(base, reft.config, TrainConfig(max_length=max_length), rows)
-    encoded = [objective.encode(example) for example in rows]
+    read = read_rows(objective, rows)
+    if not read.usable:
+        raise DataError(read.left_out[0].reason if read.left_out else "There is no row to measure on.")
     hits = [0, 0]
-    for index, example in enumerate(rows):
-        answers = _labels(base, reft, example, max_length) if reft.config.labels else _greedy(base, reft, example, encoded[index])
+    for count, row in enumerate(read.usable, 1):
+        example = rows[row.index]
+        answers = _labels(base, reft, example, max_length) if reft.config.labels else _greedy(base, reft, example, row.encoded)
         for column, answer in enumerate(answers):
             hits[column] += answer.strip() == example.answer.strip()
         if on_row:
-            on_row(index + 1)
-    return {
-        name: {"loss": objective.mean(encoded, reft, edited), "exact_match": hits[column] / max(len(rows), 1)}
-        for column, (name, edited) in enumerate((("base", False), ("tuned", True)))
-    }
+            on_row(count)
+    encoded = encoded_of(read.usable)
+    bare, tuned = (
+        Figures(loss=objective.mean(encoded, reft, edited), exact_match=hits[edited] / len(encoded)) for edited in (False, True)
+    )  # fmt: skip
+    return Evaluation(
+        base=bare, tuned=tuned, rows=read.lines, rows_left_out=read.lines_left_out, left_out=[row.reason for row in read.left_out]
+    )  # fmt: skip
 
 
 def _labels(base: Base, reft: ReftModel, example: Example, max_length: int) -> list[str]:

@@ -31,11 +31,12 @@ _TOKENISING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """Token ids of a prompt, the indices that it marks, and for a pair of texts where the second begins (else 0)."""
+    """Token ids of a prompt, the indices that it marks, for a pair of texts where the second begins (else 0), and whether it was cut."""
 
     ids: tuple[int, ...]
     marked: tuple[int, ...] = ()
     second: int = 0
+    cut: bool = False
 
 
 def prompt_ids(base: Base, messages: Sequence[Message]) -> tuple[int, ...]:
@@ -211,14 +212,32 @@ def text_ids(base: Base, text: str) -> list[int]:
     return ids
 
 
+def text_encodings(base: Base, texts: Sequence[str]) -> Sequence[Any]:
+    """What a fast tokenizer knows of texts alone: ids, tokens, and which characters each token covers; see `text_ids`."""
+    with _TOKENISING:
+        encodings: Sequence[Any] = base.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True).encodings
+    return encodings
+
+
 def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
     """What the tokenizer makes of a text or two, in one thread at a time: how it reads control tokens is set on it, for all threads."""
     with _TOKENISING:
         return base.tokenizer(*texts, **how)
 
 
+_ENDS: WeakKeyDictionary[Any, dict[tuple[Kind, str], tuple[int, ...]]] = WeakKeyDictionary()
+
+
 def end_ids(base: Base) -> tuple[int, ...]:
     """What closes an answer: the template's own end-of-turn token, or the tokenizer's end-of-text."""
+    known = _ENDS.setdefault(base.tokenizer, {})
+    key = base.kind, base.template
+    if key not in known:
+        known[key] = _found_end(base)
+    return known[key]
+
+
+def _found_end(base: Base) -> tuple[int, ...]:
     if base.kind == "encoder_decoder":
         return frame(base).behind
     probe = "\ue002"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reft_engine.data import Example, Preference
+from reft_engine.data import Example, Preference, row_of
 from reft_engine.data.splitting import split_indices
 from reft_engine.encoding import EncodedRow
 from reft_engine.errors import DataError, Kind
@@ -19,15 +19,20 @@ _TOLD_EVERY = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that this base model cannot be trained on: its line in the file, and why, as a sentence that names the line.
+    """A row that this base model cannot be trained on, and why, as a sentence that names its line in the file.
 
     ``kind`` and ``detail`` are those of the error, for a program.
     """
 
-    line: int
+    example: Example | Preference
     reason: str
     kind: Kind = ""
     detail: str = ""
+
+    @property
+    def line(self) -> int:
+        """Its line in the file."""
+        return self.example.line
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,8 @@ class ReadRow:
 class RowsRead:
     """All rows of a run, in the order given.
 
-    A line of a file may hold several examples (a chat with several answers). A line counts as left out when none of its
-    examples can be used, so that ``lines`` and ``lines_left_out`` add up to the lines given.
+    A row of a file, which mostly is a line, may hold several examples (a chat with several answers). It counts as left out when
+    none of its examples can be used, so that ``lines`` and ``lines_left_out`` add up to the rows given.
     """
 
     usable: tuple[ReadRow, ...]
@@ -52,13 +57,13 @@ class RowsRead:
 
     @property
     def lines(self) -> int:
-        """Lines with at least one example that can be trained on."""
-        return len({row.example.line for row in self.usable})
+        """Rows of the file with at least one example that can be trained on."""
+        return len({row_of(row.example) for row in self.usable})
 
     @property
     def lines_left_out(self) -> int:
-        """Lines of which nothing can be trained on."""
-        return len({row.line for row in self.left_out} - {row.example.line for row in self.usable})
+        """Rows of the file of which nothing can be trained on."""
+        return len({row_of(row.example) for row in self.left_out} - {row_of(row.example) for row in self.usable})
 
     def split(self, share: float, seed: int) -> tuple[list[ReadRow], list[ReadRow]]:
         """Training rows and held-out rows; see `reft_engine.data.split`."""
@@ -84,7 +89,7 @@ def read_rows(
         try:
             usable.append(ReadRow(index, example, objective.encode(example)))
         except DataError as error:
-            left_out.append(LeftOut(example.line, str(error), error.kind, error.detail))
+            left_out.append(LeftOut(example, str(error), error.kind, error.detail))
     return RowsRead(tuple(usable), tuple(left_out))
 
 

@@ -10,8 +10,9 @@ from app.errors import StudioError
 from app.handlers.disk import require_room
 from app.samples import all_samples, find_sample
 from app.services import Services
-from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, inspect_file, load_examples, split
-from reft_engine.spec import ReftConfig
+from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, example_as_data, inspect_file, load_examples, split
+from reft_engine.data.row_check import RowCheck
+from reft_engine.spec import ReftConfig, RunSpec
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10
@@ -53,12 +54,8 @@ def inspect_upload(path: str | None, prompt: str | None = None, answer: str | No
 def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = _BASE) -> list[PreviewRow]:
     """The first rows as they will be trained: token by token when the engine is up, else as text."""
     first = list(examples[:PREVIEW_ROWS])
-    rows: list[dict[str, Any]] = [
-        {"line": example.line, "messages": [{"role": m.role, "content": m.content} for m in example.messages], "answer": example.answer}
-        for example in first
-    ]
     try:
-        encoded = services.worker.preview(base, rows, (reft or ReftConfig()).model_dump(mode="json"))
+        encoded = services.worker.preview(base, list(map(example_as_data, first)), (reft or ReftConfig()).model_dump(mode="json"))
     except StudioError:
         return [PreviewRow(example.line, example) for example in first]
     return [_preview_row(example, row) for example, row in zip(first, encoded, strict=True)]
@@ -67,6 +64,32 @@ def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | 
 def _preview_row(example: Example, row: dict[str, Any]) -> PreviewRow:
     tokens = tuple(Token(text, kind == "answer", edited) for text, kind, edited in row["tokens"])
     return PreviewRow(example.line, example, tokens, bool(row.get("cut")), row.get("problem"))
+
+
+def check_upload(services: Services, found: Inspection, spec: RunSpec | None = None) -> RowCheck | None:
+    """What a base model can be trained on of an upload; with `check_dataset` the same once it is kept.
+
+    None while nobody can know: the engine is not up, the base model is not on this machine, or there are no rows yet.
+
+    Raises:
+        StudioError: the base model cannot be trained on such rows.
+    """
+    if not found.examples:
+        return None
+    return _check(services, spec or RunSpec(), {"rows": list(map(example_as_data, found.examples)), "file_rows": found.rows})
+
+
+def check_dataset(services: Services, dataset_id: str, spec: RunSpec) -> RowCheck | None:
+    """What a base model can be trained on of a kept dataset; see `check_upload`. Raises NotFoundError, StudioError."""
+    dataset = services.storage.datasets.get(dataset_id)
+    return _check(services, spec, {"dataset": dataset.id, "file_rows": dataset.rows})
+
+
+def _check(services: Services, spec: RunSpec, rows: dict[str, Any]) -> RowCheck | None:
+    if services.worker.health() is None:
+        return None
+    settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
+    return services.worker.check({"base": spec.base, "revision": spec.revision, **settings, **rows})
 
 
 def save_upload(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
-from app.handlers.datasets import split_sizes
+from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
+from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, ReftError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
 from storage import DatasetRecord, RunRecord, RunStatus
@@ -53,7 +54,11 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will be, ``rows`` those it learns from; parameters and seconds are None while nobody can know them."""
+    """What a run will be, ``rows`` those it learns from; what is None nobody can know yet.
+
+    Without a ``check`` rows may still be left out for being too long, so that ``rows``, ``held_out`` and ``steps`` are the most that there
+    can be.
+    """
 
     rows: int
     held_out: int
@@ -63,6 +68,12 @@ class Estimate:
     layers_edited: int | None
     file_bytes: int | None
     seconds: float | None
+    check: RowCheck | None = None
+
+    @property
+    def can_start(self) -> bool:
+        """Whether there is, as far as is known, a row to learn from."""
+        return self.check is None or self.check.can_start
 
 
 def base_models(settings: Settings) -> list[str]:
@@ -118,16 +129,24 @@ def _in_words(error: ConfigError) -> ConfigError:
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:
     """What the run will be. Raises ConfigError, StudioError for settings that cannot be."""
     spec = read_form(services.settings, form)
-    learned, held_out = split_sizes(services, dataset_id, spec.train.held_out, spec.train.seed) if dataset_id else (0, 0)
+    check = check_dataset(services, dataset_id, spec) if dataset_id else None
+    learned, held_out = _split(services, dataset_id, spec, check) if dataset_id else (0, 0)
     per_step = spec.train.batch_size * spec.train.gradient_accumulation
     steps = spec.train.epochs * -(-learned // per_step)
     base = _described(services, spec.base)
     if base is None:
-        return Estimate(learned, held_out, steps, None, None, None, None, None)
+        return Estimate(learned, held_out, steps, None, None, None, None, None, check)
     parameters = trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     edited = base["layers"] if spec.reft.layers == "all" else len(spec.reft.layers)
     seconds = _seconds(services, spec, steps)
-    return Estimate(learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, seconds)
+    return Estimate(learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, seconds, check)
+
+
+def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck | None) -> tuple[int, int]:
+    """How many examples are learned from, and how many held out."""
+    if check is not None:
+        return check.trained, check.held_out
+    return split_sizes(services, dataset_id, spec.train.held_out, spec.train.seed)
 
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:
@@ -165,6 +184,9 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
         raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
     require_room(services)
     _check_fit(services, spec)
+    check = check_dataset(services, dataset.id, spec)
+    if check is not None and not check.can_start:
+        raise StudioError(check.sentence)
     return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key)
 
 

@@ -1,4 +1,4 @@
-"""How the web process talks to the worker; imports nothing of the engine's."""
+"""How the web process talks to the worker; imports nothing that imports torch."""
 
 import json
 from collections.abc import Iterator
@@ -8,10 +8,13 @@ from typing import Any
 import httpx
 
 from app.errors import StudioError
+from reft_engine.data.row_check import RowCheck
 
 _STARTING = "The engine is still starting. Try again in a few seconds."
 _REFUSED = "The engine refused these values as out of range."
 _HEADERS = {"Content-Type": "application/json"}
+_COUNTING = 600.0
+"""Seconds that counting may take, of large files while a run trains."""
 
 
 class WorkerClient:
@@ -44,6 +47,11 @@ class WorkerClient:
         answer: list[dict[str, Any]] = self._post("/preview", {"base": base, "rows": rows, "reft": reft, "max_length": max_length})
         return answer
 
+    def check(self, request: dict[str, Any]) -> RowCheck | None:
+        """What a base model can be trained on of a dataset's rows or of rows that are given; None when it is not on this machine."""
+        answer = self._post("/check", request, _COUNTING)
+        return None if answer is None else RowCheck.model_validate(answer)
+
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers: ``{"column", "text", "ended"}``; closing the iterator stops the engine's work."""
         body = _body(request)
@@ -62,10 +70,10 @@ class WorkerClient:
         except httpx.HTTPError as error:
             raise StudioError("The engine went away in the middle of the answer; it is being restarted.") from error
 
-    def _post(self, path: str, values: dict[str, Any]) -> Any:
+    def _post(self, path: str, values: dict[str, Any], patience: float = 120) -> Any:
         body = _body(values)
         try:
-            answer = self._http.post(path, content=body, headers=_HEADERS)
+            answer = self._http.post(path, content=body, headers=_HEADERS, timeout=httpx.Timeout(patience, connect=2))
         except httpx.ConnectError as error:
             raise StudioError(_STARTING) from error
         except httpx.HTTPError as error:

@@ -7,6 +7,7 @@ its web process; the next one goes on from the last checkpoint.
 import argparse
 import asyncio
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
@@ -29,10 +30,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.worker.failures import gone
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
+from app.worker.row_checks import Load
 from app.worker.supervisor import ALREADY_SERVED
 from app.worker.training_job import run_job
-from reft_engine import Example, ReftConfig, ReftError, stream
-from reft_engine.data import Message
+from reft_engine import Example, ReftConfig, ReftError, TrainConfig, stream
+from reft_engine.data import Message, example_of_data
+from reft_engine.data.row_check import RowCheck
+from reft_engine.errors import DataError
 from storage import Storage, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.worker")
@@ -70,6 +74,19 @@ class PreviewRequest(BaseModel):
     max_length: int = Field(512, ge=8, le=1_000_000)
 
 
+class CheckRequest(BaseModel):
+    """Rows to be counted: those of a dataset, or the ones that are given."""
+
+    model_config = ConfigDict(extra="forbid")
+    base: str = Field("starter", max_length=300)
+    revision: str | None = Field(None, max_length=100)
+    dataset: str | None = Field(None, max_length=100)
+    rows: list[dict[str, Any]] = Field([], max_length=1_000_000)
+    file_rows: int | None = Field(None, ge=0)
+    reft: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
 class DescribeRequest(BaseModel):
     """A base model to be described."""
 
@@ -99,17 +116,38 @@ def make_app(resident: Resident) -> FastAPI:
 
     @app.post("/preview")
     def preview(request: PreviewRequest) -> list[dict[str, Any]]:
-        rows = [
-            Example(row["line"], tuple(Message(turn["role"], turn["content"]) for turn in row["messages"]), row["answer"])
-            for row in request.rows
-        ]
-        return preview_rows(resident.base(request.base), rows, ReftConfig.read(request.reft), request.max_length)
+        base = resident.tokenizer(request.base) or resident.base(request.base)
+        return preview_rows(base, _examples(request.rows), ReftConfig.read(request.reft), request.max_length)
+
+    @app.post("/check")
+    def check(request: CheckRequest) -> RowCheck | None:
+        base = resident.tokenizer(request.base, request.revision)
+        if base is None:
+            return None
+        content, load = _content(resident, request)
+        reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
+        return resident.checks.check(content, load, base, reft, train, request.file_rows)
 
     @app.post("/chat")
     async def chat(request: ChatRequest) -> StreamingResponse:
         return StreamingResponse(_chat_lines(resident, request), media_type="application/x-ndjson")
 
     return app
+
+
+def _examples(rows: Sequence[dict[str, Any]]) -> list[Example]:
+    try:
+        return list(map(example_of_data, rows))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError("These rows are not in the form that the engine reads.") from error
+
+
+def _content(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
+    """What the rows are known by, and how they are read. Raises NotFoundError for a dataset that is not there."""
+    if request.dataset is not None:
+        return resident.dataset_rows(request.dataset)
+    digest = hashlib.sha256(json.dumps(request.rows, sort_keys=True).encode()).hexdigest()
+    return digest, lambda: _examples(request.rows)
 
 
 async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:

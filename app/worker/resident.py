@@ -5,25 +5,29 @@ from collections import OrderedDict
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from app.worker.row_checks import Load, RowChecks
 from app.worker.turns import Turns
 from reft_engine import ReftModel, load_base
 from reft_engine.adapter_file import read_config
-from reft_engine.base_models import Base
+from reft_engine.base_models import Base, is_here, load_tokenizer
+from reft_engine.data import load_examples
 from reft_engine.prefix import Memory
 from storage import NotFoundError, RunStatus, Storage
 
-_BASES, _ADAPTERS = 1, 8
+_BASES, _ADAPTERS, _TOKENIZERS = 1, 8, 4
 
 
 class Resident:
-    """Loads on demand and keeps the most recent: one base model, eight adapters."""
+    """Loads on demand and keeps the most recent: one base model, eight adapters, and four tokenizers to count rows with."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.turns = Turns()
+        self.checks = RowChecks()
         self._lock = threading.RLock()
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
+        self._tokenizers: OrderedDict[tuple[str, str | None], Base] = OrderedDict()
         self._training: tuple[str, Base, ReftModel] | None = None
         self.trouble = ""
         """Why nothing can be written down at the moment; empty when all is well."""
@@ -50,13 +54,41 @@ class Resident:
     def base(self, name: str, revision: str | None = None) -> Base:
         """A base model by name; of the given revision, or of any that is here."""
         with self._lock:
-            current = self._training
-            here = [*([current[1]] if current else []), *self._bases.values()]
-            if fits := next((base for base in here if base.name == name and revision in (None, base.revision)), None):
-                return fits
+            if loaded := self._loaded(name, revision):
+                return loaded
             self._make_room(name)
             self._bases[name] = load_base(name, revision=revision)
             return self._bases[name]
+
+    def _loaded(self, name: str, revision: str | None) -> Base | None:
+        current = self._training
+        here = [*([current[1]] if current else []), *self._bases.values()]
+        return next((base for base in here if base.name == name and revision in (None, base.revision)), None)
+
+    def tokenizer(self, name: str, revision: str | None = None) -> Base | None:
+        """A base model to encode rows with: the one that is loaded, else one without weights; None for one that is not on this machine.
+
+        No other base model is pushed out of memory for it, and nothing is fetched.
+        """
+        with self._lock:
+            if loaded := self._loaded(name, revision):
+                return loaded
+            key = name, revision
+            if key not in self._tokenizers:
+                if not is_here(name, revision):
+                    return None
+                self._tokenizers[key] = load_tokenizer(name, revision=revision, fetch=False)
+                while len(self._tokenizers) > _TOKENIZERS:
+                    self._tokenizers.popitem(last=False)
+            self._tokenizers.move_to_end(key)
+            return self._tokenizers[key]
+
+    def dataset_rows(self, dataset_id: str) -> tuple[str, Load]:
+        """What a dataset's rows are known by, and how they are read. Raises NotFoundError."""
+        self.storage.datasets.get(dataset_id)
+        path = self.storage.files.examples(dataset_id)
+        changed = path.stat().st_mtime_ns if path.is_file() else 0
+        return f"{dataset_id}/{changed}", lambda: load_examples(path)
 
     def memory(self, base: Base) -> Memory:
         """What a base model has read of the latest chats."""

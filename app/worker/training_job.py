@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from reft_engine import train
-from reft_engine.base_models import newest_revision
-from reft_engine.data import Example, Preference, load_examples, split
+from reft_engine.base_models import Base, newest_revision
+from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
 from reft_engine.training import TrainResult
 from storage import HeldRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
@@ -61,7 +61,7 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
     if revision and revision != spec.revision:
         journal.set_revision(revision)
     examples = load_examples(files.examples(run.dataset_id))
-    if journal.begin(_rows_in_words(examples, spec)).status.ended:
+    if journal.begin(_rows_in_words(resident, run, base, spec)).status.ended:
         return
     result = train(
         base, examples, spec.reft, spec.train, folder=folder, on_event=journal, turn=resident.turns.working,
@@ -75,9 +75,10 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
     _finish(journal, run, folder, result)
 
 
-def _rows_in_words(examples: Sequence[Example | Preference], spec: RunSpec) -> str:
-    learned, held = split(examples, spec.train.held_out, spec.train.seed)
-    return f"Training on {len(learned):,} rows" + (f"; {len(held):,} are held out to measure with." if held else ".")
+def _rows_in_words(resident: Resident, run: RunRecord, base: Base, spec: RunSpec) -> str:
+    """What is trained on, held out and left out, as the pages have counted it."""
+    rows = resident.storage.datasets.get(run.dataset_id).rows
+    return resident.checks.check(*resident.dataset_rows(run.dataset_id), base, spec.reft, spec.train, rows).run_sentence
 
 
 def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult) -> None:

@@ -1,8 +1,8 @@
 """Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
 
 from reft_engine.data.inspection import inspect_file, inspect_rows
-from reft_engine.data.normalised import dump_examples, load_examples
-from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows
+from reft_engine.data.normalised import dump_examples, example_as_data, example_of_data, load_examples
+from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows, row_of
 from reft_engine.data.splitting import split
 
 __all__ = [
@@ -16,8 +16,11 @@ __all__ = [
     "Problem",
     "as_rows",
     "dump_examples",
+    "example_as_data",
+    "example_of_data",
     "inspect_file",
     "inspect_rows",
     "load_examples",
+    "row_of",
     "split",
 ]

@@ -72,6 +72,7 @@ class _Collected:
     def __init__(self, table: Table, columns: tuple[str, ...], filled: list[str], shape: Shape | None, limits: Limits) -> None:
         self.notes = list(table.notes)
         self.rows = 0
+        self._encoding = table.encoding
         self._format, self._columns, self._filled, self._shape, self._limits = table.format, columns, filled, shape, limits
         self._usable = self._problem_count = self._size = 0
         self._examples: list[Example] = []
@@ -84,7 +85,7 @@ class _Collected:
             self._problem(row.line, row.problem or "the row cannot be read")
         elif self._shape:
             try:
-                found = [Example(row.line, messages, answer) for messages, answer in self._shape.convert(row.values)]
+                found = [Example(row.line, messages, answer, self.rows) for messages, answer in self._shape.convert(row.values)]
             except RowError as error:
                 self._problem(row.line, str(error))
             else:
@@ -116,7 +117,8 @@ class _Collected:
         return Inspection(
             format=self._format, shape=name, columns=self._columns, rows=self.rows, usable_rows=self._usable, needs_mapping=needs_mapping,
             problems=tuple(self._problems), problem_count=self._problem_count, notes=tuple(self.notes), examples=tuple(self._examples),
-            sentence=self._sentence(name, needs_mapping),
+            sentence=self._sentence(name, needs_mapping), roles=self._shape.roles(self._columns) if self._shape else {},
+            encoding=self._encoding,
         )  # fmt: skip
 
     def _odd(self, name: str) -> None:
@@ -153,5 +155,5 @@ class _Collected:
 
     def _left(self) -> str:
         if self._usable == self.rows:
-            return "All can be used." if self.rows > 1 else "It can be used."
+            return "All can be read." if self.rows > 1 else "It can be read."
         return f"{self.rows - self._usable:,} cannot be used." if self._usable else "Nothing of it can be used."

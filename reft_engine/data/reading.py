@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Table:
     format: str
     rows: Iterable[Row]
     notes: tuple[str, ...] = ()
+    encoding: str | None = None
 
 
 def read_table(path: Path, limits: Limits) -> Table:
@@ -74,7 +75,11 @@ def read_table(path: Path, limits: Limits) -> Table:
     _refuse_binary(path, start)
     if (size := path.stat().st_size) > limits.size:
         raise DataError(f"The file has {size / 1e6:,.0f} MB; at most {limits.size / 1e6:,.0f} MB of text can be read.")
-    text, notes = _decode(path.read_bytes())
+    text, encoding, notes = _decode(path.read_bytes())
+    return replace(_text_table(text, notes, limits), encoding=encoding)
+
+
+def _text_table(text: str, notes: tuple[str, ...], limits: Limits) -> Table:
     found = re.search(r"\S", text)  # not strip(), which copies the whole file
     if found is None:
         raise DataError("The file is empty.")
@@ -111,18 +116,19 @@ def _is_text(start: bytes) -> bool:
         return error.start > _START - 4
 
 
-def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
+def _decode(data: bytes) -> tuple[str, str, tuple[str, ...]]:
+    """The text, the encoding that it was read in, and what is to be said of it."""
     if data.startswith(_UTF32):
         raise DataError("The file is UTF-32 text. Save it as UTF-8.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
-            return data.decode("utf-16"), ("Read as UTF-16.",)
+            return data.decode("utf-16"), "utf-16", ("Read as UTF-16.",)
         except UnicodeDecodeError as error:
             raise DataError("The file begins like UTF-16 text and is broken. Save it as UTF-8.") from error
     if b"\0" in data:
         raise DataError("This is not a text file: it holds zero bytes. CSV, TSV, JSON, JSON Lines and Parquet can be read.")
     try:
-        return data.decode("utf-8-sig"), ()
+        return data.decode("utf-8-sig"), "utf-8", ()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         whole = len(_MULTIBYTE.findall(data))
@@ -132,7 +138,7 @@ def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
         if whole * 2 > high / 2 or high > len(data) / 3:
             raise broken from error
         try:
-            return data.decode("cp1252"), ("The file is not UTF-8; it was read as Windows-1252.",)
+            return data.decode("cp1252"), "windows-1252", ("The file is not UTF-8; it was read as Windows-1252.",)
         except UnicodeDecodeError:
             raise broken from error
 

@@ -1,7 +1,7 @@
 """What reading a file gives: examples, and what is wrong with the rest of its rows."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,21 +21,32 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What is said before, and the answer to learn; ``line`` is where it stands in its file, counted from 1."""
+    """What is said before, and the answer to learn.
+
+    ``line`` is where it stands in its file, counted from 1; ``row`` is the number of its row there where it is known, since
+    several rows may share a line (JSON), and else 0. All answers of one chat are of one row.
+    """
 
     line: int
     messages: tuple[Message, ...]
     answer: str
+    row: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What is said before, the answer that is preferred and the one that is not; ``line`` as of an `Example`."""
+    """What is said before, the answer that is preferred and the one that is not; ``line`` and ``row`` as of an `Example`."""
 
     line: int
     messages: tuple[Message, ...]
     chosen: str
     rejected: str
+    row: int = field(default=0, compare=False)
+
+
+def row_of(example: Example | Preference) -> int:
+    """The number of an example's row, by which the examples of a chat are told from those of other rows."""
+    return example.row or example.line
 
 
 LooseRow = Example | Preference | tuple[str, str] | tuple[str, str, str]
@@ -104,6 +115,8 @@ class Inspection:
         rows: rows read; ``usable_rows``: those of which at least one example was made.
         needs_mapping: the columns must be named by a person before there are examples.
         notes: what was assumed in reading, or is odd about the whole; nothing is lost by it.
+        roles: of each column what it is read as: prompt, answer, label, chat or ignored; empty while nobody can know.
+        encoding: what a text file was read as: utf-8, utf-16 or windows-1252.
     """
 
     format: str
@@ -117,3 +130,5 @@ class Inspection:
     notes: tuple[str, ...]
     examples: tuple[Example, ...]
     sentence: str
+    roles: Mapping[str, str]
+    encoding: str | None

@@ -58,6 +58,14 @@ class Shape:
     """Columns that the prompt is made of; the answer's too where they hold whole chats."""
     answer: tuple[str, ...] = ()
 
+    def roles(self, columns: Sequence[str]) -> dict[str, str]:
+        """What each column is read as: prompt, answer or label, or chat; and ignored."""
+        if not self.prompt:
+            return {}
+        asked = "prompt" if self.answer else "chat"
+        given = "label" if self.name == "labels" else "answer"
+        return {column: asked if column in self.prompt else given if column in self.answer else "ignored" for column in columns}
+
     def unused(self, columns: Sequence[str]) -> list[str]:
         """Columns that nothing is taken from."""
         return [column for column in columns if column not in self.prompt + self.answer]

@@ -79,9 +79,19 @@ def test_it_can_be_repeated(tiny, strong, examples):
     assert evaluate(tiny, reft, examples[:3]) == first
 
 
-def test_a_row_that_cannot_be_read_is_named(tiny, strong, examples):
+def test_rows_that_could_not_be_trained_on_are_left_out_and_named(tiny, strong, examples):
+    reft = strong(tiny.model)
+    found = evaluate(tiny, reft, [ask(77, "no " * 300, "a"), *examples[:2]])
+    assert (found["rows"], found["rows_left_out"]) == (2, 1)
+    assert found["left_out"][0].startswith("Line 77: the prompt has")
+    assert [found["base"], found["tuned"]] == [evaluate(tiny, reft, examples[:2])[name] for name in ("base", "tuned")]
+
+
+def test_where_no_row_can_be_used_it_is_refused_and_named(tiny, strong):
     with pytest.raises(DataError, match="Line 77"):
-        evaluate(tiny, strong(tiny.model), [*examples[:2], ask(77, "no " * 300, "a")])
+        evaluate(tiny, strong(tiny.model), [ask(77, "no " * 300, "a")])
+    with pytest.raises(DataError, match="no row"):
+        evaluate(tiny, strong(tiny.model), [])
 
 
 def test_a_long_answer_can_match(starter, strong):
