@@ -31,9 +31,13 @@ _LIVE = '<div class="rs-live" aria-live="polite" aria-atomic="true">${value}</di
 _COUNT = itertools.count()
 
 
-def live(elem_id: str) -> gr.HTML:
-    """A place for a sentence that is read out when it changes; its element stays in the page also while it is empty."""
-    return gr.HTML("", html_template=_LIVE, elem_id=elem_id, elem_classes="rs-noted")
+def live(elem_id: str, *, uploads: bool = False) -> gr.HTML:
+    """A place for a sentence that is read out when it changes; its element stays in the page also while it is empty.
+
+    With ``uploads`` it also tells of files that did not arrive, of which no event knows.
+    """
+    listens = "studio.uploads(props)" if uploads else None
+    return gr.HTML("", html_template=_LIVE, elem_id=elem_id, elem_classes="rs-noted", js_on_load=listens)
 
 
 def opening() -> Any:

@@ -23,7 +23,7 @@ def build(services: Services) -> None:
     gr.HTML(html.header("Data"))
     gr.HTML(html.title("Data", _LINE))
     upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
-    upload_note = live("dataset-upload-note")
+    upload_note = live("dataset-upload-note", uploads=True)
     found = gr.HTML(elem_id="dataset-found")
     guide = gr.HTML(html.guide())
     with gr.Row(visible=False) as mapping:

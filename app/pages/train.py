@@ -92,17 +92,22 @@ def _fields(services: Services) -> dict[str, Any]:
                                         elem_id="train-epochs")  # fmt: skip
     with gr.Accordion("More settings", open=False):
         with gr.Row():
-            found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4)
-            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0)
+            found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4,
+                                               elem_id="train-learning-rate")  # fmt: skip
+            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0,
+                                            elem_id="train-batch-size")  # fmt: skip
         with gr.Row():
-            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with",
-                                          step=0.05)  # fmt: skip
-            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0)
+            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with", step=0.05,
+                                          elem_id="train-held-out")  # fmt: skip
+            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0,
+                                            elem_id="train-max-length")  # fmt: skip
         with gr.Row():
             found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns",
-                                         step=0.05)  # fmt: skip
-            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0)
-        found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own")
+                                         step=0.05, elem_id="train-dropout")  # fmt: skip
+            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0,
+                                      elem_id="train-seed")  # fmt: skip
+        found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own",
+                                    elem_id="train-tied")  # fmt: skip
     return found
 
 

@@ -9,9 +9,12 @@ window.studio = (() => {
   let count = 0;
   let halted = false;
 
-  const failing = (words) => {
-    sentence = words;
-    return new Response(JSON.stringify({ error: null, detail: words }), { status: 500, headers: { "Content-Type": "application/json" } });
+  const told = (words) => `<div class="rs-notice bad" data-told="page-${(count += 1)}">${words}</div>`;
+  const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
+
+  const failing = (asked, why) => {
+    sentence = why;
+    return new Response(asked === "upload" ? why : JSON.stringify({ error: null, detail: why }), { status: 500 });
   };
 
   // The stream of answers ends with a message of its own. One that ends without it has lost its server.
@@ -41,7 +44,7 @@ window.studio = (() => {
 
   window.fetch = async (target, options) => {
     const path = new URL(target instanceof Request ? target.url : target, location.href).pathname;
-    const asked = path.match(/\/gradio_api\/(run|queue\/join|queue\/data)(\/|$)/)?.[1];
+    const asked = path.match(/\/gradio_api\/(run|upload|queue\/join|queue\/data)(\/|$)/)?.[1];
     if (!asked) return ask(target, options);
     if (asked === "queue/join") halted = false;
     let response;
@@ -49,25 +52,33 @@ window.studio = (() => {
       response = await ask(target, options);
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      if (asked !== "queue/data") return failing(AWAY);
+      if (asked !== "queue/data") return failing(asked, AWAY);
       sentence = AWAY;
       return new Response(LOST);
     }
     if (asked === "queue/data") return response.ok ? watched(response) : new Response(LOST);
     sentence = REFUSED;
-    return response.ok ? response : failing(REFUSED);
+    return response.ok ? response : failing(asked, REFUSED);
   };
 
   return {
     // An event that was not answered by its handler: the sentence for its note, and what is no longer valid.
     failed: (values, stoppable) => {
       if (stoppable && halted) return [];
-      count += 1;
-      return [`<div class="rs-notice bad" data-told="page-${count}">${sentence}</div>`, ...values];
+      return [told(sentence), ...values];
     },
     stopped: (values) => {
       halted = true;
       return values;
+    },
+    // Of an upload that fails Gradio tells in a corner of the window, for ten seconds; here it is said in the note beside the file too.
+    uploads: (note) => {
+      const toasts = '[data-testid="toast-text"]';
+      new MutationObserver((changes) => {
+        const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node instanceof Element);
+        const toast = added.flatMap((node) => (node.matches(toasts) ? [node] : [...node.querySelectorAll(toasts)])).pop();
+        if (toast) note.value = told(toast.textContent.startsWith("HTTP ") ? sentence : escaped(toast.textContent));
+      }).observe(document.body, { childList: true, subtree: true });
     },
   };
 })();
