@@ -23,11 +23,12 @@ class Figures(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """What `evaluate` measured, on how many rows, and how many were left out."""
+    """What `evaluate` measured, on how many rows (``examples``: answers in them), and how many were left out."""
 
     base: Figures
     tuned: Figures
     rows: int
+    examples: int
     rows_left_out: int
     left_out: list[str]
 
@@ -66,7 +67,8 @@ def evaluate(
         Figures(loss=objective.mean(encoded, reft, edited), exact_match=hits[edited] / len(encoded)) for edited in (False, True)
     )  # fmt: skip
     return Evaluation(
-        base=bare, tuned=tuned, rows=read.lines, rows_left_out=read.lines_left_out, left_out=[row.reason for row in read.left_out]
+        base=bare, tuned=tuned, rows=read.lines, examples=len(encoded), rows_left_out=read.lines_left_out,
+        left_out=[row.reason for row in read.left_out],
     )  # fmt: skip
 
 

@@ -102,6 +102,13 @@ def _fields(services: Services) -> dict[str, Any]:
             found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0,
                                             elem_id="train-max-length")  # fmt: skip
         with gr.Row():
+            found["keep"] = gr.Dropdown(
+                [("The best edit by held-out loss", "best"), ("The last edit", "last")], value="best", label="Keep",
+                info="Which edit the run ends with", elem_id="train-keep",
+            )  # fmt: skip
+            found["patience"] = gr.Number(0, label="Stop early", info="After so many measurements without a better one; 0 for never",
+                                          precision=0, elem_id="train-patience")  # fmt: skip
+        with gr.Row():
             found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns",
                                          step=0.05, elem_id="train-dropout")  # fmt: skip
             found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0,
@@ -127,9 +134,12 @@ def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
     return {"summary": _summarised(services, dataset_id, _form(values))}
 
 
-def _opened(services: Services) -> Shown:
+def _opened(services: Services, request: gr.Request) -> Shown:
+    asked = dict(request.query_params)
     found = services.storage.datasets.all()
-    newest = found[0] if found else None
+    newest, form = (found[0], train.suggested(found[0])) if found else (None, train.suggested(None))
+    if asked.get("run"):
+        newest, form = train.again(services, asked["run"], asked)
     choices = [(f"{dataset.name} · {dataset.usable_rows:,} rows", dataset.id) for dataset in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
     return {
@@ -137,16 +147,16 @@ def _opened(services: Services) -> Shown:
         "nothing": gr.update(value=missing, visible=not found),
         "page_key": token_hex(16),
         "dataset": gr.update(choices=choices, value=newest.id if newest else None),
-        **_suiting(services, newest),
+        **_filled(services, newest, form),
     }
 
 
 def _picked(services: Services, dataset_id: str | None) -> Shown:
-    return _suiting(services, services.storage.datasets.get(dataset_id) if dataset_id else None)
+    dataset = services.storage.datasets.get(dataset_id) if dataset_id else None
+    return _filled(services, dataset, train.suggested(dataset))
 
 
-def _suiting(services: Services, dataset: DatasetRecord | None) -> Shown:
-    form = train.suggested(dataset)
+def _filled(services: Services, dataset: DatasetRecord | None, form: train.TrainForm) -> Shown:
     return {**asdict(form), "summary": _summarised(services, dataset.id if dataset else None, form)}
 
 

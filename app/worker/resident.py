@@ -5,6 +5,7 @@ from collections import OrderedDict
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from app.worker.probes import Probes, Timed
 from app.worker.row_checks import Load, RowChecks
 from app.worker.turns import Turns
 from reft_engine import ReftModel, load_base
@@ -12,6 +13,7 @@ from reft_engine.adapter_file import read_config
 from reft_engine.base_models import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
 from reft_engine.prefix import Memory
+from reft_engine.spec import ReftConfig, TrainConfig
 from storage import NotFoundError, RunStatus, Storage
 
 _BASES, _ADAPTERS, _TOKENIZERS = 1, 8, 4
@@ -24,6 +26,7 @@ class Resident:
         self.storage = storage
         self.turns = Turns()
         self.checks = RowChecks()
+        self._probes = Probes(self.turns)
         self._lock = threading.RLock()
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
@@ -89,6 +92,17 @@ class Resident:
         path = self.storage.files.examples(dataset_id)
         changed = path.stat().st_mtime_ns if path.is_file() else 0
         return f"{dataset_id}/{changed}", lambda: load_examples(path)
+
+    def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> Timed | None:
+        """How fast a run on a dataset would go; None for a base model that is not loaded, which is not loaded for this.
+
+        Raises:
+            NotFoundError: there is no such dataset.
+            ReftError: the run cannot be made.
+        """
+        with self._lock:
+            base = self._loaded(name, None)
+        return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
 
     def memory(self, base: Base) -> Memory:
         """What a base model has read of the latest chats."""
