@@ -54,6 +54,11 @@ def notice(message: str, kind: str = "info") -> str:
     return f'<div class="rs-notice {kind}" role="status">{text(message)}</div>'
 
 
+def refusal(message: str, count: int = 0) -> str:
+    """Why something was not done, for a place that reads out what changes; another ``count`` makes the same sentence a new one."""
+    return f'<div class="rs-notice bad" data-told="{count}">{text(message)}</div>'
+
+
 def empty(message: str, link: str, label: str) -> str:
     """What stands where nothing is yet, and the way on."""
     return f'<div class="rs-empty"><p>{text(message)}</p><a class="rs-button" href="{text(link)}">{text(label)}</a></div>'

@@ -1,64 +1,143 @@
-"""Between Gradio's events and the handlers: errors become sentences, nothing is published as an API."""
+"""How every event of every page is bound: what goes wrong becomes a sentence beside the control that caused it."""
 
 import functools
-import html
 import inspect
+import itertools
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
+from app.components import html
 from app.errors import NEUTRAL, READABLE
+from app.services import Services
 
 _log = logging.getLogger("reft_studio.pages")
-EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+Shown = dict[str, Any]
+"""New values or updates of a page's parts, by the parts' names; a part that is not named stays as it is."""
+
+HIDDEN: dict[str, Any] = gr.update(visible=False)
+"""What hides a part."""
+
+_EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 """Of every event: not listed as an API (which protects nothing; handlers check), no veil over what is being read.
 
-Outside Gradio's queue, whose stream to the page closes when nothing is pending; see docs/decisions.md.
+Outside Gradio's queue, whose stream to the page may close; only what streams goes through it. See docs/decisions.md.
 """
-QUEUED: dict[str, Any] = {**EVENT, "queue": True}
-"""Of events that stream, or that must not overlap."""
+_LIVE = '<div class="rs-live" aria-live="polite" aria-atomic="true">${value}</div>'
+_COUNT = itertools.count()
 
 
-def _told(error: Exception) -> gr.Error:
-    """The toast that a person sees."""
-    if isinstance(error, READABLE):
-        return gr.Error(html.escape(str(error)), title="That did not work", duration=12, print_exception=False)
-    _log.error("a page's event failed", exc_info=error)
-    return gr.Error(NEUTRAL, title="That did not work", duration=12, print_exception=False)
+def live(elem_id: str, *, uploads: bool = False) -> gr.HTML:
+    """A place for a sentence that is read out when it changes; its element stays in the page also while it is empty.
 
-
-def guarded(function: Callable[..., Any], *given: Any) -> Callable[..., Any]:
-    """The function with its first arguments given, for a Gradio event.
-
-    It tells a person what went wrong in the errors' own words; what is not meant for people goes to the log.
+    With ``uploads`` it also tells of files that did not arrive, of which no event knows.
     """
-    signature = inspect.signature(function)
-    if inspect.isgeneratorfunction(function):
+    listens = "studio.uploads(props)" if uploads else None
+    return gr.HTML("", html_template=_LIVE, elem_id=elem_id, elem_classes="rs-noted", js_on_load=listens)
 
-        @functools.wraps(function)
-        def stream(*args: Any) -> Any:
-            try:
-                yield from function(*given, *args)
-            except gr.Error:
-                raise
-            except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback)
-                raise _told(error) from None
 
-        edge = stream
-    else:
+def opening() -> Any:
+    """The event of a page being opened; within the page's layout."""
+    return gr.context.Context.root_block.load
 
-        @functools.wraps(function)
-        def call(*args: Any) -> Any:
-            try:
-                return function(*given, *args)
-            except gr.Error:
-                raise
-            except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback)
-                raise _told(error) from None
 
-        edge = call
+class Page:
+    """Binds the events of one page.
+
+    An event names its note, the place where its sentence is shown, and what becomes of the page when it was refused. Errors are values:
+    for Gradio such an event has succeeded, so what must only follow success is given to `on` as well. What fails before or after the
+    handler (Gradio's own checks, the way to the server) is told in the same note by the page itself; see app/static/requests.js.
+    """
+
+    def __init__(self, services: Services, parts: Mapping[str, Any]) -> None:
+        self._services, self._parts = services, dict(parts)
+
+    def on(
+        self, triggers: Any, act: Callable[..., Any], *, note: gr.HTML, given: Sequence[Any] = (), inputs: Sequence[str] = (),
+        shows: Sequence[str] = (), refused: Shown | None = None, clears: Sequence[gr.HTML] = (), leads_to: str = "", carrying: str = "",
+        again: bool = True, **options: Any,
+    ) -> Any:  # fmt: skip
+        """Bind an event; a generator streams through Gradio's queue, all else is a plain request.
+
+        Args:
+            triggers: Gradio's event or events.
+            act: Takes the services, what is ``given``, and the values of ``inputs``; returns or yields `Shown`.
+            note: Where the sentence of a refusal stands; emptied when the event succeeds.
+            given: Arguments that are known when the page is built.
+            inputs: Names of parts.
+            shows: Names of the parts that ``act`` may change.
+            refused: What the page's parts become on a refusal.
+            clears: Other notes, whose sentences are no longer about what is shown.
+            leads_to: Page to go to, only if the event was not refused.
+            carrying: Name of the part whose value is put behind ``leads_to``.
+            again: Whether the same sentence is read out anew each time; not for what happens by itself.
+            options: Of Gradio's event.
+        """
+        refused = refused or {}
+        outputs = {name: self._parts[name] for name in dict.fromkeys([*shows, *refused])}
+        edge = _edge(functools.partial(act, self._services, *given), outputs, note, {**refused}, list(clears), again)
+        settings = {**_EVENT, "queue": inspect.isgeneratorfunction(edge), **options}
+        bind = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
+        bound = bind(edge, [self._parts[name] for name in inputs], [*outputs.values(), note, *clears], **settings)
+        if leads_to:
+            told = [note, *([self._parts[carrying]] if carrying else [])]
+            go = f"(refused, value = '') => {{ if (!refused) location.href = {json.dumps(leads_to)} + encodeURIComponent(value); }}"
+            bound.success(None, told, None, js=go, **_EVENT)
+        # What only the server holds cannot be set from the page.
+        there = {name: value for name, value in refused.items() if not isinstance(self._parts[name], gr.State)}
+        values, stops = json.dumps(list(there.values())), json.dumps(bool(settings["queue"]))
+        bound.failure(None, None, [note, *(self._parts[name] for name in there)], js=f"() => studio.failed({values}, {stops})", **_EVENT)
+        return bound
+
+    def put(self, trigger: Any, source: str, target: str) -> Any:
+        """Copy a part's value into another one, in the page itself."""
+        return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
+
+    def stop(self, trigger: Any, events: list[Any], shown: Shown) -> None:
+        """End what streams, and show so; in the page itself, since nothing of it can be refused."""
+        values = json.dumps(list(shown.values()))
+        trigger(None, None, [self._parts[name] for name in shown], js=f"() => studio.stopped({values})", cancels=events, **_EVENT)
+
+
+def _edge(
+    inner: Callable[..., Any], outputs: Mapping[str, Any], note: gr.HTML, refused: Shown, clears: list[gr.HTML], again: bool
+) -> Callable[..., Any]:
+    """The function that Gradio calls. What it calls itself is its attribute ``inner``, looked up each time, and ``note`` another."""
+
+    def placed(shown: Shown) -> dict[Any, Any]:
+        return {outputs[name]: value for name, value in shown.items()} | dict.fromkeys([note, *clears], "")
+
+    def told(error: Exception) -> dict[Any, Any]:
+        sentence = html.refusal(_sentence(edge.__name__, error), next(_COUNT) if again else 0)
+        return placed(refused) | {note: sentence}
+
+    def call(*args: Any) -> dict[Any, Any]:
+        try:
+            return placed(edge.inner(*args))  # type: ignore[attr-defined]
+        except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+            return told(error)
+
+    def stream(*args: Any) -> Iterator[dict[Any, Any]]:
+        try:
+            for shown in edge.inner(*args):  # type: ignore[attr-defined]
+                yield placed(shown)
+        except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+            yield told(error)
+
+    edge: Callable[..., Any] = stream if inspect.isgeneratorfunction(inner) else call
+    functools.update_wrapper(edge, inner.func if isinstance(inner, functools.partial) else inner)
     # Gradio counts parameters and finds `gr.Request` by the signature; what is given already is none of its business.
-    edge.__signature__ = signature.replace(parameters=list(signature.parameters.values())[len(given) :])  # type: ignore[attr-defined]
+    edge.__dict__.update(inner=inner, note=note, __signature__=inspect.signature(inner))
     return edge
+
+
+def _sentence(event: str, error: Exception) -> str:
+    """What a person reads; what is not meant for people goes to the log."""
+    if isinstance(error, READABLE):
+        return str(error)
+    _log.error("the page's event %s failed", event, exc_info=error)
+    return NEUTRAL

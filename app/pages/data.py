@@ -1,17 +1,21 @@
 """Data: drop a file, see how it will be trained, keep it."""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
 from app.components import html
-from app.components.wiring import EVENT, QUEUED, guarded
-from app.errors import READABLE
+from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import datasets
 from app.services import Services
 
 _LINE = "CSV, TSV, JSON, JSON Lines or Parquet. Columns with well-known names are recognised; otherwise say which is which."
+_NOTHING = gr.update(choices=[], value=None)
+_NO_FILE: Shown = {
+    "guide": gr.update(visible=True), "found": "", "mapping": HIDDEN, "prompt": _NOTHING, "answer": _NOTHING, "preview": "",
+    "keeping": HIDDEN, "name": "",
+}  # fmt: skip
+_NO_ROWS: Shown = {"found": "", "preview": "", "keeping": HIDDEN}
 
 
 def build(services: Services) -> None:
@@ -19,77 +23,87 @@ def build(services: Services) -> None:
     gr.HTML(html.header("Data"))
     gr.HTML(html.title("Data", _LINE))
     upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
+    upload_note = live("dataset-upload-note", uploads=True)
     found = gr.HTML(elem_id="dataset-found")
     guide = gr.HTML(html.guide())
     with gr.Row(visible=False) as mapping:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
         answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
+    mapping_note = live("dataset-mapping-note")
     with gr.Row(visible=False, elem_classes="rs-keeping") as keeping:
         name = gr.Textbox(label="Name", info="How you will find it again", max_length=200, elem_id="dataset-name", scale=3)
         save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
+    save_note = live("dataset-save-note")
     preview = gr.HTML(elem_id="dataset-preview")
+    lists_note = live("dataset-lists-note")
     kept = gr.HTML()
-    with gr.Accordion("Remove a dataset", open=False, visible=False) as removing, gr.Row(elem_classes="rs-keeping"):
-        chosen = gr.Dropdown(label="Dataset", choices=[], value=None, elem_id="dataset-chosen", scale=3)
-        remove = gr.Button("Remove", variant="stop", scale=1, min_width=120)
+    with gr.Accordion("Remove a dataset", open=False, visible=False, elem_id="dataset-removing") as removing:
+        with gr.Row(elem_classes="rs-keeping"):
+            chosen = gr.Dropdown(label="Dataset", choices=[], value=None, elem_id="dataset-chosen", scale=3)
+            remove = gr.Button("Remove", variant="stop", scale=1, min_width=120, elem_id="dataset-remove")
+        remove_note = live("dataset-remove-note")
 
-    shown = [found, mapping, prompt, answer, preview, keeping]
-    upload.change(guarded(_looked_at, services), upload, [guide, *shown, name], **{**EVENT, "show_progress": "minimal"})
-    gr.on([prompt.input, answer.input], guarded(_mapped, services), [upload, prompt, answer], [found, preview, keeping], **EVENT)
-    save.click(guarded(_save, services), [upload, name, prompt, answer], **QUEUED, concurrency_limit=1).success(
-        js="() => { window.location.href = 'train' }", **EVENT
-    )
-    lists = [kept, chosen, removing]
-    remove.click(guarded(_remove, services), chosen, lists, **EVENT)
-    gr.on([gr.context.Context.root_block.load], guarded(_lists, services), None, lists, **EVENT)
+    page = Page(services, {
+        "upload": upload, "found": found, "guide": guide, "mapping": mapping, "prompt": prompt, "answer": answer, "keeping": keeping,
+        "name": name, "preview": preview, "kept": kept, "removing": removing, "chosen": chosen,
+    })  # fmt: skip
+    page.on(
+        upload.change, _looked_at, inputs=["upload"], note=upload_note, refused=_NO_FILE, clears=[mapping_note, save_note],
+        show_progress="minimal",
+    )  # fmt: skip
+    page.on(
+        [prompt.input, answer.input], _mapped, inputs=["upload", "prompt", "answer"], note=mapping_note, refused=_NO_ROWS,
+        clears=[save_note],
+    )  # fmt: skip
+    page.on(save.click, _save, inputs=["upload", "name", "prompt", "answer"], note=save_note, leads_to="train")
+    page.on(remove.click, _remove, inputs=["chosen"], shows=["kept", "chosen", "removing"], note=remove_note)
+    page.on(opening(), _lists, shows=["kept", "chosen", "removing"], note=lists_note)
 
 
-def _looked_at(services: Services, path: str | None) -> list[Any]:
-    nothing = gr.update(choices=[], value=None)
+def _looked_at(services: Services, path: str | None) -> Shown:
     if not path:
-        return [gr.update(visible=True), "", gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
-    try:
-        inspection = datasets.inspect_upload(path)
-    except READABLE as error:
-        # The sentence stays beside the file, above what a file can look like.
-        refused = html.notice(str(error), "bad")
-        return [gr.update(visible=True), refused, gr.update(visible=False), nothing, nothing, "", gr.update(visible=False), ""]
-    columns = list(inspection.columns)
-    rows = datasets.preview(services, inspection.examples)
-    return [
-        gr.update(visible=False),
-        html.inspection(inspection),
-        gr.update(visible=inspection.needs_mapping),
-        gr.update(choices=columns, value=None),
-        gr.update(choices=columns, value=None),
-        html.preview(rows),
-        gr.update(visible=bool(inspection.examples)),
-        Path(path).stem[:200],
-    ]
+        return _NO_FILE
+    inspection = datasets.inspect_upload(path)
+    columns = gr.update(choices=list(inspection.columns), value=None)
+    return {
+        "guide": HIDDEN,
+        "found": html.inspection(inspection),
+        "mapping": gr.update(visible=inspection.needs_mapping),
+        "prompt": columns,
+        "answer": columns,
+        "preview": html.preview(datasets.preview(services, inspection.examples)),
+        "keeping": gr.update(visible=bool(inspection.examples)),
+        "name": Path(path).stem[:200],
+    }
 
 
-def _mapped(services: Services, path: str | None, prompt: str | None, answer: str | None) -> list[Any]:
+def _mapped(services: Services, path: str | None, prompt: str | None, answer: str | None) -> Shown:
     if not prompt or not answer:
-        return [gr.skip(), "", gr.update(visible=False)]
+        return {"preview": "", "keeping": HIDDEN}
     inspection = datasets.inspect_upload(path, prompt, answer)
     rows = datasets.preview(services, inspection.examples)
-    return [html.inspection(inspection), html.preview(rows), gr.update(visible=bool(inspection.examples))]
+    return {
+        "found": html.inspection(inspection),
+        "preview": html.preview(rows),
+        "keeping": gr.update(visible=bool(inspection.examples)),
+    }
 
 
-def _save(services: Services, path: str | None, name: str, prompt: str | None, answer: str | None) -> None:
+def _save(services: Services, path: str | None, name: str, prompt: str | None, answer: str | None) -> Shown:
     label = Path(path).name if path else ""
     datasets.save_upload(services, path, label=label, name=name, prompt=prompt, answer=answer)
+    return {}
 
 
-def _remove(services: Services, dataset_id: str | None) -> list[Any]:
+def _remove(services: Services, dataset_id: str | None) -> Shown:
     if dataset_id:
         datasets.delete_dataset(services, dataset_id)
     return _lists(services)
 
 
-def _lists(services: Services) -> list[Any]:
+def _lists(services: Services) -> Shown:
     found = services.storage.datasets.all()
     lines = "".join(html.dataset_line(dataset) for dataset in found)
     kept = f'<h2 class="rs-section">Kept datasets</h2><div>{lines}</div>' if found else ""
     choices = [(dataset.name, dataset.id) for dataset in found]
-    return [kept, gr.update(choices=choices, value=None), gr.update(visible=bool(found))]
+    return {"kept": kept, "chosen": gr.update(choices=choices, value=None), "removing": gr.update(visible=bool(found))}

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from app.components import diagram, html
-from app.components.wiring import EVENT, guarded
+from app.components.wiring import Page, Shown, live, opening
 from app.handlers import datasets, runs
 from app.samples import Sample, all_samples
 from app.services import Services
@@ -32,28 +32,31 @@ def build(services: Services) -> None:
     gr.HTML('<h2 class="rs-section">Or bring your own<small>A table with a question and an answer in each row is enough.</small></h2>')
     with gr.Row():
         gr.Button("Upload a file", link="data", link_target="_self", elem_id="home-upload", scale=0, min_width=180)
-    recent = gr.HTML()
-    gr.on([gr.context.Context.root_block.load], guarded(_recent, services), None, recent, **EVENT)
+    note = live("home-recent-note")
+    page = Page(services, {"recent": gr.HTML()})
+    page.on(opening(), _recent, shows=["recent"], note=note)
 
 
 def _card(services: Services, sample: Sample) -> None:
     with gr.Column(elem_classes="rs-sample", min_width=230):
         gr.HTML(html.sample_card(sample))
         button = gr.Button("Use this sample", variant="primary", elem_id=f"sample-{sample.key}")
-    button.click(guarded(_use, services, sample.key), **EVENT).success(js="() => { window.location.href = 'train' }", **EVENT)
+        note = live(f"sample-{sample.key}-note")
+    Page(services, {}).on(button.click, _use, given=[sample.key], note=note, leads_to="train")
 
 
-def _use(services: Services, key: str) -> None:
+def _use(services: Services, key: str) -> Shown:
     datasets.use_sample(services, key)
+    return {}
 
 
-def _recent(services: Services) -> str:
+def _recent(services: Services) -> Shown:
     found = runs.newest(services)[:4]
     if not found:
-        return ""
+        return {"recent": ""}
     lines = "".join(
         f'<div class="rs-item"><a href="runs?run={run.id}"><b>{html.text(run.name, 60)}</b></a>'
         f"<span>{html.text(run.dataset_name, 60)} · {html.status_word(run)} · {html.ago(run.created_at)}</span></div>"
         for run in found
     )
-    return f'<h2 class="rs-section">Your latest runs</h2>{lines}'
+    return {"recent": f'<h2 class="rs-section">Your latest runs</h2>{lines}'}

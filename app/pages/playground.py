@@ -1,18 +1,20 @@
 """Playground: the base model's answer and the tuned one's, side by side, streaming together."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 
 from app.components import html
-from app.components.wiring import EVENT, QUEUED, guarded
-from app.errors import READABLE
+from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import playground
 from app.services import Services
 
 _LINE = "One prompt, two answers: the base model as it is, and the same model with your edit. Nothing else differs."
 _CHIPS = 4
+_CHIP_NAMES = [f"chip{index}" for index in range(_CHIPS)]
+_UNPICKED: Shown = dict.fromkeys(["taken", *_CHIP_NAMES], HIDDEN)
+_UNANSWERED: Shown = {"base": html.answer(""), "tuned": html.answer(""), "told": "", "halt": gr.update(interactive=False)}
+_HALTED: Shown = {"told": '<p class="rs-facts rs-halted">Stopped.</p>', "halt": gr.update(interactive=False)}
 
 
 def build(services: Services) -> None:
@@ -29,6 +31,7 @@ def build(services: Services) -> None:
                 0, 2, value=1, step=0.05, label="Strength", info="0 is the base model, 1 as trained, 2 twice as much",
                 elem_id="playground-strength", scale=2, min_width=260,
             )  # fmt: skip
+        run_note = live("playground-run-note")
         with gr.Row(elem_classes="rs-chips"):
             chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(_CHIPS)]
         with gr.Row():
@@ -39,6 +42,7 @@ def build(services: Services) -> None:
             with gr.Column(scale=1, min_width=120):
                 send = gr.Button("Send", variant="primary", elem_id="playground-send")
                 halt = gr.Button("Stop", elem_id="playground-stop", interactive=False)
+        note = live("playground-note")
         with gr.Row(equal_height=True):
             with gr.Column(elem_classes="rs-pane", min_width=280):
                 gr.HTML('<div class="rs-pane-title">Base model</div>')
@@ -46,75 +50,77 @@ def build(services: Services) -> None:
             with gr.Column(elem_classes=["rs-pane", "tuned"], min_width=280):
                 gr.HTML('<div class="rs-pane-title">Tuned</div>')
                 tuned = gr.HTML(html.answer(""), elem_id="answer-tuned")
-        note = gr.HTML()
+        told = live("playground-told")
         taken = gr.Button("Say the dataset's system message first", size="sm", scale=0, visible=False, elem_id="playground-system-taken")
+        taken_note = live("playground-system-note")
         with gr.Accordion("More settings", open=False) as more:
             system = gr.Textbox("", label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6)
             with gr.Row():
                 temperature = gr.Slider(0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier")
                 length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens", elem_id="playground-length")
 
-    answers = [base, tuned, note, halt]
-    inputs = [run, prompt, strength, system, temperature, length]
-    gr.on(
-        [gr.context.Context.root_block.load], guarded(_opened, services), None, [nothing, filled, run, taken, *chips], **EVENT
-    )  # fmt: skip
-    run.input(guarded(_picked, services), run, [taken, *chips], **EVENT)
-    taken.click(guarded(_system_taken, services), run, [system, more], **EVENT)
-    ask = guarded(_answer, services)
-    started = [gr.on([send.click, prompt.submit], ask, inputs, answers, **QUEUED, concurrency_limit=8)]
-    for chip in chips:
-        started.append(chip.click(lambda text: text, chip, prompt, **EVENT).then(ask, inputs, answers, **QUEUED, concurrency_limit=8))
-    halt.click(_halted, None, [note, halt], cancels=started, **EVENT)
+    page = Page(services, {
+        "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "base": base,
+        "tuned": tuned, "told": told, "taken": taken, "more": more, "system": system, "temperature": temperature, "length": length,
+        **dict(zip(_CHIP_NAMES, chips, strict=True)),
+    })  # fmt: skip
+    page.on(opening(), _opened, shows=["nothing", "filled", "run"], refused=_UNPICKED, note=run_note)
+    page.on(run.input, _picked, inputs=["run"], refused=_UNPICKED, note=run_note)
+    page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
+    asked = [page.put(chip.click, name, "prompt").then for name, chip in zip(_CHIP_NAMES, chips, strict=True)]
+    started = [
+        page.on(
+            triggers, _answer, inputs=["run", "prompt", "strength", "system", "temperature", "length"], refused=_UNANSWERED, note=note,
+            concurrency_limit=8,
+        )
+        for triggers in ([send.click, prompt.submit], *asked)
+    ]  # fmt: skip
+    page.stop(halt.click, started, _HALTED)
 
 
-def _opened(services: Services, request: gr.Request) -> list[Any]:
+def _opened(services: Services, request: gr.Request) -> Shown:
     found = playground.usable(services)
     chosen = playground.pick(services, dict(request.query_params).get("run"))
     choices = [(f"{run.name} · {run.dataset_name}{'' if run.status.ended else ' · still training'}", run.id) for run in found]
     if not found:
         missing = html.empty("There is nothing to compare yet: train a run first.", "./", "Try a sample")
-        return [gr.update(value=missing, visible=True), gr.update(visible=False), gr.update(choices=[], value=None), gr.skip(), *_chips([])]
-    return [
-        gr.update(visible=False), gr.update(visible=True), gr.update(choices=choices, value=chosen), *_picked(services, chosen)
-    ]  # fmt: skip
+        return {
+            "nothing": gr.update(value=missing, visible=True),
+            "filled": HIDDEN,
+            "run": gr.update(choices=[], value=None),
+            **_UNPICKED,
+        }
+    return {
+        "nothing": HIDDEN,
+        "filled": gr.update(visible=True),
+        "run": gr.update(choices=choices, value=chosen),
+        **_picked(services, chosen),
+    }
 
 
-def _picked(services: Services, run_id: str | None) -> list[Any]:
-    return [gr.update(visible=bool(playground.system_message(services, run_id))), *_chips(playground.suggestions(services, run_id))]
+def _picked(services: Services, run_id: str | None) -> Shown:
+    prompts = playground.suggestions(services, run_id)
+    shown = {name: gr.update(value=prompt, visible=True) for name, prompt in zip(_CHIP_NAMES, prompts, strict=False)}
+    return _UNPICKED | shown | {"taken": gr.update(visible=bool(playground.system_message(services, run_id)))}
 
 
-def _system_taken(services: Services, run_id: str | None) -> list[Any]:
-    return [playground.system_message(services, run_id), gr.update(open=True)]
-
-
-def _chips(prompts: list[str]) -> list[Any]:
-    shown = [gr.update(value=prompt, visible=True) for prompt in prompts[:_CHIPS]]
-    return shown + [gr.update(visible=False)] * (_CHIPS - len(shown))
+def _system_taken(services: Services, run_id: str | None) -> Shown:
+    return {"system": playground.system_message(services, run_id), "more": gr.update(open=True)}
 
 
 def _answer(
     services: Services, run_id: str | None, prompt: str | None, strength: float, system: str | None, temperature: float, length: float
-) -> Iterator[list[Any]]:
+) -> Iterator[Shown]:
+    waiting = html.answer("", waiting=True)
+    yield {"base": waiting, "tuned": waiting, "told": "", "halt": gr.update(interactive=True)}
     answers = playground.answer(
         services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length)
     )
-    try:
-        yield [html.answer("", waiting=True), html.answer("", waiting=True), "", gr.update(interactive=True)]
-        yield from _grown(answers)
-    except READABLE:
-        # Nothing more comes: the carets go, and the sentence is shown by the page's edge.
-        yield [html.answer(""), html.answer(""), "", gr.update(interactive=False)]
-        raise
-
-
-def _grown(answers: Iterator[playground.Answers]) -> Iterator[list[Any]]:
-    """Texts as they grow. Note and button are left alone on the way: a late text must not undo what Stop has shown."""
+    # Note and button are left alone on the way: a late text must not undo what Stop has shown.
     for found in answers:
-        note = f'<p class="rs-facts">{html.text(found.note)}</p>' if found.note else gr.skip()
-        base, tuned = (html.answer(text, waiting=not found.done) for text in (found.base, found.tuned))
-        yield [base, tuned, note, gr.update(interactive=False) if found.done else gr.skip()]
-
-
-def _halted() -> list[Any]:
-    return ['<p class="rs-facts rs-halted">Stopped.</p>', gr.update(interactive=False)]
+        shown: Shown = {name: html.answer(text, waiting=not found.done) for name, text in (("base", found.base), ("tuned", found.tuned))}
+        if found.note:
+            shown["told"] = f'<p class="rs-facts">{html.text(found.note)}</p>'
+        if found.done:
+            shown["halt"] = gr.update(interactive=False)
+        yield shown

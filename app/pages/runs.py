@@ -8,16 +8,19 @@ import gradio as gr
 import pandas as pd
 
 from app.components import html
-from app.components.wiring import EVENT, guarded
+from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import disk, runs
 from app.services import Services
-from storage import NotFoundError, RunRecord, RunStatus, UnavailableError
+from storage import NotFoundError, RunRecord, RunStatus
 
 _LINE = "Runs go on in the background. Close the tab if you like; they will be here when you come back."
 _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
-_NOTHING = [gr.skip()] * 12
-_TICKED = len(_NOTHING) + 3
 _VANISHED = ["gone"]
+_NO_RUN: Shown = {
+    **dict.fromkeys(("status", "failure", "sample", "facts", "events"), ""),
+    **dict.fromkeys(("chart", "stop", "resume", "remedy", "talk", "download", "queue", "delete"), HIDDEN), "seen": None,
+}  # fmt: skip
+_NO_UNDO: Shown = {"undoing": HIDDEN, "undo_text": "", "deleted": None}
 _GONE = "The run of this address is not here; it may have been deleted."
 _AWAY = "This run has been deleted."
 _LABEL_LIMIT = 48
@@ -31,10 +34,12 @@ def build(services: Services) -> None:
     with gr.Row(visible=False, elem_classes="rs-keeping") as undoing:
         undo_text = gr.HTML()
         undo = gr.Button("Undo", size="sm", scale=0, min_width=100, elem_id="run-undo")
+    undo_note, list_note = live("run-undo-note"), live("run-list-note")
     with gr.Row(elem_classes="rs-form") as filled:
         with gr.Column(scale=1, min_width=240):
             chosen = gr.Radio(label="Runs", choices=[], show_label=False, elem_classes="rs-runlist", container=False, elem_id="run-list")
         with gr.Column(scale=3, min_width=300):
+            status_note = live("run-status-note")
             status = gr.HTML(elem_id="run-status")
             failure = gr.HTML(elem_id="run-failure")
             with gr.Row():
@@ -49,6 +54,7 @@ def build(services: Services) -> None:
                 first = gr.Button("Run next", size="sm", elem_id="run-first", min_width=100)
                 earlier = gr.Button("Earlier", size="sm", elem_id="run-earlier", min_width=100)
                 later = gr.Button("Later", size="sm", elem_id="run-later", min_width=100)
+            act_note = live("run-note")
             chart = gr.LinePlot(
                 x="step", y="loss", color="curve", color_map=_COLOURS, height=280, elem_id="run-loss-chart", show_label=False,
                 x_title="Step", y_title="Loss", colors_in_legend=list(_COLOURS), color_title="", tooltip=["step", "loss", "curve"],
@@ -60,125 +66,137 @@ def build(services: Services) -> None:
                 with gr.Column(min_width=280):
                     events = gr.HTML()
             delete = gr.Button("Delete this run", elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
+            delete_note = live("run-delete-note")
     usage = gr.HTML(elem_id="disk-usage")
     with gr.Accordion("Bin", open=False, visible=False, elem_id="run-bin") as bin_:
         binned = gr.Radio(label="Deleted runs", choices=[], show_label=False, elem_classes="rs-runlist", container=False)
         with gr.Row():
             restore = gr.Button("Put back", size="sm", min_width=120, elem_id="run-restore")
             empty = gr.Button("Empty the bin for good", size="sm", variant="stop", min_width=160, elem_id="run-empty-bin")
+        bin_note = live("run-bin-note")
     # The chosen run is a text of the page's own: a studio that was started again under it knows no choices of the list.
     current = gr.Textbox(visible=False)
-    seen, deleted, timer = gr.State(None), gr.State(None), gr.Timer(1.0)
+    timer = gr.Timer(1.0)
 
-    shown = [status, failure, chart, sample, facts, events, stop, resume, remedy, talk, download, queue]
-    detail = [*shown, delete, seen]
-    lists = [nothing, filled, chosen, current]
-    bins = [usage, bin_, binned]
-    undos = [undoing, undo_text, deleted]
-    gr.on([gr.context.Context.root_block.load], guarded(_opened, services), None, [*bins, *lists, *detail], **EVENT)
-    timer.tick(guarded(_ticked, services), [current, seen], [chosen, *detail], **EVENT, trigger_mode="once")
-    chosen.input(None, chosen, current, js="(id) => id", **EVENT).then(guarded(_shown, services), current, detail, **EVENT)
+    page = Page(services, {
+        "nothing": nothing, "undoing": undoing, "undo_text": undo_text, "filled": filled, "chosen": chosen, "status": status,
+        "failure": failure, "stop": stop, "resume": resume, "remedy": remedy, "talk": talk, "download": download, "queue": queue,
+        "chart": chart, "sample": sample, "facts": facts, "events": events, "delete": delete, "usage": usage, "bin": bin_,
+        "binned": binned, "current": current, "seen": gr.State(None), "deleted": gr.State(None),
+    })  # fmt: skip
+    lists, bins, undos = ["nothing", "filled", "chosen", "current", *_NO_RUN], ["usage", "bin", "binned"], list(_NO_UNDO)
+    page.on(opening(), _opened, shows=[*bins, *lists], note=list_note)
+    page.on(
+        timer.tick, _ticked, inputs=["current", "seen"], shows=["chosen", *_NO_RUN], note=status_note, again=False, trigger_mode="once"
+    )
+    page.on(
+        page.put(chosen.input, "chosen", "current").then, _shown, inputs=["current"], refused=_NO_RUN, note=list_note,
+        clears=[act_note, delete_note],
+    )  # fmt: skip
     for button, act in (
         (stop, runs.stop), (resume, runs.resume), (remedy, runs.remedy), (first, _to_the_front), (earlier, _earlier), (later, _later),
     ):  # fmt: skip
-        button.click(guarded(_act, services, act), current, [chosen, *detail], **EVENT)
-    delete.click(guarded(_delete, services), current, [*undos, *bins, *lists, *detail], **EVENT)
-    undo.click(guarded(_restore, services), deleted, [*undos, *bins, *lists, *detail], **EVENT)
-    restore.click(guarded(_restore, services), binned, [*undos, *bins, *lists, *detail], **EVENT)
-    empty.click(guarded(_empty, services), None, [*undos, *bins], **EVENT)
+        page.on(button.click, _act, given=[act], inputs=["current"], shows=["chosen", *_NO_RUN], note=act_note)
+    page.on(delete.click, _delete, inputs=["current"], shows=[*undos, *bins, *lists], note=delete_note, clears=[act_note, undo_note])
+    page.on(undo.click, _restore, inputs=["deleted"], shows=[*undos, *bins, *lists], note=undo_note, clears=[act_note, delete_note])
+    page.on(restore.click, _restore, inputs=["binned"], shows=[*undos, *bins, *lists], note=bin_note, clears=[act_note, delete_note])
+    page.on(empty.click, _empty, shows=[*undos, *bins], note=bin_note, clears=[undo_note])
 
 
 def _choices(found: list[RunRecord]) -> list[tuple[str, str]]:
     return [(f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}", run.id) for run in found]
 
 
-def _opened(services: Services, request: gr.Request) -> list[Any]:
-    wanted = dict(request.query_params).get("run")
-    return [*_bins(services), *_lists_and_detail(services, wanted)]
+def _opened(services: Services, request: gr.Request) -> Shown:
+    return _bins(services) | _lists_and_detail(services, dict(request.query_params).get("run"))
 
 
-def _bins(services: Services) -> list[Any]:
+def _bins(services: Services) -> Shown:
     found = runs.binned(services)
     choices = [(f"{html.short(run.name, _LABEL_LIMIT)} · deleted {html.ago(run.binned_at)}", run.id) for run in found if run.binned_at]
-    return [
-        html.usage(disk.room(services), services.settings.bin_days),
-        gr.update(visible=bool(found), label=f"Bin ({len(found)})"),
-        gr.update(choices=choices, value=found[0].id if found else None),
-    ]
+    return {
+        "usage": html.usage(disk.room(services), services.settings.bin_days),
+        "bin": gr.update(visible=bool(found), label=f"Bin ({len(found)})"),
+        "binned": gr.update(choices=choices, value=found[0].id if found else None),
+    }
 
 
-def _lists_and_detail(services: Services, wanted: str | None = None) -> list[Any]:
+def _lists_and_detail(services: Services, wanted: str | None = None) -> Shown:
     found = runs.newest(services)
     if not found:
         missing = html.empty("There is no run yet.", "train", "Train one")
-        return [
-            gr.update(value=missing, visible=True),
-            gr.update(visible=False),
-            gr.update(choices=[], value=None),
-            "",
-            *_NOTHING,
-            gr.skip(),
-            None,
-        ]
+        return {
+            "nothing": gr.update(value=missing, visible=True),
+            "filled": HIDDEN,
+            "chosen": gr.update(choices=[], value=None),
+            "current": "",
+            "seen": None,
+        }
     chosen = wanted if any(run.id == wanted for run in found) else found[0].id
-    gone = gr.update(value=html.notice(_GONE), visible=True) if wanted and wanted != chosen else gr.update(visible=False)
-    return [gone, gr.update(visible=True), gr.update(choices=_choices(found), value=chosen), chosen, *_shown(services, chosen)]
+    gone = gr.update(value=html.notice(_GONE), visible=True) if wanted and wanted != chosen else HIDDEN
+    return {
+        "nothing": gone,
+        "filled": gr.update(visible=True),
+        "chosen": gr.update(choices=_choices(found), value=chosen),
+        "current": chosen,
+        **_shown(services, chosen),
+    }
 
 
-def _shown(services: Services, run_id: str | None) -> list[Any]:
+def _shown(services: Services, run_id: str | None) -> Shown:
     """Everything about one run."""
     if not run_id:
-        return [*_NOTHING, gr.skip(), None]
+        return {"seen": None}
     view = runs.view(services, run_id)
     run = view.run
     curve = pd.DataFrame([(point.step, point.loss, point.curve) for point in view.curve], columns=["step", "loss", "curve"])
-    return [
-        html.run_status(view),
-        html.failure(run),
+    return {
+        "status": html.run_status(view),
+        "failure": html.failure(run),
         # The legend is made from the first figures that the chart is given.
-        gr.update(value=curve, visible=True) if view.loss is not None else gr.update(visible=False),
-        html.sample(view.sample),
-        html.facts(run),
-        html.events(view.events),
-        gr.update(visible=view.stoppable, value="Take out of the queue" if run.status is RunStatus.QUEUED else "Stop"),
-        gr.update(visible=view.resumable, value="Continue" if run.step else "Start again"),
-        gr.update(visible=bool(view.remedy), value=view.remedy),
-        gr.update(visible=view.downloadable, link=f"playground?run={run.id}"),
-        gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
-        gr.update(visible=run.status is RunStatus.QUEUED and view.waiting > 1),
-        gr.update(visible=view.deletable),
-        [run.id, run.step, run.status.value, run.sentence, len(view.events), view.engine_up, view.trouble, view.place, view.waiting],
-    ]  # fmt: skip
+        "chart": gr.update(value=curve, visible=True) if view.loss is not None else HIDDEN,
+        "sample": html.sample(view.sample),
+        "facts": html.facts(run),
+        "events": html.events(view.events),
+        "stop": gr.update(visible=view.stoppable, value="Take out of the queue" if run.status is RunStatus.QUEUED else "Stop"),
+        "resume": gr.update(visible=view.resumable, value="Continue" if run.step else "Start again"),
+        "remedy": gr.update(visible=bool(view.remedy), value=view.remedy),
+        "talk": gr.update(visible=view.downloadable, link=f"playground?run={run.id}"),
+        "download": gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
+        "queue": gr.update(visible=run.status is RunStatus.QUEUED and view.waiting > 1),
+        "delete": gr.update(visible=view.deletable),
+        "seen": [
+            run.id, run.step, run.status.value, run.sentence, len(view.events), view.engine_up, view.trouble, view.place, view.waiting
+        ],
+    }  # fmt: skip
 
 
-def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> list[Any]:
-    """What changed since the last look; quiet when nothing did, or when the database is busy for a moment."""
+def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> Shown:
+    """What changed since the last look; nothing when nothing did."""
     if not run_id:
-        return [gr.skip()] * _TICKED
+        return {}
     try:
         detail = _shown(services, run_id)
-    except UnavailableError as error:
-        return [gr.skip(), html.notice(str(error), "bad"), *[gr.skip()] * (_TICKED - 3), None]
     except NotFoundError:
-        return [gr.skip()] * _TICKED if seen == _VANISHED else _vanished(services)
-    if detail[-1] == seen:
-        return [gr.skip()] * _TICKED
+        return {} if seen == _VANISHED else _vanished(services)
+    if detail["seen"] == seen:
+        return {}
     # Nothing seen: the studio was started again under this page.
-    chosen = gr.update(choices=_choices(runs.newest(services))) if not seen or seen == _VANISHED or detail[-1][2] != seen[2] else gr.skip()
-    return [chosen, *detail]
+    if not seen or seen == _VANISHED or detail["seen"][2] != seen[2]:
+        detail["chosen"] = gr.update(choices=_choices(runs.newest(services)))
+    return detail
 
 
-def _vanished(services: Services) -> list[Any]:
+def _vanished(services: Services) -> Shown:
     """Another tab has deleted the run: what is shown of it goes."""
     left = gr.update(choices=_choices(runs.newest(services)), value=None)
-    hidden = gr.update(visible=False)
-    return [left, html.notice(_AWAY), "", hidden, "", "", "", *[hidden] * 7, _VANISHED]
+    return {**_NO_RUN, "chosen": left, "status": html.notice(_AWAY), "seen": _VANISHED}
 
 
-def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> list[Any]:
+def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> Shown:
     if run_id:
         act(services, run_id)
-    return [gr.update(choices=_choices(runs.newest(services))), *_shown(services, run_id)]
+    return {"chosen": gr.update(choices=_choices(runs.newest(services))), **_shown(services, run_id)}
 
 
 def _to_the_front(services: Services, run_id: str) -> RunRecord:
@@ -193,21 +211,21 @@ def _later(services: Services, run_id: str) -> RunRecord:
     return runs.reorder(services, run_id, 1)
 
 
-def _delete(services: Services, run_id: str | None) -> list[Any]:
-    undos: list[Any] = [gr.update(visible=False), "", None]
+def _delete(services: Services, run_id: str | None) -> Shown:
+    undos = _NO_UNDO
     if run_id:
         with suppress(NotFoundError):  # another tab has emptied the bin
             run = runs.delete(services, run_id)
-            undos = [gr.update(visible=True), html.notice(f"{run.name} is in the bin."), run.id]
-    return [*undos, *_bins(services), *_lists_and_detail(services)]
+            undos = {"undoing": gr.update(visible=True), "undo_text": html.notice(f"{run.name} is in the bin."), "deleted": run.id}
+    return undos | _bins(services) | _lists_and_detail(services)
 
 
-def _restore(services: Services, run_id: str | None) -> list[Any]:
+def _restore(services: Services, run_id: str | None) -> Shown:
     if run_id:
         runs.restore(services, run_id)
-    return [gr.update(visible=False), "", None, *_bins(services), *_lists_and_detail(services, run_id)]
+    return _NO_UNDO | _bins(services) | _lists_and_detail(services, run_id)
 
 
-def _empty(services: Services) -> list[Any]:
+def _empty(services: Services) -> Shown:
     runs.empty_bin(services)
-    return [gr.update(visible=False), "", None, *_bins(services)]
+    return _NO_UNDO | _bins(services)

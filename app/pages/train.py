@@ -1,17 +1,20 @@
 """Train: pick what is edited and how it is trained, see what it costs, press one button."""
 
+from dataclasses import asdict
 from secrets import token_hex
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
-from app.components.wiring import EVENT, guarded
-from app.errors import READABLE, StudioError
+from app.components.wiring import Page, Shown, live, opening
+from app.errors import StudioError
 from app.handlers import train
 from app.services import Services
+from storage import DatasetRecord
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
+_UNKNOWN: Shown = {"summary": ""}
 _NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
 _METHODS = [
     ("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft"),
@@ -37,24 +40,24 @@ def build(services: Services) -> None:
         with gr.Column(scale=3, min_width=300):
             fields = _fields(services)
         with gr.Column(scale=2, min_width=280, elem_classes="rs-sticky"):
-            summary = gr.HTML()
             name = gr.Textbox(label="Name of the run", placeholder="made up for you if you leave it empty", max_length=200)
+            summary = gr.HTML(elem_id="train-summary")
+            note = live("train-note")
             start = gr.Button("Train", variant="primary", size="lg", elem_id="train-start")
-    dataset, inputs = fields["dataset"], [fields[name] for name in train.FIELDS]
-    page_key, made = gr.State(""), gr.Textbox(visible=False)
-
-    look = guarded(_summary, services)
-    gr.on(
-        [gr.context.Context.root_block.load], guarded(_opened, services), None,
-        [form, nothing, page_key, dataset, *inputs, summary], **EVENT,
-    )  # fmt: skip
-    dataset.input(guarded(_picked, services), dataset, [*inputs, summary], **EVENT)
+    parts = {
+        "form": form, "nothing": nothing, "summary": summary, "name": name, "page_key": gr.State(""), "made": gr.Textbox(visible=False),
+        **fields,
+    }  # fmt: skip
+    page = Page(services, parts)
+    page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS, "summary"], note=note)
+    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, refused=_UNKNOWN, note=note)
     # A text that is pasted is in the box only after its input event; its change event comes later.
-    edited = [*(field.input for field in inputs), fields["layers"].change]
-    gr.on(edited, look, [dataset, *inputs], [summary, start], **EVENT, trigger_mode="always_last")
-    start.click(guarded(_start, services), [dataset, page_key, name, *inputs], made, **EVENT, trigger_mode="once").success(
-        None, made, None, js="(id) => { window.location.href = 'runs?run=' + encodeURIComponent(id) }", **EVENT
-    )
+    edited = [*(fields[name].input for name in train.FIELDS), fields["layers"].change]
+    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], refused=_UNKNOWN, note=note, trigger_mode="always_last")
+    page.on(
+        start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
+        carrying="made", trigger_mode="once",
+    )  # fmt: skip
 
 
 def _fields(services: Services) -> dict[str, Any]:
@@ -89,17 +92,22 @@ def _fields(services: Services) -> dict[str, Any]:
                                         elem_id="train-epochs")  # fmt: skip
     with gr.Accordion("More settings", open=False):
         with gr.Row():
-            found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4)
-            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0)
+            found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4,
+                                               elem_id="train-learning-rate")  # fmt: skip
+            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0,
+                                            elem_id="train-batch-size")  # fmt: skip
         with gr.Row():
-            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with",
-                                          step=0.05)  # fmt: skip
-            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0)
+            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with", step=0.05,
+                                          elem_id="train-held-out")  # fmt: skip
+            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0,
+                                            elem_id="train-max-length")  # fmt: skip
         with gr.Row():
             found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns",
-                                         step=0.05)  # fmt: skip
-            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0)
-        found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own")
+                                         step=0.05, elem_id="train-dropout")  # fmt: skip
+            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0,
+                                      elem_id="train-seed")  # fmt: skip
+        found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own",
+                                    elem_id="train-tied")  # fmt: skip
     return found
 
 
@@ -115,34 +123,32 @@ def _summarised(services: Services, dataset_id: str | None, form: train.TrainFor
     return html.estimate(train.estimate(services, dataset_id, form) if dataset_id else None)
 
 
-def _summary(services: Services, dataset_id: str | None, *values: Any) -> list[Any]:
-    try:
-        return [_summarised(services, dataset_id, _form(values)), gr.update(interactive=bool(dataset_id))]
-    except READABLE as error:
-        return [html.estimate(None, str(error)), gr.update(interactive=False)]
+def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
+    return {"summary": _summarised(services, dataset_id, _form(values))}
 
 
-def _values(form: train.TrainForm) -> list[Any]:
-    return [getattr(form, name) for name in train.FIELDS]
-
-
-def _opened(services: Services) -> list[Any]:
+def _opened(services: Services) -> Shown:
     found = services.storage.datasets.all()
     newest = found[0] if found else None
-    form = train.suggested(newest)
     choices = [(f"{dataset.name} · {dataset.usable_rows:,} rows", dataset.id) for dataset in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
-    return [
-        gr.update(visible=bool(found)), gr.update(value=missing, visible=not found), token_hex(16),
-        gr.update(choices=choices, value=newest.id if newest else None), *_values(form),
-        _summarised(services, newest.id if newest else None, form),
-    ]  # fmt: skip
+    return {
+        "form": gr.update(visible=bool(found)),
+        "nothing": gr.update(value=missing, visible=not found),
+        "page_key": token_hex(16),
+        "dataset": gr.update(choices=choices, value=newest.id if newest else None),
+        **_suiting(services, newest),
+    }
 
 
-def _picked(services: Services, dataset_id: str | None) -> list[Any]:
-    form = train.suggested(services.storage.datasets.get(dataset_id) if dataset_id else None)
-    return [*_values(form), _summarised(services, dataset_id, form)]
+def _picked(services: Services, dataset_id: str | None) -> Shown:
+    return _suiting(services, services.storage.datasets.get(dataset_id) if dataset_id else None)
 
 
-def _start(services: Services, dataset_id: str | None, page_key: str, name: str, *values: Any) -> str:
-    return train.start(services, dataset_id, _form(values), page_key or token_hex(16), name).id
+def _suiting(services: Services, dataset: DatasetRecord | None) -> Shown:
+    form = train.suggested(dataset)
+    return {**asdict(form), "summary": _summarised(services, dataset.id if dataset else None, form)}
+
+
+def _start(services: Services, dataset_id: str | None, page_key: str, name: str, *values: Any) -> Shown:
+    return {"made": train.start(services, dataset_id, _form(values), page_key or token_hex(16), name).id}

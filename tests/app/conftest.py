@@ -1,10 +1,8 @@
 """Real storage, a real worker process, a real server; one of each where tests can share it."""
 
 import os
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from transformers.utils import logging
 
 from app.handlers import datasets, train
 from app.services import Services, make_services
 from app.settings import Settings
 from storage import DatasetRecord, RunRecord, RunStatus
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 ANIMALS = "cat dog cow owl hen pig".split()
@@ -140,23 +138,8 @@ def finished(engine, kept, quick) -> RunRecord:
     return run
 
 
-@contextmanager
-def serving(services: Services) -> Iterator[str]:
-    """The pages on a port of their own."""
-    from app.server import make_app
-
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(make_app(services), log_level="warning", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        wait_until(lambda: server.started)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(timeout=30)
-
-
 @pytest.fixture(scope="session")
 def site(engine) -> Iterator[str]:
-    with serving(engine) as address:
-        yield address
+    """The pages on a port of their own."""
+    with serving(engine) as found:
+        yield found.address

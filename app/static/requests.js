@@ -1,0 +1,84 @@
+// What a page asks the server for. A request that fails becomes an answer that says so: Gradio would otherwise give the whole page up
+// (and load it anew, with what was typed lost) or wait for ever, where now the event's own sentence is shown.
+window.studio = (() => {
+  const AWAY = "The studio did not answer. Try again when it is back; what was saved is not lost.";
+  const REFUSED = 'The studio did not take this, perhaps because it was started again. <a href="">Reload the page</a> and try again.';
+  const LOST = '\n\ndata: {"msg": "unexpected_error", "message": "", "success": false}\n\ndata: {"msg": "close_stream"}\n\n';
+  const ask = window.fetch.bind(window);
+  let sentence = REFUSED;
+  let count = 0;
+  let halted = false;
+
+  const told = (words) => `<div class="rs-notice bad" data-told="page-${(count += 1)}">${words}</div>`;
+  const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
+
+  const failing = (asked, why) => {
+    sentence = why;
+    return new Response(asked === "upload" ? why : JSON.stringify({ error: null, detail: why }), { status: 500 });
+  };
+
+  // The stream of answers ends with a message of its own. One that ends without it has lost its server.
+  const watched = (response) => {
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    let end = "";
+    const lose = (controller) => {
+      sentence = AWAY;
+      controller.enqueue(new TextEncoder().encode(LOST));
+      controller.close();
+    };
+    const pull = async (controller) => {
+      try {
+        const { done, value } = await reader.read();
+        if (done && end.includes("close_stream")) return controller.close();
+        if (done) return lose(controller);
+        end = (end + decoder.decode(value, { stream: true })).slice(-100);
+        controller.enqueue(value);
+      } catch (error) {
+        if (error.name === "AbortError") controller.error(error);
+        else lose(controller);
+      }
+    };
+    return new Response(new ReadableStream({ pull, cancel: (why) => reader.cancel(why) }), response);
+  };
+
+  window.fetch = async (target, options) => {
+    const path = new URL(target instanceof Request ? target.url : target, location.href).pathname;
+    const asked = path.match(/\/gradio_api\/(run|upload|queue\/join|queue\/data)(\/|$)/)?.[1];
+    if (!asked) return ask(target, options);
+    if (asked === "queue/join") halted = false;
+    let response;
+    try {
+      response = await ask(target, options);
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      if (asked !== "queue/data") return failing(asked, AWAY);
+      sentence = AWAY;
+      return new Response(LOST);
+    }
+    if (asked === "queue/data") return response.ok ? watched(response) : new Response(LOST);
+    sentence = REFUSED;
+    return response.ok ? response : failing(asked, REFUSED);
+  };
+
+  return {
+    // An event that was not answered by its handler: the sentence for its note, and what is no longer valid.
+    failed: (values, stoppable) => {
+      if (stoppable && halted) return [];
+      return [told(sentence), ...values];
+    },
+    stopped: (values) => {
+      halted = true;
+      return values;
+    },
+    // Of an upload that fails Gradio tells in a corner of the window, for ten seconds; here it is said in the note beside the file too.
+    uploads: (note) => {
+      const toasts = '[data-testid="toast-text"]';
+      new MutationObserver((changes) => {
+        const added = changes.flatMap((change) => [...change.addedNodes]).filter((node) => node instanceof Element);
+        const toast = added.flatMap((node) => (node.matches(toasts) ? [node] : [...node.querySelectorAll(toasts)])).pop();
+        if (toast) note.value = told(toast.textContent.startsWith("HTTP ") ? sentence : escaped(toast.textContent));
+      }).observe(document.body, { childList: true, subtree: true });
+    },
+  };
+})();

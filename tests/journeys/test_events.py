@@ -1,0 +1,290 @@
+"""No event of any page fails silently: each is fired by its own means in a real browser, and its sentence found beside its control.
+
+The events are read from the pages themselves, so that a new one is walked the day it is added.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from app.errors import NEUTRAL, StudioError
+from app.handlers import train
+from app.services import Services, make_services
+from app.settings import Settings
+from reft_engine.data import dump_examples, inspect_rows
+from storage import DatasetRecord, Failure, RunStatus
+from tests.app.conftest import running_worker, wait_for_end
+from tests.serving import Site, serving
+
+PAGES = ("", "data", "train", "runs", "playground")
+HOSTILE = 'Refused: <img src=x onerror="document.title=1"> ${document.title="owned"} {{value}}'
+SECRET = "secret-of-the-house"
+AWAY, STALE = "The studio did not answer.", "The studio did not take this"
+WIRE = re.compile(r"/gradio_api/(run|queue)/")
+walked: dict[str, list[str]] = {}
+
+
+# A studio in which every control can be reached
+
+
+def keep(services: Services, folder: Path, name: str) -> DatasetRecord:
+    rows = [
+        {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"What is {n}?"},
+                      {"role": "assistant", "content": f"{name} {n}."}]}
+        for n in range(12)
+    ]  # fmt: skip
+    examples = dump_examples(inspect_rows(rows).examples)
+    source = folder / "rows.jsonl"
+    source.write_bytes(examples)
+    return services.storage.datasets.create(
+        name=name, label=source.name, shape="messages", rows=12, usable_rows=12, source=source, examples=examples
+    )
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory) -> Iterator[Services]:
+    """Two datasets; runs that have finished (two), failed, were stopped, wait (two), and lie in the bin."""
+    folder = tmp_path_factory.mktemp("events")
+    made = make_services(Settings(data_dir=folder / "data"))
+    first, second = keep(made, folder, "one"), keep(made, folder, "two")
+    quick = train.TrainForm(rank=1, positions="l1", epochs=1, batch_size=6)
+    with running_worker(made, {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}):
+        for key, dataset in (("a", first), ("b", second)):
+            assert wait_for_end(made, train.start(made, dataset.id, quick, key)).status is RunStatus.FINISHED
+    runs = made.storage.runs
+    train.start(made, first.id, quick, "failed")
+    held = runs.claim("a test")
+    assert held is not None
+    held.begin("Training.")
+    held.fail(Failure("memory", "It ran out of memory.", "The rows are long.", "Take a smaller part.", {"pass_tokens": 64}, "Take less"))
+    runs.request_stop(train.start(made, first.id, quick, "stopped").id)
+    runs.delete(runs.request_stop(train.start(made, first.id, quick, "binned").id).id)
+    for key in ("waits", "waits too"):
+        train.start(made, first.id, quick, key)
+    yield made
+    made.storage.close()
+
+
+@pytest.fixture(scope="module")
+def site(services) -> Iterator[Site]:
+    with serving(services) as found:
+        yield found
+
+
+# What there is to fire, and how
+
+
+class Wire:
+    """What lies between a page and its server; it can be cut."""
+
+    def __init__(self, page: Page) -> None:
+        self.cut = False
+        page.route(WIRE, lambda route: route.abort("connectionrefused") if self.cut else route.continue_())
+
+
+@dataclass(frozen=True)
+class Event:
+    """A backend function of the page, and one thing that sets it off."""
+
+    number: int
+    path: str
+    edge: Callable
+    kind: str
+    name: str
+    target: str
+    """A selector; empty for what has no element, such as a timer."""
+
+    @property
+    def note(self) -> str:
+        return f"#{self.edge.note.elem_id}"
+
+    def __str__(self) -> str:
+        return f"/{self.path} {self.target or self.kind or 'page'}.{self.name} -> {self.edge.__name__}"
+
+
+def events_of(site: Site, path: str) -> list[Event]:
+    config = site.blocks.config
+    components = {component["id"]: component for component in config["components"]}
+    bound = {dependency["id"]: dependency for dependency in config["dependencies"]}
+    found = []
+    for number in config["page"][path]["dependencies"]:
+        root = bound[number]
+        if not root["backend_fn"]:
+            continue
+        while root["trigger_after"] is not None:
+            root = bound[root["trigger_after"]]
+        for component, name in root["targets"]:
+            shown = components.get(component)
+            kind = shown["type"] if shown else ""
+            element = "" if kind in ("", "timer") else f"#{shown['props'].get('elem_id')}"
+            assert element != "#None", f"a {kind} that sets off {site.blocks.fns[number].name} has no elem_id to find it by"
+            found.append(Event(number, path, site.blocks.fns[number].fn, kind, name, element))
+    return found
+
+
+def choose(control: Locator, count: int) -> None:
+    control.locator("input").click()
+    control.locator("[role=option]").first.wait_for()
+    others = control.locator("[role=option][aria-selected=false]")
+    if others.count():
+        others.first.click()
+    else:  # the only one, so another is typed
+        control.locator("input").fill(f"owner/model-{count}")
+        control.locator("input").press("Enter")
+
+
+def upload(control: Locator, count: int) -> None:
+    if control.locator("input[type=file]").count():
+        rows = {"name": f"{count}.csv", "mimeType": "text/csv", "buffer": b"prompt,answer\na,b\n"}
+        control.locator("input[type=file]").set_input_files(rows)
+    else:
+        control.get_by_label("Clear").first.click()
+
+
+def type_in(control: Locator, count: int) -> None:
+    control.locator("input, textarea").first.fill(str(count))
+
+
+MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
+    ("button", "click"): lambda control, _: control.click(),
+    ("textbox", "submit"): lambda control, _: control.locator("input, textarea").first.press("Enter"),
+    ("textbox", "input"): type_in, ("textbox", "change"): type_in, ("number", "input"): type_in, ("dropdown", "input"): choose,
+    ("radio", "input"): lambda control, _: control.locator("label:not(.selected)").first.click(),
+    ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
+    ("file", "change"): upload, ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
+}  # fmt: skip
+
+
+def fire(page: Page, event: Event, count: int) -> None:
+    assert (event.kind, event.name) in MEANS, f"This test knows no means to fire {event}; add one."
+    MEANS[event.kind, event.name](page.locator(event.target or "body"), count)
+
+
+def open_page(page: Page, site: Site, path: str) -> None:
+    with page.expect_response(WIRE):
+        page.goto(f"{site.address}/{path}")
+    expect(page.locator(".rs-header nav a.active")).to_be_visible()
+
+
+def states(page: Page, path: str) -> Iterator[None]:
+    """The page as it opens, and then what a person may do until a control is there."""
+    yield
+    for closed in page.locator("button.label-wrap:not(.open)").all():
+        if closed.is_visible():
+            closed.click()
+    yield
+    if path == "data":
+        for header in ("frage,antwort", "prompt,answer"):
+            if page.get_by_label("Clear").count():
+                page.get_by_label("Clear").first.click()
+            rows = f"{header}\na,b\nc,d\n".encode()
+            page.locator("#dataset-upload input[type=file]").set_input_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
+            expect(page.locator("#dataset-found .rs-notice").first).to_be_visible()
+            yield
+    if path == "runs":
+        for run in page.locator("#run-list label").all():
+            run.click()
+            expect(page.locator("#run-status h2")).to_have_text(run.inner_text().split(" · ")[0])
+            yield
+        page.locator("#run-delete").click()
+        yield
+
+
+def reach(page: Page, site: Site, event: Event) -> None:
+    open_page(page, site, event.path)
+    if not event.target:
+        return
+    for _ in states(page, event.path):
+        try:
+            page.locator(event.target).wait_for(timeout=1500)
+        except Exception:  # noqa: BLE001 (not in this state of the page)
+            continue
+        return
+    pytest.fail(f"{event} was not reached")
+
+
+def refusing(error: Exception) -> Callable:
+    def refuse(*_: object) -> None:
+        raise error
+
+    return refuse
+
+
+def in_a_live_region(note: Locator) -> bool:
+    return note.evaluate("e => !!e.querySelector('.rs-notice')?.closest('[aria-live=polite], [aria-live=assertive], [role=alert]')")
+
+
+def walk(page: Page, site: Site, event: Event, caplog: pytest.LogCaptureFixture) -> None:
+    """The event refused, failing, not reached and done; each is seen in its note, which stays the same element throughout."""
+    wire = Wire(page)
+    reach(page, site, event)
+    note, inner, address = page.locator(event.note), event.edge.inner, page.url
+    sentence = note.locator(".rs-notice")
+    if event.name != "load":
+        note.locator("[aria-live]").evaluate("e => { window.region = e }")
+    try:
+        event.edge.inner = refusing(StudioError(HOSTILE))
+        fire(page, event, 1)
+        expect(sentence).to_have_text(HOSTILE)
+        expect(sentence).to_be_visible()
+        assert in_a_live_region(note)
+        event.edge.inner = refusing(RuntimeError(SECRET))
+        caplog.clear()
+        fire(page, event, 2)
+        expect(sentence).to_have_text(NEUTRAL)
+        assert SECRET not in page.content()
+        assert any(record.exc_info and SECRET in str(record.exc_info[1]) for record in caplog.records), "the log does not say why"
+        wire.cut = True
+        fire(page, event, 3)
+        expect(sentence).to_contain_text(AWAY)
+        expect(sentence).to_be_visible()
+        assert in_a_live_region(note)
+        assert page.url == address and page.title() == "ReFT Studio", "what must only follow success has followed"
+        assert event.name == "load" or page.evaluate("region.isConnected"), "the live region was replaced, so it is not read out"
+        wire.cut = False
+        event.edge.inner = (lambda *_: iter([{}])) if site.blocks.fns[event.number].types_generator else (lambda *_: {})
+        fire(page, event, 4)
+        page.wait_for_function(
+            "([note, url]) => location.href !== url || document.querySelector(`${note} [aria-live]`)?.textContent === ''",
+            arg=[event.note, address],
+        )
+    finally:
+        wire.cut = False
+        event.edge.inner = inner
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_event_of_a_page_tells_what_went_wrong_beside_its_control(page, site, services, path, caplog):
+    binned = {run.id for run in services.storage.runs.binned()}
+    found = events_of(site, path)
+    assert found
+    for event in found:
+        assert hasattr(event.edge, "note"), f"{event} has no note: bind it with app.components.wiring.Page"
+        try:
+            with closing(page.context.new_page()) as tab:
+                walk(tab, site, event, caplog)
+        except BaseException as error:
+            error.add_note(str(event))
+            raise
+        walked.setdefault(path, []).append(str(event))
+        for run in services.storage.runs.binned():
+            if run.id not in binned:
+                services.storage.runs.restore(run.id)
+
+
+def test_no_event_was_left_out(site, record_testsuite_property):
+    every = [str(event) for path in PAGES for event in events_of(site, path)]
+    functions = {number for number, function in site.blocks.fns.items() if function.fn is not None}
+    assert functions == {event.number for path in PAGES for event in events_of(site, path)}, "an event that nothing sets off, or on no page"
+    if set(walked) != set(PAGES):
+        pytest.skip("only some pages were walked")
+    assert sorted(every) == sorted(event for events in walked.values() for event in events)
+    record_testsuite_property("events walked", len(every))
+    print(f"{len(every)} events of {len(functions)} functions walked")  # noqa: T201

@@ -1,0 +1,49 @@
+"""The pages of a data folder, served from this process, so that a test can reach what its events call."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import Mount
+
+from app.server import make_app
+from app.services import Services
+
+
+@dataclass(frozen=True)
+class Site:
+    address: str
+    app: FastAPI
+
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    @property
+    def blocks(self) -> gr.Blocks:
+        """The pages themselves."""
+        return next(route.app.get_blocks() for route in self.app.routes if isinstance(route, Mount) and hasattr(route.app, "get_blocks"))
+
+
+@contextmanager
+def serving(services: Services, port: int = 0) -> Iterator[Site]:
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        app = make_app(services)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 60
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < deadline, "the pages are not served"
+            time.sleep(0.02)
+        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+        server.should_exit = True
+        thread.join(timeout=30)
