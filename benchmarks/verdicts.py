@@ -10,17 +10,22 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from app.handlers.verdict import sentences
 from app.samples import find_sample
 from reft_engine import Example, ReftConfig, TrainConfig, generate, load_base, train
 from reft_engine.base_models import Base
-from reft_engine.data import Message, as_rows, inspect_file
+from reft_engine.data import as_rows, inspect_file
 from reft_engine.verdict import Verdict
 
 Rows = Sequence[Example]
 _ANIMALS = "cat dog cow horse pig hen duck sheep goat owl fox bear wolf frog mouse lion".split()
-_THINGS = "the sun|a tree|the sea|a friend|a good book|the moon|bread|a bicycle|rain|a garden|the school|music|winter|a house|a bridge".split("|")
+_THINGS = (
+    "the sun|a tree|the sea|a friend|a good book|the moon|bread|a bicycle|rain|a garden|the school|music|winter|a house|a bridge"
+).split("|")
+_LONGEST = 60
+"""Tokens of an answer at most; a longer one has no end that could be learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +49,27 @@ def _sample(key: str, count: int) -> Callable[[Base], Rows]:
 
 
 @cache
-def _answered(base_name: str, temperature: float) -> tuple[tuple[str, str], ...]:
-    """Prompts with the base model's own answers."""
-    base = load_base(base_name)
-    asked = [f"Tell me something about {thing}." for thing in _THINGS] + [f"What does a {animal} like?" for animal in _ANIMALS]
-    asked += [f"Write one sentence about a {animal} and {thing}." for animal, thing in zip(_ANIMALS, _THINGS, strict=False)]
+def _answered(temperature: float) -> tuple[tuple[str, str], ...]:
+    """Prompts with the starter's own answers, those that come to an end."""
+    base = load_base("starter")
+    asked = [f"Tell me something about {thing}." for thing in _THINGS]
+    for question in ("What does a {} like?", "Write one sentence about a {}.", "Where does a {} sleep?"):
+        asked += [question.format(animal) for animal in _ANIMALS]
     found = []
     for seed, prompt in enumerate(asked):
-        answer = generate(base, prompt, [None], max_new_tokens=24, temperature=temperature, seed=seed)[0]
-        found.append((prompt, answer.strip()))
-    return tuple((prompt, answer) for prompt, answer in found if answer)
+        (answer,) = generate(base, prompt, [None], max_new_tokens=_LONGEST, temperature=temperature, seed=seed)
+        if answer.strip() and len(base.tokenizer(answer)["input_ids"]) < _LONGEST:
+            found.append((prompt, answer.strip()))
+    return tuple(found)
 
 
 def _own_answers(temperature: float) -> Callable[[Base], Rows]:
-    def rows(base: Base) -> Rows:
-        return [Example(line, (Message("user", prompt),), answer) for line, (prompt, answer) in enumerate(_answered(base.name, temperature), 1)]
-
-    return rows
+    return lambda base: as_rows(_answered(temperature))  # type: ignore[return-value]
 
 
 def _animals(count: int) -> Callable[[Base], Rows]:
-    return lambda base: as_rows([(f"What is {n + 2} {animal}?", f"{animal} {n + 2}!") for n, animal in enumerate(_ANIMALS[:count])])  # type: ignore[return-value]
+    rows = [(f"What is {n + 2} {animal}?", f"{animal} {n + 2}!") for n, animal in enumerate(_ANIMALS[:count])]
+    return lambda base: as_rows(rows)  # type: ignore[return-value]
 
 
 def _chinese(base: Base) -> Rows:
@@ -74,20 +79,28 @@ def _chinese(base: Base) -> Rows:
     return as_rows([(f"{a}在{c}做什么?", f"{a}在{c}{b}。") for a, b, c in list(seen)[:60]])  # type: ignore[return-value]
 
 
-_QUICK = TrainConfig(epochs=8, batch_size=4, learning_rate=4e-3, held_out=0.25)
+def _with(**settings: Any) -> TrainConfig:
+    return TrainConfig(**{"batch_size": 4, "learning_rate": 4e-3, "held_out": 0.25, **settings})
+
+
 MADE_RUNS = (
-    MadeRun("learns", "a style that prompts call for", _sample("persona", 50), _QUICK.model_copy(update={"epochs": 20}), ("learned",)),
-    MadeRun("memorises", "the starter's own drawn answers: chance, learned by heart", _own_answers(1.0),
-            _QUICK.model_copy(update={"epochs": 60, "learning_rate": 1e-2}), ("memorised", "worse")),
-    MadeRun("diverges", "a learning rate 250 times too high", _sample("persona", 50), _QUICK.model_copy(update={"learning_rate": 1.0}),
-            ("diverged",)),
-    MadeRun("nothing to learn", "the starter's own likeliest answers", _own_answers(0.0),
-            _QUICK.model_copy(update={"epochs": 12, "learning_rate": 1e-3}), ("no_change", "worse")),
-    MadeRun("one held-out row", "eight rows", _animals(8), _QUICK.model_copy(update={"held_out": 0.1, "epochs": 20}), ("too_few",)),
-    MadeRun("label task", "texts with one of two labels", _sample("sentiment", 120), _QUICK.model_copy(update={"epochs": 6}), ("learned",)),
-    MadeRun("too few rows", "three rows, so that none can be held out", _animals(3), _QUICK.model_copy(update={"epochs": 20}), ("too_few",)),
-    MadeRun("unreadable rows", "Chinese rows, which the starter's tokenizer can only spell in bytes", _chinese,
-            _QUICK.model_copy(update={"epochs": 10}), ("learned", "no_change")),
+    MadeRun("learns", "a sample: a style that its prompts call for", _sample("persona", 50), _with(epochs=12), ("learned",)),
+    MadeRun(
+        "memorises", "answers that the starter drew by chance, learned by heart in 40 epochs", _own_answers(1.0),
+        _with(epochs=40, learning_rate=8e-3), ("memorised",),
+    ),
+    MadeRun(
+        "diverges", "the starter's own answers, with a learning rate 250 times too high", _own_answers(0.0),
+        _with(epochs=4, learning_rate=1.0), ("diverged",),
+    ),
+    MadeRun(
+        "nothing to learn", "the starter's own answers, with a low learning rate", _own_answers(0.0),
+        _with(epochs=6, learning_rate=5e-4), ("no_change", "worse"),
+    ),
+    MadeRun("one held-out row", "eight rows", _animals(8), _with(held_out=0.1, epochs=15), ("too_few",)),
+    MadeRun("label task", "a sample: texts with one of two labels", _sample("sentiment", 120), _with(epochs=4), ("learned",)),
+    MadeRun("too few rows", "three rows, so that none can be held out", _animals(3), _with(epochs=15), ("too_few",)),
+    MadeRun("unreadable rows", "Chinese rows, which the starter can only spell in bytes", _chinese, _with(epochs=6), ("learned",)),
 )  # fmt: skip
 
 

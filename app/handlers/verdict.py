@@ -13,6 +13,8 @@ _GARBLED_FROM = 1.0
 """Held-out loss from which answers are often wrong or garbled: the right token has a chance of 37 % at best."""
 _SAYS_INTERVAL_TO = 300
 """Held-out rows up to which a share is said with its interval."""
+_ALREADY = 0.8
+"""Share of right answers of the base model from which there is little to learn."""
 _MOST_EPOCHS = 200
 _WIDE = "f7+l7"
 
@@ -64,7 +66,7 @@ def verdict_of(run: RunRecord) -> Verdicts | None:
     name = judge(evidence)
     title, tone = _TITLES[name]
     if name == "learned" and evidence.score and not evidence.score.right_tuned:
-        tone = "soft"
+        title, tone = "It learned something", "soft"
     return Verdicts(name, title, tone, sentences(evidence, name), _deeds(run, evidence, name))
 
 
@@ -102,7 +104,7 @@ def _what(found: Evidence, name: Verdict) -> str:
         first, last = _loss(found.loss_first), _loss(found.loss_last)
         return f"The training loss rose from {first} to {last} instead of falling, so the later steps did harm."
     assert score is not None
-    losses = f"the loss on held-out rows went from {score.base:.2f} (base model) to {score.tuned:.2f} (tuned)"
+    losses = _losses(score)
     if name == "learned":
         return f"Answers to prompts that it never saw got better: {losses}."
     if name == "memorised":
@@ -110,9 +112,19 @@ def _what(found: Evidence, name: Verdict) -> str:
             f"It learned its training rows by heart (their loss went from {_loss(found.loss_first)} to {_loss(found.loss_last)}), "
             f"but answers to prompts that it never saw did not get better: {losses}."
         )
+    already = f" The base model answers {score.right_base:,} of {score.rows:,} right without any edit, so there is little to learn."
+    already = already if score.rows >= FEW and score.right_base >= _ALREADY * score.rows else ""
     if name == "worse":
-        return f"Answers to prompts that it never saw got worse: {losses}."
-    return f"Answers to prompts that it never saw are about as before: {losses}."
+        return f"Answers to prompts that it never saw got worse: {losses}.{already}"
+    return f"Answers to prompts that it never saw are about as before: {losses}.{already}"
+
+
+def _losses(score: Score) -> str:
+    before, after = f"{score.base:.2f}", f"{score.tuned:.2f}"
+    if before == after:
+        answers = "more" if score.right_tuned > score.right_base else "fewer" if score.right_tuned < score.right_base else "as many"
+        return f"the loss on held-out rows stayed at {before}, and {answers} answers are exactly right"
+    return f"the loss on held-out rows went from {before} (base model) to {after} (tuned)"
 
 
 def _loss(value: float | None) -> str:
@@ -125,9 +137,10 @@ def _answers(score: Score | None) -> str:
     tail = ": too few to say" if score.rows < FEW else ""
     said = f"Exactly right on held-out rows: base model {counted(score.right_base, score.rows)}, "
     said += f"tuned {counted(score.right_tuned, score.rows)}{tail}."
-    if score.rows >= FEW and not score.right_tuned and score.tuned >= _GARBLED_FROM:
-        chance = math.exp(-score.tuned)
-        said += f" The right next piece of an answer has a chance of {chance:.0%} on average: new answers will often be wrong or garbled."
+    if score.rows >= FEW and not score.right_tuned:
+        # exp(-loss) is the geometric mean of the chances of the right tokens.
+        said += f" The right next piece of an answer has a chance of {math.exp(-score.tuned):.0%} on average"
+        said += ": new answers will often be wrong or garbled." if score.tuned >= _GARBLED_FROM else "."
     return said
 
 
