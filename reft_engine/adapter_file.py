@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from reft_engine import blocks
 from reft_engine.base_models import Base, load_base, origin_of
+from reft_engine.data.row_check import counted
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
 from reft_engine.model import ReftModel, edited_layers
@@ -324,6 +325,17 @@ def _card_use(config: dict[str, Any]) -> str:
     return 'print(generate(base, "Hello!", edits=[None, reft]))  # the base model\'s answer, then the tuned one\'s'
 
 
+def _card_rows(training: dict[str, Any]) -> str:
+    """How many rows there were, and what was not learned from; empty where it is not known."""
+    rows, left_out, cut = (training.get(name) for name in ("rows", "rows_left_out", "cut_answers"))
+    if not isinstance(rows, int):
+        return ""
+    parts = [f"{counted(rows)} could be used, held-out ones included"]
+    parts += [f"{counted(left_out)} left out"] if left_out else []
+    parts += [f"{counted(cut, 'answer')} cut at the end to fit"] if cut else []
+    return f"Data: {'; '.join(parts)}.\n\n"
+
+
 def _card(config: dict[str, Any], parameters: int) -> str:
     reft, training = config["reft"], config["training"]
     figures = "\n".join(f"| {name} | {value} |" for name, value in training.items())
@@ -347,7 +359,7 @@ reft = ReftModel.load("this_folder", base.model)
 {_card_use(config)}
 ```
 
-| training | |
+{_card_rows(training)}| training | |
 |---|---|
 {figures}
 """

@@ -23,6 +23,8 @@ def example_as_data(example: Example) -> dict[str, Any]:
 
 def example_of_data(row: Mapping[str, Any]) -> Example:
     """The example that `example_as_data` gave. Raises KeyError, TypeError, ValueError for anything else."""
+    if any(isinstance(message, dict) for message in row["messages"]):  # would be taken apart into its keys
+        raise TypeError("a message is a pair of role and content")
     messages = tuple(Message(role, content) for role, content in row["messages"])
     return Example(row["line"], messages, row["answer"], row.get("row", 0))
 

@@ -14,7 +14,9 @@ import pytest
 from safetensors.torch import load_file
 
 from app.cli import COMMANDS, main
-from storage import Storage
+from app.handlers import datasets
+from app.handlers.train import TrainForm, estimate, start
+from storage import RunStatus, Storage
 
 OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
 TRAIN = ["--rank", "2", "--positions", "f2+l2", "--epochs", "40", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
@@ -119,9 +121,82 @@ def test_inspect_says_what_a_file_is_and_what_is_wrong_with_it(tmp_path, capfd):
     found = json.loads(line)
     assert (found["shape"], found["rows"], found["usable_rows"], found["problem_count"]) == ("pairs", 4, 2, 2)
     assert [problem["line"] for problem in found["problems"]] == [2, 3]
+    assert (found["rows_left_out"], found["cut_answers"], found["base"], found["max_length"]) == (2, 0, "starter", 512)
+    assert found["roles"] == {"prompt": "prompt", "answer": "answer"} and found["encoding"] == "utf-8"
+    assert found["first"][1] == {"messages": [{"role": "user", "content": "ü"}], "answer": "🐱"}
+    assert {finding["kind"] for finding in found["findings"]} == {"unreadable", "letters", "few"}
     assert main(["inspect", str(path)]) == 0
     shown = capfd.readouterr()
     assert "prompts with answers" in shown.out and len(shown.err.splitlines()) == 2
+    assert "Of 4 rows, 2 can be trained on with starter; 2 are left out: they cannot be read." in shown.out.splitlines()
+
+
+def test_inspect_says_how_a_file_is_read_that_nobody_has_mapped_yet(tmp_path, capfd):
+    path = tmp_path / "odd.csv"
+    path.write_text("wort,zahl,mehr\neins,1,x\nzwei,2,y\n")
+    assert main(["inspect", str(path), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["needs_mapping"], found["rows"], found["usable_rows"], found["rows_left_out"], found["roles"]) == (True, 2, 0, 2, {})
+    assert main(["inspect", str(path), "--prompt-column", "wort", "--answer-column", "zahl", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["needs_mapping"], found["usable_rows"]) == (False, 2)
+    assert found["roles"] == {"wort": "prompt", "zahl": "answer", "mehr": "ignored"} and "Not used: mehr." in found["notes"][0]
+
+
+def test_inspect_counts_for_the_base_model_and_the_longest_row_that_are_named(table_file, tmp_path, capfd):
+    assert main(["inspect", str(table_file), "--max-length", "22", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["max_length"], found["usable_rows"]) == (22, 24) and found["cut_answers"] > 0
+    assert all(row["answer"] for row in found["first"])
+    assert main(["inspect", str(table_file), "--max-length", "8", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["usable_rows"], found["rows_left_out"], found["problem_count"], found["first"]) == (0, 24, 24, [])
+    for refused in (["--base", "/nowhere"], ["--base", "nobody/nothing"], ["--max-length", "3"]):
+        assert main(["inspect", str(table_file), *refused]) == 2
+
+
+def mixed(path):
+    """Twelve rows that fit, thirty of which the prompt does not, two that cannot be read, and a column that is not used."""
+    short = [f"What is {number} plus {number}?,It is {number + number}.,x" for number in range(12)]
+    long = [f"{number} {'why ' * 600},Because.,x" for number in range(30)]
+    path.write_text("\n".join(["prompt,answer,id", *short, *long, "a,,x", ",b,x"]))
+    return path
+
+
+def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, tmp_path, capfd, ended):
+    path = mixed(tmp_path / "mixed.csv")
+    assert main(["inspect", str(path), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["rows"], found["usable_rows"], found["rows_left_out"]) == (44, 12, 32)
+    left_out = "2 because they cannot be read, 30 because the prompt alone fills all 512 tokens"
+    sentence = f"Of 44 rows, 12 can be trained on with starter; 32 are left out: {left_out}."
+    assert sentence in found["notes"] and found["problem_count"] == 32 and found["roles"]["id"] == "ignored"
+
+    out = tmp_path / "out"
+    assert main(["train", "--data", str(path), "--out", str(out), "--epochs", "1", "--json"]) == 0
+    shown = capfd.readouterr()
+    trained = json.loads(shown.out)
+    assert (trained["rows"], trained["rows_left_out"]) == (12, 32)
+    said = f"Training on 11 rows; 1 is held out to measure with. Of the 44 rows of the file, 32 are left out: {left_out}."
+    assert said in shown.err.splitlines() and "Not used: id." in shown.err
+
+    assert main(["evaluate", str(out), "--data", str(path), "--json"]) == 0
+    shown = capfd.readouterr()
+    measured = json.loads(shown.out)
+    assert (measured["rows"], measured["rows_left_out"]) == (12, 32)
+    assert "Measured on 12 of 44 rows; 32 are left out." in shown.err
+
+    upload = datasets.inspect_upload(str(path))
+    check = datasets.check_upload(engine, upload)
+    assert check.sentence == sentence
+    kept = datasets.save_upload(engine, str(path), label="mixed.csv")
+    form = TrainForm(epochs=1, rank=2)
+    found = estimate(engine, kept.id, form)
+    assert found.check == check and (found.rows, found.held_out, found.steps) == (11, 1, 2)
+    run = ended(engine, start(engine, kept.id, form, "mixed"))
+    assert run.status is RunStatus.FINISHED, run.sentence
+    assert said in [event.text for event in engine.storage.events.all(run.id)]
+    assert run.summary["steps"] == 2 and run.summary["rows"] == 12
 
 
 def test_columns_are_named_by_hand(tmp_path, table, capfd):
@@ -156,6 +231,17 @@ def test_evaluate_compares_base_and_tuned(trained, table_file, capfd):
     assert 0 < found["tuned"]["loss"] < found["base"]["loss"]
     assert 0 <= found["base"]["exact_match"] < found["tuned"]["exact_match"] <= 1
     assert "exact match" in shown.err
+    assert (found["rows"], found["rows_left_out"]) == (24, 0) and "left out" not in shown.err
+
+
+def test_evaluate_cuts_and_leaves_out_what_the_training_did(table_file, tmp_path, capfd):
+    out = tmp_path / "out"
+    assert main(["train", "--data", str(table_file), "--out", str(out), *SHORT, "--max-length", "21", "--json"]) == 0
+    trained = json.loads(capfd.readouterr().out)
+    assert main(["evaluate", str(out), "--data", str(table_file), "--json"]) == 0
+    measured = json.loads(capfd.readouterr().out)
+    assert trained["cut_answers"] > 0
+    assert (trained["rows"], trained["rows_left_out"]) == (measured["rows"], measured["rows_left_out"])
 
 
 def test_doctor_finds_a_machine_that_can_answer(capfd):

@@ -143,6 +143,21 @@ def test_of_forty_rows_at_least_ten_are_held_out(services, tmp_path, table, rows
     assert form.held_out == held_out if held_out < 1 else found.held_out == held_out
 
 
+def test_where_no_row_fits_a_run_is_refused_and_the_estimate_says_so(engine, tmp_path, table):
+    rows = [(f"{number} {'why ' * 600}", "Because.") for number in range(5)]
+    dataset = datasets.save_upload(engine, str(table(tmp_path / "long.csv", rows)), label="long.csv")
+    found = estimate(engine, dataset.id, TrainForm())
+    assert (found.rows, found.held_out, found.steps, found.can_start) == (0, 0, 0, False)
+    with pytest.raises(StudioError, match="Of 5 rows, none can be trained on with starter; 5 are left out"):
+        start(engine, dataset.id, TrainForm(), "none fits")
+    assert estimate(engine, dataset.id, TrainForm(max_length=900)).can_start
+
+
+def test_an_estimate_for_a_base_model_that_is_not_here_is_the_most_that_there_can_be(engine, kept):
+    found = estimate(engine, kept.id, TrainForm(base="nobody/nothing"))
+    assert found.check is None and found.can_start and (found.rows, found.held_out) == (22, 2)
+
+
 def test_an_estimate_refuses_what_does_not_fit_the_base_model(engine, kept):
     width, layers = (engine.worker.describe("starter")[name] for name in ("hidden_size", "layers"))
     assert estimate(engine, kept.id, TrainForm(rank=width, layers=f"0-{layers - 1}")).layers_edited == layers

@@ -20,11 +20,14 @@ from app.handlers import datasets, runs, train
 from app.handlers.playground import answer
 from app.worker.client import WorkerClient
 from app.worker.failures import died
+from app.worker.row_checks import RowChecks
 from app.worker.supervisor import ALREADY_SERVED, Supervisor
 from app.worker.turns import Turns
-from reft_engine import load_base
+from reft_engine import Example, ReftConfig, TrainConfig, load_base
 from reft_engine import train as train_here
-from reft_engine.data import load_examples
+from reft_engine.base_models import load_tokenizer
+from reft_engine.data import Message, load_examples
+from reft_engine.spec import RunSpec
 from storage import NotFoundError, RunStatus, StorageError
 from tests.hub import COMMIT, Hub
 
@@ -166,15 +169,56 @@ def test_there_is_nothing_else_to_ask(raw, method, path):
 
 
 def test_rows_are_previewed_and_a_preview_that_is_no_row_is_refused(engine):
-    row = {"line": 3, "messages": [{"role": "user", "content": "a cat"}], "answer": "yes"}
+    row = {"line": 3, "messages": [["user", "a cat"]], "answer": "yes"}
+    odd = {**row, "messages": [{"role": "user", "content": "a cat"}]}
     (found,) = engine.worker.preview("starter", [row], {"positions": "l1"})
     assert found["line"] == 3 and found["problem"] is None
     assert found["prompt_tokens"] + found["answer_tokens"] == len(found["tokens"])
     assert [index for index, (_, _, edited) in enumerate(found["tokens"]) if edited] == [found["prompt_tokens"] - 1]
-    for rows, config in (([{}], {}), ([row] * 51, {}), ([row], {"positions": "f0"}), ([row], {"code": "x"})):
+    for rows, config in (([{}], {}), ([odd], {}), ([row] * 51, {}), ([row], {"positions": "f0"}), ([row], {"code": "x"})):
         with pytest.raises(StudioError):
             engine.worker.preview("starter", rows, config)
     assert engine.worker.preview("starter", [row], {})
+
+
+def test_rows_are_counted_once_for_the_same_content_and_settings():
+    checks, loads = RowChecks(), []
+
+    def check(content="a", reft=None, rows=None, **settings):
+        def load():
+            loads.append(content)
+            return [Example(line, (Message("user", f"<reft>{line}</reft>"),), "yes") for line in range(12)]
+
+        return checks.check(content, load, base, reft or ReftConfig(), TrainConfig(**settings), rows)
+
+    base = load_tokenizer()
+    first = check()
+    assert first == check(epochs=7, learning_rate=1e-3, reft=ReftConfig(rank=2, positions="l1")) and loads == ["a"]
+    for change in ({"content": "b"}, {"max_length": 12}, {"held_out": 0.5}, {"seed": 1}, {"answer_tokens": 1}, {"rows": 13},
+                   {"reft": ReftConfig(positions="marked")}, {"reft": ReftConfig(labels=("yes", "no"))}):  # fmt: skip
+        check(**change)
+    assert len(loads) == 9
+
+
+def test_the_worker_counts_an_upload_and_the_dataset_that_it_becomes_alike(engine, kept, table_file):
+    found = datasets.inspect_upload(str(table_file))
+    check = datasets.check_upload(engine, found)
+    assert (check.base, check.rows, check.usable_rows, check.trained, check.held_out) == ("starter", 24, 24, 22, 2)
+    assert datasets.check_dataset(engine, kept.id, RunSpec()) == check
+    assert engine.worker.check({"rows": [], "base": "starter"}).rows == 0
+
+
+def test_what_is_not_on_this_machine_is_not_fetched_to_count_with(engine, kept):
+    assert datasets.check_dataset(engine, kept.id, RunSpec(base="nobody/nothing")) is None
+    with pytest.raises(StudioError, match="neither"):
+        datasets.check_dataset(engine, kept.id, RunSpec(base="/etc/passwd"))
+
+
+def test_a_count_that_cannot_be_is_refused(engine):
+    row = {"line": 1, "messages": [["user", "a"]], "answer": "b"}
+    for change in ({"rows": [{}]}, {"dataset": "../x"}, {"dataset": "nothing"}, {"train": {"epochs": 0}}, {"reft": {"x": 1}}, {"x": 1}):
+        with pytest.raises((StudioError, NotFoundError)):
+            engine.worker.check({"rows": [row], **change})
 
 
 def test_a_base_model_that_is_not_here_is_refused_in_words(engine):

@@ -133,6 +133,14 @@ def test_the_description_holds_what_is_needed_to_use_it_again(starter, tmp_path)
     assert "base_model: starter" in card
 
 
+def test_the_card_says_what_was_not_learned_from(starter, tmp_path):
+    ReftModel(starter.model, ReftConfig()).save(tmp_path, training={"rows": 12, "rows_left_out": 30, "cut_answers": 1})
+    said = "Data: 12 rows could be used, held-out ones included; 30 rows left out; 1 answer cut at the end to fit."
+    assert said in (tmp_path / CARD_NAME).read_text()
+    ReftModel(starter.model, ReftConfig()).save(tmp_path, training={"rows": 12, "rows_left_out": 0})
+    assert "Data: 12 rows could be used, held-out ones included.\n" in (tmp_path / CARD_NAME).read_text()
+
+
 def test_a_folder_holds_no_pickle_and_nothing_left_over(saved):
     assert sorted(file.name for file in saved.iterdir()) == sorted([CARD_NAME, CONFIG_NAME, TENSORS_NAME])
 

@@ -11,8 +11,10 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from reft_engine import ReftConfig, ReftModel, base_models, generate, load_base
-from reft_engine.base_models import PLAIN_TEMPLATE
+from reft_engine import Example, ReftConfig, ReftModel, base_models, generate, load_base
+from reft_engine.base_models import PLAIN_TEMPLATE, is_here, load_tokenizer
+from reft_engine.data import Message
+from reft_engine.encoding import encode
 from reft_engine.errors import ModelLoadError
 from tests.reft_engine import families
 
@@ -265,6 +267,31 @@ def test_the_context_of_a_model_with_a_part_for_pictures_is_its_text_models(star
     with torch.device("meta"):
         base = replace(starter, model=transformers.LlavaForConditionalGeneration(config))
     assert base.context == llama.config.max_position_embeddings == 64
+
+
+@pytest.mark.parametrize("name", [*families.DECODERS, *families.ENCODERS, *families.ENCODER_DECODERS])
+def test_a_model_without_weights_reads_rows_as_the_whole_does(starter, name):
+    whole = replace(starter, model=families.build(name))
+    with torch.device("meta"):
+        bare = replace(starter, model=type(whole.model)(whole.model.config))
+    assert (bare.kind, bare.context, bare.layers, bare.hidden_size) == (whole.kind, whole.context, whole.layers, whole.hidden_size)
+
+
+def test_a_base_model_is_loaded_without_its_weights_to_count_rows_with(folder, starter):
+    for name, context in (("starter", starter.context), (str(folder), 64)):
+        bare = load_tokenizer(name)
+        assert {parameter.device.type for parameter in bare.model.parameters()} == {"meta"}
+        assert (bare.template, bare.kind, bare.context) == (starter.template, "decoder", context)
+        row = Example(1, (Message("user", "Hi"),), "Ho")
+        assert encode(bare, row, 99) == encode(starter, row, 99)
+        assert is_here(name)
+
+
+@pytest.mark.parametrize("name", ["", "/nowhere", "https://example.org/x", "a/b/c"])
+def test_a_base_model_to_count_with_that_is_none_is_refused(name):
+    for ask in (load_tokenizer, is_here):
+        with pytest.raises(ModelLoadError, match="neither 'starter', nor a folder here"):
+            ask(name)
 
 
 @pytest.mark.parametrize("device", ["foo", "cuda:99", "cpu:x", "meta"])

@@ -26,6 +26,17 @@ else:
 """
 
 
+COUNT = """
+import json, sys
+from reft_engine.base_models import ModelLoadError, is_here, load_tokenizer
+found = {{"here": is_here(sys.argv[1])}}
+try:
+    print(json.dumps({{**found, "revision": load_tokenizer(sys.argv[1], fetch={fetch}).revision}}))
+except ModelLoadError:
+    print(json.dumps({{**found, "error": True}}))
+"""
+
+
 @pytest.fixture
 def hub(tmp_path):
     pickled = tmp_path / "pickled"
@@ -39,10 +50,10 @@ def hub(tmp_path):
 
 @pytest.fixture
 def load(tmp_path):
-    def load(name, endpoint, **more):
+    def load(name, endpoint, ask=ASK, **more):
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         environment = {**kept, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1", **more}
-        command = [sys.executable, "-c", ASK, name]
+        command = [sys.executable, "-c", ask, name]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=180)
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -54,6 +65,16 @@ def test_a_model_of_the_hub_is_loaded_with_its_revision_and_kept(hub, load):
     assert found == {"name": "owner/tiny", "revision": COMMIT, "answer": "A cat says meow."}
     assert not any(token for _, _, token in hub.asked)
     assert load("owner/tiny", hub.address, HF_HUB_OFFLINE="1") == found, "the second time it needs no network"
+
+
+def test_to_count_rows_with_no_weights_are_fetched_and_nothing_that_must_not_be(hub, load):
+    assert load("owner/tiny", hub.address, ask=COUNT.format(fetch=False)) == {"here": False, "error": True}
+    assert not hub.asked
+    assert load("owner/tiny", hub.address, ask=COUNT.format(fetch=True)) == {"here": False, "revision": COMMIT}
+    assert not any("safetensors" in path for _, path, _ in hub.asked)
+    hub.asked.clear()
+    assert load("owner/tiny", hub.address, ask=COUNT.format(fetch=False)) == {"here": True, "revision": COMMIT}
+    assert not hub.asked
 
 
 def test_a_gated_model_says_what_to_do(hub, load):
