@@ -267,8 +267,8 @@ def run_status(found: RunView) -> str:
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span><h2>{text(run.name, 80)}</h2></div>'
         f'<p class="rs-sentence">{text(sentence)}</p>{notice(found.trouble, "bad") if found.trouble else ""}'
-        f'<div class="rs-bar {kind}" role="progressbar" aria-valuenow="{share * 100:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
+        f'<div class="rs-bar {kind}" role="progressbar" aria-label="Steps done" aria-valuenow="{share * 100:.0f}" aria-valuemin="0" '
+        f'aria-valuemax="100"><i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
         f"{_figures(found)}</div>"
     )
 
