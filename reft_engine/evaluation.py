@@ -8,7 +8,7 @@ from reft_engine.data import Example, LooseRow, as_rows
 from reft_engine.encoding import EncodedExample
 from reft_engine.errors import DataError
 from reft_engine.generation import stream
-from reft_engine.model import ReftModel
+from reft_engine.model import ReftModel, check_edit
 from reft_engine.objectives import objective_for
 from reft_engine.spec import TrainConfig
 
@@ -24,12 +24,17 @@ def evaluate(
         row and the share of right labels; "base" is then the same head over the base model's own hidden states.
 
     Raises:
-        DataError: a row cannot be encoded, or is a preference pair, which has no expected answer.
+        ConfigError: ``reft`` is no edit of this base model.
+        DataError: there are no rows; or a row cannot be encoded, or is a preference pair, which has no expected answer.
     """
-    reft.eval()
-    rows = [row for row in as_rows(examples) if isinstance(row, Example)]
-    if len(rows) < len(examples):
+    check_edit(base, reft)
+    given = as_rows(examples)
+    if not given:
+        raise DataError("There are no rows to measure on.")
+    rows = [row for row in given if isinstance(row, Example)]
+    if len(rows) < len(given):
         raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
+    reft.eval()
     objective = objective_for(base, reft.config, TrainConfig(max_length=max_length), rows)
     encoded = [objective.encode(example) for example in rows]
     hits = [0, 0]
@@ -40,7 +45,7 @@ def evaluate(
         if on_row:
             on_row(index + 1)
     return {
-        name: {"loss": objective.mean(encoded, reft, edited), "exact_match": hits[column] / max(len(rows), 1)}
+        name: {"loss": objective.mean(encoded, reft, edited), "exact_match": hits[column] / len(rows)}
         for column, (name, edited) in enumerate((("base", False), ("tuned", True)))
     }
 
