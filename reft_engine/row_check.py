@@ -182,7 +182,7 @@ class _Findings:
             Finding(
                 kind=kind, count=count, text=text.replace("{rows}", counted(count)), advice=advice,
                 lines=tuple(row_of(example) if self._numbered else example.line for example in listed),
-                excerpts=tuple(map(_excerpt, listed)),
+                excerpts=tuple(map(_excerpt, listed)), unit="row" if self._numbered else "line",
             )
         )  # fmt: skip
 

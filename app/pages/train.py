@@ -7,11 +7,12 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
+from app.components.row_check_html import row_check
 from app.components.wiring import Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import train
+from app.handlers import datasets, train
+from app.handlers.bases import STARTER
 from app.services import Services
-from storage import DatasetRecord
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _UNKNOWN: Shown = {"summary": ""}
@@ -42,18 +43,23 @@ def build(services: Services) -> None:
         with gr.Column(scale=2, min_width=280, elem_classes="rs-sticky"):
             name = gr.Textbox(label="Name of the run", placeholder="made up for you if you leave it empty", max_length=200)
             summary = gr.HTML(elem_id="train-summary")
+            summary_note = live("train-summary-note")
             note = live("train-note")
             start = gr.Button("Train", variant="primary", size="lg", elem_id="train-start")
     parts = {
         "form": form, "nothing": nothing, "summary": summary, "name": name, "page_key": gr.State(""), "made": gr.Textbox(visible=False),
-        **fields,
+        "start": start, **fields,
     }  # fmt: skip
     page = Page(services, parts)
-    page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS, "summary"], note=note)
-    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, refused=_UNKNOWN, note=note)
+    page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS], note=note)
+    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, note=note)
     # A text that is pasted is in the box only after its input event; its change event comes later.
     edited = [*(fields[name].input for name in train.FIELDS), fields["layers"].change]
-    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], refused=_UNKNOWN, note=note, trigger_mode="always_last")
+    look: dict[str, Any] = {"shows": ["summary", "start"], "refused": _UNKNOWN, "note": summary_note}
+    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, trigger_mode="always_last")
+    # Events of their own, since counting the rows of a large dataset takes longer than filling in the form.
+    page.on(opening(), _summary_of_newest, **look)
+    page.on(fields["dataset"].input, _summary_of, inputs=["dataset"], **look)
     page.on(
         start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
         carrying="made", trigger_mode="once",
@@ -61,7 +67,7 @@ def build(services: Services) -> None:
 
 
 def _fields(services: Services) -> dict[str, Any]:
-    models = [("Starter (comes along, small and quick)", train.STARTER), *((name, name) for name in services.settings.models)]
+    models = [("Starter (comes along, small and quick)", STARTER), *((name, name) for name in services.settings.models)]
     anything = services.settings.local
     found: dict[str, Any] = {}
     with gr.Group():
@@ -69,7 +75,7 @@ def _fields(services: Services) -> dict[str, Any]:
         found["base"] = gr.Dropdown(
             label="Base model",
             info=f"The starter knows simple English only{'; for more, type a Hub id: owner/model' if anything else ''}",
-            choices=models, value=train.STARTER, allow_custom_value=anything, elem_id="train-base-model",
+            choices=models, value=STARTER, allow_custom_value=anything, elem_id="train-base-model",
         )  # fmt: skip
     with gr.Group():
         found["method"] = gr.Dropdown(
@@ -119,35 +125,45 @@ def _form(values: tuple[Any, ...]) -> train.TrainForm:
     return train.TrainForm(**given)
 
 
-def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> str:
-    return html.estimate(train.estimate(services, dataset_id, form) if dataset_id else None)
-
-
 def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
-    return {"summary": _summarised(services, dataset_id, _form(values))}
+    return _summarised(services, dataset_id, _form(values))
+
+
+def _summary_of_newest(services: Services) -> Shown:
+    newest = next(iter(services.storage.datasets.all()), None)
+    if newest:
+        datasets.wait_for_engine(services)
+    return _summary_of(services, newest.id if newest else None)
+
+
+def _summary_of(services: Services, dataset_id: str | None) -> Shown:
+    dataset = services.storage.datasets.get(dataset_id) if dataset_id else None
+    return _summarised(services, dataset_id, train.suggested(dataset))
+
+
+def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> Shown:
+    if not dataset_id:
+        return {"summary": html.estimate(None)}
+    found = train.estimate(services, dataset_id, form)
+    return {"summary": html.estimate(found) + row_check(found.check), "start": gr.update(interactive=found.can_start)}
 
 
 def _opened(services: Services) -> Shown:
     found = services.storage.datasets.all()
     newest = found[0] if found else None
-    choices = [(f"{dataset.name} · {dataset.usable_rows:,} rows", dataset.id) for dataset in found]
+    choices = [(f"{dataset.name} · {dataset.rows:,} rows", dataset.id) for dataset in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
     return {
         "form": gr.update(visible=bool(found)),
         "nothing": gr.update(value=missing, visible=not found),
         "page_key": token_hex(16),
         "dataset": gr.update(choices=choices, value=newest.id if newest else None),
-        **_suiting(services, newest),
+        **asdict(train.suggested(newest)),
     }
 
 
 def _picked(services: Services, dataset_id: str | None) -> Shown:
-    return _suiting(services, services.storage.datasets.get(dataset_id) if dataset_id else None)
-
-
-def _suiting(services: Services, dataset: DatasetRecord | None) -> Shown:
-    form = train.suggested(dataset)
-    return {**asdict(form), "summary": _summarised(services, dataset.id if dataset else None, form)}
+    return asdict(train.suggested(services.storage.datasets.get(dataset_id) if dataset_id else None))
 
 
 def _start(services: Services, dataset_id: str | None, page_key: str, name: str, *values: Any) -> Shown:

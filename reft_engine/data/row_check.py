@@ -20,7 +20,7 @@ class Finding(BaseModel):
         count: rows that it concerns.
         text: what it is, in a sentence with the count.
         advice: what can be done.
-        lines: of the first of these rows the lines in the file; their numbers there where several rows share a line.
+        lines: where the first of these rows stand in the file, in ``unit``: rows are numbered where several share a line.
         excerpts: of the same rows the beginning of prompt and answer.
     """
 
@@ -32,6 +32,7 @@ class Finding(BaseModel):
     advice: str
     lines: tuple[int, ...] = ()
     excerpts: tuple[str, ...] = ()
+    unit: Literal["line", "row"] = "line"
 
 
 class RowCheck(BaseModel):
