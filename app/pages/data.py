@@ -35,7 +35,7 @@ def build(services: Services) -> None:
     mapping_note = live("dataset-mapping-note")
     with gr.Row(visible=False) as counting:
         base = gr.Dropdown(
-            base_models(services.settings), value=STARTER, label="Base model", info="Whose rows are counted; each reads others",
+            base_models(services.settings), value=STARTER, label="Base model", info="Rows are counted for this one; each reads others",
             allow_custom_value=services.settings.local, elem_id="dataset-base",
         )  # fmt: skip
     check = gr.HTML(elem_id="dataset-check")

@@ -124,5 +124,5 @@ def _why(kind: FindingKind, count: int, max_length: int) -> str:
     if kind == "too_long":
         return f"the prompt alone fills all {max_length:,} tokens"
     if kind == "unreadable":
-        return "it cannot be read" if count == 1 else "they cannot be read"
+        return "it is incomplete or unreadable" if count == 1 else "they are incomplete or unreadable"
     return "it cannot be used as it is" if count == 1 else "they cannot be used as they are"
