@@ -89,8 +89,8 @@ class Page:
             bound.success(None, told, None, js=go, **_EVENT)
         # What only the server holds cannot be set from the page.
         there = {name: value for name, value in refused.items() if not isinstance(self._parts[name], gr.State)}
-        values, stops = json.dumps(list(there.values())), json.dumps(bool(settings["queue"]))
-        bound.failure(None, None, [note, *(self._parts[name] for name in there)], js=f"() => studio.failed({values}, {stops})", **_EVENT)
+        arguments = ", ".join(json.dumps(value) for value in (list(there.values()), settings["queue"], again))
+        bound.failure(None, None, [note, *(self._parts[name] for name in there)], js=f"() => studio.failed({arguments})", **_EVENT)
         return bound
 
     def put(self, trigger: Any, source: str, target: str) -> Any:
