@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import gradio as gr
+import pytest
 
 from app.components import html
 from app.components.wiring import Page, live
