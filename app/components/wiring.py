@@ -109,7 +109,9 @@ def _edge(
     """The function that Gradio calls. What it calls itself is its attribute ``inner``, looked up each time, and ``note`` another."""
 
     def placed(shown: Shown) -> dict[Any, Any]:
-        return {outputs[name]: value for name, value in shown.items()} | dict.fromkeys([note, *clears], "")
+        # Gradio takes updates apart, so that each has to be a copy: a page may show the same one twice.
+        values = {outputs[name]: dict(value) if isinstance(value, dict) else value for name, value in shown.items()}
+        return values | dict.fromkeys([note, *clears], "")
 
     def told(error: Exception) -> dict[Any, Any]:
         sentence = html.refusal(_sentence(edge.__name__, error), next(_COUNT) if again else 0)

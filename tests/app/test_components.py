@@ -112,6 +112,13 @@ def test_an_event_that_is_done_empties_its_note(services):
     assert found.edge() == {found.part: "new", found.note: "", found.other: ""}
 
 
+def test_an_update_that_gradio_takes_apart_is_whole_the_next_time(services):
+    update = gr.update(value=None, choices=[])
+    found = Notes(services, lambda services: {"part": update})
+    found.edge()[found.part].clear()
+    assert found.edge()[found.part] == gr.update(value=None, choices=[])
+
+
 @pytest.mark.parametrize("error", [StudioError("Take <less>."), ConfigError("Take <less>."), StorageError("Take <less>.")])
 def test_a_refusal_is_said_in_its_own_words_and_what_is_no_longer_valid_goes(services, error):
     def refuse(services):
