@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database import HEAD, Database
 from storage.errors import StorageError
+from storage.files import flush_folder
 from storage.store import Storage
 from storage.tables import Dataset, Run
 
@@ -85,6 +86,7 @@ def write_backup(storage: Storage, path: Path) -> Backup:
                 file.flush()
                 os.fsync(file.fileno())
             half.replace(path)
+            flush_folder(path.parent)
     except (sqlite3.Error, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
         raise StorageError(f"The backup could not be written, because the database cannot be read: {reason}.") from error

@@ -18,7 +18,6 @@ from reft_engine.batching import collate, epoch_batches
 from reft_engine.data import Message, split
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
-from reft_engine.files import write_atomic
 from reft_engine.losses import answer_losses
 from reft_engine.objectives import NextToken
 from reft_engine.rows import encoded_of, read_rows
@@ -467,16 +466,6 @@ def test_a_checkpoint_is_tensors_and_json(tiny, examples, tmp_path):
     with safe_open(path, framework="pt") as file:
         assert json.loads(file.metadata()["place"])["step"] == 3
 
-
-def test_a_write_that_fails_leaves_the_file_before_it(tmp_path):
-    target = tmp_path / "folder/file"
-    write_atomic(target, b"before")
-    with pytest.raises(TypeError):
-        write_atomic(target, "no bytes")
-    assert target.read_bytes() == b"before"
-    assert list(target.parent.iterdir()) == [target]
-    write_atomic(target, b"after")
-    assert target.read_bytes() == b"after"
 
 
 # --- what comes out

@@ -305,12 +305,3 @@ def test_the_download_holds_the_adapter_files_only(store, dataset):
 def test_an_id_that_is_a_path_finds_nothing(store, name):
     with pytest.raises(NotFoundError):
         store.files.run_folder(name)
-
-
-def test_a_failed_write_leaves_the_old_content(tmp_path):
-    path = tmp_path / "file"
-    write_atomic(path, b"old")
-    with pytest.raises(TypeError):
-        write_atomic(path, "not bytes")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
