@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reft_engine.base_models import Base
     from reft_engine.data import Inspection
     from reft_engine.data.row_check import RowCheck
+    from reft_engine.spec import RunSpec
 
 COMMANDS = ("serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup", "restore")
 
@@ -97,13 +98,14 @@ def train(options: argparse.Namespace) -> int:
         train=TrainConfig(
             epochs=options.epochs, learning_rate=options.lr, batch_size=options.batch_size, seed=options.seed,
             max_length=options.max_length, held_out=options.held_out, reuse=options.reuse, packing=options.packing,
+            keep=options.keep, patience=options.patience,
         ),
     )  # fmt: skip
     out: Path = options.out
     if out.exists() and not out.is_dir():
         raise StudioError(f"{out} is a file; --out names a folder.")
     found = _rows_of(options)
-    record, wanted = out / "run.json", _fingerprint(spec.model_dump(mode="json"), options.data)
+    record, wanted = out / "run.json", _fingerprint(_settings(spec), options.data)
     earlier = _earlier(record, wanted)
     if earlier and (out / "adapter").is_dir():
         _note("This run is finished already; nothing was done.")
@@ -126,6 +128,15 @@ def _earlier(record: Path, wanted: str) -> dict[str, Any]:
     return earlier
 
 
+def _settings(spec: "RunSpec") -> dict[str, Any]:
+    """The settings that tell runs apart; later ones only where they were given, so that folders of earlier versions go on."""
+    values = spec.model_dump(mode="json")
+    for name in ("keep", "patience"):
+        if values["train"][name] == type(spec.train).model_fields[name].default:
+            del values["train"][name]
+    return values
+
+
 def _fingerprint(spec: dict[str, Any], data: Path) -> str:
     import hashlib
 
@@ -133,6 +144,7 @@ def _fingerprint(spec: dict[str, Any], data: Path) -> str:
 
 
 def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: Path, wanted: str, revision: str | None) -> int:
+    from app.handlers.verdict import sentences
     from reft_engine import load_base
     from reft_engine import train as run
     from reft_engine.events import HeldOutEvent, ReuseEvent, StepEvent
@@ -152,7 +164,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
         if isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
             _note(f"step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
         elif isinstance(event, HeldOutEvent):
-            _note(f"step {event.step}  held-out loss {event.loss:.4f} (base {event.loss_base:.4f})")
+            right = f"{event.right:,} of {event.rows:,} right (base {event.right_base:,})"
+            _note(f"step {event.step}  held-out loss {event.loss:.4f} (base {event.loss_base:.4f}), {right}")
         elif isinstance(event, ReuseEvent):
             _note(event.sentence)
 
@@ -160,6 +173,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
     counts = {"rows": check.usable_rows, "rows_left_out": check.rows_left_out, "cut_answers": check.cut_answers}
     values = {"adapter": str(result.adapter), **result.summary(), **counts}
     write_atomic(record, json.dumps({**taken, "result": values}).encode())
+    for sentence in sentences(result.evidence, result.verdict):
+        _note(sentence)
     _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
     _finish(options, values)
     return 0
@@ -250,6 +265,7 @@ def chat(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Measure base and tuned on rows of a file; what training would leave out is left out here too."""
+    from app.handlers.verdict import counted
     from reft_engine import evaluate as measure
 
     found = _rows_of(options)
@@ -263,7 +279,8 @@ def evaluate(options: argparse.Namespace) -> int:
         for reason in [problem.text for problem in found.problems][:10] + figures["left_out"][:10]:
             _note(reason)
     for name, each in (("base", figures["base"]), ("tuned", figures["tuned"])):
-        _note(f"{name:5}  loss {each['loss']:.4f}  exact match {each['exact_match']:.1%}")
+        right = counted(round(each["exact_match"] * figures["examples"]), figures["examples"])
+        _note(f"{name:5}  loss {each['loss']:.4f}  exactly right {right}")
     _finish(options, {"base": figures["base"], "tuned": figures["tuned"], "rows": figures["rows"], "rows_left_out": left_out})
     return 0
 
@@ -367,6 +384,10 @@ def _parser() -> argparse.ArgumentParser:
                       help="what is kept because the base model is frozen; only the speed depends on it")  # fmt: skip
     part.add_argument("--packing", action=argparse.BooleanOptionalAction, default=True,
                       help="read rows one behind another where that gives the same; only the speed depends on it")  # fmt: skip
+    part.add_argument("--keep", choices=["best", "last"], default="best",
+                      help="which edit to keep: the one with the least held-out loss, or the one after the last step")  # fmt: skip
+    part.add_argument("--patience", type=_INTEGER, default=None,
+                      help="stop early after this many held-out measurements without a lower loss")  # fmt: skip
     part.add_argument("--seed", type=_INTEGER, default=42)
     _sweep_options(commands.add_parser("sweep", help="train one edit for each combination of what is listed, and rank them"))
     part = commands.add_parser("inspect", help="say what a file is recognised as, and what a base model can be trained on of it")

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from reft_engine import blocks
 from reft_engine.base_models import Base, load_base, origin_of
+from reft_engine.checks import check_base, folder_named
 from reft_engine.data.row_check import counted
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
@@ -79,7 +80,16 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
         folder: made if it does not exist.
         base: whose name, revision and template text are kept; where it is left out, what `load_base` knows of the model.
         training: a summary to keep, plain data.
+
+    Raises:
+        ConfigError: ``base`` is none, or ``training`` holds what JSON has no word for.
     """
+    if base is not None:
+        check_base(base)
+    try:
+        json.dumps(training, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"The summary of the training cannot be written as JSON: {error}.", "training") from error
     reft.eval()
     origin = base or origin_of(reft.base)
     config = {
@@ -130,9 +140,9 @@ def _shapes(config: ReftConfig, layers: Sequence[int], base_model: nn.Module) ->
 def read_config(folder: Path) -> dict[str, Any]:
     """Read and check ``reft_config.json``. Raises AdapterError."""
     path = folder / CONFIG_NAME
-    if folder.is_file():
-        raise AdapterError(f"{folder.name} is a file; an adapter is a folder. Unpack what was downloaded, and name its folder.")
     try:
+        if folder.is_file():
+            raise AdapterError(f"{folder.name} is a file; an adapter is a folder. Unpack what was downloaded, and name its folder.")
         if path.stat().st_size > _CONFIG_LIMIT:
             raise AdapterError(f"{CONFIG_NAME} is larger than an adapter's description can be.")
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -174,7 +184,7 @@ def load(folder: Path, base_model: nn.Module, *, check: bool = True) -> ReftMode
 
 def _read(folder: Path, base_model: nn.Module) -> ReftModel:
     config = read_config(folder)
-    width, count = blocks.hidden_size(base_model), len(blocks.find_blocks(base_model))
+    count, width = len(blocks.find_blocks(base_model)), blocks.hidden_size(base_model)
     if (config["hidden_size"], config["blocks"]) != (width, count):
         raise AdapterError(
             f"This adapter was trained on {config['base_model'].get('id') or 'another base model'} with {config['blocks']} "
@@ -275,7 +285,8 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     Raises:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
-    return _replay(Path(folder), _read(Path(folder), base_model))
+    path = folder_named(folder)
+    return _replay(path, _read(path, base_model))
 
 
 def load_base_of(folder: str | Path) -> Base:
@@ -285,7 +296,7 @@ def load_base_of(folder: str | Path) -> Base:
         AdapterError: the folder is no adapter, or does not name its base model.
         ModelLoadError: the base model cannot be loaded.
     """
-    config = read_config(Path(folder))
+    config = read_config(folder_named(folder))
     name, revision = config["base_model"]["id"], config["base_model"]["revision"]
     if name is None:
         raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")

@@ -1,11 +1,12 @@
 """Loads a base model: the bundled starter, a packaged encoder, a local folder, or a Hub id. safetensors only, never remote code."""
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
 import torch
@@ -110,7 +111,7 @@ def bare_model(base: Any) -> Any:
 
 
 def load_base(
-    name: str = STARTER,
+    name: str | os.PathLike[str] = STARTER,
     device: str | None = None,
     *,
     revision: str | None = None,
@@ -135,7 +136,8 @@ def load_base(
     """
     from transformers import AutoTokenizer
 
-    source = _source(name)
+    _check_options(dtype, quantize, template)
+    name, source = str(name), _source(name)
     target = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     try:
         commit = None if _is_folder(source) else _pin(source, revision)
@@ -195,6 +197,15 @@ def is_here(name: str, revision: str | None = None) -> bool:
     return _is_folder(source) or isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str)
 
 
+def _check_options(dtype: object, quantize: object, template: object) -> None:
+    """Raises ModelLoadError."""
+    for field, value, known in (("dtype", dtype, get_args(DType)), ("quantize", quantize, get_args(Quantization))):
+        if value is not None and value not in known:
+            raise ModelLoadError(f"{field} must be one of {', '.join(known)}, not {str(value)[:40]!r}.")
+    if template is not None and not isinstance(template, str):
+        raise ModelLoadError("The template must be a text.")
+
+
 def newest_revision(name: str) -> str | None:
     """The commit that a Hub id stands for now; None for what is on this machine. Raises ModelLoadError."""
     source = _source(name)
@@ -215,7 +226,7 @@ def _device(name: str) -> torch.device:
         target = torch.device(name)
         torch.zeros(1, device=target).item()  # many are known by name and missed only when they are used
     except Exception as error:  # each kind of device fails in its own way
-        sentence = f"The device '{name[:40]}' cannot be used on this machine. Choose another, such as cpu."
+        sentence = f"The device '{str(name)[:40]}' cannot be used on this machine. Choose another, such as cpu."
         raise ModelLoadError(sentence, kind="device") from error
     return target
 
@@ -243,7 +254,10 @@ def _precision(target: torch.device, dtype: DType | None, quantize: Quantization
     return options
 
 
-def _source(name: str) -> str:
+def _source(given: str | os.PathLike[str]) -> str:
+    if not isinstance(given, str | os.PathLike):
+        raise ModelLoadError(f"A base model is named by a text or a path, not by {type(given).__name__}.", kind="name")
+    name = str(given)
     if name == STARTER:
         return str(_STARTER_FOLDER)
     if name == MINILM:
@@ -265,7 +279,7 @@ def _packaged() -> str:
 def _is_folder(name: str) -> bool:
     try:
         return bool(name) and Path(name).is_dir()
-    except OSError:  # longer than a path can be
+    except (OSError, ValueError):  # longer than a path can be, or with a character that none has
         return False
 
 

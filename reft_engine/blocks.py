@@ -91,6 +91,14 @@ def longest_row(model: Any) -> int:
     return min(longest, table.rows - table.first) if table else longest or 2048
 
 
+def has_places(model: Any, tokens: int) -> bool:
+    """Whether the model has a position for each of so many tokens; one without a table of them (a rotary one, say) always has."""
+    if tokens <= _longest(model) // 2:  # without looking for the table, which is a walk over all modules
+        return True
+    table = _position_table(model)
+    return table is None or tokens <= table.rows - table.first
+
+
 def _longest(model: Any) -> int:
     return int(getattr(model.config.get_text_config(), "max_position_embeddings", None) or 0)
 

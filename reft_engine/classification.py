@@ -6,10 +6,11 @@ import torch
 
 from reft_engine.base_models import Base
 from reft_engine.batching import in_batches
+from reft_engine.checks import listed, shown
 from reft_engine.data import Example, Message
 from reft_engine.encoding import encode_text
-from reft_engine.errors import ConfigError
-from reft_engine.model import ReftModel
+from reft_engine.errors import ConfigError, DataError
+from reft_engine.model import ReftModel, check_edit
 from reft_engine.objectives import Labelling, Part, text_of
 from reft_engine.spec import TrainConfig
 
@@ -30,15 +31,16 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
         edited: False lets the head read the base model's own hidden states.
 
     Raises:
-        ConfigError: the model has no labels.
-        DataError: a text cannot be encoded.
+        ConfigError: ``reft`` is no edit of this base model, or has no labels.
+        DataError: there are no texts, or one cannot be encoded.
     """
+    check_edit(base, reft)
     labels = reft.config.labels
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
     objective = Labelling(base, reft.config, TrainConfig(max_length=max_length))
     factors = reft.eval().factors() if edited else None
-    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(texts)]
+    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
     rows = [text_of(encode_text(base, example, max_length, reft.config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
@@ -49,5 +51,9 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
 
 
 def _messages(text: Text) -> tuple[Message, ...]:
-    parts = [text] if isinstance(text, str) else text
-    return tuple(Message("user", part) if isinstance(part, str) else part for part in parts)
+    parts = (text,) if isinstance(text, str) else text
+    if isinstance(parts, list | tuple) and all(isinstance(part, Message) for part in parts):
+        return tuple(parts)
+    if not isinstance(parts, list | tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
+        raise DataError(f"{shown(text)} is neither a text, nor a pair of texts, nor a list of messages.")
+    return tuple(Message("user", part) for part in parts)

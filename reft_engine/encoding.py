@@ -137,6 +137,8 @@ def encode_label(base: Base, example: Example, max_length: int, config: ReftConf
 def encode_text(base: Base, example: Example, max_length: int, config: ReftConfig) -> EncodedPrompt:
     """Encode what is to be classified; see `encode_label`. Raises DataError."""
     prompt = _named(base, example.messages, example.line, config)
+    if not any(message.content.strip() for message in example.messages):
+        raise DataError(f"Line {example.line}: the text is empty.", kind="row")
     limit = min(max_length, base.context)
     return prompt if len(prompt.ids) <= limit else _cut(prompt, frame(base), limit)
 
@@ -176,6 +178,10 @@ def _fitting_prompt(
 ) -> tuple[EncodedPrompt, int]:
     """A prompt, and how many answer tokens fit behind it."""
     prompt = _named(base, messages, line, config)
+    if not messages or not messages[-1].content.strip():
+        raise DataError(f"Line {line}: the prompt is empty.", kind="row")
+    if messages[-1].role == "assistant":
+        raise DataError(f"Line {line}: the prompt ends with an answer of the assistant, so nothing asks for the one to learn.", kind="row")
     limit, apart = min(max_length, base.context), base.kind == "encoder_decoder"
     fits = limit if apart else limit - 1
     if len(prompt.ids) > fits:
@@ -188,9 +194,12 @@ def _fitting_prompt(
 
 
 def _with_answer(base: Base, prompt: EncodedPrompt, text: str, line: int, room: int, answer_tokens: int | None = None) -> EncodedExample:
-    answer = _answer_ids(base, text)
-    if not answer:
+    if not text.strip():
         raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row")
+    try:
+        answer = _answer_ids(base, text)
+    except DataError as error:
+        raise DataError(f"Line {line}: {error}", kind="row") from error
     kept = answer[: min(room, answer_tokens or room)]
     return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, marked=prompt.marked)
 

@@ -9,7 +9,7 @@ from reft_engine.data import Example, LooseRow, as_rows
 from reft_engine.encoding import EncodedExample
 from reft_engine.errors import DataError
 from reft_engine.generation import stream
-from reft_engine.model import ReftModel
+from reft_engine.model import ReftModel, check_edit
 from reft_engine.objectives import objective_for
 from reft_engine.rows import encoded_of, read_rows
 from reft_engine.spec import TrainConfig
@@ -23,11 +23,12 @@ class Figures(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """What `evaluate` measured, on how many rows, and how many were left out."""
+    """What `evaluate` measured, on how many rows (``examples``: answers in them), and how many were left out."""
 
     base: Figures
     tuned: Figures
     rows: int
+    examples: int
     rows_left_out: int
     left_out: list[str]
 
@@ -43,12 +44,17 @@ def evaluate(
         model's own hidden states. ``left_out`` says why rows are left out, a sentence each.
 
     Raises:
-        DataError: no row can be used, or one is a preference pair, which has no expected answer.
+        ConfigError: ``reft`` is no edit of this base model.
+        DataError: there are no rows, none can be used, or one is a preference pair, which has no expected answer.
     """
-    reft.eval()
-    rows = [row for row in as_rows(examples) if isinstance(row, Example)]
-    if len(rows) < len(examples):
+    check_edit(base, reft)
+    given = as_rows(examples)
+    if not given:
+        raise DataError("There are no rows to measure on.")
+    rows = [row for row in given if isinstance(row, Example)]
+    if len(rows) < len(given):
         raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
+    reft.eval()
     objective = objective_for(base, reft.config, TrainConfig(max_length=max_length), rows)
     read = read_rows(objective, rows)
     if not read.usable:
@@ -66,7 +72,8 @@ def evaluate(
         Figures(loss=objective.mean(encoded, reft, edited), exact_match=hits[edited] / len(encoded)) for edited in (False, True)
     )  # fmt: skip
     return Evaluation(
-        base=bare, tuned=tuned, rows=read.lines, rows_left_out=read.lines_left_out, left_out=[row.reason for row in read.left_out]
+        base=bare, tuned=tuned, rows=read.lines, examples=len(encoded), rows_left_out=read.lines_left_out,
+        left_out=[row.reason for row in read.left_out],
     )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ base model's speed. No row can touch another: an edit is a list of token indices
 the encoder reads the prompt, once, with the edits; the decoder writes plainly.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reft_engine import blocks, prefix
+from reft_engine import blocks, checks, prefix
 from reft_engine.base_models import Base
 from reft_engine.data import Message
 from reft_engine.encoding import EncodedPrompt, end_ids, read_prompt
@@ -37,8 +36,8 @@ _EMPTY = "The prompt is empty, so there is nothing to answer."
 
 def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
     if isinstance(prompt, str):
-        return read_prompt(base, [Message("user", prompt)], marked)
-    parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) else [None]
+        return _asked(base, [Message("user", prompt)], marked)
+    parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray) else [None]
     if not parts:
         raise ConfigError(_EMPTY, "prompt")
     if all(type(part) is int for part in parts):
@@ -46,7 +45,16 @@ def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
     messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
     if not all(isinstance(message, Message) for message in messages):
         raise ConfigError("A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt")
-    return read_prompt(base, messages, marked)
+    return _asked(base, messages, marked)
+
+
+def _asked(base: Base, messages: Sequence[Message], marked: bool) -> EncodedPrompt:
+    read = read_prompt(base, messages, marked)
+    if not messages[-1].content.strip():
+        raise ConfigError(_EMPTY, "prompt")
+    if messages[-1].role == "assistant":
+        raise ConfigError("The conversation ends with an answer, so there is nothing to answer. End it with what the user says.", "prompt")
+    return read
 
 
 def _is_turn(part: object) -> bool:
@@ -80,12 +88,10 @@ class _Sampler:
     """Picks the next token; greedy at temperature 0. Every row draws the same random numbers, so that columns compare."""
 
     def __init__(self, temperature: float, top_p: float, seed: int, rows: int) -> None:
-        if not 0 <= temperature < math.inf:
-            raise ConfigError(f"The temperature must be 0 or more, not {temperature}.", "temperature")
-        if not 0 < top_p <= 1:
-            raise ConfigError(f"The share of probability must be above 0 and at most 1, not {top_p}.", "top_p")
+        checks.check_temperature(temperature)
+        checks.check_top_p(top_p)
         self.temperature, self.top_p = temperature, top_p
-        self.generators = [torch.Generator().manual_seed(seed) for _ in range(rows)]
+        self.generators = [torch.Generator().manual_seed(checks.seed_of(seed)) for _ in range(rows)]
 
     def __call__(self, logits_BV: Tensor) -> Tensor:
         if self.temperature == 0:
@@ -93,7 +99,9 @@ class _Sampler:
         # A row whose edit overflowed samples from what is left of it; the other rows must not fail with it.
         shares = torch.softmax((logits_BV.float() / self.temperature).nan_to_num(), dim=-1).cpu()
         ordered, order = shares.sort(dim=-1, descending=True)
-        ordered[ordered.cumsum(dim=-1) - ordered >= self.top_p] = 0
+        left_out = ordered.cumsum(dim=-1) - ordered >= self.top_p
+        left_out[:, 0] = False  # however small the share is
+        ordered[left_out] = 0
         picks = [order[row, torch.multinomial(ordered[row], 1, generator=generator)] for row, generator in enumerate(self.generators)]
         return torch.cat(picks).to(logits_BV.device)
 
@@ -136,30 +144,39 @@ def stream(
         base: the frozen base model.
         prompt: a user's text, a whole conversation that ends with the user's turn, or token ids.
         edits: one column each.
-        max_new_tokens: per column.
-        temperature: 0 takes the likeliest token always.
+        max_new_tokens: per column, 1 or more; an answer ends at the latest where the base model's context does.
+        temperature: 0 takes the likeliest token always, else 1e-6 or more.
         top_p: share of probability that is sampled from.
-        seed: of the sampling; the same for every column.
+        seed: of the sampling, 0 to 2**63 - 1; the same for every column.
         strength: factor on the edits; 1 as trained, 0 the base model.
         should_stop: asked before every token.
         memory: of what this base model has read before, so that a chat's next turn reads only what is new.
 
     Raises:
-        ConfigError: the prompt is empty or does not fit the base model's context, a setting of the sampling or the strength is out of
-            range, or the base model or an edit classifies and writes no text.
-        DataError: the base model's template refuses the conversation, or an edit's positions want marks that it lacks.
+        ConfigError: the prompt is none or empty, ends with an answer or does not fit the base model's context; there is no column; a
+            setting is out of range; or the base model or an edit classifies and writes no text.
+        DataError: the prompt holds what is no text, the base model's template refuses it, or an edit's positions want
+            marks that it lacks.
     """
-    if not edits:
-        return
+    checks.check_base(base)
+    most = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
     _check_edits(base, edits)
+    checks.check_strength(strength)
     asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
     room = _room(base, len(asked.ids))
     pick = _Sampler(temperature, top_p, seed, len(edits))
+    return _streamed(base, asked, edits, min(most, room), pick, strength, should_stop, memory)
+
+
+def _streamed(
+    base: Base, asked: EncodedPrompt, edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
+    should_stop: Callable[[], bool], memory: prefix.Memory | None,
+) -> Iterator[Delta]:  # fmt: skip
     columns = [_Column(base) for _ in edits]
     logits_BV, ahead = _prefill(base, asked, edits, strength, memory)
     token_B = pick(logits_BV)
     try:
-        yield from _answer(base, token_B, ahead, columns, min(max_new_tokens, room), pick, should_stop)
+        yield from _answer(base, token_B, ahead, columns, most, pick, should_stop)
     finally:
         if memory and None in edits and base.kind == "decoder":
             row = edits.index(None)
@@ -201,6 +218,8 @@ def _room(base: Base, length: int) -> int:
 
 
 def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
+    if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, ReftModel) for model in edits):
+        raise ConfigError("edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits")
     if base.kind == "encoder" or any(model is not None and model.head is not None for model in edits):
         raise ConfigError("This model classifies; it writes no answers.", "labels")
     if any(model is not None and model.base is not base.model for model in edits):
@@ -275,10 +294,11 @@ def generate(
     strength: float = 1.0,
 ) -> list[str]:
     """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
-    columns = [edits] if isinstance(edits, ReftModel) else list(edits)
-    answers = [""] * len(columns)
-    for delta in stream(
+    columns = [edits] if isinstance(edits, ReftModel) else edits
+    deltas = stream(
         base, prompt, columns, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed, strength=strength
-    ):
+    )
+    answers = [""] * len(columns)
+    for delta in deltas:
         answers[delta.column] += delta.text
     return answers

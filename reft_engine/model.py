@@ -3,7 +3,6 @@
 Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from reft_engine import blocks
+from reft_engine import blocks, checks
 from reft_engine.base_models import Base, bare_model
 from reft_engine.batching import Prompts
 from reft_engine.errors import ConfigError
@@ -88,14 +87,15 @@ class ReftModel(nn.Module):
         base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT, or the `Base` that holds it; its
             parameters get ``requires_grad=False``.
         config: what is edited.
-        seed: of the initial weights.
+        seed: of the initial weights, 0 to 2**63 - 1.
 
     Raises:
-        ConfigError: a layer that does not exist, a rank above the hidden size, or a model whose blocks are not found.
+        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found, or a seed that is none.
     """
 
     def __init__(self, base_model: nn.Module | Base, config: ReftConfig, seed: int = 0) -> None:
         super().__init__()
+        checks.check_config(config)
         model = bare_model(base_model)
         count = blocks.attach(model)
         width = blocks.hidden_size(model)
@@ -107,7 +107,7 @@ class ReftModel(nn.Module):
         self.config = config
         self.hidden_size = width
         self.positions = PositionSpec.parse(config.positions)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(checks.seed_of(seed))
         self.intervention: Intervention = build(config, len(self.layers) * config.groups, width, generator)
         self.head = ClassificationHead(blocks.output_size(model), len(config.labels), generator) if config.labels else None
         self._ready: Factors | None = None
@@ -129,33 +129,28 @@ class ReftModel(nn.Module):
     def plan(
         self,
         attention_mask: Tensor,
-        prompt_lengths: Tensor | Sequence[int],
+        prompt_lengths: Tensor | Sequence[int] | None = None,
         rows: Sequence[int] | None = None,
         marked: Sequence[Sequence[int]] | None = None,
     ) -> EditPlan:
         """Find the tokens to edit; either padding side.
 
         Args:
-            attention_mask: (B, T), 1 for real tokens.
-            prompt_lengths: (B,) prompt tokens of each row, padding not counted.
+            attention_mask: (B, T), 1 for real tokens; padding on one side of each row.
+            prompt_lengths: (B,) prompt tokens of each row, padding not counted; every real token when left out.
             rows: edit only these rows of the batch.
             marked: of each row the marked tokens, counted from the prompt's first; needed by the positions ``marked`` alone.
 
         Raises:
-            ConfigError: a prompt is longer than its row, or ``marked`` is missing.
+            ConfigError: the mask is none, or has a row without a real token or with padding between them; a prompt is longer than its
+                row; there is no such row; or ``marked`` is missing or does not fit.
         """
-        real = attention_mask.to(torch.int64)
-        starts, sizes = torch.stack([real.argmax(dim=1), real.sum(dim=1)]).tolist()
-        lengths = prompt_lengths.tolist() if isinstance(prompt_lengths, Tensor) else list(prompt_lengths)
-        if len(lengths) != len(starts):
-            raise ConfigError(f"There are {len(starts)} rows, but {len(lengths)} prompt lengths.", "prompt_lengths")
-        if self.positions.marked and marked is None:
-            raise ConfigError("The positions 'marked' need to be told which tokens are marked.", "marked")
-        for row in range(len(lengths)) if rows is None else rows:
-            if not 0 <= lengths[row] <= sizes[row]:
-                raise ConfigError(f"Row {row} has {sizes[row]} tokens; its prompt cannot have {lengths[row]}.", "prompt_lengths")
-        prompts = Prompts(list(enumerate(starts)), lengths, marked or [()] * len(lengths), *real.shape)
-        return self.plan_of(prompts, rows, real.device)
+        starts, sizes = checks.real_tokens(attention_mask)
+        chosen = range(len(sizes)) if rows is None else [checks.whole_number(row, "rows", 0, len(sizes) - 1) for row in rows]
+        lengths = sizes if prompt_lengths is None else checks.prompt_lengths_of(prompt_lengths, sizes, chosen)
+        marks = checks.marked_of(marked, len(sizes)) if self.positions.marked else [()] * len(sizes)
+        prompts = Prompts(list(enumerate(starts)), lengths, marks, *attention_mask.shape)
+        return self.plan_of(prompts, rows, attention_mask.device)
 
     def plan_of(self, prompts: Prompts, chosen: Sequence[int] | None, device: torch.device) -> EditPlan:
         """Find the tokens to edit in prompts (the ``chosen`` ones, if not all) whose places in the batch are known."""
@@ -183,10 +178,18 @@ class ReftModel(nn.Module):
         attention_mask: Tensor | None,
         prompt_lengths: Tensor | Sequence[int] | None,
         marked: Sequence[Sequence[int]] | None,
+        after_cache: bool,
     ) -> tuple[Tensor, EditPlan]:
-        """The mask and the plan of a batch, of which both may be left out: then every token is real, and every real one prompt."""
+        """The mask and the plan of a batch, of which both may be left out: then every token is real, and every real one prompt.
+
+        The mask of tokens ``after_cache`` covers those in the cache too. Raises ConfigError for what makes no sense.
+        """
+        checks.check_ids(input_ids, self.base)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        return mask, self.plan(mask, mask.sum(dim=1) if prompt_lengths is None else prompt_lengths, marked=marked)
+        plan = self.plan(mask, prompt_lengths, marked=marked)
+        if plan.batch != len(input_ids) or (plan.width != input_ids.shape[1] and not after_cache):
+            raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(input_ids.shape)}.", "attention_mask")
+        return mask, plan
 
     def factors(self) -> Factors:
         """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
@@ -248,8 +251,7 @@ class ReftModel(nn.Module):
         Raises:
             ConfigError: the strength is no finite number.
         """
-        if not math.isfinite(strength):
-            raise ConfigError(f"The strength must be a number such as 1.0, not {strength}.", "strength")
+        checks.check_strength(strength)
         if plan.empty or strength == 0:
             return {}
         tokens = _Tokens(plan)
@@ -290,8 +292,12 @@ class ReftModel(nn.Module):
             marked: as in `plan`.
             strength: factor on the edit; 0 is the bare base model.
             **kwargs: go to the base model's forward pass as they are.
+
+        Raises:
+            ConfigError: ids that the base model does not have, a mask with a hole or an empty row, prompt lengths or marks that do not
+                fit, or a strength that is no number.
         """
-        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked)
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
         inputs = {"input_ids": input_ids, "attention_mask": mask, **kwargs}
         if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
             inputs |= blocks.count_positions(self.base, mask)
@@ -327,32 +333,37 @@ class ReftModel(nn.Module):
             prompt_lengths: (B,) tokens of each prompt; every real token when left out.
             marked: as in `plan`.
             strength: factor on the edit; 0 is the bare base model.
-            **kwargs: go to ``generate`` as they are, such as ``max_new_tokens`` or ``num_beams``.
+            **kwargs: go to ``generate`` as they are, such as ``max_new_tokens`` or ``num_beams``; what it refuses of them, it
+                refuses by errors of its own.
 
         Returns:
             What ``generate`` returns: token ids (B * num_return_sequences, T + new), of an encoder-decoder the answers alone.
 
         Raises:
-            ConfigError: this is a classifier, or the base model writes no text.
+            ConfigError: this is a classifier, or the base model writes no text; a decoder's row is padded behind its prompt; or what
+                `forward` refuses.
         """
         if self.head is not None or not hasattr(self.base, "generate"):
             raise ConfigError("This model classifies; it writes no answers.", "labels")
-        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked)
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
+        checks.check_generate_options(kwargs)
+        if not blocks.is_encoder_decoder(self.base) and not bool(mask[:, -1].all()):
+            raise ConfigError("A decoder writes behind its rows, so they must be padded on the left.", "attention_mask")
         with blocks.editing(self.edits(plan, self.factors(), strength)):
             return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
 
     def save(self, folder: str | Path, **details: Any) -> Path:
-        """Write the adapter folder; see `adapter_file.save` for ``details``."""
+        """Write the adapter folder; see `adapter_file.save` for ``details``. Raises AdapterError where a file is in the way."""
         from reft_engine import adapter_file
 
-        return adapter_file.save(self, Path(folder), **details)
+        return adapter_file.save(self, checks.folder_to_write(folder), **details)
 
     @classmethod
     def load(cls, folder: str | Path, base_model: nn.Module | Base, *, check: bool = True) -> "ReftModel":
         """Read an adapter folder onto a base model; see `adapter_file.load`. Raises AdapterError where the two do not fit."""
         from reft_engine import adapter_file
 
-        return adapter_file.load(Path(folder), bare_model(base_model), check=check)
+        return adapter_file.load(checks.folder_named(folder), bare_model(base_model), check=check)
 
     @classmethod
     def from_pyreft(
@@ -362,13 +373,24 @@ class ReftModel(nn.Module):
         """Read a folder that pyreft wrote, which does not say the positions; see `pyreft_format.read`. Raises AdapterError."""
         from reft_engine import pyreft_format
 
-        return pyreft_format.read(Path(folder), bare_model(base_model), positions, method=method, activation=activation, dropout=dropout)
+        return pyreft_format.read(
+            checks.folder_named(folder), bare_model(base_model), positions, method=method, activation=activation, dropout=dropout
+        )
 
     def save_pyreft(self, folder: str | Path) -> Path:
         """Write a folder that pyreft 0.1.0 loads; see `pyreft_format.write`. Raises AdapterError where it has no such edit."""
         from reft_engine import pyreft_format
 
-        return pyreft_format.write(self, Path(folder))
+        return pyreft_format.write(self, checks.folder_to_write(folder))
+
+
+def check_edit(base: object, reft: object) -> None:
+    """Raises ConfigError for what is no base model with an edit of it."""
+    checks.check_base(base)
+    if not isinstance(reft, ReftModel):
+        raise ConfigError(f"The edit must be a ReftModel, not {checks.shown(reft)}.", "reft")
+    if reft.base is not bare_model(base):
+        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft")
 
 
 def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 from reft_engine.base_models import PLAIN_TEMPLATE, TEXT_TEMPLATE, Base, Kind
 from reft_engine.data import Message
+from reft_engine.data.records import Role
 from reft_engine.errors import DataError
 from reft_engine.templates import render
 
@@ -26,6 +27,8 @@ _OPENED, _CLOSED = "\ue003", "\ue004"
 """Stand for the marks of edited text, likewise."""
 _NO_MARKS = dict.fromkeys(map(ord, _OPENED + _CLOSED))
 _NO_PRIVATE = _NO_MARKS | dict.fromkeys(map(ord, _TYPED + _TYPED_END))
+_ROLES = get_args(Role)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TOKENISING = threading.Lock()
 
 
@@ -53,8 +56,10 @@ def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -
         marked: whether ``<reft>`` and ``</reft>`` mark what is edited; else they are text like any other.
 
     Raises:
-        DataError: the template refuses the conversation, or nothing is marked, or a mark stands alone.
+        DataError: a message is no text, or there are more texts than an encoder reads; the template refuses the conversation;
+            nothing is marked, or a mark stands alone.
     """
+    _check(base, messages)
     control = _control_tokens(base.tokenizer)
     guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
     around = frame(base)
@@ -72,6 +77,17 @@ def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -
     if marked:
         pieces.check_marks()
     return EncodedPrompt(tuple(pieces.ids), tuple(pieces.marked), second)
+
+
+def _check(base: Base, messages: Sequence[Message]) -> None:
+    """Raises DataError for messages that no template is to see."""
+    for message in messages:
+        if message.role not in _ROLES:
+            raise DataError(f"A message has the role '{str(message.role)[:40]}'; there are system, user and assistant.")
+        if not isinstance(message.content, str):
+            raise DataError(f"A message of the {message.role} is no text.")
+    if base.kind == "encoder" and len(messages) > 2:
+        raise DataError(f"There are {len(messages)} texts; {base.name} reads one, or two together.")
 
 
 class _Pieces:
@@ -221,6 +237,8 @@ def text_encodings(base: Base, texts: Sequence[str]) -> Sequence[Any]:
 
 def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
     """What the tokenizer makes of a text or two, in one thread at a time: how it reads control tokens is set on it, for all threads."""
+    if any(_SURROGATE.search(text) for text in texts if not text.isascii()):
+        raise DataError("The text holds half of a character (a lone surrogate).")
     with _TOKENISING:
         return base.tokenizer(*texts, **how)
 

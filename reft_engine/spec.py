@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from reft_engine.data import ColumnMapping
 from reft_engine.errors import ConfigError
@@ -49,6 +49,13 @@ class _Frozen(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise _first_problem(error) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ConfigError(f"{info.field_name} cannot be {value}.", info.field_name)
+        return value
 
     @classmethod
     def read(cls, values: Any) -> Self:

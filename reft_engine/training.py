@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from reft_engine import checkpoint
+from reft_engine import checkpoint, checks
 from reft_engine.base_models import Base
 from reft_engine.batching import in_batches
 from reft_engine.classification import classify
@@ -24,11 +24,12 @@ from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.events import HeldOutEvent, Phase, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.generation import generate
 from reft_engine.loop import Loop, share_reuse, step
-from reft_engine.measuring import FEWEST, Best, plan_measuring, score
+from reft_engine.measuring import Best, score
 from reft_engine.model import ReftModel
 from reft_engine.objectives import MEASURED_AT_ONCE, Objective, RowResult, mean_loss, objective_for
 from reft_engine.reuse import Plan
 from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
+from reft_engine.schedule import FEWEST, plan_measuring
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.verdict import Evidence, Score, Verdict, judge
 
@@ -132,12 +133,14 @@ def train(
         turn: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:
-        ConfigError: the base model cannot do what is asked.
-        DataError: no row can be trained on.
+        ConfigError: the base model cannot do what is asked, or settings are none.
+        DataError: no row can be trained on, or what is given is no row.
+        AdapterError: a file is where the folder is to be.
         TrainingError: the loss stops being a number.
     """
-    root = Path(folder) if folder else None
-    wanted = config or ReftConfig(), train_config or TrainConfig()
+    wanted = ReftConfig() if config is None else config, TrainConfig() if train_config is None else train_config
+    checks.check_runs(base, [wanted])
+    root = None if folder is None else checks.folder_to_write(folder)
     run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save)
     _together([run], should_stop, turn)
     return run.result()
@@ -168,18 +171,20 @@ def train_many(
         What each run ended with; a TrainingError for one whose loss stopped being a number, which does not stop the others.
 
     Raises:
-        ConfigError: the base model cannot do what is asked, or some runs classify and others do not.
-        DataError: no row can be trained on.
+        ConfigError: the base model cannot do what is asked, there is no run, or some runs classify and others do not.
+        DataError: no row can be trained on, or what is given is no row.
+        AdapterError: a file is where the folder is to be.
     """
+    checks.check_runs(base, runs)
+    root = None if folder is None else checks.folder_to_write(folder)
     rows = as_rows(examples)
     made = [
-        _Run(base, rows, wanted, Path(folder) / str(index) if folder else None, partial(on_event, index))
+        _Run(base, rows, wanted, None if root is None else root / str(index), partial(on_event, index))
         for index, wanted in enumerate(runs)
     ]
     if len({type(run.objective) for run in made}) > 1:
         raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels")
-    if made:
-        _together(made, should_stop, turn)
+    _together(made, should_stop, turn)
     return [run.error or run.result() for run in made]
 
 

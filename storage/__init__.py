@@ -2,7 +2,7 @@
 
 from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
 from storage.held import HeldRun
-from storage.records import DatasetRecord, EventRecord, Failure, MetricPoint, RunRecord, RunStatus, SampleRecord
+from storage.records import DatasetRecord, EventRecord, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord
 from storage.store import Storage
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "LeaseLostError",
     "MetricPoint",
     "NotFoundError",
+    "Phase",
     "RunRecord",
     "RunStatus",
     "SampleRecord",

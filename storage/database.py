@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from storage.errors import StorageError, UnavailableError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in ``migrations/versions``; a test holds that it is."""
 
 

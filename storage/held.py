@@ -4,8 +4,9 @@ Every write asks first whether the run still is this worker's: one that slept to
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Table, select, update
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from storage.database import Database
 from storage.errors import LeaseLostError, NotFoundError
 from storage.journal import write_figures, write_sample
-from storage.records import ACTIVE, Failure, MetricPoint, RunRecord, RunStatus, SampleRecord
+from storage.records import ACTIVE, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord
 from storage.run_rows import find, move, note, record
 from storage.tables import Run
 
@@ -80,7 +81,7 @@ class HeldRun:
         self, *, step: int, total_steps: int, epoch: float, seconds_left: float, figures: Iterable[MetricPoint] = ()
     ) -> None:  # fmt: skip
         """Where training stands, and the figures that led there; every second or two, so in as few statements as can be."""
-        values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left}
+        values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left, "phase": None}
         with self._database.transaction() as session:
             if not session.execute(update(_RUNS).where(*self._mine).values(values)).rowcount:  # type: ignore[attr-defined]
                 raise LeaseLostError(_LOST)
@@ -95,6 +96,16 @@ class HeldRun:
         """Keep a sample; the same step again replaces it."""
         with self._row() as (session, _):
             write_sample(session, self.run.id, sample)
+
+    def set_phase(self, phase: Phase) -> None:
+        """What is done beside the steps, until the next step or status."""
+        with self._row() as (_, row):
+            row.phase = asdict(phase)
+
+    def set_held_out(self, places: Sequence[int]) -> None:
+        """Keep which examples of the dataset, by their places, are held out."""
+        with self._row() as (_, row):
+            row.held_out_places = list(places)
 
     def set_summary(self, summary: dict[str, Any]) -> None:
         """Keep the figures that training ended with."""

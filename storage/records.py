@@ -95,8 +95,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A piece of work of a run beside its steps, and how far it has come: ``done`` of ``total`` rows."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run: its whole spec, where it stands, and what came of it."""
+    """A run: its whole spec, where it stands, and what came of it. ``phase`` is what it is at beside its steps, if anything."""
 
     id: str
     name: str
@@ -112,6 +121,7 @@ class RunRecord:
     epoch: float
     seconds_left: float | None
     summary: dict[str, Any] | None
+    phase: Phase | None
     deaths: int
     created_at: datetime
     started_at: datetime | None
@@ -121,7 +131,11 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class MetricPoint:
-    """A figure at a step; names: loss, learning_rate, held_out, held_out_base."""
+    """A figure at a step.
+
+    Names: loss, learning_rate; of the held-out rows held_out and held_out_base (losses), held_out_rows (how many were measured),
+    held_out_right and held_out_right_base (how many are answered exactly right).
+    """
 
     step: int
     name: str

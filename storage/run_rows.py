@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.errors import NotFoundError, StorageError
-from storage.records import ALLOWED, Failure, RunRecord, RunStatus
+from storage.records import ALLOWED, Failure, Phase, RunRecord, RunStatus
 from storage.tables import Event, Run, now
 
 
@@ -23,7 +23,7 @@ def move(session: Session, row: Run, status: RunStatus, sentence: str, failure: 
     """The one place where a status changes. Raises StorageError for an impossible change."""
     if status not in ALLOWED[RunStatus(row.status)]:
         raise StorageError(f"A run that is {row.status} cannot become {status}.")
-    row.status, row.sentence, row.failure = status, sentence, asdict(failure) if failure else None
+    row.status, row.sentence, row.failure, row.phase = status, sentence, asdict(failure) if failure else None, None
     if status.ended or status.waiting:
         row.worker, row.seconds_left = None, None
     if status.ended:
@@ -52,6 +52,7 @@ def record(row: Run) -> RunRecord:
     return RunRecord(
         id=row.id, name=row.name, dataset_id=row.dataset_id, dataset_name=row.dataset.name, base=row.base, spec=row.spec,
         status=RunStatus(row.status), sentence=row.sentence, failure=Failure(**row.failure) if row.failure else None, step=row.step,
-        total_steps=row.total_steps, epoch=row.epoch, seconds_left=row.seconds_left, summary=row.summary, deaths=row.deaths,
+        total_steps=row.total_steps, epoch=row.epoch, seconds_left=row.seconds_left, summary=row.summary,
+        phase=Phase(**row.phase) if row.phase else None, deaths=row.deaths,
         created_at=row.created_at or now(), started_at=row.started_at, finished_at=row.finished_at, binned_at=row.binned_at,
     )  # fmt: skip

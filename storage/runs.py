@@ -80,6 +80,14 @@ class RunStore:
             rows = session.scalars(select(Run).where(Run.binned_at.is_(None)).order_by(Run.created_at.desc()).limit(limit))
             return [record(row) for row in rows]
 
+    def held_out_places(self, run_id: str) -> list[int] | None:
+        """Places of the dataset's examples that the run holds out; None before its rows are read. Raises NotFoundError."""
+        with self._database.reading() as session:
+            found = session.execute(select(Run.held_out_places).where(Run.id == run_id)).one_or_none()
+            if found is None:
+                raise NotFoundError("There is no such run.")
+            return found[0]
+
     # The queue
 
     def waiting(self) -> int:

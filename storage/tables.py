@@ -99,6 +99,8 @@ class Run(Table):
     epoch: Mapped[float] = mapped_column(default=0.0)
     seconds_left: Mapped[float | None]
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    phase: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    held_out_places: Mapped[list[int] | None] = mapped_column(JSON, deferred=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,14 +1,12 @@
 """Pieces of HTML. Whatever comes from a person, a file or a model goes through `text` and is shown, never interpreted."""
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-from app.handlers.bases import STARTER
 from app.handlers.datasets import PreviewRow, Token
-from app.handlers.runs import RunView
+from app.handlers.runs import HeldOut, RunView
 from app.handlers.train import Estimate
 from app.samples import Sample
 from reft_engine.data import Inspection
@@ -18,7 +16,6 @@ from storage.housekeeping import Usage
 PAGES = (("./", "Home"), ("data", "Data"), ("train", "Train"), ("runs", "Runs"), ("playground", "Playground"))
 _SHOWN_TEXT = 600
 _PROBLEMS = 8
-_GARBLED_FROM = 1.0
 
 
 def short(value: object, limit: int) -> str:
@@ -227,7 +224,8 @@ def estimate(found: Estimate | None, problem: str = "") -> str:
             ("Download", f"about {size(found.file_bytes or 0)}"),
         ]
     if found.seconds is not None:
-        rows.append(("Time, going by the last run", f"about {duration(found.seconds)}"))
+        rows.append((term("Time to train", "From two steps on rows of this dataset, made on this machine just now."),
+                     f"about {duration(found.seconds)}"))  # fmt: skip
     lines = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f'<div class="rs-summary"><div class="rs-caption">This run</div><dl>{lines}</dl></div>'
 
@@ -252,6 +250,14 @@ _LOSS = term("Loss", "How surprised the model is by the right answers, averaged 
 _HELD_OUT = term("Held-out loss", "The same on rows that the run does not learn from: what was learned, not memorised.")
 
 
+_RIGHT = term("Exactly right", "Held-out rows that are answered word for word as they should be, always taking the likeliest piece.")
+_PHASES = {
+    "read": "Reading the rows", "prepare": "Asking the base model about each pair", "measure": "Measuring the held-out rows",
+    "score": "Scoring the edit on the held-out rows",
+}  # fmt: skip
+"""What a run is at beside its steps."""
+
+
 def status_word(run: RunRecord) -> str:
     """A run's status in a word."""
     return _WORDS[run.status][0]
@@ -267,11 +273,14 @@ def run_status(found: RunView) -> str:
     steps = f"step {run.step:,} of {run.total_steps:,}" if run.total_steps else ""
     epochs = f"epoch {_epoch(run)}" if run.total_steps else ""
     facts = " · ".join(part for part in (steps, epochs, left) if part)
+    if (phase := run.phase) and run.status.active:
+        facts = f"{_PHASES.get(phase.name, phase.name)}: {phase.done:,} of {phase.total:,}"
+        share = phase.done / max(phase.total, 1) if not run.step else share
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span><h2>{text(run.name, 80)}</h2></div>'
         f'<p class="rs-sentence">{text(sentence)}</p>{notice(found.trouble, "bad") if found.trouble else ""}'
-        f'<div class="rs-bar {kind}" role="progressbar" aria-valuenow="{share * 100:.0f}" aria-valuemin="0" aria-valuemax="100">'
-        f'<i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
+        f'<div class="rs-bar {kind}" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{share * 100:.0f}"><i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
         f"{_figures(found)}</div>"
     )
 
@@ -312,26 +321,28 @@ def _epoch(run: RunRecord) -> str:
 def _figures(found: RunView) -> str:
     if found.loss is None:
         return ""
-    cells = [(_LOSS, found.loss, "training rows")]
-    if found.held_out is not None and found.held_out_base:
-        better = 1 - found.held_out / found.held_out_base
-        words = f"{min(better, 0.99):.0%} lower than the base model" if better > 0.005 else "no better than the base model yet"
-        cells += [(_HELD_OUT, found.held_out, words), ("Base model", found.held_out_base, "held-out loss, untouched")]
-    shown = (f"<div><span>{name}</span><b>{value:.3f}</b><small>{words}</small></div>" for name, value, words in cells)
-    return f'<div class="rs-figures">{"".join(shown)}</div>{_verdict(found)}'
+    cells = [(_LOSS, f"{found.loss:.3f}", "training rows")]
+    if (held := found.held_out) is not None:
+        lower = "lower" if held.loss < held.loss_base else "not lower"
+        cells += [
+            (_HELD_OUT, f"{held.loss:.3f}", f"{lower} than the base model's {held.loss_base:.3f}{_of_step(found)}"),
+            *_right(held),
+        ]
+    shown = (f"<div><span>{name}</span><b>{value}</b><small>{words}</small></div>" for name, value, words in cells)
+    return f'<div class="rs-figures">{"".join(shown)}</div>'
 
 
-def _verdict(found: RunView) -> str:
-    """What an ended run's held-out loss means for answers: exp(-loss) is the mean (geometric) chance of the right token."""
-    if found.held_out is None or not found.run.status.ended:
+def _of_step(found: RunView) -> str:
+    """Which step's edit the figures are of, while the run goes on: the last measurement is not always the best."""
+    if found.run.status.ended or found.best_step is None:
         return ""
-    share = math.exp(-found.held_out)
-    words = "over 99%" if share > 0.99 else f"{share:.0%}"
-    chance = f"On rows it did not learn from, it gives the right next piece of an answer a chance of {words} on average"
-    if found.held_out < _GARBLED_FROM:
-        return f'<p class="rs-facts">{chance}.</p>'
-    larger = " The starter knows simple English only; a larger base model helps most." if found.run.base == STARTER else ""
-    return notice(f"{chance}, so new answers will often be wrong or garbled. More rows or more epochs may help.{larger}", "soft")
+    return f"; best so far after step {found.best_step:,}"
+
+
+def _right(held: HeldOut) -> list[tuple[str, str, str]]:
+    if held.rows is None or held.right is None or held.right_base is None:
+        return []
+    return [(_RIGHT, f"{held.right:,} of {held.rows:,}", f"base model {held.right_base:,} of {held.rows:,}")]
 
 
 def sample(found: SampleRecord | None) -> str:

@@ -9,7 +9,7 @@ CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 HEAD = (
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     '<meta name="description" content="Teach a language model with a spreadsheet.">'
-    + "".join(f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in ("requests.js", "alive.js"))
+    + "".join(f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in ("requests.js", "alive.js", "access.js"))
 )
 
 

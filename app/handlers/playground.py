@@ -1,7 +1,7 @@
 """What the Playground does: the base model's answer and the tuned one's, streamed together."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import StudioError
@@ -14,6 +14,11 @@ from storage import RunRecord, RunStatus, StorageError
 PROMPT_LIMIT = 20_000
 _PATIENCE = 60.0
 _SHOWN_EVERY = 0.05
+_SHORT = 80
+"""Characters of a prompt that fits on a button."""
+_LOOKED_AT = 5000
+"""Rows of a dataset among which prompts are looked for."""
+_UNSEEN, _SEEN = 4, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,14 @@ class Answers:
     tuned: str
     note: str
     done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Prompts to try: ``unseen`` ones that the run was never trained on, and ``trained`` ones of its training rows."""
+
+    unseen: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
 
 
 def usable(services: Services) -> list[RunRecord]:
@@ -45,20 +58,32 @@ def pick(services: Services, wanted: str | None = None) -> str | None:
     return finished or (runs[0].id if runs else None)
 
 
-def suggestions(services: Services, run_id: str | None) -> list[str]:
-    """Prompts to try: a sample's own, which it was not trained on, else short ones of the dataset."""
+def suggestions(services: Services, run_id: str | None) -> Suggestions:
+    """Short prompts to try: of a sample its own, which it was not trained on, else held-out rows; and apart from them training rows."""
     if not run_id:
-        return []
+        return Suggestions()
     try:
         dataset = services.storage.datasets.get(services.storage.runs.get(run_id).dataset_id)
-        sample = find_sample(dataset.sample)
-        if sample:
-            return sample.prompts
-        prompts = [example.messages[-1].content for example in examples_of(services, dataset.id, 200)]
+        places = services.storage.runs.held_out_places(run_id)
+        prompts = [example.messages[-1].content for example in examples_of(services, dataset.id, _LOOKED_AT)]
     except (StorageError, ReftError):
-        return []
-    short = [prompt for prompt in dict.fromkeys(prompts) if len(prompt) <= 80 and "\n" not in prompt]
-    return short[:: max(1, len(short) // 4)][:4]
+        return Suggestions()
+    held = set(places or ())
+    learned = list(dict.fromkeys(prompt for place, prompt in enumerate(prompts) if place not in held))
+    seen = frozenset(learned)
+    # A prompt that stands on both sides is none that the run never saw.
+    unseen = [prompts[place] for place in places or () if place < len(prompts) and prompts[place] not in seen]
+    sample = find_sample(dataset.sample)
+    return Suggestions(tuple((sample.prompts if sample else _short(unseen))[:_UNSEEN]), tuple(_spread(_short(learned), _SEEN)))
+
+
+def _short(prompts: Sequence[str]) -> list[str]:
+    return [prompt for prompt in dict.fromkeys(prompts) if len(prompt) <= _SHORT and "\n" not in prompt]
+
+
+def _spread(prompts: Sequence[str], count: int) -> Sequence[str]:
+    """So many of them from all over the list."""
+    return prompts[:: max(1, len(prompts) // count)][:count]
 
 
 def system_message(services: Services, run_id: str | None) -> str:

@@ -1,11 +1,13 @@
 """What the Runs page does: show where a run stands, stop it, continue it, remove it."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import StudioError
 from app.handlers import disk
+from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
 from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
 
@@ -26,16 +28,28 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Held-out rows as they were measured last, or at the end: losses, and how many of ``rows`` are answered exactly right."""
+
+    loss: float
+    loss_base: float
+    rows: int | None
+    right: int | None
+    right_base: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as the page shows it."""
+    """A run as the page shows it; ``best_step`` is the one with the least held-out loss so far."""
 
     run: RunRecord
     place: int | None
     waiting: int
-    held_out: float | None
-    held_out_base: float | None
+    held_out: HeldOut | None
+    best_step: int | None
     loss: float | None
     curve: tuple[CurvePoint, ...]
+    verdict: Verdicts | None
     sample: SampleRecord | None
     events: tuple[EventRecord, ...]
     downloadable: bool
@@ -59,6 +73,11 @@ class RunView:
         return self.run.failure.label if self.run.failure and self.run.failure.remedy else ""
 
     @property
+    def chattable(self) -> bool:
+        """Whether the playground can answer with its result: also while that is still being checked."""
+        return self.downloadable or self.run.status is RunStatus.CHECKING
+
+    @property
     def deletable(self) -> bool:
         """Whether it can be moved to the bin now."""
         return not self.run.status.active
@@ -77,12 +96,38 @@ def view(services: Services, run_id: str) -> RunView:
     engine = None if run.status.ended else services.worker.health()
     return RunView(
         run=run, place=storage.runs.queue_place(run_id), waiting=storage.runs.waiting(),
-        held_out=_last(series["held_out"]), held_out_base=_last(series["held_out_base"]),
-        loss=_last(_smoothed(series["loss"])), curve=_curve(series), sample=samples[-1] if samples else None,
+        held_out=_held_out(run, series), best_step=_best_step(series["held_out"]),
+        loss=_last(_smoothed(series["loss"])), curve=_curve(series), verdict=verdict_of(run), sample=_kept_sample(run, samples),
         events=tuple(storage.events.all(run_id)), downloadable=_downloadable(services, run),
         logged=storage.files.log(run_id).is_file(), engine_up=run.status.ended or engine is not None,
         trouble=str(engine.get("trouble", "")) if engine else "",
     )  # fmt: skip
+
+
+def _held_out(run: RunRecord, series: Mapping[str, list[tuple[int, float]]]) -> HeldOut | None:
+    """At the end what the rows that score say of the edit that was kept; before it the last measurement."""
+    evidence = evidence_of(run) if run.status.ended else None
+    if evidence and (score := evidence.score):
+        return HeldOut(score.tuned, score.base, score.rows, score.right_tuned, score.right_base)
+    loss, base = _last(series["held_out"]), _last(series["held_out_base"])
+    if loss is None or base is None:
+        return None
+    rows, right, right_base = (_last(series[name]) for name in ("held_out_rows", "held_out_right", "held_out_right_base"))
+    if rows is None or right is None or right_base is None:  # a run of an earlier version
+        return HeldOut(loss, base, None, None, None)
+    return HeldOut(loss, base, round(rows), round(right), round(right_base))
+
+
+def _best_step(points: list[tuple[int, float]]) -> int | None:
+    after_the_start = [(loss, step) for step, loss in points if step > 0]
+    return min(after_the_start)[1] if after_the_start else None
+
+
+def _kept_sample(run: RunRecord, samples: list[SampleRecord]) -> SampleRecord | None:
+    """The last sample answer; of a run that ended the last one up to the edit that was kept."""
+    evidence = evidence_of(run) if run.status.ended else None
+    until = [sample for sample in samples if evidence is None or sample.step <= evidence.kept_step]
+    return (until or samples)[-1] if samples else None
 
 
 def _downloadable(services: Services, run: RunRecord) -> bool:

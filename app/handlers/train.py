@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from app.errors import StudioError
@@ -14,11 +17,17 @@ from app.services import Services
 from app.settings import Settings
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, ReftError
+from reft_engine.estimate import Probe
+from reft_engine.schedule import FEWEST, MOST, measuring_budget
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
-from storage import DatasetRecord, RunRecord, RunStatus
+from reft_engine.verdict import FEW
+from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
+_SAMPLE_TOKENS = 40
+_OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
+"""What a verdict may offer to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,9 @@ class TrainForm:
     max_length: int = 512
     tied: bool = True
     dropout: float = 0.0
+    keep: str = "best"
+    patience: int = 0
+    """0 for never."""
     seed: int = 42
 
 
@@ -44,7 +56,7 @@ FIELDS = tuple(field.name for field in fields(TrainForm))
 LABELS = {
     "base": "Base model", "method": "Method", "layers": "Layers", "positions": "Positions", "rank": "Rank", "epochs": "Epochs",
     "learning_rate": "Learning rate", "batch_size": "Batch size", "held_out": "Held-out share", "max_length": "Longest row",
-    "tied": "Tied", "dropout": "Dropout", "seed": "Seed",
+    "tied": "Tied", "dropout": "Dropout", "keep": "Keep", "patience": "Stop early", "seed": "Seed",
 }  # fmt: skip
 """What the page calls each field."""
 
@@ -77,14 +89,40 @@ def suggested(dataset: DatasetRecord | None) -> TrainForm:
     """Settings that suit a dataset: a sample's own, else as many epochs as give a few hundred steps."""
     if dataset is None:
         return TrainForm()
+    held_out = TrainForm().held_out
+    if dataset.usable_rows >= 4 * FEW:  # with fewer held-out rows next to nothing can be said
+        held_out = max(held_out, math.ceil(100 * FEW / dataset.usable_rows) / 100)
     sample = find_sample(dataset.sample)
     if sample:
         return TrainForm(
             layers=sample.layers, positions=sample.positions, rank=sample.rank, epochs=sample.epochs,
             learning_rate=sample.learning_rate, batch_size=sample.batch_size,
         )  # fmt: skip
-    steps_per_epoch = max(1, round(dataset.usable_rows * 0.9 / 8))
-    return TrainForm(epochs=min(30, max(1, round(_WANTED_STEPS / steps_per_epoch))))
+    steps_per_epoch = max(1, round(dataset.usable_rows * (1 - held_out) / 8))
+    return TrainForm(epochs=min(30, max(1, round(_WANTED_STEPS / steps_per_epoch))), held_out=held_out)
+
+
+def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[DatasetRecord, TrainForm]:
+    """The dataset of a run and its settings with some changed, as a verdict offers them; changes that cannot be are left out.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    run = services.storage.runs.get(run_id)
+    spec = RunSpec.read(run.spec)
+    layers = spec.reft.layers if isinstance(spec.reft.layers, str) else ";".join(map(str, spec.reft.layers))
+    values: dict[str, Any] = {
+        **{name: getattr(spec.train, name) for name in FIELDS if name in TrainConfig.model_fields},
+        **{name: getattr(spec.reft, name) for name in FIELDS if name in ReftConfig.model_fields},
+        "base": spec.base, "layers": layers, "patience": spec.train.patience or 0,
+    }  # fmt: skip
+    form = TrainForm(**values)
+    for name in _OFFERED & changes.keys():
+        with suppress(ValueError, OverflowError, ConfigError, StudioError):
+            changed = replace(form, **{name: type(values[name])(changes[name])})
+            read_form(services.settings, changed)
+            form = changed
+    return services.storage.datasets.get(run.dataset_id), form
 
 
 def read_form(settings: Settings, form: TrainForm) -> RunSpec:
@@ -92,6 +130,7 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
     values = asdict(form)
     base = check_base(settings, str(values.pop("base")))
     reft = {name: values.pop(name) for name in ("method", "rank", "layers", "positions", "tied", "dropout")}
+    values["patience"] = values["patience"] or None
     try:
         return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read(values))
     except ConfigError as error:
@@ -118,7 +157,7 @@ def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Est
         return Estimate(learned, held_out, steps, None, None, None, None, None, check)
     parameters = trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     edited = base["layers"] if spec.reft.layers == "all" else len(spec.reft.layers)
-    seconds = _seconds(services, spec, steps)
+    seconds = _seconds(services, dataset_id, spec, check, base["parameters"]) if dataset_id and check else None
     return Estimate(learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, seconds, check)
 
 
@@ -139,13 +178,25 @@ def _described(services: Services, base: str) -> dict[str, Any] | None:
         return None
 
 
-def _seconds(services: Services, spec: RunSpec, steps: int) -> float | None:
-    """From the last finished run on this base model with this batch size."""
-    for run in services.storage.runs.all(50):
-        same = run.base == spec.base and run.spec["train"]["batch_size"] == spec.train.batch_size
-        if same and run.status is RunStatus.FINISHED and run.summary and run.summary["steps"]:
-            return float(run.summary["seconds"]) / int(run.summary["steps"]) * steps
-    return None
+def _seconds(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck, parameters: int) -> float | None:
+    """From two steps on rows of this dataset; None while nobody can make them."""
+    if not check.trained:
+        return None
+    settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
+    try:
+        found = services.worker.probe({"base": spec.base, "dataset": dataset_id, **settings})
+    except StudioError:
+        return None
+    if found is None:
+        return None
+    of_a_row = check.tokens / check.trained
+    run_tokens = check.tokens * spec.train.epochs
+    held_out = round(of_a_row * check.held_out)
+    measured = min(measuring_budget(run_tokens, parameters, found["device"]), (MOST + 2) * held_out)
+    return Probe(**found["probe"]).seconds(
+        rows=check.examples, epoch_tokens=check.tokens, epochs=spec.train.epochs, held_out_tokens=held_out, measured_tokens=round(measured),
+        written_tokens=round(FEWEST * min(_SAMPLE_TOKENS, of_a_row / 2)) if check.held_out else 0,
+    )  # fmt: skip
 
 
 def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:

@@ -135,13 +135,18 @@ def _answers(score: Score | None) -> str:
     if score is None:
         return ""
     tail = ": too few to say" if score.rows < FEW else ""
-    said = f"Exactly right on held-out rows: base model {counted(score.right_base, score.rows)}, "
+    said = f"Exactly right on held-out rows: base model {score.right_base:,} of {score.rows:,}, "
     said += f"tuned {counted(score.right_tuned, score.rows)}{tail}."
     if score.rows >= FEW and not score.right_tuned:
         # exp(-loss) is the geometric mean of the chances of the right tokens.
         said += f" The right next piece of an answer has a chance of {math.exp(-score.tuned):.0%} on average"
-        said += ": new answers will often be wrong or garbled." if score.tuned >= _GARBLED_FROM else "."
+        said += ": new answers will often be wrong or garbled." if _garbled(score) else "."
     return said
+
+
+def _garbled(score: Score | None) -> bool:
+    """Whether answers are often wrong or garbled, although they got better."""
+    return score is not None and not score.right_tuned and score.tuned >= _GARBLED_FROM
 
 
 def _after(found: Evidence) -> str:
@@ -159,7 +164,7 @@ def _worth(found: Evidence) -> str:
     if found.score is None:
         return ""
     rows = "1 row" if found.chosen_by == 1 else f"{found.chosen_by:,} rows"
-    last = "the last" if found.kept_step == found.steps else f"kept from step {found.kept_step:,} of {found.steps:,}"
+    last = "the last one" if found.kept_step == found.steps else f"kept from step {found.kept_step:,} of {found.steps:,}"
     if found.kept_step != found.best_step:
         return f"The edit is {last}, not the best one (step {found.best_step or 0:,})."
     sure = " That is few, so the choice is uncertain." if found.chosen_by < FEW else ""
@@ -174,7 +179,7 @@ def _worth(found: Evidence) -> str:
 
 def _deeds(run: RunRecord, found: Evidence, name: Verdict) -> tuple[Deed, ...]:
     wanted = {
-        "learned": [_fewer_epochs] if _after(found) else [],
+        "learned": [*([_fewer_epochs] if _after(found) else []), *([_another_base] if _garbled(found.score) else [])],
         "memorised": [_fewer_epochs, _more_rows],
         "no_change": [_more_epochs, _other_positions, _another_base],
         "worse": [_lower_rate, _another_base],

@@ -10,9 +10,10 @@ from app.handlers import playground
 from app.services import Services
 
 _LINE = "One prompt, two answers: the base model as it is, and the same model with your edit. Nothing else differs."
-_CHIPS = 4
-_CHIP_NAMES = [f"chip{index}" for index in range(_CHIPS)]
-_UNPICKED: Shown = dict.fromkeys(["taken", *_CHIP_NAMES], HIDDEN)
+_UNSEEN_NAMES = [f"unseen{index}" for index in range(4)]
+_TRAINED_NAMES = [f"trained{index}" for index in range(3)]
+_CHIP_NAMES = [*_UNSEEN_NAMES, *_TRAINED_NAMES]
+_UNPICKED: Shown = dict.fromkeys(["taken", "unseen", "trained", *_CHIP_NAMES], HIDDEN)
 _UNANSWERED: Shown = {"base": html.answer(""), "tuned": html.answer(""), "told": "", "halt": gr.update(interactive=False)}
 _HALTED: Shown = {"told": '<p class="rs-facts rs-halted">Stopped.</p>', "halt": gr.update(interactive=False)}
 
@@ -33,7 +34,11 @@ def build(services: Services) -> None:
             )  # fmt: skip
         run_note = live("playground-run-note")
         with gr.Row(elem_classes="rs-chips"):
-            chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(_CHIPS)]
+            unseen = gr.HTML('<p class="rs-facts">Held out: prompts that the run never saw</p>', visible=False)
+            chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(len(_UNSEEN_NAMES))]
+        with gr.Row(elem_classes="rs-chips"):
+            trained = gr.HTML('<p class="rs-facts">Training rows: prompts that it learned from</p>', visible=False)
+            chips += [gr.Button("", size="sm", visible=False, elem_id=f"trained-{index}") for index in range(len(_TRAINED_NAMES))]
         with gr.Row():
             prompt = gr.Textbox(
                 label="Prompt", placeholder="Ask something, press Enter…", lines=1, max_lines=10, elem_id="playground-prompt", scale=5,
@@ -61,7 +66,8 @@ def build(services: Services) -> None:
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "base": base,
-        "tuned": tuned, "told": told, "taken": taken, "more": more, "system": system, "temperature": temperature, "length": length,
+        "tuned": tuned, "told": told, "unseen": unseen, "trained": trained,
+        "taken": taken, "more": more, "system": system, "temperature": temperature, "length": length,
         **dict(zip(_CHIP_NAMES, chips, strict=True)),
     })  # fmt: skip
     page.on(opening(), _opened, shows=["nothing", "filled", "run"], refused=_UNPICKED, note=run_note)
@@ -99,9 +105,14 @@ def _opened(services: Services, request: gr.Request) -> Shown:
 
 
 def _picked(services: Services, run_id: str | None) -> Shown:
-    prompts = playground.suggestions(services, run_id)
-    shown = {name: gr.update(value=prompt, visible=True) for name, prompt in zip(_CHIP_NAMES, prompts, strict=False)}
-    return _UNPICKED | shown | {"taken": gr.update(visible=bool(playground.system_message(services, run_id)))}
+    found = playground.suggestions(services, run_id)
+    offered = [*zip(_UNSEEN_NAMES, found.unseen, strict=False), *zip(_TRAINED_NAMES, found.trained, strict=False)]
+    return {
+        **_UNPICKED,
+        **{name: gr.update(value=prompt, visible=True) for name, prompt in offered},
+        "unseen": gr.update(visible=bool(found.unseen)), "trained": gr.update(visible=bool(found.trained)),
+        "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
+    }  # fmt: skip
 
 
 def _system_taken(services: Services, run_id: str | None) -> Shown:

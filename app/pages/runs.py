@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
-from app.components import html
+from app.components import html, verdict_html
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import disk, runs
 from app.services import Services
@@ -17,7 +18,7 @@ _LINE = "Runs go on in the background. Close the tab if you like; they will be h
 _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
 _VANISHED = ["gone"]
 _NO_RUN: Shown = {
-    **dict.fromkeys(("status", "failure", "sample", "facts", "events"), ""),
+    **dict.fromkeys(("status", "failure", "verdict", "sample", "facts", "events"), ""),
     **dict.fromkeys(("chart", "stop", "resume", "remedy", "talk", "download", "queue", "delete"), HIDDEN), "seen": None,
 }  # fmt: skip
 _NO_UNDO: Shown = {"undoing": HIDDEN, "undo_text": "", "deleted": None}
@@ -42,6 +43,7 @@ def build(services: Services) -> None:
             status_note = live("run-status-note")
             status = gr.HTML(elem_id="run-status")
             failure = gr.HTML(elem_id="run-failure")
+            verdict = gr.HTML(elem_id="run-verdict")
             with gr.Row():
                 stop = gr.Button("Stop", elem_id="run-stop", visible=False, min_width=100)
                 resume = gr.Button("Continue", elem_id="run-resume", visible=False, min_width=100)
@@ -80,8 +82,8 @@ def build(services: Services) -> None:
 
     page = Page(services, {
         "nothing": nothing, "undoing": undoing, "undo_text": undo_text, "filled": filled, "chosen": chosen, "status": status,
-        "failure": failure, "stop": stop, "resume": resume, "remedy": remedy, "talk": talk, "download": download, "queue": queue,
-        "chart": chart, "sample": sample, "facts": facts, "events": events, "delete": delete, "usage": usage, "bin": bin_,
+        "failure": failure, "verdict": verdict, "stop": stop, "resume": resume, "remedy": remedy, "talk": talk, "download": download,
+        "queue": queue, "chart": chart, "sample": sample, "facts": facts, "events": events, "delete": delete, "usage": usage, "bin": bin_,
         "binned": binned, "current": current, "seen": gr.State(None), "deleted": gr.State(None),
     })  # fmt: skip
     lists, bins, undos = ["nothing", "filled", "chosen", "current", *_NO_RUN], ["usage", "bin", "binned"], list(_NO_UNDO)
@@ -153,6 +155,7 @@ def _shown(services: Services, run_id: str | None) -> Shown:
     return {
         "status": html.run_status(view),
         "failure": html.failure(run),
+        "verdict": verdict_html.verdict(view.verdict),
         # The legend is made from the first figures that the chart is given.
         "chart": gr.update(value=curve, visible=True) if view.loss is not None else HIDDEN,
         "sample": html.sample(view.sample),
@@ -161,12 +164,13 @@ def _shown(services: Services, run_id: str | None) -> Shown:
         "stop": gr.update(visible=view.stoppable, value="Take out of the queue" if run.status is RunStatus.QUEUED else "Stop"),
         "resume": gr.update(visible=view.resumable, value="Continue" if run.step else "Start again"),
         "remedy": gr.update(visible=bool(view.remedy), value=view.remedy),
-        "talk": gr.update(visible=view.downloadable, link=f"playground?run={run.id}"),
+        "talk": gr.update(visible=view.chattable, link=f"playground?run={run.id}"),
         "download": gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
         "queue": gr.update(visible=run.status is RunStatus.QUEUED and view.waiting > 1),
         "delete": gr.update(visible=view.deletable),
         "seen": [
-            run.id, run.step, run.status.value, run.sentence, len(view.events), view.engine_up, view.trouble, view.place, view.waiting
+            run.id, run.step, run.status.value, run.sentence, run.phase and asdict(run.phase), len(view.events), view.engine_up,
+            view.trouble, view.place, view.waiting,
         ],
     }  # fmt: skip
 

@@ -13,6 +13,7 @@ from app.errors import StudioError
 from app.handlers import datasets, train
 from app.handlers.bases import STARTER
 from app.services import Services
+from storage import DatasetRecord
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _UNKNOWN: Shown = {"summary": ""}
@@ -58,7 +59,7 @@ def build(services: Services) -> None:
     look: dict[str, Any] = {"shows": ["summary", "start"], "refused": _UNKNOWN, "note": summary_note}
     page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, trigger_mode="always_last")
     # Events of their own, since counting the rows of a large dataset takes longer than filling in the form.
-    page.on(opening(), _summary_of_newest, **look)
+    page.on(opening(), _first_summary, **look)
     page.on(fields["dataset"].input, _summary_of, inputs=["dataset"], **look)
     page.on(
         start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
@@ -108,6 +109,13 @@ def _fields(services: Services) -> dict[str, Any]:
             found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0,
                                             elem_id="train-max-length")  # fmt: skip
         with gr.Row():
+            found["keep"] = gr.Dropdown(
+                [("The best edit by held-out loss", "best"), ("The last edit", "last")], value="best", label="Keep",
+                info="Which edit the run ends with", elem_id="train-keep",
+            )  # fmt: skip
+            found["patience"] = gr.Number(0, label="Stop early", info="After so many measurements without a better one; 0 for never",
+                                          precision=0, elem_id="train-patience")  # fmt: skip
+        with gr.Row():
             found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns",
                                          step=0.05, elem_id="train-dropout")  # fmt: skip
             found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0,
@@ -129,11 +137,11 @@ def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
     return _summarised(services, dataset_id, _form(values))
 
 
-def _summary_of_newest(services: Services) -> Shown:
-    newest = next(iter(services.storage.datasets.all()), None)
-    if newest:
+def _first_summary(services: Services, request: gr.Request) -> Shown:
+    dataset, form = _asked_for(services, request)
+    if dataset:
         datasets.wait_for_engine(services)
-    return _summary_of(services, newest.id if newest else None)
+    return _summarised(services, dataset.id if dataset else None, form)
 
 
 def _summary_of(services: Services, dataset_id: str | None) -> Shown:
@@ -148,18 +156,27 @@ def _summarised(services: Services, dataset_id: str | None, form: train.TrainFor
     return {"summary": html.estimate(found) + row_check(found.check), "start": gr.update(interactive=found.can_start)}
 
 
-def _opened(services: Services) -> Shown:
+def _opened(services: Services, request: gr.Request) -> Shown:
     found = services.storage.datasets.all()
-    newest = found[0] if found else None
-    choices = [(f"{dataset.name} · {dataset.rows:,} rows", dataset.id) for dataset in found]
+    dataset, form = _asked_for(services, request)
+    choices = [(f"{each.name} · {each.rows:,} rows", each.id) for each in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
     return {
         "form": gr.update(visible=bool(found)),
         "nothing": gr.update(value=missing, visible=not found),
         "page_key": token_hex(16),
-        "dataset": gr.update(choices=choices, value=newest.id if newest else None),
-        **asdict(train.suggested(newest)),
+        "dataset": gr.update(choices=choices, value=dataset.id if dataset else None),
+        **asdict(form),
     }
+
+
+def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord | None, train.TrainForm]:
+    """The newest dataset with settings that suit it; or those of the run that the address names, changed as it says."""
+    asked = dict(request.query_params)
+    if asked.get("run"):
+        return train.again(services, asked["run"], asked)
+    newest = next(iter(services.storage.datasets.all()), None)
+    return newest, train.suggested(newest)
 
 
 def _picked(services: Services, dataset_id: str | None) -> Shown:

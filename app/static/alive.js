@@ -1,4 +1,4 @@
-// Says so when the studio itself does not answer, and lets the page of runs go on when it is back.
+// Says so while the studio itself does not answer.
 (() => {
   const words = "The studio does not answer at the moment. Nothing is lost: runs are kept, and this page goes on by itself.";
   let bar = null;
@@ -21,7 +21,6 @@
     else if (bar) {
       bar.remove();
       bar = null;
-      if (location.pathname.endsWith("/runs")) location.reload();
     }
   };
   setInterval(look, 1500);

@@ -2,7 +2,9 @@
 // (and load it anew, with what was typed lost) or wait for ever, where now the event's own sentence is shown.
 window.studio = (() => {
   const AWAY = "The studio did not answer. Try again when it is back; what was saved is not lost.";
-  const REFUSED = 'The studio did not take this, perhaps because it was started again. <a href="">Reload the page</a> and try again.';
+  // A quotation mark is written as %22 in an address.
+  const reload = `<a href="${location.pathname}${location.search}">Reload the page</a>`;
+  const REFUSED = `The studio did not take this, perhaps because it was started again. ${reload} and try again.`;
   const LOST = '\n\ndata: {"msg": "unexpected_error", "message": "", "success": false}\n\ndata: {"msg": "close_stream"}\n\n';
   const ask = window.fetch.bind(window);
   let sentence = REFUSED;

@@ -15,6 +15,8 @@ _REFUSED = "The engine refused these values as out of range."
 _HEADERS = {"Content-Type": "application/json"}
 _COUNTING = 600.0
 """Seconds that counting may take, of large files while a run trains."""
+_PROBING = 30.0
+"""Seconds that two steps may take before the page goes without an estimate."""
 
 
 class WorkerClient:
@@ -51,6 +53,11 @@ class WorkerClient:
         """What a base model can be trained on of a dataset's rows or of rows that are given; None when it is not on this machine."""
         answer = self._post("/check", request, _COUNTING)
         return None if answer is None else RowCheck.model_validate(answer)
+
+    def probe(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """How fast a run on a dataset would go: a `Probe` with ``parameters`` and ``device``; None when its base model is not loaded."""
+        answer: dict[str, Any] | None = self._post("/probe", request, _PROBING)
+        return answer
 
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers: ``{"column", "text", "ended"}``; closing the iterator stops the engine's work."""

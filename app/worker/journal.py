@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from reft_engine.events import HeldOutEvent, ReuseEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
-from storage import Failure, HeldRun, MetricPoint, RunRecord, RunStatus, SampleRecord, UnavailableError
+from reft_engine.events import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
+from storage import Failure, HeldRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")
 _WRITE_SECONDS = 1.5
@@ -40,6 +40,7 @@ class Journal:
         self._points: list[MetricPoint] = []
         self._later: list[Callable[[], None]] = []
         self._step: StepEvent | None = None
+        self._phase: Phase | None = None
         self._next, self._next_question = 0.0, 0.0
         self._failing_since: float | None = None
         self._stop = False
@@ -89,10 +90,14 @@ class Journal:
     def __call__(self, event: TrainEvent) -> None:
         """Note what happened, and write what waits when it is time to."""
         if isinstance(event, StepEvent):
-            self._step = event
+            self._step, self._phase = event, None
             self._points += [MetricPoint(event.step, "loss", event.loss), MetricPoint(event.step, "learning_rate", event.learning_rate)]
+        elif isinstance(event, PhaseEvent):
+            self._phase = Phase(event.phase, event.done, event.total)
+        elif isinstance(event, RowsEvent):
+            self._later.append(partial(self._held.set_held_out, event.held_out_places))
         elif isinstance(event, HeldOutEvent):
-            self._points += [MetricPoint(event.step, "held_out", event.loss), MetricPoint(event.step, "held_out_base", event.loss_base)]
+            self._points += [MetricPoint(event.step, name, value) for name, value in _held_out_figures(event).items()]
             _log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)
         elif isinstance(event, ReuseEvent):
             self._later.append(partial(self._held.note, event.sentence))
@@ -125,7 +130,7 @@ class Journal:
 
     def _write(self) -> None:
         """Write what waits; where nothing does, ask whether the run still is ours. Loses nothing when it raises UnavailableError."""
-        if not (self._step or self._points or self._later):
+        if not (self._step or self._phase or self._points or self._later):
             self._stop = self._held.stop_requested()
         if step := self._step:
             self._held.progress(
@@ -138,6 +143,9 @@ class Journal:
         while self._later:
             self._later[0]()
             del self._later[0]
+        if self._phase:
+            self._held.set_phase(self._phase)
+            self._phase = None
 
     def should_stop(self) -> bool:
         """Whether to end training, as somebody asked the run to stop or the worker to end."""
@@ -148,3 +156,10 @@ class Journal:
             except UnavailableError:
                 _log.warning("whether to stop cannot be asked for now")
         return self._stop or self._going_down()
+
+
+def _held_out_figures(event: HeldOutEvent) -> dict[str, float]:
+    return {
+        "held_out": event.loss, "held_out_base": event.loss_base, "held_out_rows": event.rows, "held_out_right": event.right,
+        "held_out_right_base": event.right_base,
+    }  # fmt: skip

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -87,6 +88,16 @@ class CheckRequest(BaseModel):
     train: dict[str, Any] = {}
 
 
+class ProbeRequest(BaseModel):
+    """A run that is to be timed."""
+
+    model_config = ConfigDict(extra="forbid")
+    base: str = Field("starter", max_length=300)
+    dataset: str = Field(max_length=100)
+    reft: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
 class DescribeRequest(BaseModel):
     """A base model to be described."""
 
@@ -127,6 +138,11 @@ def make_app(resident: Resident) -> FastAPI:
         content, load = _content(resident, request)
         reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
         return resident.checks.check(content, load, base, reft, train, request.file_rows)
+
+    @app.post("/probe")
+    def probe(request: ProbeRequest) -> dict[str, Any] | None:
+        found = resident.probe(request.dataset, request.base, ReftConfig.read(request.reft), TrainConfig.read(request.train))
+        return asdict(found) if found else None
 
     @app.post("/chat")
     async def chat(request: ChatRequest) -> StreamingResponse:

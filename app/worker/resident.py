@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from app.worker.probes import Probes, Timed
 from app.worker.row_checks import Load, RowChecks
 from app.worker.turns import Turns
 from reft_engine import ReftModel, load_base
@@ -13,6 +14,7 @@ from reft_engine.adapter_file import read_config
 from reft_engine.base_models import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
 from reft_engine.prefix import Memory
+from reft_engine.spec import ReftConfig, TrainConfig
 from storage import NotFoundError, RunStatus, Storage
 
 _BASES, _ADAPTERS, _TOKENIZERS = 1, 8, 4
@@ -25,6 +27,7 @@ class Resident:
         self.storage = storage
         self.turns = Turns()
         self.checks = RowChecks()
+        self._probes = Probes(self.turns)
         self._lock = threading.RLock()
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
@@ -93,6 +96,17 @@ class Resident:
         except OSError:
             digest = ""  # of a file that is gone; reading it says so
         return digest, lambda: load_examples(path)
+
+    def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> Timed | None:
+        """How fast a run on a dataset would go; None for a base model that is not loaded, which is not loaded for this.
+
+        Raises:
+            NotFoundError: there is no such dataset.
+            ReftError: the run cannot be made.
+        """
+        with self._lock:
+            base = self._loaded(name, None)
+        return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
 
     def memory(self, base: Base) -> Memory:
         """What a base model has read of the latest chats."""

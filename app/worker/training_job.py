@@ -71,7 +71,7 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
     journal.flush()
     if result.stopped and going_down():
         return
-    journal.set_summary(dict(result.summary()))
+    journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
     _finish(journal, run, folder, result)
 
 
@@ -88,7 +88,9 @@ def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult)
         text = f"Stopped after step {result.steps} of {result.total_steps}; what was learned is kept and can be continued."
         journal.move(RunStatus.STOPPED, text)
     else:
-        journal.move(RunStatus.FINISHED, f"Finished {result.steps} steps; the result was loaded back and compared.")
+        early = " early, since the held-out loss had not fallen for a while" if result.stopped_early else ""
+        kept = f"the edit after step {result.evidence.kept_step:,} was kept" if result.kept == "best" else "the last edit was kept"
+        journal.move(RunStatus.FINISHED, f"Finished{early} after {result.steps:,} steps; {kept}, loaded back and compared.")
 
 
 def _check(adapter: Path, base: str) -> None:

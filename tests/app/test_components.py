@@ -1,42 +1,46 @@
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import gradio as gr
-import pytest
 
 from app.components import html
-from app.handlers.runs import RunView
+from app.handlers.runs import HeldOut, RunView
 from app.pages import build
 from app.pages.runs import _TICKED, _VANISHED, _ticked, _vanished
 from reft_engine.spec import RunSpec
-from storage import Failure, RunRecord, RunStatus
+from storage import Failure, Phase, RunRecord, RunStatus
 from storage.housekeeping import Usage
 
 
-def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, trouble=""):
+def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, trouble="", phase=None):
     run = RunRecord(
         id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", base=base, spec=RunSpec().model_dump(mode="json"),
         status=status,
-        sentence="Finished.", failure=failure, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, deaths=0,
+        sentence="Finished.", failure=failure, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, phase=phase, deaths=0,
         created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
     )  # fmt: skip
-    return RunView(run, None, 0, held_out, 5.0, 0.5, (), None, (), True, True, True, trouble)
+    held = HeldOut(held_out, 5.0, 7, 3, 0)
+    return RunView(run, None, 0, held, 6, 0.5, (), None, None, (), True, True, True, trouble)
 
 
-def test_a_good_run_says_how_sure_it_is():
-    shown = html.run_status(ended(0.05))
-    assert "a chance of 95% on average" in shown and "garbled" not in shown
-    assert "a chance of over 99%" in html.run_status(ended(0.002))
+def test_right_answers_stand_beside_the_loss_and_no_share_of_few_rows_is_said():
+    for status in (RunStatus.FINISHED, RunStatus.TRAINING):
+        shown = html.run_status(ended(0.05, status=status))
+        assert "3 of 7" in shown and "base model 0 of 7" in shown and "lower than the base model's 5.000" in shown
+        assert not re.search(r"\d ?%<", shown)
+    assert "not lower than the base model's 5.000" in html.run_status(ended(9.6))
 
 
-@pytest.mark.parametrize(("base", "advised"), [("starter", True), ("owner/model", False)])
-def test_a_run_that_learned_little_does_not_read_as_a_success(base, advised):
-    shown = html.run_status(ended(2.3, base))
-    assert "a chance of 10%" in shown and "wrong or garbled" in shown
-    assert ("larger base model" in shown) is advised
+def test_while_a_run_goes_on_its_best_step_is_said():
+    assert "best so far after step 6" in html.run_status(ended(2.3, status=RunStatus.TRAINING))
+    assert "best so far" not in html.run_status(ended(2.3))
 
 
-def test_a_run_in_training_is_not_judged_yet():
-    assert "chance" not in html.run_status(ended(2.3, status=RunStatus.TRAINING))
+def test_what_a_run_is_at_before_its_first_step_has_a_name_and_a_bar():
+    view = ended(2.3, status=RunStatus.TRAINING, phase=Phase("read", 12_000, 48_000))
+    shown = html.run_status(replace(view, run=replace(view.run, step=0, total_steps=0)))
+    assert "Reading the rows: 12,000 of 48,000" in shown and 'aria-valuenow="25"' in shown
 
 
 def test_names_are_shown_as_text():

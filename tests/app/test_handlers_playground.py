@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import StudioError
 from app.handlers import datasets, playground, train
-from app.handlers.playground import PROMPT_LIMIT, answer, pick, suggestions, system_message, usable
+from app.handlers.playground import PROMPT_LIMIT, Suggestions, answer, pick, suggestions, system_message, usable
 from app.samples import find_sample
 from reft_engine.errors import ReftError
 from storage import Failure, NotFoundError, RunStatus
@@ -54,21 +54,37 @@ def test_the_run_asked_for_is_picked_else_the_newest_finished_one_else_the_newes
 def test_a_samples_own_prompts_are_suggested(services, make_run):
     kept = datasets.use_sample(services, "emoji")
     found = suggestions(services, make_run(dataset_id=kept.id))
-    assert found == find_sample("emoji").prompts
-    assert not set(found) & {example.messages[-1].content for example in datasets.examples_of(services, kept.id)}
+    assert list(found.unseen) == find_sample("emoji").prompts[:4]
+    assert not set(found.unseen) & {example.messages[-1].content for example in datasets.examples_of(services, kept.id)}
 
 
-def test_else_short_prompts_of_the_dataset_are_suggested(services, make_run, tmp_path, table, rows):
-    assert set(suggestions(services, make_run())) <= {prompt for prompt, _ in rows}
-    assert len(suggestions(services, make_run())) == 4
-    path = table(tmp_path / "rows.csv", [("same", "1"), ("same", "2"), ("l" * 81, "3"), ('"two\nlines"', "4")])
+def test_a_run_whose_rows_are_not_read_yet_has_no_prompt_that_it_surely_never_sees(services, make_run, rows):
+    found = suggestions(services, make_run())
+    assert found.unseen == () and len(found.trained) == 3
+    assert set(found.trained) <= {prompt for prompt, _ in rows}
+
+
+def test_held_out_prompts_are_told_from_those_of_training_rows(engine, finished, kept):
+    """What the engine held out, not what somebody computes anew."""
+    places = engine.storage.runs.held_out_places(finished.id)
+    prompts = [example.messages[-1].content for example in datasets.examples_of(engine, kept.id)]
+    found = suggestions(engine, finished.id)
+    assert list(found.unseen) == [prompts[place] for place in places][:4]
+    assert len(found.trained) == 3 and set(found.trained) <= set(prompts) - {prompts[place] for place in places}
+
+
+def test_a_prompt_that_stands_on_both_sides_is_none_that_the_run_never_saw(services, make_run, tmp_path, table):
+    path = table(tmp_path / "rows.csv", [("same", "1"), ("same", "2"), ("l" * 81, "3"), ('"two\nlines"', "4"), ("other", "5")])
     kept = datasets.save_upload(services, str(path), label="rows.csv")
-    assert suggestions(services, make_run(dataset_id=kept.id)) == ["same"]
+    run = services.storage.runs.get(make_run(dataset_id=kept.id))
+    services.storage.runs.claim("w").set_held_out([1, 2, 4])
+    found = suggestions(services, run.id)
+    assert found.unseen == ("other",) and found.trained == ("same",)
 
 
 @pytest.mark.parametrize("run_id", [None, "", "nothing", "../x"])
 def test_an_unknown_run_suggests_nothing(services, run_id):
-    assert suggestions(services, run_id) == [] and system_message(services, run_id) == ""
+    assert suggestions(services, run_id) == Suggestions() and system_message(services, run_id) == ""
 
 
 def test_the_system_message_of_the_rows_is_offered(services, make_run, tmp_path):

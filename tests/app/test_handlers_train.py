@@ -7,7 +7,7 @@ import pytest
 from app.errors import StudioError
 from app.handlers import datasets, train
 from app.handlers.bases import base_models, check_base
-from app.handlers.train import TrainForm, estimate, read_form, start, suggested
+from app.handlers.train import TrainForm, again, estimate, read_form, start, suggested
 from app.samples import all_samples
 from app.settings import Settings
 from reft_engine.data import load_examples, split
@@ -110,12 +110,38 @@ def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
     found = estimate(engine, kept.id, quick)
     assert found.steps == finished.summary["steps"]
     assert found.parameters == finished.summary["trainable_parameters"]
-    assert found.seconds == pytest.approx(finished.summary["seconds"])
     files = [path for path in engine.storage.files.adapter(finished.id).iterdir() if path.suffix == ".safetensors"]
     assert found.file_bytes == pytest.approx(files[0].stat().st_size, rel=0.3)
     assert found.base_parameters > 100 * found.parameters
-    assert estimate(engine, kept.id, replace(quick, epochs=quick.epochs * 2)).seconds == pytest.approx(2 * found.seconds)
-    assert estimate(engine, kept.id, replace(quick, batch_size=1)).seconds is None
+
+
+def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_path, table, quick):
+    rows = [(f"Say {number} in words.", f"It is the number {number}.") for number in range(30)]
+    fresh = datasets.save_upload(engine, str(table(tmp_path / "numbers.csv", rows)), label="numbers.csv")
+    once = estimate(engine, fresh.id, quick)
+    assert once.seconds > 0
+    # Of a run of another length nothing is carried over: what is not steps (reading, scoring, samples) does not grow with the epochs.
+    longer = estimate(engine, fresh.id, replace(quick, epochs=quick.epochs * 50))
+    assert 10 * once.seconds < longer.seconds + 10 * once.seconds < 60 * once.seconds
+    assert estimate(engine, fresh.id, quick).seconds == once.seconds, "the same rows and settings are not timed again"
+
+
+def test_a_run_is_offered_again_with_what_its_verdict_says(engine, finished, kept, quick):
+    dataset, form = again(engine, finished.id, {"epochs": "2", "run": finished.id, "base": "evil/model"})
+    assert dataset.id == kept.id
+    assert form == replace(quick, epochs=2)
+    assert again(engine, finished.id, {"epochs": "0"})[1] == again(engine, finished.id, {"epochs": "x"})[1] == quick
+    assert again(engine, finished.id, {"learning_rate": "nan"})[1] == quick
+    with pytest.raises(NotFoundError):
+        again(engine, "nothing", {})
+
+
+@pytest.mark.parametrize(("rows", "held_out"), [(39, 0.1), (40, 10), (91, 10), (100, 10), (500, 50)])
+def test_of_forty_rows_at_least_ten_are_held_out(services, tmp_path, table, rows, held_out):
+    kept = datasets.save_upload(services, str(table(tmp_path / "a.csv", [(f"p{n}", f"a{n}") for n in range(rows)])), label="a.csv")
+    form = suggested(kept)
+    found = estimate(services, kept.id, form)
+    assert form.held_out == held_out if held_out < 1 else found.held_out == held_out
 
 
 def test_where_no_row_fits_a_run_is_refused_and_the_estimate_says_so(engine, tmp_path, table):

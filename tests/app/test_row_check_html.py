@@ -14,8 +14,8 @@ def test_good_rows_are_said_in_a_sentence_that_names_the_base_model():
 
 
 def test_a_finding_opens_to_its_rows_and_what_to_do_and_shows_text_as_text():
-    texts = {"text": "3 rows <b>", "advice": "Do <i>.", "excerpts": ("<img src=x>", "b")}
-    found = Finding(kind="letters", count=3, lines=(7, 1200), unit="row", **texts)
+    rows = {"lines": (7, 1200), "excerpts": ("<img src=x>", "b"), "unit": "row"}
+    found = Finding(kind="letters", count=3, text="3 rows <b>", advice="Do <i>.", **rows)
     shown = row_check(RowCheck(**COUNTS, findings=(found,)))
     assert '<details class="rs-problems" data-finding="letters"><summary>3 rows &lt;b&gt;</summary><p>Do &lt;i&gt;.</p>' in shown
     assert "<li>Row 7: &lt;img src=x&gt;</li><li>Row 1,200: b</li><li>and 1 more</li>" in shown

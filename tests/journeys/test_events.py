@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from app.errors import NEUTRAL, StudioError
@@ -288,3 +289,178 @@ def test_no_event_was_left_out(site, record_testsuite_property):
     assert sorted(every) == sorted(event for events in walked.values() for event in events)
     record_testsuite_property("events walked", len(every))
     print(f"{len(every)} events of {len(functions)} functions walked")  # noqa: T201
+
+
+# What every reader of the page can use
+
+
+def violations(page: Page) -> list[str]:
+    """What axe calls serious or critical."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{entry['impact']} {entry['id']}: {node['target']} {node['html'][:200]}"
+        for entry in found if entry["impact"] in ("serious", "critical") for node in entry["nodes"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_serious_fault_of_accessibility_whatever_it_shows(page, site, path, theme):
+    address = f"{site.address}/{path}?__theme={theme}"
+    with page.expect_response(WIRE):
+        page.goto(address)
+    expect(page.locator(".rs-header nav a.active")).to_be_visible()
+    found = {}
+    for number, _ in enumerate(states(page, path)):
+        page.wait_for_timeout(500)
+        found[f"state {number}"] = violations(page)
+    refused = {event.edge: event.edge.inner for event in events_of(site, path)}
+    try:
+        for edge in refused:
+            edge.inner = refusing(StudioError("This was refused."))
+        for event in events_of(site, path):
+            if event.target and page.locator(event.target).is_visible() and page.locator(event.target).is_enabled():
+                fire(page, event, 1)
+                expect(page.locator(f"{event.note} .rs-notice").first).to_be_visible()
+        found["refused"] = violations(page)
+        with page.expect_response(WIRE):
+            page.goto(address)
+        expect(page.locator(".rs-live .rs-notice").first).to_be_visible()
+        found["opening refused"] = violations(page)
+    finally:
+        for edge, inner in refused.items():
+            edge.inner = inner
+    assert {state: faults for state, faults in found.items() if faults} == {}
+
+
+def test_what_gradio_leaves_unsaid_is_said(page, site):
+    open_page(page, site, "runs")
+    expect(page.get_by_role("group", name="Runs", exact=True)).to_be_visible()
+    bin_ = page.locator("#run-bin button.label-wrap")
+    expect(bin_).to_have_attribute("aria-expanded", "false")
+    bin_.click()
+    expect(bin_).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("group", name="Deleted runs")).to_be_visible()
+
+
+# Faults that were seen, and what lies between a page and its server
+
+
+def said(page: Page, note: str, words: str) -> None:
+    sentence = page.locator(f"{note} .rs-notice")
+    expect(sentence).to_contain_text(words)
+    expect(sentence).to_be_visible()
+
+
+def test_the_same_column_twice_leaves_nothing_of_the_file_before_it(page, site):
+    open_page(page, site, "data")
+    rows = {"name": "odd.csv", "mimeType": "text/csv", "buffer": b"frage,antwort\nWas?,Das\nWer?,Der\n"}
+    page.locator("#dataset-upload input[type=file]").set_input_files(rows)
+    expect(page.locator("#dataset-found")).to_contain_text("Say which is the prompt")
+
+    def pick(field: str, column: str) -> None:
+        page.click(f"{field} input")
+        page.locator(field).get_by_role("option", name=column).click()
+
+    pick("#dataset-prompt", "frage")
+    pick("#dataset-answer", "antwort")
+    expect(page.locator("#dataset-found .rs-notice.good")).to_be_visible()
+    expect(page.locator("#dataset-preview .rs-row")).to_have_count(2)
+    pick("#dataset-answer", "frage")
+    said(page, "#dataset-mapping-note", "The prompt and the answer are the same column; choose two.")
+    expect(page.locator("#dataset-save")).not_to_be_visible()
+    expect(page.locator("#dataset-preview")).to_have_text("")
+    assert page.locator(".rs-notice.good").count() == 0
+    pick("#dataset-prompt", "antwort")
+    expect(page.locator("#dataset-save")).to_be_visible()
+    expect(page.locator("#dataset-mapping-note .rs-notice")).to_have_count(0)
+
+
+def test_a_dataset_in_use_is_not_removed_and_the_page_says_why(page, site, services):
+    open_page(page, site, "data")
+    page.locator("#dataset-removing button.label-wrap").click()
+    page.click("#dataset-chosen input")
+    page.locator("#dataset-chosen").get_by_role("option", name="one", exact=True).click()
+    page.click("#dataset-remove")
+    said(page, "#dataset-remove-note", "was made from this dataset; delete the run first.")
+    assert "one" in [dataset.name for dataset in services.storage.datasets.all()]
+
+
+def test_train_says_what_is_missing(page, site, services):
+    before = len(services.storage.runs.all())
+    open_page(page, site, "train")
+    expect(page.locator("#train-summary dl")).to_be_visible()
+    page.fill("#train-epochs input", "")
+    said(page, "#train-note", "Epochs is empty; fill it in first.")
+    expect(page.locator("#train-summary dl")).to_have_count(0)
+    earlier = page.locator("#train-note .rs-notice").get_attribute("data-told")
+    page.click("#train-start")
+    expect(page.locator("#train-note .rs-notice")).not_to_have_attribute("data-told", earlier or "")
+    said(page, "#train-note", "Epochs is empty; fill it in first.")
+    assert page.url.endswith("/train") and len(services.storage.runs.all()) == before
+    page.fill("#train-epochs input", "2")
+    expect(page.locator("#train-note .rs-notice")).to_have_count(0)
+    expect(page.locator("#train-summary dl")).to_be_visible()
+
+
+def test_train_that_is_pressed_before_the_page_is_filled_says_so(page, site):
+    (opening,) = [event.number for event in events_of(site, "train") if event.name == "load"]
+    late = []
+    page.route(WIRE, lambda route: late.append(route) if route.request.post_data_json["fn_index"] == opening else route.continue_())
+    page.goto(f"{site.address}/train")
+    page.click("#train-start")
+    said(page, "#train-note", "Pick a dataset first.")
+    assert page.url.endswith("/train")
+    late[0].continue_()
+    expect(page.locator("#train-summary dl")).to_be_visible()
+
+
+def test_a_page_tells_that_its_studio_is_gone_and_that_it_was_started_again(page, services):
+    with serving(services) as site:
+        port = site.port
+        open_page(page, site, "train")
+        page.fill("#train-epochs input", "7")
+        expect(page.locator("#train-summary dl")).to_be_visible()
+    page.click("#train-start")
+    said(page, "#train-note", AWAY)
+    expect(page.locator("#studio-away[role=alert]")).to_be_visible()
+    page.click("#train-start")
+    said(page, "#train-note", AWAY)
+    with serving(services, port):
+        expect(page.locator("#studio-away")).to_have_count(0)
+        expect(page.locator("#train-epochs input")).to_have_value("7")  # nothing that was typed is lost
+        page.click("#train-start")  # Gradio knows no choices of this page any more, and refuses its dataset before any handler is asked
+        said(page, "#train-note", STALE)
+        page.locator("#train-note a").click()
+        expect(page.locator("#train-summary dl")).to_be_visible()
+        expect(page.locator("#train-note .rs-notice")).to_have_count(0)
+
+
+def test_a_run_is_watched_on_when_the_studio_is_back(page, services):
+    with serving(services) as site:
+        port = site.port
+        open_page(page, site, "runs")
+        name = page.locator("#run-list label").last.inner_text().split(" · ")[0]
+        page.locator("#run-list label").last.click()
+        expect(page.locator("#run-status h2")).to_have_text(name)
+    said(page, "#run-status-note", AWAY)
+    with serving(services, port):
+        expect(page.locator("#run-status-note .rs-notice")).to_have_count(0)
+        expect(page.locator("#run-status h2")).to_have_text(name)
+
+
+def test_a_file_that_does_not_arrive_is_told_of_beside_its_field(page, tmp_path):
+    small = make_services(Settings(data_dir=tmp_path / "data", max_upload_mb=1))
+    rows = {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"prompt,answer\na,b\n"}
+    field = page.locator("#dataset-upload input[type=file]")
+    with serving(small) as site:
+        open_page(page, site, "data")
+        field.set_input_files({**rows, "buffer": b"x" * 1_200_000})
+        said(page, "#dataset-upload-note", "exceed the maximum allowed size")
+        field.set_input_files(rows)
+        expect(page.locator("#dataset-found .rs-notice.good")).to_be_visible()
+        expect(page.locator("#dataset-upload-note .rs-notice")).to_have_count(0)
+        open_page(page, site, "data")
+    field.set_input_files(rows)
+    said(page, "#dataset-upload-note", AWAY)
+    small.storage.close()

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from reft_engine import ReftConfig, TrainConfig, evaluate, generate, train, training
 from reft_engine.data import as_rows, split
 from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent
-from reft_engine.measuring import FEWEST, MOST, SHARE, Best, plan_measuring, score
+from reft_engine.measuring import Best, score
 from reft_engine.objectives import NextToken, RowResult
 from reft_engine.rows import encoded_of, read_rows
+from reft_engine.schedule import FEWEST, MOST, SHARE, measuring_budget, plan_measuring
 from tests.reft_engine.runs import run_of
 
 EDIT = ReftConfig(rank=2, positions="f2+l2")
@@ -41,8 +42,8 @@ def test_measuring_costs_its_share_at_most_unless_one_row_costs_more(held, rows,
     found = plan_measuring(held, run, steps, STARTER, "cpu", passes)
     passes_made = passes * (len(found.steps) + 1) + (passes == 1)
     cost = passes_made * sum(held[place] for place in found.choosing)
-    bound = max(SHARE * run, 2 * 50e9 / (2 * STARTER))
-    assert cost <= bound or found.choosing == (0,)
+    assert measuring_budget(run, STARTER, "cpu") >= SHARE * run
+    assert cost <= measuring_budget(run, STARTER, "cpu") or found.choosing == (0,)
 
 
 @given(held=lengths)

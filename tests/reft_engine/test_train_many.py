@@ -242,7 +242,3 @@ def test_runs_that_classify_and_runs_that_do_not_are_refused_together(llama):
     with pytest.raises(ConfigError, match="cannot be trained together") as caught:
         train_many(llama, NAMED, runs)
     assert caught.value.field == "labels"
-
-
-def test_no_runs_end_with_no_results(llama):
-    assert train_many(llama, TALK, []) == []

@@ -1,0 +1,24 @@
+// What Gradio's components leave unsaid to those who do not see the page: an open accordion, what a group of choices is called, an icon's
+// meaning, an empty chart.
+(() => {
+  const mend = () => {
+    for (const button of document.querySelectorAll("button.label-wrap"))
+      button.setAttribute("aria-expanded", String(button.classList.contains("open")));
+    for (const group of document.querySelectorAll("fieldset:not([aria-label])")) {
+      const label = group.querySelector('[data-testid="block-info"]')?.textContent.trim();
+      if (label) group.setAttribute("aria-label", label);
+    }
+    for (const button of document.querySelectorAll('button[aria-label=""]')) button.setAttribute("aria-label", button.title || "Button");
+    for (const empty of document.querySelectorAll("div.empty[aria-label]:not([role])")) empty.setAttribute("role", "img");
+  };
+  let waits = false;
+  const later = () => {
+    if (waits) return;
+    waits = true;
+    requestAnimationFrame(() => {
+      waits = false;
+      mend();
+    });
+  };
+  new MutationObserver(later).observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
+})();

@@ -1,0 +1,45 @@
+"""How fast this machine trains: two steps of a run on its own rows, made once for the same rows and settings."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from app.worker.row_checks import Load
+from app.worker.turns import Turns
+from reft_engine.base_models import Base
+from reft_engine.estimate import Probe, probe
+from reft_engine.spec import ReftConfig, TrainConfig
+
+_REMEMBERED = 50
+_ROWS = 100
+_COST = ("batch_size", "max_length", "answer_tokens", "pass_tokens", "packing", "reuse", "gradient_checkpointing")
+"""Settings of training that the time of a step depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A probe, and what it was made on."""
+
+    probe: Probe
+    parameters: int
+    device: str
+
+
+class Probes:
+    """Remembers the latest probes."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns, self._lock = turns, threading.Lock()
+        self._known: OrderedDict[tuple[object, ...], Timed] = OrderedDict()
+
+    def probe(self, content: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig) -> Timed:
+        """Time two steps; see `reft_engine.estimate.probe`, also for what it raises."""
+        key = (content, base.name, base.revision, reft, *(getattr(train, name) for name in _COST))
+        with self._lock:
+            if key not in self._known:
+                found = probe(base, load()[:_ROWS], reft, train, self._turns.working)
+                self._known[key] = Timed(found, base.parameters, base.device.type)
+                while len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+            self._known.move_to_end(key)
+            return self._known[key]
