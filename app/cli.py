@@ -173,6 +173,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
     counts = {"rows": check.usable_rows, "rows_left_out": check.rows_left_out, "cut_answers": check.cut_answers}
     values = {"adapter": str(result.adapter), **result.summary(), **counts}
     write_atomic(record, json.dumps({**taken, "result": values}).encode())
+    if result.stopped_early:
+        _note(f"Stopped early after step {result.steps:,}: the held-out loss had not fallen for {spec.train.patience} measurements.")
     for sentence in sentences(result.evidence, result.verdict):
         _note(sentence)
     _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")

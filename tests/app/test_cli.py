@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from app.cli import COMMANDS, main
+from app.cli import COMMANDS, _settings, main
 from app.handlers import datasets
 from app.handlers.train import TrainForm, estimate, start
+from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, Storage
 
 OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
@@ -63,7 +64,31 @@ def test_train_says_what_it_did_in_one_line_of_json(trained):
     assert 0 < found["loss_last"] < found["loss_first"]
     assert 0 < found["held_out_tuned"] < found["held_out_base"]
     assert {path.name for path in (out / "adapter").iterdir()} == {"README.md", "reft_config.json", "reft_model.safetensors"}
-    assert "held-out loss" in done.stderr
+    assert "held-out loss" in done.stderr and " right (base " in done.stderr
+
+
+def test_train_says_which_edit_it_kept_and_what_that_is_worth(trained, table_file, tmp_path, capfd):
+    found = json.loads(trained[1].stdout)
+    assert (found["rows"], found["rows_left_out"], found["kept"]) == (24, 0, "best")
+    assert 0 < found["best_step"] <= found["steps"]
+    assert found["verdict"] in ("learned", "too_few") and "of 5: too few to say" in trained[1].stderr
+    last = ["--keep", "last", "--patience", "2", "--epochs", "30", "--held-out", "0.5", "--lr", "0.02"]
+    assert main(["train", "--data", str(table_file), "--out", str(tmp_path / "last"), *last, "--json"]) == 0
+    shown = capfd.readouterr()
+    found = json.loads(shown.out)
+    assert found["kept"] == "last" and found["verdict"] in ("learned", "memorised", "no_change", "worse")
+    assert ("Stopped early after step" in shown.err) is (found["steps"] < 30 * 2)
+    assert main(["train", "--data", str(table_file), "--out", str(tmp_path / "none"), *SHORT, "--held-out", "0", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["best_step"], found["kept"], found["verdict"]) == (None, "last", "too_few")
+
+
+def test_settings_that_came_later_tell_runs_apart_only_where_they_were_given():
+    """So that a folder of the version before is still the same run."""
+    spec = RunSpec(reft=ReftConfig(rank=2), train=TrainConfig())
+    assert not {"keep", "patience"} & _settings(spec)["train"].keys()
+    given = RunSpec(train=TrainConfig(keep="last", patience=3))
+    assert {"keep", "patience"} <= _settings(given)["train"].keys()
 
 
 def test_the_same_command_again_leaves_a_finished_run_alone(trained, table_file, capfd):

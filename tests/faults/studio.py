@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file
 from sqlalchemy import text
 from transformers import AutoTokenizer
 
@@ -185,9 +186,13 @@ class Studio:
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run leaves: the sha256 of its weights, every figure of every step, and its sample answers."""
+    """What a run leaves: the sha256 of the weights that were kept, and of those after the last step with all that led there;
+    which step was kept; every figure of every step; and its sample answers.
+    """
 
     weights: str
+    last: str
+    best_step: int | None
     figures: dict[tuple[int, str], float]
     samples: list[Any]
 
@@ -284,7 +289,8 @@ class Watched:
         storage = self.studio.services.storage
         weights = hashlib.sha256((storage.files.adapter(self.id) / "reft_model.safetensors").read_bytes()).hexdigest()
         figures = {(point.step, point.name): point.value for point in storage.metrics.after(self.id)}
-        return Learned(weights, figures, storage.samples.all(self.id))
+        best_step = (self.record.summary or {}).get("best_step")
+        return Learned(weights, _tensors_digest(self.checkpoints()[-1]), best_step, figures, storage.samples.all(self.id))
 
     def go_on(self) -> bool:
         """Press Continue where a person would have to."""
@@ -292,6 +298,14 @@ class Watched:
             return False
         runs.resume(self.studio.services, self.id)
         return True
+
+
+def _tensors_digest(checkpoint: Path) -> str:
+    """The sha256 of a checkpoint's tensors: the edit, the optimiser's state, the best edit so far."""
+    found = hashlib.sha256()
+    for name, value in sorted(load_file(checkpoint).items()):
+        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.numpy().tobytes())
+    return found.hexdigest()
 
 
 def free_port() -> int:

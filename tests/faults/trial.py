@@ -127,7 +127,7 @@ class Trial:
         wanted, found = self.undisturbed[run.form], run.learned()
         rows = [*wanted.missing(found), *run.disorder()]
         self.outcome.rows_lost += len(rows)
-        self.outcome.weights_differing += found.weights != wanted.weights
+        self.outcome.weights_differing += (found.weights, found.last, found.best_step) != (wanted.weights, wanted.last, wanted.best_step)
         if rows:
             self.note(f"{len(rows)} rows lost: {', '.join(rows[:4])}{' ...' if len(rows) > 4 else ''}")
 
