@@ -1,5 +1,6 @@
 """What the Data page does: look at an upload, show rows as they will be trained, keep them."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from app.samples import all_samples, find_sample
 from app.services import Services
 from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, example_as_data, inspect_file, load_examples, split
 from reft_engine.data.row_check import RowCheck
-from reft_engine.spec import ReftConfig, RunSpec
+from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from reft_engine.verdict import FEW
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10
@@ -68,6 +70,14 @@ def _preview_row(example: Example, row: dict[str, Any]) -> PreviewRow:
     return PreviewRow(example.line, example, tokens, bool(row.get("cut")), row.get("problem"))
 
 
+def suggested_held_out(rows: int) -> float:
+    """The share of so many rows that is held out unless a person chooses another."""
+    share = TrainConfig().held_out
+    if rows < 4 * FEW:
+        return share
+    return max(share, math.ceil(100 * FEW / rows) / 100)  # with fewer held-out rows next to nothing can be said
+
+
 def wait_for_engine(services: Services) -> None:
     """Give an engine that is still starting the time that it takes; come back without it when it takes longer."""
     deadline = time.monotonic() + _STARTS_WITHIN
@@ -76,7 +86,7 @@ def wait_for_engine(services: Services) -> None:
 
 
 def check_upload(services: Services, found: Inspection, base: str = STARTER) -> RowCheck | None:
-    """What a base model can be trained on of an upload; with `check_dataset` the same once it is kept.
+    """What a base model can be trained on of an upload, with the settings that are suggested for it; see `check_dataset`.
 
     None while nobody can know: the engine is not up, the base model is not on this machine, or there are no rows yet.
 
@@ -85,7 +95,8 @@ def check_upload(services: Services, found: Inspection, base: str = STARTER) -> 
     """
     if not found.examples:
         return None
-    spec = RunSpec(base=check_base(services.settings, base))
+    train = TrainConfig(held_out=suggested_held_out(found.usable_rows))
+    spec = RunSpec(base=check_base(services.settings, base), train=train)
     return _check(services, spec, {"rows": list(map(example_as_data, found.examples)), "file_rows": found.rows})
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -10,7 +9,7 @@ from typing import Any
 
 from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
-from app.handlers.datasets import check_dataset, split_sizes
+from app.handlers.datasets import check_dataset, split_sizes, suggested_held_out
 from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
@@ -20,7 +19,6 @@ from reft_engine.errors import ConfigError, ReftError
 from reft_engine.estimate import Probe
 from reft_engine.schedule import FEWEST, MOST, measuring_budget
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
-from reft_engine.verdict import FEW
 from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300
@@ -89,9 +87,7 @@ def suggested(dataset: DatasetRecord | None) -> TrainForm:
     """Settings that suit a dataset: a sample's own, else as many epochs as give a few hundred steps."""
     if dataset is None:
         return TrainForm()
-    held_out = TrainForm().held_out
-    if dataset.usable_rows >= 4 * FEW:  # with fewer held-out rows next to nothing can be said
-        held_out = max(held_out, math.ceil(100 * FEW / dataset.usable_rows) / 100)
+    held_out = suggested_held_out(dataset.usable_rows)
     sample = find_sample(dataset.sample)
     if sample:
         return TrainForm(

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from app.cli import COMMANDS, _settings, main
 from app.handlers import datasets
-from app.handlers.train import TrainForm, estimate, start
+from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, Storage
 
@@ -215,9 +215,10 @@ def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, 
     check = datasets.check_upload(engine, upload)
     assert check.sentence == sentence
     kept = datasets.save_upload(engine, str(path), label="mixed.csv")
+    assert estimate(engine, kept.id, suggested(kept)).check == check
     form = TrainForm(epochs=1, rank=2)
     found = estimate(engine, kept.id, form)
-    assert found.check == check and (found.rows, found.held_out, found.steps) == (11, 1, 2)
+    assert found.check.sentence == sentence and (found.rows, found.held_out, found.steps) == (11, 1, 2)
     run = ended(engine, start(engine, kept.id, form, "mixed"))
     assert run.status is RunStatus.FINISHED, run.sentence
     assert said in [event.text for event in engine.storage.events.all(run.id)]
