@@ -101,7 +101,7 @@ class _Findings:
     def left_out(self, unreadable: int) -> None:
         """Rows that could not be read, and rows that the base model cannot be trained on."""
         if unreadable > 0:
-            text = f"{counted(unreadable)} of the file cannot be read."
+            text = f"{counted(unreadable)} of the file {'is' if unreadable == 1 else 'are'} incomplete or unreadable."
             self.found.append(Finding(kind="unreadable", count=unreadable, text=text, advice="The file's own report says which, and why."))
         used = {row_of(example) for example in self._usable}
         lost = {row_of(row.example): row for row in reversed(self._read.left_out) if row_of(row.example) not in used}
@@ -182,7 +182,7 @@ class _Findings:
             Finding(
                 kind=kind, count=count, text=text.replace("{rows}", counted(count)), advice=advice,
                 lines=tuple(row_of(example) if self._numbered else example.line for example in listed),
-                excerpts=tuple(map(_excerpt, listed)),
+                excerpts=tuple(map(_excerpt, listed)), unit="row" if self._numbered else "line",
             )
         )  # fmt: skip
 

@@ -197,7 +197,8 @@ def _token(token: Token) -> str:
 
 def dataset_line(dataset: DatasetRecord) -> str:
     """A dataset in a list."""
-    used = f"{dataset.usable_rows:,} rows" if dataset.usable_rows == dataset.rows else f"{dataset.usable_rows:,} of {dataset.rows:,} rows"
+    whole = dataset.usable_rows == dataset.rows
+    used = f"{dataset.rows:,} rows" if whole else f"{dataset.rows:,} rows, {dataset.usable_rows:,} of which can be read"
     facts = f"{used} · {size(dataset.size_bytes)} · {ago(dataset.created_at)}"
     return f'<div class="rs-item"><b>{text(dataset.name, 80)}</b><span>{facts}</span></div>'
 
@@ -209,10 +210,11 @@ def estimate(found: Estimate | None, problem: str = "") -> str:
     """What a run will be, or why it cannot be."""
     if problem or found is None:
         return f'<div class="rs-summary"><div class="rs-caption">This run</div>{notice(problem or "Pick a dataset first.", "bad")}</div>'
+    most = "" if found.check else "at most "
     rows = [
-        ("Rows to learn from", f"{found.rows:,}"),
-        (term("Held-out rows", "Kept away from training, to measure what was learned rather than memorised."), f"{found.held_out:,}"),
-        (term("Steps", "How many times the edit is corrected, each time from one batch of rows."), f"{found.steps:,}"),
+        ("Rows to learn from", f"{most}{found.rows:,}"),
+        (term("Held-out rows", "Kept away from training, to measure what was learned rather than memorised."), f"{most}{found.held_out:,}"),
+        (term("Steps", "How many times the edit is corrected, each time from one batch of rows."), f"{most}{found.steps:,}"),
     ]
     if found.parameters is not None and found.base_parameters:
         share = found.parameters / found.base_parameters

@@ -89,8 +89,8 @@ class Page:
             bound.success(None, told, None, js=go, **_EVENT)
         # What only the server holds cannot be set from the page.
         there = {name: value for name, value in refused.items() if not isinstance(self._parts[name], gr.State)}
-        values, stops = json.dumps(list(there.values())), json.dumps(bool(settings["queue"]))
-        bound.failure(None, None, [note, *(self._parts[name] for name in there)], js=f"() => studio.failed({values}, {stops})", **_EVENT)
+        arguments = ", ".join(json.dumps(value) for value in (list(there.values()), settings["queue"], again))
+        bound.failure(None, None, [note, *(self._parts[name] for name in there)], js=f"() => studio.failed({arguments})", **_EVENT)
         return bound
 
     def put(self, trigger: Any, source: str, target: str) -> Any:
@@ -109,7 +109,9 @@ def _edge(
     """The function that Gradio calls. What it calls itself is its attribute ``inner``, looked up each time, and ``note`` another."""
 
     def placed(shown: Shown) -> dict[Any, Any]:
-        return {outputs[name]: value for name, value in shown.items()} | dict.fromkeys([note, *clears], "")
+        # Gradio takes updates apart, so that each has to be a copy: a page may show the same one twice.
+        values = {outputs[name]: dict(value) if isinstance(value, dict) else value for name, value in shown.items()}
+        return values | dict.fromkeys([note, *clears], "")
 
     def told(error: Exception) -> dict[Any, Any]:
         sentence = html.refusal(_sentence(edge.__name__, error), next(_COUNT) if again else 0)

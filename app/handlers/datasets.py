@@ -1,5 +1,6 @@
 """What the Data page does: look at an upload, show rows as they will be trained, keep them."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
+from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
 from app.samples import all_samples, find_sample
 from app.services import Services
@@ -16,7 +18,7 @@ from reft_engine.spec import ReftConfig, RunSpec
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10
-_BASE = "starter"
+_STARTS_WITHIN = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def inspect_upload(path: str | None, prompt: str | None = None, answer: str | No
     return inspect_file(path, mapping_of(prompt, answer))
 
 
-def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = _BASE) -> list[PreviewRow]:
+def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:
     """The first rows as they will be trained: token by token when the engine is up, else as text."""
     first = list(examples[:PREVIEW_ROWS])
     try:
@@ -66,17 +68,25 @@ def _preview_row(example: Example, row: dict[str, Any]) -> PreviewRow:
     return PreviewRow(example.line, example, tokens, bool(row.get("cut")), row.get("problem"))
 
 
-def check_upload(services: Services, found: Inspection, spec: RunSpec | None = None) -> RowCheck | None:
+def wait_for_engine(services: Services) -> None:
+    """Give an engine that is still starting the time that it takes; come back without it when it takes longer."""
+    deadline = time.monotonic() + _STARTS_WITHIN
+    while services.worker.health() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def check_upload(services: Services, found: Inspection, base: str = STARTER) -> RowCheck | None:
     """What a base model can be trained on of an upload; with `check_dataset` the same once it is kept.
 
     None while nobody can know: the engine is not up, the base model is not on this machine, or there are no rows yet.
 
     Raises:
-        StudioError: the base model cannot be trained on such rows.
+        StudioError: the base model is not offered, or cannot be trained on such rows.
     """
     if not found.examples:
         return None
-    return _check(services, spec or RunSpec(), {"rows": list(map(example_as_data, found.examples)), "file_rows": found.rows})
+    spec = RunSpec(base=check_base(services.settings, base))
+    return _check(services, spec, {"rows": list(map(example_as_data, found.examples)), "file_rows": found.rows})
 
 
 def check_dataset(services: Services, dataset_id: str, spec: RunSpec) -> RowCheck | None:

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
+from app.handlers.bases import STARTER, check_base
 from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
 from app.samples import find_sample
@@ -24,8 +23,6 @@ from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_paramet
 from reft_engine.verdict import FEW
 from storage import DatasetRecord, RunRecord
 
-STARTER = "starter"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
 _SAMPLE_TOKENS = 40
@@ -86,23 +83,6 @@ class Estimate:
     def can_start(self) -> bool:
         """Whether there is, as far as is known, a row to learn from."""
         return self.check is None or self.check.can_start
-
-
-def base_models(settings: Settings) -> list[str]:
-    """Base models on offer."""
-    return list(dict.fromkeys([STARTER, *settings.models]))
-
-
-def check_base(settings: Settings, name: str) -> str:
-    """A base model that may be loaded here: one on offer, or on a laptop any Hub id. Raises StudioError."""
-    name = name.strip()
-    if name in base_models(settings):
-        return name
-    if not settings.local:
-        raise StudioError("This base model is not offered here; choose one of the list.")
-    if len(name) > 200 or ".." in name or not _HUB_ID.fullmatch(name) or Path(name).exists():
-        raise StudioError("A base model is the starter or a Hub id such as owner/model.")
-    return name
 
 
 def suggested(dataset: DatasetRecord | None) -> TrainForm:

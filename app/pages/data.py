@@ -5,17 +5,20 @@ from pathlib import Path
 import gradio as gr
 
 from app.components import html
+from app.components.row_check_html import row_check
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import datasets
+from app.handlers.bases import STARTER, base_models
 from app.services import Services
 
 _LINE = "CSV, TSV, JSON, JSON Lines or Parquet. Columns with well-known names are recognised; otherwise say which is which."
 _NOTHING = gr.update(choices=[], value=None)
 _NO_FILE: Shown = {
     "guide": gr.update(visible=True), "found": "", "mapping": HIDDEN, "prompt": _NOTHING, "answer": _NOTHING, "preview": "",
-    "keeping": HIDDEN, "name": "",
+    "keeping": HIDDEN, "name": "", "counting": HIDDEN,
 }  # fmt: skip
-_NO_ROWS: Shown = {"found": "", "preview": "", "keeping": HIDDEN}
+_NO_ROWS: Shown = {"found": "", "preview": "", "keeping": HIDDEN, "counting": HIDDEN}
+_NO_COUNT: Shown = {"check": ""}
 
 
 def build(services: Services) -> None:
@@ -30,6 +33,13 @@ def build(services: Services) -> None:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
         answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
     mapping_note = live("dataset-mapping-note")
+    with gr.Row(visible=False) as counting:
+        base = gr.Dropdown(
+            base_models(services.settings), value=STARTER, label="Base model", info="Rows are counted for this one; each reads others",
+            allow_custom_value=services.settings.local, elem_id="dataset-base",
+        )  # fmt: skip
+    check = gr.HTML(elem_id="dataset-check")
+    check_note = live("dataset-check-note")
     with gr.Row(visible=False, elem_classes="rs-keeping") as keeping:
         name = gr.Textbox(label="Name", info="How you will find it again", max_length=200, elem_id="dataset-name", scale=3)
         save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
@@ -45,7 +55,8 @@ def build(services: Services) -> None:
 
     page = Page(services, {
         "upload": upload, "found": found, "guide": guide, "mapping": mapping, "prompt": prompt, "answer": answer, "keeping": keeping,
-        "name": name, "preview": preview, "kept": kept, "removing": removing, "chosen": chosen,
+        "name": name, "preview": preview, "counting": counting, "base": base, "check": check,
+        "kept": kept, "removing": removing, "chosen": chosen,
     })  # fmt: skip
     page.on(
         upload.change, _looked_at, inputs=["upload"], note=upload_note, refused=_NO_FILE, clears=[mapping_note, save_note],
@@ -54,6 +65,12 @@ def build(services: Services) -> None:
     page.on(
         [prompt.input, answer.input], _mapped, inputs=["upload", "prompt", "answer"], note=mapping_note, refused=_NO_ROWS,
         clears=[save_note],
+    )  # fmt: skip
+    # Events of their own, since counting many rows takes longer than showing the first.
+    page.on(upload.change, _counted, inputs=["upload", "base"], note=check_note, refused=_NO_COUNT)
+    page.on(
+        [prompt.input, answer.input, base.input], _recounted, inputs=["upload", "base", "prompt", "answer"], note=check_note,
+        refused=_NO_COUNT,
     )  # fmt: skip
     page.on(save.click, _save, inputs=["upload", "name", "prompt", "answer"], note=save_note, leads_to="train")
     page.on(remove.click, _remove, inputs=["chosen"], shows=["kept", "chosen", "removing"], note=remove_note)
@@ -73,20 +90,36 @@ def _looked_at(services: Services, path: str | None) -> Shown:
         "answer": columns,
         "preview": html.preview(datasets.preview(services, inspection.examples)),
         "keeping": gr.update(visible=bool(inspection.examples)),
+        "counting": gr.update(visible=bool(inspection.examples)),
         "name": Path(path).stem[:200],
     }
 
 
 def _mapped(services: Services, path: str | None, prompt: str | None, answer: str | None) -> Shown:
     if not prompt or not answer:
-        return {"preview": "", "keeping": HIDDEN}
+        return {"preview": "", "keeping": HIDDEN, "counting": HIDDEN}
     inspection = datasets.inspect_upload(path, prompt, answer)
     rows = datasets.preview(services, inspection.examples)
     return {
         "found": html.inspection(inspection),
         "preview": html.preview(rows),
         "keeping": gr.update(visible=bool(inspection.examples)),
+        "counting": gr.update(visible=bool(inspection.examples)),
     }
+
+
+def _counted(services: Services, path: str | None, base: str | None) -> Shown:
+    return _recounted(services, path, base, None, None)
+
+
+def _recounted(services: Services, path: str | None, base: str | None, prompt: str | None, answer: str | None) -> Shown:
+    if not path:
+        return _NO_COUNT
+    inspection = datasets.inspect_upload(path, prompt, answer)
+    if not inspection.examples:
+        return _NO_COUNT
+    datasets.wait_for_engine(services)
+    return {"check": row_check(datasets.check_upload(services, inspection, base or STARTER))}
 
 
 def _save(services: Services, path: str | None, name: str, prompt: str | None, answer: str | None) -> Shown:

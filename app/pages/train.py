@@ -7,9 +7,11 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
+from app.components.row_check_html import row_check
 from app.components.wiring import Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import train
+from app.handlers import datasets, train
+from app.handlers.bases import STARTER
 from app.services import Services
 from storage import DatasetRecord
 
@@ -42,18 +44,23 @@ def build(services: Services) -> None:
         with gr.Column(scale=2, min_width=280, elem_classes="rs-sticky"):
             name = gr.Textbox(label="Name of the run", placeholder="made up for you if you leave it empty", max_length=200)
             summary = gr.HTML(elem_id="train-summary")
+            summary_note = live("train-summary-note")
             note = live("train-note")
             start = gr.Button("Train", variant="primary", size="lg", elem_id="train-start")
     parts = {
         "form": form, "nothing": nothing, "summary": summary, "name": name, "page_key": gr.State(""), "made": gr.Textbox(visible=False),
-        **fields,
+        "start": start, **fields,
     }  # fmt: skip
     page = Page(services, parts)
-    page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS, "summary"], note=note)
-    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, refused=_UNKNOWN, note=note)
+    page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS], note=note)
+    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, note=note)
     # A text that is pasted is in the box only after its input event; its change event comes later.
     edited = [*(fields[name].input for name in train.FIELDS), fields["layers"].change]
-    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], refused=_UNKNOWN, note=note, trigger_mode="always_last")
+    look: dict[str, Any] = {"shows": ["summary", "start"], "refused": _UNKNOWN, "note": summary_note}
+    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, trigger_mode="always_last")
+    # Events of their own, since counting the rows of a large dataset takes longer than filling in the form.
+    page.on(opening(), _first_summary, **look)
+    page.on(fields["dataset"].input, _summary_of, inputs=["dataset"], **look)
     page.on(
         start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
         carrying="made", trigger_mode="once",
@@ -61,7 +68,7 @@ def build(services: Services) -> None:
 
 
 def _fields(services: Services) -> dict[str, Any]:
-    models = [("Starter (comes along, small and quick)", train.STARTER), *((name, name) for name in services.settings.models)]
+    models = [("Starter (comes along, small and quick)", STARTER), *((name, name) for name in services.settings.models)]
     anything = services.settings.local
     found: dict[str, Any] = {}
     with gr.Group():
@@ -69,7 +76,7 @@ def _fields(services: Services) -> dict[str, Any]:
         found["base"] = gr.Dropdown(
             label="Base model",
             info=f"The starter knows simple English only{'; for more, type a Hub id: owner/model' if anything else ''}",
-            choices=models, value=train.STARTER, allow_custom_value=anything, elem_id="train-base-model",
+            choices=models, value=STARTER, allow_custom_value=anything, elem_id="train-base-model",
         )  # fmt: skip
     with gr.Group():
         found["method"] = gr.Dropdown(
@@ -126,38 +133,54 @@ def _form(values: tuple[Any, ...]) -> train.TrainForm:
     return train.TrainForm(**given)
 
 
-def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> str:
-    return html.estimate(train.estimate(services, dataset_id, form) if dataset_id else None)
-
-
 def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
-    return {"summary": _summarised(services, dataset_id, _form(values))}
+    return _summarised(services, dataset_id, _form(values))
+
+
+def _first_summary(services: Services, request: gr.Request) -> Shown:
+    dataset, form = _asked_for(services, request)
+    if dataset:
+        datasets.wait_for_engine(services)
+    return _summarised(services, dataset.id if dataset else None, form)
+
+
+def _summary_of(services: Services, dataset_id: str | None) -> Shown:
+    dataset = services.storage.datasets.get(dataset_id) if dataset_id else None
+    return _summarised(services, dataset_id, train.suggested(dataset))
+
+
+def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> Shown:
+    if not dataset_id:
+        return {"summary": html.estimate(None)}
+    found = train.estimate(services, dataset_id, form)
+    return {"summary": html.estimate(found) + row_check(found.check), "start": gr.update(interactive=found.can_start)}
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    asked = dict(request.query_params)
     found = services.storage.datasets.all()
-    newest, form = (found[0], train.suggested(found[0])) if found else (None, train.suggested(None))
-    if asked.get("run"):
-        newest, form = train.again(services, asked["run"], asked)
-    choices = [(f"{dataset.name} · {dataset.usable_rows:,} rows", dataset.id) for dataset in found]
+    dataset, form = _asked_for(services, request)
+    choices = [(f"{each.name} · {each.rows:,} rows", each.id) for each in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
     return {
         "form": gr.update(visible=bool(found)),
         "nothing": gr.update(value=missing, visible=not found),
         "page_key": token_hex(16),
-        "dataset": gr.update(choices=choices, value=newest.id if newest else None),
-        **_filled(services, newest, form),
+        "dataset": gr.update(choices=choices, value=dataset.id if dataset else None),
+        **asdict(form),
     }
 
 
+def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord | None, train.TrainForm]:
+    """The newest dataset with settings that suit it; or those of the run that the address names, changed as it says."""
+    asked = dict(request.query_params)
+    if asked.get("run"):
+        return train.again(services, asked["run"], asked)
+    newest = next(iter(services.storage.datasets.all()), None)
+    return newest, train.suggested(newest)
+
+
 def _picked(services: Services, dataset_id: str | None) -> Shown:
-    dataset = services.storage.datasets.get(dataset_id) if dataset_id else None
-    return _filled(services, dataset, train.suggested(dataset))
-
-
-def _filled(services: Services, dataset: DatasetRecord | None, form: train.TrainForm) -> Shown:
-    return {**asdict(form), "summary": _summarised(services, dataset.id if dataset else None, form)}
+    return asdict(train.suggested(services.storage.datasets.get(dataset_id) if dataset_id else None))
 
 
 def _start(services: Services, dataset_id: str | None, page_key: str, name: str, *values: Any) -> Shown:

@@ -11,7 +11,8 @@ window.studio = (() => {
   let count = 0;
   let halted = false;
 
-  const told = (words) => `<div class="rs-notice bad" data-told="page-${(count += 1)}">${words}</div>`;
+  // Another count makes the same sentence a new one, so that it is read out again.
+  const told = (words, again = true) => `<div class="rs-notice bad" data-told="page-${again ? (count += 1) : 0}">${words}</div>`;
   const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 
   const failing = (asked, why) => {
@@ -65,10 +66,7 @@ window.studio = (() => {
 
   return {
     // An event that was not answered by its handler: the sentence for its note, and what is no longer valid.
-    failed: (values, stoppable) => {
-      if (stoppable && halted) return [];
-      return [told(sentence), ...values];
-    },
+    failed: (values, stoppable, again) => (stoppable && halted ? [] : [told(sentence, again), ...values]),
     stopped: (values) => {
       halted = true;
       return values;

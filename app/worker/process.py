@@ -35,7 +35,7 @@ from app.worker.row_checks import Load
 from app.worker.supervisor import ALREADY_SERVED
 from app.worker.training_job import run_job
 from reft_engine import Example, ReftConfig, ReftError, TrainConfig, stream
-from reft_engine.data import Message, example_of_data
+from reft_engine.data import Message, dump_examples, example_of_data
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import DataError
 from storage import Storage, StorageError, UnavailableError
@@ -162,8 +162,9 @@ def _content(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
     """What the rows are known by, and how they are read. Raises NotFoundError for a dataset that is not there."""
     if request.dataset is not None:
         return resident.dataset_rows(request.dataset)
-    digest = hashlib.sha256(json.dumps(request.rows, sort_keys=True).encode()).hexdigest()
-    return digest, lambda: _examples(request.rows)
+    examples = _examples(request.rows)
+    # As of the dataset that an upload becomes, so that it is counted once.
+    return hashlib.sha256(dump_examples(examples)).hexdigest(), lambda: examples
 
 
 async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -90,8 +91,11 @@ class Resident:
         """What a dataset's rows are known by, and how they are read. Raises NotFoundError."""
         self.storage.datasets.get(dataset_id)
         path = self.storage.files.examples(dataset_id)
-        changed = path.stat().st_mtime_ns if path.is_file() else 0
-        return f"{dataset_id}/{changed}", lambda: load_examples(path)
+        try:
+            digest = sha256(path.read_bytes()).hexdigest()
+        except OSError:
+            digest = ""  # of a file that is gone; reading it says so
+        return digest, lambda: load_examples(path)
 
     def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> Timed | None:
         """How fast a run on a dataset would go; None for a base model that is not loaded, which is not loaded for this.

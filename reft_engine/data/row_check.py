@@ -20,7 +20,7 @@ class Finding(BaseModel):
         count: rows that it concerns.
         text: what it is, in a sentence with the count.
         advice: what can be done.
-        lines: of the first of these rows the lines in the file; their numbers there where several rows share a line.
+        lines: where the first of these rows stand in the file, in ``unit``: rows are numbered where several share a line.
         excerpts: of the same rows the beginning of prompt and answer.
     """
 
@@ -32,6 +32,7 @@ class Finding(BaseModel):
     advice: str
     lines: tuple[int, ...] = ()
     excerpts: tuple[str, ...] = ()
+    unit: Literal["line", "row"] = "line"
 
 
 class RowCheck(BaseModel):
@@ -123,5 +124,5 @@ def _why(kind: FindingKind, count: int, max_length: int) -> str:
     if kind == "too_long":
         return f"the prompt alone fills all {max_length:,} tokens"
     if kind == "unreadable":
-        return "it cannot be read" if count == 1 else "they cannot be read"
+        return "it is incomplete or unreadable" if count == 1 else "they are incomplete or unreadable"
     return "it cannot be used as it is" if count == 1 else "they cannot be used as they are"

@@ -128,7 +128,7 @@ def test_inspect_says_what_a_file_is_and_what_is_wrong_with_it(tmp_path, capfd):
     assert main(["inspect", str(path)]) == 0
     shown = capfd.readouterr()
     assert "prompts with answers" in shown.out and len(shown.err.splitlines()) == 2
-    assert "Of 4 rows, 2 can be trained on with starter; 2 are left out: they cannot be read." in shown.out.splitlines()
+    assert "Of 4 rows, 2 can be trained on with starter; 2 are left out: they are incomplete or unreadable." in shown.out.splitlines()
 
 
 def test_inspect_says_how_a_file_is_read_that_nobody_has_mapped_yet(tmp_path, capfd):
@@ -168,7 +168,7 @@ def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, 
     assert main(["inspect", str(path), "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert (found["rows"], found["usable_rows"], found["rows_left_out"]) == (44, 12, 32)
-    left_out = "2 because they cannot be read, 30 because the prompt alone fills all 512 tokens"
+    left_out = "2 because they are incomplete or unreadable, 30 because the prompt alone fills all 512 tokens"
     sentence = f"Of 44 rows, 12 can be trained on with starter; 32 are left out: {left_out}."
     assert sentence in found["notes"] and found["problem_count"] == 32 and found["roles"]["id"] == "ignored"
 

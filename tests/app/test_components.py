@@ -3,13 +3,17 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import gradio as gr
+import pytest
 
 from app.components import html
+from app.components.wiring import Page, live
+from app.errors import NEUTRAL, StudioError
 from app.handlers.runs import HeldOut, RunView
 from app.pages import build
-from app.pages.runs import _TICKED, _VANISHED, _ticked, _vanished
+from app.pages.runs import _ticked, _vanished
+from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
-from storage import Failure, Phase, RunRecord, RunStatus
+from storage import Failure, Phase, RunRecord, RunStatus, StorageError
 from storage.housekeeping import Usage
 
 
@@ -48,11 +52,12 @@ def test_names_are_shown_as_text():
 
 
 def test_a_run_that_another_tab_deleted_leaves_the_page(services):
-    left, status, *rest = _vanished(services)
-    assert left["value"] is None and left["choices"] == []
-    assert "has been deleted" in status
-    assert len(rest) == _TICKED - 2 and rest[-1] == _VANISHED
-    assert all(update == gr.skip() for update in _ticked(services, "nothing", _VANISHED)), "and is not told of again"
+    shown = _vanished(services)
+    assert shown["chosen"]["value"] is None and shown["chosen"]["choices"] == []
+    assert "has been deleted" in shown["status"]
+    assert shown["facts"] == "" and shown["stop"]["visible"] is shown["delete"]["visible"] is False
+    assert _ticked(services, "nothing", ["another"]) == shown
+    assert _ticked(services, "nothing", shown["seen"]) == {}, "and is not told of again"
 
 
 FAILURE = Failure("memory", "It ran <out> of memory.", "Too <much>.", "Take <less>.", {"pass_tokens": 64}, "Less")
@@ -77,6 +82,75 @@ def test_what_the_data_folder_takes_is_said_in_words():
     assert "the bin" not in html.usage(Usage(1, 1, 0, 1, 1), 7).partition(";")[0]
 
 
-def test_only_answers_and_saving_go_through_gradios_queue(services):
+def test_only_answers_go_through_gradios_queue(services):
     queued = {event.name for event in build(services).fns.values() if event.queue is not False and event.fn is not None}
-    assert queued == {"_answer", "_save"}, "the queue's stream may close while another event is under way, and its result is lost"
+    assert queued == {"_answer"}, "the queue's stream may close while another event is under way, and its result is lost"
+
+
+def test_every_event_has_a_note_and_an_answer_to_what_no_handler_sees(services):
+    pages = build(services)
+    bound = [event for event in pages.fns.values() if event.fn is not None]
+    for event in bound:
+        after = [other for other in pages.fns.values() if other.trigger_after == event._id and other.trigger_only_on_failure]
+        assert len(after) == 1 and after[0].js and event.fn.note in after[0].outputs and event.fn.note in event.outputs, event.name
+    assert bound
+
+
+class Notes:
+    """A page of one event, and what the event would show."""
+
+    def __init__(self, services, act, **given):
+        with gr.Blocks() as self.pages:
+            self.button, self.part, self.note, self.other = gr.Button(), gr.HTML(), live("note"), live("other")
+            page = Page(services, {"part": self.part})
+            page.on(self.button.click, act, shows=["part"], note=self.note, clears=[self.other], **given)
+        self.edge = next(event.fn for event in self.pages.fns.values() if event.fn is not None)
+
+
+def test_an_event_that_is_done_empties_its_note(services):
+    found = Notes(services, lambda services: {"part": "new"})
+    assert found.edge() == {found.part: "new", found.note: "", found.other: ""}
+
+
+def test_an_update_that_gradio_takes_apart_is_whole_the_next_time(services):
+    update = gr.update(value=None, choices=[])
+    found = Notes(services, lambda services: {"part": update})
+    found.edge()[found.part].clear()
+    assert found.edge()[found.part] == gr.update(value=None, choices=[])
+
+
+@pytest.mark.parametrize("error", [StudioError("Take <less>."), ConfigError("Take <less>."), StorageError("Take <less>.")])
+def test_a_refusal_is_said_in_its_own_words_and_what_is_no_longer_valid_goes(services, error):
+    def refuse(services):
+        raise error
+
+    found = Notes(services, refuse, refused={"part": ""})
+    shown = found.edge()
+    assert "Take &lt;less&gt;." in shown[found.note] and shown[found.part] == "" and shown[found.other] == ""
+    assert found.edge()[found.note] != shown[found.note], "the same sentence is read out again"
+
+
+def test_what_happens_by_itself_is_not_read_out_each_time(services):
+    def refuse(services):
+        raise StudioError("No.")
+
+    found = Notes(services, refuse, again=False)
+    assert found.edge() == found.edge()
+
+
+def test_an_error_that_is_not_meant_for_people_is_in_the_log_only(services, caplog):
+    found = Notes(services, lambda services: {"no such part": 1})
+    shown = found.edge()
+    assert NEUTRAL in shown[found.note] and found.part not in shown
+    assert "KeyError" in caplog.text and "no such part" not in shown[found.note]
+
+
+def test_a_stream_that_breaks_off_ends_with_its_sentence(services):
+    def stream(services):
+        yield {"part": "half"}
+        raise StudioError("The engine has gone.")
+
+    found = Notes(services, stream, refused={"part": ""})
+    first, last = found.edge()
+    assert first == {found.part: "half", found.note: "", found.other: ""}
+    assert last[found.part] == "" and "The engine has gone." in last[found.note]

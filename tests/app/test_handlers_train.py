@@ -6,7 +6,8 @@ import pytest
 
 from app.errors import StudioError
 from app.handlers import datasets, train
-from app.handlers.train import TrainForm, again, base_models, check_base, estimate, read_form, start, suggested
+from app.handlers.bases import base_models, check_base
+from app.handlers.train import TrainForm, again, estimate, read_form, start, suggested
 from app.samples import all_samples
 from app.settings import Settings
 from reft_engine.data import load_examples, split

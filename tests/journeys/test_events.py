@@ -323,9 +323,9 @@ def test_a_page_has_no_serious_fault_of_accessibility_whatever_it_shows(page, si
                 fire(page, event, 1)
                 expect(page.locator(f"{event.note} .rs-notice").first).to_be_visible()
         found["refused"] = violations(page)
-        with page.expect_response(WIRE):
-            page.goto(address)
-        expect(page.locator(".rs-live .rs-notice").first).to_be_visible()
+        page.route(WIRE, lambda route: route.fulfill(status=500))
+        page.goto(address)
+        expect(page.locator(".rs-live .rs-notice a").first).to_be_visible()
         found["opening refused"] = violations(page)
     finally:
         for edge, inner in refused.items():
@@ -444,6 +444,9 @@ def test_a_run_is_watched_on_when_the_studio_is_back(page, services):
         page.locator("#run-list label").last.click()
         expect(page.locator("#run-status h2")).to_have_text(name)
     said(page, "#run-status-note", AWAY)
+    page.evaluate("window.sentence = document.querySelector('#run-status-note .rs-notice')")
+    page.wait_for_timeout(2500)
+    assert page.evaluate("sentence.isConnected"), "what happens by itself is not read out each second"
     with serving(services, port):
         expect(page.locator("#run-status-note .rs-notice")).to_have_count(0)
         expect(page.locator("#run-status h2")).to_have_text(name)

@@ -7,6 +7,10 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from app.services import make_services
+from app.settings import Settings
+from tests.serving import serving
+
 LONG = 300_000
 
 
@@ -197,6 +201,25 @@ def test_an_answer_can_be_stopped(page, server, talkative):
     cut = page.inner_text("#answer-tuned").count("la")
     _, tuned = ask(page, "Sing song 3.")
     assert cut < tuned.count("la")
+    expect(page.locator("#playground-note .rs-notice")).to_have_count(0)
+
+
+def test_an_answer_that_loses_its_server_ends_with_a_sentence(page, server, talkative):
+    services = make_services(Settings(data_dir=server.data_dir))  # pages of their own on the same engine, which can be taken away
+    with serving(services) as site:
+        page.goto(f"{site.address}/playground")
+        expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(talkative)))
+        page.get_by_role("button", name="More settings").click()
+        page.fill("#playground-length input[type=number]", "480")
+        page.press("#playground-length input[type=number]", "Tab")
+        page.fill("#playground-prompt textarea", "Sing song 3.")
+        page.click("#playground-send")
+        expect(page.locator("#answer-tuned")).to_contain_text("la")
+    expect(page.locator("#playground-note")).to_contain_text("The studio did not answer.")
+    expect(page.locator(".rs-caret")).to_have_count(0)
+    expect(page.locator("#playground-stop")).to_be_disabled()
+    expect(page.locator("#playground-prompt textarea")).to_have_value("Sing song 3.")
+    services.storage.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -49,7 +49,8 @@ def test_rows_that_are_too_long_are_counted_and_listed(starter):
 def test_lines_that_could_not_be_read_are_rows_that_are_left_out(starter):
     check = check_rows(starter, [*SHORT, *LONG], rows=45)
     assert (check.rows, check.usable_rows, check.rows_left_out) == (45, 12, 33)
-    assert "33 are left out: 3 because they cannot be read, 30 because the prompt alone fills all 512 tokens." in check.sentence
+    reasons = "3 because they are incomplete or unreadable, 30 because the prompt alone fills all 512 tokens."
+    assert f"33 are left out: {reasons}" in check.sentence
 
 
 def test_the_counts_are_those_of_the_split(starter):
