@@ -324,7 +324,9 @@ def test_a_dataset_that_is_damaged_fails_in_words_and_the_next_run_goes_on(engin
     spoilt = datasets.save_upload(engine, str(table_file), label="spoilt.csv")
     path = engine.storage.files.examples(spoilt.id)
     path.unlink() if content is None else path.write_bytes(content)
-    run = ended(engine, train.start(engine, spoilt.id, quick, "spoilt"))
+    with pytest.raises(StudioError, match="damaged|none can be trained on"):
+        train.start(engine, spoilt.id, quick, "spoilt")
+    run = ended(engine, engine.storage.runs.create(spoilt.id, train.read_form(engine.settings, quick).model_dump(mode="json")))
     assert run.status is RunStatus.FAILED and words in run.sentence and run.failure.kind == "data"
 
 
