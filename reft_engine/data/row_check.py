@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from reft_engine.data.splitting import HELD_OUT_LIMIT
+
 FEW = 10
 """With fewer rows to learn from, little can be learned."""
 
@@ -83,7 +85,8 @@ class RowCheck(BaseModel):
     @property
     def run_sentence(self) -> str:
         """What a run with these rows does, as it is told when the run begins."""
-        held = f"; {self.held_out:,} {_are(self.held_out)} held out to measure with" if self.held_out else ""
+        most = ", the most there can be" if self.held_out >= HELD_OUT_LIMIT else ""
+        held = f"; {self.held_out:,} {_are(self.held_out)} held out to measure with{most}" if self.held_out else ""
         learned = counted(self.trained, "row" if self.examples == self.usable_rows else "answer")
         parts = [f"Training on {learned}{held}."]
         if repeats := self.examples - self.trained - self.held_out:

@@ -14,7 +14,7 @@ from app.worker import failures, journal
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from app.worker.training_job import run_job
-from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
+from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent, SampleEvent, StepEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import Failure, LeaseLostError, MetricPoint, RunStatus, SampleRecord, Storage, UnavailableError
 from storage.tables import Table
@@ -72,6 +72,8 @@ def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_an
 EVENTS = {
     "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0),
     "a held-out figure": HeldOutEvent(7, 9.0, 9.0, 4, 1, 0, 7),
+    "how far it has come": PhaseEvent(7, "measure", 1, 2),
+    "the held-out rows": RowsEvent(7, 9, 0, 8, 1, 0, (9,), (), False),
     "a sample": SampleEvent(7, "mine", "mine", "mine", "mine"),
     "nothing": None,
 }
@@ -132,7 +134,8 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
                 asked.add((node.value.attr, node.attr))
     stores = {pair for pair in asked if pair[0] in ("runs", "metrics", "samples", "events", "datasets", "database")}
-    assert stores == {("runs", "claim"), ("runs", "put_back"), ("runs", "died"), ("runs", "get")}
+    reading, queue = {("runs", "get"), ("datasets", "get")}, {("runs", "claim"), ("runs", "put_back"), ("runs", "died")}
+    assert stores == reading | queue
     source = Path(journal.__file__).read_text(encoding="utf-8")
     imported = {name.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) for name in node.names}
     assert "HeldRun" in imported and not {"Storage", "Resident"} & imported, "the journal holds no store"

@@ -472,6 +472,24 @@ def test_the_figures_are_within_the_tolerances_that_the_document_says(shared, ca
             assert max(figure, measured[case]) <= tolerance
 
 
+def _said_of(name: str) -> tuple[int, int, int, list[int]]:
+    """Blocks, width, vocabulary and weights (the least and the most) that the document says of a model."""
+    shape = r"(\d+) blocks, width (\d+), \d heads, vocabulary (\d+), (.*?) weights"
+    row = re.search(rf"^\| \*\*{name}\*\* \|.*?{shape}", DOCUMENT, re.MULTILINE)
+    return int(row[1]), int(row[2]), int(row[3]), [int(number.replace(",", "")) for number in row[4].split(" to ")]
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_the_models_are_of_the_sizes_that_the_document_says(request, name):
+    folders = [request.getfixturevalue("shared") / "oracle/base/llama-tiny"] if name == "A" else sorted((FIXTURES / "base").iterdir())
+    models = [AutoModelForCausalLM.from_pretrained(folder) for folder in folders]
+    sizes = sorted(sum(weight.numel() for weight in model.parameters()) for model in models)
+    shapes = {(len(blocks.find_blocks(model)), blocks.hidden_size(model), blocks.vocabulary(model)) for model in models}
+    assert {model.dtype for model in models} == {torch.float32}
+    *shape, said = _said_of(name)
+    assert shapes == {tuple(shape)} and {sizes[0], sizes[-1]} == {*said}
+
+
 def test_every_test_that_the_document_names_exists_and_every_one_here_is_named():
     named = set(re.findall(r"`(test_\w+)`", DOCUMENT))
     files = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}

@@ -16,7 +16,7 @@ import storage as package
 from storage import Failure, HeldRun, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError, workers
 from storage.database import HEAD
 from storage.files import write_atomic
-from storage.records import ALLOWED
+from storage.records import ALLOWED, Phase
 from storage.run_rows import find, move
 from storage.tables import Run, Table
 
@@ -158,6 +158,8 @@ OF_A_HELD_RUN = {
     "move": lambda held: held.move(RunStatus.CHECKING, "Mine."),
     "note": lambda held: held.note("Mine."),
     "progress": lambda held: held.progress(step=9, total_steps=9, epoch=9.0, seconds_left=9.0, figures=[MetricPoint(1, "loss", 9.0)]),
+    "set_held_out": lambda held: held.set_held_out([9]),
+    "set_phase": lambda held: held.set_phase(Phase("read", 9, 9)),
     "set_revision": lambda held: held.set_revision("mine"),
     "set_summary": lambda held: held.set_summary({"steps": 9}),
     "stop_requested": lambda held: held.stop_requested(),
