@@ -147,21 +147,23 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
     from app.handlers.verdict import sentences
     from reft_engine import load_base
     from reft_engine import train as run
-    from reft_engine.events import HeldOutEvent, ReuseEvent, StepEvent
+    from reft_engine.events import HeldOutEvent, ReuseEvent, RowsEvent, StepEvent
     from reft_engine.files import write_atomic
-    from reft_engine.row_check import check_rows
 
     base = load_base(spec.base, revision=revision)
-    check = check_rows(base, found.examples, spec.reft, spec.train, rows=found.rows)
     taken = {"fingerprint": wanted, "revision": base.revision}
+    checked: list[RowCheck] = []
 
     def begin(_reft: Any) -> None:
         """Take the folder, now that nothing speaks against the run any more."""
         write_atomic(record, json.dumps(taken).encode())
-        _note_rows(found, check.run_sentence, check)
+        for check in checked:
+            _note_rows(found, check.run_sentence, check)
 
     def show(event: Any) -> None:
-        if isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
+        if isinstance(event, RowsEvent):
+            checked.append(event.check)
+        elif isinstance(event, StepEvent) and (event.step % 10 == 0 or event.step == event.total_steps):
             _note(f"step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
         elif isinstance(event, HeldOutEvent):
             right = f"{event.right:,} of {event.rows:,} right (base {event.right_base:,})"
@@ -169,9 +171,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
         elif isinstance(event, ReuseEvent):
             _note(event.sentence)
 
-    result = run(base, found.examples, spec.reft, spec.train, folder=options.out, on_event=show, on_ready=begin)
-    counts = {"rows": check.usable_rows, "rows_left_out": check.rows_left_out, "cut_answers": check.cut_answers}
-    values = {"adapter": str(result.adapter), **result.summary(), **counts}
+    result = run(base, found.examples, spec.reft, spec.train, folder=options.out, file_rows=found.rows, on_event=show, on_ready=begin)
+    values = {"adapter": str(result.adapter), **result.summary()}
     write_atomic(record, json.dumps({**taken, "result": values}).encode())
     if result.stopped_early:
         _note(f"Stopped early after step {result.steps:,}: the held-out loss had not fallen for {spec.train.patience} measurements.")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from reft_engine.data.row_check import RowCheck
+
 Phase = Literal["read", "prepare", "measure", "score"]
 """Work beside the steps: rows are encoded, the unedited model is asked about preference pairs, held-out rows are measured, or score."""
 
@@ -19,26 +21,14 @@ class PhaseEvent:
 
 @dataclass(frozen=True, slots=True)
 class RowsEvent:
-    """Once, when all rows are read: which of them are trained on, held out, and left out.
+    """Once, when all rows are read: which are trained on, held out and left out, and what is odd about them.
 
-    Attributes:
-        rows: lines of the data that can be trained on, held-out ones included; ``left_out`` those that cannot.
-        trained: examples that are trained on; ``held_out`` those that are kept away to measure with.
-        cut: examples whose answer is cut.
-        held_out_places: of the held-out examples their places among all that were given.
-        reasons: why lines are left out, a sentence each.
-        capped: whether more rows would be held out, but for the limit.
+    ``held_out_places`` are the places of the held-out examples among all that were given.
     """
 
     step: int
-    rows: int
-    left_out: int
-    trained: int
-    held_out: int
-    cut: int
+    check: RowCheck
     held_out_places: tuple[int, ...]
-    reasons: tuple[str, ...]
-    capped: bool
 
 
 @dataclass(frozen=True, slots=True)

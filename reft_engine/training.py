@@ -18,8 +18,8 @@ from reft_engine.base_models import Base
 from reft_engine.batching import in_batches
 from reft_engine.classification import classify
 from reft_engine.data import Example, LooseRow, Preference, as_rows
-from reft_engine.data.splitting import HELD_OUT_LIMIT
-from reft_engine.encoding import EncodedExample, EncodedPreference, EncodedRow
+from reft_engine.data.row_check import RowCheck
+from reft_engine.encoding import EncodedRow
 from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.events import HeldOutEvent, Phase, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.generation import generate
@@ -28,6 +28,7 @@ from reft_engine.measuring import Best, score
 from reft_engine.model import ReftModel
 from reft_engine.objectives import MEASURED_AT_ONCE, Objective, RowResult, mean_loss, objective_for
 from reft_engine.reuse import Plan
+from reft_engine.row_check import count_rows
 from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
 from reft_engine.schedule import FEWEST, plan_measuring
 from reft_engine.spec import ReftConfig, TrainConfig
@@ -50,7 +51,7 @@ class TrainResult:
         held_out_base: held-out loss of the base model; ``held_out_tuned`` of the edit that was kept, on the rows that score.
         stopped: whether somebody asked for the end; ``stopped_early`` whether it came by ``patience``.
         adapter: the folder that the edit was saved to.
-        rows: lines of the data that could be trained on, held-out ones included; ``rows_left_out`` those that could not.
+        check: which rows could be trained on, held-out ones included, and which could not.
         left_out: of each example that could not be used why, such as a prompt that is too long.
         best_step: the step with the least held-out loss; ``kept`` says whether that edit was kept or the last one.
         evidence: what the verdict looks at.
@@ -67,8 +68,7 @@ class TrainResult:
     stopped: bool
     stopped_early: bool
     adapter: Path | None
-    rows: int
-    rows_left_out: int
+    check: RowCheck
     left_out: tuple[str, ...]
     best_step: int | None
     kept: Literal["best", "last"]
@@ -83,8 +83,9 @@ class TrainResult:
         """The figures, ready for JSON: None where there is no number (no step was made, say)."""
         return {
             "trainable_parameters": self.reft.trainable_parameters,
-            "rows": self.rows,
-            "rows_left_out": self.rows_left_out,
+            "rows": self.check.usable_rows,
+            "rows_left_out": self.check.rows_left_out,
+            "cut_answers": self.check.cut_answers,
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
             "loss_first": _finite(self.loss_first),
@@ -108,6 +109,7 @@ def train(
     train_config: TrainConfig | None = None,
     *,
     folder: str | Path | None = None,
+    file_rows: int | None = None,
     on_event: Callable[[TrainEvent], None] = lambda event: None,
     on_ready: Callable[[ReftModel], None] = lambda reft: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -123,6 +125,7 @@ def train(
         config: what is edited.
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
+        file_rows: rows of the file that the examples come from, those that could not be read included, so that they are counted too.
         on_event: called after steps, held-out measurements and samples, once with what is reused, and when saving fails.
         on_ready: called once with the model that is being trained, when its rows are read and before anything is measured.
         should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
@@ -141,7 +144,7 @@ def train(
     wanted = ReftConfig() if config is None else config, TrainConfig() if train_config is None else train_config
     checks.check_runs(base, [wanted])
     root = None if folder is None else checks.folder_to_write(folder)
-    run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save)
+    run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save, file_rows)
     _together([run], should_stop, turn)
     return run.result()
 
@@ -194,7 +197,7 @@ class _Run:
     def __init__(
         self, base: Base, given: Sequence[Example | Preference], wanted: tuple[ReftConfig, TrainConfig], root: Path | None,
         on_event: Callable[[TrainEvent], None], on_ready: Callable[[ReftModel], None] = lambda reft: None,
-        may_save: Callable[[], bool] = lambda: True,
+        may_save: Callable[[], bool] = lambda: True, file_rows: int | None = None,
     ) -> None:  # fmt: skip
         config, settings = wanted
         self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
@@ -204,7 +207,8 @@ class _Run:
         if not trained:
             raise _no_rows(self.read)
         self.rows = encoded_of(trained)
-        on_event(_rows_event(self.read, trained, self.held))
+        self.check = count_rows(self.read, self.objective, rows=file_rows)
+        on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held)))
         self.loop, self.root = Loop(self.objective, self.rows), root
         self.best = Best()
         self.watch = _Watch(self.loop, self.held, self.best, on_event)
@@ -310,7 +314,7 @@ class _Run:
         result = TrainResult(
             loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
             score.base if score else None, score.tuned if score else None, self.stopped, self.stopped_early and not self.stopped,
-            root / "adapter" if root else None, self.read.lines, self.read.lines_left_out,
+            root / "adapter" if root else None, self.check,
             tuple(row.reason for row in self.read.left_out), best.step, kept, evidence,
         )  # fmt: skip
         with self.turn():
@@ -344,24 +348,11 @@ def _reuse_event(plan: Plan, done: bool) -> ReuseEvent:
     return ReuseEvent(0, 0.0, "Everything is computed anew in each step: on this base model it would not be the same otherwise.")
 
 
-def _rows_event(read: RowsRead, trained: Sequence[ReadRow], held: Sequence[ReadRow]) -> RowsEvent:
-    return RowsEvent(
-        0, read.lines, read.lines_left_out, len(trained), len(held), sum(_cut(row.encoded) for row in read.usable),
-        tuple(row.index for row in held), tuple(row.reason for row in read.left_out), len(held) >= HELD_OUT_LIMIT,
-    )  # fmt: skip
-
-
 def _no_rows(read: RowsRead) -> DataError:
     if not read.left_out:
         return DataError("There is no row to train on.")
     first = read.left_out[0]
     return DataError(first.reason, kind=first.kind, detail=first.detail)
-
-
-def _cut(row: EncodedRow) -> bool:
-    if isinstance(row, EncodedPreference):
-        return row.chosen.cut or row.rejected.cut
-    return isinstance(row, EncodedExample) and row.cut
 
 
 def train_config_dict(settings: TrainConfig) -> dict[str, object]:

@@ -102,10 +102,11 @@ class HeldRun:
         with self._row() as (_, row):
             row.phase = asdict(phase)
 
-    def set_held_out(self, places: Sequence[int]) -> None:
-        """Keep which examples of the dataset, by their places, are held out."""
-        with self._row() as (_, row):
-            row.held_out_places = list(places)
+    def set_rows(self, sentence: str, held_out: Sequence[int]) -> None:
+        """Say which rows are trained on, and keep which examples of the dataset, by their places, are held out."""
+        with self._row() as (session, row):
+            row.sentence, row.held_out_places = sentence, list(held_out)
+            note(session, row, sentence)
 
     def set_summary(self, summary: dict[str, Any]) -> None:
         """Keep the figures that training ended with."""

@@ -95,7 +95,7 @@ class Journal:
         elif isinstance(event, PhaseEvent):
             self._phase = Phase(event.phase, event.done, event.total)
         elif isinstance(event, RowsEvent):
-            self._later.append(partial(self._held.set_held_out, event.held_out_places))
+            self._later.append(partial(self._held.set_rows, event.check.run_sentence, event.held_out_places))
         elif isinstance(event, HeldOutEvent):
             self._points += [MetricPoint(event.step, name, value) for name, value in _held_out_figures(event).items()]
             _log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)

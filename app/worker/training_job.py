@@ -11,7 +11,7 @@ from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from reft_engine import train
-from reft_engine.base_models import Base, newest_revision
+from reft_engine.base_models import newest_revision
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
 from reft_engine.training import TrainResult
@@ -61,10 +61,11 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
     if revision and revision != spec.revision:
         journal.set_revision(revision)
     examples = load_examples(files.examples(run.dataset_id))
-    if journal.begin(_rows_in_words(resident, run, base, spec)).status.ended:
+    if journal.begin("Reading the rows.").status.ended:
         return
     result = train(
-        base, examples, spec.reft, spec.train, folder=folder, on_event=journal, turn=resident.turns.working,
+        base, examples, spec.reft, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
+        on_event=journal, turn=resident.turns.working,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
         should_stop=journal.should_stop, may_save=journal.settled,
     )  # fmt: skip
@@ -73,12 +74,6 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
         return
     journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
     _finish(journal, run, folder, result)
-
-
-def _rows_in_words(resident: Resident, run: RunRecord, base: Base, spec: RunSpec) -> str:
-    """What is trained on, held out and left out, as the pages have counted it."""
-    rows = resident.storage.datasets.get(run.dataset_id).rows
-    return resident.checks.check(*resident.dataset_rows(run.dataset_id), base, spec.reft, spec.train, rows).run_sentence
 
 
 def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult) -> None:

@@ -77,7 +77,7 @@ def test_a_prompt_that_stands_on_both_sides_is_none_that_the_run_never_saw(servi
     path = table(tmp_path / "rows.csv", [("same", "1"), ("same", "2"), ("l" * 81, "3"), ('"two\nlines"', "4"), ("other", "5")])
     kept = datasets.save_upload(services, str(path), label="rows.csv")
     run = services.storage.runs.get(make_run(dataset_id=kept.id))
-    services.storage.runs.claim("w").set_held_out([1, 2, 4])
+    services.storage.runs.claim("w").set_rows("Training.", [1, 2, 4])
     found = suggestions(services, run.id)
     assert found.unseen == ("other",) and found.trained == ("same",)
 

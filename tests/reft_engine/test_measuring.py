@@ -184,7 +184,7 @@ def test_events_say_what_is_read_and_measured(tiny, examples):
     train(tiny, examples, EDIT, WATCHED, on_event=events.append)
     rows = next(event for event in events if isinstance(event, RowsEvent))
     _, held = split(examples, WATCHED.held_out, WATCHED.seed)
-    assert (rows.rows, rows.trained, rows.held_out, rows.left_out) == (24, 18, 6, 0)
+    assert (rows.check.usable_rows, rows.check.trained, rows.check.held_out, rows.check.rows_left_out) == (24, 18, 6, 0)
     assert [examples[place] for place in rows.held_out_places] == held
     phases = [event.phase for event in events if isinstance(event, PhaseEvent)]
     assert phases[0] == "read" and phases[-1] == "score" and "measure" in phases

@@ -274,7 +274,7 @@ def test_a_held_out_row_that_does_not_fit_is_left_out_of_the_measure(tiny, examp
     long = [Example(77 + n, (Message("user", "no " * 300),), str(n)) for n in range(30)]
     mixed, _ = steps_of(tiny, [row for pair in zip(long, examples, strict=False) for row in pair], settings=settings)
     # What cannot be used is left out before anything is held out, so the rest is split as if it were alone.
-    assert (mixed.rows, mixed.rows_left_out) == (24, 24)
+    assert (mixed.check.usable_rows, mixed.check.rows_left_out) == (24, 24)
     assert (mixed.held_out_base, mixed.held_out_tuned) == (whole.held_out_base, whole.held_out_tuned)
     assert same(mixed.reft, whole.reft)
 
