@@ -35,7 +35,9 @@ window.studio = (() => {
         const { done, value } = await reader.read();
         if (done && end.includes("close_stream")) return controller.close();
         if (done) return lose(controller);
-        end = (end + decoder.decode(value, { stream: true })).slice(-100);
+        end += decoder.decode(value, { stream: true });
+        if (/"msg": ?"unexpected_error"/.test(end)) sentence = AWAY; // the last word of a server that is being ended
+        end = end.slice(-100);
         controller.enqueue(value);
       } catch (error) {
         if (error.name === "AbortError") controller.error(error);
