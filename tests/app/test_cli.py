@@ -256,7 +256,7 @@ def test_evaluate_compares_base_and_tuned(trained, table_file, capfd):
     found = json.loads(line)
     assert 0 < found["tuned"]["loss"] < found["base"]["loss"]
     assert 0 <= found["base"]["exact_match"] < found["tuned"]["exact_match"] <= 1
-    assert "exact match" in shown.err
+    assert "exactly right 24 of 24" in shown.err
     assert (found["rows"], found["rows_left_out"]) == (24, 0) and "left out" not in shown.err
 
 

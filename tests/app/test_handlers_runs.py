@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import StudioError
 from app.handlers import train
-from app.handlers.runs import _POINTS, adapter_zip, delete, newest, resume, stop, view
+from app.handlers.runs import _POINTS, HeldOut, adapter_zip, delete, newest, resume, stop, view
 from storage import Failure, MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError
 
 TRAINING = (RunStatus.PREPARING, RunStatus.TRAINING)
@@ -92,7 +92,8 @@ def test_a_curve_of_single_batches_is_smoothed_and_held_out_figures_are_not(serv
     assert all(abs(value - 1.5) < 0.1 for value in training[len(training) // 2 :])
     assert found.loss == pytest.approx(1.5, abs=0.05)
     assert [(point.step, point.loss) for point in found.curve if point.curve == "held-out"] == [(0, 3), (300, 2), (600, 1)]
-    assert (found.held_out, found.held_out_base) == (1.0, 3.0)
+    assert found.held_out == HeldOut(1.0, 3.0, None, None, None), "an earlier version counted no right answers"
+    assert found.best_step == 600
     assert {point.curve for point in found.curve} == {"training", "held-out", "held-out, base"}
 
 
@@ -167,10 +168,12 @@ def test_a_result_that_vanishes_while_it_is_packed_is_not_found(services, run, m
 def test_a_finished_run_tells_what_happened_and_can_be_taken_away(engine, finished):
     found = view(engine, finished.id)
     assert found.downloadable and found.deletable and not found.stoppable and not found.resumable
-    assert found.held_out < found.held_out_base
-    assert found.held_out == pytest.approx(finished.summary["held_out_tuned"])
+    assert found.held_out.loss < found.held_out.loss_base
+    assert found.held_out.loss == pytest.approx(finished.summary["held_out_tuned"])
+    assert found.held_out.rows == finished.summary["evidence"]["score"]["rows"]
+    assert found.verdict.name == finished.summary["verdict"]
     assert max(point.step for point in found.curve) == finished.summary["steps"] == finished.step == finished.total_steps
-    assert found.sample.step == finished.step and found.sample.base != ""
+    assert found.sample.step <= finished.summary["best_step"] and found.sample.base != ""
     told = [event.text for event in found.events]
     assert told[0] == "Queued." and told[-1].startswith("Finished")
     assert any("Training on 19 rows; 5 are held out to measure with." in text for text in told)
