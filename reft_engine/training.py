@@ -249,9 +249,9 @@ class _Run:
 
     @property
     def stopped_early(self) -> bool:
-        """Whether held-out loss has not fallen for as long as ``patience`` allows."""
+        """Whether steps are left that are not made, since held-out loss has not fallen for as long as ``patience`` allows."""
         patience = self.loop.settings.patience
-        return patience is not None and self.best.waited >= patience
+        return patience is not None and self.best.waited >= patience and self.loop.step < self.loop.total_steps
 
     @property
     def active(self) -> bool:
