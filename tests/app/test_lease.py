@@ -14,6 +14,7 @@ from app.worker import failures, journal
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from app.worker.training_job import run_job
+from reft_engine.data.row_check import RowCheck
 from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent, SampleEvent, StepEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import Failure, LeaseLostError, MetricPoint, RunStatus, SampleRecord, Storage, UnavailableError
@@ -69,11 +70,15 @@ def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_an
     slept.close()
 
 
+ROWS = RowCheck(
+    base="starter", max_length=512, rows=9, usable_rows=9, rows_left_out=0, examples=9, trained=8, held_out=1, cut_answers=0, tokens=90,
+    longest=10,
+)  # fmt: skip
 EVENTS = {
     "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0),
     "a held-out figure": HeldOutEvent(7, 9.0, 9.0, 4, 1, 0, 7),
     "how far it has come": PhaseEvent(7, "measure", 1, 2),
-    "the held-out rows": RowsEvent(7, 9, 0, 8, 1, 0, (9,), (), False),
+    "the held-out rows": RowsEvent(7, ROWS, (9,)),
     "a sample": SampleEvent(7, "mine", "mine", "mine", "mine"),
     "nothing": None,
 }

@@ -158,7 +158,7 @@ OF_A_HELD_RUN = {
     "move": lambda held: held.move(RunStatus.CHECKING, "Mine."),
     "note": lambda held: held.note("Mine."),
     "progress": lambda held: held.progress(step=9, total_steps=9, epoch=9.0, seconds_left=9.0, figures=[MetricPoint(1, "loss", 9.0)]),
-    "set_held_out": lambda held: held.set_held_out([9]),
+    "set_rows": lambda held: held.set_rows("Mine.", [9]),
     "set_phase": lambda held: held.set_phase(Phase("read", 9, 9)),
     "set_revision": lambda held: held.set_revision("mine"),
     "set_summary": lambda held: held.set_summary({"steps": 9}),
