@@ -57,13 +57,13 @@ def build(services: Services) -> None:
     # A text that is pasted is in the box only after its input event; its change event comes later.
     edited = [*(fields[name].input for name in train.FIELDS), fields["layers"].change]
     look: dict[str, Any] = {"shows": ["summary", "start"], "refused": _UNKNOWN, "note": summary_note}
-    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, trigger_mode="always_last")
+    page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, clears=[note], trigger_mode="always_last")
     # Events of their own, since counting the rows of a large dataset takes longer than filling in the form.
     page.on(opening(), _first_summary, **look)
     page.on(fields["dataset"].input, _summary_of, inputs=["dataset"], **look)
     page.on(
         start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
-        carrying="made", trigger_mode="once",
+        carrying="made", clears=[summary_note], trigger_mode="once",
     )  # fmt: skip
 
 
