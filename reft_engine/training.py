@@ -113,6 +113,7 @@ def train(
     on_event: Callable[[TrainEvent], None] = lambda event: None,
     on_ready: Callable[[ReftModel], None] = lambda reft: None,
     should_stop: Callable[[], bool] = lambda: False,
+    leaving: Callable[[], bool] = lambda: False,
     may_save: Callable[[], bool] = lambda: True,
     turn: Turn = nullcontext,
 ) -> TrainResult:
@@ -126,13 +127,15 @@ def train(
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
         file_rows: rows of the file that the examples come from, those that could not be read included, so that they are counted too.
-        on_event: called after steps, held-out measurements and samples, once with what is reused, and when saving fails.
+        on_event: called with every event of `reft_engine.events`.
         on_ready: called once with the model that is being trained, when its rows are read and before anything is measured.
         should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
             and keeps what was learned.
-        may_save: asked before every checkpoint; False puts it off. Whoever writes events down does so here, so that no checkpoint
-            is ahead of them: a run that is killed and goes on from it makes the steps before it never again. The last
-            one, at the end, is written whatever the answer.
+        leaving: asked when training was told to stop; True ends it with its checkpoint alone, to go on later: nothing more is measured,
+            and no adapter is saved.
+        may_save: asked before every checkpoint and before the adapter is saved; False puts a checkpoint off. Whoever writes events
+            down does so here, so that no checkpoint is ahead of them: a run that is killed and goes on from it makes the steps before
+            it never again. The last one, at the end, is written whatever the answer.
         turn: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:
@@ -146,7 +149,7 @@ def train(
     root = None if folder is None else checks.folder_to_write(folder)
     run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save, file_rows)
     _together([run], should_stop, turn)
-    return run.result()
+    return run.result(leaving)
 
 
 def train_many(
@@ -229,6 +232,7 @@ class _Run:
         self.clock = _Clock(found.seconds if found else 0.0, loop.step)
         if loop.step == 0:  # a run that goes on was measured here before it was cut off
             self.watch.look()
+        self.clock.begin_steps()
 
     def _go_on(self, found: checkpoint.Checkpoint) -> None:
         loop, best = self.loop, self.best
@@ -289,7 +293,7 @@ class _Run:
         )  # fmt: skip
         checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state, loop.identity)
 
-    def result(self) -> TrainResult:
+    def result(self, leaving: Callable[[], bool] = lambda: False) -> TrainResult:
         """Keep the edit that is to be kept, let the held-out rows score it, and save. Raises the TrainingError that the run ended with."""
         if self.error:
             raise self.error
@@ -298,28 +302,33 @@ class _Run:
             self.may_save()
             # Before a run that was stopped is measured once more: when it goes on, it must end as one that was never stopped.
             self._save_checkpoint(root)
-        self.watch.look_at_the_end()
+        leaves = self.stopped and leaving()
+        if not leaves:
+            self.watch.look_at_the_end()
         kept_step, last = loop.step, self.watch.last
         kept: Literal["best", "last"] = "best" if loop.settings.keep == "best" and best.step is not None else "last"
-        if kept == "best" and best.step is not None:
+        if kept == "best" and best.step is not None and not leaves:
             kept_step = best.step
             with self.turn():
                 loop.reft.load_state_dict(best.tensors)
-        score = self.watch.score()
+        score = None if leaves else self.watch.score()
         schedule = self.watch.schedule
         evidence = Evidence(
             score, _finite(loop.loss_first), _finite(loop.recent.mean), last.loss if last else None, last.loss_base if last else None,
             best.step, best.loss, kept_step, loop.step, len(schedule.choosing) if self.held else 0, not schedule.apart,
+            kept,
         )  # fmt: skip
         result = TrainResult(
             loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
             score.base if score else None, score.tuned if score else None, self.stopped, self.stopped_early and not self.stopped,
-            root / "adapter" if root else None, self.check,
+            root / "adapter" if root and not leaves else None, self.check,
             tuple(row.reason for row in self.read.left_out), best.step, kept, evidence,
         )  # fmt: skip
+        if root and not leaves:
+            self.may_save()
         with self.turn():
             loop.reft.eval()
-            if root:
+            if root and not leaves:
                 told = {**train_config_dict(loop.settings), **result.summary()}
                 loop.reft.save(root / "adapter", base=self.objective.base, training=told)
         return result
@@ -364,16 +373,20 @@ class _Clock:
     """Time spent, over interruptions, and time left."""
 
     def __init__(self, spent: float, step: int) -> None:
-        self._begun = time.monotonic()
+        self._begun = self._steps_begun = time.monotonic()
         self._before, self._first_step = spent, step
         self._saved, self._saved_step = self._begun, step
 
     def seconds(self) -> float:
         return self._before + time.monotonic() - self._begun
 
+    def begin_steps(self) -> None:
+        """Count the time of steps from here: what was measured before the first one is not done again for each."""
+        self._steps_begun = time.monotonic()
+
     def seconds_left(self, step: int, total: int) -> float:
         done = max(step - self._first_step, 1)
-        return (time.monotonic() - self._begun) / done * (total - step)
+        return (time.monotonic() - self._steps_begun) / done * (total - step)
 
     def checkpoint_due(self, step: int) -> bool:
         """Whether a checkpoint is to be written after this step."""

@@ -60,7 +60,8 @@ class Evidence:
         best_step: the step with the least held-out loss; ``best`` that loss.
         kept_step: the step whose edit was kept.
         steps: steps that were made.
-        chosen_by: held-out rows that chose the edit; ``same_rows`` whether the same rows score it.
+        chosen_by: held-out rows that chose the edit; ``same_rows`` whether they are among those that score it.
+        kept: whether the best edit was to be kept, or the last one.
     """
 
     score: Score | None
@@ -74,6 +75,7 @@ class Evidence:
     steps: int
     chosen_by: int
     same_rows: bool
+    kept: Literal["best", "last"] = "best"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; None for what is no number."""
@@ -109,13 +111,22 @@ def judge(found: Evidence) -> Verdict:
 
 
 def _diverged(found: Evidence) -> bool:
-    if found.loss_last is None or found.loss_first is None:  # no number, though steps were made
-        return found.steps > 0
+    if found.steps and any(value is None or not math.isfinite(value) for value in _numbers(found)):
+        return True
+    if found.loss_last is None or found.loss_first is None:
+        return False
     if found.loss_last <= found.loss_first:
         return False
     if found.last is None or found.last_base is None:
         return _out_of_bounds(found.loss_last, found.loss_first)
     return _out_of_bounds(found.last, found.last_base)
+
+
+def _numbers(found: Evidence) -> list[float | None]:
+    """Losses that are numbers unless something went out of all bounds; None stands for what is none, as JSON has no word for it."""
+    measured = [] if found.last_base is None else [found.last]
+    scored = [] if found.score is None else [found.score.base, found.score.tuned, found.score.gain]
+    return [found.loss_first, found.loss_last, *measured, *scored]
 
 
 def _out_of_bounds(loss: float, before: float) -> bool:
@@ -140,9 +151,11 @@ def _direction(score: Score | None) -> int | None:
     if score.rows < FEW and not agreed:
         return None
     sure = agreed or abs(score.gain) > _SURE * score.gain_error
-    if not sure or abs(score.base - score.tuned) < _WORTH * score.base:
+    fall = score.base - score.tuned
+    # The mean over tokens must point where the mean over rows does: a few long rows can turn it.
+    if not sure or abs(fall) < _WORTH * score.base or fall * score.gain <= 0:
         return 0
-    return 1 if score.tuned < score.base else -1
+    return 1 if fall > 0 else -1
 
 
 def wilson(right: int, rows: int) -> tuple[float, float]:

@@ -52,6 +52,7 @@ class HeldRun:
             if row.stop_requested:
                 move(session, row, RunStatus.STOPPED, "Stopped before the first step.")
             else:
+                row.summary = None  # of an earlier end of this run
                 move(session, row, RunStatus.TRAINING, sentence)
             return record(row)
 

@@ -224,7 +224,7 @@ def estimate(found: Estimate | None, problem: str = "") -> str:
             ("Download", f"about {size(found.file_bytes or 0)}"),
         ]
     if found.seconds is not None:
-        rows.append((term("Time to train", "From two steps on rows of this dataset, made on this machine just now."),
+        rows.append((term("Time to train", "From two steps on rows of this dataset, made on this machine."),
                      f"about {duration(found.seconds)}"))  # fmt: skip
     lines = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return f'<div class="rs-summary"><div class="rs-caption">This run</div><dl>{lines}</dl></div>'

@@ -18,6 +18,8 @@ def base_models(settings: Settings) -> list[str]:
 def check_base(settings: Settings, name: str) -> str:
     """A base model that may be loaded here: one on offer, or on a laptop any Hub id. Raises StudioError."""
     name = name.strip()
+    if not name:
+        raise StudioError("Choose a base model first.")
     if name in base_models(settings):
         return name
     if not settings.local:

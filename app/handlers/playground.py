@@ -16,7 +16,7 @@ _PATIENCE = 60.0
 _SHOWN_EVERY = 0.05
 _SHORT = 80
 """Characters of a prompt that fits on a button."""
-_LOOKED_AT = 5000
+_LOOKED_AT = 20_000
 """Rows of a dataset among which prompts are looked for."""
 _UNSEEN, _SEEN = 4, 3
 
@@ -65,16 +65,19 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
     try:
         dataset = services.storage.datasets.get(services.storage.runs.get(run_id).dataset_id)
         places = services.storage.runs.held_out_places(run_id)
-        prompts = [example.messages[-1].content for example in examples_of(services, dataset.id, _LOOKED_AT)]
+        examples = examples_of(services, dataset.id, _LOOKED_AT)
     except (StorageError, ReftError):
         return Suggestions()
-    held = set(places or ())
-    learned = list(dict.fromkeys(prompt for place, prompt in enumerate(prompts) if place not in held))
-    seen = frozenset(learned)
-    # A prompt that stands on both sides is none that the run never saw.
-    unseen = [prompts[place] for place in places or () if place < len(prompts) and prompts[place] not in seen]
     sample = find_sample(dataset.sample)
-    return Suggestions(tuple((sample.prompts if sample else _short(unseen))[:_UNSEEN]), tuple(_spread(_short(learned), _SEEN)))
+    if places is None:  # the rows are not read yet, or the run is of an earlier version
+        return Suggestions(tuple(sample.prompts[:_UNSEEN]) if sample else ())
+    # Of rows that are held out and stand there again none is trained on.
+    held = {(examples[place].messages, examples[place].answer) for place in places if place < len(examples)}
+    learned = dict.fromkeys(each.messages[-1].content for each in examples if (each.messages, each.answer) not in held)
+    # A prompt that stands on both sides is none that the run never saw.
+    asked = [examples[place].messages[-1].content for place in places if place < len(examples)]
+    unseen = sample.prompts if sample else _short([prompt for prompt in asked if prompt not in learned])
+    return Suggestions(tuple(unseen[:_UNSEEN]), tuple(_spread(_short(list(learned)), _SEEN)))
 
 
 def _short(prompts: Sequence[str]) -> list[str]:

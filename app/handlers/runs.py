@@ -106,8 +106,8 @@ def view(services: Services, run_id: str) -> RunView:
 
 def _held_out(run: RunRecord, series: Mapping[str, list[tuple[int, float]]]) -> HeldOut | None:
     """At the end what the rows that score say of the edit that was kept; before it the last measurement."""
-    evidence = evidence_of(run) if run.status.ended else None
-    if evidence and (score := evidence.score):
+    evidence = evidence_of(run)
+    if evidence and (score := evidence.score) and score.tuned is not None and score.base is not None:
         return HeldOut(score.tuned, score.base, score.rows, score.right_tuned, score.right_base)
     loss, base = _last(series["held_out"]), _last(series["held_out_base"])
     if loss is None or base is None:
@@ -125,7 +125,7 @@ def _best_step(points: list[tuple[int, float]]) -> int | None:
 
 def _kept_sample(run: RunRecord, samples: list[SampleRecord]) -> SampleRecord | None:
     """The last sample answer; of a run that ended the last one up to the edit that was kept."""
-    evidence = evidence_of(run) if run.status.ended else None
+    evidence = evidence_of(run)
     until = [sample for sample in samples if evidence is None or sample.step <= evidence.kept_step]
     return (until or samples)[-1] if samples else None
 

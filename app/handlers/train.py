@@ -92,7 +92,7 @@ def suggested(dataset: DatasetRecord | None) -> TrainForm:
     if sample:
         return TrainForm(
             layers=sample.layers, positions=sample.positions, rank=sample.rank, epochs=sample.epochs,
-            learning_rate=sample.learning_rate, batch_size=sample.batch_size,
+            learning_rate=sample.learning_rate, batch_size=sample.batch_size, held_out=held_out,
         )  # fmt: skip
     steps_per_epoch = max(1, round(dataset.usable_rows * (1 - held_out) / 8))
     return TrainForm(epochs=min(30, max(1, round(_WANTED_STEPS / steps_per_epoch))), held_out=held_out)
@@ -100,6 +100,8 @@ def suggested(dataset: DatasetRecord | None) -> TrainForm:
 
 def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[DatasetRecord, TrainForm]:
     """The dataset of a run and its settings with some changed, as a verdict offers them; changes that cannot be are left out.
+
+    ``choose=base`` leaves the base model open, for a person to choose.
 
     Raises:
         NotFoundError: there is no such run.
@@ -118,6 +120,8 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
             changed = replace(form, **{name: type(values[name])(changes[name])})
             read_form(services.settings, changed)
             form = changed
+    if changes.get("choose") == "base":
+        form = replace(form, base="")
     return services.storage.datasets.get(run.dataset_id), form
 
 
@@ -166,10 +170,8 @@ def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck |
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:
     """What the engine knows of a base model; a model that is not here yet is not fetched for an estimate."""
-    if base != STARTER:
-        return None
     try:
-        return services.worker.describe(base)
+        return services.worker.describe(base, load=base == STARTER)
     except StudioError:
         return None
 
@@ -211,7 +213,9 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
         raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
     require_room(services)
     _check_fit(services, spec)
-    check = check_dataset(services, dataset.id, spec)
+    check = None
+    with suppress(StudioError):  # rows that cannot be counted now are counted by the run
+        check = check_dataset(services, dataset.id, spec)
     if check is not None and not check.can_start:
         raise StudioError(check.sentence)
     return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key)

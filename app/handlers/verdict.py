@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from reft_engine.verdict import FEW, Evidence, Score, Verdict, judge, wilson
-from storage import RunRecord
+from storage import RunRecord, RunStatus
 
 _STARTER = "starter"
 _GARBLED_FROM = 1.0
@@ -61,7 +61,7 @@ _TITLES: dict[Verdict, tuple[str, Tone]] = {
 def verdict_of(run: RunRecord) -> Verdicts | None:
     """What is said of a run; None while it goes on, and of runs of a version that kept no evidence."""
     evidence = evidence_of(run)
-    if evidence is None or not run.status.ended:
+    if evidence is None:
         return None
     name = judge(evidence)
     title, tone = _TITLES[name]
@@ -71,14 +71,16 @@ def verdict_of(run: RunRecord) -> Verdicts | None:
 
 
 def evidence_of(run: RunRecord) -> Evidence | None:
-    """What the run's verdict looks at, if it was kept."""
+    """What the verdict of a run with a result looks at; None while it goes on, where it failed, and of a version that kept none."""
+    if run.status not in (RunStatus.FINISHED, RunStatus.STOPPED):
+        return None
     kept = (run.summary or {}).get("evidence")
     return Evidence.from_dict(kept) if isinstance(kept, dict) else None
 
 
 def sentences(evidence: Evidence, name: Verdict) -> tuple[str, ...]:
     """A verdict in sentences: what happened, right and wrong answers, and what the figures are worth."""
-    found = [_what(evidence, name), _answers(evidence.score), _after(evidence), _worth(evidence)]
+    found = [_what(evidence, name), _answers(evidence.score, name), _after(evidence), _worth(evidence)]
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -102,6 +104,8 @@ def _what(found: Evidence, name: Verdict) -> str:
         return f"{rows} too few to say whether this run learned anything that holds for new prompts."
     if name == "diverged":
         first, last = _loss(found.loss_first), _loss(found.loss_last)
+        if found.score and not (_is_number(found.score.tuned) and _is_number(found.last)):
+            return "The losses are no longer numbers, so the later steps did harm."
         return f"The training loss rose from {first} to {last} instead of falling, so the later steps did harm."
     assert score is not None
     losses = _losses(score)
@@ -110,7 +114,7 @@ def _what(found: Evidence, name: Verdict) -> str:
     if name == "memorised":
         return (
             f"It learned its training rows by heart (their loss went from {_loss(found.loss_first)} to {_loss(found.loss_last)}), "
-            f"but answers to prompts that it never saw did not get better: {losses}."
+            f"but answers to prompts that it never saw {'got worse' if score.tuned > score.base else 'did not get better'}: {losses}."
         )
     already = f" The base model answers {score.right_base:,} of {score.rows:,} right without any edit, so there is little to learn."
     already = already if score.rows >= FEW and score.right_base >= _ALREADY * score.rows else ""
@@ -120,7 +124,8 @@ def _what(found: Evidence, name: Verdict) -> str:
 
 
 def _losses(score: Score) -> str:
-    before, after = f"{score.base:.2f}", f"{score.tuned:.2f}"
+    shape = ".2f" if max(score.base, score.tuned) >= 0.1 else ".2g"
+    before, after = format(score.base, shape), format(score.tuned, shape)
     if before == after:
         answers = "more" if score.right_tuned > score.right_base else "fewer" if score.right_tuned < score.right_base else "as many"
         return f"the loss on held-out rows stayed at {before}, and {answers} answers are exactly right"
@@ -131,13 +136,13 @@ def _loss(value: float | None) -> str:
     return "no number" if value is None else f"{value:.2f}"
 
 
-def _answers(score: Score | None) -> str:
+def _answers(score: Score | None, name: Verdict) -> str:
     if score is None:
         return ""
-    tail = ": too few to say" if score.rows < FEW else ""
+    tail = ": too few to say" if name == "too_few" else ""
     said = f"Exactly right on held-out rows: base model {score.right_base:,} of {score.rows:,}, "
     said += f"tuned {counted(score.right_tuned, score.rows)}{tail}."
-    if score.rows >= FEW and not score.right_tuned:
+    if score.rows >= FEW and not score.right_tuned and _is_number(score.tuned):
         # exp(-loss) is the geometric mean of the chances of the right tokens.
         said += f" The right next piece of an answer has a chance of {math.exp(-score.tuned):.0%} on average"
         said += ": new answers will often be wrong or garbled." if _garbled(score) else "."
@@ -146,7 +151,12 @@ def _answers(score: Score | None) -> str:
 
 def _garbled(score: Score | None) -> bool:
     """Whether answers are often wrong or garbled, although they got better."""
-    return score is not None and not score.right_tuned and score.tuned >= _GARBLED_FROM
+    return score is not None and not score.right_tuned and _is_number(score.tuned) and score.tuned >= _GARBLED_FROM
+
+
+def _is_number(value: float | None) -> bool:
+    """Whether a loss is one; what was none comes back from JSON as None."""
+    return value is not None and math.isfinite(value)
 
 
 def _after(found: Evidence) -> str:
@@ -163,15 +173,21 @@ def _worth(found: Evidence) -> str:
     """Which edit was kept, by whom it was chosen, and whether others scored it."""
     if found.score is None:
         return ""
+    if found.kept == "last" or found.best_step is None:
+        better = found.best_step is not None and found.best_step != found.kept_step
+        return f"The edit is the last one, not the best one (step {found.best_step:,})." if better else "The edit is the last one."
     rows = "1 row" if found.chosen_by == 1 else f"{found.chosen_by:,} rows"
     last = "the last one" if found.kept_step == found.steps else f"kept from step {found.kept_step:,} of {found.steps:,}"
-    if found.kept_step != found.best_step:
-        return f"The edit is {last}, not the best one (step {found.best_step or 0:,})."
     sure = " That is few, so the choice is uncertain." if found.chosen_by < FEW else ""
-    scored = " The same rows chose and score it, which flatters it a little." if found.same_rows else ""
-    if not scored:
-        scored = f" {found.score.rows:,} other rows score it."
-    return f"The edit is {last}, chosen by {rows}.{sure}{scored}"
+    return f"The edit is {last}, chosen by {rows}.{sure} {_scored(found, found.score)}"
+
+
+def _scored(found: Evidence, score: Score) -> str:
+    if not found.same_rows:
+        return f"{score.rows:,} other rows score it."
+    if found.chosen_by == score.rows:
+        return "The same rows chose and score it, which flatters it a little."
+    return f"They are among the {score.rows:,} that score it, which flatters it a little."
 
 
 # What to do
@@ -220,7 +236,7 @@ def _other_positions(run: RunRecord, found: Evidence) -> Deed | None:
 
 
 def _lower_rate(run: RunRecord, found: Evidence) -> Deed | None:
-    rate = float(f"{run.spec['train']['learning_rate'] / 3:.1g}")
+    rate = float(f"{run.spec['train']['learning_rate'] / 3:.2g}")
     return Deed(f"Train with a third of the learning rate ({rate:g})", again(run, learning_rate=rate))
 
 

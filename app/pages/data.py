@@ -7,9 +7,11 @@ import gradio as gr
 from app.components import html
 from app.components.row_check_html import row_check
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
+from app.errors import StudioError
 from app.handlers import datasets
 from app.handlers.bases import STARTER, base_models
 from app.services import Services
+from reft_engine.errors import ReftError
 
 _LINE = "CSV, TSV, JSON, JSON Lines or Parquet. Columns with well-known names are recognised; otherwise say which is which."
 _NOTHING = gr.update(choices=[], value=None)
@@ -70,7 +72,7 @@ def build(services: Services) -> None:
     page.on(upload.change, _counted, inputs=["upload", "base"], note=check_note, refused=_NO_COUNT)
     page.on(
         [prompt.input, answer.input, base.input], _recounted, inputs=["upload", "base", "prompt", "answer"], note=check_note,
-        refused=_NO_COUNT,
+        refused=_NO_COUNT, trigger_mode="always_last",
     )  # fmt: skip
     page.on(save.click, _save, inputs=["upload", "name", "prompt", "answer"], note=save_note, leads_to="train")
     page.on(remove.click, _remove, inputs=["chosen"], shows=["kept", "chosen", "removing"], note=remove_note)
@@ -115,7 +117,10 @@ def _counted(services: Services, path: str | None, base: str | None) -> Shown:
 def _recounted(services: Services, path: str | None, base: str | None, prompt: str | None, answer: str | None) -> Shown:
     if not path:
         return _NO_COUNT
-    inspection = datasets.inspect_upload(path, prompt, answer)
+    try:
+        inspection = datasets.inspect_upload(path, prompt, answer)
+    except ReftError:  # why is said beside the file, or beside the columns
+        return _NO_COUNT
     if not inspection.examples:
         return _NO_COUNT
     datasets.wait_for_engine(services)
@@ -129,8 +134,9 @@ def _save(services: Services, path: str | None, name: str, prompt: str | None, a
 
 
 def _remove(services: Services, dataset_id: str | None) -> Shown:
-    if dataset_id:
-        datasets.delete_dataset(services, dataset_id)
+    if not dataset_id:
+        raise StudioError("Choose a dataset first.")
+    datasets.delete_dataset(services, dataset_id)
     return _lists(services)
 
 

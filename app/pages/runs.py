@@ -10,6 +10,7 @@ import pandas as pd
 
 from app.components import html, verdict_html
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
+from app.errors import StudioError
 from app.handlers import disk, runs
 from app.services import Services
 from storage import NotFoundError, RunRecord, RunStatus
@@ -198,9 +199,14 @@ def _vanished(services: Services) -> Shown:
 
 
 def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> Shown:
-    if run_id:
-        act(services, run_id)
+    act(services, _chosen(run_id))
     return {"chosen": gr.update(choices=_choices(runs.newest(services))), **_shown(services, run_id)}
+
+
+def _chosen(run_id: str | None) -> str:
+    if not run_id:
+        raise StudioError("Choose a run first.")
+    return run_id
 
 
 def _to_the_front(services: Services, run_id: str) -> RunRecord:
@@ -217,16 +223,14 @@ def _later(services: Services, run_id: str) -> RunRecord:
 
 def _delete(services: Services, run_id: str | None) -> Shown:
     undos = _NO_UNDO
-    if run_id:
-        with suppress(NotFoundError):  # another tab has emptied the bin
-            run = runs.delete(services, run_id)
-            undos = {"undoing": gr.update(visible=True), "undo_text": html.notice(f"{run.name} is in the bin."), "deleted": run.id}
+    with suppress(NotFoundError):  # another tab has emptied the bin
+        run = runs.delete(services, _chosen(run_id))
+        undos = {"undoing": gr.update(visible=True), "undo_text": html.notice(f"{run.name} is in the bin."), "deleted": run.id}
     return undos | _bins(services) | _lists_and_detail(services)
 
 
 def _restore(services: Services, run_id: str | None) -> Shown:
-    if run_id:
-        runs.restore(services, run_id)
+    runs.restore(services, _chosen(run_id))
     return _NO_UNDO | _bins(services) | _lists_and_detail(services, run_id)
 
 

@@ -1,5 +1,6 @@
 """Train: pick what is edited and how it is trained, see what it costs, press one button."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from secrets import token_hex
 from typing import Any
@@ -13,10 +14,11 @@ from app.errors import StudioError
 from app.handlers import datasets, train
 from app.handlers.bases import STARTER
 from app.services import Services
-from storage import DatasetRecord
+from storage import DatasetRecord, NotFoundError
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _UNKNOWN: Shown = {"summary": ""}
+_GONE = "The run of this address is not here any more; these are the settings that suit your newest dataset."
 _NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
 _METHODS = [
     ("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft"),
@@ -53,14 +55,14 @@ def build(services: Services) -> None:
     }  # fmt: skip
     page = Page(services, parts)
     page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS], note=note)
-    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, note=note)
+    page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, note=note, trigger_mode="always_last")
     # A text that is pasted is in the box only after its input event; its change event comes later.
     edited = [*(fields[name].input for name in train.FIELDS), fields["layers"].change]
     look: dict[str, Any] = {"shows": ["summary", "start"], "refused": _UNKNOWN, "note": summary_note}
     page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, clears=[note], trigger_mode="always_last")
     # Events of their own, since counting the rows of a large dataset takes longer than filling in the form.
     page.on(opening(), _first_summary, **look)
-    page.on(fields["dataset"].input, _summary_of, inputs=["dataset"], **look)
+    page.on(fields["dataset"].input, _summary_of, inputs=["dataset"], **look, trigger_mode="always_last")
     page.on(
         start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
         carrying="made", clears=[summary_note], trigger_mode="once",
@@ -161,20 +163,33 @@ def _opened(services: Services, request: gr.Request) -> Shown:
     dataset, form = _asked_for(services, request)
     choices = [(f"{each.name} · {each.rows:,} rows", each.id) for each in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
+    if found and _is_gone(services, request):
+        missing = html.notice(_GONE)
     return {
         "form": gr.update(visible=bool(found)),
-        "nothing": gr.update(value=missing, visible=not found),
+        "nothing": gr.update(value=missing, visible=bool(missing)),
         "page_key": token_hex(16),
         "dataset": gr.update(choices=choices, value=dataset.id if dataset else None),
         **asdict(form),
     }
 
 
+def _is_gone(services: Services, request: gr.Request) -> bool:
+    """Whether the address names a run that is not here any more."""
+    wanted = dict(request.query_params).get("run")
+    try:
+        services.storage.runs.get(wanted or "")
+    except NotFoundError:
+        return bool(wanted)
+    return False
+
+
 def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord | None, train.TrainForm]:
     """The newest dataset with settings that suit it; or those of the run that the address names, changed as it says."""
     asked = dict(request.query_params)
     if asked.get("run"):
-        return train.again(services, asked["run"], asked)
+        with suppress(NotFoundError):  # it has been deleted; the page is of use all the same
+            return train.again(services, asked["run"], asked)
     newest = next(iter(services.storage.datasets.all()), None)
     return newest, train.suggested(newest)
 

@@ -39,9 +39,9 @@ class WorkerClient:
             return None
         return answer
 
-    def describe(self, base: str) -> dict[str, Any]:
-        """Layers, hidden size, parameters and context of a base model (loads it)."""
-        answer: dict[str, Any] = self._post("/describe", {"base": base})
+    def describe(self, base: str, *, load: bool = True) -> dict[str, Any] | None:
+        """Layers, hidden size, parameters and context of a base model; None for one that is not in memory, unless it may be loaded."""
+        answer: dict[str, Any] | None = self._post("/describe", {"base": base, "load": load})
         return answer
 
     def preview(self, base: str, rows: list[dict[str, Any]], reft: dict[str, Any], max_length: int = 512) -> list[dict[str, Any]]:

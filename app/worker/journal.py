@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from typing import Any, TypeVar
 
 from reft_engine.events import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
@@ -97,7 +98,7 @@ class Journal:
         elif isinstance(event, RowsEvent):
             self._later.append(partial(self._held.set_rows, event.check.run_sentence, event.held_out_places))
         elif isinstance(event, HeldOutEvent):
-            self._points += [MetricPoint(event.step, name, value) for name, value in _held_out_figures(event).items()]
+            self._points += [MetricPoint(event.step, name, value) for name, value in _held_out_figures(event).items() if isfinite(value)]
             _log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)
         elif isinstance(event, ReuseEvent):
             self._later.append(partial(self._held.note, event.sentence))

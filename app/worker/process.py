@@ -99,9 +99,10 @@ class ProbeRequest(BaseModel):
 
 
 class DescribeRequest(BaseModel):
-    """A base model to be described."""
+    """A base model to be described; with ``load`` also one that is not in memory yet."""
 
     base: str = Field(max_length=300)
+    load: bool = True
 
 
 def make_app(resident: Resident) -> FastAPI:
@@ -118,9 +119,9 @@ def make_app(resident: Resident) -> FastAPI:
         return {"pid": os.getpid(), "training": resident.training_run, "trouble": resident.trouble}
 
     @app.post("/describe")
-    def describe(request: DescribeRequest) -> dict[str, Any]:
-        base = resident.base(request.base)
-        return {
+    def describe(request: DescribeRequest) -> dict[str, Any] | None:
+        base = resident.base(request.base) if request.load else resident.loaded(request.base)
+        return None if base is None else {
             "name": base.name, "layers": base.layers, "hidden_size": base.hidden_size, "parameters": base.parameters,
             "context": base.context, "device": str(base.device),
         }  # fmt: skip

@@ -64,6 +64,11 @@ class Resident:
             self._bases[name] = load_base(name, revision=revision)
             return self._bases[name]
 
+    def loaded(self, name: str) -> Base | None:
+        """A base model that is in memory already."""
+        with self._lock:
+            return self._loaded(name, None)
+
     def _loaded(self, name: str, revision: str | None) -> Base | None:
         current = self._training
         here = [*([current[1]] if current else []), *self._bases.values()]
@@ -104,8 +109,7 @@ class Resident:
             NotFoundError: there is no such dataset.
             ReftError: the run cannot be made.
         """
-        with self._lock:
-            base = self._loaded(name, None)
+        base = self.loaded(name)
         return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
 
     def memory(self, base: Base) -> Memory:

@@ -67,7 +67,7 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
         base, examples, spec.reft, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
         on_event=journal, turn=resident.turns.working,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
-        should_stop=journal.should_stop, may_save=journal.settled,
+        should_stop=journal.should_stop, leaving=going_down, may_save=journal.settled,
     )  # fmt: skip
     journal.flush()
     if result.stopped and going_down():

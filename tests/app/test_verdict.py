@@ -57,7 +57,8 @@ NINE_ROWS = replace(FEW_ROWS, score=replace(FEW_ROWS.score, rows=9, right_tuned=
 @pytest.mark.parametrize("evidence", [FEW_ROWS, NINE_ROWS])
 def test_no_percentage_is_said_of_fewer_than_ten_rows(evidence):
     words = " ".join(sentences(evidence, judge(evidence)))
-    assert "%" not in words and f"of {evidence.score.rows}: too few to say" in words
+    assert "%" not in words and f"tuned {evidence.score.rows} of {evidence.score.rows}" in words
+    assert ("too few to say" in words) is (judge(evidence) == "too_few")
 
 
 @pytest.mark.parametrize("chosen_by", [1, 9, 10])
@@ -69,6 +70,8 @@ def test_a_choice_by_few_rows_is_called_uncertain(chosen_by):
 
 def test_it_is_said_whether_the_same_rows_chose_and_score():
     assert "The same rows chose and score it" in " ".join(sentences(replace(RUN, same_rows=True), "learned"))
+    assert "They are among the 40 that score it" in " ".join(sentences(replace(RUN, same_rows=True, chosen_by=12), "learned"))
+    assert "chosen by" not in " ".join(sentences(replace(RUN, kept="last"), "learned"))
     assert "40 other rows score it" in " ".join(sentences(RUN, "learned"))
 
 
@@ -76,7 +79,7 @@ def test_what_came_after_the_best_step_is_said():
     words = " ".join(sentences(OVERFITTED, "learned"))
     assert "After step 20 the held-out loss rose from 1.00 to 9.60 at step 100, so that edit was kept." in words
     assert "kept from step 20 of 100" in words
-    last = " ".join(sentences(replace(OVERFITTED, kept_step=100), "learned"))
+    last = " ".join(sentences(replace(OVERFITTED, kept_step=100, kept="last"), "learned"))
     assert "the last edit was kept, as was asked for" in last and "not the best one (step 20)" in last
 
 
@@ -113,8 +116,15 @@ def test_what_is_offered_fills_the_train_page_in(engine, finished):
         assert changed == {field}
 
 
-def test_a_run_that_goes_on_or_of_an_earlier_version_is_not_judged():
+def test_losses_that_are_no_numbers_are_said_so_also_when_they_come_back_from_json():
+    lost = replace(DIVERGED, last=float("nan"), score=replace(DIVERGED.score, tuned=float("nan"), gain=float("nan")))
+    found = verdict_of(run_with(lost))
+    assert found.name == "diverged" and "no longer numbers" in " ".join(found.sentences)
+
+
+def test_a_run_that_goes_on_failed_or_is_of_an_earlier_version_is_not_judged():
     assert verdict_of(run_with(RUN, status=RunStatus.TRAINING)) is None
+    assert verdict_of(run_with(RUN, status=RunStatus.FAILED)) is None
     assert verdict_of(replace(run_with(RUN), summary={"steps": 3})) is None
     assert verdict_of(replace(run_with(RUN), summary=None)) is None
     assert verdict(None) == ""

@@ -42,6 +42,11 @@ def few(rows, **changes):
         (replace(RUN, score=replace(few(9), better=8, worse=1, right_tuned=6, gained=6)), "learned"),
         # A loss that is lower beyond chance and by less than two per cent is no change.
         (replace(RUN, score=replace(SAME, tuned=2.97, gain=0.03, gain_error=0.001), **NEVER_LEARNED), "no_change"),
+        # Where the mean over tokens and the mean over rows point apart, nothing is sure.
+        (replace(RUN, score=replace(SAME, tuned=3.5, better=34, worse=6, gain=0.38, gain_error=0.05), **NEVER_LEARNED), "no_change"),
+        # A loss that is no number.
+        (replace(RUN, last=float("nan")), "diverged"),
+        (replace(RUN, score=replace(GOOD, tuned=float("nan"), gain=float("nan"))), "diverged"),
         # A mean that is lower by chance, because of a few rows, is none either.
         (replace(RUN, score=replace(SAME, tuned=2.5, gain=0.5, gain_error=0.4), **NEVER_LEARNED), "no_change"),
         # Answers count before losses.
@@ -57,7 +62,8 @@ def test_the_verdict(evidence, verdict):
 
 
 def test_evidence_survives_json():
-    for evidence in (RUN, replace(RUN, score=None), replace(RUN, best=float("nan"))):
+    no_number = replace(GOOD, tuned=float("nan"))
+    for evidence in (RUN, replace(RUN, score=None), replace(RUN, best=float("nan")), replace(RUN, score=no_number, last=float("nan"))):
         values = json.loads(json.dumps(evidence.to_dict(), allow_nan=False))
         assert judge(Evidence.from_dict(values)) == judge(evidence)
     assert Evidence.from_dict({**RUN.to_dict(), "of_a_later_version": 1}) == RUN
