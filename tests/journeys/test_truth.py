@@ -97,6 +97,7 @@ def test_what_a_verdict_offers_fills_the_train_page_in(page, server, finished, c
     expect(page.locator("#run-status h2")).to_have_text(finished)
     run = page.locator("#run-list input:checked").get_attribute("value")
     page.goto(f"{server.address}/train?run={run}&{change}")
+    page.get_by_text("More settings").click()
     name, value = change.split("=")
     field = page.locator(f"#train-{name.replace('_', '-')} input")
     expect(field).to_have_value(re.compile(re.escape(value) if name != "positions" else r"\(all\)"))
