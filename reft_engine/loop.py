@@ -18,9 +18,10 @@ from reft_engine.encoding import EncodedExample, EncodedRow
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.interventions import Dropout, Factors
 from reft_engine.model import ReftModel
-from reft_engine.objectives import MEASURED_AT_ONCE, Objective, Part
+from reft_engine.objectives import Objective, Part
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget
+from reft_engine.schedule import MEASURED_AT_ONCE
 
 _AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
 """How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""

@@ -32,6 +32,7 @@ from reft_engine.interventions import Dropout, Factors
 from reft_engine.losses import answer_losses
 from reft_engine.model import ReftModel, combine
 from reft_engine.reuse import Reuse
+from reft_engine.schedule import MEASURED_AT_ONCE
 from reft_engine.spec import ReftConfig, TrainConfig
 
 Row = TypeVar("Row", bound=EncodedRow)
@@ -53,10 +54,6 @@ class RowResult:
     def mean(self) -> float:
         """Loss per answer token, label or pair."""
         return self.loss / max(self.weight, 1)
-
-
-MEASURED_AT_ONCE = 16
-"""Rows of one pass where nothing is learned."""
 
 
 class Objective(Generic[Row]):

@@ -6,14 +6,17 @@ same steps, so that it keeps the same edit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 FEWEST, MOST = 12, 24
 """Measurements after step 0, where a run has as many steps."""
 SHARE = 0.05
 """Share of the run's forward tokens that measuring may cost."""
+MEASURED_AT_ONCE = 16
+"""Rows of one forward pass where nothing is learned."""
 _ENOUGH_ROWS = 64
 """Rows beyond which more measurements tell more than more rows."""
+_MOST_CHOOSING = 500
+"""Rows that choose at most: half of the rows that are held out at most."""
 _SECONDS = 2.0
 """Seconds of forward passes that measuring may cost in any case, at a rate that this kind of device surely has."""
 _FLOPS = {"cpu": 50e9}
@@ -58,12 +61,18 @@ def plan_measuring(held: Sequence[int], run_tokens: int, total_steps: int, param
     half = (len(held) + 1) // 2 if len(held) >= _HALVED_FROM else len(held)
     budget = measuring_budget(run_tokens, parameters, device)
     # Step 0 is measured too, and where one pass suffices the base model once.
-    wanted = sum(held[: min(half, _ENOUGH_ROWS)]) * passes
+    wanted = padded(held[: min(half, _ENOUGH_ROWS)]) * passes
     count = min(MOST, max(FEWEST, int(budget // wanted) - 2 if wanted else MOST), total_steps)
     each = budget / (passes * (count + 1) + (passes == 1))
-    chosen = max(1, sum(tokens <= each for tokens in accumulate(held[:half])))
+    chosen = max(1, sum(padded(held[:rows]) <= each for rows in range(1, min(half, _MOST_CHOOSING) + 1)))
     scoring = range(half, len(held)) if half < len(held) else range(len(held))
     return Schedule(_steps(total_steps, count), tuple(range(min(chosen, half))), tuple(scoring))
+
+
+def padded(lengths: Sequence[int]) -> int:
+    """Tokens that rows of these lengths cost in batches, in the given order, padding included."""
+    batches = [lengths[at : at + MEASURED_AT_ONCE] for at in range(0, len(lengths), MEASURED_AT_ONCE)]
+    return sum(len(batch) * max(batch) for batch in batches)
 
 
 def measuring_budget(run_tokens: int, parameters: int, device: str) -> float:

@@ -26,11 +26,11 @@ from reft_engine.generation import generate
 from reft_engine.loop import Loop, share_reuse, step
 from reft_engine.measuring import Best, score
 from reft_engine.model import ReftModel
-from reft_engine.objectives import MEASURED_AT_ONCE, Objective, RowResult, mean_loss, objective_for
+from reft_engine.objectives import Objective, RowResult, mean_loss, objective_for
 from reft_engine.reuse import Plan
 from reft_engine.row_check import count_rows
 from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
-from reft_engine.schedule import FEWEST, plan_measuring
+from reft_engine.schedule import FEWEST, MEASURED_AT_ONCE, plan_measuring
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.verdict import Evidence, Score, Verdict, judge
 

@@ -55,7 +55,7 @@ def services(tmp_path_factory) -> Iterator[Services]:
     folder = tmp_path_factory.mktemp("events")
     made = make_services(Settings(data_dir=folder / "data"))
     first, second = keep(made, folder, "one"), keep(made, folder, "two")
-    quick = train.TrainForm(rank=1, positions="l1", epochs=1, batch_size=6)
+    quick = train.TrainForm(rank=1, positions="l1", epochs=1, batch_size=6, held_out=0.4)  # enough prompts for every button
     with running_worker(made, {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}):
         for key, dataset in (("a", first), ("b", second)):
             assert wait_for_end(made, train.start(made, dataset.id, quick, key)).status is RunStatus.FINISHED

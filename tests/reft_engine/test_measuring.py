@@ -15,7 +15,7 @@ from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent
 from reft_engine.measuring import Best, score
 from reft_engine.objectives import NextToken, RowResult
 from reft_engine.rows import encoded_of, read_rows
-from reft_engine.schedule import FEWEST, MOST, SHARE, measuring_budget, plan_measuring
+from reft_engine.schedule import FEWEST, MOST, SHARE, measuring_budget, padded, plan_measuring
 from tests.reft_engine.runs import run_of
 
 EDIT = ReftConfig(rank=2, positions="f2+l2")
@@ -41,7 +41,7 @@ def test_measuring_costs_its_share_at_most_unless_one_row_costs_more(held, rows,
     run, steps = epochs * sum(rows), epochs * len(rows)
     found = plan_measuring(held, run, steps, STARTER, "cpu", passes)
     passes_made = passes * (len(found.steps) + 1) + (passes == 1)
-    cost = passes_made * sum(held[place] for place in found.choosing)
+    cost = passes_made * padded([held[place] for place in found.choosing])
     assert measuring_budget(run, STARTER, "cpu") >= SHARE * run
     assert cost <= measuring_budget(run, STARTER, "cpu") or found.choosing == (0,)
 
