@@ -119,7 +119,9 @@ def _diverged(found: Evidence) -> bool:
         return False
     if found.last is None or found.last_base is None:
         return _out_of_bounds(found.loss_last, found.loss_first)
-    return _out_of_bounds(found.last, found.last_base)
+    # After the last step, or even the edit that was kept.
+    kept = found.score is not None and _out_of_bounds(found.score.tuned, found.score.base)
+    return kept or _out_of_bounds(found.last, found.last_base)
 
 
 def _numbers(found: Evidence) -> list[float | None]:

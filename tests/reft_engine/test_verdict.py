@@ -32,6 +32,7 @@ def few(rows, **changes):
         (replace(RUN, score=WORSE, **NEVER_LEARNED), "worse"),
         (replace(RUN, score=SAME, loss_last=7.0, last=8.0), "diverged"),
         (replace(RUN, score=GOOD, loss_last=7.0, last=8.0), "diverged"),
+        (replace(RUN, score=WORSE, loss_last=7.0, last=3.1), "diverged"),
         (replace(RUN, loss_last=None), "diverged"),
         (replace(RUN, score=None, last=None, last_base=None, loss_last=7.0), "diverged"),
         (replace(RUN, score=None, last=None, last_base=None), "too_few"),
