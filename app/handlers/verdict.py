@@ -163,7 +163,7 @@ def _after(found: Evidence) -> str:
     """What became of the run after its best step."""
     if found.best is None or found.last is None or found.best_step is None or found.best_step >= found.steps:
         return ""
-    if found.last <= found.best * 1.02:
+    if found.last <= found.best * 1.02 or f"{found.last:.2f}" == f"{found.best:.2f}":
         return ""
     rose = f"After step {found.best_step:,} the held-out loss rose from {found.best:.2f} to {found.last:.2f} at step {found.steps:,}"
     return f"{rose}, so that edit was kept." if found.kept_step == found.best_step else f"{rose}; the last edit was kept, as was asked for."
