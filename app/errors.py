@@ -8,6 +8,10 @@ class StudioError(Exception):
     """The app cannot do what was asked; the text is for the person who asked."""
 
 
+class EngineAwayError(StudioError):
+    """The engine cannot be reached, or does not answer in time."""
+
+
 READABLE = (StudioError, ReftError, StorageError)
 """Errors whose own words are shown."""
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from app.errors import StudioError
+from app.errors import EngineAwayError, StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.datasets import check_dataset, split_sizes, suggested_held_out
 from app.handlers.disk import require_room
@@ -214,7 +214,7 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
     require_room(services)
     _check_fit(services, spec)
     check = None
-    with suppress(StudioError):  # rows that cannot be counted now are counted by the run
+    with suppress(EngineAwayError):  # rows that cannot be counted now are counted by the run
         check = check_dataset(services, dataset.id, spec)
     if check is not None and not check.can_start:
         raise StudioError(check.sentence)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from app.errors import StudioError
+from app.errors import EngineAwayError, StudioError
 from reft_engine.data.row_check import RowCheck
 
 _STARTING = "The engine is still starting. Try again in a few seconds."
@@ -73,7 +73,7 @@ class WorkerClient:
                         raise StudioError(item["error"])
                     yield item
         except httpx.ConnectError as error:
-            raise StudioError(_STARTING) from error
+            raise EngineAwayError(_STARTING) from error
         except httpx.HTTPError as error:
             raise StudioError("The engine went away in the middle of the answer; it is being restarted.") from error
 
@@ -82,9 +82,9 @@ class WorkerClient:
         try:
             answer = self._http.post(path, content=body, headers=_HEADERS, timeout=httpx.Timeout(patience, connect=2))
         except httpx.ConnectError as error:
-            raise StudioError(_STARTING) from error
+            raise EngineAwayError(_STARTING) from error
         except httpx.HTTPError as error:
-            raise StudioError("The engine did not answer in time.") from error
+            raise EngineAwayError("The engine did not answer in time.") from error
         if answer.status_code != 200:
             raise StudioError(_sentence(answer))
         return answer.json()

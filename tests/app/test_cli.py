@@ -71,7 +71,8 @@ def test_train_says_which_edit_it_kept_and_what_that_is_worth(trained, table_fil
     found = json.loads(trained[1].stdout)
     assert (found["rows"], found["rows_left_out"], found["kept"]) == (24, 0, "best")
     assert 0 < found["best_step"] <= found["steps"]
-    assert found["verdict"] in ("learned", "too_few") and "of 5: too few to say" in trained[1].stderr
+    assert found["verdict"] in ("learned", "too_few") and "base model 0 of 5, tuned" in trained[1].stderr
+    assert ("too few to say" in trained[1].stderr) is (found["verdict"] == "too_few")
     last = ["--keep", "last", "--patience", "2", "--epochs", "30", "--held-out", "0.5", "--lr", "0.02"]
     assert main(["train", "--data", str(table_file), "--out", str(tmp_path / "last"), *last, "--json"]) == 0
     shown = capfd.readouterr()
