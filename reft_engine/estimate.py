@@ -83,7 +83,7 @@ def probe(
     if not read.usable:
         raise DataError(read.left_out[0].reason)
     rows = _typical(encoded_of(read.usable), min(quick.batch_size, len(read.usable)))
-    tokens = sum(text.length for row in rows for text in objective.texts([row]))
+    tokens = objective.length(rows)
     loop = Loop(objective, rows)
     with turn():
         objective.prepare(rows)

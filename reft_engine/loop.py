@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from reft_engine.objectives import Objective, Part
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget
 from reft_engine.schedule import MEASURED_AT_ONCE
+from reft_engine.smoothing import Smoothed
 
 _AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
 """How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
@@ -33,24 +34,6 @@ _ONLY_CHOICE = ("keep", "patience")
 """Settings that choose among what is learned, and do not change it."""
 _ALONE = 30_000_000
 """Operations of a block that take as long on a CPU as the attention of one more row by itself, forward and backward (measured)."""
-
-
-@dataclass(slots=True)
-class Smoothed:
-    """An exponential mean of losses: the numerator, and the weight that it is divided by."""
-
-    total: float = 0.0
-    weight: float = 0.0
-
-    def add(self, loss: float, steps: int) -> None:
-        """Take a loss into account, as one of the last ``steps``."""
-        keep = 1 - 1 / max(1, steps)
-        self.total, self.weight = keep * self.total + loss, keep * self.weight + 1
-
-    @property
-    def mean(self) -> float:
-        """The mean; not a number before the first loss."""
-        return self.total / self.weight if self.weight else math.nan
 
 
 class Loop:

@@ -82,6 +82,10 @@ class Objective(Generic[Row]):
         """What is read of the rows: prompts, with answers where any are written."""
         raise NotImplementedError
 
+    def length(self, rows: Sequence[Row]) -> int:
+        """Tokens of all texts of the rows."""
+        return sum(text.length for text in self.texts(rows))
+
     def tokens(self, row: Row) -> int:
         """How many tokens of a row a step computes, as many times as it is read."""
         # Dropout draws pass by pass, so with it the passes must be the same whatever is reused.

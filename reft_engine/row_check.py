@@ -13,9 +13,8 @@ from reft_engine.base_models import Base
 from reft_engine.data import Example, LooseRow, Preference, as_rows, row_of
 from reft_engine.data.row_check import FEW, Finding, FindingKind, RowCheck, counted
 from reft_engine.data.shapes import shown
-from reft_engine.encoding import EncodedPreference
 from reft_engine.objectives import Objective, objective_for
-from reft_engine.rows import ReadRow, RowsRead, read_rows
+from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.spelling import badly_spelt
 
@@ -77,14 +76,9 @@ def count_rows(read: RowsRead, objective: Objective[Any], *, rows: int | None = 
     return RowCheck(
         base=base.name, max_length=max_length, rows=total, usable_rows=read.lines, rows_left_out=total - read.lines,
         examples=len(read.usable), trained=len(trained), held_out=len(held_out), cut_answers=sum(row.encoded.cut for row in read.usable),
-        tokens=sum(_tokens(row.encoded) for row in trained), longest=max((row.encoded.length for row in read.usable), default=0),
+        tokens=objective.length(encoded_of(trained)), longest=max((row.encoded.length for row in read.usable), default=0),
         findings=tuple(say.found),
     )  # fmt: skip
-
-
-def _tokens(encoded: Any) -> int:
-    """Tokens that one epoch reads of a row; of a preference pair both answers are read."""
-    return encoded.chosen.length + encoded.rejected.length if isinstance(encoded, EncodedPreference) else int(encoded.length)
 
 
 class _Findings:

@@ -26,7 +26,7 @@ from reft_engine.generation import generate
 from reft_engine.loop import Loop, share_reuse, step
 from reft_engine.measuring import Best, score
 from reft_engine.model import ReftModel
-from reft_engine.objectives import Objective, RowResult, mean_loss, objective_for
+from reft_engine.objectives import RowResult, mean_loss, objective_for
 from reft_engine.reuse import Plan
 from reft_engine.row_check import count_rows
 from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
@@ -412,7 +412,7 @@ class _Watch:
         self._passes = 2 if loop.reft.head else 1
         settings, objective = loop.settings, loop.objective
         self.schedule = plan_measuring(
-            [_tokens(objective, row) for row in rows], settings.epochs * sum(_tokens(objective, row) for row in loop.rows),
+            [objective.length([row]) for row in rows], settings.epochs * objective.length(loop.rows),
             loop.total_steps, objective.base.parameters, objective.base.device.type, self._passes,
         )  # fmt: skip
         self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
@@ -468,11 +468,6 @@ class _Watch:
                 self.loop.reft.eval()
                 found += self.loop.objective.measure(part, self.loop.reft, edited)
         return found
-
-
-def _tokens(objective: Objective[Any], row: EncodedRow) -> int:
-    """Tokens of all texts of a row."""
-    return sum(text.length for text in objective.texts([row]))
 
 
 def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from app.errors import StudioError
 from app.handlers import disk
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
+from reft_engine.smoothing import Smoothed
 from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
 
 _POINTS = 400
@@ -141,11 +142,10 @@ def _last(points: list[tuple[int, float]]) -> float | None:
 
 def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     """A running mean over about a thirtieth of the run: single batches jump too much to be read."""
-    keep = 1 - 1 / max(1, min(30, len(points) // 10))
-    smooth, mean, weight = list[tuple[int, float]](), 0.0, 0.0
+    smooth, mean = list[tuple[int, float]](), Smoothed()
     for step, value in points:
-        mean, weight = keep * mean + value, keep * weight + 1
-        smooth.append((step, mean / weight))
+        mean.add(value, min(30, len(points) // 10))
+        smooth.append((step, mean.mean))
     return smooth
 
 
