@@ -268,7 +268,7 @@ def chat(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Measure base and tuned on rows of a file; what training would leave out is left out here too."""
-    from app.handlers.verdict import counted
+    from app.handlers.verdict import right_of
     from reft_engine import evaluate as measure
 
     found = _rows_of(options)
@@ -282,7 +282,7 @@ def evaluate(options: argparse.Namespace) -> int:
         for reason in [problem.text for problem in found.problems][:10] + figures["left_out"][:10]:
             _note(reason)
     for name, each in (("base", figures["base"]), ("tuned", figures["tuned"])):
-        right = counted(round(each["exact_match"] * figures["examples"]), figures["examples"])
+        right = right_of(round(each["exact_match"] * figures["examples"]), figures["examples"])
         _note(f"{name:5}  loss {each['loss']:.4f}  exactly right {right}")
     _finish(options, {"base": figures["base"], "tuned": figures["tuned"], "rows": figures["rows"], "rows_left_out": left_out})
     return 0

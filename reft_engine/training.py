@@ -4,7 +4,6 @@ The same seed on the same machine gives the same weights, and a run that was cut
 of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -32,7 +31,7 @@ from reft_engine.row_check import count_rows
 from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
 from reft_engine.schedule import FEWEST, MEASURED_AT_ONCE, plan_measuring
 from reft_engine.spec import ReftConfig, TrainConfig
-from reft_engine.verdict import Evidence, Score, Verdict, judge
+from reft_engine.verdict import Evidence, Score, Verdict, finite, judge
 
 Turn = Callable[[], AbstractContextManager[object]]
 _SAMPLE_TOKENS = 40
@@ -88,18 +87,14 @@ class TrainResult:
             "cut_answers": self.check.cut_answers,
             "steps": self.steps,
             "seconds": round(self.seconds, 3),
-            "loss_first": _finite(self.loss_first),
-            "loss_last": _finite(self.loss_last),
-            "held_out_base": _finite(self.held_out_base),
-            "held_out_tuned": _finite(self.held_out_tuned),
+            "loss_first": finite(self.loss_first),
+            "loss_last": finite(self.loss_last),
+            "held_out_base": finite(self.held_out_base),
+            "held_out_tuned": finite(self.held_out_tuned),
             "best_step": self.best_step,
             "kept": self.kept,
             "verdict": self.verdict,
         }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def train(
@@ -314,7 +309,7 @@ class _Run:
         score = None if leaves else self.watch.score()
         schedule = self.watch.schedule
         evidence = Evidence(
-            score, _finite(loop.loss_first), _finite(loop.recent.mean), last.loss if last else None, last.loss_base if last else None,
+            score, finite(loop.loss_first), finite(loop.recent.mean), last.loss if last else None, last.loss_base if last else None,
             best.step, best.loss, kept_step, loop.step, len(schedule.choosing) if self.held else 0, not schedule.apart,
             kept,
         )  # fmt: skip

@@ -80,7 +80,7 @@ class Evidence:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; None for what is no number."""
         found = asdict(self)
-        return {name: _finite(value) for name, value in found.items()}
+        return {name: finite(value) for name, value in found.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Evidence":
@@ -90,9 +90,10 @@ class Evidence:
         return cls(**{**found, "score": Score(**found["score"]) if found["score"] else None})
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """None for what is no number, also inside of a dictionary: JSON has no word for it."""
     if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
+        return {name: finite(each) for name, each in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from app.handlers.bases import STARTER
+from reft_engine.data.row_check import counted
 from reft_engine.verdict import FEW, Evidence, Score, Verdict, judge, wilson
 from storage import RunRecord, RunStatus
 
-_STARTER = "starter"
 _GARBLED_FROM = 1.0
 """Held-out loss from which answers are often wrong or garbled: the right token has a chance of 37 % at best."""
 _SAYS_INTERVAL_TO = 300
@@ -84,7 +85,7 @@ def sentences(evidence: Evidence, name: Verdict) -> tuple[str, ...]:
     return tuple(sentence for sentence in found if sentence)
 
 
-def counted(right: int, rows: int) -> str:
+def right_of(right: int, rows: int) -> str:
     """Right answers of so many rows: a bare count of few rows, a share with its 95 % interval of more, a share of many."""
     if rows < FEW:
         return f"{right} of {rows}"
@@ -141,7 +142,7 @@ def _answers(score: Score | None, name: Verdict) -> str:
         return ""
     tail = ": too few to say" if name == "too_few" else ""
     said = f"Exactly right on held-out rows: base model {score.right_base:,} of {score.rows:,}, "
-    said += f"tuned {counted(score.right_tuned, score.rows)}{tail}."
+    said += f"tuned {right_of(score.right_tuned, score.rows)}{tail}."
     if score.rows >= FEW and not score.right_tuned and _is_number(score.tuned):
         # exp(-loss) is the geometric mean of the chances of the right tokens.
         said += f" The right next piece of an answer has a chance of {math.exp(-score.tuned):.0%} on average"
@@ -176,10 +177,9 @@ def _worth(found: Evidence) -> str:
     if found.kept == "last" or found.best_step is None:
         better = found.best_step is not None and found.best_step != found.kept_step
         return f"The edit is the last one, not the best one (step {found.best_step:,})." if better else "The edit is the last one."
-    rows = "1 row" if found.chosen_by == 1 else f"{found.chosen_by:,} rows"
     last = "the last one" if found.kept_step == found.steps else f"kept from step {found.kept_step:,} of {found.steps:,}"
     sure = " That is few, so the choice is uncertain." if found.chosen_by < FEW else ""
-    return f"The edit is {last}, chosen by {rows}.{sure} {_scored(found, found.score)}"
+    return f"The edit is {last}, chosen by {counted(found.chosen_by)}.{sure} {_scored(found, found.score)}"
 
 
 def _scored(found: Evidence, score: Score) -> str:
@@ -215,17 +215,13 @@ def _fewer_epochs(run: RunRecord, found: Evidence) -> Deed | None:
     if not found.best_step or not run.total_steps:
         return None
     fewer = max(1, math.ceil(found.best_step * epochs / run.total_steps))
-    return Deed(f"Train for {_epochs(fewer)} instead of {epochs:,}", again(run, epochs=fewer)) if fewer < epochs else None
+    return Deed(f"Train for {counted(fewer, 'epoch')} instead of {epochs:,}", again(run, epochs=fewer)) if fewer < epochs else None
 
 
 def _more_epochs(run: RunRecord, found: Evidence) -> Deed | None:
     epochs = run.spec["train"]["epochs"]
     more = min(_MOST_EPOCHS, 3 * epochs)
-    return Deed(f"Train for {_epochs(more)} instead of {epochs:,}", again(run, epochs=more)) if more > epochs else None
-
-
-def _epochs(count: int) -> str:
-    return "1 epoch" if count == 1 else f"{count:,} epochs"
+    return Deed(f"Train for {counted(more, 'epoch')} instead of {epochs:,}", again(run, epochs=more)) if more > epochs else None
 
 
 def _other_positions(run: RunRecord, found: Evidence) -> Deed | None:
@@ -241,7 +237,7 @@ def _lower_rate(run: RunRecord, found: Evidence) -> Deed | None:
 
 
 def _another_base(run: RunRecord, found: Evidence) -> Deed | None:
-    return Deed("Choose a larger base model" if run.base == _STARTER else "Choose another base model", again(run, choose="base"))
+    return Deed("Choose a larger base model" if run.base == STARTER else "Choose another base model", again(run, choose="base"))
 
 
 def _more_rows(run: RunRecord, found: Evidence) -> Deed | None:

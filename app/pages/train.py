@@ -140,7 +140,7 @@ def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
 
 
 def _first_summary(services: Services, request: gr.Request) -> Shown:
-    dataset, form = _asked_for(services, request)
+    dataset, form, _ = _asked_for(services, request)
     if dataset:
         datasets.wait_for_engine(services)
     return _summarised(services, dataset.id if dataset else None, form)
@@ -160,10 +160,10 @@ def _summarised(services: Services, dataset_id: str | None, form: train.TrainFor
 
 def _opened(services: Services, request: gr.Request) -> Shown:
     found = services.storage.datasets.all()
-    dataset, form = _asked_for(services, request)
+    dataset, form, gone = _asked_for(services, request)
     choices = [(f"{each.name} · {each.rows:,} rows", each.id) for each in found]
     missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
-    if found and _is_gone(services, request):
+    if found and gone:
         missing = html.notice(_GONE)
     return {
         "form": gr.update(visible=bool(found)),
@@ -174,24 +174,17 @@ def _opened(services: Services, request: gr.Request) -> Shown:
     }
 
 
-def _is_gone(services: Services, request: gr.Request) -> bool:
-    """Whether the address names a run that is not here any more."""
-    wanted = dict(request.query_params).get("run")
-    try:
-        services.storage.runs.get(wanted or "")
-    except NotFoundError:
-        return bool(wanted)
-    return False
+def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord | None, train.TrainForm, bool]:
+    """The newest dataset with settings that suit it, or those of the run that the address names, changed as it says.
 
-
-def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord | None, train.TrainForm]:
-    """The newest dataset with settings that suit it; or those of the run that the address names, changed as it says."""
+    Last whether that run is not here any more.
+    """
     asked = dict(request.query_params)
     if asked.get("run"):
         with suppress(NotFoundError):  # it has been deleted; the page is of use all the same
-            return train.again(services, asked["run"], asked)
+            return *train.again(services, asked["run"], asked), False
     newest = next(iter(services.storage.datasets.all()), None)
-    return newest, train.suggested(newest)
+    return newest, train.suggested(newest), bool(asked.get("run"))
 
 
 def _picked(services: Services, dataset_id: str | None) -> Shown:

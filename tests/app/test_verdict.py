@@ -9,7 +9,7 @@ import pytest
 
 from app.components.verdict_html import verdict
 from app.handlers.train import TrainForm, again
-from app.handlers.verdict import counted, sentences, verdict_of
+from app.handlers.verdict import right_of, sentences, verdict_of
 from benchmarks.verdicts import MADE_RUNS
 from reft_engine import ReftConfig, load_base, train
 from reft_engine.spec import RunSpec
@@ -48,7 +48,7 @@ def run_with(evidence, status=RunStatus.FINISHED, positions="f7+l7", base="start
     ],
 )  # fmt: skip
 def test_few_rows_are_counted_more_have_an_interval_many_a_share(right, rows, words):
-    assert counted(right, rows) == words
+    assert right_of(right, rows) == words
 
 
 NINE_ROWS = replace(FEW_ROWS, score=replace(FEW_ROWS.score, rows=9, right_tuned=9, gained=9, better=9))
