@@ -2,7 +2,9 @@
 
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -97,7 +99,8 @@ class Resident:
         self.storage.datasets.get(dataset_id)
         path = self.storage.files.examples(dataset_id)
         try:
-            digest = sha256(path.read_bytes()).hexdigest()
+            now = path.stat()
+            digest = _digest(path, now.st_mtime_ns, now.st_size)
         except OSError:
             digest = ""  # of a file that is gone; reading it says so
         return digest, lambda: load_examples(path)
@@ -141,3 +144,9 @@ class Resident:
                     self._adapters.popitem(last=False)
                 self._adapters[key] = ReftModel.load(folder, base.model)
             return base, self._adapters[key]
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, _changed: int, _size: int) -> str:
+    """Asked at every change of the Train page's form, so a file that has not changed is read once. Raises OSError."""
+    return sha256(path.read_bytes()).hexdigest()
