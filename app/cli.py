@@ -188,7 +188,6 @@ def sweep(options: argparse.Namespace) -> int:
     from app import sweep as many
     from reft_engine import load_base, train_many
     from reft_engine.events import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
-    from reft_engine.row_check import check_rows
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -197,20 +196,23 @@ def sweep(options: argparse.Namespace) -> int:
     wanted = list(many.specs(options, runs))
     found = _rows_of(options)
     base = load_base(options.base)
-    check = check_rows(base, found.examples, *wanted[0], rows=found.rows)
-    unsaid = [check]
+    checked: list[RowCheck] = []
+    unsaid = [True]
 
     def show(index: int, event: Any) -> None:
-        if unsaid and not isinstance(event, (PhaseEvent, RowsEvent)):  # nothing speaks against the runs any more
-            _note_rows(found, f"{len(runs)} runs. {check.sentence}", unsaid.pop())
+        if isinstance(event, RowsEvent):
+            checked.append(event.check)
+        elif unsaid and not isinstance(event, PhaseEvent):  # nothing speaks against the runs any more
+            unsaid.clear()
+            _note_rows(found, f"{len(runs)} runs. {checked[0].sentence}", checked[0])
         if isinstance(event, ReuseEvent) and index == 0:
             _note(event.sentence)
         elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
             _note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
 
-    lines = many.ranked(runs, train_many(base, found.examples, wanted, folder=out, on_event=show), out)
+    lines = many.ranked(runs, train_many(base, found.examples, wanted, folder=out, file_rows=found.rows, on_event=show), out)
     _note(many.table(lines)) if options.json else _say(many.table(lines))
-    _finish(options, {"runs": lines, "rows": check.usable_rows, "rows_left_out": check.rows_left_out})
+    _finish(options, {"runs": lines, "rows": checked[0].usable_rows, "rows_left_out": checked[0].rows_left_out})
     return 0
 
 

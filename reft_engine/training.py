@@ -153,6 +153,7 @@ def train_many(
     runs: Sequence[tuple[ReftConfig, TrainConfig]],
     *,
     folder: str | Path | None = None,
+    file_rows: int | None = None,
     on_event: Callable[[int, TrainEvent], None] = lambda index, event: None,
     should_stop: Callable[[], bool] = lambda: False,
     turn: Turn = nullcontext,
@@ -164,6 +165,7 @@ def train_many(
         examples: as of `train`; each run holds out its own.
         runs: what is edited and how it is trained, in which everything may differ but whether rows are labelled.
         folder: gets a folder of each run, ``0``, ``1`` and so on, as of `train`.
+        file_rows: as of `train`.
         on_event: called with the run's index and its event.
         should_stop: as of `train`, for all runs.
         turn: as of `train`.
@@ -180,7 +182,7 @@ def train_many(
     root = None if folder is None else checks.folder_to_write(folder)
     rows = as_rows(examples)
     made = [
-        _Run(base, rows, wanted, None if root is None else root / str(index), partial(on_event, index))
+        _Run(base, rows, wanted, None if root is None else root / str(index), partial(on_event, index), file_rows=file_rows)
         for index, wanted in enumerate(runs)
     ]
     if len({type(run.objective) for run in made}) > 1:
