@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from app.samples import all_samples
-from reft_engine import ReftConfig, TrainConfig, load_base, train, training
+from reft_engine import ReftConfig, TrainConfig, load_base, measuring, train
 from reft_engine.data import inspect_file
 from reft_engine.events import PhaseEvent, RowsEvent, TrainEvent
 from reft_engine.schedule import measuring_budget
@@ -60,13 +60,13 @@ class _Counter:
 
 def measure(base: Any, examples: Any, config: ReftConfig, settings: TrainConfig) -> _Counter:
     """Train a run and count."""
-    counter, answers = _Counter(), training._answers
+    counter, answers = _Counter(), measuring._answers
 
     def counted(*given: Any) -> Any:
         with counter.sampling():
             return answers(*given)
 
-    training._answers = counted
+    measuring._answers = counted
     handles = [
         base.model.register_forward_pre_hook(counter.passed, with_kwargs=True), base.model.register_forward_hook(counter.left)
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def measure(base: Any, examples: Any, config: ReftConfig, settings: TrainConfig)
         # Without reuse, so that every token of a row is computed and counts.
         train(base, examples, config, settings.model_copy(update={"reuse": "none", "packing": False}), on_event=counter.hear)
     finally:
-        training._answers = answers
+        measuring._answers = answers
         for handle in handles:
             handle.remove()
     return counter

@@ -13,6 +13,8 @@ SHARE = 0.05
 """Share of the run's forward tokens that measuring may cost."""
 MEASURED_AT_ONCE = 16
 """Rows of one forward pass where nothing is learned."""
+SAMPLE_TOKENS = 40
+"""Tokens of a sample answer at most."""
 _ENOUGH_ROWS = 64
 """Rows beyond which more measurements tell more than more rows."""
 _MOST_CHOOSING = 500

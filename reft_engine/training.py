@@ -6,7 +6,7 @@ of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, st
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,27 +14,20 @@ from typing import Any, Literal
 
 from reft_engine import checkpoint, checks
 from reft_engine.base_models import Base
-from reft_engine.batching import in_batches
-from reft_engine.classification import classify
 from reft_engine.data import Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
-from reft_engine.encoding import EncodedRow
 from reft_engine.errors import ConfigError, DataError, TrainingError
-from reft_engine.events import HeldOutEvent, Phase, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
-from reft_engine.generation import generate
+from reft_engine.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.loop import Loop, share_reuse, step
-from reft_engine.measuring import Best, score
+from reft_engine.measuring import Best, Turn, Watch
 from reft_engine.model import ReftModel
-from reft_engine.objectives import RowResult, mean_loss, objective_for
+from reft_engine.objectives import objective_for
 from reft_engine.reuse import Plan
 from reft_engine.row_check import count_rows
-from reft_engine.rows import ReadRow, RowsRead, encoded_of, read_rows
-from reft_engine.schedule import FEWEST, MEASURED_AT_ONCE, plan_measuring
+from reft_engine.rows import RowsRead, encoded_of, read_rows
 from reft_engine.spec import ReftConfig, TrainConfig
-from reft_engine.verdict import Evidence, Score, Verdict, finite, judge
+from reft_engine.verdict import Evidence, Verdict, finite, judge
 
-Turn = Callable[[], AbstractContextManager[object]]
-_SAMPLE_TOKENS = 40
 _CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
 """A checkpoint is due after so many steps and at the latest after so many seconds, but never sooner than after the pause."""
 
@@ -211,7 +204,7 @@ class _Run:
         on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held)))
         self.loop, self.root = Loop(self.objective, self.rows), root
         self.best = Best()
-        self.watch = _Watch(self.loop, self.held, self.best, on_event)
+        self.watch = Watch(self.loop, self.held, self.best, on_event)
         self.stopped, self._failing = False, False
         self.error: TrainingError | None = None
 
@@ -393,84 +386,3 @@ class _Clock:
     def saved(self, step: int) -> None:
         """Count the time to the next checkpoint from here."""
         self._saved, self._saved_step = time.monotonic(), step
-
-
-class _Watch:
-    """Measures held-out loss at step 0 and as the schedule says, shows a sample then, and lets the kept edit be scored at the end."""
-
-    def __init__(self, loop: Loop, held: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
-        self.loop, self.on_event, self.best = loop, on_event, best
-        self.turn: Turn = nullcontext
-        self.last: HeldOutEvent | None = None
-        self._sample = held[0].example if held else None
-        self._base: list[RowResult] | None = None
-        rows = encoded_of(held)
-        # A classifier's base model is read by the very head that is being trained, so it must be measured anew each time.
-        self._passes = 2 if loop.reft.head else 1
-        settings, objective = loop.settings, loop.objective
-        self.schedule = plan_measuring(
-            [objective.length([row]) for row in rows], settings.epochs * objective.length(loop.rows),
-            loop.total_steps, objective.base.parameters, objective.base.device.type, self._passes,
-        )  # fmt: skip
-        self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
-        self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
-        every = -(-len(self.schedule.steps) // FEWEST)
-        self._sampled = {0, loop.total_steps, *self.schedule.steps[every - 1 :: every]}
-
-    def look_when_due(self) -> None:
-        if self.loop.step in self.schedule.steps:
-            self.look()
-
-    def look_at_the_end(self) -> None:
-        """Measure after the last step, if a run that was stopped ends between two measurements."""
-        if self.last is None or self.last.step != self.loop.step:
-            self.look()
-
-    def look(self) -> None:
-        """Measure the rows that choose."""
-        if (example := self._sample) is None:
-            return
-        loop, step = self.loop, self.loop.step
-        tuned = self._measured(self.choosing, "measure")
-        if self._base is None or self._passes == 2:
-            self._base = self._measured(self.choosing, "measure", edited=False)
-        loss = mean_loss(tuned)
-        if step:
-            self.best.look(step, loss, loop.reft.state_dict())
-        self.last = HeldOutEvent(
-            step, loss, mean_loss(self._base), len(tuned), sum(row.right for row in tuned), sum(row.right for row in self._base),
-            self.best.step,
-        )  # fmt: skip
-        self.on_event(self.last)
-        if step in self._sampled or step not in self.schedule.steps:
-            with self.turn():
-                loop.reft.eval()
-                base, answered = _answers(loop.objective.base, loop.reft, example)
-            expected = example.answer if isinstance(example, Example) else example.chosen
-            self.on_event(SampleEvent(step, example.messages[-1].content, expected, base, answered))
-
-    def score(self) -> Score | None:
-        """Base and tuned on the rows that score; None where nothing was held out."""
-        if not self._scoring:
-            return None
-        tuned = self._measured(self._scoring, "score")
-        return score(self._measured(self._scoring, "score", edited=False), tuned)
-
-    def _measured(self, rows: Sequence[EncodedRow], phase: Phase, *, edited: bool = True) -> list[RowResult]:
-        """How the rows are answered now, with a turn on the base model for each forward pass."""
-        found: list[RowResult] = []
-        for part in in_batches(rows, MEASURED_AT_ONCE):
-            self.on_event(PhaseEvent(self.loop.step, phase, len(found), len(rows)))
-            with self.turn():
-                self.loop.reft.eval()
-                found += self.loop.objective.measure(part, self.loop.reft, edited)
-        return found
-
-
-def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:
-    """What base and tuned say to one row now."""
-    if reft.config.labels:
-        bare, tuned = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
-        return bare, tuned
-    answers = generate(base, example.messages, [None, reft], max_new_tokens=_SAMPLE_TOKENS)
-    return answers[0], answers[1]

@@ -17,13 +17,12 @@ from app.settings import Settings
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, ReftError
 from reft_engine.estimate import Probe
-from reft_engine.schedule import FEWEST, MOST, measuring_budget
+from reft_engine.schedule import FEWEST, MOST, SAMPLE_TOKENS, measuring_budget
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
 from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
-_SAMPLE_TOKENS = 40
 _OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
 """What a verdict may offer to change."""
 
@@ -193,7 +192,7 @@ def _seconds(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck
     measured = min(measuring_budget(run_tokens, parameters, found["device"]), (MOST + 2) * held_out)
     return Probe(**found["probe"]).seconds(
         rows=check.examples, epoch_tokens=check.tokens, epochs=spec.train.epochs, held_out_tokens=held_out, measured_tokens=round(measured),
-        written_tokens=round(FEWEST * min(_SAMPLE_TOKENS, of_a_row / 2)) if check.held_out else 0,
+        written_tokens=round(FEWEST * min(SAMPLE_TOKENS, of_a_row / 2)) if check.held_out else 0,
     )  # fmt: skip
 
 

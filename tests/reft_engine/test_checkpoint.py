@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 from safetensors.torch import load, save
 
-from reft_engine import ReftConfig, TrainConfig, checkpoint, files, train, training
+from reft_engine import ReftConfig, TrainConfig, checkpoint, files, measuring, train, training
 from reft_engine.checkpoint import KEPT
 from reft_engine.data import as_rows
 from reft_engine.errors import TrainingError
@@ -59,7 +59,7 @@ def kept(folder):
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(training, "_SAMPLE_TOKENS", 2)
+    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 2)
 
 
 @pytest.fixture(scope="module")

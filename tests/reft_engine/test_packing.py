@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, packing, training
+from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, measuring, packing
 from reft_engine.base_models import Base
 from reft_engine.batching import epoch_batches
 from reft_engine.data import as_rows, split
@@ -52,7 +52,7 @@ def settled(**changes):
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(training, "_SAMPLE_TOKENS", 3)
+    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")

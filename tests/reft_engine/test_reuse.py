@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, losses, training
+from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, losses, measuring
 from reft_engine.base_models import TEXT_TEMPLATE
 from reft_engine.batching import in_passes
 from reft_engine.data import as_rows
@@ -64,7 +64,7 @@ def first_edited(row, config):
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(training, "_SAMPLE_TOKENS", 3)
+    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, train_many, training
+from reft_engine import ReftConfig, ReftModel, TrainConfig, measuring, train_many
 from reft_engine.errors import ConfigError, TrainingError
 from reft_engine.events import HeldOutEvent, ReuseEvent, StepEvent
 from tests.reft_engine.runs import Run, close, run_of, same, watched, writer
@@ -57,7 +57,7 @@ SETS = {
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(training, "_SAMPLE_TOKENS", 3)
+    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")
