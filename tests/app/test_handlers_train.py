@@ -89,6 +89,16 @@ def test_a_form_becomes_the_spec_of_the_run():
     assert (spec.train.epochs, spec.train.seed) == (7, 3)
 
 
+def test_which_edit_to_keep_and_patience_are_settings_of_the_form():
+    spec = read_form(LAPTOP, TrainForm(keep="last", patience=3))
+    assert (spec.train.keep, spec.train.patience) == ("last", 3)
+    assert read_form(LAPTOP, TrainForm()).train.patience is None
+    for field, value in (("keep", "first"), ("patience", -1), ("patience", 1.5)):
+        with pytest.raises(ConfigError) as refused:
+            read_form(LAPTOP, replace(TrainForm(), **{field: value}))
+        assert refused.value.field == field
+
+
 def test_an_estimate_without_the_engine_counts_rows_and_steps(services, dataset):
     found = estimate(services, dataset.id, TrainForm(epochs=3, batch_size=5, held_out=0.25))
     assert (found.rows, found.held_out, found.steps) == (18, 6, 3 * 4)

@@ -185,14 +185,19 @@ def test_a_strength_of_zero_is_the_base_model(page, server, finished):
     assert base == tuned
 
 
-def test_an_answer_can_be_stopped(page, server, talkative):
-    page.goto(f"{server.address}/playground")
-    expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(talkative)))
+def begin_long_answer(page, address, run):
+    """Ask for an answer that does not come to an end by itself."""
+    page.goto(f"{address}/playground")
+    expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(run)))
     page.get_by_role("button", name="More settings").click()
     page.fill("#playground-length input[type=number]", "480")
     page.press("#playground-length input[type=number]", "Tab")
     page.fill("#playground-prompt textarea", "Sing song 3.")
     page.click("#playground-send")
+
+
+def test_an_answer_can_be_stopped(page, server, talkative):
+    begin_long_answer(page, server.address, talkative)
     page.click("#playground-stop")
     expect(page.get_by_text("Stopped.", exact=True)).to_be_visible()
     expect(page.locator("#playground-stop")).to_be_disabled()
@@ -207,13 +212,7 @@ def test_an_answer_can_be_stopped(page, server, talkative):
 def test_an_answer_that_loses_its_server_ends_with_a_sentence(page, server, talkative):
     services = make_services(Settings(data_dir=server.data_dir))  # pages of their own on the same engine, which can be taken away
     with serving(services) as site:
-        page.goto(f"{site.address}/playground")
-        expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(talkative)))
-        page.get_by_role("button", name="More settings").click()
-        page.fill("#playground-length input[type=number]", "480")
-        page.press("#playground-length input[type=number]", "Tab")
-        page.fill("#playground-prompt textarea", "Sing song 3.")
-        page.click("#playground-send")
+        begin_long_answer(page, site.address, talkative)
         expect(page.locator("#answer-tuned")).to_contain_text("la")
     expect(page.locator("#playground-note")).to_contain_text("The studio did not answer.")
     expect(page.locator(".rs-caret")).to_have_count(0)

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from storage import Storage
 from tests.journeys.test_journey import LONG, ask, start_run, upload, wait_for_end
 
 FOUR = [(f"What does a {animal} say?", sound) for animal, sound in (("cat", "Meow!"), ("dog", "Woof!"), ("cow", "Moo!"), ("hen", "Cluck!"))]
@@ -87,6 +88,27 @@ def test_of_a_real_file_with_placeholders_and_another_language_both_are_told(pag
     # Answers that are garbled are not praised.
     assert "new answers will often be wrong or garbled" in verdict.inner_text()
     assert "good" not in verdict.get_attribute("class").split()
+
+
+def test_what_is_set_on_the_page_about_the_edit_to_keep_arrives_in_the_run(page, server, tmp_path):
+    upload(page, server, table(tmp_path / "kept.csv", [(f"What is {n}?", f"{n * 7919 % 97} and {n * 104729 % 89}") for n in range(16)]))
+    page.click("#dataset-save")
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("^kept"))
+    page.get_by_text("More settings").click()
+    page.click("#train-keep input")
+    page.locator("#train-keep").get_by_role("option", name="The last edit").click()
+    page.fill("#train-patience input", "2")
+    page.press("#train-patience input", "Tab")
+    start_run(page, 40)
+    wait_for_end(page)
+    storage = Storage(server.data_dir)
+    run = storage.runs.all()[0]
+    storage.close()
+    assert (run.spec["train"]["keep"], run.spec["train"]["patience"]) == ("last", 2)
+    assert run.summary["kept"] == "last" and run.summary["steps"] < run.total_steps, "two measurements without a better one end it"
+    assert "Finished early" in page.inner_text("#run-status") and "the last edit was kept" in page.inner_text("#run-status")
+    assert "The edit is the last one, not the best one" in page.inner_text("#run-verdict")
 
 
 @pytest.mark.parametrize("change", ["epochs=2", "positions=all", "learning_rate=0.0007"])
