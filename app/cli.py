@@ -98,7 +98,7 @@ def train(options: argparse.Namespace) -> int:
         train=TrainConfig(
             epochs=options.epochs, learning_rate=options.lr, batch_size=options.batch_size, seed=options.seed,
             max_length=options.max_length, held_out=options.held_out, reuse=options.reuse, packing=options.packing,
-            keep=options.keep, patience=options.patience,
+            keep=options.keep, patience=options.patience, split_seed=options.split_seed,
         ),
     )  # fmt: skip
     out: Path = options.out
@@ -131,7 +131,7 @@ def _earlier(record: Path, wanted: str) -> dict[str, Any]:
 def _settings(spec: "RunSpec") -> dict[str, Any]:
     """The settings that tell runs apart; later ones only where they were given, so that folders of earlier versions go on."""
     values = spec.model_dump(mode="json")
-    for name in ("keep", "patience"):
+    for name in ("keep", "patience", "split_seed"):
         if values["train"][name] == type(spec.train).model_fields[name].default:
             del values["train"][name]
     return values
@@ -407,7 +407,7 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--strength", type=_REAL, default=1.0)
     part.add_argument("--max-new-tokens", type=_INTEGER, default=128)
     part.add_argument("--temperature", type=_REAL, default=0.0)
-    part.add_argument("--seed", type=_INTEGER, default=0)
+    part.add_argument("--seed", type=_INTEGER, default=0, help="at a temperature above 0 the same seed draws the same answers")
     part.add_argument("--json", action="store_true")
     part = commands.add_parser("evaluate", help="held-out loss and exact match, base and tuned")
     part.add_argument("dir", type=Path)
@@ -437,6 +437,8 @@ def _run_options(part: argparse.ArgumentParser) -> None:
     part.add_argument("--untied", dest="tied", action="store_false")
     part.add_argument("--max-length", type=_INTEGER, default=512)
     part.add_argument("--held-out", type=_REAL, default=0.1)
+    part.add_argument("--split-seed", type=_INTEGER, default=None,
+                      help="draws the held-out rows; left out, the (first) seed does: give runs that you compare the same")  # fmt: skip
     _columns(part)
 
 

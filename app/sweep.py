@@ -42,14 +42,16 @@ def varied(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> Iterator[tuple["ReftConfig", "TrainConfig"]]:
-    """What the engine is told of each run."""
+    """What the engine is told of each run; all are measured on the same held-out rows, whatever their seeds."""
     from reft_engine.spec import ReftConfig, TrainConfig
+
+    split_seed = options.seed[0] if options.split_seed is None else options.split_seed
 
     for run in runs:
         edit = ReftConfig(**{name: run[name] for name in EDIT}, tied=options.tied)
         yield edit, TrainConfig(
             learning_rate=run["lr"], batch_size=run["batch_size"], epochs=run["epochs"], seed=run["seed"],
-            max_length=options.max_length, held_out=options.held_out,
+            max_length=options.max_length, held_out=options.held_out, split_seed=split_seed,
         )  # fmt: skip
 
 

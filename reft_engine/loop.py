@@ -58,7 +58,8 @@ class Loop:
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
         # A checkpoint goes on only with what it was begun with, but for what only time, memory or the choice of the edit depend on.
-        learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE})
+        # What the split gave stands in the digest of the rows.
+        learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
         self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan

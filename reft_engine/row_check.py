@@ -46,7 +46,7 @@ def check_rows(
         base: the base model; its weights are not used.
         examples: the rows.
         config: what is edited; labels and marked positions matter here.
-        train_config: how it is trained; the longest row, the held-out share and the seed matter here.
+        train_config: how it is trained; the longest row, the held-out share and the seed of the split matter here.
         rows: rows of the file, those included that could not be read; the rows given when left out.
         on_progress: called now and then with the rows read and the rows there are.
 
@@ -62,7 +62,7 @@ def check_rows(
 def count_rows(read: RowsRead, objective: Objective[Any], *, rows: int | None = None) -> RowCheck:
     """The same for rows that have been read, which costs little; the split is that of the objective's settings."""
     settings, base = objective.settings, objective.base
-    trained, held_out = read.split(settings.held_out, settings.seed)
+    trained, held_out = read.split(settings.held_out, settings.held_out_seed)
     max_length = min(settings.max_length, base.context)
     total = read.lines + read.lines_left_out if rows is None else rows
     say = _Findings(read)

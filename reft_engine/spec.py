@@ -188,6 +188,14 @@ class TrainConfig(_Frozen):
     patience: int | None = Field(None, ge=1, le=1000)
     """Stop early after this many held-out measurements without a lower loss; never when left out."""
     seed: int = Field(42, ge=0, le=2**31 - 1)
+    """Draws the first weights, the order of the rows and dropout."""
+    split_seed: int | None = Field(None, ge=0, le=2**31 - 1)
+    """Draws which rows are held out; ``seed`` does when left out. Runs that are to be compared need the same."""
+
+    @property
+    def held_out_seed(self) -> int:
+        """The seed that draws which rows are held out."""
+        return self.seed if self.split_seed is None else self.split_seed
 
 
 class RunSpec(_Frozen):

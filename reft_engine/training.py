@@ -196,7 +196,7 @@ class _Run:
         self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
         self.objective = objective_for(base, config, settings, given)
         self.read = read_rows(self.objective, given, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
-        trained, self.held = self.read.split(settings.held_out, settings.seed)
+        trained, self.held = self.read.split(settings.held_out, settings.held_out_seed)
         if not trained:
             raise _no_rows(self.read)
         self.rows = encoded_of(trained)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from secrets import randbelow
 
 from app.errors import StudioError
 from app.handlers.datasets import examples_of
@@ -19,16 +20,18 @@ _SHORT = 80
 _LOOKED_AT = 20_000
 """Rows of a dataset among which prompts are looked for."""
 _UNSEEN, _SEEN = 4, 3
+_SEEDS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Both answers so far."""
+    """Both answers so far; ``seed`` is the one that they were drawn with, once they are whole and if anything was drawn."""
 
     base: str
     tuned: str
     note: str
     done: bool
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,12 @@ def system_message(services: Services, run_id: str | None) -> str:
 
 def answer(
     services: Services, run_id: str | None, prompt: str, *, strength: float = 1.0, system: str = "", temperature: float = 0.0,
-    max_new_tokens: int = 128,
+    max_new_tokens: int = 128, seed: str = "",
 ) -> Iterator[Answers]:  # fmt: skip
-    """Stream both answers; waits for an engine that is still starting. Raises StudioError."""
+    """Stream both answers, drawn with a seed of their own where none is given; waits for an engine that is still starting.
+
+    Raises StudioError.
+    """
     prompt = prompt.strip()
     if not run_id:
         raise StudioError("There is no trained run yet. Train one first; the samples on the first page take less than a minute.")
@@ -113,13 +119,14 @@ def answer(
         raise StudioError("Write something to ask first.")
     if len(prompt) > PROMPT_LIMIT or len(system) > PROMPT_LIMIT:
         raise StudioError(f"The text is too long: {max(len(prompt), len(system)):,} characters, at most {PROMPT_LIMIT:,} can be asked.")
+    drawn_with = _seed(seed)
     run = services.storage.runs.get(run_id)
     if run.binned_at is not None:
         raise StudioError("This run is in the bin; take it out on the Runs page first.")
     messages = [{"role": "system", "content": system.strip()}] if system.strip() else []
     request = {
         "columns": [None, run.id], "base": run.base, "messages": [*messages, {"role": "user", "content": prompt}],
-        "max_new_tokens": max_new_tokens, "temperature": temperature, "strength": strength,
+        "max_new_tokens": max_new_tokens, "temperature": temperature, "strength": strength, "seed": drawn_with,
     }  # fmt: skip
     yield from _wait(services)
     texts, shown = ["", ""], 0.0
@@ -130,7 +137,21 @@ def answer(
         if time.monotonic() - shown > _SHOWN_EVERY:
             shown = time.monotonic()
             yield Answers(texts[0], texts[1], "", False)
-    yield Answers(texts[0], texts[1], f"Both answered in {time.monotonic() - begun:.2f} s.", True)
+    took = f"Both answered in {time.monotonic() - begun:.2f} s"
+    if temperature > 0:  # else nothing is drawn
+        yield Answers(texts[0], texts[1], f"{took} with seed {drawn_with}.", True, drawn_with)
+    else:
+        yield Answers(texts[0], texts[1], f"{took}.", True)
+
+
+def _seed(given: str) -> int:
+    """The seed that is given, else a new one. Raises StudioError for what is none."""
+    given = given.strip()
+    if not given:
+        return randbelow(_SEEDS)
+    if not (given.isdecimal() and len(given) <= len(str(_SEEDS)) and int(given) < _SEEDS):
+        raise StudioError(f"The seed is a whole number from 0 to {_SEEDS - 1}; left empty, each answer gets a new one.")
+    return int(given)
 
 
 def _wait(services: Services) -> Iterator[Answers]:

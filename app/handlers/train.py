@@ -23,6 +23,8 @@ from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
+_SPLIT_SEED = 42
+"""Draws the held-out rows of every run from the page, so that runs with different seeds are measured on the same rows."""
 _OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
 """What a verdict may offer to change."""
 
@@ -131,7 +133,7 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
     reft = {name: values.pop(name) for name in ("method", "rank", "layers", "positions", "tied", "dropout")}
     values["patience"] = values["patience"] or None
     try:
-        return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read(values))
+        return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read({**values, "split_seed": _SPLIT_SEED}))
     except ConfigError as error:
         raise _in_words(error) from None
 
@@ -164,7 +166,7 @@ def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck |
     """How many examples are learned from, and how many held out."""
     if check is not None:
         return check.trained, check.held_out
-    return split_sizes(services, dataset_id, spec.train.held_out, spec.train.seed)
+    return split_sizes(services, dataset_id, spec.train.held_out, spec.train.held_out_seed)
 
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:

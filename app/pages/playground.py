@@ -14,7 +14,9 @@ _UNSEEN_NAMES = [f"unseen{index}" for index in range(4)]
 _TRAINED_NAMES = [f"trained{index}" for index in range(3)]
 _CHIP_NAMES = [*_UNSEEN_NAMES, *_TRAINED_NAMES]
 _UNPICKED: Shown = dict.fromkeys(["taken", "unseen", "trained", *_CHIP_NAMES], HIDDEN)
-_UNANSWERED: Shown = {"base": html.answer(""), "tuned": html.answer(""), "told": "", "halt": gr.update(interactive=False)}
+_UNANSWERED: Shown = {
+    "base": html.answer(""), "tuned": html.answer(""), "told": "", "keeping": HIDDEN, "halt": gr.update(interactive=False),
+}  # fmt: skip
 _HALTED: Shown = {"told": '<p class="rs-facts rs-halted">Stopped.</p>', "halt": gr.update(interactive=False)}
 
 
@@ -56,27 +58,43 @@ def build(services: Services) -> None:
                 gr.HTML('<div class="rs-pane-title">Tuned</div>')
                 tuned = gr.HTML(html.answer(""), elem_id="answer-tuned")
         told = live("playground-told")
+        keeping = gr.Button("Keep this seed", size="sm", scale=0, visible=False, elem_id="playground-seed-kept")
+        keeping_note = live("playground-seed-note")
         taken = gr.Button("Say the dataset's system message first", size="sm", scale=0, visible=False, elem_id="playground-system-taken")
         taken_note = live("playground-system-note")
         with gr.Accordion("More settings", open=False) as more:
-            system = gr.Textbox("", label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6)
+            system = gr.Textbox(
+                "", label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6,
+                elem_id="playground-system",
+            )  # fmt: skip
             with gr.Row():
-                temperature = gr.Slider(0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier")
+                temperature = gr.Slider(
+                    0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier",
+                    elem_id="playground-temperature",
+                )  # fmt: skip
                 length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens", elem_id="playground-length")
+                # A text, since an empty number field of Gradio's is 0.
+                seed = gr.Textbox(
+                    "", label="Seed", info="The same seed draws the same answers; empty, each press gets a new one", max_length=20,
+                    elem_id="playground-seed",
+                )  # fmt: skip
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "base": base,
         "tuned": tuned, "told": told, "unseen": unseen, "trained": trained,
         "taken": taken, "more": more, "system": system, "temperature": temperature, "length": length,
+        "seed": seed, "keeping": keeping, "used": gr.Textbox(visible=False),
         **dict(zip(_CHIP_NAMES, chips, strict=True)),
     })  # fmt: skip
     page.on(opening(), _opened, shows=["nothing", "filled", "run"], refused=_UNPICKED, note=run_note)
     page.on(run.input, _picked, inputs=["run"], refused=_UNPICKED, note=run_note)
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
+    page.on(keeping.click, _seed_kept, inputs=["used"], shows=["seed", "keeping", "more"], note=keeping_note)
     asked = [page.put(chip.click, name, "prompt").then for name, chip in zip(_CHIP_NAMES, chips, strict=True)]
     started = [
         page.on(
-            triggers, _answer, inputs=["run", "prompt", "strength", "system", "temperature", "length"], refused=_UNANSWERED, note=note,
+            triggers, _answer, inputs=["run", "prompt", "strength", "system", "temperature", "length", "seed"], shows=["used"],
+            refused=_UNANSWERED, note=note, clears=[keeping_note],
             concurrency_limit=8,
         )
         for triggers in ([send.click, prompt.submit], *asked)
@@ -119,19 +137,27 @@ def _system_taken(services: Services, run_id: str | None) -> Shown:
     return {"system": playground.system_message(services, run_id), "more": gr.update(open=True)}
 
 
+def _seed_kept(_services: Services, seed: str) -> Shown:
+    return {"seed": seed, "keeping": HIDDEN, "more": gr.update(open=True)}
+
+
 def _answer(
-    services: Services, run_id: str | None, prompt: str | None, strength: float, system: str | None, temperature: float, length: float
-) -> Iterator[Shown]:
+    services: Services, run_id: str | None, prompt: str | None, strength: float, system: str | None, temperature: float, length: float,
+    seed: str | None,
+) -> Iterator[Shown]:  # fmt: skip
     waiting = html.answer("", waiting=True)
-    yield {"base": waiting, "tuned": waiting, "told": "", "halt": gr.update(interactive=True)}
+    yield {"base": waiting, "tuned": waiting, "told": "", "keeping": HIDDEN, "halt": gr.update(interactive=True)}
     answers = playground.answer(
-        services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length)
-    )
+        services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length),
+        seed=seed or "",
+    )  # fmt: skip
     # Note and button are left alone on the way: a late text must not undo what Stop has shown.
     for found in answers:
         shown: Shown = {name: html.answer(text, waiting=not found.done) for name, text in (("base", found.base), ("tuned", found.tuned))}
         if found.note:
             shown["told"] = f'<p class="rs-facts">{html.text(found.note)}</p>'
         if found.done:
-            shown["halt"] = gr.update(interactive=False)
+            shown |= {"halt": gr.update(interactive=False), "used": "" if found.seed is None else str(found.seed)}
+            # A seed that was given stands in its field already.
+            shown["keeping"] = gr.update(visible=found.seed is not None and not seed)
         yield shown

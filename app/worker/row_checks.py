@@ -38,7 +38,7 @@ class RowChecks:
         """
         marked = PositionSpec.parse(reft.positions).marked
         lengths = train.max_length, train.answer_tokens
-        key = (content, rows, base.name, base.revision, marked, reft.labels, *lengths, train.held_out, train.seed)
+        key = (content, rows, base.name, base.revision, marked, reft.labels, *lengths, train.held_out, train.held_out_seed)
         with self._lock:
             if key not in self._known:
                 self._known[key] = check_rows(base, load(), reft, train, rows=rows)

@@ -117,6 +117,22 @@ def test_the_same_question_has_the_same_answers_and_no_strength_is_the_base_mode
     assert ask(system="You are a pirate.")[0] != plain[0]
 
 
+def test_each_press_draws_anew_and_a_seed_draws_the_same_again(engine, finished):
+    def ask(**settings):
+        return list(answer(engine, finished.id, "Tell me a story.", max_new_tokens=24, temperature=1.0, **settings))[-1]
+
+    first, second = ask(), ask()
+    assert first.seed != second.seed and first.base != second.base and first.tuned != second.tuned
+    assert first.note.endswith(f"with seed {first.seed}.")
+    again = ask(seed=f" {first.seed} ")
+    assert (again.base, again.tuned, again.seed) == (first.base, first.tuned, first.seed)
+
+
+def test_where_nothing_is_drawn_no_seed_is_told(engine, finished):
+    last = list(answer(engine, finished.id, "What is 2 cat?", max_new_tokens=4))[-1]
+    assert last.seed is None and "seed" not in last.note
+
+
 def test_answers_are_not_longer_than_asked_for(engine, finished):
     long, short = (list(answer(engine, finished.id, "Tell me a story.", max_new_tokens=count))[-1].base for count in (40, 4))
     assert long.startswith(short) and len(short) < len(long)
@@ -139,6 +155,11 @@ def test_answers_are_not_longer_than_asked_for(engine, finished):
         ("x", {"strength": None}, "out of range"),
         ("x", {"temperature": math.nan}, "out of range"),
         ("x", {"temperature": -1}, "out of range"),
+        ("x", {"seed": "-1"}, "whole number from 0 to 2147483647"),
+        ("x", {"seed": str(2**31)}, "whole number from 0 to 2147483647"),
+        ("x", {"seed": "1.5"}, "whole number from 0 to 2147483647"),
+        ("x", {"seed": "9" * 9000}, "whole number from 0 to 2147483647"),
+        ("x", {"seed": "seven"}, "whole number from 0 to 2147483647"),
         ("x", {"max_new_tokens": 0}, "out of range"),
         ("x", {"max_new_tokens": 10**9}, "out of range"),
     ],

@@ -31,6 +31,10 @@ def test_the_suggestion_gives_a_few_hundred_steps(dataset, usable, epochs):
     assert suggested(replace(dataset, usable_rows=usable)).epochs == epochs
 
 
+def test_runs_from_the_page_hold_the_same_rows_out_whatever_their_seed(services):
+    assert {read_form(services.settings, TrainForm(seed=seed)).train.held_out_seed for seed in (1, 2, 42)} == {42}
+
+
 def test_without_a_dataset_the_suggestion_is_the_form_as_it_is():
     assert suggested(None) == TrainForm()
 

@@ -30,6 +30,19 @@ def test_every_combination_is_trained_as_it_would_be_alone_and_the_best_stands_f
     assert all((ours[name] - theirs[name]).abs().max() < 1e-2 for name in theirs)
 
 
+def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tmp_path, capfd):
+    options = ["--rank", "1", "--epochs", "1", "--positions", "l1", "--held-out", "0.2"]
+
+    def base_losses(out, *more):
+        assert main(["sweep", "--data", str(table_file), "--out", str(tmp_path / out), *options, *more, "--json"]) == 0
+        return {line.get("seed", "only"): line["held_out_base"] for line in told(capfd)}
+
+    both = base_losses("both", "--seed", "1,2")
+    assert both[1] == both[2] == base_losses("first", "--seed", "1")["only"]
+    assert base_losses("second", "--seed", "2")["only"] != both[2]
+    assert base_losses("drawn", "--seed", "1,2", "--split-seed", "2")[1] == base_losses("other", "--seed", "2")["only"]
+
+
 def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(table_file, tmp_path, capfd, monkeypatch):
     from reft_engine.errors import TrainingError
     from reft_engine.loop import Loop

@@ -189,6 +189,11 @@ def states(page: Page, path: str) -> Iterator[None]:
             page.locator("#dataset-upload input[type=file]").set_input_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
             expect(page.locator("#dataset-found .rs-notice").first).to_be_visible()
             yield
+    if path == "playground":
+        page.locator("#playground-temperature input[type=number]").fill("1")
+        page.locator("#playground-prompt textarea").fill("Hello")
+        page.click("#playground-send")
+        yield
     if path == "runs":
         for run in page.locator("#run-list label").all():
             run.click()

@@ -45,7 +45,9 @@ def ask(page, prompt):
     """Both answers, once both are whole."""
     page.fill("#playground-prompt textarea", prompt)
     page.click("#playground-send")
+    expect(page.locator("#playground-stop")).to_be_enabled()  # not what is told of the answer before
     expect(page.get_by_text(re.compile("Both answered in"))).to_be_visible(timeout=60_000)
+    expect(page.locator("#playground-stop")).to_be_disabled()
     return page.inner_text("#answer-base").strip(), page.inner_text("#answer-tuned").strip()
 
 
@@ -183,6 +185,26 @@ def test_a_strength_of_zero_is_the_base_model(page, server, finished):
     page.press("#playground-strength input[type=number]", "Tab")
     base, tuned = ask(page, "What does a dog say?")
     assert base == tuned
+
+
+def test_each_press_draws_anew_until_a_seed_is_kept(page, server, finished):
+    page.goto(f"{server.address}/playground")
+    expect(page.locator("#playground-run input")).not_to_have_value("")
+    page.get_by_role("button", name="More settings").click()
+    page.fill("#playground-temperature input[type=number]", "1")
+    page.press("#playground-temperature input[type=number]", "Tab")
+
+    def drawn():
+        answers = ask(page, "Tell me a story.")
+        return answers, re.search(r"with seed (\d+)\.", page.inner_text("#playground-told"))[1]
+
+    first, second = drawn(), drawn()
+    assert first[0] != second[0] and first[1] != second[1]
+    page.click("#playground-seed-kept")
+    expect(page.locator("#playground-seed textarea, #playground-seed input")).to_have_value(second[1])
+    expect(page.locator("#playground-seed-kept")).to_be_hidden()
+    assert drawn() == second
+    expect(page.locator("#playground-seed-kept")).to_be_hidden()
 
 
 def begin_long_answer(page, address, run):

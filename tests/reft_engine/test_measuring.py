@@ -190,3 +190,14 @@ def test_events_say_what_is_read_and_measured(tiny, examples):
     assert phases[0] == "read" and phases[-1] == "score" and "measure" in phases
     looks = [event for event in events if isinstance(event, HeldOutEvent)]
     assert looks[0].best_step is None and looks[-1].best_step == min(looks[1:], key=lambda look: look.loss).step
+
+
+def test_the_held_out_rows_follow_from_the_split_seed_alone_where_there_is_one(tiny, examples):
+    def held(**seeds):
+        rows: list[tuple[int, ...]] = []
+        settings = WATCHED.model_copy(update={"epochs": 1, **seeds})
+        train(tiny, examples, EDIT, settings, on_event=lambda event: rows.append(event.held_out_places) if isinstance(event, RowsEvent) else None)
+        return rows[0]
+
+    assert held(seed=1) != held(seed=2)
+    assert held(seed=1, split_seed=9) == held(seed=2, split_seed=9) == held(seed=9)
