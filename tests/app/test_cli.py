@@ -153,7 +153,7 @@ def test_inspect_says_what_a_file_is_and_what_is_wrong_with_it(tmp_path, capfd):
     assert {finding["kind"] for finding in found["findings"]} == {"unreadable", "letters", "few"}
     assert main(["inspect", str(path)]) == 0
     shown = capfd.readouterr()
-    assert "prompts with answers" in shown.out and len(shown.err.splitlines()) == 2
+    assert "prompts with answers" in shown.out and not shown.err
     assert "Of 4 rows, 2 can be trained on with starter; 2 are left out: they are incomplete or unreadable." in shown.out.splitlines()
 
 
@@ -307,10 +307,10 @@ def test_doctor_leaves_an_old_database_as_it_is_until_it_is_told_to_repair(tmp_p
     shutil.copy(OLD_DATABASE, tmp_path / "studio.db")
     before = (tmp_path / "studio.db").read_bytes()
     assert main(["doctor", "--data-dir", str(tmp_path)]) == 1
-    assert "earlier version" in capfd.readouterr().err
+    assert "earlier version" in capfd.readouterr().out
     assert (tmp_path / "studio.db").read_bytes() == before
     main(["doctor", "--data-dir", str(tmp_path), "--repair"])
-    assert "up to date" in capfd.readouterr().err
+    assert "up to date" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("damage", ["later", "garbage"])
@@ -323,7 +323,8 @@ def test_a_database_that_cannot_be_used_is_told_in_a_sentence(house, tmp_path, c
     else:
         (house / "studio.db").write_bytes(b"garbage " * 1000)
     assert main([*command.split(), "--data-dir", str(house)]) != 0
-    said = capfd.readouterr().err
+    shown = capfd.readouterr()
+    said = shown.out if command.startswith("doctor") and "--repair" not in command else shown.out + shown.err
     assert ("later version" if damage == "later" else "database cannot be opened") in said and "Traceback" not in said
     assert not (tmp_path / "b.zip").exists()
 

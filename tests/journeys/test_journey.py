@@ -175,7 +175,7 @@ def test_markup_in_data_and_prompts_is_shown_as_text(page, server, finished, tmp
     page.goto(f"{server.address}/playground")
     expect(page.locator("#playground-run input")).not_to_have_value("")
     ask(page, hostile)
-    assert page.title() == "ReFT Studio"
+    assert page.title() == "Playground · ReFT Studio"
 
 
 def test_a_strength_of_zero_is_the_base_model(page, server, finished):
@@ -241,6 +241,41 @@ def test_an_answer_that_loses_its_server_ends_with_a_sentence(page, server, talk
     expect(page.locator("#playground-stop")).to_be_disabled()
     expect(page.locator("#playground-prompt textarea")).to_have_value("Sing song 3.")
     services.storage.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("", "ReFT Studio"), ("data", "Data · ReFT Studio"), ("train", "Train · ReFT Studio"), ("runs", "Runs · ReFT Studio"),
+        ("playground", "Playground · ReFT Studio"),
+    ],
+)  # fmt: skip
+def test_each_page_has_a_title_of_its_own(page, server, path, title):
+    page.goto(f"{server.address}/{path}")
+    expect(page).to_have_title(title)
+
+
+def test_the_summary_and_the_train_button_stay_in_sight_beside_a_long_form(page, server, finished):
+    page.set_viewport_size({"width": 1280, "height": 420})
+    page.goto(f"{server.address}/train")
+    expect(page.locator(".rs-summary dl")).to_be_visible()
+    page.get_by_role("button", name="More settings").click()
+    expect(page.locator("#train-seed")).to_be_visible()
+    for at in (0, 300, 600):
+        page.evaluate("top => window.scrollTo(0, top)", at)
+        expect(page.locator("#train-start")).to_be_in_viewport(ratio=1)
+        assert page.evaluate("window.scrollY") == at
+    page.locator(".rs-summary dl").scroll_into_view_if_needed()
+    expect(page.locator("#train-start")).to_be_in_viewport(ratio=1)
+
+
+def test_an_uploads_size_is_no_link_to_a_file_that_is_not_handed_out(page, server, tmp_path):
+    table = tmp_path / "rows.csv"
+    table.write_text("prompt,answer\na,b\nc,d\n")
+    upload(page, server, table)
+    size = page.get_by_test_id("download-link")
+    expect(size).to_have_text("22.0 B")
+    assert size.get_attribute("href") is None and size.get_attribute("download") is None
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -196,7 +196,7 @@ def test_the_held_out_rows_follow_from_the_split_seed_alone_where_there_is_one(t
     def held(**seeds):
         rows: list[tuple[int, ...]] = []
         settings = WATCHED.model_copy(update={"epochs": 1, **seeds})
-        train(tiny, examples, EDIT, settings, on_event=lambda event: rows.append(event.held_out_places) if isinstance(event, RowsEvent) else None)
+        train(tiny, examples, EDIT, settings, on_event=lambda event: isinstance(event, RowsEvent) and rows.append(event.held_out_places))
         return rows[0]
 
     assert held(seed=1) != held(seed=2)

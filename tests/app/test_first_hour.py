@@ -1,0 +1,261 @@
+"""What a newcomer meets at the command line: each time one sentence or the right thing."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from app.cli import main
+
+QUICK = ["--rank", "1", "--positions", "l1", "--epochs", "1"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Terminal:
+    """A studio as started in a terminal: what it prints, line by line, and Ctrl+C, which reaches its whole process group."""
+
+    def __init__(self, arguments, environment, until):
+        command = [sys.executable, "-m", "app", "serve", "--no-browser", *arguments]
+        self._until = until
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def ready(self):
+        self._until(lambda: self.process.poll() is not None or any("is ready" in line for line in self.lines), 300)
+        assert self.process.poll() is None, self.lines
+        return self
+
+    def ctrl_c(self):
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def ended(self):
+        code = self.process.wait(timeout=300)
+        self._reader.join(timeout=60)
+        return code
+
+
+@pytest.fixture
+def terminal(environment, until):
+    opened = []
+
+    def open_terminal(*arguments, **changes):
+        opened.append(Terminal(arguments, {**environment, **changes}, until))
+        return opened[-1]
+
+    yield open_terminal
+    for each in opened:
+        if each.process.poll() is None:
+            each.process.terminate()
+            each.process.wait(timeout=300)
+
+
+@contextmanager
+def streaming(address):
+    """What an open page holds: a stream that ends only with its server."""
+    with httpx.stream("GET", f"{address}/gradio_api/heartbeat/page", timeout=60) as answer:
+        assert "ALIVE" in next(answer.iter_text())
+        yield answer
+
+
+# Starting and ending the pages
+
+
+def test_ctrl_c_ends_the_studio_with_a_page_open_and_says_one_sentence(terminal, tmp_path):
+    port = free_port()
+    studio = terminal("--port", str(port), "--data-dir", str(tmp_path / "data")).ready()
+    with streaming(f"http://127.0.0.1:{port}"):
+        studio.ctrl_c()
+        assert studio.ended() == 0
+    assert studio.lines == [
+        "Starting ReFT Studio ...",
+        f"ReFT Studio is ready: http://127.0.0.1:{port}  (data in {tmp_path / 'data'}; Ctrl+C ends it)",
+        "Ending. What is in training goes on when the studio is started again.",
+    ]
+
+
+def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order(terminal, tmp_path, until):
+    port = free_port()
+    studio = terminal("--port", str(port), "--data-dir", str(tmp_path / "data")).ready()
+    transport = httpx.HTTPTransport(uds=str(tmp_path / "data" / "worker.sock"))
+
+    def health():
+        try:
+            with httpx.Client(transport=transport, base_url="http://worker", timeout=5) as client:
+                return client.get("/health").json()
+        except httpx.HTTPError:
+            return None
+
+    worker = until(health, 300)["pid"]
+    assert os.getsid(worker) != os.getsid(studio.process.pid)
+    studio.ctrl_c()
+    studio.ctrl_c()  # pressed twice
+    assert studio.ended() == 0 and not any("Traceback" in line for line in studio.lines)
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_ctrl_c_before_the_pages_are_up_says_one_sentence(terminal, tmp_path, until):
+    studio = terminal("--port", str(free_port()), "--data-dir", str(tmp_path / "data"))
+    until(lambda: studio.lines, 300)
+    studio.ctrl_c()
+    assert studio.ended() == 130
+    assert studio.lines == ["Starting ReFT Studio ...", "reft-studio: stopped."]
+
+
+@pytest.mark.parametrize("module", ["app.cli", "sqlalchemy", "reft_engine.errors"])
+def test_ctrl_c_while_the_program_is_being_read_says_one_sentence(environment, module):
+    program = f"""
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from app.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program, "doctor"], env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "reft-studio: stopped.\n")
+
+
+def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, tmp_path):
+    port, data = free_port(), tmp_path / "data"
+    first = terminal("--port", str(port), "--data-dir", str(data)).ready()
+    second = terminal("--port", str(free_port()), "--data-dir", str(data))
+    assert second.ended() == 2
+    assert second.lines[1:] == [
+        f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
+        "another folder (--data-dir DIR, or make run DATA=DIR)."
+    ]
+    assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).status_code == 200
+    first.process.kill()  # whatever ends it, the folder is free again
+    first.ended()
+    third = terminal("--port", str(port), "--data-dir", str(data)).ready()
+    third.ctrl_c()
+    assert third.ended() == 0
+
+
+def test_a_taken_port_is_said_with_one_that_is_free(tmp_path, capfd):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["serve", "--no-browser", "--port", str(port), "--data-dir", str(tmp_path / "data")]) == 2
+    said = capfd.readouterr().err
+    begin = f"reft-studio: Port {port} on 127.0.0.1 is taken. Choose another (--port "
+    assert said.startswith(begin)
+    offered = int(said[len(begin) :].partition(",")[0])
+    assert said == f"{begin}{offered}, or make run PORT={offered}).\n"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", offered))
+
+
+def test_a_port_or_an_address_that_cannot_be_had_is_said(tmp_path, capfd):
+    assert main(["serve", "--no-browser", "--host", "no.such.host.invalid", "--data-dir", str(tmp_path / "data")]) == 2
+    assert "Port 7860 on no.such.host.invalid cannot be used: " in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_data_folder_that_cannot_be_made_is_said(tmp_path, capfd, place):
+    (tmp_path / "file").write_text("")
+    assert main(["serve", "--no-browser", "--port", str(free_port()), "--data-dir", str(tmp_path / place)]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"reft-studio: The data folder {tmp_path / place} cannot be used: ") and "--data-dir DIR" in said
+
+
+def test_uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_would_share_them(terminal, tmp_path):
+    """Gradio's own place belongs to whoever used it first; here it cannot even be a folder."""
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp" / "gradio").write_text("somebody else's")
+    port, data = free_port(), tmp_path / "data"
+    terminal("--port", str(port), "--data-dir", str(data), TMPDIR=str(tmp_path / "tmp"), GRADIO_TEMP_DIR="").ready()
+    address = f"http://127.0.0.1:{port}"
+    answer = httpx.post(f"{address}/gradio_api/upload", files={"files": ("rows.csv", b"prompt,answer\na,b\n")}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    (path,) = answer.json()
+    assert path.startswith(f"{data}/uploads/")
+    assert httpx.get(f"{address}/gradio_api/file={path}", timeout=60).status_code in (403, 404), "nobody reads another's upload"
+
+
+def test_what_an_ended_studio_left_among_the_uploads_goes_at_the_next_start(terminal, tmp_path):
+    left = tmp_path / "data" / "uploads" / "abc"
+    left.mkdir(parents=True)
+    (left / "rows.csv").write_text("old")
+    (left.parent / "file").write_text("old")
+    terminal("--port", str(free_port()), "--data-dir", str(tmp_path / "data")).ready()
+    assert not left.exists() and not (left.parent / "file").exists()
+
+
+def test_what_libraries_print_of_their_own_failures_goes_to_the_log(terminal, tmp_path, until):
+    """Gradio prints a traceback, for example, when an event names a choice that there is no more."""
+    port, data = free_port(), tmp_path / "data"
+    studio = terminal("--port", str(port), "--data-dir", str(data)).ready()
+    address = f"http://127.0.0.1:{port}"
+    config = httpx.get(f"{address}/config", timeout=60).json()
+    runs = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "playground-run")
+    event = next(each["id"] for each in config["dependencies"] if each["inputs"] == [runs] and each["backend_fn"])
+    body = {"fn_index": event, "data": ["a run of yesterday"], "session_hash": "x"}
+    assert httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=60).status_code == 500
+    until(lambda: "Traceback" in (data / "web.log").read_text())
+    studio.ctrl_c()
+    studio.ended()
+    assert len(studio.lines) == 3
+
+
+# What a command is asked for
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory, table_file):
+    out = tmp_path_factory.mktemp("first") / "out"
+    assert main(["train", "--data", str(table_file), "--out", str(out), *QUICK]) == 0
+    return out
+
+
+def commands(adapter, table_file, folder):
+    data = ["--data-dir", str(folder / "data")]
+    return {
+        "train": ["train", "--data", str(table_file), "--out", str(folder / "run"), *QUICK],
+        "train again": ["train", "--data", str(table_file), "--out", str(folder / "run"), *QUICK],
+        "sweep": ["sweep", "--data", str(table_file), "--out", str(folder / "runs"), *QUICK],
+        "inspect": ["inspect", str(table_file)],
+        "chat": ["chat", str(adapter), "--prompt", "Hi", "--max-new-tokens", "2"],
+        "evaluate": ["evaluate", str(adapter), "--data", str(table_file)],
+        "doctor": ["doctor"],
+        "backup": ["backup", str(folder / "b.zip"), *data],
+        "restore": ["restore", str(folder / "b.zip"), "--data-dir", str(folder / "back")],
+    }
+
+
+def test_the_outcome_of_a_command_is_on_standard_output(adapter, table_file, tmp_path, services, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("plain", "json"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data").symlink_to(services.storage.files.root)
+    for name, command in commands(adapter, table_file, tmp_path / "plain").items():
+        capfd.readouterr()
+        assert main(command) == 0, name
+        assert capfd.readouterr().out.strip(), f"{name} says nothing on standard output"
+    for name, command in commands(adapter, table_file, tmp_path / "json").items():
+        capfd.readouterr()
+        assert main([*command, "--json"]) == 0, name
+        assert len(capfd.readouterr().out.splitlines()) == 1, f"{name} --json is one line"
