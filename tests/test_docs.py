@@ -19,17 +19,15 @@ def test_the_readmes_python_runs_as_it_stands(tmp_path):
     assert (tmp_path / "my-adapter" / "reft_model.safetensors").is_file()
 
 
-@pytest.mark.parametrize("command", ["serve", "train", "inspect", "chat", "evaluate", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup"])
 def test_the_flags_in_the_readme_are_those_of_the_command(command, capsys):
     from app.cli import main
 
     with pytest.raises(SystemExit):
         main([command, "--help"])
     offered = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
-    (block,) = re.findall(r"```\n(reft-studio \[serve\].*?)```", README, re.DOTALL)
-    parts = re.split(r"^reft-studio ", block, flags=re.MULTILINE)
-    (mine,) = [part for part in parts if part.lstrip("[").startswith(command)]
-    assert set(re.findall(r"--[a-z][a-z-]*", mine)) <= offered
+    (row,) = re.findall(rf"^\| `reft-studio \[?{command}\b.*$", README, re.MULTILINE)
+    assert set(re.findall(r"--[a-z][a-z-]*", row)) <= offered
 
 
 def test_the_space_and_the_container_agree_on_the_port():

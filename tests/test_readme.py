@@ -1,0 +1,155 @@
+"""The README's lines, each as it is printed, in the order in which a reader meets them."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
+LINES = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+PATIENCE = 1800.0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A folder that reads like a clone after `make run` has installed; what is made in it stays in it."""
+    if sys.prefix == sys.base_prefix:
+        reason = "The README's lines want a virtual environment: run the tests with `make test`."
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name not in (".venv", "data", "build", ".git"):
+            (folder / entry.name).symlink_to(entry)
+    (folder / ".venv").mkdir()
+    for entry in Path(sys.prefix).iterdir():
+        (folder / ".venv" / entry.name).symlink_to(entry)
+    for name in ("installed", "tested"):
+        (folder / ".venv" / name).unlink(missing_ok=True)
+        (folder / ".venv" / name).touch()
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def environment(home, **more):
+    """Of somebody who has set up nothing."""
+    kept = {name: os.environ[name] for name in ("LANG", "TMPDIR", "OMP_NUM_THREADS") if name in os.environ}
+    path = os.pathsep.join(each for each in os.environ["PATH"].split(os.pathsep) if Path(each) != Path(sys.prefix) / "bin")
+    return {"PATH": path, "HOME": str(home), "HF_HUB_OFFLINE": "1", **kept, **more}
+
+
+def shell(script, cwd, given, **options):
+    return subprocess.run(["bash", "-ec", script], cwd=cwd, env=given, capture_output=True, text=True, timeout=PATIENCE, **options)
+
+
+class Served:
+    """`make run` and its like, until Ctrl+C."""
+
+    def __init__(self, line, cwd, given):
+        self.output = cwd / "output.txt"
+        with self.output.open("w") as written:
+            command = ["bash", "-c", f"exec {line}"]
+            self.process = subprocess.Popen(command, cwd=cwd, env=given, stdout=written, stderr=written, start_new_session=True)
+
+    def answers(self, port):
+        deadline = time.monotonic() + PATIENCE
+        while "ReFT Studio is ready: " not in self.output.read_text():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.1)
+        assert f"ReFT Studio is ready: http://127.0.0.1:{port} " in self.output.read_text()
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).json()["status"] == "ok"
+
+    def end(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(timeout=PATIENCE)
+        assert "Traceback" not in self.output.read_text()
+
+
+def serves(line, cwd, given, port):
+    served = Served(line, cwd, given)
+    try:
+        assert served.answers(port)
+    finally:
+        served.end()
+
+
+def test_every_line_of_a_shell_block_is_run_by_a_test_of_this_file():
+    assert set(LINES) == {"make run", "make test", "make check", PART, *WITHOUT_MAKE, *COMMANDS, AFTER_PYTHON}
+
+
+WITHOUT_MAKE = ["python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e .", ".venv/bin/reft-studio serve"]
+(COMMANDS,) = [block.splitlines() for kind, block in BLOCKS if kind == "sh" and block.startswith("source ")]
+(AFTER_PYTHON,) = [line for line in LINES if "my-adapter" in line]
+PART = ".venv/bin/python -m pytest tests/reft_engine -k positions"
+
+
+def test_make_run_serves_the_pages_on_the_port_and_with_the_data_folder_that_are_named(clone, home):
+    port, other = free_port(), free_port()
+    serves("make run", clone, environment(home, REFT_STUDIO_PORT=str(port)), port)  # the usual port may be somebody else's
+    assert (clone / "data" / "studio.db").is_file()
+    assert "`make run PORT=7861`" in README and "`make run DATA=~/studio`" in README
+    serves(f"make run PORT={other} DATA=~/studio", clone, environment(home), other)
+    assert (home / "studio" / "studio.db").is_file()
+
+
+def test_the_commands_do_what_they_are_there_for(clone, home):
+    (python,) = [block for kind, block in BLOCKS if kind == "python"]
+    script = "\n".join(["set -x", *COMMANDS, f"python - <<'END'\n{python}END", AFTER_PYTHON])
+    done = shell(script, clone, environment(home))
+    assert done.returncode == 0, done.stderr
+    assert "prompts with answers" in done.stdout
+    size = re.search(r"trained numbers, (\d+) kB, written to my-run/adapter", done.stdout)[1]
+    assert 90 <= int(size) <= 110 and "download the result: about 100 kB" in README
+    assert re.search(r"^base: .+\ntuned: .+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^tuned +loss \d", done.stdout, re.MULTILINE)
+    assert "['4 plus 4 is 8.', '4 PLUS 4 IS 8.']" in done.stdout
+    assert done.stdout.rstrip().endswith("tuned: 4 PLUS 4 IS 8.")
+    assert {path.name for path in clone.iterdir() if not path.is_symlink()} == {".venv", "my-run", "my-sweep", "my-adapter"}
+
+
+def test_without_make_it_is_three_lines(clone, home):
+    """With the packages of this environment in place of a download of gigabytes."""
+    shutil.rmtree(clone / ".venv")
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    given = environment(home, PIP_NO_DEPS="1", PIP_NO_BUILD_ISOLATION="0", PYTHONPATH=packages)
+    for line in WITHOUT_MAKE[:2]:
+        done = shell(line, clone, given)
+        assert done.returncode == 0, done.stderr
+    port = free_port()
+    serves(WITHOUT_MAKE[2], clone, {**given, "REFT_STUDIO_PORT": str(port)}, port)
+
+
+def test_make_test_is_what_ci_runs_and_each_of_its_steps_is_there(clone, home):
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("\nmake test")
+    told = shell("make --dry-run test && make --dry-run check", clone, environment(home))
+    assert told.returncode == 0, told.stderr
+    steps = told.stdout.splitlines()
+    assert ".venv/bin/python -m pytest" in steps and ".venv/bin/mypy" in steps and ".venv/bin/ruff check ." in steps
+
+
+def test_a_part_of_the_tests_can_be_run_alone(clone, home):
+    done = shell(f"{PART} --collect-only -q", clone, environment(home))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^tests/reft_engine/.*positions", done.stdout, re.MULTILINE)) > 10
