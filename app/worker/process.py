@@ -312,9 +312,11 @@ def main() -> int:
         try:
             if not options.queue_only:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             _log.error("another worker already serves %s", storage.files.root)
             return ALREADY_SERVED
+        except OSError as error:  # some network file systems know no locks
+            _log.warning("the data folder cannot be locked: %s", error)
         worker = options.worker or token_hex(8)
         with storage.workers.serving(worker):
             serve(storage, worker, options.parent or os.getppid())

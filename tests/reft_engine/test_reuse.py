@@ -240,7 +240,7 @@ def test_a_base_in_half_precision_is_learned_on_as_before_within_its_rounding(st
 def test_a_base_inside_peft_is_learned_on_as_before(starter, name, target):
     if find_spec("peft") is None:
         assert os.environ.get("CI") != "true", "the test extra installs peft, so it may not be missing in CI"
-        pytest.skip("peft is not installed (pip install 'reft-studio[test]')")
+        pytest.skip("peft is not installed (pip install -e '.[test]')")
     import peft
 
     torch.manual_seed(5)
