@@ -7,6 +7,7 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,12 +83,12 @@ def _note_rows(found: "Inspection", sentence: str, check: "RowCheck") -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Start the pages."""
-    _say("Starting ReFT Studio ...")
     from app.settings import prepare_gradio, read_settings
 
     given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
     settings = read_settings(**{name: value for name, value in given.items() if value is not None})
     prepare_gradio(settings)
+    _say("Starting ReFT Studio ...")
     from app.server import serve as run_server
 
     return run_server(settings, browser=not options.no_browser)
@@ -484,6 +485,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handlers = dict(zip(COMMANDS, (serve, train, sweep, inspect, chat, evaluate, doctor, backup, restore), strict=True))
     try:
         options = _parser().parse_args(given)
+        if options.command != "serve":  # which sees to it when it has begun
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return handlers[options.command](options)
     except READABLE as error:
         return _refuse(str(error))

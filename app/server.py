@@ -153,6 +153,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
         # uvicorn passes both signals on after it has ended in order; as Docker's, SIGTERM is no reason to leave the worker alone.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             server.run(sockets=[listening])
         except (KeyboardInterrupt, SystemExit):

@@ -1,5 +1,6 @@
 """What a newcomer meets at the command line: each time one sentence or the right thing."""
 
+import functools
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ class Terminal:
     """A studio as started in a terminal: what it prints, line by line, and Ctrl+C, which reaches its whole process group."""
 
     def __init__(self, arguments, environment, until):
-        command = [sys.executable, "-m", "app", "serve", "--no-browser", *arguments]
+        command = [sys.executable, "-m", "app", *arguments]
         self._until = until
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -39,22 +40,25 @@ class Terminal:
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
 
-    def ready(self):
-        self._until(lambda: self.process.poll() is not None or any("is ready" in line for line in self.lines), 300)
+    def says(self, words):
+        self._until(lambda: self.process.poll() is not None or any(words in line for line in self.lines), 600)
         assert self.process.poll() is None, self.lines
         return self
+
+    def ready(self):
+        return self.says("is ready")
 
     def ctrl_c(self):
         os.killpg(self.process.pid, signal.SIGINT)
 
     def ended(self):
-        code = self.process.wait(timeout=300)
+        code = self.process.wait(timeout=600)
         self._reader.join(timeout=60)
         return code
 
 
 @pytest.fixture
-def terminal(environment, until):
+def terminal_of(environment, until):
     opened = []
 
     def open_terminal(*arguments, **changes):
@@ -65,7 +69,12 @@ def terminal(environment, until):
     for each in opened:
         if each.process.poll() is None:
             each.process.terminate()
-            each.process.wait(timeout=300)
+            each.process.wait(timeout=600)
+
+
+@pytest.fixture
+def terminal(terminal_of):
+    return functools.partial(terminal_of, "serve", "--no-browser")
 
 
 @contextmanager
@@ -104,7 +113,7 @@ def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_orde
         except httpx.HTTPError:
             return None
 
-    worker = until(health, 300)["pid"]
+    worker = until(health, 600)["pid"]
     assert os.getsid(worker) != os.getsid(studio.process.pid)
     studio.ctrl_c()
     studio.ctrl_c()  # pressed twice
@@ -115,26 +124,40 @@ def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_orde
 
 def test_ctrl_c_before_the_pages_are_up_says_one_sentence(terminal, tmp_path, until):
     studio = terminal("--port", str(free_port()), "--data-dir", str(tmp_path / "data"))
-    until(lambda: studio.lines, 300)
+    until(lambda: studio.lines, 600)
     studio.ctrl_c()
     assert studio.ended() == 130
     assert studio.lines == ["Starting ReFT Studio ...", "reft-studio: stopped."]
 
 
-@pytest.mark.parametrize("module", ["app.cli", "sqlalchemy", "reft_engine.errors"])
-def test_ctrl_c_while_the_program_is_being_read_says_one_sentence(environment, module):
+@pytest.mark.parametrize(
+    ("module", "command"), [("app.cli", "doctor"), ("sqlalchemy", "doctor"), ("gradio", "serve"), ("uvicorn", "serve")]
+)
+def test_ctrl_c_while_the_program_is_being_read_says_one_sentence(environment, tmp_path, module, command):
+    """Also where a library swallows what Python makes of the key press."""
     program = f"""
-import sys
+import contextlib, os, signal, sys
 class Interrupted:
     def find_spec(self, name, *_):
         if name == {module!r}:
-            raise KeyboardInterrupt
+            with contextlib.suppress(BaseException):
+                os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupted())
 from app.__main__ import main
 sys.exit(main())
 """
-    done = subprocess.run([sys.executable, "-c", program, "doctor"], env=environment, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "reft-studio: stopped.\n")
+    begun = [sys.executable, "-c", program, command, "--data-dir", str(tmp_path)]
+    done = subprocess.run(begun, env=environment, capture_output=True, text=True, timeout=600)
+    assert (done.returncode, done.stderr) == (130, "reft-studio: stopped.\n")
+
+
+def test_ctrl_c_ends_a_command_in_order_and_says_whether_it_goes_on(terminal_of, table_file, tmp_path):
+    out = tmp_path / "out"
+    training = terminal_of("train", "--data", str(table_file), "--out", str(out), "--epochs", "5000", "--rank", "1", "--positions", "l1")
+    training.says("step 10/")
+    training.ctrl_c()
+    assert training.ended() == 130
+    assert training.lines[-1] == "reft-studio: stopped; the same command continues." and "Traceback" not in "".join(training.lines)
 
 
 def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, tmp_path):
