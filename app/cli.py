@@ -83,14 +83,11 @@ def _note_rows(found: "Inspection", sentence: str, check: "RowCheck") -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Start the pages."""
-    from app.settings import prepare_gradio, read_settings
+    from app.serve import serve as run_server
+    from app.settings import read_settings
 
     given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
     settings = read_settings(**{name: value for name, value in given.items() if value is not None})
-    prepare_gradio(settings)
-    _say("Starting ReFT Studio ...")
-    from app.server import serve as run_server
-
     return run_server(settings, browser=not options.no_browser)
 
 

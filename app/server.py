@@ -1,46 +1,23 @@
 """The web process: pages, health and downloads. Never imports torch."""
 
-import asyncio
-import errno
-import io
-import logging
-import os
 import re
-import shutil
-import signal
-import socket
-import sys
-import threading
 import warnings
-import webbrowser
-from contextlib import redirect_stderr
-from logging.handlers import RotatingFileHandler
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.components.theme import CSS, HEAD, STATIC, theme
-from app.errors import READABLE, StudioError
+from app.errors import READABLE
 from app.handlers import runs
-from app.lock import only_server
 from app.pages import build
-from app.services import Services, make_services
+from app.services import Services
 from app.settings import LOOPBACK, Settings
-from app.worker.supervisor import Supervisor
-from storage.housekeeping import tidy
 
-_log = logging.getLogger("reft_studio.web")
-_LOG_BYTES = 2_000_000
-_TIDY_SECONDS = 3600.0
-_LAST_ANSWERS = 0.5
-"""Seconds that requests have to be answered when the studio is ended."""
-_PORTS_TRIED = 20
 _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
 """Gradio's own ways to files of this machine, uploads of others among them, and to other servers; no page of ours needs them."""
 
@@ -122,145 +99,3 @@ def _from_another_site(request: Request) -> bool:
         return origin == "null" or urlsplit(origin).netloc not in here
     except ValueError:  # brackets that enclose no address
         return True
-
-
-class Server(uvicorn.Server):
-    """Hangs up when it ends: what streams to an open page would never end by itself."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(uvicorn.Config(app, log_level="warning", log_config=None, timeout_graceful_shutdown=2))
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, after the last answers."""
-        asyncio.get_running_loop().call_later(_LAST_ANSWERS, self._hang_up)
-        await super().shutdown(sockets)
-
-    def _hang_up(self) -> None:
-        for connection in list(self.server_state.connections):
-            connection.transport.close()
-
-
-def serve(settings: Settings, *, browser: bool = True) -> int:
-    """Serve until interrupted. Raises StudioError when the port is taken, or the data folder in use."""
-    services = _open(settings)
-    with only_server(services.storage.files.root, settings.address), _listen(settings) as listening, redirect_stderr(_Log()):
-        _log_to_file(services)
-        _clear_uploads(services)
-        supervisor = Supervisor(settings, services.storage)
-        server = Server(make_app(services))
-        ended = threading.Event()
-        threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
-        threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
-        # uvicorn passes both signals on after it has ended in order; as Docker's, SIGTERM is no reason to leave the worker alone.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            server.run(sockets=[listening])
-        except (KeyboardInterrupt, SystemExit):
-            pass
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would leave the worker behind
-            _say("Ending. What is in training goes on when the studio is started again.")
-            ended.set()
-            supervisor.stop()
-            services.storage.close()
-    return 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _open(settings: Settings) -> Services:
-    try:
-        return make_services(settings)
-    except OSError as error:
-        raise StudioError(
-            f"The data folder {settings.data_dir} cannot be used: {error.strerror or error}. Name another (--data-dir DIR, or "
-            "make run DATA=DIR)."
-        ) from error
-
-
-def _clear_uploads(services: Services) -> None:
-    """Remove what a studio left that did not end in order."""
-    for left in services.storage.files.uploads.iterdir():
-        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-
-
-def _keep_house(services: Services, ended: threading.Event) -> None:
-    """At the start and once an hour: remove what was left half-done, and what has been in the bin long enough."""
-    while not ended.is_set():
-        try:
-            tidy(services.storage, services.settings.bin_days)
-        except Exception:  # noqa: BLE001 (the edge of a thread: housekeeping must never take the pages with it)
-            _log.exception("housekeeping failed")
-        ended.wait(_TIDY_SECONDS)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Take the port before the slow part of the start, so that a taken one is said at once."""
-    try:
-        return _bound(settings.host, settings.port)
-    except OSError as error:
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror or error}"
-        free = _free_port(settings)
-        raise StudioError(
-            f"Port {settings.port} on {settings.host} {reason}. Choose another (--port {free}, or make run PORT={free})."
-        ) from error
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Raises OSError."""
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(2048)  # before that another process could still take the same port
-    except OSError:
-        listening.close()
-        raise
-    return listening
-
-
-def _free_port(settings: Settings) -> int:
-    """A port to offer in place of one that cannot be used."""
-    first = max(settings.port, 1024) + 1
-    for port in range(first, min(first + _PORTS_TRIED, 65536)):
-        try:
-            _bound(settings.host, port).close()
-        except OSError:
-            continue
-        return port
-    return 7861
-
-
-class _Log(io.TextIOBase):
-    """Takes what libraries print of their own failures, which is for whoever reads the log, not for the terminal."""
-
-    def write(self, text: str) -> int:
-        if text.strip():
-            _log.warning("%s", text.rstrip())
-        return len(text)
-
-
-def _log_to_file(services: Services) -> None:
-    logging.raiseExceptions = False  # a log that cannot be written, on a full disk say, is no reason to fill the terminal
-    handler = RotatingFileHandler(services.storage.files.root / "web.log", maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    logging.getLogger().addHandler(handler)
-
-
-def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Settings, browser: bool) -> None:
-    """Once the pages are served: start the engine, say where the pages are, open them."""
-    while not server.started:
-        if server.should_exit:
-            return
-        threading.Event().wait(0.02)
-    supervisor.start()
-    _say(f"ReFT Studio is ready: {settings.address}  (data in {settings.data_dir.resolve()}; Ctrl+C ends it)")
-    screen = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    if browser and screen and settings.local:
-        webbrowser.open(settings.address)

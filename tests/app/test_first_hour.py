@@ -165,7 +165,7 @@ def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, 
     first = terminal("--port", str(port), "--data-dir", str(data)).ready()
     second = terminal("--port", str(free_port()), "--data-dir", str(data))
     assert second.ended() == 2
-    assert second.lines[1:] == [
+    assert second.lines == [
         f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
         "another folder (--data-dir DIR, or make run DATA=DIR)."
     ]
