@@ -29,7 +29,7 @@ from reft_engine.checks import check_base, folder_named
 from reft_engine.data.row_check import counted
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
-from reft_engine.model import ReftModel, edited_layers
+from reft_engine.model import ReftModel, base_of, edited_layers
 from reft_engine.spec import ReftConfig, trainable_parameters
 
 FORMAT_VERSION = 2
@@ -94,7 +94,7 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
     origin = base or origin_of(reft.base)
     config = {
         "format_version": FORMAT_VERSION,
-        "reft": reft.config.model_dump(mode="json"),
+        "reft": reft.reft_config.model_dump(mode="json"),
         "layers": list(reft.layers),
         "hidden_size": reft.hidden_size,
         "blocks": len(blocks.find_blocks(reft.base)),
@@ -110,7 +110,7 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
 
 
 def _tensors(reft: ReftModel) -> dict[str, Tensor]:
-    sites = _sites(reft.config, reft.layers)
+    sites = _sites(reft.reft_config, reft.layers)
     found = {f"{site}.{name}": values[index] for name, values in reft.tensors().items() for index, site in enumerate(sites)}
     if reft.head is not None:
         found |= {f"head.{name}": value for name, value in reft.head.state_dict().items()}
@@ -206,12 +206,12 @@ def _read(folder: Path, base_model: nn.Module) -> ReftModel:
 
 
 def _fill(reft: ReftModel, tensors: dict[str, Tensor]) -> None:
-    sites, device = _sites(reft.config, reft.layers), next(reft.parameters()).device
+    sites, device = _sites(reft.reft_config, reft.layers), next(reft.parameters()).device
     stacked = {name: torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(device) for name in reft.tensors()}
     reft.set_tensors(stacked)
     rows, given = reft.intervention.projection(), stacked.get("projection")
     if rows is not None and given is not None and not float((rows.detach() - given).abs().max()) <= _ROWS_TOLERANCE:
-        raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.config.method} needs them.")
+        raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.reft_config.method} needs them.")
     if reft.head is not None:
         reft.head.load_state_dict({name: tensors[f"head.{name}"] for name in reft.head.state_dict()})
 
@@ -286,7 +286,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
     path = folder_named(folder)
-    return _replay(path, _read(path, base_model))
+    return _replay(path, _read(path, base_of(base_model)))
 
 
 def load_base_of(folder: str | Path) -> Base:

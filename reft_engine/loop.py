@@ -107,7 +107,7 @@ class Loop:
 
     def _drawing(self) -> Dropout | None:
         """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
-        if not (rate := self.reft.config.dropout):
+        if not (rate := self.reft.reft_config.dropout):
             return None
         generator = torch.Generator(self.objective.base.device)
         return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))

@@ -79,7 +79,7 @@ def refused(folder, model):
 def test_what_is_loaded_answers_bit_for_bit_as_what_was_saved(any_model, tmp_path, name):
     reft = trained(any_model, CONFIGS[name])
     loaded = ReftModel.load(reft.save(tmp_path / "deep" / "folder"), any_model)
-    assert loaded.config == reft.config
+    assert loaded.reft_config == reft.reft_config
     assert torch.equal(logits(loaded), logits(reft.eval()))
     assert not torch.equal(logits(loaded), logits(ReftModel(any_model, CONFIGS[name], seed=3).eval()))
 
