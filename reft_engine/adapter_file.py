@@ -30,6 +30,7 @@ from reft_engine.data.row_check import counted
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
 from reft_engine.model import ReftModel, base_of, edited_layers
+from reft_engine.precision import exact
 from reft_engine.spec import ReftConfig, trainable_parameters
 
 FORMAT_VERSION = 2
@@ -271,7 +272,8 @@ def _canary_logits(reft: ReftModel, ids: list[int]) -> Tensor:
     extra = {}
     if blocks.is_encoder_decoder(reft.base) and reft.head is None:
         extra["decoder_input_ids"] = torch.tensor([[blocks.decoder_start(reft.base)]], device=device)
-    output = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra)
+    with exact(device):  # what is saved under autocast is also loaded without
+        output = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra)
     found: Tensor = output.logits if "logits" in output else output[0]
     return (found[0, -1] if reft.head is None else found[0]).float().cpu()
 

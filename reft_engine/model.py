@@ -21,6 +21,7 @@ from reft_engine.errors import ConfigError
 from reft_engine.head import ClassificationHead, pool
 from reft_engine.interventions import Dropout, Factors, Intervention, build
 from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.precision import exact
 from reft_engine.spec import Activation, Method, Pooling, ReftConfig, trainable_parameters
 from reft_engine.trainer_side import TrainerSide
 
@@ -278,10 +279,11 @@ class ReftModel(TrainerSide):
     ) -> Tensor:
         flat = h_BTD.reshape(-1, h_BTD.shape[-1])
         edited = flat
-        for group, chosen in enumerate(tokens(h_BTD.shape[0], h_BTD.shape[1], past)):
-            if chosen.numel():
-                delta = self.intervention.delta(flat.index_select(0, chosen), factors, first_site + group, dropout)
-                edited = edited.index_add(0, chosen, (strength * delta).to(flat.dtype))
+        with exact(flat.device):
+            for group, chosen in enumerate(tokens(h_BTD.shape[0], h_BTD.shape[1], past)):
+                if chosen.numel():
+                    delta = self.intervention.delta(flat.index_select(0, chosen), factors, first_site + group, dropout)
+                    edited = edited.index_add(0, chosen, (strength * delta).to(flat.dtype))
         return edited.reshape(h_BTD.shape)
 
     def forward(
@@ -408,9 +410,11 @@ class ReftModel(TrainerSide):
         """Read a folder that pyreft wrote, which does not say the positions; see `pyreft_format.read`. Raises AdapterError."""
         from reft_engine import pyreft_format
 
-        return pyreft_format.read(
-            checks.folder_named(folder), base_of(base_model), positions, method=method, activation=activation, dropout=dropout
-        )
+        model = base_of(base_model)
+        with exact(torch.device("cpu")):
+            return pyreft_format.read(
+                checks.folder_named(folder), model, positions, method=method, activation=activation, dropout=dropout
+            )  # fmt: skip
 
     def save_pyreft(self, folder: str | Path) -> Path:
         """Write a folder that pyreft 0.1.0 loads; see `pyreft_format.write`. Raises AdapterError where it has no such edit."""

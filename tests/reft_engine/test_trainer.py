@@ -195,6 +195,16 @@ def test_checkpointing_is_switched_by_either_name_and_refuses_what_it_does_not_d
             reft.activation_checkpointing_enable(**odd)
 
 
+def test_bfloat16_trains_and_the_rows_stay_orthonormal(llama, tmp_path):
+    reft = edit_of(llama)
+    trainer = trainer_of(reft, tmp_path, bf16=True)
+    trainer.train()
+    assert losses_of(trainer)[-1] < 0.97 * losses_of(trainer)[0]
+    rows = reft.intervention.projection().detach()
+    assert (rows @ rows.mT - torch.eye(2)).abs().max() < 1e-5
+    assert trainer.evaluate()["eval_loss"] > 0
+
+
 # --- what is the prompt
 
 
