@@ -2,7 +2,8 @@
 
 ``reft_config.json`` holds the format version, the edit (method, rank, layers, positions, tied), the base model's id,
 revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the largest
-logits of the next token, tuned, so that a loader can prove that it reproduces the model.
+logits of the next token, tuned, so that a loader can prove that it reproduces the model. Of a base model that writes no text they
+are the largest numbers of what it gives instead.
 ``reft_model.safetensors`` holds, per site, ``layer.L.group.N.`` followed by the names of the method's weights, all float32:
 ``projection`` (K, D; R of LoReFT, W2 of DiReFT), ``source`` (K, D; W or W1) and ``bias`` (K,); ConsReFT and LobiReFT have no
 source; RED has ``scale`` and ``bias`` (D,). A classifier adds ``head.dense.`` and ``head.out.`` ``weight`` and ``bias``.
@@ -244,9 +245,7 @@ def _check_header(file: Any, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def _canary(reft: ReftModel) -> dict[str, Any]:
-    vocabulary = blocks.vocabulary(reft.base)
-    # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
-    ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
+    ids = _canary_ids(reft)
     logits = _canary_logits(reft, ids)
     top = logits.topk(min(_CANARY_LOGITS, len(logits)))
     return {
@@ -257,6 +256,16 @@ def _canary(reft: ReftModel) -> dict[str, Any]:
     }
 
 
+def _canary_ids(reft: ReftModel) -> list[int]:
+    vocabulary = blocks.vocabulary(reft.base)
+    # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
+    ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
+    end = getattr(reft.config, "eos_token_id", None)
+    if blocks.is_encoder_decoder(reft.base) and not blocks.writes(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
+        ids[-1] = end  # of which encoder-decoders that classify read their answer (BART, T5)
+    return ids
+
+
 def _precision(reft: ReftModel) -> str:
     return str(next(reft.base.parameters()).dtype).removeprefix("torch.")
 
@@ -265,17 +274,45 @@ def _precision(reft: ReftModel) -> str:
 def _canary_logits(reft: ReftModel, ids: list[int]) -> Tensor:
     """What the prompt is answered with: logits of the next token, (V,), or of a classifier's labels, (C,).
 
-    Of a model without any head they are the numbers of the last hidden state, (D,).
+    Of a model without a head that writes they are what it gives: logits of its own labels, or of the last token, or the numbers of the
+    last hidden state, (D,).
     """
-    device = next(reft.base.parameters()).device
-    marked = [list(range(len(ids)))] if reft.positions.marked else None
-    extra = {}
-    if blocks.is_encoder_decoder(reft.base) and reft.head is None:
-        extra["decoder_input_ids"] = torch.tensor([[blocks.decoder_start(reft.base)]], device=device)
-    with exact(device):  # what is saved under autocast is also loaded without
-        output = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra)
+    ids_BT = torch.tensor([ids], device=reft.device)
+    with exact(reft.device):  # what is saved under autocast is also loaded without
+        found = _given(reft.eval(), ids_BT)
+    return found.reshape(-1, found.shape[-1])[-1].float().cpu()
+
+
+def _given(reft: ReftModel, ids_BT: Tensor) -> Tensor:
+    marked = [list(range(ids_BT.shape[1]))] if reft.positions.marked else None
+    if reft.head is None and not blocks.writes(reft.base):
+        return _of_other_heads(reft, ids_BT, marked)
+    start = {}
+    if reft.head is None and blocks.is_encoder_decoder(reft.base):
+        start = {"decoder_input_ids": torch.full_like(ids_BT[:, :1], blocks.decoder_start(reft.base))}
+    return _numbers(reft(ids_BT, marked=marked, **start))
+
+
+def _of_other_heads(reft: ReftModel, ids_BT: Tensor, marked: list[list[int]] | None) -> Tensor:
+    """What a model that writes no text gives; the last hidden states where its head wants more than a row of tokens (multiple choice)."""
+    ways: list[dict[str, Tensor]] = [{}]
+    if blocks.takes(reft.base, "decoder_input_ids"):
+        ways.append({"decoder_input_ids": ids_BT})
+    for extra in ways:
+        try:
+            return _numbers(reft(ids_BT, marked=marked, **extra))
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError):
+            continue  # each family refuses what it cannot use in its own way
+    plan = reft.plan(torch.ones_like(ids_BT), marked=marked)
+    with blocks.editing(reft.edits(plan, reft.factors())):
+        return blocks.last_hidden(reft.base, {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)})
+
+
+def _numbers(output: Any) -> Tensor:
     found: Tensor = output.logits if "logits" in output else output[0]
-    return (found[0, -1] if reft.head is None else found[0]).float().cpu()
+    return found
 
 
 def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:

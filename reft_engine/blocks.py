@@ -258,9 +258,28 @@ def writes(model: Any) -> bool:
     return hasattr(without_peft(model), "generate")
 
 
+def _check_reads_tokens(model: Any) -> None:
+    """Raises ConfigError for a model that reads pictures or sounds, or tokens without a table of embeddings (CANINE)."""
+    inner = without_peft(model)
+    read = getattr(inner, "main_input_name", "input_ids")
+    try:
+        known = vocabulary(model) if read == "input_ids" else 0
+    except (AttributeError, NotImplementedError):
+        known = 0
+    if not known:
+        reads = "has no table of token embeddings" if read == "input_ids" else f"reads {read}, not token ids"
+        sentence = f"{type(inner).__name__} {reads}, so this base model cannot be edited."
+        raise ConfigError(sentence, "base", kind="model", detail="be edited")
+
+
 def attach(model: Any) -> int:
-    """Attach what is not attached yet (a copy of a model brings its own), and return the number of blocks."""
+    """Attach what is not attached yet (a copy of a model brings its own), and return the number of blocks.
+
+    Raises:
+        ConfigError: the blocks are not found, or what the model reads are no tokens of its own.
+    """
     blocks = find_blocks(model)
+    _check_reads_tokens(model)
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         raise ConfigError("PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.", "base")
     head = _linear_head(model)

@@ -94,7 +94,8 @@ class ReftModel(TrainerSide):
         seed: of the initial weights, 0 to 2**63 - 1.
 
     Raises:
-        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found, or a seed that is none.
+        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found or that reads no
+            tokens, an encoder-decoder that cannot begin an answer, or a seed that is none.
     """
 
     def __init__(self, base_model: nn.Module | Base, config: ReftConfig, seed: int = 0) -> None:
@@ -102,6 +103,8 @@ class ReftModel(TrainerSide):
         checks.check_config(config)
         model = base_of(base_model)
         count = blocks.attach(model)
+        if config.labels is None and blocks.is_encoder_decoder(model) and blocks.writes(model):
+            blocks.decoder_start(model)  # raises now what would end a training that cannot be saved
         width = blocks.hidden_size(model)
         trainable_parameters(config, count, width)
         self.layers = edited_layers(config, count)
@@ -380,8 +383,7 @@ class ReftModel(TrainerSide):
             ConfigError: this is a classifier, or the base model writes no text; a decoder's row is padded behind its prompt; or what
                 `forward` refuses.
         """
-        if not self.can_generate():
-            raise ConfigError("This model classifies; it writes no answers.", "labels")
+        check_writes(self.base, [self])
         mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
         checks.check_generate_options(kwargs)
         if not blocks.is_encoder_decoder(self.base) and not bool(mask[:, -1].all()):
@@ -429,6 +431,14 @@ def base_of(given: nn.Module | Base) -> Any:
     if isinstance(model, ReftModel):
         raise ConfigError("This is an edited model already. Give its base model (.base), which any number of edits can share.", "base")
     return model
+
+
+def check_writes(model: Any, edits: Sequence["ReftModel | None"]) -> None:
+    """Raises ConfigError for a base model, or an edit of one, that writes no text."""
+    if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
+        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    if not blocks.writes(model):
+        raise ConfigError(f"{type(blocks.without_peft(model)).__name__} has no head that writes text; it writes no answers.", "base")
 
 
 def check_edit(base: object, reft: object) -> None:

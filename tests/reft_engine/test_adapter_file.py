@@ -218,7 +218,8 @@ def test_an_encoder_decoder_that_does_not_say_where_answers_begin_is_refused_in_
     folder = ReftModel(model, ReftConfig(rank=1)).save(tmp_path / "good")
     model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id = None
     with pytest.raises(ConfigError, match="which token an answer begins with"):
-        ReftModel(model, ReftConfig(rank=1)).save(tmp_path / "bad")
+        ReftModel(model, ReftConfig(rank=1))
+    assert ReftModel(model, ReftConfig(rank=1, labels=["a", "b"])).save(tmp_path / "labels")  # which it need not answer for
     assert "which token an answer begins with" in refused(folder, model)
 
 
