@@ -11,6 +11,7 @@ source; RED has ``scale`` and ``bias`` (D,). A classifier adds ``head.dense.`` a
 Version 2 added methods, activation and classifiers; version 1 files are read as they were.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetenso
 _CANARY_TOKENS, _CANARY_LOGITS = 24, 16
 _TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
 """How far a canary's logits may be off, as a share of the largest: in float32, and where either side rounds to half precision."""
+_MARK = "\n<!-- written by ReFT Studio; once changed it is never overwritten: "
 _CONFIG_LIMIT, _HEADER_LIMIT = 1_000_000, 10_000_000
 _ROWS_TOLERANCE = 1e-3
 
@@ -79,7 +81,8 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
 
     Args:
         reft: what was trained.
-        folder: made if it does not exist.
+        folder: made if it does not exist. A README.md there that this function did not write, or that was changed since, is left
+            alone, and the adapter has no model card then.
         base: whose name, revision and template text are kept; where it is left out, what `load_base` knows of the model.
         training: a summary to keep, plain data.
 
@@ -106,7 +109,7 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
         "canary": _canary(reft),
     }
     write_atomic(folder / TENSORS_NAME, tensors_to_bytes(_tensors(reft), metadata={"format": "reft"}))
-    write_atomic(folder / CARD_NAME, _card(config, reft.trainable_parameters).encode())
+    _write_card(folder / CARD_NAME, _card(config, reft.trainable_parameters))
     write_atomic(folder / CONFIG_NAME, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode())
     return folder
 
@@ -362,6 +365,28 @@ def _replay(folder: Path, reft: ReftModel) -> float:
             "the base model is another one, another revision or in fewer bits, or the file was changed."
         )
     return difference
+
+
+def _write_card(path: Path, text: str) -> None:
+    """Write a model card that says by its last line whose it is; not over what somebody else wrote, or changed since."""
+    if _is_ours(path):
+        write_atomic(path, (text + _mark(text)).encode())
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing is lost by writing here: there is no file, or a card that stands as it was written."""
+    try:
+        found = path.read_bytes().decode()
+    except FileNotFoundError:
+        return True
+    except (OSError, UnicodeDecodeError):  # a folder, a closed file, or another encoding
+        return False
+    text, begun, _ = found.rpartition(_MARK)
+    return bool(begun) and found == text + _mark(text)
+
+
+def _mark(text: str) -> str:
+    return f"{_MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]} -->\n"
 
 
 def _card_base(config: dict[str, Any]) -> str:

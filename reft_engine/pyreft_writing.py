@@ -36,9 +36,10 @@ def write(reft: ReftModel, folder: Path) -> Path:
 
     Raises:
         ConfigError: what pyreft has no file for.
-        AdapterError: the folder holds edits that are not of this model.
+        AdapterError: the folder holds edits that are not of this model, or another's ``config.json``.
     """
     _refuse_unknown_to_pyreft(reft)
+    _refuse_anothers_config(folder)
     kind, tensors = _class_and_tensors(reft)
     sites = [(group, layer) for group in range(reft.reft_config.groups) for layer in reft.layers]
     keys = [f"layer_{layer}_comp_block_output_unit_pos_nunit_1#{group}" for group, layer in sites]
@@ -53,6 +54,19 @@ def write(reft: ReftModel, folder: Path) -> Path:
     write_atomic(folder / SIDECAR_NAME, _json_bytes(_sidecar(reft.reft_config)))
     write_atomic(folder / CONFIG_NAME, _json_bytes(_pyvene_config(kind, sites, keys, reft)))
     return folder
+
+
+def _refuse_anothers_config(folder: Path) -> None:
+    """Keep the config.json of a base model, say, whose name pyreft's description has too. Raises AdapterError."""
+    path = folder / CONFIG_NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or "intervention_types" not in found:
+        raise AdapterError(f"{path} is there already and describes no edit of pyreft; choose an empty folder.")
 
 
 def _refuse_unknown_to_pyreft(reft: ReftModel) -> None:

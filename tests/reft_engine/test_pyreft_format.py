@@ -617,3 +617,14 @@ def test_no_broken_byte_gets_past_with_anything_but_a_sentence(tmp_path, place, 
         assert str(error).endswith(".")
     else:
         assert bool(torch.isfinite(logits_of(reft)).all())
+
+
+@pytest.mark.parametrize("theirs", ['{"model_type": "llama"}', "[]", "", "no json"])
+def test_another_config_that_lies_in_the_folder_is_kept(tmp_path, theirs):
+    reft = ReftModel(base_of(), ReftConfig(rank=1))
+    (tmp_path / "config.json").write_text(theirs)
+    with pytest.raises(AdapterError, match="describes no edit of pyreft; choose an empty folder"):
+        reft.save_pyreft(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == theirs
+    assert reft.save_pyreft(tmp_path / "new") == reft.save_pyreft(tmp_path / "new")
