@@ -2,7 +2,8 @@
 
 ``reft_config.json`` holds the format version, the edit (method, rank, layers, positions, tied), the base model's id,
 revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the largest
-logits of the next token, tuned, so that a loader can prove that it reproduces the model.
+logits of the next token, tuned, so that a loader can prove that it reproduces the model. Of a base model that writes no text they
+are the largest numbers of what it gives instead.
 ``reft_model.safetensors`` holds, per site, ``layer.L.group.N.`` followed by the names of the method's weights, all float32:
 ``projection`` (K, D; R of LoReFT, W2 of DiReFT), ``source`` (K, D; W or W1) and ``bias`` (K,); ConsReFT and LobiReFT have no
 source; RED has ``scale`` and ``bias`` (D,). A classifier adds ``head.dense.`` and ``head.out.`` ``weight`` and ``bias``.
@@ -10,6 +11,7 @@ source; RED has ``scale`` and ``bias`` (D,). A classifier adds ``head.dense.`` a
 Version 2 added methods, activation and classifiers; version 1 files are read as they were.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -29,7 +31,8 @@ from reft_engine.checks import check_base, folder_named
 from reft_engine.data.row_check import counted
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
-from reft_engine.model import ReftModel, edited_layers
+from reft_engine.model import ReftModel, base_of, edited_layers
+from reft_engine.precision import exact
 from reft_engine.spec import ReftConfig, trainable_parameters
 
 FORMAT_VERSION = 2
@@ -38,6 +41,7 @@ CONFIG_NAME, TENSORS_NAME, CARD_NAME = "reft_config.json", "reft_model.safetenso
 _CANARY_TOKENS, _CANARY_LOGITS = 24, 16
 _TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
 """How far a canary's logits may be off, as a share of the largest: in float32, and where either side rounds to half precision."""
+_MARK = "\n<!-- written by ReFT Studio; once changed it is never overwritten: "
 _CONFIG_LIMIT, _HEADER_LIMIT = 1_000_000, 10_000_000
 _ROWS_TOLERANCE = 1e-3
 
@@ -77,7 +81,8 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
 
     Args:
         reft: what was trained.
-        folder: made if it does not exist.
+        folder: made if it does not exist. A README.md there that this function did not write, or that was changed since, is left
+            alone, and the adapter has no model card then.
         base: whose name, revision and template text are kept; where it is left out, what `load_base` knows of the model.
         training: a summary to keep, plain data.
 
@@ -94,7 +99,7 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
     origin = base or origin_of(reft.base)
     config = {
         "format_version": FORMAT_VERSION,
-        "reft": reft.config.model_dump(mode="json"),
+        "reft": reft.reft_config.model_dump(mode="json"),
         "layers": list(reft.layers),
         "hidden_size": reft.hidden_size,
         "blocks": len(blocks.find_blocks(reft.base)),
@@ -104,13 +109,13 @@ def save(reft: ReftModel, folder: Path, *, base: Base | None = None, training: d
         "canary": _canary(reft),
     }
     write_atomic(folder / TENSORS_NAME, tensors_to_bytes(_tensors(reft), metadata={"format": "reft"}))
-    write_atomic(folder / CARD_NAME, _card(config, reft.trainable_parameters).encode())
+    _write_card(folder / CARD_NAME, _card(config, reft.trainable_parameters))
     write_atomic(folder / CONFIG_NAME, (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode())
     return folder
 
 
 def _tensors(reft: ReftModel) -> dict[str, Tensor]:
-    sites = _sites(reft.config, reft.layers)
+    sites = _sites(reft.reft_config, reft.layers)
     found = {f"{site}.{name}": values[index] for name, values in reft.tensors().items() for index, site in enumerate(sites)}
     if reft.head is not None:
         found |= {f"head.{name}": value for name, value in reft.head.state_dict().items()}
@@ -206,12 +211,12 @@ def _read(folder: Path, base_model: nn.Module) -> ReftModel:
 
 
 def _fill(reft: ReftModel, tensors: dict[str, Tensor]) -> None:
-    sites, device = _sites(reft.config, reft.layers), next(reft.parameters()).device
+    sites, device = _sites(reft.reft_config, reft.layers), next(reft.parameters()).device
     stacked = {name: torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(device) for name in reft.tensors()}
     reft.set_tensors(stacked)
     rows, given = reft.intervention.projection(), stacked.get("projection")
     if rows is not None and given is not None and not float((rows.detach() - given).abs().max()) <= _ROWS_TOLERANCE:
-        raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.config.method} needs them.")
+        raise AdapterError(f"{TENSORS_NAME}: the projection rows are not orthonormal, as {reft.reft_config.method} needs them.")
     if reft.head is not None:
         reft.head.load_state_dict({name: tensors[f"head.{name}"] for name in reft.head.state_dict()})
 
@@ -243,9 +248,7 @@ def _check_header(file: Any, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def _canary(reft: ReftModel) -> dict[str, Any]:
-    vocabulary = blocks.vocabulary(reft.base)
-    # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
-    ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
+    ids = _canary_ids(reft)
     logits = _canary_logits(reft, ids)
     top = logits.topk(min(_CANARY_LOGITS, len(logits)))
     return {
@@ -256,6 +259,16 @@ def _canary(reft: ReftModel) -> dict[str, Any]:
     }
 
 
+def _canary_ids(reft: ReftModel) -> list[int]:
+    vocabulary = blocks.vocabulary(reft.base)
+    # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
+    ids = [(7 + 31 * index) % vocabulary for index in range(_CANARY_TOKENS)]
+    end = getattr(reft.config, "eos_token_id", None)
+    if blocks.is_encoder_decoder(reft.base) and not blocks.writes(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
+        ids[-1] = end  # of which encoder-decoders that classify read their answer (BART, T5)
+    return ids
+
+
 def _precision(reft: ReftModel) -> str:
     return str(next(reft.base.parameters()).dtype).removeprefix("torch.")
 
@@ -264,16 +277,45 @@ def _precision(reft: ReftModel) -> str:
 def _canary_logits(reft: ReftModel, ids: list[int]) -> Tensor:
     """What the prompt is answered with: logits of the next token, (V,), or of a classifier's labels, (C,).
 
-    Of a model without any head they are the numbers of the last hidden state, (D,).
+    Of a model without a head that writes they are what it gives: logits of its own labels, or of the last token, or the numbers of the
+    last hidden state, (D,).
     """
-    device = next(reft.base.parameters()).device
-    marked = [list(range(len(ids)))] if reft.positions.marked else None
-    extra = {}
-    if blocks.is_encoder_decoder(reft.base) and reft.head is None:
-        extra["decoder_input_ids"] = torch.tensor([[blocks.decoder_start(reft.base)]], device=device)
-    output = reft.eval()(torch.tensor([ids], device=device), marked=marked, **extra)
+    ids_BT = torch.tensor([ids], device=reft.device)
+    with exact(reft.device):  # what is saved under autocast is also loaded without
+        found = _given(reft.eval(), ids_BT)
+    return found.reshape(-1, found.shape[-1])[-1].float().cpu()
+
+
+def _given(reft: ReftModel, ids_BT: Tensor) -> Tensor:
+    marked = [list(range(ids_BT.shape[1]))] if reft.positions.marked else None
+    if reft.head is None and not blocks.writes(reft.base):
+        return _of_other_heads(reft, ids_BT, marked)
+    start = {}
+    if reft.head is None and blocks.is_encoder_decoder(reft.base):
+        start = {"decoder_input_ids": torch.full_like(ids_BT[:, :1], blocks.decoder_start(reft.base))}
+    return _numbers(reft(ids_BT, marked=marked, **start))
+
+
+def _of_other_heads(reft: ReftModel, ids_BT: Tensor, marked: list[list[int]] | None) -> Tensor:
+    """What a model that writes no text gives; the last hidden states where its head wants more than a row of tokens (multiple choice)."""
+    ways: list[dict[str, Tensor]] = [{}]
+    if blocks.takes(reft.base, "decoder_input_ids"):
+        ways.append({"decoder_input_ids": ids_BT})
+    for extra in ways:
+        try:
+            return _numbers(reft(ids_BT, marked=marked, **extra))
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError):
+            continue  # each family refuses what it cannot use in its own way
+    plan = reft.plan(torch.ones_like(ids_BT), marked=marked)
+    with blocks.editing(reft.edits(plan, reft.factors())):
+        return blocks.last_hidden(reft.base, {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)})
+
+
+def _numbers(output: Any) -> Tensor:
     found: Tensor = output.logits if "logits" in output else output[0]
-    return (found[0, -1] if reft.head is None else found[0]).float().cpu()
+    return found
 
 
 def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
@@ -286,7 +328,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
     path = folder_named(folder)
-    return _replay(path, _read(path, base_model))
+    return _replay(path, _read(path, base_of(base_model)))
 
 
 def load_base_of(folder: str | Path) -> Base:
@@ -323,6 +365,28 @@ def _replay(folder: Path, reft: ReftModel) -> float:
             "the base model is another one, another revision or in fewer bits, or the file was changed."
         )
     return difference
+
+
+def _write_card(path: Path, text: str) -> None:
+    """Write a model card that says by its last line whose it is; not over what somebody else wrote, or changed since."""
+    if _is_ours(path):
+        write_atomic(path, (text + _mark(text)).encode())
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing is lost by writing here: there is no file, or a card that stands as it was written."""
+    try:
+        found = path.read_bytes().decode()
+    except FileNotFoundError:
+        return True
+    except (OSError, UnicodeDecodeError):  # a folder, a closed file, or another encoding
+        return False
+    text, begun, _ = found.rpartition(_MARK)
+    return bool(begun) and found == text + _mark(text)
+
+
+def _mark(text: str) -> str:
+    return f"{_MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]} -->\n"
 
 
 def _card_base(config: dict[str, Any]) -> str:

@@ -152,7 +152,7 @@ def decoder_start(model: Any) -> int:
     start: int | None = next((token for token in named if token is not None), None)
     if start is None:
         raise ConfigError(
-            f"The config of {type(_inner(model)).__name__} does not say which token an answer begins with (decoder_start_token_id), "
+            f"The config of {type(without_peft(model)).__name__} does not say which token an answer begins with (decoder_start_token_id), "
             "so this base model cannot answer.",
             "base",
             kind="model",
@@ -223,7 +223,7 @@ def _linear_head(model: Any) -> Any:
 
 def trunk(model: Any) -> Any:
     """The model without its output head: what gives the last hidden states as its first output; of T5 and BART the encoder."""
-    inner = _inner(model)
+    inner = without_peft(model)
     if is_encoder_decoder(inner):
         return inner.get_encoder()
     found = inner.base_model
@@ -245,17 +245,41 @@ def last_hidden(model: Any, inputs: Mapping[str, Any]) -> Tensor:
 
 def takes(model: nn.Module, argument: str) -> bool:
     """Whether the model's forward pass knows an argument of this name."""
-    return argument in inspect.signature(_inner(model).forward).parameters
+    return argument in inspect.signature(without_peft(model).forward).parameters
 
 
-def _inner(model: Any) -> Any:
+def without_peft(model: Any) -> Any:
     """The Hugging Face model itself, where PEFT has put layers into it."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
+def writes(model: Any) -> bool:
+    """Whether the model writes text: it has a language-model head, and transformers' ``generate`` for it."""
+    return hasattr(without_peft(model), "generate")
+
+
+def _check_reads_tokens(model: Any) -> None:
+    """Raises ConfigError for a model that reads pictures or sounds, or tokens without a table of embeddings (CANINE)."""
+    inner = without_peft(model)
+    read = getattr(inner, "main_input_name", "input_ids")
+    try:
+        known = vocabulary(model) if read == "input_ids" else 0
+    except (AttributeError, NotImplementedError):
+        known = 0
+    if not known:
+        reads = "has no table of token embeddings" if read == "input_ids" else f"reads {read}, not token ids"
+        sentence = f"{type(inner).__name__} {reads}, so this base model cannot be edited."
+        raise ConfigError(sentence, "base", kind="model", detail="be edited")
+
+
 def attach(model: Any) -> int:
-    """Attach what is not attached yet (a copy of a model brings its own), and return the number of blocks."""
+    """Attach what is not attached yet (a copy of a model brings its own), and return the number of blocks.
+
+    Raises:
+        ConfigError: the blocks are not found, or what the model reads are no tokens of its own.
+    """
     blocks = find_blocks(model)
+    _check_reads_tokens(model)
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         raise ConfigError("PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.", "base")
     head = _linear_head(model)
@@ -268,7 +292,7 @@ def attach(model: Any) -> int:
                 block.forward = attached
             attached.layer = layer  # another one, where blocks have been taken out since
         # PEFT answers with the model inside it, and goes past its calls elsewhere; a classifier runs the trunk alone.
-        for called in (model, _inner(model), trunk(model)):
+        for called in (model, without_peft(model), trunk(model)):
             if not any(hook is _note_past for hook in called._forward_pre_hooks.values()):
                 called.register_forward_pre_hook(_note_past, with_kwargs=True)
         if head is not None and not any(hook is _keep_chosen for hook in head._forward_pre_hooks.values()):

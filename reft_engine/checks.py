@@ -198,6 +198,28 @@ def prompt_lengths_of(lengths: object, sizes: Sequence[int], chosen: Sequence[in
     return list(given)
 
 
+def prompts_before(labels: object, mask_BT: object) -> Tensor | None:
+    """How many real tokens of each row stand before its first label that is not -100, (B,); all of a row that has none before it.
+
+    None where the labels are not those of the rows' tokens.
+    """
+    if not isinstance(labels, Tensor) or not isinstance(mask_BT, Tensor) or labels.dim() != 2 or labels.shape != mask_BT.shape:
+        return None
+    real = mask_BT != 0
+    labelled = (labels != -100) & real
+    before = labelled.int().argmax(dim=1) - real.int().argmax(dim=1)
+    return torch.where(labelled.any(dim=1) & (before > 0), before, real.sum(dim=1))
+
+
+def check_class_labels(labels: object, rows: int, classes: int) -> None:
+    """Raises ConfigError for what are no labels of a classifier: one whole number per row, which counts its classes from 0."""
+    if not isinstance(labels, Tensor) or labels.shape != (rows,) or labels.dtype not in (torch.int64, torch.int32):
+        shape = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise ConfigError(f"labels must be a tensor with one whole number for each of the {rows} rows, not {shape}.", "labels")
+    if odd := [label for label in labels.tolist() if label != -100 and not 0 <= label < classes]:
+        raise ConfigError(f"labels holds {odd[0]}; this classifier has the labels 0 to {classes - 1}.", "labels")
+
+
 def marked_of(marked: object, rows: int) -> Sequence[Sequence[int]]:
     """One list of token indices per row. Raises ConfigError."""
     if marked is None:

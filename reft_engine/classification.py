@@ -35,13 +35,13 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
         DataError: there are no texts, or one cannot be encoded.
     """
     check_edit(base, reft)
-    labels = reft.config.labels
+    labels = reft.reft_config.labels
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
-    objective = Labelling(base, reft.config, TrainConfig(max_length=max_length))
+    objective = Labelling(base, reft.reft_config, TrainConfig(max_length=max_length))
     factors = reft.eval().factors() if edited else None
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
-    rows = [text_of(encode_text(base, example, max_length, reft.config)) for example in examples]
+    rows = [text_of(encode_text(base, example, max_length, reft.reft_config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
         for shares in torch.softmax(objective.logits([Part(objective, part, reft, factors)], [part])[0], dim=-1).cpu():

@@ -55,14 +55,14 @@ def evaluate(
     if len(rows) < len(given):
         raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
     reft.eval()
-    objective = objective_for(base, reft.config, TrainConfig(max_length=max_length), rows)
+    objective = objective_for(base, reft.reft_config, TrainConfig(max_length=max_length), rows)
     read = read_rows(objective, rows)
     if not read.usable:
         raise DataError(read.left_out[0].reason if read.left_out else "There is no row to measure on.")
     hits = [0, 0]
     for count, row in enumerate(read.usable, 1):
         example = rows[row.index]
-        answers = _labels(base, reft, example, max_length) if reft.config.labels else _greedy(base, reft, example, row.encoded)
+        answers = _labels(base, reft, example, max_length) if reft.reft_config.labels else _greedy(base, reft, example, row.encoded)
         for column, answer in enumerate(answers):
             hits[column] += answer.strip() == example.answer.strip()
         if on_row:

@@ -17,7 +17,7 @@ from reft_engine.base_models import Base
 from reft_engine.data import Message
 from reft_engine.encoding import EncodedPrompt, end_ids, read_prompt
 from reft_engine.errors import ConfigError
-from reft_engine.model import ReftModel, combine
+from reft_engine.model import ReftModel, check_writes, combine
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +220,7 @@ def _room(base: Base, length: int) -> int:
 def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
     if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, ReftModel) for model in edits):
         raise ConfigError("edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits")
-    if base.kind == "encoder" or any(model is not None and model.head is not None for model in edits):
-        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    check_writes(base.model, edits)
     if any(model is not None and model.base is not base.model for model in edits):
         raise ConfigError("An edit is of another base model than the one that is to answer.", "edits")
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from reft_engine.interventions import Float32Module, linear_start
+from reft_engine.precision import exact
 from reft_engine.spec import Pooling
 
 
@@ -19,8 +20,9 @@ class ClassificationHead(Float32Module):
         self.out = _linear(hidden_size, classes, generator)
 
     def forward(self, pooled_BD: Tensor) -> Tensor:
-        """Compute logits (B, C), float32."""
-        logits: Tensor = self.out(torch.tanh(self.dense(pooled_BD.float())))
+        """Compute logits (B, C), float32; also under autocast."""
+        with exact(pooled_BD.device):
+            logits: Tensor = self.out(torch.tanh(self.dense(pooled_BD.float())))
         return logits
 
 

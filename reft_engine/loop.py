@@ -19,6 +19,7 @@ from reft_engine.errors import ReftError, TrainingError
 from reft_engine.interventions import Dropout, Factors
 from reft_engine.model import ReftModel
 from reft_engine.objectives import Objective, Part
+from reft_engine.precision import exact, is_autocast
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget
 from reft_engine.schedule import MEASURED_AT_ONCE
@@ -108,7 +109,7 @@ class Loop:
 
     def _drawing(self) -> Dropout | None:
         """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
-        if not (rate := self.reft.config.dropout):
+        if not (rate := self.reft.reft_config.dropout):
             return None
         generator = torch.Generator(self.objective.base.device)
         return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
@@ -126,7 +127,8 @@ class Loop:
     def end_step(self) -> float:
         """Move the weights; returns the step's mean loss. Raises TrainingError."""
         if self._projection is not None and self._leaf is not None and self._leaf.grad is not None:
-            self._projection.backward(self._leaf.grad)
+            with exact(self.objective.base.device):
+                self._projection.backward(self._leaf.grad)
         loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -161,7 +163,9 @@ def step(loops: Sequence[Loop]) -> list[float | TrainingError]:
         losses = parts[0].objective.losses(parts)
         total = torch.stack([loop.share(loss) for loop, loss in zip(reading, losses, strict=True)]).sum()
         if total.requires_grad:
-            total.backward()
+            # A backward pass follows the precision of its forward pass by itself; autocast around it would round gradients once more.
+            with exact(total.device):
+                total.backward()
     return [_ended(loop) for loop in loops]
 
 
@@ -271,7 +275,8 @@ def _same(reuse: Reuse, loop: Loop, texts: Sequence[EncodedExample]) -> bool:
         return False  # a model that is built in another way than those that this was made for
     finally:
         objective.reuse = None
-    allowed = _AGREES if next(objective.base.model.parameters()).dtype == torch.float32 else _AGREES_IN_HALF
+    weight = next(objective.base.model.parameters())
+    allowed = _AGREES if weight.dtype == torch.float32 and not is_autocast(weight.device) else _AGREES_IN_HALF
     return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
 
 

@@ -133,7 +133,7 @@ class Watch:
 
 def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:
     """What base and tuned say to one row now."""
-    if reft.config.labels:
+    if reft.reft_config.labels:
         bare, tuned = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
         return bare, tuned
     answers = generate(base, example.messages, [None, reft], max_new_tokens=SAMPLE_TOKENS)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from reft_engine import blocks, checks
@@ -20,7 +21,9 @@ from reft_engine.errors import ConfigError
 from reft_engine.head import ClassificationHead, pool
 from reft_engine.interventions import Dropout, Factors, Intervention, build
 from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.precision import exact
 from reft_engine.spec import Activation, Method, Pooling, ReftConfig, trainable_parameters
+from reft_engine.trainer_side import TrainerSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,11 @@ class _Tokens:
         return self._found
 
 
-class ReftModel(nn.Module):
+class ReftModel(TrainerSide):
     """The base model as it answers with the edits; the base itself stays frozen and unedited.
 
-    With ``config.labels`` it classifies: the last hidden states go through a head that is trained with the edits.
+    With ``reft_config.labels`` it classifies: the last hidden states go through a head that is trained with the edits. ``config``
+    is the base model's, as trainers expect it; see `TrainerSide`.
 
     Args:
         base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT, or the `Base` that holds it; its
@@ -90,21 +94,24 @@ class ReftModel(nn.Module):
         seed: of the initial weights, 0 to 2**63 - 1.
 
     Raises:
-        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found, or a seed that is none.
+        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found or that reads no
+            tokens, an encoder-decoder that cannot begin an answer, or a seed that is none.
     """
 
     def __init__(self, base_model: nn.Module | Base, config: ReftConfig, seed: int = 0) -> None:
         super().__init__()
         checks.check_config(config)
-        model = bare_model(base_model)
+        model = base_of(base_model)
         count = blocks.attach(model)
+        if config.labels is None and blocks.is_encoder_decoder(model) and blocks.writes(model):
+            blocks.decoder_start(model)  # raises now what would end a training that cannot be saved
         width = blocks.hidden_size(model)
         trainable_parameters(config, count, width)
         self.layers = edited_layers(config, count)
         model.requires_grad_(False).eval()
         # Not a registered submodule: `parameters()` and `state_dict()` of this module are the edits alone.
         object.__setattr__(self, "base", model)
-        self.config = config
+        self.reft_config = config
         self.hidden_size = width
         self.positions = PositionSpec.parse(config.positions)
         generator = torch.Generator().manual_seed(checks.seed_of(seed))
@@ -124,7 +131,7 @@ class ReftModel(nn.Module):
     @property
     def pooling(self) -> Pooling:
         """Which hidden state the head reads."""
-        return self.config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
+        return self.reft_config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
 
     def plan(
         self,
@@ -160,7 +167,7 @@ class ReftModel(nn.Module):
             found = prompt_positions(self.positions, prompts.lengths[index], prompts.marked[index])
             for group, tokens in zip(places, found, strict=True):
                 group += [(row, start + token) for token in tokens]
-        groups = places if self.config.groups == 2 else (places[0] + places[1],)
+        groups = places if self.reft_config.groups == 2 else (places[0] + places[1],)
         pairs = [torch.tensor(group, dtype=torch.int64, device=device).reshape(-1, 2).unbind(1) for group in groups]
         return EditPlan(
             rows=tuple(row for row, _ in pairs),
@@ -179,6 +186,7 @@ class ReftModel(nn.Module):
         prompt_lengths: Tensor | Sequence[int] | None,
         marked: Sequence[Sequence[int]] | None,
         after_cache: bool,
+        labels: Tensor | None = None,
     ) -> tuple[Tensor, EditPlan]:
         """The mask and the plan of a batch, of which both may be left out: then every token is real, and every real one prompt.
 
@@ -186,6 +194,9 @@ class ReftModel(nn.Module):
         """
         checks.check_ids(input_ids, self.base)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        # Labels of answers that are written behind their prompts; those of an encoder-decoder's stand apart.
+        if labels is not None and prompt_lengths is None and self.can_generate() and not blocks.is_encoder_decoder(self.base):
+            prompt_lengths = checks.prompts_before(labels, mask)
         plan = self.plan(mask, prompt_lengths, marked=marked)
         if plan.batch != len(input_ids) or (plan.width != input_ids.shape[1] and not after_cache):
             raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(input_ids.shape)}.", "attention_mask")
@@ -223,6 +234,10 @@ class ReftModel(nn.Module):
             self.intervention.set_projection(self._rows)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ReftModel":
+        # A move to a device takes the base model along, for an edit on another one is of no use; a cast leaves both as they are.
+        target = fn(torch.empty(0, device=self.device)).device
+        if target != self.device:
+            self.base.to(target)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._ready = None
         if self._rows is not None:
@@ -267,10 +282,11 @@ class ReftModel(nn.Module):
     ) -> Tensor:
         flat = h_BTD.reshape(-1, h_BTD.shape[-1])
         edited = flat
-        for group, chosen in enumerate(tokens(h_BTD.shape[0], h_BTD.shape[1], past)):
-            if chosen.numel():
-                delta = self.intervention.delta(flat.index_select(0, chosen), factors, first_site + group, dropout)
-                edited = edited.index_add(0, chosen, (strength * delta).to(flat.dtype))
+        with exact(flat.device):
+            for group, chosen in enumerate(tokens(h_BTD.shape[0], h_BTD.shape[1], past)):
+                if chosen.numel():
+                    delta = self.intervention.delta(flat.index_select(0, chosen), factors, first_site + group, dropout)
+                    edited = edited.index_add(0, chosen, (strength * delta).to(flat.dtype))
         return edited.reshape(h_BTD.shape)
 
     def forward(
@@ -281,6 +297,8 @@ class ReftModel(nn.Module):
         *,
         marked: Sequence[Sequence[int]] | None = None,
         strength: float = 1.0,
+        labels: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         """Run the base model with the edits on; returns its own output (``.logits``: (B, T, V); of a classifier (B, C)).
@@ -288,24 +306,46 @@ class ReftModel(nn.Module):
         Args:
             input_ids: (B, T).
             attention_mask: (B, T); all ones when left out.
-            prompt_lengths: (B,) tokens of each prompt, padding not counted; every real token when left out.
+            prompt_lengths: (B,) tokens of each prompt, padding not counted; when left out what stands before the first of a decoder's
+                ``labels`` that is not -100, and without any such labels every real token.
             marked: as in `plan`.
             strength: factor on the edit; 0 is the bare base model.
+            labels: what the output's ``.loss`` is to be of: as the base model takes them, of a classifier (B,) numbers of its labels.
+            token_type_ids: (B, T), where the base model takes them.
             **kwargs: go to the base model's forward pass as they are.
 
         Raises:
-            ConfigError: ids that the base model does not have, a mask with a hole or an empty row, prompt lengths or marks that do not
-                fit, or a strength that is no number.
+            ConfigError: ids that the base model does not have, a mask with a hole or an empty row, prompt lengths, marks or labels that
+                do not fit, or a strength that is no number.
         """
-        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
-        inputs = {"input_ids": input_ids, "attention_mask": mask, **kwargs}
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs, labels)
+        given = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        inputs = {"input_ids": input_ids, "attention_mask": mask, **given, **kwargs}
         if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
             inputs |= blocks.count_positions(self.base, mask)
-        dropout = Dropout(self.config.dropout) if self.training and self.config.dropout else None
-        with blocks.editing(self.edits(plan, self.factors(), strength, dropout)):
-            return self.base(**inputs) if self.head is None else SequenceClassifierOutput(
-                logits=self.classes(blocks.last_hidden(self.base, inputs), mask)
-            )
+        checkpointed = self.training and self.is_activation_checkpointing
+        if checkpointed and blocks.takes(self.base, "use_cache"):
+            inputs.setdefault("use_cache", False)  # which a block that is computed twice would fill twice
+        dropout = Dropout(self.reft_config.dropout) if self.training and self.reft_config.dropout else None
+        with blocks.editing(self.edits(plan, self.factors(), strength, dropout), checkpointed=checkpointed):
+            return self._answered(inputs, labels) if self.head is None else self._classified(inputs, mask, labels)
+
+    def _answered(self, inputs: dict[str, Any], labels: Tensor | None) -> Any:
+        if labels is None:
+            return self.base(**inputs)
+        if not blocks.takes(self.base, "labels"):
+            name = type(blocks.without_peft(self.base)).__name__
+            raise ConfigError(f"{name} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.", "labels")
+        return self.base(**inputs, labels=labels)
+
+    def _classified(self, inputs: dict[str, Any], mask_BT: Tensor, labels: Tensor | None) -> SequenceClassifierOutput:
+        items = inputs.pop("num_items_in_batch", None)
+        logits = self.classes(blocks.last_hidden(self.base, inputs), mask_BT)
+        if labels is None:
+            return SequenceClassifierOutput(logits=logits)
+        checks.check_class_labels(labels, *logits.shape)
+        loss = F.cross_entropy(logits, labels.long(), reduction="mean" if items is None else "sum")
+        return SequenceClassifierOutput(loss=loss if items is None else loss / items, logits=logits)
 
     def classes(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """What the head reads in the last hidden states: logits (B, C), float32. Raises ConfigError if there is no head."""
@@ -343,8 +383,7 @@ class ReftModel(nn.Module):
             ConfigError: this is a classifier, or the base model writes no text; a decoder's row is padded behind its prompt; or what
                 `forward` refuses.
         """
-        if self.head is not None or not hasattr(self.base, "generate"):
-            raise ConfigError("This model classifies; it writes no answers.", "labels")
+        check_writes(self.base, [self])
         mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
         checks.check_generate_options(kwargs)
         if not blocks.is_encoder_decoder(self.base) and not bool(mask[:, -1].all()):
@@ -363,7 +402,7 @@ class ReftModel(nn.Module):
         """Read an adapter folder onto a base model; see `adapter_file.load`. Raises AdapterError where the two do not fit."""
         from reft_engine import adapter_file
 
-        return adapter_file.load(checks.folder_named(folder), bare_model(base_model), check=check)
+        return adapter_file.load(checks.folder_named(folder), base_of(base_model), check=check)
 
     @classmethod
     def from_pyreft(
@@ -373,15 +412,33 @@ class ReftModel(nn.Module):
         """Read a folder that pyreft wrote, which does not say the positions; see `pyreft_format.read`. Raises AdapterError."""
         from reft_engine import pyreft_format
 
-        return pyreft_format.read(
-            checks.folder_named(folder), bare_model(base_model), positions, method=method, activation=activation, dropout=dropout
-        )
+        model = base_of(base_model)
+        with exact(torch.device("cpu")):
+            return pyreft_format.read(
+                checks.folder_named(folder), model, positions, method=method, activation=activation, dropout=dropout
+            )  # fmt: skip
 
     def save_pyreft(self, folder: str | Path) -> Path:
         """Write a folder that pyreft 0.1.0 loads; see `pyreft_format.write`. Raises AdapterError where it has no such edit."""
         from reft_engine import pyreft_format
 
         return pyreft_format.write(self, checks.folder_to_write(folder))
+
+
+def base_of(given: nn.Module | Base) -> Any:
+    """The base model itself, given it or its `Base`. Raises ConfigError for an edit of one."""
+    model = bare_model(given)
+    if isinstance(model, ReftModel):
+        raise ConfigError("This is an edited model already. Give its base model (.base), which any number of edits can share.", "base")
+    return model
+
+
+def check_writes(model: Any, edits: Sequence["ReftModel | None"]) -> None:
+    """Raises ConfigError for a base model, or an edit of one, that writes no text."""
+    if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
+        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    if not blocks.writes(model):
+        raise ConfigError(f"{type(blocks.without_peft(model)).__name__} has no head that writes text; it writes no answers.", "base")
 
 
 def check_edit(base: object, reft: object) -> None:

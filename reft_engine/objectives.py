@@ -334,6 +334,7 @@ def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, example
         raise DataError("Preference pairs cannot be mixed with other rows or given labels.")
     if config.labels:
         return Labelling(base, config, settings)
-    if base.kind == "encoder":
-        raise ConfigError(f"{base.name} is an encoder: it writes no answers, but it can be trained to classify with labels.", "base")
+    if base.kind == "encoder" or not blocks.writes(base.model):
+        what = "is an encoder" if base.kind == "encoder" else f"({type(blocks.without_peft(base.model)).__name__}) has no head that writes"
+        raise ConfigError(f"{base.name} {what}: it writes no answers, but it can be trained to classify with labels.", "base")
     return Preferring(base, config, settings) if pairs else NextToken(base, config, settings)

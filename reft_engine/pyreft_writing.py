@@ -36,41 +36,55 @@ def write(reft: ReftModel, folder: Path) -> Path:
 
     Raises:
         ConfigError: what pyreft has no file for.
-        AdapterError: the folder holds edits that are not of this model.
+        AdapterError: the folder holds edits that are not of this model, or another's ``config.json``.
     """
     _refuse_unknown_to_pyreft(reft)
+    _refuse_anothers_config(folder)
     kind, tensors = _class_and_tensors(reft)
-    sites = [(group, layer) for group in range(reft.config.groups) for layer in reft.layers]
+    sites = [(group, layer) for group in range(reft.reft_config.groups) for layer in reft.layers]
     keys = [f"layer_{layer}_comp_block_output_unit_pos_nunit_1#{group}" for group, layer in sites]
     if strange := {path.name for path in folder.glob("intkey_*.bin")} - {f"intkey_{key}.bin" for key in keys}:
         raise AdapterError(f"{folder.name} already holds another model's edits ({min(strange)}); choose an empty folder.")
     for key, (group, layer) in zip(keys, sites, strict=True):
-        index = reft.layers.index(layer) * reft.config.groups + group
+        index = reft.layers.index(layer) * reft.reft_config.groups + group
         state = _to_pyreft(kind, {name: value[index] for name, value in tensors.items()}, reft.hidden_size)
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_atomic(folder / f"intkey_{key}.bin", buffer.getvalue())
-    write_atomic(folder / SIDECAR_NAME, _json_bytes(_sidecar(reft.config)))
+    write_atomic(folder / SIDECAR_NAME, _json_bytes(_sidecar(reft.reft_config)))
     write_atomic(folder / CONFIG_NAME, _json_bytes(_pyvene_config(kind, sites, keys, reft)))
     return folder
 
 
+def _refuse_anothers_config(folder: Path) -> None:
+    """Keep the config.json of a base model, say, whose name pyreft's description has too. Raises AdapterError."""
+    path = folder / CONFIG_NAME
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or "intervention_types" not in found:
+        raise AdapterError(f"{path} is there already and describes no edit of pyreft; choose an empty folder.")
+
+
 def _refuse_unknown_to_pyreft(reft: ReftModel) -> None:
-    if reft.config.activation != "linear":
+    if reft.reft_config.activation != "linear":
         raise ConfigError(
-            f"pyreft forgets the activation when it loads, so {reft.config.activation} would silently become linear; "
+            f"pyreft forgets the activation when it loads, so {reft.reft_config.activation} would silently become linear; "
             "save the adapter in this program's own format.",
             "activation",
         )
     if reft.head is not None:
         raise ConfigError("pyreft's folder has no place for a classifier's head; save the adapter in this program's own format.", "labels")
-    if reft.config.method == "red":
+    if reft.reft_config.method == "red":
         raise ConfigError("pyreft has no RED edit; save the adapter in this program's own format.", "method")
 
 
 def _class_and_tensors(reft: ReftModel) -> tuple[SavedClass, dict[str, Tensor]]:
     tensors = {name: value.detach().float().cpu() for name, value in reft.tensors().items()}
-    method: str = reft.config.method
+    method: str = reft.reft_config.method
     if method in ("direft", "noreft"):
         tensors, method = _orthonormal_form(tensors, method), "direft_orth"
     return next(kind for kind in CLASSES.values() if kind.method == method), tensors
@@ -117,7 +131,7 @@ def _pyvene_config(kind: SavedClass, sites: list[tuple[int, int]], keys: list[st
         "intervention_dimensions": [reft.hidden_size] * len(keys),
         "intervention_types": [type_name] * len(keys),
         "mode": "parallel",
-        "representations": [[layer, "block_output", "pos", 1, reft.config.rank, *[None] * 9] for _, layer in sites],
+        "representations": [[layer, "block_output", "pos", 1, reft.reft_config.rank, *[None] * 9] for _, layer in sites],
         "sorted_keys": keys,
         "transformers_version": transformers.__version__,
     }

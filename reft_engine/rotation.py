@@ -12,6 +12,8 @@ Shapes: G edits, D hidden size, K rank.
 import torch
 from torch import Tensor, nn
 
+from reft_engine.precision import exact
+
 
 def _reflect(vectors_GDK: Tensor, x_GDK: Tensor) -> Tensor:
     """Apply H_1 H_2 ... H_K to x, where H_i = I - 2 v_i v_i^T / |v_i|^2 and v_i is column i of ``vectors``."""
@@ -63,7 +65,11 @@ class OrthonormalRows(nn.Module):
         self.free.zero_()
 
     def forward(self) -> Tensor:
-        """Compute R, float32, shape (G, K, D)."""
+        """Compute R, float32, shape (G, K, D); also under autocast."""
+        with exact(self.free.device):
+            return self._rows()
+
+    def _rows(self) -> Tensor:
         eye = torch.eye(*self.free.shape[1:], device=self.free.device).expand_as(self.free)
         turned = -_reflect(_unit_lower(self.free), eye)
         rank = self.free.shape[-1]

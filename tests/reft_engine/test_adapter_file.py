@@ -5,6 +5,7 @@ import os
 import pickle
 import shutil
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -79,7 +80,7 @@ def refused(folder, model):
 def test_what_is_loaded_answers_bit_for_bit_as_what_was_saved(any_model, tmp_path, name):
     reft = trained(any_model, CONFIGS[name])
     loaded = ReftModel.load(reft.save(tmp_path / "deep" / "folder"), any_model)
-    assert loaded.config == reft.config
+    assert loaded.reft_config == reft.reft_config
     assert torch.equal(logits(loaded), logits(reft.eval()))
     assert not torch.equal(logits(loaded), logits(ReftModel(any_model, CONFIGS[name], seed=3).eval()))
 
@@ -218,7 +219,8 @@ def test_an_encoder_decoder_that_does_not_say_where_answers_begin_is_refused_in_
     folder = ReftModel(model, ReftConfig(rank=1)).save(tmp_path / "good")
     model.config.decoder_start_token_id = model.generation_config.decoder_start_token_id = None
     with pytest.raises(ConfigError, match="which token an answer begins with"):
-        ReftModel(model, ReftConfig(rank=1)).save(tmp_path / "bad")
+        ReftModel(model, ReftConfig(rank=1))
+    assert ReftModel(model, ReftConfig(rank=1, labels=["a", "b"])).save(tmp_path / "labels")  # which it need not answer for
     assert "which token an answer begins with" in refused(folder, model)
 
 
@@ -234,6 +236,53 @@ def test_a_classifiers_canary_names_labels_only(llama, tmp_path):
     folder = ReftModel(llama, ReftConfig(rank=1, labels=["a", "b"])).save(tmp_path)
     rewrite(folder, canary={**read_config(folder)["canary"], "token_ids": [2], "logits": [0.0]})
     assert "canary" in refused(folder, llama)
+
+
+# --- what lies in the folder already
+
+
+@pytest.mark.parametrize("theirs", ["# My project\n", "", "---\nlibrary_name: reft-studio\n---\n"], ids=["text", "empty", "alike"])
+def test_a_readme_that_somebody_wrote_is_left_alone(llama, tmp_path, monkeypatch, theirs):
+    (tmp_path / "README.md").write_text(theirs)
+    monkeypatch.chdir(tmp_path)
+    reft = ReftModel(llama, ReftConfig(rank=1))
+    assert reft.save(".") == Path()
+    assert (tmp_path / "README.md").read_text() == theirs
+    assert verify_adapter(tmp_path, llama) < 1e-4
+    reft.save(tmp_path)
+    assert (tmp_path / "README.md").read_text() == theirs
+
+
+def test_a_readme_in_another_encoding_or_that_is_a_folder_is_left_alone(llama, tmp_path):
+    for name, make in {"latin": lambda path: path.write_bytes(b"\xfcber"), "folder": lambda path: path.mkdir()}.items():
+        (tmp_path / name).mkdir()
+        make(tmp_path / name / "README.md")
+        folder = ReftModel(llama, ReftConfig(rank=1)).save(tmp_path / name)
+        assert verify_adapter(folder, llama) < 1e-4
+    assert (tmp_path / "latin/README.md").read_bytes() == b"\xfcber"
+    assert (tmp_path / "folder/README.md").is_dir()
+
+
+def test_a_card_of_ones_own_is_written_anew_until_somebody_changes_it(llama, tmp_path):
+    card = tmp_path / "README.md"
+    ReftModel(llama, ReftConfig(rank=1)).save(tmp_path)
+    assert "rank 1" in card.read_text()
+    ReftModel(llama, ReftConfig(rank=2)).save(tmp_path)
+    assert "rank 2" in card.read_text()
+    changed = card.read_text().replace("# A trained ReFT edit", "# My edit")
+    card.write_text(changed)
+    ReftModel(llama, ReftConfig(rank=3)).save(tmp_path)
+    assert card.read_text() == changed
+    assert read_config(tmp_path)["reft"]["rank"] == 3
+
+
+def test_what_somebody_adds_behind_the_card_is_kept(llama, tmp_path):
+    card = tmp_path / "README.md"
+    reft = ReftModel(llama, ReftConfig(rank=1))
+    reft.save(tmp_path)
+    card.write_text(card.read_text() + "My notes.\n")
+    reft.save(tmp_path)
+    assert card.read_text().endswith("My notes.\n")
 
 
 # --- tensors that are refused

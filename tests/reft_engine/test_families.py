@@ -192,7 +192,7 @@ def test_it_learns_and_what_is_saved_is_loaded_bit_for_bit(base_of, tmp_path, na
 def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, strong, name):
     base = base_of(name)
     reft = strong(base.model, scale=1.0, positions="f2+l2")
-    rows = [NextToken(base, reft.config, SETTINGS).encode(Example(1, (Message("user", text),), answer)) for text, answer in TALK[:3]]
+    rows = [NextToken(base, reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), answer)) for text, answer in TALK[:3]]
     data = collate(rows, PAD, base.device, apart=base.kind == "encoder_decoder")
     with torch.no_grad():
         plan = reft.plan(data.inputs["attention_mask"], data.prompts.lengths, marked=data.prompts.marked)
@@ -564,7 +564,8 @@ def test_a_head_that_peft_trains_a_copy_of_gives_the_same_loss(base_of, peft):
     model = families.build("llama", vocab_size=len(base_of("llama").tokenizer))
     reft = ReftModel(model, ReftConfig(rank=2))
     rows = [
-        NextToken(base_of("llama"), reft.config, SETTINGS).encode(Example(1, (Message("user", text),), said)) for text, said in TALK[:2]
+        NextToken(base_of("llama"), reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), said))
+        for text, said in TALK[:2]
     ]
     data = collate(rows, PAD, reft.base.device)
     expected = answer_losses(replace(base_of("llama"), model=model), data, {})
@@ -612,7 +613,7 @@ def test_a_quantised_base_is_learned_on_and_answers(starter, tmp_path, bits):
 def test_many_logits_are_computed_in_parts_with_the_same_losses_and_gradients(base_of, strong, monkeypatch, name):
     base = base_of(name)
     reft = strong(base.model, scale=0.5, positions="f2+l2", rank=2).train()
-    objective = NextToken(base, reft.config, SETTINGS)
+    objective = NextToken(base, reft.reft_config, SETTINGS)
     rows = [objective.encode(Example(1, (Message("user", prompt),), answer)) for prompt, answer in TALK]
     found, most = [], []
     head = base.model.get_output_embeddings()

@@ -307,7 +307,7 @@ def test_marked_rows_are_learned_and_the_adapter_file_keeps_it(tiny, tmp_path):
     result = train(tiny, ROWS, MARKED, SETTINGS.model_copy(update={"epochs": 24}), folder=tmp_path)
     assert result.loss_last < 0.95 * result.loss_first
     loaded = ReftModel.load(tmp_path / "adapter", tiny.model)
-    assert loaded.config.positions == "marked"
+    assert loaded.reft_config.positions == "marked"
     for text, _ in ROWS:
         assert generate(tiny, text, [loaded], max_new_tokens=8) == generate(tiny, text, [result.reft], max_new_tokens=8)
     rows = [Example(line, tuple(user(text)), answer) for line, (text, answer) in enumerate(ROWS, 1)]

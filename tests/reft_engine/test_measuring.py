@@ -131,7 +131,7 @@ def test_right_answers_are_those_that_greedy_decoding_writes(starter):
     """Read from the forward pass, and compared with what is really generated."""
     rows = as_rows([(f"What does a {animal} say?", answer) for animal, answer in SAYINGS])
     result = train(starter, rows * 4, ReftConfig(rank=4), TrainConfig(epochs=6, batch_size=4, learning_rate=8e-3, held_out=0))
-    objective = NextToken(starter, result.reft.config, TrainConfig())
+    objective = NextToken(starter, result.reft.reft_config, TrainConfig())
     encoded = encoded_of(read_rows(objective, rows).usable)
     for edit in (None, result.reft):
         found = [row.right for row in objective.measure(encoded, result.reft, edited=edit is not None)]

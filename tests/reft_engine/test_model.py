@@ -166,7 +166,7 @@ def test_logits_equal_those_of_the_papers_formula_token_by_token(any_model, stro
     reft = strong(any_model, scale=1.0, method=method, tied=tied, positions="f3+l2", layers=[0, 2])
     ids, mask, lengths = batch([Row(9, 2), Row(4, 4), Row(12, 0)], side)
     groups = 1 if tied else 2
-    assert reft.config.groups == groups
+    assert reft.reft_config.groups == groups
     edit = partial(naive_edit, intervention=reft.intervention, mask=mask, lengths=lengths, rule=(3, 2), groups=groups)
     with torch.no_grad(), blocks.editing({0: partial(edit, first_site=0), 2: partial(edit, first_site=groups)}):
         expected = bare(any_model, ids, mask).logits

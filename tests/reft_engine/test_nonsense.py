@@ -351,7 +351,7 @@ CLASSIFIED = ["none", "None", "a text", "half a character", "an empty prompt", "
 
 @pytest.mark.parametrize("rows", [{**ROWS_REFUSED, "an unknown label": [("a", "z")]}[name] for name in CLASSIFIED], ids=CLASSIFIED)
 def test_rows_that_are_none_are_not_learned_to_classify(world, rows):
-    refused(lambda world: train(world.base, rows, world.classifier.config, QUICK), world, DataError)
+    refused(lambda world: train(world.base, rows, world.classifier.reft_config, QUICK), world, DataError)
     refused(lambda world: evaluate(world.base, world.classifier, rows), world, DataError)
 
 

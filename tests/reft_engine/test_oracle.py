@@ -134,7 +134,7 @@ def test_short_prompts_and_chosen_layers_give_pyrefts_logits(shared, base, name)
     folder = shared / "oracle/classes" / name
     expected = load_file(folder / "expected.safetensors")
     reft = ReftModel(base, ReftConfig(rank=3, layers=(0, 2), positions="f3+l2", tied=name.endswith("-tied")))
-    groups = range(reft.config.groups)
+    groups = range(reft.reft_config.groups)
     files = [folder / f"pyreft/intkey_layer_{layer}_comp_block_output_unit_pos_nunit_1#{g}.bin" for layer in (0, 2) for g in groups]
     states = [torch.load(file, weights_only=True) for file in files]
     with torch.no_grad():

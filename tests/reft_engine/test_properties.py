@@ -223,7 +223,7 @@ def test_a_saved_edit_comes_back_bit_for_bit(models, family, config, rows, seed)
         loaded = ReftModel.load(reft.save(first), reft.base)
         loaded.save(second)
         assert (first / TENSORS_NAME).read_bytes() == (second / TENSORS_NAME).read_bytes()
-    assert loaded.config == config
+    assert loaded.reft_config == config
     assert torch.equal(logits_of(loaded, batch), logits_of(reft, batch))
 
 

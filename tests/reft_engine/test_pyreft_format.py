@@ -80,7 +80,7 @@ def test_every_fixture_is_there():
 def test_a_folder_gives_pyrefts_logits(name):
     reft = read(name)
     kind = name.split("-")[0]
-    assert reft.config.method == METHODS[kind]
+    assert reft.reft_config.method == METHODS[kind]
     assert reft.layers == ((1,) if "string" in name else (0, 2))
     assert off(logits_of(reft), expected(name)) < 5e-6
     assert off(logits_of(reft, strength=0), expected(name)) > 0.5
@@ -107,7 +107,7 @@ def test_the_oracles_classes_give_pyrefts_logits(shared, name):
     reft = pyreft_format.read(folder / "pyreft", _oracle_base(shared), "f3+l2")
     with torch.no_grad():
         logits = reft(numbers["input_ids"], numbers["attention_mask"], numbers["prompt_lengths"]).logits
-    assert reft.config.method == name.split("-")[0]
+    assert reft.reft_config.method == name.split("-")[0]
     assert off(logits[numbers["attention_mask"].bool()], numbers["logits"][numbers["attention_mask"].bool()]) < 5e-6
 
 
@@ -121,7 +121,7 @@ def test_the_oracles_trained_edits_are_read_number_by_number(shared, case):
     folder = shared / f"oracle/training-llama-{case}"
     numbers = load_file(folder / "oracle.safetensors")
     reft = pyreft_format.read(folder / "pyreft_save", _oracle_base(shared), "f7+l7")
-    sites = [f"final/layer_{layer}_comp_block_output_unit_pos_nunit_1#{g}" for layer in reft.layers for g in range(reft.config.groups)]
+    sites = [f"final/layer_{layer}_comp_block_output_unit_pos_nunit_1#{g}" for layer in reft.layers for g in range(reft.reft_config.groups)]
     tensors = reft.tensors()
     assert torch.equal(tensors["source"], torch.stack([numbers[f"{site}/W"] for site in sites]))
     assert torch.equal(tensors["bias"], torch.stack([numbers[f"{site}/b"] for site in sites]))
@@ -211,12 +211,12 @@ def test_what_is_written_is_read_back(tmp_path, method, tied):
     reft = edited(method, tied)
     folder = pyreft_format.write(reft, tmp_path / "written")
     again = pyreft_format.read(folder, base_of())
-    assert again.config == reft.config
+    assert again.reft_config == reft.reft_config
     assert off(logits_of(again), logits_of(reft)) < 5e-6
     if method in ("direft", "noreft"):
         (folder / "reft_engine.json").unlink()
         plain = pyreft_format.read(folder, base_of(), "f3+l2")
-        assert plain.config.method == "direft_orth"
+        assert plain.reft_config.method == "direft_orth"
         assert off(logits_of(plain), logits_of(reft)) < 5e-6
     else:
         assert all(torch.equal(value, again.tensors()[name]) for name, value in reft.tensors().items())
@@ -232,9 +232,9 @@ def test_what_is_written_is_read_back(tmp_path, method, tied):
 def test_any_shape_of_edit_survives_the_way_there_and_back(tmp_path_factory, method, rank, rule, layers):
     reft = edited(method, rule[1], rank=rank, positions=rule[0], layers=layers)
     again = pyreft_format.read(pyreft_format.write(reft, tmp_path_factory.mktemp("pyreft")), base_of())
-    assert again.config == reft.config
+    assert again.reft_config == reft.reft_config
     h = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
-    for site in range(len(reft.layers) * reft.config.groups):
+    for site in range(len(reft.layers) * reft.reft_config.groups):
         assert off(again.intervention.delta(h, again.factors(), site), reft.intervention.delta(h, reft.factors(), site)) < 2e-5
 
 
@@ -282,8 +282,8 @@ def test_torchs_own_parametrisation_takes_the_written_rotation(tmp_path):
 
 def test_positions_given_win_over_those_written(tmp_path):
     folder = pyreft_format.write(edited("loreft"), tmp_path / "written")
-    assert pyreft_format.read(folder, base_of()).config.positions == "f3+l2"
-    assert pyreft_format.read(folder, base_of(), "l1").config.positions == "l1"
+    assert pyreft_format.read(folder, base_of()).reft_config.positions == "f3+l2"
+    assert pyreft_format.read(folder, base_of(), "l1").reft_config.positions == "l1"
 
 
 @pytest.mark.parametrize(
@@ -617,3 +617,14 @@ def test_no_broken_byte_gets_past_with_anything_but_a_sentence(tmp_path, place, 
         assert str(error).endswith(".")
     else:
         assert bool(torch.isfinite(logits_of(reft)).all())
+
+
+@pytest.mark.parametrize("theirs", ['{"model_type": "llama"}', "[]", "", "no json"])
+def test_another_config_that_lies_in_the_folder_is_kept(tmp_path, theirs):
+    reft = ReftModel(base_of(), ReftConfig(rank=1))
+    (tmp_path / "config.json").write_text(theirs)
+    with pytest.raises(AdapterError, match="describes no edit of pyreft; choose an empty folder"):
+        reft.save_pyreft(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == theirs
+    assert reft.save_pyreft(tmp_path / "new") == reft.save_pyreft(tmp_path / "new")
