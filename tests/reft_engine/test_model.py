@@ -17,6 +17,7 @@ from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, 
 from reft_engine import ReftConfig, ReftModel, blocks
 from reft_engine.errors import ConfigError
 from reft_engine.model import combine
+from tests.waiting import PATIENCE
 
 RULES = ["f7+l7", "f2+l1", "f3", "l1", "l4", "all"]
 
@@ -287,7 +288,7 @@ def test_threads_that_attach_at_once_wrap_each_block_once(make_model):
     barrier = threading.Barrier(4)
 
     def attach(_):
-        barrier.wait()
+        barrier.wait(PATIENCE)
         return ReftModel(model, ReftConfig())
 
     with ThreadPoolExecutor(4) as pool:
