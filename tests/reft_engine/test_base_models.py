@@ -190,10 +190,7 @@ def test_code_beside_a_model_that_does_not_need_it_is_not_run(folder):
     (folder / "evil.py").write_text(CODE)
     (folder / "modeling_llama.py").write_text(CODE)
     edit(folder / "config.json", auto_map={"AutoConfig": "evil.EvilConfig", "AutoModelForCausalLM": "evil.EvilModel"})
-    try:
-        load_base(str(folder), device="cpu")
-    except ModelLoadError as error:
-        assert "never run here" in str(error)
+    assert load_base(str(folder), device="cpu").layers == 3
     assert not (folder / "sprung").exists()
 
 
