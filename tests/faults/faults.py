@@ -27,6 +27,8 @@ _DISK = "128m"
 """A new run wants to see 100 MB free."""
 _CHECKPOINT = 5.5
 """Seconds after which a worker writes its next checkpoint at the latest, and finds that it cannot."""
+_LAST_WORD = 20.0
+"""Seconds after which a supervisor that ends kills a worker that has not ended; a check in progress may take longer on a busy machine."""
 _GROWTH = 200.0
 """Megabytes that the web process may grow by however often a page is reloaded."""
 
@@ -289,9 +291,13 @@ def terminated(trial: Trial) -> None:
             if run.ended:
                 trial.lost(f"the run was over before the moment {name}, so nothing was tried there")
                 break
+            begun = time.monotonic()
             code = studio.stop()
             trial.inject()
-            if code or not (run.ended or run.status is RunStatus.QUEUED or "was shut down; the run goes on" in run.page()):
+            told = run.ended or run.status is RunStatus.QUEUED or "was shut down; the run goes on" in run.page()
+            if run.in_hand and time.monotonic() - begun > _LAST_WORD:
+                trial.note(f"the worker had to be killed {name}, and could put nothing back")
+            elif code or not told:
                 trial.lost(f"ended {name} with code {code}, the page says {run.record.sentence!r}")
             known[:] = run.checkpoints()
             studio.start()
