@@ -1,6 +1,8 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and what holds of every test."""
 
+import gc
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +12,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
+from tests.needed import missing
 from tests.postgres import Server, find_programs, running
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples on every machine, and no clock that runs; others are drawn with --hypothesis-profile=default.
+settings.register_profile("everywhere", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("everywhere")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,14 +34,41 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+def _common() -> dict[str, object]:
+    """What all tests have in common in this process, and none may change."""
+    numbers = {"torch's type": torch.get_default_dtype(), "torch's threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled()}
+    return {**numbers, "the folder": Path.cwd()}
+
+
+def _threads() -> set[threading.Thread]:
+    """Those whose end Python waits for before its own."""
+    return {thread for thread in threading.enumerate() if not thread.daemon}
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """A test finds random numbers that do not depend on those before it, and leaves what all share as it was."""
+    torch.manual_seed(0)
+    before, threads, variables = _common(), _threads(), dict(os.environ)
+    yield
+    # Commands and libraries set some, which the next test is not to see.
+    for name in {**variables, **os.environ}.keys() - {"PYTEST_CURRENT_TEST"}:
+        if name in variables:
+            os.environ[name] = variables[name]
+        else:
+            del os.environ[name]
+    assert _common() == before, "a test leaves what all of them share as it was"
+    if left := _threads() - threads:
+        gc.collect()  # a library's pool ends its threads once nobody knows it any more
+        until(lambda: not _threads() & left, f"the end of {', '.join(thread.name for thread in left)}")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real files beside a developer's checkout; a stranger's clone has none."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{folder} is missing, and in CI the tests on real files may not be skipped")
-        pytest.skip("the real files these tests want are not part of a clone")
+        missing("the real files that this test wants are not part of a clone")
     return folder
 
 
@@ -41,8 +77,6 @@ def postgres() -> Iterator[Server]:
     """A PostgreSQL server that makes as many empty databases as are wanted."""
     programs = find_programs()
     if programs is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is missing, and in CI the tests on it may not be skipped")
-        pytest.skip("PostgreSQL is not installed")
+        missing("PostgreSQL is not installed")
     with running(programs) as server:
         yield server

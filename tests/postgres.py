@@ -14,6 +14,8 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import URL
 
+from tests.waiting import PATIENCE
+
 SERVE = """
 exec 3<&0
 "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >&2 && {
@@ -74,7 +76,7 @@ def running(programs: Path) -> Iterator[Server]:
             yield server
         finally:
             process.stdin.close()
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE)
 
 
 def _without_root(folder: Path) -> dict:
@@ -86,7 +88,7 @@ def _without_root(folder: Path) -> dict:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _answers(server: Server, process: subprocess.Popen, seconds: float = 60) -> bool:
+def _answers(server: Server, process: subprocess.Popen, seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         try:

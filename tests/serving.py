@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from starlette.routing import Mount
 from app.serve import Server
 from app.server import make_app
 from app.services import Services
+from tests.waiting import PATIENCE, until
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,9 @@ def serving(services: Services, port: int = 0) -> Iterator[Site]:
         server = Server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
-        deadline = time.monotonic() + 60
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline, "the pages are not served"
-            time.sleep(0.02)
+        until(lambda: server.started or not thread.is_alive(), "the first page")
+        assert thread.is_alive(), "the pages are not served"
         yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE)
+        assert not thread.is_alive(), "the pages are still served"

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from app.services import Services, make_services
 from app.settings import Settings
 from storage import DatasetRecord, RunRecord, RunStatus
 from tests.serving import serving
+from tests.waiting import PATIENCE
+from tests.waiting import until as wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 ANIMALS = "cat dog cow owl hen pig".split()
@@ -27,15 +28,6 @@ def _quiet():
     """As in a process of its own, where a command says so before it loads the library."""
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-
-
-def wait_until(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What ``look`` gives as soon as it gives something."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing after {seconds} s"
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -91,12 +83,12 @@ def running_worker(services: Services, environment: dict[str, str]) -> Iterator[
     with services.storage.files.worker_log.open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        wait_until(lambda: services.worker.health() or process.poll() is not None)
+        wait_until(lambda: services.worker.health() or process.poll() is not None, "the worker's first word")
         assert process.poll() is None, services.storage.files.worker_log.read_text()
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -108,8 +100,8 @@ def engine(tmp_path_factory, environment) -> Iterator[Services]:
     made.storage.close()
 
 
-def wait_for_end(services: Services, run: RunRecord, seconds: float = 90) -> RunRecord:
-    wait_until(lambda: services.storage.runs.get(run.id).status.ended, seconds)
+def wait_for_end(services: Services, run: RunRecord) -> RunRecord:
+    wait_until(lambda: services.storage.runs.get(run.id).status.ended, f"the end of the run {run.name}")
     return services.storage.runs.get(run.id)
 
 

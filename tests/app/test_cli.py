@@ -18,6 +18,7 @@ from app.handlers import datasets
 from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, Storage
+from tests.waiting import PATIENCE
 
 OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
 TRAIN = ["--rank", "2", "--positions", "f2+l2", "--epochs", "40", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
@@ -36,7 +37,7 @@ def studio(environment):
 
     def run(*arguments, **settings):
         command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, **settings)
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment, **settings)
 
     return run
 
@@ -116,7 +117,7 @@ def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(trained, 
     arguments = ["train", "--data", str(table_file), "--out", str(out), *TRAIN, "--json"]
     with (tmp_path / "errors").open("w") as errors:
         process = subprocess.Popen([sys.executable, "-c", OFTEN, *arguments], env=environment, stderr=errors, stdout=errors)
-        until(lambda: "step 30/" in (tmp_path / "errors").read_text() or process.poll() is not None)
+        until(lambda: "step 30/" in (tmp_path / "errors").read_text() or process.poll() is not None, "the thirtieth step")
         process.kill()
     assert process.wait() == -signal.SIGKILL, (tmp_path / "errors").read_text()
     assert not (out / "adapter").exists()
@@ -126,7 +127,7 @@ def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(trained, 
     assert int(first.split()[1].partition("/")[0]) >= 20, "it went on, and did not begin again"
     assert json.loads(done.stdout)["steps"] == 160
     one, other = (load_file(folder / "adapter" / "reft_model.safetensors") for folder in (out, trained[0]))
-    assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+    assert one and one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
 
 
 def test_a_first_try_that_was_refused_does_not_spoil_the_folder(table_file, tmp_path, capfd):
@@ -350,7 +351,7 @@ def test_a_terminal_without_emoji_gets_its_line_of_json_all_the_same(studio, tra
     path.write_text("prompt,🐱\nx,🐱\n", encoding="utf-8")
     command = [sys.executable, "-m", "app.cli", "inspect", str(path)]
     for more in ([], ["--json"]):
-        done = subprocess.run([*command, *more], capture_output=True, env={**environment, "PYTHONIOENCODING": "ascii"}, timeout=60)
+        done = subprocess.run([*command, *more], capture_output=True, env={**environment, "PYTHONIOENCODING": "ascii"}, timeout=PATIENCE)
         assert done.returncode == 0 and b"Traceback" not in done.stderr
     assert json.loads(done.stdout)["columns"] == ["prompt", "🐱"]
 
@@ -360,7 +361,7 @@ def test_a_pipe_that_closes_early_is_no_traceback(environment, table_file):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     process.stdout.close()
     assert b"Traceback" not in process.stderr.read()
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE)
     process.stderr.close()
 
 
@@ -372,9 +373,9 @@ def test_control_c_says_how_to_go_on(environment, table_file, tmp_path, until):
 
     with (tmp_path / "errors").open("w") as errors:
         process = subprocess.Popen([*command, "--epochs", "5000"], env=environment, stderr=errors, preexec_fn=listening)
-        until(lambda: "step 10/" in (tmp_path / "errors").read_text() or process.poll() is not None)
+        until(lambda: "step 10/" in (tmp_path / "errors").read_text() or process.poll() is not None, "the tenth step")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=PATIENCE) == 130
     assert "the same command continues" in (tmp_path / "errors").read_text().splitlines()[-1]
     assert "Traceback" not in (tmp_path / "errors").read_text()
 
@@ -384,7 +385,7 @@ def test_a_disk_that_is_full_is_said_in_words(environment, table_file, tmp_path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
     command = [sys.executable, "-m", "app.cli", "train", "--data", str(table_file), "--out", str(tmp_path / "out"), *SHORT]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=small_files, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=small_files, timeout=PATIENCE)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("reft-studio: File too large")
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".writing-*"))

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from app.cli import main
+from tests.waiting import PATIENCE, until
 
 QUICK = ["--rank", "1", "--positions", "l1", "--epochs", "1"]
 
@@ -26,9 +27,8 @@ def free_port():
 class Terminal:
     """A studio as started in a terminal: what it prints, line by line, and Ctrl+C, which reaches its whole process group."""
 
-    def __init__(self, arguments, environment, until):
+    def __init__(self, arguments, environment):
         command = [sys.executable, "-m", "app", *arguments]
-        self._until = until
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
@@ -41,7 +41,7 @@ class Terminal:
             self.lines.append(line.rstrip("\n"))
 
     def says(self, words):
-        self._until(lambda: self.process.poll() is not None or any(words in line for line in self.lines), 600)
+        until(lambda: self.process.poll() is not None or any(words in line for line in self.lines), f"a line with '{words}'")
         assert self.process.poll() is None, self.lines
         return self
 
@@ -52,24 +52,24 @@ class Terminal:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def ended(self):
-        code = self.process.wait(timeout=600)
-        self._reader.join(timeout=60)
+        code = self.process.wait(timeout=PATIENCE)
+        self._reader.join(timeout=PATIENCE)
         return code
 
 
 @pytest.fixture
-def terminal_of(environment, until):
+def terminal_of(environment):
     opened = []
 
     def open_terminal(*arguments, **changes):
-        opened.append(Terminal(arguments, {**environment, **changes}, until))
+        opened.append(Terminal(arguments, {**environment, **changes}))
         return opened[-1]
 
     yield open_terminal
     for each in opened:
         if each.process.poll() is None:
             each.process.terminate()
-            each.process.wait(timeout=600)
+            each.process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def terminal(terminal_of):
 @contextmanager
 def streaming(address):
     """What an open page holds: a stream that ends only with its server."""
-    with httpx.stream("GET", f"{address}/gradio_api/heartbeat/page", timeout=60) as answer:
+    with httpx.stream("GET", f"{address}/gradio_api/heartbeat/page", timeout=PATIENCE) as answer:
         assert "ALIVE" in next(answer.iter_text())
         yield answer
 
@@ -101,7 +101,7 @@ def test_ctrl_c_ends_the_studio_with_a_page_open_and_says_one_sentence(terminal,
     ]
 
 
-def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order(terminal, tmp_path, until):
+def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order(terminal, tmp_path):
     port = free_port()
     studio = terminal("--port", str(port), "--data-dir", str(tmp_path / "data")).ready()
     transport = httpx.HTTPTransport(uds=str(tmp_path / "data" / "worker.sock"))
@@ -113,7 +113,7 @@ def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_orde
         except httpx.HTTPError:
             return None
 
-    worker = until(health, 600)["pid"]
+    worker = until(health, "the worker")["pid"]
     assert os.getsid(worker) != os.getsid(studio.process.pid)
     studio.ctrl_c()
     studio.ctrl_c()  # pressed twice
@@ -122,9 +122,9 @@ def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_orde
         os.kill(worker, 0)
 
 
-def test_ctrl_c_before_the_pages_are_up_says_one_sentence(terminal, tmp_path, until):
+def test_ctrl_c_before_the_pages_are_up_says_one_sentence(terminal, tmp_path):
     studio = terminal("--port", str(free_port()), "--data-dir", str(tmp_path / "data"))
-    until(lambda: studio.lines, 600)
+    until(lambda: studio.lines, "the first line")
     studio.ctrl_c()
     assert studio.ended() == 130
     assert studio.lines == ["Starting ReFT Studio ...", "reft-studio: stopped."]
@@ -147,7 +147,7 @@ from app.__main__ import main
 sys.exit(main())
 """
     begun = [sys.executable, "-c", program, command, "--data-dir", str(tmp_path)]
-    done = subprocess.run(begun, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(begun, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (130, "reft-studio: stopped.\n")
 
 
@@ -169,7 +169,7 @@ def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, 
         f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
         "another folder (--data-dir DIR, or make run DATA=DIR)."
     ]
-    assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).status_code == 200
     first.process.kill()  # whatever ends it, the folder is free again
     first.ended()
     third = terminal("--port", str(port), "--data-dir", str(data)).ready()
@@ -212,11 +212,11 @@ def test_uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_w
     port, data = free_port(), tmp_path / "data"
     terminal("--port", str(port), "--data-dir", str(data), TMPDIR=str(tmp_path / "tmp"), GRADIO_TEMP_DIR="").ready()
     address = f"http://127.0.0.1:{port}"
-    answer = httpx.post(f"{address}/gradio_api/upload", files={"files": ("rows.csv", b"prompt,answer\na,b\n")}, timeout=60)
+    answer = httpx.post(f"{address}/gradio_api/upload", files={"files": ("rows.csv", b"prompt,answer\na,b\n")}, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     (path,) = answer.json()
     assert path.startswith(f"{data}/uploads/")
-    assert httpx.get(f"{address}/gradio_api/file={path}", timeout=60).status_code in (403, 404), "nobody reads another's upload"
+    assert httpx.get(f"{address}/gradio_api/file={path}", timeout=PATIENCE).status_code in (403, 404), "nobody reads another's upload"
 
 
 def test_what_an_ended_studio_left_among_the_uploads_goes_at_the_next_start(terminal, tmp_path):
@@ -228,17 +228,17 @@ def test_what_an_ended_studio_left_among_the_uploads_goes_at_the_next_start(term
     assert not left.exists() and not (left.parent / "file").exists()
 
 
-def test_what_libraries_print_of_their_own_failures_goes_to_the_log(terminal, tmp_path, until):
+def test_what_libraries_print_of_their_own_failures_goes_to_the_log(terminal, tmp_path):
     """Gradio prints a traceback, for example, when an event names a choice that there is no more."""
     port, data = free_port(), tmp_path / "data"
     studio = terminal("--port", str(port), "--data-dir", str(data)).ready()
     address = f"http://127.0.0.1:{port}"
-    config = httpx.get(f"{address}/config", timeout=60).json()
+    config = httpx.get(f"{address}/config", timeout=PATIENCE).json()
     runs = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "playground-run")
     event = next(each["id"] for each in config["dependencies"] if each["inputs"] == [runs] and each["backend_fn"])
     body = {"fn_index": event, "data": ["a run of yesterday"], "session_hash": "x"}
-    assert httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=60).status_code == 500
-    until(lambda: "Traceback" in (data / "web.log").read_text())
+    assert httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=PATIENCE).status_code == 500
+    until(lambda: "Traceback" in (data / "web.log").read_text(), "the traceback in the log")
     studio.ctrl_c()
     studio.ended()
     assert len(studio.lines) == 3

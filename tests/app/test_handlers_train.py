@@ -10,9 +10,11 @@ from app.handlers.bases import base_models, check_base
 from app.handlers.train import TrainForm, again, estimate, read_form, start, suggested
 from app.samples import all_samples
 from app.settings import Settings
+from app.worker import client
 from reft_engine.data import load_examples, split
 from reft_engine.errors import ConfigError
 from storage import NotFoundError, RunStatus
+from tests.waiting import PATIENCE
 
 LAPTOP = Settings(data_dir="unused", models=["listed/model", "/models/local"])
 SERVER = Settings(data_dir="unused", host="0.0.0.0", models=["listed/model", "/models/local"])
@@ -129,14 +131,15 @@ def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
     assert found.base_parameters > 100 * found.parameters
 
 
-def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_path, table, quick):
+def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_path, table, quick, monkeypatch):
+    monkeypatch.setattr(client, "_PROBING", PATIENCE)  # which on a machine at work takes longer than a page would wait
     rows = [(f"Say {number} in words.", f"It is the number {number}.") for number in range(30)]
     fresh = datasets.save_upload(engine, str(table(tmp_path / "numbers.csv", rows)), label="numbers.csv")
     once = estimate(engine, fresh.id, quick)
     assert once.seconds > 0
     # Of a run of another length nothing is carried over: what is not steps (reading, scoring, samples) does not grow with the epochs.
     longer = estimate(engine, fresh.id, replace(quick, epochs=quick.epochs * 50))
-    assert 10 * once.seconds < longer.seconds + 10 * once.seconds < 60 * once.seconds
+    assert once.seconds < longer.seconds < 50 * once.seconds
     assert estimate(engine, fresh.id, quick).seconds == once.seconds, "the same rows and settings are not timed again"
 
 

@@ -19,6 +19,7 @@ from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent, SampleEvent,
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import Failure, LeaseLostError, MetricPoint, RunStatus, SampleRecord, Storage, UnavailableError
 from storage.tables import Table
+from tests.waiting import PATIENCE
 
 LONG = TrainConfig(epochs=3000, batch_size=6, held_out=0.2)
 
@@ -50,7 +51,7 @@ def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_an
     held = slept.runs.claim("slept")
     training = threading.Thread(target=run_job, args=(Resident(slept), held, lambda: False))
     training.start()
-    until(lambda: storage.runs.get(run.id).step > 5 and storage.samples.all(run.id))
+    until(lambda: storage.runs.get(run.id).step > 5 and storage.samples.all(run.id), "the sixth step and a sample")
     storage.reclaim(failures.gone)
     awake = storage.runs.claim("awake")
     awake.begin("Training.")
@@ -59,7 +60,7 @@ def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_an
     awake.set_revision("awakes")
     awake.set_summary({"steps": 1})
     before = everything(storage)
-    training.join(timeout=60)
+    training.join(timeout=PATIENCE)
     assert not training.is_alive()
     assert everything(storage) == before
     assert storage.runs.get(run.id).status is RunStatus.TRAINING and not storage.files.adapter(run.id).exists()
@@ -94,10 +95,14 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
     services.storage.reclaim(failures.gone)
     services.storage.runs.claim("awake").begin("Training.")
     before = everything(services.storage)
-    with pytest.raises(LeaseLostError):  # at once, or when a checkpoint is to be written
+
+    def write():  # which is refused at once, or when a checkpoint is to be written
         if event:
             mine(event)
         mine.settled()
+
+    with pytest.raises(LeaseLostError):
+        write()
     for insist in (mine.flush, lambda: mine.set_summary({}), lambda: mine.fail(Failure("bug", "Mine.")), mine.should_stop):
         with pytest.raises(LeaseLostError):
             insist()
@@ -112,9 +117,10 @@ def test_what_is_insisted_on_is_written_once_the_database_can_be_used_again(serv
         session.execute(Table.metadata.tables["runs"].select().with_for_update())
         writing = threading.Thread(target=mine.begin, args=("Training.",))
         writing.start()
-        until(lambda: any(troubles))
+        until(lambda: any(troubles), "a word of the trouble")
         assert "in use" in troubles[0]
-    writing.join(timeout=30)
+    writing.join(timeout=PATIENCE)
+    assert not writing.is_alive()
     assert services.storage.runs.get(run.id).status is RunStatus.TRAINING and troubles[-1] == ""
     slow.close()
 

@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -30,6 +32,7 @@ from reft_engine.data import Message, load_examples
 from reft_engine.spec import RunSpec
 from storage import NotFoundError, RunStatus, StorageError
 from tests.hub import COMMIT, Hub
+from tests.waiting import PATIENCE
 
 LONG = train.TrainForm(rank=2, positions="f2+l2", epochs=3000, batch_size=6, held_out=0.2, learning_rate=0.05)
 
@@ -38,17 +41,17 @@ LONG = train.TrainForm(rank=2, positions="f2+l2", epochs=3000, batch_size=6, hel
 def raw(engine):
     """HTTP to the worker without our client, to see what goes over the wire."""
     transport = httpx.HTTPTransport(uds=str(engine.storage.files.socket))
-    with httpx.Client(transport=transport, base_url="http://worker", timeout=60) as client:
+    with httpx.Client(transport=transport, base_url="http://worker", timeout=PATIENCE) as client:
         yield client
 
 
-@pytest.fixture(scope="module")
-def training(engine, kept, until, ended):
-    """A run in the middle of its training, shared by the tests under that heading; the last of them ends it."""
-    run = train.start(engine, kept.id, LONG, "long", "Long")
-    until(lambda: runs.view(engine, run.id).run.step > 5)
+@pytest.fixture
+def training(engine, kept, until, ended, request):
+    """A run in the middle of its training."""
+    run = train.start(engine, kept.id, LONG, request.node.name, "Long")
+    until(lambda: runs.view(engine, run.id).run.step > 5, "the sixth step")
     yield run
-    with suppress(NotFoundError):
+    with suppress(NotFoundError):  # a test may have deleted it
         runs.stop(engine, run.id)
         ended(engine, run)
 
@@ -71,21 +74,20 @@ def supervised(settings, services):
 
 
 def test_one_at_a_time_uses_the_model():
-    turns, busy, most = Turns(), [], []
+    turns, busy, most, together = Turns(), [], [], threading.Barrier(6)
 
     def use(turn):
-        for _ in range(50):
+        together.wait(PATIENCE)
+        for _ in range(10):
             with turn():
                 busy.append(1)
+                time.sleep(0.001)  # in which every other thread may come in, if it is let
                 most.append(len(busy))
                 busy.pop()
 
-    threads = [threading.Thread(target=use, args=(turn,)) for turn in (turns.chatting, turns.working) * 3]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-    assert len(most) == 300 and set(most) == {1}
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(use, (turns.chatting, turns.working) * 3))
+    assert len(most) == 60 and set(most) == {1}
 
 
 def test_a_chat_goes_before_training_that_waited_longer(until):
@@ -95,16 +97,12 @@ def test_a_chat_goes_before_training_that_waited_longer(until):
         with turn():
             order.append(name)
 
-    with turns.working():
-        first = threading.Thread(target=use, args=(turns.working, "training"))
-        first.start()
-        until(lambda: first.is_alive())
-        second = threading.Thread(target=use, args=(turns.chatting, "chat"))
-        second.start()
-        until(lambda: turns._first)
+    with ThreadPoolExecutor(2) as pool, turns.working():
+        pool.submit(use, turns.working, "training")
+        until(lambda: len(turns._changed._waiters) == 1, "training that waits")
+        pool.submit(use, turns.chatting, "chat")
+        until(lambda: len(turns._changed._waiters) == 2, "a chat that waits")
         assert order == []
-    first.join(timeout=20)
-    second.join(timeout=20)
     assert order == ["chat", "training"]
 
 
@@ -248,12 +246,12 @@ def test_a_worker_that_says_nonsense_is_not_up(tmp_path):
                     taken.recv(65536)
                     taken.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 7\r\nConnection: close\r\n\r\nno json")
 
-        thread = threading.Thread(target=reply, daemon=True)
-        thread.start()
-        assert WorkerClient(path).health() is None
-        with pytest.raises(StudioError, match="its log has the details"):
-            WorkerClient(path).describe("starter")
-        thread.join(timeout=20)
+        with ThreadPoolExecutor(1) as pool:
+            both = pool.submit(reply)
+            assert WorkerClient(path).health() is None
+            with pytest.raises(StudioError, match="its log has the details"):
+                WorkerClient(path).describe("starter")
+            both.result(PATIENCE)
 
 
 def test_none_but_its_owner_may_talk_to_the_worker(engine):
@@ -271,14 +269,14 @@ def test_a_run_answers_while_it_trains_and_training_goes_on(engine, training, un
 
     first = ask()
     assert first.done and first.base and first.tuned
-    until(lambda: ask().tuned != first.tuned)
+    until(lambda: ask().tuned != first.tuned, "another answer")
     assert ask().base == first.base
 
 
 def test_a_second_worker_on_one_data_folder_refuses_and_the_first_goes_on(engine, training, until):
     first = engine.worker.health()["pid"]
     with supervised(engine.settings, engine) as other:
-        until(lambda: other._process and other._process.poll() is not None)
+        until(lambda: other._process and other._process.poll() is not None, "the end of the second worker")
         assert other._process.returncode == ALREADY_SERVED
     assert "another worker already serves" in engine.storage.files.worker_log.read_text()
     assert engine.worker.health() == {"pid": first, "training": training.id, "trouble": ""}
@@ -313,7 +311,7 @@ def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, end
         assert ended(engine, run).status is RunStatus.FINISHED
         weights.append(load_file(engine.storage.files.adapter(run.id) / "reft_model.safetensors"))
     one, other = weights
-    assert all(one[name].equal(other[name]) for name in one)
+    assert one and one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
 
 
 @pytest.mark.parametrize(
@@ -342,11 +340,10 @@ def test_a_run_whose_folder_cannot_be_written_fails_in_words(engine, kept, quick
 # Alone
 
 
-def kill(services):
+def kill(services, until):
     pid = services.worker.health()["pid"]
     os.kill(pid, signal.SIGKILL)
-    while services.worker.health():
-        pass
+    until(lambda: not services.worker.health(), "the death of the worker")
     return pid
 
 
@@ -358,19 +355,19 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
     form = train.TrainForm(rank=2, positions="f2+l2", epochs=60, batch_size=6, held_out=0.2, dropout=0.1)
     run = train.start(services, dataset.id, form, "page")
     with supervised(services.settings, services) as supervisor:
-        until(lambda: services.storage.runs.get(run.id).step > 5)
+        until(lambda: services.storage.runs.get(run.id).step > 5, "the sixth step")
         runs.stop(services, run.id)  # leaves a checkpoint
         kept = ended(services, run).step
         assert kept < 240
         runs.resume(services, run.id)
-        until(lambda: services.storage.runs.get(run.id).step > kept)
+        until(lambda: services.storage.runs.get(run.id).step > kept, "a step of the run that goes on")
         given = Path(f"/proc/{services.worker.health()['pid']}/environ").read_bytes().split(b"\0")
-        killed = kill(services)
+        killed = kill(services, until)
         waiting = answer(services, run.id, "What is 2 cat?", max_new_tokens=3)
         assert "starting" in next(waiting).note
         with suppress(StudioError):  # the engine is up again, the run perhaps not yet
             list(waiting)
-        assert services.worker.health()["pid"] != killed
+        assert until(services.worker.health, "another worker")["pid"] != killed
         done = ended(services, run)
         pid = supervisor._process.pid
     assert not running(pid) and not running(killed)
@@ -386,7 +383,7 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
     assert b"OMP_WAIT_POLICY=PASSIVE" in given
     same = undisturbed(services, dataset, train.read_form(services.settings, form), tmp_path / "same")
     one = load_file(services.storage.files.adapter(run.id) / "reft_model.safetensors")
-    assert one.keys() == same.keys() and all(one[name].equal(same[name]) for name in one)
+    assert one and one.keys() == same.keys() and all(one[name].equal(same[name]) for name in one)
 
 
 def undisturbed(services, dataset, spec, out):
@@ -428,18 +425,18 @@ def test_the_worker_ends_with_its_parent(services, environment, until, when):
         )
     worker = int(parent.stdout.readline())
     if when == "once it answers":
-        until(services.worker.health)
+        until(services.worker.health, "the worker's first word")
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    until(lambda: not running(worker), 30)
+    until(lambda: not running(worker), "the end of the worker")
 
 
 def test_a_supervisor_stopped_while_it_starts_leaves_no_worker(services):
     for _ in range(3):
         with supervised(services.settings, services) as supervisor:
             pass
-        supervisor._thread.join(timeout=20)
+        supervisor._thread.join(timeout=PATIENCE)
         assert not supervisor._thread.is_alive()
         assert supervisor._process is None or supervisor._process.poll() is not None
 
@@ -448,7 +445,7 @@ def test_the_password_of_a_database_is_not_among_the_workers_arguments(services,
     url = f"sqlite:///{tmp_path / 'secret.db'}"
     settings = services.settings.model_copy(update={"database_url": url})
     with supervised(settings, services) as supervisor:
-        until(lambda: supervisor._process)
+        until(lambda: supervisor._process, "a worker")
         pid = supervisor._process.pid
         assert b"secret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
         assert f"REFT_STUDIO_DATABASE_URL={url}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
@@ -489,7 +486,8 @@ def test_a_run_is_of_the_newest_revision_of_its_base_or_of_the_one_that_it_was_b
     command = [sys.executable, "-c", TRAIN_HERE, str(services.storage.files.root), earlier, "", begun]
     kept = {key: value for key, value in environment.items() if not key.startswith(("HF_", "HUGGING"))}
     there = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    done = subprocess.run(command, env={**kept, **there}, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env={**kept, **there}, capture_output=True, text=True, timeout=PATIENCE, check=False)
     hub.shutdown()
+    hub.server_close()
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [["finished", COMMIT, COMMIT], ["finished", begun, begun]]

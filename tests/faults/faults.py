@@ -7,6 +7,7 @@
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import time
@@ -20,11 +21,14 @@ from app.handlers.train import TrainForm
 from storage import RunStatus
 from tests.faults.studio import ROOT, TINY, Learned, Watched, free_port, wait
 from tests.faults.trial import NotHereError, Outcome, Trial
+from tests.waiting import PATIENCE
 
 _DISK = "128m"
 """A new run wants to see 100 MB free."""
 _CHECKPOINT = 5.5
 """Seconds after which a worker writes its next checkpoint at the latest, and finds that it cannot."""
+_LAST_WORD = 20.0
+"""Seconds after which a supervisor that ends kills a worker that has not ended; a check in progress may take longer on a busy machine."""
 _GROWTH = 200.0
 """Megabytes that the web process may grow by however often a page is reloaded."""
 
@@ -95,10 +99,15 @@ def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = No
             return all(run.ended for run in queued)
 
         if kill:
-            wait(lambda: seen() or len(had["second"]) > 1 or (len(had) > 1 and sum(run.ended for run in queued) >= count // 2), 600)
-            wait(lambda: seen() or "second" in studio.holders().values(), 600)
+            half = count // 2
+            wait(lambda: seen() or len(had["second"]) > 1 or (len(had) > 1 and sum(run.ended for run in queued) >= half), 600, "shares")
+            while victim is None and not seen():
+                wait(lambda: seen() or "second" in studio.holders().values(), 600, "a run of the second worker")
+                second.send_signal(signal.SIGSTOP)  # so that it does not end its run in the meantime
+                victim = next((run for run in queued if studio.holders().get(run.id) == "second"), None)
+                if victim is None:
+                    second.send_signal(signal.SIGCONT)
             second.kill()
-            victim = next((run for run in queued if studio.holders().get(run.id) == "second"), None)
             second.wait()
             if victim:
                 trial.inject(told=lambda: "is being restarted" in victim.story(), noticed_after=2)
@@ -123,7 +132,7 @@ def full_disk(trial: Trial) -> None:
         trial.inject(told=lambda: "disk is full" in run.page() or "cannot be saved" in run.story(), noticed_after=_CHECKPOINT)
         time.sleep(trial.often(2, 15))
         (folder / "filling").unlink()
-        wait(lambda: run.ended, 900)
+        wait(lambda: run.ended, 900, "the end of the run")
         if run.go_on():
             trial.note("Continue had to be pressed")
 
@@ -144,11 +153,11 @@ def read_only_folder(trial: Trial) -> None:
             run.studio.kill("worker", run)
             trial.inject()
             command, environment = run.studio.serving(free_port()), run.studio.environment()
-            refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+            refused = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
             if refused.returncode != 2 or "Traceback" in refused.stderr:
                 trial.lost(f"a server on a folder that it cannot write says: {refused.stderr[-300:]}")
             time.sleep(trial.often(0, 20))
-        wait(lambda: run.ended, 900)
+        wait(lambda: run.ended, 900, "the end of the run")
         if run.go_on():
             trial.note("Continue had to be pressed")
 
@@ -224,10 +233,11 @@ def locked_database(trial: Trial) -> None:
         other.execute("BEGIN EXCLUSIVE")
         end, slowest = time.monotonic() + trial.often(6, 30), 0.0
         trial.inject(told=lambda: "in use by another program" in run.page(), noticed_after=2.5)
-        while time.monotonic() < end:
+        read = 0
+        while not read or time.monotonic() < end:
             begun = time.monotonic()
             assert run.record.name in run.page()
-            slowest = max(slowest, time.monotonic() - begun)
+            slowest, read = max(slowest, time.monotonic() - begun), read + 1
         other.execute("ROLLBACK")
         trial.note(f"meanwhile the page was read in {slowest:.2f} s at most")
 
@@ -269,18 +279,25 @@ def terminated(trial: Trial) -> None:
         known: list[Path] = []
         moments: dict[str, Callable[[], object]] = {
             "before the worker was up": lambda: True,
-            "at the start": lambda: run.status is RunStatus.PREPARING,
+            "at the start": lambda: run.in_hand,
             "in a step": lambda: run.step > 20,
             "in a checkpoint": lambda: run.saving() or {*run.checkpoints()} - {*known},
-            "while checking": lambda: run.status in (RunStatus.CHECKING, RunStatus.FINISHED),
+            "while checking": lambda: run.status is RunStatus.CHECKING,
         }
         if trial.quick:
             del moments["before the worker was up"], moments["in a step"]
         for name, moment in moments.items():
             wait(lambda moment=moment: moment() or run.ended, 900, f"the moment {name}")
+            if run.ended:
+                trial.lost(f"the run was over before the moment {name}, so nothing was tried there")
+                break
+            begun = time.monotonic()
             code = studio.stop()
             trial.inject()
-            if code or not (run.ended or run.status is RunStatus.QUEUED or "was shut down; the run goes on" in run.page()):
+            told = run.ended or run.status is RunStatus.QUEUED or "was shut down; the run goes on" in run.page()
+            if run.in_hand and time.monotonic() - begun > _LAST_WORD:
+                trial.note(f"the worker had to be killed {name}, and could put nothing back")
+            elif code or not told:
                 trial.lost(f"ended {name} with code {code}, the page says {run.record.sentence!r}")
             known[:] = run.checkpoints()
             studio.start()

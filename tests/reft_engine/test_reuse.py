@@ -3,7 +3,6 @@
 import errno
 import os
 from dataclasses import replace
-from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +21,7 @@ from reft_engine.objectives import NextToken
 from reft_engine.positions import PositionSpec, prompt_positions
 from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
 from reft_engine.reuse_store import Budget, Store
+from tests.needed import packages
 from tests.reft_engine import families
 from tests.reft_engine.families import BLOCKS, DECODERS, ENCODER_DECODERS
 from tests.reft_engine.runs import close, run_of, same, watched, writer
@@ -238,9 +238,7 @@ def test_a_base_in_half_precision_is_learned_on_as_before_within_its_rounding(st
 
 @pytest.mark.parametrize(("name", "target"), [("llama", "q_proj"), ("gpt2", "c_attn")])
 def test_a_base_inside_peft_is_learned_on_as_before(starter, name, target):
-    if find_spec("peft") is None:
-        assert os.environ.get("CI") != "true", "the test extra installs peft, so it may not be missing in CI"
-        pytest.skip("peft is not installed (pip install -e '.[test]')")
+    packages("peft", extra="test")
     import peft
 
     torch.manual_seed(5)

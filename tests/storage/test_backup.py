@@ -3,8 +3,8 @@
 import json
 import multiprocessing
 import sqlite3
-import time
 import zipfile
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -14,6 +14,7 @@ from storage import MetricPoint, RunStatus, Storage, StorageError
 from storage.backup import restore_backup, write_backup
 from storage.files import write_atomic
 from storage.housekeeping import look
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -58,15 +59,14 @@ def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_pat
     writer = context.Process(target=keep_writing, args=(storage.files.root, dataset.id, ended))
     writer.start()
     try:
-        deadline = time.monotonic() + 60
-        while len(storage.runs.all()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
         for number in range(4):
+            made = len(storage.runs.all())
+            until(lambda made=made: len(storage.runs.all()) > made, "one more run")
             write_backup(storage, tmp_path / f"{number}.zip")
     finally:
         ended.set()
-        writer.join(timeout=60)
+        writer.join(timeout=PATIENCE)
+    assert writer.exitcode == 0, "it has worked all the time"
     for number in range(4):
         restore_backup(tmp_path / f"{number}.zip", tmp_path / f"restored-{number}")
         back = Storage(tmp_path / f"restored-{number}")
@@ -181,7 +181,8 @@ def test_nothing_is_put_over_what_is_there(storage, tmp_path):
         restore_backup(tmp_path / "b.zip", storage.files.root)
     (tmp_path / "empty").mkdir()
     restore_backup(tmp_path / "b.zip", tmp_path / "empty")
-    assert sqlite3.connect(tmp_path / "empty/studio.db").execute("SELECT count(*) FROM runs").fetchone() == (0,)
+    with closing(sqlite3.connect(tmp_path / "empty/studio.db")) as back:
+        assert back.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
 def test_a_backup_that_cannot_be_written_leaves_nothing(storage, tmp_path):

@@ -15,8 +15,9 @@ from alembic.config import Config
 from sqlalchemy import create_engine, func, select, text
 
 import storage as package
-from storage import MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError, UnavailableError
+from storage import MetricPoint, NotFoundError, RunRecord, RunStatus, SampleRecord, Storage, StorageError, UnavailableError
 from storage.tables import Run
+from tests.waiting import PATIENCE
 
 SPEC = {"base": "starter", "train": {}}
 
@@ -70,21 +71,22 @@ def test_an_id_with_a_character_that_no_id_has_finds_nothing(store):
             find("a\x00b")
 
 
-def test_what_is_longer_than_its_column_is_kept_or_refused_with_a_sentence(store, dataset):
-    try:
-        run = store.runs.create(dataset.id, {**SPEC, "base": "/models/" + 400 * "b"}, start_key=200 * "k")
-    except StorageError:
+def test_what_is_longer_than_its_column_is_kept_or_refused_with_a_sentence(store, dataset, url):
+    """SQLite keeps it; PostgreSQL counts letters."""
+    long = {**SPEC, "base": "/models/" + 400 * "b"}
+    if url is None:
+        assert store.runs.get(store.runs.create(dataset.id, long, start_key=200 * "k").id).spec == long
         return
-    assert store.runs.get(run.id).spec["base"] == "/models/" + 400 * "b"
+    with pytest.raises(StorageError, match="too long or too large to be kept"):
+        store.runs.create(dataset.id, long, start_key=200 * "k")
+    assert store.runs.all() == []
 
 
 def test_a_figure_that_is_no_number_does_not_cost_the_others(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
     held = store.runs.claim("w")
     held.set_summary({"held_out": math.nan, "perplexity": math.inf, "loss": 1.5})
-    summary = store.runs.get(run.id).summary
-    assert summary["loss"] == 1.5
-    assert summary["held_out"] is None or math.isnan(summary["held_out"])
+    assert store.runs.get(run.id).summary == {"held_out": None, "perplexity": None, "loss": 1.5}
 
 
 def test_a_dataset_may_be_larger_than_two_gigabytes(store, dataset):
@@ -130,9 +132,9 @@ def test_a_dataset_is_never_deleted_under_a_run_that_is_being_made(store, reopen
             name=f"D{number}", label="d", shape="two columns", rows=1, usable_rows=1, source=source, examples=b"{}\n"
         )
         made, deleted = at_once([lambda: store.runs.create(dataset.id, SPEC), lambda: other.datasets.delete(dataset.id)])  # noqa: B023
-        assert isinstance(made, StorageError) != isinstance(deleted, StorageError), (made, deleted)
-        assert made is not None
-        assert deleted is None or isinstance(deleted, StorageError), deleted
+        kept, removed = isinstance(made, RunRecord), deleted is None
+        assert kept != removed, (made, deleted)
+        assert isinstance(deleted if kept else made, StorageError), (made, deleted)
 
 
 def test_a_reader_sees_one_moment(store, dataset, reopen):
@@ -165,7 +167,7 @@ def test_an_empty_database_can_be_opened_by_several_programs_at_once(url, tmp_pa
         )
         for _ in range(4)
     ]  # fmt: skip
-    errors = at_once([lambda program=program: program.communicate("go\n", timeout=60)[1] for program in programs])
+    errors = at_once([lambda program=program: program.communicate("go\n", timeout=PATIENCE)[1] for program in programs])
     assert [program.returncode for program in programs] == [0] * 4, errors
 
 

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import storage as package
-from storage import Failure, HeldRun, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, Storage, StorageError, workers
+from storage import Failure, HeldRun, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError, workers
 from storage.database import HEAD
 from storage.files import write_atomic
 from storage.records import ALLOWED, Phase
@@ -54,24 +54,6 @@ def test_the_same_start_sent_many_times_is_one_run(store, dataset):
         thread.join()
     assert len(made) == 20
     assert len(set(made)) == 1
-
-
-def test_workers_never_claim_the_same_run(store, dataset, reopen):
-    wanted = {store.runs.create(dataset.id, SPEC).id for _ in range(20)}
-    claimed: list[str] = []
-
-    def work(own: Storage, name: str, together: threading.Barrier) -> None:
-        together.wait()
-        while held := own.runs.claim(name):
-            claimed.append(held.run.id)
-
-    together = threading.Barrier(8)
-    threads = [threading.Thread(target=work, args=(reopen(), f"w{number}", together)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(claimed) == sorted(wanted)
 
 
 def test_runs_are_claimed_in_the_order_of_the_queue(store, dataset):

