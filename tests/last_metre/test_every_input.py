@@ -6,7 +6,7 @@ The events are read from the pages themselves, so that an input that is added fa
 import html
 import re
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.samples import all_samples
 from app.worker import probes, row_checks
 from reft_engine.data import dump_examples, inspect_rows, load_examples
-from storage import Failure, MetricPoint, RunStatus
+from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus
 from tests.last_metre.house import LENGTH, PROMPT, House
 from tests.last_metre.pages import Pages, read
 
@@ -631,3 +631,21 @@ def test_what_is_drawn_and_told_of_a_run_is_its_own(house, pages):
     assert pages.fire("runs", "_shown", current=other)["chart"]["visible"] is False
     held.fail(Failure("bug", "Ended."))
     cleared(house, [run, other])
+
+
+def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch):
+    """A page that is open shows whatever has changed, and shows nothing anew when nothing has."""
+    plain = runs.view(house.services, house.run.id)
+    changes: list[dict[str, Any]] = [
+        {"run": replace(plain.run, step=3)}, {"run": replace(plain.run, status=RunStatus.TRAINING)},
+        {"run": replace(plain.run, sentence="Another.")}, {"run": replace(plain.run, phase=Phase("read", 1, 2))},
+        {"events": (*plain.events, EventRecord(plain.run.created_at, "More."))}, {"engine_up": not plain.engine_up},
+        {"trouble": "The disk is full."}, {"place": 3}, {"waiting": 4},
+    ]  # fmt: skip
+    seen = []
+    for change in [{}, *changes]:
+        monkeypatch.setattr(runs, "view", lambda services, run_id, change=change: replace(plain, **change))
+        shown = pages.fire("runs", "_ticked", current=house.run.id, seen=None)["seen"]
+        assert pages.fire("runs", "_ticked", current=house.run.id, seen=shown) == {"note": ""}
+        seen.append(str(shown))
+    assert len(set(seen)) == len(seen)

@@ -1,5 +1,6 @@
 """The base model in the worker's memory: one user at a time, each base model's own memory, and no other's edits or modes."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from app.handlers.train import TrainForm
 from app.worker import process, training_job
 from app.worker.resident import Resident
 from app.worker.training_job import run_job
-from reft_engine import generate
+from reft_engine import ReftConfig, TrainConfig, generate
+from reft_engine.data import load_examples
+from reft_engine.spec import RunSpec
 from storage import RunStatus
 from tests.last_metre.house import LENGTH, PROMPT, House, conversation
 
@@ -219,3 +222,78 @@ def test_a_run_that_was_trained_on_is_answered_with_its_new_edit(house, monkeypa
     later = type(record)(**{name: getattr(record, name) for name in record.__slots__} | {"finished_at": record.created_at})
     monkeypatch.setattr(type(again.storage.runs), "get", lambda self, run_id: later)
     assert again.run(house.second.id)[1] is not reft
+
+
+def test_what_was_read_before_is_not_read_again(house):
+    """Of a prompt that is asked again; every base model reads only what is new, or what an edit reaches."""
+    turns = [{"role": "user", "content": f"{LONG} {LONG}"}]
+    base, _ = house.resident.run(house.run.id)
+    lengths: list[int] = []
+    handle = base.model.register_forward_pre_hook(lambda _, args, given: lengths.append(given["input_ids"].shape[1]), with_kwargs=True)
+    counts = []
+    for _ in range(2):
+        lengths.clear()
+        house.chat(columns=[None], messages=turns, max_new_tokens=2)
+        counts.append(max(lengths))
+    handle.remove()
+    assert counts[0] > 60 and counts[1] == 1
+
+
+def test_another_prompt_is_not_answered_with_what_was_read_of_the_first(house):
+    """Also where it is as long, and where it begins alike and goes on otherwise."""
+    for other in (LONG.replace("cat", "owl"), LONG.replace("largest", "smallest"), f"{LONG[:60]} What now?"):
+        for text in (LONG, other):
+            assert house.chat(messages=[{"role": "user", "content": text}]) == house.wanted(prompt=text)
+
+
+# What the worker trains with, and what the client says to it
+
+
+def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
+    """What the engine is told is what the run's row holds; the rows are those of its dataset."""
+    told: list[Any] = []
+
+    class ToldError(Exception):
+        pass
+
+    def spy(base: Any, examples: Any, *wanted: Any, **given: Any) -> None:
+        told.append((base, examples, *wanted, given["file_rows"], given["folder"], given["turn"]))
+        raise ToldError
+
+    monkeypatch.setattr(training_job, "train", spy)
+    for dataset in (house.dataset, house.other_dataset):
+        reft = ReftConfig(method="direft", rank=3, layers=(0, 2), positions="f1+l3", tied=False, dropout=0.1)
+        settings = TrainConfig(epochs=4, learning_rate=0.0125, batch_size=3, held_out=0.3, max_length=64, keep="last", patience=6, seed=7)
+        spec = RunSpec(base=str(house.bases[1]), reft=reft, train=settings)
+        run = house.services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
+        held = house.services.storage.runs.claim("spy")
+        run_job(house.resident, held, lambda: False)
+        base, examples, *wanted, rows, folder, turn = told.pop()
+        assert (base.name, wanted, rows) == (spec.base, [reft, settings], dataset.rows)
+        assert examples == load_examples(house.services.storage.files.examples(dataset.id))
+        assert folder == house.services.storage.files.run_folder(run.id) and turn == house.resident.turns.working
+        assert house.services.storage.runs.get(run.id).status is RunStatus.FAILED
+
+
+def test_the_client_passes_on_whatever_it_is_given(house):
+    client, (first, second) = house.services.worker, map(str, house.bases)
+    row = {"line": 3, "messages": [["user", "a cat and a dog"]], "answer": "yes, it is one of them"}
+    assert client.preview(first, [row], {}, 18)[0]["cut"] and not client.preview(first, [row], {})[0]["cut"]
+    assert "Listen" in "".join(text for text, *_ in client.preview(second, [row], {})[0]["tokens"])
+    house.chat(columns=[None])
+    assert client.describe(second, load=False) is None
+    assert client.describe(second)["context"] == 96
+    assert client.health() == {"pid": os.getpid(), "training": None, "trouble": ""}
+
+
+def test_health_tells_what_trains_and_what_is_wrong(house):
+    """What the pages and the address for health say comes from here."""
+    base, reft = house.resident.run(house.run.id)
+    house.resident.set_training("a run", base, reft)
+    house.resident.set_trouble("The disk is full.")
+    try:
+        assert house.services.worker.health() == {"pid": os.getpid(), "training": "a run", "trouble": "The disk is full."}
+    finally:
+        house.resident.clear_training()
+        house.resident.set_trouble("")
+    assert house.services.worker.health()["training"] is None

@@ -17,7 +17,9 @@ from reft_engine.data import Message, Preference
 from reft_engine.encoding import end_ids, prompt_ids
 from reft_engine.events import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, StepEvent
 from reft_engine.generation import _Sampler
+from reft_engine.objectives import NextToken
 from reft_engine.prefix import Memory
+from reft_engine.rows import encoded_of, read_rows
 from tests.reft_engine.runs import run_of, same, watched
 
 EDIT = {"rank": 2, "positions": "f2+l2"}
@@ -191,14 +193,14 @@ def reuse_memory(tiny: Any, rows: Any, name: str) -> None:
 
 
 def next_token(base: Any, **settings: Any) -> Any:
-    from reft_engine.objectives import NextToken
+    return objective(base, {}, **settings)
 
-    return NextToken(base, ReftConfig(**EDIT), TrainConfig(**{**PLAN, **settings}))
+
+def objective(base: Any, edit: dict[str, Any], **settings: Any) -> Any:
+    return NextToken(base, ReftConfig(**{**EDIT, **edit}), TrainConfig(**{**PLAN, **settings}))
 
 
 def encoded(base: Any, rows: Any) -> Any:
-    from reft_engine.rows import encoded_of, read_rows
-
     return encoded_of(read_rows(next_token(base), rows).usable)
 
 
@@ -505,3 +507,23 @@ def test_a_batch_is_cut_into_passes_of_at_most_so_many_tokens(tiny, rows):
     for tokens in (size, 2 * size, 3 * size):
         parts = list(in_passes(lines, tokens))
         assert max(len(part) * max(row.length for row in part) for part in parts) <= tokens and sum(map(len, parts)) == len(lines)
+
+
+def test_the_first_weights_and_the_order_of_the_rows_follow_from_the_seed(tiny, examples):
+    lines = encoded(tiny, examples)
+    loops = [loop.Loop(next_token(tiny, seed=value), lines) for value in (1, 1, 2)]
+    starts = [each.reft.tensors() for each in loops]
+    orders = [[row.line for batch in each.batches_of(0) for row in batch] for each in loops]
+    assert orders[0] == orders[1] != orders[2] and sorted(orders[0]) == sorted(orders[2])
+    assert loops[0].batches_of(0) != loops[0].batches_of(1)
+    assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
+    assert not all(torch.equal(starts[0][name], starts[2][name]) for name in starts[0])
+
+
+def test_what_is_dropped_follows_from_the_seed_and_the_step(tiny, rows):
+    def drawn(seed: int, step: int) -> list[float]:
+        made = loop.Loop(objective(tiny, {"dropout": 0.5}, seed=seed), encoded(tiny, rows))
+        made.step = step
+        return torch.rand(4, generator=made._drawing().generator).tolist()
+
+    assert drawn(1, 0) == drawn(1, 0) and len({tuple(drawn(*each)) for each in ((1, 0), (1, 1), (2, 0))}) == 3
