@@ -601,3 +601,26 @@ def test_the_port_that_is_asked_for_is_the_one_that_is_taken(bench):
     settings, _ = served(bench, "--host", "127.0.0.1", "--port", port)
     with app.server._listen(settings) as listening:
         assert listening.getsockname() == ("127.0.0.1", port)
+
+
+def test_what_chat_says_in_lines_is_what_it_says_in_json(bench):
+    base, tuned = answered(bench)
+    said = bench.run("chat", adapter(bench), "--prompt", PROMPT, "--max-new-tokens", LENGTH).out
+    assert said == f"base:  {base}\ntuned: {tuned}\n" and base != tuned
+
+
+def test_what_evaluate_says_is_what_it_measured(bench):
+    found = measured(bench)
+    said = bench.run("evaluate", adapter(bench), "--data", few(bench)).err.splitlines()
+    for line, name in zip(said[-2:], ("base", "tuned"), strict=True):
+        assert line.startswith(f"{name:5}  loss {found[name]['loss']:.4f}  exactly right 0 of 6")
+    assert f"{found['base']['loss']:.4f}" != f"{found['tuned']['loss']:.4f}"
+
+
+def test_evaluate_cuts_answers_where_the_training_did(bench):
+    """What the adapter's own file says is the longest row, not what is usual."""
+    folder = write_adapter(bench.new("adapter"), bench.base, seed=2, max_length=19)
+    found = bench.run("evaluate", folder, "--data", few(bench), "--json").json
+    reft = ReftModel.load(folder, bench.base.model)
+    wanted_figures, usual = (evaluate(bench.base, reft, inspect_file(few(bench)).examples, max_length=length) for length in (19, 512))
+    assert found["tuned"] == wanted_figures["tuned"] != usual["tuned"]

@@ -8,16 +8,19 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from app.errors import StudioError
 from app.handlers import datasets, playground, runs, train
 from app.handlers.train import FIELDS, LABELS, TrainForm
+from app.pages.train import _METHODS, _POSITIONS
 from app.samples import all_samples
 from app.worker import probes, row_checks
 from reft_engine.data import dump_examples, inspect_rows, load_examples
-from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus
+from reft_engine.spec import Method
+from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
 from tests.last_metre.house import LENGTH, PROMPT, House
 from tests.last_metre.pages import Pages, read
 
@@ -399,6 +402,8 @@ def deleted(house: House, pages: Pages, files: Any) -> None:
     shown = pages.fire("runs", "_delete", current=found[1])
     assert shown["deleted"] == found[1] and "d2 is in the bin" in text(shown["undo_text"])
     assert [run.id for run in house.services.storage.runs.binned()] == [found[1]]
+    listed = [run for _, run in shown["chosen"]["choices"]]
+    assert found[0] in listed and found[1] not in listed
     cleared(house, found)
 
 
@@ -649,3 +654,58 @@ def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch)
         assert pages.fire("runs", "_ticked", current=house.run.id, seen=shown) == {"note": ""}
         seen.append(str(shown))
     assert len(set(seen)) == len(seen)
+
+
+# The least and the most that the form takes, where Python takes them for nothing or the page's own widgets say otherwise.
+BOUNDS: dict[str, tuple[Any, ...]] = {
+    "rank": (1, 32), "epochs": (1, 10_000), "learning_rate": (1e-6, 1.0), "batch_size": (1, 4096), "held_out": (0.0, 0.9),
+    "max_length": (8, 1_000_000), "dropout": (0.0, 0.99), "patience": (0, 1, 1000), "seed": (0, 2**31 - 1), "tied": (False, True),
+    "keep": ("best", "last"), "method": tuple(value for _, value in _METHODS), "positions": tuple(value for _, value in _POSITIONS),
+    "layers": ("all", "0", "0-2", "1;2"), "base": ("starter",),
+}  # fmt: skip
+
+
+def test_the_least_and_the_most_of_each_field_arrive(house):
+    assert set(BOUNDS) == set(FIELDS)
+    layers = {"all": "all", "0": [0], "0-2": [0, 1, 2], "1;2": [1, 2]}
+    for field, values in BOUNDS.items():
+        for value in values:
+            spec = train.read_form(house.services.settings, TrainForm(**{field: value})).model_dump(mode="json")
+            path = FORM[field][1]
+            arrived = spec[path[0]] if len(path) == 1 else spec[path[0]][path[1]]
+            assert arrived == (layers[value] if field == "layers" else value or None if field == "patience" else value), field
+
+
+def test_every_method_and_position_that_is_offered_is_one_of_the_engines(pages):
+    parts = pages.event("train", "_start").parts
+    assert {value for _, value in parts["method"].choices} == set(get_args(Method))
+    assert len({value for _, value in parts["positions"].choices}) == len(parts["positions"].choices)
+    assert [value for _, value in parts["keep"].choices] == ["best", "last"]
+
+
+def test_what_is_in_the_bin_is_neither_shown_nor_asked(house, pages):
+    """Nor downloaded, nor its log read; and all of it is there again when it is taken out."""
+
+    def looks() -> list[Any]:
+        return [
+            lambda: talked(house, pages, run=house.second.id), lambda: runs.adapter_zip(house.services, house.second.id),
+            lambda: runs.log(house.services, house.second.id), lambda: runs.view(house.services, house.second.id),
+        ]  # fmt: skip
+
+    house.services.storage.files.log(house.second.id).write_text("What happened.")
+    runs.delete(house.services, house.second.id)
+    try:
+        assert house.second.id not in [run for _, run in pages.fire("playground", "_opened")["run"]["choices"]]
+        for look in looks():
+            with pytest.raises((StorageError, StudioError, AssertionError)):
+                look()
+    finally:
+        runs.restore(house.services, house.second.id)
+    assert all(look() for look in looks())
+
+
+def test_so_many_rows_are_previewed(house):
+    examples = datasets.examples_of(house.services, house.dataset.id)
+    shown = datasets.preview(house.services, examples)
+    assert [row.line for row in shown] == [example.line for example in examples[:10]] and all(row.tokens for row in shown)
+    assert [row.line for row in datasets.preview(house.services, examples, base="nobody/nothing")] == [row.line for row in shown]

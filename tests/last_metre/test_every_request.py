@@ -330,3 +330,9 @@ def test_a_stream_tells_each_columns_end_and_its_own(house):
     lines = house.http.post("/chat", json={"columns": [None, house.run.id, house.second.id], "messages": [TURN], "max_new_tokens": LENGTH})
     assert sorted(lines.text.count(f'"column": {column}, ') > 0 for column in range(3)) == [True] * 3
     assert lines.text.count('"ended": true') == 3 and lines.text.endswith('{"done": true}\n')
+
+
+def test_a_description_is_of_the_model_itself(house):
+    base = house.resident.base(str(house.bases[0]))
+    wanted = {"name": base.name, "layers": 3, "hidden_size": 32, "parameters": base.parameters, "context": 160, "device": "cpu"}
+    assert asked(house, "/describe", base=str(house.bases[0])) == wanted and base.parameters > 100_000
