@@ -236,7 +236,7 @@ BUGS = (
     Bug("sweep ignores the seeds", SWEEP, 'seed=run["seed"],', "seed=42,", (_flag("sweep --seed"),)),
     Bug("sweep ignores the rates", SWEEP, 'learning_rate=run["lr"], ', "", (_flag("sweep --lr"),)),
     Bug("sweep ignores the longest row", SWEEP, "max_length=options.max_length, held_out", "held_out", (_flag("sweep --max-length"),)),
-    Bug("sweep ignores the held-out share", SWEEP, "held_out=options.held_out,\n", "\n", (_flag("sweep --held-out"),)),
+    Bug("sweep ignores the held-out share", SWEEP, "held_out=options.held_out, split_seed", "split_seed", (_flag("sweep --held-out"),)),
     Bug(
         "sweep ignores the positions",
         SWEEP,
@@ -290,8 +290,8 @@ BUGS = (
     Bug(
         "the page of the playground swaps temperature and strength",
         "app/pages/playground.py",
-        '"prompt", "strength", "system", "temperature", "length"]',
-        '"prompt", "temperature", "system", "strength", "length"]',
+        '"prompt", "strength", "system", "temperature", "length", "seed"]',
+        '"prompt", "temperature", "system", "strength", "length", "seed"]',
         (_input("playground._answer.strength"),),
     ),
     Bug(
@@ -631,8 +631,8 @@ BUGS = (
     Bug(
         "a count is remembered for another share",
         CHECKS,
-        "*lengths, train.held_out, train.seed)",
-        "*lengths, train.seed)",
+        "*lengths, train.held_out, train.held_out_seed)",
+        "*lengths, train.held_out_seed)",
         (f"{_HERE}/test_every_request.py::test_a_count_of_other_settings_is_not_the_one_that_is_remembered",),
     ),
     Bug(
@@ -826,8 +826,8 @@ BUGS = (
     Bug(
         "files of the data folder are served",
         SERVER,
-        "blocked_paths=[str(services.storage.files.root)]",
-        "blocked_paths=[]",
+        'if scope["type"] == "http" and _CLOSED.match(scope["path"]):',
+        "if False:",
         (f"{_HERE}/test_every_setting.py::test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among_the_uploads",),
     ),
     Bug(
@@ -871,15 +871,15 @@ BUGS = (
     Bug(
         "it listens everywhere",
         SERVER,
-        "socket.getaddrinfo(settings.host, settings.port,",
-        'socket.getaddrinfo("0.0.0.0", settings.port,',
+        "return _bound(settings.host, settings.port)",
+        'return _bound("0.0.0.0", settings.port)',
         (_setting("host"),),
     ),
     Bug(
         "it listens on the port of nobody",
         SERVER,
-        "socket.getaddrinfo(settings.host, settings.port,",
-        "socket.getaddrinfo(settings.host, 0,",
+        "return _bound(settings.host, settings.port)",
+        "return _bound(settings.host, 0)",
         (_setting("port"),),
     ),
     Bug(
@@ -892,7 +892,7 @@ BUGS = (
     Bug(
         "other sites' pages may send",
         SERVER,
-        "    app.add_middleware(_RefuseStrangers)\n",
+        "    app.add_middleware(_Gate)\n",
         "",
         (f"{_HERE}/test_every_setting.py::test_every_way_into_the_studio_is_behind_its_guards",),
     ),
@@ -1150,14 +1150,14 @@ BUGS = (
     Bug(
         "the held-out share is the default",
         TRAINING,
-        "self.read.split(settings.held_out, settings.seed)",
-        "self.read.split(0.1, settings.seed)",
+        "self.read.split(settings.held_out, settings.held_out_seed)",
+        "self.read.split(0.1, settings.held_out_seed)",
         (_engine("a_setting_of_training_acts[held_out]"),),
     ),
     Bug(
         "the held-out rows do not follow from the seed",
         TRAINING,
-        "self.read.split(settings.held_out, settings.seed)",
+        "self.read.split(settings.held_out, settings.held_out_seed)",
         "self.read.split(settings.held_out, 42)",
         (SPLIT,),
     ),
@@ -1621,5 +1621,55 @@ BUGS = (
         "if self._same_rows(other.id, examples)",
         "if True",
         ("tests/storage/test_storage.py", "tests/app/test_handlers_datasets.py"),
+    ),
+    Bug(
+        "the playground ignores the seed",
+        TALK,
+        '"strength": strength, "seed": drawn_with,',
+        '"strength": strength,',
+        (_input("playground._answer.seed"),),
+    ),
+    Bug("the playground draws one seed for ever", TALK, "return randbelow(_SEEDS)", "return 0", (_input("playground._answer.seed"),)),
+    Bug(
+        "a seed of 0 is drawn anew",
+        TALK,
+        "    if not given:\n        return randbelow",
+        "    if not given.strip('0'):\n        return randbelow",
+        (_input("playground._answer.seed"),),
+    ),
+    Bug(
+        "the page of the playground forgets the seed",
+        "app/pages/playground.py",
+        'seed=seed or "",',
+        'seed="",',
+        (_input("playground._answer.seed"),),
+    ),
+    Bug(
+        "another seed is kept",
+        "app/pages/playground.py",
+        'return {"seed": seed, "keeping"',
+        'return {"seed": "", "keeping"',
+        (_input("playground._seed_kept.used"),),
+    ),
+    Bug(
+        "train ignores the seed of the split",
+        CLI,
+        "patience=options.patience, split_seed=options.split_seed,",
+        "patience=options.patience,",
+        (_flag("train --split-seed"),),
+    ),
+    Bug(
+        "a sweep ignores the seed of the split",
+        SWEEP,
+        "options.seed[0] if options.split_seed is None else options.split_seed",
+        "options.seed[0]",
+        (_flag("sweep --split-seed"),),
+    ),
+    Bug(
+        "the seed of the split is that of the run",
+        "reft_engine/spec.py",
+        "return self.seed if self.split_seed is None else self.split_seed",
+        "return self.seed",
+        (_engine("a_setting_of_training_acts[split_seed]"),),
     ),
 )

@@ -211,6 +211,21 @@ def tied(command: str) -> Callable[[Bench], None]:
     return show
 
 
+def split_seed(command: str) -> Callable[[Bench], None]:
+    """Other rows are held out, and so others learned from, with the same first weights and order; without it the seed draws them."""
+
+    def show(bench: Bench) -> None:
+        held = ("--held-out", "0.4")
+        usual, first, second = (
+            trained(bench, *held, *given, command=command) for given in ((), ("--split-seed", "42"), ("--split-seed", "9"))
+        )
+        assert alike(usual, first) and not alike(first, second)
+        assert second.settings["split_seed"] == 9 and second.settings["seed"] == first.settings["seed"] == 42
+        assert not alike(usual, trained(bench, *held, "--seed", "9", "--split-seed", "42", command=command))
+
+    return show
+
+
 def packing(bench: Bench) -> None:
     assert trained(bench, "--no-packing", "--packing").settings["packing"] is True
 
@@ -446,7 +461,7 @@ def restores(bench: Bench) -> None:
     first, second = bench.new("back"), bench.new("again")
     assert bench.run("restore", file, "--data-dir", first, "--json").json["data_dir"] == str(first)
     assert (first / "studio.db").is_file() and not second.exists()
-    assert not bench.run("restore", file, "--data-dir", second).out and (second / "studio.db").is_file()
+    assert "{" not in bench.run("restore", file, "--data-dir", second).out and (second / "studio.db").is_file()
 
 
 # Serve
@@ -497,6 +512,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
     **{(command, flag): learns(command, flag, tied=False) for command in ("train", "sweep") for flag in ("--untied", "--no-tied")},
     **{(command, "--max-length"): learns(command, "--max-length", "20", max_length=20) for command in ("train", "sweep")},
+    **{(command, "--split-seed"): split_seed(command) for command in ("train", "sweep")},
     **{(command, "--held-out"): learns(command, "--held-out", "0.5", held_out=0.5) for command in ("train", "sweep")},
     ("train", "--json"): train_json, ("sweep", "--json"): sweep_json,
     ("train", "--method"): learns("train", "--method", "direft", method="direft"),
@@ -590,7 +606,7 @@ def test_one_column_alone_is_refused_and_not_ignored(bench, command):
 def test_a_finished_run_is_not_taken_for_one_of_other_settings(bench, change):
     first = plain(bench)
     given = ["train", "--base", bench.bases[0], "--data", bench.table, "--out", first.out, *RUN]
-    assert "finished already" in bench.run(*given).err
+    assert "finished already" in bench.run(*given).out
     assert "other settings or data" in bench.run(*given, *change, code=2).err
 
 
@@ -611,7 +627,7 @@ def test_what_chat_says_in_lines_is_what_it_says_in_json(bench):
 
 def test_what_evaluate_says_is_what_it_measured(bench):
     found = measured(bench)
-    said = bench.run("evaluate", adapter(bench), "--data", few(bench)).err.splitlines()
+    said = bench.run("evaluate", adapter(bench), "--data", few(bench)).out.splitlines()
     for line, name in zip(said[-2:], ("base", "tuned"), strict=True):
         assert line.startswith(f"{name:5}  loss {found[name]['loss']:.4f}  exactly right 0 of 6")
     assert f"{found['base']['loss']:.4f}" != f"{found['tuned']['loss']:.4f}"

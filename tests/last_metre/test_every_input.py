@@ -44,13 +44,14 @@ FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {
 }
 NAMES = {
     ("playground", "run"): "Run", ("playground", "strength"): "Strength", ("playground", "prompt"): "Prompt",
-    ("playground", "system"): "System message", ("playground", "temperature"): "Temperature", ("playground", "length"): "Longest answer",
+    ("playground", "system"): "System message",
+    ("playground", "seed"): "Seed", ("playground", "temperature"): "Temperature", ("playground", "length"): "Longest answer",
     ("data", "prompt"): "Prompt", ("data", "answer"): "Answer", ("data", "base"): "Base model", ("data", "name"): "Name",
     ("data", "upload"): "Your file", ("data", "chosen"): "Dataset", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
     ("runs", "binned"): "Deleted runs", **{("train", field): label for field, label in LABELS.items()},
 }  # fmt: skip
 """What a person reads beside each input."""
-UNSEEN = {("train", "page_key"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted")}
+UNSEEN = {("train", "page_key"), ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted")}
 """Inputs that the page keeps for itself."""
 
 
@@ -509,6 +510,29 @@ def answer_temperature(house: House, pages: Pages, files: Any) -> None:
     assert len({tuple(answers) for answers, _ in found}) == 3
 
 
+def answer_seed(house: House, pages: Pages, files: Any) -> None:
+    """The one that is written; else a new one for each press, which the page then says and offers to keep."""
+    found = [talked(house, pages, temperature=1.2, seed=value) for value in ("7", " 8 ", "0", "2147483647")]
+    assert [request["seed"] for _, request in found] == [7, 8, 0, 2147483647]
+    for (answers, _), value in zip(found, (7, 8, 0, 2147483647), strict=True):
+        assert answers == house.wanted(temperature=1.2, seed=value)
+    assert len({tuple(answers) for answers, _ in found}) == 4
+    drawn = [talked(house, pages, temperature=1.2)[1]["seed"] for _ in range(5)]
+    assert len(set(drawn)) == 5 and all(0 <= value < 2**31 for value in drawn)
+    values = {"run": house.run.id, "prompt": PROMPT, "length": 4}
+    for given, kept, offered in (
+        ({"temperature": 1}, True, True),
+        ({"temperature": 1, "seed": "7"}, True, False),
+        ({"temperature": 0}, False, False),
+    ):
+        shown = pages.fire("playground", "_answer", **values, **given)
+        assert bool(shown["used"]) is kept and shown["keeping"]["visible"] is offered and shown["used"] in text(shown["told"])
+
+
+def seed_kept(house: House, pages: Pages, files: Any) -> None:
+    assert [pages.fire("playground", "_seed_kept", used=value)["seed"] for value in ("7", "123")] == ["7", "123"]
+
+
 def answer_length(house: House, pages: Pages, files: Any) -> None:
     found = [talked(house, pages, length=value) for value in (4, 16)]
     assert [answers for answers, _ in found] == [wanted(house, found[0][1], max_new_tokens=count) for count in (4, 16)]
@@ -540,7 +564,8 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("playground", "_system_taken", "run"): system_taken, ("playground", "_answer", "run"): answer_run,
     ("playground", "_answer", "prompt"): answer_prompt, ("playground", "_answer", "strength"): answer_strength,
     ("playground", "_answer", "system"): answer_system, ("playground", "_answer", "temperature"): answer_temperature,
-    ("playground", "_answer", "length"): answer_length,
+    ("playground", "_answer", "length"): answer_length, ("playground", "_answer", "seed"): answer_seed,
+    ("playground", "_seed_kept", "used"): seed_kept,
 }  # fmt: skip
 
 
@@ -594,7 +619,7 @@ def test_each_field_of_the_form_opens_with_the_value_of_its_own_name(pages):
 
 def test_the_playground_opens_with_what_the_engine_takes_for_granted(pages):
     parts = pages.event("playground", "_answer").parts
-    assert [parts[name].value for name in ("strength", "temperature", "system")] == [1, 0, ""]
+    assert [parts[name].value for name in ("strength", "temperature", "system", "seed")] == [1, 0, "", ""]
     assert (parts["strength"].minimum, parts["strength"].maximum, parts["strength"].step) == (0, 2, 0.05)
     assert (parts["temperature"].minimum, parts["temperature"].maximum) == (0, 1.5)
 

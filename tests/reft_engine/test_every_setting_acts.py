@@ -118,6 +118,19 @@ def seed(tiny: Any, rows: Any, name: str) -> None:
     assert differ(*runs) and same(runs[0], taught(tiny, rows, seed=1, held_out=0.25))
 
 
+def split_seed(tiny: Any, rows: Any, name: str) -> None:
+    """Of what is held out, and of nothing else."""
+    runs = [
+        taught(tiny, rows, held_out=0.25, **given)
+        for given in ({"split_seed": 1}, {"split_seed": 2}, {"split_seed": 1, "seed": 3}, {"seed": 1})
+    ]
+    places = [run.of(RowsEvent)[0].held_out_places for run in runs]
+    assert places[0] == places[2] == places[3] != places[1] and differ(runs[0], runs[1]) and differ(runs[0], runs[2])
+    starts = [loop.Loop(next_token(tiny, split_seed=value), encoded(tiny, rows)) for value in (1, 2)]
+    assert all(torch.equal(value, starts[1].reft.tensors()[key]) for key, value in starts[0].reft.tensors().items())
+    assert starts[0].batches_of(0) == starts[1].batches_of(0)
+
+
 def answer_tokens(tiny: Any, rows: Any, name: str) -> None:
     whole, cut = taught(tiny, rows), taught(tiny, rows, answer_tokens=1)
     assert differ(whole, cut) and whole.losses != cut.losses
@@ -266,7 +279,7 @@ ACTS: dict[str, Callable[..., None]] = {
     "weight_decay": learned(0.5, {"method": "direft"}), "max_grad_norm": norm, "max_length": max_length,
     "answer_tokens": answer_tokens, "preference_beta": learned(5.0, given=PAIRS), "gradient_checkpointing": checkpointing,
     "pass_tokens": pass_tokens, "packing": packing, "reuse": reuse, "reuse_memory_mb": reuse_memory, "reuse_disk_mb": reuse_memory,
-    "held_out": held_out, "keep": keep, "patience": patience, "seed": seed,
+    "held_out": held_out, "split_seed": split_seed, "keep": keep, "patience": patience, "seed": seed,
 }  # fmt: skip
 
 
