@@ -51,13 +51,13 @@ class Place:
         self.folder = copy_tree(folder)
         self._changed = int(time.time())
 
-    def run(self, tests: Sequence[str], *options: str) -> tuple[int, str]:
+    def run(self, tests: Sequence[str], *options: str, seconds: float = _SECONDS) -> tuple[int, str]:
         """Exit code of pytest on these tests in the copy, and the end of what it said; -1 where it came to no end."""
         said = self.folder.parent / f"{self.folder.name}.txt"
         child = os.fork()
         if child == 0:
             self._become_pytest(tests, options, said)
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
@@ -66,7 +66,7 @@ class Place:
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        return -1, f"no end after {_SECONDS} s"
+        return -1, f"no end after {seconds:.0f} s"
 
     def _become_pytest(self, tests: Sequence[str], options: Sequence[str], said: Path) -> None:
         """Of the forked process, which never returns."""
@@ -144,7 +144,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bugs-") as folder:
         places = [Place(Path(folder) / str(number)) for number in range(max(1, options.jobs))]
         wanted = list(dict.fromkeys(test for bug in bugs for test in bug.tests))
-        code, said = places[0].run(wanted)
+        code, said = places[0].run(wanted, seconds=_SECONDS + 20 * len(wanted))
         if code != _PASSED:
             _print(f"Without any bug the tests do not pass:\n{said}")
             return 1

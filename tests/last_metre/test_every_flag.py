@@ -269,6 +269,9 @@ def swept(flag: str, setting: str, *values: Any) -> Callable[[Bench], None]:
             weights = SimpleNamespace(weights=load_file(found / str(index) / "adapter/reft_model.safetensors"))
             assert alike(weights, alone(bench, flag, value), 2e-2)
         assert not alike(alone(bench, flag, values[0]), alone(bench, flag, values[1]), 2e-2)
+        losses = [line["loss_last"] for line in told.json["runs"]]
+        assert losses == sorted(losses) and losses[0] != losses[-1], "the best stands first"
+        assert {line["adapter"] for line in lines.values()} == {str(found / str(index) / "adapter") for index in range(len(values))}
 
     return show
 
@@ -640,3 +643,11 @@ def test_evaluate_cuts_answers_where_the_training_did(bench):
     reft = ReftModel.load(folder, bench.base.model)
     wanted_figures, usual = (evaluate(bench.base, reft, inspect_file(few(bench)).examples, max_length=length) for length in (19, 512))
     assert found["tuned"] == wanted_figures["tuned"] != usual["tuned"]
+
+
+def test_the_folder_of_a_run_stands_for_the_adapter_in_it(bench):
+    folder = bench.new("run")
+    write_adapter(folder / "adapter", bench.base, seed=2)
+    for given in (folder, folder / "adapter"):
+        found = bench.run("chat", given, "--prompt", PROMPT, "--max-new-tokens", LENGTH, "--json").json
+        assert [found["base"], found["tuned"]] == wanted(bench)

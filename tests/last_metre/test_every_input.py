@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import pytest
 
+from app.components import html as pieces
 from app.errors import StudioError
 from app.handlers import datasets, playground, runs, train
 from app.handlers.train import FIELDS, LABELS, TrainForm
@@ -19,7 +20,8 @@ from app.pages.train import _METHODS, _POSITIONS
 from app.samples import all_samples
 from app.worker import probes, row_checks
 from reft_engine.data import dump_examples, inspect_rows, load_examples
-from reft_engine.spec import Method
+from reft_engine.spec import Method, RunSpec, TrainConfig
+from reft_engine.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
 from tests.last_metre.house import LENGTH, PROMPT, House
 from tests.last_metre.pages import Pages, read
@@ -166,6 +168,8 @@ def saved(house: House, pages: Pages, files: Any) -> None:
         newest = storage.datasets.all()[0]
         assert newest.name == (name or "plain") and newest.label == ("odd.csv" if columns[0] else "plain.csv")
         assert newest.mapping == ({"prompt": columns[0], "answer": columns[1]} if columns[0] else None)
+        rows, usable = (1, 1) if path == files.plain else (3, 2 if "drei" in columns else 3)
+        assert (newest.rows, newest.usable_rows) == (rows, usable)
         first = load_examples(storage.files.examples(newest.id))[0]
         known = {"eins": "alpha 1", "zwei": "beta 1", "drei": "gamma 1"}
         wanted = (known[columns[0]], known[columns[1]]) if columns[0] else ("Hello?", "Ahoy!")
@@ -454,6 +458,8 @@ def playground_picked(house: House, pages: Pages, files: Any) -> None:
         offered = [shown[f"unseen{index}"]["value"] for index in range(len(found.unseen))]
         offered += [shown[f"trained{index}"]["value"] for index in range(len(found.trained))]
         assert offered == [*found.unseen, *found.trained] and len(offered) == 7
+        prompts = [example.messages[-1].content for example in datasets.examples_of(house.services, run.dataset_id)]
+        assert list(found.unseen) == prompts[1:5] and set(found.trained) <= set(prompts) - set(found.unseen), "rows 1 to 4 are held out"
     assert playground.suggestions(house.services, house.run.id) != found
 
 
@@ -734,3 +740,31 @@ def test_so_many_rows_are_previewed(house):
     shown = datasets.preview(house.services, examples)
     assert [row.line for row in shown] == [example.line for example in examples[:10]] and all(row.tokens for row in shown)
     assert [row.line for row in datasets.preview(house.services, examples, base="nobody/nothing")] == [row.line for row in shown]
+
+
+def test_an_upload_is_counted_as_the_dataset_that_it_becomes(house, table):
+    found, base = datasets.inspect_upload(str(table)), str(house.bases[0])
+    spec = RunSpec(base=base, train=TrainConfig(held_out=datasets.suggested_held_out(found.usable_rows)))
+    counted = datasets.check_upload(house.services, found, base)
+    assert counted == datasets.check_dataset(house.services, house.dataset.id, spec) and (counted.trained, counted.held_out) == (22, 2)
+
+
+def test_rows_of_one_name_and_size_are_another_dataset_when_they_are_others(house, tmp_path):
+    kept = []
+    for answer in ("Ahoy!", "Ahoy?", "Ahoy!"):
+        (tmp_path / "same.csv").write_text(f"prompt,answer\nHello?,{answer}\n")
+        kept.append(datasets.save_upload(house.services, str(tmp_path / "same.csv"), label="same.csv").id)
+    assert kept[0] == kept[2] != kept[1]
+    for dataset in {*kept}:
+        datasets.delete_dataset(house.services, dataset)
+
+
+def test_the_figures_of_an_ended_run_are_those_of_its_score(house, monkeypatch):
+    """Base and tuned each where it belongs."""
+    score = Score(rows=9, base=4.5, tuned=0.25, right_base=1, right_tuned=7, gained=6, lost=0, better=8, worse=1, gain=4.0, gain_error=0.5)
+    evidence = Evidence(score, 5.0, 0.5, 0.25, 4.5, 6, 0.25, 6, 8, 9, True, "best").to_dict()
+    run = replace(house.services.storage.runs.get(house.run.id), summary={"evidence": evidence, "trainable_parameters": 3, "seconds": 1.0})
+    monkeypatch.setattr(house.services.storage.runs, "get", lambda run_id: run)
+    assert runs.view(house.services, run.id).held_out == runs.HeldOut(0.25, 4.5, 9, 7, 1)
+    shown = text(pieces.run_status(replace(runs.view(house.services, run.id), loss=0.5)))
+    assert "0.250" in shown and "lower than the base model's 4.500" in shown and "7 of 9" in shown and "base model 1 of 9" in shown
