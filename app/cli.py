@@ -60,6 +60,8 @@ def _inspected(path: Path, prompt: str | None, answer: str | None) -> "Inspectio
 
     if not path.is_file():
         raise StudioError(f"There is no file {path}.")
+    if bool(prompt) != bool(answer):
+        raise StudioError("Give both --prompt-column and --answer-column, or neither.")
     return inspect_file(path, ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None)
 
 

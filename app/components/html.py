@@ -274,7 +274,7 @@ def run_status(found: RunView) -> str:
     epochs = f"epoch {_epoch(run)}" if run.total_steps else ""
     facts = " · ".join(part for part in (steps, epochs, left) if part)
     if (phase := run.phase) and run.status.active:
-        facts = f"{_PHASES.get(phase.name, phase.name)}: {phase.done:,} of {phase.total:,}"
+        facts = f"{text(_PHASES.get(phase.name, phase.name))}: {phase.done:,} of {phase.total:,}"
         share = phase.done / max(phase.total, 1) if not run.step else share
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span><h2>{text(run.name, 80)}</h2></div>'

@@ -101,6 +101,7 @@ class ProbeRequest(BaseModel):
 class DescribeRequest(BaseModel):
     """A base model to be described; with ``load`` also one that is not in memory yet."""
 
+    model_config = ConfigDict(extra="forbid")
     base: str = Field(max_length=300)
     load: bool = True
 

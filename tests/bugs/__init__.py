@@ -1,0 +1,1 @@
+"""Small bugs that somebody could make, and the tests that notice them."""

@@ -1,0 +1,770 @@
+"""Every input of every event of every page, fired on a real worker: another value does something else, down to the engine.
+
+The events are read from the pages themselves, so that an input that is added fails here until it has a row.
+"""
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+
+from app.components import html as pieces
+from app.errors import StudioError
+from app.handlers import datasets, playground, runs, train
+from app.handlers.train import FIELDS, LABELS, TrainForm
+from app.pages.train import _METHODS, _POSITIONS
+from app.samples import all_samples
+from app.worker import probes, row_checks
+from reft_engine.data import dump_examples, inspect_rows, load_examples
+from reft_engine.spec import Method, RunSpec, TrainConfig
+from reft_engine.verdict import Evidence, Score
+from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
+from tests.last_metre.house import LENGTH, PROMPT, House
+from tests.last_metre.pages import Pages, read
+
+# What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
+FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {
+    "base": ("", ("base",), None),  # the other base model
+    "method": ("direft", ("reft", "method"), "direft"),
+    "layers": ("0;2", ("reft", "layers"), [0, 2]),
+    "positions": ("f1+l3", ("reft", "positions"), "f1+l3"),
+    "rank": (3, ("reft", "rank"), 3),
+    "tied": (False, ("reft", "tied"), False),
+    "dropout": (0.25, ("reft", "dropout"), 0.25),
+    "epochs": (5, ("train", "epochs"), 5),
+    "learning_rate": (0.0125, ("train", "learning_rate"), 0.0125),
+    "batch_size": (3, ("train", "batch_size"), 3),
+    "held_out": (0.3, ("train", "held_out"), 0.3),
+    "max_length": (64, ("train", "max_length"), 64),
+    "keep": ("last", ("train", "keep"), "last"),
+    "patience": (6, ("train", "patience"), 6),
+    "seed": (7, ("train", "seed"), 7),
+}
+NAMES = {
+    ("playground", "run"): "Run", ("playground", "strength"): "Strength", ("playground", "prompt"): "Prompt",
+    ("playground", "system"): "System message",
+    ("playground", "seed"): "Seed", ("playground", "temperature"): "Temperature", ("playground", "length"): "Longest answer",
+    ("data", "prompt"): "Prompt", ("data", "answer"): "Answer", ("data", "base"): "Base model", ("data", "name"): "Name",
+    ("data", "upload"): "Your file", ("data", "chosen"): "Dataset", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
+    ("runs", "binned"): "Deleted runs", **{("train", field): label for field, label in LABELS.items()},
+}  # fmt: skip
+"""What a person reads beside each input."""
+UNSEEN = {("train", "page_key"), ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted")}
+"""Inputs that the page keeps for itself."""
+
+
+@pytest.fixture(scope="module")
+def pages(house) -> Pages:
+    return read(house.services)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> SimpleNamespace:
+    """A file whose columns nobody knows, and two that are recognised."""
+    folder = tmp_path_factory.mktemp("uploads")
+    odd = folder / "odd.csv"
+    odd.write_text("eins,zwei,drei\nalpha 1,beta 1,gamma 1\nalpha 2,beta 2,\nalpha 3,beta 3,gamma 3\n")
+    long = folder / "long.csv"
+    long.write_text("prompt,answer\n" + "".join(f"{'no ' * (50 * n)}?,yes {n}\n" for n in range(4)))
+    plain = folder / "plain.csv"
+    plain.write_text("prompt,answer\nHello?,Ahoy!\n")
+    return SimpleNamespace(odd=str(odd), long=str(long), plain=str(plain))
+
+
+def text(markup: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", markup))
+
+
+def learned(markup: str) -> str:
+    """The tokens that the preview marks as the answer to learn."""
+    return html.unescape("".join(re.findall(r'<span class="tok learned">([^<]*)</span>', markup)))
+
+
+# Home
+
+
+def use(house: House, pages: Pages, files: Any) -> None:
+    keys = [event.given[0] for event in pages.events if event.act == "_use"]
+    assert keys == [sample.key for sample in all_samples()]
+    for which, sample in enumerate(all_samples()):
+        pages.fire("home", "_use", which)
+        newest = house.services.storage.datasets.all()[0]
+        assert (newest.sample, newest.name) == (sample.key, sample.title)
+        house.services.storage.datasets.delete(newest.id)
+
+
+# Data
+
+
+def looked_at(house: House, pages: Pages, files: Any) -> None:
+    odd, plain = (pages.fire("data", "_looked_at", upload=path) for path in (files.odd, files.plain))
+    assert (odd["name"], plain["name"]) == ("odd", "plain") and odd["prompt"]["choices"] == ["eins", "zwei", "drei"]
+    assert odd["mapping"]["visible"] and not plain["mapping"]["visible"]
+    assert "Ahoy!" in learned(plain["preview"]) and "Hello?" in text(plain["preview"])
+
+
+def mapped(house: House, pages: Pages, files: Any, **columns: str) -> dict[str, Any]:
+    return pages.fire("data", "_mapped", **{"upload": files.odd, "prompt": "eins", "answer": "zwei", **columns})
+
+
+def mapped_upload(house: House, pages: Pages, files: Any) -> None:
+    assert "beta 1" in learned(mapped(house, pages, files)["preview"])
+    other = pages.fire("data", "_mapped", upload=files.plain, prompt="prompt", answer="answer")
+    assert "Ahoy!" in learned(other["preview"])
+
+
+def mapped_prompt(house: House, pages: Pages, files: Any) -> None:
+    shown = [text(mapped(house, pages, files, prompt=column)["preview"]) for column in ("eins", "drei")]
+    assert "alpha 1" in shown[0] and "gamma 1" not in shown[0] and "gamma 1" in shown[1] and "alpha 1" not in shown[1]
+
+
+def mapped_answer(house: House, pages: Pages, files: Any) -> None:
+    shown = [learned(mapped(house, pages, files, answer=column)["preview"]) for column in ("zwei", "drei")]
+    assert "beta 1" in shown[0] and "gamma 1" in shown[1] and "beta" not in shown[1]
+
+
+def counted(act: str) -> Callable[..., None]:
+    columns = {"prompt": "eins", "answer": "zwei"} if act == "_recounted" else {}
+
+    def show(house: House, pages: Pages, files: Any) -> None:
+        path = files.odd if columns else files.plain
+        first, second = map(str, house.bases)
+        shown = [pages.fire("data", act, upload=path, base=base, **columns)["check"] for base in (first, second)]
+        assert first in text(shown[0]) and second in text(shown[1])
+        long = {"upload": files.long, **({"prompt": "prompt", "answer": "answer"} if columns else {})}
+        assert "Of 4 rows, 3 can be trained on" in text(pages.fire("data", act, base=first, **long)["check"])
+        assert "Of 4 rows, 2 can be trained on" in text(pages.fire("data", act, base=second, **long)["check"])
+
+    return show
+
+
+def recounted_prompt(house: House, pages: Pages, files: Any) -> None:
+    for column, usable in (("eins", "All 3 rows"), ("drei", "Of 3 rows, 2")):
+        assert usable in text(
+            pages.fire("data", "_recounted", upload=files.odd, base=str(house.bases[0]), prompt=column, answer="zwei")["check"]
+        )
+
+
+def recounted_answer(house: House, pages: Pages, files: Any) -> None:
+    for column, usable in (("zwei", "All 3 rows"), ("drei", "Of 3 rows, 2")):
+        assert usable in text(
+            pages.fire("data", "_recounted", upload=files.odd, base=str(house.bases[0]), prompt="eins", answer=column)["check"]
+        )
+
+
+def saved(house: House, pages: Pages, files: Any) -> None:
+    """File, name and columns of an upload become those of the dataset."""
+    storage = house.services.storage
+    for path, name, columns in (
+        (files.odd, "My own", ("zwei", "eins")),
+        (files.odd, "Another", ("eins", "drei")),
+        (files.plain, "", ("", "")),
+    ):
+        pages.fire("data", "_save", upload=path, name=name, prompt=columns[0], answer=columns[1])
+        newest = storage.datasets.all()[0]
+        assert newest.name == (name or "plain") and newest.label == ("odd.csv" if columns[0] else "plain.csv")
+        assert newest.mapping == ({"prompt": columns[0], "answer": columns[1]} if columns[0] else None)
+        rows, usable = (1, 1) if path == files.plain else (3, 2 if "drei" in columns else 3)
+        assert (newest.rows, newest.usable_rows) == (rows, usable)
+        first = load_examples(storage.files.examples(newest.id))[0]
+        known = {"eins": "alpha 1", "zwei": "beta 1", "drei": "gamma 1"}
+        wanted = (known[columns[0]], known[columns[1]]) if columns[0] else ("Hello?", "Ahoy!")
+        assert (first.messages[-1].content, first.answer) == wanted
+        storage.datasets.delete(newest.id)
+
+
+def removed(house: House, pages: Pages, files: Any) -> None:
+    kept = [datasets.save_upload(house.services, files.plain, label="plain.csv", name=name) for name in ("a", "b", "c")]
+    shown = pages.fire("data", "_remove", chosen=kept[1].id)
+    left = [dataset.id for dataset in house.services.storage.datasets.all()]
+    assert kept[1].id not in left and {kept[0].id, kept[2].id} <= set(left)
+    assert {key for _, key in shown["chosen"]["choices"]} == set(left)
+    for dataset in (kept[0], kept[2]):
+        pages.fire("data", "_remove", chosen=dataset.id)
+
+
+# Train
+
+
+def opened_form(house: House, pages: Pages, files: Any) -> None:
+    """The run of the address, with what a verdict offers to change."""
+    run = house.services.storage.runs.create(house.other_dataset.id, spec_of(house))
+    values = pages.fire("train", "_opened", address={"run": run.id})
+    assert values["dataset"]["value"] == house.other_dataset.id and TrainForm(**{name: values[name] for name in FIELDS}) == other_form(
+        house
+    )
+    assert {name: values[name] for name in FIELDS} != {name: pages.fire("train", "_opened")[name] for name in FIELDS}
+    offers = {"epochs": ("9", 9), "positions": ("l2", "l2"), "learning_rate": ("0.5", 0.5), "held_out": ("0.45", 0.45)}
+    assert offers.keys() == train._OFFERED
+    for name, (written, value) in offers.items():
+        changed = pages.fire("train", "_opened", address={"run": run.id, name: written})
+        assert {field for field in FIELDS if changed[field] != values[field]} == {name} and changed[name] == value
+    assert pages.fire("train", "_opened", address={"run": run.id, "choose": "base"})["base"] == ""
+    runs.stop(house.services, run.id)
+
+
+def other_form(house: House) -> TrainForm:
+    return TrainForm(**{name: value or str(house.bases[1]) if name == "base" else value for name, (value, *_) in FORM.items()})
+
+
+def spec_of(house: House) -> dict[str, Any]:
+    return train.read_form(house.services.settings, other_form(house)).model_dump(mode="json")
+
+
+def picked_dataset(house: House, pages: Pages, files: Any) -> None:
+    sample = datasets.use_sample(house.services, "emoji")
+    for dataset in (house.dataset, sample):
+        assert pages.fire("train", "_picked", dataset=dataset.id) == {**asdict(train.suggested(dataset)), "note": ""}
+    assert train.suggested(sample) != train.suggested(house.dataset)
+    house.services.storage.datasets.delete(sample.id)
+
+
+def estimated(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    seen: list[Any] = []
+    whole = train.estimate
+    monkeypatch.setattr(train, "estimate", lambda services, dataset, form: seen.append((dataset, form)) or whole(services, dataset, form))
+    return seen
+
+
+def summary_of(house: House, pages: Pages, files: Any) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        seen = estimated(patch)
+        for dataset in (house.dataset, house.other_dataset):
+            pages.fire("train", "_summary_of", dataset=dataset.id)
+            assert seen.pop() == (dataset.id, train.suggested(house.services.storage.datasets.get(dataset.id)))
+
+
+def first_summary(house: House, pages: Pages, files: Any) -> None:
+    run = house.services.storage.runs.create(house.other_dataset.id, spec_of(house))
+    with pytest.MonkeyPatch.context() as patch:
+        seen = estimated(patch)
+        pages.fire("train", "_first_summary", address={"run": run.id, "epochs": "9"})
+        assert seen.pop() == (house.other_dataset.id, TrainForm(**{**asdict(other_form(house)), "epochs": 9}))
+        pages.fire("train", "_first_summary")
+        assert seen.pop()[0] == house.services.storage.datasets.all()[0].id
+    runs.stop(house.services, run.id)
+
+
+def form_of(house: House, field: str) -> Any:
+    return str(house.bases[1]) if field == "base" else FORM[field][0]
+
+
+def summarised(field: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        own = {"base": str(house.bases[0]), "dataset": house.dataset.id}
+        change = {"dataset": house.other_dataset.id} if field == "dataset" else {field: form_of(house, field)}
+        with pytest.MonkeyPatch.context() as patch:
+            seen = estimated(patch)
+            pages.fire("train", "_summary", **{**own, **change})
+        ((dataset, form),) = seen
+        opened = {**asdict(TrainForm(base=own["base"])), **({} if field == "dataset" else change)}
+        assert (dataset, asdict(form)) == ({**own, **change}["dataset"], opened)
+
+    return show
+
+
+def started(field: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        own = {"base": str(house.bases[0]), "dataset": house.dataset.id, "page_key": f"page {field}"}
+        made = [
+            pages.fire("train", "_start", **{**own, **change})["made"] for change in ({}, {field: form_of(house, field)})
+        ]  # fmt: skip
+        plain, changed = (house.services.storage.runs.get(run).spec for run in made)
+        path, wanted = FORM[field][1], str(house.bases[1]) if field == "base" else FORM[field][2]
+        values = [spec[path[0]] if len(path) == 1 else spec[path[0]][path[1]] for spec in (plain, changed)]
+        assert values[1] == wanted != values[0]
+        rest = [strip(spec, path) for spec in (plain, changed)]
+        assert rest[0] == rest[1], "nothing else of the run is changed by it"
+        for run in made:
+            runs.stop(house.services, run)
+
+    return show
+
+
+def strip(spec: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    flat = {(part, name): value for part in ("reft", "train") for name, value in spec[part].items()} | {("base",): spec["base"]}
+    return {key: value for key, value in flat.items() if key != path}
+
+
+def start_dataset(house: House, pages: Pages, files: Any) -> None:
+    for dataset in (house.dataset, house.other_dataset):
+        made = pages.fire("train", "_start", dataset=dataset.id, base=str(house.bases[0]), page_key="datasets")["made"]
+        assert house.services.storage.runs.get(made).dataset_id == dataset.id
+        runs.stop(house.services, made)
+
+
+def start_key(house: House, pages: Pages, files: Any) -> None:
+    own = {"base": str(house.bases[0]), "dataset": house.dataset.id}
+    made = [pages.fire("train", "_start", **own, page_key=key)["made"] for key in ("a", "a", "b")]
+    assert made[0] == made[1] != made[2]
+    for run in {*made}:
+        runs.stop(house.services, run)
+
+
+def start_name(house: House, pages: Pages, files: Any) -> None:
+    own = {"base": str(house.bases[0]), "dataset": house.dataset.id}
+    made = [pages.fire("train", "_start", **own, page_key=f"names {name}", name=name)["made"] for name in ("Mine", "Yours")]
+    assert [house.services.storage.runs.get(run).name for run in made] == ["Mine", "Yours"]
+    for run in made:
+        runs.stop(house.services, run)
+
+
+# Runs
+
+
+def waiting(house: House, *names: str) -> list[str]:
+    """Runs in the queue."""
+    return [house.services.storage.runs.create(house.dataset.id, spec_of(house), name=name).id for name in names]
+
+
+def cleared(house: House, found: list[str]) -> None:
+    for run in found:
+        if house.services.storage.runs.get(run).status.waiting:
+            runs.stop(house.services, run)
+        if house.services.storage.runs.get(run).binned_at is None:
+            runs.delete(house.services, run)
+    runs.empty_bin(house.services)
+
+
+def runs_opened(house: House, pages: Pages, files: Any) -> None:
+    for run in (house.run, house.second):
+        shown = pages.fire("runs", "_opened", address={"run": run.id})
+        assert shown["chosen"]["value"] == shown["current"] == run.id and f"<h2>{run.name}</h2>" in shown["status"]
+    assert "may have been deleted" in pages.fire("runs", "_opened", address={"run": "gone"})["nothing"]["value"]
+
+
+def ticked(house: House, pages: Pages, files: Any) -> None:
+    first, second = (pages.fire("runs", "_ticked", current=run.id, seen=None) for run in (house.run, house.second))
+    assert "<h2>one</h2>" in first["status"] and "<h2>two</h2>" in second["status"]
+
+
+def ticked_seen(house: House, pages: Pages, files: Any) -> None:
+    """What is seen already is not shown again, and everything that is shown of a run counts as a change."""
+    seen = pages.fire("runs", "_ticked", current=house.run.id, seen=None)["seen"]
+    assert pages.fire("runs", "_ticked", current=house.run.id, seen=seen) == {"note": ""}
+    for place, other in enumerate(seen):
+        changed = [*seen[:place], f"other {other}", *seen[place + 1 :]]
+        assert "status" in pages.fire("runs", "_ticked", current=house.run.id, seen=changed)
+
+
+def runs_shown(house: House, pages: Pages, files: Any) -> None:
+    first, second = (pages.fire("runs", "_shown", current=run.id) for run in (house.run, house.second))
+    assert "<h2>one</h2>" in first["status"] and "<h2>two</h2>" in second["status"]
+    assert house.run.id in first["download"]["link"] and house.second.id in first["talk"]["link"] + second["talk"]["link"]
+
+
+def stopped(house: House, pages: Pages, files: Any) -> None:
+    found = waiting(house, "s1", "s2")
+    pages.fire("runs", "_act", 0, current=found[1])
+    assert [house.services.storage.runs.get(run).status for run in found] == [RunStatus.QUEUED, RunStatus.STOPPED]
+    cleared(house, found)
+
+
+def resumed(house: House, pages: Pages, files: Any) -> None:
+    found = waiting(house, "r1", "r2")
+    for run in found:
+        runs.stop(house.services, run)
+    pages.fire("runs", "_act", 1, current=found[1])
+    assert [house.services.storage.runs.get(run).status for run in found] == [RunStatus.STOPPED, RunStatus.QUEUED]
+    cleared(house, found)
+
+
+def remedied(house: House, pages: Pages, files: Any) -> None:
+    found = []
+    for name in ("m1", "m2"):
+        found += waiting(house, name)
+        held = house.services.storage.runs.claim("w")
+        held.begin("Training.")
+        held.fail(Failure("memory", "It ran out.", "Long rows.", "Take less.", {"pass_tokens": 64}, "Take less"))
+    pages.fire("runs", "_act", 2, current=found[1])
+    told = [house.services.storage.runs.get(run) for run in found]
+    assert [run.status for run in told] == [RunStatus.FAILED, RunStatus.QUEUED]
+    assert [run.spec["train"]["pass_tokens"] for run in told] == [None, 64]
+    cleared(house, found)
+
+
+def moved(which: int, before: str, after: str) -> Callable[..., None]:
+    """In the queue, by its place in the page's row of buttons."""
+
+    def show(house: House, pages: Pages, files: Any) -> None:
+        found = waiting(house, *before)
+        pages.fire("runs", "_act", which, current=found[before.index("x")])
+        place = {name: house.services.storage.runs.queue_place(run) for name, run in zip(before, found, strict=True)}
+        assert "".join(sorted(place, key=lambda name: place[name])) == after
+        cleared(house, found)
+
+    return show
+
+
+def deleted(house: House, pages: Pages, files: Any) -> None:
+    found = waiting(house, "d1", "d2")
+    for run in found:
+        runs.stop(house.services, run)
+    shown = pages.fire("runs", "_delete", current=found[1])
+    assert shown["deleted"] == found[1] and "d2 is in the bin" in text(shown["undo_text"])
+    assert [run.id for run in house.services.storage.runs.binned()] == [found[1]]
+    listed = [run for _, run in shown["chosen"]["choices"]]
+    assert found[0] in listed and found[1] not in listed
+    cleared(house, found)
+
+
+def restored(which: int, part: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        found = waiting(house, "b1", "b2")
+        for run in found:
+            runs.stop(house.services, run)
+            runs.delete(house.services, run)
+        shown = pages.fire("runs", "_restore", which, **{part: found[1]})
+        assert shown["current"] == found[1]
+        assert [run.id for run in house.services.storage.runs.binned()] == [found[0]]
+        cleared(house, found)
+
+    return show
+
+
+# Playground
+
+
+def talked(house: House, pages: Pages, which: int = 0, **changes: Any) -> tuple[list[str], dict[str, Any]]:
+    """Both answers as the page shows them, and what the worker was asked."""
+    requests: list[dict[str, Any]] = []
+    client = house.services.worker
+    with pytest.MonkeyPatch.context() as patch:
+        whole = client.chat
+        patch.setattr(client, "chat", lambda request: requests.append(request) or whole(request))
+        shown = pages.fire("playground", "_answer", which, **{"run": house.run.id, "prompt": PROMPT, "length": LENGTH, **changes})
+    return [text(shown[column]) for column in ("base", "tuned")], requests[0]
+
+
+def wanted(house: House, request: dict[str, Any], run: Any = None, prompt: str = PROMPT, **options: Any) -> list[str]:
+    """What the engine answers by itself, with the random numbers of that request."""
+    return house.wanted(run, prompt, **{"seed": request.get("seed", 0), **options})
+
+
+def playground_opened(house: House, pages: Pages, files: Any) -> None:
+    for run in (house.run, house.second):
+        shown = pages.fire("playground", "_opened", address={"run": run.id})
+        assert shown["run"]["value"] == run.id and run.id in [key for _, key in shown["run"]["choices"]]
+
+
+def playground_picked(house: House, pages: Pages, files: Any) -> None:
+    for run in (house.run, house.foreign):
+        shown = pages.fire("playground", "_picked", run=run.id)
+        found = playground.suggestions(house.services, run.id)
+        offered = [shown[f"unseen{index}"]["value"] for index in range(len(found.unseen))]
+        offered += [shown[f"trained{index}"]["value"] for index in range(len(found.trained))]
+        assert offered == [*found.unseen, *found.trained] and len(offered) == 7
+        prompts = [example.messages[-1].content for example in datasets.examples_of(house.services, run.dataset_id)]
+        assert list(found.unseen) == prompts[1:5] and set(found.trained) <= set(prompts) - set(found.unseen), "rows 1 to 4 are held out"
+    assert playground.suggestions(house.services, house.run.id) != found
+
+
+def system_taken(house: House, pages: Pages, files: Any) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]
+    examples = dump_examples(inspect_rows([{"messages": turns}] * 4).examples)
+    source = house.services.storage.files.root / "rows.jsonl"
+    source.write_bytes(examples)
+    kept = house.services.storage.datasets.create(
+        name="chats", label="rows.jsonl", shape="messages", rows=4, usable_rows=4, source=source, examples=examples
+    )
+    run = house.services.storage.runs.create(kept.id, spec_of(house))
+    assert pages.fire("playground", "_system_taken", run=run.id)["system"] == "Be brief."
+    assert pages.fire("playground", "_system_taken", run=house.run.id)["system"] == ""
+    cleared(house, [run.id])
+    house.services.storage.datasets.delete(kept.id)
+
+
+def answer_run(house: House, pages: Pages, files: Any) -> None:
+    found = []
+    for run in (house.run, house.second, house.foreign):
+        answers, request = talked(house, pages, run=run.id)
+        assert answers == wanted(house, request, run) and request["columns"] == [None, run.id] and request["base"] == run.base
+        found.append(answers)
+    assert found[0][0] == found[1][0] != found[2][0] and len({tuned for _, tuned in found}) == 3
+
+
+def answer_prompt(house: House, pages: Pages, files: Any) -> None:
+    found = [talked(house, pages, prompt=prompt) for prompt in (PROMPT, "Who is there?")]
+    assert [answers for answers, _ in found] == [wanted(house, found[0][1]), wanted(house, found[1][1], prompt="Who is there?")]
+    assert found[0][0] != found[1][0]
+
+
+def answer_strength(house: House, pages: Pages, files: Any) -> None:
+    values = (0, 0.5, 1, 2)
+    found = [talked(house, pages, strength=value) for value in values]
+    assert [answers for answers, _ in found] == [
+        wanted(house, request, strength=value) for value, (_, request) in zip(values, found, strict=True)
+    ]
+    assert len({answers[1] for answers, _ in found}) == 4 and found[0][0][1] == found[0][0][0]
+
+
+def answer_system(house: House, pages: Pages, files: Any) -> None:
+    answers, request = talked(house, pages, system=" Be brief. ")
+    assert answers == wanted(house, request, system="Be brief.") != talked(house, pages)[0]
+
+
+def answer_temperature(house: House, pages: Pages, files: Any) -> None:
+    values = (0, 0.6, 1.5)
+    found = [talked(house, pages, temperature=value) for value in values]
+    assert [answers for answers, _ in found] == [
+        wanted(house, request, temperature=value) for value, (_, request) in zip(values, found, strict=True)
+    ]
+    assert len({tuple(answers) for answers, _ in found}) == 3
+
+
+def answer_seed(house: House, pages: Pages, files: Any) -> None:
+    """The one that is written; else a new one for each press, which the page then says and offers to keep."""
+    found = [talked(house, pages, temperature=1.2, seed=value) for value in ("7", " 8 ", "0", "2147483647")]
+    assert [request["seed"] for _, request in found] == [7, 8, 0, 2147483647]
+    for (answers, _), value in zip(found, (7, 8, 0, 2147483647), strict=True):
+        assert answers == house.wanted(temperature=1.2, seed=value)
+    assert len({tuple(answers) for answers, _ in found}) == 4
+    drawn = [talked(house, pages, temperature=1.2)[1]["seed"] for _ in range(5)]
+    assert len(set(drawn)) == 5 and all(0 <= value < 2**31 for value in drawn)
+    values = {"run": house.run.id, "prompt": PROMPT, "length": 4}
+    for given, kept, offered in (
+        ({"temperature": 1}, True, True),
+        ({"temperature": 1, "seed": "7"}, True, False),
+        ({"temperature": 0}, False, False),
+    ):
+        shown = pages.fire("playground", "_answer", **values, **given)
+        assert bool(shown["used"]) is kept and shown["keeping"]["visible"] is offered and shown["used"] in text(shown["told"])
+
+
+def seed_kept(house: House, pages: Pages, files: Any) -> None:
+    assert [pages.fire("playground", "_seed_kept", used=value)["seed"] for value in ("7", "123")] == ["7", "123"]
+
+
+def answer_length(house: House, pages: Pages, files: Any) -> None:
+    found = [talked(house, pages, length=value) for value in (4, 16)]
+    assert [answers for answers, _ in found] == [wanted(house, found[0][1], max_new_tokens=count) for count in (4, 16)]
+    assert found[0][0] != found[1][0]
+
+
+TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
+    ("home", "_use", "given"): use,
+    ("data", "_looked_at", "upload"): looked_at,
+    ("data", "_mapped", "upload"): mapped_upload,
+    ("data", "_mapped", "prompt"): mapped_prompt, ("data", "_mapped", "answer"): mapped_answer,
+    ("data", "_counted", "upload"): counted("_counted"), ("data", "_counted", "base"): counted("_counted"),
+    ("data", "_recounted", "upload"): counted("_recounted"), ("data", "_recounted", "base"): counted("_recounted"),
+    ("data", "_recounted", "prompt"): recounted_prompt, ("data", "_recounted", "answer"): recounted_answer,
+    **{("data", "_save", part): saved for part in ("upload", "name", "prompt", "answer")},
+    ("data", "_remove", "chosen"): removed,
+    ("train", "_opened", "address"): opened_form, ("train", "_picked", "dataset"): picked_dataset,
+    ("train", "_first_summary", "address"): first_summary, ("train", "_summary_of", "dataset"): summary_of,
+    **{("train", "_summary", field): summarised(field) for field in ("dataset", *FORM)},
+    ("train", "_start", "dataset"): start_dataset, ("train", "_start", "page_key"): start_key, ("train", "_start", "name"): start_name,
+    **{("train", "_start", field): started(field) for field in FORM},
+    ("runs", "_opened", "address"): runs_opened, ("runs", "_ticked", "current"): ticked, ("runs", "_ticked", "seen"): ticked_seen,
+    ("runs", "_shown", "current"): runs_shown, ("runs", "_act:stop", "current"): stopped, ("runs", "_act:resume", "current"): resumed,
+    ("runs", "_act:remedy", "current"): remedied, ("runs", "_act:to_the_front", "current"): moved(3, "abxc", "xabc"),
+    ("runs", "_act:earlier", "current"): moved(4, "abxc", "axbc"), ("runs", "_act:later", "current"): moved(5, "xabc", "axbc"),
+    ("runs", "_delete", "current"): deleted, ("runs", "_restore", "deleted"): restored(0, "deleted"),
+    ("runs", "_restore", "binned"): restored(1, "binned"),
+    ("playground", "_opened", "address"): playground_opened, ("playground", "_picked", "run"): playground_picked,
+    ("playground", "_system_taken", "run"): system_taken, ("playground", "_answer", "run"): answer_run,
+    ("playground", "_answer", "prompt"): answer_prompt, ("playground", "_answer", "strength"): answer_strength,
+    ("playground", "_answer", "system"): answer_system, ("playground", "_answer", "temperature"): answer_temperature,
+    ("playground", "_answer", "length"): answer_length, ("playground", "_answer", "seed"): answer_seed,
+    ("playground", "_seed_kept", "used"): seed_kept,
+}  # fmt: skip
+
+
+def test_every_input_of_every_event_has_a_row_here(pages):
+    assert {key for event in pages.events for key in event.keys} == set(TABLE)
+    assert {event.function._id for event in pages.events} == {number for number, function in pages.blocks.fns.items() if function.fn}
+    assert tuple(FORM) and set(FORM) == set(FIELDS)
+
+
+@pytest.mark.parametrize("key", TABLE, ids=[".".join(key) for key in TABLE])
+def test_another_value_does_something_else(house, pages, files, key):
+    TABLE[key](house, pages, files)
+
+
+def test_every_input_is_what_a_person_reads_beside_it(pages):
+    for event in pages.events:
+        for name in event.inputs:
+            if (event.page, name) not in UNSEEN:
+                assert event.parts[name].label == NAMES[event.page, name], (event.page, name)
+
+
+def test_every_way_to_ask_in_the_playground_sends_the_same(pages):
+    asking = [event for event in pages.events if event.act == "_answer"]
+    assert len(asking) == 8 and len({event.inputs for event in asking}) == 1
+    parts = asking[0].parts
+    assert {(put.source, put.target) for put in pages.puts} == {
+        ("chosen", "current"), *((f"unseen{index}", "prompt") for index in range(4)), *((f"trained{index}", "prompt") for index in range(3))
+    }  # fmt: skip
+    chips = [put for put in pages.puts if put.target == "prompt"]
+    assert [put.function._id for put in chips] == [event.function.trigger_after for event in asking[1:]]
+    assert all(put.function.inputs == [parts[put.source]] and put.function.outputs == [parts["prompt"]] for put in chips)
+    assert all(put.function.targets == [(parts[put.source]._id, "click")] for put in chips)
+
+
+def test_stop_ends_every_answer_of_the_playground(pages):
+    asking = [event.function._id for event in pages.events if event.act == "_answer"]
+    ending = [function for function in pages.blocks.fns.values() if function.cancels]
+    assert ending and all(sorted(function.cancels) == sorted(asking) for function in ending)
+
+
+def test_every_field_of_the_form_changes_the_summary_as_it_is_typed(pages):
+    event = pages.event("train", "_summary")
+    wanted = {(event.parts[field]._id, "input") for field in FIELDS} | {(event.parts["layers"]._id, "change")}
+    assert set(event.function.targets) == wanted
+
+
+def test_each_field_of_the_form_opens_with_the_value_of_its_own_name(pages):
+    event = pages.event("train", "_start")
+    assert {name: event.parts[name].value for name in FIELDS} == asdict(TrainForm())
+
+
+def test_the_playground_opens_with_what_the_engine_takes_for_granted(pages):
+    parts = pages.event("playground", "_answer").parts
+    assert [parts[name].value for name in ("strength", "temperature", "system", "seed")] == [1, 0, "", ""]
+    assert (parts["strength"].minimum, parts["strength"].maximum, parts["strength"].step) == (0, 2, 0.05)
+    assert (parts["temperature"].minimum, parts["temperature"].maximum) == (0, 1.5)
+
+
+@pytest.mark.parametrize("field", FORM)
+def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monkeypatch, field):
+    """Rows are counted and two steps are timed with what the run will have, not with something like it."""
+    house.chat(columns=[None])  # the first base model is in memory
+    counted, timed = [], []
+    check, probe = row_checks.check_rows, probes.probe
+    monkeypatch.setattr(
+        row_checks,
+        "check_rows",
+        lambda base, found, *given, **more: counted.append((base.name, *given)) or check(base, found, *given, **more),
+    )
+    monkeypatch.setattr(probes, "probe", lambda base, rows, *given: timed.append((base.name, *given[:2])) or probe(base, rows, *given))
+    house.resident.checks._known.clear()
+    house.resident._probes._known.clear()
+    form = TrainForm(**{"base": str(house.bases[0]), field: form_of(house, field)})
+    found = train.estimate(house.services, house.dataset.id, form)
+    spec = train.read_form(house.services.settings, form)
+    assert counted == [(spec.base, spec.reft, spec.train)]
+    assert timed == ([] if field == "base" else counted) and (found.seconds is None) is (field == "base")
+
+
+def test_what_is_drawn_and_told_of_a_run_is_its_own(house, pages):
+    """Figures of one run stand on its page alone."""
+    run, other = waiting(house, "figures", "none")
+    held = house.services.storage.runs.claim("w")
+    held.begin("Reading.")
+    points = [MetricPoint(step, "loss", 2.5 - step) for step in (1, 2)] + [
+        MetricPoint(2, "held_out", 0.25),
+        MetricPoint(2, "held_out_base", 4.5),
+    ]
+    held.progress(step=2, total_steps=9, epoch=1.0, seconds_left=3.0, figures=points)
+    curve = pages.fire("runs", "_shown", current=run)["chart"]["value"]
+    assert {(row.step, row.loss, row.curve) for row in curve.itertuples()} >= {(2, 0.25, "held-out"), (2, 4.5, "held-out, base")}
+    assert sorted(set(curve["curve"])) == ["held-out", "held-out, base", "training"]
+    assert pages.fire("runs", "_shown", current=other)["chart"]["visible"] is False
+    held.fail(Failure("bug", "Ended."))
+    cleared(house, [run, other])
+
+
+def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch):
+    """A page that is open shows whatever has changed, and shows nothing anew when nothing has."""
+    plain = runs.view(house.services, house.run.id)
+    changes: list[dict[str, Any]] = [
+        {"run": replace(plain.run, step=3)}, {"run": replace(plain.run, status=RunStatus.TRAINING)},
+        {"run": replace(plain.run, sentence="Another.")}, {"run": replace(plain.run, phase=Phase("read", 1, 2))},
+        {"events": (*plain.events, EventRecord(plain.run.created_at, "More."))}, {"engine_up": not plain.engine_up},
+        {"trouble": "The disk is full."}, {"place": 3}, {"waiting": 4},
+    ]  # fmt: skip
+    seen = []
+    for change in [{}, *changes]:
+        monkeypatch.setattr(runs, "view", lambda services, run_id, change=change: replace(plain, **change))
+        shown = pages.fire("runs", "_ticked", current=house.run.id, seen=None)["seen"]
+        assert pages.fire("runs", "_ticked", current=house.run.id, seen=shown) == {"note": ""}
+        seen.append(str(shown))
+    assert len(set(seen)) == len(seen)
+
+
+# The least and the most that the form takes, where Python takes them for nothing or the page's own widgets say otherwise.
+BOUNDS: dict[str, tuple[Any, ...]] = {
+    "rank": (1, 32), "epochs": (1, 10_000), "learning_rate": (1e-6, 1.0), "batch_size": (1, 4096), "held_out": (0.0, 0.9),
+    "max_length": (8, 1_000_000), "dropout": (0.0, 0.99), "patience": (0, 1, 1000), "seed": (0, 2**31 - 1), "tied": (False, True),
+    "keep": ("best", "last"), "method": tuple(value for _, value in _METHODS), "positions": tuple(value for _, value in _POSITIONS),
+    "layers": ("all", "0", "0-2", "1;2"), "base": ("starter",),
+}  # fmt: skip
+
+
+def test_the_least_and_the_most_of_each_field_arrive(house):
+    assert set(BOUNDS) == set(FIELDS)
+    layers = {"all": "all", "0": [0], "0-2": [0, 1, 2], "1;2": [1, 2]}
+    for field, values in BOUNDS.items():
+        for value in values:
+            spec = train.read_form(house.services.settings, TrainForm(**{field: value})).model_dump(mode="json")
+            path = FORM[field][1]
+            arrived = spec[path[0]] if len(path) == 1 else spec[path[0]][path[1]]
+            assert arrived == (layers[value] if field == "layers" else value or None if field == "patience" else value), field
+
+
+def test_every_method_and_position_that_is_offered_is_one_of_the_engines(pages):
+    parts = pages.event("train", "_start").parts
+    assert {value for _, value in parts["method"].choices} == set(get_args(Method))
+    assert len({value for _, value in parts["positions"].choices}) == len(parts["positions"].choices)
+    assert [value for _, value in parts["keep"].choices] == ["best", "last"]
+
+
+def test_what_is_in_the_bin_is_neither_shown_nor_asked(house, pages):
+    """Nor downloaded, nor its log read; and all of it is there again when it is taken out."""
+
+    def looks() -> list[Any]:
+        return [
+            lambda: talked(house, pages, run=house.second.id), lambda: runs.adapter_zip(house.services, house.second.id),
+            lambda: runs.log(house.services, house.second.id), lambda: runs.view(house.services, house.second.id),
+        ]  # fmt: skip
+
+    house.services.storage.files.log(house.second.id).write_text("What happened.")
+    runs.delete(house.services, house.second.id)
+    try:
+        assert house.second.id not in [run for _, run in pages.fire("playground", "_opened")["run"]["choices"]]
+        for look in looks():
+            with pytest.raises((StorageError, StudioError, AssertionError)):
+                look()
+    finally:
+        runs.restore(house.services, house.second.id)
+    assert all(look() for look in looks())
+
+
+def test_so_many_rows_are_previewed(house):
+    examples = datasets.examples_of(house.services, house.dataset.id)
+    shown = datasets.preview(house.services, examples)
+    assert [row.line for row in shown] == [example.line for example in examples[:10]] and all(row.tokens for row in shown)
+    assert [row.line for row in datasets.preview(house.services, examples, base="nobody/nothing")] == [row.line for row in shown]
+
+
+def test_an_upload_is_counted_as_the_dataset_that_it_becomes(house, table):
+    found, base = datasets.inspect_upload(str(table)), str(house.bases[0])
+    spec = RunSpec(base=base, train=TrainConfig(held_out=datasets.suggested_held_out(found.usable_rows)))
+    counted = datasets.check_upload(house.services, found, base)
+    assert counted == datasets.check_dataset(house.services, house.dataset.id, spec) and (counted.trained, counted.held_out) == (22, 2)
+
+
+def test_rows_of_one_name_and_size_are_another_dataset_when_they_are_others(house, tmp_path):
+    kept = []
+    for answer in ("Ahoy!", "Ahoy?", "Ahoy!"):
+        (tmp_path / "same.csv").write_text(f"prompt,answer\nHello?,{answer}\n")
+        kept.append(datasets.save_upload(house.services, str(tmp_path / "same.csv"), label="same.csv").id)
+    assert kept[0] == kept[2] != kept[1]
+    for dataset in {*kept}:
+        datasets.delete_dataset(house.services, dataset)
+
+
+def test_the_figures_of_an_ended_run_are_those_of_its_score(house, monkeypatch):
+    """Base and tuned each where it belongs."""
+    score = Score(rows=9, base=4.5, tuned=0.25, right_base=1, right_tuned=7, gained=6, lost=0, better=8, worse=1, gain=4.0, gain_error=0.5)
+    evidence = Evidence(score, 5.0, 0.5, 0.25, 4.5, 6, 0.25, 6, 8, 9, True, "best").to_dict()
+    run = replace(house.services.storage.runs.get(house.run.id), summary={"evidence": evidence, "trainable_parameters": 3, "seconds": 1.0})
+    monkeypatch.setattr(house.services.storage.runs, "get", lambda run_id: run)
+    assert runs.view(house.services, run.id).held_out == runs.HeldOut(0.25, 4.5, 9, 7, 1)
+    shown = text(pieces.run_status(replace(runs.view(house.services, run.id), loss=0.5)))
+    assert "0.250" in shown and "lower than the base model's 4.500" in shown and "7 of 9" in shown and "base model 1 of 9" in shown

@@ -1,0 +1,311 @@
+"""Whatever comes from a person, a file or a model is shown, never interpreted: in every function that makes HTML, and on every page.
+
+Every text of every value is hostile, and what comes out is read as a browser reads it.
+"""
+
+import dataclasses
+import enum
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from pydantic import BaseModel
+
+from app.components import diagram, row_check_html, verdict_html
+from app.components import html as pieces
+from app.errors import StudioError
+from app.handlers import runs
+from app.handlers.datasets import PreviewRow, Token
+from app.handlers.playground import Answers
+from app.handlers.runs import HeldOut, RunView
+from app.handlers.train import Estimate
+from app.handlers.verdict import Deed, Verdicts
+from app.samples import Sample
+from app.services import make_services
+from app.settings import Settings
+from reft_engine.data import Example, Inspection, Message, Problem, dump_examples
+from reft_engine.data.row_check import Finding, RowCheck
+from reft_engine.spec import RunSpec
+from storage import DatasetRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
+from storage.housekeeping import Usage
+from tests.last_metre.pages import read
+
+HOSTILE = "Evil'\"><img src=x onerror=alert(1)></p></div><script>alert(2)</script>&lt;i&gt;"
+NOW = datetime.now(UTC)
+KINDS = ((True, False), (False, True), (False, False))
+"""Of a token: learned or not, edited or not."""
+
+
+class Seen(HTMLParser):
+    """The elements and texts that a browser would make of it."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def harmless(markup: str) -> Seen:
+    seen = Seen(markup)
+    assert not {"img", "script", "i>", "iframe", "object", "embed", "form"} & set(seen.tags), markup
+    assert not [name for name, _ in seen.attributes if name.startswith("on")], markup
+    assert not [value for name, value in seen.attributes if name in ("href", "src") and value.lower().strip().startswith("javascript:")], (
+        markup
+    )
+    return seen
+
+
+def hostile(kind: Any, **given: Any) -> Any:
+    """A value of a kind, every text in it hostile; what must be of some form is given."""
+    hints = typing.get_type_hints(kind)
+    names = kind.model_fields if issubclass(kind, BaseModel) else [field.name for field in dataclasses.fields(kind) if field.init]
+    return kind(**{name: given[name] if name in given else filled(hints[name]) for name in names})
+
+
+PLAIN: dict[Any, Any] = {str: HOSTILE, int: 3, float: 3, bool: True, datetime: NOW}
+
+
+def filled(hint: Any) -> Any:
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if hint in PLAIN:
+        return PLAIN[hint]
+    if origin in (typing.Union, types.UnionType):
+        return filled(next(part for part in inside if part is not type(None)))
+    if origin in (typing.Literal, typing.Annotated):
+        return inside[0] if origin is typing.Literal else filled(inside[0])
+    if origin in (list, tuple, dict):
+        return dict[str, Any]() if origin is dict else origin([filled(inside[0])] * 2)
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return next(iter(hint))
+    assert isinstance(hint, type) and (dataclasses.is_dataclass(hint) or issubclass(hint, BaseModel)), f"this test knows no hostile {hint}"
+    return hostile(hint)
+
+
+def a_spec(**given: Any) -> dict[str, Any]:
+    """Of a run of a version that may have kept anything."""
+    spec = RunSpec().model_dump(mode="json")
+    spec["reft"] |= {"method": HOSTILE, "layers": HOSTILE, "positions": HOSTILE, "rank": HOSTILE, **given}
+    return spec
+
+
+def a_run(**given: Any) -> RunRecord:
+    summary = {"trainable_parameters": 3, "seconds": 4.0}
+    return hostile(RunRecord, **{"spec": a_spec(), "status": RunStatus.FAILED, "summary": summary, **given})
+
+
+def a_view(**given: Any) -> RunView:
+    return hostile(RunView, **{"run": a_run(), "held_out": hostile(HeldOut), "curve": (), "verdict": None, "loss": 0.5, **given})
+
+
+def a_check(**given: Any) -> RowCheck:
+    return hostile(RowCheck, **{"findings": (hostile(Finding, lines=(3, 4), excerpts=(HOSTILE, HOSTILE)),), **given})
+
+
+def an_example() -> Example:
+    return Example(3, (Message("user", HOSTILE), Message(typing.cast(Any, HOSTILE), HOSTILE)), HOSTILE)
+
+
+def an_inspection() -> Inspection:
+    examples = [an_example()]
+    return hostile(
+        Inspection, examples=examples, problems=[Problem(3, HOSTILE)], roles={HOSTILE: HOSTILE}, columns=(HOSTILE, HOSTILE), mapping=None
+    )
+
+
+# Each function that makes HTML, with what is to be seen of the hostile text in what it makes.
+TABLE: dict[str, list[Callable[[], str]]] = {
+    "html.term": [lambda: pieces.term(HOSTILE, HOSTILE)],
+    "html.title": [lambda: pieces.title(HOSTILE, "A line of ours.")],
+    "html.notice": [lambda: pieces.notice(HOSTILE), lambda: pieces.notice(HOSTILE, "bad")],
+    "html.refusal": [lambda: pieces.refusal(HOSTILE, 3)],
+    "html.empty": [lambda: pieces.empty(HOSTILE, HOSTILE, HOSTILE)],
+    "html.text": [lambda: pieces.text(HOSTILE)],
+    "html.sample_card": [lambda: pieces.sample_card(hostile(Sample, icon="face", example=[HOSTILE, HOSTILE], file="rows.csv"))],
+    "html.inspection": [lambda: pieces.inspection(an_inspection())],
+    "html.preview": [
+        lambda: pieces.preview([PreviewRow(3, an_example(), tuple(Token(HOSTILE, *kind) for kind in KINDS))]),
+        lambda: pieces.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
+        lambda: pieces.preview([PreviewRow(3, an_example())]),
+    ],
+    "html.dataset_line": [lambda: pieces.dataset_line(hostile(DatasetRecord, mapping=None))],
+    "html.estimate": [lambda: pieces.estimate(None, HOSTILE)],
+    "html.run_status": [
+        lambda: pieces.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
+        lambda: pieces.run_status(a_view(run=a_run(status=RunStatus.TRAINING, failure=None, phase=hostile(Phase)), trouble=HOSTILE)),
+        lambda: pieces.run_status(a_view(run=a_run(status=RunStatus.QUEUED, failure=None), engine_up=False)),
+    ],
+    "html.failure": [lambda: pieces.failure(a_run(failure=hostile(Failure)))],
+    "html.sample": [lambda: pieces.sample(hostile(SampleRecord))],
+    "html.facts": [lambda: pieces.facts(a_run()), lambda: pieces.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
+    "html.events": [lambda: pieces.events([EventRecord(NOW, HOSTILE)])],
+    "html.answer": [lambda: pieces.answer(HOSTILE), lambda: pieces.answer(HOSTILE, waiting=True)],
+    "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
+    "verdict_html.verdict": [lambda: verdict_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
+}  # fmt: skip
+WITHOUT = {
+    "html.header": lambda: pieces.header("Home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
+    "html.size": lambda: pieces.size(3), "html.guide": pieces.guide, "html.usage": lambda: pieces.usage(hostile(Usage), 7),
+    "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
+    "html.estimate ": lambda: pieces.estimate(hostile(Estimate, check=None)),
+}  # fmt: skip
+"""What makes HTML of no text from anywhere."""
+NO_HTML = {"html.short"}
+
+
+def functions() -> set[str]:
+    found = set()
+    for module in (pieces, diagram, row_check_html, verdict_html):
+        for name, function in vars(module).items():
+            ours = inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
+            if ours and inspect.signature(function).return_annotation is str:
+                found.add(f"{module.__name__.rpartition('.')[2]}.{name}")
+    return found
+
+
+def test_every_function_that_makes_html_has_a_row_here():
+    assert functions() == set(TABLE) | {name.strip() for name in WITHOUT} | NO_HTML
+    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring"}
+    assert modules == {"html", "diagram", "row_check_html", "verdict_html"}, "a module of pieces of HTML is looked through above"
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_hostile_text_is_shown_as_it_is(name):
+    for make in TABLE[name]:
+        seen = harmless(make())
+        assert "Evil'\"><img src=x" in seen.text + " ".join(value for _, value in seen.attributes), "it is not shown at all"
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_what_shows_no_text_is_well_formed(name):
+    assert harmless(WITHOUT[name]()).text
+
+
+def test_a_text_inside_an_attribute_cannot_leave_it():
+    """Quotes of both kinds are made harmless, wherever the text is put."""
+    shown = pieces.text("\"'<>&")
+    assert not set(shown) & set("\"'<>") and shown.count("&") == 5
+
+
+@pytest.fixture(scope="module")
+def infested(tmp_path_factory):
+    """A data folder in which every text that somebody could set is hostile: names, rows, sentences, samples, events, answers."""
+    services = make_services(Settings(data_dir=tmp_path_factory.mktemp("infested") / "data", models=[HOSTILE]))
+    storage = services.storage
+    source = storage.files.root / "rows.csv"
+    source.write_text("x")
+    examples = dump_examples([Example(line, (Message("system", HOSTILE), Message("user", HOSTILE)), HOSTILE) for line in range(1, 9)])
+    dataset = storage.datasets.create(name=HOSTILE, label=HOSTILE, shape="pairs", rows=8, usable_rows=8, source=source, examples=examples)
+    spec = {**RunSpec().model_dump(mode="json"), "base": HOSTILE}
+    kinds: dict[str, str] = {}
+    for kind in ("finished", "failed", "training", "queued", "binned"):
+        run = storage.runs.create(dataset.id, spec, name=HOSTILE)
+        kinds[kind] = run.id
+        if kind == "queued":
+            continue
+        if kind == "binned":
+            storage.runs.request_stop(run.id)
+            storage.runs.delete(run.id)
+            continue
+        while (held := storage.runs.claim("w")) and held.run.id != run.id:
+            held.fail(Failure("bug", HOSTILE))
+        held.begin(HOSTILE)
+        held.set_rows(HOSTILE, [1, 2])
+        held.note(HOSTILE)
+        held.add_sample(SampleRecord(1, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+        if kind == "failed":
+            held.fail(hostile(Failure, remedy={"pass_tokens": 64}))
+        if kind == "finished":
+            held.move(RunStatus.CHECKING, HOSTILE)
+            held.move(RunStatus.FINISHED, HOSTILE)
+    yield services, dataset, kinds
+    storage.close()
+
+
+def marked_up(pages: Any, event: Any, states: list[dict[str, Any]]) -> list[str]:
+    """What an event puts into parts of a page that show HTML, and what stands in there already."""
+    found = []
+    for state in states:
+        for name, value in state.items():
+            part = event.function.fn.note if name == "note" else event.parts.get(name)
+            value = value.get("value") if isinstance(value, dict) else value
+            if isinstance(part, gr.HTML) and isinstance(value, str):
+                found.append(value)
+    return found
+
+
+def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
+    """Each event of each page, as far as it goes; what it shows in HTML is harmless, refusals included."""
+    services, dataset, kinds = infested
+    pages = read(services)
+    monkeypatch.setattr(services.worker, "chat", lambda request: iter([{"column": 0, "text": HOSTILE}, {"column": 1, "text": HOSTILE}]))
+    monkeypatch.setattr(services.worker, "health", lambda: {"pid": 1, "training": None, "trouble": HOSTILE})
+    for name in ("describe", "preview", "check", "probe"):
+        monkeypatch.setattr(services.worker, name, refuse)
+    shown: list[str] = []
+    for event in pages.events:
+        for run in kinds.values():
+            if event.act in ("_use", "_delete", "_empty", "_restore", "_remove"):
+                continue  # they change what the others look at; what they show is shown by these
+            given = {
+                "current": run,
+                "run": run,
+                "dataset": dataset.id,
+                "prompt": HOSTILE,
+                "system": HOSTILE,
+                "chosen": dataset.id,
+                "name": HOSTILE,
+            }
+            values = {name: value for name, value in given.items() if name in event.inputs}
+            shown += marked_up(pages, event, pages.shown(event, {"run": run}, **values))
+    everything = "".join(shown)
+    assert len(shown) > 60
+    for markup in shown:
+        harmless(markup)
+    for what in ("rs-item", "rs-status", "rs-events", "rs-pairs", "rs-failure", "rs-answer-text", "rs-notice bad"):
+        assert what in everything, f"{what} was not looked at"
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise StudioError(HOSTILE)
+
+
+def test_a_deleted_runs_name_is_shown_as_it_is(infested):
+    services, _, kinds = infested
+    pages = read(services)
+    event = pages.event("runs", "_delete")
+    (state,) = pages.shown(event, current=kinds["failed"])
+    assert "Evil'" in harmless(state["undo_text"]).text
+    runs.restore(services, kinds["failed"])
+
+
+def test_the_note_beside_an_answer_is_shown_as_it_is(infested, monkeypatch):
+    services, _, kinds = infested
+    monkeypatch.setattr("app.handlers.playground.answer", lambda *_, **__: iter([Answers(HOSTILE, HOSTILE, HOSTILE, True)]))
+    pages = read(services)
+    last = pages.shown(pages.event("playground", "_answer"), run=kinds["finished"], prompt="x")[-1]
+    assert all("Evil'" in harmless(last[part]).text for part in ("base", "tuned", "told"))
+
+
+def test_a_name_of_a_file_for_download_holds_no_sign_of_a_header(infested):
+    services, _, kinds = infested
+    services.storage.files.adapter(kinds["finished"]).mkdir(parents=True)
+    (services.storage.files.adapter(kinds["finished"]) / "README.md").write_text("x")
+    name, _ = runs.adapter_zip(services, kinds["finished"])
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
