@@ -57,6 +57,7 @@ def _engine(name: str) -> str:
 
 
 CLI, SWEEP, SETTINGS, SERVER = "app/cli.py", "app/sweep.py", "app/settings.py", "app/server.py"
+SERVE = "app/serve.py"
 PROCESS, RESIDENT, TURNS, JOB = "app/worker/process.py", "app/worker/resident.py", "app/worker/turns.py", "app/worker/training_job.py"
 CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes.py", "app/worker/preview.py", "app/worker/client.py"
 TALK, TRAIN, RUNS, DATA = "app/handlers/playground.py", "app/handlers/train.py", "app/handlers/runs.py", "app/handlers/datasets.py"
@@ -846,7 +847,7 @@ BUGS = (
     ),
     Bug(
         "the bin is emptied after a week whatever is set",
-        SERVER,
+        SERVE,
         "tidy(services.storage, services.settings.bin_days)",
         "tidy(services.storage, 7)",
         (_setting("bin_days"),),
@@ -870,14 +871,14 @@ BUGS = (
     Bug("a server's own names are ignored", SERVER, 'return settings.allowed_hosts or ["*"]', 'return ["*"]', (_setting("allowed_hosts"),)),
     Bug(
         "it listens everywhere",
-        SERVER,
+        SERVE,
         "return _bound(settings.host, settings.port)",
         'return _bound("0.0.0.0", settings.port)',
         (_setting("host"),),
     ),
     Bug(
         "it listens on the port of nobody",
-        SERVER,
+        SERVE,
         "return _bound(settings.host, settings.port)",
         "return _bound(settings.host, 0)",
         (_setting("port"),),
@@ -1199,8 +1200,8 @@ BUGS = (
     Bug(
         "dropout draws nothing",
         LOOP,
-        "if not (rate := self.reft.config.dropout):",
-        "if True or not (rate := self.reft.config.dropout):",
+        "if not (rate := self.reft.reft_config.dropout):",
+        "if True or not (rate := self.reft.reft_config.dropout):",
         (_engine("another_setting_of_the_edit_learns_something_else[dropout]"),),
     ),
     Bug(

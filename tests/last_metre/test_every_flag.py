@@ -18,7 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import app.server
+import app.serve
 from app.cli import _parser, main
 from reft_engine import ReftModel, evaluate, generate
 from reft_engine.adapter_file import read_config
@@ -473,7 +473,7 @@ def restores(bench: Bench) -> None:
 def served(bench: Bench, *flags: Any) -> tuple[Any, bool]:
     """What the server is started with."""
     seen: list[Any] = []
-    bench.patch.setattr(app.server, "serve", lambda settings, *, browser: seen.append((settings, browser)) or 0)
+    bench.patch.setattr(app.serve, "serve", lambda settings, *, browser: seen.append((settings, browser)) or 0)
     bench.run("serve", *flags)
     return seen[0]
 
@@ -499,14 +499,14 @@ def serve_browser(bench: Bench) -> None:
     ready = SimpleNamespace(started=True, should_exit=False)
     supervisor = SimpleNamespace(start=lambda: None)
     for browser, host in ((False, "127.0.0.1"), (True, "0.0.0.0"), (True, "127.0.0.1")):
-        app.server._after_start(ready, supervisor, served(bench, "--host", host, "--port", "7871")[0], browser)
+        app.serve._after_start(ready, supervisor, served(bench, "--host", host, "--port", "7871")[0], browser)
     assert opened == ["http://127.0.0.1:7871"]
 
 
 def serve_command(bench: Bench) -> None:
     """Without a command the pages are served."""
     seen: list[Any] = []
-    bench.patch.setattr(app.server, "serve", lambda settings, *, browser: seen.append(settings.port) or 0)
+    bench.patch.setattr(app.serve, "serve", lambda settings, *, browser: seen.append(settings.port) or 0)
     assert main(["--port", "7871"]) == main([]) == 0 and seen == [7871, 7860]
 
 
@@ -618,7 +618,7 @@ def test_the_port_that_is_asked_for_is_the_one_that_is_taken(bench):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings, _ = served(bench, "--host", "127.0.0.1", "--port", port)
-    with app.server._listen(settings) as listening:
+    with app.serve._listen(settings) as listening:
         assert listening.getsockname() == ("127.0.0.1", port)
 
 

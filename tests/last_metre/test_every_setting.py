@@ -16,7 +16,8 @@ import pytest
 from app.errors import StudioError
 from app.handlers import bases, datasets, disk, runs, train
 from app.handlers.train import TrainForm
-from app.server import _keep_house, _listen, make_app, serve
+from app.serve import _keep_house, _listen, serve
+from app.server import make_app
 from app.services import Services, make_services
 from app.settings import Settings, read_settings
 from storage import Storage
@@ -254,10 +255,10 @@ def test_the_server_is_started_with_its_settings(place, monkeypatch):
         def stop(self) -> None:
             seen["stopped"] = True
 
-    monkeypatch.setattr("app.server.Supervisor", Supervisor)
-    monkeypatch.setattr("app.server.tidy", lambda storage, days: seen.update(days=days))
-    monkeypatch.setattr("app.server.signal.signal", lambda *_: None)
-    monkeypatch.setattr("app.server.Server.run", lambda self, sockets: seen.update(port=sockets[0].getsockname()[1], app=self.config.app))
+    monkeypatch.setattr("app.serve.Supervisor", Supervisor)
+    monkeypatch.setattr("app.serve.tidy", lambda storage, days: seen.update(days=days))
+    monkeypatch.setattr("app.serve.signal.signal", lambda *_: None)
+    monkeypatch.setattr("app.serve.Server.run", lambda self, sockets: seen.update(port=sockets[0].getsockname()[1], app=self.config.app))
     assert serve(settings, browser=False) == 0
     assert seen["supervised"] == (settings, (place.folder / "data").absolute()) and seen["port"] == settings.port and seen["stopped"]
     deadline = datetime.now(UTC) + timedelta(seconds=10)
