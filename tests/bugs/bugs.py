@@ -400,7 +400,13 @@ BUGS = (
         'found["dropout"] = gr.Number(0.0, label="Patience"',
         (_pages("every_input_is_what_a_person_reads_beside_it"),),
     ),
-    Bug("a run is started twice from one page", TRAIN, "    if earlier:\n        return earlier\n", "", (_input("train._start.page_key"),)),
+    Bug(
+        "a run is started twice from one page",
+        TRAIN,
+        "    if earlier:\n        return earlier\n",
+        "",
+        ("tests/app/test_handlers_train.py::test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run",),
+    ),
     Bug("a run's name is not kept", TRAIN, "name=name.strip() or None, start_key", "name=None, start_key", (_input("train._start.name"),)),
     Bug(
         "a run is on the newest dataset",
@@ -1673,5 +1679,12 @@ BUGS = (
         "return self.seed if self.split_seed is None else self.split_seed",
         "return self.seed",
         (_engine("a_setting_of_training_acts[split_seed]"),),
+    ),
+    Bug(
+        "every page starts the same run",
+        TRAIN,
+        "json.dumps([page_key, dataset_id, values]",
+        "json.dumps([dataset_id, values]",
+        (_input("train._start.page_key"),),
     ),
 )

@@ -120,6 +120,7 @@ def mapped_upload(house: House, pages: Pages, files: Any) -> None:
 def mapped_prompt(house: House, pages: Pages, files: Any) -> None:
     shown = [text(mapped(house, pages, files, prompt=column)["preview"]) for column in ("eins", "drei")]
     assert "alpha 1" in shown[0] and "gamma 1" not in shown[0] and "gamma 1" in shown[1] and "alpha 1" not in shown[1]
+    assert not any(word in learned(mapped(house, pages, files)["preview"]) for word in ("alpha", "gamma")), "a prompt is not learned"
 
 
 def mapped_answer(house: House, pages: Pages, files: Any) -> None:
@@ -147,6 +148,14 @@ def recounted_prompt(house: House, pages: Pages, files: Any) -> None:
         assert usable in text(
             pages.fire("data", "_recounted", upload=files.odd, base=str(house.bases[0]), prompt=column, answer="zwei")["check"]
         )
+    sides_count(house, pages, files)
+
+
+def sides_count(house: House, pages: Pages, files: Any) -> None:
+    """A prompt that is too long leaves its row out, an answer that is too long is cut: which is which makes a difference."""
+    for prompt, answer, usable in (("prompt", "answer", "Of 4 rows, 3"), ("answer", "prompt", "All 4 rows")):
+        shown = pages.fire("data", "_recounted", upload=files.long, base=str(house.bases[0]), prompt=prompt, answer=answer)["check"]
+        assert usable in text(shown)
 
 
 def recounted_answer(house: House, pages: Pages, files: Any) -> None:
@@ -414,13 +423,13 @@ def deleted(house: House, pages: Pages, files: Any) -> None:
 
 def restored(which: int, part: str) -> Callable[..., None]:
     def show(house: House, pages: Pages, files: Any) -> None:
-        found = waiting(house, "b1", "b2")
+        found = waiting(house, "b1", "b2", "b3")
         for run in found:
             runs.stop(house.services, run)
             runs.delete(house.services, run)
-        shown = pages.fire("runs", "_restore", which, **{part: found[1]})
+        shown = pages.fire("runs", "_restore", which, **{part: found[1]})  # neither the first nor the last that was deleted
         assert shown["current"] == found[1]
-        assert [run.id for run in house.services.storage.runs.binned()] == [found[0]]
+        assert {run.id for run in house.services.storage.runs.binned()} == {found[0], found[2]}
         cleared(house, found)
 
     return show
