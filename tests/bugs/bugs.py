@@ -17,7 +17,7 @@ class Bug:
     tests: tuple[str, ...]
 
 
-_HERE = "tests/last_metre"
+_HERE = "tests/settings"
 
 
 def _flag(name: str) -> str:

@@ -23,8 +23,8 @@ from reft_engine.data import dump_examples, inspect_rows, load_examples
 from reft_engine.spec import Method, RunSpec, TrainConfig
 from reft_engine.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
-from tests.last_metre.house import LENGTH, PROMPT, House
-from tests.last_metre.pages import Pages, read
+from tests.settings.house import LENGTH, PROMPT, House
+from tests.settings.pages import Pages, read
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
 FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {

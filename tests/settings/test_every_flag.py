@@ -24,7 +24,7 @@ from reft_engine import ReftModel, evaluate, generate
 from reft_engine.adapter_file import read_config
 from reft_engine.data import inspect_file
 from storage import Storage
-from tests.last_metre.house import LENGTH, PROMPT, conversation, write_adapter
+from tests.settings.house import LENGTH, PROMPT, conversation, write_adapter
 
 
 @dataclass

@@ -23,8 +23,8 @@ from app.settings import Settings, read_settings
 from storage import Storage
 from storage.housekeeping import Usage, tidy
 from storage.tables import Run
-from tests.last_metre.pages import read
 from tests.serving import serving
+from tests.settings.pages import read
 
 
 @dataclasses.dataclass

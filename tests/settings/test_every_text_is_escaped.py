@@ -35,7 +35,7 @@ from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.spec import RunSpec
 from storage import DatasetRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.housekeeping import Usage
-from tests.last_metre.pages import read
+from tests.settings.pages import read
 
 HOSTILE = "Evil'\"><img src=x onerror=alert(1)></p></div><script>alert(2)</script>&lt;i&gt;"
 NOW = datetime.now(UTC)

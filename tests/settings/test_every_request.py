@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.worker import probes, process, row_checks
 from app.worker.process import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest, Turn
 from reft_engine.data import load_examples
-from tests.last_metre.house import LENGTH, PROMPT, House
+from tests.settings.house import LENGTH, PROMPT, House
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
 from storage import RunStatus
-from tests.last_metre.house import LENGTH, PROMPT, House, conversation
+from tests.settings.house import LENGTH, PROMPT, House, conversation
 
 
 @contextmanager
@@ -139,13 +139,13 @@ def test_a_stream_holds_its_turn_from_the_first_token_to_the_last(house):
 def test_an_edit_that_is_in_training_mode_answers_without_dropout_and_is_left_as_it_was(house):
     base, reft = house.resident.run(house.run.id)
     calm = house.chat()
-    kept = reft.config
-    reft.config = kept.model_copy(update={"dropout": 0.9})
+    kept = reft.reft_config
+    reft.reft_config = kept.model_copy(update={"dropout": 0.9})
     reft.train()
     try:
         assert house.chat() == calm and reft.training
     finally:
-        reft.config = kept
+        reft.reft_config = kept
         reft.eval()
     house.chat()
     assert not reft.training and not base.model.training
