@@ -16,6 +16,7 @@ from app.handlers.train import TrainForm
 from app.worker import process, training_job
 from app.worker.resident import Resident
 from app.worker.training_job import run_job
+from app.worker.turns import Turns
 from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
@@ -121,12 +122,28 @@ def test_a_chat_and_a_step_of_training_never_use_the_base_model_at_once(house, m
     assert one_at_a_time(seen)
 
 
+@pytest.mark.parametrize("first", ["chatting", "working"])
+def test_a_turn_is_given_back_after_an_error(first):
+    turns, done = Turns(), threading.Event()
+
+    def next_one() -> None:
+        for turn in (turns.chatting, turns.working):
+            with turn():
+                pass
+        done.set()
+
+    with pytest.raises(ZeroDivisionError), getattr(turns, first)():
+        raise ZeroDivisionError
+    threading.Thread(target=next_one, daemon=True).start()
+    assert done.wait(10), "whoever comes next waits for ever"
+
+
 def test_a_stream_holds_its_turn_from_the_first_token_to_the_last(house):
     """And gives it back at the end, also when its reader goes away."""
     request = {"columns": [house.run.id], "messages": [{"role": "user", "content": PROMPT}], "max_new_tokens": 60}
     stream = house.services.worker.chat(request)
     base, _ = house.resident.run(house.run.id)
-    with watched(base.model, pause=0.02):
+    with watched(base.model, pause=0.05) as seen:
         next(stream)
         assert house.resident.turns._busy
         stream.close()
@@ -134,6 +151,7 @@ def test_a_stream_holds_its_turn_from_the_first_token_to_the_last(house):
         while house.resident.turns._busy:
             assert time.monotonic() < deadline, "the turn is not given back"
             time.sleep(0.01)
+    assert len(seen) < 2 * 40, "nobody reads what is written any more"
 
 
 def test_an_edit_that_is_in_training_mode_answers_without_dropout_and_is_left_as_it_was(house):
@@ -243,7 +261,21 @@ def test_another_prompt_is_not_answered_with_what_was_read_of_the_first(house):
     """Also where it is as long, and where it begins alike and goes on otherwise."""
     for other in (LONG.replace("cat", "owl"), LONG.replace("largest", "smallest"), f"{LONG[:60]} What now?"):
         for text in (LONG, other):
-            assert house.chat(messages=[{"role": "user", "content": text}]) == house.wanted(prompt=text)
+            turns = [{"role": "user", "content": text}]
+            assert house.chat(columns=[None], messages=turns) == house.wanted(prompt=text)[:1]
+            assert house.chat(messages=turns) == house.wanted(prompt=text)
+
+
+def test_what_an_edit_has_touched_is_no_memory_of_the_base_model(house):
+    """Whichever column is the base model's."""
+    for columns in ([None, house.run.id], [house.run.id, None]):
+        turns = [{"role": "user", "content": f"{LONG} Of {len(columns[0] or '')}."}]
+        wanted = house.wanted(prompt=turns[0]["content"])[0]
+        assert house.chat(columns=columns, messages=turns)[columns.index(None)] == wanted
+        assert house.chat(columns=[None], messages=turns) == [wanted]
+        more = [*turns, {"role": "assistant", "content": wanted}, {"role": "user", "content": "Are you sure?"}]
+        base, _ = house.resident.run(house.run.id)
+        assert house.chat(columns=[None], messages=more) == generate(base, more, max_new_tokens=LENGTH)
 
 
 # What the worker trains with, and what the client says to it
