@@ -11,14 +11,15 @@ import socket
 import sys
 import threading
 import webbrowser
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from logging.handlers import RotatingFileHandler
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from app.errors import StudioError
-from app.lock import only_server
+from app.lock import only_server, refuse_if_served
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
 from app.worker.supervisor import Supervisor
@@ -50,8 +51,7 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings, *, browser: bool = True) -> int:
     """Serve until interrupted. Raises StudioError when the port is taken, or the data folder in use."""
-    services = _open(settings)
-    with only_server(services.storage.files.root, settings.address), _listen(settings) as listening, redirect_stderr(_Log()):
+    with _listen(settings) as listening, _opened(settings) as services, redirect_stderr(_Log()):
         _log_to_file(services)
         _clear_uploads(services)
         _say("Starting ReFT Studio ...")
@@ -75,7 +75,6 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
             _say("Ending. What is in training goes on when the studio is started again.")
             ended.set()
             supervisor.stop()
-            services.storage.close()
     return 0
 
 
@@ -84,14 +83,22 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _open(settings: Settings) -> Services:
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Services]:
+    """The data folder, held for this studio alone. Raises StudioError, StorageError."""
+    refuse_if_served(settings.data_dir)
     try:
-        return make_services(settings)
+        services = make_services(settings)
     except OSError as error:
         raise StudioError(
             f"The data folder {settings.data_dir} cannot be used: {error.strerror or error}. Name another (--data-dir DIR, or "
             "make run DATA=DIR)."
         ) from error
+    try:
+        with only_server(services.storage.files.root, settings.address):
+            yield services
+    finally:
+        services.storage.close()
 
 
 def _clear_uploads(services: Services) -> None:
@@ -115,6 +122,7 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         return _bound(settings.host, settings.port)
     except OSError as error:
+        refuse_if_served(settings.data_dir)  # by whom the port is taken, as likely as not
         reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror or error}"
         free = _free_port(settings)
         raise StudioError(

@@ -169,6 +169,8 @@ def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, 
         f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
         "another folder (--data-dir DIR, or make run DATA=DIR)."
     ]
+    again = terminal("--port", str(port), "--data-dir", str(data))  # the same command once more
+    assert again.ended() == 2 and again.lines == second.lines
     assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).status_code == 200
     first.process.kill()  # whatever ends it, the folder is free again
     first.ended()
