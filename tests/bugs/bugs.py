@@ -52,12 +52,16 @@ def _turns(name: str) -> str:
     return f"{_HERE}/test_turns.py::test_{name}"
 
 
+def _hour(name: str) -> str:
+    return f"tests/app/test_first_hour.py::test_{name}"
+
+
 def _engine(name: str) -> str:
     return f"tests/reft_engine/test_every_setting_acts.py::test_{name}"
 
 
 CLI, SWEEP, SETTINGS, SERVER = "app/cli.py", "app/sweep.py", "app/settings.py", "app/server.py"
-SERVE = "app/serve.py"
+SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/worker/supervisor.py", "app/__main__.py"
 PROCESS, RESIDENT, TURNS, JOB = "app/worker/process.py", "app/worker/resident.py", "app/worker/turns.py", "app/worker/training_job.py"
 CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes.py", "app/worker/preview.py", "app/worker/client.py"
 TALK, TRAIN, RUNS, DATA = "app/handlers/playground.py", "app/handlers/train.py", "app/handlers/runs.py", "app/handlers/datasets.py"
@@ -1695,5 +1699,110 @@ BUGS = (
         "        finally:\n            with self._changed:\n",
         "        except GeneratorExit:\n            with self._changed:\n",
         (_turns("a_turn_is_given_back_after_an_error"),),
+    ),
+    Bug(
+        "nobody hangs up on an open page",
+        SERVE,
+        "connection.transport.close()",
+        "connection.transport",
+        (_hour("ctrl_c_ends_the_studio_with_a_page_open_and_says_one_sentence"),),
+    ),
+    Bug(
+        "the worker is in the terminal's session",
+        SUPERVISOR,
+        "start_new_session=True",
+        "start_new_session=False",
+        (_hour("ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order"),),
+    ),
+    Bug(
+        "Ctrl+C during the start is Python's own",
+        START,
+        "signal.signal(signal.SIGINT, _leave)",
+        "signal.getsignal(signal.SIGINT)",
+        (_hour("ctrl_c_while_the_program_is_being_read_says_one_sentence"),),
+    ),
+    Bug(
+        "Ctrl+C ends every command as if it had not begun",
+        CLI,
+        'if options.command != "serve":',
+        'if options.command == "serve":',
+        (_hour("ctrl_c_ends_a_command_in_order_and_says_whether_it_goes_on"),),
+    ),
+    Bug(
+        "two studios may serve one folder",
+        LOCK,
+        "fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "fcntl.flock(lock, fcntl.LOCK_UN)",
+        (_hour("a_second_studio_on_a_data_folder_says_where_the_first_one_is"),),
+    ),
+    Bug(
+        "a taken port is offered again",
+        SERVE,
+        "first = max(settings.port, 1024) + 1",
+        "return settings.port\n    first = max(settings.port, 1024) + 1",
+        (_hour("a_taken_port_is_said_with_one_that_is_free"),),
+    ),
+    Bug(
+        "a taken port is found out when the pages are ready",
+        SERVE,
+        "        listening.bind(address)\n",
+        "        listening.bind((address[0], 0))\n",
+        (_hour("a_taken_port_is_said_with_one_that_is_free"),),
+    ),
+    Bug(
+        "uploads lie where all users of the machine share them",
+        SERVE,
+        "        prepare_gradio(settings)\n",
+        "",
+        (_hour("uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_would_share_them"),),
+    ),
+    Bug(
+        "uploads of an ended studio stay",
+        SERVE,
+        "        _clear_uploads(services)\n",
+        "",
+        (_hour("what_an_ended_studio_left_among_the_uploads_goes_at_the_next_start"),),
+    ),
+    Bug(
+        "libraries print to the terminal",
+        SERVE,
+        ", redirect_stderr(_Log()):",
+        ":",
+        (_hour("what_libraries_print_of_their_own_failures_goes_to_the_log"),),
+    ),
+    Bug(
+        "outcomes are told on standard error",
+        CLI,
+        "_note(text) if options.json else _say(text)",
+        "_note(text)",
+        (_hour("the_outcome_of_a_command_is_on_standard_output"),),
+    ),
+    Bug(
+        "outcomes stand in the way of the line of JSON",
+        CLI,
+        "_note(text) if options.json else _say(text)",
+        "_say(text)",
+        (_hour("the_outcome_of_a_command_is_on_standard_output"),),
+    ),
+    Bug(
+        "autocast rounds the edit",
+        "reft_engine/precision.py",
+        "if is_autocast(device) else nullcontext()",
+        "if False and is_autocast(device) else nullcontext()",
+        ("tests/reft_engine/test_autocast.py::test_factors_and_their_gradients_are_those_without_autocast",),
+    ),
+    Bug(
+        "a README of somebody's is written over",
+        "reft_engine/adapter_file.py",
+        "    if _is_ours(path):\n",
+        "    if True:\n",
+        ("tests/reft_engine/test_adapter_file.py::test_a_readme_that_somebody_wrote_is_left_alone",),
+    ),
+    Bug(
+        "config is what is edited",
+        "reft_engine/trainer_side.py",
+        "        return self._inner.config\n",
+        "        return self.reft_config\n",
+        ("tests/reft_engine/test_trainer.py::test_config_is_the_base_models_and_can_be_read_and_set",),
     ),
 )
