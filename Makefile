@@ -1,6 +1,5 @@
 # Two commands: `make run` starts the studio, `make test` checks everything. The rest are their steps.
 PYTHON ?= python3
-JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 
@@ -13,7 +12,7 @@ run: .venv/installed
 	@$(BIN)/reft-studio serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
 
 test: .venv/tested browser postgres faketime check
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest
 
 check: .venv/tested
 	$(BIN)/ruff check .
