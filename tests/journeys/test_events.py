@@ -185,9 +185,11 @@ def states(page: Page, site: Site, path: str) -> Iterator[None]:
         for header in ("frage,antwort", "prompt,answer"):
             if page.get_by_label("Clear").count():
                 page.get_by_label("Clear").first.click()
+                expect(page.locator("#dataset-found .rs-notice")).to_have_count(0)
             rows = f"{header}\na,b\nc,d\n".encode()
             page.locator("#dataset-upload input[type=file]").set_input_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
             expect(page.locator("#dataset-found .rs-notice").first).to_be_visible()
+            expect(page.locator(".rs-guide")).to_be_hidden()
             yield
     if path == "playground":
         # Nobody answers here, as these pages have no engine; only after an answer there is a seed to keep.
