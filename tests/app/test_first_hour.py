@@ -99,6 +99,7 @@ def test_ctrl_c_ends_the_studio_with_a_page_open_and_says_one_sentence(terminal,
         f"ReFT Studio is ready: http://127.0.0.1:{port}  (data in {tmp_path / 'data'}; Ctrl+C ends it)",
         "Ending. What is in training goes on when the studio is started again.",
     ]
+    assert "Traceback" not in (tmp_path / "data" / "web.log").read_text(), "the page's stream was ended, not broken off"
 
 
 def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order(terminal, tmp_path):
