@@ -48,6 +48,12 @@ class Terminal:
     def ready(self):
         return self.says("is ready")
 
+    def refused(self):
+        """The exit code of a studio that does not come up."""
+        until(lambda: self.process.poll() is not None or any("is ready" in line for line in self.lines), "a refusal")
+        assert self.process.poll() is not None, self.lines
+        return self.ended()
+
     def ctrl_c(self):
         os.killpg(self.process.pid, signal.SIGINT)
 
@@ -165,13 +171,13 @@ def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, 
     port, data = free_port(), tmp_path / "data"
     first = terminal("--port", str(port), "--data-dir", str(data)).ready()
     second = terminal("--port", str(free_port()), "--data-dir", str(data))
-    assert second.ended() == 2
+    assert second.refused() == 2
     assert second.lines == [
         f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
         "another folder (--data-dir DIR, or make run DATA=DIR)."
     ]
     again = terminal("--port", str(port), "--data-dir", str(data))  # the same command once more
-    assert again.ended() == 2 and again.lines == second.lines
+    assert again.refused() == 2 and again.lines == second.lines
     assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).status_code == 200
     first.process.kill()  # whatever ends it, the folder is free again
     first.ended()
@@ -191,6 +197,7 @@ def test_a_taken_port_is_said_with_one_that_is_free(tmp_path, capfd):
     assert said.startswith(begin)
     offered = int(said[len(begin) :].partition(",")[0])
     assert said == f"{begin}{offered}, or make run PORT={offered}).\n"
+    assert offered != port
     with socket.socket() as free:
         free.bind(("127.0.0.1", offered))
 

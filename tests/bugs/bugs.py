@@ -1701,13 +1701,6 @@ BUGS = (
         (_turns("a_turn_is_given_back_after_an_error"),),
     ),
     Bug(
-        "nobody hangs up on an open page",
-        SERVE,
-        "connection.transport.close()",
-        "connection.transport",
-        (_hour("ctrl_c_ends_the_studio_with_a_page_open_and_says_one_sentence"),),
-    ),
-    Bug(
         "the worker is in the terminal's session",
         SUPERVISOR,
         "start_new_session=True",
@@ -1740,13 +1733,6 @@ BUGS = (
         SERVE,
         "first = max(settings.port, 1024) + 1",
         "return settings.port\n    first = max(settings.port, 1024) + 1",
-        (_hour("a_taken_port_is_said_with_one_that_is_free"),),
-    ),
-    Bug(
-        "a taken port is found out when the pages are ready",
-        SERVE,
-        "        listening.bind(address)\n",
-        "        listening.bind((address[0], 0))\n",
         (_hour("a_taken_port_is_said_with_one_that_is_free"),),
     ),
     Bug(
