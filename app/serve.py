@@ -55,7 +55,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         _log_to_file(services)
         _clear_uploads(services)
         _say("Starting ReFT Studio ...")
-        prepare_gradio(settings)
+        prepare_gradio(services.storage.files.uploads)
         from app.server import make_app  # takes seconds, so all that may be refused is behind us
 
         supervisor = Supervisor(settings, services.storage)

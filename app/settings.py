@@ -55,12 +55,12 @@ class Settings(BaseSettings):
         return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
 
 
-def prepare_gradio(settings: Settings) -> None:
-    """Have uploads kept in the data folder; Gradio reads where when it is imported.
+def prepare_gradio(uploads: Path) -> None:
+    """Have uploads kept in this folder; Gradio reads where when it is imported.
 
     Its own choice is one folder for all users of a machine, which belongs to the first of them.
     """
-    os.environ["GRADIO_TEMP_DIR"] = str(settings.data_dir.resolve() / "uploads")
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
 
 
 def read_settings(**given: Any) -> Settings:

@@ -18,6 +18,7 @@ from app.handlers import datasets
 from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, Storage
+from tests.ports import free_port
 from tests.waiting import PATIENCE
 
 OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
@@ -494,12 +495,6 @@ def test_a_bad_variable_is_refused_in_a_sentence(refused, tmp_path, monkeypatch,
     monkeypatch.setenv(f"REFT_STUDIO_{name}", value)
     port = [] if name == "PORT" else ["--port", free_port()]
     assert name in refused("serve", "--no-browser", "--data-dir", tmp_path / "data", *port).upper().replace(" ", "_")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_a_port_that_is_taken_is_said_at_once(refused, tmp_path):

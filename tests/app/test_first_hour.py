@@ -13,15 +13,10 @@ import httpx
 import pytest
 
 from app.cli import main
+from tests.ports import free_port
 from tests.waiting import PATIENCE, until
 
 QUICK = ["--rank", "1", "--positions", "l1", "--epochs", "1"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Terminal:

@@ -1738,7 +1738,7 @@ BUGS = (
     Bug(
         "uploads lie where all users of the machine share them",
         SERVE,
-        "        prepare_gradio(settings)\n",
+        "        prepare_gradio(services.storage.files.uploads)\n",
         "",
         (_hour("uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_would_share_them"),),
     ),

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from app.services import Services, make_services
 from app.settings import Settings
 from storage import EventRecord, RunRecord, RunStatus, UnavailableError
 from storage.records import ALLOWED
+from tests.ports import free_port
 from tests.reft_engine import families
 from tests.waiting import PATIENCE
 
@@ -307,13 +307,6 @@ def _tensors_digest(checkpoint: Path) -> str:
     for name, value in sorted(load_file(checkpoint).items()):
         found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.numpy().tobytes())
     return found.hexdigest()
-
-
-def free_port() -> int:
-    """A port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _stat(pid: str | int) -> tuple[str, int] | None:

@@ -1,7 +1,6 @@
 """A real server and a real browser."""
 
 import os
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from reft_engine.spec import RunSpec
 from storage import RunStatus, Storage
 from tests.browser import launch
 from tests.needed import missing
+from tests.ports import free_port
 from tests.waiting import MILLISECONDS, PATIENCE, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,12 +30,6 @@ class Server:
     address: str
     data_dir: Path
     process: subprocess.Popen
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def healthy(address: str) -> bool:

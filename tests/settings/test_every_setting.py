@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from app.settings import Settings, read_settings
 from storage import Storage
 from storage.housekeeping import Usage, tidy
 from storage.tables import Run
+from tests.ports import free_port
 from tests.serving import serving
 from tests.settings.pages import read
 
@@ -79,12 +79,6 @@ def host(place: Place) -> None:
         for page, act in (("train", "_start"), ("data", "_counted")):
             assert pages.event(page, act).parts["base"].allow_custom_value is custom
         services.storage.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def dataclasses_replace(settings: Settings, **values: Any) -> Settings:

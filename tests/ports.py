@@ -1,0 +1,10 @@
+"""Where a test's server may listen."""
+
+import socket
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
