@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,24 @@ def services(tmp_path_factory) -> Iterator[Services]:
         train.start(made, first.id, quick, key)
     yield made
     made.storage.close()
+
+
+@contextmanager
+def taken_out_again(services: Services) -> Iterator[None]:
+    """What is deleted on the way is taken out of the bin, so that the pages after find the studio as it was."""
+    binned = {run.id for run in services.storage.runs.binned()}
+    try:
+        yield
+    finally:
+        for run in services.storage.runs.binned():
+            if run.id not in binned:
+                services.storage.runs.restore(run.id)
+
+
+@pytest.fixture(autouse=True)
+def _runs_as_they_were(services) -> Iterator[None]:
+    with taken_out_again(services):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -271,20 +289,16 @@ def walk(page: Page, site: Site, event: Event, caplog: pytest.LogCaptureFixture)
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_event_of_a_page_tells_what_went_wrong_beside_its_control(page, site, services, path, caplog):
-    binned = {run.id for run in services.storage.runs.binned()}
     found = events_of(site, path)
     assert found
     for event in found:
         assert hasattr(event.edge, "note"), f"{event} has no note: bind it with app.components.wiring.Page"
         try:
-            with closing(page.context.new_page()) as tab:
+            with taken_out_again(services), closing(page.context.new_page()) as tab:
                 walk(tab, site, event, caplog)
         except BaseException as error:
             error.add_note(str(event))
             raise
-        for run in services.storage.runs.binned():
-            if run.id not in binned:
-                services.storage.runs.restore(run.id)
 
 
 def test_no_event_is_left_out_of_the_pages_that_are_walked(site):

@@ -57,6 +57,22 @@ def wait_for_end(page):
     expect(page.locator("#run-status .rs-pill")).to_have_text("Finished", timeout=LONG)
 
 
+def slide(page, control, value):
+    """Put a slider to a value, as a person does who types into its field."""
+    field = page.locator(f"{control} input[type=number]")
+    field.fill(value)
+    field.press("Tab")
+    expect(page.locator(f"{control} input[type=range]")).to_have_value(value)
+    expect(field).to_have_value(value)
+
+
+def open_playground(page, address, run=""):
+    """The page once everything that its opening brings is there."""
+    page.goto(f"{address}/playground")
+    expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(run) or "."))
+    expect(page.locator("#trained-0")).to_be_visible()
+
+
 def ask(page, prompt):
     """Both answers, once both are whole."""
     page.fill("#playground-prompt textarea", prompt)
@@ -189,30 +205,26 @@ def test_markup_in_data_and_prompts_is_shown_as_text(page, server, finished, tmp
     upload(page, server, table)
     expect(page.locator("#dataset-preview")).to_contain_text("onerror")
     assert page.locator("#dataset-preview img").count() == 0
-    page.goto(f"{server.address}/playground")
-    expect(page.locator("#playground-run input")).not_to_have_value("")
+    open_playground(page, server.address)
     ask(page, hostile)
     assert page.title() == "Playground · ReFT Studio"
 
 
 def test_a_strength_of_zero_is_the_base_model(page, server, finished):
-    page.goto(f"{server.address}/playground")
-    expect(page.locator("#playground-run input")).not_to_have_value("")
-    page.fill("#playground-strength input[type=number]", "0")
-    page.press("#playground-strength input[type=number]", "Tab")
+    open_playground(page, server.address)
+    slide(page, "#playground-strength", "0")
     base, tuned = ask(page, "What does a dog say?")
     assert base == tuned
 
 
 def test_each_press_draws_anew_until_a_seed_is_kept(page, server, finished):
-    page.goto(f"{server.address}/playground")
-    expect(page.locator("#playground-run input")).not_to_have_value("")
+    open_playground(page, server.address)
     page.get_by_role("button", name="More settings").click()
-    page.fill("#playground-temperature input[type=number]", "1")
-    page.press("#playground-temperature input[type=number]", "Tab")
+    slide(page, "#playground-temperature", "1")
 
     def drawn():
         answers = ask(page, "Tell me a story.")
+        expect(page.locator("#playground-told")).to_have_text(re.compile(r"with seed \d+\."))
         return answers, re.search(r"with seed (\d+)\.", page.inner_text("#playground-told"))[1]
 
     first, second = drawn(), drawn()
@@ -226,11 +238,9 @@ def test_each_press_draws_anew_until_a_seed_is_kept(page, server, finished):
 
 def begin_long_answer(page, address, run):
     """Ask for an answer that does not come to an end by itself."""
-    page.goto(f"{address}/playground")
-    expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(run)))
+    open_playground(page, address, run)
     page.get_by_role("button", name="More settings").click()
-    page.fill("#playground-length input[type=number]", "480")
-    page.press("#playground-length input[type=number]", "Tab")
+    slide(page, "#playground-length", "480")
     page.fill("#playground-prompt textarea", "Sing song 3.")
     page.click("#playground-send")
 
