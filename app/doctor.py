@@ -11,9 +11,8 @@ from typing import Any
 from app.errors import StudioError
 from app.worker.failures import gone
 from storage import Storage, StorageError
-from storage.backup import Backup, restore_backup, write_backup
 from storage.database import HEAD
-from storage.housekeeping import Finding, look, repair, schema, usage
+from storage.upkeep import Backup, Finding, database_revision, disk_usage, find_problems, repair, restore_backup, write_backup
 
 _OLDER = "The database is of an earlier version of the studio; it is brought up to date when the studio is started."
 _NEWER = "The database is of a later version of the studio than this one; install that one."
@@ -51,7 +50,7 @@ def _require_data(data_dir: Path, url: str | None) -> None:
 
 def _age(data_dir: Path, url: str | None) -> int:
     """-1 for a database of an earlier version of the studio, 1 for one of a later version."""
-    found = schema(url or f"sqlite:///{data_dir / 'studio.db'}")
+    found = database_revision(url or f"sqlite:///{data_dir / 'studio.db'}")
     return 0 if found in (None, HEAD) else 1 if str(found) > HEAD else -1
 
 
@@ -68,9 +67,9 @@ def house(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
     except (StudioError, StorageError) as error:
         return _told([Finding(str(error))])
     try:
-        found = look(storage, gone)
+        found = find_problems(storage, gone)
         done += repair(found) if mend else []
-        return {**_told(look(storage, gone) if mend else found), "disk": _disk(storage), "done": done}
+        return {**_told(find_problems(storage, gone) if mend else found), "disk": _disk(storage), "done": done}
     finally:
         storage.close()
 
@@ -82,7 +81,7 @@ def _told(found: list[Finding]) -> dict[str, Any]:
 
 def _disk(storage: Storage) -> dict[str, int]:
     try:
-        return asdict(usage(storage))
+        return asdict(disk_usage(storage))
     except StorageError:  # which is among the findings
         return {}
 

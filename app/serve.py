@@ -23,7 +23,7 @@ from app.lock import only_server, refuse_if_served
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
 from app.worker.supervisor import Supervisor
-from storage.housekeeping import tidy
+from storage.upkeep import clean_up
 
 _log = logging.getLogger("reft_studio.web")
 _LOG_BYTES = 2_000_000
@@ -111,9 +111,9 @@ def _keep_house(services: Services, ended: threading.Event) -> None:
     """At the start and once an hour: remove what was left half-done, and what has been in the bin long enough."""
     while not ended.is_set():
         try:
-            tidy(services.storage, services.settings.bin_days)
-        except Exception:  # noqa: BLE001 (the edge of a thread: housekeeping must never take the pages with it)
-            _log.exception("housekeeping failed")
+            clean_up(services.storage, services.settings.bin_days)
+        except Exception:  # noqa: BLE001 (the edge of a thread: cleaning up must never take the pages with it)
+            _log.exception("cleaning up failed")
         ended.wait(_TIDY_SECONDS)
 
 

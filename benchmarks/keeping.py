@@ -36,7 +36,7 @@ from reft_engine.base_models import Base
 from reft_engine.data import Example, as_rows, dump_examples, inspect_file
 from reft_engine.events import StepEvent, TrainEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-from storage import HeldRun, Storage
+from storage import LeasedRun, Storage
 from storage.workers import WorkerStore
 
 RESULTS = Path(__file__).parent / "results"
@@ -45,7 +45,7 @@ HELD_OUT = 0.1
 PARTS = (
     ("checkpoint", "a checkpoint", checkpoint, "save_checkpoint", time.perf_counter),
     ("journal", "writing down what happened", Journal, "_write", time.perf_counter),
-    ("stop", "asking whether to stop", HeldRun, "stop_requested", time.perf_counter),
+    ("stop", "asking whether to stop", LeasedRun, "stop_requested", time.perf_counter),
     ("beat", "a heartbeat (CPU time of its thread)", WorkerStore, "beat", time.thread_time),
 )
 """Key, title, where the function is whose time is counted, and by which clock: training waits for all but heartbeats."""
@@ -174,7 +174,7 @@ def kept(setup: Setup, settings: TrainConfig) -> Clock:
         resident = Resident(storage)
         resident._bases[setup.base.name] = setup.base
         with storage.workers.serving("bench"), _beating(storage):
-            held = storage.runs.claim("bench")
+            held = storage.queue.claim("bench")
             assert held is not None
             training_job.run_job(resident, held, lambda: False)
         ended = storage.runs.get(run)

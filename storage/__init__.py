@@ -1,16 +1,16 @@
 """What lasts: tables, queries and files. Knows neither torch nor Gradio nor the engine."""
 
 from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
-from storage.held import HeldRun
 from storage.records import DatasetRecord, EventRecord, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord
+from storage.runs import LeasedRun
 from storage.store import Storage
 
 __all__ = [
     "DatasetRecord",
     "EventRecord",
     "Failure",
-    "HeldRun",
     "LeaseLostError",
+    "LeasedRun",
     "MetricPoint",
     "NotFoundError",
     "Phase",

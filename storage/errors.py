@@ -15,3 +15,16 @@ class UnavailableError(StorageError):
 
 class LeaseLostError(StorageError):
     """The run was given to another worker, or taken away; whoever is told so must leave it alone."""
+
+
+RESTORE_ADVICE = "Put the last backup back."
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what a database or the system says, without SQLAlchemy's additions."""
+    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def database_damage(error: Exception) -> str:
+    """The sentence for a database that cannot be read."""
+    return f"The database is damaged: {reason_of(error)}. {RESTORE_ADVICE}"

@@ -6,9 +6,8 @@ from pathlib import Path
 from storage.database import PATIENCE, Database
 from storage.datasets import DatasetStore
 from storage.files import Files
-from storage.journal import EventStore, MetricStore, SampleStore
 from storage.records import Failure, RunRecord
-from storage.runs import RunStore
+from storage.runs import EventStore, MetricStore, RunQueue, RunStore, SampleStore
 from storage.workers import WorkerStore
 
 
@@ -27,6 +26,7 @@ class Storage:
         self.database = Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience)
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
+        self.queue = RunQueue(self.database)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)
         self.events = EventStore(self.database)
@@ -40,7 +40,7 @@ class Storage:
         found: list[RunRecord] = []
         for worker in self.workers.dead():
             if worker != spared:
-                found += self.runs.died(worker, explain)
+                found += self.queue.recover(worker, explain)
                 self.workers.forget(worker)
         return found
 

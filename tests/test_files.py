@@ -10,7 +10,7 @@ import pytest
 import reft_engine.files
 import storage.files
 from storage import Storage
-from storage.backup import write_backup
+from storage.upkeep import write_backup
 
 BOTH = [reft_engine.files, storage.files]
 

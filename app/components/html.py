@@ -11,7 +11,7 @@ from app.handlers.train import Estimate
 from app.samples import Sample
 from reft_engine.data import Inspection
 from storage import DatasetRecord, EventRecord, RunRecord, RunStatus, SampleRecord
-from storage.housekeeping import Usage
+from storage.upkeep import DiskUsage
 
 PAGES = (("./", "Home"), ("data", "Data"), ("train", "Train"), ("runs", "Runs"), ("playground", "Playground"))
 _SHOWN_TEXT = 600
@@ -305,7 +305,7 @@ def failure(run: RunRecord) -> str:
     return f'<div class="rs-failure" role="alert"><b>What to do</b>{lines}<p class="rs-facts">{log}</p></div>'
 
 
-def usage(found: Usage, bin_days: int) -> str:
+def disk_usage(found: DiskUsage, bin_days: int) -> str:
     """What the data folder takes."""
     parts = [f"Runs take {size(found.runs)}", f"datasets {size(found.datasets)}"]
     parts += [f"the bin {size(found.bin)}"] if found.bin else []

@@ -2,14 +2,14 @@
 
 from app.errors import StudioError
 from app.services import Services
-from storage.housekeeping import Usage, usage
+from storage.upkeep import DiskUsage, disk_usage
 
 _LEAST_FREE = 100_000_000
 
 
-def room(services: Services) -> Usage:
+def room(services: Services) -> DiskUsage:
     """What the data folder takes, and what is free."""
-    return usage(services.storage)
+    return disk_usage(services.storage)
 
 
 def require_room(services: Services) -> None:

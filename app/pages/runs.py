@@ -118,7 +118,7 @@ def _bins(services: Services) -> Shown:
     found = runs.binned(services)
     choices = [(f"{html.short(run.name, _LABEL_LIMIT)} · deleted {html.ago(run.binned_at)}", run.id) for run in found if run.binned_at]
     return {
-        "usage": html.usage(disk.room(services), services.settings.bin_days),
+        "usage": html.disk_usage(disk.room(services), services.settings.bin_days),
         "bin": gr.update(visible=bool(found), label=f"Bin ({len(found)})"),
         "binned": gr.update(choices=choices, value=found[0].id if found else None),
     }

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from reft_engine.events import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
-from storage import Failure, HeldRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
+from storage import Failure, LeasedRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")
 _WRITE_SECONDS = 1.5
@@ -36,7 +36,7 @@ class Journal:
         UnavailableError: from everything that insists, when the worker is to end before the database can be used again.
     """
 
-    def __init__(self, held: HeldRun, going_down: Callable[[], bool], on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, held: LeasedRun, going_down: Callable[[], bool], on_trouble: Callable[[str], None]) -> None:
         self._held, self._going_down, self._on_trouble = held, going_down, on_trouble
         self._points: list[MetricPoint] = []
         self._later: list[Callable[[], None]] = []
@@ -49,23 +49,23 @@ class Journal:
     # What is insisted on
 
     def begin(self, sentence: str) -> RunRecord:
-        """As of `HeldRun`, until it is written."""
+        """As of `LeasedRun`, until it is written."""
         return self._insist(partial(self._held.begin, sentence))
 
     def set_revision(self, revision: str) -> None:
-        """As of `HeldRun`, until it is written."""
+        """As of `LeasedRun`, until it is written."""
         self._insist(partial(self._held.set_revision, revision))
 
     def set_summary(self, summary: dict[str, Any]) -> None:
-        """As of `HeldRun`, until it is written."""
+        """As of `LeasedRun`, until it is written."""
         self._insist(partial(self._held.set_summary, summary))
 
     def move(self, status: RunStatus, sentence: str) -> None:
-        """As of `HeldRun`, until it is written."""
+        """As of `LeasedRun`, until it is written."""
         self._insist(partial(self._held.move, status, sentence))
 
     def fail(self, failure: Failure) -> None:
-        """As of `HeldRun`, until it is written."""
+        """As of `LeasedRun`, until it is written."""
         self._insist(partial(self._held.fail, failure))
 
     def flush(self) -> None:

@@ -225,7 +225,7 @@ def _train_queue(resident: Resident, worker: str, going_down: threading.Event) -
     while not going_down.is_set():
         try:
             storage.reclaim(gone)
-            held = storage.runs.claim(worker)
+            held = storage.queue.claim(worker)
             resident.set_trouble("")
         except UnavailableError as error:
             resident.set_trouble(str(error))
@@ -241,7 +241,7 @@ def _put_back(storage: Storage, worker: str) -> None:
     """What was in hand waits for the next worker."""
     for _ in range(5):
         try:
-            storage.runs.put_back(worker, "The studio was shut down; the run goes on from where it is when the studio is started again.")
+            storage.queue.put_back(worker, "The studio was shut down; the run goes on from where it is when the studio is started again.")
         except UnavailableError as error:
             _log.warning("the run in hand cannot be put back for now: %s", error)
             time.sleep(1.0)

@@ -125,7 +125,7 @@ class Supervisor:
         """Put the run that was in hand back into the queue, with what happened; as soon as the database can be written."""
         while True:
             try:
-                runs = self._storage.runs.died(worker, explain)
+                runs = self._storage.queue.recover(worker, explain)
                 self._storage.workers.forget(worker)
             except (UnavailableError, OSError) as error:
                 _log.warning("%s", error)

@@ -15,7 +15,7 @@ from reft_engine.base_models import newest_revision
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
 from reft_engine.training import TrainResult
-from storage import HeldRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
+from storage import LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")
 _CHECK_SECONDS = 300
@@ -23,7 +23,7 @@ _LOG_BYTES = 1_000_000
 GoingDown = Callable[[], bool]
 
 
-def run_job(resident: Resident, held: HeldRun, going_down: GoingDown) -> None:
+def run_job(resident: Resident, held: LeasedRun, going_down: GoingDown) -> None:
     """Train a claimed run to one of its ends; a run that is cut off by ``going_down`` stays as it is, to go on later."""
     handler = _log_to(resident.storage.files.log(held.run.id))
     journal = Journal(held, going_down, resident.set_trouble)

@@ -14,7 +14,7 @@ from app.pages.runs import _ticked, _vanished
 from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
 from storage import Failure, Phase, RunRecord, RunStatus, StorageError
-from storage.housekeeping import Usage
+from storage.upkeep import DiskUsage
 
 
 def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, trouble="", phase=None):
@@ -77,9 +77,9 @@ def test_a_trouble_of_the_engines_is_shown_where_the_run_stands():
 
 
 def test_what_the_data_folder_takes_is_said_in_words():
-    shown = html.usage(Usage(2_000, 3_400_000, 12_000, 5, 80_000_000_000), 7)
+    shown = html.disk_usage(DiskUsage(2_000, 3_400_000, 12_000, 5, 80_000_000_000), 7)
     assert all(part in shown for part in ("3.4 MB", "datasets 2 kB", "the bin 12 kB", "80.0 GB", "7 days"))
-    assert "the bin" not in html.usage(Usage(1, 1, 0, 1, 1), 7).partition(";")[0]
+    assert "the bin" not in html.disk_usage(DiskUsage(1, 1, 0, 1, 1), 7).partition(";")[0]
 
 
 def test_only_answers_go_through_gradios_queue(services):

@@ -55,7 +55,7 @@ def work(services):
     resident = Resident(services.storage)
 
     def work():
-        held = services.storage.runs.claim("test")
+        held = services.storage.queue.claim("test")
         training_job.run_job(resident, held, lambda: False)
         return services.storage.runs.get(held.run.id)
 
@@ -756,7 +756,7 @@ def watch(services, steps):
     def launch(worker):
         if (step := left.pop(0)) is not None:
             lives.enter_context(services.storage.workers.serving(worker))
-            held = services.storage.runs.claim(worker)
+            held = services.storage.queue.claim(worker)
             held.begin("Training.")
             held.progress(step=step, total_steps=100, epoch=0.0, seconds_left=0.0)
         keeper._ended.last = not left
@@ -782,7 +782,7 @@ def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_i
 
     def launch(worker):
         with suppress(RuntimeError), services.storage.workers.serving(worker):
-            services.storage.runs.claim(worker).begin("Training.")
+            services.storage.queue.claim(worker).begin("Training.")
             raise RuntimeError("as a process that dies lets its lock go")
         assert services.storage.workers.dead() == [worker]
         return subprocess.Popen(["sh", "-c", "sleep 1; kill -SEGV $$"])

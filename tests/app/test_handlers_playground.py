@@ -29,7 +29,7 @@ def make_run(services, dataset):
 
     def make(*statuses, dataset_id=dataset.id, result=True):
         run = train.start(services, dataset_id, train.TrainForm(), str(next(count)))
-        held = services.storage.runs.claim("w") if statuses else None
+        held = services.storage.queue.claim("w") if statuses else None
         for status in statuses:
             held.fail(Failure("bug", "Moved.")) if status is RunStatus.FAILED else held.move(status, "Moved.")
         if statuses and services.storage.runs.get(run.id).status.ended and result:
@@ -84,7 +84,7 @@ def test_a_prompt_that_stands_on_both_sides_is_none_that_the_run_never_saw(servi
     path = table(tmp_path / "rows.csv", [("same", "1"), ("same", "2"), ("l" * 81, "3"), ('"two\nlines"', "4"), *again])
     kept = datasets.save_upload(services, str(path), label="rows.csv")
     run = services.storage.runs.get(make_run(dataset_id=kept.id))
-    services.storage.runs.claim("w").set_rows("Training.", [1, 2, 4])
+    services.storage.queue.claim("w").set_rows("Training.", [1, 2, 4])
     found = suggestions(services, run.id)
     assert found.unseen == ("other",) and found.trained == ("same",)
 

@@ -48,12 +48,12 @@ def everything(storage):
 
 def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_and_files_alone(services, run, until):
     slept, storage = Storage(services.storage.files.root, services.settings.database_url), services.storage
-    held = slept.runs.claim("slept")
+    held = slept.queue.claim("slept")
     training = threading.Thread(target=run_job, args=(Resident(slept), held, lambda: False))
     training.start()
     until(lambda: storage.runs.get(run.id).step > 5 and storage.samples.all(run.id), "the sixth step and a sample")
     storage.reclaim(failures.gone)
-    awake = storage.runs.claim("awake")
+    awake = storage.queue.claim("awake")
     awake.begin("Training.")
     awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, figures=[MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 2.0)])
     awake.add_sample(SampleRecord(0, "p", "e", "b", "t"))
@@ -87,13 +87,13 @@ EVENTS = {
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to_be_written_with_it(services, run, event):
-    held = services.storage.runs.claim("slept")
+    held = services.storage.queue.claim("slept")
     mine = Journal(held, lambda: False, lambda reason: None)
     mine.begin("Training.")
     mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0))
     assert mine.settled(), "as long as the run is ours"
     services.storage.reclaim(failures.gone)
-    services.storage.runs.claim("awake").begin("Training.")
+    services.storage.queue.claim("awake").begin("Training.")
     before = everything(services.storage)
 
     def write():  # which is refused at once, or when a checkpoint is to be written
@@ -112,7 +112,7 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
 def test_what_is_insisted_on_is_written_once_the_database_can_be_used_again(services, run, until):
     slow = Storage(services.storage.files.root, services.settings.database_url, patience=0.1)
     troubles = []
-    mine = Journal(slow.runs.claim("w"), lambda: False, troubles.append)
+    mine = Journal(slow.queue.claim("w"), lambda: False, troubles.append)
     with services.storage.database.transaction() as session:
         session.execute(Table.metadata.tables["runs"].select().with_for_update())
         writing = threading.Thread(target=mine.begin, args=("Training.",))
@@ -127,7 +127,7 @@ def test_what_is_insisted_on_is_written_once_the_database_can_be_used_again(serv
 
 def test_a_worker_that_is_to_end_while_the_database_is_away_leaves_its_run_to_the_next_and_says_nothing_false_of_it(services, run):
     slow = Storage(services.storage.files.root, services.settings.database_url, patience=0.1)
-    held = slow.runs.claim("w")
+    held = slow.queue.claim("w")
     before = everything(services.storage)
     with services.storage.database.transaction() as session:
         session.execute(Table.metadata.tables["runs"].select().with_for_update())
@@ -149,4 +149,4 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
     assert stores == reading | queue
     source = Path(journal.__file__).read_text(encoding="utf-8")
     imported = {name.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) for name in node.names}
-    assert "HeldRun" in imported and not {"Storage", "Resident"} & imported, "the journal holds no store"
+    assert "LeasedRun" in imported and not {"Storage", "Resident"} & imported, "the journal holds no store"

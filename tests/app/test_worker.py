@@ -397,7 +397,7 @@ def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_ag
     supervisor = Supervisor(services.settings, services.storage)
 
     def die():
-        services.storage.runs.claim("w").begin("Training.")
+        services.storage.queue.claim("w").begin("Training.")
         supervisor._tell("w", partial(died, -signal.SIGKILL))
         return services.storage.runs.get(run.id)
 
@@ -471,7 +471,7 @@ found = []
 for revision in asked:
     spec = RunSpec(base="owner/tiny", revision=revision or None, reft=ReftConfig(rank=1), train=TrainConfig(epochs=1))
     run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
-    run_job(resident, storage.runs.claim("test"), lambda: False)
+    run_job(resident, storage.queue.claim("test"), lambda: False)
     ended = storage.runs.get(run.id)
     found.append([ended.status, ended.spec["revision"], read_config(storage.files.adapter(run.id))["base_model"]["revision"]])
 print(json.dumps(found))

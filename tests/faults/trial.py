@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.handlers.train import TrainForm
 from storage import RunStatus
-from storage.housekeeping import look, tidy
+from storage.upkeep import clean_up, find_problems
 from tests.faults.studio import LONG, SHORT, TINY, Learned, Studio, Watched, make_base, wait
 
 PATIENCE = 900.0
@@ -145,8 +145,8 @@ class Trial:
         # Housekeeping leaves alone what was touched just now.
         for path in studio.folder.rglob("*"):
             os.utime(path, (time.time() - 3600,) * 2, follow_symlinks=False)
-        tidy(studio.services.storage, studio.services.settings.bin_days)  # as at every start and every hour
-        for finding in look(studio.services.storage):
+        clean_up(studio.services.storage, studio.services.settings.bin_days)  # as at every start and every hour
+        for finding in find_problems(studio.services.storage):
             self.left(finding.text)
 
 

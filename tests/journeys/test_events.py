@@ -61,7 +61,7 @@ def services(tmp_path_factory) -> Iterator[Services]:
             assert wait_for_end(made, train.start(made, dataset.id, quick, key)).status is RunStatus.FINISHED
     runs = made.storage.runs
     train.start(made, first.id, quick, "failed")
-    held = runs.claim("a test")
+    held = made.storage.queue.claim("a test")
     assert held is not None
     held.begin("Training.")
     held.fail(Failure("memory", "It ran out of memory.", "The rows are long.", "Take a smaller part.", {"pass_tokens": 64}, "Take less"))

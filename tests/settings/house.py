@@ -101,7 +101,7 @@ def finish(services: Services, dataset: DatasetRecord, base: Base, name: str, se
     """A run with a result, without training it."""
     spec = RunSpec(base=base.name, reft=ReftConfig(rank=2, positions="f2+l2"))
     run = services.storage.runs.create(dataset.id, spec.model_dump(mode="json"), name=name)
-    held = services.storage.runs.claim("w")
+    held = services.storage.queue.claim("w")
     assert held is not None and held.run.id == run.id
     held.begin("Reading the rows.")
     held.set_rows("Training.", [1, 2, 3, 4])

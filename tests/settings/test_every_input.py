@@ -386,7 +386,7 @@ def remedied(house: House, pages: Pages, files: Any) -> None:
     found = []
     for name in ("m1", "m2"):
         found += waiting(house, name)
-        held = house.services.storage.runs.claim("w")
+        held = house.services.storage.queue.claim("w")
         held.begin("Training.")
         held.fail(Failure("memory", "It ran out.", "Long rows.", "Take less.", {"pass_tokens": 64}, "Take less"))
     pages.fire("runs", "_act", 2, current=found[1])
@@ -663,7 +663,7 @@ def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monke
 def test_what_is_drawn_and_told_of_a_run_is_its_own(house, pages):
     """Figures of one run stand on its page alone."""
     run, other = waiting(house, "figures", "none")
-    held = house.services.storage.runs.claim("w")
+    held = house.services.storage.queue.claim("w")
     held.begin("Reading.")
     points = [MetricPoint(step, "loss", 2.5 - step) for step in (1, 2)] + [
         MetricPoint(2, "held_out", 0.25),

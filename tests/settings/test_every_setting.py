@@ -20,8 +20,8 @@ from app.server import make_app
 from app.services import Services, make_services
 from app.settings import Settings, read_settings
 from storage import Storage
-from storage.housekeeping import Usage, tidy
 from storage.tables import Run
+from storage.upkeep import DiskUsage, clean_up
 from tests.ports import free_port
 from tests.serving import serving
 from tests.settings.pages import read
@@ -156,7 +156,7 @@ def bin_days(place: Place) -> None:
             session.get(Run, run.id).binned_at = datetime.now(UTC) - timedelta(days=age)
     pages = read(services)
     assert "stay in the bin for 3 days" in pages.fire("runs", "_opened")["usage"]
-    tidy(services.storage, 4)
+    clean_up(services.storage, 4)
     assert len(services.storage.runs.binned()) == 2
     ended = threading.Event()
     thread = threading.Thread(target=_keep_house, args=(services, ended), daemon=True)
@@ -225,7 +225,7 @@ def test_a_setting_that_cannot_be_is_refused(place, name, value):
 def test_a_nearly_full_disk_takes_nothing_new(place, monkeypatch):
     services = place.studio()
     for free, refused in ((99_999_999, True), (100_000_000, False)):
-        monkeypatch.setattr(disk, "usage", lambda storage, free=free: Usage(1, 1, 1, 1, free))
+        monkeypatch.setattr(disk, "disk_usage", lambda storage, free=free: DiskUsage(1, 1, 1, 1, free))
         if refused:
             with pytest.raises(StudioError, match="nearly full"):
                 disk.require_room(services)
@@ -250,7 +250,7 @@ def test_the_server_is_started_with_its_settings(place, monkeypatch):
             seen["stopped"] = True
 
     monkeypatch.setattr("app.serve.Supervisor", Supervisor)
-    monkeypatch.setattr("app.serve.tidy", lambda storage, days: seen.update(days=days))
+    monkeypatch.setattr("app.serve.clean_up", lambda storage, days: seen.update(days=days))
     monkeypatch.setattr("app.serve.signal.signal", lambda *_: None)
     monkeypatch.setattr("app.serve.Server.run", lambda self, sockets: seen.update(port=sockets[0].getsockname()[1], app=self.config.app))
     assert serve(settings, browser=False) == 0

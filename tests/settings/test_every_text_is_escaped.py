@@ -34,7 +34,7 @@ from reft_engine.data import Example, Inspection, Message, Problem, dump_example
 from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.spec import RunSpec
 from storage import DatasetRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
-from storage.housekeeping import Usage
+from storage.upkeep import DiskUsage
 from tests.settings.pages import read
 
 HOSTILE = "Evil'\"><img src=x onerror=alert(1)></p></div><script>alert(2)</script>&lt;i&gt;"
@@ -161,7 +161,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
 }  # fmt: skip
 WITHOUT = {
     "html.header": lambda: pieces.header("Home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
-    "html.size": lambda: pieces.size(3), "html.guide": pieces.guide, "html.usage": lambda: pieces.usage(hostile(Usage), 7),
+    "html.size": lambda: pieces.size(3), "html.guide": pieces.guide, "html.usage": lambda: pieces.disk_usage(hostile(DiskUsage), 7),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
     "html.estimate ": lambda: pieces.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
@@ -223,7 +223,7 @@ def infested(tmp_path_factory):
             storage.runs.request_stop(run.id)
             storage.runs.delete(run.id)
             continue
-        while (held := storage.runs.claim("w")) and held.run.id != run.id:
+        while (held := storage.queue.claim("w")) and held.run.id != run.id:
             held.fail(Failure("bug", HOSTILE))
         held.begin(HOSTILE)
         held.set_rows(HOSTILE, [1, 2])

@@ -89,7 +89,7 @@ def test_two_chats_never_use_the_base_model_at_once_and_each_is_finished_first(h
 def queued(house: House, **form: Any) -> Any:
     settings = TrainForm(base=str(house.bases[0]), rank=2, positions="f2+l2", epochs=6, batch_size=6, held_out=0.0, **form)
     train.start(house.services, house.dataset.id, settings, f"turns {form}")
-    held = house.services.storage.runs.claim("turns")
+    held = house.services.storage.queue.claim("turns")
     assert held is not None
     return held
 
@@ -298,7 +298,7 @@ def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
         settings = TrainConfig(epochs=4, learning_rate=0.0125, batch_size=3, held_out=0.3, max_length=64, keep="last", patience=6, seed=7)
         spec = RunSpec(base=str(house.bases[1]), reft=reft, train=settings)
         run = house.services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
-        held = house.services.storage.runs.claim("spy")
+        held = house.services.storage.queue.claim("spy")
         run_job(house.resident, held, lambda: False)
         base, examples, *wanted, rows, folder, turn = told.pop()
         assert (base.name, wanted, rows) == (spec.base, [reft, settings], dataset.rows)

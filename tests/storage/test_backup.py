@@ -11,9 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from storage import MetricPoint, RunStatus, Storage, StorageError
-from storage.backup import restore_backup, write_backup
 from storage.files import write_atomic
-from storage.housekeeping import look
+from storage.upkeep import find_problems, restore_backup, write_backup
 from tests.waiting import PATIENCE, until
 
 
@@ -36,7 +35,7 @@ def keep_writing(root, dataset_id, ended):
     storage = Storage(root)
     while not ended.is_set():
         run = storage.runs.create(dataset_id, {"base": "starter", "train": {}})
-        held = storage.runs.claim("w")
+        held = storage.queue.claim("w")
         held.begin("Training.")
         for step in range(1, 12):
             held.add_figures([MetricPoint(step, "loss", 1.0)])
@@ -71,7 +70,7 @@ def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_pat
         restore_backup(tmp_path / f"{number}.zip", tmp_path / f"restored-{number}")
         back = Storage(tmp_path / f"restored-{number}")
         runs = back.runs.all()
-        assert runs and [finding.text for finding in look(back) if "gone without a word" not in finding.text] == []
+        assert runs and [finding.text for finding in find_problems(back) if "gone without a word" not in finding.text] == []
         for run in runs:
             steps = [point.step for point in back.metrics.after(run.id)]
             assert steps == list(range(1, len(steps) + 1)) and run.step in (len(steps), len(steps) - 1)

@@ -41,7 +41,7 @@ def test_workers_never_claim_the_same_run(store, dataset, reopen):
     wanted = {store.runs.create(dataset.id, SPEC).id for _ in range(20)}
 
     def claim_all(own: Storage, worker: str) -> list[str]:
-        return [held.run.id for held in iter(lambda: own.runs.claim(worker), None)]
+        return [held.run.id for held in iter(lambda: own.queue.claim(worker), None)]
 
     workers = [(reopen(), f"w{number}") for number in range(8)]
     claimed = [run_id for found in at_once([lambda pair=pair: claim_all(*pair) for pair in workers]) for run_id in found]
@@ -57,7 +57,7 @@ def test_times_are_utc_whatever_the_zone_of_the_server(store, dataset):
 
 def test_text_that_no_database_takes_is_kept_as_far_as_it_goes(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    held = store.runs.claim("w")
+    held = store.queue.claim("w")
     held.add_sample(SampleRecord(1, "a\x00b", "c", "d", "e\ud800f"))
     held.note("a\x00b")
     (sample,) = store.samples.all(run.id)
@@ -84,7 +84,7 @@ def test_what_is_longer_than_its_column_is_kept_or_refused_with_a_sentence(store
 
 def test_a_figure_that_is_no_number_does_not_cost_the_others(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    held = store.runs.claim("w")
+    held = store.queue.claim("w")
     held.set_summary({"held_out": math.nan, "perplexity": math.inf, "loss": 1.5})
     assert store.runs.get(run.id).summary == {"held_out": None, "perplexity": None, "loss": 1.5}
 
@@ -97,7 +97,7 @@ def test_a_dataset_may_be_larger_than_two_gigabytes(store, dataset):
 
 def test_thinned_figures_are_the_means_of_as_many_steps(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    store.runs.claim("w").add_figures([MetricPoint(step, "loss", float(step)) for step in range(10)])
+    store.queue.claim("w").add_figures([MetricPoint(step, "loss", float(step)) for step in range(10)])
     assert [(point.step, point.value) for point in store.metrics.thinned(run.id, 4)] == [(2, 1.0), (5, 4.0), (8, 7.0), (9, 9.0)]
 
 
@@ -194,7 +194,7 @@ def test_runs_of_the_first_schema_are_carried_over(url, tmp_path):
     assert store.runs.get("r1").failure.what == 'It broke: 50% "done".'
     assert store.runs.get("r2").failure is None
     assert [store.runs.queue_place(name) for name in ("r2", "r3")] == [1, 2]
-    assert store.runs.claim("w").run.status is RunStatus.PREPARING
+    assert store.queue.claim("w").run.status is RunStatus.PREPARING
     store.close()
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from storage import Failure, MetricPoint, RunStatus, SampleRecord, Storage
 from storage.database import HEAD
 from storage.files import write_atomic
-from storage.housekeeping import look, repair, tidy, usage
 from storage.tables import Run, now
+from storage.upkeep import clean_up, disk_usage, find_problems, repair
 
 OLD = Path(__file__).parents[1] / "fixtures/databases"
 
@@ -41,7 +41,7 @@ def run(storage, dataset):
 
 
 def finish(storage, run):
-    held = storage.runs.claim("w")
+    held = storage.queue.claim("w")
     held.begin("Training.")
     held.progress(step=3, total_steps=3, epoch=1.0, seconds_left=0.0)
     held.set_summary({"steps": 3})
@@ -58,12 +58,12 @@ def aged(path):
 
 
 def texts(storage):
-    return [finding.text for finding in look(storage)]
+    return [finding.text for finding in find_problems(storage)]
 
 
 def test_nothing_is_found_where_all_is_well(storage, run):
     finish(storage, run)
-    assert look(storage) == []
+    assert find_problems(storage) == []
 
 
 @pytest.mark.parametrize("name", ["runs/{run}/checkpoint/.writing-x", "runs/.removed-x", "datasets/.removed-y", ".restoring-z"])
@@ -71,10 +71,10 @@ def test_what_was_left_half_done_is_removed_once_it_is_old(storage, run, name):
     path = storage.files.root / name.format(run=run.id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir() if "removed" in name else path.write_bytes(b"half")
-    assert look(storage) == []
+    assert find_problems(storage) == []
     aged(path)
-    assert "half-done" in repair(look(storage))[0]
-    assert not path.exists() and look(storage) == []
+    assert "half-done" in repair(find_problems(storage))[0]
+    assert not path.exists() and find_problems(storage) == []
 
 
 @pytest.mark.parametrize("kind", ["runs", "datasets"])
@@ -82,19 +82,19 @@ def test_a_folder_that_no_row_knows_is_set_aside_and_not_destroyed(storage, run,
     folder = storage.files.root / kind / "abcdef"
     folder.mkdir()
     (folder / "precious").write_text("still here")
-    assert look(storage) == [], "somebody may just be making it"
+    assert find_problems(storage) == [], "somebody may just be making it"
     aged(folder)
     assert "belongs to nothing" in texts(storage)[0]
-    repair(look(storage))
+    repair(find_problems(storage))
     assert not folder.exists()
     (lost,) = (storage.files.root / "lost").iterdir()
     assert (lost / "precious").read_text() == "still here"
 
 
 def test_the_run_of_a_worker_that_is_gone_waits_again(storage, run):
-    storage.runs.claim("dead")
+    storage.queue.claim("dead")
     assert "gone without a word" in texts(storage)[0]
-    assert run.name in repair(look(storage))[0]
+    assert run.name in repair(find_problems(storage))[0]
     assert storage.runs.get(run.id).status is RunStatus.INTERRUPTED
 
 
@@ -102,8 +102,8 @@ def test_a_result_and_rows_that_are_gone_are_named_and_kept_in_the_database(stor
     finish(storage, run)
     shutil.rmtree(storage.files.adapter(run.id))
     storage.files.examples(dataset.id).unlink()
-    assert [finding.repair for finding in look(storage)] == [None, None]
-    assert repair(look(storage)) == []
+    assert [finding.repair for finding in find_problems(storage)] == [None, None]
+    assert repair(find_problems(storage)) == []
     assert storage.runs.get(run.id).status is RunStatus.FINISHED
 
 
@@ -112,7 +112,7 @@ def test_a_run_none_of_whose_checkpoints_is_whole_is_named(storage, run):
     write_atomic(folder / "00000005-0123456789abcdef.safetensors", b"torn")
     assert "would begin anew" in texts(storage)[0]
     write_atomic(folder / "00000004-ba7816bf8f01cfea.safetensors", b"abc")
-    assert look(storage) == []
+    assert find_problems(storage) == []
 
 
 def sql(storage, statement):
@@ -154,7 +154,7 @@ def test_a_lock_of_nobody_is_removed_and_one_that_is_held_stays(storage, run, lo
             fcntl.flock(file, fcntl.LOCK_EX)
         aged(path)
         assert [text for text in texts(storage) if "nobody" in text] == ([] if locked else ["The lock abc.lock is nobody's."])
-        repair(look(storage))
+        repair(find_problems(storage))
     assert path.exists() is locked
 
 
@@ -162,9 +162,9 @@ def test_a_log_that_grew_too_long_keeps_its_last_lines(storage, run):
     path = storage.files.log(run.id)
     write_atomic(path, b"an old line\n" * 5_000_000 + b"the last line\n")
     assert "very long" in texts(storage)[0]
-    tidy(storage, 30)
+    clean_up(storage, 30)
     assert path.stat().st_size <= 1_000_000 and path.read_bytes().endswith(b"old line\nthe last line\n")
-    assert path.read_bytes().startswith(b"an old line\n") and look(storage) == []
+    assert path.read_bytes().startswith(b"an old line\n") and find_problems(storage) == []
 
 
 def test_folders_beside_a_database_of_other_things_are_left_where_they_are(storage):
@@ -172,7 +172,7 @@ def test_folders_beside_a_database_of_other_things_are_left_where_they_are(stora
     folder.mkdir(parents=True)
     aged(folder)
     assert "may be another one than theirs" in texts(storage)[0]
-    assert repair(look(storage)) == [] and folder.is_dir()
+    assert repair(find_problems(storage)) == [] and folder.is_dir()
 
 
 def test_tidying_leaves_to_others_what_it_cannot_explain(storage, run):
@@ -180,17 +180,17 @@ def test_tidying_leaves_to_others_what_it_cannot_explain(storage, run):
     folder = storage.files.root / "runs/abcdef"
     folder.mkdir()
     aged(folder)
-    storage.runs.claim("dead")
-    assert tidy(storage, 30) == []
+    storage.queue.claim("dead")
+    assert clean_up(storage, 30) == []
     assert folder.is_dir() and storage.runs.get(run.id).status is RunStatus.PREPARING
 
 
 def test_what_the_parts_take(storage, run):
     finish(storage, run)
-    before = usage(storage)
+    before = disk_usage(storage)
     assert 1000 <= before.runs < 2000 and before.bin == 0 and before.datasets > 0 and before.free > 0
     storage.runs.delete(run.id)
-    after = usage(storage)
+    after = disk_usage(storage)
     assert (after.runs, after.bin) == (before.bin, before.runs)
     assert after.total >= after.datasets + after.bin
 
@@ -198,12 +198,12 @@ def test_what_the_parts_take(storage, run):
 def test_tidying_empties_the_bin_of_what_has_lain_there_long_enough(storage, run):
     finish(storage, run)
     storage.runs.delete(run.id)
-    tidy(storage, 7)
+    clean_up(storage, 7)
     assert storage.runs.restore(run.id).binned_at is None
     storage.runs.delete(run.id)
     with storage.database.transaction() as session:
         session.scalars(select(Run)).one().binned_at = now() - timedelta(days=8)
-    assert any(run.id in sentence for sentence in tidy(storage, 7))
+    assert any(run.id in sentence for sentence in clean_up(storage, 7))
     assert not storage.files.run_folder(run.id).exists() and storage.runs.binned() == []
 
 
@@ -219,7 +219,7 @@ def test_what_fails_to_be_put_right_is_said_and_the_rest_goes_on(storage, run, m
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    done = repair(look(storage))
+    done = repair(find_problems(storage))
     assert sorted("could not be put right" in sentence for sentence in done) == [False, True]
 
 
@@ -247,7 +247,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date_with_every_row(t
         assert storage.events.all(run.id)
     # And it works on: what waited is trained in the order in which it was queued.
     storage.reclaim(lambda run: Failure("bug", "Gone."))
-    held = storage.runs.claim("w")
+    held = storage.queue.claim("w")
     held.add_figures([MetricPoint(9, "loss", 1.0)])
     held.add_sample(SampleRecord(9, "p", "e", "b", "t"))
     storage.close()

@@ -13,11 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import storage as package
-from storage import Failure, HeldRun, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError, workers
+from storage import Failure, LeasedRun, LeaseLostError, MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError, workers
 from storage.database import HEAD
 from storage.files import write_atomic
 from storage.records import ALLOWED, Phase
-from storage.run_rows import find, move
+from storage.runs.rows import find, move
 from storage.tables import Run, Table
 
 SPEC = {"base": "starter", "train": {}}
@@ -59,7 +59,7 @@ def test_the_same_start_sent_many_times_is_one_run(store, dataset):
 def test_runs_are_claimed_in_the_order_of_the_queue(store, dataset):
     first, second = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     assert (store.runs.queue_place(first.id), store.runs.queue_place(second.id)) == (1, 2)
-    assert store.runs.claim("w").run.id == first.id
+    assert store.queue.claim("w").run.id == first.id
     assert (store.runs.queue_place(first.id), store.runs.queue_place(second.id)) == (None, 1)
 
 
@@ -67,7 +67,7 @@ def test_a_clock_that_is_set_back_lets_nobody_pass(store, dataset):
     first, second = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     with store.database.transaction() as session:
         session.get(Run, second.id).created_at = datetime(2001, 1, 1, tzinfo=UTC)
-    assert store.runs.claim("w").run.id == first.id
+    assert store.queue.claim("w").run.id == first.id
 
 
 @pytest.mark.parametrize(("moved", "place", "order"), [(3, 1, "3012"), (0, 3, "1203"), (1, -5, "1023"), (1, 99, "0231"), (2, 3, "0123")])
@@ -75,7 +75,7 @@ def test_a_waiting_run_is_given_another_place(store, dataset, moved, place, orde
     made = [store.runs.create(dataset.id, SPEC).id for _ in range(4)]
     store.runs.reorder(made[moved], place)
     assert [store.runs.queue_place(made[int(each)]) for each in order] == [1, 2, 3, 4]
-    assert [store.runs.claim("w").run.id for _ in range(4)] == [made[int(each)] for each in order]
+    assert [store.queue.claim("w").run.id for _ in range(4)] == [made[int(each)] for each in order]
     with pytest.raises(StorageError, match="does not wait any more"):
         store.runs.reorder(made[0], 1)
 
@@ -94,7 +94,7 @@ def test_every_change_of_status_that_is_not_allowed_is_refused_and_changes_nothi
 
 def test_every_change_of_status_is_an_event_with_its_sentence(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    held = store.runs.claim("w")
+    held = store.queue.claim("w")
     held.begin("Training on 9 rows.")
     held.note("By the way.")
     held.move(RunStatus.CHECKING, "Checking.")
@@ -115,7 +115,7 @@ def gone(run):
 
 def test_what_a_lost_worker_left_waits_again_and_a_stopping_run_is_stopped(store, dataset):
     lost, stopping = (store.runs.create(dataset.id, SPEC) for _ in range(2))
-    held = [store.runs.claim("w").begin("Training.") for _ in range(2)]
+    held = [store.queue.claim("w").begin("Training.") for _ in range(2)]
     assert len(held) == 2
     store.runs.request_stop(stopping.id)
     waiting = store.runs.create(dataset.id, SPEC)
@@ -123,7 +123,7 @@ def test_what_a_lost_worker_left_waits_again_and_a_stopping_run_is_stopped(store
     assert store.runs.get(lost.id).status is RunStatus.INTERRUPTED
     assert store.runs.get(stopping.id).status is RunStatus.STOPPED
     assert "last checkpoint" in store.events.all(lost.id)[-1].text
-    assert [store.runs.claim("v").run.id for _ in range(2)] == [lost.id, waiting.id], "it keeps its place"
+    assert [store.queue.claim("v").run.id for _ in range(2)] == [lost.id, waiting.id], "it keeps its place"
 
 
 def everything(store):
@@ -149,7 +149,7 @@ OF_A_HELD_RUN = {
 
 
 def test_nothing_that_can_be_done_with_a_held_run_is_missing_below():
-    public = {name for name in vars(HeldRun) if not name.startswith("_")}
+    public = {name for name in vars(LeasedRun) if not name.startswith("_")}
     assert public == OF_A_HELD_RUN.keys()
 
 
@@ -157,13 +157,13 @@ def test_nothing_that_can_be_done_with_a_held_run_is_missing_below():
 @pytest.mark.parametrize("taken", ["by another", "by nobody", "and ended"])
 def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they_were(store, dataset, reopen, call, taken):
     run = store.runs.create(dataset.id, SPEC)
-    slept = store.runs.claim("slept")
+    slept = store.queue.claim("slept")
     slept.begin("Training.")
     slept.add_figures([MetricPoint(1, "loss", 1.0)])
     other = reopen()
     other.reclaim(gone)
     if taken != "by nobody":
-        awake = other.runs.claim("awake")
+        awake = other.queue.claim("awake")
         awake.begin("Training.")
         awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, figures=[MetricPoint(1, "loss", 2.0)])
         awake.add_sample(SampleRecord(1, "p", "e", "b", "t"))
@@ -173,7 +173,7 @@ def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they
     before = everything(store)
     with pytest.raises(LeaseLostError):
         call(slept)
-    assert store.runs.put_back("slept", "Shut down.") == []
+    assert store.queue.put_back("slept", "Shut down.") == []
     assert everything(store) == before
     if taken == "by another":
         assert awake.stop_requested() is False
@@ -185,11 +185,11 @@ def test_three_deaths_at_one_step_fail_a_run_and_progress_between_them_forgives(
     run = store.runs.create(dataset.id, SPEC)
 
     def die(step):
-        held = store.runs.claim("w")
+        held = store.queue.claim("w")
         held.begin("Training.")
         if step:
             held.progress(step=step, total_steps=99, epoch=1.0, seconds_left=0.0)
-        (died,) = store.runs.died("w", gone)
+        (died,) = store.queue.recover("w", gone)
         return died.status
 
     waits = RunStatus.INTERRUPTED
@@ -223,22 +223,22 @@ def test_a_worker_is_dead_once_its_lock_is_free_or_its_heart_is_silent(store, da
 def test_an_orderly_end_costs_a_run_nothing(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
     for _ in range(5):
-        store.runs.claim("w").begin("Training.")
-        (back,) = store.runs.put_back("w", "The studio was shut down.")
+        store.queue.claim("w").begin("Training.")
+        (back,) = store.queue.put_back("w", "The studio was shut down.")
         assert (back.status, back.deaths) == (RunStatus.INTERRUPTED, 0)
-    assert store.runs.claim("w").run.id == run.id
+    assert store.queue.claim("w").run.id == run.id
 
 
 def test_a_stopped_run_can_go_on(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
     assert store.runs.request_stop(run.id).status is RunStatus.STOPPED
     assert store.runs.resume(run.id).status is RunStatus.QUEUED
-    assert not store.runs.claim("w").stop_requested()
+    assert not store.queue.claim("w").stop_requested()
 
 
 def test_a_run_in_hand_cannot_be_deleted_and_a_used_dataset_neither(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    store.runs.claim("w")
+    store.queue.claim("w")
     with pytest.raises(StorageError, match="stop it first"):
         store.runs.delete(run.id)
     with pytest.raises(StorageError, match="delete the run first"):
@@ -249,11 +249,11 @@ def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
     run, waiting = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     folder = store.files.run_folder(run.id)
     folder.mkdir()
-    store.runs.claim("w").add_figures([MetricPoint(1, "loss", 2.0)])
-    store.runs.put_back("w", "Shut down.")
+    store.queue.claim("w").add_figures([MetricPoint(1, "loss", 2.0)])
+    store.queue.put_back("w", "Shut down.")
     store.runs.delete(run.id)
     assert [found.id for found in store.runs.all()] == [waiting.id] and [found.id for found in store.runs.binned()] == [run.id]
-    assert store.runs.queue_place(waiting.id) == 1 and store.runs.claim("w").run.id == waiting.id
+    assert store.runs.queue_place(waiting.id) == 1 and store.queue.claim("w").run.id == waiting.id
     assert store.runs.restore(run.id).status is RunStatus.STOPPED
     assert store.runs.binned() == [] and store.runs.resume(run.id).status is RunStatus.QUEUED
     store.runs.delete(run.id)
@@ -266,7 +266,7 @@ def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
 
 def test_a_step_trained_again_replaces_its_figures(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    held = store.runs.claim("w")
+    held = store.queue.claim("w")
     held.add_figures([MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 1.5)])
     held.add_figures([MetricPoint(2, "loss", 1.4)])
     assert [point.value for point in store.metrics.after(run.id)] == [2.0, 1.4]

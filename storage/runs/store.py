@@ -1,8 +1,6 @@
 """Runs, and their queue."""
 
 import secrets
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,13 +12,9 @@ from storage.database import Database
 from storage.datasets import clean_name
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
-from storage.held import HeldRun
-from storage.records import ACTIVE, Failure, RunRecord, RunStatus
-from storage.run_rows import find, last_turn, move, note, record, waiting
+from storage.records import RunRecord, RunStatus
+from storage.runs.rows import find, last_turn, move, note, record, waiting
 from storage.tables import Dataset, Event, Run, now
-
-_DEATHS_ALLOWED = 3
-"""Workers that a run may cost at one step before it is given up."""
 
 _ADJECTIVES = (
     "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
@@ -116,47 +110,6 @@ class RunStore:
                 row.turn = turn
             note(session, moved, f"Moved to place {rows.index(moved) + 1} of the queue.")
 
-    def claim(self, worker: str) -> HeldRun | None:
-        """Take the run that is next for a worker; no two workers get the same.
-
-        On PostgreSQL rows that another worker is taking are passed over; on SQLite whoever writes is alone (`Database`).
-        """
-        with self._database.transaction() as session:
-            row = session.scalars(waiting().limit(1).with_for_update(skip_locked=True, of=Run)).first()
-            if row is None:
-                return None
-            move(session, row, RunStatus.PREPARING, "Loading the base model and reading the rows.")
-            row.worker, row.started_at = worker, row.started_at or now()
-            return HeldRun(self._database, worker, record(row))
-
-    def put_back(self, worker: str, sentence: str) -> list[RunRecord]:
-        """What a worker that ends in order had in hand waits again, to go on from its last checkpoint."""
-        with self._database.transaction() as session:
-            rows = _of(session, worker)
-            for row in rows:
-                if row.stop_requested:
-                    move(session, row, RunStatus.STOPPED, "Stopped; what was learned is kept and can be continued.")
-                else:
-                    move(session, row, RunStatus.INTERRUPTED, sentence)
-            return [record(row) for row in rows]
-
-    def died(self, worker: str, explain: Callable[[RunRecord], Failure]) -> list[RunRecord]:
-        """What a worker that is dead had in hand waits again; a run that keeps killing workers at one step fails with the reason."""
-        with self._database.transaction() as session:
-            rows = _of(session, worker)
-            for row in rows:
-                failure = explain(record(row))
-                again = row.died_at_step is not None and row.step <= row.died_at_step
-                row.deaths, row.died_at_step = (row.deaths + 1 if again else 1), max(row.step, row.died_at_step or 0)
-                if row.stop_requested:
-                    move(session, row, RunStatus.STOPPED, f"{failure.what} The run was to be stopped, and is.")
-                elif row.deaths < _DEATHS_ALLOWED:
-                    text = f"{failure.what} It is being restarted, and the run goes on from its last checkpoint."
-                    move(session, row, RunStatus.INTERRUPTED, text)
-                else:
-                    move(session, row, RunStatus.FAILED, _given_up(failure).sentence, _given_up(failure))
-            return [record(row) for row in rows]
-
     # What people do
 
     def request_stop(self, run_id: str) -> RunRecord:
@@ -231,16 +184,6 @@ class RunStore:
         for run_id in gone:
             remove_tree(self._files.run_folder(run_id))
         return gone
-
-
-def _of(session: Session, worker: str) -> list[Run]:
-    return list(session.scalars(select(Run).where(Run.worker == worker, Run.status.in_(ACTIVE)).with_for_update(of=Run)))
-
-
-def _given_up(failure: Failure) -> Failure:
-    """The failure of a run that has cost as many workers as it may."""
-    what = f"{failure.what.rstrip('.')}, three times at the same step, so the run was ended."
-    return replace(failure, what=what)
 
 
 def _fresh_name(session: Session) -> str:

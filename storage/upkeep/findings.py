@@ -17,10 +17,11 @@ from pathlib import Path
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.errors import StorageError
+from storage.errors import RESTORE_ADVICE, StorageError, database_damage, reason_of
 from storage.records import Failure, RunRecord, RunStatus
 from storage.store import Storage
 from storage.tables import Dataset, Run, Worker
+from storage.upkeep.usage import LOG_FILE
 
 _log = logging.getLogger("reft_studio.house")
 _YOUNG_SECONDS = 600.0
@@ -29,28 +30,7 @@ _HALF = (".writing-", ".removed-", ".restoring-")
 _CHECKPOINT = re.compile(r"\d{8,}-([0-9a-f]{16})\.safetensors")
 _ADAPTER = ("reft_model.safetensors", "reft_config.json")
 _LONG_LOG, _KEPT_OF_LOG = 50_000_000, 1_000_000
-_LOG = re.compile(r"(log\.txt|\w+\.log)(\.\d+)?")
 _GONE = Failure("bug", "The engine went away in the middle of the run.")
-_BACKUP = "Put the last backup back."
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Bytes that parts of the data folder take, and that the disk has free. Logs of runs count as runs'."""
-
-    datasets: int
-    runs: int
-    bin: int
-    other: int
-    free: int
-    uploads: int = 0
-    logs: int = 0
-    database: int = 0
-
-    @property
-    def total(self) -> int:
-        """Of the whole data folder."""
-        return self.datasets + self.runs + self.bin + self.other + self.uploads + self.logs + self.database
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,44 +41,7 @@ class Finding:
     repair: Callable[[], str] | None = field(default=None, compare=False, repr=False)
 
 
-def usage(storage: Storage) -> Usage:
-    """What everything takes. Raises StorageError."""
-    root = storage.files.root
-    try:
-        with storage.database.reading() as session:
-            binned = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
-    except SQLAlchemyError as error:
-        raise StorageError(_unreadable(error)) from error
-    parts: Counter[str] = Counter()
-    for entry in os.scandir(root):
-        parts[_part(entry.name)] += _size(entry)
-    parts["bin"] = sum(_size_below(storage.files.run_folder(run_id)) for run_id in binned)
-    parts["runs"] = max(0, parts["runs"] - parts["bin"])
-    return Usage(free=shutil.disk_usage(root).free, **{part: parts[part] for part in Usage.__dataclass_fields__ if part != "free"})
-
-
-def _part(name: str) -> str:
-    if name in ("datasets", "runs", "uploads"):
-        return name
-    if name.startswith("studio.db"):
-        return "database"
-    return "logs" if _LOG.fullmatch(name) else "other"
-
-
-def _size(entry: "os.DirEntry[str]") -> int:
-    """Bytes of a file or of all below a folder; a link counts as itself, and what vanishes meanwhile as nothing."""
-    with suppress(OSError):
-        return _size_below(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
-    return 0
-
-
-def _size_below(folder: str | Path) -> int:
-    with suppress(OSError), os.scandir(folder) as entries:
-        return sum(map(_size, entries))
-    return 0
-
-
-def schema(url: str) -> str | None:
+def database_revision(url: str) -> str | None:
     """The revision of a database, which is not brought up to date by this; None of an empty one. Raises StorageError."""
     try:
         engine = create_engine(url)
@@ -109,14 +52,14 @@ def schema(url: str) -> str | None:
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise StorageError(f"The database cannot be opened: {_reason(error)}.") from error
+        raise StorageError(f"The database cannot be opened: {reason_of(error)}.") from error
 
 
 def _gone(_run: RunRecord) -> Failure:
     return _GONE
 
 
-def look(storage: Storage, explain: Callable[[RunRecord], Failure] = _gone) -> list[Finding]:
+def find_problems(storage: Storage, explain: Callable[[RunRecord], Failure] = _gone) -> list[Finding]:
     """Everything that is out of order.
 
     Args:
@@ -138,7 +81,7 @@ def _gathered(checks: list[Iterator[Finding]]) -> list[Finding]:
         try:
             found += check
         except (SQLAlchemyError, ValueError, TypeError) as error:  # what a damaged file makes of a query, or of a value
-            trouble = Finding(_unreadable(error))
+            trouble = Finding(database_damage(error))
         except StorageError as error:
             trouble = Finding(str(error))
         except OSError as error:
@@ -147,14 +90,6 @@ def _gathered(checks: list[Iterator[Finding]]) -> list[Finding]:
             continue
         found += [trouble] if trouble not in found else []
     return found
-
-
-def _reason(error: Exception) -> str:
-    return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def _unreadable(error: Exception) -> str:
-    return f"The database is damaged: {_reason(error)}. {_BACKUP}"
 
 
 def repair(findings: list[Finding]) -> list[str]:
@@ -170,7 +105,7 @@ def repair(findings: list[Finding]) -> list[str]:
     return done
 
 
-def tidy(storage: Storage, bin_days: int) -> list[str]:
+def clean_up(storage: Storage, bin_days: int) -> list[str]:
     """What a server does at its start and from time to time: remove what was left half-done, and what was deleted long ago.
 
     Runs of dead workers are left to the living ones, who can say what happened, and folders without a row to a person:
@@ -181,7 +116,7 @@ def tidy(storage: Storage, bin_days: int) -> list[str]:
         gone = storage.runs.empty_bin(timedelta(days=bin_days))
         done += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in gone]
     except (OSError, StorageError, SQLAlchemyError) as error:
-        done.append(f"The bin could not be emptied: {_reason(error).rstrip('.')}.")
+        done.append(f"The bin could not be emptied: {reason_of(error).rstrip('.')}.")
     for sentence in done:
         _log.info("%s", sentence)
     return done
@@ -193,7 +128,7 @@ def _database(storage: Storage) -> Iterator[Finding]:
     with storage.database.reading() as session:
         for (said,) in session.execute(text("PRAGMA integrity_check(1)")):
             if said != "ok":
-                yield Finding(f"The database is damaged: {' '.join(str(said).split())[:200]}. {_BACKUP}")
+                yield Finding(f"The database is damaged: {' '.join(str(said).split())[:200]}. {RESTORE_ADVICE}")
         orphans = Counter((row[0], row[2]) for row in session.execute(text("PRAGMA foreign_key_check")))
         for (table, other), count in orphans.items():
             yield Finding(f"{count:,} rows of {table} in the database belong to no row of {other}.")
@@ -250,7 +185,7 @@ def _long_logs(storage: Storage) -> Iterator[Finding]:
     """Logs that somebody filled faster than they are begun anew."""
     for path in _below(storage):
         with suppress(FileNotFoundError):
-            if _LOG.fullmatch(path.name) and path.lstat().st_size > _LONG_LOG and path.is_file() and not path.is_symlink():
+            if LOG_FILE.fullmatch(path.name) and path.lstat().st_size > _LONG_LOG and path.is_file() and not path.is_symlink():
                 where = path.relative_to(storage.files.root)
                 yield Finding(f"The log {where} is very long.", lambda path=path: _shortened(path))  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""One file with everything that lasts, written while the studio runs, and putting it back.
+"""One file with everything that lasts, written while the studio runs.
 
 A zip: ``manifest.json`` (version, revision of the schema, counts, sha256 of every file), ``studio.db`` (a snapshot of one moment,
 where the database is SQLite) and ``datasets/...``, ``runs/...``. Checkpoints are read first, then the snapshot is taken, then what
@@ -7,48 +7,34 @@ its rows name is read: so no checkpoint is ahead of the figures that led to it, 
 
 import hashlib
 import json
-import lzma
 import os
-import re
-import shutil
 import sqlite3
-import stat
-import struct
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from alembic.util import CommandError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.database import HEAD, Database
+from storage.database import HEAD
 from storage.errors import StorageError
 from storage.files import flush_folder
 from storage.store import Storage
 from storage.tables import Dataset, Run
 
-_VERSION = 1
-_DATABASE, _MANIFEST = "studio.db", "manifest.json"
+VERSION = 1
+DATABASE, MANIFEST = "studio.db", "manifest.json"
 _LEFT_OUT = (".writing-", ".removed-")
-_NAME = re.compile(r"studio\.db|(?:datasets|runs)/[0-9A-Za-z]+(?:/[^/\\:\x00-\x1f]+)+")
-_MOST_BYTES, _MOST_MANIFEST_BYTES = 200_000_000_000, 100_000_000
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
 _FIGURES_SECONDS = 1.0
 """A worker writes the figures of a checkpoint's steps within this time after it."""
 _QUIET_SECONDS, _TRIES, _PAUSE = 2.0, 50, 0.1
 """An adapter is three files; once none of them has changed for so long, they are of one moment."""
-_DAMAGE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, sqlite3.Error, CommandError, EOFError, NotImplementedError,
-    RuntimeError, ValueError, LookupError, TypeError,
-)  # fmt: skip
-"""What reading a zip and a database raises that somebody or something has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +68,7 @@ def write_backup(storage: Storage, path: Path) -> Backup:
             half = Path(scratch) / "backup.zip"
             with half.open("wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                    found = _Writer(storage, archive, Path(scratch) / _DATABASE).write()
+                    found = _Writer(storage, archive, Path(scratch) / DATABASE).write()
                 file.flush()
                 os.fsync(file.fileno())
             half.replace(path)
@@ -120,10 +106,10 @@ class _Writer:
         if database:
             self._forget(known, left)
             with self._copy.open("rb") as file:
-                hashes[_DATABASE] = self._add(_DATABASE, file)
+                hashes[DATABASE] = self._add(DATABASE, file)
         counts = {"datasets": len(left.datasets), "runs": len(left.runs)}
-        manifest = {"version": _VERSION, "revision": HEAD if database else None, "counts": counts, "files": hashes}
-        self._archive.writestr(_MANIFEST, json.dumps(manifest, indent=1))
+        manifest = {"version": VERSION, "revision": HEAD if database else None, "counts": counts, "files": hashes}
+        self._archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         return Backup(len(hashes), sum(self._archive.getinfo(name).file_size for name in hashes), database)
 
     def _ids(self) -> _Ids:
@@ -176,7 +162,7 @@ class _Writer:
     def _add(self, name: str, file: BinaryIO) -> str:
         found = hashlib.sha256()
         with self._archive.open(name, "w", force_zip64=True) as target:
-            while block := file.read(_BLOCK):
+            while block := file.read(BLOCK):
                 found.update(block)
                 target.write(block)
         self._hashes[name] = found.hexdigest()
@@ -213,83 +199,3 @@ def _opened(stack: ExitStack, folder: Path, quiet: float) -> Sequence[tuple[Path
 
 def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def restore_backup(path: Path, data_dir: Path) -> Backup:
-    """Put a backup into a data folder that is new or empty; nothing is in place before all of it is checked. Raises StorageError."""
-    try:
-        if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
-            raise StorageError(f"{data_dir} is not an empty folder; name a new one with --data-dir.")
-        home = next(each for each in (data_dir, *data_dir.absolute().parents) if each.is_dir())
-        with tempfile.TemporaryDirectory(prefix=".restoring-", dir=home) as scratch:
-            unpacked = Path(scratch) / "data"
-            unpacked.mkdir()
-            with zipfile.ZipFile(path) as archive:
-                found = _unpack(archive, unpacked)
-            _put(unpacked, data_dir)
-    except _DAMAGE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        raise StorageError(f"{path.name} is no whole backup: {reason}.") from error
-    except OSError as error:
-        raise StorageError(f"{path.name} could not be put back: {error.strerror or error}.") from error
-    return found
-
-
-def _put(unpacked: Path, data_dir: Path) -> None:
-    """In one go where the folder is new; one that is there may be a disk of its own, so the parts are moved, the database last."""
-    if not data_dir.is_dir():
-        data_dir.parent.mkdir(parents=True, exist_ok=True)
-        unpacked.rename(data_dir)
-        return
-    for part in sorted(unpacked.iterdir(), key=lambda part: part.name == _DATABASE):
-        part.rename(data_dir / part.name)
-
-
-def _unpack(archive: zipfile.ZipFile, root: Path) -> Backup:
-    if archive.getinfo(_MANIFEST).file_size > _MOST_MANIFEST_BYTES:
-        raise ValueError("its list of files is absurdly long")
-    wanted = _wanted(json.loads(archive.read(_MANIFEST)))
-    size = sum(archive.getinfo(name).file_size for name in wanted)
-    if size > min(_MOST_BYTES, shutil.disk_usage(root).free):
-        raise ValueError("it needs more room than there is")
-    for name, digest in wanted.items():
-        _extract(archive, name, digest, root)
-    if _DATABASE in wanted:
-        _check(root / _DATABASE)
-    return Backup(len(wanted), size, _DATABASE in wanted)
-
-
-def _wanted(manifest: Any) -> dict[str, str]:
-    """Names and hashes of all files."""
-    if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
-        raise ValueError("it is of another version of the studio")
-    wanted: dict[str, str] = dict(manifest["files"])
-    for name in wanted:
-        if not _NAME.fullmatch(name) or {".", ".."} & {*name.split("/")}:
-            raise ValueError(f"it holds a file of a strange name, {name[:80]!r}")
-    return wanted
-
-
-def _extract(archive: zipfile.ZipFile, name: str, digest: str, root: Path) -> None:
-    if stat.S_ISLNK(archive.getinfo(name).external_attr >> 16):
-        raise ValueError(f"it holds a link, {name[:80]!r}")
-    target = root / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    found = hashlib.sha256()
-    with archive.open(name) as source, target.open("wb") as file:
-        while block := source.read(_BLOCK):
-            found.update(block)
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-    if found.hexdigest() != digest:
-        raise ValueError(f"{name[:80]} is damaged")
-
-
-def _check(path: Path) -> None:
-    """That the database can be opened; one of an earlier version is brought up to date by that. Raises StorageError, ValueError."""
-    with closing(sqlite3.connect(path)) as connection:
-        (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    if str(revision) > HEAD:
-        raise ValueError("it is of a newer version of the studio")
-    Database(f"sqlite:///{path}").close()

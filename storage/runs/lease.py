@@ -14,16 +14,16 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.errors import LeaseLostError, NotFoundError
-from storage.journal import write_figures, write_sample
 from storage.records import ACTIVE, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord
-from storage.run_rows import find, move, note, record
+from storage.runs.journal import write_figures, write_sample
+from storage.runs.rows import find, move, note, record
 from storage.tables import Run
 
 _RUNS: Table = Run.metadata.tables["runs"]  # statements on the table alone cost a tenth of those on objects
 _LOST = "The run is no longer this worker's."
 
 
-class HeldRun:
+class LeasedRun:
     """A run as its worker sees it.
 
     Raises:

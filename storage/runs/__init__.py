@@ -1,0 +1,8 @@
+"""Runs: what people do with them, the queue that workers serve, and the lease under which a worker writes."""
+
+from storage.runs.journal import EventStore, MetricStore, SampleStore
+from storage.runs.lease import LeasedRun
+from storage.runs.queue import RunQueue
+from storage.runs.store import RunStore
+
+__all__ = ["EventStore", "LeasedRun", "MetricStore", "RunQueue", "RunStore", "SampleStore"]

@@ -1,0 +1,19 @@
+"""Keeping a data folder in order: what is wrong with it, what it takes on disk, backups."""
+
+from storage.upkeep.backup import Backup, write_backup
+from storage.upkeep.findings import Finding, clean_up, database_revision, find_problems, repair
+from storage.upkeep.restore import restore_backup
+from storage.upkeep.usage import DiskUsage, disk_usage
+
+__all__ = [
+    "Backup",
+    "DiskUsage",
+    "Finding",
+    "clean_up",
+    "database_revision",
+    "disk_usage",
+    "find_problems",
+    "repair",
+    "restore_backup",
+    "write_backup",
+]

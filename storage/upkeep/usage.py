@@ -1,0 +1,74 @@
+"""Bytes that the parts of a data folder take."""
+
+import os
+import re
+import shutil
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from storage.errors import StorageError, database_damage
+from storage.store import Storage
+from storage.tables import Run
+
+LOG_FILE = re.compile(r"(log\.txt|\w+\.log)(\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUsage:
+    """Bytes that parts of the data folder take, and that the disk has free. Logs of runs count as runs'."""
+
+    datasets: int
+    runs: int
+    bin: int
+    other: int
+    free: int
+    uploads: int = 0
+    logs: int = 0
+    database: int = 0
+
+    @property
+    def total(self) -> int:
+        """Of the whole data folder."""
+        return self.datasets + self.runs + self.bin + self.other + self.uploads + self.logs + self.database
+
+
+def disk_usage(storage: Storage) -> DiskUsage:
+    """What everything takes. Raises StorageError."""
+    root = storage.files.root
+    try:
+        with storage.database.reading() as session:
+            binned = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
+    except SQLAlchemyError as error:
+        raise StorageError(database_damage(error)) from error
+    parts: Counter[str] = Counter()
+    for entry in os.scandir(root):
+        parts[_part(entry.name)] += _size(entry)
+    parts["bin"] = sum(_size_below(storage.files.run_folder(run_id)) for run_id in binned)
+    parts["runs"] = max(0, parts["runs"] - parts["bin"])
+    return DiskUsage(free=shutil.disk_usage(root).free, **{part: parts[part] for part in DiskUsage.__dataclass_fields__ if part != "free"})
+
+
+def _part(name: str) -> str:
+    if name in ("datasets", "runs", "uploads"):
+        return name
+    if name.startswith("studio.db"):
+        return "database"
+    return "logs" if LOG_FILE.fullmatch(name) else "other"
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    """Bytes of a file or of all below a folder; a link counts as itself, and what vanishes meanwhile as nothing."""
+    with suppress(OSError):
+        return _size_below(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
+    return 0
+
+
+def _size_below(folder: str | Path) -> int:
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sum(map(_size, entries))
+    return 0
