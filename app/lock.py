@@ -1,4 +1,4 @@
-"""One studio serves one data folder."""
+"""Locks on files: one studio serves one data folder, and one worker answers for it."""
 
 import logging
 from collections.abc import Iterator
@@ -16,26 +16,44 @@ _log = logging.getLogger("reft_studio.web")
 _NAME = "studio.lock"
 
 
+class InUseError(Exception):
+    """Another process holds the file; the text is what it wrote there."""
+
+
 @contextmanager
-def only_server(folder: Path, address: str) -> Iterator[None]:
-    """Hold a data folder, and write down under which address; the system lets go of it when the process ends, however it ends.
+def locked_file(path: Path, text: str = "") -> Iterator[None]:
+    """Hold a file alone, with a text in it; the system lets go of it when the process ends, however it ends.
 
     Raises:
-        StudioError: another studio serves this folder; the text says where.
+        InUseError: another process holds it.
     """
-    with (folder / _NAME).open("a+", encoding="utf-8") as lock:
+    with path.open("a+", encoding="utf-8") as lock:
         try:
             if fcntl:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
-            raise _in_use(folder, lock.read(300)) from error
-        except OSError as error:  # some network file systems know no locks; a studio without one is better than none
+            raise InUseError(lock.read(300)) from error
+        except OSError as error:  # some network file systems know no locks; a process without one is better than none
             _log.warning("the data folder cannot be locked: %s", error)
         lock.truncate(0)
-        lock.write(f"{address}\n")
+        lock.write(text)
         lock.flush()
         yield
+
+
+@contextmanager
+def only_server(folder: Path, address: str) -> Iterator[None]:
+    """Hold a data folder, and write down under which address it is served.
+
+    Raises:
+        StudioError: another studio serves this folder; the text says where.
+    """
+    try:
+        with locked_file(folder / _NAME, f"{address}\n"):
+            yield
+    except InUseError as error:
+        raise _in_use(folder, str(error)) from error
 
 
 def refuse_if_served(folder: Path) -> None:

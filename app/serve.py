@@ -19,10 +19,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.errors import StudioError
+from app.launchers.local import Supervisor
 from app.lock import only_server, refuse_if_served
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
-from app.worker.supervisor import Supervisor
 from storage.upkeep import clean_up
 
 _log = logging.getLogger("reft_studio.web")

@@ -24,7 +24,7 @@ from unittest.mock import patch
 import torch
 
 from app.samples import all_samples
-from app.worker import process, training_job
+from app.worker import job, queue
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from benchmarks.speed.ours import base_of, config_of, examples_of, settings_of
@@ -164,8 +164,8 @@ def kept(setup: Setup, settings: TrainConfig) -> Clock:
         return train(*values, on_event=hear, **named)
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as changed:
-        changed.enter_context(patch.object(training_job, "train", watched))
-        changed.enter_context(patch.object(training_job, "_check", lambda adapter, base: None))  # comes after the last step
+        changed.enter_context(patch.object(job, "train", watched))
+        changed.enter_context(patch.object(job, "_check", lambda adapter, base: None))  # comes after the last step
         for key, _, place, name, by in PARTS:
             changed.enter_context(patch.object(place, name, clock.timed(key, getattr(place, name), by)))
         storage = Storage(Path(folder))
@@ -176,7 +176,7 @@ def kept(setup: Setup, settings: TrainConfig) -> Clock:
         with storage.workers.serving("bench"), _beating(storage):
             held = storage.queue.claim("bench")
             assert held is not None
-            training_job.run_job(resident, held, lambda: False)
+            job.run_job(resident, held, lambda: False)
         ended = storage.runs.get(run)
         assert ended.step == len(clock.steps) and ended.failure is None, ended.sentence
     return clock
@@ -198,7 +198,7 @@ def _queue(storage: Storage, setup: Setup, settings: TrainConfig) -> str:
 def _beating(storage: Storage) -> Iterator[None]:
     """Heartbeats as the worker makes them."""
     ended = threading.Event()
-    thread = threading.Thread(target=process._beat, args=(storage, "bench", ended, lambda: None))
+    thread = threading.Thread(target=queue.send_heartbeats, args=(storage, "bench", ended, lambda: None))
     thread.start()
     yield
     ended.set()

@@ -4,8 +4,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from app.worker.base_lock import BaseLock
 from app.worker.row_checks import Load
-from app.worker.turns import Turns
 from reft_engine.base_models import Base
 from reft_engine.estimate import Probe, probe
 from reft_engine.spec import ReftConfig, TrainConfig
@@ -28,8 +28,8 @@ class Timed:
 class Probes:
     """Remembers the latest probes."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns, self._lock = turns, threading.Lock()
+    def __init__(self, base_lock: BaseLock) -> None:
+        self._base_lock, self._lock = base_lock, threading.Lock()
         self._known: OrderedDict[tuple[object, ...], Timed] = OrderedDict()
 
     def probe(self, content: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig) -> Timed:
@@ -37,7 +37,7 @@ class Probes:
         key = (content, base.name, base.revision, reft, *(getattr(train, name) for name in _COST))
         with self._lock:
             if key not in self._known:
-                found = probe(base, load()[:_ROWS], reft, train, self._turns.working)
+                found = probe(base, load()[:_ROWS], reft, train, self._base_lock.for_training)
                 self._known[key] = Timed(found, base.parameters, base.device.type)
                 while len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from app.worker.base_lock import BaseLock
 from app.worker.probes import Probes, Timed
 from app.worker.row_checks import Load, RowChecks
-from app.worker.turns import Turns
 from reft_engine import ReftModel, load_base
 from reft_engine.adapter_file import read_config
 from reft_engine.base_models import Base, is_here, load_tokenizer
@@ -27,9 +27,9 @@ class Resident:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self.turns = Turns()
+        self.base_lock = BaseLock()
         self.checks = RowChecks()
-        self._probes = Probes(self.turns)
+        self._probes = Probes(self.base_lock)
         self._lock = threading.RLock()
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()

@@ -79,7 +79,7 @@ def dataset(services, table_file) -> DatasetRecord:
 def running_worker(services: Services, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """The worker of a data folder, once it answers."""
     root = services.storage.files.root
-    command = [sys.executable, "-m", "app.worker.process", "--data-dir", str(root)]
+    command = [sys.executable, "-m", "app.worker.main", "--data-dir", str(root)]
     with services.storage.files.worker_log.open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:

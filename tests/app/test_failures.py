@@ -23,11 +23,11 @@ from safetensors.torch import load_file, save_file
 import reft_engine
 from app.components import html
 from app.handlers import datasets, runs
+from app.launchers.local import Supervisor
 from app.services import make_services
 from app.settings import Settings
 from app.worker import failures, supervisor, training_job
 from app.worker.resident import Resident
-from app.worker.supervisor import Supervisor
 from reft_engine import base_models, training
 from reft_engine.errors import ConfigError, DataError, ModelLoadError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig

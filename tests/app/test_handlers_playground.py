@@ -12,8 +12,8 @@ from app.errors import StudioError
 from app.handlers import datasets, playground, train
 from app.handlers.playground import PROMPT_LIMIT, Suggestions, answer, pick, suggestions, system_message, usable
 from app.samples import find_sample
-from app.worker import process
-from app.worker.turns import Turns
+from app.worker import api
+from app.worker.base_lock import BaseLock
 from reft_engine.errors import ReftError
 from reft_engine.generation import Delta
 from storage import Failure, NotFoundError, RunStatus
@@ -211,9 +211,10 @@ def test_a_reader_who_goes_away_stops_the_engine(services, make_run, until, monk
             time.sleep(0.001)
         ended.set()
 
-    resident = SimpleNamespace(turns=Turns(), training_run=None, trouble="", base=lambda _: None, run=lambda _: None, memory=lambda _: None)
-    monkeypatch.setattr(process, "stream", endless)
-    server = uvicorn.Server(uvicorn.Config(process.make_app(resident), uds=str(services.storage.files.socket), log_level="warning"))
+    nothing = dict.fromkeys(("base", "run", "memory"), lambda _: None)
+    resident = SimpleNamespace(base_lock=BaseLock(), training_run=None, trouble="", **nothing)
+    monkeypatch.setattr(api, "stream", endless)
+    server = uvicorn.Server(uvicorn.Config(api.make_app(resident), uds=str(services.storage.files.socket), log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -11,9 +11,9 @@ from app.handlers import datasets
 from app.services import make_services
 from app.settings import Settings
 from app.worker import failures, journal
+from app.worker.job import run_job
 from app.worker.journal import Journal
 from app.worker.resident import Resident
-from app.worker.training_job import run_job
 from reft_engine.data.row_check import RowCheck
 from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent, SampleEvent, StepEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
@@ -144,8 +144,8 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
                 asked.add((node.value.attr, node.attr))
-    stores = {pair for pair in asked if pair[0] in ("runs", "metrics", "samples", "events", "datasets", "database")}
-    reading, queue = {("runs", "get"), ("datasets", "get")}, {("runs", "claim"), ("runs", "put_back"), ("runs", "died")}
+    stores = {pair for pair in asked if pair[0] in ("runs", "queue", "metrics", "samples", "events", "datasets", "database")}
+    reading, queue = {("runs", "get"), ("datasets", "get")}, {("queue", "claim"), ("queue", "put_back"), ("queue", "recover")}
     assert stores == reading | queue
     source = Path(journal.__file__).read_text(encoding="utf-8")
     imported = {name.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) for name in node.names}

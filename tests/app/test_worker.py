@@ -20,11 +20,12 @@ import reft_engine
 from app.errors import StudioError
 from app.handlers import datasets, runs, train
 from app.handlers.playground import answer
+from app.launchers.local import Supervisor
+from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
 from app.worker.failures import died
+from app.worker.messages import ALREADY_SERVED
 from app.worker.row_checks import RowChecks
-from app.worker.supervisor import ALREADY_SERVED, Supervisor
-from app.worker.turns import Turns
 from reft_engine import Example, ReftConfig, TrainConfig, load_base
 from reft_engine import train as train_here
 from reft_engine.base_models import load_tokenizer
@@ -70,11 +71,11 @@ def supervised(settings, services):
         supervisor.stop()
 
 
-# Turns
+# BaseLock
 
 
 def test_one_at_a_time_uses_the_model():
-    turns, busy, most, together = Turns(), [], [], threading.Barrier(6)
+    lock, busy, most, together = BaseLock(), [], [], threading.Barrier(6)
 
     def use(turn):
         together.wait(PATIENCE)
@@ -86,32 +87,32 @@ def test_one_at_a_time_uses_the_model():
                 busy.pop()
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(use, (turns.chatting, turns.working) * 3))
+        list(pool.map(use, (lock.for_chat, lock.for_training) * 3))
     assert len(most) == 60 and set(most) == {1}
 
 
 def test_a_chat_goes_before_training_that_waited_longer(until):
-    turns, order = Turns(), []
+    lock, order = BaseLock(), []
 
     def use(turn, name):
         with turn():
             order.append(name)
 
-    with ThreadPoolExecutor(2) as pool, turns.working():
-        pool.submit(use, turns.working, "training")
-        until(lambda: len(turns._changed._waiters) == 1, "training that waits")
-        pool.submit(use, turns.chatting, "chat")
-        until(lambda: len(turns._changed._waiters) == 2, "a chat that waits")
+    with ThreadPoolExecutor(2) as pool, lock.for_training():
+        pool.submit(use, lock.for_training, "training")
+        until(lambda: len(lock._changed._waiters) == 1, "training that waits")
+        pool.submit(use, lock.for_chat, "chat")
+        until(lambda: len(lock._changed._waiters) == 2, "a chat that waits")
         assert order == []
     assert order == ["chat", "training"]
 
 
 def test_a_turn_that_fails_is_given_back():
-    turns = Turns()
-    for turn in (turns.chatting, turns.working):
+    lock = BaseLock()
+    for turn in (lock.for_chat, lock.for_training):
         with pytest.raises(RuntimeError), turn():
             raise RuntimeError
-    with turns.working():
+    with lock.for_training():
         pass
 
 
@@ -411,7 +412,7 @@ def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_ag
 
 ORPHAN = """
 import subprocess, sys, os, time
-child = subprocess.Popen([sys.executable, "-m", "app.worker.process", "--data-dir", sys.argv[1], "--parent", str(os.getpid())])
+child = subprocess.Popen([sys.executable, "-m", "app.worker.main", "--data-dir", sys.argv[1], "--parent", str(os.getpid())])
 print(child.pid, flush=True)
 time.sleep(600)
 """
@@ -457,7 +458,7 @@ TRAIN_HERE = """
 import json, sys
 from pathlib import Path
 from app.worker.resident import Resident
-from app.worker.training_job import run_job
+from app.worker.job import run_job
 from reft_engine.adapter_file import read_config
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import Storage

@@ -48,8 +48,8 @@ def _html(name: str) -> str:
     return f"{_HERE}/test_every_text_is_escaped.py::test_hostile_text_is_shown_as_it_is[{name}]"
 
 
-def _turns(name: str) -> str:
-    return f"{_HERE}/test_turns.py::test_{name}"
+def _base_lock(name: str) -> str:
+    return f"{_HERE}/test_base_lock.py::test_{name}"
 
 
 def _hour(name: str) -> str:
@@ -61,8 +61,9 @@ def _engine(name: str) -> str:
 
 
 CLI, SWEEP, SETTINGS, SERVER = "app/cli.py", "app/sweep.py", "app/settings.py", "app/server.py"
-SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/worker/supervisor.py", "app/__main__.py"
-PROCESS, RESIDENT, TURNS, JOB = "app/worker/process.py", "app/worker/resident.py", "app/worker/turns.py", "app/worker/training_job.py"
+SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
+API, MESSAGES = "app/worker/api.py", "app/worker/messages.py"
+RESIDENT, BASE_LOCK, JOB = "app/worker/resident.py", "app/worker/base_lock.py", "app/worker/job.py"
 CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes.py", "app/worker/preview.py", "app/worker/client.py"
 TALK, TRAIN, RUNS, DATA = "app/handlers/playground.py", "app/handlers/train.py", "app/handlers/runs.py", "app/handlers/datasets.py"
 HTML, ROWS_HTML, VERDICT_HTML = "app/components/html.py", "app/components/row_check_html.py", "app/components/verdict_html.py"
@@ -535,71 +536,71 @@ BUGS = (
     # The worker
     Bug(
         "the worker ignores the temperature",
-        PROCESS,
+        API,
         "temperature=request.temperature,",
         "temperature=0.0,",
         (_request("ChatRequest.temperature"),),
     ),
-    Bug("the worker ignores the seed", PROCESS, "seed=request.seed, strength", "seed=0, strength", (_request("ChatRequest.seed"),)),
+    Bug("the worker ignores the seed", API, "seed=request.seed, strength", "seed=0, strength", (_request("ChatRequest.seed"),)),
     Bug(
         "the worker ignores the strength",
-        PROCESS,
+        API,
         "strength=request.strength, should",
         "strength=1.0, should",
         (_request("ChatRequest.strength"),),
     ),
     Bug(
         "the worker clamps the strength",
-        PROCESS,
+        API,
         "strength=request.strength, should",
         "strength=min(1.0, request.strength), should",
         (_request("ChatRequest.strength"),),
     ),
     Bug(
         "the worker ignores the longest answer",
-        PROCESS,
+        API,
         "max_new_tokens=request.max_new_tokens, ",
         "",
         (_request("ChatRequest.max_new_tokens"),),
     ),
     Bug(
         "the worker takes every turn for a user's",
-        PROCESS,
+        API,
         "[Message(turn.role, turn.content)",
         '[Message("user", turn.content)',
-        (_request("Turn.role"),),
+        (_request("ChatMessage.role"),),
     ),
     Bug(
         "the worker reads the last turn alone",
-        PROCESS,
+        API,
         "for turn in request.messages]",
         "for turn in request.messages[-1:]]",
         (_request("ChatRequest.messages"),),
     ),
     Bug(
         "the worker answers with the starter",
-        PROCESS,
+        API,
         "or resident.base(request.base)\n    if any",
         'or resident.base("starter")\n    if any',
         (_request("ChatRequest.base"),),
     ),
     Bug(
         "runs of two base models answer side by side",
-        PROCESS,
+        API,
         "if any(pair and pair[0] is not base for pair in found):",
         "if False:",
-        (_turns("the_runs_of_two_base_models_are_not_answered_side_by_side"),),
+        (_base_lock("the_runs_of_two_base_models_are_not_answered_side_by_side"),),
     ),
     Bug(
         "a preview ignores the longest row",
-        PROCESS,
+        API,
         "ReftConfig.read(request.reft), request.max_length)",
         "ReftConfig.read(request.reft), 512)",
         (_request("PreviewRequest.max_length"),),
     ),
     Bug(
         "a preview ignores the positions",
-        PROCESS,
+        API,
         "_examples(request.rows), ReftConfig.read(request.reft), request",
         "_examples(request.rows), ReftConfig(), request",
         (_request("PreviewRequest.reft"),),
@@ -620,21 +621,21 @@ BUGS = (
     ),
     Bug(
         "a count ignores the settings of training",
-        PROCESS,
+        API,
         "reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)",
         "reft, train = ReftConfig.read(request.reft), TrainConfig()",
         (_request("CheckRequest.train"),),
     ),
     Bug(
         "a count forgets rows that could not be read",
-        PROCESS,
+        API,
         "base, reft, train, request.file_rows)",
         "base, reft, train, None)",
         (_request("CheckRequest.file_rows"),),
     ),
     Bug(
         "a count ignores the revision",
-        PROCESS,
+        API,
         "resident.tokenizer(request.base, request.revision)",
         "resident.tokenizer(request.base)",
         (_request("CheckRequest.revision"),),
@@ -662,70 +663,70 @@ BUGS = (
     ),
     Bug(
         "a description loads whatever is asked",
-        PROCESS,
+        API,
         "resident.base(request.base) if request.load else resident.loaded(request.base)",
         "resident.base(request.base)",
         (_request("DescribeRequest.load"),),
     ),
     Bug(
         "a strength out of bounds is taken",
-        PROCESS,
+        MESSAGES,
         "strength: float = Field(1.0, ge=-10.0, le=10.0)",
         "strength: float = Field(1.0)",
         (_range("ChatRequest.strength"),),
     ),
     Bug(
         "a seed out of bounds is taken",
-        PROCESS,
+        MESSAGES,
         "seed: int = Field(0, ge=0, le=2**31 - 1)",
         "seed: int = Field(0, ge=0)",
         (_range("ChatRequest.seed"),),
     ),
     Bug(
         "more tokens are taken than may be",
-        PROCESS,
+        MESSAGES,
         "max_new_tokens: int = Field(128, ge=1, le=2048)",
         "max_new_tokens: int = Field(128, ge=1, le=2049)",
         (_range("ChatRequest.max_new_tokens"),),
     ),
     Bug(
         "a misspelt field is taken",
-        PROCESS,
+        MESSAGES,
         '"""A base model to be described; with ``load`` also one that is not in memory yet."""\n\n    model_config = ConfigDict(extra="forbid")\n',
         '"""A base model to be described; with ``load`` also one that is not in memory yet."""\n\n',
         (f"{_HERE}/test_every_request.py::test_a_field_that_is_not_known_is_refused[DescribeRequest]",),
     ),
     Bug(
         "chats take no turns",
-        PROCESS,
-        "    with resident.turns.chatting():\n",
+        API,
+        "    with resident.base_lock.for_chat():\n",
         "    if True:\n",
-        (_turns("two_chats_never_use_the_base_model_at_once_and_each_is_finished_first"),),
+        (_base_lock("two_chats_never_use_the_base_model_at_once_and_each_is_finished_first"),),
     ),
     Bug(
         "a chat's turn is for show",
-        TURNS,
+        BASE_LOCK,
         "            self._changed.wait_for(lambda: not self._busy)\n            self._first -= 1\n            self._busy = True\n",
         "            self._first -= 1\n",
-        (_turns("two_chats_never_use_the_base_model_at_once_and_each_is_finished_first"),),
+        (_base_lock("two_chats_never_use_the_base_model_at_once_and_each_is_finished_first"),),
     ),
     Bug(
         "a chat does not wait for the step in hand",
-        TURNS,
+        BASE_LOCK,
         "            self._changed.wait_for(lambda: not self._busy)\n            self._first",
         "            self._first",
-        (_turns("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
+        (_base_lock("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
     ),
     Bug(
         "training takes no turns",
         JOB,
-        "on_event=journal, turn=resident.turns.working,",
+        "on_event=journal, turn=resident.base_lock.for_training,",
         "on_event=journal,",
-        (_turns("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
+        (_base_lock("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
     ),
     Bug(
         "training goes before a chat that waits",
-        TURNS,
+        BASE_LOCK,
         "lambda: not self._busy and not self._first)",
         "lambda: not self._busy)",
         ("tests/app/test_worker.py::test_a_chat_goes_before_training_that_waited_longer",),
@@ -735,63 +736,63 @@ BUGS = (
         RESIDENT,
         "return self._memories.setdefault(base.model, Memory())",
         "return next(iter(self._memories.values()), None) or self._memories.setdefault(self, Memory())",
-        (_turns("the_memory_of_one_base_model_is_not_anothers"),),
+        (_base_lock("the_memory_of_one_base_model_is_not_anothers"),),
     ),
     Bug(
         "memory is not used at all",
-        PROCESS,
+        API,
         "should_stop=gone.is_set, memory=resident.memory(base),",
         "should_stop=gone.is_set,",
-        (_turns("what_was_read_before_is_not_read_again"),),
+        (_base_lock("what_was_read_before_is_not_read_again"),),
     ),
     Bug(
         "an answer goes on when its reader has gone",
-        PROCESS,
+        API,
         "should_stop=gone.is_set,",
         "",
-        (_turns("a_stream_holds_its_turn_from_the_first_token_to_the_last"),),
+        (_base_lock("a_stream_holds_its_turn_from_the_first_token_to_the_last"),),
     ),
     Bug(
         "an edit is not put back into training",
-        PROCESS,
+        API,
         "                edit.train(training)\n",
         "                edit.eval()\n",
-        (_turns("an_edit_that_is_in_training_mode_answers_without_dropout_and_is_left_as_it_was"),),
+        (_base_lock("an_edit_that_is_in_training_mode_answers_without_dropout_and_is_left_as_it_was"),),
     ),
     Bug(
         "an edit stays in memory when its run has gone on",
         RESIDENT,
         'key = f"{record.base}\\n{run_id}\\n{record.finished_at}"',
         'key = f"{record.base}\\n{run_id}"',
-        (_turns("a_run_that_was_trained_on_is_answered_with_its_new_edit"),),
+        (_base_lock("a_run_that_was_trained_on_is_answered_with_its_new_edit"),),
     ),
     Bug(
         "a run trains with the settings of nobody",
         JOB,
         "base, examples, spec.reft, spec.train, folder",
         "base, examples, spec.reft, None, folder",
-        (_turns("a_run_is_trained_with_every_setting_of_its_spec"),),
+        (_base_lock("a_run_is_trained_with_every_setting_of_its_spec"),),
     ),
     Bug(
         "a run trains an edit of nobody",
         JOB,
         "base, examples, spec.reft, spec.train, folder",
         "base, examples, None, spec.train, folder",
-        (_turns("a_run_is_trained_with_every_setting_of_its_spec"),),
+        (_base_lock("a_run_is_trained_with_every_setting_of_its_spec"),),
     ),
     Bug(
         "the client loads what it only asks about",
         CLIENT,
         '{"base": base, "load": load}',
         '{"base": base, "load": True}',
-        (_turns("the_client_passes_on_whatever_it_is_given"),),
+        (_base_lock("the_client_passes_on_whatever_it_is_given"),),
     ),
     Bug(
         "the client's preview has the longest row of nobody",
         CLIENT,
         '"reft": reft, "max_length": max_length}',
         '"reft": reft}',
-        (_turns("the_client_passes_on_whatever_it_is_given"),),
+        (_base_lock("the_client_passes_on_whatever_it_is_given"),),
     ),
     # Settings and the server
     Bug(
@@ -1107,7 +1108,7 @@ BUGS = (
         PREFIX,
         "takewhile(lambda pair: pair[0] == pair[1], pairs)",
         "pairs",
-        (_turns("another_prompt_is_not_answered_with_what_was_read_of_the_first"),),
+        (_base_lock("another_prompt_is_not_answered_with_what_was_read_of_the_first"),),
     ),
     Bug(
         "positions reach one token too far",
@@ -1471,28 +1472,28 @@ BUGS = (
     ),
     Bug(
         "the worker's answers end one column for another",
-        PROCESS,
+        API,
         '"text": delta.text, "ended": delta.ended}',
         '"text": delta.text, "ended": False}',
         (f"{_HERE}/test_every_request.py::test_a_stream_tells_each_columns_end_and_its_own",),
     ),
     Bug(
         "the worker says nothing of what trains",
-        PROCESS,
+        API,
         '"training": resident.training_run, "trouble"',
         '"training": None, "trouble"',
-        (_turns("health_tells_what_trains_and_what_is_wrong"),),
+        (_base_lock("health_tells_what_trains_and_what_is_wrong"),),
     ),
     Bug(
         "the worker hides its trouble",
-        PROCESS,
+        API,
         '"trouble": resident.trouble}',
         '"trouble": ""}',
-        (_turns("health_tells_what_trains_and_what_is_wrong"),),
+        (_base_lock("health_tells_what_trains_and_what_is_wrong"),),
     ),
     Bug(
         "the worker describes hidden size and layers as each other",
-        PROCESS,
+        API,
         '"layers": base.layers, "hidden_size": base.hidden_size,',
         '"layers": base.hidden_size, "hidden_size": base.layers,',
         (f"{_HERE}/test_every_request.py::test_a_description_is_of_the_model_itself",),
@@ -1509,14 +1510,14 @@ BUGS = (
         RESIDENT,
         "if current and current[0] == run_id:",
         "if False:",
-        (_turns("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
+        (_base_lock("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
     ),
     Bug(
         "a run is loaded on whatever base model is here",
         RESIDENT,
         'base = self.base(record.base, read_config(folder)["base_model"]["revision"])',
         "base = next(iter(self._bases.values()), None) or self.base(record.base)",
-        (_turns("a_run_is_answered_with_its_own_base_model_whatever_was_loaded_before"),),
+        (_base_lock("a_run_is_answered_with_its_own_base_model_whatever_was_loaded_before"),),
     ),
     Bug(
         "a mark is kept in the prompt",
@@ -1675,7 +1676,7 @@ BUGS = (
         GENERATION,
         "row = edits.index(None)\n            memory.remember([*asked.ids, *columns[row].ids]",
         "row = len(edits) - 1\n            memory.remember([*asked.ids, *columns[row].ids]",
-        (_turns("what_an_edit_has_touched_is_no_memory_of_the_base_model"),),
+        (_base_lock("what_an_edit_has_touched_is_no_memory_of_the_base_model"),),
     ),
     Bug(
         "marks cover the token behind",
@@ -1688,17 +1689,17 @@ BUGS = (
     ),
     Bug(
         "a turn is not given back after an error",
-        TURNS,
+        BASE_LOCK,
         "        finally:\n            with self._changed:\n",
         "        finally:\n            if False:\n",
-        (_turns("a_turn_is_given_back_after_an_error"),),
+        (_base_lock("a_turn_is_given_back_after_an_error"),),
     ),
     Bug(
         "a turn that failed is never given back",
-        TURNS,
+        BASE_LOCK,
         "        finally:\n            with self._changed:\n",
         "        except GeneratorExit:\n            with self._changed:\n",
-        (_turns("a_turn_is_given_back_after_an_error"),),
+        (_base_lock("a_turn_is_given_back_after_an_error"),),
     ),
     Bug(
         "the worker is in the terminal's session",

@@ -109,7 +109,7 @@ class Studio:
 
     def worker(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         """A worker without a web process, or a further one."""
-        return self._launch([sys.executable, "-m", "app.worker.process", "--data-dir", str(self.folder), *arguments], **environment)
+        return self._launch([sys.executable, "-m", "app.worker.main", "--data-dir", str(self.folder), *arguments], **environment)
 
     def kill(self, what: str, run: "Watched") -> bool:
         """Signal 9 to the ``worker`` of a run, the ``web`` process, or ``both``; False when no worker had the run."""

@@ -18,7 +18,8 @@ import reft_engine
 from app.handlers import datasets
 from app.services import Services, make_services
 from app.settings import Settings
-from app.worker.process import _listen, make_app
+from app.worker.api import make_app
+from app.worker.main import _listen
 from app.worker.resident import Resident
 from reft_engine import ReftConfig, ReftModel, load_base
 from reft_engine.base_models import Base

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app.worker import probes, process, row_checks
-from app.worker.process import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest, Turn
+from app.worker import messages as requests
+from app.worker import probes, row_checks
+from app.worker.messages import ChatMessage, ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest
 from reft_engine.data import load_examples
 from tests.settings.house import LENGTH, PROMPT, House
 
@@ -239,8 +240,8 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "temperature"): Field(temperature, (-0.01, 5.01, "hot", None)),
     (ChatRequest, "seed"): Field(seed, (-1, 2**31, 0.5, None)),
     (ChatRequest, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
-    (Turn, "role"): Field(role, ("tool", "userx", "", None)),
-    (Turn, "content"): Field(content, ("x" * 200_001, None, 3)),
+    (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
+    (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
     (PreviewRequest, "base"): Field(preview_base, ("x" * 301, None)),
     (PreviewRequest, "rows"): Field(rows, ([ROW] * 51, [{}], None)),
     (PreviewRequest, "reft"): Field(preview_reft, ({"rank": 0}, {"x": 1}, None)),
@@ -264,7 +265,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
 def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     """Where such a request goes, and one that is taken."""
     base = str(house.bases[0])
-    if kind in (ChatRequest, Turn):
+    if kind in (ChatRequest, ChatMessage):
         return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
@@ -274,8 +275,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
 
 
 def test_every_field_of_every_request_has_a_row_here():
-    kinds = [kind for kind in vars(process).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    ours = [kind for kind in kinds if kind.__module__ == process.__name__]
+    kinds = [kind for kind in vars(requests).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    ours = [kind for kind in kinds if kind.__module__ == requests.__name__]
     assert {(kind, field) for kind in ours for field in kind.model_fields} == set(TABLE)
 
 
@@ -290,7 +291,7 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     taken = house.http.post(path, json=request)
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
-        given = {"messages": [{**TURN, field: value}]} if kind is Turn else {field: value}
+        given = {"messages": [{**TURN, field: value}]} if kind is ChatMessage else {field: value}
         found = house.http.post(path, json={**request, **given})
         assert found.status_code in (400, 422), (value, found.text)
 
@@ -298,7 +299,7 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
 @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _ in TABLE), ids=lambda kind: kind.__name__)
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
-    given = {"messages": [{**TURN, "strenght": 2}]} if kind is Turn else {"strenght": 2}
+    given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
     assert house.http.post(path, json={**request, **given}).status_code == 422
 
 

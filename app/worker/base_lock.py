@@ -1,11 +1,11 @@
-"""Turns on the resident base model: a chat reply goes first, training waits for it between two steps."""
+"""The lock on the resident base model: a chat reply goes first, training waits for it between two steps."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class BaseLock:
     """One user of the base model at a time; those who chat before those who train."""
 
     def __init__(self) -> None:
@@ -14,7 +14,7 @@ class Turns:
         self._first = 0
 
     @contextmanager
-    def chatting(self) -> Iterator[None]:
+    def for_chat(self) -> Iterator[None]:
         """Wait for the piece of work in progress, then go."""
         with self._changed:
             self._first += 1
@@ -24,7 +24,7 @@ class Turns:
         yield from self._until_done()
 
     @contextmanager
-    def working(self) -> Iterator[None]:
+    def for_training(self) -> Iterator[None]:
         """Wait until nobody chats or wants to, then go."""
         with self._changed:
             self._changed.wait_for(lambda: not self._busy and not self._first)

@@ -13,10 +13,10 @@ import torch
 
 from app.handlers import train
 from app.handlers.train import TrainForm
-from app.worker import process, training_job
+from app.worker import api, job
+from app.worker.base_lock import BaseLock
+from app.worker.job import run_job
 from app.worker.resident import Resident
-from app.worker.training_job import run_job
-from app.worker.turns import Turns
 from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
@@ -96,7 +96,7 @@ def queued(house: House, **form: Any) -> Any:
 
 def test_a_chat_and_a_step_of_training_never_use_the_base_model_at_once(house, monkeypatch):
     """With the run that is being trained itself, whose edit is in training mode between."""
-    monkeypatch.setattr(training_job, "_check", lambda *_: None)  # a process of its own, which is no part of this
+    monkeypatch.setattr(job, "_check", lambda *_: None)  # a process of its own, which is no part of this
     house.chat()
     base, _ = house.resident.run(house.run.id)
     held = queued(house, dropout=0.2)
@@ -122,17 +122,17 @@ def test_a_chat_and_a_step_of_training_never_use_the_base_model_at_once(house, m
     assert one_at_a_time(seen)
 
 
-@pytest.mark.parametrize("first", ["chatting", "working"])
+@pytest.mark.parametrize("first", ["for_chat", "for_training"])
 def test_a_turn_is_given_back_after_an_error(first):
-    turns, done = Turns(), threading.Event()
+    lock, done = BaseLock(), threading.Event()
 
     def next_one() -> None:
-        for turn in (turns.chatting, turns.working):
+        for turn in (lock.for_chat, lock.for_training):
             with turn():
                 pass
         done.set()
 
-    with pytest.raises(ZeroDivisionError), getattr(turns, first)():
+    with pytest.raises(ZeroDivisionError), getattr(lock, first)():
         raise ZeroDivisionError
     threading.Thread(target=next_one, daemon=True).start()
     assert done.wait(10), "whoever comes next waits for ever"
@@ -145,10 +145,10 @@ def test_a_stream_holds_its_turn_from_the_first_token_to_the_last(house):
     base, _ = house.resident.run(house.run.id)
     with watched(base.model, pause=0.05) as seen:
         next(stream)
-        assert house.resident.turns._busy
+        assert house.resident.base_lock._busy
         stream.close()
         deadline = time.monotonic() + 20
-        while house.resident.turns._busy:
+        while house.resident.base_lock._busy:
             assert time.monotonic() < deadline, "the turn is not given back"
             time.sleep(0.01)
     assert len(seen) < 2 * 40, "nobody reads what is written any more"
@@ -228,7 +228,7 @@ def test_a_run_is_answered_with_its_own_base_model_whatever_was_loaded_before(ho
 def test_a_run_that_was_trained_on_is_answered_with_its_new_edit(house, monkeypatch):
     """An adapter in memory is of one end of its run."""
     before = house.chat(columns=[house.second.id])
-    again = process.Resident(house.services.storage)
+    again = api.Resident(house.services.storage)
     record = house.services.storage.runs.get(house.second.id)
     base, reft = again.run(house.second.id)
     monkeypatch.setattr(type(again.storage.runs), "get", lambda self, run_id: record)
@@ -292,7 +292,7 @@ def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
         told.append((base, examples, *wanted, given["file_rows"], given["folder"], given["turn"]))
         raise ToldError
 
-    monkeypatch.setattr(training_job, "train", spy)
+    monkeypatch.setattr(job, "train", spy)
     for dataset in (house.dataset, house.other_dataset):
         reft = ReftConfig(method="direft", rank=3, layers=(0, 2), positions="f1+l3", tied=False, dropout=0.1)
         settings = TrainConfig(epochs=4, learning_rate=0.0125, batch_size=3, held_out=0.3, max_length=64, keep="last", patience=6, seed=7)
@@ -303,7 +303,7 @@ def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
         base, examples, *wanted, rows, folder, turn = told.pop()
         assert (base.name, wanted, rows) == (spec.base, [reft, settings], dataset.rows)
         assert examples == load_examples(house.services.storage.files.examples(dataset.id))
-        assert folder == house.services.storage.files.run_folder(run.id) and turn == house.resident.turns.working
+        assert folder == house.services.storage.files.run_folder(run.id) and turn == house.resident.base_lock.for_training
         assert house.services.storage.runs.get(run.id).status is RunStatus.FAILED
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from app.settings import Settings
 from app.worker.failures import died, gone
+from app.worker.messages import ALREADY_SERVED
 from storage import Failure, RunRecord, Storage, UnavailableError
 
 _log = logging.getLogger("reft_studio.supervisor")
@@ -24,8 +25,6 @@ _KEPT = (
     "HF_HUB_CACHE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
 )  # fmt: skip
 """What the worker gets of the environment; secrets of the web process are not among it."""
-ALREADY_SERVED = 3
-"""The exit code of a worker that found another one at work on its data folder."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONG = 0.5, 30.0, 60.0
 """Seconds before a worker is started again, at first and at most; and how long one must have lived for the first."""
 _LOG_BYTES = 5_000_000
@@ -60,7 +59,7 @@ class Supervisor:
 
     def _launch(self, worker: str) -> subprocess.Popen[bytes]:
         root, parent = str(self._storage.files.root), str(os.getpid())
-        command = [sys.executable, "-m", "app.worker.process", "--data-dir", root, "--parent", parent, "--worker", worker]
+        command = [sys.executable, "-m", "app.worker.main", "--data-dir", root, "--parent", parent, "--worker", worker]
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
         environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         # Threads that spin while they wait are forty times slower on a machine with something else to do.
@@ -69,9 +68,7 @@ class Supervisor:
             environment["REFT_STUDIO_DATABASE_URL"] = self._settings.database_url
         with self._output() as log:
             # A session of its own, so that Ctrl+C in a terminal reaches the web process alone, which ends its worker in order.
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
 
     def _output(self) -> BinaryIO:
         """Where the worker's output goes; begun anew when it has grown long, or nowhere while nothing can be written."""

@@ -1,0 +1,140 @@
+"""The worker's HTTP interface: JSON and streams of JSON lines, no pickle."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest
+from app.worker.preview import preview_rows
+from app.worker.resident import Resident
+from app.worker.row_checks import Load
+from reft_engine import Example, ReftConfig, ReftError, TrainConfig, stream
+from reft_engine.data import Message, dump_examples, example_of_data
+from reft_engine.data.row_check import RowCheck
+from reft_engine.errors import DataError
+from storage import StorageError
+
+_log = logging.getLogger("reft_studio.worker")
+
+
+def make_app(resident: Resident) -> FastAPI:
+    """The worker's HTTP interface."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(ReftError)
+    @app.exception_handler(StorageError)
+    def refuse(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, status_code=400)
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return {"pid": os.getpid(), "training": resident.training_run, "trouble": resident.trouble}
+
+    @app.post("/describe")
+    def describe(request: DescribeRequest) -> dict[str, Any] | None:
+        base = resident.base(request.base) if request.load else resident.loaded(request.base)
+        return None if base is None else {
+            "name": base.name, "layers": base.layers, "hidden_size": base.hidden_size, "parameters": base.parameters,
+            "context": base.context, "device": str(base.device),
+        }  # fmt: skip
+
+    @app.post("/preview")
+    def preview(request: PreviewRequest) -> list[dict[str, Any]]:
+        base = resident.tokenizer(request.base) or resident.base(request.base)
+        return preview_rows(base, _examples(request.rows), ReftConfig.read(request.reft), request.max_length)
+
+    @app.post("/check")
+    def check(request: CheckRequest) -> RowCheck | None:
+        base = resident.tokenizer(request.base, request.revision)
+        if base is None:
+            return None
+        content, load = _content(resident, request)
+        reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
+        return resident.checks.check(content, load, base, reft, train, request.file_rows)
+
+    @app.post("/probe")
+    def probe(request: ProbeRequest) -> dict[str, Any] | None:
+        found = resident.probe(request.dataset, request.base, ReftConfig.read(request.reft), TrainConfig.read(request.train))
+        return asdict(found) if found else None
+
+    @app.post("/chat")
+    async def chat(request: ChatRequest) -> StreamingResponse:
+        return StreamingResponse(_chat_lines(resident, request), media_type="application/x-ndjson")
+
+    return app
+
+
+def _examples(rows: Sequence[dict[str, Any]]) -> list[Example]:
+    try:
+        return list(map(example_of_data, rows))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError("These rows are not in the form that the engine reads.") from error
+
+
+def _content(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
+    """What the rows are known by, and how they are read. Raises NotFoundError for a dataset that is not there."""
+    if request.dataset is not None:
+        return resident.dataset_rows(request.dataset)
+    examples = _examples(request.rows)
+    # As of the dataset that an upload becomes, so that it is counted once.
+    return hashlib.sha256(dump_examples(examples)).hexdigest(), lambda: examples
+
+
+async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:
+    """Generates in a thread; when the reader goes away the thread is told to stop."""
+    loop, lines, gone = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
+
+    def put(line: dict[str, Any] | None) -> None:
+        loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    def work() -> None:
+        try:
+            for line in _chat(resident, request, gone):
+                put(line)
+        except (ReftError, StorageError) as error:
+            put({"error": str(error)})
+        except Exception:  # noqa: BLE001 (the edge of a thread: somebody is waiting for an answer)
+            _log.exception("chat failed")
+            put({"error": "The engine could not answer; its log has the details."})
+        finally:
+            put(None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (line := await lines.get()) is not None:
+            yield json.dumps(line, ensure_ascii=False) + "\n"
+    finally:
+        gone.set()
+
+
+def _chat(resident: Resident, request: ChatRequest, gone: threading.Event) -> Any:
+    found = [resident.run(column) if column else None for column in request.columns]
+    base = next((pair[0] for pair in found if pair), None) or resident.base(request.base)
+    if any(pair and pair[0] is not base for pair in found):
+        raise StorageError("These runs were trained on different base models and cannot answer side by side.")
+    messages = [Message(turn.role, turn.content) for turn in request.messages]  # type: ignore[arg-type]
+    edits = [pair[1] if pair else None for pair in found]
+    was_training = [(edit, edit.training) for edit in edits if edit is not None]
+    with resident.base_lock.for_chat():
+        for edit, _ in was_training:
+            edit.eval()
+        try:
+            for delta in stream(
+                base, messages, edits, max_new_tokens=request.max_new_tokens, temperature=request.temperature,
+                seed=request.seed, strength=request.strength, should_stop=gone.is_set, memory=resident.memory(base),
+            ):  # fmt: skip
+                yield {"column": delta.column, "text": delta.text, "ended": delta.ended}
+        finally:
+            for edit, training in was_training:
+                edit.train(training)
+    yield {"done": True}
