@@ -1,18 +1,18 @@
 """The pages: layout and wiring only."""
 
+from importlib import import_module
+
 import gradio as gr
 
-from app.pages import data, home, playground, runs, train
+from app.components.html import PAGES
 from app.services import Services
-
-_ROUTES = (("Data", "data", data), ("Train", "train", train), ("Runs", "runs", runs), ("Playground", "playground", playground))
 
 
 def build(services: Services) -> gr.Blocks:
-    """All pages of the studio as one Gradio app."""
+    """All pages of the studio as one Gradio app; each is the module here that its path names, the first is Home."""
     with gr.Blocks(title="ReFT Studio", analytics_enabled=False, delete_cache=(3600, 3600)) as studio:
-        home.build(services)
-    for name, path, page in _ROUTES:
+        import_module("app.pages.home").build(services)
+    for path, name in PAGES[1:]:
         with studio.route(name, path, show_in_navbar=False):
-            page.build(services)
+            import_module(f"app.pages.{path}").build(services)
     return studio

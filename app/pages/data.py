@@ -10,6 +10,7 @@ from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import datasets
 from app.handlers.bases import STARTER, base_models
+from app.pages import data_html
 from app.services import Services
 from reft_engine.errors import ReftError
 
@@ -30,7 +31,7 @@ def build(services: Services) -> None:
     upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
     upload_note = live("dataset-upload-note", uploads=True)
     found = gr.HTML(elem_id="dataset-found")
-    guide = gr.HTML(html.guide())
+    guide = gr.HTML(data_html.guide())
     with gr.Row(visible=False) as mapping:
         prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
         answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
@@ -86,11 +87,11 @@ def _looked_at(services: Services, path: str | None) -> Shown:
     columns = gr.update(choices=list(inspection.columns), value=None)
     return {
         "guide": HIDDEN,
-        "found": html.inspection(inspection),
+        "found": data_html.inspection(inspection),
         "mapping": gr.update(visible=inspection.needs_mapping),
         "prompt": columns,
         "answer": columns,
-        "preview": html.preview(datasets.preview(services, inspection.examples)),
+        "preview": data_html.preview(datasets.preview(services, inspection.examples)),
         "keeping": gr.update(visible=bool(inspection.examples)),
         "counting": gr.update(visible=bool(inspection.examples)),
         "name": Path(path).stem[:200],
@@ -103,8 +104,8 @@ def _mapped(services: Services, path: str | None, prompt: str | None, answer: st
     inspection = datasets.inspect_upload(path, prompt, answer)
     rows = datasets.preview(services, inspection.examples)
     return {
-        "found": html.inspection(inspection),
-        "preview": html.preview(rows),
+        "found": data_html.inspection(inspection),
+        "preview": data_html.preview(rows),
         "keeping": gr.update(visible=bool(inspection.examples)),
         "counting": gr.update(visible=bool(inspection.examples)),
     }
@@ -142,7 +143,7 @@ def _remove(services: Services, dataset_id: str | None) -> Shown:
 
 def _lists(services: Services) -> Shown:
     found = services.storage.datasets.all()
-    lines = "".join(html.dataset_line(dataset) for dataset in found)
+    lines = "".join(data_html.dataset_line(dataset) for dataset in found)
     kept = f'<h2 class="rs-section">Kept datasets</h2><div>{lines}</div>' if found else ""
     choices = [(dataset.name, dataset.id) for dataset in found]
     return {"kept": kept, "chosen": gr.update(choices=choices, value=None), "removing": gr.update(visible=bool(found))}

@@ -5,6 +5,7 @@ import gradio as gr
 from app.components import diagram, html
 from app.components.wiring import Page, Shown, live, opening
 from app.handlers import datasets, runs
+from app.pages import home_html
 from app.samples import Sample, all_samples
 from app.services import Services
 
@@ -39,7 +40,7 @@ def build(services: Services) -> None:
 
 def _card(services: Services, sample: Sample) -> None:
     with gr.Column(elem_classes="rs-sample", min_width=230):
-        gr.HTML(html.sample_card(sample))
+        gr.HTML(home_html.sample_card(sample))
         button = gr.Button("Use this sample", variant="primary", elem_id=f"sample-{sample.key}")
         note = live(f"sample-{sample.key}-note")
     Page(services, {}).on(button.click, _use, given=[sample.key], note=note, leads_to="train")

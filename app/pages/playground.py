@@ -7,6 +7,7 @@ import gradio as gr
 from app.components import html
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import playground
+from app.pages import playground_html
 from app.services import Services
 
 _LINE = "One prompt, two answers: the base model as it is, and the same model with your edit. Nothing else differs."
@@ -15,7 +16,8 @@ _TRAINED_NAMES = [f"trained{index}" for index in range(3)]
 _CHIP_NAMES = [*_UNSEEN_NAMES, *_TRAINED_NAMES]
 _UNPICKED: Shown = dict.fromkeys(["taken", "unseen", "trained", *_CHIP_NAMES], HIDDEN)
 _UNANSWERED: Shown = {
-    "base": html.answer(""), "tuned": html.answer(""), "told": "", "keeping": HIDDEN, "halt": gr.update(interactive=False),
+    "base": playground_html.answer(""), "tuned": playground_html.answer(""), "told": "", "keeping": HIDDEN,
+    "halt": gr.update(interactive=False),
 }  # fmt: skip
 _HALTED: Shown = {"told": '<p class="rs-facts rs-halted">Stopped.</p>', "halt": gr.update(interactive=False)}
 
@@ -53,10 +55,10 @@ def build(services: Services) -> None:
         with gr.Row(equal_height=True):
             with gr.Column(elem_classes="rs-pane", min_width=280):
                 gr.HTML('<div class="rs-pane-title">Base model</div>')
-                base = gr.HTML(html.answer(""), elem_id="answer-base")
+                base = gr.HTML(playground_html.answer(""), elem_id="answer-base")
             with gr.Column(elem_classes=["rs-pane", "tuned"], min_width=280):
                 gr.HTML('<div class="rs-pane-title">Tuned</div>')
-                tuned = gr.HTML(html.answer(""), elem_id="answer-tuned")
+                tuned = gr.HTML(playground_html.answer(""), elem_id="answer-tuned")
         told = live("playground-told")
         keeping = gr.Button("Keep this seed", size="sm", scale=0, visible=False, elem_id="playground-seed-kept")
         keeping_note = live("playground-seed-note")
@@ -145,7 +147,7 @@ def _answer(
     services: Services, run_id: str | None, prompt: str | None, strength: float, system: str | None, temperature: float, length: float,
     seed: str | None,
 ) -> Iterator[Shown]:  # fmt: skip
-    waiting = html.answer("", waiting=True)
+    waiting = playground_html.answer("", waiting=True)
     yield {"base": waiting, "tuned": waiting, "told": "", "keeping": HIDDEN, "halt": gr.update(interactive=True)}
     answers = playground.answer(
         services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length),
@@ -153,7 +155,9 @@ def _answer(
     )  # fmt: skip
     # Note and button are left alone on the way: a late text must not undo what Stop has shown.
     for found in answers:
-        shown: Shown = {name: html.answer(text, waiting=not found.done) for name, text in (("base", found.base), ("tuned", found.tuned))}
+        shown: Shown = {
+            name: playground_html.answer(text, waiting=not found.done) for name, text in (("base", found.base), ("tuned", found.tuned))
+        }
         if found.note:
             shown["told"] = f'<p class="rs-facts">{html.text(found.note)}</p>'
         if found.done:

@@ -8,10 +8,11 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from app.components import html, verdict_html
+from app.components import html
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import disk, runs
+from app.pages import runs_html
 from app.services import Services
 from storage import NotFoundError, RunRecord, RunStatus
 
@@ -116,7 +117,7 @@ def _bins(services: Services) -> Shown:
     found = runs.binned(services)
     choices = [(f"{html.short(run.name, _LABEL_LIMIT)} · deleted {html.ago(run.binned_at)}", run.id) for run in found if run.binned_at]
     return {
-        "usage": html.disk_usage(disk.room(services), services.settings.bin_days),
+        "usage": runs_html.disk_usage(disk.room(services), services.settings.bin_days),
         "bin": gr.update(visible=bool(found), label=f"Bin ({len(found)})"),
         "binned": gr.update(choices=choices, value=found[0].id if found else None),
     }
@@ -152,14 +153,14 @@ def _shown(services: Services, run_id: str | None) -> Shown:
     run = view.run
     curve = pd.DataFrame([(point.step, point.loss, point.curve) for point in view.curve], columns=["step", "loss", "curve"])
     return {
-        "status": html.run_status(view),
-        "failure": html.failure(run),
-        "verdict": verdict_html.verdict(view.verdict),
+        "status": runs_html.run_status(view),
+        "failure": runs_html.failure(run),
+        "verdict": runs_html.verdict(view.verdict),
         # The legend is made from the first figures that the chart is given.
         "chart": gr.update(value=curve, visible=True) if view.loss is not None else HIDDEN,
-        "sample": html.sample(view.sample),
-        "facts": html.facts(run),
-        "events": html.events(view.events),
+        "sample": runs_html.sample(view.sample),
+        "facts": runs_html.facts(run),
+        "events": runs_html.events(view.events),
         "stop": gr.update(visible=view.stoppable, value="Take out of the queue" if run.status is RunStatus.QUEUED else "Stop"),
         "resume": gr.update(visible=view.resumable, value="Continue" if run.step else "Start again"),
         "remedy": gr.update(visible=bool(view.remedy), value=view.remedy),

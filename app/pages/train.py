@@ -13,6 +13,7 @@ from app.components.wiring import Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import datasets, train
 from app.handlers.bases import STARTER
+from app.pages import train_html
 from app.services import Services
 from storage import DatasetRecord, NotFoundError
 
@@ -153,9 +154,9 @@ def _summary_of(services: Services, dataset_id: str | None) -> Shown:
 
 def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> Shown:
     if not dataset_id:
-        return {"summary": html.estimate(None)}
+        return {"summary": train_html.estimate(None)}
     found = train.estimate(services, dataset_id, form)
-    return {"summary": html.estimate(found) + row_check(found.check), "start": gr.update(interactive=found.can_start)}
+    return {"summary": train_html.estimate(found) + row_check(found.check), "start": gr.update(interactive=found.can_start)}
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from app.cli import COMMANDS, _settings, main
+from app.cli import COMMANDS, main
+from app.cli.train import _settings
 from app.handlers import datasets
 from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import gradio as gr
 import pytest
 
-from app.components import html
 from app.components.wiring import Page, live
 from app.errors import NEUTRAL, StudioError
 from app.handlers.runs import HeldOut, RunView
-from app.pages import build
+from app.pages import build, runs_html
 from app.pages.runs import _ticked, _vanished
 from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
@@ -30,25 +29,25 @@ def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, tro
 
 def test_right_answers_stand_beside_the_loss_and_no_share_of_few_rows_is_said():
     for status in (RunStatus.FINISHED, RunStatus.TRAINING):
-        shown = html.run_status(ended(0.05, status=status))
+        shown = runs_html.run_status(ended(0.05, status=status))
         assert "3 of 7" in shown and "base model 0 of 7" in shown and "lower than the base model's 5.000" in shown
         assert not re.search(r"\d ?%<", shown)
-    assert "not lower than the base model's 5.000" in html.run_status(ended(9.6))
+    assert "not lower than the base model's 5.000" in runs_html.run_status(ended(9.6))
 
 
 def test_while_a_run_goes_on_its_best_step_is_said():
-    assert "best so far after step 6" in html.run_status(ended(2.3, status=RunStatus.TRAINING))
-    assert "best so far" not in html.run_status(ended(2.3))
+    assert "best so far after step 6" in runs_html.run_status(ended(2.3, status=RunStatus.TRAINING))
+    assert "best so far" not in runs_html.run_status(ended(2.3))
 
 
 def test_what_a_run_is_at_before_its_first_step_has_a_name_and_a_bar():
     view = ended(2.3, status=RunStatus.TRAINING, phase=Phase("read", 12_000, 48_000))
-    shown = html.run_status(replace(view, run=replace(view.run, step=0, total_steps=0)))
+    shown = runs_html.run_status(replace(view, run=replace(view.run, step=0, total_steps=0)))
     assert "Reading the rows: 12,000 of 48,000" in shown and 'aria-valuenow="25"' in shown
 
 
 def test_names_are_shown_as_text():
-    assert "<b>kind-owl</b>" not in html.run_status(ended(0.1)) and "&lt;b&gt;kind-owl" in html.run_status(ended(0.1))
+    assert "<b>kind-owl</b>" not in runs_html.run_status(ended(0.1)) and "&lt;b&gt;kind-owl" in runs_html.run_status(ended(0.1))
 
 
 def test_a_run_that_another_tab_deleted_leaves_the_page(services):
@@ -65,21 +64,21 @@ FAILURE = Failure("memory", "It ran <out> of memory.", "Too <much>.", "Take <les
 
 def test_a_failure_says_what_why_and_what_to_do_and_shows_text_as_text():
     view = ended(0.1, status=RunStatus.FAILED, failure=FAILURE)
-    assert "It ran &lt;out&gt; of memory." in html.run_status(view)
-    shown = html.failure(view.run)
+    assert "It ran &lt;out&gt; of memory." in runs_html.run_status(view)
+    shown = runs_html.failure(view.run)
     assert "Too &lt;much&gt;." in shown and "Take &lt;less&gt;." in shown and "files/runs/a/log.txt" in shown
     assert view.remedy == "Less"
-    assert html.failure(ended(0.1).run) == "" and ended(0.1).remedy == ""
+    assert runs_html.failure(ended(0.1).run) == "" and ended(0.1).remedy == ""
 
 
 def test_a_trouble_of_the_engines_is_shown_where_the_run_stands():
-    assert "The disk is full." in html.run_status(ended(0.1, status=RunStatus.TRAINING, trouble="The disk is full."))
+    assert "The disk is full." in runs_html.run_status(ended(0.1, status=RunStatus.TRAINING, trouble="The disk is full."))
 
 
 def test_what_the_data_folder_takes_is_said_in_words():
-    shown = html.disk_usage(DiskUsage(2_000, 3_400_000, 12_000, 5, 80_000_000_000), 7)
+    shown = runs_html.disk_usage(DiskUsage(2_000, 3_400_000, 12_000, 5, 80_000_000_000), 7)
     assert all(part in shown for part in ("3.4 MB", "datasets 2 kB", "the bin 12 kB", "80.0 GB", "7 days"))
-    assert "the bin" not in html.disk_usage(DiskUsage(1, 1, 0, 1, 1), 7).partition(";")[0]
+    assert "the bin" not in runs_html.disk_usage(DiskUsage(1, 1, 0, 1, 1), 7).partition(";")[0]
 
 
 def test_only_answers_go_through_gradios_queue(services):

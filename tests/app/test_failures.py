@@ -21,9 +21,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import reft_engine
-from app.components import html
 from app.handlers import datasets, runs
 from app.launchers.local import Supervisor
+from app.pages import runs_html
 from app.services import make_services
 from app.settings import Settings
 from app.worker import failures, supervisor, training_job
@@ -88,7 +88,7 @@ def told(run, kind):
     sentences = re.split(r"(?<=[.!?]) ", run.sentence)
     assert len(sentences) == len(set(sentences))
     assert all(part[0].isupper() and part.endswith(".") and not UNFIT.search(part) for part in parts), parts
-    page = html.failure(run)
+    page = runs_html.failure(run)
     assert all(escape(part) in page for part in parts[1:]) and "Traceback" not in page
     assert bool(failure.remedy) == bool(failure.label)
     return failure
@@ -704,7 +704,7 @@ def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_l
         patch.setattr(training_job, "load_examples", lambda path: {}["/srv/secret/hf_abc"])
         run = end()
     assert told(run, "bug").what == "Something went wrong inside the program."
-    assert "secret" not in run.sentence + html.failure(run)
+    assert "secret" not in run.sentence + runs_html.failure(run)
     assert "Traceback" in log_of(services, run) and "KeyError: '/srv/secret/hf_abc'" in log_of(services, run)
     assert not any("secret" in event.text for event in services.storage.events.all(run.id))
     runs.resume(services, run.id)

@@ -21,6 +21,7 @@ from transformers import AutoTokenizer
 
 from app.components import html
 from app.handlers import datasets, runs, train
+from app.pages import runs_html
 from app.services import Services, make_services
 from app.settings import Settings
 from storage import EventRecord, RunRecord, RunStatus, UnavailableError
@@ -256,11 +257,11 @@ class Watched:
             view = runs.view(self.studio.services, self.id)
         except UnavailableError as error:  # which the page then shows in its place
             return html.notice(str(error), "bad")
-        return html.run_status(view) + html.failure(view.run)
+        return runs_html.run_status(view) + runs_html.failure(view.run)
 
     def story(self) -> str:
         """What the page says has happened."""
-        return html.events(self.events())
+        return runs_html.events(self.events())
 
     def events(self) -> list[EventRecord]:
         """What happened, oldest first."""

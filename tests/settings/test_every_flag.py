@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 import app.serve
-from app.cli import _parser, main
+from app.cli.main import _parser, main
 from reft_engine import ReftModel, evaluate, generate
 from reft_engine.adapter_file import read_config
 from reft_engine.data import inspect_file

@@ -12,10 +12,10 @@ from typing import Any, get_args
 
 import pytest
 
-from app.components import html as pieces
 from app.errors import StudioError
 from app.handlers import datasets, playground, runs, train
 from app.handlers.train import FIELDS, LABELS, TrainForm
+from app.pages import runs_html
 from app.pages.train import _METHODS, _POSITIONS
 from app.samples import all_samples
 from app.worker import probes, row_checks
@@ -775,5 +775,5 @@ def test_the_figures_of_an_ended_run_are_those_of_its_score(house, monkeypatch):
     run = replace(house.services.storage.runs.get(house.run.id), summary={"evidence": evidence, "trainable_parameters": 3, "seconds": 1.0})
     monkeypatch.setattr(house.services.storage.runs, "get", lambda run_id: run)
     assert runs.view(house.services, run.id).held_out == runs.HeldOut(0.25, 4.5, 9, 7, 1)
-    shown = text(pieces.run_status(replace(runs.view(house.services, run.id), loss=0.5)))
+    shown = text(runs_html.run_status(replace(runs.view(house.services, run.id), loss=0.5)))
     assert "0.250" in shown and "lower than the base model's 4.500" in shown and "7 of 9" in shown and "base model 1 of 9" in shown

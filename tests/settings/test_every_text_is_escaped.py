@@ -18,7 +18,7 @@ import gradio as gr
 import pytest
 from pydantic import BaseModel
 
-from app.components import diagram, row_check_html, verdict_html
+from app.components import diagram, row_check_html
 from app.components import html as pieces
 from app.errors import StudioError
 from app.handlers import runs
@@ -27,6 +27,7 @@ from app.handlers.playground import Answers
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.train import Estimate
 from app.handlers.verdict import Deed, Verdicts
+from app.pages import data_html, home_html, playground_html, runs_html, train_html
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
@@ -137,41 +138,43 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "html.refusal": [lambda: pieces.refusal(HOSTILE, 3)],
     "html.empty": [lambda: pieces.empty(HOSTILE, HOSTILE, HOSTILE)],
     "html.text": [lambda: pieces.text(HOSTILE)],
-    "html.sample_card": [lambda: pieces.sample_card(hostile(Sample, icon="face", example=[HOSTILE, HOSTILE], file="rows.csv"))],
-    "html.inspection": [lambda: pieces.inspection(an_inspection())],
-    "html.preview": [
-        lambda: pieces.preview([PreviewRow(3, an_example(), tuple(Token(HOSTILE, *kind) for kind in KINDS))]),
-        lambda: pieces.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
-        lambda: pieces.preview([PreviewRow(3, an_example())]),
+    "home_html.sample_card": [lambda: home_html.sample_card(hostile(Sample, icon="face", example=[HOSTILE, HOSTILE], file="rows.csv"))],
+    "data_html.inspection": [lambda: data_html.inspection(an_inspection())],
+    "data_html.preview": [
+        lambda: data_html.preview([PreviewRow(3, an_example(), tuple(Token(HOSTILE, *kind) for kind in KINDS))]),
+        lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
+        lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
-    "html.dataset_line": [lambda: pieces.dataset_line(hostile(DatasetRecord, mapping=None))],
-    "html.estimate": [lambda: pieces.estimate(None, HOSTILE)],
-    "html.run_status": [
-        lambda: pieces.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
-        lambda: pieces.run_status(a_view(run=a_run(status=RunStatus.TRAINING, failure=None, phase=hostile(Phase)), trouble=HOSTILE)),
-        lambda: pieces.run_status(a_view(run=a_run(status=RunStatus.QUEUED, failure=None), engine_up=False)),
+    "data_html.dataset_line": [lambda: data_html.dataset_line(hostile(DatasetRecord, mapping=None))],
+    "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
+    "runs_html.run_status": [
+        lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
+        lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.TRAINING, failure=None, phase=hostile(Phase)), trouble=HOSTILE)),
+        lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.QUEUED, failure=None), engine_up=False)),
     ],
-    "html.failure": [lambda: pieces.failure(a_run(failure=hostile(Failure)))],
-    "html.sample": [lambda: pieces.sample(hostile(SampleRecord))],
-    "html.facts": [lambda: pieces.facts(a_run()), lambda: pieces.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
-    "html.events": [lambda: pieces.events([EventRecord(NOW, HOSTILE)])],
-    "html.answer": [lambda: pieces.answer(HOSTILE), lambda: pieces.answer(HOSTILE, waiting=True)],
+    "runs_html.failure": [lambda: runs_html.failure(a_run(failure=hostile(Failure)))],
+    "runs_html.sample": [lambda: runs_html.sample(hostile(SampleRecord))],
+    "runs_html.facts": [lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
+    "runs_html.events": [lambda: runs_html.events([EventRecord(NOW, HOSTILE)])],
+    "playground_html.answer": [lambda: playground_html.answer(HOSTILE), lambda: playground_html.answer(HOSTILE, waiting=True)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
-    "verdict_html.verdict": [lambda: verdict_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
+    "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
     "html.header": lambda: pieces.header("Home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
-    "html.size": lambda: pieces.size(3), "html.guide": pieces.guide, "html.usage": lambda: pieces.disk_usage(hostile(DiskUsage), 7),
+    "html.size": lambda: pieces.size(3),
+    "data_html.guide": data_html.guide, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
-    "html.estimate ": lambda: pieces.estimate(hostile(Estimate, check=None)),
+    "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
 """What makes HTML of no text from anywhere."""
 NO_HTML = {"html.short"}
+MODULES = (pieces, diagram, row_check_html, data_html, home_html, playground_html, runs_html, train_html)
 
 
 def functions() -> set[str]:
     found = set()
-    for module in (pieces, diagram, row_check_html, verdict_html):
+    for module in MODULES:
         for name, function in vars(module).items():
             ours = inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
             if ours and inspect.signature(function).return_annotation is str:
@@ -182,7 +185,8 @@ def functions() -> set[str]:
 def test_every_function_that_makes_html_has_a_row_here():
     assert functions() == set(TABLE) | {name.strip() for name in WITHOUT} | NO_HTML
     modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring"}
-    assert modules == {"html", "diagram", "row_check_html", "verdict_html"}, "a module of pieces of HTML is looked through above"
+    modules |= {path.stem for path in Path(data_html.__file__).parent.glob("*_html.py")}
+    assert modules == {module.__name__.rpartition(".")[2] for module in MODULES}, "a module of pieces of HTML is looked through above"
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -6,9 +6,12 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.output import finish, note, tell
+from app.cli.rows import note_rows, rows_of
 from app.errors import StudioError
 
 if TYPE_CHECKING:
+    from reft_engine.data.row_check import RowCheck
     from reft_engine.spec import ReftConfig, TrainConfig
     from reft_engine.training import TrainResult
 
@@ -16,6 +19,38 @@ MOST = 64
 """Runs of one sweep."""
 EDIT = ("method", "rank", "layers", "positions")
 TRAINING = ("lr", "batch_size", "epochs", "seed")
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
+    from reft_engine import load_base, train_many
+    from reft_engine.events import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
+
+    out: Path = options.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise StudioError(f"{out} is there already; --out names a folder that is to be made.")
+    runs = combinations(options)
+    wanted = list(specs(options, runs))
+    found = rows_of(options)
+    base = load_base(options.base)
+    checked: list[RowCheck] = []
+    unsaid = [True]
+
+    def show(index: int, event: Any) -> None:
+        if isinstance(event, RowsEvent):
+            checked.append(event.check)
+        elif unsaid and not isinstance(event, PhaseEvent):  # nothing speaks against the runs any more
+            unsaid.clear()
+            note_rows(found, f"{len(runs)} runs. {checked[0].sentence}", checked[0])
+        if isinstance(event, ReuseEvent) and index == 0:
+            note(event.sentence)
+        elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
+            note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
+
+    lines = ranked(runs, train_many(base, found.examples, wanted, folder=out, file_rows=found.rows, on_event=show), out)
+    tell(options, table(lines))
+    finish(options, {"runs": lines, "rows": checked[0].usable_rows, "rows_left_out": checked[0].rows_left_out})
+    return 0
 
 
 def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:

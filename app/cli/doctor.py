@@ -18,7 +18,7 @@ _OLDER = "The database is of an earlier version of the studio; it is brought up 
 _NEWER = "The database is of a later version of the studio than this one; install that one."
 
 
-def machine() -> dict[str, Any]:
+def check_machine() -> dict[str, Any]:
     """What this machine can run; loads the starter and lets it answer."""
     import torch
 
@@ -54,27 +54,27 @@ def _age(data_dir: Path, url: str | None) -> int:
     return 0 if found in (None, HEAD) else 1 if str(found) > HEAD else -1
 
 
-def house(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
+def check_data_folder(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
     """Disk use, what is out of order, and what was done about it. Raises StudioError where there is no data folder."""
     _require_data(data_dir, url)
     done = []
     try:
         if _age(data_dir, url) < 0:
             if not mend:
-                return _told([Finding(_OLDER, lambda: "")])
+                return _report([Finding(_OLDER, lambda: "")])
             done.append("Brought the database up to date.")
         storage = open_storage(data_dir, url)
     except (StudioError, StorageError) as error:
-        return _told([Finding(str(error))])
+        return _report([Finding(str(error))])
     try:
         found = find_problems(storage, gone)
         done += repair(found) if mend else []
-        return {**_told(find_problems(storage, gone) if mend else found), "disk": _disk(storage), "done": done}
+        return {**_report(find_problems(storage, gone) if mend else found), "disk": _disk(storage), "done": done}
     finally:
         storage.close()
 
 
-def _told(found: list[Finding]) -> dict[str, Any]:
+def _report(found: list[Finding]) -> dict[str, Any]:
     repairable = sum(finding.repair is not None for finding in found)
     return {"disk": {}, "findings": [finding.text for finding in found], "repairable": repairable, "done": []}
 

@@ -1,0 +1,13 @@
+"""``reft-studio serve``: the pages."""
+
+import argparse
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Start the pages."""
+    from app.serve import serve as run_server
+    from app.settings import read_settings
+
+    given = {"host": options.host, "port": options.port, "data_dir": options.data_dir}
+    settings = read_settings(**{name: value for name, value in given.items() if value is not None})
+    return run_server(settings, browser=not options.no_browser)
