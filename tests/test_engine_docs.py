@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 import reft_engine
 from reft_engine.methods import METHODS
 from reft_engine.spec import Activation, trainable_parameters
@@ -51,6 +53,13 @@ def test_every_method_has_its_row_and_the_row_says_how_many_numbers_are_trained(
     for name, count in rows:
         said = {"2KD + K": 2 * rank * width + rank, "KD + K": rank * width + rank, "2D": 2 * width}[count]
         assert trainable_parameters(reft_engine.ReftConfig(method=name, rank=rank, layers=[0]), layers=1, hidden_size=width) == said
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_the_row_of_a_method_is_that_of_the_engine(method):
+    pyreft = f"`{method.pyreft}`" if method.pyreft else "none"
+    line = f"| `{method.name}` | {method.title} | {method.paper} | {pyreft} | {method.formula} | {method.parameter_formula} |"
+    assert line in GUIDE.splitlines(), f"docs/engine.md lacks the line\n{line}"
 
 
 def test_settings_that_the_guide_names_exist():
