@@ -4,9 +4,9 @@
 revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the largest
 logits of the next token, tuned, so that a loader can prove that it reproduces the model. Of a base model that writes no text they
 are the largest numbers of what it gives instead.
-``reft_model.safetensors`` holds, per site, ``layer.L.group.N.`` followed by the names of the method's weights, all float32:
-``projection`` (K, D; R of LoReFT, W2 of DiReFT), ``source`` (K, D; W or W1) and ``bias`` (K,); ConsReFT and LobiReFT have no
-source; RED has ``scale`` and ``bias`` (D,). A classifier adds ``head.dense.`` and ``head.out.`` ``weight`` and ``bias``.
+``reft_model.safetensors`` holds, per site, ``layer.L.group.N.`` followed by the names of the method's weights, all float32, as
+`methods.Method.weights` lists them: ``projection`` (K, D; R or W2), ``source`` (K, D; W) and ``bias`` (K,) where the edit has a rank.
+A classifier adds ``head.dense.`` and ``head.out.`` ``weight`` and ``bias``.
 
 Version 2 added methods, activation and classifiers; version 1 files are read as they were.
 """
@@ -31,6 +31,7 @@ from reft_engine.checks import check_base, folder_named
 from reft_engine.data.row_check import counted
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
+from reft_engine.methods import METHODS
 from reft_engine.model import ReftModel, base_of, edited_layers
 from reft_engine.precision import exact
 from reft_engine.spec import ReftConfig, trainable_parameters
@@ -128,12 +129,7 @@ def _sites(config: ReftConfig, layers: Sequence[int]) -> list[str]:
 
 def _shapes(config: ReftConfig, layers: Sequence[int], base_model: nn.Module) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor of the file, from the description alone."""
-    rank, width = config.rank, blocks.hidden_size(base_model)
-    weights: dict[str, tuple[int, ...]] = {"projection": (rank, width), "bias": (rank,)}
-    if config.method == "red":
-        weights = {"scale": (width,), "bias": (width,)}
-    elif config.method not in ("consreft", "lobireft"):
-        weights["source"] = (rank, width)
+    weights = METHODS[config.method].shapes(config.rank, blocks.hidden_size(base_model))
     found = {f"{site}.{name}": shape for site in _sites(config, layers) for name, shape in weights.items()}
     if config.labels:
         classes, read = len(config.labels), blocks.output_size(base_model)

@@ -1,20 +1,20 @@
-"""The edits of hidden states, one small class per method; all sites of a model are stacked in one module.
+"""The edits of hidden states: one class computes all methods that have a rank; all sites of a model are stacked in one module.
 
 An edit replaces the hidden state h of a chosen prompt token, right after a chosen block, by h + delta(h).
 Shapes: G edits (layers x groups), K rank, D hidden size, N edited tokens of one site. All weights are float32,
-whatever the base model's precision. Each class names the paper's method and pyreft's class, which do not always agree.
+whatever the base model's precision. The formulas of the methods are in `methods.METHODS`.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
 
+from reft_engine.methods import METHODS, Method
 from reft_engine.rotation import OrthonormalRows
 from reft_engine.spec import ReftConfig
 
@@ -55,9 +55,16 @@ class Float32Module(nn.Module):
 class Intervention(Float32Module):
     """What all methods share: stacked float32 weights by name, and a change of hidden states computed from them."""
 
-    method: ClassVar[str]
-    decayed: ClassVar[tuple[str, ...]] = ("source", "bias")
-    """Parameters on which weight decay acts."""
+    decayed = ("source", "bias")
+    """Weights on which weight decay acts."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def extra_repr(self) -> str:
+        """Name the method where the module is printed."""
+        return self.method.name
 
     def projection(self) -> Tensor | None:
         """Compute the rows that coefficients are written back through, (G, K, D); None where a method has none."""
@@ -69,7 +76,7 @@ class Intervention(Float32Module):
 
     def weights(self) -> dict[str, nn.Parameter]:
         """The trained weights other than the projection, by the names of the adapter file; stacked, G first."""
-        return dict(self.named_parameters(recurse=False))
+        return {name: self.get_parameter(name) for name in self.method.weights if name != "projection"}
 
     def factors(self, projection: Tensor | None = None) -> Factors:
         """Compute once what every site needs until the weights change; from the rows that `projection` gave, if given."""
@@ -80,29 +87,69 @@ class Intervention(Float32Module):
         raise NotImplementedError
 
     def start_as_identity(self) -> None:
-        """Set the weights so that the edit changes nothing."""
+        """Set the weights so that the edit changes nothing; `Method.can_be_identity` says where that is possible."""
         raise NotImplementedError
 
 
-class LowRankIntervention(Intervention):
-    """An edit that computes K coefficients per token and writes them back through K x D rows."""
+class LowRankEdit(Intervention):
+    """Computes every method with a rank: h + P^T c, K coefficients c written back through the K x D rows of P.
 
+    c is act(W h + b), or the constants b, from which P h is subtracted or not; P is orthonormal or any matrix. Which of these, the row of
+    the method says. W, b and a free P start as torch's ``nn.Linear`` does; constants b start in [0, 1), as in pyreft.
+    """
+
+    source: nn.Parameter
     bias: nn.Parameter
+    rotation: OrthonormalRows
+    free_projection: nn.Parameter
 
-    def __init__(self, count: int, config: ReftConfig, hidden_size: int, generator: torch.Generator | None = None) -> None:
-        super().__init__()
-        self._make_source(count, config, hidden_size, generator)
-        self._make_projection(count, config.rank, hidden_size, generator)
+    def __init__(self, method: Method, count: int, config: ReftConfig, hidden_size: int, generator: torch.Generator | None = None) -> None:
+        super().__init__(method)
+        vector, matrix = (count, config.rank), (count, config.rank, hidden_size)
+        # The order of these draws is part of what a seed means.
+        if method.learned_source:
+            self.source = nn.Parameter(linear_start(matrix, hidden_size, generator))
+            self.bias = nn.Parameter(linear_start(vector, hidden_size, generator))
+        else:
+            self.bias = nn.Parameter(torch.rand(vector, generator=generator))
+        if method.orthonormal:
+            self.rotation = OrthonormalRows(*matrix, generator)
+        else:
+            self.free_projection = nn.Parameter(linear_start(matrix, hidden_size, generator))
+        self.activation: Callable[[Tensor], Tensor] | None = None if config.activation == "linear" else ACT2FN[config.activation]
+        # (W h + b) - P h = (W - P) h + b: one product instead of two.
+        self._folds = method.learned_source and method.subtracts and self.activation is None
 
-    def _make_source(self, count: int, config: ReftConfig, width: int, generator: torch.Generator | None) -> None:
-        raise NotImplementedError
+    def projection(self) -> Tensor:
+        """Compute P, (G, K, D)."""
+        rows: Tensor = self.rotation() if self.method.orthonormal else self.free_projection
+        return rows
 
-    def _make_projection(self, count: int, rank: int, width: int, generator: torch.Generator | None) -> None:
-        raise NotImplementedError
+    @torch.no_grad()
+    def set_projection(self, rows_GKD: Tensor) -> None:
+        """Take over rows of P; they must be orthonormal where the method needs them so."""
+        if self.method.orthonormal:
+            self.rotation.set_rows(rows_GKD)
+        else:
+            self.free_projection.copy_(rows_GKD)
+
+    def factors(self, projection: Tensor | None = None) -> Factors:
+        """See `Intervention.factors`; adds the rows of P, and with a linear activation takes P from W at once."""
+        rows = self.projection() if projection is None else projection
+        factors = {**super().factors(), "projection": rows.unbind(0)}
+        if self._folds:
+            factors["source"] = (self.source - rows).unbind(0)
+        return factors
 
     def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        """Compute the (N, K) coefficients of the edit."""
-        raise NotImplementedError
+        """Compute the (N, K) coefficients c."""
+        bias = factors["bias"][site]
+        values = F.linear(h_ND, factors["source"][site], bias) if self.method.learned_source else bias.expand(len(h_ND), -1)
+        if self.activation is not None:
+            values = self.activation(values)
+        if self.method.subtracts and not self._folds:
+            values = values - h_ND @ factors["projection"][site].mT
+        return values
 
     def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
         """Compute delta(h) of shape (N, D) in float32; ``dropout`` drops coefficients, not hidden units."""
@@ -111,195 +158,22 @@ class LowRankIntervention(Intervention):
             coefficients = dropout(coefficients)
         return coefficients @ factors["projection"][site]
 
-    def factors(self, projection: Tensor | None = None) -> Factors:
-        """See `Intervention.factors`; adds the projection's rows."""
-        rows = self.projection() if projection is None else projection
-        return {**super().factors(rows), "projection": rows.unbind(0)}
-
-    def projection(self) -> Tensor:
-        """See `Intervention.projection`; here there always is one."""
-        raise NotImplementedError
-
-
-class _Orthonormal(LowRankIntervention):
-    """Mixin of the methods whose projection R has orthonormal rows; see `rotation.OrthonormalRows`."""
-
-    rotation: OrthonormalRows
-
-    def _make_projection(self, count: int, rank: int, width: int, generator: torch.Generator | None) -> None:
-        self.rotation = OrthonormalRows(count, rank, width, generator)
-
-    def projection(self) -> Tensor:
-        """Compute R."""
-        rows: Tensor = self.rotation()
-        return rows
-
-    def set_projection(self, rows_GKD: Tensor) -> None:
-        """Take over orthonormal rows."""
-        self.rotation.set_rows(rows_GKD)
-
-
-class _Free(LowRankIntervention):
-    """Mixin of the methods whose projection is any matrix."""
-
-    free_projection: nn.Parameter
-
-    def _make_projection(self, count: int, rank: int, width: int, generator: torch.Generator | None) -> None:
-        self.free_projection = nn.Parameter(linear_start((count, rank, width), width, generator))
-
-    def projection(self) -> Tensor:
-        """Give W2 itself."""
-        return self.free_projection
-
-    @torch.no_grad()
-    def set_projection(self, rows_GKD: Tensor) -> None:
-        """Take over any rows."""
-        self.free_projection.copy_(rows_GKD)
-
-    def weights(self) -> dict[str, nn.Parameter]:
-        """See `Intervention.weights`."""
-        return {name: value for name, value in super().weights().items() if name != "free_projection"}
-
-
-class _Sourced(LowRankIntervention):
-    """Mixin of the methods with a source act(W h + b)."""
-
-    source: nn.Parameter
-    activation: Callable[[Tensor], Tensor] | None
-
-    def _make_source(self, count: int, config: ReftConfig, width: int, generator: torch.Generator | None) -> None:
-        self.source = nn.Parameter(linear_start((count, config.rank, width), width, generator))
-        self.bias = nn.Parameter(linear_start((count, config.rank), width, generator))
-        self.activation = None if config.activation == "linear" else ACT2FN[config.activation]
-
-    def _read(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        values = F.linear(h_ND, factors["source"][site], factors["bias"][site])
-        return values if self.activation is None else self.activation(values)
-
-
-class _Difference(_Sourced):
-    """Mixin of the methods that take what the rows read off h away from the source: act(W h + b) - P h."""
-
-    def factors(self, projection: Tensor | None = None) -> Factors:
-        """See `Intervention.factors`; without an activation W - P is one matrix."""
-        rows = self.projection() if projection is None else projection
-        found = super().factors(rows)
-        if self.activation is None:
-            found["source"] = (self.source - rows).unbind(0)
-        return found
-
-    def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        """Compute act(W h + b) - P h."""
-        values = self._read(h_ND, factors, site)
-        return values if self.activation is None else values - h_ND @ factors["projection"][site].mT
-
     @torch.no_grad()
     def start_as_identity(self) -> None:
-        """Set W = P and b = 0."""
-        self.source.copy_(self.projection())
+        """Set b = 0, and W = P where P h is subtracted, else W = 0; P stays random, so that W has a gradient."""
         self.bias.zero_()
+        if self.method.learned_source:
+            self.source.copy_(self.projection()) if self.method.subtracts else self.source.zero_()
 
 
-class _Sum(_Sourced):
-    """Mixin of the methods without a difference: act(W h + b)."""
-
-    def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        """Compute act(W h + b)."""
-        return self._read(h_ND, factors, site)
-
-    @torch.no_grad()
-    def start_as_identity(self) -> None:
-        """Set W = 0 and b = 0; the rows stay random, so that W has a gradient."""
-        self.source.zero_()
-        self.bias.zero_()
-
-
-class LoreftIntervention(_Difference, _Orthonormal):
-    """LoReFT: h + R^T (act(W h + b) - R h), R with orthonormal rows, K x D; 2*K*D + K trained numbers.
-
-    The edit moves h only inside the K-dimensional subspace spanned by R's rows.
-    Source: arXiv 2404.03592, equation 2; pyreft's ``LoreftIntervention``.
-    """
-
-    method = "loreft"
-
-
-class NoreftIntervention(_Difference, _Free):
-    """NoReFT: h + W2^T (act(W1 h + b) - W2 h), LoReFT without orthogonality; 2*K*D + K trained numbers.
-
-    Source: arXiv 2404.03592, appendix (table 17); pyreft's ``NoreftIntervention`` with ``add_bias=False``.
-    """
-
-    method = "noreft"
-
-
-class DireftIntervention(_Sum, _Free):
-    """DiReFT: h + W2^T act(W1 h + b), no orthogonality and no difference; 2*K*D + K trained numbers.
-
-    Source: arXiv 2404.03592, equation 3; pyreft calls it ``NodireftIntervention`` (its ``DireftIntervention`` is another).
-    """
-
-    method = "direft"
-
-
-class OrthogonalDireftIntervention(_Sum, _Orthonormal):
-    """Orthogonal DiReFT: h + R^T act(W h + b), R with orthonormal rows; 2*K*D + K trained numbers.
-
-    Source: arXiv 2404.03592, appendix (table 17, third row); pyreft's ``DireftIntervention``.
-    """
-
-    method = "direft_orth"
-
-
-class _Constant(_Orthonormal):
-    """Mixin of the methods whose source is K constants, started uniformly in [0, 1) as pyreft does."""
-
-    def _make_source(self, count: int, config: ReftConfig, width: int, generator: torch.Generator | None) -> None:
-        self.bias = nn.Parameter(torch.rand(count, config.rank, generator=generator))
-
-
-class ConsreftIntervention(_Constant):
-    """ConsReFT: h + R^T (b - R h), the subspace is set to constants; K*D + K trained numbers.
-
-    Source: arXiv 2404.03592, appendix F.1 and table 17; pyreft's ``ConsreftIntervention``.
-    """
-
-    method = "consreft"
-
-    def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        """Compute b - R h."""
-        return factors["bias"][site] - h_ND @ factors["projection"][site].mT
-
-
-class LobireftIntervention(_Constant):
-    """LobiReFT: h + R^T b, the same shift for every token; K*D + K trained numbers.
-
-    Source: arXiv 2404.03592, appendix (table 17, first row); pyreft's ``LobireftIntervention``.
-    """
-
-    method = "lobireft"
-
-    def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        """Compute b, the same for every token."""
-        return factors["bias"][site].expand(len(h_ND), -1)
-
-    @torch.no_grad()
-    def start_as_identity(self) -> None:
-        """Set b = 0."""
-        self.bias.zero_()
-
-
-class RedIntervention(Intervention):
-    """RED: s * h + b, elementwise, started at s = 1 and b = 0; no rank; 2*D trained numbers.
+class Red(Intervention):
+    """RED: s * h + b, elementwise, started at s = 1 and b = 0.
 
     Source: arXiv 2402.15179; arXiv 2404.03592, equation 8. Not in pyreft.
     """
 
-    method = "red"
-    decayed = ("bias",)
-
-    def __init__(self, count: int, config: ReftConfig, hidden_size: int, generator: torch.Generator | None = None) -> None:
-        super().__init__()
+    def __init__(self, method: Method, count: int, hidden_size: int) -> None:
+        super().__init__(method)
         self.scale = nn.Parameter(torch.ones(count, hidden_size))
         self.bias = nn.Parameter(torch.zeros(count, hidden_size))
 
@@ -312,23 +186,13 @@ class RedIntervention(Intervention):
         """Nothing to do: it starts so."""
 
 
-INTERVENTIONS: Mapping[str, Callable[..., Any]] = {
-    kind.method: kind
-    for kind in (
-        LoreftIntervention,
-        DireftIntervention,
-        NoreftIntervention,
-        ConsreftIntervention,
-        LobireftIntervention,
-        OrthogonalDireftIntervention,
-        RedIntervention,
-    )
-}
-
-
 def build(config: ReftConfig, count: int, hidden_size: int, generator: torch.Generator | None = None) -> Intervention:
     """Make the edits of ``count`` sites with fresh weights."""
-    made: Intervention = INTERVENTIONS[config.method](count, config, hidden_size, generator)
+    method = METHODS[config.method]
+    if method.has_rank:
+        made: Intervention = LowRankEdit(method, count, config, hidden_size, generator)
+    else:
+        made = Red(method, count, hidden_size)
     if config.identity_init:
         made.start_as_identity()
     return made

@@ -22,7 +22,7 @@ from reft_engine.head import ClassificationHead, pool
 from reft_engine.interventions import Dropout, Factors, Intervention, build
 from reft_engine.positions import PositionSpec, prompt_positions
 from reft_engine.precision import exact
-from reft_engine.spec import Activation, Method, Pooling, ReftConfig, trainable_parameters
+from reft_engine.spec import Activation, Pooling, ReftConfig, trainable_parameters
 from reft_engine.trainer_side import TrainerSide
 
 
@@ -406,7 +406,7 @@ class ReftModel(TrainerSide):
 
     @classmethod
     def from_pyreft(
-        cls, folder: str | Path, base_model: nn.Module | Base, positions: str | None = None, *, method: Method | None = None,
+        cls, folder: str | Path, base_model: nn.Module | Base, positions: str | None = None, *, method: str | None = None,
         activation: Activation = "linear", dropout: float = 0.0,
     ) -> "ReftModel":  # fmt: skip
         """Read a folder that pyreft wrote, which does not say the positions; see `pyreft_format.read`. Raises AdapterError."""

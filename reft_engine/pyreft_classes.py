@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reft_engine.methods import METHODS, Method
+
 CONFIG_NAME, SIDECAR_NAME = "config.json", "reft_engine.json"
 
 DIMENSIONS = {"embed_dim": "", "interchange_dim": ""}
@@ -13,27 +15,29 @@ ORIGINAL, BASE = "rotate_layer.parametrizations.weight.original", "rotate_layer.
 _ROTATION = {ORIGINAL: "DK", BASE: "DD"}
 
 
+_ROWS = {"proj_layer.weight": "KD", "proj_layer.bias": "K"}
+_BY_LOREFT = {"weight": "KD", "bias": "K", "rotate_layer": "DK"}
+
+
 @dataclass(frozen=True, slots=True)
 class SavedClass:
-    """One of pyreft's classes: this engine's name for it, and the shape of each tensor that it saves."""
+    """One of pyreft's classes: the method that it computes, and the shape of each tensor that it saves."""
 
-    method: str
+    method: Method
     shapes: dict[str, str]
     optional: tuple[str, ...] = ()
 
 
-CLASSES = {
-    "LoreftIntervention": SavedClass("loreft", {"weight": "KD", "bias": "K", "rotate_layer": "DK"}),
-    "NoreftIntervention": SavedClass(
-        "noreft", {**DIMENSIONS, **_SOURCE, "proj_layer.weight": "KD", "proj_layer.bias": "K"}, ("proj_layer.bias",)
-    ),
-    "NodireftIntervention": SavedClass(
-        "direft", {**DIMENSIONS, **_SOURCE, "proj_layer.weight": "KD", "proj_layer.bias": "K"}, ("proj_layer.bias",)
-    ),
-    "DireftIntervention": SavedClass("direft_orth", {**DIMENSIONS, **_SOURCE, **_ROTATION}),
-    "ConsreftIntervention": SavedClass("consreft", {**DIMENSIONS, "learned_source": "K", **_ROTATION}),
-    "LobireftIntervention": SavedClass("lobireft", {**DIMENSIONS, "learned_source": "K", **_ROTATION}),
-}
+def _saved(method: Method) -> SavedClass:
+    """What a class saves follows from the choices of its method, except that LoReFT's names its tensors itself."""
+    if method.pyreft == "LoreftIntervention":
+        return SavedClass(method, _BY_LOREFT)
+    source = _SOURCE if method.learned_source else {"learned_source": "K"}
+    projection, optional = (_ROTATION, ()) if method.orthonormal else (_ROWS, ("proj_layer.bias",))
+    return SavedClass(method, {**DIMENSIONS, **source, **projection}, optional)
+
+
+CLASSES = {method.pyreft: _saved(method) for method in METHODS.values() if method.pyreft}
 TYPES = {f"<class 'pyreft.interventions.{name}'>": kind for name, kind in CLASSES.items()}
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from reft_engine import blocks
 from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.methods import METHODS, Method, free_form
 from reft_engine.model import ReftModel
 from reft_engine.pyreft_classes import BASE, CLASSES, CONFIG_NAME, DIMENSIONS, ORIGINAL, SIDECAR_NAME, TYPES, SavedClass, Sidecar
 from reft_engine.pyreft_pickle import DAMAGE, read_state
@@ -29,10 +30,6 @@ _ROWS_TOLERANCE = 1e-3
 
 _BLOCK_KEY = re.compile(r"layer[._](\d{1,4})[._]comp[._]block_output[._]unit[._]pos[._]nunit[._]1#(\d{1,4})", re.ASCII)
 _STRING_KEY = re.compile(r"comp[._]([\w.]+)\[(\d{1,4})\][._]output[._]unit[._]pos[._]nunit[._]1#(\d{1,4})", re.ASCII)
-
-_FREE = {"loreft": "noreft", "direft_orth": "direft"}
-"""The method with the same formula whose projection may be any matrix."""
-_ORTHONORMAL = ("loreft", "direft_orth", "consreft", "lobireft")
 
 
 class _Description(BaseModel):
@@ -91,7 +88,7 @@ def read(
         _check_tensors(path.name, state, kind, {"K": rank, "D": width})
     chosen = _which_method(kind, sidecar, method, activation)
     config = _configuration(found, sidecar, positions, method=chosen, rank=rank, activation=activation, dropout=dropout)
-    parts = [_to_engine(kind, state, chosen, activation, path.name) for path, state in zip(found.files, states, strict=True)]
+    parts = [_to_engine(kind, state, METHODS[chosen], activation, path.name) for path, state in zip(found.files, states, strict=True)]
     reft = ReftModel(base_model, config)
     reft.set_tensors({name: torch.stack([part[name] for part in parts]) for name in parts[0]})
     return reft.eval()
@@ -187,7 +184,7 @@ def _which_class(description: _Description | None, state: dict[str, Tensor], met
         return TYPES[names.pop()]
     kinds = [kind for kind in CLASSES.values() if _fits(kind, set(state))]
     if len(kinds) > 1:
-        possible = {kind.method: kind for kind in kinds}
+        possible = {kind.method.name: kind for kind in kinds}
         if method not in possible:
             asked = " or ".join(f'method="{name}"' for name in possible)
             raise ConfigError(f"Without {CONFIG_NAME} this folder could be of {len(kinds)} classes; say which: {asked}.", "method")
@@ -230,10 +227,11 @@ def _check_tensors(name: str, state: dict[str, Tensor], kind: SavedClass, sizes:
 
 
 def _which_method(kind: SavedClass, sidecar: Sidecar | None, method: str | None, activation: str) -> str:
-    written = sidecar.method if sidecar else kind.method
-    if written != kind.method and (kind.method, written) not in (("direft_orth", "direft"), ("direft_orth", "noreft")):
-        raise AdapterError(f"{SIDECAR_NAME} says {written[:40]}, but the tensors are those of {kind.method}.")
-    if method not in (None, written, kind.method, _FREE.get(kind.method)):
+    written = sidecar.method if sidecar else kind.method.name
+    row, free = METHODS.get(written), free_form(kind.method)
+    if row is None or kind.method.pyreft not in (row.pyreft, row.pyreft_writes):
+        raise AdapterError(f"{SIDECAR_NAME} says {written[:40]}, but the tensors are those of {kind.method.name}.")
+    if method not in (None, written, kind.method.name, free and free.name):
         raise ConfigError(f"This folder holds {written}; it cannot be read as {method}.", "method")
     if sidecar and activation != sidecar.activation:
         raise ConfigError(f"This folder was written with the activation {sidecar.activation}, not {activation}.", "activation")
@@ -257,15 +255,15 @@ def _configuration(found: _Found, sidecar: Sidecar | None, positions: str | None
     return untied if sidecar and not sidecar.tied and untied.groups == found.groups else config
 
 
-def _to_engine(kind: SavedClass, state: dict[str, Tensor], method: str, activation: str, name: str) -> dict[str, Tensor]:
+def _to_engine(kind: SavedClass, state: dict[str, Tensor], method: Method, activation: str, name: str) -> dict[str, Tensor]:
     """Turn pyreft's tensors into the engine's ``projection`` (K, D), ``source`` (K, D) and ``bias`` (K,), float32."""
     state = {key: value.float() for key, value in state.items() if key not in DIMENSIONS}
     parts = _named(kind, state)
-    if method in _ORTHONORMAL:
+    if method.orthonormal:
         _refuse_skewed(parts["projection"], method, name)
-    if kind.method == "direft_orth" and method == "noreft":
+    if method.subtracts and not kind.method.subtracts:
         parts["source"] = parts["source"] + parts["projection"]  # h + R^T (S h + b) = h + R^T ((S + R) h + b - R h)
-    if kind.method == "noreft" and "proj_layer.bias" in state:
+    if kind.method.subtracts and "proj_layer.bias" in state:
         if activation != "linear":
             raise AdapterError(f"{name} subtracts a bias (add_bias=True) after the activation {activation}, which this engine has not.")
         parts["bias"] = parts["bias"] - state["proj_layer.bias"]
@@ -273,9 +271,9 @@ def _to_engine(kind: SavedClass, state: dict[str, Tensor], method: str, activati
 
 
 def _named(kind: SavedClass, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    if kind.method == "loreft":
+    if "rotate_layer" in state:
         return {"projection": state["rotate_layer"].mT, "source": state["weight"], "bias": state["bias"]}
-    if kind.method in ("consreft", "lobireft"):
+    if not kind.method.learned_source:
         return {"projection": _rotation_rows(state[ORIGINAL], state[BASE]), "bias": state["learned_source"]}
     rows = state["proj_layer.weight"] if BASE not in state else _rotation_rows(state[ORIGINAL], state[BASE])
     return {"projection": rows, "source": state["learned_source.weight"], "bias": state["learned_source.bias"]}
@@ -296,12 +294,13 @@ def _rotation_rows(original_DK: Tensor, base_DD: Tensor) -> Tensor:
     return (base_DD @ turned).mT
 
 
-def _refuse_skewed(rows_KD: Tensor, method: str, name: str) -> None:
+def _refuse_skewed(rows_KD: Tensor, method: Method, name: str) -> None:
     off = float((rows_KD @ rows_KD.mT - torch.eye(len(rows_KD))).abs().max())
     if off <= _ROWS_TOLERANCE:
         return
-    hint = f' It can be read with method="{_FREE[method]}", the same formula for any R.' if method in _FREE else ""
+    free = free_form(method)
+    hint = f' It can be read with method="{free.name}", the same formula for any R.' if free else ""
     raise AdapterError(
-        f"{name}: the rows of R are not orthonormal (off by {off:.2g}), as {method} needs them. Weight decay and resumed "
+        f"{name}: the rows of R are not orthonormal (off by {off:.2g}), as {method.name} needs them. Weight decay and resumed "
         f"trainings do that to pyreft's edits.{hint}"
     )

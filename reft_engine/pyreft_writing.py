@@ -15,6 +15,7 @@ from torch import Tensor
 
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.files import write_atomic
+from reft_engine.methods import METHODS, Method
 from reft_engine.model import ReftModel
 from reft_engine.pyreft_classes import BASE, CLASSES, CONFIG_NAME, ORIGINAL, SIDECAR_NAME, TYPES, SavedClass
 from reft_engine.spec import ReftConfig
@@ -25,13 +26,12 @@ _SIDECAR_FORMAT = 1
 def write(reft: ReftModel, folder: Path) -> Path:
     """Write a folder that pyreft 0.1.0 loads, each file atomically, ``config.json`` last.
 
-    pyreft loads neither its NoReFT nor its NodiReFT, so those methods are written as the ``DireftIntervention`` that computes
-    the same; `read` brings them back, from a file of its own, as the edit with orthonormal rows that computes the same. pyreft
-    itself turns W and b into bfloat16 when it loads. Of ``direft_orth``, ``consreft``, ``lobireft`` and these two its format
-    keeps a D x D matrix per edit.
+    pyreft loads neither its NoReFT nor its NodiReFT, so those methods are written as the class of `methods.Method.pyreft_writes`, which
+    computes the same; `read` brings the method back from a file of this engine's own. pyreft itself turns W and b into bfloat16 when
+    it loads. For all but LoReFT its format keeps a D x D matrix per edit.
 
     Args:
-        reft: with a linear activation; not RED, no classifier.
+        reft: of a method that pyreft has, with a linear activation, no classifier.
         folder: made if it does not exist.
 
     Raises:
@@ -78,23 +78,24 @@ def _refuse_unknown_to_pyreft(reft: ReftModel) -> None:
         )
     if reft.head is not None:
         raise ConfigError("pyreft's folder has no place for a classifier's head; save the adapter in this program's own format.", "labels")
-    if reft.reft_config.method == "red":
-        raise ConfigError("pyreft has no RED edit; save the adapter in this program's own format.", "method")
+    method = METHODS[reft.reft_config.method]
+    if method.pyreft is None:
+        raise ConfigError(f"pyreft has no {method.title} edit; save the adapter in this program's own format.", "method")
 
 
 def _class_and_tensors(reft: ReftModel) -> tuple[SavedClass, dict[str, Tensor]]:
     tensors = {name: value.detach().float().cpu() for name, value in reft.tensors().items()}
-    method: str = reft.reft_config.method
-    if method in ("direft", "noreft"):
-        tensors, method = _orthonormal_form(tensors, method), "direft_orth"
+    method = METHODS[reft.reft_config.method]
+    if method.pyreft_writes:
+        return CLASSES[method.pyreft_writes], _orthonormal_form(tensors, method)
     return next(kind for kind in CLASSES.values() if kind.method == method), tensors
 
 
-def _orthonormal_form(tensors: dict[str, Tensor], method: str) -> dict[str, Tensor]:
-    """Write h + W2^T (W1 h + b) as h + R^T (M W1 h + M b), where W2 = M^T R is a QR factorisation; NoReFT with W1 - W2."""
+def _orthonormal_form(tensors: dict[str, Tensor], method: Method) -> dict[str, Tensor]:
+    """Write h + W2^T (W1 h + b) as h + R^T (M W1 h + M b), where W2 = M^T R (QR); NoReFT with W1 - W2."""
     rows, source, bias = (tensors[name].double() for name in ("projection", "source", "bias"))
     basis, mix = torch.linalg.qr(rows.mT)
-    if method == "noreft":
+    if method.subtracts:
         source = source - rows
     exact = {"projection": basis.mT, "source": mix @ source, "bias": (mix @ bias.unsqueeze(-1)).squeeze(-1)}
     return {name: value.float() for name, value in exact.items()}
@@ -102,7 +103,7 @@ def _orthonormal_form(tensors: dict[str, Tensor], method: str) -> dict[str, Tens
 
 def _to_pyreft(kind: SavedClass, parts: dict[str, Tensor], width: int) -> OrderedDict[str, Tensor]:
     columns = parts["projection"].mT.contiguous()
-    if kind.method == "loreft":
+    if "rotate_layer" in kind.shapes:
         values = {"weight": parts["source"], "bias": parts["bias"], "rotate_layer": columns}
     else:
         rotation = {ORIGINAL: -torch.eye(*columns.shape), BASE: _completed(columns)}

@@ -3,17 +3,15 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from reft_engine.data import ColumnMapping
 from reft_engine.errors import ConfigError
+from reft_engine.methods import METHODS
 from reft_engine.positions import PositionSpec
 
-Method = Literal["loreft", "direft", "noreft", "consreft", "lobireft", "direft_orth", "red"]
-"""The edits, by name; their formulas are in `interventions`."""
 Activation = Literal["linear", "relu", "relu6", "leaky_relu", "gelu", "gelu_new", "silu", "mish", "tanh", "sigmoid"]
 Pooling = Literal["first", "mean", "last"]
-
-_WITH_ACTIVATION = ("loreft", "noreft", "direft", "direft_orth")
 
 
 def parse_layers(value: Any) -> Any:
@@ -35,6 +33,13 @@ def parse_layers(value: Any) -> Any:
             raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers")
         return layers
     raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers")
+
+
+def _known_method(value: Any) -> str:
+    if isinstance(value, str) and value in METHODS:
+        return value
+    *names, last = (f"'{name}'" for name in METHODS)
+    raise PydanticCustomError("method", "Input should be {names}", {"names": f"{', '.join(names)} or {last}"})
 
 
 def _canonical_positions(value: Any) -> str:
@@ -75,9 +80,10 @@ def _first_problem(error: ValidationError) -> ConfigError:
 class ReftConfig(_Frozen):
     """What is edited: method, rank, which layers and which prompt tokens."""
 
-    method: Method = "loreft"
+    method: Annotated[str, BeforeValidator(_known_method)] = "loreft"
+    """How hidden states are edited; a name of `methods.METHODS`."""
     rank: int = Field(4, ge=1, le=4096)
-    """Dimension of the edited subspace, at most the hidden size; RED has none."""
+    """Dimension of the edited subspace, at most the hidden size; unused by methods without a rank."""
     layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(parse_layers)] = "all"
     """Blocks whose output is edited, counted from 0."""
     positions: Annotated[str, BeforeValidator(_canonical_positions)] = "f7+l7"
@@ -87,7 +93,7 @@ class ReftConfig(_Frozen):
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
     """Share of the edit's rank-sized coefficients dropped in training (of RED, which has none, of the change's numbers)."""
     activation: Activation = "linear"
-    """Function of W h + b, for the methods that have it: LoReFT, NoReFT and both DiReFTs."""
+    """Function of W h + b, for the methods that have a learned source."""
     identity_init: bool = False
     """Start with an edit that changes nothing, instead of pyreft's random start."""
     labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(None, min_length=2, max_length=10_000)
@@ -97,21 +103,15 @@ class ReftConfig(_Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.activation != "linear" and self.method not in _WITH_ACTIVATION:
+        if self.activation != "linear" and not METHODS[self.method].learned_source:
             raise ConfigError(f"The method {self.method} has no activation function.", "activation")
         if self.labels and len(set(self.labels)) != len(self.labels):
             raise ConfigError("Every label must be named once only.", "labels")
         if self.pooling and not self.labels:
             raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
-        if self.identity_init and self._never_identity:
+        if self.identity_init and not METHODS[self.method].can_be_identity(self.activation):
             raise ConfigError(f"{self.method} with activation {self.activation} cannot start as the identity.", "identity_init")
         return self
-
-    @property
-    def _never_identity(self) -> bool:
-        """ConsReFT sets the subspace to a constant; and act(W h + b) = R h, or act(0) = 0, must be possible."""
-        curved = self.activation != "linear"
-        return self.method == "consreft" or (curved and self.method in ("loreft", "noreft")) or self.activation == "sigmoid"
 
     @property
     def groups(self) -> int:
@@ -122,23 +122,18 @@ class ReftConfig(_Frozen):
 def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
     """Numbers that the edits train in a base model of so many ``layers``, the head of a classifier not counted.
 
-    Per edit 2*K*D + K; ConsReFT and LobiReFT K*D + K; RED 2*D. Known before the base model is loaded.
+    The number of one edit is `methods.Method.parameters`. Known before the base model is loaded.
 
     Raises:
         ConfigError: a layer that the base model does not have, or a rank above its hidden size.
     """
     if config.layers != "all" and config.layers[-1] >= layers:
         raise ConfigError(f"Layer {config.layers[-1]} does not exist; the base model has layers 0-{layers - 1}.", "layers")
-    if config.rank > hidden_size and config.method != "red":
+    method = METHODS[config.method]
+    if config.rank > hidden_size and method.has_rank:
         raise ConfigError(f"Rank {config.rank} is larger than the hidden size {hidden_size}.", "rank")
     edited = layers if config.layers == "all" else len(config.layers)
-    return edited * config.groups * _edit_size(config.method, config.rank, hidden_size)
-
-
-def _edit_size(method: Method, rank: int, width: int) -> int:
-    if method == "red":
-        return 2 * width
-    return (1 if method in ("consreft", "lobireft") else 2) * rank * width + rank
+    return edited * config.groups * method.parameters(config.rank, hidden_size)
 
 
 class TrainConfig(_Frozen):

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 import reft_engine
-from reft_engine.spec import Activation, Method, trainable_parameters
+from reft_engine.methods import METHODS
+from reft_engine.spec import Activation, trainable_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = (ROOT / "docs/engine.md").read_text(encoding="utf-8")
@@ -38,18 +41,25 @@ def test_only_one_block_is_not_run():
 def test_every_public_name_and_every_method_is_there():
     named = set(re.findall(r"`([a-zA-Z_]+)`", GUIDE))
     assert set(reft_engine.__all__) <= named
-    assert set(get_args(Method)) <= named
+    assert set(METHODS) <= named
     (counted,) = re.findall(r"(\w+) names are public", GUIDE)
     assert (counted.lower(), len(reft_engine.__all__)) == ("fourteen", 14)
 
 
 def test_every_method_has_its_row_and_the_row_says_how_many_numbers_are_trained():
     rows = re.findall(r"^\| `(\w+)` \| .* \| ([KD2 +]+) \|$", GUIDE, re.MULTILINE)
-    assert sorted(name for name, _ in rows) == sorted(get_args(Method))
+    assert sorted(name for name, _ in rows) == sorted(METHODS)
     rank, width = 5, 32
     for name, count in rows:
         said = {"2KD + K": 2 * rank * width + rank, "KD + K": rank * width + rank, "2D": 2 * width}[count]
         assert trainable_parameters(reft_engine.ReftConfig(method=name, rank=rank, layers=[0]), layers=1, hidden_size=width) == said
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_the_row_of_a_method_is_that_of_the_engine(method):
+    pyreft = f"`{method.pyreft}`" if method.pyreft else "none"
+    line = f"| `{method.name}` | {method.title} | {method.paper} | {pyreft} | {method.formula} | {method.parameter_formula} |"
+    assert line in GUIDE.splitlines(), f"docs/engine.md lacks the line\n{line}"
 
 
 def test_settings_that_the_guide_names_exist():

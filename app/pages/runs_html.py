@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from app.components import html
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
+from reft_engine.methods import title_of
 from storage import EventRecord, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 
@@ -118,7 +119,7 @@ def facts(run: RunRecord) -> str:
     reft, train = run.spec["reft"], run.spec["train"]
     layers = reft["layers"] if isinstance(reft["layers"], str) else ", ".join(str(layer) for layer in reft["layers"])
     rows = [
-        ("Dataset", run.dataset_name), ("Base model", run.base), ("Method", METHODS.get(reft["method"], reft["method"])),
+        ("Dataset", run.dataset_name), ("Base model", run.base), ("Method", title_of(reft["method"])),
         ("Layers", layers), ("Positions", reft["positions"]), ("Rank", reft["rank"]), ("Epochs", train["epochs"]),
         ("Learning rate", f"{train['learning_rate']:g}"), ("Batch size", train["batch_size"]), ("Seed", train["seed"]),
     ]  # fmt: skip
@@ -126,12 +127,6 @@ def facts(run: RunRecord) -> str:
         rows += [("Trained numbers", f"{run.summary['trainable_parameters']:,}"), ("Time", html.duration(run.summary["seconds"]))]
     body = "".join(f"<dt>{name}</dt><dd>{html.text(value, 120)}</dd>" for name, value in rows)
     return f'<div class="rs-card"><div class="rs-caption">Settings</div><dl class="rs-pairs short">{body}</dl></div>'
-
-
-METHODS = {
-    "loreft": "LoReFT", "direft": "DiReFT", "noreft": "NoReFT", "direft_orth": "Orthogonal DiReFT", "consreft": "ConsReFT",
-    "lobireft": "LobiReFT", "red": "RED",
-}  # fmt: skip
 
 
 def events(found: Sequence[EventRecord]) -> str:

@@ -15,18 +15,13 @@ from app.handlers import datasets, train
 from app.handlers.bases import STARTER
 from app.pages import train_html
 from app.services import Services
+from reft_engine.methods import METHODS
 from storage import DatasetRecord, NotFoundError
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _UNKNOWN: Shown = {"summary": ""}
 _GONE = "The run of this address is not here any more; these are the settings that suit your newest dataset."
 _NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
-_METHODS = [
-    ("LoReFT, the paper's best", "loreft"), ("DiReFT, simpler and a little faster", "direft"),
-    ("NoReFT, LoReFT without right angles", "noreft"), ("Orthogonal DiReFT, DiReFT with right angles", "direft_orth"),
-    ("ConsReFT, sets a few directions to constants", "consreft"), ("LobiReFT, adds one constant shift", "lobireft"),
-    ("RED, stretches and shifts every number; has no rank", "red"),
-]  # fmt: skip
 # Enter takes the first entry that holds what was typed, so those of one side stand before those of two.
 _POSITIONS = [
     ("Only the last (l1)", "l1"), ("Last 3 (l3)", "l3"), ("Last 7 (l7)", "l7"),
@@ -83,8 +78,8 @@ def _fields(services: Services) -> dict[str, Any]:
         )  # fmt: skip
     with gr.Group():
         found["method"] = gr.Dropdown(
-            _METHODS, value="loreft", label="Method", info="How the correction is computed; leave it when in doubt",
-            elem_id="train-method",
+            [(f"{method.title}, {method.help}", method.name) for method in METHODS.values()], value="loreft", label="Method",
+            info="How the correction is computed; leave it when in doubt", elem_id="train-method",
         )  # fmt: skip
         with gr.Row():
             found["layers"] = gr.Textbox(

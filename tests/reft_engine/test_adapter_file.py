@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from reft_engine import ReftConfig, ReftModel, adapter_file
 from reft_engine.adapter_file import CARD_NAME, CONFIG_NAME, TENSORS_NAME, read_config, verify_adapter
 from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.methods import METHODS
 from tests.reft_engine import families
 
 CONFIGS = {
@@ -316,9 +317,6 @@ class Unread:
 class Header:
     def __init__(self, part):
         self.get_shape, self.get_dtype = part.get_shape, part.get_dtype
-
-
-METHODS = ["loreft", "direft", "noreft", "consreft", "lobireft", "direft_orth", "red"]
 
 
 @pytest.fixture

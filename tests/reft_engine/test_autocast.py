@@ -1,7 +1,6 @@
 """Under torch's autocast the base model computes in half precision, and an edit as its document says: in float32."""
 
 from functools import partial
-from typing import get_args
 
 import pytest
 import torch
@@ -12,9 +11,8 @@ from torch.nn import functional as F
 from reft_engine import ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, precision, stream, train
 from reft_engine.adapter_file import verify_adapter
 from reft_engine.events import ReuseEvent
-from reft_engine.spec import Method
+from reft_engine.methods import METHODS
 
-METHODS = get_args(Method)
 LABELS = ("even", "odd")
 LATE = {"positions": "l1", "layers": [2]}
 half = partial(torch.autocast, "cpu", dtype=torch.bfloat16)
@@ -33,7 +31,7 @@ def off(reft):
 
 
 def orthonormal(method):
-    return method in ("loreft", "direft_orth", "consreft", "lobireft")
+    return METHODS[method].orthonormal
 
 
 def loss_of(reft):
@@ -67,7 +65,7 @@ def test_factors_and_their_gradients_are_those_without_autocast(llama, method):
 @pytest.mark.parametrize("activation", ["linear", "gelu"])
 @pytest.mark.parametrize("method", METHODS)
 def test_an_edit_of_hidden_states_and_its_gradients_are_those_without_autocast(llama, method, activation):
-    if activation == "gelu" and method in ("consreft", "lobireft", "red"):
+    if activation == "gelu" and not METHODS[method].learned_source:
         activation = "linear"
     reft = edit_of(llama, method, activation=activation).train()
     plan = reft.plan(torch.ones_like(IDS), LENGTHS)

@@ -543,8 +543,8 @@ def test_a_damaged_or_unfit_folder_is_refused_with_a_sentence(tmp_path, name, da
         ("loreft-tied", {"method": "direft"}, "method", "cannot be read as direft"),
         ("consreft-tied", {"activation": "relu"}, "activation", "no activation"),
         ("loreft-tied", {"dropout": 1.5}, "dropout", "dropout"),
-        ("noreft-trainer", {"method": None}, "method", 'method="noreft" or method="direft"'),
-        ("noreft-trainer", {"method": "loreft"}, "method", 'method="noreft" or method="direft"'),
+        ("noreft-trainer", {"method": None}, "method", 'method="direft" or method="noreft"'),
+        ("noreft-trainer", {"method": "loreft"}, "method", 'method="direft" or method="noreft"'),
     ],
 )
 def test_settings_that_do_not_fit_the_folder_are_refused(name, given, field, said):

@@ -10,7 +10,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from benchmarks.orthonormal import WAYS, Cholesky, OneByOne, degrees_of_one_step
 from reft_engine import ReftConfig, ReftModel, TrainConfig, train
 from reft_engine.adapter_file import TENSORS_NAME
-from reft_engine.interventions import INTERVENTIONS, build
+from reft_engine.interventions import build
+from reft_engine.methods import METHODS
 from reft_engine.rotation import OrthonormalRows, _reflect, _unit_lower
 
 
@@ -210,7 +211,7 @@ def tensors_in(value):
     return [tensor for part in value for tensor in tensors_in(part)]
 
 
-@pytest.mark.parametrize("method", sorted(INTERVENTIONS))
+@pytest.mark.parametrize("method", sorted(METHODS))
 def test_a_model_keeps_nothing_of_width_by_width_while_it_learns_or_answers(make_model, method):
     width, rank = 512, 4
     reft = ReftModel(make_model(hidden_size=width, num_hidden_layers=2), ReftConfig(method=method, rank=rank, tied=False))

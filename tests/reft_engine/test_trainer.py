@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-from typing import get_args
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from transformers.trainer_pt_utils import LabelSmoother
 
 from reft_engine import ReftConfig, ReftModel, blocks
 from reft_engine.errors import ConfigError
-from reft_engine.spec import Method
+from reft_engine.methods import METHODS
 from tests.reft_engine import families
 
 ROWS, PROMPT, ANSWER = 12, 6, 3
@@ -88,7 +87,7 @@ def by_hand(reft, rows=DATA, **inputs):
 # --- training
 
 
-@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("method", METHODS)
 def test_it_trains_the_edit_and_nothing_else(make_model, method, tmp_path):
     model = make_model()
     before = copy.deepcopy(model.state_dict())
@@ -166,7 +165,7 @@ def test_label_smoothing_moves_labels_on_by_one_as_for_the_base_models_class(lla
     output = reft(batch["input_ids"], batch["attention_mask"], batch["prompt_lengths"])
     wanted = LabelSmoother(0.2)({"logits": output.logits}, batch["labels"], shift_labels=True)
     assert found.item() == pytest.approx(wanted.item(), rel=1e-6)
-    assert repr(reft).startswith("ReftModel(\n  (intervention): LoreftIntervention(")
+    assert repr(reft).startswith("ReftModel(\n  (intervention): LowRankEdit(\n    loreft\n")
 
 
 def test_checkpointed_activations_cost_a_second_pass_and_give_the_same_step(make_model, tmp_path, monkeypatch):
@@ -265,7 +264,7 @@ def test_evaluate_and_predict_measure_the_edit(llama, tmp_path):
     assert found.label_ids.shape == (ROWS, PROMPT + ANSWER)
 
 
-@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("method", METHODS)
 def test_what_it_saves_are_the_edits_numbers_alone_and_gives_the_edit_back(llama, method, tmp_path):
     reft = edit_of(llama, method=method)
     trainer = trainer_of(reft, tmp_path, max_steps=3)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -16,11 +16,12 @@ from app.errors import StudioError
 from app.handlers import datasets, playground, runs, train
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html
-from app.pages.train import _METHODS, _POSITIONS
+from app.pages.train import _POSITIONS
 from app.samples import all_samples
 from app.worker import probes, row_checks
 from reft_engine.data import dump_examples, inspect_rows, load_examples
-from reft_engine.spec import Method, RunSpec, TrainConfig
+from reft_engine.methods import METHODS
+from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
 from tests.settings.house import LENGTH, PROMPT, House
@@ -700,7 +701,7 @@ def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch)
 BOUNDS: dict[str, tuple[Any, ...]] = {
     "rank": (1, 32), "epochs": (1, 10_000), "learning_rate": (1e-6, 1.0), "batch_size": (1, 4096), "held_out": (0.0, 0.9),
     "max_length": (8, 1_000_000), "dropout": (0.0, 0.99), "patience": (0, 1, 1000), "seed": (0, 2**31 - 1), "tied": (False, True),
-    "keep": ("best", "last"), "method": tuple(value for _, value in _METHODS), "positions": tuple(value for _, value in _POSITIONS),
+    "keep": ("best", "last"), "method": tuple(METHODS), "positions": tuple(value for _, value in _POSITIONS),
     "layers": ("all", "0", "0-2", "1;2"), "base": ("starter",),
 }  # fmt: skip
 
@@ -718,7 +719,7 @@ def test_the_least_and_the_most_of_each_field_arrive(house):
 
 def test_every_method_and_position_that_is_offered_is_one_of_the_engines(pages):
     parts = pages.event("train", "_start").parts
-    assert {value for _, value in parts["method"].choices} == set(get_args(Method))
+    assert {value for _, value in parts["method"].choices} == set(METHODS)
     assert len({value for _, value in parts["positions"].choices}) == len(parts["positions"].choices)
     assert [value for _, value in parts["keep"].choices] == ["best", "last"]
 
