@@ -31,11 +31,12 @@ from benchmarks.speed.ours import base_of, config_of, examples_of, settings_of
 from benchmarks.speed.table import Column, Results, Target, result
 from benchmarks.speed.turns import Found
 from benchmarks.speed.work import SHAPES, Job, Work
-from reft_engine import checkpoint, load_base, train
-from reft_engine.base_models import Base
+from reft_engine import load_base, train
+from reft_engine.base.loading import Base
 from reft_engine.data import Example, as_rows, dump_examples, inspect_file
-from reft_engine.events import StepEvent, TrainEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from reft_engine.training import checkpoint
+from reft_engine.training.events import StepEvent, TrainEvent
 from storage import LeasedRun, Storage
 from storage.workers import WorkerStore
 

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 
 from app.samples import all_samples
-from reft_engine import ReftConfig, TrainConfig, load_base, measuring, train
+from reft_engine import ReftConfig, TrainConfig, load_base, train
 from reft_engine.data import inspect_file
-from reft_engine.events import PhaseEvent, RowsEvent, TrainEvent
-from reft_engine.schedule import measuring_budget
+from reft_engine.training import measuring
+from reft_engine.training.events import PhaseEvent, RowsEvent, TrainEvent
+from reft_engine.training.schedule import measuring_budget
 
 _PHASES = ("train", "measure", "score", "sample")
 

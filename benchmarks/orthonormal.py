@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
 
 from reft_engine import ReftConfig
-from reft_engine.interventions import build
-from reft_engine.rotation import OrthonormalRows, _reflect, _unit_lower
+from reft_engine.edits.interventions import build
+from reft_engine.edits.rotation import OrthonormalRows, _reflect, _unit_lower
 
 RATE = 9e-4
 HEAD = (

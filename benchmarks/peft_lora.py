@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from reft_engine import Example, TrainConfig
-from reft_engine.base_models import Base
-from reft_engine.batching import collate, epoch_batches
-from reft_engine.encoding import encode
+from reft_engine.base.loading import Base
 from reft_engine.spec import ReftConfig
+from reft_engine.tokens.batches import collate, epoch_batches
+from reft_engine.tokens.examples import encode
 
 RANK = 8
 RATE = 2e-3

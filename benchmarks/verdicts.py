@@ -15,9 +15,9 @@ from typing import Any
 from app.handlers.verdict import sentences
 from app.samples import find_sample
 from reft_engine import Example, ReftConfig, TrainConfig, generate, load_base, train
-from reft_engine.base_models import Base
+from reft_engine.base.loading import Base
 from reft_engine.data import as_rows, inspect_file
-from reft_engine.verdict import Verdict
+from reft_engine.training.verdict import Verdict
 
 Rows = Sequence[Example]
 _ANIMALS = "cat dog cow horse pig hen duck sheep goat owl fox bear wolf frog mouse lion".split()

@@ -8,15 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reft_engine.base_models import load_base
-    from reft_engine.classification import classify
+    from reft_engine.base.loading import load_base
     from reft_engine.data import Example, Message, Preference
+    from reft_engine.edits.model import ReftModel
     from reft_engine.errors import ReftError
-    from reft_engine.evaluation import evaluate
-    from reft_engine.generation import generate, stream
-    from reft_engine.model import ReftModel
+    from reft_engine.inference.classification import classify
+    from reft_engine.inference.generation import generate, stream
     from reft_engine.spec import ReftConfig, TrainConfig
-    from reft_engine.training import train, train_many
+    from reft_engine.training.evaluation import evaluate
+    from reft_engine.training.train import train, train_many
 
 _HOME = {
     "Example": "data",
@@ -24,15 +24,15 @@ _HOME = {
     "Preference": "data",
     "ReftConfig": "spec",
     "ReftError": "errors",
-    "ReftModel": "model",
+    "ReftModel": "edits.model",
     "TrainConfig": "spec",
-    "classify": "classification",
-    "evaluate": "evaluation",
-    "generate": "generation",
-    "load_base": "base_models",
-    "stream": "generation",
-    "train": "training",
-    "train_many": "training",
+    "classify": "inference.classification",
+    "evaluate": "training.evaluation",
+    "generate": "inference.generation",
+    "load_base": "base.loading",
+    "stream": "inference.generation",
+    "train": "training.train",
+    "train_many": "training.train",
 }
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Where files lie, and writing them so that nothing half-written is ever taken for whole.
 
 The program names every file itself; what a person called it is a label in the database. `write_atomic` is word for word that
-of `reft_engine.files`: neither of the two may know the other, and a test holds them together.
+of `reft_engine.formats.atomic`: neither of the two may know the other, and a test holds them together.
 """
 
 import hashlib

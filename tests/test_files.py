@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-import reft_engine.files
+import reft_engine.formats.atomic
 import storage.files
 from storage import Storage
 from storage.upkeep import write_backup
 
-BOTH = [reft_engine.files, storage.files]
+BOTH = [reft_engine.formats.atomic, storage.files]
 
 
 @pytest.fixture(params=BOTH, ids=lambda module: module.__name__)

@@ -10,13 +10,13 @@ from app.errors import StudioError
 
 if TYPE_CHECKING:
     from reft_engine import ReftModel
-    from reft_engine.base_models import Base
+    from reft_engine.base.loading import Base
 
 
 def _adapter(folder: Path) -> "tuple[Base, ReftModel, int]":
     """Base model and edit of a folder, and the longest row that the edit was trained with."""
     from reft_engine import ReftModel
-    from reft_engine.adapter_file import load_base_of, read_config
+    from reft_engine.formats.adapter import load_base_of, read_config
     from reft_engine.spec import TrainConfig
 
     folder = folder / "adapter" if (folder / "adapter").is_dir() else folder

@@ -13,7 +13,7 @@ from app.errors import StudioError
 if TYPE_CHECKING:
     from reft_engine.data.row_check import RowCheck
     from reft_engine.spec import ReftConfig, TrainConfig
-    from reft_engine.training import TrainResult
+    from reft_engine.training.train import TrainResult
 
 MOST = 64
 """Runs of one sweep."""
@@ -24,7 +24,7 @@ TRAINING = ("lr", "batch_size", "epochs", "seed")
 def sweep(options: argparse.Namespace) -> int:
     """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
     from reft_engine import load_base, train_many
-    from reft_engine.events import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
+    from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

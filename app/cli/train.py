@@ -77,8 +77,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
     from app.handlers.verdict import sentences
     from reft_engine import load_base
     from reft_engine import train as run
-    from reft_engine.events import HeldOutEvent, ReuseEvent, RowsEvent, StepEvent
-    from reft_engine.files import write_atomic
+    from reft_engine.formats.atomic import write_atomic
+    from reft_engine.training.events import HeldOutEvent, ReuseEvent, RowsEvent, StepEvent
 
     base = load_base(spec.base, revision=revision)
     taken = {"fingerprint": wanted, "revision": base.revision}

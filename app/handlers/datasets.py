@@ -16,7 +16,7 @@ from app.services import Services
 from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, example_as_data, inspect_file, load_examples, split
 from reft_engine.data.row_check import RowCheck
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-from reft_engine.verdict import FEW
+from reft_engine.training.verdict import FEW
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from reft_engine import Example, ReftConfig, ReftError
-from reft_engine.base_models import Base
-from reft_engine.encoding import encode
+from reft_engine.base.loading import Base
 from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.tokens.examples import encode
 
 
 def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from app.worker.base_lock import BaseLock
 from app.worker.row_checks import Load
-from reft_engine.base_models import Base
-from reft_engine.estimate import Probe, probe
+from reft_engine.base.loading import Base
 from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.training.estimate import Probe, probe
 
 _REMEMBERED = 50
 _ROWS = 100
@@ -33,7 +33,7 @@ class Probes:
         self._known: OrderedDict[tuple[object, ...], Timed] = OrderedDict()
 
     def probe(self, content: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig) -> Timed:
-        """Time two steps; see `reft_engine.estimate.probe`, also for what it raises."""
+        """Time two steps; see `reft_engine.training.estimate.probe`, also for what it raises."""
         key = (content, base.name, base.revision, reft, *(getattr(train, name) for name in _COST))
         with self._lock:
             if key not in self._known:

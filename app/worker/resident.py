@@ -12,10 +12,10 @@ from app.worker.base_lock import BaseLock
 from app.worker.probes import Probes, Timed
 from app.worker.row_checks import Load, RowChecks
 from reft_engine import ReftModel, load_base
-from reft_engine.adapter_file import read_config
-from reft_engine.base_models import Base, is_here, load_tokenizer
+from reft_engine.base.loading import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
-from reft_engine.prefix import Memory
+from reft_engine.formats.adapter import read_config
+from reft_engine.inference.kv_cache import Memory
 from reft_engine.spec import ReftConfig, TrainConfig
 from storage import NotFoundError, RunStatus, Storage
 

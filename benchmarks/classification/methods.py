@@ -21,12 +21,13 @@ from torch.nn import functional as F
 
 from benchmarks.classification.plan import Method
 from benchmarks.classification.tasks import Task
-from reft_engine import Example, ReftConfig, TrainConfig, blocks, train
-from reft_engine.base_models import Base
-from reft_engine.batching import epoch_batches, in_batches
-from reft_engine.encoding import EncodedLabel, encode_label
-from reft_engine.head import ClassificationHead, pool
+from reft_engine import Example, ReftConfig, TrainConfig, train
+from reft_engine.base import blocks
+from reft_engine.base.loading import Base
+from reft_engine.edits.head import ClassificationHead, pool
 from reft_engine.spec import Pooling
+from reft_engine.tokens.batches import epoch_batches, in_batches
+from reft_engine.tokens.examples import EncodedLabel, encode_label
 
 WARMUP = 0.1
 MAX_NORM = 1.0

@@ -19,9 +19,9 @@ from benchmarks.speed.generating import Ticks, question
 from benchmarks.speed.models import RATE, build, versions
 from benchmarks.speed.work import Job
 from reft_engine import ReftConfig, ReftModel, TrainConfig
-from reft_engine.base_models import TEXT_TEMPLATE, Base
-from reft_engine.events import StepEvent, TrainEvent
-from reft_engine.training import TrainResult
+from reft_engine.base.loading import TEXT_TEMPLATE, Base
+from reft_engine.training.events import StepEvent, TrainEvent
+from reft_engine.training.train import TrainResult
 
 
 def base_of(job: Job) -> Base:

@@ -254,7 +254,7 @@ def _losses(storage: Storage) -> Iterator[Finding]:
 
 
 def _whole(path: Path) -> bool:
-    """Whether a checkpoint is what its name says (see `reft_engine.checkpoint`)."""
+    """Whether a checkpoint is what its name says (see `reft_engine.training.checkpoint`)."""
     name = _CHECKPOINT.fullmatch(path.name)
     try:
         return name is None or hashlib.sha256(path.read_bytes()).hexdigest()[:16] == name[1]

@@ -26,7 +26,7 @@ OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
 TRAIN = ["--rank", "2", "--positions", "f2+l2", "--epochs", "40", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
 SHORT = ["--rank", "2", "--epochs", "1", "--held-out", "0"]
 OFTEN = """
-import sys, reft_engine.training as t
+import sys, reft_engine.training.train as t
 t._CHECKPOINT_STEPS, t._CHECKPOINT_PAUSE = 1, 0.0
 from app.cli import main
 sys.exit(main(sys.argv[1:]))

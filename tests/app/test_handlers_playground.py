@@ -15,7 +15,7 @@ from app.samples import find_sample
 from app.worker import api
 from app.worker.base_lock import BaseLock
 from reft_engine.errors import ReftError
-from reft_engine.generation import Delta
+from reft_engine.inference.generation import Delta
 from storage import Failure, NotFoundError, RunStatus
 from tests.waiting import PATIENCE
 

@@ -15,8 +15,8 @@ from app.worker.job import run_job
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from reft_engine.data.row_check import RowCheck
-from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent, SampleEvent, StepEvent
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from reft_engine.training.events import HeldOutEvent, PhaseEvent, RowsEvent, SampleEvent, StepEvent
 from storage import Failure, LeaseLostError, MetricPoint, RunStatus, SampleRecord, Storage, UnavailableError
 from storage.tables import Table
 from tests.waiting import PATIENCE

@@ -11,9 +11,9 @@ from app.handlers.train import TrainForm, read_form
 from app.pages import train as page
 from app.settings import Settings
 from reft_engine import ReftConfig, ReftModel, load_base
-from reft_engine.adapter_file import TENSORS_NAME
+from reft_engine.edits.interventions import build
 from reft_engine.errors import ConfigError
-from reft_engine.interventions import build
+from reft_engine.formats.adapter import TENSORS_NAME
 from reft_engine.methods import METHODS, Method, title_of
 
 # The two combinations of choices that no method of the paper has.

@@ -45,7 +45,7 @@ def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tmp
 
 def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(table_file, tmp_path, capfd, monkeypatch):
     from reft_engine.errors import TrainingError
-    from reft_engine.loop import Loop
+    from reft_engine.training.loop import Loop
 
     whole = Loop.end_step
 

@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from app.components.verdict_html import verdict
 from app.handlers.train import TrainForm, again
 from app.handlers.verdict import right_of, sentences, verdict_of
+from app.pages.runs_html import verdict
 from benchmarks.verdicts import MADE_RUNS
 from reft_engine import ReftConfig, load_base, train
 from reft_engine.spec import RunSpec
-from reft_engine.verdict import FEW, Evidence, Score, judge
+from reft_engine.training.verdict import FEW, Evidence, Score, judge
 from storage import RunRecord, RunStatus
 
 SCORE = Score(rows=40, base=3.0, tuned=1.0, right_base=0, right_tuned=30, gained=30, lost=0, better=40, worse=0, gain=2.0, gain_error=0.2)

@@ -28,7 +28,7 @@ from app.worker.messages import ALREADY_SERVED
 from app.worker.row_checks import RowChecks
 from reft_engine import Example, ReftConfig, TrainConfig, load_base
 from reft_engine import train as train_here
-from reft_engine.base_models import load_tokenizer
+from reft_engine.base.loading import load_tokenizer
 from reft_engine.data import Message, load_examples
 from reft_engine.spec import RunSpec
 from storage import NotFoundError, RunStatus, StorageError
@@ -459,7 +459,7 @@ import json, sys
 from pathlib import Path
 from app.worker.resident import Resident
 from app.worker.job import run_job
-from reft_engine.adapter_file import read_config
+from reft_engine.formats.adapter import read_config
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import Storage
 

@@ -70,7 +70,7 @@ CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes
 TALK, TRAIN, RUNS, DATA = "app/handlers/playground.py", "app/handlers/train.py", "app/handlers/runs.py", "app/handlers/datasets.py"
 HTML, ROWS_HTML = "app/components/html.py", "app/components/row_check_html.py"
 DATA_HTML, RUNS_HTML, PLAYGROUND_HTML = "app/pages/data_html.py", "app/pages/runs_html.py", "app/pages/playground_html.py"
-GENERATION, TRAINING, LOOP, PREFIX = "reft_engine/generation.py", "reft_engine/training.py", "reft_engine/loop.py", "reft_engine/prefix.py"
+GENERATION, TRAINING, LOOP, PREFIX = "reft_engine/inference/generation.py", "reft_engine/training/train.py", "reft_engine/training/loop.py", "reft_engine/inference/kv_cache.py"
 SPLIT = _engine("a_setting_of_training_acts[seed]")
 
 BUGS = (
@@ -1303,21 +1303,21 @@ BUGS = (
     ),
     Bug(
         "answers are whole always",
-        "reft_engine/encoding.py",
+        "reft_engine/tokens/examples.py",
         "min(room, answer_tokens or room)",
         "min(room, room)",
         (_engine("a_setting_of_training_acts[answer_tokens]"),),
     ),
     Bug(
         "measuring cuts where nobody said",
-        "reft_engine/evaluation.py",
+        "reft_engine/training/evaluation.py",
         "TrainConfig(max_length=max_length)",
         "TrainConfig()",
         (_engine("an_argument_of_measuring_acts[max_length]"),),
     ),
     Bug(
         "measuring swaps base and tuned",
-        "reft_engine/evaluation.py",
+        "reft_engine/training/evaluation.py",
         "for edited in (False, True)\n    )  # fmt: skip\n    return",
         "for edited in (True, False)\n    )  # fmt: skip\n    return",
         (_engine("an_argument_of_measuring_acts[reft]"),),
@@ -1564,7 +1564,7 @@ BUGS = (
     ),
     Bug(
         "a mark is kept in the prompt",
-        "reft_engine/prompts.py",
+        "reft_engine/tokens/prompts.py",
         "                kept.append(piece)\n",
         "                kept.append(piece + '<reft>')\n",
         (
@@ -1573,14 +1573,14 @@ BUGS = (
     ),
     Bug(
         "control tokens that are typed are control tokens",
-        "reft_engine/prompts.py",
+        "reft_engine/tokens/prompts.py",
         '{"split_special_tokens": True} if index % 2 else {}',
         "{}",
         ("tests/reft_engine/test_encoding.py::test_a_control_token_that_a_person_types_is_encoded_as_text",),
     ),
     Bug(
         "a prompt is answered without the words that begin an answer",
-        "reft_engine/prompts.py",
+        "reft_engine/tokens/prompts.py",
         "else render(base, guarded, True))",
         "else render(base, guarded, False))",
         (
@@ -1589,7 +1589,7 @@ BUGS = (
     ),
     Bug(
         "the end of an answer is not taught",
-        "reft_engine/encoding.py",
+        "reft_engine/tokens/examples.py",
         "return (*text_ids(base, space + text), *end_ids(base))",
         "return tuple(text_ids(base, space + text))",
         (_engine("the_templates_own_end_of_turn_ends_an_answer_though_the_tokenizer_has_another"),),
@@ -1723,7 +1723,7 @@ BUGS = (
     ),
     Bug(
         "marks cover the token behind",
-        "reft_engine/prompts.py",
+        "reft_engine/tokens/prompts.py",
         "start < last and end > first",
         "start <= last and end > first",
         (
@@ -1816,21 +1816,21 @@ BUGS = (
     ),
     Bug(
         "autocast rounds the edit",
-        "reft_engine/precision.py",
+        "reft_engine/edits/precision.py",
         "if is_autocast(device) else nullcontext()",
         "if False and is_autocast(device) else nullcontext()",
         ("tests/reft_engine/test_autocast.py::test_factors_and_their_gradients_are_those_without_autocast",),
     ),
     Bug(
         "a README of somebody's is written over",
-        "reft_engine/adapter_file.py",
+        "reft_engine/formats/adapter.py",
         "    if _is_ours(path):\n",
         "    if True:\n",
         ("tests/reft_engine/test_adapter_file.py::test_a_readme_that_somebody_wrote_is_left_alone",),
     ),
     Bug(
         "config is what is edited",
-        "reft_engine/trainer_side.py",
+        "reft_engine/edits/trainer_side.py",
         "        return self._inner.config\n",
         "        return self.reft_config\n",
         ("tests/reft_engine/test_trainer.py::test_config_is_the_base_models_and_can_be_read_and_set",),

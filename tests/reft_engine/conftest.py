@@ -10,9 +10,10 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from reft_engine import Example, ReftConfig, ReftModel, load_base, loop
-from reft_engine.base_models import Base
+from reft_engine import Example, ReftConfig, ReftModel, load_base
+from reft_engine.base.loading import Base
 from reft_engine.data import Message
+from reft_engine.training import loop
 
 VOCABULARY = 97
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from reft_engine import blocks, train
-from reft_engine.base_models import TEXT_TEMPLATE
-from reft_engine.events import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent
+from reft_engine import train
+from reft_engine.base import blocks
+from reft_engine.base.loading import TEXT_TEMPLATE
+from reft_engine.training.events import HeldOutEvent, ReuseEvent, SampleEvent, StepEvent
 from tests.reft_engine import families
 
 LOSSES, WEIGHTS = 1e-5, 1e-4

@@ -8,10 +8,11 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, precision, stream, train
-from reft_engine.adapter_file import verify_adapter
-from reft_engine.events import ReuseEvent
+from reft_engine import ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, stream, train
+from reft_engine.edits import precision
+from reft_engine.formats.adapter import verify_adapter
 from reft_engine.methods import METHODS
+from reft_engine.training.events import ReuseEvent
 
 LABELS = ("even", "odd")
 LATE = {"positions": "l1", "layers": [2]}

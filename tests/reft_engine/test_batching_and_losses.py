@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks
-from reft_engine.batching import collate, epoch_batches, in_batches
-from reft_engine.encoding import EncodedExample
+from reft_engine import ReftConfig, ReftModel, TrainConfig
+from reft_engine.base import blocks
 from reft_engine.errors import ConfigError
-from reft_engine.losses import answer_inputs, answer_losses
-from reft_engine.objectives import NextToken
+from reft_engine.tokens.batches import collate, epoch_batches, in_batches
+from reft_engine.tokens.examples import EncodedExample
+from reft_engine.training.losses import answer_inputs, answer_losses
+from reft_engine.training.objectives import NextToken
 from tests.reft_engine import families
 
 CPU = torch.device("cpu")

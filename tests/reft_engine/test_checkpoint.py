@@ -9,11 +9,14 @@ from hashlib import sha256
 import pytest
 from safetensors.torch import load, save
 
-from reft_engine import ReftConfig, TrainConfig, checkpoint, files, measuring, train, training
-from reft_engine.checkpoint import KEPT
+from reft_engine import ReftConfig, TrainConfig, train
 from reft_engine.data import as_rows
 from reft_engine.errors import TrainingError
-from reft_engine.events import HeldOutEvent, SavingFailedEvent, StepEvent
+from reft_engine.formats import atomic
+from reft_engine.training import checkpoint, measuring
+from reft_engine.training import train as training
+from reft_engine.training.checkpoint import KEPT
+from reft_engine.training.events import HeldOutEvent, SavingFailedEvent, StepEvent
 
 EDIT = ReftConfig(rank=2, positions="f2+l2", dropout=0.2)
 SETTINGS = TrainConfig(epochs=2, batch_size=4, learning_rate=0.02, held_out=0.1, seed=7)
@@ -159,8 +162,8 @@ def test_killed_at_any_moment_of_writing_a_run_loses_nothing(tiny, examples, tmp
     before = []
     with monkeypatch.context() as patch:
         if call == "replace":
-            path_replace = files.Path.replace
-            patch.setattr(files.Path, "replace", lambda path, target: kill_path(path, target))
+            path_replace = atomic.Path.replace
+            patch.setattr(atomic.Path, "replace", lambda path, target: kill_path(path, target))
 
             def kill_path(path, target):
                 if next(count) == at:

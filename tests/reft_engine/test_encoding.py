@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 from tokenizers.processors import TemplateProcessing
 
-from reft_engine import Example, ReftConfig, templates
-from reft_engine.base_models import PLAIN_TEMPLATE, TEXT_TEMPLATE
+from reft_engine import Example, ReftConfig
+from reft_engine.base import templates
+from reft_engine.base.loading import PLAIN_TEMPLATE, TEXT_TEMPLATE
 from reft_engine.data import Message
-from reft_engine.encoding import encode, encode_text, end_ids, prompt_ids
 from reft_engine.errors import DataError
+from reft_engine.tokens.examples import encode, encode_text, end_ids, prompt_ids
 from tests.reft_engine import families
 
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"]

@@ -7,9 +7,9 @@ import torch
 
 from reft_engine import Example, ReftConfig, TrainConfig, classify, evaluate, generate
 from reft_engine.data import Message
-from reft_engine.encoding import encode
 from reft_engine.errors import DataError
-from reft_engine.objectives import NextToken
+from reft_engine.tokens.examples import encode
+from reft_engine.training.objectives import NextToken
 
 
 def mean_loss(base, reft, rows):

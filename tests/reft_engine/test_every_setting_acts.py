@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, classify, evaluate, generate, loop, stream, train, train_many
-from reft_engine.batching import in_passes
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, stream, train, train_many
+from reft_engine.base import blocks
 from reft_engine.data import Message, Preference
-from reft_engine.encoding import end_ids, prompt_ids
-from reft_engine.events import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, StepEvent
-from reft_engine.generation import _Sampler
-from reft_engine.objectives import NextToken
-from reft_engine.prefix import Memory
-from reft_engine.rows import encoded_of, read_rows
+from reft_engine.inference.generation import _Sampler
+from reft_engine.inference.kv_cache import Memory
+from reft_engine.tokens.batches import in_passes
+from reft_engine.tokens.examples import end_ids, prompt_ids
+from reft_engine.training import loop
+from reft_engine.training.events import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, StepEvent
+from reft_engine.training.objectives import NextToken
+from reft_engine.training.rows import encoded_of, read_rows
 from tests.reft_engine.runs import run_of, same, watched
 
 EDIT = {"rank": 2, "positions": "f2+l2"}

@@ -20,14 +20,16 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
 
-from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, pyreft_format, train
-from reft_engine.base_models import TEXT_TEMPLATE, Base
-from reft_engine.batching import collate
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, train
+from reft_engine.base import blocks
+from reft_engine.base.loading import TEXT_TEMPLATE, Base
 from reft_engine.data import Message
-from reft_engine.encoding import encode
-from reft_engine.events import StepEvent
-from reft_engine.interventions import Dropout, build
+from reft_engine.edits.interventions import Dropout, build
+from reft_engine.formats import pyreft
 from reft_engine.spec import trainable_parameters
+from reft_engine.tokens.batches import collate
+from reft_engine.tokens.examples import encode
+from reft_engine.training.events import StepEvent
 from tests.reft_engine import test_oracle as oracle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -404,8 +406,8 @@ def test_the_activation_is_kept_where_pyrefts_file_loses_it(tmp_path):
     def off(reft: ReftModel) -> float:
         return float((reft(**inputs).logits[real] - expected["logits"]).abs().max())
 
-    assert off(pyreft_format.read(folder, base, "f3+l2")) > 0.05
-    told = pyreft_format.read(folder, base, "f3+l2", activation="relu")
+    assert off(pyreft.read(folder, base, "f3+l2")) > 0.05
+    told = pyreft.read(folder, base, "f3+l2", activation="relu")
     assert off(told) < 5e-6
     assert off(ReftModel.load(told.save(tmp_path), base)) == off(told)
 

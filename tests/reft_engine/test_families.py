@@ -11,14 +11,16 @@ import torch
 import transformers
 from torch.nn import functional as F
 
-from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, classify, generate, load_base, losses, train
-from reft_engine.base_models import TEXT_TEMPLATE
-from reft_engine.batching import collate
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, classify, generate, load_base, train
+from reft_engine.base import blocks
+from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
-from reft_engine.encoding import prompt_ids
 from reft_engine.errors import AdapterError, ConfigError
-from reft_engine.losses import answer_losses
-from reft_engine.objectives import NextToken
+from reft_engine.tokens.batches import collate
+from reft_engine.tokens.examples import prompt_ids
+from reft_engine.training import losses
+from reft_engine.training.losses import answer_losses
+from reft_engine.training.objectives import NextToken
 from tests.needed import packages
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODER_DECODERS, ENCODERS

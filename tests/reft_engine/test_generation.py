@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reft_engine import ReftModel, generate, stream
-from reft_engine.base_models import TEXT_TEMPLATE
+from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
-from reft_engine.encoding import prompt_ids
 from reft_engine.errors import ConfigError
-from reft_engine.generation import _Column
+from reft_engine.inference.generation import _Column
+from reft_engine.tokens.examples import prompt_ids
 from tests.reft_engine import families
 
 END = 3

@@ -29,7 +29,7 @@ else:
 
 COUNT = """
 import json, sys
-from reft_engine.base_models import ModelLoadError, is_here, load_tokenizer
+from reft_engine.base.loading import ModelLoadError, is_here, load_tokenizer
 found = {{"here": is_here(sys.argv[1])}}
 try:
     print(json.dumps({{**found, "revision": load_tokenizer(sys.argv[1], fetch={fetch}).revision}}))

@@ -5,8 +5,8 @@ import torch
 from transformers.activations import ACT2FN
 
 from reft_engine import ReftConfig
+from reft_engine.edits.interventions import Dropout, build
 from reft_engine.errors import ConfigError
-from reft_engine.interventions import Dropout, build
 from reft_engine.methods import METHODS
 from reft_engine.spec import trainable_parameters
 

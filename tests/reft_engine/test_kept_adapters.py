@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from reft_engine import ReftModel
-from reft_engine.adapter_file import TENSORS_NAME
-from reft_engine.checkpoint import load_checkpoint
+from reft_engine.formats.adapter import TENSORS_NAME
+from reft_engine.training.checkpoint import load_checkpoint
 from tests.fixtures.adapters import make
 
 NAMES = sorted(make.CONFIGS)

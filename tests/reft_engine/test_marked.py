@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers.processors import ByteLevel, Sequence, TemplateProcessing
 
-from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, blocks, classify, evaluate, generate, train
-from reft_engine.base_models import TEXT_TEMPLATE
-from reft_engine.batching import collate
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, train
+from reft_engine.base import blocks
+from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
-from reft_engine.encoding import encode, encode_text, prompt_ids, read_prompt
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.objectives import NextToken
-from reft_engine.rows import read_rows
+from reft_engine.tokens.batches import collate
+from reft_engine.tokens.examples import encode, encode_text, prompt_ids, read_prompt
+from reft_engine.training.objectives import NextToken
+from reft_engine.training.rows import read_rows
 from tests.reft_engine import families
 
 MARKED = ReftConfig(rank=2, positions="marked")

@@ -9,13 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reft_engine import ReftConfig, TrainConfig, evaluate, generate, train, training
+from reft_engine import ReftConfig, TrainConfig, evaluate, generate, train
 from reft_engine.data import as_rows, split
-from reft_engine.events import HeldOutEvent, PhaseEvent, RowsEvent
-from reft_engine.measuring import Best, score
-from reft_engine.objectives import NextToken, RowResult
-from reft_engine.rows import encoded_of, read_rows
-from reft_engine.schedule import FEWEST, MOST, SHARE, measuring_budget, padded, plan_measuring
+from reft_engine.training import train as training
+from reft_engine.training.events import HeldOutEvent, PhaseEvent, RowsEvent
+from reft_engine.training.measuring import Best, score
+from reft_engine.training.objectives import NextToken, RowResult
+from reft_engine.training.rows import encoded_of, read_rows
+from reft_engine.training.schedule import FEWEST, MOST, SHARE, measuring_budget, padded, plan_measuring
 from tests.reft_engine.runs import run_of
 
 EDIT = ReftConfig(rank=2, positions="f2+l2")

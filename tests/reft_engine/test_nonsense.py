@@ -22,7 +22,6 @@ from reft_engine import (
     ReftError,
     ReftModel,
     TrainConfig,
-    checks,
     classify,
     evaluate,
     generate,
@@ -31,9 +30,10 @@ from reft_engine import (
     train,
     train_many,
 )
-from reft_engine.adapter_file import load_base_of, verify_adapter
+from reft_engine.base import checks
 from reft_engine.errors import AdapterError, ConfigError, DataError, ModelLoadError
-from reft_engine.prompts import read_prompt
+from reft_engine.formats.adapter import load_base_of, verify_adapter
+from reft_engine.tokens.prompts import read_prompt
 from tests.reft_engine import families
 
 NAN, INF = math.nan, math.inf
@@ -242,7 +242,7 @@ def test_a_row_longer_than_a_table_of_positions_is_refused(make_model):
     with pytest.raises(ConfigError, match="The rows have 65 tokens; this base model reads at most 64"):
         reft(torch.full((1, 65), 5))
     roberta = ReftModel(families.build("roberta"), SMALL).eval()
-    longest = reft_engine.blocks.longest_row(roberta.base)
+    longest = reft_engine.base.blocks.longest_row(roberta.base)
     assert roberta(torch.full((1, longest), 5))
     with pytest.raises(ConfigError, match=f"at most {longest}"):
         roberta(torch.full((1, longest + 1), 5))

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from reft_engine import Example, Preference, ReftConfig, ReftModel, TrainConfig, blocks, classify, evaluate, generate, train
-from reft_engine.base_models import TEXT_TEMPLATE
+from reft_engine import Example, Preference, ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, train
+from reft_engine.base import blocks
+from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
-from reft_engine.encoding import prompt_ids
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
-from reft_engine.objectives import NextToken, Preferring, objective_for
+from reft_engine.tokens.examples import prompt_ids
+from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent
+from reft_engine.training.objectives import NextToken, Preferring, objective_for
 from tests.reft_engine import families
 
 KINDS = ("llama", "bert", "t5")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
 from reft_engine import ReftConfig, ReftModel
-from reft_engine.rotation import _reflect, _unit_lower
+from reft_engine.edits.rotation import _reflect, _unit_lower
 
 CASES = ["tied", "untied"]
 

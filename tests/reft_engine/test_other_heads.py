@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from reft_engine import ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, stream, train
-from reft_engine.adapter_file import read_config, verify_adapter
 from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.formats.adapter import read_config, verify_adapter
 from tests.reft_engine import families
 
 HEADS = {

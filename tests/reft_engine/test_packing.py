@@ -9,17 +9,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, measuring, packing
-from reft_engine.base_models import Base
-from reft_engine.batching import epoch_batches
+from reft_engine import ReftConfig, ReftModel, TrainConfig
+from reft_engine.base import blocks
+from reft_engine.base.loading import Base
 from reft_engine.data import as_rows, split
-from reft_engine.encoding import EncodedExample
-from reft_engine.events import ReuseEvent
-from reft_engine.objectives import Labelling, NextToken
-from reft_engine.packing import Packed
 from reft_engine.positions import PositionSpec
-from reft_engine.reuse import Plan, Reach, Reuse
-from reft_engine.reuse_store import Budget
+from reft_engine.tokens.batches import epoch_batches
+from reft_engine.tokens.examples import EncodedExample
+from reft_engine.training import loop, measuring
+from reft_engine.training.events import ReuseEvent
+from reft_engine.training.objectives import Labelling, NextToken
+from reft_engine.training.reuse import packing
+from reft_engine.training.reuse.packing import Packed
+from reft_engine.training.reuse.plan import Plan, Reach, Reuse
+from reft_engine.training.reuse.store import Budget
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODERS
 from tests.reft_engine.runs import close, run_of, same, watched, writer

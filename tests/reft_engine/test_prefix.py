@@ -8,8 +8,8 @@ import torch
 
 from reft_engine import generate, stream
 from reft_engine.data import Message
-from reft_engine.encoding import prompt_ids
-from reft_engine.prefix import Memory
+from reft_engine.inference.kv_cache import Memory
+from reft_engine.tokens.examples import prompt_ids
 from tests.reft_engine import families
 
 LONG = "Tell me about the cat that sat on the mat and the dog that ran to the barn. What is 2 cat?"

@@ -12,10 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reft_engine import ReftConfig, ReftModel, blocks
-from reft_engine.adapter_file import TENSORS_NAME
+from reft_engine import ReftConfig, ReftModel
+from reft_engine.base import blocks
+from reft_engine.edits.model import combine
+from reft_engine.formats.adapter import TENSORS_NAME
 from reft_engine.methods import METHODS
-from reft_engine.model import combine
 from tests.waiting import PATIENCE
 
 CURVED = ["direft", "direft_orth", "loreft", "noreft"]

@@ -11,16 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, blocks, loop, losses, measuring
-from reft_engine.base_models import TEXT_TEMPLATE
-from reft_engine.batching import in_passes
+from reft_engine import ReftConfig, ReftModel, TrainConfig
+from reft_engine.base import blocks
+from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import as_rows
-from reft_engine.encoding import EncodedExample, EncodedPreference, encode
-from reft_engine.events import ReuseEvent
-from reft_engine.objectives import NextToken
 from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.reuse import Plan, Reach, Reuse, plan_reuse
-from reft_engine.reuse_store import Budget, Store
+from reft_engine.tokens.batches import in_passes
+from reft_engine.tokens.examples import EncodedExample, EncodedPreference, encode
+from reft_engine.training import loop, losses, measuring
+from reft_engine.training.events import ReuseEvent
+from reft_engine.training.objectives import NextToken
+from reft_engine.training.reuse.plan import Plan, Reach, Reuse, plan_reuse
+from reft_engine.training.reuse.store import Budget, Store
 from tests.needed import packages
 from tests.reft_engine import families
 from tests.reft_engine.families import BLOCKS, DECODERS, ENCODER_DECODERS

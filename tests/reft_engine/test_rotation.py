@@ -9,10 +9,10 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from benchmarks.orthonormal import WAYS, Cholesky, OneByOne, degrees_of_one_step
 from reft_engine import ReftConfig, ReftModel, TrainConfig, train
-from reft_engine.adapter_file import TENSORS_NAME
-from reft_engine.interventions import build
+from reft_engine.edits.interventions import build
+from reft_engine.edits.rotation import OrthonormalRows, _reflect, _unit_lower
+from reft_engine.formats.adapter import TENSORS_NAME
 from reft_engine.methods import METHODS
-from reft_engine.rotation import OrthonormalRows, _reflect, _unit_lower
 
 
 def worst(rows):

@@ -8,13 +8,13 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from reft_engine import Example, Preference, ReftConfig, TrainConfig
-from reft_engine.base_models import TEXT_TEMPLATE
+from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message, inspect_file, row_of
 from reft_engine.data.row_check import RowCheck
-from reft_engine.objectives import objective_for
-from reft_engine.row_check import LISTED, check_rows, count_rows
-from reft_engine.rows import read_rows
-from reft_engine.spelling import badly_spelt
+from reft_engine.tokens.spelling import badly_spelt
+from reft_engine.training.objectives import objective_for
+from reft_engine.training.row_check import LISTED, check_rows, count_rows
+from reft_engine.training.rows import read_rows
 
 SHORT = [(f"What is {number} plus {number}?", f"It is {number + number}.") for number in range(12)]
 LONG = [(f"{number} why " * 300, "yes") for number in range(30)]

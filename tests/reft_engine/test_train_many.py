@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, measuring, train_many
+from reft_engine import ReftConfig, ReftModel, TrainConfig, train_many
 from reft_engine.errors import ConfigError, TrainingError
-from reft_engine.events import HeldOutEvent, ReuseEvent, StepEvent
+from reft_engine.training import measuring
+from reft_engine.training.events import HeldOutEvent, ReuseEvent, StepEvent
 from tests.reft_engine.runs import Run, close, run_of, same, watched, writer
 
 ANIMALS = ("cat", "dog", "cow", "hen")

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import LabelSmoother
 
-from reft_engine import ReftConfig, ReftModel, blocks
+from reft_engine import ReftConfig, ReftModel
+from reft_engine.base import blocks
 from reft_engine.errors import ConfigError
 from reft_engine.methods import METHODS
 from tests.reft_engine import families

@@ -12,15 +12,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train, training
-from reft_engine.adapter_file import verify_adapter
-from reft_engine.batching import collate, epoch_batches
+from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train
 from reft_engine.data import Message, split
 from reft_engine.errors import DataError, TrainingError
-from reft_engine.events import HeldOutEvent, SampleEvent, StepEvent
-from reft_engine.losses import answer_losses
-from reft_engine.objectives import NextToken
-from reft_engine.rows import encoded_of, read_rows
+from reft_engine.formats.adapter import verify_adapter
+from reft_engine.tokens.batches import collate, epoch_batches
+from reft_engine.training import train as training
+from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent
+from reft_engine.training.losses import answer_losses
+from reft_engine.training.objectives import NextToken
+from reft_engine.training.rows import encoded_of, read_rows
 from tests.waiting import PATIENCE
 
 EDITS = {

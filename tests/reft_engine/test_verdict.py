@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from reft_engine.verdict import Evidence, Score, judge, wilson
+from reft_engine.training.verdict import Evidence, Score, judge, wilson
 
 GOOD = Score(rows=40, base=3.0, tuned=1.0, right_base=0, right_tuned=30, gained=30, lost=0, better=40, worse=0, gain=2.0, gain_error=0.2)
 RUN = Evidence(

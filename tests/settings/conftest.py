@@ -7,7 +7,7 @@ import pytest
 from transformers.utils import logging
 
 from reft_engine import load_base
-from reft_engine.base_models import Base
+from reft_engine.base.loading import Base
 from tests.settings.house import House, inhabited, write_base
 
 ANIMALS = "cat dog cow owl hen pig".split()

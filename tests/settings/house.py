@@ -22,7 +22,7 @@ from app.worker.api import make_app
 from app.worker.main import _listen
 from app.worker.resident import Resident
 from reft_engine import ReftConfig, ReftModel, load_base
-from reft_engine.base_models import Base
+from reft_engine.base.loading import Base
 from reft_engine.data import Message
 from reft_engine.spec import RunSpec
 from storage import DatasetRecord, RunRecord, RunStatus

@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 import app.serve
 from app.cli.main import _parser, main
 from reft_engine import ReftModel, evaluate, generate
-from reft_engine.adapter_file import read_config
 from reft_engine.data import inspect_file
+from reft_engine.formats.adapter import read_config
 from storage import Storage
 from tests.settings.house import LENGTH, PROMPT, conversation, write_adapter
 

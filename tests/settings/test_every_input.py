@@ -22,7 +22,7 @@ from app.worker import probes, row_checks
 from reft_engine.data import dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
-from reft_engine.verdict import Evidence, Score
+from reft_engine.training.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read

@@ -1,0 +1,1 @@
+"""Edits of hidden states: their formulas, where they act, and the model that applies them."""

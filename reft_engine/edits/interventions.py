@@ -1,0 +1,198 @@
+"""The edits of hidden states: one class computes all methods that have a rank; all sites of a model are stacked in one module.
+
+An edit replaces the hidden state h of a chosen prompt token, right after a chosen block, by h + delta(h).
+Shapes: G edits (layers x groups), K rank, D hidden size, N edited tokens of one site. All weights are float32,
+whatever the base model's precision. The formulas of the methods are in `methods.METHODS`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.activations import ACT2FN
+
+from reft_engine.edits.rotation import OrthonormalRows
+from reft_engine.methods import METHODS, Method
+from reft_engine.spec import ReftConfig
+
+Factors = dict[str, tuple[Tensor, ...]]
+"""What one forward pass needs, ready computed: by name (``projection``, ``source``, ``bias``, ...) one tensor per site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Sets a share of numbers to zero and scales the rest up; draws from its own generator, else from torch's global one."""
+
+    rate: float
+    generator: torch.Generator | None = None
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Drop."""
+        kept = torch.empty_like(values).bernoulli_(1 - self.rate, generator=self.generator)
+        return values * kept / (1 - self.rate)
+
+
+def linear_start(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
+    """Torch's default for ``nn.Linear``: uniform in +-1/sqrt(fan_in)."""
+    bound = 1 / math.sqrt(fan_in)
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+
+
+class Float32Module(nn.Module):
+    """Follows a move to a device, but stays float32 when a model is cast: orthonormality does not survive bfloat16."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Float32Module":
+        def move(value: Tensor) -> Tensor:
+            return value.to(fn(torch.empty(0, dtype=value.dtype, device=value.device)).device)
+
+        super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+class Intervention(Float32Module):
+    """What all methods share: stacked float32 weights by name, and a change of hidden states computed from them."""
+
+    decayed = ("source", "bias")
+    """Weights on which weight decay acts."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def extra_repr(self) -> str:
+        """Name the method where the module is printed."""
+        return self.method.name
+
+    def projection(self) -> Tensor | None:
+        """Compute the rows that coefficients are written back through, (G, K, D); None where a method has none."""
+        return None
+
+    def set_projection(self, rows_GKD: Tensor) -> None:
+        """Take over projection rows, as read from a file."""
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, nn.Parameter]:
+        """The trained weights other than the projection, by the names of the adapter file; stacked, G first."""
+        return {name: self.get_parameter(name) for name in self.method.weights if name != "projection"}
+
+    def factors(self, projection: Tensor | None = None) -> Factors:
+        """Compute once what every site needs until the weights change; from the rows that `projection` gave, if given."""
+        return {name: value.unbind(0) for name, value in self.weights().items()}
+
+    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
+        """Compute delta(h) of shape (N, D) in float32."""
+        raise NotImplementedError
+
+    def start_as_identity(self) -> None:
+        """Set the weights so that the edit changes nothing; `Method.can_be_identity` says where that is possible."""
+        raise NotImplementedError
+
+
+class LowRankEdit(Intervention):
+    """Computes every method with a rank: h + P^T c, K coefficients c written back through the K x D rows of P.
+
+    c is act(W h + b), or the constants b, from which P h is subtracted or not; P is orthonormal or any matrix. Which of these, the row of
+    the method says. W, b and a free P start as torch's ``nn.Linear`` does; constants b start in [0, 1), as in pyreft.
+    """
+
+    source: nn.Parameter
+    bias: nn.Parameter
+    rotation: OrthonormalRows
+    free_projection: nn.Parameter
+
+    def __init__(self, method: Method, count: int, config: ReftConfig, hidden_size: int, generator: torch.Generator | None = None) -> None:
+        super().__init__(method)
+        vector, matrix = (count, config.rank), (count, config.rank, hidden_size)
+        # The order of these draws is part of what a seed means.
+        if method.learned_source:
+            self.source = nn.Parameter(linear_start(matrix, hidden_size, generator))
+            self.bias = nn.Parameter(linear_start(vector, hidden_size, generator))
+        else:
+            self.bias = nn.Parameter(torch.rand(vector, generator=generator))
+        if method.orthonormal:
+            self.rotation = OrthonormalRows(*matrix, generator)
+        else:
+            self.free_projection = nn.Parameter(linear_start(matrix, hidden_size, generator))
+        self.activation: Callable[[Tensor], Tensor] | None = None if config.activation == "linear" else ACT2FN[config.activation]
+        # (W h + b) - P h = (W - P) h + b: one product instead of two.
+        self._folds = method.learned_source and method.subtracts and self.activation is None
+
+    def projection(self) -> Tensor:
+        """Compute P, (G, K, D)."""
+        rows: Tensor = self.rotation() if self.method.orthonormal else self.free_projection
+        return rows
+
+    @torch.no_grad()
+    def set_projection(self, rows_GKD: Tensor) -> None:
+        """Take over rows of P; they must be orthonormal where the method needs them so."""
+        if self.method.orthonormal:
+            self.rotation.set_rows(rows_GKD)
+        else:
+            self.free_projection.copy_(rows_GKD)
+
+    def factors(self, projection: Tensor | None = None) -> Factors:
+        """See `Intervention.factors`; adds the rows of P, and with a linear activation takes P from W at once."""
+        rows = self.projection() if projection is None else projection
+        factors = {**super().factors(), "projection": rows.unbind(0)}
+        if self._folds:
+            factors["source"] = (self.source - rows).unbind(0)
+        return factors
+
+    def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
+        """Compute the (N, K) coefficients c."""
+        bias = factors["bias"][site]
+        values = F.linear(h_ND, factors["source"][site], bias) if self.method.learned_source else bias.expand(len(h_ND), -1)
+        if self.activation is not None:
+            values = self.activation(values)
+        if self.method.subtracts and not self._folds:
+            values = values - h_ND @ factors["projection"][site].mT
+        return values
+
+    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
+        """Compute delta(h) of shape (N, D) in float32; ``dropout`` drops coefficients, not hidden units."""
+        coefficients = self.coefficients(h_ND.float(), factors, site)
+        if dropout:
+            coefficients = dropout(coefficients)
+        return coefficients @ factors["projection"][site]
+
+    @torch.no_grad()
+    def start_as_identity(self) -> None:
+        """Set b = 0, and W = P where P h is subtracted, else W = 0; P stays random, so that W has a gradient."""
+        self.bias.zero_()
+        if self.method.learned_source:
+            self.source.copy_(self.projection()) if self.method.subtracts else self.source.zero_()
+
+
+class Red(Intervention):
+    """RED: s * h + b, elementwise, started at s = 1 and b = 0.
+
+    Source: arXiv 2402.15179; arXiv 2404.03592, equation 8. Not in pyreft.
+    """
+
+    def __init__(self, method: Method, count: int, hidden_size: int) -> None:
+        super().__init__(method)
+        self.scale = nn.Parameter(torch.ones(count, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(count, hidden_size))
+
+    def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
+        """Compute (s - 1) * h + b; ``dropout`` drops numbers of the change."""
+        change = (factors["scale"][site] - 1) * h_ND.float() + factors["bias"][site]
+        return dropout(change) if dropout else change
+
+    def start_as_identity(self) -> None:
+        """Nothing to do: it starts so."""
+
+
+def build(config: ReftConfig, count: int, hidden_size: int, generator: torch.Generator | None = None) -> Intervention:
+    """Make the edits of ``count`` sites with fresh weights."""
+    method = METHODS[config.method]
+    if method.has_rank:
+        made: Intervention = LowRankEdit(method, count, config, hidden_size, generator)
+    else:
+        made = Red(method, count, hidden_size)
+    if config.identity_init:
+        made.start_as_identity()
+    return made

@@ -1,0 +1,1 @@
+"""Files: adapter folders, pyreft's folders, and writing them atomically."""

@@ -1,0 +1,1 @@
+"""Answers: generation with a KV cache, and classification."""

@@ -1,0 +1,59 @@
+"""Classifies texts with a trained head over edited hidden states."""
+
+from collections.abc import Sequence
+
+import torch
+
+from reft_engine.base.checks import listed, shown
+from reft_engine.base.loading import Base
+from reft_engine.data import Example, Message
+from reft_engine.edits.model import ReftModel, check_edit
+from reft_engine.errors import ConfigError, DataError
+from reft_engine.spec import TrainConfig
+from reft_engine.tokens.batches import in_batches
+from reft_engine.tokens.examples import encode_text
+from reft_engine.training.objectives import Labelling, Part, text_of
+
+Text = str | tuple[str, str] | Sequence[Message]
+"""One text, a pair of texts, or for a decoder a conversation."""
+_ROWS = 32
+
+
+@torch.no_grad()
+def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: int = 512, edited: bool = True) -> list[dict[str, float]]:
+    """Give each text the probability of each label, the likeliest label first.
+
+    Args:
+        base: the base model that ``reft`` was trained on.
+        reft: trained with ``ReftConfig(labels=...)``.
+        texts: one entry per answer.
+        max_length: tokens; longer texts are cut at their end.
+        edited: False lets the head read the base model's own hidden states.
+
+    Raises:
+        ConfigError: ``reft`` is no edit of this base model, or has no labels.
+        DataError: there are no texts, or one cannot be encoded.
+    """
+    check_edit(base, reft)
+    labels = reft.reft_config.labels
+    if labels is None:
+        raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+    objective = Labelling(base, reft.reft_config, TrainConfig(max_length=max_length))
+    factors = reft.eval().factors() if edited else None
+    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
+    rows = [text_of(encode_text(base, example, max_length, reft.reft_config)) for example in examples]
+    found = []
+    for part in in_batches(rows, _ROWS):
+        for shares in torch.softmax(objective.logits([Part(objective, part, reft, factors)], [part])[0], dim=-1).cpu():
+            order = shares.argsort(descending=True, stable=True).tolist()
+            found.append({labels[index]: float(shares[index]) for index in order})
+    return found
+
+
+def _messages(text: Text) -> tuple[Message, ...]:
+    parts = (text,) if isinstance(text, str) else text
+    if isinstance(parts, list | tuple) and all(isinstance(part, Message) for part in parts):
+        return tuple(parts)
+    if not isinstance(parts, list | tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
+        raise DataError(f"{shown(text)} is neither a text, nor a pair of texts, nor a list of messages.")
+    return tuple(Message("user", part) for part in parts)

@@ -1,0 +1,304 @@
+"""Streams answers of the base and of edited versions of it, as rows of one batch.
+
+The prompt is prefilled once with each row's own edits; after that every row decodes plainly from the cache, at the
+base model's speed. No row can touch another: an edit is a list of token indices of its own row. Of an encoder-decoder
+the encoder reads the prompt, once, with the edits; the decoder writes plainly.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reft_engine.base import blocks, checks
+from reft_engine.base.loading import Base
+from reft_engine.data import Message
+from reft_engine.edits.model import ReftModel, check_writes, combine
+from reft_engine.errors import ConfigError
+from reft_engine.inference import kv_cache
+from reft_engine.tokens.examples import EncodedPrompt, end_ids, read_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text that one column has grown by; ``ended`` with the column's last piece."""
+
+    column: int
+    text: str
+    ended: bool = False
+
+
+Prompt = str | Sequence[Message | Mapping[str, str] | int]
+"""A user's text, a conversation that ends with the user's turn, or token ids exactly as the model shall read them."""
+_EMPTY = "The prompt is empty, so there is nothing to answer."
+
+
+def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
+    if isinstance(prompt, str):
+        return _asked(base, [Message("user", prompt)], marked)
+    parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray) else [None]
+    if not parts:
+        raise ConfigError(_EMPTY, "prompt")
+    if all(type(part) is int for part in parts):
+        return _as_they_are(base, parts, marked)
+    messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
+    if not all(isinstance(message, Message) for message in messages):
+        raise ConfigError("A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt")
+    return _asked(base, messages, marked)
+
+
+def _asked(base: Base, messages: Sequence[Message], marked: bool) -> EncodedPrompt:
+    read = read_prompt(base, messages, marked)
+    if not messages[-1].content.strip():
+        raise ConfigError(_EMPTY, "prompt")
+    if messages[-1].role == "assistant":
+        raise ConfigError("The conversation ends with an answer, so there is nothing to answer. End it with what the user says.", "prompt")
+    return read
+
+
+def _is_turn(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("role") in ("system", "user", "assistant") and isinstance(part.get("content"), str)
+
+
+def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
+    if marked:
+        raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
+    known = blocks.vocabulary(base.model)
+    if not all(0 <= token < known for token in ids):
+        raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
+    return EncodedPrompt(tuple(ids))
+
+
+def _row_edits(
+    edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float
+) -> tuple[dict[int, blocks.Edit], int]:
+    """What acts on the rows, and the first column where anything does."""
+    lengths, marked = [len(prompt.ids)] * len(edits), [prompt.marked] * len(edits)
+    models = {id(model): model for model in edits if model is not None}
+    chains, first = [], len(prompt.ids)
+    for model in models.values():
+        plan = model.plan(mask, lengths, [row for row, other in enumerate(edits) if other is model], marked)
+        chains.append(model.edits(plan, model.factors(), strength))
+        first = min(first, plan.begin if chains[-1] else first)
+    return combine(chains), first
+
+
+class _Sampler:
+    """Picks the next token; greedy at temperature 0. Every row draws the same random numbers, so that columns compare."""
+
+    def __init__(self, temperature: float, top_p: float, seed: int, rows: int) -> None:
+        checks.check_temperature(temperature)
+        checks.check_top_p(top_p)
+        self.temperature, self.top_p = temperature, top_p
+        self.generators = [torch.Generator().manual_seed(checks.seed_of(seed)) for _ in range(rows)]
+
+    def __call__(self, logits_BV: Tensor) -> Tensor:
+        if self.temperature == 0:
+            return logits_BV.argmax(dim=-1)
+        # A row whose edit overflowed samples from what is left of it; the other rows must not fail with it.
+        shares = torch.softmax((logits_BV.float() / self.temperature).nan_to_num(), dim=-1).cpu()
+        ordered, order = shares.sort(dim=-1, descending=True)
+        left_out = ordered.cumsum(dim=-1) - ordered >= self.top_p
+        left_out[:, 0] = False  # however small the share is
+        ordered[left_out] = 0
+        picks = [order[row, torch.multinomial(ordered[row], 1, generator=generator)] for row, generator in enumerate(self.generators)]
+        return torch.cat(picks).to(logits_BV.device)
+
+
+class _Column:
+    """The text of one row so far. Holds back bytes of a character that is not complete yet (an emoji, say)."""
+
+    def __init__(self, base: Base) -> None:
+        self.tokenizer, self.ids, self.shown = base.tokenizer, list[int](), ""
+
+    def push(self, token: int) -> str:
+        self.ids.append(token)
+        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        if text.endswith("\ufffd") or not text.startswith(self.shown):
+            return ""
+        fresh, self.shown = text[len(self.shown) :], text
+        return fresh
+
+    def rest(self) -> str:
+        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
+        return text[len(self.shown) :]
+
+
+def stream(
+    base: Base,
+    prompt: Prompt,
+    edits: Sequence[ReftModel | None],
+    *,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    top_p: float = 0.95,
+    seed: int = 0,
+    strength: float = 1.0,
+    should_stop: Callable[[], bool] = lambda: False,
+    memory: kv_cache.Memory | None = None,
+) -> Iterator[Delta]:
+    """Answer one prompt once per entry of ``edits``, all at the same time; None is the bare base model.
+
+    Args:
+        base: the frozen base model.
+        prompt: a user's text, a whole conversation that ends with the user's turn, or token ids.
+        edits: one column each.
+        max_new_tokens: per column, 1 or more; an answer ends at the latest where the base model's context does.
+        temperature: 0 takes the likeliest token always, else 1e-6 or more.
+        top_p: share of probability that is sampled from.
+        seed: of the sampling, 0 to 2**63 - 1; the same for every column.
+        strength: factor on the edits; 1 as trained, 0 the base model.
+        should_stop: asked before every token.
+        memory: of what this base model has read before, so that a chat's next turn reads only what is new.
+
+    Raises:
+        ConfigError: the prompt is none or empty, ends with an answer or does not fit the base model's context; there is no column; a
+            setting is out of range; or the base model or an edit classifies and writes no text.
+        DataError: the prompt holds what is no text, the base model's template refuses it, or an edit's positions want
+            marks that it lacks.
+    """
+    checks.check_base(base)
+    most = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
+    _check_edits(base, edits)
+    checks.check_strength(strength)
+    asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
+    room = _room(base, len(asked.ids))
+    pick = _Sampler(temperature, top_p, seed, len(edits))
+    return _streamed(base, asked, edits, min(most, room), pick, strength, should_stop, memory)
+
+
+def _streamed(
+    base: Base, asked: EncodedPrompt, edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
+    should_stop: Callable[[], bool], memory: kv_cache.Memory | None,
+) -> Iterator[Delta]:  # fmt: skip
+    columns = [_Column(base) for _ in edits]
+    logits_BV, ahead = _prefill(base, asked, edits, strength, memory)
+    token_B = pick(logits_BV)
+    try:
+        yield from _answer(base, token_B, ahead, columns, most, pick, should_stop)
+    finally:
+        if memory and None in edits and base.kind == "decoder":
+            row = edits.index(None)
+            memory.remember([*asked.ids, *columns[row].ids], ahead["past_key_values"], row)
+
+
+def _answer(
+    base: Base, token_B: Tensor, ahead: dict[str, Any], columns: "Sequence[_Column]", most: int, pick: _Sampler,
+    should_stop: Callable[[], bool],
+) -> Iterator[Delta]:  # fmt: skip
+    """Decode plainly, from the first token on, until each column has ended."""
+    ends, alive = _ends(base), set(range(len(columns)))
+    for count in range(most):
+        for column in sorted(alive):
+            token = int(token_B[column])
+            over = token in ends or count + 1 == most
+            fresh = "" if token in ends else columns[column].push(token)
+            if over:
+                alive.discard(column)
+                yield Delta(column, fresh + columns[column].rest(), ended=True)
+            elif fresh:
+                yield Delta(column, fresh)
+        if not alive or should_stop():
+            break
+        token_B = pick(_next_logits(base, token_B, ahead))
+    for column in sorted(alive):
+        yield Delta(column, columns[column].rest(), ended=True)
+
+
+def _room(base: Base, length: int) -> int:
+    """How many tokens an answer to a prompt of so many may have. Raises ConfigError."""
+    if not length:
+        raise ConfigError(_EMPTY, "prompt")
+    # A decoder writes behind its prompt; an encoder-decoder writes in rows of their own.
+    most = base.context - 1 if base.kind == "decoder" else base.context
+    if length > most:
+        raise ConfigError(f"The prompt has {length} tokens; this base model reads at most {most}.", "prompt")
+    return base.context - length if base.kind == "decoder" else base.context
+
+
+def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
+    if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, ReftModel) for model in edits):
+        raise ConfigError("edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits")
+    check_writes(base.model, edits)
+    if any(model is not None and model.base is not base.model for model in edits):
+        raise ConfigError("An edit is of another base model than the one that is to answer.", "edits")
+
+
+def _ends(base: Base) -> set[int]:
+    """Tokens that end an answer: the template's, the tokenizer's, and those that the model's makers list."""
+    named = getattr(getattr(base.model, "generation_config", None), "eos_token_id", None)
+    # A single number is often a default of the architecture that nobody chose; a list is somebody's.
+    listed = named if isinstance(named, list) else []
+    return {token for token in (*end_ids(base)[-1:], base.tokenizer.eos_token_id, *listed) if token is not None}
+
+
+@torch.no_grad()
+def _prefill(
+    base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.Memory | None
+) -> tuple[Tensor, dict[str, Any]]:
+    """Logits of the first answer token, (B, V), and what the passes after it are given."""
+    input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
+    mask = torch.ones_like(input_ids)
+    ahead: dict[str, Any] = {"use_cache": True}
+    acting, first = _row_edits(edits, mask, prompt, strength)
+    if cache := _read_before(base, input_ids, first, memory):
+        ahead["past_key_values"] = cache
+    read = cache.get_seq_length() if cache else 0
+    inputs: dict[str, Any] = {"input_ids": input_ids[:, read:], "attention_mask": mask, "logits_to_keep": 1}
+    with blocks.editing(acting):
+        if base.kind == "encoder_decoder":
+            ahead["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
+            ahead["attention_mask"] = mask
+            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start(base.model), device=base.device)}
+        output = base.model(**inputs, **ahead)
+    ahead["past_key_values"] = getattr(output, "past_key_values", None)
+    if ahead["past_key_values"] is None:
+        raise ConfigError(f"{base.name} keeps no key-value cache, as answering needs it. Choose another base model.", "base")
+    return output.logits[:, -1], ahead
+
+
+def _read_before(base: Base, ids_BT: Tensor, first: int, memory: kv_cache.Memory | None) -> Any:
+    """A cache of the tokens before the first that any row edits, read once for all rows; None if it is not worth it."""
+    rows, length = ids_BT.shape
+    limit = min(first, length - 1)  # the last token gives the logits of the answer's first
+    if base.kind != "decoder" or not kv_cache.worth(limit):
+        return None
+    cache = memory.recall(ids_BT[0].tolist(), limit) if memory else None
+    read = cache.get_seq_length() if cache else 0
+    if read < limit and rows > 1:
+        none = torch.empty(0, dtype=torch.int64, device=ids_BT.device)
+        given = {"input_ids": ids_BT[:1, read:limit], "attention_mask": torch.ones_like(ids_BT[:1, :limit]), "past_key_values": cache}
+        with blocks.editing({}, none, (1, limit - read)):
+            cache = base.model(**given, use_cache=True).past_key_values
+    return kv_cache.repeated(cache, rows) if cache else None
+
+
+@torch.no_grad()
+def _next_logits(base: Base, token_B: Tensor, ahead: dict[str, Any]) -> Tensor:
+    name = "decoder_input_ids" if base.kind == "encoder_decoder" else "input_ids"
+    logits: Tensor = base.model(**{name: token_B.unsqueeze(1)}, **ahead).logits[:, -1]
+    return logits
+
+
+def generate(
+    base: Base,
+    prompt: Prompt,
+    edits: Sequence[ReftModel | None] | ReftModel = (None,),
+    *,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    top_p: float = 0.95,
+    seed: int = 0,
+    strength: float = 1.0,
+) -> list[str]:
+    """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
+    columns = [edits] if isinstance(edits, ReftModel) else edits
+    deltas = stream(
+        base, prompt, columns, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed, strength=strength
+    )
+    answers = [""] * len(columns)
+    for delta in deltas:
+        answers[delta.column] += delta.text
+    return answers

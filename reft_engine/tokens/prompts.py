@@ -1,0 +1,269 @@
+"""From a conversation to the token ids of its prompt, with what the tokenizer puts around a text and what the marks say.
+
+Control tokens inside a message (``<|im_end|>`` typed by a person) are encoded as text, never as control tokens.
+
+With the positions ``marked``, ``<reft>`` and ``</reft>`` in a message mark what is edited. They are taken out before the
+text is tokenised, so that the base model reads the same tokens as without them; a token that a mark cuts through is edited.
+"""
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, get_args
+from weakref import WeakKeyDictionary
+
+from reft_engine.base.loading import PLAIN_TEMPLATE, TEXT_TEMPLATE, Base, Kind
+from reft_engine.base.templates import render
+from reft_engine.data import Message
+from reft_engine.data.records import Role
+from reft_engine.errors import DataError
+
+_TYPED, _TYPED_END = "\ue000", "\ue001"
+"""Stand around a control token in a message while the template is rendered; private-use characters."""
+_OPEN, _CLOSE = "<reft>", "</reft>"
+_OPENED, _CLOSED = "\ue003", "\ue004"
+"""Stand for the marks of edited text, likewise."""
+_NO_MARKS = dict.fromkeys(map(ord, _OPENED + _CLOSED))
+_NO_PRIVATE = _NO_MARKS | dict.fromkeys(map(ord, _TYPED + _TYPED_END))
+_ROLES = get_args(Role)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TOKENISING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """Token ids of a prompt, the indices that it marks, for a pair of texts where the second begins (else 0), and whether it was cut."""
+
+    ids: tuple[int, ...]
+    marked: tuple[int, ...] = ()
+    second: int = 0
+    cut: bool = False
+
+
+def prompt_ids(base: Base, messages: Sequence[Message]) -> tuple[int, ...]:
+    """Token ids of a conversation rendered up to where the assistant begins to answer."""
+    return read_prompt(base, messages).ids
+
+
+def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -> EncodedPrompt:
+    """Encode a conversation up to where the assistant begins to answer; for an encoder its one text or its two.
+
+    Args:
+        base: the base model.
+        messages: the conversation.
+        marked: whether ``<reft>`` and ``</reft>`` mark what is edited; else they are text like any other.
+
+    Raises:
+        DataError: a message is no text, or there are more texts than an encoder reads; the template refuses the conversation;
+            nothing is marked, or a mark stands alone.
+    """
+    _check(base, messages)
+    control = _control_tokens(base.tokenizer)
+    guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
+    around = frame(base)
+    pieces = _Pieces(base)
+    pieces.ids += around.before
+    second = 0
+    if base.kind == "encoder":
+        for index, message in enumerate(guarded):
+            pieces.ids += around.between if index else ()
+            second = second or (len(pieces.ids) if index else 0)
+            pieces.add(message.content)
+    else:
+        pieces.add(_render_marked(base, guarded) if marked else render(base, guarded, True))
+    pieces.ids += around.behind
+    if marked:
+        pieces.check_marks()
+    return EncodedPrompt(tuple(pieces.ids), tuple(pieces.marked), second)
+
+
+def _check(base: Base, messages: Sequence[Message]) -> None:
+    """Raises DataError for messages that no template is to see."""
+    for message in messages:
+        if message.role not in _ROLES:
+            raise DataError(f"A message has the role '{str(message.role)[:40]}'; there are system, user and assistant.")
+        if not isinstance(message.content, str):
+            raise DataError(f"A message of the {message.role} is no text.")
+    if base.kind == "encoder" and len(messages) > 2:
+        raise DataError(f"There are {len(messages)} texts; {base.name} reads one, or two together.")
+
+
+class _Pieces:
+    """Token ids of rendered text, and which of them are marked."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        self.ids: list[int] = []
+        self.marked: list[int] = []
+        self._open = False
+
+    def add(self, text: str) -> None:
+        """Tokenise text; control tokens that a person typed are encoded as text."""
+        for index, part in enumerate(re.split(f"{_TYPED}([^{_TYPED}{_TYPED_END}]*){_TYPED_END}", text)):
+            self._add_part(part, {"split_special_tokens": True} if index % 2 else {})
+
+    def _add_part(self, part: str, how: dict[str, bool]) -> None:
+        text, spans = self._take_marks(part)
+        if not spans:
+            self.ids += _tokenised(self._base, text, add_special_tokens=False, **how)["input_ids"]
+            return
+        if not self._base.tokenizer.is_fast:
+            raise DataError(f"The tokenizer of {self._base.name} cannot say which tokens a mark covers. Choose other positions.")
+        encoded = _tokenised(self._base, text, add_special_tokens=False, return_offsets_mapping=True, **how)
+        behind = 0
+        for index, (token, (start, end)) in enumerate(zip(encoded.tokens(), encoded["offset_mapping"], strict=True)):
+            # Byte-level tokenizers may take the space that a token begins with off what they say it covers.
+            start, behind = behind if token.startswith("Ġ") else start, end
+            if any(start < last and end > first for first, last in spans):
+                self.marked.append(len(self.ids) + index)
+        self.ids += encoded["input_ids"]
+
+    def _take_marks(self, part: str) -> tuple[str, list[tuple[int, int]]]:
+        """The text without marks, and the ranges of its characters that are marked."""
+        kept, length, spans, start = list[str](), 0, list[tuple[int, int]](), 0
+        for piece in re.split(f"([{_OPENED}{_CLOSED}])", part):
+            if piece in (_OPENED, _CLOSED):
+                if self._open == (piece == _OPENED):
+                    raise DataError(f"{_OPEN} and {_CLOSE} must take turns.")
+                if piece == _CLOSED:
+                    spans.append((start, length))
+                self._open, start = piece == _OPENED, length
+            else:
+                kept.append(piece)
+                length += len(piece)
+        if self._open:
+            spans.append((start, length))
+        return "".join(kept), [span for span in spans if span[0] < span[1]]
+
+    def check_marks(self) -> None:
+        """Refuse a prompt that marks nothing. Raises DataError."""
+        if self._open:
+            raise DataError(f"A {_OPEN} is not closed by {_CLOSE}.")
+        if not self.marked:
+            raise DataError(f"Nothing is marked: put {_OPEN} and {_CLOSE} around what is to be edited, or choose other positions.")
+
+
+def _render_marked(base: Base, messages: Sequence[Message]) -> str:
+    """Render with marks in the messages to what the template writes without them, with the marks added."""
+    plain = render(base, [Message(message.role, message.content.translate(_NO_MARKS)) for message in messages], True)
+    # Templates that trim a message find its white space only where no mark stands around it.
+    for turns in (messages, [Message(message.role, _trimmable(message.content)) for message in messages]):
+        rendered = render(base, turns, True)
+        if rendered.translate(_NO_MARKS) == plain:
+            return rendered
+    raise DataError(f"The chat template of {base.name} changes what is marked. Choose other positions.")
+
+
+def _trimmable(text: str) -> str:
+    """Move marks behind white space that the text begins with, and before what it ends with."""
+    marks = _OPENED + _CLOSED
+    text = re.sub(rf"^[\s{marks}]+", lambda found: "".join(sorted(found[0], key=lambda letter: letter in marks)), text)
+    return re.sub(rf"[\s{marks}]+$", lambda found: "".join(sorted(found[0], key=lambda letter: letter not in marks)), text)
+
+
+def _control_tokens(tokenizer: Any) -> list[str]:
+    return sorted({token.content for token in tokenizer.added_tokens_decoder.values() if token.special}, key=len, reverse=True)
+
+
+def _guard(text: str, control: Sequence[str], marked: bool) -> str:
+    text = text.translate(_NO_PRIVATE)
+    if marked:
+        text = text.replace(_OPEN, _OPENED).replace(_CLOSE, _CLOSED)
+    return _typed(tuple(control)).sub(lambda found: f"{_TYPED}{found[0]}{_TYPED_END}", text) if control else text
+
+
+@lru_cache(maxsize=16)
+def _typed(control: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds control tokens in a message, also those with marks inside: without these they must be text like any other."""
+    return re.compile("|".join(f"[{_OPENED}{_CLOSED}]*".join(map(re.escape, token)) for token in control))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Token ids that the tokenizer puts before a text, between two texts and behind the last."""
+
+    before: tuple[int, ...] = ()
+    between: tuple[int, ...] = ()
+    behind: tuple[int, ...] = ()
+
+
+_FRAMES: WeakKeyDictionary[Any, dict[Kind, Frame]] = WeakKeyDictionary()
+
+
+def frame(base: Base) -> Frame:
+    """The frame of a base model's texts, found once per tokenizer; empty where a chat template writes it itself."""
+    if base.kind == "decoder" and not _is_plain(base):
+        return Frame()
+    known = _FRAMES.setdefault(base.tokenizer, {})
+    if base.kind not in known:
+        known[base.kind] = _found_frame(base)
+    return known[base.kind]
+
+
+def _found_frame(base: Base) -> Frame:
+    probe: list[int] = _tokenised(base, "a", add_special_tokens=False)["input_ids"]
+    whole: list[int] = _tokenised(base, "a")["input_ids"]
+    start, size = _index_of(probe, whole), len(probe)
+    before, behind = tuple(whole[:start]), tuple(whole[start + size :])
+    if base.kind == "decoder":
+        return Frame(before if before[-1:] == (base.tokenizer.bos_token_id,) else ())
+    pair: list[int] = _tokenised(base, "a", "a")["input_ids"] if base.kind == "encoder" else []
+    return Frame(before, tuple(pair[start + size : len(pair) - len(behind) - size]), behind)
+
+
+def _is_plain(base: Base) -> bool:
+    """Whether the template writes no control tokens of its own."""
+    return base.template in (PLAIN_TEMPLATE, TEXT_TEMPLATE)
+
+
+def _index_of(part: Sequence[int], whole: Sequence[int]) -> int:
+    return next((at for at in range(len(whole)) if list(whole[at : at + len(part)]) == list(part)), 0)
+
+
+def text_ids(base: Base, text: str) -> list[int]:
+    """Token ids of a text alone; control tokens in it are encoded as text."""
+    ids: list[int] = _tokenised(base, text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
+def text_encodings(base: Base, texts: Sequence[str]) -> Sequence[Any]:
+    """What a fast tokenizer knows of texts alone: ids, tokens, and which characters each token covers; see `text_ids`."""
+    with _TOKENISING:
+        encodings: Sequence[Any] = base.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True).encodings
+    return encodings
+
+
+def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
+    """What the tokenizer makes of a text or two, in one thread at a time: how it reads control tokens is set on it, for all threads."""
+    if any(_SURROGATE.search(text) for text in texts if not text.isascii()):
+        raise DataError("The text holds half of a character (a lone surrogate).")
+    with _TOKENISING:
+        return base.tokenizer(*texts, **how)
+
+
+_ENDS: WeakKeyDictionary[Any, dict[tuple[Kind, str], tuple[int, ...]]] = WeakKeyDictionary()
+
+
+def end_ids(base: Base) -> tuple[int, ...]:
+    """What closes an answer: the template's own end-of-turn token, or the tokenizer's end-of-text."""
+    known = _ENDS.setdefault(base.tokenizer, {})
+    key = base.kind, base.template
+    if key not in known:
+        known[key] = _found_end(base)
+    return known[key]
+
+
+def _found_end(base: Base) -> tuple[int, ...]:
+    if base.kind == "encoder_decoder":
+        return frame(base).behind
+    probe = "\ue002"
+    text = render(base, [Message("user", "a"), Message("assistant", probe)], False)
+    _, shown, after = text.rpartition(probe)
+    ids = _tokenised(base, after, add_special_tokens=False)["input_ids"] if shown else []
+    special = {index for index, token in base.tokenizer.added_tokens_decoder.items() if token.special} | set(base.tokenizer.all_special_ids)
+    first = next((index for index, token in enumerate(ids) if token in special), None)
+    if first is not None:
+        return tuple(ids[: first + 1])
+    return (int(base.tokenizer.eos_token_id),) if base.tokenizer.eos_token_id is not None else ()

@@ -1,0 +1,1 @@
+"""Activation reuse: what of a frozen base model need not be computed again in later epochs."""
