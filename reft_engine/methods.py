@@ -14,18 +14,18 @@ _SIZES = ("KD", "K", "D")
 class Method:
     """One method: its names, its formula, and the three choices that `interventions.LowRankEdit` computes it from.
 
-    An edit with a rank adds P^T c to h. Its choices are which rows the projection P (K, D) may have, where the coefficients c (K,)
-    come from, and whether P h is subtracted from them. An edit without a rank is RED, the only one with a class of its own.
+    An edit with a rank adds P^T c to h. The choices: whether the rows of the projection P (K, D) are orthonormal, whether the
+    coefficients c (K,) come from a learned source, and whether P h is subtracted from c. RED has no rank and a class of its own.
 
     Attributes:
         name: what `ReftConfig.method` and all files call it.
         title: what the page calls it.
-        help: what it does, in plain words; the page shows it after the title.
+        help: what it does, in a few plain words; the page shows it after the title.
         formula: h after the edit.
-        paper: its name in the paper, and where it stands there.
-        pyreft: pyreft's class; None where pyreft has none, so that the edit cannot be written for pyreft.
-        pyreft_writes: the class to write in its place, where pyreft 0.1.0 cannot load its own and another one computes the same.
-        has_rank: whether it has a rank at all; if not, the three choices mean nothing.
+        paper: its name in the paper, with the equation or table.
+        pyreft: pyreft's class; None where pyreft has no such class, and `ReftModel.save_pyreft` refuses.
+        pyreft_writes: the class to write instead where pyreft 0.1.0 cannot load its own; it must compute the same.
+        has_rank: whether it has a rank; without one the three choices have no meaning.
         orthonormal: P is R, with orthonormal rows, instead of any matrix.
         learned_source: c is act(W h + b), instead of the constants b.
         subtracts: P h is subtracted from c.
@@ -62,7 +62,7 @@ class Method:
 
     @property
     def parameter_formula(self) -> str:
-        """The same as text, such as ``2KD + K``."""
+        """The parameter count as text, such as ``2KD + K``."""
         count = Counter(self.weights.values())
         return " + ".join(f"{count[size] if count[size] > 1 else ''}{size}" for size in _SIZES if count[size])
 
@@ -153,7 +153,7 @@ METHODS: dict[str, Method] = {
 
 
 def title_of(name: str) -> str:
-    """The title of a method; of one that this version does not know, its name."""
+    """The title of a method, or its name if this version does not know it."""
     return METHODS[name].title if name in METHODS else name
 
 

@@ -94,8 +94,8 @@ class Intervention(Float32Module):
 class LowRankEdit(Intervention):
     """Computes every method with a rank: h + P^T c, K coefficients c written back through the K x D rows of P.
 
-    c is act(W h + b), or the constants b, from which P h is subtracted or not; P is orthonormal or any matrix. Which of these, the row of
-    the method says. W, b and a free P start as torch's ``nn.Linear`` does; constants b start in [0, 1), as in pyreft.
+    The method's row says whether c is act(W h + b) or the constants b, whether P h is subtracted from c, and whether the rows of P are
+    orthonormal. W, b and a free P start as torch's ``nn.Linear`` does; constants b start in [0, 1), as in pyreft.
     """
 
     source: nn.Parameter
@@ -134,7 +134,7 @@ class LowRankEdit(Intervention):
             self.free_projection.copy_(rows_GKD)
 
     def factors(self, projection: Tensor | None = None) -> Factors:
-        """See `Intervention.factors`; adds the rows of P, and with a linear activation takes P from W at once."""
+        """See `Intervention.factors`; adds the rows of P, and folds W and P into W - P where the activation is linear."""
         rows = self.projection() if projection is None else projection
         factors = {**super().factors(), "projection": rows.unbind(0)}
         if self._folds:
@@ -160,7 +160,7 @@ class LowRankEdit(Intervention):
 
     @torch.no_grad()
     def start_as_identity(self) -> None:
-        """Set b = 0, and W = P where P h is subtracted, else W = 0; P stays random, so that W has a gradient."""
+        """Set b = 0 and W = P, or W = 0 where P h is not subtracted; P stays random, so that W has a gradient."""
         self.bias.zero_()
         if self.method.learned_source:
             self.source.copy_(self.projection()) if self.method.subtracts else self.source.zero_()
