@@ -18,12 +18,22 @@ def text(name: str) -> str:
 
 
 @cache
+def _lines(name: str) -> tuple[tuple[str, ...], ...]:
+    lines = tuple(tuple(line.split("\t")) for line in text(f"tables/{name}.tsv").removesuffix("\n").split("\n"))
+    if wrong := [line for line in lines if len(line) != len(lines[0])]:
+        raise ValueError(f"tables/{name}.tsv has {len(lines[0])} columns, but not in {wrong[0]}")
+    return lines
+
+
+def columns(name: str) -> tuple[str, ...]:
+    """The names of a table's columns."""
+    return _lines(name)[0]
+
+
+@cache
 def table(name: str) -> tuple[tuple[str, ...], ...]:
     """The rows of a table, without its header line."""
-    header, *rows = (tuple(line.split("\t")) for line in text(f"tables/{name}.tsv").removesuffix("\n").split("\n"))
-    if wrong := [row for row in rows if len(row) != len(header)]:
-        raise ValueError(f"tables/{name}.tsv has {len(header)} columns, but not in {wrong[0]}")
-    return tuple(rows)
+    return _lines(name)[1:]
 
 
 @cache
