@@ -15,7 +15,7 @@ from starter_training.facts import DAYS
 from starter_training.texts import lists, records, table
 
 Slots = dict[str, str]
-WORDS, SAY = lists("words/worlds"), lists("templates/worlds")
+WORDS, SAY, POOLS = {**lists("words/worlds"), "days": tuple(DAYS)}, lists("templates/worlds"), lists("templates/pools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +187,21 @@ def _name(random: Random, she: bool, other: str = "") -> str:
 
 
 def _object(random: Random) -> tuple[str, str]:
-    if random.random() < 0.72:
-        noun = random.choice(WORDS["hard"])
-        look = random.choice(WORDS["hard looks"])
-    else:
-        noun = random.choice(WORDS["soft"])
-        look = random.choice(WORDS["soft looks"])
-    return noun, f"{look} {noun}"
+    kind = "hard" if random.random() < 0.72 else "soft"
+    noun = random.choice(WORDS[kind])
+    return noun, f"{random.choice(WORDS[f'{kind} looks'])} {noun}"
+
+
+_EVERYDAY = {
+    "spot": "spots", "soft": "soft things", "sad": "sad", "glad": "glad", "fear": "fears", "skill": "skills", "plant": "plants",
+    "food": "foods", "cake": "cakes", "beast": "beasts", "day": "days", "color": "colors", "n": "numbers",
+}  # fmt: skip
+"""Slots, and the words that they are drawn from."""
+
+
+def _some(random: Random, **slots: str) -> Slots:
+    """Slots filled from lists of words."""
+    return {slot: random.choice(WORDS[words]) for slot, words in slots.items()}
 
 
 def _world(random: Random, who: str = "any", places: list[str] | None = None) -> Slots:
@@ -223,22 +231,8 @@ def _world(random: Random, who: str = "any", places: list[str] | None = None) ->
     slots["p"], slots["p2"] = random.sample(places or WORDS["places"], 2)
     slots["pn"] = slots["p"][slots["p"].index("the ") :] if "the " in slots["p"] else slots["p"]
     hobby, hobby2 = random.sample(WORDS["hobbies"], 2)
-    slots |= {
-        "spot": random.choice(WORDS["spots"]),
-        "soft": random.choice(SAY["soft things"]),
-        "sad": random.choice(WORDS["sad"]),
-        "glad": random.choice(WORDS["glad"]),
-        "hobby": hobby,
-        "hobby2": hobby2,
-    }
-    slots |= {"hobbying": doing(hobby), "fear": random.choice(WORDS["fears"]), "skill": random.choice(WORDS["skills"]), "plant": random.choice(WORDS["plants"])}
-    slots |= {"food": random.choice(WORDS["foods"]), "cake": random.choice(WORDS["cakes"]), "beast": random.choice(WORDS["beasts"]), "day": random.choice(DAYS)}
-    slots |= {"color": random.choice(WORDS["colors"]), "n": random.choice(["three", "four", "five", "six", "seven", "ten"])}
-    slots["hobbied"] = past(hobby2)
-    return slots
-
-
-POOLS = lists("templates/pools")
+    slots |= {"hobby": hobby, "hobby2": hobby2, "hobbying": doing(hobby), "hobbied": past(hobby2)}
+    return slots | _some(random, **_EVERYDAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,28 +300,29 @@ def story(random: Random) -> str:
     return ("\n\n" if random.random() < 0.15 else " ").join(told.beats)
 
 
+def _of_plot(template: str, plot: _Plot) -> str:
+    """A template with the plot's own in place of <about>, <which>, <did> and <then>."""
+    for key in ("about", "which", "did", "then"):
+        template = template.replace(f"<{key}>", getattr(plot, key))
+    return template
+
+
 def _brief(told: Story, random: Random) -> str:
     """The story in three sentences."""
-    first = SAY["brief beginning"][0]
     did, then = told.plot.did, told.plot.then
     if "{f}" not in did and "{f}'s" not in then:
         then = then.replace("{f}", "{f} the {fk}", 1)
-    when = "" if told.plot.lasting else "<oneday>, "
-    return write(f"{first} {when}{{he}} {did}. [In the end,|At last,|In the end,] {then}.", told.slots, random)
+    then = SAY["brief lasting" if told.plot.lasting else "brief"][0].replace("<did>", did).replace("<then>", then)
+    return write(f"{SAY['brief beginning'][0]} {then}", told.slots, random)
 
 
 def _short(told: Story, random: Random) -> str:
-    return write(
-        f"{{h}}[| the {{k}}|, a {{t}} {{k}},] {told.plot.did}, [and in the end|and at last|and in the end] {told.plot.then}.",
-        told.slots,
-        random,
-    )
+    return write(_of_plot(SAY["short"][0], told.plot), told.slots, random)
 
 
 def _title(told: Story, random: Random) -> str:
-    small = SAY["small words"]
     title = write(told.plot.title, told.slots, random).split(" ")
-    return " ".join(word if i and word in small else word[0].upper() + word[1:] for i, word in enumerate(title))
+    return " ".join(word if i and word in WORDS["small words"] else word[0].upper() + word[1:] for i, word in enumerate(title))
 
 
 _SETTINGS = tuple((WORDS[f"scene places {name}"], WORDS[f"scene deeds {name}"]) for name in ("home", "outdoors", "shore", "town", "school"))
@@ -344,48 +339,31 @@ def _scene(random: Random) -> _Scene:
     count = random.choice([2, 3, 3, 4])
     places, doings = random.choice(_SETTINGS)
     deeds = random.sample(doings, count)
-    place = random.choice(places)
-    time = random.choice(
-        SAY["scene times"]
-    )
+    place, time = random.choice(places), random.choice(WORDS["scene times"])
     names: list[str] = []
     while len(names) < count:
         name = random.choice(WORDS["girls"] if random.random() < 0.5 else WORDS["boys"])
         if all(name[0] != other[0] for other in names):
             names.append(name)
-    joinable = False
-    weather = random.choice(POOLS["weather"])
-    people = _listed(names)
-    lines = [write(random.choice([
-        f"It is {time.removeprefix('on ') if time.startswith('on ') else time}, and {weather}. {people} are {place}."if time.startswith("on ") else f"{people} are {place} {time}, and {weather}.",
-        f"{time}, {people} are {place}.", f"{people} are together {place}. {weather[0].upper() + weather[1:]}.", f"{place}, there are {people}. {weather[0].upper() + weather[1:]}.",
-        f"{people} have met {place}.",
-    ]), {}, random)]  # fmt: skip
-    asks = [
-        (f"Where {'is' if count == 1 else 'are'} {people}?", f"They are {place}."),
-        (f"How many people are {place}?", f"There are {('two', 'three', 'four')[count - 2]} people {place}."),
-    ]
+    joinable, people = False, _listed(names)
+    slots = {"weather": random.choice(POOLS["weather"]), "people": people, "place": place, "time": time, "day": time.removeprefix("on ")}
+    lines = [write(random.choice(SAY["scene on a day" if time.startswith("on ") else "scene at a time"]), slots, random)]
+    number = ("two", "three", "four")[count - 2]
+    asks = [(f"Where are {people}?", f"They are {place}."), (f"How many people are {place}?", f"There are {number} people {place}.")]
     for name, deed in zip(names, deeds, strict=True):
-        now = deed
-        he = "she" if name in WORDS["girls"] else "he"
-        form = random.choice(["{} is {}.", "{} is {}.", "{} is {}.", "{} is {} right now."])
+        told = random.choice(["{} is {}.", "{} is {}.", "{} is {}.", "{} is {} right now."]).format(name, deed)
         if joinable and random.random() < 0.5:
-            lines[-1] = f"{lines[-1][:-1]}, {random.choice(['and', 'while', 'and'])} {form.format(name, now)}"
+            lines[-1] = f"{lines[-1][:-1]}, {random.choice(['and', 'while', 'and'])} {told}"
             joinable = False
         else:
-            lines.append(form.format(name, now))
+            lines.append(told)
             joinable = True
         if random.random() < 0.3:
-            extra = SAY["scene extra"][0]
-            lines.append(write(extra, {"x": he, "color": random.choice(WORDS["colors"])}, random))
+            he = "she" if name in WORDS["girls"] else "he"
+            lines.append(write(SAY["scene extra"][0], {"x": he, "color": random.choice(WORDS["colors"])}, random))
             joinable = False
-        asks += [(f"What is {name} doing?", f"{name} is {now}."), (f"Who is {now}?", f"{name} is {now}.")]
-    ending = write(
-        SAY["scene ending"][0],
-        {},
-        random,
-    )
-    if ending:
+        asks += [(f"What is {name} doing?", f"{name} is {deed}."), (f"Who is {deed}?", f"{name} is {deed}.")]
+    if ending := write(SAY["scene ending"][0], {}, random):
         lines.append(ending)
     return _Scene(_finish(" ".join(lines)), tuple(asks))
 
@@ -398,17 +376,13 @@ def scene(random: Random) -> str:
 def day(random: Random) -> str:
     """A diary page or the day of one person."""
     slots = _world(random, "child")
-    picked = [past(deed) for deed in random.sample(WORDS["deeds"], 5)]
-    slots |= dict(zip("abcde", picked, strict=True))
+    slots |= dict(zip("abcde", [past(deed) for deed in random.sample(WORDS["deeds"], 5)], strict=True))
     own = random.random() < 0.5
     if own:
         slots |= {"who": "I", "there": "we", "he": "I", "him": "me", "his": "my", "m": f"my {slots['mk']}", "was": "was"}
-        head = SAY["day own beginning"][0]
-        tail = SAY["day own end"][0]
     else:
         slots |= {"who": slots["he"] if random.random() < 0.5 else slots["h"], "there": slots["h"]}
-        head = SAY["day beginning"][0]
-        tail = SAY["day end"][0]
+    head, tail = (SAY[f"day {'own ' * own}{part}"][0] for part in ("beginning", "end"))
     keep = [part for part in SAY["day parts"] if random.random() < 0.85] or list(SAY["day parts"])
     return write(" ".join([head, *keep, tail]), slots, random)
 
@@ -439,38 +413,24 @@ def description(random: Random) -> str:
 
 
 _HOWTO = [(what, steps.split(";")) for what, steps in table("worlds/howto")]
-_MAKING = table("worlds/making")
 
 
 def howto(random: Random) -> str:
     """How a thing is done or made, in running text."""
     if random.random() < 0.25:
-        what, text = random.choice(_MAKING)
-        tail = write("[.|. So much work is behind it.|. That is how it is made.|. It takes time, but it is worth it.]", {}, random)
-        return f"{what} {text}{tail}"
+        what, text = random.choice(table("worlds/making"))
+        return f"{what} {text}{write(SAY['made'][0], {}, random)}"
     what, steps = random.choice(_HOWTO)
     return _steps_as_prose(what, steps, random)
 
 
 def _steps_as_prose(what: str, steps: list[str], random: Random) -> str:
-    head = write("[It is easy to {w}.|This is how to {w}.|Do you want to {w}? Here is how.|To {w}, you need a little time.|Anyone can {w}.|{h} wants to {w}. \"I will show you,\" says {m}.|When I want to {w}, I do it like this.|If you want to {w}, do it step by step.|Here is a simple way to {w}.]",
-                 {"w": what, "h": random.choice(WORDS["girls"] + WORDS["boys"]), "m": "the teacher"}, random)  # fmt: skip
-    lines = []
+    slots = {"w": what, "h": random.choice(WORDS["girls"] + WORDS["boys"]), "m": "the teacher"}
+    lines = [write(SAY["howto beginning"][0], slots, random)]
     for i, step in enumerate(steps):
-        lead = (
-            "First"
-            if i == 0
-            else random.choice(["At last", "Finally", "In the end"])
-            if i == len(steps) - 1
-            else random.choice(["Then", "Next", "After that", "Now", ""])
-        )
+        lead = random.choice(SAY["last step" if i == len(steps) - 1 else "next step"]) if i else "First"
         lines.append(_sentence(f"{lead}, {step}" if lead not in ("", "Then", "Now") else f"{lead} {step}".strip()))
-    tail = write(
-        "[||That is all.|It takes only a little while.|It becomes easier each time.|Have fun!|Now you are done.|If it does not work at once, try again.]",
-        {},
-        random,
-    )
-    return f"{head} {' '.join(lines)} {tail}".strip()
+    return " ".join([*lines, write(SAY["howto end"][0], {}, random)]).strip()
 
 
 # what it is about | lines by A and B in turn
@@ -487,21 +447,8 @@ def _talk(random: Random) -> tuple[str, Slots, list[tuple[str, str]]]:
     slots["ff"] = _name(random, random.random() < 0.5, slots["a"])
     while slots["ff"][0] in (slots["a"][0], slots["b"][0]):
         slots["ff"] = _name(random, random.random() < 0.5)
-    slots |= {
-        "aa": slots["a"],
-        "bb": slots["b"],
-        "x": random.choice(WORDS["hobbies"]),
-        "cold": random.choice(SAY["weather words"]),
-    }
-    slots |= {
-        "pet": random.choice(SAY["pets"]),
-        "pn2": random.choice(SAY["pet names"]),
-    }
-    slots |= {
-        "color2": random.choice(SAY["pet colors"]),
-        "station": random.choice(SAY["goals of a way"]),
-    }
-
+    slots |= {"aa": slots["a"], "bb": slots["b"]}
+    slots |= _some(random, x="hobbies", cold="weather words", pet="pets", pn2="pet names", color2="pet colors", station="goals of a way")
     slots["ahe"], slots["bhe"] = "she" if she else "he", "she" if other else "he"
     return write(topic, slots, random), slots, [("ab"[i % 2], write(line, slots, random)) for i, line in enumerate(lines)]
 
@@ -509,21 +456,11 @@ def _talk(random: Random) -> tuple[str, Slots, list[tuple[str, str]]]:
 def talk(random: Random) -> str:
     """A small talk between two people, told as prose."""
     _, slots, lines = _talk(random)
-    head = write(
-        SAY["talk beginning"][0],
-        slots,
-        random,
-    )
+    head = write(SAY["talk beginning"][0], slots, random)
     told = []
     for i, (who, line) in enumerate(lines):
         name = slots[who]
-        verb = (
-            random.choice(["asked", "asked", "wanted to know"])
-            if line.endswith("?")
-            else random.choice(["said", "called", "cried"])
-            if line.endswith("!")
-            else random.choice(["said", "answered" if i else "said", "replied" if i else "said"])
-        )
+        verb = random.choice(SAY.get(f"verbs {line[-1]}", SAY["verbs" if i else "first verbs"]))
         spoken = f'"{line[:-1]},"' if line.endswith(".") else f'"{line}"'
         if i > 1 and random.random() < 0.3:
             told.append(f'"{line}"')
@@ -534,18 +471,13 @@ def talk(random: Random) -> str:
     return f"{head} {' '.join(told)}".strip() if random.random() < 0.7 else "\n".join([*([head] if head else []), *told])
 
 
-# what is asked for | body
-_LETTERS = table("worlds/letters")
-
-
 def _letter(random: Random) -> tuple[str, str, Slots]:
-    what, body = random.choice(_LETTERS)
+    what, body = random.choice(table("worlds/letters"))
     _, slots, _ = _talk(random)
     slots |= {"x1": past(random.choice(WORDS["deeds"])), "home2": random.choice(WORDS["homes people"])}
-    head = SAY["letter beginning"][0]
-    tail = "\n[Yours,|Love,|Best wishes,|With love,|Your friend,|Kind regards,|Many greetings,] {a}"
     what = write(what, slots, random)
-    return what[0].lower() + what[1:], write(head + body + tail, slots, random), slots
+    text = write(f"{SAY['letter beginning'][0]}{body}\n{SAY['letter end'][0]}", slots, random)
+    return what[0].lower() + what[1:], text, slots
 
 
 def letter(random: Random) -> str:
@@ -555,37 +487,26 @@ def letter(random: Random) -> str:
 
 def report(random: Random) -> str:
     """A small piece of news."""
-    slots = _world(random, "child", WORDS["outdoors"])
-    slots |= {
-        "pet": random.choice(SAY["report pets"]),
-        "place2": random.choice(SAY["new places"]),
-    }
+    slots = _world(random, "child", WORDS["outdoors"]) | _some(random, pet="report pets", place2="new places")
     return write(random.choice(SAY["reports"]), slots, random)
 
 
 TEXTS: dict[str, Callable[[Random], str]] = {
-    "story": story,
-    "scene": scene,
-    "day": day,
-    "description": description,
-    "talk": talk,
-    "letter": letter,
-    "howto": howto,
-    "report": report,
-}
+    "story": story, "scene": scene, "day": day, "description": description, "talk": talk, "letter": letter, "howto": howto, "report": report,
+}  # fmt: skip
+
+
+def _say(name: str, random: Random) -> str:
+    return random.choice(SAY[name])
 
 
 def _ask(wish: str, random: Random) -> str:
     """A wish such as "tell me a story" in the words of a user."""
-    frame = random.choice(SAY["frames"])
-    upper = wish[0].upper() + wish[1:]
-    text = frame.replace("{W}", upper).replace("{w}", wish)
+    text = _say("frames", random).replace("{W}", wish[0].upper() + wish[1:]).replace("{w}", wish)
     draw = random.random()
     if draw < 0.05:
         return text.lower()
-    if draw < 0.1:
-        return text.rstrip(".!?")
-    return text
+    return text.rstrip(".!?") if draw < 0.1 else text
 
 
 def _turns(*pairs: tuple[str, str]) -> list[Turn]:
@@ -596,53 +517,31 @@ def tell(random: Random) -> list[Turn]:
     """Tell a story about something that is really in it."""
     told = make_story(random)
     short = random.random() < 0.25
-    subject = random.choice([
-        "about a {k}", "about a {t} {k}", "about a {k} named {h}", "about {h}", "about a {k} and a {fk}", "about {h} and {f}", f"about {told.plot.about}", f"about {told.plot.about}",
-        f"in which {told.plot.which}", f"in which {told.plot.which}", "about {h} the {k}",
-    ])  # fmt: skip
+    subject = _of_plot(_say("subjects", random), told.plot)
     if short:
-        subject = random.choice(
-            ["about a {k}", "about a {t} {k}", "about {h}", "about a {k} named {h}", f"about a {{k}} who {told.plot.did}"]
-        )
+        subject = _of_plot(_say("short subjects", random), told.plot)
     elif "{f" in subject and told.slots["f"] not in told.text:
         subject = "about a {k}"
-    kind = (
-        SAY["short kinds"][0]
-        if short
-        else SAY["kinds"][0]
-    )
-    wish = write(
-        f"[tell me {kind}|tell {kind}|write {kind}|write me {kind}|make up {kind}|invent {kind}|think of {kind}|create {kind}|give me {kind}|tell us {kind}|come up with {kind}] {subject}",
-        told.slots,
-        random,
-    )
-    wish = wish[0].lower() + wish[1:]
+    kind = SAY["short kinds" if short else "kinds"][0]
+    wish = write(f"{SAY['wish'][0].replace('{kind}', kind)} {subject}", told.slots, random)
     answer = _brief(told, random) if short else told.text
     if random.random() < 0.08:
         answer = f"{_title(told, random)}\n\n{answer}"
     elif random.random() < 0.08:
-        answer = random.choice(["Here is a story for you. ", "Gladly! ", "Of course! ", "Here is my story. ", "With pleasure. "]) + answer
-    pairs = [(_ask(wish, random), answer)]
+        answer = f"{_say('gladly', random)} {answer}"
+    pairs = [(_ask(wish[0].lower() + wish[1:], random), answer)]
     draw = random.random()
     if draw < 0.06:
-        pairs.append(
-            (
-                random.choice(SAY["thanks for a story"]),
-                random.choice(
-                    SAY["after thanks"]
-                ),
-            )
-        )
+        pairs.append((_say("thanks for a story", random), _say("after thanks", random)))
     elif draw < 0.12:
-        pairs.append(
-            (
-                random.choice(SAY["asks for a title"]),
-                f'It could be called "{_title(told, random)}".',
-            )
-        )
+        pairs.append((_say("asks for a title", random), f'It could be called "{_title(told, random)}".'))
     elif draw < 0.2:
         pairs.append(_question(told, random))
     return _turns(*pairs)
+
+
+_GAPS = (" ", "\n", "\n\n")
+"""What stands between a text and what is asked about it."""
 
 
 def continued(random: Random) -> list[Turn]:
@@ -650,55 +549,26 @@ def continued(random: Random) -> list[Turn]:
     told = make_story(random)
     cut = random.choice([1, 1, 2, 2, 3])
     begin, rest = " ".join(told.beats[:cut]), " ".join(told.beats[cut:])
-    ask = random.choice(SAY["continue"])
-    request = _ask(ask, random)
+    request = _ask(_say("continue", random), random)
     if request[-1] in ".!" and random.random() < 0.6:
         request = request[:-1] + ":"
     form = random.random()
     if form < 0.55:
-        return _turns((f"{request}{random.choice([' ', chr(10), chr(10) * 2])}{begin}", rest))
+        return _turns((f"{request}{random.choice(_GAPS)}{begin}", rest))
     if request.endswith(":"):
         request = request[:-1] + "."
     if form < 0.9:
-        return _turns((f"{begin}{random.choice([' ', chr(10), chr(10) * 2])}{request}", rest))
-    return _turns(
-        (
-            f"Here is how my story begins: {begin}",
-            random.choice(
-                SAY["shall i go on"]
-            ),
-        ),
-        (random.choice(SAY["go on"]), rest),
-    )
+        return _turns((f"{begin}{random.choice(_GAPS)}{request}", rest))
+    return _turns((f"Here is how my story begins: {begin}", _say("shall i go on", random)), (_say("go on", random), rest))
 
 
 def _question(told: Story, random: Random) -> tuple[str, str]:
-    slots = told.slots
     draw = random.random()
     if draw < 0.1:
-        return write(random.choice(SAY["unknown"]), slots | {"day2": "month"}, random), random.choice(
-            SAY["not told"]
-        )
-    if draw < 0.35:
-        pairs = (
-            (
-                "[Who is the story about?|Who is the main character?|About whom is the story?|Who is the hero of the story?]",
-                "[The story is about {h}, a {k}.|It is about a {k} named {h}.|The main character is {h}, a {k}.]",
-            ),
-            ("[Where did {h} live?|Where is the home of {h}?|In what place did {h} live?]", "{h} lived {home}."),
-            ("[What kind of character is {h}?|What is {h}?|Who is {h}?]", "{h} is a {k}."),
-            (
-                "[What is the story about?|What is it about?|What happens in the story?]",
-                f"It is about a {{k}} named {{h}} who {told.plot.did}.",
-            ),
-            ("[How does the story end?|How did it end?|What happened in the end?]", f"In the end, {told.plot.then}."),
-        )
-        return _pair(random.choice(pairs), slots, random)
-    return _pair(random.choice(told.plot.asks), slots, random)
-
-
-def _pair(pair: tuple[str, str], slots: Slots, random: Random) -> tuple[str, str]:
-    return write(pair[0], slots, random), write(pair[1], slots, random)
+        return write(_say("unknown", random), told.slots | {"day2": "month"}, random), _say("not told", random)
+    asked = random.choice(table("worlds/questions") if draw < 0.35 else told.plot.asks)
+    question, answer = (write(_of_plot(part, told.plot), told.slots, random) for part in asked)
+    return question, answer
 
 
 def read(random: Random) -> list[Turn]:
@@ -717,13 +587,9 @@ def read(random: Random) -> list[Turn]:
             if pair not in pairs:
                 pairs.append(pair)
     first, answer = pairs[0]
-    form = random.choice(
-        SAY["read"]
-    )
-    turns = _turns((form.replace("{t}", text).replace("{q}", first), answer))
+    turns = _turns((_say("read", random).replace("{t}", text).replace("{q}", first), answer))
     for question, reply in pairs[1:]:
-        lead = random.choice(["", "", "", "And: ", "Next question: ", "One more: "])
-        turns += _turns((lead + question, reply))
+        turns += _turns((f"{_say('leads', random)} {question}".strip(), reply))
     return turns
 
 
@@ -732,40 +598,30 @@ def _passage(ask: str, text: str, random: Random) -> str:
     if random.random() < 0.5:
         if request[-1] in ".!":
             request = request[:-1] + ":"
-        return f"{request}{random.choice([' ', chr(10), chr(10) * 2])}{text}"
-    return f"{text}{random.choice([' ', chr(10), chr(10) * 2])}{request}"
+        return f"{request}{random.choice(_GAPS)}{text}"
+    return f"{text}{random.choice(_GAPS)}{request}"
 
 
 def summary(random: Random) -> list[Turn]:
     """A story in one sentence."""
     told = make_story(random)
-    ask = random.choice(SAY["summary"])
-    return _turns((_passage(ask, told.text, random), _short(told, random)))
+    return _turns((_passage(_say("summary", random), told.text, random), _short(told, random)))
 
 
 def titled(random: Random) -> list[Turn]:
     """A title for a story."""
     told = make_story(random)
-    ask = random.choice(SAY["title"])
-    return _turns((_passage(ask, told.text, random), _title(told, random)))
+    return _turns((_passage(_say("title", random), told.text, random), _title(told, random)))
 
 
 def described(random: Random) -> list[Turn]:
     """A description of a thing, an animal, a place, a job or a season."""
     subject, text = _describe(random)
-    ask = random.choice(SAY["describe"]).format(subject)
-    pairs = [(_ask(ask, random), text)]
+    pairs = [(_ask(_say("describe", random).format(subject), random), text)]
     if random.random() < 0.15:
         other, more = _describe(random)
         if other != subject:
-            pairs.append(
-                (
-                    random.choice(SAY["describe another"]).format(
-                        other
-                    ),
-                    more,
-                )
-            )
+            pairs.append((_say("describe another", random).format(other), more))
     return _turns(*pairs)
 
 
@@ -775,7 +631,7 @@ _POEMS = [(topic, [couplet.replace("/", "\n") for couplet in couplets.split("~")
 def poem(random: Random) -> list[Turn]:
     """Four lines that rhyme."""
     topic, couplets = random.choice(_POEMS)
-    ask = random.choice(SAY["poem"]).format(topic)
+    ask = _say("poem", random).format(topic)
     order = random.sample(range(len(couplets)), 2)
     if random.random() < 0.6:
         order.sort()
@@ -793,23 +649,18 @@ def dialogue(random: Random) -> list[Turn]:
     topic, slots, lines = _talk(random)
     topic = topic[0].lower() + topic[1:]
     pair = f"{slots['a']} and {slots['b']}"
-    ask = random.choice(SAY["dialogue"]).format(pair, topic)
+    ask = _say("dialogue", random).format(pair, topic)
     return _turns((_ask(ask, random), "\n".join(f"{slots[who]}: {line}" for who, line in lines)))
 
 
 def note(random: Random) -> list[Turn]:
     """A letter, an invitation or a note."""
     what, text, slots = _letter(random)
-    frame = random.choice(
-        SAY["note"]
-    )
-    request = _ask(frame.format(what), random)
-    sign = random.choice(
-        ["", f" My name is {slots['a']}.", f" Sign it with {slots['a']}.", f" It is from {slots['a']}.", f" I am {slots['a']}."]
-    )
+    request = _ask(_say("note", random).format(what), random)
+    sign = _say("signs", random).format(a=slots["a"])
     if not sign:
         return _turns((request, text[: text.rindex("\n")]))
-    return _turns((request + ("" if request[-1] in ".!?" else ".") + sign, text))
+    return _turns((f"{request}{'' if request[-1] in '.!?' else '.'} {sign}", text))
 
 
 _IDEAS = [(topic, ideas.split(";")) for topic, ideas in table("worlds/ideas")]
@@ -824,77 +675,42 @@ def ideas(random: Random) -> list[Turn]:
     """Some ideas as a numbered list."""
     topic, pool = random.choice(_IDEAS)
     many = random.choice(["three", "three", "three", "two", "four", "five"])
-    ask = random.choice(SAY["ideas"]).format(many, topic)
-    picked = [_finish(f"{item}") for item in random.sample(pool, len(pool))]
+    ask = _say("ideas", random).format(many, topic)
+    picked = [_finish(item) for item in random.sample(pool, len(pool))]
     count = min(_COUNTS[many], len(picked))
     pairs = [(_ask(ask, random), _numbered(picked[:count]))]
     if count + 1 < len(picked) and random.random() < 0.2:
-        pairs.append(
-            (
-                random.choice(SAY["one more idea"]),
-                f"Another idea: {picked[count][0].lower()}{picked[count][1:]}."
-                if picked[count].split()[0] not in ("Luna",) and "name" not in topic
-                else f"What about {picked[count]}?",
-            )
-        )
+        more = picked[count]
+        named = more.split()[0] == "Luna" or "name" in topic
+        pairs.append((_say("one more idea", random), f"What about {more}?" if named else f"Another idea: {more[0].lower()}{more[1:]}."))
     return _turns(*pairs)
 
 
 def plan(random: Random) -> list[Turn]:
     """The steps of an everyday activity."""
     what, steps = random.choice(_HOWTO)
-    ask = random.choice(SAY["plan"]).format(what)
-    user = (
-        _ask(ask, random)
-        if random.random() < 0.7
-        else random.choice(
-            SAY["plan asked"]
-        ).format(what)
-    )
+    ask = _say("plan", random).format(what)
+    user = _ask(ask, random) if random.random() < 0.7 else _say("plan asked", random).format(what)
     pairs = [(user, _numbered([f"{step}." for step in steps]))]
     if random.random() < 0.2:
         i = random.randrange(len(steps) - 1)
-        pairs.append(random.choice([
-            ("What is the first step?", f"The first step is: {steps[0]}."), ("What comes last?", f"The last step is: {steps[-1]}."), (f"What comes after step {i + 1}?", f"After step {i + 1}, {steps[i + 1]}."), ("How many steps are there?", f"There are {len(steps)} steps."),
-        ]))  # fmt: skip
+        slots = {"first": steps[0], "last": steps[-1], "number": i + 1, "next": steps[i + 1], "count": len(steps)}
+        question, answer = (part.format(**slots) for part in random.choice(table("worlds/plan_questions")))
+        pairs.append((question, answer))
     return _turns(*pairs)
-
-
-_COMPARE = table("worlds/compare")
 
 
 def compare(random: Random) -> list[Turn]:
     """The difference between two everyday things."""
-    one, is_one, two, is_two = random.choice(_COMPARE)
+    one, is_one, two, is_two = random.choice(table("worlds/compare"))
     if random.random() < 0.5:
         one, is_one, two, is_two = two, is_two, one, is_one
-    ask = random.choice(
-        SAY["compare"]
-    ).format(one, two)
-    user = (
-        _ask(ask, random)
-        if random.random() < 0.6
-        else random.choice(
-            SAY["compare asked"]
-        ).format(one, two)
-    )
-    answer = random.choice(SAY["compared"])
-    if answer == "{} {}. {} {}.":
-        return _turns((user, _finish(answer.format(one, is_one, two, is_two))))
-    return _turns((user, _finish(answer.format(one, is_one, two, is_two))))
+    ask = _say("compare", random).format(one, two)
+    user = _ask(ask, random) if random.random() < 0.6 else _say("compare asked", random).format(one, two)
+    return _turns((user, _finish(_say("compared", random).format(one, is_one, two, is_two))))
 
 
 TASKS: dict[str, Callable[[Random], list[Turn]]] = {
-    "tell": tell,
-    "continue": continued,
-    "read": read,
-    "summary": summary,
-    "title": titled,
-    "describe": described,
-    "poem": poem,
-    "dialogue": dialogue,
-    "letter": note,
-    "ideas": ideas,
-    "plan": plan,
-    "compare": compare,
-}
+    "tell": tell, "continue": continued, "read": read, "summary": summary, "title": titled, "describe": described, "poem": poem,
+    "dialogue": dialogue, "letter": note, "ideas": ideas, "plan": plan, "compare": compare,
+}  # fmt: skip
