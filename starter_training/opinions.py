@@ -27,7 +27,7 @@ QUALITIES, ART_QUALITIES, MANNER, OWN_DEGREES = (_both(name) for name in ("quali
 REACTIONS, WATCHED, ONE_SIDED, PLAIN_REPLIES, RECOMMEND = (
     _both(name) for name in ("reactions", "watched", "one sided", "plain replies", "recommend")
 )
-SOFT = WORDS["soft"]
+SOFT, DEGREES = WORDS["soft"], WORDS["degrees"] + WORDS["degrees alone"]
 """Hedges that can stand before an adjective that stands before a noun."""
 
 
@@ -173,7 +173,7 @@ def _long(name: str, good: bool) -> tuple[str, ...]:
 @cache
 def _verbs(name: str, good: bool) -> tuple[str, ...]:
     if name == "weather":
-        return VERBS[good][:5] + (_both("weather verbs")[good])
+        return _both("weather verbs")[good]
     return VERBS[good] + (ART_VERBS[good] * 2 if DOMAINS[name].art else ())
 
 
@@ -282,64 +282,11 @@ class Voice:
             return self.take(SOFT if soft else WORDS["hedges"]) + " "
         if draw < 0.8:
             return self.take(OWN_DEGREES[self.good]) + " "
-        return self.take(WORDS["degrees"][:-2] if soft else WORDS["degrees"]) + " "
+        return self.take(WORDS["degrees"] if soft else DEGREES) + " "
 
-    def slot(self, code: str) -> str:  # noqa: C901 - one branch for each code
+    def slot(self, code: str) -> str:
         """What stands in one place of a pattern."""
-        good = self.good
-        if code[0] == "-":
-            code, good = code[1:], not good
-        if code == "A":
-            return self.adjective(good)
-        if code == "T":
-            return self.thing
-        if code == "a":
-            return "~a"
-        if code == "D":
-            return self.degree()
-        if code == "d":
-            return self.degree(soft=True)
-        if code == "S":
-            return self.part()
-        if code == "B":
-            return self.part_word(good)
-        if code == "is":
-            return self.be()
-        if code == "was":
-            return "were" if self.be() == "are" else "was"
-        if code == "NP":
-            return self.noun_phrase(good)
-        if code == "V":
-            return self.own(good, self.take(_verbs(self.name, good)))
-        if code == "Vs":
-            return self.own(good, third(self.take(_verbs(self.name, good))))
-        if code == "W":
-            verb = self.take(ASPECT_VERBS[good])
-            return self.own(good, verb if self.be() == "are" else third(verb))
-        return self.more(code, good)
-
-    def more(self, code: str, good: bool) -> str:
-        """The rarer places."""
-        domain = DOMAINS[self.name]
-        if code == "N":
-            return self.own(good, self.take(NOUNS[good]))
-        if code == "n":
-            return self.own(good, self.take(_short_nouns(good)))
-        if code == "used":
-            return domain.used
-        if code == "Q":
-            return self.own(good, self.take(_qualities(self.name, good)))
-        if code == "L":
-            return self.own(good, self.take(_long(self.name, good)))
-        if code == "P":
-            return self.own(good, f"{self.take(MANNER[good])} {self.take(domain.participles)}")
-        if code == "R":
-            return self.take(REACTIONS[good] + domain.reactions[good] * 2)
-        if code == "U":
-            return domain.unit
-        if code == "Ts":
-            return plural(self.thing)
-        raise KeyError(code)
+        return _PLACES[code.removeprefix("-")](self, self.good != code.startswith("-"))
 
     def say(self, template: str) -> str:
         """A pattern with its places filled."""
@@ -348,6 +295,39 @@ class Voice:
         return _articles(text)
 
 
+def _taken(pool: Callable[[Voice, bool], Sequence[str]], change: Callable[[str], str] = str) -> Callable[[Voice, bool], str]:
+    """A word from a pool, which speaks for one side."""
+    return lambda voice, good: voice.own(good, change(voice.take(pool(voice, good))))
+
+
+_PLACES: dict[str, Callable[[Voice, bool], str]] = {
+    "A": Voice.adjective,
+    "B": Voice.part_word,
+    "NP": Voice.noun_phrase,
+    "a": lambda voice, good: "~a",
+    "D": lambda voice, good: voice.degree(),
+    "d": lambda voice, good: voice.degree(soft=True),
+    "S": lambda voice, good: voice.part(),
+    "is": lambda voice, good: voice.be(),
+    "was": lambda voice, good: "were" if voice.be() == "are" else "was",
+    "W": lambda voice, good: voice.own(good, (str if voice.be() == "are" else third)(voice.take(ASPECT_VERBS[good]))),
+    "V": _taken(lambda voice, good: _verbs(voice.name, good)),
+    "Vs": _taken(lambda voice, good: _verbs(voice.name, good), third),
+    "N": _taken(lambda voice, good: NOUNS[good]),
+    "n": _taken(lambda voice, good: _short_nouns(good)),
+    "Q": _taken(lambda voice, good: _qualities(voice.name, good)),
+    "L": _taken(lambda voice, good: _long(voice.name, good)),
+    "P": lambda voice, good: voice.own(good, f"{voice.take(MANNER[good])} {voice.take(DOMAINS[voice.name].participles)}"),
+    "R": lambda voice, good: voice.take(REACTIONS[good] + DOMAINS[voice.name].reactions[good] * 2),
+    "T": lambda voice, good: voice.thing,
+    "Ts": lambda voice, good: plural(voice.thing),
+    "U": lambda voice, good: DOMAINS[voice.name].unit,
+    "used": lambda voice, good: DOMAINS[voice.name].used,
+}
+
+
+SIMPLE_CLAUSES = SAY["short clauses"] + SAY["simple clauses"]
+CLAUSES = SIMPLE_CLAUSES + SAY["further clauses"]
 # Patterns for both verdicts. [A] a fitting word, [-A] a word of the other side, [S] [is] [B] a part and its word,
 # [NP] a part with its word before it, [N] noun, [Q] quality, [V] [Vs] verb, [P] "well acted", [R] reaction, [D] degree.
 
@@ -375,14 +355,14 @@ def _line(voice: Voice) -> str:
     if draw < 0.12:
         return voice.say(voice.random.choice(ONE_SIDED[voice.good]))
     if draw < 0.16 and DOMAINS[voice.name].participles:
-        return voice.say(voice.random.choice(SAY["made"][-3:-1]))
-    return voice.say(voice.random.choice(SAY["clauses"]))
+        return voice.say(voice.random.choice(SAY["made clauses"]))
+    return voice.say(voice.random.choice(CLAUSES))
 
 
 def _phrase(voice: Voice) -> str:
     """One fragment, without capital letter or full stop."""
     made = voice.random.random() < 0.12 and bool(DOMAINS[voice.name].participles)
-    return voice.say(voice.random.choice(SAY["made"][:-3] if made else SAY["phrases"]))
+    return voice.say(voice.random.choice(SAY["made"] if made else SAY["phrases"]))
 
 
 def _joined(voice: Voice) -> str:
@@ -399,7 +379,7 @@ def _mixed(voice: Voice) -> list[str]:
     doubt = voice.say(voice.random.choice(SAY["doubts"]))
     if voice.random.random() < 0.4:
         joint = voice.random.choice([", but ", ", yet "])
-        return [doubt + joint + voice.say(voice.random.choice(SAY["verdicts"][:6] + SAY["verdicts"][7:9])).removeprefix("still, ")]
+        return [doubt + joint + voice.say(voice.random.choice(SAY["verdicts after a doubt"])).removeprefix("still, ")]
     return [doubt, voice.say(voice.random.choice(SAY["verdicts"]))]
 
 
@@ -420,7 +400,8 @@ def _sentences(voice: Voice, most: int = 4) -> list[str]:
 
 def _opener(voice: Voice) -> str:
     """A first clause without an opinion."""
-    return voice.say(voice.random.choice(SAY["openers"][7:] if voice.name in ("weather", "trip") else SAY["openers"]))
+    any_thing = SAY["openers of any thing"]
+    return voice.say(voice.random.choice(any_thing if voice.name in ("weather", "trip") else SAY["openers"] + any_thing))
 
 
 def review(random: Random, good: bool | None = None, name: str = "", full: bool = False) -> Review:
@@ -455,7 +436,7 @@ def _critic(voice: Voice) -> str:
         text = _joined(voice)
     elif draw < 0.82:
         lines = _mixed(voice)
-        text = lines[0] if len(lines) == 1 else lines[0] + voice.say(random.choice([", but it is [D][A]", ", but it [Vs]", ", yet the [T] [Vs]", ", but the whole is [D][A]", ", and still it is [a] [N]"]))
+        text = lines[0] if len(lines) == 1 else f"{lines[0]}, {voice.say(random.choice(SAY['critic turns']))}"
     else:
         text = _line(voice)
     if random.random() < 0.75:
@@ -548,17 +529,13 @@ def star_rating(random: Random) -> list[Turn]:
     kind = random.random()
     if kind < 0.4:
         return _ask(random, shown.text, SAY["star asks"], SAY["star systems"], str(level))
+    asks, answer = SAY["strengths asked"], SAY["strengths"][level - 1]
     if kind < 0.65:
-        ask = random.choice(SAY["stars in words"])
-        return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], f"{level} star{'' if level == 1 else 's'}")
-    if kind < 0.82:
-        ask = random.choice(SAY["stars as signs"])
-        return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], "★" * level + "☆" * (5 - level))
-    ask = random.choice(SAY["strengths asked"])
-    return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], SAY["strengths"][level - 1])
-
-
-MORE_ASKS = table("opinions/more_asks")
+        asks, answer = SAY["stars in words"], f"{level} star{'' if level == 1 else 's'}"
+    elif kind < 0.82:
+        asks, answer = SAY["stars as signs"], "★" * level + "☆" * (5 - level)
+    ask = random.choice(asks)
+    return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], answer)
 
 
 def more_positive(random: Random) -> list[Turn]:
@@ -572,7 +549,7 @@ def more_positive(random: Random) -> list[Turn]:
     first = random.random() < 0.5
     if not first:
         texts.reverse()
-    ask, yes, no = random.choice(MORE_ASKS)
+    ask, yes, no = random.choice(table("opinions/more_asks"))
     if yes in "AB":
         marks = ("A: ", "B: ")
     elif yes in "12":
@@ -612,7 +589,6 @@ def write_review(random: Random) -> list[Turn]:
 PAIRS = table("opinions/pairs")
 PLAIN_PAIRS = tuple(pair for pair in PAIRS if pair[0] not in WORDS["only of art"])
 """Pairs for things without a story."""
-PAIR_LINES = table("opinions/pair_lines")
 
 
 def rewrite_opposite(random: Random) -> list[Turn]:
@@ -620,7 +596,7 @@ def rewrite_opposite(random: Random) -> list[Turn]:
     name = random.choice(DOMAIN_NAMES)
     thing = random.choice(DOMAINS[name].things)
     first, second = random.sample(PAIRS if DOMAINS[name].art else PLAIN_PAIRS, 2)
-    line, frame = random.choice(PAIR_LINES), random.choice(SAY["pair frames"])
+    line, frame = random.choice(table("opinions/pair_lines")), random.choice(SAY["pair frames"])
     made = []
     for side in (0, 1):
         clause = line[side].replace("the {t}", "it").replace("{t}", thing) if "{t}" in frame else line[side].replace("{t}", thing)
@@ -651,7 +627,6 @@ FEELINGS = {
     for name in dict.fromkeys(title.split()[0] for title in found)
 }
 EMOTIONS = tuple(FEELINGS)
-SUBJECTS = table("opinions/tellers")
 PRESENT = ("adores ", "cherishes ", "treasures ", "feels ", "cares ")
 
 
@@ -668,7 +643,7 @@ def felt(random: Random) -> Felt:
     """Somebody's emotion, told by what happened or named."""
     emotion = random.choice(EMOTIONS)
     feeling = FEELINGS[emotion]
-    subject = random.choice(SUBJECTS)
+    subject = random.choice(table("opinions/tellers"))
     name, pronoun, possessive, objective = subject
     event = random.choice(feeling.events).replace("{p}", possessive).replace("{o}", objective).replace("{s}", pronoun)
     when = random.choice(WORDS["when"]) or "today"
@@ -684,7 +659,7 @@ def felt(random: Random) -> Felt:
     if name == "I":
         frame = frame.replace("I heard that", "The truth is that")
     word = random.choice(feeling.words)
-    starts = name if name.startswith(("Mr", "Uncle", "Aunt", "Grand")) or not name.startswith(("The ", "My ", "Our ", "We", "They", "She", "He")) or name in ("Victor",) else name[:1].lower() + name[1:]
+    starts = name[:1].lower() + name[1:] if name.startswith(("The ", "My ", "Our ", "We", "They", "She", "He")) else name
     lead = frame.find("{S}")
     own = starts if lead < 0 else pronoun
     am = "am" if name == "I" else "are" if many else "is"
@@ -719,17 +694,11 @@ def emotion_plain(random: Random) -> list[Turn]:
         word = random.choice([word for word in FEELINGS[shown.emotion].words if "-" not in word])
         reply = f"{name} must have felt {word}." if random.random() < 0.6 else f"{name} {seem} to be {word}. {reply}"
     elif shown.subject[0] not in ("I", "We"):
-        for old, new in (("you angry", "anyone angry"), ("You have a right", "Anyone has a right"), ("I am here to listen", "I feel for everyone there")):
+        for old, new in table("opinions/replies_for_others"):
             reply = reply.replace(old, new)
         if re.search(r"\byour?\b", reply, re.IGNORECASE):
             reply = random.choice([other for other in FEELINGS[shown.emotion].replies if not re.search(r"\byour?\b", other, re.IGNORECASE)])
     return [("user", shown.text), ("assistant", reply)]
-
-
-COMMANDS = table("opinions/commands")
-TRIVIA = table("opinions/trivia")
-HEADLINES = table("opinions/headlines")
-SWAPS = table("opinions/swaps")
 
 
 def _low(subject: str) -> str:
@@ -740,7 +709,7 @@ def _low(subject: str) -> str:
 def _simple(random: Random, good: bool | None = None) -> tuple[str, str]:
     """A subject and what it is."""
     if random.random() < 0.4:
-        row = random.choice(TRIVIA)
+        row = random.choice(table("opinions/trivia"))
         return row[0], row[1]
     if good is None:
         good = random.random() < 0.5
@@ -774,7 +743,7 @@ def _styled(kind: str, random: Random) -> tuple[str, str]:
         shown_review = review(random, full=True)
         return shown_review.text, f"{shown_review.text} {'👍' if shown_review.good else '👎'}"
     if kind == "headline":
-        actor, (before, after) = random.choice(WORDS["actors"]), random.choice(HEADLINES)
+        actor, (before, after) = random.choice(WORDS["actors"]), random.choice(table("opinions/headlines"))
         when = random.choice(SAY["headline days"])
         bare = re.sub(r"^(a|an|the) ", "", actor)
         words = f"{bare} {after}".split()
@@ -783,7 +752,7 @@ def _styled(kind: str, random: Random) -> tuple[str, str]:
     if kind == "capitals":
         source = random.choice((plain, _end(felt(random).text), review(random, full=True).text))
         return source, source.upper()
-    before, after = random.choice(SWAPS)
+    before, after = random.choice(table("opinions/swaps"))
     thing = random.choice(DOMAINS[random.choice(("film", "stage", "book", "product", "lesson", "trip"))].things[:10])
     return before.format(t=thing), after.format(t=thing)
 
@@ -794,7 +763,7 @@ STYLES = tuple(name.removeprefix("style ") for name in SAY if name.startswith("s
 def style(random: Random) -> list[Turn]:
     """A sentence rewritten as asked."""
     if random.random() < 0.2:
-        verb, things = random.choice(COMMANDS)
+        verb, things = random.choice(table("opinions/commands"))
         command = f"{verb} {random.choice(things.split(','))}"
         answer = random.choice(SAY["polite"]).format(c=command[:1].lower() + command[1:])
         if random.random() < 0.2:
@@ -806,19 +775,20 @@ def style(random: Random) -> list[Turn]:
     source, answer = _styled(kind, random)
     ask = random.choice(SAY[f"style {kind}"])
     if random.random() < 0.2:
-        system = ask.replace("{}", "").replace("this:", "what the user writes.").strip(" :\n").replace("Make it", "Make the sentence").replace("Headline for", "Write a headline for what the user writes").replace("Say it", "Say the sentence")
+        system = ask.replace("{}", "").replace("this:", "what the user writes.").strip(" :\n")
+        for old, new in table("opinions/style_systems"):
+            system = system.replace(old, new)
         return [("system", _end(system)), ("user", source), ("assistant", answer)]
     return [("user", ask.replace("{}", source)), ("assistant", answer)]
 
 
 LIKES = table("opinions/likes")
-PEOPLE = table("opinions/friends")
 
 
 def _they(text: str, pronoun: str) -> str:
     """A reason told by a person, told about that person."""
     possessive, objective = ("her", "her") if pronoun == "she" else ("his", "him")
-    for verb, changed in (("love", "loves"), ("meet", "meets"), ("learn", "learns"), ("enjoy", "enjoys"), ("feel", "feels"), ("step", "steps"), ("forget", "forgets"), ("get", "gets"), ("understand", "understands"), ("am", "is"), ("always learn", "always learns"), ("always step", "always steps"), ("never understand", "never understands")):
+    for verb, changed in table("opinions/third_person"):
         text = re.sub(rf"\bI {verb}\b", f"{pronoun} {changed}", text)
     text = re.sub(r"\bI\b", pronoun, text)
     text = re.sub(r"\bmy\b", possessive, text)
@@ -847,16 +817,8 @@ def opinion_talk(random: Random) -> list[Turn]:
     if draw < 0.6:
         turns = [("user", f"{start}, because {reason}."), ("assistant", thanks)]
         if random.random() < 0.5:
-            recall = random.choice(SAY["recall"]).format(topic=topic)
-            if recall.startswith("What"):
-                answer = f"You said that you {'like' if good else 'do not like'} {topic}."
-            elif recall.startswith("Would"):
-                answer = f"{'Yes' if good else 'No'}, you said that you {'like' if good else 'do not like'} {topic}."
-            elif recall.startswith("Am"):
-                answer = f"{'Yes, you are' if good else 'No, you are not'}."
-            else:
-                answer = f"{'Yes, you do' if good else 'No, you do not'}."
-            turns += [("user", recall), ("assistant", answer)]
+            recall, yes, no = (part.format(topic=topic) for part in random.choice(table("opinions/recalls")))
+            turns += [("user", recall), ("assistant", yes if good else no)]
         return turns
     if draw < 0.8:
         ask = random.choice(SAY["opinion asked"]).format(topic=topic)
@@ -871,12 +833,12 @@ def opinion_talk(random: Random) -> list[Turn]:
 def _prefer(topic: str, liked: str, random: Random) -> list[Turn]:
     """Which of two is better?"""
     other = random.choice([row[0] for row in LIKES if row[0] != topic])
-    be = "are" if _is_plural(topic) else "is"
-    ask = random.choice([f"What do you prefer, {topic} or {other}?", f"{_cap(topic)} or {other}, what is better?", f"Is {topic} better than {other}?" if be == "is" else f"Are {topic} better than {other}?"])
-    reply = random.choice(SAY["preferences"])
+    slots = {"topic": topic, "Topic": _cap(topic), "other": other, "liked": liked, "Is": "Are" if _is_plural(topic) else "Is"}
+    ask, reply = random.choice(SAY["preference asked"]).format(**slots), random.choice(SAY["preferences"])
     turns = [("user", ask), ("assistant", reply)]
     if reply.endswith("?"):
-        turns += [("user", random.choice([f"I prefer {topic}, because {liked}.", f"For me, {topic}: {liked}."])), ("assistant", random.choice(["A good choice!", "That is a lovely reason.", f"Then {topic} it is!", "I can understand that."]))]
+        preferred, heard = (random.choice(SAY[name]).format(**slots) for name in ("preferred", "preference heard"))
+        turns += [("user", preferred), ("assistant", heard)]
     return turns
 
 
@@ -885,39 +847,40 @@ def _thing_talk(random: Random) -> list[Turn]:
     good = random.random() < 0.5
     voice = _voice(random, good)
     thing = voice.thing
-    article_of = f"{article(thing)} {thing}"
-    body = _end(voice.say(random.choice(SAY["clauses"][:34])))
+    body = _end(voice.say(random.choice(SIMPLE_CLAUSES)))
     if random.random() < 0.5:
-        body += " " + _end(voice.say(random.choice(SAY["clauses"])))
+        body += " " + _end(voice.say(random.choice(CLAUSES)))
     close = _reply(good, thing, body, random)
     known = f"the {thing}" if thing in body.lower() else "it"
     draw = random.random()
     if draw < 0.35:
         close = _reply(good, thing, thing, random)
-        opening, ask = random.choice([(f"I tried {article_of} yesterday.", "How was it?"), (f"Let me tell you about the {thing}.", "I am all ears. Did you like it?"), (f"I have an opinion about the {thing}.", "Please tell me what you think."), (f"Can I tell you what I think of the {thing}?", "Of course! Go ahead.")])
+        slots = {"thing": thing, "a_thing": f"{article(thing)} {thing}"}
+        opening, ask = (part.format(**slots) for part in random.choice(table("opinions/talk_openings")))
         if voice.name == "weather":
             opening = f"Let me tell you about the {thing}."
         return [("user", opening), ("assistant", ask), ("user", body), ("assistant", close)]
     if draw < 0.6:
-        back = random.choice(["Was there anything you did not like?" if good else "Was there anything you liked?"])
+        back = random.choice([f"Was there anything you {'did not like' if good else 'liked'}?"])
         but = voice.say("the [S] [was] [-B]")
         answer = random.choice([f"Yes, {but}.", "No, nothing at all."])
-        tail = (f"I see. Still, you seem to {'like' if good else 'dislike'} {known} as a whole." if answer.startswith("Yes") else f"Then you really {'loved' if good else 'disliked'} {known}.")
+        tail = _both("as a whole")[good][answer.startswith("No")].format(known=known)
         return [("user", body), ("assistant", back), ("user", answer), ("assistant", tail)]
     if draw < 0.8:
-        ask, yes, no = random.choice([("Would I choose it again?", "I think so, because you liked it.", "I do not think so, because you did not like it."), ("Did I like it?", "Yes, you did.", "No, you did not."), ("So, am I happy with it?", "Yes, you sound happy with it.", "No, you sound unhappy with it.")])
+        ask, yes, no = random.choice(table("opinions/talk_questions"))
         return [("user", body), ("assistant", close), ("user", ask), ("assistant", yes if good else no)]
-    person, pronoun = random.choice(PEOPLE)
+    person, pronoun = random.choice(table("opinions/friends"))
     other = Voice(random, voice.name, thing, not good)
-    second = _end(other.say(random.choice(SAY["clauses"][:9])))
-    if random.random() < 0.5:
-        return [("user", f"I say: {body} {person} says: {second} Do we agree?"), ("assistant", random.choice([f"No, you {'like' if good else 'dislike'} {known}, but {person} {'does not' if good else 'likes it'}.", f"No. You are {'pleased' if good else 'not pleased'} with it, and {pronoun} {'is not' if good else 'is'}."]))]
-    return [("user", f"{body} But {person} says: {second} Who is right?"), ("assistant", random.choice([f"Tastes differ: you {'like' if good else 'dislike'} {known} and {person} {'does not' if good else 'likes it'}.", "Both can be right. It is a matter of taste."]))]
+    second = _end(other.say(random.choice(SAY["short clauses"])))
+    agree = random.random() < 0.5
+    asked = f"I say: {body} {person} says: {second} Do we agree?" if agree else f"{body} But {person} says: {second} Who is right?"
+    reply = random.choice(_both("disagreement" if agree else "tastes")[good]).format(known=known, person=person, pronoun=pronoun)
+    return [("user", asked), ("assistant", reply)]
 
 
 def opinions(random: Random) -> str:
     """Somebody likes or dislikes something and says why; or two people disagree."""
-    (name, pronoun), (second, second_pronoun) = random.sample(PEOPLE, 2)
+    (name, pronoun), (second, second_pronoun) = random.sample(table("opinions/friends"), 2)
     draw = random.random()
     if draw < 0.45:
         topic, liked, hated = random.choice(LIKES)
@@ -926,24 +889,31 @@ def opinions(random: Random) -> str:
         hates = random.choice(SAY["hates"])
         first = f"{name} {likes if good else hates} {topic}, because {_they(liked if good else hated, pronoun)}."
         if draw < 0.15:
-            last = random.choice([f"\"{_cap(liked if good else hated)},\" {pronoun} says.", f"Ask {'her' if pronoun == 'she' else 'him'} and you will hear it every time.", f"Not everybody agrees, but {name} does not mind.", f"That is why {name} {'talks about it with a smile' if good else 'stays away whenever possible'}."])
-            return f"{first} {last}" if not last.startswith('"') else f"{name} {likes if good else hates} {topic}. {last}"
+            last = random.choice(['"{reason}," {pronoun} says.', *_both("habits")[good]])
+            if last.startswith('"'):
+                first = f"{name} {likes if good else hates} {topic}."
+            him = "her" if pronoun == "she" else "him"
+            return f"{first} {last.format(reason=_cap(liked if good else hated), pronoun=pronoun, him=him, name=name)}"
         other = f"{second} {hates if good else likes} {topic}, because {_they(hated if good else liked, second_pronoun)}."
         end = random.choice(SAY["disagreement ends"]).format(name=name, second=second)
         return f"{first} {other} {end}"
     good = random.random() < 0.5
     voice = _voice(random, good)
     other_voice = Voice(random, voice.name, voice.thing, not good)
-    here = _end(voice.say(random.choice(SAY["clauses"])), "").rstrip(".!")
-    there = _end(other_voice.say(random.choice(SAY["clauses"])), "").rstrip(".!")
+    here = _end(voice.say(random.choice(CLAUSES)), "").rstrip(".!")
+    there = _end(other_voice.say(random.choice(CLAUSES)), "").rstrip(".!")
     like, not_like = ("liked", "did not like") if good else ("did not like", "liked")
     if draw < 0.75:
-        talk = f"\"{here},\" said {name}. \"{random.choice(SAY['disagree'])},\" said {second}. \"{there}.\""
-        end = random.choice(SAY["talk ends"]).format(name=name, like=like, thing=voice.thing, second=second, other=not_like if good else 'liked it', it=' it' if good else '', did='did not' if good else 'did')
-        start = random.choice([f"{name} and {second} talked about the {voice.thing}. ", f"{name} and {second} do not agree about the {voice.thing}. ", ""])
-        return f"{start}{talk} {end}"
-    more = _end(voice.say(random.choice(SAY["clauses"][:34])))
-    return f"{name} {like} the {voice.thing}. \"{here},\" {pronoun} said. \"{more}\" " + random.choice(SAY["listeners"]).format(second=second, whose='Her' if pronoun == 'she' else 'His')
+        disagree = random.choice(SAY["disagree"])
+        talk = f'"{here}," said {name}. "{disagree}," said {second}. "{there}."'
+        slots = {"name": name, "second": second, "like": like, "thing": voice.thing}
+        slots |= {"other": not_like, "it": " it", "did": "did not"} if good else {"other": "liked it", "it": "", "did": "did"}
+        end = random.choice(SAY["talk ends"]).format(**slots)
+        start = random.choice(SAY["talk beginnings"]).format(**slots)
+        return f"{start} {talk} {end}".strip()
+    more = _end(voice.say(random.choice(SIMPLE_CLAUSES)))
+    heard = random.choice(SAY["listeners"]).format(second=second, whose="Her" if pronoun == "she" else "His")
+    return f'{name} {like} the {voice.thing}. "{here}," {pronoun} said. "{more}" {heard}'
 
 
 def review_text(random: Random) -> str:
@@ -951,9 +921,11 @@ def review_text(random: Random) -> str:
     good = random.random() < 0.5
     voice = _voice(random, good)
     if random.random() < 0.25:
-        lines = [voice.say(random.choice(SAY["doubts"])), *[voice.say(pattern) for pattern in random.sample(SAY["clauses"], random.randint(1, 3))], voice.say(random.choice(SAY["verdicts"]))]
+        lines = [voice.say(random.choice(SAY["doubts"]))]
+        lines += [voice.say(pattern) for pattern in random.sample(CLAUSES, random.randint(1, 3))]
+        lines.append(voice.say(random.choice(SAY["verdicts"])))
     else:
-        lines = [voice.say(pattern) for pattern in random.sample(SAY["clauses"], random.randint(2, 4))]
+        lines = [voice.say(pattern) for pattern in random.sample(CLAUSES, random.randint(2, 4))]
         if random.random() < 0.5:
             lines.insert(0, _opener(voice))
         if random.random() < 0.4:
@@ -965,17 +937,8 @@ def review_text(random: Random) -> str:
 
 TEXTS: dict[str, Callable[[Random], str]] = {"review": review_text, "opinions": opinions}
 TASKS: dict[str, Callable[[Random], list[Turn]]] = {
-    "sentiment": sentiment,
-    "sentiment_plain": sentiment_plain,
-    "sentiment_why": sentiment_why,
-    "emotion": emotion,
-    "emotion_plain": emotion_plain,
-    "rewrite_opposite": rewrite_opposite,
-    "write_review": write_review,
-    "recommend": recommend,
-    "more_positive": more_positive,
-    "star_rating": star_rating,
-    "style": style,
-    "opinion_talk": opinion_talk,
-}
+    "sentiment": sentiment, "sentiment_plain": sentiment_plain, "sentiment_why": sentiment_why, "emotion": emotion, "emotion_plain": emotion_plain,
+    "rewrite_opposite": rewrite_opposite, "write_review": write_review, "recommend": recommend, "more_positive": more_positive,
+    "star_rating": star_rating, "style": style, "opinion_talk": opinion_talk,
+}  # fmt: skip
 EXACT: frozenset[str] = frozenset({"sentiment", "emotion", "more_positive"})
