@@ -28,7 +28,8 @@ def card(facts: dict[str, Any]) -> str:
     written = {
         "styles": styles, "tasks": tasks, "columns": columns, "held_out_head": head, "held_out": held_out, "sources": sources, "note": note,
     }  # fmt: skip
-    return text("templates/card.md").format(**{**facts, **facts["speed"], **written, "reading": _reading(facts), "copying": _copying(facts)})
+    written |= {"reading": _reading(facts), "copying": _copying(facts)}
+    return text("templates/card.md").format(**{**facts, **facts["speed"], **written})
 
 
 def _shares(now: dict[str, float], before: dict[str, float] | None, names: dict[str, str]) -> str:
@@ -52,10 +53,10 @@ def _reading(facts: dict[str, Any]) -> str:
     if not (found := facts.get("reading")):
         return "Nobody has read this model's answers yet."
     return (
-        f"By its makers: greedy answers to {found['prompts']} prompts (`starter_training/prompts.txt`), beside those of the starter before it, without "
-        f"knowing whose is whose (`python -m starter_training read OLD NEW`): better {found['better']}, alike {found['alike']}, worse "
-        f"{found['worse']}. Grammatical {found['grammatical']} (before {found['grammatical_before']}), to the point {found['fitting']} "
-        f"(before {found['fitting_before']})."
+        f"By its makers: greedy answers to {found['prompts']} prompts (`starter_training/prompts.txt`), beside those of the starter "
+        f"before it, without knowing whose is whose (`python -m starter_training read OLD NEW`): better {found['better']}, alike "
+        f"{found['alike']}, worse {found['worse']}. Grammatical {found['grammatical']} (before {found['grammatical_before']}), to the "
+        f"point {found['fitting']} (before {found['fitting_before']})."
     )
 
 

@@ -1,8 +1,9 @@
 """What the starter's small world holds: facts with every form of answer that a style may ask for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from starter_training.texts import lists, table
+from starter_training.texts import columns, lists, table
 
 DAYS, MONTHS = (list(lists("words/small_world")[name]) for name in ("days", "months"))
 
@@ -27,45 +28,32 @@ def _upper(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _animal_facts() -> list[Fact]:
-    facts = []
-    for name, sound, emoji, home, food in table("small_world/animals"):
-        one = article(name)
-        facts += [
-            Fact("sound", (f"What does {one} say?", f"What sound does {one} make?", f"How does {one} sound?"),
-                 f"{_upper(one)} says {sound}.", sound, emoji),
-            Fact("animal", (f"Which animal says {sound}?", f"What animal goes {sound}?", f"Who says {sound}?"),
-                 f"{_upper(one)} says {sound}.", name, emoji),
-            Fact("home", (f"Where does {one} live?", f"Where can I find {one}?", f"What is the home of {one}?"),
-                 f"{_upper(one)} lives in {article(home)}.", home, emoji),
-            Fact("food", (f"What does {one} eat?", f"What food does {one} like?", f"What can I give {one} to eat?"),
-                 f"{_upper(one)} likes to eat {food}.", food, emoji),
-        ]  # fmt: skip
+def _rows(name: str) -> Iterator[dict[str, str]]:
+    """The rows of a table by their columns, with what follows from them."""
+    for fields in table(f"small_world/{name}"):
+        row = dict(zip(columns(f"small_world/{name}"), fields, strict=True))
+        noun = row.get("name") or row.get("who") or row.get("one", "")
+        row["one"] = noun if name in ("opposites", "capitals") else f"the {noun}" if noun == "sun" else article(noun)
+        row |= {"a_home": article(row.get("home", "-")), "able": "can" if row.get("can") == "yes" else "cannot"}
+        yield row
+
+
+def _told_facts() -> list[Fact]:
+    facts, specs = [], table("small_world/facts")
+    for name in dict.fromkeys(spec[0] for spec in specs):
+        for row in _rows(name):
+            for family, questions, *forms in (spec[1:] for spec in specs if spec[0] == name):
+                answer, word, emoji = (form.format(**row) for form in forms)
+                facts.append(Fact(family, tuple(_upper(each.format(**row)) for each in questions.split("|")), _upper(answer), word, emoji))
     return facts
 
 
-def _other_facts() -> list[Fact]:
+def _calendar() -> list[Fact]:
     facts = []
-    for thing, colour, emoji in table("small_world/things"):
-        one = f"the {thing}" if thing == "sun" else article(thing)
-        facts.append(Fact("colour", (f"What color is {one}?", f"Which color does {one} have?", f"Tell me the color of {one}."),
-                          f"{_upper(one)} is {colour}.", colour, emoji))  # fmt: skip
-    for one, other, emoji in table("small_world/opposites"):
-        facts.append(Fact("opposite", (f"What is the opposite of {one}?", f"Tell me the opposite of {one}.", f"What is the reverse of {one}?"),
-                          f"The opposite of {one} is {other}.", other, emoji))  # fmt: skip
-    for country, city, flag in table("small_world/capitals"):
-        facts.append(Fact("capital", (f"What is the capital of {country}?", f"Which city is the capital of {country}?", f"Name the capital of {country}."),
-                          f"The capital of {country} is {city}.", city, flag))  # fmt: skip
-    for who, does, emoji in table("small_world/jobs"):
-        facts.append(Fact("job", (f"Who {does}?", f"What do you call someone who {does}?", f"Which person {does}?"),
-                          f"{_upper(article(who))} {does}.", who, emoji))  # fmt: skip
-    for who, does, verdict, emoji in table("small_world/abilities"):
-        answer = f"{_upper(verdict)}, {article(who)} {'can' if verdict == 'yes' else 'cannot'} {does}."
-        facts.append(Fact("ability", (f"Can {article(who)} {does}?", f"Is {article(who)} able to {does}?"), answer, verdict, emoji))
     for names, unit in ((DAYS, "day"), (MONTHS, "month")):
         for before, after in zip(names, names[1:] + names[:1], strict=True):
-            facts.append(Fact(unit, (f"What {unit} comes after {before}?", f"Which {unit} follows {before}?"),
-                              f"{after} comes after {before}.", after, "📅"))  # fmt: skip
+            questions = (f"What {unit} comes after {before}?", f"Which {unit} follows {before}?")
+            facts.append(Fact(unit, questions, f"{after} comes after {before}.", after, "📅"))
     return facts
 
 
@@ -73,9 +61,11 @@ def _sums() -> list[Fact]:
     facts = []
     for a in range(11):
         for b in range(11):
-            facts.append(Fact("plus", (f"What is {a} plus {b}?", f"How much is {a} + {b}?", f"Add {a} and {b}."), f"{a} plus {b} is {a + b}.", str(a + b)))
+            asked = (f"What is {a} plus {b}?", f"How much is {a} + {b}?", f"Add {a} and {b}.")
+            facts.append(Fact("plus", asked, f"{a} plus {b} is {a + b}.", str(a + b)))
             if a >= b:
-                facts.append(Fact("minus", (f"What is {a} minus {b}?", f"How much is {a} - {b}?"), f"{a} minus {b} is {a - b}.", str(a - b)))
+                asked = (f"What is {a} minus {b}?", f"How much is {a} - {b}?")
+                facts.append(Fact("minus", asked, f"{a} minus {b} is {a - b}.", str(a - b)))
     return facts
 
 
@@ -85,4 +75,4 @@ def _small_talk() -> list[Fact]:
 
 def all_facts() -> list[Fact]:
     """Every fact, in a fixed order."""
-    return [*_animal_facts(), *_other_facts(), *_sums(), *_small_talk()]
+    return [*_told_facts(), *_calendar(), *_sums(), *_small_talk()]

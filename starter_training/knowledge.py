@@ -95,7 +95,8 @@ def upper(text: str) -> str:
 def lower(item: Item) -> str:
     """An item's sentence as it goes on after a comma."""
     sentence = item.answer
-    common = sentence.split(" ", 1)[0] in WORDS["first words that are no names"] or (item.x[0].islower() and sentence[1:].startswith(item.x[1:]))
+    common = sentence.split(" ", 1)[0] in WORDS["first words that are no names"]
+    common = common or (item.x[0].islower() and sentence[1:].startswith(item.x[1:]))
     return sentence[0].lower() + sentence[1:] if common else sentence
 
 
@@ -139,37 +140,49 @@ def _of_animal(row: Row) -> Row:
     size = row["size"].replace("medium", "medium-sized")
     colored = f"{size} {color}" if color != "-" and " and " not in color else size
     return {
-        **{key: yes[value] for key, value in abilities.items()}, **{f"{key}_word": yes[value].lower() for key, value in abilities.items()},
-        "a_kind": _if(kind != name, a_(kind)), "looks": _if(kind != name, a_(f"{colored} {kind}")), "soft": _if(kind == name, "a soft animal of the sea"),
-        "a_young": _if(young != "-", a_(young)), "parent": _if(young != "-" and young not in WORDS["young of many animals"], name),
-        "number": _NUMBERS.get(legs, "-"), "zero": _if(legs == "0", "zero"), "sure": _in(name.replace(" ", "-"), "animals with a fact of their own", row["fact"]),
-        "many": _plural(name), "at_sea": _if("sea" in row["home"].split() and "by" not in row["home"], "yes"),
-    }  # fmt: skip
+        **{key: yes[value] for key, value in abilities.items()},
+        **{f"{key}_word": yes[value].lower() for key, value in abilities.items()},
+        "a_kind": _if(kind != name, a_(kind)),
+        "looks": _if(kind != name, a_(f"{colored} {kind}")),
+        "soft": _if(kind == name, "a soft animal of the sea"),
+        "a_young": _if(young != "-", a_(young)),
+        "parent": _if(young != "-" and young not in WORDS["young of many animals"], name),
+        "number": _NUMBERS.get(legs, "-"),
+        "zero": _if(legs == "0", "zero"),
+        "sure": _in(name.replace(" ", "-"), "animals with a fact of their own", row["fact"]),
+        "many": _plural(name),
+        "at_sea": _if("sea" in row["home"].split() and "by" not in row["home"], "yes"),
+    }
 
 
 def _of_plant(row: Row) -> Row:
     name, kind = row["name"], row["kind"]
     counted = name not in WORDS["uncountable"]
     return {
-        "blooms": _if(kind in ("flower", "shrub") and name != "holly", row["color"]), "sure": _in(name, "plants with a fact of their own", row["fact"]),
-        "counted": _if(counted, name), "the_name": f"the {name}" if counted else name,
-    }  # fmt: skip
+        "blooms": _if(kind in ("flower", "shrub") and name != "holly", row["color"]),
+        "sure": _in(name, "plants with a fact of their own", row["fact"]),
+        "counted": _if(counted, name),
+        "the_name": f"the {name}" if counted else name,
+    }
 
 
 def _of_produce(row: Row) -> Row:
     name, kind = row["name"], row["kind"]
     sure = name not in WORDS["neither fruit nor vegetable"] and kind in ("fruit", "vegetable")
     return {
-        "sure": _if(sure, kind), "many": name if name in WORDS["uncountable"] else _plural(name), "looks": a_(f"{row['color']} {kind}"),
+        "sure": _if(sure, kind),
+        "many": name if name in WORDS["uncountable"] else _plural(name),
+        "looks": a_(f"{row['color']} {kind}"),
         "sweet_fruit": _if(kind == "fruit" and name not in ("olive", "avocado", "coconut"), "yes"),
-    }  # fmt: skip
+    }
 
 
 def _of_mountain(row: Row) -> Row:
     begins = row["fact"].split()[0]
     many = begins in ("are", "run", "lie")
     sure = not many and row["name"] not in WORDS["places with a vague fact"]
-    return {"lies": "where_mountains" if many else "where_mountain", "one": _if(not many, row["fact"]), "sure": _if(sure, row["fact"]), "begins": begins}
+    lies = "where_mountains" if many else "where_mountain"
+    return {"lies": lies, "one": _if(not many, row["fact"]), "sure": _if(sure, row["fact"]), "begins": begins}
 
 
 def _of_water(row: Row) -> Row:
@@ -204,8 +217,8 @@ def _of_body(row: Row) -> Row:
 
 
 _DERIVED: dict[str, Callable[[Row], Row]] = {
-    "animals": _of_animal, "plants": _of_plant, "produce": _of_produce, "mountains": _of_mountain, "waters": _of_water, "countries": _of_country,
-    "vehicles": _of_vehicle, "clothes": _of_clothes, "instruments": _of_instrument, "body": _of_body,
+    "animals": _of_animal, "plants": _of_plant, "produce": _of_produce, "mountains": _of_mountain, "waters": _of_water,
+    "countries": _of_country, "vehicles": _of_vehicle, "clothes": _of_clothes, "instruments": _of_instrument, "body": _of_body,
     "rivers": lambda row: {"sure": _if(row["name"] not in WORDS["places with a vague fact"], row["fact"])},
     "landmarks": lambda row: {"city": _if(row["place"] not in (row["country"], "England", "Arizona"), row["place"])},
     "people": lambda row: {"sure": _if(not row["deed"].startswith(WORDS["beginnings of vague deeds"]), row["deed"])},
@@ -241,8 +254,8 @@ def _told(*names: str) -> Iterator[Item]:
             for spec in specs:
                 relation, topic, of, y, x, word, emoji, k = ("" if cell == "-" else _filled(cell, row) for cell in spec)
                 if y:
-                    more = {"k": k} if k else {}
-                    yield _item(relation, topic, of, y, x, word, emoji or "-", can="can" if y == "Yes" else "cannot", he=row.get("he", ""), **more)
+                    can = "can" if y == "Yes" else "cannot"
+                    yield _item(relation, topic, of, y, x, word, emoji or "-", can=can, he=row.get("he", ""), k=k)
 
 
 def _time() -> Iterator[Item]:
@@ -439,7 +452,8 @@ def _why(random: Random) -> list[Turn]:
 
 def _tell_about(random: Random) -> list[Turn]:
     entity = random.choice(_by_topic()[random.choice(list(_by_topic()))])
-    return [("user", random.choice(SAY["about"]).format(random.choice([entity.many, entity.x]))), ("assistant", _paragraph(entity, random, 3)[0])]
+    asked = random.choice(SAY["about"]).format(random.choice([entity.many, entity.x]))
+    return [("user", asked), ("assistant", _paragraph(entity, random, 3)[0])]
 
 
 def _compare(random: Random) -> list[Turn]:
@@ -470,7 +484,8 @@ def _list(random: Random) -> list[Turn]:
     count = random.choice([2, 3, 3, 3, 4, 5])
     chosen = random.sample(names, min(count, len(names)))
     number = _COUNTS[len(chosen)]
-    return [("user", random.choice(SAY["name"]).format(n=number, c=phrase)), ("assistant", f"{upper(number)} {phrase} are {joined(chosen)}.")]
+    asked = random.choice(SAY["name"]).format(n=number, c=phrase)
+    return [("user", asked), ("assistant", f"{upper(number)} {phrase} are {joined(chosen)}.")]
 
 
 @cache
@@ -543,8 +558,9 @@ def _riddles() -> list[Riddle]:
         if item.clue:
             clues[item.topic, item.name] += (item.clue,)
     for row in rows("animals"):
-        if " it " not in row["fact"] and len(clues["animal", row["name"]]) > 2:
-            made.append(("I am an animal.", (f"I {_person_name(row['fact'])}.",), clues["animal", row["name"]], f"You are {row['a_name']}."))
+        more = clues["animal", row["name"]]
+        if " it " not in row["fact"] and len(more) > 2:
+            made.append(("I am an animal.", (f"I {_person_name(row['fact'])}.",), more, f"You are {row['a_name']}."))
     for row in rows("countries"):
         more = tuple(clue for clue in clues["country", row["name"]] if "capital" not in clue)
         made.append(("I am a country.", (f"My capital is {row['capital']}.".replace("..", "."),), more, f"You are {row['name']}."))
@@ -631,8 +647,9 @@ def _quiz(random: Random) -> list[Turn]:
 
 
 TASKS: dict[str, Callable[[Random], list[Turn]]] = {
-    "ask": _more(_ask), "define": _more(_define), "why": _more(_why, 0.15), "tell_about": _more(_tell_about, 0.15), "compare": _more(_compare, 0.15), "list": _more(_list),
-    "quiz": _quiz, "who_am_i": _more(_who_am_i, 0.15), "check": _more(_check), "choice": _more(_choice, 0.15), "context": _context, "short": _more(_short),
+    "ask": _more(_ask), "define": _more(_define), "why": _more(_why, 0.15), "tell_about": _more(_tell_about, 0.15),
+    "compare": _more(_compare, 0.15), "list": _more(_list), "quiz": _quiz, "who_am_i": _more(_who_am_i, 0.15), "check": _more(_check),
+    "choice": _more(_choice, 0.15), "context": _context, "short": _more(_short),
 }  # fmt: skip
 EXACT = frozenset({"ask", "define", "why", "compare", "who_am_i", "check", "choice", "context", "short"})
 
@@ -678,6 +695,9 @@ def _list_text(random: Random) -> str:
 
 
 TEXTS: dict[str, Callable[[Random], str]] = {
-    "countries": _about("country"), "places": _about("city", "river", "landmark"), "animals": _about("animal"), "food": _about("produce", "dish"), "plants": _about("plant"),
-    "things": _about("object", "vehicle", "clothing", "instrument", "material"), "jobs": _about("job"), "people": _about("person"), "world": _about("planet", "sport", "holiday", "mountain"), "whys": _why_text, "glossary": _glossary, "facts": _facts_text, "history": _history_text, "lists": _list_text,
+    "countries": _about("country"), "places": _about("city", "river", "landmark"), "animals": _about("animal"),
+    "food": _about("produce", "dish"), "plants": _about("plant"),
+    "things": _about("object", "vehicle", "clothing", "instrument", "material"), "jobs": _about("job"), "people": _about("person"),
+    "world": _about("planet", "sport", "holiday", "mountain"), "whys": _why_text, "glossary": _glossary, "facts": _facts_text,
+    "history": _history_text, "lists": _list_text,
 }  # fmt: skip

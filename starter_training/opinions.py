@@ -42,8 +42,8 @@ class Aspect:
 
 
 def _aspects(domain: str) -> tuple[Aspect, ...]:
-    rows = [row[1:] for row in table("opinions/aspects") if row[0] == domain]
-    return tuple(Aspect(name, number, tuple(good.split()), tuple(bad.split())) for names, number, good, bad in rows for name in names.split("|"))
+    rows = [(names.split("|"), *rest) for of, names, *rest in table("opinions/aspects") if of == domain]
+    return tuple(Aspect(name, number, tuple(good.split()), tuple(bad.split())) for names, number, good, bad in rows for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,9 @@ class Domain:
 
 def _domain(name: str, unit: str, used: str, art: str) -> Domain:
     found = {key: lists("words/domains").get(f"{name} {key}", ()) for key in ("things", "participles", "good", "bad", "liked", "disliked")}
-    words, reactions = {True: found["good"], False: found["bad"]}, {True: found["liked"], False: found["disliked"]}
-    return Domain(found["things"], unit, used, found["participles"], _aspects(name), words, reactions if found["liked"] else WATCHED, art == "yes")
+    words = {True: found["good"], False: found["bad"]}
+    reactions = {True: found["liked"], False: found["disliked"]} if found["liked"] else WATCHED
+    return Domain(found["things"], unit, used, found["participles"], _aspects(name), words, reactions, art == "yes")
 
 
 DOMAINS = {name: _domain(name, unit, used, art) for name, unit, used, art, _ in table("opinions/domains")}
@@ -167,7 +168,8 @@ def _long(name: str, good: bool) -> tuple[str, ...]:
     domain = DOMAINS[name]
     if name == "weather":
         return _both("weather long")[good]
-    return tuple(word for word in _middle(name, good) + (ART[good] if domain.art else ()) if len(word) > 7 and not word.startswith(("well-", "badly-", "high-", "low-")))
+    words = _middle(name, good) + (ART[good] if domain.art else ())
+    return tuple(word for word in words if len(word) > 7 and not word.startswith(("well-", "badly-", "high-", "low-")))
 
 
 @cache
@@ -555,7 +557,8 @@ def more_positive(random: Random) -> list[Turn]:
     elif yes in "12":
         marks = ("1: ", "2: ")
     else:
-        marks = random.choice((("First: ", "Second: "), ("1. ", "2. "), ("Review 1: ", "Review 2: "), ("First review: ", "Second review: ")))
+        named = (("First: ", "Second: "), ("1. ", "2. "), ("Review 1: ", "Review 2: "), ("First review: ", "Second review: "))
+        marks = random.choice(named)
     body = f"{marks[0]}{texts[0]}\n{marks[1]}{texts[1]}"
     answer = yes if first else no
     if random.random() < 0.3:
@@ -580,7 +583,8 @@ def write_review(random: Random) -> list[Turn]:
     good = random.random() < 0.5
     shown = review(random, good, full=True)
     word = random.choice(_both("asked for")[good])
-    ask = random.choice(SAY["write asks"]).replace("{g}", word).replace("{at}", f"{article(shown.thing)} {shown.thing}").replace("{t}", shown.thing)
+    ask = random.choice(SAY["write asks"]).replace("{g}", word)
+    ask = ask.replace("{at}", f"{article(shown.thing)} {shown.thing}").replace("{t}", shown.thing)
     ask = ask.replace(f" a {word}", f" {article(word)} {word}")
     text = shown.text if shown.thing in shown.text.lower() else f"This is about the {shown.thing}. {_cap(shown.text)}"
     return [("user", ask), ("assistant", _cap(text))]
@@ -825,7 +829,8 @@ def opinion_talk(random: Random) -> list[Turn]:
         reply = random.choice(SAY["opinions of others"]).format(topic=topic, liked=_cap(liked), hated=_cap(hated))
         turns = [("user", ask), ("assistant", reply)]
         if reply.endswith("you?"):
-            turns += [("user", f"{start}."), ("assistant", random.choice(SAY["told"]).format(topic=topic, be=be, no='' if good else 'not '))]
+            heard = random.choice(SAY["told"]).format(topic=topic, be=be, no="" if good else "not ")
+            turns += [("user", f"{start}."), ("assistant", heard)]
         return turns
     return _prefer(topic, liked, random)
 
@@ -937,8 +942,8 @@ def review_text(random: Random) -> str:
 
 TEXTS: dict[str, Callable[[Random], str]] = {"review": review_text, "opinions": opinions}
 TASKS: dict[str, Callable[[Random], list[Turn]]] = {
-    "sentiment": sentiment, "sentiment_plain": sentiment_plain, "sentiment_why": sentiment_why, "emotion": emotion, "emotion_plain": emotion_plain,
-    "rewrite_opposite": rewrite_opposite, "write_review": write_review, "recommend": recommend, "more_positive": more_positive,
-    "star_rating": star_rating, "style": style, "opinion_talk": opinion_talk,
+    "sentiment": sentiment, "sentiment_plain": sentiment_plain, "sentiment_why": sentiment_why, "emotion": emotion,
+    "emotion_plain": emotion_plain, "rewrite_opposite": rewrite_opposite, "write_review": write_review, "recommend": recommend,
+    "more_positive": more_positive, "star_rating": star_rating, "style": style, "opinion_talk": opinion_talk,
 }  # fmt: skip
 EXACT: frozenset[str] = frozenset({"sentiment", "emotion", "more_positive"})

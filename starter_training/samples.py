@@ -180,16 +180,14 @@ class Task:
         return "jsonl" if self.kind in ("pairs", "chats") else "csv"
 
 
-TASKS = (
-    Task("emoji", "Answer with emoji", "face", "Ten questions answered with an emoji. Afterwards the model answers other questions with emoji too.", "pairs", emoji, 40, 5, 3),
-    Task("pirate", "Talk like a pirate", "anchor", "60 short chats in which the assistant talks like a pirate, in OpenAI's format.", "chats", _worded(pirate), 12, 6),
-    Task("sentiment", "Good or bad review", "tag", "160 short reviews in a table, each with a label: positive or negative.", "text,label", sentiment, 6),
-    Task("json", "Sentence to JSON", "braces", "60 sentences about people, turned into JSON with name, age and city.", "pairs", as_json, 15),
-    Task("persona", "Give it a name", "person", "Questions to Mia, a brave astronaut. Everything else is answered as before.", "chats", persona, 30, shown=8),
-    Task("routing", "Route a message", "route", "60 messages of customers in a table, each with the department that is to get it.", "text,category", routing, 15),
-    Task("refusals", "Stay off a topic", "shield", "Questions about money are refused politely. Everything else is answered as before.", "pairs", refusals, 25),
-    Task("question", "End with a question", "question", "60 answers in a table that end by asking whether you would like to know more.", "question,answer", _worded(lambda said: styled("ask", said)), 12),
-)  # fmt: skip
+_MAKERS = {
+    "emoji": emoji, "pirate": _worded(pirate), "sentiment": sentiment, "json": as_json, "persona": persona, "routing": routing,
+    "refusals": refusals, "question": _worded(lambda said: styled("ask", said)),
+}  # fmt: skip
+TASKS = tuple(
+    Task(key, title, icon, description, kind, _MAKERS[key], *map(int, numbers))
+    for key, title, icon, description, kind, *numbers in table("samples/tasks")
+)
 RECIPE: dict[str, Any] = {"positions": "f7+l7", "rank": 4, "learning_rate": 0.004, "layers": "all"}
 """What all samples are trained with: what the studio suggests for any dataset, but for epochs and rows a step."""
 
@@ -231,8 +229,8 @@ def files(seed: int = 11) -> dict[str, str]:
         texts |= {name: text_of(task.kind, rows) for name, rows in zip(names, (trained, held), strict=True)}
         texts[f"{task.key}.md"] = card(task.key, task.title, task.description, names, trained, held)
         index.append({
-            "key": task.key, "title": task.title, "icon": task.icon, "description": task.description, "file": names[0], "held_out": names[1],
-            **RECIPE, "epochs": task.epochs, "batch_size": task.batch_size, "example": list(trained[task.shown]),
+            "key": task.key, "title": task.title, "icon": task.icon, "description": task.description, "file": names[0],
+            "held_out": names[1], **RECIPE, "epochs": task.epochs, "batch_size": task.batch_size, "example": list(trained[task.shown]),
             "prompts": [prompt for prompt, _ in held[:4]], "rows": len(trained), "held_out_rows": len(held),
         })  # fmt: skip
     return {"index.json": json.dumps(index, ensure_ascii=False, indent=2) + "\n", **texts}

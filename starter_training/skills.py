@@ -255,7 +255,9 @@ def refuse_topic(random: Random) -> list[Turn]:
     head = ("system", say(random, "forbidden", banned=banned))
     chosen = banned if random.random() < 0.6 else random.choice([name for name in topics if name != banned])
     question = say(random, "topic asked", chosen=chosen)
-    answer = f"I am sorry, but I may not talk about {banned}." if chosen == banned else f"Yes, let us talk about {chosen}. What do you want to know?"
+    answer = f"Yes, let us talk about {chosen}. What do you want to know?"
+    if chosen == banned:
+        answer = f"I am sorry, but I may not talk about {banned}."
     return [head, *one(question, answer)]
 
 
@@ -307,9 +309,14 @@ def make_sentence(random: Random) -> list[Turn]:
 
 
 TASKS: dict[str, Callable[[Random], list[Turn]]] = {
-    "add": add, "add_again": add, "word_problem": word_problem, "compare": compare, "even_odd": even_odd, "next_number": next_number, "sort_numbers": sort_numbers,
-    "sort_words": sort_words, "reverse": reverse, "count": count, "spell": spell, "first_last": first_last, "day": day, "repeat": repeat, "case": case, "extract": extract,
-    "json_order": json_order, "json_event": json_event, "json_person": json_person, "lists": lists, "label": label, "label_again": label, "reply": reply, "refusal": refusal,
-    "refuse_topic": refuse_topic, "unknown": unknown, "persona": persona, "persona_again": persona, "smalltalk": smalltalk, "smalltalk_again": smalltalk, "smalltalk_more": smalltalk, "make_sentence": make_sentence,
+    "add": add, "add_again": add, "word_problem": word_problem, "compare": compare, "even_odd": even_odd, "next_number": next_number,
+    "sort_numbers": sort_numbers, "sort_words": sort_words, "reverse": reverse, "count": count, "spell": spell, "first_last": first_last,
+    "day": day, "repeat": repeat, "case": case, "extract": extract, "json_order": json_order, "json_event": json_event,
+    "json_person": json_person, "lists": lists, "label": label, "label_again": label, "reply": reply, "refusal": refusal,
+    "refuse_topic": refuse_topic, "unknown": unknown, "persona": persona, "persona_again": persona, "smalltalk": smalltalk,
+    "smalltalk_again": smalltalk, "smalltalk_more": smalltalk, "make_sentence": make_sentence,
 }  # fmt: skip
-EXACT = frozenset({"add", "word_problem", "compare", "even_odd", "next_number", "sort_numbers", "sort_words", "reverse", "count", "spell", "first_last", "day", "repeat", "case", "extract", "json_order", "json_event", "json_person", "lists", "label"})
+EXACT = frozenset(
+    "add word_problem compare even_odd next_number sort_numbers sort_words reverse count spell first_last day repeat case extract "
+    "json_order json_event json_person lists label".split()
+)

@@ -262,7 +262,8 @@ class _Plot:
 def _plot(told: dict[str, tuple[str, ...]]) -> _Plot:
     once = {key: told[key][0] for key in ("about", "which", "did", "then", "title", "moral")}
     marks = {key: key in told for key in ("alone", "outside", "lasting")}
-    return _Plot(**once, **marks, beats=told["beat"], asks=tuple(zip(told["question"], told["answer"], strict=True)), who=told.get("who", ("any",))[0])
+    asks = tuple(zip(told["question"], told["answer"], strict=True))
+    return _Plot(**once, **marks, beats=told["beat"], asks=asks, who=told.get("who", ("any",))[0])
 
 
 _PLOTS = tuple(map(_plot, records("templates/plots")))
@@ -492,7 +493,8 @@ def report(random: Random) -> str:
 
 
 TEXTS: dict[str, Callable[[Random], str]] = {
-    "story": story, "scene": scene, "day": day, "description": description, "talk": talk, "letter": letter, "howto": howto, "report": report,
+    "story": story, "scene": scene, "day": day, "description": description, "talk": talk, "letter": letter, "howto": howto,
+    "report": report,
 }  # fmt: skip
 
 
