@@ -27,8 +27,9 @@ QUALITIES, ART_QUALITIES, MANNER, OWN_DEGREES = (_both(name) for name in ("quali
 REACTIONS, WATCHED, ONE_SIDED, PLAIN_REPLIES, RECOMMEND = (
     _both(name) for name in ("reactions", "watched", "one sided", "plain replies", "recommend")
 )
-SOFT, DEGREES = WORDS["soft"], WORDS["degrees"] + WORDS["degrees alone"]
+SOFT = WORDS["soft"]
 """Hedges that can stand before an adjective that stands before a noun."""
+DEGREES = WORDS["degrees"] + WORDS["degrees alone"]
 
 
 @dataclass(frozen=True, slots=True)

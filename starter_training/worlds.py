@@ -5,7 +5,7 @@ the choices are drawn anew each time.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -204,7 +204,7 @@ def _some(random: Random, **slots: str) -> Slots:
     return {slot: random.choice(WORDS[words]) for slot, words in slots.items()}
 
 
-def _world(random: Random, who: str = "any", places: list[str] | None = None) -> Slots:
+def _world(random: Random, who: str = "any", places: Sequence[str] | None = None) -> Slots:
     """Everything a story may need, drawn once."""
     kind, she, home = _hero(random, who)
     trait, trait2, trait3 = random.sample(WORDS["traits"], 3)
@@ -413,7 +413,7 @@ def description(random: Random) -> str:
     return write(random.choice(SAY["pictures"]), slots, random)
 
 
-_HOWTO = [(what, steps.split(";")) for what, steps in table("worlds/howto")]
+_HOWTO = tuple(lists("words/howto").items())
 
 
 def howto(random: Random) -> str:
@@ -425,7 +425,7 @@ def howto(random: Random) -> str:
     return _steps_as_prose(what, steps, random)
 
 
-def _steps_as_prose(what: str, steps: list[str], random: Random) -> str:
+def _steps_as_prose(what: str, steps: Sequence[str], random: Random) -> str:
     slots = {"w": what, "h": random.choice(WORDS["girls"] + WORDS["boys"]), "m": "the teacher"}
     lines = [write(SAY["howto beginning"][0], slots, random)]
     for i, step in enumerate(steps):
@@ -434,8 +434,8 @@ def _steps_as_prose(what: str, steps: list[str], random: Random) -> str:
     return " ".join([*lines, write(SAY["howto end"][0], {}, random)]).strip()
 
 
-# what it is about | lines by A and B in turn
 _TALKS = tuple(lists("templates/talks").items())
+"""What a talk is about, and its lines, by A and B in turn."""
 
 
 def _talk(random: Random) -> tuple[str, Slots, list[tuple[str, str]]]:
@@ -627,7 +627,8 @@ def described(random: Random) -> list[Turn]:
     return _turns(*pairs)
 
 
-_POEMS = [(topic, [couplet.replace("/", "\n") for couplet in couplets.split("~")]) for topic, couplets in table("worlds/poems")]
+_POEMS = tuple(lists("templates/poems").items())
+"""Of each topic couplets of two lines; any two of them are a poem."""
 
 
 def poem(random: Random) -> list[Turn]:
@@ -665,7 +666,7 @@ def note(random: Random) -> list[Turn]:
     return _turns((f"{request}{'' if request[-1] in '.!?' else '.'} {sign}", text))
 
 
-_IDEAS = [(topic, ideas.split(";")) for topic, ideas in table("worlds/ideas")]
+_IDEAS = tuple(lists("words/ideas").items())
 _COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5}
 
 
