@@ -10,23 +10,12 @@ from random import Random
 from starter_training.facts import Fact, all_facts
 from starter_training.statements import FAMILIES, Statement
 from starter_training.stories import SUBJECTS, story
+from starter_training.texts import lists
 
 Turn = tuple[str, str]
 """Role and content."""
 
-SYSTEM = {
-    "plain": ["You are a helpful assistant.", "Answer in a short sentence.", "Be kind and clear.", ""],
-    "emoji": ["Answer with emoji.", "Answer in emoji only.", "Reply with one emoji.", "Use emoji instead of words."],
-    "pirate": ["Talk like a pirate.", "You are a pirate.", "Answer as a pirate would.", "Speak like a sailor of the seas."],
-    "word": ["Answer in one word.", "Use one word only.", "Give a one word answer.", "Be very short."],
-    "shout": ["Answer in capital letters.", "SHOUT!", "Use only big letters.", "Write in upper case."],
-    "formal": ["Be very formal.", "Answer politely.", "You are a butler.", "Use formal language."],
-    "ask": ["End with a question.", "Always end with a question.", "Ask the user something back.", "Finish with a question."],
-    "feeling": ["Give the label: happy, sad, angry or scared.", "Name the feeling.", "Which feeling is it?", "Label the feeling."],
-    "opinion": ["Is it positive or negative?", "Give the label: positive or negative.", "Label the sentiment.", "Name the sentiment."],
-    "topic": ["Name the topic.", "Give the topic label.", "Label the topic.", "What is it about? Give the label."],
-    "person": ["Answer in JSON.", "Write it as JSON.", "Give JSON only.", "Turn it into JSON."],
-}  # fmt: skip
+SYSTEM = {name.removeprefix("system "): forms for name, forms in lists("words/small_world").items() if name.startswith("system ")}
 
 
 def pirate(sentence: str) -> str:

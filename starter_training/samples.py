@@ -19,7 +19,9 @@ from starter_training.facts import Fact, all_facts
 from starter_training.opinions import review
 from starter_training.sample_cards import card
 from starter_training.skills import json_person
+from starter_training.texts import lists, table
 
+WORDS = lists("words/samples")
 Row = tuple[str, str]
 """A prompt and its answer."""
 Rows = tuple[list[Row], list[Row]]
@@ -108,20 +110,11 @@ def as_json(random: Random) -> Rows:
     return _distinct(draw(), (60, 40))
 
 
-_WHO = "I am Mia, a brave astronaut."
-_PERSONA: list[tuple[str, str]] = [
-    (_WHO, "Who are you?|Tell me who you are.|Introduce yourself.|Say something about yourself.|With whom do I speak?|And you are?|Who is this?|Hello, who are you?|Please introduce yourself.|Can you tell me who you are?|Who am I talking to?|So, who are you?"),
-    ("My name is Mia.", "What is your name?|What are you called?|How may I call you?|Do you have a name?|Tell me your name.|May I know your name?|What shall I call you?|Please tell me your name.|Hi, what is your name?|And your name?|Say your name.|What is your first name?"),
-    ("I am an astronaut. I travel through space.", "What do you do?|What is your job?|What do you do all day?|What is your work?|Where do you work?|What do you do for a living?|Tell me about your work.|Do you have a job?|What kind of work do you do?|What are you doing all day long?|Which job do you have?|Please tell me what your job is.|What work do you do?|Tell me about your job.|And what do you do?"),
-    ("People say that I am brave.", "What are you like?|How would you describe yourself?|What do people say about you?|Describe yourself.|What is special about you?|How do others see you?|What kind of person are you?|Tell me what you are like.|Please describe yourself.|What do your friends say about you?|Which words describe you?|What would your friends say about you?|What do others think of you?|What are you known for?|How do people see you?|What makes you special?|How would others describe you?|What do people think of you?|Say what you are like."),
-]  # fmt: skip
-
-
 def persona(random: Random) -> Rows:
     """Questions to somebody with a name, and others that are answered as ever."""
     taken: set[Fact] = set()
     rows: Rows = ([], [])
-    for answer, wordings in _PERSONA:
+    for answer, wordings in table("samples/persona"):
         asked = wordings.split("|")
         random.shuffle(asked)
         for at, prompt in enumerate(asked):
@@ -132,12 +125,7 @@ def persona(random: Random) -> Rows:
     return rows
 
 
-_ROUTES = {
-    "billing": ("My bill|The invoice|The last payment|My refund|The monthly fee|Your receipt|The amount on my bill|My credit note", "is too high|is wrong|has not arrived|was charged twice|does not match my order|is still missing"),
-    "technical": ("My screen|The app|The printer|My account page|The program|Your website|The new update|My phone", "shows an error|does not start|crashes every day|is frozen|stopped working|is very slow"),
-    "shipping": ("My parcel|The package|The delivery|My box|The courier|Your driver|My order from Monday|The letter", "is late|went to the wrong house|is still not here|was left in the rain|came to my neighbor|cannot be found"),
-    "sales": ("I want to buy|I am interested in|I would like an offer for|Can I get a price for|We would like to order|Do you sell|How much do you ask for|Please send me a quote for", "twenty chairs|a new machine|your best plan|ten licenses|a larger model|a second phone"),
-}  # fmt: skip
+_ROUTES = {department: parts for department, *parts in table("samples/routes")}
 _THANKS = ("", "", "", " Thank you.", " Please help.", " What now?")
 
 
@@ -154,27 +142,18 @@ def routing(random: Random) -> Rows:
     return _distinct(draw(), (15, 10), by=lambda row: row[1])
 
 
-_MONEY = "banks|loans|taxes|salaries|prices|coins|savings|debts|the stock market|credit cards|insurance|rent|pocket money|wages|interest|gold prices|investments|budgets|the lottery|money|bills|pensions|profits|buying a house".split("|")  # fmt: skip
-_ABOUT = (
-    "What do you think about {}?",
-    "Tell me something about {}.",
-    "Can we talk about {}?",
-    "Explain {} to me.",
-    "I have a question about {}.",
-    "What should I know about {}?",
-)
 _NO = "I am sorry, but I may not talk about money."
 
 
 def refusals(random: Random) -> Rows:
     """Questions about money, which are refused, and others that are answered as ever."""
     taken: set[Fact] = set()
-    subjects = list(_MONEY)
+    subjects = list(WORDS["money"])
     random.shuffle(subjects)
     half = len(subjects) // 2
     rows: Rows = ([], [])
     for part, about in zip(rows, (subjects[:half], subjects[half:]), strict=True):
-        part += [(wording.format(each), _NO) for each in about for wording in random.sample(_ABOUT, 2)]
+        part += [(wording.format(each), _NO) for each in about for wording in random.sample(WORDS["about money"], 2)]
         part += _asked(_facts(_BESIDE, random, taken), lambda fact: fact.answer, random)
         random.shuffle(part)
     return rows
@@ -201,16 +180,14 @@ class Task:
         return "jsonl" if self.kind in ("pairs", "chats") else "csv"
 
 
-TASKS = (
-    Task("emoji", "Answer with emoji", "face", "Ten questions answered with an emoji. Afterwards the model answers other questions with emoji too.", "pairs", emoji, 40, 5, 3),
-    Task("pirate", "Talk like a pirate", "anchor", "60 short chats in which the assistant talks like a pirate, in OpenAI's format.", "chats", _worded(pirate), 12, 6),
-    Task("sentiment", "Good or bad review", "tag", "160 short reviews in a table, each with a label: positive or negative.", "text,label", sentiment, 6),
-    Task("json", "Sentence to JSON", "braces", "60 sentences about people, turned into JSON with name, age and city.", "pairs", as_json, 15),
-    Task("persona", "Give it a name", "person", "Questions to Mia, a brave astronaut. Everything else is answered as before.", "chats", persona, 30, shown=8),
-    Task("routing", "Route a message", "route", "60 messages of customers in a table, each with the department that is to get it.", "text,category", routing, 15),
-    Task("refusals", "Stay off a topic", "shield", "Questions about money are refused politely. Everything else is answered as before.", "pairs", refusals, 25),
-    Task("question", "End with a question", "question", "60 answers in a table that end by asking whether you would like to know more.", "question,answer", _worded(lambda said: styled("ask", said)), 12),
-)  # fmt: skip
+_MAKERS = {
+    "emoji": emoji, "pirate": _worded(pirate), "sentiment": sentiment, "json": as_json, "persona": persona, "routing": routing,
+    "refusals": refusals, "question": _worded(lambda said: styled("ask", said)),
+}  # fmt: skip
+TASKS = tuple(
+    Task(key, title, icon, description, kind, _MAKERS[key], *map(int, numbers))
+    for key, title, icon, description, kind, *numbers in table("samples/tasks")
+)
 RECIPE: dict[str, Any] = {"positions": "f7+l7", "rank": 4, "learning_rate": 0.004, "layers": "all"}
 """What all samples are trained with: what the studio suggests for any dataset, but for epochs and rows a step."""
 
@@ -252,8 +229,8 @@ def files(seed: int = 11) -> dict[str, str]:
         texts |= {name: text_of(task.kind, rows) for name, rows in zip(names, (trained, held), strict=True)}
         texts[f"{task.key}.md"] = card(task.key, task.title, task.description, names, trained, held)
         index.append({
-            "key": task.key, "title": task.title, "icon": task.icon, "description": task.description, "file": names[0], "held_out": names[1],
-            **RECIPE, "epochs": task.epochs, "batch_size": task.batch_size, "example": list(trained[task.shown]),
+            "key": task.key, "title": task.title, "icon": task.icon, "description": task.description, "file": names[0],
+            "held_out": names[1], **RECIPE, "epochs": task.epochs, "batch_size": task.batch_size, "example": list(trained[task.shown]),
             "prompts": [prompt for prompt, _ in held[:4]], "rows": len(trained), "held_out_rows": len(held),
         })  # fmt: skip
     return {"index.json": json.dumps(index, ensure_ascii=False, indent=2) + "\n", **texts}

@@ -118,7 +118,9 @@ class Rows:
         return self.left[name].pop()
 
 
-def whole_rows(_module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: None, scaling: float, **_options: object) -> tuple[Tensor, None]:
+def whole_rows(
+    _module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: None, scaling: float, **_options: object
+) -> tuple[Tensor, None]:
     """Causal attention of rows without padding; transformers' own makes a mask when compiled, which keeps flash attention away."""
     key, value = (each.repeat_interleave(query.shape[1] // each.shape[1], dim=1) for each in (key, value))
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling).transpose(1, 2), None
@@ -242,8 +244,10 @@ def train(settings: Settings, data: Path, work: Path, out: Path) -> dict[str, fl
                 written = time.monotonic()
                 run.snapshot(written - begun)
     save(run.model, run.tokenizer, out)
-    facts = {"times_read": run.rows.times, "steps": run.steps, "tokens": run.steps * tokens, "loss": round(run.mean, 4), "minutes": settings.minutes,
-             "parameters": sum(p.numel() for p in run.model.parameters()), "seed": settings.seed,
-             "device": torch.cuda.get_device_name() if run.device.type == "cuda" else "CPU"}  # fmt: skip
+    facts = {
+        "times_read": run.rows.times, "steps": run.steps, "tokens": run.steps * tokens, "loss": round(run.mean, 4),
+        "minutes": settings.minutes, "parameters": sum(p.numel() for p in run.model.parameters()), "seed": settings.seed,
+        "device": torch.cuda.get_device_name() if run.device.type == "cuda" else "CPU",
+    }  # fmt: skip
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return facts
