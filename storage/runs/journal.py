@@ -1,4 +1,4 @@
-"""What a run leaves while it goes: figures, sample answers, events. Read by anybody, written by who holds the run (see `held`)."""
+"""What a run leaves while it goes: figures, sample answers, events. Read by anybody, written by who holds the run (see `lease`)."""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
 """Reads folders of pyreft's onto a base model; what it does not store is given, what does not fit is refused.
 
-Nothing of a folder is trusted: class names are looked up in a list and never imported; for the pickles see `pyreft_pickle`.
+Nothing of a folder is trusted: class names are looked up in a list and never imported; for the pickles see `unpickling`.
 
 Shapes: K rank, D hidden size.
 """
