@@ -89,9 +89,7 @@ def build(services: Services) -> None:
     })  # fmt: skip
     lists, bins, undos = ["nothing", "filled", "chosen", "current", *_NO_RUN], ["usage", "bin", "binned"], list(_NO_UNDO)
     page.on(opening(), _opened, shows=[*bins, *lists], note=list_note)
-    page.on(
-        timer.tick, _ticked, inputs=["current", "seen"], shows=["chosen", *_NO_RUN], note=status_note, again=False, trigger_mode="once"
-    )
+    page.on(timer.tick, _ticked, inputs=["current", "seen"], shows=["chosen", *_NO_RUN], note=status_note, again=False, trigger_mode="once")
     page.on(
         page.put(chosen.input, "chosen", "current").then, _shown, inputs=["current"], refused=_NO_RUN, note=list_note,
         clears=[act_note, delete_note],

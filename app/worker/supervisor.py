@@ -69,9 +69,7 @@ class Supervisor:
             environment["REFT_STUDIO_DATABASE_URL"] = self._settings.database_url
         with self._output() as log:
             # A session of its own, so that Ctrl+C in a terminal reaches the web process alone, which ends its worker in order.
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True)
 
     def _output(self) -> BinaryIO:
         """Where the worker's output goes; begun anew when it has grown long, or nowhere while nothing can be written."""

@@ -468,7 +468,6 @@ def test_a_checkpoint_is_tensors_and_json(tiny, examples, tmp_path):
         assert json.loads(file.metadata()["place"])["step"] == 3
 
 
-
 # --- what comes out
 
 
