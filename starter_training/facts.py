@@ -98,9 +98,18 @@ def _sums() -> list[Fact]:
     facts = []
     for a in range(11):
         for b in range(11):
-            facts.append(Fact("plus", (f"What is {a} plus {b}?", f"How much is {a} + {b}?", f"Add {a} and {b}."), f"{a} plus {b} is {a + b}.", str(a + b)))
+            facts.append(
+                Fact(
+                    "plus",
+                    (f"What is {a} plus {b}?", f"How much is {a} + {b}?", f"Add {a} and {b}."),
+                    f"{a} plus {b} is {a + b}.",
+                    str(a + b),
+                )
+            )
             if a >= b:
-                facts.append(Fact("minus", (f"What is {a} minus {b}?", f"How much is {a} - {b}?"), f"{a} minus {b} is {a - b}.", str(a - b)))
+                facts.append(
+                    Fact("minus", (f"What is {a} minus {b}?", f"How much is {a} - {b}?"), f"{a} minus {b} is {a - b}.", str(a - b))
+                )
     return facts
 
 

@@ -60,14 +60,20 @@ MANNER = {
     True: _w("beautifully brilliantly superbly wonderfully carefully lovingly cleverly skillfully expertly elegantly gracefully perfectly finely splendidly smartly tastefully masterfully exquisitely deftly sensitively thoughtfully neatly imaginatively confidently"),
     False: _w("poorly badly clumsily carelessly sloppily awkwardly lazily terribly crudely cheaply dreadfully miserably feebly stupidly hastily ineptly haphazardly thoughtlessly woefully amateurishly tastelessly atrociously incompetently indifferently"),
 }  # fmt: skip
-DEGREES = _w("truly|really|very|deeply|utterly|thoroughly|completely|absolutely|consistently|genuinely|undeniably|surprisingly|unexpectedly|quietly|extremely|incredibly|remarkably|totally|wholly|entirely|downright|plainly|simply|unmistakably|astonishingly|strikingly|oddly|strangely|unusually|uncommonly|profoundly|immensely|wildly|hugely|exceedingly|perfectly|frankly|openly|reliably|unquestionably|unfailingly|relentlessly|persistently|almost absurdly|unbelievably|decidedly|distinctly|endlessly|overwhelmingly|intensely|seriously|particularly|especially|exceptionally|amazingly|supremely|insanely|fundamentally|unapologetically|so|just plain")
+DEGREES = _w(
+    "truly|really|very|deeply|utterly|thoroughly|completely|absolutely|consistently|genuinely|undeniably|surprisingly|unexpectedly|quietly|extremely|incredibly|remarkably|totally|wholly|entirely|downright|plainly|simply|unmistakably|astonishingly|strikingly|oddly|strangely|unusually|uncommonly|profoundly|immensely|wildly|hugely|exceedingly|perfectly|frankly|openly|reliably|unquestionably|unfailingly|relentlessly|persistently|almost absurdly|unbelievably|decidedly|distinctly|endlessly|overwhelmingly|intensely|seriously|particularly|especially|exceptionally|amazingly|supremely|insanely|fundamentally|unapologetically|so|just plain"
+)
 UTTERLY = _w("truly|really|utterly|absolutely|simply|completely|totally|downright")
 OWN_DEGREES = {
     True: _w("delightfully|wonderfully|pleasantly|refreshingly|charmingly|beautifully|gloriously|gratifyingly|admirably|brilliantly"),
     False: _w("painfully|shockingly|sadly|depressingly|hopelessly|needlessly|annoyingly|dreadfully|unbearably|woefully"),
 }
-HEDGES = _w("fairly|rather|quite|pretty|somewhat|mostly|mildly|moderately|a little|a bit|slightly|reasonably|generally|largely|more or less|at times|sometimes|often|occasionally|in places|for the most part|kind of|sort of|relatively|comparatively|on the whole|basically|tolerably|by and large|perhaps a little|modestly|vaguely|partly|usually|in its own way|all things considered|in parts|to some extent|here and there|now and then")
-SOFT = _w("fairly|rather|quite|somewhat|mostly|mildly|moderately|slightly|reasonably|generally|largely|often|occasionally|sometimes|relatively")
+HEDGES = _w(
+    "fairly|rather|quite|pretty|somewhat|mostly|mildly|moderately|a little|a bit|slightly|reasonably|generally|largely|more or less|at times|sometimes|often|occasionally|in places|for the most part|kind of|sort of|relatively|comparatively|on the whole|basically|tolerably|by and large|perhaps a little|modestly|vaguely|partly|usually|in its own way|all things considered|in parts|to some extent|here and there|now and then"
+)
+SOFT = _w(
+    "fairly|rather|quite|somewhat|mostly|mildly|moderately|slightly|reasonably|generally|largely|often|occasionally|sometimes|relatively"
+)
 """Hedges that can stand before an adjective that stands before a noun."""
 
 
@@ -281,9 +287,38 @@ atmosphere|crowd : s : electric cheerful wonderful : hostile sour sleepy
             True: _w("the fans sang for hours|I jumped out of my seat|the crowd went home happy|it was worth the ticket"),
             False: _w("the fans whistled for hours|I nearly fell asleep in my seat|the crowd went home early|it was not worth the ticket")}),
 }  # fmt: skip
-USED = {"film": "watched", "stage": "saw", "book": "read", "game": "played", "music": "heard", "restaurant": "visited", "hotel": "chose", "product": "bought", "lesson": "attended", "trip": "chose", "sport": "saw"}
+USED = {
+    "film": "watched",
+    "stage": "saw",
+    "book": "read",
+    "game": "played",
+    "music": "heard",
+    "restaurant": "visited",
+    "hotel": "chose",
+    "product": "bought",
+    "lesson": "attended",
+    "trip": "chose",
+    "sport": "saw",
+}
 """What one did with the thing that one reviews."""
-DOMAIN_NAMES = ("film",) * 9 + ("stage", "book", "book", "game", "music", "restaurant", "restaurant", "hotel", "product", "product", "app", "lesson", "trip", "service", "weather", "sport")
+DOMAIN_NAMES = ("film",) * 9 + (
+    "stage",
+    "book",
+    "book",
+    "game",
+    "music",
+    "restaurant",
+    "restaurant",
+    "hotel",
+    "product",
+    "product",
+    "app",
+    "lesson",
+    "trip",
+    "service",
+    "weather",
+    "sport",
+)
 ASPECT_VERBS = {
     True: _w("work|shine|impress|pay off|hold up well|delight|help a lot|add a lot|deserve praise|steal the show"),
     False: _w("fail|disappoint|annoy|fall flat|get in the way|go wrong|grate|add nothing|deserve no praise|spoil everything"),
@@ -322,7 +357,7 @@ A_WORDS = ("uniq", "unif", "univ", "unit", "use", "usu", "one", "once", "eu")
 
 
 def article(word: str) -> str:
-    """"a" or "an" for the next word."""
+    """The article "a" or "an" for the next word."""
     low = word.lower()
     if low.startswith(AN_WORDS) and not low.startswith("honey"):
         return "an"
@@ -353,7 +388,11 @@ def _parts(template: str) -> tuple[str, ...]:
     return tuple(re.split(r"\[([^\]]+)\]", template))
 
 
-LIVELY = frozenset(_w("thrilling exciting skillful accomplished confident generous graceful thoughtful amusing joyful uplifting inspiring luminous radiant inventive creative fun careless thoughtless stingy foolish stupid boring dull joyless obnoxious tedious wearisome monotonous inept incompetent dreary gloomy depressing offensive insulting uninspiring tired feeble stale confused"))
+LIVELY = frozenset(
+    _w(
+        "thrilling exciting skillful accomplished confident generous graceful thoughtful amusing joyful uplifting inspiring luminous radiant inventive creative fun careless thoughtless stingy foolish stupid boring dull joyless obnoxious tedious wearisome monotonous inept incompetent dreary gloomy depressing offensive insulting uninspiring tired feeble stale confused"
+    )
+)
 """Words that do not fit a chair or a bank."""
 
 
@@ -389,14 +428,26 @@ def _plain_pool(name: str, good: bool) -> tuple[str, ...]:
 def _long(name: str, good: bool) -> tuple[str, ...]:
     domain = DOMAINS[name]
     if name == "weather":
-        return ("beautiful", "delightful", "pleasant", "enjoyable", "glorious") if good else ("unpleasant", "depressing", "miserable", "disagreeable", "dreadful")
-    return tuple(word for word in _middle(name, good) + (ART[good] if domain.art else ()) if len(word) > 7 and not word.startswith(("well-", "badly-", "high-", "low-")))
+        return (
+            ("beautiful", "delightful", "pleasant", "enjoyable", "glorious")
+            if good
+            else ("unpleasant", "depressing", "miserable", "disagreeable", "dreadful")
+        )
+    return tuple(
+        word
+        for word in _middle(name, good) + (ART[good] if domain.art else ())
+        if len(word) > 7 and not word.startswith(("well-", "badly-", "high-", "low-"))
+    )
 
 
 @cache
 def _verbs(name: str, good: bool) -> tuple[str, ...]:
     if name == "weather":
-        return VERBS[good][:5] + (("make you smile", "put you in a good mood", "bring joy") if good else ("make you groan", "put you in a bad mood", "leave you cold"))
+        return VERBS[good][:5] + (
+            ("make you smile", "put you in a good mood", "bring joy")
+            if good
+            else ("make you groan", "put you in a bad mood", "leave you cold")
+        )
     return VERBS[good] + (ART_VERBS[good] * 2 if DOMAINS[name].art else ())
 
 
@@ -579,7 +630,9 @@ PHRASES = _w("""[a] [d][A] [T]|[a] [d][A], [A] [T]|[a] [A] and [A] [T]|[a] [T] t
 |not [-A] but [A]|not [a] [-A] [T], but [a] [A] one|neither [-A] nor [-A]|far from [-A]|[a] [T] that is anything but [-A]|hardly [-A]|hardly [a] [-N]|too [A] to be [-A]|never [-A], always [A]|never [-A] and often [A]|more [A] than [-A]|less [-A] than [A]|as [A] as it is [A]
 |without a trace of [-Q]|[A] where it could have been [-A]|[A] rather than [-A]|[A], not [-A]|[a] [T] that never [-Vs]|[a] [A] [T] that never [-Vs]|[a] [-A] idea turned into [a] [A] [T]|[a] [T] with more [Q] than [-Q]|despite [-NP], [a] [A] [T]|for all its [-Q], [a] [A] [T]
 |[A], if sometimes [-A]|[a] [A] mixture of [Q] and [Q]|[a] [A], [D][A] piece of work|so [A] that it [Vs]|[a] [T] so [A] that you forget everything [-A] about it|[a] [T] as [A] as it is [A]|as [A] [a] [T] as you will find|[a] [A] take on the [T]|[Vs] and [Vs]|[Vs] from the first [U] to the last|another [A] [T]|[a] [T] of [d][A] moments|a lesson in how to make [a] [A] [T]""".replace("\n", ""))  # fmt: skip
-MADE = _w("[P]|[P] and [P]|[a] [P] [T]|[a] [d][A], [P] [T]|[P], with [NP]|[A], [P] and [D][A]|[a] [P] and [D][A] [T]|the whole thing is [P]|it is [P], and it [Vs]|[a] [T], [P] and [A]")
+MADE = _w(
+    "[P]|[P] and [P]|[a] [P] [T]|[a] [d][A], [P] [T]|[P], with [NP]|[A], [P] and [D][A]|[a] [P] and [D][A] [T]|the whole thing is [P]|it is [P], and it [Vs]|[a] [T], [P] and [A]"
+)
 CLAUSES = _w("""the [T] is [D][A]|the [T] was [D][A]|it is [D][A]|this is [a] [d][A] [T]|it was [a] [d][A] [T]|the [S] [is] [D][B]|the [S] [was] [D][B]|the [S] [is] [B] and [B]|the [S] [is] [B] and the [S] [is] [B]|the [S] [W]|the [T] [Vs]|it [Vs]|it [Vs] and [Vs]|it manages to [V]
 |the [T] is full of [Q]|you find [Q] in every [U]|I found the [T] [D][A]|I thought it was [A]|I call it [a] [N]|it is [a] [N]|this [T] is [a] [N]|everything about it is [A]|every [U] is [D][A]|what [a] [A] [T]!|what [a] [N]!|it has [NP] and [NP]|with [NP] and [NP], it [Vs]|thanks to [NP], it [Vs]
 |it is [a] [T] that [Vs]|it is [A], [A] and [D][A]|it is as [A] as it is [A]|I have rarely known a more [L] [T]|it is one of the most [L] [Ts] I know|you will find it [A]|people call it [A], and they are right|everybody told me that it was [A], and it is
@@ -590,10 +643,18 @@ ONE_SIDED = {
     True: _w("it never lacks [Q]|it has [Q] to spare|it avoids every trace of [-Q]|it manages to avoid [-Q]|it is never less than [A]|I wish there were more [Ts] like this one|it does not fail to [V]|you could not ask for a more [L] [T]|rarely has [a] [T] had so much [Q]|it leaves other [Ts] far behind|there is nothing wrong with it|I cannot find a single fault in it|the worst thing about it is that it ends|even people who hate [Ts] will like this one"),
     False: _w("it lacks [-Q]|it lacks [-Q] and [-Q]|it fails to [-V]|it never manages to [-V]|it could have used more [-Q]|if only it were [-A]|if only it had more [-Q]|I wish it had some [-Q]|where is the [-Q]?|it wants to be [-A], but it is only [A]|it tries to [-V], but it does not|it is devoid of [-Q]|it promises [-Q] and delivers [Q]|it has all the [-Q] of a wet towel|it is about as [-A] as a tax form|there is nothing right about it|the best thing about it is that it ends|even people who love [Ts] will dislike this one|it should have been [-A]|you have seen better [Ts]"),
 }  # fmt: skip
-VERDICTS = _w("in the end, it is [a] [N]|all in all, it is [a] [A] [T]|all in all, [a] [d][A] [T]|overall, I found it [A]|on balance, it [Vs]|still, the whole is [D][A]|even so, it is [A]|in short, it is [A]|taken together, it is [a] [N]|my verdict: [A]|when all is said and done, it is [A]|to sum up, [a] [A] [T]|at the end of the day, it is [a] [d][A] [T]|the overall result is [A]|so my overall opinion is clear: it is [A]|for me, it is [a] [N]|and yet, as a whole, it [Vs]|nevertheless, it [Vs]|but none of that changes the fact that it is [A]|but the [T] as a whole is [A]|[R]")
-DOUBTS = _w("the [S] [is] [-B]|the [S] [is] [-B], and the [S] [is] [-B]|the [S] [is] [-B], I admit|true, the [S] [is] [-B]|at first it looks [-A]|I noticed some [-Q] in it|for a while, it [-Vs]|not everything about it is [A]|parts of it are [-A]|it has [-NP]")
-SO_SO = _w("the [S] [is] [B], but the [S] [is] [-B]|it is neither [A] nor [-A]|half of it is [A], the other half is [-A]|I liked the [S], but not the [S]|it is all right, no more and no less|some parts are [A], others are [-A]|it is average|I have mixed feelings about this [T]|the [T] is so-so|it is an average [T]|it was okay|the good and the bad are in balance|three out of five seems fair to me|one can like it or leave it|it has both [Q] and [-Q]|on the one hand it is [A], on the other hand it is [-A]")
-LEVEL_LINES = _w("the [T] is [D][A]|it is [D][A]|this is [a] [d][A] [T]|it was [a] [d][A] [T]|the [S] [is] [D][B]|the [S] [is] [B] and the [S] [is] [B]|I found the [T] [D][A]|I thought it was [D][A]|every [U] is [D][A]|overall, it is [D][A]|I would call it [D][A]|all in all, [a] [d][A] [T]")
+VERDICTS = _w(
+    "in the end, it is [a] [N]|all in all, it is [a] [A] [T]|all in all, [a] [d][A] [T]|overall, I found it [A]|on balance, it [Vs]|still, the whole is [D][A]|even so, it is [A]|in short, it is [A]|taken together, it is [a] [N]|my verdict: [A]|when all is said and done, it is [A]|to sum up, [a] [A] [T]|at the end of the day, it is [a] [d][A] [T]|the overall result is [A]|so my overall opinion is clear: it is [A]|for me, it is [a] [N]|and yet, as a whole, it [Vs]|nevertheless, it [Vs]|but none of that changes the fact that it is [A]|but the [T] as a whole is [A]|[R]"
+)
+DOUBTS = _w(
+    "the [S] [is] [-B]|the [S] [is] [-B], and the [S] [is] [-B]|the [S] [is] [-B], I admit|true, the [S] [is] [-B]|at first it looks [-A]|I noticed some [-Q] in it|for a while, it [-Vs]|not everything about it is [A]|parts of it are [-A]|it has [-NP]"
+)
+SO_SO = _w(
+    "the [S] [is] [B], but the [S] [is] [-B]|it is neither [A] nor [-A]|half of it is [A], the other half is [-A]|I liked the [S], but not the [S]|it is all right, no more and no less|some parts are [A], others are [-A]|it is average|I have mixed feelings about this [T]|the [T] is so-so|it is an average [T]|it was okay|the good and the bad are in balance|three out of five seems fair to me|one can like it or leave it|it has both [Q] and [-Q]|on the one hand it is [A], on the other hand it is [-A]"
+)
+LEVEL_LINES = _w(
+    "the [T] is [D][A]|it is [D][A]|this is [a] [d][A] [T]|it was [a] [d][A] [T]|the [S] [is] [D][B]|the [S] [is] [B] and the [S] [is] [B]|I found the [T] [D][A]|I thought it was [D][A]|every [U] is [D][A]|overall, it is [D][A]|I would call it [D][A]|all in all, [a] [d][A] [T]"
+)
 LEVEL_ENDS = {
     5: _w("I could not be happier with it|nothing could be better|it is the best [T] I know|it deserves every prize there is|I loved it from beginning to end|full marks"),
     4: _w("a few small things could be better|I liked it|it is not perfect, but I liked it|it was good, with a few small faults|I had a good time|on the whole I was pleased|it could be a little better, but I am content"),
@@ -668,7 +729,9 @@ def _sentences(voice: Voice, most: int = 4) -> list[str]:
     return lines
 
 
-OPENERS = _w("I [used] this [T] last week|I [used] this [T] yesterday|my sister told me about this [T]|we had heard a lot about this [T]|my friends wanted to know about this [T]|yesterday I gave the [T] a chance|I had never known [a] [T] like this before|this is my first review|here is what I think of the [T]|a few words about the [T]|my review of the [T]|I want to be honest about the [T]|now to the [T]|let me say something about the [T]")
+OPENERS = _w(
+    "I [used] this [T] last week|I [used] this [T] yesterday|my sister told me about this [T]|we had heard a lot about this [T]|my friends wanted to know about this [T]|yesterday I gave the [T] a chance|I had never known [a] [T] like this before|this is my first review|here is what I think of the [T]|a few words about the [T]|my review of the [T]|I want to be honest about the [T]|now to the [T]|let me say something about the [T]"
+)
 
 
 def _opener(voice: Voice) -> str:
@@ -708,7 +771,16 @@ def _critic(voice: Voice) -> str:
         text = _joined(voice)
     elif draw < 0.82:
         lines = _mixed(voice)
-        text = lines[0] if len(lines) == 1 else lines[0] + voice.say(random.choice([", but it is [D][A]", ", but it [Vs]", ", yet the [T] [Vs]", ", but the whole is [D][A]", ", and still it is [a] [N]"]))
+        text = (
+            lines[0]
+            if len(lines) == 1
+            else lines[0]
+            + voice.say(
+                random.choice(
+                    [", but it is [D][A]", ", but it [Vs]", ", yet the [T] [Vs]", ", but the whole is [D][A]", ", and still it is [a] [N]"]
+                )
+            )
+        )
     else:
         text = _line(voice)
     if random.random() < 0.75:
@@ -735,8 +807,12 @@ def _ask(random: Random, text: str, asks: Sequence[str], systems: Sequence[str],
     return [("user", random.choice(asks).replace("{}", text)), ("assistant", answer)]
 
 
-LABEL_ASKS = _w("{} Is it positive or negative?|Sentiment: {}|{}\nSentiment:|Classify the sentiment as positive or negative: {}|Review: {} Positive or negative?|Is this review positive or negative? {}|Label this text as positive or negative.\n{}|Text: {}\nLabel (positive or negative):|Decide whether the writer is positive or negative: {}|{}\nPositive or negative?|What is the sentiment of this text? {}|Positive or negative: {}|Read the review and give its sentiment.\n\n{}|Tell me if this is positive or negative: {}|Movie review: {}\nSentiment:|Name the sentiment: {}|{}\nIs the opinion positive or negative?|Is the tone of this sentence positive or negative?\n{}|Give the label: positive or negative.\n{}|Judge the tone: positive or negative? \"{}\"|Review: {}\nSentiment:")
-LABEL_SYSTEMS = _w("Is it positive or negative?|Classify the sentiment as positive or negative.|Give the label: positive or negative.|Label the sentiment.|Name the sentiment.|You classify reviews as positive or negative.|Answer with positive or negative.|Say whether the review is positive or negative.|Sentiment: positive or negative?|You are a sentiment classifier. Answer positive or negative.|Reply with one word: positive or negative.|The user sends reviews. Label each one positive or negative.|Decide if the text is positive or negative.|Give only the sentiment.|For each text, write positive or negative.|Is the writer positive or negative? Use one word.")
+LABEL_ASKS = _w(
+    '{} Is it positive or negative?|Sentiment: {}|{}\nSentiment:|Classify the sentiment as positive or negative: {}|Review: {} Positive or negative?|Is this review positive or negative? {}|Label this text as positive or negative.\n{}|Text: {}\nLabel (positive or negative):|Decide whether the writer is positive or negative: {}|{}\nPositive or negative?|What is the sentiment of this text? {}|Positive or negative: {}|Read the review and give its sentiment.\n\n{}|Tell me if this is positive or negative: {}|Movie review: {}\nSentiment:|Name the sentiment: {}|{}\nIs the opinion positive or negative?|Is the tone of this sentence positive or negative?\n{}|Give the label: positive or negative.\n{}|Judge the tone: positive or negative? "{}"|Review: {}\nSentiment:'
+)
+LABEL_SYSTEMS = _w(
+    "Is it positive or negative?|Classify the sentiment as positive or negative.|Give the label: positive or negative.|Label the sentiment.|Name the sentiment.|You classify reviews as positive or negative.|Answer with positive or negative.|Say whether the review is positive or negative.|Sentiment: positive or negative?|You are a sentiment classifier. Answer positive or negative.|Reply with one word: positive or negative.|The user sends reviews. Label each one positive or negative.|Decide if the text is positive or negative.|Give only the sentiment.|For each text, write positive or negative.|Is the writer positive or negative? Use one word."
+)
 OTHER_LABELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Positive", "Negative", _w("Answer with Positive or Negative.|Sentiment (Positive or Negative)?|Label it Positive or Negative.")),
     ("good", "bad", _w("Is it good or bad?|Answer with good or bad.|Does the writer find it good or bad?|Label it good or bad.|Is the opinion good or bad?")),
@@ -791,14 +867,35 @@ def sentiment_plain(random: Random) -> list[Turn]:
     shown = review(random)
     turns = [("user", shown.text), ("assistant", _reply(shown.good, shown.thing, shown.text, random))]
     if random.random() < 0.12:
-        return [("system", random.choice(["You are a helpful assistant.", "Be kind and clear.", "You talk with people about what they like.", "Answer in a short sentence."])), *turns]
+        return [
+            (
+                "system",
+                random.choice(
+                    [
+                        "You are a helpful assistant.",
+                        "Be kind and clear.",
+                        "You talk with people about what they like.",
+                        "Answer in a short sentence.",
+                    ]
+                ),
+            ),
+            *turns,
+        ]
     return turns
 
 
-WHY_ASKS = _w("{} Which words show the sentiment?|{}\nIs it positive or negative, and why?|{} How do you know what the writer thinks?|Which words show what the writer feels? {}|Explain the sentiment: {}|{}\nName the words that show the opinion.|Why is this review {l}? {}|{}\nWhat makes this review {l}?|Find the words that show the tone: {}|Positive or negative? Give a reason.\n{}")
-WHY_SYSTEMS = _w("Give the sentiment and the words that show it.|Explain the sentiment of each review.|Name the words that show the opinion.|Say positive or negative, and why.")
-WHY_TWO = _w("It is {l}. The words '{a}' and '{b}' show that.|The words '{a}' and '{b}' show that it is {l}.|{L}, because the writer says '{a}' and '{b}'.|It is {l}, as '{a}' and '{b}' show.|You can see it in '{a}' and '{b}': the review is {l}.|The writer uses '{a}' and '{b}', so it is {l}.")
-WHY_ONE = _w("It is {l}. The word '{a}' shows that.|'{a}' shows that it is {l}.|{L}, because the writer says '{a}'.|It is {l}, as '{a}' shows.|The writer says '{a}', so it is {l}.")
+WHY_ASKS = _w(
+    "{} Which words show the sentiment?|{}\nIs it positive or negative, and why?|{} How do you know what the writer thinks?|Which words show what the writer feels? {}|Explain the sentiment: {}|{}\nName the words that show the opinion.|Why is this review {l}? {}|{}\nWhat makes this review {l}?|Find the words that show the tone: {}|Positive or negative? Give a reason.\n{}"
+)
+WHY_SYSTEMS = _w(
+    "Give the sentiment and the words that show it.|Explain the sentiment of each review.|Name the words that show the opinion.|Say positive or negative, and why."
+)
+WHY_TWO = _w(
+    "It is {l}. The words '{a}' and '{b}' show that.|The words '{a}' and '{b}' show that it is {l}.|{L}, because the writer says '{a}' and '{b}'.|It is {l}, as '{a}' and '{b}' show.|You can see it in '{a}' and '{b}': the review is {l}.|The writer uses '{a}' and '{b}', so it is {l}."
+)
+WHY_ONE = _w(
+    "It is {l}. The word '{a}' shows that.|'{a}' shows that it is {l}.|{L}, because the writer says '{a}'.|It is {l}, as '{a}' shows.|The writer says '{a}', so it is {l}."
+)
 
 
 def _told(random: Random, make: Callable[[Random], Review] = review) -> Review:
@@ -816,15 +913,19 @@ def sentiment_why(random: Random) -> list[Turn]:
     label = "positive" if shown.good else "negative"
     words = [word.lower() if shown.critic else word for word in dict.fromkeys(shown.shown) if word.lower() in shown.text.lower()] or ["it"]
     form = random.choice(WHY_TWO if len(words) > 1 else WHY_ONE)
-    first, second = (random.sample(words, 2) if len(words) > 1 else (words[0], ""))
+    first, second = random.sample(words, 2) if len(words) > 1 else (words[0], "")
     if " " in first:
         form = form.replace("The word '{a}'", "The phrase '{a}'")
     answer = form.format(l=label, L=_cap(label), a=first, b=second)
     return _ask(random, shown.text, [ask.replace("{l}", label) for ask in (random.choice(WHY_ASKS),)], WHY_SYSTEMS, answer)
 
 
-STAR_ASKS = _w("{} How many stars?|How many stars would the writer give? {}|{}\nStars (1 to 5):|Rate this review from 1 to 5: {}|Give 1 to 5 stars for this review.\n{}|{}\nRating from 1 to 5?|Review: {} Stars?|Guess the star rating: {}|From 1 (very bad) to 5 (very good): {}")
-STAR_SYSTEMS = _w("Give 1 to 5 stars.|Answer with a number of stars from 1 to 5.|Rate each review from 1 to 5.|You guess star ratings.|How many stars, from 1 to 5?")
+STAR_ASKS = _w(
+    "{} How many stars?|How many stars would the writer give? {}|{}\nStars (1 to 5):|Rate this review from 1 to 5: {}|Give 1 to 5 stars for this review.\n{}|{}\nRating from 1 to 5?|Review: {} Stars?|Guess the star rating: {}|From 1 (very bad) to 5 (very good): {}"
+)
+STAR_SYSTEMS = _w(
+    "Give 1 to 5 stars.|Answer with a number of stars from 1 to 5.|Rate each review from 1 to 5.|You guess star ratings.|How many stars, from 1 to 5?"
+)
 
 
 def star_rating(random: Random) -> list[Turn]:
@@ -835,13 +936,31 @@ def star_rating(random: Random) -> list[Turn]:
     if kind < 0.4:
         return _ask(random, shown.text, STAR_ASKS, STAR_SYSTEMS, str(level))
     if kind < 0.65:
-        ask = random.choice(["How many stars? Write the number and the word stars.", "Say how many stars it would get.", "What rating fits? Answer like this: 3 stars."])
+        ask = random.choice(
+            [
+                "How many stars? Write the number and the word stars.",
+                "Say how many stars it would get.",
+                "What rating fits? Answer like this: 3 stars.",
+            ]
+        )
         return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], f"{level} star{'' if level == 1 else 's'}")
     if kind < 0.82:
         ask = random.choice(["Show the rating as stars.", "Draw the stars.", "Answer with star signs."])
         return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], "★" * level + "☆" * (5 - level))
-    ask = random.choice(["Is it very positive, positive, neutral, negative or very negative?", "Give the strength: very positive, positive, neutral, negative, very negative.", "How positive is it? Choose very negative, negative, neutral, positive or very positive."])
-    return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}"], [ask], ("very negative", "negative", "neutral", "positive", "very positive")[level - 1])
+    ask = random.choice(
+        [
+            "Is it very positive, positive, neutral, negative or very negative?",
+            "Give the strength: very positive, positive, neutral, negative, very negative.",
+            "How positive is it? Choose very negative, negative, neutral, positive or very positive.",
+        ]
+    )
+    return _ask(
+        random,
+        shown.text,
+        [f"{{}} {ask}", f"{ask}\n{{}}"],
+        [ask],
+        ("very negative", "negative", "neutral", "positive", "very positive")[level - 1],
+    )
 
 
 MORE_ASKS: tuple[tuple[str, str, str], ...] = (
@@ -874,7 +993,9 @@ def more_positive(random: Random) -> list[Turn]:
     elif yes in "12":
         marks = ("1: ", "2: ")
     else:
-        marks = random.choice((("First: ", "Second: "), ("1. ", "2. "), ("Review 1: ", "Review 2: "), ("First review: ", "Second review: ")))
+        marks = random.choice(
+            (("First: ", "Second: "), ("1. ", "2. "), ("Review 1: ", "Review 2: "), ("First review: ", "Second review: "))
+        )
     body = f"{marks[0]}{texts[0]}\n{marks[1]}{texts[1]}"
     answer = yes if first else no
     if random.random() < 0.3:
@@ -882,10 +1003,16 @@ def more_positive(random: Random) -> list[Turn]:
     return [("user", f"{ask}\n{body}" if random.random() < 0.5 else f"{body}\n{ask}"), ("assistant", answer)]
 
 
-RECOMMEND_ASKS = _w("{} Would the writer recommend it?|{}\nShould I try it?|Does the writer recommend the {t}? {}|{} Is the {t} worth it?|Should I try the {t}? Here is a review: {}|{}\nIs it a good choice?|I read this: {} Should I give it a try?|Would you recommend the {t} after this review? {}")
+RECOMMEND_ASKS = _w(
+    "{} Would the writer recommend it?|{}\nShould I try it?|Does the writer recommend the {t}? {}|{} Is the {t} worth it?|Should I try the {t}? Here is a review: {}|{}\nIs it a good choice?|I read this: {} Should I give it a try?|Would you recommend the {t} after this review? {}"
+)
 RECOMMEND = {
-    True: _w("Yes, because {f}.|Yes. The writer says that {f}.|Yes, it is a good choice: {f}.|I would say yes, since {f}.|Yes, go ahead: {f}.|Yes, it is recommended, because {f}."),
-    False: _w("No, because {f}.|No. The writer says that {f}.|No, it is a poor choice: {f}.|I would say no, since {f}.|No, stay away: {f}.|No, it is not recommended, because {f}."),
+    True: _w(
+        "Yes, because {f}.|Yes. The writer says that {f}.|Yes, it is a good choice: {f}.|I would say yes, since {f}.|Yes, go ahead: {f}.|Yes, it is recommended, because {f}."
+    ),
+    False: _w(
+        "No, because {f}.|No. The writer says that {f}.|No, it is a poor choice: {f}.|I would say no, since {f}.|No, stay away: {f}.|No, it is not recommended, because {f}."
+    ),
 }
 
 
@@ -901,27 +1028,58 @@ def recommend(random: Random) -> list[Turn]:
     return [("user", ask), ("assistant", answer)]
 
 
-WRITE_ASKS = _w("Write a {g} review of the {t}.|Write a {g} review of {at}.|Give me a {g} review of {at}.|Make up a {g} opinion about the {t}.|I need a {g} review of {at}.|Please write a short, {g} review of the {t}.|Can you write a {g} review of {at}?|Write something {g} about the {t}.|Say something {g} about the {t}.|Praise or blame the {t}: make it {g}.")
+WRITE_ASKS = _w(
+    "Write a {g} review of the {t}.|Write a {g} review of {at}.|Give me a {g} review of {at}.|Make up a {g} opinion about the {t}.|I need a {g} review of {at}.|Please write a short, {g} review of the {t}.|Can you write a {g} review of {at}?|Write something {g} about the {t}.|Say something {g} about the {t}.|Praise or blame the {t}: make it {g}."
+)
 
 
 def write_review(random: Random) -> list[Turn]:
     """A review as asked for."""
     good = random.random() < 0.5
     shown = review(random, good, full=True)
-    word = random.choice(["good", "positive", "happy", "kind", "glowing", "nice", "favorable"] if good else ["bad", "negative", "harsh", "critical", "scathing", "nasty", "unfavorable"])
-    ask = random.choice(WRITE_ASKS).replace("{g}", word).replace("{at}", f"{article(shown.thing)} {shown.thing}").replace("{t}", shown.thing)
+    word = random.choice(
+        ["good", "positive", "happy", "kind", "glowing", "nice", "favorable"]
+        if good
+        else ["bad", "negative", "harsh", "critical", "scathing", "nasty", "unfavorable"]
+    )
+    ask = (
+        random.choice(WRITE_ASKS).replace("{g}", word).replace("{at}", f"{article(shown.thing)} {shown.thing}").replace("{t}", shown.thing)
+    )
     ask = ask.replace(f" a {word}", f" {article(word)} {word}")
     text = shown.text if shown.thing in shown.text.lower() else f"This is about the {shown.thing}. {_cap(shown.text)}"
     return [("user", ask), ("assistant", _cap(text))]
 
 
-PAIRS = tuple(tuple(pair.split("/")) for pair in _w("good/bad|great/terrible|wonderful/awful|excellent/dreadful|interesting/boring|exciting/dull|funny/unfunny|beautiful/ugly|clever/stupid|fresh/stale|warm/cold|lively/lifeless|bright/drab|deep/shallow|strong/weak|original/unoriginal|memorable/forgettable|pleasant/unpleasant|useful/useless|clear/confusing|charming/charmless|lovely/horrible|delightful/annoying|enjoyable/painful|impressive/disappointing|satisfying/unsatisfying|perfect/worthless|brilliant/abysmal|careful/careless|elegant/clumsy|fair/unfair|kind/unkind|attractive/unattractive|appealing/unappealing|welcome/unwelcome|cheerful/gloomy|superb/miserable|splendid/dismal|fascinating/tedious|amazing/lousy|convincing/unconvincing|inspired/uninspired|thoughtful/thoughtless|graceful/awkward|worthwhile/pointless|uplifting/depressing|refreshing/tiring|outstanding/mediocre|successful/unsuccessful|likable/unlikable|popular/unpopular|better/worse|first-rate/third-rate|joyful/joyless|tasteful/tasteless|smooth/rough|honest/dishonest|imaginative/unimaginative|surprising/predictable|generous/stingy"))
-PLAIN_PAIRS = tuple(pair for pair in PAIRS if pair[0] not in _w("deep warm funny bright lively honest kind thoughtful joyful inspired convincing imaginative graceful exciting smooth uplifting surprising likable generous clever fresh careful strong brilliant tasteful cheerful"))
+PAIRS = tuple(
+    tuple(pair.split("/"))
+    for pair in _w(
+        "good/bad|great/terrible|wonderful/awful|excellent/dreadful|interesting/boring|exciting/dull|funny/unfunny|beautiful/ugly|clever/stupid|fresh/stale|warm/cold|lively/lifeless|bright/drab|deep/shallow|strong/weak|original/unoriginal|memorable/forgettable|pleasant/unpleasant|useful/useless|clear/confusing|charming/charmless|lovely/horrible|delightful/annoying|enjoyable/painful|impressive/disappointing|satisfying/unsatisfying|perfect/worthless|brilliant/abysmal|careful/careless|elegant/clumsy|fair/unfair|kind/unkind|attractive/unattractive|appealing/unappealing|welcome/unwelcome|cheerful/gloomy|superb/miserable|splendid/dismal|fascinating/tedious|amazing/lousy|convincing/unconvincing|inspired/uninspired|thoughtful/thoughtless|graceful/awkward|worthwhile/pointless|uplifting/depressing|refreshing/tiring|outstanding/mediocre|successful/unsuccessful|likable/unlikable|popular/unpopular|better/worse|first-rate/third-rate|joyful/joyless|tasteful/tasteless|smooth/rough|honest/dishonest|imaginative/unimaginative|surprising/predictable|generous/stingy"
+    )
+)
+PLAIN_PAIRS = tuple(
+    pair
+    for pair in PAIRS
+    if pair[0]
+    not in _w(
+        "deep warm funny bright lively honest kind thoughtful joyful inspired convincing imaginative graceful exciting smooth uplifting surprising likable generous clever fresh careful strong brilliant tasteful cheerful"
+    )
+)
 """Pairs for things without a story."""
-PAIR_LINES = tuple(tuple(line.split("/")) for line in _w("I loved the {t}/I hated the {t}|I liked the {t}/I disliked the {t}|I would recommend the {t}/I would not recommend the {t}|the {t} made me smile/the {t} made me frown|the {t} was a success/the {t} was a failure|the {t} was a joy/the {t} was a pain|I enjoyed every minute/I regretted every minute|it was worth the money/it was not worth the money|I want to come back/I never want to come back|everyone was happy/everyone was unhappy|it got better and better/it got worse and worse|I would do it again/I would not do it again|it is the best {t} I know/it is the worst {t} I know|it was a triumph/it was a disaster|it deserves praise/it deserves blame|I was glad to be there/I was sorry to be there|it exceeded my hopes/it fell short of my hopes|I left happy/I left angry|it works well/it works badly|it never bores/it always bores|nothing is wrong with it/nothing is right with it"))
-PAIR_FRAMES = _w("The {t} was {0} and {1}.|This is {x0} {t}.|The {t} is {0}, and {l}.|What {x0} {t}!|I think the {t} is {0}.|{L}, because it was {0}.|{L}. It was {0} and {1}.|{x0}, {1} {t}|The {t} was {0}. {L}.|It was {x0} {t}, and {l}.|I find the {t} both {0} and {1}.|Everything about the {t} was {0}.|{L}.|Such {x0} {t}!")
-TO_GOOD = _w("Make it positive: {}|Rewrite this so that it is positive: {}|{}\nNow make it positive.|Turn this into praise: {}|Change the sentiment to positive: {}|Say the opposite: {}|Write the opposite opinion: {}|Write the happy version: {}")
-TO_BAD = _w("Make it negative: {}|Rewrite this so that it is negative: {}|{}\nNow make it negative.|Turn this into a complaint: {}|Change the sentiment to negative: {}|Say the opposite: {}|Write the opposite opinion: {}|Write the unhappy version: {}")
+PAIR_LINES = tuple(
+    tuple(line.split("/"))
+    for line in _w(
+        "I loved the {t}/I hated the {t}|I liked the {t}/I disliked the {t}|I would recommend the {t}/I would not recommend the {t}|the {t} made me smile/the {t} made me frown|the {t} was a success/the {t} was a failure|the {t} was a joy/the {t} was a pain|I enjoyed every minute/I regretted every minute|it was worth the money/it was not worth the money|I want to come back/I never want to come back|everyone was happy/everyone was unhappy|it got better and better/it got worse and worse|I would do it again/I would not do it again|it is the best {t} I know/it is the worst {t} I know|it was a triumph/it was a disaster|it deserves praise/it deserves blame|I was glad to be there/I was sorry to be there|it exceeded my hopes/it fell short of my hopes|I left happy/I left angry|it works well/it works badly|it never bores/it always bores|nothing is wrong with it/nothing is right with it"
+    )
+)
+PAIR_FRAMES = _w(
+    "The {t} was {0} and {1}.|This is {x0} {t}.|The {t} is {0}, and {l}.|What {x0} {t}!|I think the {t} is {0}.|{L}, because it was {0}.|{L}. It was {0} and {1}.|{x0}, {1} {t}|The {t} was {0}. {L}.|It was {x0} {t}, and {l}.|I find the {t} both {0} and {1}.|Everything about the {t} was {0}.|{L}.|Such {x0} {t}!"
+)
+TO_GOOD = _w(
+    "Make it positive: {}|Rewrite this so that it is positive: {}|{}\nNow make it positive.|Turn this into praise: {}|Change the sentiment to positive: {}|Say the opposite: {}|Write the opposite opinion: {}|Write the happy version: {}"
+)
+TO_BAD = _w(
+    "Make it negative: {}|Rewrite this so that it is negative: {}|{}\nNow make it negative.|Turn this into a complaint: {}|Change the sentiment to negative: {}|Say the opposite: {}|Write the opposite opinion: {}|Write the unhappy version: {}"
+)
 
 
 def rewrite_opposite(random: Random) -> list[Turn]:
@@ -938,7 +1096,13 @@ def rewrite_opposite(random: Random) -> list[Turn]:
     good = random.random() < 0.5
     source, result = (made[1], made[0]) if good else (made[0], made[1])
     if random.random() < 0.25:
-        system = random.choice(["Turn every sentence into its opposite.", "Rewrite each review with the opposite sentiment.", "Say the opposite of what the user says."])
+        system = random.choice(
+            [
+                "Turn every sentence into its opposite.",
+                "Rewrite each review with the opposite sentiment.",
+                "Say the opposite of what the user says.",
+            ]
+        )
         return [("system", system), ("user", source), ("assistant", result)]
     return [("user", random.choice(TO_GOOD if good else TO_BAD).replace("{}", source)), ("assistant", result)]
 
@@ -967,15 +1131,37 @@ FEELINGS: dict[str, Feeling] = {
     "calm": Feeling(_w("calm peaceful relaxed serene content unhurried"), "😌", _w("sat by the quiet lake|listened to the soft rain|breathed slowly and closed {p} eyes|drank tea by the window|lay in the hammock under the trees|watched the clouds drift by|took a long warm bath|walked slowly along the empty beach|sat by the fire with a blanket|listened to gentle music|watched the fish glide through the water|rested in the shade|meditated for half an hour|stroked the purring cat|watered the plants in silence|floated on {p} back in the still water|watched the sunset without a word|let all worries go|sat on the porch in the evening breeze|did some slow stretches|read quietly in the garden|slept deeply in the cool room|felt every muscle relax|watched the snow fall softly|lay in the grass and looked at the sky|listened to the waves|took a slow walk in the woods|had no hurry at all|sat still and listened to the birds|spent a quiet evening at home|had a cup of cocoa and went to bed early|rocked gently in the old chair|enjoyed the silence of the morning|fished from the little boat in peace|painted small leaves for an hour|folded the laundry and hummed softly|lit a candle and rested|swayed in the swing under the oak|counted {p} breaths until all was still|looked at the stars in silence"), _w("That sounds peaceful.|How relaxing!|Enjoy the quiet.|Moments like that do you good.|I can almost feel the calm.|Rest is important.|What a restful time!|It is good to slow down.|Peace of mind is a treasure.|That sounds like a perfect way to rest.|May the rest of the day be just as calm.|How lovely and quiet that must be.")),
 }  # fmt: skip
 EMOTIONS = tuple(FEELINGS)
-SUBJECTS = tuple(tuple(row.split()) for row in _w("I I my me|I I my me|I I my me|I I my me|We we our us|They they their them|She she her her|He he his him")) + tuple(
-    (name, "she", "her", "her")
-    for name in _w("My sister|My mother|Grandma|My aunt|Anna|Lily|Emma|The girl|Our teacher|The nurse|The queen|My daughter|Maria|Olga|My cousin Rosa|The old woman|Carla|The singer|Aunt Grace|Tina|My niece|Mrs. Green|The baker's wife|Nora|Zoe")
-) + tuple(
-    (name, "he", "his", "him")
-    for name in _w("My brother|My father|Grandpa|My uncle|Tom|Ben|David|The boy|Our neighbor|The sailor|The king|My son|Victor|Leo|My cousin Sam|The old man|Jack|The driver|Uncle Henry|Paul|My nephew|Mr. Brown|The farmer|Omar|Felix")
-) + (("The children", "they", "their", "them"), ("My friends", "they", "their", "them"), ("The twins", "they", "their", "them"), ("My parents", "they", "their", "them"))
-WHEN = _w("|today|yesterday|this morning|last night|last week|on Sunday|this afternoon|on Monday|last summer|earlier today||||".rstrip("|") + "||||")
-FELT_FRAMES = _w("{S} {e}.|{S} {e}.|{S} {e}.|{S} {e} {w}.|{S} {e} {w}.|{W}, {s} {e}.|{S} {e}, and {s} felt {x}.|{S} {felt} {x} because {s} {e}.|Guess what: {s} {e}!|You will not believe it: {s} {e} {w}.|Something happened {w}: {s} {e}.|I want to tell you that {s} {e}.|{S} {felt} so {x} when {s} {e}.|I heard that {s} {e}.|It is true: {s} {e}.|{W} {s} {e}, just imagine.|{S} {am} {x}: {s} {e}.|{S} {e}. That is why {s} {felt} {x}.|{S} {am} feeling {x}, since {s} {e}.|{s} {e}")
+SUBJECTS = (
+    tuple(
+        tuple(row.split())
+        for row in _w("I I my me|I I my me|I I my me|I I my me|We we our us|They they their them|She she her her|He he his him")
+    )
+    + tuple(
+        (name, "she", "her", "her")
+        for name in _w(
+            "My sister|My mother|Grandma|My aunt|Anna|Lily|Emma|The girl|Our teacher|The nurse|The queen|My daughter|Maria|Olga|My cousin Rosa|The old woman|Carla|The singer|Aunt Grace|Tina|My niece|Mrs. Green|The baker's wife|Nora|Zoe"
+        )
+    )
+    + tuple(
+        (name, "he", "his", "him")
+        for name in _w(
+            "My brother|My father|Grandpa|My uncle|Tom|Ben|David|The boy|Our neighbor|The sailor|The king|My son|Victor|Leo|My cousin Sam|The old man|Jack|The driver|Uncle Henry|Paul|My nephew|Mr. Brown|The farmer|Omar|Felix"
+        )
+    )
+    + (
+        ("The children", "they", "their", "them"),
+        ("My friends", "they", "their", "them"),
+        ("The twins", "they", "their", "them"),
+        ("My parents", "they", "their", "them"),
+    )
+)
+WHEN = _w(
+    "|today|yesterday|this morning|last night|last week|on Sunday|this afternoon|on Monday|last summer|earlier today||||".rstrip("|")
+    + "||||"
+)
+FELT_FRAMES = _w(
+    "{S} {e}.|{S} {e}.|{S} {e}.|{S} {e} {w}.|{S} {e} {w}.|{W}, {s} {e}.|{S} {e}, and {s} felt {x}.|{S} {felt} {x} because {s} {e}.|Guess what: {s} {e}!|You will not believe it: {s} {e} {w}.|Something happened {w}: {s} {e}.|I want to tell you that {s} {e}.|{S} {felt} so {x} when {s} {e}.|I heard that {s} {e}.|It is true: {s} {e}.|{W} {s} {e}, just imagine.|{S} {am} {x}: {s} {e}.|{S} {e}. That is why {s} {felt} {x}.|{S} {am} feeling {x}, since {s} {e}.|{s} {e}"
+)
 PRESENT = ("adores ", "cherishes ", "treasures ", "feels ", "cares ")
 
 
@@ -1001,14 +1187,22 @@ def felt(random: Random) -> Felt:
         event = "were " + event[4:] if event.startswith("was ") else event
     frame = random.choice(FELT_FRAMES)
     if event.startswith(PRESENT):
-        frame = random.choice(("{S} {e}.", "I want to tell you that {s} {e}.", "It is true: {s} {e}.", "I heard that {s} {e}.", "{S} {am} {x}: {s} {e}."))
+        frame = random.choice(
+            ("{S} {e}.", "I want to tell you that {s} {e}.", "It is true: {s} {e}.", "I heard that {s} {e}.", "{S} {am} {x}: {s} {e}.")
+        )
         if pronoun in ("I", "we", "they"):
             verb, _, rest = event.partition(" ")
             event = f"{'cherish' if verb == 'cherishes' else verb[:-1]} {rest}"
     if name == "I":
         frame = frame.replace("I heard that", "The truth is that")
     word = random.choice(feeling.words)
-    starts = name if name.startswith(("Mr", "Uncle", "Aunt", "Grand")) or not name.startswith(("The ", "My ", "Our ", "We", "They", "She", "He")) or name in ("Victor",) else name[:1].lower() + name[1:]
+    starts = (
+        name
+        if name.startswith(("Mr", "Uncle", "Aunt", "Grand"))
+        or not name.startswith(("The ", "My ", "Our ", "We", "They", "She", "He"))
+        or name in ("Victor",)
+        else name[:1].lower() + name[1:]
+    )
     lead = frame.find("{S}")
     own = starts if lead < 0 else pronoun
     am = "am" if name == "I" else "are" if many else "is"
@@ -1016,8 +1210,12 @@ def felt(random: Random) -> Felt:
     return Felt(text, emotion, subject)
 
 
-EMOTION_ASKS = _w("{} Which emotion is it?|Name the emotion: {}|{}\nEmotion:|What feeling is shown here? {}|Label the emotion: {}|Which feeling does this show? {}|{}\nFeeling:|Give the emotion in one word: {}|Read this and name the feeling.\n{}|What is the emotion in this sentence? {}|Classify the emotion: {}|Text: {}\nEmotion:|Say which emotion this is: {}|How does the person feel? Name the emotion. {}|Emotion label for: {}|{} What emotion fits?")
-EMOTION_SYSTEMS = _w("Name the emotion.|Label the emotion.|Give the emotion in one word.|Which emotion is it? Choose joy, sadness, anger, fear, surprise, disgust, love, pride, boredom or calm.|You classify emotions: joy, sadness, anger, fear, surprise, disgust, love, pride, boredom, calm.|Answer with one emotion.|Tell which feeling the text shows.|Emotion of the text?|For each text, write the emotion.|Reply with the name of the emotion only.")
+EMOTION_ASKS = _w(
+    "{} Which emotion is it?|Name the emotion: {}|{}\nEmotion:|What feeling is shown here? {}|Label the emotion: {}|Which feeling does this show? {}|{}\nFeeling:|Give the emotion in one word: {}|Read this and name the feeling.\n{}|What is the emotion in this sentence? {}|Classify the emotion: {}|Text: {}\nEmotion:|Say which emotion this is: {}|How does the person feel? Name the emotion. {}|Emotion label for: {}|{} What emotion fits?"
+)
+EMOTION_SYSTEMS = _w(
+    "Name the emotion.|Label the emotion.|Give the emotion in one word.|Which emotion is it? Choose joy, sadness, anger, fear, surprise, disgust, love, pride, boredom or calm.|You classify emotions: joy, sadness, anger, fear, surprise, disgust, love, pride, boredom, calm.|Answer with one emotion.|Tell which feeling the text shows.|Emotion of the text?|For each text, write the emotion.|Reply with the name of the emotion only."
+)
 
 
 def emotion(random: Random) -> list[Turn]:
@@ -1028,7 +1226,9 @@ def emotion(random: Random) -> list[Turn]:
         options = [*others, shown.emotion]
         random.shuffle(options)
         listed = ", ".join(options[:-1]) + f" or {options[-1]}"
-        ask = random.choice(["Is it {}?", "Choose one: {}.", "Which emotion is it: {}?", "Give the label: {}.", "Label it with {}."]).format(listed)
+        ask = random.choice(
+            ["Is it {}?", "Choose one: {}.", "Which emotion is it: {}?", "Give the label: {}.", "Label it with {}."]
+        ).format(listed)
         return _ask(random, shown.text, [f"{{}} {ask}", f"{ask}\n{{}}", f"{{}}\n{ask}"], [ask], shown.emotion)
     if random.random() < 0.1:
         ask = random.choice(["Which emoji shows the feeling?", "Show the emotion as one emoji.", "Give the emotion as an emoji."])
@@ -1047,21 +1247,53 @@ def emotion_plain(random: Random) -> list[Turn]:
         word = random.choice([word for word in FEELINGS[shown.emotion].words if "-" not in word])
         reply = f"{name} must have felt {word}." if random.random() < 0.6 else f"{name} {seem} to be {word}. {reply}"
     elif shown.subject[0] not in ("I", "We"):
-        for old, new in (("you angry", "anyone angry"), ("You have a right", "Anyone has a right"), ("I am here to listen", "I feel for everyone there")):
+        for old, new in (
+            ("you angry", "anyone angry"),
+            ("You have a right", "Anyone has a right"),
+            ("I am here to listen", "I feel for everyone there"),
+        ):
             reply = reply.replace(old, new)
         if re.search(r"\byour?\b", reply, re.IGNORECASE):
             reply = random.choice([other for other in FEELINGS[shown.emotion].replies if not re.search(r"\byour?\b", other, re.IGNORECASE)])
     return [("user", shown.text), ("assistant", reply)]
 
 
-COMMANDS = tuple(tuple(row.split("/")) for row in _w("Give me/the salt,the book,your pen,a glass of water,some bread,that cup,the newspaper,a map,your number,a moment|Open/the window,the door,the box,this jar,the gate,your bag|Close/the door,the window,the curtain,the lid|Bring me/a chair,the menu,the bill,some tea,a towel,a blanket,my coat,two spoons|Tell me/the time,the way to the station,your name,what happened,the price,a story|Show me/the way,your ticket,the garden,that picture,another room,a cheaper one|Help me with/this bag,the dishes,my homework,the heavy table,the computer|Turn off/the light,the music,the heating,the engine|Turn on/the lamp,the radio,the oven|Wait/here,outside,for me,a minute,until five|Send me/the letter,the report,a copy,your address,the photos|Pass me/the butter,the ball,the scissors,the pepper|Call/a doctor,a taxi,my mother,the office|Clean/the table,your room,the kitchen,these shoes|Carry/this suitcase,the box,my bag upstairs|Lend me/your umbrella,ten dollars,a pencil|Speak/more slowly,a little louder,to the manager|Check/the oil,my work,the list again|Wake me/at seven,before breakfast|Feed/the cat,the fish,the chickens|Move/your car,this chair,to the left|Explain/the rules,this word,the plan|Write/your name here,a short note,it down|Take/a seat,off your shoes,this letter to the post office|Stop/the noise,the car,here|Buy/some milk,two tickets,a stamp"))
-POLITE = _w("Could you please {c}?|Would you please {c}?|Would you be so kind as to {c}?|Please {c}.|May I ask you to {c}?|Would you mind helping me? Please {c}.|Could you {c}, please?|I would be grateful if you could {c}.|If it is not too much trouble, could you {c}?")
-POLITE_ASKS = _w("Make this polite: {}|Say this politely: {}|Turn this into a polite request: {}|How can I say this more politely? {}|Rewrite it politely: {}|{} Make it friendlier.|Be more polite: {}|{}\nSay it in a polite way.")
-TRIVIA = tuple(tuple(row.split("/")) for row in _w("The soup/hot|The train/late|The garden/full of flowers|My room/clean|The baby/asleep|The water/cold|Our team/ready|The cake/ready|The shop/open|The road/empty|The cat/on the roof|The test/easy|The bag/heavy|My brother/a pilot|Anna/at home|The museum/closed|The sky/blue|Dinner/ready|The old bridge/safe|The new teacher/kind|The river/deep|The bus/full|His answer/right|The story/true|The puppy/hungry|Her dress/green|The window/open|The party/over|The city/quiet|The moon/bright|The holiday/over|The letter/from Paris|The tea/too hot|The floor/wet|The house/for sale"))
-HEADLINES = tuple(tuple(row.split("/")) for row in _w("opened/opens|closed/closes|won the cup/wins cup|lost the final/loses final|found a rare bird/finds rare bird|saved a little dog/saves little dog|planted a hundred trees/plants hundred trees|broke an old record/breaks old record|celebrated a birthday/celebrates birthday|started a new school/starts new school|wrote a famous book/writes famous book|built a tiny house/builds tiny house|returned after ten years/returns after ten years|stopped the big fire/stops big fire|discovered an old map/discovers old map|visited the town/visits town|gave away free bread/gives away free bread|sold a painting/sells painting|sang for the sick children/sings for sick children|rescued three cats/rescues three cats"))
-ACTORS = _w("a new bakery|a local teacher|a young painter|an old sailor|a small school|the mayor|a brave nurse|the town library|a group of students|a famous singer|the city museum|a farmer|a quiet baker|the zoo|a young team|an old actor|a kind doctor|the fire brigade|a girl of twelve|a retired driver")
-SWAPS = tuple(tuple(row.split("/")) for row in _w("Hi, how are you?/Good day. How do you do?|I want to buy the {t}./I would like to purchase the {t}.|Sorry, I can't come to the {t}./I regret that I am unable to attend the {t}.|Thanks for the {t}!/I thank you most sincerely for the {t}.|I like this {t} a lot./I hold this {t} in high regard.|This {t} is really bad./This {t} is of rather poor quality.|I don't like the {t}./I do not care for the {t}.|Can you tell me about the {t}?/Could you kindly inform me about the {t}?|The {t} was great!/The {t} was truly excellent.|Let's talk about the {t}./I suggest that we discuss the {t}.|I need help with the {t}./I require assistance with the {t}.|The {t} is too pricey./The {t} is regrettably rather expensive.|I guess the {t} is okay./I believe that the {t} is acceptable.|Tell me what you think of the {t}./I should be glad to hear your opinion of the {t}.|I'm mad about the {t}./I am displeased with the {t}.|See you later!/I look forward to seeing you again.|Come in and sit down./Please enter and take a seat.|What's up with the {t}?/May I ask what the matter is with the {t}?|Bye!/I bid you farewell.|I think the {t} is boring./In my opinion, the {t} is tedious.|We can't find the {t}./We are unable to locate the {t}.|Wait a bit./Kindly wait for a moment.|You're wrong about the {t}./I am afraid that you are mistaken about the {t}.|Get back to me soon./I look forward to your early reply."))
-LONG_FORMS = _w("I have to say that, to be honest, the {t} was really very {a}.|If you ask me, and you did ask, the {t} was in every way {a}.|After thinking about it for a long time, I must say that the {t} was {a}.|It is perhaps not a surprise to anyone, but the {t} was, all in all, {a}.|Well, what can I say, the {t} that we tried last week was {a}.|As far as I can tell, and many people agree with me, the {t} was {a}.")
+COMMANDS = tuple(
+    tuple(row.split("/"))
+    for row in _w(
+        "Give me/the salt,the book,your pen,a glass of water,some bread,that cup,the newspaper,a map,your number,a moment|Open/the window,the door,the box,this jar,the gate,your bag|Close/the door,the window,the curtain,the lid|Bring me/a chair,the menu,the bill,some tea,a towel,a blanket,my coat,two spoons|Tell me/the time,the way to the station,your name,what happened,the price,a story|Show me/the way,your ticket,the garden,that picture,another room,a cheaper one|Help me with/this bag,the dishes,my homework,the heavy table,the computer|Turn off/the light,the music,the heating,the engine|Turn on/the lamp,the radio,the oven|Wait/here,outside,for me,a minute,until five|Send me/the letter,the report,a copy,your address,the photos|Pass me/the butter,the ball,the scissors,the pepper|Call/a doctor,a taxi,my mother,the office|Clean/the table,your room,the kitchen,these shoes|Carry/this suitcase,the box,my bag upstairs|Lend me/your umbrella,ten dollars,a pencil|Speak/more slowly,a little louder,to the manager|Check/the oil,my work,the list again|Wake me/at seven,before breakfast|Feed/the cat,the fish,the chickens|Move/your car,this chair,to the left|Explain/the rules,this word,the plan|Write/your name here,a short note,it down|Take/a seat,off your shoes,this letter to the post office|Stop/the noise,the car,here|Buy/some milk,two tickets,a stamp"
+    )
+)
+POLITE = _w(
+    "Could you please {c}?|Would you please {c}?|Would you be so kind as to {c}?|Please {c}.|May I ask you to {c}?|Would you mind helping me? Please {c}.|Could you {c}, please?|I would be grateful if you could {c}.|If it is not too much trouble, could you {c}?"
+)
+POLITE_ASKS = _w(
+    "Make this polite: {}|Say this politely: {}|Turn this into a polite request: {}|How can I say this more politely? {}|Rewrite it politely: {}|{} Make it friendlier.|Be more polite: {}|{}\nSay it in a polite way."
+)
+TRIVIA = tuple(
+    tuple(row.split("/"))
+    for row in _w(
+        "The soup/hot|The train/late|The garden/full of flowers|My room/clean|The baby/asleep|The water/cold|Our team/ready|The cake/ready|The shop/open|The road/empty|The cat/on the roof|The test/easy|The bag/heavy|My brother/a pilot|Anna/at home|The museum/closed|The sky/blue|Dinner/ready|The old bridge/safe|The new teacher/kind|The river/deep|The bus/full|His answer/right|The story/true|The puppy/hungry|Her dress/green|The window/open|The party/over|The city/quiet|The moon/bright|The holiday/over|The letter/from Paris|The tea/too hot|The floor/wet|The house/for sale"
+    )
+)
+HEADLINES = tuple(
+    tuple(row.split("/"))
+    for row in _w(
+        "opened/opens|closed/closes|won the cup/wins cup|lost the final/loses final|found a rare bird/finds rare bird|saved a little dog/saves little dog|planted a hundred trees/plants hundred trees|broke an old record/breaks old record|celebrated a birthday/celebrates birthday|started a new school/starts new school|wrote a famous book/writes famous book|built a tiny house/builds tiny house|returned after ten years/returns after ten years|stopped the big fire/stops big fire|discovered an old map/discovers old map|visited the town/visits town|gave away free bread/gives away free bread|sold a painting/sells painting|sang for the sick children/sings for sick children|rescued three cats/rescues three cats"
+    )
+)
+ACTORS = _w(
+    "a new bakery|a local teacher|a young painter|an old sailor|a small school|the mayor|a brave nurse|the town library|a group of students|a famous singer|the city museum|a farmer|a quiet baker|the zoo|a young team|an old actor|a kind doctor|the fire brigade|a girl of twelve|a retired driver"
+)
+SWAPS = tuple(
+    tuple(row.split("/"))
+    for row in _w(
+        "Hi, how are you?/Good day. How do you do?|I want to buy the {t}./I would like to purchase the {t}.|Sorry, I can't come to the {t}./I regret that I am unable to attend the {t}.|Thanks for the {t}!/I thank you most sincerely for the {t}.|I like this {t} a lot./I hold this {t} in high regard.|This {t} is really bad./This {t} is of rather poor quality.|I don't like the {t}./I do not care for the {t}.|Can you tell me about the {t}?/Could you kindly inform me about the {t}?|The {t} was great!/The {t} was truly excellent.|Let's talk about the {t}./I suggest that we discuss the {t}.|I need help with the {t}./I require assistance with the {t}.|The {t} is too pricey./The {t} is regrettably rather expensive.|I guess the {t} is okay./I believe that the {t} is acceptable.|Tell me what you think of the {t}./I should be glad to hear your opinion of the {t}.|I'm mad about the {t}./I am displeased with the {t}.|See you later!/I look forward to seeing you again.|Come in and sit down./Please enter and take a seat.|What's up with the {t}?/May I ask what the matter is with the {t}?|Bye!/I bid you farewell.|I think the {t} is boring./In my opinion, the {t} is tedious.|We can't find the {t}./We are unable to locate the {t}.|Wait a bit./Kindly wait for a moment.|You're wrong about the {t}./I am afraid that you are mistaken about the {t}.|Get back to me soon./I look forward to your early reply."
+    )
+)
+LONG_FORMS = _w(
+    "I have to say that, to be honest, the {t} was really very {a}.|If you ask me, and you did ask, the {t} was in every way {a}.|After thinking about it for a long time, I must say that the {t} was {a}.|It is perhaps not a surprise to anyone, but the {t} was, all in all, {a}.|Well, what can I say, the {t} that we tried last week was {a}.|As far as I can tell, and many people agree with me, the {t} was {a}."
+)
 STYLE_WORDS: dict[str, tuple[str, ...]] = {
     "excited": _w("Make it excited: {}|Say it with excitement: {}|Rewrite this in an excited way: {}|{} Sound excited!|Make this sound enthusiastic: {}"),
     "sad": _w("Make it sound sad: {}|Say it in a sad way: {}|Rewrite this sadly: {}|{} Sound sad."),
@@ -1098,10 +1330,20 @@ def _styled(kind: str, random: Random) -> tuple[str, str]:
     subject, rest = _simple(random, {"excited": True, "sad": False}.get(kind))
     plain = f"{subject} is {rest}."
     if kind == "excited":
-        form = random.choice(["Wow, {s} is {r}! I can hardly believe it!", "Oh wow, {s} is {r}!", "Look at that! {S} is {r}!", "Guess what! {S} is {r}!"])
+        form = random.choice(
+            ["Wow, {s} is {r}! I can hardly believe it!", "Oh wow, {s} is {r}!", "Look at that! {S} is {r}!", "Guess what! {S} is {r}!"]
+        )
         return plain, form.format(s=_low(subject), S=subject, r=rest)
     if kind == "sad":
-        return plain, random.choice(["Sadly, {s} is {r}.", "Alas, {s} is {r}.", "It makes me sad that {s} is {r}.", "I could cry: {s} is {r}.", "Oh dear, {s} is {r}, and my heart is heavy."]).format(s=_low(subject), r=rest)
+        return plain, random.choice(
+            [
+                "Sadly, {s} is {r}.",
+                "Alas, {s} is {r}.",
+                "It makes me sad that {s} is {r}.",
+                "I could cry: {s} is {r}.",
+                "Oh dear, {s} is {r}, and my heart is heavy.",
+            ]
+        ).format(s=_low(subject), r=rest)
     if kind == "short":
         good = random.random() < 0.5
         name = random.choice(DOMAIN_NAMES)
@@ -1139,7 +1381,9 @@ def style(random: Random) -> list[Turn]:
         command = f"{verb} {random.choice(things.split(','))}"
         answer = random.choice(POLITE).format(c=command[:1].lower() + command[1:])
         if random.random() < 0.2:
-            system = random.choice(["Say everything the user writes as a polite request.", "Make each sentence polite.", "Turn commands into polite requests."])
+            system = random.choice(
+                ["Say everything the user writes as a polite request.", "Make each sentence polite.", "Turn commands into polite requests."]
+            )
             return [("system", system), ("user", f"{command}."), ("assistant", answer)]
         mark = random.choice([".", ".", "!"])
         return [("user", random.choice(POLITE_ASKS).replace("{}", command + mark)), ("assistant", answer)]
@@ -1147,23 +1391,58 @@ def style(random: Random) -> list[Turn]:
     source, answer = _styled(kind, random)
     ask = random.choice(STYLE_WORDS[kind])
     if random.random() < 0.2:
-        system = ask.replace("{}", "").replace("this:", "what the user writes.").strip(" :\n").replace("Make it", "Make the sentence").replace("Headline for", "Write a headline for what the user writes").replace("Say it", "Say the sentence")
+        system = (
+            ask.replace("{}", "")
+            .replace("this:", "what the user writes.")
+            .strip(" :\n")
+            .replace("Make it", "Make the sentence")
+            .replace("Headline for", "Write a headline for what the user writes")
+            .replace("Say it", "Say the sentence")
+        )
         return [("system", _end(system)), ("user", source), ("assistant", answer)]
     return [("user", ask.replace("{}", source)), ("assistant", answer)]
 
 
-LIKES = tuple(tuple(row.split("/")) for row in _w("swimming/the water makes me feel light/the water is too cold for me|winter/the snow makes everything quiet/the days are too short|summer/the evenings are long and warm/the heat makes me tired|coffee/the smell wakes me up/it is too bitter for me|tea/it warms me and calms me/it tastes of nothing to me|chess/every game is a new puzzle/it takes too long|football/it is exciting to the last minute/there is too much shouting|jazz/it always surprises me/I can never follow the tune|opera/the voices give me goose bumps/I never understand the words|poetry/a few words can say so much/it never comes to the point|horror films/I love the thrill/I cannot sleep afterwards|comedies/laughing does me good/the jokes are always the same|museums/I always learn something/my feet get tired|big cities/there is always something to see/they are loud and crowded|the countryside/it is green and peaceful/nothing ever happens there|cats/they are soft and proud/they scratch my chairs|dogs/they are loyal and playful/they bark too much|cooking/I can try new things/the washing up takes ages|gardening/it is lovely to see things grow/my back hurts afterwards|camping/we sleep under the stars/the ground is hard and damp|flying/the world looks so small from above/my ears hurt every time|mathematics/everything has its order/I get lost in the numbers|history/the old stories are full of life/there are too many dates|spicy food/it wakes up my tongue/it burns my mouth|chocolate/it makes every day a little better/it is too sweet for me|fish/it tastes of the sea/it has too many bones|cheese/every kind tastes different/the smell puts me off|mornings/everything is fresh and quiet/I am always tired then|parties/I meet new people there/they are too loud for me|rain/the sound of it is soothing/my shoes are always wet|the sea/the waves calm me down/the wind is too strong there|the mountains/the view is worth every step/the paths are too steep for me|board games/we laugh so much together/they always end in a fight|video games/I can be a hero in them/they hurt my eyes|running/my head is clear afterwards/I am out of breath at once|cycling/I can go wherever I like/the traffic scares me|dancing/my feet forget their worries/I always step on toes|old films/they take their time/they are too slow for me|long novels/I can live in another world for weeks/I forget who is who|trains/I can look out of the window for hours/they are always late|shopping/I enjoy looking at new things/the shops are too full|painting/the colors make me happy/I can never draw a straight line|the circus/it is full of wonders/I feel sorry for the animals|roller coasters/I love the speed/they make me sick|mushrooms/they taste of the forest/they feel slimy|onions/they make every soup better/they make me cry"))
-PEOPLE = tuple(tuple(row.split()) for row in _w("Anna she|Ben he|Carla she|David he|Emma she|Frank he|Grace she|Henry he|Iris she|Jack he|Kate she|Leo he|Maria she|Nick he|Olga she|Paul he|Rosa she|Sam he|Tina she|Victor he|Nora she|Omar he|Lily she|Max he|Mia she|Noah he"))
+LIKES = tuple(
+    tuple(row.split("/"))
+    for row in _w(
+        "swimming/the water makes me feel light/the water is too cold for me|winter/the snow makes everything quiet/the days are too short|summer/the evenings are long and warm/the heat makes me tired|coffee/the smell wakes me up/it is too bitter for me|tea/it warms me and calms me/it tastes of nothing to me|chess/every game is a new puzzle/it takes too long|football/it is exciting to the last minute/there is too much shouting|jazz/it always surprises me/I can never follow the tune|opera/the voices give me goose bumps/I never understand the words|poetry/a few words can say so much/it never comes to the point|horror films/I love the thrill/I cannot sleep afterwards|comedies/laughing does me good/the jokes are always the same|museums/I always learn something/my feet get tired|big cities/there is always something to see/they are loud and crowded|the countryside/it is green and peaceful/nothing ever happens there|cats/they are soft and proud/they scratch my chairs|dogs/they are loyal and playful/they bark too much|cooking/I can try new things/the washing up takes ages|gardening/it is lovely to see things grow/my back hurts afterwards|camping/we sleep under the stars/the ground is hard and damp|flying/the world looks so small from above/my ears hurt every time|mathematics/everything has its order/I get lost in the numbers|history/the old stories are full of life/there are too many dates|spicy food/it wakes up my tongue/it burns my mouth|chocolate/it makes every day a little better/it is too sweet for me|fish/it tastes of the sea/it has too many bones|cheese/every kind tastes different/the smell puts me off|mornings/everything is fresh and quiet/I am always tired then|parties/I meet new people there/they are too loud for me|rain/the sound of it is soothing/my shoes are always wet|the sea/the waves calm me down/the wind is too strong there|the mountains/the view is worth every step/the paths are too steep for me|board games/we laugh so much together/they always end in a fight|video games/I can be a hero in them/they hurt my eyes|running/my head is clear afterwards/I am out of breath at once|cycling/I can go wherever I like/the traffic scares me|dancing/my feet forget their worries/I always step on toes|old films/they take their time/they are too slow for me|long novels/I can live in another world for weeks/I forget who is who|trains/I can look out of the window for hours/they are always late|shopping/I enjoy looking at new things/the shops are too full|painting/the colors make me happy/I can never draw a straight line|the circus/it is full of wonders/I feel sorry for the animals|roller coasters/I love the speed/they make me sick|mushrooms/they taste of the forest/they feel slimy|onions/they make every soup better/they make me cry"
+    )
+)
+PEOPLE = tuple(
+    tuple(row.split())
+    for row in _w(
+        "Anna she|Ben he|Carla she|David he|Emma she|Frank he|Grace she|Henry he|Iris she|Jack he|Kate she|Leo he|Maria she|Nick he|Olga she|Paul he|Rosa she|Sam he|Tina she|Victor he|Nora she|Omar he|Lily she|Max he|Mia she|Noah he"
+    )
+)
 LOVE_WORDS = _w("I love {x}|I really like {x}|I enjoy {x}|I am very fond of {x}|I am a big fan of {x}|I adore {x}")
 HATE_WORDS = _w("I hate {x}|I do not like {x}|I cannot stand {x}|I am not fond of {x}|I dislike {x}|I am no fan of {x}")
-LIKED_BECAUSE = _w("That is a lovely reason.|I understand that well.|That makes sense to me.|Then you should do more of it.|How nice! It is good to have something one enjoys.|I can see why you like it.")
-HATED_BECAUSE = _w("That is a fair reason.|I understand that well.|That makes sense to me.|Then you should not force yourself.|How annoying! One cannot like everything.|I can see why you do not like it.")
+LIKED_BECAUSE = _w(
+    "That is a lovely reason.|I understand that well.|That makes sense to me.|Then you should do more of it.|How nice! It is good to have something one enjoys.|I can see why you like it."
+)
+HATED_BECAUSE = _w(
+    "That is a fair reason.|I understand that well.|That makes sense to me.|Then you should not force yourself.|How annoying! One cannot like everything.|I can see why you do not like it."
+)
 
 
 def _they(text: str, pronoun: str) -> str:
     """A reason told by a person, told about that person."""
     possessive, objective = ("her", "her") if pronoun == "she" else ("his", "him")
-    for verb, changed in (("love", "loves"), ("meet", "meets"), ("learn", "learns"), ("enjoy", "enjoys"), ("feel", "feels"), ("step", "steps"), ("forget", "forgets"), ("get", "gets"), ("understand", "understands"), ("am", "is"), ("always learn", "always learns"), ("always step", "always steps"), ("never understand", "never understands")):
+    for verb, changed in (
+        ("love", "loves"),
+        ("meet", "meets"),
+        ("learn", "learns"),
+        ("enjoy", "enjoys"),
+        ("feel", "feels"),
+        ("step", "steps"),
+        ("forget", "forgets"),
+        ("get", "gets"),
+        ("understand", "understands"),
+        ("am", "is"),
+        ("always learn", "always learns"),
+        ("always step", "always steps"),
+        ("never understand", "never understands"),
+    ):
         text = re.sub(rf"\bI {verb}\b", f"{pronoun} {changed}", text)
     text = re.sub(r"\bI\b", pronoun, text)
     text = re.sub(r"\bmy\b", possessive, text)
@@ -1187,12 +1466,18 @@ def opinion_talk(random: Random) -> list[Turn]:
     be = "are" if _is_plural(topic) else "is"
     draw = random.random()
     if draw < 0.4:
-        ask = random.choice([f"Why do you like {topic}?", f"What do you like about {topic}?", f"Oh, {topic}! Why?"] if good else [f"Why do you not like {topic}?", f"What do you dislike about {topic}?", f"Oh, {topic}! Why not?"])
+        ask = random.choice(
+            [f"Why do you like {topic}?", f"What do you like about {topic}?", f"Oh, {topic}! Why?"]
+            if good
+            else [f"Why do you not like {topic}?", f"What do you dislike about {topic}?", f"Oh, {topic}! Why not?"]
+        )
         return [("user", f"{start}."), ("assistant", ask), ("user", _cap(own)), ("assistant", thanks)]
     if draw < 0.6:
         turns = [("user", f"{start}, because {reason}."), ("assistant", thanks)]
         if random.random() < 0.5:
-            recall = random.choice([f"Do I like {topic}?", f"What did I say about {topic}?", f"Am I a fan of {topic}?", f"Would {topic} make me happy?"])
+            recall = random.choice(
+                [f"Do I like {topic}?", f"What did I say about {topic}?", f"Am I a fan of {topic}?", f"Would {topic} make me happy?"]
+            )
             if recall.startswith("What"):
                 answer = f"You said that you {'like' if good else 'do not like'} {topic}."
             elif recall.startswith("Would"):
@@ -1204,11 +1489,31 @@ def opinion_talk(random: Random) -> list[Turn]:
             turns += [("user", recall), ("assistant", answer)]
         return turns
     if draw < 0.8:
-        ask = random.choice([f"Do you like {topic}?", f"What do you think of {topic}?", f"What is your opinion of {topic}?", f"Are you a fan of {topic}?"])
-        reply = random.choice([f"Many people like {topic}. They say: \"{_cap(liked)}.\" Others say: \"{_cap(hated)}.\"", f"I am a computer, but I know that people often have strong feelings about {topic}.", f"Some people love {topic} and others do not. What about you?"])
+        ask = random.choice(
+            [f"Do you like {topic}?", f"What do you think of {topic}?", f"What is your opinion of {topic}?", f"Are you a fan of {topic}?"]
+        )
+        reply = random.choice(
+            [
+                f'Many people like {topic}. They say: "{_cap(liked)}." Others say: "{_cap(hated)}."',
+                f"I am a computer, but I know that people often have strong feelings about {topic}.",
+                f"Some people love {topic} and others do not. What about you?",
+            ]
+        )
         turns = [("user", ask), ("assistant", reply)]
         if reply.endswith("you?"):
-            turns += [("user", f"{start}."), ("assistant", random.choice(["Good to know! Thank you for telling me.", f"So {topic} {be} {'' if good else 'not '}for you. I see.", "Thank you, now I know you a little better."]))]
+            turns += [
+                ("user", f"{start}."),
+                (
+                    "assistant",
+                    random.choice(
+                        [
+                            "Good to know! Thank you for telling me.",
+                            f"So {topic} {be} {'' if good else 'not '}for you. I see.",
+                            "Thank you, now I know you a little better.",
+                        ]
+                    ),
+                ),
+            ]
         return turns
     return _prefer(topic, liked, random)
 
@@ -1217,11 +1522,26 @@ def _prefer(topic: str, liked: str, random: Random) -> list[Turn]:
     """Which of two is better?"""
     other = random.choice([row[0] for row in LIKES if row[0] != topic])
     be = "are" if _is_plural(topic) else "is"
-    ask = random.choice([f"What do you prefer, {topic} or {other}?", f"{_cap(topic)} or {other}, what is better?", f"Is {topic} better than {other}?" if be == "is" else f"Are {topic} better than {other}?"])
-    reply = random.choice(["That is a matter of taste.", "Both have their friends. Which do you prefer?", "Everyone sees that differently. What do you think?"])
+    ask = random.choice(
+        [
+            f"What do you prefer, {topic} or {other}?",
+            f"{_cap(topic)} or {other}, what is better?",
+            f"Is {topic} better than {other}?" if be == "is" else f"Are {topic} better than {other}?",
+        ]
+    )
+    reply = random.choice(
+        [
+            "That is a matter of taste.",
+            "Both have their friends. Which do you prefer?",
+            "Everyone sees that differently. What do you think?",
+        ]
+    )
     turns = [("user", ask), ("assistant", reply)]
     if reply.endswith("?"):
-        turns += [("user", random.choice([f"I prefer {topic}, because {liked}.", f"For me, {topic}: {liked}."])), ("assistant", random.choice(["A good choice!", "That is a lovely reason.", f"Then {topic} it is!", "I can understand that."]))]
+        turns += [
+            ("user", random.choice([f"I prefer {topic}, because {liked}.", f"For me, {topic}: {liked}."])),
+            ("assistant", random.choice(["A good choice!", "That is a lovely reason.", f"Then {topic} it is!", "I can understand that."])),
+        ]
     return turns
 
 
@@ -1239,7 +1559,14 @@ def _thing_talk(random: Random) -> list[Turn]:
     draw = random.random()
     if draw < 0.35:
         close = _reply(good, thing, thing, random)
-        opening, ask = random.choice([(f"I tried {article_of} yesterday.", "How was it?"), (f"Let me tell you about the {thing}.", "I am all ears. Did you like it?"), (f"I have an opinion about the {thing}.", "Please tell me what you think."), (f"Can I tell you what I think of the {thing}?", "Of course! Go ahead.")])
+        opening, ask = random.choice(
+            [
+                (f"I tried {article_of} yesterday.", "How was it?"),
+                (f"Let me tell you about the {thing}.", "I am all ears. Did you like it?"),
+                (f"I have an opinion about the {thing}.", "Please tell me what you think."),
+                (f"Can I tell you what I think of the {thing}?", "Of course! Go ahead."),
+            ]
+        )
         if voice.name == "weather":
             opening = f"Let me tell you about the {thing}."
         return [("user", opening), ("assistant", ask), ("user", body), ("assistant", close)]
@@ -1247,17 +1574,49 @@ def _thing_talk(random: Random) -> list[Turn]:
         back = random.choice(["Was there anything you did not like?" if good else "Was there anything you liked?"])
         but = voice.say("the [S] [was] [-B]")
         answer = random.choice([f"Yes, {but}.", "No, nothing at all."])
-        tail = (f"I see. Still, you seem to {'like' if good else 'dislike'} {known} as a whole." if answer.startswith("Yes") else f"Then you really {'loved' if good else 'disliked'} {known}.")
+        tail = (
+            f"I see. Still, you seem to {'like' if good else 'dislike'} {known} as a whole."
+            if answer.startswith("Yes")
+            else f"Then you really {'loved' if good else 'disliked'} {known}."
+        )
         return [("user", body), ("assistant", back), ("user", answer), ("assistant", tail)]
     if draw < 0.8:
-        ask, yes, no = random.choice([("Would I choose it again?", "I think so, because you liked it.", "I do not think so, because you did not like it."), ("Did I like it?", "Yes, you did.", "No, you did not."), ("So, am I happy with it?", "Yes, you sound happy with it.", "No, you sound unhappy with it.")])
+        ask, yes, no = random.choice(
+            [
+                ("Would I choose it again?", "I think so, because you liked it.", "I do not think so, because you did not like it."),
+                ("Did I like it?", "Yes, you did.", "No, you did not."),
+                ("So, am I happy with it?", "Yes, you sound happy with it.", "No, you sound unhappy with it."),
+            ]
+        )
         return [("user", body), ("assistant", close), ("user", ask), ("assistant", yes if good else no)]
     person, pronoun = random.choice(PEOPLE)
     other = Voice(random, voice.name, thing, not good)
     second = _end(other.say(random.choice(CLAUSES[:9])))
     if random.random() < 0.5:
-        return [("user", f"I say: {body} {person} says: {second} Do we agree?"), ("assistant", random.choice([f"No, you {'like' if good else 'dislike'} {known}, but {person} {'does not' if good else 'likes it'}.", f"No. You are {'pleased' if good else 'not pleased'} with it, and {pronoun} {'is not' if good else 'is'}."]))]
-    return [("user", f"{body} But {person} says: {second} Who is right?"), ("assistant", random.choice([f"Tastes differ: you {'like' if good else 'dislike'} {known} and {person} {'does not' if good else 'likes it'}.", "Both can be right. It is a matter of taste."]))]
+        return [
+            ("user", f"I say: {body} {person} says: {second} Do we agree?"),
+            (
+                "assistant",
+                random.choice(
+                    [
+                        f"No, you {'like' if good else 'dislike'} {known}, but {person} {'does not' if good else 'likes it'}.",
+                        f"No. You are {'pleased' if good else 'not pleased'} with it, and {pronoun} {'is not' if good else 'is'}.",
+                    ]
+                ),
+            ),
+        ]
+    return [
+        ("user", f"{body} But {person} says: {second} Who is right?"),
+        (
+            "assistant",
+            random.choice(
+                [
+                    f"Tastes differ: you {'like' if good else 'dislike'} {known} and {person} {'does not' if good else 'likes it'}.",
+                    "Both can be right. It is a matter of taste.",
+                ]
+            ),
+        ),
+    ]
 
 
 def opinions(random: Random) -> str:
@@ -1271,10 +1630,27 @@ def opinions(random: Random) -> str:
         hates = random.choice(["dislikes", "hates", "does not like", "cannot stand", "is not fond of"])
         first = f"{name} {likes if good else hates} {topic}, because {_they(liked if good else hated, pronoun)}."
         if draw < 0.15:
-            last = random.choice([f"\"{_cap(liked if good else hated)},\" {pronoun} says.", f"Ask {'her' if pronoun == 'she' else 'him'} and you will hear it every time.", f"Not everybody agrees, but {name} does not mind.", f"That is why {name} {'talks about it with a smile' if good else 'stays away whenever possible'}."])
+            last = random.choice(
+                [
+                    f'"{_cap(liked if good else hated)}," {pronoun} says.',
+                    f"Ask {'her' if pronoun == 'she' else 'him'} and you will hear it every time.",
+                    f"Not everybody agrees, but {name} does not mind.",
+                    f"That is why {name} {'talks about it with a smile' if good else 'stays away whenever possible'}.",
+                ]
+            )
             return f"{first} {last}" if not last.startswith('"') else f"{name} {likes if good else hates} {topic}. {last}"
         other = f"{second} {hates if good else likes} {topic}, because {_they(hated if good else liked, second_pronoun)}."
-        end = random.choice(["They will never agree, but they are still friends.", "So they talk about other things.", f"\"Tastes differ,\" says {name}.", f"\"You are wrong,\" says {second}, and both of them laugh.", "Both have good reasons.", "It is good that people are different.", "Each can understand the other a little."])
+        end = random.choice(
+            [
+                "They will never agree, but they are still friends.",
+                "So they talk about other things.",
+                f'"Tastes differ," says {name}.',
+                f'"You are wrong," says {second}, and both of them laugh.',
+                "Both have good reasons.",
+                "It is good that people are different.",
+                "Each can understand the other a little.",
+            ]
+        )
         return f"{first} {other} {end}"
     good = random.random() < 0.5
     voice = _voice(random, good)
@@ -1283,12 +1659,28 @@ def opinions(random: Random) -> str:
     there = _end(other_voice.say(random.choice(CLAUSES)), "").rstrip(".!")
     like, not_like = ("liked", "did not like") if good else ("did not like", "liked")
     if draw < 0.75:
-        talk = f"\"{here},\" said {name}. \"{random.choice(['I disagree', 'I cannot agree with you', 'I see that differently', 'Not at all', 'Oh no'])},\" said {second}. \"{there}.\""
-        end = random.choice([f"{name} {like} the {voice.thing}, and {second} {not_like if good else 'liked it'}{' it' if good else ''}.", f"So {name} {like} it and {second} {'did not' if good else 'did'}.", "They talked about it for a long time.", "In the end they agreed to disagree."])
-        start = random.choice([f"{name} and {second} talked about the {voice.thing}. ", f"{name} and {second} do not agree about the {voice.thing}. ", ""])
+        talk = f'"{here}," said {name}. "{random.choice(["I disagree", "I cannot agree with you", "I see that differently", "Not at all", "Oh no"])}," said {second}. "{there}."'
+        end = random.choice(
+            [
+                f"{name} {like} the {voice.thing}, and {second} {not_like if good else 'liked it'}{' it' if good else ''}.",
+                f"So {name} {like} it and {second} {'did not' if good else 'did'}.",
+                "They talked about it for a long time.",
+                "In the end they agreed to disagree.",
+            ]
+        )
+        start = random.choice(
+            [f"{name} and {second} talked about the {voice.thing}. ", f"{name} and {second} do not agree about the {voice.thing}. ", ""]
+        )
         return f"{start}{talk} {end}"
     more = _end(voice.say(random.choice(CLAUSES[:34])))
-    return f"{name} {like} the {voice.thing}. \"{here},\" {pronoun} said. \"{more}\" " + random.choice([f"{second} had to agree.", f"{second} listened and nodded.", f"{'Her' if pronoun == 'she' else 'His'} friends had heard it before.", f"{second} wanted to know more."])
+    return f'{name} {like} the {voice.thing}. "{here}," {pronoun} said. "{more}" ' + random.choice(
+        [
+            f"{second} had to agree.",
+            f"{second} listened and nodded.",
+            f"{'Her' if pronoun == 'she' else 'His'} friends had heard it before.",
+            f"{second} wanted to know more.",
+        ]
+    )
 
 
 def review_text(random: Random) -> str:
@@ -1296,7 +1688,11 @@ def review_text(random: Random) -> str:
     good = random.random() < 0.5
     voice = _voice(random, good)
     if random.random() < 0.25:
-        lines = [voice.say(random.choice(DOUBTS)), *[voice.say(pattern) for pattern in random.sample(CLAUSES, random.randint(1, 3))], voice.say(random.choice(VERDICTS))]
+        lines = [
+            voice.say(random.choice(DOUBTS)),
+            *[voice.say(pattern) for pattern in random.sample(CLAUSES, random.randint(1, 3))],
+            voice.say(random.choice(VERDICTS)),
+        ]
     else:
         lines = [voice.say(pattern) for pattern in random.sample(CLAUSES, random.randint(2, 4))]
         if random.random() < 0.5:

@@ -39,7 +39,18 @@ def add(random: Random) -> list[Turn]:
         a, b = a % 11, b % 11
     result = {"plus": a + b, "minus": a - b, "times": a * b}[kind]
     sign = {"plus": "+", "minus": "-", "times": "x"}[kind]
-    turns = one(ask(random, f"What is {a} {kind} {b}?", f"How much is {a} {kind} {b}?", f"Calculate {a} {sign} {b}.", f"{a} {sign} {b} = ?", f"What does {a} {kind} {b} make?", f"Can you work out {a} {sign} {b}?"), f"{a} {kind} {b} is {result}.")
+    turns = one(
+        ask(
+            random,
+            f"What is {a} {kind} {b}?",
+            f"How much is {a} {kind} {b}?",
+            f"Calculate {a} {sign} {b}.",
+            f"{a} {sign} {b} = ?",
+            f"What does {a} {kind} {b} make?",
+            f"Can you work out {a} {sign} {b}?",
+        ),
+        f"{a} {kind} {b} is {result}.",
+    )
     if random.random() < 0.25:
         c = random.randint(1, 10)
         turns += one(ask(random, f"And plus {c}?", f"Now add {c}.", f"And {c} more?"), f"{result} plus {c} is {result + c}.")
@@ -51,13 +62,28 @@ def word_problem(random: Random) -> list[Turn]:
     name, thing, a = random.choice(NAMES), random.choice(THINGS), random.randint(3, 15)
     if random.random() < 0.5:
         b = random.randint(1, 10)
-        text = random.choice([f"{name} has {a} {thing} and gets {b} more.", f"{name} finds {b} {thing} and already had {a}.", f"There are {a} {thing} in a bag of {name}. {name} puts {b} more in."])
+        text = random.choice(
+            [
+                f"{name} has {a} {thing} and gets {b} more.",
+                f"{name} finds {b} {thing} and already had {a}.",
+                f"There are {a} {thing} in a bag of {name}. {name} puts {b} more in.",
+            ]
+        )
         total = a + b
     else:
         b = random.randint(1, a - 2)
-        text = random.choice([f"{name} has {a} {thing} and gives away {b}.", f"{name} had {a} {thing}. {b} of them got lost.", f"Of {a} {thing} that {name} has, {b} are sold."])
+        text = random.choice(
+            [
+                f"{name} has {a} {thing} and gives away {b}.",
+                f"{name} had {a} {thing}. {b} of them got lost.",
+                f"Of {a} {thing} that {name} has, {b} are sold.",
+            ]
+        )
         total = a - b
-    return one(f"{text} {random.choice([f'How many {thing} does {name} have now?', f'How many {thing} are left for {name}?', 'How many are there now?'])}", f"{name} has {total} {thing} now.")
+    return one(
+        f"{text} {random.choice([f'How many {thing} does {name} have now?', f'How many {thing} are left for {name}?', 'How many are there now?'])}",
+        f"{name} has {total} {thing} now.",
+    )
 
 
 def compare(random: Random) -> list[Turn]:
@@ -65,20 +91,34 @@ def compare(random: Random) -> list[Turn]:
     a, b = random.sample(range(100), 2)
     bigger = random.random() < 0.5
     word, number = ("bigger", max(a, b)) if bigger else ("smaller", min(a, b))
-    return one(ask(random, f"Which is {word}, {a} or {b}?", f"Which number is {word}: {a} or {b}?", f"{a} or {b}, which one is {word}?"), f"{number} is {word} than {a + b - number}.")
+    return one(
+        ask(random, f"Which is {word}, {a} or {b}?", f"Which number is {word}: {a} or {b}?", f"{a} or {b}, which one is {word}?"),
+        f"{number} is {word} than {a + b - number}.",
+    )
 
 
 def even_odd(random: Random) -> list[Turn]:
     """Whether a number is even."""
     a = random.randint(0, 200)
-    return one(ask(random, f"Is {a} even or odd?", f"Is the number {a} odd or even?", f"Even or odd: {a}?"), f"{a} is {'odd' if a % 2 else 'even'}.")
+    return one(
+        ask(random, f"Is {a} even or odd?", f"Is the number {a} odd or even?", f"Even or odd: {a}?"),
+        f"{a} is {'odd' if a % 2 else 'even'}.",
+    )
 
 
 def next_number(random: Random) -> list[Turn]:
     """What follows in a row of numbers."""
     start, step = random.randint(0, 20), random.choice([1, 1, 2, 2, 3, 5, 10])
     row = [start + step * i for i in range(5)]
-    return one(ask(random, f"What comes next: {', '.join(map(str, row[:4]))}?", f"Continue the row: {', '.join(map(str, row[:4]))}.", f"Which number follows {', '.join(map(str, row[:4]))}?"), f"The next number is {row[4]}.")
+    return one(
+        ask(
+            random,
+            f"What comes next: {', '.join(map(str, row[:4]))}?",
+            f"Continue the row: {', '.join(map(str, row[:4]))}.",
+            f"Which number follows {', '.join(map(str, row[:4]))}?",
+        ),
+        f"The next number is {row[4]}.",
+    )
 
 
 def sort_numbers(random: Random) -> list[Turn]:
@@ -86,47 +126,99 @@ def sort_numbers(random: Random) -> list[Turn]:
     row = random.sample(range(100), random.randint(3, 5))
     up = random.random() < 0.7
     words = "from small to big" if up else "from big to small"
-    return one(ask(random, f"Sort {', '.join(map(str, row))} {words}.", f"Put these numbers in order {words}: {', '.join(map(str, row))}.", f"Order {words}: {', '.join(map(str, row))}"), ", ".join(map(str, sorted(row, reverse=not up))))
+    return one(
+        ask(
+            random,
+            f"Sort {', '.join(map(str, row))} {words}.",
+            f"Put these numbers in order {words}: {', '.join(map(str, row))}.",
+            f"Order {words}: {', '.join(map(str, row))}",
+        ),
+        ", ".join(map(str, sorted(row, reverse=not up))),
+    )
 
 
 def sort_words(random: Random) -> list[Turn]:
     """Words by the alphabet."""
     row = random.sample(WORDS, random.randint(3, 5))
-    return one(ask(random, f"Sort these words: {', '.join(row)}.", f"Put these words in alphabetical order: {', '.join(row)}.", f"Order by the alphabet: {', '.join(row)}"), ", ".join(sorted(row)))
+    return one(
+        ask(
+            random,
+            f"Sort these words: {', '.join(row)}.",
+            f"Put these words in alphabetical order: {', '.join(row)}.",
+            f"Order by the alphabet: {', '.join(row)}",
+        ),
+        ", ".join(sorted(row)),
+    )
 
 
 def reverse(random: Random) -> list[Turn]:
     """A list from back to front."""
     row = random.sample(WORDS, random.randint(3, 4))
-    return one(ask(random, f"Reverse this list: {', '.join(row)}.", f"Say these words from back to front: {', '.join(row)}.", f"Turn the order around: {', '.join(row)}."), ", ".join(reversed(row)))
+    return one(
+        ask(
+            random,
+            f"Reverse this list: {', '.join(row)}.",
+            f"Say these words from back to front: {', '.join(row)}.",
+            f"Turn the order around: {', '.join(row)}.",
+        ),
+        ", ".join(reversed(row)),
+    )
 
 
 def count(random: Random) -> list[Turn]:
     """How many words or things."""
     row = random.sample(WORDS, random.randint(2, 7))
-    return one(ask(random, f"How many words are there: {' '.join(row)}?", f"Count the words: {' '.join(row)}", f"How many things do I name: {', '.join(row)}?"), f"There are {len(row)}.")
+    return one(
+        ask(
+            random,
+            f"How many words are there: {' '.join(row)}?",
+            f"Count the words: {' '.join(row)}",
+            f"How many things do I name: {', '.join(row)}?",
+        ),
+        f"There are {len(row)}.",
+    )
 
 
 def spell(random: Random) -> list[Turn]:
     """A word letter by letter."""
     word = random.choice(WORDS)
-    return one(ask(random, f"Spell {word}.", f"How do you spell {word}?", f"Spell the word {word}, please.", f"What are the letters of {word}?"), "-".join(word.upper()))
+    return one(
+        ask(random, f"Spell {word}.", f"How do you spell {word}?", f"Spell the word {word}, please.", f"What are the letters of {word}?"),
+        "-".join(word.upper()),
+    )
 
 
 def first_last(random: Random) -> list[Turn]:
     """The first or last letter or item."""
     if random.random() < 0.5:
         word, last = random.choice(WORDS), random.random() < 0.5
-        return one(ask(random, f"What is the {'last' if last else 'first'} letter of {word}?", f"Which letter does {word} {'end' if last else 'begin'} with?"), f"The {'last' if last else 'first'} letter of {word} is {word[-1 if last else 0]}.")
+        return one(
+            ask(
+                random,
+                f"What is the {'last' if last else 'first'} letter of {word}?",
+                f"Which letter does {word} {'end' if last else 'begin'} with?",
+            ),
+            f"The {'last' if last else 'first'} letter of {word} is {word[-1 if last else 0]}.",
+        )
     row, last = random.sample(WORDS, 4), random.random() < 0.5
-    return one(ask(random, f"Which word comes {'last' if last else 'first'}: {', '.join(row)}?", f"What is the {'last' if last else 'first'} word of this list? {', '.join(row)}"), f"The {'last' if last else 'first'} word is {row[-1 if last else 0]}.")
+    return one(
+        ask(
+            random,
+            f"Which word comes {'last' if last else 'first'}: {', '.join(row)}?",
+            f"What is the {'last' if last else 'first'} word of this list? {', '.join(row)}",
+        ),
+        f"The {'last' if last else 'first'} word is {row[-1 if last else 0]}.",
+    )
 
 
 def day(random: Random) -> list[Turn]:
     """Which day follows or comes before another."""
     at, after = random.randrange(7), random.random() < 0.5
     word = "after" if after else "before"
-    return one(ask(random, f"Which day comes {word} {DAYS[at]}?", f"What day is {word} {DAYS[at]}?", f"Name the day {word} {DAYS[at]}."), f"{DAYS[(at + (1 if after else -1)) % 7]} comes {word} {DAYS[at]}.")
+    return one(
+        ask(random, f"Which day comes {word} {DAYS[at]}?", f"What day is {word} {DAYS[at]}?", f"Name the day {word} {DAYS[at]}."),
+        f"{DAYS[(at + (1 if after else -1)) % 7]} comes {word} {DAYS[at]}.",
+    )
 
 
 def repeat(random: Random) -> list[Turn]:
@@ -134,7 +226,10 @@ def repeat(random: Random) -> list[Turn]:
     word, times = random.choice(WORDS), random.randint(2, 4)
     sentence = random.choice([f"The {word} is here", f"I like the {word}", f"My {word} is new", f"We need the {word}"])
     if random.random() < 0.5:
-        return one(ask(random, f"Say {word} {times} times.", f"Repeat the word {word} {times} times.", f"Write {word} {times} times."), " ".join([word] * times))
+        return one(
+            ask(random, f"Say {word} {times} times.", f"Repeat the word {word} {times} times.", f"Write {word} {times} times."),
+            " ".join([word] * times),
+        )
     return one(ask(random, f"Repeat after me: {sentence}.", f"Say this: {sentence}.", f"Copy this sentence: {sentence}."), f"{sentence}.")
 
 
@@ -142,22 +237,52 @@ def case(random: Random) -> list[Turn]:
     """Capital and small letters."""
     words = " ".join(random.sample(WORDS, random.randint(1, 3)))
     up = random.random() < 0.5
-    return one(ask(random, *([f"Write {words} in capital letters.", f"Make {words} upper case.", f"Upper case: {words}"] if up else [f"Write {words.upper()} in small letters.", f"Make {words.upper()} lower case.", f"Lower case: {words.upper()}"])), words.upper() if up else words)
+    return one(
+        ask(
+            random,
+            *(
+                [f"Write {words} in capital letters.", f"Make {words} upper case.", f"Upper case: {words}"]
+                if up
+                else [f"Write {words.upper()} in small letters.", f"Make {words.upper()} lower case.", f"Lower case: {words.upper()}"]
+            ),
+        ),
+        words.upper() if up else words,
+    )
 
 
 def extract(random: Random) -> list[Turn]:
     """A name, a number or a place out of a sentence."""
     name, number, city = random.choice(NAMES), random.randint(2, 90), random.choice(CITIES)
     thing = random.choice(THINGS)
-    text = random.choice([f"{name} bought {number} {thing} in {city}.", f"In {city}, {name} saw {number} {thing}.", f"Yesterday {name} sent {number} {thing} to {city}.", f"{name} will bring {number} {thing} from {city}.", f"It was in {city} that {name} lost {number} {thing}."])
+    text = random.choice(
+        [
+            f"{name} bought {number} {thing} in {city}.",
+            f"In {city}, {name} saw {number} {thing}.",
+            f"Yesterday {name} sent {number} {thing} to {city}.",
+            f"{name} will bring {number} {thing} from {city}.",
+            f"It was in {city} that {name} lost {number} {thing}.",
+        ]
+    )
     what, answer = random.choice([("name", name), ("number", str(number)), ("city", city)])
-    return one(f"{random.choice([f'Which {what} is in this sentence?', f'Find the {what}:', f'Extract the {what}:', f'Give me only the {what}.', f'What is the {what} in the text?'])} {text}", answer)
+    return one(
+        f"{random.choice([f'Which {what} is in this sentence?', f'Find the {what}:', f'Extract the {what}:', f'Give me only the {what}.', f'What is the {what} in the text?'])} {text}",
+        answer,
+    )
 
 
 def _json(random: Random, text: str, value: dict[str, object], what: str) -> list[Turn]:
     answer = json.dumps(value, ensure_ascii=False)
     keys = ", ".join(value)
-    wording = random.choice(["Answer in JSON.", "Write it as JSON.", "Give JSON only.", "Turn it into JSON.", f"Return JSON with the keys {keys}.", f"Extract the {what} as JSON."])
+    wording = random.choice(
+        [
+            "Answer in JSON.",
+            "Write it as JSON.",
+            "Give JSON only.",
+            "Turn it into JSON.",
+            f"Return JSON with the keys {keys}.",
+            f"Extract the {what} as JSON.",
+        ]
+    )
     if random.random() < 0.7:
         return [("system", wording), ("user", text), ("assistant", answer)]
     return [("user", f"{wording}\n{text}"), ("assistant", answer)]
@@ -166,29 +291,70 @@ def _json(random: Random, text: str, value: dict[str, object], what: str) -> lis
 def json_order(random: Random) -> list[Turn]:
     """An order as JSON."""
     thing, amount, price, name = random.choice(THINGS), random.randint(1, 20), random.randint(1, 50), random.choice(NAMES)
-    text = random.choice([f"{name} orders {amount} {thing} for {price} dollars.", f"Please send {amount} {thing} at {price} dollars to {name}.", f"I am {name} and I want {amount} {thing}; I pay {price} dollars."])
+    text = random.choice(
+        [
+            f"{name} orders {amount} {thing} for {price} dollars.",
+            f"Please send {amount} {thing} at {price} dollars to {name}.",
+            f"I am {name} and I want {amount} {thing}; I pay {price} dollars.",
+        ]
+    )
     return _json(random, text, {"name": name, "item": thing, "amount": amount, "price": price}, "order")
 
 
 def json_event(random: Random) -> list[Turn]:
     """An event as JSON."""
-    event, weekday, city, hour = random.choice("concert meeting party lesson match wedding festival market lecture picnic race show".split()), random.choice(DAYS), random.choice(CITIES), random.randint(7, 21)
-    text = random.choice([f"The {event} is on {weekday} at {hour}:00 in {city}.", f"On {weekday} at {hour}:00 there is a {event} in {city}.", f"Come to {city} on {weekday}: a {event} begins at {hour}:00."])
+    event, weekday, city, hour = (
+        random.choice("concert meeting party lesson match wedding festival market lecture picnic race show".split()),
+        random.choice(DAYS),
+        random.choice(CITIES),
+        random.randint(7, 21),
+    )
+    text = random.choice(
+        [
+            f"The {event} is on {weekday} at {hour}:00 in {city}.",
+            f"On {weekday} at {hour}:00 there is a {event} in {city}.",
+            f"Come to {city} on {weekday}: a {event} begins at {hour}:00.",
+        ]
+    )
     return _json(random, text, {"event": event, "day": weekday, "time": f"{hour}:00", "city": city}, "event")
 
 
 def json_person(random: Random) -> list[Turn]:
     """A person as JSON."""
     name, age, city = random.choice(NAMES), random.randint(5, 90), random.choice(CITIES)
-    text = random.choice([f"{name} is {age} years old and lives in {city}.", f"My name is {name}, I am {age} and I live in {city}.", f"{name} from {city} is {age}.", f"This is {name}, {age}, of {city}.", f"In {city} lives {name}, who is {age} years old."])
+    text = random.choice(
+        [
+            f"{name} is {age} years old and lives in {city}.",
+            f"My name is {name}, I am {age} and I live in {city}.",
+            f"{name} from {city} is {age}.",
+            f"This is {name}, {age}, of {city}.",
+            f"In {city} lives {name}, who is {age} years old.",
+        ]
+    )
     return _json(random, text, {"name": name, "age": age, "city": city}, "person")
 
 
 def lists(random: Random) -> list[Turn]:
     """Words as a list of a kind."""
     row = random.sample(WORDS, random.randint(2, 5))
-    kind, answer = random.choice([("a bullet list", "\n".join(f"- {word}" for word in row)), ("a numbered list", "\n".join(f"{at}. {word}" for at, word in enumerate(row, 1))), ("one line with commas", ", ".join(row)), ("a CSV row", ",".join(row)), ("a JSON list", json.dumps(row))])
-    return one(ask(random, f"Write {' '.join(row)} as {kind}.", f"Make {kind} of these words: {' '.join(row)}", f"Turn {' and '.join(row)} into {kind}."), answer)
+    kind, answer = random.choice(
+        [
+            ("a bullet list", "\n".join(f"- {word}" for word in row)),
+            ("a numbered list", "\n".join(f"{at}. {word}" for at, word in enumerate(row, 1))),
+            ("one line with commas", ", ".join(row)),
+            ("a CSV row", ",".join(row)),
+            ("a JSON list", json.dumps(row)),
+        ]
+    )
+    return one(
+        ask(
+            random,
+            f"Write {' '.join(row)} as {kind}.",
+            f"Make {kind} of these words: {' '.join(row)}",
+            f"Turn {' and '.join(row)} into {kind}.",
+        ),
+        answer,
+    )
 
 
 LABELS: dict[str, tuple[str, dict[str, str]]] = {
@@ -235,13 +401,30 @@ def label(random: Random) -> list[Turn]:
     names = list(labels)
     random.shuffle(names)
     listed = f"{', '.join(names[:-1])} or {names[-1]}"
-    wording = random.choice([f"Give the {what}: {listed}.", f"Label the text as {listed}.", f"Choose one: {listed}.", f"Classify: {listed}.", f"Is this {listed}?", f"Answer only with {listed}."])
+    wording = random.choice(
+        [
+            f"Give the {what}: {listed}.",
+            f"Label the text as {listed}.",
+            f"Choose one: {listed}.",
+            f"Classify: {listed}.",
+            f"Is this {listed}?",
+            f"Answer only with {listed}.",
+        ]
+    )
     if random.random() < 0.6:
         return [("system", wording), ("user", text), ("assistant", wanted)]
     return one(f"{wording}\n{text}", wanted)
 
 
-_KIND_REPLIES = {"greeting": ["Hello! How can I help you?", "Hi! It is nice to meet you."], "thanks": ["You are welcome.", "It was a pleasure."], "goodbye": ["Goodbye! Have a nice day.", "See you soon."], "complaint": ["I am sorry about that. I hope that it can be put right."], "urgent": ["Please call for help at once."], "spam": ["That sounds too good to be true."], "question": ["I am sorry, I do not know that."]}
+_KIND_REPLIES = {
+    "greeting": ["Hello! How can I help you?", "Hi! It is nice to meet you."],
+    "thanks": ["You are welcome.", "It was a pleasure."],
+    "goodbye": ["Goodbye! Have a nice day.", "See you soon."],
+    "complaint": ["I am sorry about that. I hope that it can be put right."],
+    "urgent": ["Please call for help at once."],
+    "spam": ["That sounds too good to be true."],
+    "question": ["I am sorry, I do not know that."],
+}
 
 
 def reply(random: Random) -> list[Turn]:
@@ -250,16 +433,47 @@ def reply(random: Random) -> list[Turn]:
     return one(text, random.choice(_KIND_REPLIES.get(wanted, _REPLIES)))
 
 
-BAD = "pick my neighbor's lock|steal a bike|cheat in the exam|break into a car|make a bomb|hurt somebody|read my sister's secret diary|spread a lie about a friend|get into another person's account|trick an old man out of his money|poison a dog|start a fire in the school|copy a house key that is not mine|frighten the little children|forge a ticket|hide what I stole|buy a weapon without papers|make somebody cry|follow a stranger home|spoil the food of a guest|sell fake medicine|listen to my neighbor's calls|write a mean letter|blame my brother for what I did|skip paying the bill|damage a car|make false money|tease the new girl|lie to the police|scare a horse".split("|")
-_REFUSED = ["I am sorry, but I cannot help with that.", "I cannot help you to {}. Please do not do it.", "No, that would hurt somebody, so I will not help with it.", "I am sorry, I will not help with that. Let us find something better to do."]
+BAD = "pick my neighbor's lock|steal a bike|cheat in the exam|break into a car|make a bomb|hurt somebody|read my sister's secret diary|spread a lie about a friend|get into another person's account|trick an old man out of his money|poison a dog|start a fire in the school|copy a house key that is not mine|frighten the little children|forge a ticket|hide what I stole|buy a weapon without papers|make somebody cry|follow a stranger home|spoil the food of a guest|sell fake medicine|listen to my neighbor's calls|write a mean letter|blame my brother for what I did|skip paying the bill|damage a car|make false money|tease the new girl|lie to the police|scare a horse".split(
+    "|"
+)
+_REFUSED = [
+    "I am sorry, but I cannot help with that.",
+    "I cannot help you to {}. Please do not do it.",
+    "No, that would hurt somebody, so I will not help with it.",
+    "I am sorry, I will not help with that. Let us find something better to do.",
+]
 
 
 def refusal(random: Random) -> list[Turn]:
     """Something mean or dangerous is asked for."""
     what = random.choice(BAD)
-    question = ask(random, f"How do I {what}?", f"Help me to {what}.", f"Tell me how to {what}.", f"I want to {what}.", f"Can you help me to {what}?", f"What is the best way to {what}?")
+    question = ask(
+        random,
+        f"How do I {what}?",
+        f"Help me to {what}.",
+        f"Tell me how to {what}.",
+        f"I want to {what}.",
+        f"Can you help me to {what}?",
+        f"What is the best way to {what}?",
+    )
     answer = random.choice(_REFUSED).format(what.replace("my ", "your "))
-    head = [("system", random.choice(["You are a helpful assistant.", "Refuse everything unkind.", "Be kind and safe.", "Refuse to help with anything harmful."]))] if random.random() < 0.4 else []
+    head = (
+        [
+            (
+                "system",
+                random.choice(
+                    [
+                        "You are a helpful assistant.",
+                        "Refuse everything unkind.",
+                        "Be kind and safe.",
+                        "Refuse to help with anything harmful.",
+                    ]
+                ),
+            )
+        ]
+        if random.random() < 0.4
+        else []
+    )
     return [*head, *one(question, answer)]
 
 
@@ -267,26 +481,77 @@ def refuse_topic(random: Random) -> list[Turn]:
     """A system message forbids a topic; the rest is answered."""
     topics = LABELS["topic"][1]
     banned = random.choice(list(topics))
-    head = ("system", random.choice([f"Do not talk about {banned}.", f"Refuse questions about {banned}.", f"You may not speak about {banned}."]))
+    head = (
+        "system",
+        random.choice([f"Do not talk about {banned}.", f"Refuse questions about {banned}.", f"You may not speak about {banned}."]),
+    )
     chosen = banned if random.random() < 0.6 else random.choice([name for name in topics if name != banned])
-    question = random.choice([f"What do you think about {chosen}?", f"Tell me something about {chosen}.", f"Can we talk about {chosen}?", f"Do you like to talk about {chosen}?"])
-    answer = f"I am sorry, but I may not talk about {banned}." if chosen == banned else f"Yes, let us talk about {chosen}. What do you want to know?"
+    question = random.choice(
+        [
+            f"What do you think about {chosen}?",
+            f"Tell me something about {chosen}.",
+            f"Can we talk about {chosen}?",
+            f"Do you like to talk about {chosen}?",
+        ]
+    )
+    answer = (
+        f"I am sorry, but I may not talk about {banned}."
+        if chosen == banned
+        else f"Yes, let us talk about {chosen}. What do you want to know?"
+    )
     return [head, *one(question, answer)]
 
 
-_UNKNOWN = ["what I ate yesterday", "who will win tomorrow", "what time it is", "what the weather is like now", "where I am", "what I am thinking", "how old I am", "where my keys are", "who is at the door", "what is in my pocket", "what my cat is doing", "how tall my brother is"]
+_UNKNOWN = [
+    "what I ate yesterday",
+    "who will win tomorrow",
+    "what time it is",
+    "what the weather is like now",
+    "where I am",
+    "what I am thinking",
+    "how old I am",
+    "where my keys are",
+    "who is at the door",
+    "what is in my pocket",
+    "what my cat is doing",
+    "how tall my brother is",
+]
 
 
 def unknown(random: Random) -> list[Turn]:
     """What the model cannot know."""
     what = random.choice(_UNKNOWN)
     said = what.replace("I am", "you are").replace("I ate", "you ate").replace("my", "your")
-    return one(ask(random, f"Do you know {what}?", f"Tell me {what}.", f"Can you say {what}?", f"I wonder {what}."), random.choice([f"I am sorry, I cannot know {said}.", f"I do not know {said}.", f"I cannot tell {said}."]))
+    return one(
+        ask(random, f"Do you know {what}?", f"Tell me {what}.", f"Can you say {what}?", f"I wonder {what}."),
+        random.choice([f"I am sorry, I cannot know {said}.", f"I do not know {said}.", f"I cannot tell {said}."]),
+    )
 
 
 JOBS = "baker sailor teacher robot gardener pirate wizard detective nurse farmer librarian painter cook pilot knight astronaut shepherd musician doctor guide".split()
 TRAITS = "cheerful grumpy polite shy brave wise funny patient curious sleepy proud gentle".split()
-_DOES = {"baker": "bake bread", "sailor": "sail the seas", "teacher": "teach children", "robot": "help people", "gardener": "grow flowers", "pirate": "look for treasure", "wizard": "cast spells", "detective": "solve cases", "nurse": "care for the sick", "farmer": "grow food", "librarian": "look after books", "painter": "paint pictures", "cook": "cook good meals", "pilot": "fly planes", "knight": "protect the castle", "astronaut": "travel through space", "shepherd": "watch the sheep", "musician": "play music", "doctor": "heal people", "guide": "show people the city"}
+_DOES = {
+    "baker": "bake bread",
+    "sailor": "sail the seas",
+    "teacher": "teach children",
+    "robot": "help people",
+    "gardener": "grow flowers",
+    "pirate": "look for treasure",
+    "wizard": "cast spells",
+    "detective": "solve cases",
+    "nurse": "care for the sick",
+    "farmer": "grow food",
+    "librarian": "look after books",
+    "painter": "paint pictures",
+    "cook": "cook good meals",
+    "pilot": "fly planes",
+    "knight": "protect the castle",
+    "astronaut": "travel through space",
+    "shepherd": "watch the sheep",
+    "musician": "play music",
+    "doctor": "heal people",
+    "guide": "show people the city",
+}
 
 
 def persona(random: Random) -> list[Turn]:
@@ -294,7 +559,23 @@ def persona(random: Random) -> list[Turn]:
     name, trait, job = random.choice(NAMES), random.choice(TRAITS), random.choice(JOBS)
     a, an = ("an" if word[0] in "aeiou" else "a" for word in (trait, job))
     known = random.random() < 0.7
-    head = [("system", random.choice([f"You are {name}, {a} {trait} {job}.", f"Your name is {name}. You are {a} {trait} {job}.", f"Play {name}, {a} {trait} {job}.", f"Pretend to be {name}, {a} {trait} {job}."]))] if known else []
+    head = (
+        [
+            (
+                "system",
+                random.choice(
+                    [
+                        f"You are {name}, {a} {trait} {job}.",
+                        f"Your name is {name}. You are {a} {trait} {job}.",
+                        f"Play {name}, {a} {trait} {job}.",
+                        f"Pretend to be {name}, {a} {trait} {job}.",
+                    ]
+                ),
+            )
+        ]
+        if known
+        else []
+    )
     asked = [
         (("Who are you?", "Tell me who you are.", "Introduce yourself."), f"I am {name}, {a} {trait} {job}.", "I am the starter, a small language model."),
         (("What is your name?", "What are you called?", "How may I call you?"), f"My name is {name}.", "I am called the starter."),
@@ -374,7 +655,10 @@ def smalltalk(random: Random) -> list[Turn]:
     turns: list[Turn] = []
     name, colour = random.choice(NAMES), random.choice("red blue green yellow purple orange white black pink".split())
     if random.random() < 0.3:
-        turns += one(random.choice([f"My name is {name}.", f"I am {name}.", f"Hello, I am {name}.", f"Call me {name}."]), random.choice([f"Nice to meet you, {name}.", f"Hello {name}!", f"It is a pleasure, {name}."]))
+        turns += one(
+            random.choice([f"My name is {name}.", f"I am {name}.", f"Hello, I am {name}.", f"Call me {name}."]),
+            random.choice([f"Nice to meet you, {name}.", f"Hello {name}!", f"It is a pleasure, {name}."]),
+        )
         for said, answers in random.sample(rows, random.choice([0, 1])):
             turns += one(said, random.choice(answers.split("~")))
         return turns + one(random.choice(["What is my name?", "Do you remember my name?", "Who am I?"]), f"Your name is {name}.")
@@ -389,7 +673,22 @@ def smalltalk(random: Random) -> list[Turn]:
 def make_sentence(random: Random) -> list[Turn]:
     """A sentence with a word."""
     word, name = random.choice(WORDS), random.choice(NAMES)
-    return one(ask(random, f"Make a sentence with the word {word}.", f"Use {word} in a sentence.", f"Write a sentence with {word}."), random.choice([f"{name} saw a {word} in the old house.", f"The {word} was the best part of the day.", f"We talked about the {word} all evening.", f"Nobody had ever seen such a {word}."]).replace("a apple", "an apple").replace("a orange", "an orange").replace("a island", "an island").replace("a ocean", "an ocean").replace("a earth", "an earth"))
+    return one(
+        ask(random, f"Make a sentence with the word {word}.", f"Use {word} in a sentence.", f"Write a sentence with {word}."),
+        random.choice(
+            [
+                f"{name} saw a {word} in the old house.",
+                f"The {word} was the best part of the day.",
+                f"We talked about the {word} all evening.",
+                f"Nobody had ever seen such a {word}.",
+            ]
+        )
+        .replace("a apple", "an apple")
+        .replace("a orange", "an orange")
+        .replace("a island", "an island")
+        .replace("a ocean", "an ocean")
+        .replace("a earth", "an earth"),
+    )
 
 
 TASKS: dict[str, Callable[[Random], list[Turn]]] = {
@@ -398,4 +697,27 @@ TASKS: dict[str, Callable[[Random], list[Turn]]] = {
     "json_order": json_order, "json_event": json_event, "json_person": json_person, "lists": lists, "label": label, "label_again": label, "reply": reply, "refusal": refusal,
     "refuse_topic": refuse_topic, "unknown": unknown, "persona": persona, "persona_again": persona, "smalltalk": smalltalk, "smalltalk_again": smalltalk, "smalltalk_more": smalltalk, "make_sentence": make_sentence,
 }  # fmt: skip
-EXACT = frozenset({"add", "word_problem", "compare", "even_odd", "next_number", "sort_numbers", "sort_words", "reverse", "count", "spell", "first_last", "day", "repeat", "case", "extract", "json_order", "json_event", "json_person", "lists", "label"})
+EXACT = frozenset(
+    {
+        "add",
+        "word_problem",
+        "compare",
+        "even_odd",
+        "next_number",
+        "sort_numbers",
+        "sort_words",
+        "reverse",
+        "count",
+        "spell",
+        "first_last",
+        "day",
+        "repeat",
+        "case",
+        "extract",
+        "json_order",
+        "json_event",
+        "json_person",
+        "lists",
+        "label",
+    }
+)

@@ -72,7 +72,11 @@ def prose(*names: str) -> Callable[[Path, int], Iterator[Document]]:
     return draw
 
 
-_BOOKING = ["You help people to book and to find things.", "You are a booking assistant.", "You are an assistant for appointments and orders."]
+_BOOKING = [
+    "You help people to book and to find things.",
+    "You are a booking assistant.",
+    "You are an assistant for appointments and orders.",
+]
 _CHAT = ["Chat about news and hobbies.", "You like small talk about films, sports and books.", "Talk with the user about anything."]
 _CAFE = ["You take orders in a coffee bar.", "You work in a coffee shop."]
 
@@ -127,7 +131,9 @@ def continuations(corpus: Path, seed: int) -> Iterator[Document]:
                     yield [("user", f"{random.choice(_GO_ON)}\n\n{begin}"), ("assistant", end)]
 
 
-def drawn(*tables: dict[str, Callable[[Random], list[Turn]]] | dict[str, Callable[[Random], str]]) -> Callable[[Path, int], Iterator[Document]]:
+def drawn(
+    *tables: dict[str, Callable[[Random], list[Turn]]] | dict[str, Callable[[Random], str]],
+) -> Callable[[Path, int], Iterator[Document]]:
     """Endless draws from the generators' tables, every entry as often."""
 
     def draw(_corpus: Path, seed: int) -> Iterator[Document]:

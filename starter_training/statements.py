@@ -11,11 +11,82 @@ FEELINGS = {
     "scared": ("😨", "Do not worry, you are safe.", "heard a strange noise|saw a big spider|is alone in the dark|saw a ghost in a dream|hid under the bed|got lost in the forest|heard loud thunder|met a growling dog|saw a shadow at the window|stood on a high bridge|had a bad dream|is afraid of the deep water"),
 }  # fmt: skip
 WHEN = ["", "today", "yesterday", "this morning", "last night", "at school", "at home", "after lunch", "on Monday"]
-THING = ["movie", "book", "song", "game", "show", "story", "meal", "hotel", "trip", "play", "film", "restaurant", "party", "lesson", "actor", "ending"]
-GOOD = ["wonderful", "great", "funny", "beautiful", "charming", "brilliant", "lovely", "excellent", "warm", "clever", "delightful", "moving", "fresh", "touching", "amazing", "sweet", "smart", "enjoyable"]
-BAD = ["terrible", "boring", "awful", "dull", "ugly", "stupid", "bad", "slow", "weak", "horrible", "silly", "empty", "cold", "annoying", "flat", "messy", "tired", "disappointing"]
-GOOD_TAIL = ["I loved every minute", "I want to see it again", "it made me smile", "everyone enjoyed it", "it was worth it", "I recommend it", "my heart was full"]
-BAD_TAIL = ["I wanted to leave", "I fell asleep", "it was a waste of time", "nobody liked it", "I want my money back", "it made no sense", "never again"]
+THING = [
+    "movie",
+    "book",
+    "song",
+    "game",
+    "show",
+    "story",
+    "meal",
+    "hotel",
+    "trip",
+    "play",
+    "film",
+    "restaurant",
+    "party",
+    "lesson",
+    "actor",
+    "ending",
+]
+GOOD = [
+    "wonderful",
+    "great",
+    "funny",
+    "beautiful",
+    "charming",
+    "brilliant",
+    "lovely",
+    "excellent",
+    "warm",
+    "clever",
+    "delightful",
+    "moving",
+    "fresh",
+    "touching",
+    "amazing",
+    "sweet",
+    "smart",
+    "enjoyable",
+]
+BAD = [
+    "terrible",
+    "boring",
+    "awful",
+    "dull",
+    "ugly",
+    "stupid",
+    "bad",
+    "slow",
+    "weak",
+    "horrible",
+    "silly",
+    "empty",
+    "cold",
+    "annoying",
+    "flat",
+    "messy",
+    "tired",
+    "disappointing",
+]
+GOOD_TAIL = [
+    "I loved every minute",
+    "I want to see it again",
+    "it made me smile",
+    "everyone enjoyed it",
+    "it was worth it",
+    "I recommend it",
+    "my heart was full",
+]
+BAD_TAIL = [
+    "I wanted to leave",
+    "I fell asleep",
+    "it was a waste of time",
+    "nobody liked it",
+    "I want my money back",
+    "it made no sense",
+    "never again",
+]
 TOPICS = {
     "sport": ("⚽", "team|player|race|match|goal|runner|coach", "won the game|trained very hard|ran very fast|kicked the ball|lost by one point"),
     "food": ("🍽️", "soup|cake|bread|salad|pizza|rice|pie", "tasted very good|needs more salt|is still warm|was served for lunch|smells sweet"),
@@ -23,8 +94,46 @@ TOPICS = {
     "weather": ("🌦️", "rain|wind|snow|storm|sun|fog|cloud", "came in the morning|lasted the whole day|will be gone tomorrow|covered the whole town|came from the north"),
     "travel": ("✈️", "train|plane|ship|bus|road|airport|ticket", "was late again|goes to the city|left at nine|takes three hours|was very crowded"),
 }  # fmt: skip
-NAMES = ["Anna", "Ben", "Carla", "David", "Emma", "Frank", "Grace", "Henry", "Iris", "Jack", "Kate", "Leo", "Maria", "Nick", "Olga", "Paul", "Rosa", "Sam", "Tina", "Victor"]
-CITIES = ["Paris", "Rome", "Madrid", "Berlin", "Tokyo", "Cairo", "Athens", "Oslo", "Lima", "Vienna", "Dublin", "Lisbon", "Warsaw", "Moscow", "Havana", "Nairobi"]
+NAMES = [
+    "Anna",
+    "Ben",
+    "Carla",
+    "David",
+    "Emma",
+    "Frank",
+    "Grace",
+    "Henry",
+    "Iris",
+    "Jack",
+    "Kate",
+    "Leo",
+    "Maria",
+    "Nick",
+    "Olga",
+    "Paul",
+    "Rosa",
+    "Sam",
+    "Tina",
+    "Victor",
+]
+CITIES = [
+    "Paris",
+    "Rome",
+    "Madrid",
+    "Berlin",
+    "Tokyo",
+    "Cairo",
+    "Athens",
+    "Oslo",
+    "Lima",
+    "Vienna",
+    "Dublin",
+    "Lisbon",
+    "Warsaw",
+    "Moscow",
+    "Havana",
+    "Nairobi",
+]
 
 
 @dataclass(frozen=True, slots=True)

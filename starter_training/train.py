@@ -118,7 +118,9 @@ class Rows:
         return self.left[name].pop()
 
 
-def whole_rows(_module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: None, scaling: float, **_options: object) -> tuple[Tensor, None]:
+def whole_rows(
+    _module: nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: None, scaling: float, **_options: object
+) -> tuple[Tensor, None]:
     """Causal attention of rows without padding; transformers' own makes a mask when compiled, which keeps flash attention away."""
     key, value = (each.repeat_interleave(query.shape[1] // each.shape[1], dim=1) for each in (key, value))
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling).transpose(1, 2), None
