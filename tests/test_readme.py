@@ -147,7 +147,8 @@ def test_make_test_is_what_ci_runs_and_each_of_its_steps_is_there(clone, home):
     told = shell("make --dry-run test && make --dry-run check", clone, environment(home))
     assert told.returncode == 0, told.stderr
     steps = told.stdout.splitlines()
-    assert ".venv/bin/python -m pytest" in steps and ".venv/bin/mypy" in steps and ".venv/bin/ruff check ." in steps
+    assert {".venv/bin/ruff format --check .", ".venv/bin/ruff check .", ".venv/bin/mypy", ".venv/bin/lint-imports"} <= set(steps)
+    assert steps[-1].startswith(".venv/bin/python -m pytest ") and " -m " not in steps[-1].removeprefix(".venv/bin/python -m ")
 
 
 def test_a_part_of_the_tests_can_be_run_alone(clone, home):
