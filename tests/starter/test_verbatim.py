@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from starter_training import verbatim
 from starter_training.loaded import Starter
+from starter_training.sources import SOURCES
 from starter_training.verbatim import copies, copying, corpus_documents, openings, sampled
 
 FOLDER = Path(__file__).resolve().parents[2] / "reft_engine" / "starter"
@@ -70,7 +72,14 @@ def test_what_is_copied_from_the_corpus_would_be_found(starter, corpus):
     assert copies(starter, [document[1000:1600]], [(name, document)])[0].tokens >= 50
 
 
-def test_openings_are_of_prose_and_of_conversations(corpus, starter):
+def test_openings_are_of_prose_and_of_conversations(corpus, starter, monkeypatch):
+    quick = {name: source for name, source in SOURCES.items() if name not in ("fiction", "novels")}  # whole books take seconds each
+    monkeypatch.setattr(verbatim, "SOURCES", quick)
     found = openings(corpus, 100, 1)
     assert {type(each) for each in found} == {str, list}
     assert sampled(starter, found[:3], 5, 1.0, 1) == sampled(starter, found[:3], 5, 1.0, 1)
+
+
+@pytest.mark.long
+def test_openings_of_all_sources_are_of_prose_and_of_conversations(corpus):
+    assert {type(each) for each in openings(corpus, 100, 1)} == {str, list}
