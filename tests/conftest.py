@@ -56,10 +56,13 @@ def collected(pytestconfig: pytest.Config) -> dict[str, list[str]]:
 _STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
 _units: list[str] = []
 """The unit test that runs at this moment."""
+_started: list[str] = []
+"""What it has tried to start."""
 
 
 def _watch(event: str, _: tuple[object, ...]) -> None:
     if _units and event in _STARTS:
+        _started.append(event)
         raise RuntimeError("a unit test starts no process; one that does says so: pytest.mark.process")
 
 
@@ -67,11 +70,13 @@ sys.addaudithook(_watch)
 
 
 @pytest.fixture(autouse=True)
-def _no_process(request: pytest.FixtureRequest) -> Iterator[None]:
+def started(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """What a unit test is not: a test that starts a process."""
     _units[:] = [request.node.nodeid] if request.node.get_closest_marker("unit") else []
-    yield
+    yield _started
     _units.clear()
+    tried, _started[:] = [*_started], []
+    assert tried == [], "a unit test starts no process; one that does says so: pytest.mark.process"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -78,7 +78,9 @@ def test_what_a_test_is_follows_from_its_folder_and_from_what_it_asks_for(path, 
     assert kind_of(SimpleNamespace(path=Path(path), fixturenames=fixtures, callspec=SimpleNamespace(params=params))) == kind
 
 
-def test_a_unit_test_cannot_start_a_process():
+def test_a_unit_test_cannot_start_a_process_nor_hide_that_it_tried(started):
     for start in (lambda: subprocess.run(["true"], check=True), os.fork, lambda: os.system("true")):
         with pytest.raises(RuntimeError, match="a unit test starts no process"):
             start()
+    assert started == ["subprocess.Popen", "os.fork", "os.system"]
+    started.clear()

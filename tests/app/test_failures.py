@@ -354,9 +354,9 @@ def steps_kept(services, run):
 
 
 @contextmanager
-def ended_three_times(services, dataset, until, by):
+def ended_three_times(services, dataset, base, until, by):
     """A run whose real worker is ended by a signal at each of its three lives, and the supervisor, which is still at work."""
-    run = queue(services, dataset, reft={"rank": 2}, train={"epochs": 150, "batch_size": 4, "held_out": 0.2})
+    run = queue(services, dataset, str(base), reft={"rank": 2}, train={"epochs": 1000, "batch_size": 4, "held_out": 0.2})
     keeper = Supervisor(services.settings, services.storage)
     keeper.start()
     try:
@@ -370,26 +370,54 @@ def ended_three_times(services, dataset, until, by):
         keeper.stop()
 
 
-def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, until):
-    with ended_three_times(services, dataset, until, signal.SIGKILL) as failed:
-        failure = told(failed, "memory")
-        assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
-        assert failed.deaths == 3 and steps_kept(services, failed)
-        changed = runs.remedy(services, failed.id).spec["train"]
+def wants_more_memory(services, failed):
+    failure = told(failed, "memory")
+    assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
+    changed = runs.remedy(services, failed.id).spec["train"]
+    assert failed.deaths == 3 and failure.remedy["pass_tokens"] == 512
+    return changed == {**failed.spec["train"], **failure.remedy}
+
+
+@pytest.mark.process
+def test_a_run_that_is_ended_by_the_system_three_times_is_offered_less_memory_and_goes_on_by_its_button(services, dataset):
+    run = queue(services, dataset)
+    watch(services, [7, 7, 7], "KILL")
+    assert wants_more_memory(services, services.storage.runs.get(run.id))
+    assert services.storage.runs.get(run.id).status is RunStatus.QUEUED
+
+
+@pytest.mark.long
+def test_a_run_whose_real_worker_is_ended_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, tiny_base, until):
+    with ended_three_times(services, dataset, tiny_base, until, signal.SIGKILL) as failed:
+        assert steps_kept(services, failed)
+        assert wants_more_memory(services, failed)
         until(lambda: services.storage.runs.get(failed.id).step > failed.step, "a step of the run that goes on")
-    assert changed == {**failed.spec["train"], **failure.remedy} and failure.remedy["pass_tokens"] == 512
     assert log_of(services, failed).count("step 0: held-out") == 1, "it was not begun anew"
 
 
-def test_a_run_whose_engine_crashes_three_times_is_said_to_be_no_fault_of_its_owner_and_can_be_continued(services, dataset, until):
-    with ended_three_times(services, dataset, until, signal.SIGSEGV) as failed:
-        failure = told(failed, "bug")
-        assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
-        assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
-        assert failure.advice.startswith("Continue the run.") and failure.remedy is None
-        events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
-        again = " It is being restarted, and the run goes on from its last checkpoint."
-        assert len(events) >= 2 and set(events) == {f"The engine stopped unexpectedly (code -11).{again}"}
+def is_no_fault_of_its_owner(services, failed):
+    failure = told(failed, "bug")
+    assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
+    assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
+    assert failure.advice.startswith("Continue the run.") and failure.remedy is None
+    events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
+    again = " It is being restarted, and the run goes on from its last checkpoint."
+    return len(events) >= 2 and set(events) == {f"The engine stopped unexpectedly (code -11).{again}"}
+
+
+@pytest.mark.process
+def test_a_run_whose_engine_crashes_three_times_is_said_to_be_no_fault_of_its_owner_and_can_be_continued(services, dataset):
+    run = queue(services, dataset)
+    watch(services, [7, 7, 7], "SEGV")
+    assert is_no_fault_of_its_owner(services, services.storage.runs.get(run.id))
+    runs.resume(services, run.id)
+    assert services.storage.runs.get(run.id).status is RunStatus.QUEUED
+
+
+@pytest.mark.long
+def test_so_it_is_where_a_real_engine_crashes_three_times(services, dataset, tiny_base, until):
+    with ended_three_times(services, dataset, tiny_base, until, signal.SIGSEGV) as failed:
+        assert is_no_fault_of_its_owner(services, failed)
         runs.resume(services, failed.id)
         until(lambda: services.storage.runs.get(failed.id).step > failed.step, "a step of the run that goes on")
 
@@ -745,8 +773,8 @@ class Impatient(threading.Event):
         return super().wait(0.005)
 
 
-def watch(services, steps):
-    """The pauses that a supervisor makes between workers that get to these steps of the run that waits, and are then ended by signal 9.
+def watch(services, steps, by="KILL"):
+    """The pauses that a supervisor makes between workers that get to these steps of the run that waits, and are then ended by a signal.
 
     One of step None has nothing in hand.
     """
@@ -760,7 +788,7 @@ def watch(services, steps):
             held.begin("Training.")
             held.progress(step=step, total_steps=100, epoch=0.0, seconds_left=0.0)
         keeper._ended.last = not left
-        return subprocess.Popen(["sh", "-c", "kill -9 $$"])
+        return subprocess.Popen(["sh", "-c", f"kill -{by} $$"])
 
     keeper._launch = launch
     with ExitStack() as lives:

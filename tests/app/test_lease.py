@@ -34,9 +34,9 @@ def services(request, tmp_path):
 
 
 @pytest.fixture
-def run(services, table_file):
+def run(services, table_file, tiny_base):
     dataset = datasets.save_upload(services, str(table_file), label="animals.csv")
-    spec = RunSpec(reft=ReftConfig(rank=1, positions="l1"), train=LONG)
+    spec = RunSpec(base=str(tiny_base), reft=ReftConfig(rank=1, positions="l1"), train=LONG)
     return services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
 
 

@@ -269,7 +269,7 @@ def test_when_a_checkpoint_is_due(monkeypatch):
 # --- the best edit so far
 
 
-OVERFITS = SETTINGS.model_copy(update={"epochs": 30, "held_out": 0.25, "learning_rate": 0.05})
+OVERFITS = SETTINGS.model_copy(update={"epochs": 12, "held_out": 0.25, "learning_rate": 0.05})
 
 
 PLAIN = EDIT.model_copy(update={"dropout": 0.0})
@@ -281,29 +281,47 @@ def unlearnable():
     return as_rows([(f"Say the {n}th word.", f"{(n * 7919) % 97} {(n * 104729) % 89}") for n in range(24)])
 
 
-def test_a_run_that_is_killed_anywhere_keeps_the_same_edit(tiny, unlearnable, tmp_path, each_step):
-    whole, events = run(tiny, unlearnable, tmp_path / "whole", settings=OVERFITS, edit=PLAIN)
-    looks = [(event.step, event.loss) for event in events if isinstance(event, HeldOutEvent)]
-    assert 0 < whole.best_step < whole.steps  # else nothing is shown
-    for kill_at in (2, 31, whole.best_step - 1, whole.best_step + 1, 77, whole.steps):
-        folder = tmp_path / str(kill_at)
-        run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN, kill_at=kill_at)
-        result, later = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
-        assert (result.best_step, result.held_out_tuned, result.evidence) == (whole.best_step, whole.held_out_tuned, whole.evidence)
-        assert digest(folder) == digest(tmp_path / "whole")
-        again = [(event.step, event.loss) for event in later if isinstance(event, HeldOutEvent)]
-        assert again == [look for look in looks if look[0] >= kill_at]
+@pytest.fixture(scope="module")
+def overfitted(tiny, unlearnable, tmp_path_factory):
+    """An undisturbed run whose best edit is neither the first nor the last: its result, its events and its folder."""
+    folder = tmp_path_factory.mktemp("overfitted")
+    result, events = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
+    assert 0 < result.best_step < result.steps  # else nothing is shown
+    return result, events, folder
 
 
-def test_a_run_that_was_stopped_between_two_measurements_goes_on_as_if_it_had_not_been(tiny, unlearnable, tmp_path):
-    whole, _ = run(tiny, unlearnable, tmp_path / "whole", settings=OVERFITS, edit=PLAIN)
-    for stop_at in (1, 7, 23):
-        folder, asked = tmp_path / str(stop_at), iter(range(99))
-        stopped = train(tiny, unlearnable, PLAIN, OVERFITS, folder=folder, should_stop=lambda: next(asked) >= stop_at)  # noqa: B023
-        assert stopped.stopped and stopped.steps == stop_at and stopped.best_step is not None
-        result, _ = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
-        assert result.evidence == whole.evidence
-        assert digest(folder) == digest(tmp_path / "whole")
+def keeps_the_same_edit(tiny, unlearnable, overfitted, folder, kill_at):
+    whole, events, undisturbed = overfitted
+    run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN, kill_at=kill_at)
+    result, later = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
+    assert (result.best_step, result.held_out_tuned, result.evidence) == (whole.best_step, whole.held_out_tuned, whole.evidence)
+    assert digest(folder) == digest(undisturbed)
+    looks, again = ([(event.step, event.loss) for event in each if isinstance(event, HeldOutEvent)] for each in (events, later))
+    return again == [look for look in looks if look[0] >= kill_at]
+
+
+@pytest.mark.parametrize("at", ["in its second step", "before the best step", "after the best step", "in its last step"])
+def test_a_run_that_is_killed_anywhere_keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path, each_step, at):
+    best, last = overfitted[0].best_step, overfitted[0].steps
+    kill_at = {"in its second step": 2, "before the best step": best - 1, "after the best step": best + 1, "in its last step": last}[at]
+    assert keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path, kill_at)
+
+
+@pytest.mark.long
+def test_a_run_that_is_killed_in_any_of_its_steps_keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path, each_step):
+    for kill_at in range(1, overfitted[0].steps + 1):
+        assert keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path / str(kill_at), kill_at), kill_at
+
+
+@pytest.mark.parametrize("stop_at", [1, 7, 23])
+def test_a_run_that_was_stopped_between_two_measurements_goes_on_as_if_it_had_not_been(tiny, unlearnable, overfitted, tmp_path, stop_at):
+    whole, _, undisturbed = overfitted
+    asked = iter(range(99))
+    stopped = train(tiny, unlearnable, PLAIN, OVERFITS, folder=tmp_path, should_stop=lambda: next(asked) >= stop_at)
+    assert stopped.stopped and stopped.steps == stop_at and stopped.best_step is not None
+    result, _ = run(tiny, unlearnable, tmp_path, settings=OVERFITS, edit=PLAIN)
+    assert result.evidence == whole.evidence
+    assert digest(tmp_path) == digest(undisturbed)
 
 
 def test_a_checkpoint_of_the_version_before_goes_on(tiny, examples, killed, undisturbed):
