@@ -136,6 +136,7 @@ def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(table_fil
     assert one and one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_first_try_that_was_refused_does_not_spoil_the_folder(table_file, tmp_path, capfd):
     command = ["train", "--data", str(table_file), "--out", str(tmp_path / "out"), *SHORT]
     assert main([*command, "--rank", "4000"]) == 2
@@ -268,6 +269,7 @@ def test_evaluate_compares_base_and_tuned(trained, table_file, capfd):
     assert (found["rows"], found["rows_left_out"]) == (24, 0) and "left out" not in shown.err
 
 
+@pytest.mark.slow
 def test_evaluate_cuts_and_leaves_out_what_the_training_did(table_file, tmp_path, capfd):
     out = tmp_path / "out"
     assert main(["train", "--data", str(table_file), "--out", str(out), *SHORT, "--max-length", "21", "--json"]) == 0
@@ -300,6 +302,7 @@ def house(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_doctor_says_what_is_out_of_order_and_repairs_what_can_be(house, capfd):
     assert main(["doctor", "--data-dir", str(house), "--json"]) == 1
     shown = capfd.readouterr()
@@ -310,6 +313,7 @@ def test_doctor_says_what_is_out_of_order_and_repairs_what_can_be(house, capfd):
     assert not (house / ".writing-x").exists()
 
 
+@pytest.mark.slow
 def test_doctor_leaves_an_old_database_as_it_is_until_it_is_told_to_repair(tmp_path, capfd):
     shutil.copy(OLD_DATABASE, tmp_path / "studio.db")
     before = (tmp_path / "studio.db").read_bytes()
@@ -537,6 +541,7 @@ def test_a_damaged_record_of_the_run_is_refused_and_left(refused, table_file, tm
     assert content(tmp_path) == {Path("run.json"): record}
 
 
+@pytest.mark.slow
 def test_places_that_cannot_be_written_are_refused_in_a_sentence(refused, table_file, tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder" / "run.json").mkdir(parents=True)

@@ -33,7 +33,7 @@ from reft_engine.errors import ConfigError, DataError, ModelLoadError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import RunStatus, UnavailableError
 from tests.app.conftest import running_worker
-from tests.hub import Answer, Hub
+from tests.hub import IMPATIENT, Answer, Hub
 from tests.needed import another_machine, missing, packages
 
 STARTER = Path(reft_engine.__file__).parent / "starter"
@@ -153,6 +153,7 @@ def test_a_base_whose_chat_template_refuses_the_rows_is_said_in_its_own_words(fo
     assert failure.why == why and "system messages" in failure.advice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reft", "what"),
     [
@@ -459,6 +460,7 @@ def fill(folder, left):
             return filler
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("unchecked")
 def test_a_full_disk_is_said_to_be_full_and_the_run_goes_on_when_there_is_room(services, end, work, disk):
     folder = services.storage.files.root / "runs"
@@ -472,6 +474,7 @@ def test_a_full_disk_is_said_to_be_full_and_the_run_goes_on_when_there_is_room(s
     assert work().status is RunStatus.FINISHED
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("unchecked")
 def test_a_data_folder_that_cannot_be_written_is_said_to_be_so_and_the_run_goes_on_when_it_can(services, end, work, disk):
     change = disk(services.storage.files.root / "runs", "1m")
@@ -484,6 +487,7 @@ def test_a_data_folder_that_cannot_be_written_is_said_to_be_so_and_the_run_goes_
     assert work().status is RunStatus.FINISHED
 
 
+@pytest.mark.slow
 def test_a_file_in_the_way_is_said_in_the_systems_words(services, dataset, work):
     run = queue(services, dataset)
     services.storage.files.run_folder(run.id).mkdir()
@@ -611,9 +615,9 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory):
-    """On the path of a process, this lets it wait for nothing long: the Hub's library tries again for half a minute."""
+    """On the path of a process, this lets it wait for nothing long."""
     folder = tmp_path_factory.mktemp("impatient")
-    (folder / "sitecustomize.py").write_text("import time\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep(min(seconds, 0.02))\n")
+    (folder / "sitecustomize.py").write_text(IMPATIENT)
     return folder
 
 
@@ -705,6 +709,7 @@ def loud(folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 def test_a_loss_that_is_no_number_is_said_with_its_step_and_the_last_sound_checkpoint_is_kept(services, loud, end, work, monkeypatch):
     monkeypatch.setattr(training, "_CHECKPOINT_STEPS", 1)
@@ -726,6 +731,7 @@ def test_a_loss_that_is_no_number_is_said_with_its_step_and_the_last_sound_check
 # What nobody foresaw
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_log_alone(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
@@ -739,6 +745,7 @@ def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_l
     assert work().status is RunStatus.FINISHED
 
 
+@pytest.mark.process
 def test_a_result_that_does_not_load_back_is_kept_and_looked_at_again(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(training_job.sys, "executable", shutil.which("false"))
@@ -796,6 +803,7 @@ def watch(services, steps, by="KILL"):
     return keeper._ended.pauses
 
 
+@pytest.mark.process
 def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(services, dataset):
     run = queue(services, dataset)
     pauses = watch(services, [7, 7, 7])
@@ -804,6 +812,7 @@ def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(servic
     assert pauses == sorted(pauses) and pauses[0] < pauses[-1]
 
 
+@pytest.mark.process
 def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_it_was_known_how(services, dataset):
     run = queue(services, dataset)
     keeper = Supervisor(services.settings, services.storage)
@@ -821,6 +830,7 @@ def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_i
     assert services.storage.workers.dead() == []
 
 
+@pytest.mark.process
 def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, dataset):
     run = queue(services, dataset)
     pauses = watch(services, range(1, 7))
@@ -831,6 +841,7 @@ def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, 
     assert len(told_of) == 6 and all("goes on from its last checkpoint" in text for text in told_of)
 
 
+@pytest.mark.process
 def test_deaths_are_counted_on_by_the_next_supervisor(services, dataset):
     run = queue(services, dataset)
     found = []
@@ -842,12 +853,14 @@ def test_deaths_are_counted_on_by_the_next_supervisor(services, dataset):
     ]  # fmt: skip
 
 
+@pytest.mark.process
 def test_a_run_that_falls_back_behind_where_it_died_has_not_got_on(services, dataset):
     run = queue(services, dataset)
     watch(services, [7, 4, 6])
     assert services.storage.runs.get(run.id).status is RunStatus.FAILED
 
 
+@pytest.mark.process
 def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_one_that_got_on(services, dataset):
     queue(services, dataset)
     first, most = supervisor._FIRST_PAUSE, supervisor._LONGEST_PAUSE
@@ -857,6 +870,7 @@ def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_o
     assert pauses == [*growing, first, 2 * first]
 
 
+@pytest.mark.process
 def test_a_worker_that_lived_long_is_followed_at_once(services, monkeypatch):
     monkeypatch.setattr(supervisor, "_LONG", 0.0)
     assert set(watch(services, [None] * 4)) == {supervisor._FIRST_PAUSE}

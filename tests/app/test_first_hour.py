@@ -283,6 +283,7 @@ def commands(adapter, table_file, base, folder):
     }
 
 
+@pytest.mark.slow
 def test_the_outcome_of_a_command_is_on_standard_output(adapter, table_file, tiny_base, tmp_path, services, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("plain", "json"):

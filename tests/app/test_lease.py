@@ -46,6 +46,7 @@ def everything(storage):
         return {name: sorted(map(repr, session.execute(table.select()))) for name, table in Table.metadata.tables.items()}
 
 
+@pytest.mark.slow
 def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_and_files_alone(services, run, until):
     slept, storage = Storage(services.storage.files.root, services.settings.database_url), services.storage
     held = slept.runs.claim("slept")

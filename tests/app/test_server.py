@@ -161,6 +161,7 @@ def test_nothing_but_the_adapter_and_the_log_can_be_downloaded(site, finished, n
     assert raw(site, "GET", f"/files/{name}")[0] == 404
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_has_no_download(services, dataset):
     run = services.storage.runs.create(dataset.id, {"base": "starter"})
     with TestClient(make_app(services), base_url="http://127.0.0.1") as alone:
@@ -290,6 +291,7 @@ def test_a_local_server_answers_under_each_of_its_names(site, host):
     assert raw(site, "GET", "/healthz", Host=host)[0] == 200
 
 
+@pytest.mark.slow
 def test_a_public_server_answers_under_the_names_it_was_given(tmp_path):
     own = ["studio.example"]
     for names, host, status in ((own, "studio.example", 200), (own, "evil.example", 400), ([], "any.example", 200)):

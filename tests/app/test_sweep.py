@@ -16,6 +16,7 @@ def told(capfd):
     return json.loads(capfd.readouterr().out.splitlines()[-1])["runs"]
 
 
+@pytest.mark.slow
 def test_every_combination_is_trained_as_it_would_be_alone_and_the_best_stands_first(table_file, tiny_base, tmp_path, capfd):
     rows = ["--data", str(table_file), "--base", str(tiny_base)]
     assert main(["sweep", *rows, "--out", str(tmp_path / "out"), *SWEEP, "--json"]) == 0
@@ -31,6 +32,7 @@ def test_every_combination_is_trained_as_it_would_be_alone_and_the_best_stands_f
     assert all((ours[name] - theirs[name]).abs().max() < 1e-2 for name in theirs)
 
 
+@pytest.mark.slow
 def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tiny_base, tmp_path, capfd):
     options = ["--base", str(tiny_base), "--rank", "1", "--epochs", "1", "--positions", "l1", "--held-out", "0.2"]
 
@@ -44,6 +46,7 @@ def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tin
     assert base_losses("drawn", "--seed", "1,2", "--split-seed", "2")[1] == base_losses("other", "--seed", "2")["only"]
 
 
+@pytest.mark.slow
 def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(table_file, tiny_base, tmp_path, capfd, monkeypatch):
     from reft_engine.errors import TrainingError
     from reft_engine.loop import Loop

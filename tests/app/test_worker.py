@@ -347,6 +347,7 @@ def kill(services, until):
     return pid
 
 
+@pytest.mark.process
 def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, dataset, tiny_base, until, ended, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -433,6 +434,7 @@ def test_the_worker_ends_with_its_parent(services, environment, until, when):
     until(lambda: not running(worker), "the end of the worker")
 
 
+@pytest.mark.process
 def test_a_supervisor_stopped_while_it_starts_leaves_no_worker(services):
     for _ in range(3):
         with supervised(services.settings, services) as supervisor:
@@ -442,6 +444,7 @@ def test_a_supervisor_stopped_while_it_starts_leaves_no_worker(services):
         assert supervisor._process is None or supervisor._process.poll() is not None
 
 
+@pytest.mark.process
 def test_the_password_of_a_database_is_not_among_the_workers_arguments(services, tmp_path, until):
     url = f"sqlite:///{tmp_path / 'secret.db'}"
     settings = services.settings.model_copy(update={"database_url": url})

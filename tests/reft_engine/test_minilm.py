@@ -40,6 +40,7 @@ def trained(minilm, reviews, tmp_path_factory):
     return train(minilm, reviews[0], CONFIG, SETTINGS, folder=folder).reft, folder / "adapter"
 
 
+@pytest.mark.slow
 def test_it_learns_what_reviews_mean(minilm, reviews, trained):
     reft, _ = trained
     figures = evaluate(minilm, reft, reviews[1])
