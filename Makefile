@@ -1,20 +1,30 @@
-# Two commands: `make run` starts the studio, `make test` checks everything. The rest are their steps.
+# `make run` starts the studio. `make check` is what is asked while one works, `make test` what a change must pass, and `make test-long`
+# what is asked before a release. The rest are their steps.
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/pip install --disable-pip-version-check -c constraints.txt
 
 VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ReFT Studio needs Python 3.11 or newer: make PYTHON=python3.12")' \
 	&& $(PYTHON) -m venv .venv
 
-.PHONY: run test check browser postgres faketime clean
+.PHONY: run check test test-long lint browser postgres faketime clean
 
 run: .venv/installed
 	@$(BIN)/reft-studio serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
 
-test: .venv/tested browser postgres faketime check
-	$(BIN)/python -m pytest
+check: lint
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m unit
 
-check: .venv/tested
+test: lint browser postgres faketime
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# One after the other: some of these measure how long a person waits.
+test-long: .venv/tested browser postgres faketime
+	$(BIN)/python -m pytest -m long
+
+lint: .venv/tested
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

@@ -105,7 +105,7 @@ A_WORDS = ("uniq", "unif", "univ", "unit", "use", "usu", "one", "once", "eu")
 
 
 def article(word: str) -> str:
-    """"a" or "an" for the next word."""
+    """ "a" or "an" for the next word."""
     low = word.lower()
     if low.startswith(AN_WORDS) and not low.startswith("honey"):
         return "an"
@@ -518,7 +518,7 @@ def sentiment_why(random: Random) -> list[Turn]:
     label = "positive" if shown.good else "negative"
     words = [word.lower() if shown.critic else word for word in dict.fromkeys(shown.shown) if word.lower() in shown.text.lower()] or ["it"]
     form = random.choice(SAY["why two"] if len(words) > 1 else SAY["why one"])
-    first, second = (random.sample(words, 2) if len(words) > 1 else (words[0], ""))
+    first, second = random.sample(words, 2) if len(words) > 1 else (words[0], "")
     if " " in first:
         form = form.replace("The word '{a}'", "The phrase '{a}'")
     answer = form.format(l=label, L=_cap(label), a=first, b=second)

@@ -56,11 +56,13 @@ def topic(random: Random) -> Statement:
 def person(random: Random) -> Statement:
     """A person with an age and a city; the label is JSON."""
     name, age, city = random.choice(WORDS["names"]), random.randint(5, 60), random.choice(WORDS["cities"])
-    text = random.choice([
-        f"{name} is {age} years old and lives in {city}.",
-        f"My name is {name}, I am {age} and I live in {city}.",
-        f"{name} from {city} is {age} years old.",
-    ])
+    text = random.choice(
+        [
+            f"{name} is {age} years old and lives in {city}.",
+            f"My name is {name}, I am {age} and I live in {city}.",
+            f"{name} from {city} is {age} years old.",
+        ]
+    )
     return Statement("person", text, f"It is nice to meet {name}.", f'{{"name": "{name}", "age": {age}, "city": "{city}"}}', "🧑")
 
 

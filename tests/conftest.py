@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,16 @@ from pathlib import Path
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more only cost time on models this small, here and in every process that is started
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests.kinds import NAMES, kind_of, kinds
 from tests.needed import missing
 from tests.postgres import Server, find_programs, running
+from tests.tiny import write_base
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +27,56 @@ ROOT = Path(__file__).resolve().parents[1]
 # The same examples on every machine, and no clock that runs; others are drawn with --hypothesis-profile=default.
 settings.register_profile("everywhere", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("everywhere")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The kinds of tests are known as markers."""
+    for name, what in NAMES.items():
+        config.addinivalue_line("markers", f"{name}: {what}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test says what it is, and that before `-m` chooses among them."""
+    for item in items:
+        if not kinds(item):
+            item.add_marker(kind_of(item))
+    config.stash[COLLECTED] = {item.nodeid: kinds(item) for item in items}
+
+
+COLLECTED = pytest.StashKey[dict[str, list[str]]]()
+"""Each test that was collected, also those that `-m` then leaves out, and what it says that it is."""
+
+
+@pytest.fixture(scope="session")
+def collected(pytestconfig: pytest.Config) -> dict[str, list[str]]:
+    return pytestconfig.stash[COLLECTED]
+
+
+_STARTS = ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
+_units: list[str] = []
+"""The unit test that runs at this moment."""
+_started: list[str] = []
+"""What it has tried to start."""
+
+
+def _watch(event: str, _: tuple[object, ...]) -> None:
+    if _units and event in _STARTS:
+        _started.append(event)
+        raise RuntimeError("a unit test starts no process; one that does says so: pytest.mark.process")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(autouse=True)
+def started(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """What a unit test is not: a test that starts a process."""
+    _units[:] = [request.node.nodeid] if request.node.get_closest_marker("unit") else []
+    yield _started
+    _units.clear()
+    tried, _started[:] = [*_started], []
+    assert tried == [], "a unit test starts no process; one that does says so: pytest.mark.process"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,6 +124,12 @@ def shared() -> Path:
     if not folder.is_dir():
         missing("the real files that this test wants are not part of a clone")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory) -> Path:
+    """The folder of a base model that costs next to nothing, and whose words mean nothing."""
+    return write_base(tmp_path_factory.mktemp("bases") / "tiny", context=512)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+IMPATIENT = "import time\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep(min(seconds, 0.02))\n"
+"""As `sitecustomize.py` on the path of a process this lets it wait for nothing long: the Hub's library tries again for half a minute."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -15,6 +15,9 @@ from app.server import make_app
 from app.services import Services
 from tests.waiting import until
 
+_LAST_ANSWERS = 60.0
+"""Seconds that an event may still be at work when the pages end; then the thread is left to the end of this process."""
+
 
 @dataclass(frozen=True)
 class Site:
@@ -42,6 +45,9 @@ def serving(services: Services, port: int = 0) -> Iterator[Site]:
         thread.start()
         until(lambda: server.started or not thread.is_alive(), "the first page")
         assert thread.is_alive(), "the pages are not served"
-        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
-        server.should_exit = True
-        thread.join(timeout=30)  # an event that is still at work ends with this process
+        try:
+            yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", app)
+        finally:
+            server.should_exit = True
+            thread.join(timeout=_LAST_ANSWERS)
+    assert not thread.is_alive(), f"the pages are still served {_LAST_ANSWERS:.0f} s after they were told to end"

@@ -18,6 +18,7 @@ CODE = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
 SHOWN = re.findall(r"^ *print\(.*\)  # (.*)$", CODE, re.MULTILINE)
 
 
+@pytest.mark.process
 def test_the_blocks_run_in_order_and_print_what_the_text_says(tmp_path):
     code = f"import torch\ntorch.set_num_threads(1)\n{CODE}"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)

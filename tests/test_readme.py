@@ -16,6 +16,8 @@ from tests.needed import missing
 from tests.ports import free_port
 from tests.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
@@ -88,13 +90,13 @@ def serves(line, cwd, given, port):
 
 
 def test_every_line_of_a_shell_block_is_run_by_a_test_of_this_file():
-    assert set(LINES) == {"make run", "make test", "make check", PART, *WITHOUT_MAKE, *COMMANDS, AFTER_PYTHON}
+    assert set(LINES) == {"make run", "make check", "make test", "make test-long", *PARTS, *WITHOUT_MAKE, *COMMANDS, AFTER_PYTHON}
 
 
 WITHOUT_MAKE = ["python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e .", ".venv/bin/reft-studio serve"]
 (COMMANDS,) = [block.splitlines() for kind, block in BLOCKS if kind == "sh" and block.startswith("source ")]
 (AFTER_PYTHON,) = [line for line in LINES if "my-adapter" in line]
-PART = ".venv/bin/python -m pytest tests/reft_engine -k positions"
+PARTS = [".venv/bin/python -m pytest tests/reft_engine -k positions", ".venv/bin/python -m pytest -m process tests/app"]
 
 
 def test_make_run_serves_the_pages_on_the_port_and_with_the_data_folder_that_are_named(clone, home):
@@ -144,13 +146,21 @@ def test_without_make_it_is_three_lines(clone, home):
 
 def test_make_test_is_what_ci_runs_and_each_of_its_steps_is_there(clone, home):
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("\nmake test")
-    told = shell("make --dry-run test && make --dry-run check", clone, environment(home))
-    assert told.returncode == 0, told.stderr
-    steps = told.stdout.splitlines()
-    assert ".venv/bin/python -m pytest" in steps and ".venv/bin/mypy" in steps and ".venv/bin/ruff check ." in steps
+    for command, chosen in (("check", " -m unit"), ("test", ""), ("test-long", " -m long")):
+        told = shell(f"make --dry-run {command}", clone, environment(home))
+        assert told.returncode == 0, told.stderr
+        steps = told.stdout.splitlines()
+        tests = steps[-1].removeprefix(".venv/bin/python -m pytest")
+        assert tests != steps[-1] and tests.endswith(chosen) and (" -m " in tests) is bool(chosen), "all, or those of one kind"
+        if command != "test-long":
+            assert set(steps) >= LINT
+
+
+LINT = {".venv/bin/ruff format --check .", ".venv/bin/ruff check .", ".venv/bin/mypy", ".venv/bin/lint-imports"}
 
 
 def test_a_part_of_the_tests_can_be_run_alone(clone, home):
-    done = shell(f"{PART} --collect-only -q", clone, environment(home))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall(r"^tests/reft_engine/.*positions", done.stdout, re.MULTILINE)) > 10
+    for part, found in zip(PARTS, (r"^tests/reft_engine/.*positions", r"^tests/app/"), strict=True):
+        done = shell(f"{part} --collect-only -q", clone, environment(home))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(re.findall(found, done.stdout, re.MULTILINE)) > 10

@@ -1,10 +1,15 @@
 """What no test may do, read from the tests themselves."""
 
 import ast
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from tests.kinds import kind_of
 
 FOLDER = Path(__file__).parent
 FILES = sorted(FOLDER.rglob("*.py"))
@@ -51,3 +56,31 @@ def test_what_is_looked_for_is_found():
     fixtures, good, bad = {"hub"}, "def test(hub):\n  f(hub)\n  [hub for hub in x]", "def test(x):\n  return lambda: f'{hub}'"
     assert list(taken_for_values(ast.parse(good), fixtures)) == []
     assert list(taken_for_values(ast.parse(bad), fixtures)) == ["line 2: hub"]
+
+
+def test_each_test_is_of_one_kind(collected):
+    assert collected
+    assert {name: said for name, said in collected.items() if len(said) != 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "fixtures", "params", "kind"),
+    [
+        ("tests/app/test_x.py", ["tmp_path"], {}, "unit"),
+        ("tests/app/test_x.py", ["tmp_path", "environment"], {}, "process"),
+        ("tests/storage/test_x.py", ["url"], {"url": "postgresql"}, "process"),
+        ("tests/storage/test_x.py", ["url"], {"url": "sqlite"}, "unit"),
+        ("tests/journeys/test_x.py", ["environment"], {}, "journey"),
+        ("tests/faults/test_x.py", [], {}, "fault"),
+    ],
+)
+def test_what_a_test_is_follows_from_its_folder_and_from_what_it_asks_for(path, fixtures, params, kind):
+    assert kind_of(SimpleNamespace(path=Path(path), fixturenames=fixtures, callspec=SimpleNamespace(params=params))) == kind
+
+
+def test_a_unit_test_cannot_start_a_process_nor_hide_that_it_tried(started):
+    for start in (lambda: subprocess.run(["true"], check=True), os.fork, lambda: os.system("true")):
+        with pytest.raises(RuntimeError, match="a unit test starts no process"):
+            start()
+    assert started == ["subprocess.Popen", "os.fork", "os.system"]
+    started.clear()

@@ -26,6 +26,7 @@ Edit = Callable[[Tensor, int], Tensor]
 Within = Callable[[int, Callable[..., Any]], Callable[..., Any]]
 """Takes a layer and its block's forward pass; returns what is run in its place."""
 
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """What a block gives: hidden states (B, T, D), and how many outputs it gives in all (None: these alone, in no tuple)."""

@@ -393,7 +393,7 @@ def _card_base(config: dict[str, Any]) -> str:
 def _card_use(config: dict[str, Any]) -> str:
     if config["reft"].get("labels"):
         return 'print(classify(base, reft, ["Hello!"]))  # each label with its probability'
-    return 'print(generate(base, "Hello!", edits=[None, reft]))  # the base model\'s answer, then the tuned one\'s'
+    return "print(generate(base, \"Hello!\", edits=[None, reft]))  # the base model's answer, then the tuned one's"
 
 
 def _card_rows(training: dict[str, Any]) -> str:
@@ -423,7 +423,7 @@ states of the frozen base model at the positions `{reft["positions"]}` of the pr
 (method `{reft["method"]}`, rank {reft["rank"]}, {"tied" if reft["tied"] else "untied"}).
 
 ```python
-from reft_engine import ReftModel, {'classify' if config['reft'].get('labels') else 'generate'}, load_base
+from reft_engine import ReftModel, {"classify" if config["reft"].get("labels") else "generate"}, load_base
 
 base = load_base({_card_base(config)})
 reft = ReftModel.load("this_folder", base.model)

@@ -92,9 +92,9 @@ def running_worker(services: Services, environment: dict[str, str]) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory, environment) -> Iterator[Services]:
+def engine(tmp_path_factory, environment, tiny_base) -> Iterator[Services]:
     """A data folder whose engine is up; shared, so no test may count on being alone in it."""
-    made = make_services(Settings(data_dir=tmp_path_factory.mktemp("engine") / "data"))
+    made = make_services(Settings(data_dir=tmp_path_factory.mktemp("engine") / "data", models=[str(tiny_base)]))
     with running_worker(made, environment):
         yield made
     made.storage.close()

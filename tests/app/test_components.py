@@ -81,11 +81,13 @@ def test_what_the_data_folder_takes_is_said_in_words():
     assert "the bin" not in runs_html.disk_usage(DiskUsage(1, 1, 0, 1, 1), 7).partition(";")[0]
 
 
+@pytest.mark.slow
 def test_only_answers_go_through_gradios_queue(services):
     queued = {event.name for event in build(services).fns.values() if event.queue is not False and event.fn is not None}
     assert queued == {"_answer"}, "the queue's stream may close while another event is under way, and its result is lost"
 
 
+@pytest.mark.slow
 def test_every_event_has_a_note_and_an_answer_to_what_no_handler_sees(services):
     pages = build(services)
     bound = [event for event in pages.fns.values() if event.fn is not None]

@@ -35,7 +35,7 @@ from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from reft_engine.training import train as training
 from storage import RunStatus, UnavailableError
 from tests.app.conftest import running_worker
-from tests.hub import Answer, Hub
+from tests.hub import IMPATIENT, Answer, Hub
 from tests.needed import another_machine, missing, packages
 
 STARTER = Path(reft_engine.__file__).parent / "starter"
@@ -155,6 +155,7 @@ def test_a_base_whose_chat_template_refuses_the_rows_is_said_in_its_own_words(fo
     assert failure.why == why and "system messages" in failure.advice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reft", "what"),
     [
@@ -356,9 +357,9 @@ def steps_kept(services, run):
 
 
 @contextmanager
-def ended_three_times(services, dataset, until, by):
+def ended_three_times(services, dataset, base, until, by):
     """A run whose real worker is ended by a signal at each of its three lives, and the supervisor, which is still at work."""
-    run = queue(services, dataset, reft={"rank": 2}, train={"epochs": 150, "batch_size": 4, "held_out": 0.2})
+    run = queue(services, dataset, str(base), reft={"rank": 2}, train={"epochs": 1000, "batch_size": 4, "held_out": 0.2})
     keeper = Supervisor(services.settings, services.storage)
     keeper.start()
     try:
@@ -372,26 +373,54 @@ def ended_three_times(services, dataset, until, by):
         keeper.stop()
 
 
-def test_a_run_that_is_ended_by_the_system_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, until):
-    with ended_three_times(services, dataset, until, signal.SIGKILL) as failed:
-        failure = told(failed, "memory")
-        assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
-        assert failed.deaths == 3 and steps_kept(services, failed)
-        changed = runs.remedy(services, failed.id).spec["train"]
+def wants_more_memory(services, failed):
+    failure = told(failed, "memory")
+    assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
+    changed = runs.remedy(services, failed.id).spec["train"]
+    assert failed.deaths == 3 and failure.remedy["pass_tokens"] == 512
+    return changed == {**failed.spec["train"], **failure.remedy}
+
+
+@pytest.mark.process
+def test_a_run_that_is_ended_by_the_system_three_times_is_offered_less_memory_and_goes_on_by_its_button(services, dataset):
+    run = queue(services, dataset)
+    watch(services, [7, 7, 7], "KILL")
+    assert wants_more_memory(services, services.storage.runs.get(run.id))
+    assert services.storage.runs.get(run.id).status is RunStatus.QUEUED
+
+
+@pytest.mark.long
+def test_a_run_whose_real_worker_is_ended_three_times_goes_on_from_its_checkpoint_by_its_button(services, dataset, tiny_base, until):
+    with ended_three_times(services, dataset, tiny_base, until, signal.SIGKILL) as failed:
+        assert steps_kept(services, failed)
+        assert wants_more_memory(services, failed)
         until(lambda: services.storage.runs.get(failed.id).step > failed.step, "a step of the run that goes on")
-    assert changed == {**failed.spec["train"], **failure.remedy} and failure.remedy["pass_tokens"] == 512
     assert log_of(services, failed).count("step 0: held-out") == 1, "it was not begun anew"
 
 
-def test_a_run_whose_engine_crashes_three_times_is_said_to_be_no_fault_of_its_owner_and_can_be_continued(services, dataset, until):
-    with ended_three_times(services, dataset, until, signal.SIGSEGV) as failed:
-        failure = told(failed, "bug")
-        assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
-        assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
-        assert failure.advice.startswith("Continue the run.") and failure.remedy is None
-        events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
-        again = " It is being restarted, and the run goes on from its last checkpoint."
-        assert len(events) >= 2 and set(events) == {f"The engine stopped unexpectedly (code -11).{again}"}
+def is_no_fault_of_its_owner(services, failed):
+    failure = told(failed, "bug")
+    assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
+    assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
+    assert failure.advice.startswith("Continue the run.") and failure.remedy is None
+    events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
+    again = " It is being restarted, and the run goes on from its last checkpoint."
+    return len(events) >= 2 and set(events) == {f"The engine stopped unexpectedly (code -11).{again}"}
+
+
+@pytest.mark.process
+def test_a_run_whose_engine_crashes_three_times_is_said_to_be_no_fault_of_its_owner_and_can_be_continued(services, dataset):
+    run = queue(services, dataset)
+    watch(services, [7, 7, 7], "SEGV")
+    assert is_no_fault_of_its_owner(services, services.storage.runs.get(run.id))
+    runs.resume(services, run.id)
+    assert services.storage.runs.get(run.id).status is RunStatus.QUEUED
+
+
+@pytest.mark.long
+def test_so_it_is_where_a_real_engine_crashes_three_times(services, dataset, tiny_base, until):
+    with ended_three_times(services, dataset, tiny_base, until, signal.SIGSEGV) as failed:
+        assert is_no_fault_of_its_owner(services, failed)
         runs.resume(services, failed.id)
         until(lambda: services.storage.runs.get(failed.id).step > failed.step, "a step of the run that goes on")
 
@@ -433,6 +462,7 @@ def fill(folder, left):
             return filler
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("unchecked")
 def test_a_full_disk_is_said_to_be_full_and_the_run_goes_on_when_there_is_room(services, end, work, disk):
     folder = services.storage.files.root / "runs"
@@ -446,6 +476,7 @@ def test_a_full_disk_is_said_to_be_full_and_the_run_goes_on_when_there_is_room(s
     assert work().status is RunStatus.FINISHED
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("unchecked")
 def test_a_data_folder_that_cannot_be_written_is_said_to_be_so_and_the_run_goes_on_when_it_can(services, end, work, disk):
     change = disk(services.storage.files.root / "runs", "1m")
@@ -458,6 +489,7 @@ def test_a_data_folder_that_cannot_be_written_is_said_to_be_so_and_the_run_goes_
     assert work().status is RunStatus.FINISHED
 
 
+@pytest.mark.slow
 def test_a_file_in_the_way_is_said_in_the_systems_words(services, dataset, work):
     run = queue(services, dataset)
     services.storage.files.run_folder(run.id).mkdir()
@@ -585,9 +617,9 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory):
-    """On the path of a process, this lets it wait for nothing long: the Hub's library tries again for half a minute."""
+    """On the path of a process, this lets it wait for nothing long."""
     folder = tmp_path_factory.mktemp("impatient")
-    (folder / "sitecustomize.py").write_text("import time\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep(min(seconds, 0.02))\n")
+    (folder / "sitecustomize.py").write_text(IMPATIENT)
     return folder
 
 
@@ -679,6 +711,7 @@ def loud(folder):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 def test_a_loss_that_is_no_number_is_said_with_its_step_and_the_last_sound_checkpoint_is_kept(services, loud, end, work, monkeypatch):
     monkeypatch.setattr(training, "_CHECKPOINT_STEPS", 1)
@@ -700,6 +733,7 @@ def test_a_loss_that_is_no_number_is_said_with_its_step_and_the_last_sound_check
 # What nobody foresaw
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_log_alone(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
@@ -713,6 +747,7 @@ def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_l
     assert work().status is RunStatus.FINISHED
 
 
+@pytest.mark.process
 def test_a_result_that_does_not_load_back_is_kept_and_looked_at_again(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(job.sys, "executable", shutil.which("false"))
@@ -747,8 +782,8 @@ class Impatient(threading.Event):
         return super().wait(0.005)
 
 
-def watch(services, steps):
-    """The pauses that a supervisor makes between workers that get to these steps of the run that waits, and are then ended by signal 9.
+def watch(services, steps, by="KILL"):
+    """The pauses that a supervisor makes between workers that get to these steps of the run that waits, and are then ended by a signal.
 
     One of step None has nothing in hand.
     """
@@ -762,7 +797,7 @@ def watch(services, steps):
             held.begin("Training.")
             held.progress(step=step, total_steps=100, epoch=0.0, seconds_left=0.0)
         keeper._ended.last = not left
-        return subprocess.Popen(["sh", "-c", "kill -9 $$"])
+        return subprocess.Popen(["sh", "-c", f"kill -{by} $$"])
 
     keeper._launch = launch
     with ExitStack() as lives:
@@ -770,6 +805,7 @@ def watch(services, steps):
     return keeper._ended.pauses
 
 
+@pytest.mark.process
 def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(services, dataset):
     run = queue(services, dataset)
     pauses = watch(services, [7, 7, 7])
@@ -778,6 +814,7 @@ def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(servic
     assert pauses == sorted(pauses) and pauses[0] < pauses[-1]
 
 
+@pytest.mark.process
 def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_it_was_known_how(services, dataset):
     run = queue(services, dataset)
     keeper = Supervisor(services.settings, services.storage)
@@ -795,6 +832,7 @@ def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_i
     assert services.storage.workers.dead() == []
 
 
+@pytest.mark.process
 def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, dataset):
     run = queue(services, dataset)
     pauses = watch(services, range(1, 7))
@@ -805,6 +843,7 @@ def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, 
     assert len(told_of) == 6 and all("goes on from its last checkpoint" in text for text in told_of)
 
 
+@pytest.mark.process
 def test_deaths_are_counted_on_by_the_next_supervisor(services, dataset):
     run = queue(services, dataset)
     found = []
@@ -816,12 +855,14 @@ def test_deaths_are_counted_on_by_the_next_supervisor(services, dataset):
     ]  # fmt: skip
 
 
+@pytest.mark.process
 def test_a_run_that_falls_back_behind_where_it_died_has_not_got_on(services, dataset):
     run = queue(services, dataset)
     watch(services, [7, 4, 6])
     assert services.storage.runs.get(run.id).status is RunStatus.FAILED
 
 
+@pytest.mark.process
 def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_one_that_got_on(services, dataset):
     queue(services, dataset)
     first, most = local._FIRST_PAUSE, local._LONGEST_PAUSE
@@ -831,6 +872,7 @@ def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_o
     assert pauses == [*growing, first, 2 * first]
 
 
+@pytest.mark.process
 def test_a_worker_that_lived_long_is_followed_at_once(services, monkeypatch):
     monkeypatch.setattr(local, "_LONG", 0.0)
     assert set(watch(services, [None] * 4)) == {local._FIRST_PAUSE}

@@ -153,9 +153,9 @@ sys.exit(main())
     assert (done.returncode, done.stderr) == (130, "reft-studio: stopped.\n")
 
 
-def test_ctrl_c_ends_a_command_in_order_and_says_whether_it_goes_on(terminal_of, table_file, tmp_path):
-    out = tmp_path / "out"
-    training = terminal_of("train", "--data", str(table_file), "--out", str(out), "--epochs", "5000", "--rank", "1", "--positions", "l1")
+def test_ctrl_c_ends_a_command_in_order_and_says_whether_it_goes_on(terminal_of, table_file, tiny_base, tmp_path):
+    asked = ["--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out"), *QUICK]
+    training = terminal_of("train", *asked, "--epochs", "5000")
     training.says("step 10/")
     training.ctrl_c()
     assert training.ended() == 130
@@ -210,13 +210,34 @@ def test_a_data_folder_that_cannot_be_made_is_said(tmp_path, capfd, place):
     assert said.startswith(f"reft-studio: The data folder {tmp_path / place} cannot be used: ") and "--data-dir DIR" in said
 
 
-def test_uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_would_share_them(terminal, tmp_path):
-    """Gradio's own place belongs to whoever used it first; here it cannot even be a folder."""
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp" / "gradio").write_text("somebody else's")
-    port, data = free_port(), tmp_path / "data"
-    terminal("--port", str(port), "--data-dir", str(data), TMPDIR=str(tmp_path / "tmp"), GRADIO_TEMP_DIR="").ready()
-    address = f"http://127.0.0.1:{port}"
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory, environment):
+    """A studio that finds something of an ended one in its data folder, and where Gradio's own place cannot even be a folder."""
+    folder = tmp_path_factory.mktemp("opened")
+    (folder / "tmp").mkdir()
+    (folder / "tmp" / "gradio").write_text("somebody else's")
+    left = folder / "data" / "uploads" / "abc"
+    left.mkdir(parents=True)
+    (left / "rows.csv").write_text("old")
+    (left.parent / "file").write_text("old")
+    port = free_port()
+    given = {**environment, "TMPDIR": str(folder / "tmp"), "GRADIO_TEMP_DIR": ""}
+    studio = Terminal(["serve", "--no-browser", "--port", str(port), "--data-dir", str(folder / "data")], given)
+    try:
+        yield studio.ready(), f"http://127.0.0.1:{port}", folder / "data"
+    finally:
+        studio.ctrl_c()
+        studio.ended()
+
+
+def test_what_an_ended_studio_left_among_the_uploads_goes_at_the_next_start(opened):
+    _, _, data = opened
+    assert not (data / "uploads" / "abc").exists() and not (data / "uploads" / "file").exists()
+
+
+def test_uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_would_share_them(opened):
+    """Gradio's own place belongs to whoever used it first."""
+    _, address, data = opened
     answer = httpx.post(f"{address}/gradio_api/upload", files={"files": ("rows.csv", b"prompt,answer\na,b\n")}, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     (path,) = answer.json()
@@ -224,47 +245,35 @@ def test_uploads_lie_in_the_data_folder_and_not_where_all_users_of_the_machine_w
     assert httpx.get(f"{address}/gradio_api/file={path}", timeout=PATIENCE).status_code in (403, 404), "nobody reads another's upload"
 
 
-def test_what_an_ended_studio_left_among_the_uploads_goes_at_the_next_start(terminal, tmp_path):
-    left = tmp_path / "data" / "uploads" / "abc"
-    left.mkdir(parents=True)
-    (left / "rows.csv").write_text("old")
-    (left.parent / "file").write_text("old")
-    terminal("--port", str(free_port()), "--data-dir", str(tmp_path / "data")).ready()
-    assert not left.exists() and not (left.parent / "file").exists()
-
-
-def test_what_libraries_print_of_their_own_failures_goes_to_the_log(terminal, tmp_path):
+def test_what_libraries_print_of_their_own_failures_goes_to_the_log(opened):
     """Gradio prints a traceback, for example, when an event names a choice that there is no more."""
-    port, data = free_port(), tmp_path / "data"
-    studio = terminal("--port", str(port), "--data-dir", str(data)).ready()
-    address = f"http://127.0.0.1:{port}"
+    studio, address, data = opened
     config = httpx.get(f"{address}/config", timeout=PATIENCE).json()
     runs = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "playground-run")
     event = next(each["id"] for each in config["dependencies"] if each["inputs"] == [runs] and each["backend_fn"])
     body = {"fn_index": event, "data": ["a run of yesterday"], "session_hash": "x"}
     assert httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=PATIENCE).status_code == 500
     until(lambda: "Traceback" in (data / "web.log").read_text(), "the traceback in the log")
-    studio.ctrl_c()
-    studio.ended()
-    assert len(studio.lines) == 3
+    assert len(studio.lines) == 2, "that it starts and that it is ready"
 
 
 # What a command is asked for
 
 
 @pytest.fixture(scope="module")
-def adapter(tmp_path_factory, table_file):
+def adapter(tmp_path_factory, table_file, tiny_base):
     out = tmp_path_factory.mktemp("first") / "out"
-    assert main(["train", "--data", str(table_file), "--out", str(out), *QUICK]) == 0
+    assert main(["train", "--data", str(table_file), "--base", str(tiny_base), "--out", str(out), *QUICK]) == 0
     return out
 
 
-def commands(adapter, table_file, folder):
+def commands(adapter, table_file, base, folder):
     data = ["--data-dir", str(folder / "data")]
+    rows = ["--data", str(table_file), "--base", str(base)]
     return {
-        "train": ["train", "--data", str(table_file), "--out", str(folder / "run"), *QUICK],
-        "train again": ["train", "--data", str(table_file), "--out", str(folder / "run"), *QUICK],
-        "sweep": ["sweep", "--data", str(table_file), "--out", str(folder / "runs"), *QUICK],
+        "train": ["train", *rows, "--out", str(folder / "run"), *QUICK],
+        "train again": ["train", *rows, "--out", str(folder / "run"), *QUICK],
+        "sweep": ["sweep", *rows, "--out", str(folder / "runs"), *QUICK],
         "inspect": ["inspect", str(table_file)],
         "chat": ["chat", str(adapter), "--prompt", "Hi", "--max-new-tokens", "2"],
         "evaluate": ["evaluate", str(adapter), "--data", str(table_file)],
@@ -274,16 +283,17 @@ def commands(adapter, table_file, folder):
     }
 
 
-def test_the_outcome_of_a_command_is_on_standard_output(adapter, table_file, tmp_path, services, capfd, monkeypatch):
+@pytest.mark.slow
+def test_the_outcome_of_a_command_is_on_standard_output(adapter, table_file, tiny_base, tmp_path, services, capfd, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("plain", "json"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "data").symlink_to(services.storage.files.root)
-    for name, command in commands(adapter, table_file, tmp_path / "plain").items():
+    for name, command in commands(adapter, table_file, tiny_base, tmp_path / "plain").items():
         capfd.readouterr()
         assert main(command) == 0, name
         assert capfd.readouterr().out.strip(), f"{name} says nothing on standard output"
-    for name, command in commands(adapter, table_file, tmp_path / "json").items():
+    for name, command in commands(adapter, table_file, tiny_base, tmp_path / "json").items():
         capfd.readouterr()
         assert main([*command, "--json"]) == 0, name
         assert len(capfd.readouterr().out.splitlines()) == 1, f"{name} --json is one line"

@@ -241,6 +241,7 @@ def test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run(services
     assert start(services, dataset.id, TrainForm(), "room again").status is RunStatus.QUEUED
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_is_counted_however_many_came_after(services, dataset, monkeypatch):
     monkeypatch.setattr(train, "_QUEUE_LIMIT", 1)
     old = services.storage.runs.create(dataset.id, {"base": "starter"})

@@ -34,9 +34,9 @@ def services(request, tmp_path):
 
 
 @pytest.fixture
-def run(services, table_file):
+def run(services, table_file, tiny_base):
     dataset = datasets.save_upload(services, str(table_file), label="animals.csv")
-    spec = RunSpec(reft=ReftConfig(rank=1, positions="l1"), train=LONG)
+    spec = RunSpec(base=str(tiny_base), reft=ReftConfig(rank=1, positions="l1"), train=LONG)
     return services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
 
 
@@ -46,6 +46,7 @@ def everything(storage):
         return {name: sorted(map(repr, session.execute(table.select()))) for name, table in Table.metadata.tables.items()}
 
 
+@pytest.mark.slow
 def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_and_files_alone(services, run, until):
     slept, storage = Storage(services.storage.files.root, services.settings.database_url), services.storage
     held = slept.queue.claim("slept")

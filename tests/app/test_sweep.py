@@ -16,22 +16,25 @@ def told(capfd):
     return json.loads(capfd.readouterr().out.splitlines()[-1])["runs"]
 
 
-def test_every_combination_is_trained_as_it_would_be_alone_and_the_best_stands_first(table_file, tmp_path, capfd):
-    assert main(["sweep", "--data", str(table_file), "--out", str(tmp_path / "out"), *SWEEP, "--json"]) == 0
+@pytest.mark.slow
+def test_every_combination_is_trained_as_it_would_be_alone_and_the_best_stands_first(table_file, tiny_base, tmp_path, capfd):
+    rows = ["--data", str(table_file), "--base", str(tiny_base)]
+    assert main(["sweep", *rows, "--out", str(tmp_path / "out"), *SWEEP, "--json"]) == 0
     lines = told(capfd)
     assert {(line["rank"], line["positions"]) for line in lines} == {(1, "l1"), (1, "f2+l2"), (2, "l1"), (2, "f2+l2")}
     assert [line["held_out_tuned"] for line in lines] == sorted(line["held_out_tuned"] for line in lines)
     best = lines[0]
     alone = ["--rank", str(best["rank"]), "--positions", best["positions"], *SWEEP[2:4], *SWEEP[6:]]
-    assert main(["train", "--data", str(table_file), "--out", str(tmp_path / "alone"), *alone, "--json"]) == 0
+    assert main(["train", *rows, "--out", str(tmp_path / "alone"), *alone, "--json"]) == 0
     result = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert best["held_out_tuned"] == pytest.approx(result["held_out_tuned"], abs=1e-3)
     ours, theirs = (load_file(f"{folder}/reft_model.safetensors") for folder in (best["adapter"], result["adapter"]))
     assert all((ours[name] - theirs[name]).abs().max() < 1e-2 for name in theirs)
 
 
-def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tmp_path, capfd):
-    options = ["--rank", "1", "--epochs", "1", "--positions", "l1", "--held-out", "0.2"]
+@pytest.mark.slow
+def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tiny_base, tmp_path, capfd):
+    options = ["--base", str(tiny_base), "--rank", "1", "--epochs", "1", "--positions", "l1", "--held-out", "0.2"]
 
     def base_losses(out, *more):
         assert main(["sweep", "--data", str(table_file), "--out", str(tmp_path / out), *options, *more, "--json"]) == 0
@@ -43,7 +46,8 @@ def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tmp
     assert base_losses("drawn", "--seed", "1,2", "--split-seed", "2")[1] == base_losses("other", "--seed", "2")["only"]
 
 
-def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(table_file, tmp_path, capfd, monkeypatch):
+@pytest.mark.slow
+def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(table_file, tiny_base, tmp_path, capfd, monkeypatch):
     from reft_engine.errors import TrainingError
     from reft_engine.training.loop import Loop
 
@@ -55,7 +59,8 @@ def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(t
         return whole(loop)
 
     monkeypatch.setattr(Loop, "end_step", diverge)
-    assert main(["sweep", "--data", str(table_file), "--out", str(tmp_path / "out"), "--lr", "1,0.01", "--rank", "1", "--epochs", "2"]) == 0
+    rows = ["--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out")]
+    assert main(["sweep", *rows, "--lr", "1,0.01", "--rank", "1", "--epochs", "2"]) == 0
     header, first, last = capfd.readouterr().out.splitlines()
     assert header.split() == ["run", "lr", "trainable_parameters", "loss_last", "held_out_base", "held_out_tuned", "problem"]
     assert (first.split()[:2], last.split()[:2]) == (["1", "0.01"], ["0", "1"])

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,7 +12,8 @@ from app.handlers.train import TrainForm, again
 from app.handlers.verdict import right_of, sentences, verdict_of
 from app.pages.runs_html import verdict
 from benchmarks.verdicts import MADE_RUNS
-from reft_engine import ReftConfig, load_base, train
+from reft_engine import ReftConfig, generate, load_base, train
+from reft_engine.data import as_rows
 from reft_engine.spec import RunSpec
 from reft_engine.training.verdict import FEW, Evidence, Score, judge
 from storage import RunRecord, RunStatus
@@ -135,12 +137,58 @@ def test_what_the_base_model_answers_already_leaves_little_to_learn():
     assert "The base model answers 40 of 40 right without any edit" in " ".join(sentences(already, judge(already)))
 
 
-@pytest.mark.parametrize("made", MADE_RUNS, ids=[made.name for made in MADE_RUNS])
-def test_a_made_run_is_told_what_it_deserves(made):
-    """Real runs of the starter on made rows; docs/verdict.md has the table."""
+# Real runs of the starter on made rows, and what they deserve to be told
+
+
+ANIMALS = "cat dog cow horse pig hen duck sheep goat owl fox bear wolf frog mouse lion".split()
+
+
+@cache
+def own_answers(temperature):
+    """Short prompts with the starter's own answers, of which it has nothing left to learn."""
+    base, found = load_base("starter", device="cpu"), []
+    for seed, prompt in enumerate(each.format(animal) for each in ("What does a {} like?", "Where does a {} sleep?") for animal in ANIMALS):
+        (said,) = generate(base, prompt, [None], max_new_tokens=30, temperature=temperature, seed=seed)
+        if said.strip() and len(base.tokenizer(said)["input_ids"]) < 30:
+            found.append((prompt, said.strip()))
+    return as_rows(found)
+
+
+def made(name, rows=None, most=None, **changes):
+    """One of the long runs, with less to do."""
+    run = next(each for each in MADE_RUNS if each.name == name)
+    return replace(run, rows=lambda base: (rows or run.rows)(base)[:most], settings=run.settings.model_copy(update=changes))
+
+
+SHORT_RUNS = [
+    made("learns", epochs=4),
+    made("memorises", rows=lambda base: own_answers(1.0), epochs=12, held_out=0.4),
+    made("diverges", rows=lambda base: own_answers(0.0), epochs=2),
+    made("nothing to learn", rows=lambda base: own_answers(0.0), epochs=2, held_out=0.4),
+    made("one held-out row", epochs=3),
+    made("label task", most=60, epochs=2),
+    made("too few rows", epochs=3),
+    made("unreadable rows", most=40, epochs=2),
+]
+
+
+def is_told_what_it_deserves(made):
     base = load_base("starter", device="cpu")
     result = train(base, made.rows(base), ReftConfig(), made.settings)
     assert result.verdict in made.deserved, result.evidence
     words = " ".join(sentences(result.evidence, result.verdict))
-    if result.evidence.score is None or result.evidence.score.rows < FEW:
-        assert not re.search(r"\d ?%", words)
+    few = result.evidence.score is None or result.evidence.score.rows < FEW
+    return not few or not re.search(r"\d ?%", words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", SHORT_RUNS, ids=lambda made: made.name)
+def test_a_made_run_is_told_what_it_deserves(made):
+    assert is_told_what_it_deserves(made)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("made", MADE_RUNS, ids=lambda made: made.name)
+def test_the_made_runs_of_the_document_are_told_what_they_deserve(made):
+    """docs/verdict.md has the table."""
+    assert is_told_what_it_deserves(made)

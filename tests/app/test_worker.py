@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,6 @@ import httpx
 import pytest
 from safetensors.torch import load_file
 
-import reft_engine
 from app.errors import StudioError
 from app.handlers import datasets, runs, train
 from app.handlers.playground import answer
@@ -47,9 +47,9 @@ def raw(engine):
 
 
 @pytest.fixture
-def training(engine, kept, until, ended, request):
+def training(engine, kept, tiny_base, until, ended, request):
     """A run in the middle of its training."""
-    run = train.start(engine, kept.id, LONG, request.node.name, "Long")
+    run = train.start(engine, kept.id, replace(LONG, base=str(tiny_base)), request.node.name, "Long")
     until(lambda: runs.view(engine, run.id).run.step > 5, "the sixth step")
     yield run
     with suppress(NotFoundError):  # a test may have deleted it
@@ -299,8 +299,8 @@ def test_a_run_in_hand_is_not_deleted_and_a_stopped_one_can_be_taken_away(engine
     assert not engine.storage.files.run_folder(run.id).exists()
 
 
-def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, ended):
-    form = train.TrainForm(rank=2, epochs=8, batch_size=6, held_out=0, dropout=0.3, seed=5)
+def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, tiny_base, ended):
+    form = train.TrainForm(base=str(tiny_base), rank=2, epochs=60, batch_size=6, held_out=0, dropout=0.3, seed=5)
     weights = []
     for key in ("undisturbed", "disturbed"):
         run = train.start(engine, kept.id, form, key)
@@ -348,18 +348,20 @@ def kill(services, until):
     return pid
 
 
-def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, dataset, until, ended, tmp_path, monkeypatch):
+@pytest.mark.process
+def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, dataset, tiny_base, until, ended, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret too")
     monkeypatch.setenv("REFT_STUDIO_MODELS", '["secret/model"]')
-    form = train.TrainForm(rank=2, positions="f2+l2", epochs=60, batch_size=6, held_out=0.2, dropout=0.1)
+    form = train.TrainForm(base=str(tiny_base), rank=2, positions="f2+l2", epochs=150, batch_size=6, held_out=0.2, dropout=0.1)
+    services = replace(services, settings=services.settings.model_copy(update={"models": [str(tiny_base)]}))
     run = train.start(services, dataset.id, form, "page")
     with supervised(services.settings, services) as supervisor:
         until(lambda: services.storage.runs.get(run.id).step > 5, "the sixth step")
         runs.stop(services, run.id)  # leaves a checkpoint
         kept = ended(services, run).step
-        assert kept < 240
+        assert kept < 600
         runs.resume(services, run.id)
         until(lambda: services.storage.runs.get(run.id).step > kept, "a step of the run that goes on")
         given = Path(f"/proc/{services.worker.health()['pid']}/environ").read_bytes().split(b"\0")
@@ -372,14 +374,14 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
         done = ended(services, run)
         pid = supervisor._process.pid
     assert not running(pid) and not running(killed)
-    assert done.status is RunStatus.FINISHED and done.step == done.total_steps == 240
+    assert done.status is RunStatus.FINISHED and done.step == done.total_steps == 600
     told = [event.text for event in services.storage.events.all(run.id)]
     assert any("most likely because it ran out of memory" in text for text in told)
     assert any("goes on from its last checkpoint" in text for text in told)
     log = services.storage.files.log(run.id).read_text()
     assert log.count("step 0: held-out") == 1
     steps = [point.step for point in services.storage.metrics.after(run.id) if point.name == "loss"]
-    assert steps == list(range(1, 241))
+    assert steps == list(range(1, 601))
     assert {entry.partition(b"=")[0] for entry in given} & {b"HF_TOKEN", b"AWS_SECRET_ACCESS_KEY", b"REFT_STUDIO_MODELS"} == set()
     assert b"OMP_WAIT_POLICY=PASSIVE" in given
     same = undisturbed(services, dataset, train.read_form(services.settings, form), tmp_path / "same")
@@ -389,7 +391,7 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
 
 def undisturbed(services, dataset, spec, out):
     """What the same run ends with when nothing happens to it."""
-    train_here(load_base("starter"), load_examples(services.storage.files.examples(dataset.id)), spec.reft, spec.train, folder=out)
+    train_here(load_base(spec.base), load_examples(services.storage.files.examples(dataset.id)), spec.reft, spec.train, folder=out)
     return load_file(out / "adapter" / "reft_model.safetensors")
 
 
@@ -433,6 +435,7 @@ def test_the_worker_ends_with_its_parent(services, environment, until, when):
     until(lambda: not running(worker), "the end of the worker")
 
 
+@pytest.mark.process
 def test_a_supervisor_stopped_while_it_starts_leaves_no_worker(services):
     for _ in range(3):
         with supervised(services.settings, services) as supervisor:
@@ -442,6 +445,7 @@ def test_a_supervisor_stopped_while_it_starts_leaves_no_worker(services):
         assert supervisor._process is None or supervisor._process.poll() is not None
 
 
+@pytest.mark.process
 def test_the_password_of_a_database_is_not_among_the_workers_arguments(services, tmp_path, until):
     url = f"sqlite:///{tmp_path / 'secret.db'}"
     settings = services.settings.model_copy(update={"database_url": url})
@@ -479,10 +483,12 @@ print(json.dumps(found))
 """
 
 
-def test_a_run_is_of_the_newest_revision_of_its_base_or_of_the_one_that_it_was_begun_with(services, dataset, tmp_path, environment):
+def test_a_run_is_of_the_newest_revision_of_its_base_or_of_the_one_that_it_was_begun_with(
+    services, dataset, tiny_base, tmp_path, environment
+):
     """Also where another revision has been loaded to chat with."""
     earlier, begun = "a" * 40, "b" * 40
-    hub = Hub({"owner/tiny": Path(reft_engine.__file__).parent / "starter"})
+    hub = Hub({"owner/tiny": tiny_base})
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     command = [sys.executable, "-c", TRAIN_HERE, str(services.storage.files.root), earlier, "", begun]
     kept = {key: value for key, value in environment.items() if not key.startswith(("HF_", "HUGGING"))}

@@ -70,7 +70,12 @@ CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes
 TALK, TRAIN, RUNS, DATA = "app/handlers/playground.py", "app/handlers/train.py", "app/handlers/runs.py", "app/handlers/datasets.py"
 HTML, ROWS_HTML = "app/components/html.py", "app/components/row_check_html.py"
 DATA_HTML, RUNS_HTML, PLAYGROUND_HTML = "app/pages/data_html.py", "app/pages/runs_html.py", "app/pages/playground_html.py"
-GENERATION, TRAINING, LOOP, PREFIX = "reft_engine/inference/generation.py", "reft_engine/training/train.py", "reft_engine/training/loop.py", "reft_engine/inference/kv_cache.py"
+GENERATION, TRAINING, LOOP, PREFIX = (
+    "reft_engine/inference/generation.py",
+    "reft_engine/training/train.py",
+    "reft_engine/training/loop.py",
+    "reft_engine/inference/kv_cache.py",
+)
 SPLIT = _engine("a_setting_of_training_acts[seed]")
 
 BUGS = (

@@ -28,6 +28,7 @@ def test_every_bug_has_a_name_of_its_own_and_changes_something_of_its_own():
     assert [place for place, count in Counter((bug.file, bug.text, bug.instead) for bug in BUGS).items() if count > 1] == []
 
 
+@pytest.mark.process
 def test_every_test_that_is_named_exists():
     wanted = {test for bug in BUGS for test in bug.tests}
     files = sorted({test.partition("::")[0] for test in wanted})

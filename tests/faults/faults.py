@@ -35,7 +35,7 @@ _GROWTH = 200.0
 
 def kills(trial: Trial) -> None:
     """Signal 9 to the worker, the web process or both, at random moments of one run and just after a checkpoint."""
-    chance, furthest, spared, wanted = random.Random(4), 0, 0, trial.often(4, 25)
+    chance, furthest, spared, wanted = random.Random(4), 0, 0, trial.often(3, 25)
     with trial.training() as run:
         while trial.outcome.injected < wanted and not run.ended:
             number = trial.outcome.injected
@@ -44,7 +44,7 @@ def kills(trial: Trial) -> None:
             if run.record.deaths == 2:  # by design a third death at one step ends a run
                 spared += 1
                 wait(lambda furthest=furthest: run.step > furthest or run.ended, what="progress")
-            _bide(run, chance.uniform(0, trial.often(1, 4) / 2), after_checkpoint=number % 4 == 3)
+            _bide(run, chance.uniform(0, trial.often(1, 4) / 2), after_checkpoint=number % trial.often(3, 4) == trial.often(2, 3))
             if run.ended or not run.studio.kill(what, run):
                 continue
             furthest = max(furthest, run.step)
@@ -70,7 +70,7 @@ def two_workers(trial: Trial) -> None:
     if not trial.quick:
         _share_a_queue(trial, 20, kill=False)
         shutil.rmtree(trial.folder / "data")
-    _share_a_queue(trial, trial.often(4, 20), kill=True)
+    _share_a_queue(trial, trial.often(3, 20), kill=True)
 
 
 def two_workers_on_postgresql(trial: Trial) -> None:
@@ -83,7 +83,7 @@ def two_workers_on_postgresql(trial: Trial) -> None:
     if programs is None:
         raise NotHereError("PostgreSQL is not installed")
     with running(programs) as server:
-        _share_a_queue(trial, trial.often(4, 20), kill=True, url=server.new_database())
+        _share_a_queue(trial, trial.often(3, 20), kill=True, url=server.new_database())
 
 
 def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = None) -> None:
@@ -130,7 +130,7 @@ def full_disk(trial: Trial) -> None:
     with _small_disk(trial.folder / "data") as folder, trial.training() as run:
         _fill(folder / "filling")
         trial.inject(told=lambda: "disk is full" in run.page() or "cannot be saved" in run.story(), noticed_after=_CHECKPOINT)
-        time.sleep(trial.often(2, 15))
+        time.sleep(trial.often(0, 15))
         (folder / "filling").unlink()
         wait(lambda: run.ended, 900, "the end of the run")
         if run.go_on():

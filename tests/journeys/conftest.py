@@ -60,7 +60,7 @@ def server(tmp_path_factory):
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # while it is open, its library's event loop runs in this thread, where others may want one
 def browser():
     with sync_playwright() as playwright:
         try:

@@ -90,19 +90,12 @@ def in_a_fresh_process(adapter, prompt):
     return answers["base"].strip(), answers["tuned"].strip()
 
 
-@pytest.mark.parametrize(
-    ("name", "epochs", "prompt"),
-    [
-        ("instruct/identity.json", 6, "hi"),
-        ("classify/sst2/dev.tsv", 1, "it 's a charming and often affecting journey ."),
-        ("chat/toy_chat_fine_tuning.jsonl", 20, "I fell off my bike today."),
-    ],
-)
-def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, shared, tmp_path, name, epochs, prompt):
-    upload(page, server, shared / "data" / name)
+def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, shared, tmp_path):
+    """Other kinds of real files go the same way without a browser: tests/app/test_real_files.py."""
+    upload(page, server, shared / "data/chat/toy_chat_fine_tuning.jsonl")
     expect(page.locator("#dataset-found")).to_contain_text("Recognised")
     page.click("#dataset-save")
-    start_run(page, epochs)
+    start_run(page, 20)
     expect(page.locator("#run-status .rs-pill")).to_be_visible()
     before = page.inner_text("#run-status h2")
     expect(page.locator("#run-status .rs-facts").first).to_contain_text("step")
@@ -121,9 +114,9 @@ def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, sh
     page.click("#run-playground")
     page.wait_for_url("**/playground*")
     expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(before)))
-    base, tuned = ask(page, prompt)
+    base, tuned = ask(page, "I fell off my bike today.")
     assert base and base != tuned
-    assert (base, tuned) == in_a_fresh_process(tmp_path / "adapter", prompt)
+    assert (base, tuned) == in_a_fresh_process(tmp_path / "adapter", "I fell off my bike today.")
 
 
 def test_a_sample_is_four_clicks_from_the_comparison(page, server):

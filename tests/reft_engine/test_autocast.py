@@ -194,6 +194,7 @@ def test_accelerate_trains_in_mixed_precision(llama, accelerator, method):
     assert not orthonormal(method) or off(reft) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [{}, {"labels": LABELS, "method": "consreft"}, LATE], ids=["all", "labels", "late"])
 def test_train_itself_called_under_autocast_learns_as_much(tiny, examples, config):
     rows = [(row.messages[0].content, LABELS[index % 2]) for index, row in enumerate(examples)] if "labels" in config else examples
@@ -206,6 +207,7 @@ def test_train_itself_called_under_autocast_learns_as_much(tiny, examples, confi
     assert all(weight.dtype == torch.float32 for weight in result.reft.parameters())
 
 
+@pytest.mark.slow
 def test_no_backward_pass_of_train_is_rounded_once_more(tiny, examples, monkeypatch):
     seen, backward = [], torch.Tensor.backward
 
@@ -220,6 +222,7 @@ def test_no_backward_pass_of_train_is_rounded_once_more(tiny, examples, monkeypa
     assert seen == [False] * 6  # three steps, of the loss and of the rows
 
 
+@pytest.mark.slow
 def test_what_is_frozen_is_computed_once_under_autocast_too(tiny, examples):
     told = []
     with half():

@@ -237,6 +237,7 @@ def test_weights_with_a_tensor_missing_are_refused_and_not_made_up(folder):
     assert "model.layers.1.mlp.up_proj.weight" in refused(str(folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "gpt2", "neox"])
 @pytest.mark.parametrize("tied", [True, False])
 def test_complete_weights_of_every_family_are_loaded(starter, make_model, tmp_path, family, tied):

@@ -55,6 +55,7 @@ def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
     assert batch.shape == batch.targets.shape
 
 
+@pytest.mark.slow
 @given(st.lists(a_row, min_size=1, max_size=50), st.integers(1, 7), st.integers(0, 5), st.integers(0, 3))
 def test_an_epoch_has_every_row_once_in_batches_of_the_size(rows, size, seed, epoch):
     batches = epoch_batches(rows, size, seed, epoch)

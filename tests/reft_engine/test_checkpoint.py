@@ -115,6 +115,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_taken(tiny, examples, killed,
     assert digest(killed) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_where_both_are_damaged_the_run_begins_anew(tiny, examples, killed, undisturbed, damage):
     for path in kept(killed):
@@ -124,6 +125,7 @@ def test_where_both_are_damaged_the_run_begins_anew(tiny, examples, killed, undi
     assert digest(killed) == undisturbed
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_passed_over_for_ones_own(tiny, examples, killed, undisturbed, tmp_path):
     run(tiny, examples, tmp_path / "other", kill_at=11, settings=SETTINGS.model_copy(update={"seed": 8}))
     shutil.copy(kept(tmp_path / "other")[-1], killed / "checkpoint")
@@ -132,6 +134,7 @@ def test_a_checkpoint_of_another_run_is_passed_over_for_ones_own(tiny, examples,
     assert digest(killed) == undisturbed
 
 
+@pytest.mark.slow
 def test_what_an_early_version_left_is_removed_with_the_first_checkpoint(tiny, examples, killed, undisturbed):
     first, last = kept(killed)
     last.rename(killed / "checkpoint/state.safetensors")
@@ -149,6 +152,7 @@ def test_a_run_that_begins_anew_throws_away_what_was_ahead_of_it(tiny, examples,
     assert [int(path.name[:8]) for path in kept(killed)] == [1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("at", [1, 2, 3, 6, 9])
 def test_killed_at_any_moment_of_writing_a_run_loses_nothing(tiny, examples, tmp_path, each_step, monkeypatch, undisturbed, call, at):
@@ -185,6 +189,7 @@ def test_what_a_killed_writer_left_is_removed(tiny, examples, killed):
     assert [path.suffix for path in (killed / "checkpoint").iterdir()] == [".safetensors"] * 2
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tiny, examples, tmp_path, each_step, monkeypatch, undisturbed):
     real, full = checkpoint.write_atomic, [False]
 
@@ -209,6 +214,7 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tiny, examples, tmp_
     assert digest(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_no_checkpoint_is_written_before_it_may_be(tiny, examples, tmp_path, each_step, undisturbed):
     """Whoever writes events down can make sure that no checkpoint is ahead of them."""
     events, asked = [], []
@@ -223,6 +229,7 @@ def test_no_checkpoint_is_written_before_it_may_be(tiny, examples, tmp_path, eac
     assert digest(tmp_path) == undisturbed
 
 
+@pytest.mark.slow
 def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_step, undisturbed, monkeypatch):
     real = training.step
     with monkeypatch.context() as patch:
@@ -241,6 +248,7 @@ def test_a_run_that_goes_on_is_not_measured_where_it_was_before(tiny, examples, 
     assert result.held_out_base is not None and result.held_out_tuned is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"pass_tokens": 40}, {"gradient_checkpointing": True}, {"reuse": "none"}, {"reuse_memory_mb": 0}])
 def test_with_settings_that_only_cost_otherwise_a_run_goes_on(tiny, examples, each_step, tmp_path, change):
     edit = EDIT.model_copy(update={"dropout": 0.0})  # drawn pass by pass, so that other passes draw otherwise
@@ -272,7 +280,7 @@ def test_when_a_checkpoint_is_due(monkeypatch):
 # --- the best edit so far
 
 
-OVERFITS = SETTINGS.model_copy(update={"epochs": 30, "held_out": 0.25, "learning_rate": 0.05})
+OVERFITS = SETTINGS.model_copy(update={"epochs": 12, "held_out": 0.25, "learning_rate": 0.05})
 
 
 PLAIN = EDIT.model_copy(update={"dropout": 0.0})
@@ -284,29 +292,49 @@ def unlearnable():
     return as_rows([(f"Say the {n}th word.", f"{(n * 7919) % 97} {(n * 104729) % 89}") for n in range(24)])
 
 
-def test_a_run_that_is_killed_anywhere_keeps_the_same_edit(tiny, unlearnable, tmp_path, each_step):
-    whole, events = run(tiny, unlearnable, tmp_path / "whole", settings=OVERFITS, edit=PLAIN)
-    looks = [(event.step, event.loss) for event in events if isinstance(event, HeldOutEvent)]
-    assert 0 < whole.best_step < whole.steps  # else nothing is shown
-    for kill_at in (2, 31, whole.best_step - 1, whole.best_step + 1, 77, whole.steps):
-        folder = tmp_path / str(kill_at)
-        run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN, kill_at=kill_at)
-        result, later = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
-        assert (result.best_step, result.held_out_tuned, result.evidence) == (whole.best_step, whole.held_out_tuned, whole.evidence)
-        assert digest(folder) == digest(tmp_path / "whole")
-        again = [(event.step, event.loss) for event in later if isinstance(event, HeldOutEvent)]
-        assert again == [look for look in looks if look[0] >= kill_at]
+@pytest.fixture(scope="module")
+def overfitted(tiny, unlearnable, tmp_path_factory):
+    """An undisturbed run whose best edit is neither the first nor the last: its result, its events and its folder."""
+    folder = tmp_path_factory.mktemp("overfitted")
+    result, events = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
+    assert 0 < result.best_step < result.steps  # else nothing is shown
+    return result, events, folder
 
 
-def test_a_run_that_was_stopped_between_two_measurements_goes_on_as_if_it_had_not_been(tiny, unlearnable, tmp_path):
-    whole, _ = run(tiny, unlearnable, tmp_path / "whole", settings=OVERFITS, edit=PLAIN)
-    for stop_at in (1, 7, 23):
-        folder, asked = tmp_path / str(stop_at), iter(range(99))
-        stopped = train(tiny, unlearnable, PLAIN, OVERFITS, folder=folder, should_stop=lambda: next(asked) >= stop_at)  # noqa: B023
-        assert stopped.stopped and stopped.steps == stop_at and stopped.best_step is not None
-        result, _ = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
-        assert result.evidence == whole.evidence
-        assert digest(folder) == digest(tmp_path / "whole")
+def keeps_the_same_edit(tiny, unlearnable, overfitted, folder, kill_at):
+    whole, events, undisturbed = overfitted
+    run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN, kill_at=kill_at)
+    result, later = run(tiny, unlearnable, folder, settings=OVERFITS, edit=PLAIN)
+    assert (result.best_step, result.held_out_tuned, result.evidence) == (whole.best_step, whole.held_out_tuned, whole.evidence)
+    assert digest(folder) == digest(undisturbed)
+    looks, again = ([(event.step, event.loss) for event in each if isinstance(event, HeldOutEvent)] for each in (events, later))
+    return again == [look for look in looks if look[0] >= kill_at]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["in its second step", "before the best step", "after the best step", "in its last step"])
+def test_a_run_that_is_killed_anywhere_keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path, each_step, at):
+    best, last = overfitted[0].best_step, overfitted[0].steps
+    kill_at = {"in its second step": 2, "before the best step": best - 1, "after the best step": best + 1, "in its last step": last}[at]
+    assert keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path, kill_at)
+
+
+@pytest.mark.long
+def test_a_run_that_is_killed_in_any_of_its_steps_keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path, each_step):
+    for kill_at in range(1, overfitted[0].steps + 1):
+        assert keeps_the_same_edit(tiny, unlearnable, overfitted, tmp_path / str(kill_at), kill_at), kill_at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop_at", [1, 7, 23])
+def test_a_run_that_was_stopped_between_two_measurements_goes_on_as_if_it_had_not_been(tiny, unlearnable, overfitted, tmp_path, stop_at):
+    whole, _, undisturbed = overfitted
+    asked = iter(range(99))
+    stopped = train(tiny, unlearnable, PLAIN, OVERFITS, folder=tmp_path, should_stop=lambda: next(asked) >= stop_at)
+    assert stopped.stopped and stopped.steps == stop_at and stopped.best_step is not None
+    result, _ = run(tiny, unlearnable, tmp_path, settings=OVERFITS, edit=PLAIN)
+    assert result.evidence == whole.evidence
+    assert digest(tmp_path) == digest(undisturbed)
 
 
 def test_a_checkpoint_of_the_version_before_goes_on(tiny, examples, killed, undisturbed):
@@ -323,6 +351,7 @@ def test_a_checkpoint_of_the_version_before_goes_on(tiny, examples, killed, undi
     assert steps(events) == list(range(7, 13)) and result.best_step >= 7
 
 
+@pytest.mark.slow
 def test_which_edit_is_kept_can_be_decided_later(tiny, unlearnable, tmp_path, each_step):
     run(tiny, unlearnable, tmp_path, settings=OVERFITS, edit=PLAIN, kill_at=30)
     result, events = run(tiny, unlearnable, tmp_path, settings=OVERFITS.model_copy(update={"keep": "last"}), edit=PLAIN)

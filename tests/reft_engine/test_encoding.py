@@ -31,6 +31,7 @@ def turns(*pairs):
     return [Message(role, said) for role, said in pairs]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), texts), min_size=1, max_size=4))
 def test_a_conversation_reads_as_the_template_renders_it_and_control_tokens_stand_only_where_the_template_has_them(starter, said):

@@ -41,6 +41,7 @@ def test_no_rows_have_no_loss(tiny):
     assert mean_loss(tiny, None, []) == 0.0
 
 
+@pytest.mark.slow
 def test_an_exact_match_is_counted_for_each_model_alone(starter, strong):
     questions = ["What does a cat say?", "What is 3 plus 4?", "What is the capital of France?"]
     reft = strong(starter.model, scale=20.0, method="direft", positions="all")
@@ -94,6 +95,7 @@ def test_where_no_row_can_be_used_it_is_refused_and_named(tiny, strong):
         evaluate(tiny, strong(tiny.model), [])
 
 
+@pytest.mark.slow
 def test_a_long_answer_can_match(starter, strong):
     vocabulary = [starter.tokenizer.decode([token]) for token in range(300, 1500)]
     words = [word for word in vocabulary if word.startswith(" ") and word[1:].isalpha()][:120]
@@ -133,6 +135,7 @@ def test_a_row_is_given_up_when_neither_answer_can_become_the_expected_one(tiny,
     assert 0 < len(asked) < 6
 
 
+@pytest.mark.slow
 def test_a_classifiers_texts_are_cut_where_they_are_said_to_be(tiny, strong):
     reft = strong(tiny.model, positions="all", labels=["yes", "no"], pooling="last")
     text = "cat dog cow hen " * 4

@@ -289,6 +289,7 @@ def test_every_setting_of_training_has_a_row_here():
     assert set(ACTS) == set(TrainConfig.model_fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACTS)
 def test_a_setting_of_training_acts(tiny, rows, name):
     ACTS[name](tiny, rows, name)
@@ -510,6 +511,7 @@ def test_rows_of_the_file_that_could_not_be_read_are_counted_as_left_out(tiny, r
         assert (found.check.rows, found.check.rows_left_out) == (8 + left_out, left_out)
 
 
+@pytest.mark.slow
 def test_whoever_is_told_is_told_of_everything(tiny, rows):
     heard, ready = [], []
     train(tiny, rows, ReftConfig(**EDIT), TrainConfig(**{**PLAN, "held_out": 0.25}), on_event=heard.append, on_ready=ready.append)

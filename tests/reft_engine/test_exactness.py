@@ -459,6 +459,7 @@ def _figures(shared: Path, base: nn.Module, case: str) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 def test_the_figures_are_within_the_tolerances_that_the_document_says(shared, caplog):
     """With ``--log-cli-level=INFO`` it prints them."""
     rows = re.findall(r"^\| ([^|]+) \| ([\d.e-]+) \| ([\d.e-]+) \| ([\d.e-]+) \|", DOCUMENT, re.MULTILINE)

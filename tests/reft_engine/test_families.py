@@ -109,6 +109,7 @@ def hidden_after(model, layer, call):
 # --- which tokens
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_exactly_the_stated_tokens_differ_behind_an_edited_block(base_of, strong, name):
     base = base_of(name)
@@ -176,6 +177,7 @@ def test_strength_zero_is_the_base_bit_for_bit(base_of, strong, name):
 # --- learning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_it_learns_and_what_is_saved_is_loaded_bit_for_bit(base_of, tmp_path, name):
     base = base_of(name)
@@ -426,6 +428,7 @@ def test_both_implementations_of_attention_give_the_same_answers(base_of, strong
     assert said[0] == said[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", ["llama", "bert", "t5"])
 def test_a_base_in_half_precision_is_learned_on_with_float32_weights(base_of, tmp_path, name, dtype):
@@ -491,6 +494,7 @@ def test_on_a_model_inside_peft_the_edits_act_and_its_lora_stays_on(base_of, ada
     assert touched == {(0, 0), (0, 1), (0, 6), (1, 0), (1, 2), (2, 0)}
 
 
+@pytest.mark.slow
 def test_on_a_model_inside_peft_training_leaves_its_lora_as_it_was(adapted, tmp_path):
     before = lora_of(adapted)
     result = learned(adapted, folder=tmp_path, settings=LONG.model_copy(update={"gradient_checkpointing": True}))
@@ -527,6 +531,7 @@ def test_a_model_whose_prompts_peft_prolongs_is_refused_in_a_sentence(base_of, p
     assert caught.value.field == "base"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "target"), [("gpt2", "c_attn"), ("bert", "query"), ("t5", "q")])
 def test_other_kinds_of_models_learn_inside_peft_too(base_of, peft, name, target):
     torch.manual_seed(5)
@@ -589,6 +594,7 @@ def test_a_model_inside_peft_can_classify(adapted, strong):
 # --- in 4 and 8 bits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
 def test_a_quantised_base_is_learned_on_and_answers(starter, tmp_path, bits):
     packages("bitsandbytes", "accelerate", extra="quantized")

@@ -84,12 +84,14 @@ def test_it_does_so_in_every_family(make_model, starter, strong, family):
     assert generate(base, "Hi", [None, reft], max_new_tokens=12) == [recomputed(base, "Hi", one, 12) for one in (None, reft)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", ["What does a cat say?", "Is seven an odd number?", "🐱"])
 def test_the_starter_answers_as_recomputed_and_its_answer_ends_by_itself(starter, strong, prompt):
     reft = strong(starter.model, scale=1.0, method="direft")
     assert generate(starter, prompt, [None, reft], max_new_tokens=40) == [recomputed(starter, prompt, one, 40) for one in (None, reft)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 1.5])
 def test_columns_answer_as_each_does_alone(tiny, strong, temperature):
     first, second = strong(tiny.model, seed=1), strong(tiny.model, seed=2, layers=[1], positions="all")

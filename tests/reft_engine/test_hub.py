@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 import reft_engine
-from tests.hub import COMMIT, Hub
+from tests.hub import COMMIT, IMPATIENT, Hub
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).resolve().parents[2]
 STARTER = Path(reft_engine.__file__).parent / "starter"
 ASK = """
 import json, sys
@@ -54,6 +57,8 @@ def hub(tmp_path):
 def load(tmp_path):
     def load(name, endpoint, ask=ASK, **more):
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+        (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
+        kept["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
         environment = {**kept, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1", **more}
         command = [sys.executable, "-c", ask, name]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE)
@@ -62,6 +67,7 @@ def load(tmp_path):
     return load
 
 
+@pytest.mark.process
 def test_a_model_of_the_hub_is_loaded_with_its_revision_and_kept(hub, load):
     found = load("owner/tiny", hub.address)
     assert found == {"name": "owner/tiny", "revision": COMMIT, "answer": "A cat says meow."}
@@ -69,6 +75,7 @@ def test_a_model_of_the_hub_is_loaded_with_its_revision_and_kept(hub, load):
     assert load("owner/tiny", hub.address, HF_HUB_OFFLINE="1") == found, "the second time it needs no network"
 
 
+@pytest.mark.process
 def test_to_count_rows_with_no_weights_are_fetched_and_nothing_that_must_not_be(hub, load):
     assert load("owner/tiny", hub.address, ask=COUNT.format(fetch=False)) == {"here": False, "error": True}
     assert not hub.asked
@@ -79,18 +86,22 @@ def test_to_count_rows_with_no_weights_are_fetched_and_nothing_that_must_not_be(
     assert not hub.asked
 
 
+@pytest.mark.process
 def test_a_gated_model_says_what_to_do(hub, load):
     assert "is gated: accept its terms" in load("owner/secret", hub.address)["error"]
 
 
+@pytest.mark.process
 def test_a_model_that_does_not_exist_is_said_in_words(hub, load):
     assert load("owner/nothing", hub.address)["error"] == "There is no model owner/nothing on the Hub, or it is private."
 
 
+@pytest.mark.process
 def test_a_model_with_pickled_weights_only_is_refused_and_they_are_not_fetched(hub, load):
     assert "safetensors" in load("owner/pickled", hub.address)["error"]
     assert not any(method == "GET" and path.endswith(".bin") for method, path, _ in hub.asked)
 
 
+@pytest.mark.process
 def test_a_hub_that_cannot_be_reached_is_said_in_words(load):
     assert "cannot be reached" in load("owner/tiny", "http://127.0.0.1:9")["error"]

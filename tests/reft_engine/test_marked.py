@@ -74,6 +74,7 @@ def rendered(talk):
     return found + [(letter, False) for letter in "<|im_start|>assistant\n"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(talks)
 def test_the_base_reads_the_tokens_it_reads_without_marks_and_exactly_those_under_marked_characters_are_edited(starter, talk):
@@ -304,6 +305,7 @@ def test_of_marked_rows_the_marked_tokens_are_trained(tiny, strong):
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_marked_rows_are_learned_and_the_adapter_file_keeps_it(tiny, tmp_path):
     result = train(tiny, ROWS, MARKED, SETTINGS.model_copy(update={"epochs": 24}), folder=tmp_path)
     assert result.loss_last < 0.95 * result.loss_first

@@ -47,6 +47,7 @@ def test_measuring_costs_its_share_at_most_unless_one_row_costs_more(held, rows,
     assert cost <= measuring_budget(run, STARTER, "cpu") or found.choosing == (0,)
 
 
+@pytest.mark.slow
 @given(held=lengths)
 def test_with_forty_held_out_rows_others_score_than_those_that_choose(held):
     found = plan_measuring(held, 10_000, 100, STARTER, "cpu")
@@ -58,6 +59,7 @@ def test_with_forty_held_out_rows_others_score_than_those_that_choose(held):
         assert not held or not found.apart
 
 
+@pytest.mark.slow
 def test_the_schedule_does_not_ask_what_time_it_is(monkeypatch, tiny, examples):
     first = run_of(tiny, examples, EDIT, WATCHED)
     clock = iter(range(0, 10**9, 1000))
@@ -79,6 +81,7 @@ def noisy(count=24):
     return as_rows([(f"Say the {n}th word.", f"{(n * 7919) % 97} {(n * 104729) % 89}") for n in range(count)])
 
 
+@pytest.mark.slow
 def test_the_best_edit_is_kept_and_not_the_last(tiny):
     settings = WATCHED.model_copy(update={"epochs": 30})
     best, last = (run_of(tiny, noisy(), EDIT, settings.model_copy(update={"keep": keep})) for keep in ("best", "last"))
@@ -94,6 +97,7 @@ def test_the_best_edit_is_kept_and_not_the_last(tiny):
     assert (summary["best_step"], summary["kept"]) == (least[1], "best")
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_what_is_saved_and_answers(tiny, tmp_path):
     from reft_engine import ReftModel
 
@@ -105,12 +109,14 @@ def test_what_is_kept_is_what_is_saved_and_answers(tiny, tmp_path):
     assert generate(tiny, "Say it.", [saved]) == generate(tiny, "Say it.", [run.result.reft])
 
 
+@pytest.mark.slow
 def test_without_held_out_rows_the_last_edit_is_kept(tiny, examples):
     run = run_of(tiny, examples, EDIT, WATCHED.model_copy(update={"held_out": 0}))
     assert (run.result.best_step, run.result.kept, run.result.verdict) == (None, "last", "too_few")
     assert not run.looks
 
 
+@pytest.mark.slow
 def test_a_run_stops_early_after_its_patience(tiny):
     settings = WATCHED.model_copy(update={"epochs": 30, "patience": 3})
     run = run_of(tiny, noisy(), EDIT, settings)
@@ -120,6 +126,7 @@ def test_a_run_stops_early_after_its_patience(tiny):
     assert steps.index(run.result.steps) - steps.index(run.result.best_step) == 3
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_is_not_trained_on(tiny, tmp_path):
     settings = WATCHED.model_copy(update={"epochs": 30, "patience": 3})
     first = run_of(tiny, noisy(), EDIT, settings, folder=tmp_path)
@@ -128,6 +135,7 @@ def test_a_run_that_stopped_early_is_not_trained_on(tiny, tmp_path):
     assert second.result.held_out_tuned == first.result.held_out_tuned
 
 
+@pytest.mark.slow
 def test_right_answers_are_those_that_greedy_decoding_writes(starter):
     """Read from the forward pass, and compared with what is really generated."""
     rows = as_rows([(f"What does a {animal} say?", answer) for animal, answer in SAYINGS])
@@ -146,6 +154,7 @@ SAYINGS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_answer_that_was_cut_is_never_right(starter):
     settings, rows = TrainConfig(epochs=40, learning_rate=0.02, held_out=0, max_length=24), as_rows([("Hi", "la " * 60)])
     objective = NextToken(starter, EDIT, settings)
@@ -155,6 +164,7 @@ def test_an_answer_that_was_cut_is_never_right(starter):
     assert row.cut and whole.right and not cut.right
 
 
+@pytest.mark.slow
 def test_a_classifiers_base_model_is_the_same_in_training_and_in_evaluation(starter):
     rows = as_rows([(f"{word} {n}", label) for n in range(8) for word, label in (("good", "yes"), ("bad", "no"), ("fine", "yes"))])
     config = ReftConfig(rank=2, labels=("yes", "no"))
@@ -180,6 +190,7 @@ def test_a_score_counts_row_by_row():
     assert found.gain_error == pytest.approx(math.sqrt(3) / math.sqrt(3))
 
 
+@pytest.mark.slow
 def test_events_say_what_is_read_and_measured(tiny, examples):
     events = []
     train(tiny, examples, EDIT, WATCHED, on_event=events.append)
@@ -193,6 +204,7 @@ def test_events_say_what_is_read_and_measured(tiny, examples):
     assert looks[0].best_step is None and looks[-1].best_step == min(looks[1:], key=lambda look: look.loss).step
 
 
+@pytest.mark.slow
 def test_the_held_out_rows_follow_from_the_split_seed_alone_where_there_is_one(tiny, examples):
     def held(**seeds):
         rows: list[tuple[int, ...]] = []

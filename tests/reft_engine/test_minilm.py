@@ -12,7 +12,7 @@ from reft_engine.errors import AdapterError, ConfigError, ModelLoadError
 from tests.needed import packages
 
 CONFIG = ReftConfig(rank=1, positions="all", labels=("bad", "good"), pooling="mean")
-SETTINGS = TrainConfig(epochs=2, batch_size=16, learning_rate=8e-3, head_learning_rate=1e-3, held_out=0)
+SETTINGS = TrainConfig(epochs=1, batch_size=16, learning_rate=1e-2, head_learning_rate=1e-3, held_out=0)
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def reviews(shared):
     folder = shared / "data/classify/sst2"
     with gzip.open(folder / "train.tsv.gz", "rt") as train_file, (folder / "dev.tsv").open() as dev_file:
         files = [list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:] for file in (train_file, dev_file)]
-    longest = [row for row in files[0] if len(row[0].split()) > 5][:1200]
+    longest = [row for row in files[0] if len(row[0].split()) > 5][:600]
     return [
         [Example(line, (Message("user", text.strip()),), CONFIG.labels[int(label)]) for line, (text, label) in enumerate(rows, 1)]
-        for rows in (longest, files[1][:300])
+        for rows in (longest, files[1][:150])
     ]
 
 
@@ -40,6 +40,7 @@ def trained(minilm, reviews, tmp_path_factory):
     return train(minilm, reviews[0], CONFIG, SETTINGS, folder=folder).reft, folder / "adapter"
 
 
+@pytest.mark.slow
 def test_it_learns_what_reviews_mean(minilm, reviews, trained):
     reft, _ = trained
     figures = evaluate(minilm, reft, reviews[1])

@@ -100,6 +100,7 @@ def touched(reft, ids, mask, lengths, layer):
 a_row = st.builds(Row, prompt=st.integers(1, 20), answer=st.integers(0, 5))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(a_row, min_size=1, max_size=5), st.sampled_from(RULES), st.sampled_from(["left", "right"]), st.booleans(), st.integers(0, 2)
@@ -117,6 +118,7 @@ def test_exactly_the_stated_tokens_are_edited_in_every_family(any_model, strong,
     assert touched(reft, *batch(rows, side), 1) == stated(rule, rows, side)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(a_row, min_size=2, max_size=5), st.sampled_from(RULES), st.sampled_from(["left", "right"]), st.randoms(use_true_random=False)
@@ -130,6 +132,7 @@ def test_the_order_of_a_batch_changes_no_row(llama, strong, rows, rule, side, sh
     assert (straight[order] - shuffled)[mask[order].bool()].abs().max() < 1e-4
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(a_row, min_size=2, max_size=5), st.sampled_from(RULES), st.booleans())
 def test_left_and_right_padding_give_the_logits_of_the_row_alone(llama, strong, rows, rule, tied):

@@ -137,8 +137,10 @@ EDITS: dict[str, Callable] = {
 
 @pytest.mark.parametrize("edits", EDITS.values(), ids=EDITS)
 def test_edits_that_are_none_of_this_base_model_are_refused(world, edits):
-    assert refused(lambda world: generate(world.base, "Hi", edits(world), max_new_tokens=2), world, ConfigError).field in ("edits",
-    "labels")
+    assert refused(lambda world: generate(world.base, "Hi", edits(world), max_new_tokens=2), world, ConfigError).field in (
+        "edits",
+        "labels",
+    )
 
 
 BASES = {"None": None, "a name": "starter", "a number": 5}
@@ -345,8 +347,16 @@ def test_rows_that_are_none_are_neither_trained_on_nor_measured(world, rows):
     refused(lambda world: evaluate(world.base, world.reft, rows), world, DataError)
 
 
-CLASSIFIED = ["none", "None", "a text", "half a character", "an empty prompt", "a number in a message", "an unknown label",
-"an empty preference"]
+CLASSIFIED = [
+    "none",
+    "None",
+    "a text",
+    "half a character",
+    "an empty prompt",
+    "a number in a message",
+    "an unknown label",
+    "an empty preference",
+]
 
 
 @pytest.mark.parametrize("rows", [{**ROWS_REFUSED, "an unknown label": [("a", "z")]}[name] for name in CLASSIFIED], ids=CLASSIFIED)
@@ -374,8 +384,9 @@ def test_runs_that_are_none_are_not_trained(world, runs):
     refused(lambda world: train_many(world.base, ROWS, runs), world, ConfigError)
 
 
-@pytest.mark.parametrize("settings", [{"config": {}}, {"config": QUICK}, {"train_config": {}}, {"train_config": SMALL},
-{"config": "loreft"}])
+@pytest.mark.parametrize(
+    "settings", [{"config": {}}, {"config": QUICK}, {"train_config": {}}, {"train_config": SMALL}, {"config": "loreft"}]
+)
 def test_settings_of_another_kind_are_not_taken_for_the_defaults(world, settings):
     refused(lambda world: train(world.base, ROWS, **settings), world, ConfigError)
 

@@ -69,6 +69,7 @@ def same(first, second):
 # --- labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_model_learns_to_classify(bases, name):
     result = train(bases[name], NAMED, CLASSES, LONG)
@@ -307,6 +308,7 @@ def test_the_loss_of_pairs_is_the_papers_formula_over_full_logits(bases, strong,
     assert objective.mean(rows, reft) == pytest.approx(expected / len(PAIRS), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_an_edit_that_starts_as_the_identity_starts_at_log_2(bases, name):
     events = []
@@ -347,6 +349,7 @@ def test_pairs_whose_reference_is_known_are_not_computed_again(bases, strong):
     assert passes == [2 * 3, 2 * 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_learning_makes_the_chosen_answer_likelier_than_the_rejected_one(bases, name):
     base = bases[name]

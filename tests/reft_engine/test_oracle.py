@@ -108,6 +108,7 @@ def _train_twenty_steps(reft: ReftModel, batches) -> list[float]:
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_twenty_losses_equal_pyrefts_under_its_own_rotation(shared, base, case):
     folder = shared / f"oracle/training-llama-{case}"
@@ -119,6 +120,7 @@ def test_twenty_losses_equal_pyrefts_under_its_own_rotation(shared, base, case):
     assert (reft.intervention.projection().mT - _stack(numbers, "final", case, "R")).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_the_engines_own_rotation_follows_closely(shared, base, case):
     """Another completion of the base, the same geometry: the losses stay within 0.01 of pyreft's over twenty steps."""

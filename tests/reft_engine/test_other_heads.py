@@ -54,6 +54,7 @@ def behind(base, family, head):
     return replace(base, model=headed(family, head, vocab_size=len(base.tokenizer)).requires_grad_(False), name="other")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [None, ("a", "b")], ids=["own", "labels"])
 @pytest.mark.parametrize(("family", "head"), MADE)
 def test_it_is_saved_loaded_and_verified(family, head, labels, strong, tmp_path):
@@ -168,6 +169,7 @@ def test_what_needs_answers_is_refused_in_a_sentence(starter, family, head, tmp_
     assert ReftModel.from_pyreft(tmp_path / "pyreft", base.model, "f7+l7").trainable_parameters == reft.trainable_parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "head"), [("llama", "sequence"), ("bert", "question"), ("bert", "choice"), ("t5", "token"), ("bart", "sequence")]
 )

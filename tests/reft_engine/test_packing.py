@@ -141,6 +141,7 @@ def test_rows_are_packed_as_long_as_none_is_longer_than_a_window(base_of, name, 
     assert packs(packed_and_padded(base, TALK, EDITS[edit])[0]) == packed
 
 
+@pytest.mark.slow
 def test_a_row_to_measure_on_that_is_longer_than_a_window_counts_too(base_of):
     rows = [*TALK[:8], ("Hi " * 30 + "cat", "no idea at all.")]
     config = EDITS["first-and-last"]
@@ -153,6 +154,7 @@ def test_a_row_to_measure_on_that_is_longer_than_a_window_counts_too(base_of):
     assert packed.looks == padded.looks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [PAIRS, NAMED], ids=["pairs", "labels"])
 @pytest.mark.parametrize("reuse", ["all", "none"])
 def test_pairs_and_labels_are_learned_from_as_padded(llama, rows, reuse):
@@ -239,6 +241,7 @@ def test_dropout_draws_the_same_for_packed_rows(llama, reuse):
     assert abs(packed.losses[-1] - whole.losses[-1]) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [1, 2, 3])
 @pytest.mark.parametrize("changes", [{}, {"reuse": "none"}, {"reuse_memory_mb": 0, "reuse_disk_mb": 0}], ids=str)
 def test_a_packed_run_that_is_cut_off_goes_on_bit_for_bit(llama, tmp_path, changes, after):
@@ -262,6 +265,7 @@ def test_rows_that_are_of_one_length_are_packed_without_a_word(llama):
     assert close(run, run_of(llama, alike, EDITS["first-and-last"], settings.model_copy(update={"packing": False})))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", ["l1", "f1"])
 def test_a_pass_of_one_token_alone_is_not_packed(llama, positions):
     """Of a text of one token all is read, of a longer one under ``l1`` the last token behind what is kept."""

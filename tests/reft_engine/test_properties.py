@@ -159,6 +159,7 @@ def changed(before, after):
     return {tuple(pair) for pair in (before != after).any(dim=-1).nonzero().tolist()}
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(FAMILIES), a_config, some_rows, st.sampled_from(SIDES), st.integers(0, 3), a_seed)
 def test_each_chosen_block_is_edited_at_exactly_the_stated_tokens_by_the_edit_of_its_site(models, family, config, rows, side, extra, seed):
@@ -176,6 +177,7 @@ def test_each_chosen_block_is_edited_at_exactly_the_stated_tokens_by_the_edit_of
             assert same_answers(after[place], before[place] + delta)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(FAMILIES), a_config, some_rows, st.sampled_from(SIDES), st.integers(0, 6), st.data(), a_seed)
 def test_neither_padding_nor_company_nor_order_changes_a_row(models, family, config, rows, side, extra, data, seed):
@@ -196,6 +198,7 @@ def answers(reft, rows):
     return [tokens[: tokens.index(2) + 1] if 2 in tokens else tokens for tokens in found]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(FAMILIES), a_config, st.lists(a_prompt, min_size=2, max_size=3), a_seed)
 def test_greedy_answers_in_a_batch_padded_on_the_left_are_those_of_single_rows(models, family, config, rows, seed):
@@ -203,6 +206,7 @@ def test_greedy_answers_in_a_batch_padded_on_the_left_are_those_of_single_rows(m
     assert answers(reft, rows) == [answer for row in rows for answer in answers(reft, [row])]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(FAMILIES), a_config, st.lists(a_prompt, min_size=1, max_size=3), a_seed)
 def test_of_a_generation_the_prompt_is_edited_and_no_token_that_is_written(models, family, config, rows, seed):
@@ -215,6 +219,7 @@ def test_of_a_generation_the_prompt_is_edited_and_no_token_that_is_written(model
         assert changed(before, after) == (places.keys() if number < count and layer in reft.layers else set())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(FAMILIES), a_config, some_rows, a_seed)
 def test_a_saved_edit_comes_back_bit_for_bit(models, family, config, rows, seed):
@@ -228,6 +233,7 @@ def test_a_saved_edit_comes_back_bit_for_bit(models, family, config, rows, seed)
     assert torch.equal(logits_of(loaded, batch), logits_of(reft, batch))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(FAMILIES), a_config, some_rows, st.sampled_from(SIDES), a_seed)
 def test_strength_zero_is_the_base_bit_for_bit(models, family, config, rows, side, seed):
@@ -235,6 +241,7 @@ def test_strength_zero_is_the_base_bit_for_bit(models, family, config, rows, sid
     assert torch.equal(logits_of(reft, batch, strength=0.0), bare_logits(reft.base, batch))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(a_config, some_rows, st.floats(-3, 3), a_seed)
 def test_strength_is_a_factor_on_what_an_edit_adds(models, config, rows, strength, seed):
@@ -247,6 +254,7 @@ def test_strength_is_a_factor_on_what_an_edit_adds(models, config, rows, strengt
     assert same_answers(scaled[0], scaled[1] + strength * (full[0] - full[1]))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.sampled_from(FAMILIES), st.lists(st.tuples(st.none() | a_config, a_row), min_size=2, max_size=4), st.sampled_from(SIDES), a_seed)
 def test_rows_of_one_batch_under_edits_of_their_own_answer_as_each_does_alone(models, family, pairs, side, seed):

@@ -129,6 +129,7 @@ def test_the_oracles_trained_edits_are_read_number_by_number(shared, case):
     assert off(tensors["projection"], torch.stack([numbers[f"{site}/R"].mT for site in sites])) < 1e-6
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("case", ["tied", "untied"])
 def test_the_oracles_trained_edits_give_pyrefts_greedy_answers(shared, case):
@@ -223,6 +224,7 @@ def test_what_is_written_is_read_back(tmp_path, method, tied):
         assert all(torch.equal(value, again.tensors()[name]) for name, value in reft.tensors().items())
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     method=st.sampled_from(sorted(METHODS.values())),
@@ -602,6 +604,7 @@ def test_an_edit_of_the_decoder_is_not_put_on_the_encoder(tmp_path):
         pyreft.read(folder, base, "f3+l2")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), cut=st.booleans())
 def test_no_broken_byte_gets_past_with_anything_but_a_sentence(tmp_path, place, value, cut):

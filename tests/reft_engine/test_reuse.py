@@ -112,6 +112,7 @@ def epochs_of(base, rows, config, settings, steps=STEPS, packing=False):
 # --- the same, and less of it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("name", [*DECODERS, ALIBI])
 def test_every_family_learns_the_same_from_the_edited_tokens_and_blocks_alone(base_of, name, edit):
@@ -142,6 +143,7 @@ def test_each_kind_of_reuse_saves_its_part(llama, kind, columns, lowest):
     assert (seen[1].learning == plain[1].learning) == (columns == "all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "mistral", "gpt2", "bloom", ALIBI])
 def test_rows_whose_edits_begin_anywhere_share_a_batch(base_of, name):
     base, config = base_of(name), ReftConfig(rank=2, positions="marked", layers=[1])
@@ -159,10 +161,12 @@ def test_prompts_that_are_shorter_than_the_rule_are_learned_from_as_before(llama
     on_and_off(llama, TALK, ReftConfig(rank=2, positions=positions, layers=[1]), settled(batch_size=12, epochs=6))
 
 
+@pytest.mark.slow
 def test_a_row_without_a_prompt_is_learned_from_as_before(llama):
     on_and_off(llama, [("", "cat dog."), *TALK], LAST)
 
 
+@pytest.mark.slow
 def test_equal_rows_are_kept_once_and_learned_from_as_often_as_they_come(llama, monkeypatch):
     reserved = spy(monkeypatch).reserved
     rows = [row for row in as_rows(TALK) for _ in range(2)]
@@ -176,12 +180,14 @@ def test_equal_rows_are_kept_once_and_learned_from_as_often_as_they_come(llama, 
 # --- with all that a run can do
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [LAST, UPPER, ReftConfig(rank=2, positions="f2+l2", layers=[1])], ids=["l1", "l1-upper", "f2+l2"])
 def test_preference_pairs_are_learned_from_as_before(llama, config):
     off, on = on_and_off(llama, PAIRS, config, settled(held_out=0.2))
     assert on.looks == [(step, pytest.approx(loss, abs=1e-5), pytest.approx(bare, abs=1e-5)) for step, loss, bare in off.looks]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["loreft", "direft", "red"])
 def test_dropout_draws_the_same(llama, method):
     config = ReftConfig(method=method, rank=3, positions="l3", layers=[1, 2], dropout=0.4)
@@ -189,6 +195,7 @@ def test_dropout_draws_the_same(llama, method):
     assert abs(off.losses[-1] - run_of(llama, TALK, config.model_copy(update={"dropout": 0.0}), SETTINGS).losses[-1]) > 1e-3
 
 
+@pytest.mark.slow
 def test_gradient_checkpointing_keeps_what_blocks_give_but_no_keys_and_values(llama):
     settings = settled(gradient_checkpointing=True)
     off, plain = epochs_of(llama, TALK, UPPER, settled(reuse="none"))
@@ -200,16 +207,19 @@ def test_gradient_checkpointing_keeps_what_blocks_give_but_no_keys_and_values(ll
     assert not run_of(llama, TALK, UPPER, settled(gradient_checkpointing=True, reuse="time", packing=False)).of(ReuseEvent)
 
 
+@pytest.mark.slow
 def test_packed_rows_keep_keys_and_values_with_gradient_checkpointing_too(llama):
     _, on = on_and_off(llama, TALK, UPPER, settled(gradient_checkpointing=True))
     assert "part of each prompt" in on.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [TALK, PAIRS], ids=["answers", "pairs"])
 def test_accumulated_batches_are_learned_from_as_before(llama, rows):
     on_and_off(llama, rows, UPPER, settled(batch_size=2, gradient_accumulation=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [TALK, PAIRS], ids=["answers", "pairs"])
 def test_a_batch_in_parts_is_the_same_step_and_no_part_is_above_the_budget(llama, rows):
     whole = run_of(llama, rows, UPPER, settled(batch_size=12, reuse="none"))
@@ -225,6 +235,7 @@ def test_what_is_kept_is_computed_within_the_budget_of_a_pass_too(llama):
     assert max(count * columns for count, columns in seen[0].reading) <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [LAST, ReftConfig(rank=2, positions="l2", layers=[BLOCKS - 1])], ids=["all", "top"])
 def test_logits_that_are_computed_in_parts_are_the_same(llama, monkeypatch, config):
     off = run_of(llama, TALK, config, settled(reuse="none"))
@@ -238,6 +249,7 @@ def test_a_base_in_half_precision_is_learned_on_as_before_within_its_rounding(st
     on_and_off(base, TALK, UPPER, settled(seed=2), losses=3e-2, weights=6e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "target"), [("llama", "q_proj"), ("gpt2", "c_attn")])
 def test_a_base_inside_peft_is_learned_on_as_before(starter, name, target):
     packages("peft", extra="test")
@@ -251,6 +263,7 @@ def test_a_base_inside_peft_is_learned_on_as_before(starter, name, target):
     assert abs(on.losses[0] - own.losses[0]) > 1e-3
 
 
+@pytest.mark.slow
 def test_held_out_losses_and_samples_are_as_before(llama):
     off, on = on_and_off(llama, TALK, UPPER, settled(held_out=0.3))
     assert len(off.looks) > 3
@@ -258,6 +271,7 @@ def test_held_out_losses_and_samples_are_as_before(llama):
     assert on.samples == off.samples
 
 
+@pytest.mark.slow
 def test_in_one_epoch_no_row_that_is_trained_on_is_kept(llama, monkeypatch):
     noted = spy(monkeypatch)
     on_and_off(llama, TALK, UPPER, settled(epochs=1))
@@ -266,6 +280,7 @@ def test_in_one_epoch_no_row_that_is_trained_on_is_kept(llama, monkeypatch):
     assert len(noted.reserved) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODER_DECODERS)
 def test_an_encoder_decoder_reuses_nothing(starter, framing, name):
     model = families.build(name, vocab_size=len(starter.tokenizer)).requires_grad_(False)
@@ -311,6 +326,7 @@ def stop_after(count):
 BUDGETS = {"ample": None, "some-of-each": (4_000, 4_000), "disk": (0, 10**9), "nothing": (0, 0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [TALK, PAIRS], ids=["answers", "pairs"])
 @pytest.mark.parametrize("budget", BUDGETS)
 def test_a_run_that_is_cut_off_after_any_step_goes_on_to_the_very_same_weights(llama, tmp_path, monkeypatch, budget, rows):
@@ -339,6 +355,7 @@ def asked_in_steps(rows, count):
     return stop_after(count + (1 if rows is PAIRS else 0))
 
 
+@pytest.mark.slow
 def test_a_run_may_be_cut_off_after_every_step(llama, tmp_path, monkeypatch):
     limit(monkeypatch, *BUDGETS["some-of-each"])
     settings = settled(held_out=0.2, batch_size=2)
@@ -362,6 +379,7 @@ def test_as_many_bytes_are_set_aside_as_are_taken(base_of, monkeypatch, name):
     assert (noted.taken == noted.reserved) == (name not in ("falcon", ALIBI))
 
 
+@pytest.mark.slow
 def test_without_a_budget_nothing_is_kept_and_everything_is_learned(llama, monkeypatch):
     noted = spy(monkeypatch)
     off = run_of(llama, TALK, UPPER, settled(reuse="none"))
@@ -389,6 +407,7 @@ def test_what_is_on_disk_is_read_back_bit_for_bit_and_leaves_no_file(tmp_path):
     assert not list((tmp_path / "new").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", [True, False])
 @pytest.mark.parametrize("folder", ["new", "deep/new", None])
 def test_a_run_that_keeps_rows_on_disk_is_that_which_keeps_them_in_memory_bit_for_bit(llama, tmp_path, monkeypatch, folder, packing):
@@ -408,6 +427,7 @@ def test_a_run_that_keeps_rows_on_disk_is_that_which_keeps_them_in_memory_bit_fo
     assert not list(tmp_path.rglob("reuse-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system sets no room aside on its disk")
 @pytest.mark.parametrize(
     ("where", "name", "error"),
@@ -498,6 +518,7 @@ def without_cache(starter):
     return with_block(starter, wrap)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [by_column, without_cache, bart, long_rope])
 def test_a_base_model_on_which_it_would_be_wrong_is_noticed_and_learned_on_without(starter, build):
     base = build(starter)
@@ -611,6 +632,7 @@ def test_parts_hold_every_row_once_and_are_within_the_budget_unless_of_one_row(s
 # --- of any rows and edits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "gpt2", "bloom"])
 @given(data=st.data())
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

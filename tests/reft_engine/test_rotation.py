@@ -166,25 +166,26 @@ def test_a_step_of_adam_turns_the_subspace_as_far_as_under_torchs_parametrisatio
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def test_a_thousand_steps_with_weight_decay_keep_rows_orthonormal_also_where_a_run_was_cut(starter, make_model, examples, tmp_path, dtype):
+@pytest.mark.parametrize("steps", [pytest.param(150, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.long)])
+def test_many_steps_with_weight_decay_keep_rows_orthonormal_also_where_a_run_was_cut(starter, make_model, examples, tmp_path, steps, dtype):
     model = make_model(vocab_size=len(starter.tokenizer), max_position_embeddings=160, num_hidden_layers=1)
     base = replace(starter, model=model.to(dtype).requires_grad_(False), name="one block")
     config = ReftConfig(rank=4, positions="f1+l1", tied=False)
-    settings = TrainConfig(epochs=1000, batch_size=2, learning_rate=0.01, weight_decay=0.1, held_out=0)
-    asked = iter(range(1000))
+    settings = TrainConfig(epochs=steps, batch_size=2, learning_rate=0.01, weight_decay=0.1, held_out=0)
+    asked = iter(range(steps))
 
     def run(folder, should_stop=lambda: False):
         return train(base, examples[:2], config, settings, folder=tmp_path / folder, should_stop=should_stop)
 
     whole = run("whole")
-    run("cut", should_stop=lambda: next(asked) >= 500)
+    run("cut", should_stop=lambda: next(asked) >= steps // 2)
     written = max((tmp_path / "cut/checkpoint").iterdir())
     state = load_file(written)
     halfway = OrthonormalRows(2, 4, 32)
     halfway.load_state_dict({name: state[f"edit.intervention.rotation.{name}"] for name in halfway.state_dict()})
     assert worst(halfway()) < 1e-5
     resumed = run("cut")
-    assert (whole.steps, resumed.steps) == (1000, 1000)
+    assert (whole.steps, resumed.steps) == (steps, steps)
     rows = resumed.reft.intervention.projection()
     assert worst(rows) < 1e-5
     start = ReftModel(base.model, config, seed=settings.seed).intervention.projection()

@@ -91,6 +91,7 @@ def _no_steps_of_rounding(monkeypatch):
     monkeypatch.setattr(torch.optim, "AdamW", partial(torch.optim.AdamW, eps=1e-5))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_steps_of_rounding")
 @pytest.mark.parametrize("reuse", ["all", "none"])
 @pytest.mark.parametrize("name", SETS)
@@ -106,6 +107,7 @@ def test_each_run_learns_what_it_learns_alone(llama, name, reuse):
     assert len({run.losses[-1] for run in found}) == len(runs)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_steps_of_rounding")
 @pytest.mark.parametrize("name", SETS)
 def test_packed_rows_of_several_runs_are_learned_from_as_padded_rows_of_each(llama, name):
@@ -118,6 +120,7 @@ def test_packed_rows_of_several_runs_are_learned_from_as_padded_rows_of_each(lla
         assert close(ours, own, **allowed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", ["f2+l2", "l1"])
 def test_rows_that_only_one_of_the_runs_has_count_too(starter, positions):
     """A row that one run cuts below the base model's window and another does not."""
@@ -131,6 +134,7 @@ def test_rows_that_only_one_of_the_runs_has_count_too(starter, positions):
             assert close(ours, own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["last", "mean"])
 def test_what_only_one_of_the_heads_reads_counts_too(starter, other):
     """Behind a window a text's first token is as ever, and so is what a head makes of it."""
@@ -144,6 +148,7 @@ def test_what_only_one_of_the_heads_reads_counts_too(starter, other):
     assert "no padding" in run_of(base, NAMED, *runs[0]).sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gpt2", "bloom", "mistral", "mixtral"])
 def test_so_it_is_on_other_families(starter, name):
     base = writer(starter, name)
@@ -172,6 +177,7 @@ def test_edits_that_begin_below_or_before_others_are_what_is_reused_up_to(llama)
     assert seen[0].blocks[True] == {2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(3))
 @pytest.mark.parametrize("method", ["loreft", "direft"])
 def test_a_run_that_runs_away_ends_alone(llama, tmp_path, at, method):
@@ -188,6 +194,7 @@ def test_a_run_that_runs_away_ends_alone(llama, tmp_path, at, method):
         assert close(ours, expected)
 
 
+@pytest.mark.slow
 def test_each_run_has_a_folder_of_its_own_and_goes_on_from_it(llama, tmp_path):
     runs = [(config, wanted.model_copy(update={"held_out": 0.2})) for config, wanted in DIFFERENT]
     whole = together(llama, TALK, runs, folder=tmp_path / "whole")
@@ -206,6 +213,7 @@ def test_each_run_has_a_folder_of_its_own_and_goes_on_from_it(llama, tmp_path):
             assert same(second, run)
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_trained_again(llama, tmp_path):
     first = together(llama, TALK, ALIKE, folder=tmp_path)
     second = together(llama, TALK, ALIKE, folder=tmp_path)
@@ -213,6 +221,7 @@ def test_finished_runs_are_not_trained_again(llama, tmp_path):
     assert all(same(ours, own) for ours, own in zip(second, first, strict=True))
 
 
+@pytest.mark.slow
 def test_events_come_with_the_index_of_their_run(llama):
     runs = [(config, wanted.model_copy(update={"held_out": 0.2})) for config, wanted in DIFFERENT]
     for (_, wanted), run in zip(runs, together(llama, TALK, runs), strict=True):

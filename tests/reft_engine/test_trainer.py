@@ -88,6 +88,7 @@ def by_hand(reft, rows=DATA, **inputs):
 # --- training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_it_trains_the_edit_and_nothing_else(make_model, method, tmp_path):
     model = make_model()
@@ -106,6 +107,7 @@ def test_it_trains_the_edit_and_nothing_else(make_model, method, tmp_path):
     assert torch.equal(model(ids).logits, reft(ids, strength=0.0).logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "t5"])
 def test_other_families_train_too(family, tmp_path):
     if family == "bert":
@@ -119,6 +121,7 @@ def test_other_families_train_too(family, tmp_path):
     assert losses_of(trainer)[-1] < losses_of(trainer)[0]
 
 
+@pytest.mark.slow
 def test_columns_that_are_read_are_not_removed(llama, tmp_path):
     data = Dataset.from_list([{**row, "marked": [1], "strength": 1.0, "remark": "no"} for row in DATA])
     seen = []
@@ -145,6 +148,7 @@ def test_the_loss_is_that_of_the_answers_tokens(llama, tmp_path):
     assert loss.item() == pytest.approx(by_hand(reft).item(), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [None, LABELS], ids=["answers", "labels"])
 def test_gradient_accumulation_gives_the_step_of_one_large_batch(llama, labels, tmp_path):
     moved = []
@@ -169,6 +173,7 @@ def test_label_smoothing_moves_labels_on_by_one_as_for_the_base_models_class(lla
     assert repr(reft).startswith("ReftModel(\n  (intervention): LowRankEdit(\n    loreft\n")
 
 
+@pytest.mark.slow
 def test_checkpointed_activations_cost_a_second_pass_and_give_the_same_step(make_model, tmp_path, monkeypatch):
     model, passes, moved = make_model(), [], []
     block = blocks.find_blocks(model)[2].self_attn
@@ -195,6 +200,7 @@ def test_checkpointing_is_switched_by_either_name_and_refuses_what_it_does_not_d
             reft.activation_checkpointing_enable(**odd)
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_and_the_rows_stay_orthonormal(llama, tmp_path):
     reft = edit_of(llama)
     trainer = trainer_of(reft, tmp_path, bf16=True)
@@ -243,6 +249,7 @@ def test_labels_of_tokens_or_of_answers_apart_leave_the_whole_text_a_prompt(stro
             assert reft._planned(ids, None, None, None, False, labels)[1].columns[0].tolist() == [3]
 
 
+@pytest.mark.slow
 def test_a_collator_that_gives_labels_alone_trains_the_same(llama, tmp_path):
     ended = []
     for collator in (padded, unlengthed):
@@ -255,6 +262,7 @@ def test_a_collator_that_gives_labels_alone_trains_the_same(llama, tmp_path):
 # --- measuring, saving, going on
 
 
+@pytest.mark.slow
 def test_evaluate_and_predict_measure_the_edit(llama, tmp_path):
     reft = edit_of(llama)
     trainer = trainer_of(reft, tmp_path, collator=unlengthed, per_device_eval_batch_size=ROWS)
@@ -265,6 +273,7 @@ def test_evaluate_and_predict_measure_the_edit(llama, tmp_path):
     assert found.label_ids.shape == (ROWS, PROMPT + ANSWER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_what_it_saves_are_the_edits_numbers_alone_and_gives_the_edit_back(llama, method, tmp_path):
     reft = edit_of(llama, method=method)
@@ -281,6 +290,7 @@ def test_what_it_saves_are_the_edits_numbers_alone_and_gives_the_edit_back(llama
     assert adapter.reft_config == reft.reft_config
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(llama, tmp_path):
     ended = []
     for steps in ((6,), (3, 6)):
@@ -293,6 +303,7 @@ def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(llama, tmp_path):
     assert torch.equal(*ended)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_loaded_at_the_end(llama, tmp_path):
     reft = edit_of(llama)
     changes = {"eval_strategy": "steps", "eval_steps": 2, "save_strategy": "steps", "save_steps": 2, "load_best_model_at_end": True}
@@ -306,6 +317,7 @@ def test_the_best_checkpoint_is_loaded_at_the_end(llama, tmp_path):
 # --- a classifier
 
 
+@pytest.mark.slow
 def test_a_classifier_learns_its_labels(llama, tmp_path):
     reft = edit_of(llama, labels=LABELS, positions="all")
 
@@ -451,6 +463,7 @@ def test_an_edit_is_no_base_model(llama, tmp_path):
             way()
 
 
+@pytest.mark.slow
 def test_a_tokenizer_is_aligned_with_the_base_models_config(starter, tmp_path):
     model = copy.deepcopy(starter.model)
     model.config.pad_token_id = model.generation_config.pad_token_id = 77

@@ -122,6 +122,7 @@ def test_without_a_row_to_train_on_it_refuses(tiny, rows):
 # --- the loop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EDITS)
 def test_the_loss_falls(starter, examples, name):
     settings = TrainConfig(epochs=10, batch_size=8, learning_rate=0.02, held_out=0)
@@ -132,6 +133,7 @@ def test_the_loss_falls(starter, examples, name):
     assert sum(step.loss for step in steps[-3:]) < 0.6 * sum(step.loss for step in steps[:3])
 
 
+@pytest.mark.slow
 def test_what_is_learned_holds_for_rows_that_were_held_out(tiny, examples):
     result, _ = steps_of(tiny, examples, settings=TrainConfig(epochs=10, batch_size=8, learning_rate=0.02, held_out=0.2))
     assert result.held_out_tuned < result.held_out_base
@@ -170,6 +172,7 @@ def test_the_rate_rises_over_the_warm_up_and_falls_to_zero(tiny, examples):
     assert rates == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_events_say_where_the_run_is(tiny, examples):
     events = []
     train(tiny, examples, EDITS["loreft"], WATCHED, on_event=events.append)
@@ -189,6 +192,7 @@ def test_events_say_where_the_run_is(tiny, examples):
     assert len({sample.base for sample in samples}) == 1
 
 
+@pytest.mark.slow
 def test_the_base_is_bit_identical_after_a_run_and_during_it(tiny, examples):
     before = {name: value.clone() for name, value in tiny.model.state_dict().items()}
     answer = generate(tiny, "Hi", max_new_tokens=10)
@@ -198,6 +202,7 @@ def test_the_base_is_bit_identical_after_a_run_and_during_it(tiny, examples):
     assert all(torch.equal(value, before[name]) for name, value in tiny.model.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EDITS)
 def test_the_same_seed_gives_the_same_weights(tiny, examples, name):
     torch.manual_seed(1)
@@ -209,6 +214,7 @@ def test_the_same_seed_gives_the_same_weights(tiny, examples, name):
     assert not same(first.reft, other.reft)
 
 
+@pytest.mark.slow
 def test_chatting_with_a_run_while_it_trains_changes_no_bit_of_it(tiny, examples):
     undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
     running, answers = [], []
@@ -224,6 +230,7 @@ def test_chatting_with_a_run_while_it_trains_changes_no_bit_of_it(tiny, examples
     assert len(set(answers)) > 1
 
 
+@pytest.mark.slow
 def test_answers_in_another_thread_change_no_bit_of_a_run(tiny, examples):
     undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
     running, answers, over = [], [], threading.Event()
@@ -270,6 +277,7 @@ def test_a_run_can_be_saved_and_measured_in_its_middle(tiny, examples, tmp_path)
     assert verify_adapter(tmp_path, tiny.model) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_held_out_row_that_does_not_fit_is_left_out_of_the_measure(tiny, examples):
     settings = SETTINGS.model_copy(update={"held_out": 0.2})
     whole, _ = steps_of(tiny, examples, settings=settings)
@@ -281,6 +289,7 @@ def test_a_held_out_row_that_does_not_fit_is_left_out_of_the_measure(tiny, examp
     assert same(mixed.reft, whole.reft)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [0.0, 0.5])
 def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examples, tmp_path, decay):
     settings = TrainConfig(epochs=4, batch_size=4, learning_rate=0.1, weight_decay=decay)
@@ -302,6 +311,7 @@ def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examp
         assert worst(loaded.intervention.projection()) < 1e-5
 
 
+@pytest.mark.slow
 def test_weight_decay_shrinks_w_and_b(tiny, examples):
     norms = {}
     for decay in (0.0, 1.0):
@@ -330,6 +340,7 @@ def test_a_gradient_that_overflows_is_refused_too(tiny, make_model, examples, tm
     assert not (tmp_path / "adapter").exists()
 
 
+@pytest.mark.slow
 def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples, tmp_path):
     inside, worked = [], []
 
@@ -351,6 +362,7 @@ def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples, tmp_path
 # --- stopping and going on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EDITS)
 @pytest.mark.parametrize("after", [1, 5, 6, 11])
 def test_a_run_that_was_stopped_goes_on_to_the_weights_of_an_undisturbed_one(tiny, examples, tmp_path, name, after):
@@ -372,6 +384,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_weights_of_an_undisturbed_one(tin
     assert (second.loss_first, second.loss_last) == (whole.loss_first, whole.loss_last)
 
 
+@pytest.mark.slow
 def test_a_run_may_be_stopped_after_every_step(tiny, examples, tmp_path):
     whole, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
     for done in range(1, 13):
@@ -385,6 +398,7 @@ class Killed(BaseException):
     """Ends a run where nothing of it can tidy up."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [3, 8])
 def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tiny, examples, tmp_path, monkeypatch, at):
     monkeypatch.setattr(training, "_CHECKPOINT_STEPS", 1)
@@ -412,6 +426,7 @@ def test_a_finished_run_is_not_trained_again(tiny, examples, tmp_path):
     assert (second.loss_first, second.loss_last) == (first.loss_first, first.loss_last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "gone", "foreign"])
 def test_a_damaged_checkpoint_means_starting_again(tiny, examples, tmp_path, damage):
     whole, _ = steps_of(tiny, examples, folder=tmp_path)
@@ -433,6 +448,7 @@ def test_a_checkpoint_of_another_edit_is_not_taken_over(tiny, examples, tmp_path
     assert steps[0].step == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"epochs": 3}, {"learning_rate": 0.01}, {"batch_size": 8}, {"seed": 8}])
 def test_a_checkpoint_of_other_settings_is_not_taken_over(tiny, examples, tmp_path, change):
     steps_of(tiny, examples, folder=tmp_path, should_stop=stop_after(3))
@@ -469,7 +485,6 @@ def test_a_checkpoint_is_tensors_and_json(tiny, examples, tmp_path):
         assert json.loads(file.metadata()["place"])["step"] == 3
 
 
-
 # --- what comes out
 
 
@@ -490,6 +505,7 @@ def test_a_run_stopped_before_its_first_step_says_so_in_plain_json(tiny, example
     assert "NaN" not in (tmp_path / "adapter/reft_config.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_summary_holds_the_figures(tiny, examples, tmp_path):
     result, steps = steps_of(tiny, examples, settings=WATCHED, folder=tmp_path)
     summary = result.summary()
@@ -502,6 +518,7 @@ def test_the_summary_holds_the_figures(tiny, examples, tmp_path):
     assert kept["learning_rate"] == 0.02
 
 
+@pytest.mark.slow
 def test_held_out_figures_are_those_that_evaluating_gives(tiny, examples):
     result, _ = steps_of(tiny, examples, settings=WATCHED)
     _, held = split(examples, WATCHED.held_out, WATCHED.seed)
@@ -524,6 +541,7 @@ def test_nothing_held_out_gives_no_held_out_figures(tiny, examples):
     assert result.held_out_tuned is None
 
 
+@pytest.mark.slow
 def test_the_adapter_of_a_run_reproduces_and_answers_as_the_model_that_was_trained(starter, examples, tmp_path):
     result, _ = steps_of(starter, examples, settings=TrainConfig(epochs=1, batch_size=8, learning_rate=0.02), folder=tmp_path)
     assert verify_adapter(result.adapter, starter.model) < 1e-4

@@ -1,6 +1,5 @@
 """A whole studio in one process: tiny base models in folders, a run with a strong edit, and the worker's HTTP on its socket."""
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from typing import Any
 import httpx
 import torch
 import uvicorn
-from transformers import LlamaConfig, LlamaForCausalLM
 
 import reft_engine
 from app.handlers import datasets
@@ -27,25 +25,9 @@ from reft_engine.data import Message
 from reft_engine.spec import RunSpec
 from storage import DatasetRecord, RunRecord, RunStatus
 
-STARTER = Path(reft_engine.__file__).parent / "starter"
 PROMPT = "What is 2 cat? Say it in one word, please, and say it twice."
 LENGTH = 12
 """Tokens of an answer."""
-VOCABULARY = 2048
-
-
-def write_base(folder: Path, seed: int, *, context: int = 160, greeting: str = "") -> Path:
-    """A random Llama behind the starter's tokenizer, whose template may say something more."""
-    shutil.copytree(STARTER, folder, ignore=lambda _, names: [name for name in names if name.endswith((".safetensors", ".md"))])
-    torch.manual_seed(seed)
-    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2}
-    vocabulary = load_base("starter", device="cpu").tokenizer
-    config = LlamaConfig(vocab_size=len(vocabulary), max_position_embeddings=context, initializer_range=0.2, **shape)
-    LlamaForCausalLM(config).eval().save_pretrained(folder)
-    if greeting:
-        vocabulary.chat_template = greeting + vocabulary.chat_template
-        vocabulary.save_pretrained(folder)
-    return folder
 
 
 def strengthen(reft: ReftModel, factor: float = 3.0) -> ReftModel:

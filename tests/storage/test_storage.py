@@ -44,10 +44,7 @@ def test_a_dataset_is_filed_under_a_name_of_the_programs_own(store, dataset):
 
 def test_the_same_start_sent_many_times_is_one_run(store, dataset):
     made: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: made.append(store.runs.create(dataset.id, SPEC, start_key="k").id))
-        for _ in range(20)
-    ]
+    threads = [threading.Thread(target=lambda: made.append(store.runs.create(dataset.id, SPEC, start_key="k").id)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -349,6 +349,7 @@ def test_chats_that_grow_too_large_are_refused(inspect):
         inspect(json.dumps({"messages": turns}) + "\n", limits=Limits(expanded=100_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "megabytes"),
     [(b"ab," * 3_000_000, 50), (b'[{"a":[' + b"[]," * 3_000_000, 200), (b'[{"a":"' + b"x" * 9_000_000, 50)],
@@ -395,6 +396,7 @@ def test_hostile_text_is_answered_at_once(inspect, content):
     assert time.process_time() - begun < ENDLESS, "grows faster than the file"
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=300), st.text(alphabet='ab{}[]",:\n\t\\ ;|1é\u2028', max_size=200).map(str.encode)))
 def test_any_bytes_are_read_or_refused(inspect, content):
@@ -447,6 +449,7 @@ def test_real_files(shared, name, shape, rows, usable):
     assert (found.shape, found.rows, found.usable_rows) == (shape, rows, usable)
 
 
+@pytest.mark.slow
 def test_every_real_file_is_read_or_refused_in_words_and_at_once(shared):
     refused = {}
     for path in sorted(path for path in (shared / "data").rglob("*") if path.is_file() and path.name != "README.md"):
@@ -463,6 +466,7 @@ def test_every_real_file_is_read_or_refused_in_words_and_at_once(shared):
     assert refused["ahca_polls.csv"].startswith("Line 8:")
 
 
+@pytest.mark.slow
 def test_the_lines_of_a_real_file_are_where_its_rows_stand(shared):
     path = shared / "data/classify/banking77_train.csv"
     lines = path.read_text(encoding="utf-8").replace('""', '"').split("\n")
