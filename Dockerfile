@@ -16,7 +16,7 @@ WORKDIR /home/studio/app
 COPY --chown=studio pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir app reft_engine storage \
     && touch app/__init__.py reft_engine/__init__.py storage/__init__.py \
-    && pip install ${PIP_OPTIONS} -c constraints.txt . \
+    && pip install ${PIP_OPTIONS} -c constraints.txt '.[app]' \
     && pip uninstall --yes reft-studio \
     && rm -rf app reft_engine storage build *.egg-info
 

@@ -32,7 +32,7 @@ lint: .venv/tested
 .venv/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(VENV)
 	@echo 'Installing into .venv what the studio needs: 1.6 GB, half of it PyTorch, and some GB more where that brings CUDA. This takes some minutes, once.'
-	@$(PIP) -e .
+	@$(PIP) -e '.[app]'
 	@touch $@
 
 .venv/tested: pyproject.toml constraints.txt

@@ -8,9 +8,16 @@ import sys
 def main() -> int:
     """Run the command line."""
     signal.signal(signal.SIGINT, _leave)
-    from app.cli import main as run
+    try:
+        from app.cli import main as run
 
-    return run()
+        return run()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("app", "reft_engine", "storage"):  # a mistake of ours
+            raise
+        told = f"{error.name} is not installed. The studio needs more than its library: pip install 'reft-studio[app]'"
+        sys.stderr.write(f"reft-studio: {told}\n")
+        return 2
 
 
 def _leave(*_: object) -> None:

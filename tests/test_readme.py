@@ -93,7 +93,7 @@ def test_every_line_of_a_shell_block_is_run_by_a_test_of_this_file():
     assert set(LINES) == {"make run", "make check", "make test", "make test-long", *PARTS, *WITHOUT_MAKE, *COMMANDS, AFTER_PYTHON}
 
 
-WITHOUT_MAKE = ["python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e .", ".venv/bin/reft-studio serve"]
+WITHOUT_MAKE = ["python3 -m venv .venv", ".venv/bin/pip install -c constraints.txt -e '.[app]'", ".venv/bin/reft-studio serve"]
 (COMMANDS,) = [block.splitlines() for kind, block in BLOCKS if kind == "sh" and block.startswith("source ")]
 (AFTER_PYTHON,) = [line for line in LINES if "my-adapter" in line]
 PARTS = [".venv/bin/python -m pytest tests/reft_engine -k positions", ".venv/bin/python -m pytest -m process tests/app"]

@@ -1,0 +1,43 @@
+"""The library installs without the app: what `pip install reft-studio` brings is enough for it, and the command says what it lacks."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+APP = ["gradio", "sqlalchemy", "alembic", "pydantic_settings", "datasets", "fastapi", "uvicorn", "httpx", "pandas", "peft"]
+"""What only the app needs, by the names that are imported."""
+WITHOUT = "import sys\nfor name in {names}:\n    sys.modules[name] = None\n"
+
+pytestmark = pytest.mark.process
+
+
+def run_without(names: list[str], code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(names=names) + code], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_library_trains_and_answers_without_what_only_the_app_needs(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    done = run_without([*APP, "app", "storage"], code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "4 PLUS 4 IS 8." in done.stdout
+
+
+@pytest.mark.parametrize("name", ["sqlalchemy", "pydantic_settings", "gradio"])
+def test_the_command_says_what_to_install_where_the_app_is_not_installed(name, tmp_path):
+    done = run_without([name], "sys.argv = ['reft-studio', '--no-browser']\nfrom app.__main__ import main\nsys.exit(main())", tmp_path)
+    assert done.returncode == 2
+    assert "pip install 'reft-studio[app]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_is_required_of_torch_has_no_upper_bound_and_one_version_is_tested():
+    (torch,) = [each for each in PROJECT["dependencies"] if each.startswith("torch")]
+    assert torch == "torch>=2.10"
+    assert re.search(r"^torch==\d+\.\d+\.\d+$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
