@@ -105,7 +105,7 @@ A_WORDS = ("uniq", "unif", "univ", "unit", "use", "usu", "one", "once", "eu")
 
 
 def article(word: str) -> str:
-    """ "a" or "an" for the next word."""
+    """The article before the next word: a or an."""
     low = word.lower()
     if low.startswith(AN_WORDS) and not low.startswith("honey"):
         return "an"
