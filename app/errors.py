@@ -1,6 +1,6 @@
 """Turns errors into what a person sees; the one place that does."""
 
-from reft_engine.errors import ReftError
+from reft_engine import ReftError
 from storage import StorageError
 
 

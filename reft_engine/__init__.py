@@ -1,59 +1,60 @@
 """Representation finetuning (ReFT, arXiv 2404.03592) for any Hugging Face model.
 
-These are the public names; the rest can change. Names load on first use, so that ``reft_engine.spec`` and
+These are the public names, with those of the rooms below; the rest can change. Names load on first use, so that ``reft_engine.spec`` and
 ``reft_engine.data`` cost no torch import.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.base.loading import load_base
+    from reft_engine.base import load_base
     from reft_engine.data import Example, Message, Preference
-    from reft_engine.edits.model import ReftModel
-    from reft_engine.errors import ReftError
-    from reft_engine.inference.classification import classify
-    from reft_engine.inference.generation import generate, stream
-    from reft_engine.spec import ReftConfig, TrainConfig
-    from reft_engine.training.evaluation import evaluate
-    from reft_engine.training.train import train, train_many
-
-_HOME = {
-    "Example": "data",
-    "Message": "data",
-    "Preference": "data",
-    "ReftConfig": "spec",
-    "ReftError": "errors",
-    "ReftModel": "edits.model",
-    "TrainConfig": "spec",
-    "classify": "inference.classification",
-    "evaluate": "training.evaluation",
-    "generate": "inference.generation",
-    "load_base": "base.loading",
-    "stream": "inference.generation",
-    "train": "training.train",
-    "train_many": "training.train",
-}
+    from reft_engine.edits import ReftModel
+    from reft_engine.errors import ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
+    from reft_engine.inference import classify, generate, stream
+    from reft_engine.methods import METHODS, title_of
+    from reft_engine.positions import PositionSpec, prompt_positions
+    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
+    from reft_engine.training import evaluate, train, train_many
 
 __all__ = [
+    "METHODS",
+    "ConfigError",
+    "DataError",
     "Example",
+    "Kind",
     "Message",
+    "ModelLoadError",
+    "PositionSpec",
     "Preference",
     "ReftConfig",
     "ReftError",
     "ReftModel",
+    "RunSpec",
     "TrainConfig",
+    "TrainingError",
     "classify",
     "evaluate",
     "generate",
     "load_base",
+    "prompt_positions",
     "stream",
+    "title_of",
     "train",
     "train_many",
+    "trainable_parameters",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'reft_engine' has no attribute {name!r}")
-    return getattr(import_module(f"reft_engine.{_HOME[name]}"), name)
+__getattr__ = lazy_names(__name__, {
+    "base": ["load_base"],
+    "data": ["Example", "Message", "Preference"],
+    "edits": ["ReftModel"],
+    "errors": ["ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "TrainingError"],
+    "inference": ["classify", "generate", "stream"],
+    "methods": ["METHODS", "title_of"],
+    "positions": ["PositionSpec", "prompt_positions"],
+    "spec": ["ReftConfig", "RunSpec", "TrainConfig", "trainable_parameters"],
+    "training": ["evaluate", "train", "train_many"],
+})  # fmt: skip

@@ -10,14 +10,13 @@ from app.errors import StudioError
 
 if TYPE_CHECKING:
     from reft_engine import ReftModel
-    from reft_engine.base.loading import Base
+    from reft_engine.base import Base
 
 
 def _adapter(folder: Path) -> "tuple[Base, ReftModel, int]":
     """Base model and edit of a folder, and the longest row that the edit was trained with."""
-    from reft_engine import ReftModel
-    from reft_engine.formats.adapter import load_base_of, read_config
-    from reft_engine.spec import TrainConfig
+    from reft_engine import ReftModel, TrainConfig
+    from reft_engine.formats import load_base_of, read_config
 
     folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
     base = load_base_of(folder)
@@ -27,8 +26,7 @@ def _adapter(folder: Path) -> "tuple[Base, ReftModel, int]":
 
 def chat(options: argparse.Namespace) -> int:
     """Answer one prompt with base and tuned."""
-    from reft_engine import generate
-    from reft_engine.data import Message
+    from reft_engine import Message, generate
 
     if not options.prompt.strip():
         raise StudioError("The prompt is empty.")

@@ -20,7 +20,7 @@ from app.cli.sweep import listed, sweep
 from app.cli.train import train
 from app.cli.upkeep import backup, doctor, restore
 from app.errors import READABLE, StudioError
-from reft_engine.methods import METHODS
+from reft_engine import METHODS
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,

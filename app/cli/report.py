@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_engine.data import Inspection, Problem
-from reft_engine.data.row_check import RowCheck
+from reft_engine.data import Inspection, Problem, RowCheck
 
 if TYPE_CHECKING:
-    from reft_engine.base.loading import Base
-    from reft_engine.training.rows import ReadRow
+    from reft_engine.base import Base
+    from reft_engine.training import ReadRow
 
 PROBLEMS = 100
 """Problems that are listed; all are counted."""
@@ -54,11 +53,9 @@ class FileReport:
 
 def file_report(found: Inspection, base_name: str, max_length: int) -> FileReport:
     """Count what a base model can be trained on of a file; its weights are not loaded. Raises ModelLoadError, ConfigError."""
-    from reft_engine.base.loading import load_tokenizer
-    from reft_engine.spec import ReftConfig, TrainConfig
-    from reft_engine.training.objectives import objective_for
-    from reft_engine.training.row_check import count_rows
-    from reft_engine.training.rows import read_rows
+    from reft_engine import ReftConfig, TrainConfig
+    from reft_engine.base import load_tokenizer
+    from reft_engine.training import count_rows, objective_for, read_rows
 
     settings = TrainConfig(max_length=max_length)
     if not found.examples:

@@ -8,8 +8,7 @@ from app.cli.output import finish, note, tell
 from app.errors import StudioError
 
 if TYPE_CHECKING:
-    from reft_engine.data import Inspection
-    from reft_engine.data.row_check import RowCheck
+    from reft_engine.data import Inspection, RowCheck
 
 
 def inspected(path: Path, prompt: str | None, answer: str | None) -> "Inspection":

@@ -11,9 +11,9 @@ from app.cli.rows import note_rows, rows_of
 from app.errors import StudioError
 
 if TYPE_CHECKING:
-    from reft_engine.data.row_check import RowCheck
-    from reft_engine.spec import ReftConfig, TrainConfig
-    from reft_engine.training.train import TrainResult
+    from reft_engine import ReftConfig, TrainConfig
+    from reft_engine.data import RowCheck
+    from reft_engine.training import TrainResult
 
 MOST = 64
 """Runs of one sweep."""
@@ -24,7 +24,7 @@ TRAINING = ("lr", "batch_size", "epochs", "seed")
 def sweep(options: argparse.Namespace) -> int:
     """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
     from reft_engine import load_base, train_many
-    from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
+    from reft_engine.training import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -78,7 +78,7 @@ def varied(runs: list[dict[str, Any]]) -> list[str]:
 
 def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> Iterator[tuple["ReftConfig", "TrainConfig"]]:
     """What the engine is told of each run; all are measured on the same held-out rows, whatever their seeds."""
-    from reft_engine.spec import ReftConfig, TrainConfig
+    from reft_engine import ReftConfig, TrainConfig
 
     split_seed = options.seed[0] if options.split_seed is None else options.split_seed
 

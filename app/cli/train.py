@@ -10,14 +10,13 @@ from app.cli.rows import note_rows, rows_of
 from app.errors import StudioError
 
 if TYPE_CHECKING:
-    from reft_engine.data import Inspection
-    from reft_engine.data.row_check import RowCheck
-    from reft_engine.spec import RunSpec
+    from reft_engine import RunSpec
+    from reft_engine.data import Inspection, RowCheck
 
 
 def train(options: argparse.Namespace) -> int:
     """Train an edit; again with the same arguments it continues or leaves a finished run alone."""
-    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+    from reft_engine import ReftConfig, RunSpec, TrainConfig
 
     spec = RunSpec(
         base=options.base,
@@ -77,8 +76,8 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
     from app.handlers.verdict import sentences
     from reft_engine import load_base
     from reft_engine import train as run
-    from reft_engine.formats.atomic import write_atomic
-    from reft_engine.training.events import HeldOutEvent, ReuseEvent, RowsEvent, StepEvent
+    from reft_engine.formats import write_atomic
+    from reft_engine.training import HeldOutEvent, ReuseEvent, RowsEvent, StepEvent
 
     base = load_base(spec.base, revision=revision)
     taken = {"fingerprint": wanted, "revision": base.revision}

@@ -1,7 +1,7 @@
 """What a base model can be trained on of some rows, as HTML."""
 
 from app.components.html import notice, text
-from reft_engine.data.row_check import Finding, RowCheck, counted
+from reft_engine.data import Finding, RowCheck, counted
 
 _NOT_COUNTED = "Which rows this base model can be trained on is counted when a run with it starts."
 

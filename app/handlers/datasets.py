@@ -13,10 +13,9 @@ from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
 from app.samples import all_samples, find_sample
 from app.services import Services
-from reft_engine.data import ColumnMapping, Example, Inspection, dump_examples, example_as_data, inspect_file, load_examples, split
-from reft_engine.data.row_check import RowCheck
-from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-from reft_engine.training.verdict import FEW
+from reft_engine import Example, ReftConfig, RunSpec, TrainConfig
+from reft_engine.data import ColumnMapping, Inspection, RowCheck, dump_examples, example_as_data, inspect_file, load_examples, split
+from reft_engine.training import FEW
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10

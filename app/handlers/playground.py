@@ -9,7 +9,7 @@ from app.errors import StudioError
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
-from reft_engine.errors import ReftError
+from reft_engine import ReftError
 from storage import RunRecord, RunStatus, StorageError
 
 PROMPT_LIMIT = 20_000

@@ -9,7 +9,7 @@ from app.errors import StudioError
 from app.handlers import disk
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
-from reft_engine.training.smoothing import Smoothed
+from reft_engine.training import Smoothed
 from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
 
 _POINTS = 400

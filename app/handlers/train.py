@@ -14,11 +14,9 @@ from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
-from reft_engine.data.row_check import RowCheck
-from reft_engine.errors import ConfigError, ReftError
-from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
-from reft_engine.training.estimate import Probe
-from reft_engine.training.schedule import FEWEST, MOST, SAMPLE_TOKENS, measuring_budget
+from reft_engine import ConfigError, ReftConfig, ReftError, RunSpec, TrainConfig, trainable_parameters
+from reft_engine.data import RowCheck
+from reft_engine.training import FEWEST, MOST, SAMPLE_TOKENS, Probe, measuring_budget
 from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from app.handlers.bases import STARTER
-from reft_engine.data.row_check import counted
-from reft_engine.training.verdict import FEW, Evidence, Score, Verdict, judge, wilson
+from reft_engine.data import counted
+from reft_engine.training import FEW, Evidence, Score, Verdict, judge, wilson
 from storage import RunRecord, RunStatus
 
 _GARBLED_FROM = 1.0

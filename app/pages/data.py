@@ -12,7 +12,7 @@ from app.handlers import datasets
 from app.handlers.bases import STARTER, base_models
 from app.pages import data_html
 from app.services import Services
-from reft_engine.errors import ReftError
+from reft_engine import ReftError
 
 _LINE = "CSV, TSV, JSON, JSON Lines or Parquet. Columns with well-known names are recognised; otherwise say which is which."
 _NOTHING = gr.update(choices=[], value=None)

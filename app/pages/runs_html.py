@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.components import html
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
-from reft_engine.methods import title_of
+from reft_engine import title_of
 from storage import EventRecord, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 

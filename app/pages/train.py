@@ -15,7 +15,7 @@ from app.handlers import datasets, train
 from app.handlers.bases import STARTER
 from app.pages import train_html
 from app.services import Services
-from reft_engine.methods import METHODS
+from reft_engine import METHODS
 from storage import DatasetRecord, NotFoundError
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."

@@ -17,10 +17,8 @@ from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, Prev
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
-from reft_engine import Example, ReftConfig, ReftError, TrainConfig, stream
-from reft_engine.data import Message, dump_examples, example_of_data
-from reft_engine.data.row_check import RowCheck
-from reft_engine.errors import DataError
+from reft_engine import DataError, Example, Message, ReftConfig, ReftError, TrainConfig, stream
+from reft_engine.data import RowCheck, dump_examples, example_of_data
 from storage import StorageError
 
 _log = logging.getLogger("reft_studio.worker")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
-from reft_engine.data.row_check import RowCheck
+from reft_engine.data import RowCheck
 
 _STARTING = "The engine is still starting. Try again in a few seconds."
 _REFUSED = "The engine refused these values as out of range."

@@ -17,8 +17,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from reft_engine.errors import ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
-from reft_engine.spec import TrainConfig
+from reft_engine import ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainConfig, TrainingError
 from storage import Failure, RunRecord, StorageError, UnavailableError
 
 _CANNOT_WRITE = {errno.EROFS, errno.EACCES, errno.EPERM}

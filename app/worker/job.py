@@ -10,11 +10,10 @@ from pathlib import Path
 from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
-from reft_engine import train
-from reft_engine.base.loading import newest_revision
+from reft_engine import RunSpec, train
+from reft_engine.base import newest_revision
 from reft_engine.data import load_examples
-from reft_engine.spec import RunSpec
-from reft_engine.training.train import TrainResult
+from reft_engine.training import TrainResult
 from storage import LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")

@@ -7,16 +7,7 @@ from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
-from reft_engine.training.events import (
-    HeldOutEvent,
-    PhaseEvent,
-    ReuseEvent,
-    RowsEvent,
-    SampleEvent,
-    SavingFailedEvent,
-    StepEvent,
-    TrainEvent,
-)
+from reft_engine.training import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from storage import Failure, LeasedRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
 
 _log = logging.getLogger("reft_studio.run")

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reft_engine import Example, ReftConfig, ReftError
-from reft_engine.base.loading import Base
-from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.tokens.examples import encode
+from reft_engine import Example, PositionSpec, ReftConfig, ReftError, prompt_positions
+from reft_engine.base import Base
+from reft_engine.tokens import encode
 
 
 def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from app.worker.base_lock import BaseLock
 from app.worker.row_checks import Load
-from reft_engine.base.loading import Base
-from reft_engine.spec import ReftConfig, TrainConfig
-from reft_engine.training.estimate import Probe, probe
+from reft_engine import ReftConfig, TrainConfig
+from reft_engine.base import Base
+from reft_engine.training import Probe, probe
 
 _REMEMBERED = 50
 _ROWS = 100

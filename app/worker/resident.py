@@ -11,12 +11,11 @@ from weakref import WeakKeyDictionary
 from app.worker.base_lock import BaseLock
 from app.worker.probes import Probes, Timed
 from app.worker.row_checks import Load, RowChecks
-from reft_engine import ReftModel, load_base
-from reft_engine.base.loading import Base, is_here, load_tokenizer
+from reft_engine import ReftConfig, ReftModel, TrainConfig, load_base
+from reft_engine.base import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
-from reft_engine.formats.adapter import read_config
-from reft_engine.inference.kv_cache import Memory
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.formats import read_config
+from reft_engine.inference import Memory
 from storage import NotFoundError, RunStatus, Storage
 
 _BASES, _ADAPTERS, _TOKENIZERS = 1, 8, 4

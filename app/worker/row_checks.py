@@ -4,12 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from reft_engine.base.loading import Base
-from reft_engine.data import Example
-from reft_engine.data.row_check import RowCheck
-from reft_engine.positions import PositionSpec
-from reft_engine.spec import ReftConfig, TrainConfig
-from reft_engine.training.row_check import check_rows
+from reft_engine import Example, PositionSpec, ReftConfig, TrainConfig
+from reft_engine.base import Base
+from reft_engine.data import RowCheck
+from reft_engine.training import check_rows
 
 _REMEMBERED = 200
 Load = Callable[[], Sequence[Example]]

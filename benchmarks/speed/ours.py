@@ -21,7 +21,7 @@ from benchmarks.speed.work import Job
 from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.base.loading import TEXT_TEMPLATE, Base
 from reft_engine.training.events import StepEvent, TrainEvent
-from reft_engine.training.train import TrainResult
+from reft_engine.training.run import TrainResult
 
 
 def base_of(job: Job) -> Base:

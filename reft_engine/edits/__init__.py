@@ -1,1 +1,16 @@
 """Edits of hidden states: their formulas, where they act, and the model that applies them."""
+
+from typing import TYPE_CHECKING
+
+from reft_engine.exports import lazy_names
+
+if TYPE_CHECKING:
+    from reft_engine.edits.model import ReftModel
+
+__all__ = [
+    "ReftModel",
+]
+
+__getattr__ = lazy_names(__name__, {
+    "model": ["ReftModel"],
+})  # fmt: skip

@@ -1,1 +1,23 @@
 """Answers: generation with a KV cache, and classification."""
+
+from typing import TYPE_CHECKING
+
+from reft_engine.exports import lazy_names
+
+if TYPE_CHECKING:
+    from reft_engine.inference.classification import classify
+    from reft_engine.inference.generation import generate, stream
+    from reft_engine.inference.kv_cache import Memory
+
+__all__ = [
+    "Memory",
+    "classify",
+    "generate",
+    "stream",
+]
+
+__getattr__ = lazy_names(__name__, {
+    "classification": ["classify"],
+    "generation": ["generate", "stream"],
+    "kv_cache": ["Memory"],
+})  # fmt: skip

@@ -1,1 +1,72 @@
 """Training: the loop, objectives, checkpoints, events, evaluation and the verdict."""
+
+from typing import TYPE_CHECKING
+
+from reft_engine.exports import lazy_names
+
+if TYPE_CHECKING:
+    from reft_engine.training.estimate import Probe, probe
+    from reft_engine.training.evaluation import evaluate
+    from reft_engine.training.events import (
+        HeldOutEvent,
+        PhaseEvent,
+        ReuseEvent,
+        RowsEvent,
+        SampleEvent,
+        SavingFailedEvent,
+        StepEvent,
+        TrainEvent,
+    )
+    from reft_engine.training.objectives import objective_for
+    from reft_engine.training.row_check import check_rows, count_rows
+    from reft_engine.training.rows import ReadRow, read_rows
+    from reft_engine.training.run import TrainResult, train, train_many
+    from reft_engine.training.schedule import FEWEST, MOST, SAMPLE_TOKENS, measuring_budget
+    from reft_engine.training.smoothing import Smoothed
+    from reft_engine.training.verdict import FEW, Evidence, Score, Verdict, judge, wilson
+
+__all__ = [
+    "FEW",
+    "FEWEST",
+    "MOST",
+    "SAMPLE_TOKENS",
+    "Evidence",
+    "HeldOutEvent",
+    "PhaseEvent",
+    "Probe",
+    "ReadRow",
+    "ReuseEvent",
+    "RowsEvent",
+    "SampleEvent",
+    "SavingFailedEvent",
+    "Score",
+    "Smoothed",
+    "StepEvent",
+    "TrainEvent",
+    "TrainResult",
+    "Verdict",
+    "check_rows",
+    "count_rows",
+    "evaluate",
+    "judge",
+    "measuring_budget",
+    "objective_for",
+    "probe",
+    "read_rows",
+    "train",
+    "train_many",
+    "wilson",
+]
+
+__getattr__ = lazy_names(__name__, {
+    "estimate": ["Probe", "probe"],
+    "evaluation": ["evaluate"],
+    "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
+    "objectives": ["objective_for"],
+    "row_check": ["check_rows", "count_rows"],
+    "rows": ["ReadRow", "read_rows"],
+    "schedule": ["FEWEST", "MOST", "SAMPLE_TOKENS", "measuring_budget"],
+    "smoothing": ["Smoothed"],
+    "run": ["TrainResult", "train", "train_many"],
+    "verdict": ["FEW", "Evidence", "Score", "Verdict", "judge", "wilson"],
+})  # fmt: skip

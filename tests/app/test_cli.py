@@ -29,7 +29,7 @@ TRAIN = [
 ]
 SHORT = ["--rank", "2", "--epochs", "1", "--held-out", "0"]
 OFTEN = """
-import sys, reft_engine.training.train as t
+import sys, reft_engine.training.run as t
 t._CHECKPOINT_STEPS, t._CHECKPOINT_PAUSE = 1, 0.0
 from app.cli import main
 sys.exit(main(sys.argv[1:]))

@@ -32,7 +32,7 @@ from app.worker.resident import Resident
 from reft_engine.base import loading
 from reft_engine.errors import ConfigError, DataError, ModelLoadError
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
-from reft_engine.training import train as training
+from reft_engine.training import run as training
 from storage import RunStatus, UnavailableError
 from tests.app.conftest import running_worker
 from tests.hub import IMPATIENT, Answer, Hub

@@ -72,7 +72,7 @@ HTML, ROWS_HTML = "app/components/html.py", "app/components/row_check_html.py"
 DATA_HTML, RUNS_HTML, PLAYGROUND_HTML = "app/pages/data_html.py", "app/pages/runs_html.py", "app/pages/playground_html.py"
 GENERATION, TRAINING, LOOP, PREFIX = (
     "reft_engine/inference/generation.py",
-    "reft_engine/training/train.py",
+    "reft_engine/training/run.py",
     "reft_engine/training/loop.py",
     "reft_engine/inference/kv_cache.py",
 )

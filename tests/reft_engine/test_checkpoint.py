@@ -14,7 +14,7 @@ from reft_engine.data import as_rows
 from reft_engine.errors import TrainingError
 from reft_engine.formats import atomic
 from reft_engine.training import checkpoint, measuring
-from reft_engine.training import train as training
+from reft_engine.training import run as training
 from reft_engine.training.checkpoint import KEPT
 from reft_engine.training.events import HeldOutEvent, SavingFailedEvent, StepEvent
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reft_engine import ReftConfig, TrainConfig, evaluate, generate, train
 from reft_engine.data import as_rows, split
-from reft_engine.training import train as training
+from reft_engine.training import run as training
 from reft_engine.training.events import HeldOutEvent, PhaseEvent, RowsEvent
 from reft_engine.training.measuring import Best, score
 from reft_engine.training.objectives import NextToken, RowResult

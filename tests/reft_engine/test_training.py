@@ -17,7 +17,7 @@ from reft_engine.data import Message, split
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.formats.adapter import verify_adapter
 from reft_engine.tokens.batches import collate, epoch_batches
-from reft_engine.training import train as training
+from reft_engine.training import run as training
 from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent
 from reft_engine.training.losses import answer_losses
 from reft_engine.training.objectives import NextToken
