@@ -160,7 +160,7 @@ def naive_edit(h, _past, *, intervention, mask, lengths, rule, first_site, group
                 site = first_site + (1 if back and groups == 2 else 0)
                 x, W, b = h[row, start + token], intervention.source[site], intervention.bias[site]
                 P = intervention.projection()[site]
-                inner = W @ x + b - P @ x if intervention.method == "loreft" else W @ x + b
+                inner = W @ x + b - P @ x if intervention.method.name == "loreft" else W @ x + b
                 edited[row, start + token] = x + P.T @ inner
     return edited
 
