@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from reft_engine.data import ColumnMapping
 from reft_engine.errors import ConfigError
 from reft_engine.methods import METHODS
 from reft_engine.positions import PositionSpec
@@ -201,4 +200,9 @@ class RunSpec(_Frozen):
     """Commit of a Hub id; left out, the newest when the run begins, which is then kept here."""
     reft: ReftConfig = ReftConfig()
     train: TrainConfig = TrainConfig()
-    mapping: ColumnMapping | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: Any) -> Any:
+        # They kept a mapping of columns here, which was always empty.
+        return {name: value for name, value in values.items() if name != "mapping"} if isinstance(values, dict) else values

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def _adapter(folder: Path) -> "tuple[Base, ReftModel, int]":
     """Base model and edit of a folder, and the longest row that the edit was trained with."""
     from reft_engine import ReftModel, TrainConfig
-    from reft_engine.formats import load_base_of, read_config
+    from reft_engine.edits import load_base_of
+    from reft_engine.formats import read_config
 
     folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
     base = load_base_of(folder)

@@ -59,7 +59,7 @@ def _earlier(record: Path, wanted: str) -> dict[str, Any]:
 
 def _settings(spec: "RunSpec") -> dict[str, Any]:
     """The settings that tell runs apart; later ones only where they were given, so that folders of earlier versions go on."""
-    values = spec.model_dump(mode="json")
+    values = {**spec.model_dump(mode="json"), "mapping": None}  # which specs of earlier versions held
     for name in ("keep", "patience", "split_seed"):
         if values["train"][name] == type(spec.train).model_fields[name].default:
             del values["train"][name]

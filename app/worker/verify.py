@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from reft_engine import ReftError, load_base
-from reft_engine.formats import read_config, verify_adapter
+from reft_engine.edits import verify_adapter
+from reft_engine.formats import read_config
 
 
 def main() -> int:

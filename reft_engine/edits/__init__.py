@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.edits.model import ReftModel
+    from reft_engine.edits.model import ReftModel, load_base_of, verify_adapter
 
 __all__ = [
     "ReftModel",
+    "load_base_of",
+    "verify_adapter",
 ]
 
 __getattr__ = lazy_names(__name__, {
-    "model": ["ReftModel"],
+    "model": ["ReftModel", "load_base_of", "verify_adapter"],
 })  # fmt: skip

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
+from reft_engine.base import blocks
 from reft_engine.base.checks import listed, shown
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Message
 from reft_engine.edits.model import ReftModel, check_edit
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.spec import TrainConfig
-from reft_engine.tokens.batches import in_batches
-from reft_engine.tokens.examples import encode_text
-from reft_engine.training.objectives import Labelling, Part, text_of
+from reft_engine.tokens.batches import collate, in_batches
+from reft_engine.tokens.examples import EncodedExample, encode_text, text_of
 
 Text = str | tuple[str, str] | Sequence[Message]
 """One text, a pair of texts, or for a decoder a conversation."""
@@ -38,16 +39,25 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
     labels = reft.reft_config.labels
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
-    objective = Labelling(base, reft.reft_config, TrainConfig(max_length=max_length))
-    factors = reft.eval().factors() if edited else None
+    limit = TrainConfig(max_length=max_length).max_length  # which refuses what is no length
+    reft.eval()
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
-    rows = [text_of(encode_text(base, example, max_length, reft.reft_config)) for example in examples]
+    rows = [text_of(encode_text(base, example, limit, reft.reft_config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
-        for shares in torch.softmax(objective.logits([Part(objective, part, reft, factors)], [part])[0], dim=-1).cpu():
+        for shares in torch.softmax(_logits(base, reft, part, edited), dim=-1).cpu():
             order = shares.argsort(descending=True, stable=True).tolist()
             found.append({labels[index]: float(shares[index]) for index in order})
     return found
+
+
+def _logits(base: Base, reft: ReftModel, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
+    """Logits (B, C) of the texts, float32, from one forward pass."""
+    batch = collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
+    edits = reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors()) if edited else {}
+    with blocks.editing(edits):
+        hidden = blocks.last_hidden(base.model, batch.inputs)
+    return reft.classes_of([hidden[row, begin:end] for row, begin, end in batch.rows])
 
 
 def _messages(text: Text) -> tuple[Message, ...]:

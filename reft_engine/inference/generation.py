@@ -15,7 +15,8 @@ from torch import Tensor
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
 from reft_engine.data import Message
-from reft_engine.edits.model import ReftModel, check_writes, combine
+from reft_engine.edits.edited import check_writes, combine
+from reft_engine.edits.model import ReftModel
 from reft_engine.errors import ConfigError
 from reft_engine.inference import kv_cache
 from reft_engine.tokens.examples import EncodedPrompt, end_ids, read_prompt

@@ -12,27 +12,13 @@ import torch
 from torch import Tensor
 
 from reft_engine.base import blocks
+from reft_engine.edits.plan import Prompts
 from reft_engine.tokens.examples import EncodedExample, EncodedRow
 
 Row = TypeVar("Row", bound=EncodedRow)
 
 _WINDOW = 64
 """Batches whose rows are sorted by length together: at 8 rows of real instructions 2 % of the tokens are padding (at 16: 8 %)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """Where the prompts of a batch of ``batch`` rows of ``width`` columns stand.
-
-    ``starts``: of each prompt the row and the column of its first token (below 0 where a pass before this one has read it);
-    ``lengths``: its tokens; ``marked``: those that it marks, counted from its first.
-    """
-
-    starts: Sequence[tuple[int, int]]
-    lengths: Sequence[int]
-    marked: Sequence[Sequence[int]]
-    batch: int
-    width: int
 
 
 @dataclass(frozen=True, slots=True)

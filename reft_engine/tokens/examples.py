@@ -210,3 +210,8 @@ def _answer_ids(base: Base, text: str) -> tuple[int, ...]:
         return (*around.before, *text_ids(base, text), *around.behind)
     space = " " if text and base.template == PLAIN_TEMPLATE else ""
     return (*text_ids(base, space + text), *end_ids(base))
+
+
+def text_of(prompt: EncodedPrompt, line: int = 0) -> EncodedExample:
+    """A text without an answer."""
+    return EncodedExample(prompt.ids, (), line, marked=prompt.marked, second=prompt.second)

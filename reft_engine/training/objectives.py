@@ -16,20 +16,22 @@ from torch.nn import functional as F
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Preference
+from reft_engine.edits.edited import combine
 from reft_engine.edits.interventions import Dropout, Factors
-from reft_engine.edits.model import ReftModel, combine
+from reft_engine.edits.model import ReftModel
+from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.spec import ReftConfig, TrainConfig
-from reft_engine.tokens.batches import Batch, Prompts, collate, in_batches
+from reft_engine.tokens.batches import Batch, collate, in_batches
 from reft_engine.tokens.examples import (
     EncodedExample,
     EncodedLabel,
     EncodedPreference,
-    EncodedPrompt,
     EncodedRow,
     encode,
     encode_label,
     encode_preference,
+    text_of,
 )
 from reft_engine.training.losses import answer_losses
 from reft_engine.training.reuse.plan import Reuse
@@ -303,23 +305,12 @@ class Labelling(Objective[EncodedLabel]):
         ):
             hidden = blocks.last_hidden(self.base.model, batch.inputs)
         found = [hidden[row, begin:end] for row, begin, end in batch.rows]
-        return [_classes(part.reft, found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
+        return [part.reft.classes_of(found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
 
     @torch.no_grad()
     def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
         """See `Objective.numbers`; here the logits."""
         return self.logits([Part(self, (), reft, factors)], [texts])[0]
-
-
-def _classes(reft: ReftModel, hidden: Sequence[Tensor]) -> Tensor:
-    """What the head reads in the last hidden states (T, D) of each text."""
-    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(each), device=each.device) for each in hidden], batch_first=True)
-    return reft.classes(torch.nn.utils.rnn.pad_sequence(list(hidden), batch_first=True), mask)
-
-
-def text_of(prompt: EncodedPrompt, line: int = 0) -> EncodedExample:
-    """A text without an answer."""
-    return EncodedExample(prompt.ids, (), line, marked=prompt.marked, second=prompt.second)
 
 
 def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:

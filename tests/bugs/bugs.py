@@ -1828,7 +1828,7 @@ BUGS = (
     ),
     Bug(
         "a README of somebody's is written over",
-        "reft_engine/formats/adapter.py",
+        "reft_engine/formats/card.py",
         "    if _is_ours(path):\n",
         "    if True:\n",
         ("tests/reft_engine/test_adapter_file.py::test_a_readme_that_somebody_wrote_is_left_alone",),

@@ -14,9 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from reft_engine import ReftConfig, ReftModel
+from reft_engine.edits import model
+from reft_engine.edits.model import verify_adapter
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter
-from reft_engine.formats.adapter import CARD_NAME, CONFIG_NAME, TENSORS_NAME, read_config, verify_adapter
+from reft_engine.formats.adapter import CONFIG_NAME, TENSORS_NAME, read_config
+from reft_engine.formats.card import CARD_NAME
 from reft_engine.methods import METHODS
 from tests.reft_engine import families
 
@@ -327,7 +330,7 @@ def unbuilt(monkeypatch):
     def fail(*_args, **_kwargs):
         raise AssertionError("too early")
 
-    monkeypatch.setattr(adapter, "ReftModel", fail)
+    monkeypatch.setattr(model, "ReftModel", fail)
     monkeypatch.setattr(adapter, "safe_open", lambda *args, **options: Unread(safe_open(*args, **options)))
 
 
@@ -367,7 +370,8 @@ def test_a_tensor_of_another_shape_is_refused_unread(folder, llama, shape):
 def test_what_a_file_of_each_method_must_hold_is_what_is_saved(llama, tmp_path, method, labels):
     config = ReftConfig(method=method, rank=3, positions="f2+l2", tied=False, layers=[0, 2], labels=labels)
     tensors = load_file(ReftModel(llama, config).save(tmp_path) / TENSORS_NAME)
-    assert adapter._shapes(config, (0, 2), llama) == {name: tuple(value.shape) for name, value in tensors.items()}
+    width = llama.config.hidden_size
+    assert adapter.tensor_shapes(config, (0, 2), width, width) == {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 def test_missing_weights_are_refused(folder, llama):

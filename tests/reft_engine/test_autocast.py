@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from reft_engine import ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, stream, train
 from reft_engine.edits import precision
-from reft_engine.formats.adapter import verify_adapter
+from reft_engine.edits.model import verify_adapter
 from reft_engine.methods import METHODS
 from reft_engine.training.events import ReuseEvent
 

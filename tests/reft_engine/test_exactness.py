@@ -25,7 +25,6 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import TEXT_TEMPLATE, Base
 from reft_engine.data import Message
 from reft_engine.edits.interventions import Dropout, build
-from reft_engine.formats import pyreft
 from reft_engine.spec import trainable_parameters
 from reft_engine.tokens.batches import collate
 from reft_engine.tokens.examples import encode
@@ -406,8 +405,8 @@ def test_the_activation_is_kept_where_pyrefts_file_loses_it(tmp_path):
     def off(reft: ReftModel) -> float:
         return float((reft(**inputs).logits[real] - expected["logits"]).abs().max())
 
-    assert off(pyreft.read(folder, base, "f3+l2")) > 0.05
-    told = pyreft.read(folder, base, "f3+l2", activation="relu")
+    assert off(ReftModel.from_pyreft(folder, base, "f3+l2")) > 0.05
+    told = ReftModel.from_pyreft(folder, base, "f3+l2", activation="relu")
     assert off(told) < 5e-6
     assert off(ReftModel.load(told.save(tmp_path), base)) == off(told)
 

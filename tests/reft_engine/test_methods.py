@@ -71,6 +71,7 @@ def test_a_method_of_a_later_version_is_shown_by_its_name():
     assert title_of("future") == "future"
 
 
+@pytest.mark.process
 def test_the_table_costs_no_torch():
     code = "import sys, reft_engine.methods, reft_engine.spec; print([name for name in ('torch', 'transformers') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

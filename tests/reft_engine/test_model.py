@@ -17,7 +17,7 @@ from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, 
 
 from reft_engine import ReftConfig, ReftModel
 from reft_engine.base import blocks
-from reft_engine.edits.model import combine
+from reft_engine.edits.edited import combine
 from reft_engine.errors import ConfigError
 from tests.waiting import PATIENCE
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ from reft_engine import (
     train_many,
 )
 from reft_engine.base import checks
+from reft_engine.edits.model import load_base_of, verify_adapter
 from reft_engine.errors import AdapterError, ConfigError, DataError, ModelLoadError
-from reft_engine.formats.adapter import load_base_of, verify_adapter
 from reft_engine.tokens.prompts import read_prompt
 from tests.reft_engine import families
 
@@ -534,8 +535,16 @@ def test_the_loop_of_training_and_that_of_tokens_call_no_check_but_the_cheap_one
     """Checks read numbers off tensors, which would make a GPU wait in every step."""
     called = {
         name: {node.func.attr for node in ast.walk(ast.parse(Path(module.__file__).read_text())) if _checks(node)}
-        for name in ("loop", "objectives", "losses", "reuse", "blocks", "interventions", "measuring")
-        for module in [getattr(__import__(f"reft_engine.{name}"), name)]
+        for name in (
+            "training.loop",
+            "training.objectives",
+            "training.losses",
+            "training.reuse.plan",
+            "base.blocks",
+            "edits.interventions",
+            "training.measuring",
+        )
+        for module in [import_module(f"reft_engine.{name}")]
     }
     assert not any(called.values()), called
     assert "checks.check_strength" in inspect.getsource(ReftModel.edits) and inspect.getsource(ReftModel.edits).count("checks.") == 1

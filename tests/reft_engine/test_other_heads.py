@@ -16,8 +16,9 @@ from transformers import (
 )
 
 from reft_engine import ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, stream, train
+from reft_engine.edits.model import verify_adapter
 from reft_engine.errors import AdapterError, ConfigError
-from reft_engine.formats.adapter import read_config, verify_adapter
+from reft_engine.formats.adapter import read_config
 from tests.reft_engine import families
 
 HEADS = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reft_engine import ReftConfig, ReftModel
 from reft_engine.base import blocks
-from reft_engine.edits.model import combine
+from reft_engine.edits.edited import combine
 from reft_engine.formats.adapter import TENSORS_NAME
 from reft_engine.methods import METHODS
 from tests.waiting import PATIENCE

@@ -22,7 +22,6 @@ from transformers import AutoModelForCausalLM, T5Config, T5ForConditionalGenerat
 
 from reft_engine import ReftConfig, ReftModel
 from reft_engine.errors import AdapterError, ConfigError
-from reft_engine.formats import pyreft
 from reft_engine.formats.pyreft.classes import BASE, ORIGINAL
 from reft_engine.formats.pyreft.reading import _rotation_rows
 
@@ -52,7 +51,7 @@ def base_of(name: str = "llama", dtype: torch.dtype = torch.float32):
 def read(name: str, folder: Path | None = None, **changed) -> ReftModel:
     """A fixture, or a copy of it, with the settings of its training."""
     given = {"positions": "f3+l2", **SETTINGS.get(name, {}), **changed}
-    return pyreft.read(folder or FIXTURES / name / "pyreft", base_of(name), **given)
+    return ReftModel.from_pyreft(folder or FIXTURES / name / "pyreft", base_of(name), **given)
 
 
 @torch.no_grad()
@@ -92,7 +91,7 @@ def test_in_half_precision_the_logits_differ_no_more_than_half_precision_itself_
     apart as pyreft's own bfloat16 logits are from its float32 logits of the same stored numbers, and no further."""
     name = "loreft-bfloat16"
     half = base_of(name, torch.bfloat16)
-    reft = pyreft.read(FIXTURES / name / "pyreft", half, "f3+l2")
+    reft = ReftModel.from_pyreft(FIXTURES / name / "pyreft", half, "f3+l2")
     assert all(value.dtype == torch.float32 for value in reft.tensors().values())
     rounding = off(expected(name, "logits_half"), expected(name))
     assert 1e-3 < rounding < 0.2
@@ -105,7 +104,7 @@ def test_in_half_precision_the_logits_differ_no_more_than_half_precision_itself_
 def test_the_oracles_classes_give_pyrefts_logits(shared, name):
     folder = shared / "oracle/classes" / name
     numbers = load_file(folder / "expected.safetensors")
-    reft = pyreft.read(folder / "pyreft", _oracle_base(shared), "f3+l2")
+    reft = ReftModel.from_pyreft(folder / "pyreft", _oracle_base(shared), "f3+l2")
     with torch.no_grad():
         logits = reft(numbers["input_ids"], numbers["attention_mask"], numbers["prompt_lengths"]).logits
     assert reft.reft_config.method == name.split("-")[0]
@@ -121,7 +120,7 @@ def _oracle_base(shared: Path):
 def test_the_oracles_trained_edits_are_read_number_by_number(shared, case):
     folder = shared / f"oracle/training-llama-{case}"
     numbers = load_file(folder / "oracle.safetensors")
-    reft = pyreft.read(folder / "pyreft_save", _oracle_base(shared), "f7+l7")
+    reft = ReftModel.from_pyreft(folder / "pyreft_save", _oracle_base(shared), "f7+l7")
     sites = [f"final/layer_{layer}_comp_block_output_unit_pos_nunit_1#{g}" for layer in reft.layers for g in range(reft.reft_config.groups)]
     tensors = reft.tensors()
     assert torch.equal(tensors["source"], torch.stack([numbers[f"{site}/W"] for site in sites]))
@@ -134,7 +133,7 @@ def test_the_oracles_trained_edits_are_read_number_by_number(shared, case):
 @pytest.mark.parametrize("case", ["tied", "untied"])
 def test_the_oracles_trained_edits_give_pyrefts_greedy_answers(shared, case):
     folder = shared / f"oracle/training-llama-{case}"
-    reft = pyreft.read(folder / "pyreft_save", _oracle_base(shared), "f7+l7")
+    reft = ReftModel.from_pyreft(folder / "pyreft_save", _oracle_base(shared), "f7+l7")
     for answer in json.loads((folder / "oracle.json").read_text())["answers"]:
         tokens, prompt = list(answer["prompt"]), len(answer["prompt"])
         while len(tokens) < prompt + len(answer["reft"]):
@@ -211,13 +210,13 @@ def edited(method: str, tied: bool = True, **changed) -> ReftModel:
 @pytest.mark.parametrize("method", METHODS.values())
 def test_what_is_written_is_read_back(tmp_path, method, tied):
     reft = edited(method, tied)
-    folder = pyreft.write(reft, tmp_path / "written")
-    again = pyreft.read(folder, base_of())
+    folder = reft.save_pyreft(tmp_path / "written")
+    again = ReftModel.from_pyreft(folder, base_of())
     assert again.reft_config == reft.reft_config
     assert off(logits_of(again), logits_of(reft)) < 5e-6
     if method in ("direft", "noreft"):
         (folder / "reft_engine.json").unlink()
-        plain = pyreft.read(folder, base_of(), "f3+l2")
+        plain = ReftModel.from_pyreft(folder, base_of(), "f3+l2")
         assert plain.reft_config.method == "direft_orth"
         assert off(logits_of(plain), logits_of(reft)) < 5e-6
     else:
@@ -234,7 +233,7 @@ def test_what_is_written_is_read_back(tmp_path, method, tied):
 )
 def test_any_shape_of_edit_survives_the_way_there_and_back(tmp_path_factory, method, rank, rule, layers):
     reft = edited(method, rule[1], rank=rank, positions=rule[0], layers=layers)
-    again = pyreft.read(pyreft.write(reft, tmp_path_factory.mktemp("pyreft")), base_of())
+    again = ReftModel.from_pyreft(reft.save_pyreft(tmp_path_factory.mktemp("pyreft")), base_of())
     assert again.reft_config == reft.reft_config
     h = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
     for site in range(len(reft.layers) * reft.reft_config.groups):
@@ -248,7 +247,7 @@ def test_rows_without_full_rank_survive_too(tmp_path):
     tensors["projection"][0, 1] = tensors["projection"][0, 0]
     tensors["projection"][1] = 0
     reft.set_tensors(tensors)
-    again = pyreft.read(pyreft.write(reft, tmp_path / "written"), base_of())
+    again = ReftModel.from_pyreft(reft.save_pyreft(tmp_path / "written"), base_of())
     assert off(logits_of(again), logits_of(reft)) < 5e-6
 
 
@@ -256,7 +255,7 @@ def test_rows_without_full_rank_survive_too(tmp_path):
 @pytest.mark.parametrize("kind", ["loreft", "direft", "consreft", "lobireft"])
 def test_what_is_written_looks_like_what_pyreft_wrote(tmp_path, kind, tied):
     name = f"{kind}-{tied}"
-    theirs, ours = FIXTURES / name / "pyreft", pyreft.write(read(name), tmp_path / "written")
+    theirs, ours = FIXTURES / name / "pyreft", read(name).save_pyreft(tmp_path / "written")
     assert {path.name for path in ours.iterdir()} - {path.name for path in theirs.iterdir()} == {"reft_engine.json"}
     assert {path.name for path in theirs.iterdir()} <= {path.name for path in ours.iterdir()}
     described = [json.loads((folder / "config.json").read_text()) for folder in (theirs, ours)]
@@ -274,7 +273,7 @@ def test_what_is_written_looks_like_what_pyreft_wrote(tmp_path, kind, tied):
 
 def test_torchs_own_parametrisation_takes_the_written_rotation(tmp_path):
     reft = edited("direft_orth", False)
-    folder = pyreft.write(reft, tmp_path / "written")
+    folder = reft.save_pyreft(tmp_path / "written")
     state = torch.load(folder / "intkey_layer_2_comp_block_output_unit_pos_nunit_1#1.bin", weights_only=True)
     layer = parametrizations.orthogonal(torch.nn.Linear(3, 16, bias=False))
     layer.load_state_dict({key.removeprefix("rotate_layer."): value for key, value in state.items() if key.startswith("rotate")})
@@ -284,9 +283,9 @@ def test_torchs_own_parametrisation_takes_the_written_rotation(tmp_path):
 
 
 def test_positions_given_win_over_those_written(tmp_path):
-    folder = pyreft.write(edited("loreft"), tmp_path / "written")
-    assert pyreft.read(folder, base_of()).reft_config.positions == "f3+l2"
-    assert pyreft.read(folder, base_of(), "l1").reft_config.positions == "l1"
+    folder = edited("loreft").save_pyreft(tmp_path / "written")
+    assert ReftModel.from_pyreft(folder, base_of()).reft_config.positions == "f3+l2"
+    assert ReftModel.from_pyreft(folder, base_of(), "l1").reft_config.positions == "l1"
 
 
 @pytest.mark.parametrize(
@@ -300,7 +299,7 @@ def test_positions_given_win_over_those_written(tmp_path):
 def test_what_pyreft_has_no_file_for_is_not_written(tmp_path, changed, field, said):
     reft = ReftModel(base_of(), ReftConfig(**{"rank": 3, "layers": (0,), **changed}))
     with pytest.raises(ConfigError, match=said) as raised:
-        pyreft.write(reft, tmp_path / "written")
+        reft.save_pyreft(tmp_path / "written")
     assert raised.value.field == field
     assert not (tmp_path / "written").exists()
 
@@ -309,7 +308,7 @@ def test_another_models_edits_are_not_mixed_with_new_ones(tmp_path):
     folder = copy_of("loreft-untied", tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(AdapterError, match="already holds"):
-        pyreft.write(edited("loreft"), folder)
+        edited("loreft").save_pyreft(folder)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -572,22 +571,22 @@ def test_a_bias_after_an_activation_is_refused():
     ],
 )
 def test_a_sidecar_that_contradicts_the_files_is_refused(tmp_path, written, said):
-    folder = pyreft.write(edited("noreft", False), tmp_path / "written")
+    folder = edited("noreft", False).save_pyreft(tmp_path / "written")
     path = folder / "reft_engine.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **written}))
     with pytest.raises((AdapterError, ConfigError), match=said):
-        pyreft.read(folder, base_of())
+        ReftModel.from_pyreft(folder, base_of())
 
 
 def test_an_activation_other_than_the_written_one_is_refused(tmp_path):
-    folder = pyreft.write(edited("noreft"), tmp_path / "written")
+    folder = edited("noreft").save_pyreft(tmp_path / "written")
     with pytest.raises(ConfigError, match="activation linear, not relu"):
-        pyreft.read(folder, base_of(), activation="relu")
+        ReftModel.from_pyreft(folder, base_of(), activation="relu")
 
 
 def test_another_base_model_is_refused(shared):
     with pytest.raises(AdapterError, match="this base model has width 16"):
-        pyreft.read(shared / "oracle/classes/loreft-tied/pyreft", base_of(), "f3+l2")
+        ReftModel.from_pyreft(shared / "oracle/classes/loreft-tied/pyreft", base_of(), "f3+l2")
 
 
 def test_an_edit_of_the_decoder_is_not_put_on_the_encoder(tmp_path):
@@ -597,11 +596,11 @@ def test_an_edit_of_the_decoder_is_not_put_on_the_encoder(tmp_path):
     folder = copy_of("loreft-string", tmp_path)
     for group in (0, 1):
         renamed(folder, f"comp_model_layers[1]_output_unit_pos_nunit_1#{group}", f"comp_encoder_block[1]_output_unit_pos_nunit_1#{group}")
-    assert pyreft.read(folder, base, "f3+l2").layers == (1,)
+    assert ReftModel.from_pyreft(folder, base, "f3+l2").layers == (1,)
     for group in (0, 1):
         renamed(folder, f"comp_encoder_block[1]_output_unit_pos_nunit_1#{group}", f"comp_decoder_block[1]_output_unit_pos_nunit_1#{group}")
     with pytest.raises(AdapterError, match=r"'comp_decoder_block\[1\].*not on the output of a block"):
-        pyreft.read(folder, base, "f3+l2")
+        ReftModel.from_pyreft(folder, base, "f3+l2")
 
 
 @pytest.mark.slow

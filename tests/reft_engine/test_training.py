@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train
 from reft_engine.data import Message, split
+from reft_engine.edits.model import verify_adapter
 from reft_engine.errors import DataError, TrainingError
-from reft_engine.formats.adapter import verify_adapter
 from reft_engine.tokens.batches import collate, epoch_batches
 from reft_engine.training import run as training
 from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from reft_engine.base import blocks
-from reft_engine.edits.model import ReftModel
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats.pyreft.classes import BASE, CLASSES, CONFIG_NAME, DIMENSIONS, ORIGINAL, SIDECAR_NAME, TYPES, SavedClass, Sidecar
 from reft_engine.formats.pyreft.unpickling import DAMAGE, read_state
@@ -61,8 +60,8 @@ def read(
     method: str | None = None,
     activation: str = "linear",
     dropout: float = 0.0,
-) -> ReftModel:
-    """Read what pyreft saved (``reft_model.save``, or a Trainer's checkpoint) onto a base model.
+) -> tuple[ReftConfig, dict[str, Tensor]]:
+    """Read what pyreft saved (``reft_model.save``, or a Trainer's checkpoint) for a base model.
 
     Args:
         folder: the folder itself, or the one that holds ``intervenable_model/``.
@@ -72,6 +71,9 @@ def read(
             be read as ``noreft``, and a ``direft_orth`` as ``direft``: the same formulas.
         activation: pyreft's ``act_fn``.
         dropout: for training on.
+
+    Returns:
+        The edit, and its weights as `EditedModel.set_tensors` takes them.
 
     Raises:
         AdapterError: damaged, of an unknown class, on something else than block outputs, or made for another base model.
@@ -89,9 +91,7 @@ def read(
     chosen = _which_method(kind, sidecar, method, activation)
     config = _configuration(found, sidecar, positions, method=chosen, rank=rank, activation=activation, dropout=dropout)
     parts = [_to_engine(kind, state, METHODS[chosen], activation, path.name) for path, state in zip(found.files, states, strict=True)]
-    reft = ReftModel(base_model, config)
-    reft.set_tensors({name: torch.stack([part[name] for part in parts]) for name in parts[0]})
-    return reft.eval()
+    return config, {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
 
 
 def _edits_folder(folder: Path) -> Path:

@@ -6,6 +6,7 @@ Shapes: K rank, D hidden size.
 import io
 import json
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import torch
 import transformers
 from torch import Tensor
 
-from reft_engine.edits.model import ReftModel
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats.atomic import write_atomic
 from reft_engine.formats.pyreft.classes import BASE, CLASSES, CONFIG_NAME, ORIGINAL, SIDECAR_NAME, TYPES, SavedClass
@@ -23,7 +23,7 @@ from reft_engine.spec import ReftConfig
 _SIDECAR_FORMAT = 1
 
 
-def write(reft: ReftModel, folder: Path) -> Path:
+def write(folder: Path, config: ReftConfig, layers: Sequence[int], width: int, tensors: Mapping[str, Tensor]) -> Path:
     """Write a folder that pyreft 0.1.0 loads, each file atomically, ``config.json`` last.
 
     pyreft loads neither its NoReFT nor its NodiReFT, so those methods are written as the class of `methods.Method.pyreft_writes`, which
@@ -31,28 +31,31 @@ def write(reft: ReftModel, folder: Path) -> Path:
     it loads. For all but LoReFT its format keeps a D x D matrix per edit.
 
     Args:
-        reft: of a method that pyreft has, with a linear activation, no classifier.
         folder: made if it does not exist.
+        config: of a method that pyreft has, with a linear activation, no classifier.
+        layers: the blocks that are edited.
+        width: D, of the hidden states.
+        tensors: the edits' weights as `EditedModel.tensors` gives them.
 
     Raises:
         ConfigError: what pyreft has no file for.
         AdapterError: the folder holds edits that are not of this model, or another's ``config.json``.
     """
-    _refuse_unknown_to_pyreft(reft)
+    _refuse_unknown_to_pyreft(config)
     _refuse_anothers_config(folder)
-    kind, tensors = _class_and_tensors(reft)
-    sites = [(group, layer) for group in range(reft.reft_config.groups) for layer in reft.layers]
+    kind, written = _class_and_tensors(METHODS[config.method], tensors)
+    sites = [(group, layer) for group in range(config.groups) for layer in layers]
     keys = [f"layer_{layer}_comp_block_output_unit_pos_nunit_1#{group}" for group, layer in sites]
     if strange := {path.name for path in folder.glob("intkey_*.bin")} - {f"intkey_{key}.bin" for key in keys}:
         raise AdapterError(f"{folder.name} already holds another model's edits ({min(strange)}); choose an empty folder.")
     for key, (group, layer) in zip(keys, sites, strict=True):
-        index = reft.layers.index(layer) * reft.reft_config.groups + group
-        state = _to_pyreft(kind, {name: value[index] for name, value in tensors.items()}, reft.hidden_size)
+        index = layers.index(layer) * config.groups + group
+        state = _to_pyreft(kind, {name: value[index] for name, value in written.items()}, width)
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_atomic(folder / f"intkey_{key}.bin", buffer.getvalue())
-    write_atomic(folder / SIDECAR_NAME, _json_bytes(_sidecar(reft.reft_config)))
-    write_atomic(folder / CONFIG_NAME, _json_bytes(_pyvene_config(kind, sites, keys, reft)))
+    write_atomic(folder / SIDECAR_NAME, _json_bytes(_sidecar(config)))
+    write_atomic(folder / CONFIG_NAME, _json_bytes(_pyvene_config(kind, sites, keys, width, config.rank)))
     return folder
 
 
@@ -69,26 +72,25 @@ def _refuse_anothers_config(folder: Path) -> None:
         raise AdapterError(f"{path} is there already and describes no edit of pyreft; choose an empty folder.")
 
 
-def _refuse_unknown_to_pyreft(reft: ReftModel) -> None:
-    if reft.reft_config.activation != "linear":
+def _refuse_unknown_to_pyreft(config: ReftConfig) -> None:
+    if config.activation != "linear":
         raise ConfigError(
-            f"pyreft forgets the activation when it loads, so {reft.reft_config.activation} would silently become linear; "
+            f"pyreft forgets the activation when it loads, so {config.activation} would silently become linear; "
             "save the adapter in this program's own format.",
             "activation",
         )
-    if reft.head is not None:
+    if config.labels:
         raise ConfigError("pyreft's folder has no place for a classifier's head; save the adapter in this program's own format.", "labels")
-    method = METHODS[reft.reft_config.method]
+    method = METHODS[config.method]
     if method.pyreft is None:
         raise ConfigError(f"pyreft has no {method.title} edit; save the adapter in this program's own format.", "method")
 
 
-def _class_and_tensors(reft: ReftModel) -> tuple[SavedClass, dict[str, Tensor]]:
-    tensors = {name: value.detach().float().cpu() for name, value in reft.tensors().items()}
-    method = METHODS[reft.reft_config.method]
+def _class_and_tensors(method: Method, tensors: Mapping[str, Tensor]) -> tuple[SavedClass, dict[str, Tensor]]:
+    exact = {name: value.detach().float().cpu() for name, value in tensors.items()}
     if method.pyreft_writes:
-        return CLASSES[method.pyreft_writes], _orthonormal_form(tensors, method)
-    return next(kind for kind in CLASSES.values() if kind.method == method), tensors
+        return CLASSES[method.pyreft_writes], _orthonormal_form(exact, method)
+    return next(kind for kind in CLASSES.values() if kind.method == method), exact
 
 
 def _orthonormal_form(tensors: dict[str, Tensor], method: Method) -> dict[str, Tensor]:
@@ -125,14 +127,14 @@ def _sidecar(config: ReftConfig) -> dict[str, Any]:
     return {"format": _SIDECAR_FORMAT, **kept}
 
 
-def _pyvene_config(kind: SavedClass, sites: list[tuple[int, int]], keys: list[str], reft: ReftModel) -> dict[str, Any]:
+def _pyvene_config(kind: SavedClass, sites: list[tuple[int, int]], keys: list[str], width: int, rank: int) -> dict[str, Any]:
     type_name = next(name for name, known in TYPES.items() if known is kind)
     return {
         "intervention_constant_sources": [True] * len(keys),
-        "intervention_dimensions": [reft.hidden_size] * len(keys),
+        "intervention_dimensions": [width] * len(keys),
         "intervention_types": [type_name] * len(keys),
         "mode": "parallel",
-        "representations": [[layer, "block_output", "pos", 1, reft.reft_config.rank, *[None] * 9] for _, layer in sites],
+        "representations": [[layer, "block_output", "pos", 1, rank, *[None] * 9] for _, layer in sites],
         "sorted_keys": keys,
         "transformers_version": transformers.__version__,
     }

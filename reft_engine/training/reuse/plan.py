@@ -25,9 +25,10 @@ from transformers.cache_utils import DynamicCache
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
+from reft_engine.edits.plan import Prompts
 from reft_engine.inference.kv_cache import cache_of
 from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.tokens.batches import Batch, Prompts, collate, count_of, pad, targets_of, types_of
+from reft_engine.tokens.batches import Batch, collate, count_of, pad, targets_of, types_of
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.training.reuse.packing import Packed
 from reft_engine.training.reuse.store import Budget, Place, Store

@@ -1,0 +1,386 @@
+"""A frozen base model together with trained edits of its hidden states.
+
+Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from reft_engine.base import blocks, checks
+from reft_engine.base.loading import Base, bare_model
+from reft_engine.edits.head import ClassificationHead, pool
+from reft_engine.edits.interventions import Dropout, Factors, Intervention, build
+from reft_engine.edits.plan import EditPlan, PlannedTokens, Prompts
+from reft_engine.edits.precision import exact
+from reft_engine.edits.trainer_side import TrainerSide
+from reft_engine.errors import ConfigError
+from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.spec import Pooling, ReftConfig, trainable_parameters
+
+
+class EditedModel(TrainerSide):
+    """The base model as it answers with the edits; the base itself stays frozen and unedited.
+
+    With ``reft_config.labels`` it classifies: the last hidden states go through a head that is trained with the edits. ``config``
+    is the base model's, as trainers expect it; see `TrainerSide`.
+
+    Args:
+        base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT, or the `Base` that holds it; its
+            parameters get ``requires_grad=False``.
+        config: what is edited.
+        seed: of the initial weights, 0 to 2**63 - 1.
+
+    Raises:
+        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found or that reads no
+            tokens, an encoder-decoder that cannot begin an answer, or a seed that is none.
+    """
+
+    def __init__(self, base_model: nn.Module | Base, config: ReftConfig, seed: int = 0) -> None:
+        super().__init__()
+        checks.check_config(config)
+        model = base_of(base_model)
+        count = blocks.attach(model)
+        if config.labels is None and blocks.is_encoder_decoder(model) and blocks.writes(model):
+            blocks.decoder_start(model)  # raises now what would end a training that cannot be saved
+        width = blocks.hidden_size(model)
+        trainable_parameters(config, count, width)
+        self.layers = edited_layers(config, count)
+        model.requires_grad_(False).eval()
+        # Not a registered submodule: `parameters()` and `state_dict()` of this module are the edits alone.
+        object.__setattr__(self, "base", model)
+        self.reft_config = config
+        self.hidden_size = width
+        self.positions = PositionSpec.parse(config.positions)
+        generator = torch.Generator().manual_seed(checks.seed_of(seed))
+        self.intervention: Intervention = build(config, len(self.layers) * config.groups, width, generator)
+        self.head = ClassificationHead(blocks.output_size(model), len(config.labels), generator) if config.labels else None
+        self._ready: Factors | None = None
+        self._rows: Tensor | None = None
+        self.to(next(model.parameters()).device)
+
+    base: nn.Module
+
+    @property
+    def trainable_parameters(self) -> int:
+        """How many numbers the edits train; the head of a classifier is not counted, as in the paper."""
+        return sum(parameter.numel() for parameter in self.intervention.parameters())
+
+    @property
+    def pooling(self) -> Pooling:
+        """Which hidden state the head reads."""
+        return self.reft_config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
+
+    def plan(
+        self,
+        attention_mask: Tensor,
+        prompt_lengths: Tensor | Sequence[int] | None = None,
+        rows: Sequence[int] | None = None,
+        marked: Sequence[Sequence[int]] | None = None,
+    ) -> EditPlan:
+        """Find the tokens to edit; either padding side.
+
+        Args:
+            attention_mask: (B, T), 1 for real tokens; padding on one side of each row.
+            prompt_lengths: (B,) prompt tokens of each row, padding not counted; every real token when left out.
+            rows: edit only these rows of the batch.
+            marked: of each row the marked tokens, counted from the prompt's first; needed by the positions ``marked`` alone.
+
+        Raises:
+            ConfigError: the mask is none, or has a row without a real token or with padding between them; a prompt is longer than its
+                row; there is no such row; or ``marked`` is missing or does not fit.
+        """
+        starts, sizes = checks.real_tokens(attention_mask)
+        chosen = range(len(sizes)) if rows is None else [checks.whole_number(row, "rows", 0, len(sizes) - 1) for row in rows]
+        lengths = sizes if prompt_lengths is None else checks.prompt_lengths_of(prompt_lengths, sizes, chosen)
+        marks = checks.marked_of(marked, len(sizes)) if self.positions.marked else [()] * len(sizes)
+        prompts = Prompts(list(enumerate(starts)), lengths, marks, *attention_mask.shape)
+        return self.plan_of(prompts, rows, attention_mask.device)
+
+    def plan_of(self, prompts: Prompts, chosen: Sequence[int] | None, device: torch.device) -> EditPlan:
+        """Find the tokens to edit in prompts (the ``chosen`` ones, if not all) whose places in the batch are known."""
+        places: tuple[list[tuple[int, int]], ...] = ([], [])
+        for index in range(len(prompts.starts)) if chosen is None else chosen:
+            row, start = prompts.starts[index]
+            found = prompt_positions(self.positions, prompts.lengths[index], prompts.marked[index])
+            for group, tokens in zip(places, found, strict=True):
+                group += [(row, start + token) for token in tokens]
+        groups = places if self.reft_config.groups == 2 else (places[0] + places[1],)
+        pairs = [torch.tensor(group, dtype=torch.int64, device=device).reshape(-1, 2).unbind(1) for group in groups]
+        return EditPlan(
+            rows=tuple(row for row, _ in pairs),
+            columns=tuple(column for _, column in pairs),
+            batch=prompts.batch,
+            width=prompts.width,
+            begin=min((column for group in groups for _, column in group), default=prompts.width),
+            end=max((column + 1 for group in groups for _, column in group), default=0),
+            shifted=any(start for _, start in prompts.starts),
+        )
+
+    def _planned(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        prompt_lengths: Tensor | Sequence[int] | None,
+        marked: Sequence[Sequence[int]] | None,
+        after_cache: bool,
+        labels: Tensor | None = None,
+    ) -> tuple[Tensor, EditPlan]:
+        """The mask and the plan of a batch, of which both may be left out: then every token is real, and every real one prompt.
+
+        The mask of tokens ``after_cache`` covers those in the cache too. Raises ConfigError for what makes no sense.
+        """
+        checks.check_ids(input_ids, self.base)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        # Labels of answers that are written behind their prompts; those of an encoder-decoder's stand apart.
+        if labels is not None and prompt_lengths is None and self.can_generate() and not blocks.is_encoder_decoder(self.base):
+            prompt_lengths = checks.prompts_before(labels, mask)
+        plan = self.plan(mask, prompt_lengths, marked=marked)
+        if plan.batch != len(input_ids) or (plan.width != input_ids.shape[1] and not after_cache):
+            raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(input_ids.shape)}.", "attention_mask")
+        return mask, plan
+
+    def factors(self) -> Factors:
+        """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
+        if self.training:
+            return self.intervention.factors()
+        # Another thread may switch the mode in between, so the field is read once.
+        ready = self._ready
+        if ready is None:
+            fresh = self.intervention.factors(self._rows)
+            ready = self._ready = {name: tuple(value.detach() for value in sites) for name, sites in fresh.items()}
+        return ready
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The edits' weights as a file keeps them: stacked, G = layers x groups first, float32, layer by layer."""
+        weights: dict[str, Tensor] = dict(self.intervention.weights())
+        rows = self.intervention.projection() if self._rows is None else self._rows
+        if rows is not None:
+            weights["projection"] = rows
+        return {name: value.detach() for name, value in weights.items()}
+
+    @torch.no_grad()
+    def set_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over weights as `tensors` gives them, and answer with exactly these until `train()` is called."""
+        for name, weight in self.intervention.weights().items():
+            weight.copy_(tensors[name])
+        self.eval()
+        self._ready = None
+        if "projection" in tensors:
+            # The rows as given, not as their reflections give them back: what is loaded is what was saved, bit for bit.
+            self._rows = tensors["projection"].to(next(self.intervention.parameters()))
+            self.intervention.set_projection(self._rows)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # A move to a device takes the base model along, for an edit on another one is of no use; a cast leaves both as they are.
+        target = fn(torch.empty(0, device=self.device)).device
+        if target != self.device:
+            self.base.to(target)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._ready = None
+        if self._rows is not None:
+            self._rows = self._rows.to(next(self.parameters()).device)
+        return self
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """As of any module; what was kept ready of the weights before is dropped."""
+        found = super().load_state_dict(*args, **kwargs)
+        self._ready = self._rows = None
+        return found
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch dropout on or off; the base model stays in evaluation mode always."""
+        if mode or self.training:
+            self._ready = self._rows = None
+        super().train(mode)
+        self.base.eval()
+        return self
+
+    def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: Dropout | None = None) -> dict[int, blocks.Edit]:
+        """One edit per layer for `blocks.editing`; none at all where the plan is empty or the strength is 0.
+
+        ``dropout`` is the caller's to ask for, so that whoever answers or measures while others train never drops anything.
+
+        Raises:
+            ConfigError: the strength is no finite number.
+        """
+        checks.check_strength(strength)
+        if plan.empty or strength == 0:
+            return {}
+        tokens = PlannedTokens(plan)
+        return {
+            layer: partial(
+                self._edit_layer, tokens=tokens, factors=factors, first_site=index * len(plan.rows), strength=strength, dropout=dropout
+            )
+            for index, layer in enumerate(self.layers)
+        }
+
+    def _edit_layer(
+        self,
+        h_BTD: Tensor,
+        past: int,
+        *,
+        tokens: PlannedTokens,
+        factors: Factors,
+        first_site: int,
+        strength: float,
+        dropout: Dropout | None,
+    ) -> Tensor:
+        flat = h_BTD.reshape(-1, h_BTD.shape[-1])
+        edited = flat
+        with exact(flat.device):
+            for group, chosen in enumerate(tokens(h_BTD.shape[0], h_BTD.shape[1], past)):
+                if chosen.numel():
+                    delta = self.intervention.delta(flat.index_select(0, chosen), factors, first_site + group, dropout)
+                    edited = edited.index_add(0, chosen, (strength * delta).to(flat.dtype))
+        return edited.reshape(h_BTD.shape)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        prompt_lengths: Tensor | Sequence[int] | None = None,
+        *,
+        marked: Sequence[Sequence[int]] | None = None,
+        strength: float = 1.0,
+        labels: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Run the base model with the edits on; returns its own output (``.logits``: (B, T, V); of a classifier (B, C)).
+
+        Args:
+            input_ids: (B, T).
+            attention_mask: (B, T); all ones when left out.
+            prompt_lengths: (B,) tokens of each prompt, padding not counted; when left out what stands before the first of a decoder's
+                ``labels`` that is not -100, and without any such labels every real token.
+            marked: as in `plan`.
+            strength: factor on the edit; 0 is the bare base model.
+            labels: what the output's ``.loss`` is to be of: as the base model takes them, of a classifier (B,) numbers of its labels.
+            token_type_ids: (B, T), where the base model takes them.
+            **kwargs: go to the base model's forward pass as they are.
+
+        Raises:
+            ConfigError: ids that the base model does not have, a mask with a hole or an empty row, prompt lengths, marks or labels that
+                do not fit, or a strength that is no number.
+        """
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs, labels)
+        given = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        inputs = {"input_ids": input_ids, "attention_mask": mask, **given, **kwargs}
+        if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
+            inputs |= blocks.count_positions(self.base, mask)
+        checkpointed = self.training and self.is_activation_checkpointing
+        if checkpointed and blocks.takes(self.base, "use_cache"):
+            inputs.setdefault("use_cache", False)  # which a block that is computed twice would fill twice
+        dropout = Dropout(self.reft_config.dropout) if self.training and self.reft_config.dropout else None
+        with blocks.editing(self.edits(plan, self.factors(), strength, dropout), checkpointed=checkpointed):
+            return self._answered(inputs, labels) if self.head is None else self._classified(inputs, mask, labels)
+
+    def _answered(self, inputs: dict[str, Any], labels: Tensor | None) -> Any:
+        if labels is None:
+            return self.base(**inputs)
+        if not blocks.takes(self.base, "labels"):
+            name = type(blocks.without_peft(self.base)).__name__
+            raise ConfigError(f"{name} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.", "labels")
+        return self.base(**inputs, labels=labels)
+
+    def _classified(self, inputs: dict[str, Any], mask_BT: Tensor, labels: Tensor | None) -> SequenceClassifierOutput:
+        items = inputs.pop("num_items_in_batch", None)
+        logits = self.classes(blocks.last_hidden(self.base, inputs), mask_BT)
+        if labels is None:
+            return SequenceClassifierOutput(logits=logits)
+        checks.check_class_labels(labels, *logits.shape)
+        loss = F.cross_entropy(logits, labels.long(), reduction="mean" if items is None else "sum")
+        return SequenceClassifierOutput(loss=loss if items is None else loss / items, logits=logits)
+
+    def classes(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """What the head reads in the last hidden states: logits (B, C), float32. Raises ConfigError if there is no head."""
+        if self.head is None:
+            raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+        logits: Tensor = self.head(pool(hidden_BTD, mask_BT, self.pooling))
+        return logits
+
+    def classes_of(self, hidden: Sequence[Tensor]) -> Tensor:
+        """As `classes`, of the last hidden states (T, D) of each text apart."""
+        mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(each), device=each.device) for each in hidden], batch_first=True)
+        return self.classes(torch.nn.utils.rnn.pad_sequence(list(hidden), batch_first=True), mask)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        prompt_lengths: Tensor | Sequence[int] | None = None,
+        *,
+        marked: Sequence[Sequence[int]] | None = None,
+        strength: float = 1.0,
+        **kwargs: Any,
+    ) -> Any:
+        """The base model's own ``generate`` (beams, sampling, batches, any cache) with the prompt's tokens edited, no others.
+
+        Args:
+            input_ids: (B, T), padded on the left where the base model is a decoder.
+            attention_mask: (B, T); all ones when left out.
+            prompt_lengths: (B,) tokens of each prompt; every real token when left out.
+            marked: as in `plan`.
+            strength: factor on the edit; 0 is the bare base model.
+            **kwargs: go to ``generate`` as they are, such as ``max_new_tokens`` or ``num_beams``; what it refuses of them, it
+                refuses by errors of its own.
+
+        Returns:
+            What ``generate`` returns: token ids (B * num_return_sequences, T + new), of an encoder-decoder the answers alone.
+
+        Raises:
+            ConfigError: this is a classifier, or the base model writes no text; a decoder's row is padded behind its prompt; or what
+                `forward` refuses.
+        """
+        check_writes(self.base, [self])
+        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
+        checks.check_generate_options(kwargs)
+        if not blocks.is_encoder_decoder(self.base) and not bool(mask[:, -1].all()):
+            raise ConfigError("A decoder writes behind its rows, so they must be padded on the left.", "attention_mask")
+        with blocks.editing(self.edits(plan, self.factors(), strength)):
+            return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
+
+
+def base_of(given: nn.Module | Base) -> Any:
+    """The base model itself, given it or its `Base`. Raises ConfigError for an edit of one."""
+    model = bare_model(given)
+    if isinstance(model, EditedModel):
+        raise ConfigError("This is an edited model already. Give its base model (.base), which any number of edits can share.", "base")
+    return model
+
+
+def check_writes(model: Any, edits: Sequence["EditedModel | None"]) -> None:
+    """Raises ConfigError for a base model, or an edit of one, that writes no text."""
+    if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
+        raise ConfigError("This model classifies; it writes no answers.", "labels")
+    if not blocks.writes(model):
+        raise ConfigError(f"{type(blocks.without_peft(model)).__name__} has no head that writes text; it writes no answers.", "base")
+
+
+def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:
+    """The blocks that are edited in a base model of ``count``."""
+    return tuple(range(count)) if config.layers == "all" else config.layers
+
+
+def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit]:
+    """Merge edits of several models (each on its own rows) into one edit per layer."""
+    if len(edits) == 1:
+        return dict(edits[0])
+    merged: dict[int, blocks.Edit] = {}
+    for layer in sorted({layer for edit in edits for layer in edit}):
+        chain = [edit[layer] for edit in edits if layer in edit]
+        merged[layer] = partial(_in_turn, chain)
+    return merged
+
+
+def _in_turn(chain: Sequence[blocks.Edit], h_BTD: Tensor, past: int) -> Tensor:
+    for edit in chain:
+        h_BTD = edit(h_BTD, past)
+    return h_BTD

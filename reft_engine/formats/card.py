@@ -1,0 +1,85 @@
+"""The model card of an adapter folder: its README.md."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from reft_engine.data.row_check import counted
+from reft_engine.formats.atomic import write_atomic
+
+CARD_NAME = "README.md"
+_MARK = "\n<!-- written by ReFT Studio; once changed it is never overwritten: "
+
+
+def write_card(folder: Path, description: dict[str, Any], parameters: int) -> None:
+    """Write a model card that says by its last line whose it is; not over what somebody else wrote, or changed since."""
+    path, text = folder / CARD_NAME, _card(description, parameters)
+    if _is_ours(path):
+        write_atomic(path, (text + _mark(text)).encode())
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing is lost by writing here: there is no file, or a card that stands as it was written."""
+    try:
+        found = path.read_bytes().decode()
+    except FileNotFoundError:
+        return True
+    except (OSError, UnicodeDecodeError):  # a folder, a closed file, or another encoding
+        return False
+    text, begun, _ = found.rpartition(_MARK)
+    return bool(begun) and found == text + _mark(text)
+
+
+def _mark(text: str) -> str:
+    return f"{_MARK}{hashlib.sha256(text.encode()).hexdigest()[:16]} -->\n"
+
+
+def _card_base(config: dict[str, Any]) -> str:
+    name, revision = config["base_model"]["id"] or "starter", config["base_model"]["revision"]
+    return repr(name) + (f", revision={revision!r}" if revision else "")
+
+
+def _card_use(config: dict[str, Any]) -> str:
+    if config["reft"].get("labels"):
+        return 'print(classify(base, reft, ["Hello!"]))  # each label with its probability'
+    return "print(generate(base, \"Hello!\", edits=[None, reft]))  # the base model's answer, then the tuned one's"
+
+
+def _card_rows(training: dict[str, Any]) -> str:
+    """How many rows there were, and what was not learned from; empty where it is not known."""
+    rows, left_out, cut = (training.get(name) for name in ("rows", "rows_left_out", "cut_answers"))
+    if not isinstance(rows, int):
+        return ""
+    parts = [f"{counted(rows)} could be used, held-out ones included"]
+    parts += [f"{counted(left_out)} left out"] if left_out else []
+    parts += [f"{counted(cut, 'answer')} cut at the end to fit"] if cut else []
+    return f"Data: {'; '.join(parts)}.\n\n"
+
+
+def _card(config: dict[str, Any], parameters: int) -> str:
+    reft, training = config["reft"], config["training"]
+    figures = "\n".join(f"| {name} | {value} |" for name, value in training.items())
+    return f"""---
+library_name: reft-studio
+tags: [reft, representation-finetuning, {reft["method"]}]
+base_model: {config["base_model"]["id"] or "unknown"}
+---
+
+# A trained ReFT edit
+
+{parameters:,} trained numbers, made with ReFT Studio by representation finetuning (arXiv 2404.03592). It changes hidden
+states of the frozen base model at the positions `{reft["positions"]}` of the prompt, in the layers {config["layers"]}
+(method `{reft["method"]}`, rank {reft["rank"]}, {"tied" if reft["tied"] else "untied"}).
+
+```python
+from reft_engine import ReftModel, {"classify" if config["reft"].get("labels") else "generate"}, load_base
+
+base = load_base({_card_base(config)})
+reft = ReftModel.load("this_folder", base.model)
+{_card_use(config)}
+```
+
+{_card_rows(training)}| training | |
+|---|---|
+{figures}
+"""
