@@ -24,7 +24,5 @@ def kind_of(item: pytest.Item) -> str:
     """What a test is that does not say it: known by its folder and by what it asks for."""
     folder = next((FOLDERS[part] for part in item.path.parts if part in FOLDERS), None)
     needs = set(getattr(item, "fixturenames", ()))
-    callspec = getattr(item, "callspec", None)
-    if callspec and callspec.params.get("url") == "postgresql":
-        return "process"
-    return folder or ("process" if needs & STARTING else "unit")
+    asked = [value for value in getattr(getattr(item, "callspec", None), "params", {}).values() if isinstance(value, str)]
+    return folder or ("process" if needs & STARTING or "postgresql" in asked else "unit")

@@ -70,6 +70,7 @@ def test_each_test_is_of_one_kind(collected):
         ("tests/app/test_x.py", ["tmp_path", "environment"], {}, "process"),
         ("tests/storage/test_x.py", ["url"], {"url": "postgresql"}, "process"),
         ("tests/storage/test_x.py", ["url"], {"url": "sqlite"}, "unit"),
+        ("tests/app/test_x.py", ["services"], {"services": "postgresql"}, "process"),
         ("tests/journeys/test_x.py", ["environment"], {}, "journey"),
         ("tests/faults/test_x.py", [], {}, "fault"),
     ],

@@ -17,7 +17,7 @@ from storage import RunStatus
 @pytest.mark.parametrize(
     ("name", "lines", "epochs", "prompt"),
     [
-        ("instruct/identity.json", None, 3, "hi"),
+        ("instruct/identity.json", None, 1, "hi"),
         ("classify/sst2/dev.tsv", 120, 1, "it 's a charming and often affecting journey ."),
     ],
 )
@@ -30,7 +30,7 @@ def test_from_a_real_file_to_the_same_answer_in_another_process(engine, shared, 
     found = datasets.inspect_upload(str(path))
     assert found.shape in ("instructions", "labels")
     dataset = datasets.save_upload(engine, str(path), label=path.name)
-    run = train.start(engine, dataset.id, train.TrainForm(epochs=epochs, learning_rate=8e-3), "page")
+    run = train.start(engine, dataset.id, train.TrainForm(epochs=epochs, learning_rate=2e-2), "page")
     run = ended(engine, run)
     assert run.status is RunStatus.FINISHED, run.sentence
     with zipfile.ZipFile(BytesIO(runs.adapter_zip(engine, run.id)[1])) as archive:

@@ -8,6 +8,7 @@ from benchmarks.classification.tasks import SOURCES, matthews
 ROWS = {"sst2": (67349, 872), "rte": (2127, 277), "cola": (8551, 527), "banking77": (10003, 3080)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rows"), ROWS.items())
 def test_a_dataset_is_read_whole(shared, name, rows):
     task = SOURCES[name].load(shared / "data/classify")

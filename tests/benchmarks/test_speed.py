@@ -40,6 +40,7 @@ def test_everybody_learns_from_the_same_labels_of_the_same_rows():
 RIVALS = {"peft": "lora", "pyreft": "pyreft_model", "adapters": "adapters_model"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [module for package, module in RIVALS.items() if package == "peft" or find_spec(package)])
 def test_a_rival_that_is_installed_makes_steps_on_the_same_rows(module):
     from benchmarks.speed import floor
@@ -82,6 +83,7 @@ def test_a_ratio_is_of_medians_of_the_epochs_that_it_names():
     assert judged([ours, other], Target("", "ours", "other", 1.0, "at most", value="mb"), gpu=False)["met"] is None
 
 
+@pytest.mark.process
 def test_who_is_not_installed_or_breaks_off_is_a_row_that_says_so():
     contenders = [Contender("absent", "", "floor:forward", needs=("no_such_module",)), Contender("broken", "", "floor:no_such_function")]
     jobs = {each.key: replace(JOB, call=each.call, needs=each.needs) for each in contenders}
@@ -91,6 +93,7 @@ def test_who_is_not_installed_or_breaks_off_is_a_row_that_says_so():
     assert absent.rounds == broken.rounds == []
 
 
+@pytest.mark.process
 def test_the_quick_training_table_is_printed_and_written(tmp_path, capsys):
     chosen = ["--scenarios", "upper-l7", "--contenders", "backward", "ours", "pyreft"]
     train.main(["--quick", "--threads", "1", *chosen, "--results", str(tmp_path)])
@@ -102,6 +105,7 @@ def test_the_quick_training_table_is_printed_and_written(tmp_path, capsys):
     assert capsys.readouterr().out.strip() in (tmp_path / "train-tiny-cpu.md").read_text()
 
 
+@pytest.mark.process
 def test_the_quick_answering_table_counts_every_token(tmp_path, capsys):
     chosen = ["--scenarios", "l1", "--contenders", "base", "side", "generate"]
     answer.main(["--quick", "--threads", "1", *chosen, "--results", str(tmp_path)])

@@ -14,6 +14,7 @@ from tests.bugs.bugs import BUGS
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_bug_is_one_place_of_its_file_and_still_a_program(bug):
     whole = (ROOT / bug.file).read_text(encoding="utf-8")

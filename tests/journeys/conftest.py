@@ -98,8 +98,8 @@ def finished(server):
 @pytest.fixture(scope="session")
 def talkative(server):
     """A run whose answers do not come to an end by themselves."""
-    rows = [{"prompt": f"Sing song {n}.", "answer": "la " * 400} for n in range(12)]
-    return trained(server, "singer", inspect_rows(rows).examples, epochs=24, learning_rate=8e-3, batch_size=4, max_length=400)
+    rows = [{"prompt": f"Sing song {n}.", "answer": "la " * 400} for n in range(6)]
+    return trained(server, "singer", inspect_rows(rows).examples, epochs=6, learning_rate=2e-2, batch_size=4, max_length=300)
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ def queued(house: House, **form: Any) -> Any:
     return held
 
 
+@pytest.mark.slow
 def test_a_chat_and_a_step_of_training_never_use_the_base_model_at_once(house, monkeypatch):
     """With the run that is being trained itself, whose edit is in training mode between."""
     monkeypatch.setattr(job, "_check", lambda *_: None)  # a process of its own, which is no part of this
@@ -175,6 +176,7 @@ def test_an_edit_that_is_in_training_mode_answers_without_dropout_and_is_left_as
 LONG = "Tell me about the cat, the dog, the cow and the owl, the hen and the pig, and then say which of them is the largest one of all."
 
 
+@pytest.mark.slow
 def test_the_memory_of_one_base_model_is_not_anothers(house):
     """Of two base models of one shape the keys and values of one would fit into the other, and be wrong."""
     wanted = [house.wanted(run, LONG) for run in (house.run, house.foreign)]
@@ -197,6 +199,7 @@ def test_what_is_remembered_of_a_base_model_is_let_go_with_it(house):
     assert len(resident._bases) == 1
 
 
+@pytest.mark.slow
 def test_the_next_turn_of_a_chat_is_answered_as_if_it_were_read_anew(house):
     """Also with what an edit has touched before, at another strength, and by another edit."""
     turns = [
@@ -257,6 +260,7 @@ def test_what_was_read_before_is_not_read_again(house):
     assert counts[0] > 60 and counts[1] == 1
 
 
+@pytest.mark.slow
 def test_another_prompt_is_not_answered_with_what_was_read_of_the_first(house):
     """Also where it is as long, and where it begins alike and goes on otherwise."""
     for other in (LONG.replace("cat", "owl"), LONG.replace("largest", "smallest"), f"{LONG[:60]} What now?"):
@@ -266,6 +270,7 @@ def test_another_prompt_is_not_answered_with_what_was_read_of_the_first(house):
             assert house.chat(messages=turns) == house.wanted(prompt=text)
 
 
+@pytest.mark.slow
 def test_what_an_edit_has_touched_is_no_memory_of_the_base_model(house):
     """Whichever column is the base model's."""
     for columns in ([None, house.run.id], [house.run.id, None]):

@@ -570,11 +570,13 @@ def test_every_flag_of_every_command_has_a_row_here():
     assert flags() == set(TABLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "flag"), TABLE, ids=[f"{command} {flag}" for command, flag in TABLE])
 def test_another_value_changes_what_is_done(bench, command, flag):
     TABLE[command, flag](bench)
 
 
+@pytest.mark.slow
 def test_what_is_not_given_is_the_starter_and_the_settings_of_the_engine(bench):
     found = trained(bench, base=False)
     assert found.config["base_model"]["id"] == "starter"
@@ -583,6 +585,7 @@ def test_what_is_not_given_is_the_starter_and_the_settings_of_the_engine(bench):
     assert {name: found.settings[name] for name in wanted_settings} == wanted_settings
 
 
+@pytest.mark.slow
 def test_chat_without_settings_is_greedy_and_of_the_strength_that_was_trained(bench):
     chat_defaults(bench)
 

@@ -591,6 +591,7 @@ def test_every_input_of_every_event_has_a_row_here(pages):
     assert tuple(FORM) and set(FORM) == set(FIELDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", TABLE, ids=[".".join(key) for key in TABLE])
 def test_another_value_does_something_else(house, pages, files, key):
     TABLE[key](house, pages, files)

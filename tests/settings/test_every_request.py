@@ -280,6 +280,7 @@ def test_every_field_of_every_request_has_a_row_here():
     assert {(kind, field) for kind in ours for field in kind.model_fields} == set(TABLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "field"), TABLE, ids=[f"{kind.__name__}.{field}" for kind, field in TABLE])
 def test_another_value_is_another_answer(house, kind, field):
     TABLE[kind, field].acts(house)
@@ -309,6 +310,7 @@ def test_a_count_of_other_settings_is_not_the_one_that_is_remembered(house):
     assert len(house.resident.checks._known) <= row_checks._REMEMBERED
 
 
+@pytest.mark.slow
 def test_a_probe_is_made_anew_for_every_setting_that_the_time_depends_on(house):
     spied: list[Any] = []
     kept = probes.probe

@@ -211,6 +211,7 @@ def test_every_setting_has_a_row_here():
     assert set(Settings.model_fields) == set(TABLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLE)
 def test_a_setting_acts(place, name):
     TABLE[name](place)
@@ -234,6 +235,7 @@ def test_a_nearly_full_disk_takes_nothing_new(place, monkeypatch):
     services.storage.close()
 
 
+@pytest.mark.slow
 def test_the_server_is_started_with_its_settings(place, monkeypatch):
     """Port, housekeeping and worker are all given the same ones."""
     seen: dict[str, Any] = {}
@@ -264,6 +266,7 @@ def test_the_server_is_started_with_its_settings(place, monkeypatch):
 # What lies in the data folder
 
 
+@pytest.mark.slow
 def test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among_the_uploads(tmp_path, monkeypatch, table):
     """Of that folder Gradio hands out everything else; so it may be set in a container with one lasting disk."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
@@ -292,6 +295,7 @@ def test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among
     services.storage.close()
 
 
+@pytest.mark.slow
 def test_every_way_into_the_studio_is_behind_its_guards(tmp_path):
     """Strangers' pages and foreign names are refused on what was added since, too."""
     services = make_services(Settings(data_dir=tmp_path / "data"))

@@ -254,6 +254,7 @@ def marked_up(pages: Any, event: Any, states: list[dict[str, Any]]) -> list[str]
     return found
 
 
+@pytest.mark.slow
 def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     """Each event of each page, as far as it goes; what it shows in HTML is harmless, refusals included."""
     services, dataset, kinds = infested
@@ -290,6 +291,7 @@ def refuse(*_: Any, **__: Any) -> None:
     raise StudioError(HOSTILE)
 
 
+@pytest.mark.slow
 def test_a_deleted_runs_name_is_shown_as_it_is(infested):
     services, _, kinds = infested
     pages = read(services)
@@ -299,6 +301,7 @@ def test_a_deleted_runs_name_is_shown_as_it_is(infested):
     runs.restore(services, kinds["failed"])
 
 
+@pytest.mark.slow
 def test_the_note_beside_an_answer_is_shown_as_it_is(infested, monkeypatch):
     services, _, kinds = infested
     monkeypatch.setattr("app.handlers.playground.answer", lambda *_, **__: iter([Answers(HOSTILE, HOSTILE, HOSTILE, True)]))

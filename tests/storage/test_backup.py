@@ -52,6 +52,7 @@ def keep_writing(root, dataset_id, ended):
         held.move(RunStatus.FINISHED, "Finished.")
 
 
+@pytest.mark.process
 def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_path):
     context = multiprocessing.get_context("spawn")
     ended = context.Event()

@@ -158,6 +158,7 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_in_use(store,
     hurried.close()
 
 
+@pytest.mark.process
 def test_an_empty_database_can_be_opened_by_several_programs_at_once(url, tmp_path):
     code = "import sys, pathlib, storage; sys.stdin.readline(); storage.Storage(pathlib.Path(sys.argv[1]), sys.argv[2] or None)"
     programs = [
