@@ -15,7 +15,7 @@ from reft_engine import ReftConfig, ReftModel, TrainConfig, load_base
 from reft_engine.base import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
 from reft_engine.formats import read_config
-from reft_engine.inference import Memory
+from reft_engine.inference import PromptCache
 from storage import NotFoundError, RunStatus, Storage
 
 _BASES, _ADAPTERS, _TOKENIZERS = 1, 8, 4
@@ -36,7 +36,7 @@ class Resident:
         self._training: tuple[str, Base, ReftModel] | None = None
         self.trouble = ""
         """Why nothing can be written down at the moment; empty when all is well."""
-        self._memories: WeakKeyDictionary[Any, Memory] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[Any, PromptCache] = WeakKeyDictionary()
 
     @property
     def training_run(self) -> str | None:
@@ -114,9 +114,9 @@ class Resident:
         base = self.loaded(name)
         return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
 
-    def memory(self, base: Base) -> Memory:
+    def memory(self, base: Base) -> PromptCache:
         """What a base model has read of the latest chats."""
-        return self._memories.setdefault(base.model, Memory())
+        return self._memories.setdefault(base.model, PromptCache())
 
     def _make_room(self, name: str) -> None:
         """Let go of what is in the way before anything is loaded: two base models may be more than the memory holds."""

@@ -72,7 +72,7 @@ def train(job: Job, gate: Gate) -> None:
     for run in count():
         settings = settings_of(job, epochs=job.work.epochs if run else 1)
         held = _Held(gate, job.work.batches)
-        done = reft_engine.train(base, rows, config, settings, on_event=held.hear, on_ready=held.hold, turn=held.turn)
+        done = reft_engine.train(base, rows, config, settings, on_event=held.hear, on_ready=held.hold, exclusive=held.turn)
         assert done.steps == settings.epochs * job.work.batches and not done.left_out
 
 

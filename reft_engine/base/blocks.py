@@ -28,7 +28,7 @@ Within = Callable[[int, Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class BlockOutput:
     """What a block gives: hidden states (B, T, D), and how many outputs it gives in all (None: these alone, in no tuple)."""
 
     layer: int
@@ -44,10 +44,10 @@ class Call:
     kept: Tensor | None = None
     shape: tuple[int, ...] = ()
     checkpointed: bool = False
-    start: Reached | None = None
+    start: BlockOutput | None = None
     end: int | None = None
     within: Within | None = None
-    reached: Reached | None = None
+    reached: BlockOutput | None = None
     past: int = 0
 
 
@@ -336,7 +336,7 @@ class _Block:
             hidden = edit(hidden, call.past)
             output = hidden if bare else (hidden, *output[1:])
         if self.layer == call.end:
-            call.reached = Reached(self.layer, hidden, None if bare else len(output))
+            call.reached = BlockOutput(self.layer, hidden, None if bare else len(output))
         return output
 
     def _output(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -380,7 +380,7 @@ def _keep_chosen(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] |
 @contextmanager
 def editing(
     edits: Mapping[int, Edit], kept: Tensor | None = None, shape: tuple[int, ...] = (), *,
-    checkpointed: bool = False, start: Reached | None = None, end: int | None = None, within: Within | None = None,
+    checkpointed: bool = False, start: BlockOutput | None = None, end: int | None = None, within: Within | None = None,
 ) -> Iterator[Call]:  # fmt: skip
     """Let the given edits, by layer, act on forward passes of this thread inside the ``with``.
 

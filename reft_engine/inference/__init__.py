@@ -7,10 +7,10 @@ from reft_engine.exports import lazy_names
 if TYPE_CHECKING:
     from reft_engine.inference.classification import classify
     from reft_engine.inference.generation import generate, stream
-    from reft_engine.inference.kv_cache import Memory
+    from reft_engine.inference.kv_cache import PromptCache
 
 __all__ = [
-    "Memory",
+    "PromptCache",
     "classify",
     "generate",
     "stream",
@@ -19,5 +19,5 @@ __all__ = [
 __getattr__ = lazy_names(__name__, {
     "classification": ["classify"],
     "generation": ["generate", "stream"],
-    "kv_cache": ["Memory"],
+    "kv_cache": ["PromptCache"],
 })  # fmt: skip

@@ -138,7 +138,7 @@ def stream(
     seed: int = 0,
     strength: float = 1.0,
     should_stop: Callable[[], bool] = lambda: False,
-    memory: kv_cache.Memory | None = None,
+    memory: kv_cache.PromptCache | None = None,
 ) -> Iterator[Delta]:
     """Answer one prompt once per entry of ``edits``, all at the same time; None is the bare base model.
 
@@ -172,7 +172,7 @@ def stream(
 
 def _streamed(
     base: Base, asked: EncodedPrompt, edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
-    should_stop: Callable[[], bool], memory: kv_cache.Memory | None,
+    should_stop: Callable[[], bool], memory: kv_cache.PromptCache | None,
 ) -> Iterator[Delta]:  # fmt: skip
     columns = [_Column(base) for _ in edits]
     logits_BV, ahead = _prefill(base, asked, edits, strength, memory)
@@ -237,7 +237,7 @@ def _ends(base: Base) -> set[int]:
 
 @torch.no_grad()
 def _prefill(
-    base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.Memory | None
+    base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.PromptCache | None
 ) -> tuple[Tensor, dict[str, Any]]:
     """Logits of the first answer token, (B, V), and what the passes after it are given."""
     input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
@@ -260,7 +260,7 @@ def _prefill(
     return output.logits[:, -1], ahead
 
 
-def _read_before(base: Base, ids_BT: Tensor, first: int, memory: kv_cache.Memory | None) -> Any:
+def _read_before(base: Base, ids_BT: Tensor, first: int, memory: kv_cache.PromptCache | None) -> Any:
     """A cache of the tokens before the first that any row edits, read once for all rows; None if it is not worth it."""
     rows, length = ids_BT.shape
     limit = min(first, length - 1)  # the last token gives the logits of the answer's first

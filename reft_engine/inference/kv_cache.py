@@ -20,7 +20,7 @@ def worth(tokens: int) -> bool:
     return tokens >= _WORTH
 
 
-class Memory:
+class PromptCache:
     """What one base model has read of the latest conversations; give it to `stream` with each turn of a chat.
 
     In a chat that grows, everything up to the last message has been read before; what a tuned column needs again is what its

@@ -36,7 +36,7 @@ class Batch:
     counts: Sequence[int]
     prompts: Prompts
     rows: Sequence[tuple[int, int, int]]
-    start: blocks.Reached | None = None
+    start: blocks.BlockOutput | None = None
     within: blocks.Within | None = None
 
     @property

@@ -55,7 +55,7 @@ class Probe:
 
 def probe(
     base: "Base", examples: "Sequence[Example]", config: ReftConfig, settings: TrainConfig,
-    turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+    exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Probe:  # fmt: skip
     """Make two steps on a few of the rows, with everything that a run does, and throw the edit away.
 
@@ -64,14 +64,14 @@ def probe(
         examples: some rows of the run, such as its first hundred.
         config: what is edited.
         settings: how it is trained.
-        turn: entered around every piece of work on the base model.
+        exclusive: entered around every piece of work on the base model.
 
     Raises:
         DataError: none of the rows can be trained on.
         ConfigError: the base model cannot do what is asked.
     """
     from reft_engine.inference.generation import generate
-    from reft_engine.training.loop import Loop, share_reuse, step
+    from reft_engine.training.loop import RunState, share_reuse, train_step
     from reft_engine.training.objectives import objective_for
     from reft_engine.training.rows import encoded_of, read_rows
 
@@ -84,8 +84,8 @@ def probe(
         raise DataError(read.left_out[0].reason)
     rows = _typical(encoded_of(read.usable), min(quick.batch_size, len(read.usable)))
     tokens = objective.length(rows)
-    loop = Loop(objective, rows)
-    with turn():
+    loop = RunState(objective, rows)
+    with exclusive():
         objective.prepare(rows)
         loop.reft.eval()
         objective.measure(rows[:1], loop.reft)  # what is slow only once is over now
@@ -93,9 +93,9 @@ def probe(
         share_reuse([loop], [[]], None)
     found: list[float] = []
     while loop.step < loop.total_steps:
-        with turn():
-            found.append(_timed(lambda: step([loop])))
-    with turn():
+        with exclusive():
+            found.append(_timed(lambda: train_step([loop])))
+    with exclusive():
         loop.reft.eval()
         writing = _timed(lambda: _written(generate, base, read.usable[0].example, loop.reft)) / _WRITTEN
     half = len(found) // 2

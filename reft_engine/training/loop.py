@@ -19,8 +19,8 @@ from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedRow
-from reft_engine.training.objectives import Objective, Part
-from reft_engine.training.reuse.plan import Plan, Reach, Reuse, plan_reuse
+from reft_engine.training.objectives import Objective, RunRows
+from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget
 from reft_engine.training.schedule import MEASURED_AT_ONCE
 from reft_engine.training.smoothing import Smoothed
@@ -37,7 +37,7 @@ _ALONE = 30_000_000
 """Operations of a block that take as long on a CPU as the attention of one more row by itself, forward and backward (measured)."""
 
 
-class Loop:
+class RunState:
     """State of one run between steps."""
 
     def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
@@ -114,9 +114,9 @@ class Loop:
         generator = torch.Generator(self.objective.base.device)
         return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
 
-    def part(self, index: int) -> Part[Any]:
+    def part(self, index: int) -> RunRows[Any]:
         """The rows of one pass."""
-        return Part(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
+        return RunRows(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
 
     def share(self, loss: Tensor) -> Tensor:
         """What a pass's loss adds to the mean loss of the step."""
@@ -153,7 +153,7 @@ def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
     return found.hexdigest()
 
 
-def step(loops: Sequence[Loop]) -> list[float | TrainingError]:
+def train_step(loops: Sequence[RunState]) -> list[float | TrainingError]:
     """One optimiser step of each, rows of different loops in the same passes; their mean losses, or what a loop ended with."""
     for loop in loops:
         loop.begin_step()
@@ -169,14 +169,14 @@ def step(loops: Sequence[Loop]) -> list[float | TrainingError]:
     return [_ended(loop) for loop in loops]
 
 
-def _ended(loop: Loop) -> float | TrainingError:
+def _ended(loop: RunState) -> float | TrainingError:
     try:
         return loop.end_step()
     except TrainingError as error:
         return error
 
 
-def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
+def share_reuse(loops: Sequence[RunState], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
     """Let runs share what need not be computed, or not twice, if that is worth it and gives the same.
 
     Args:
@@ -197,14 +197,14 @@ def share_reuse(loops: Sequence[Loop], measured: Sequence[Sequence[Any]], folder
     return (refused, False) if refused and refused.kept else None
 
 
-def _plans(loops: Sequence[Loop]) -> list[Plan]:
+def _plans(loops: Sequence[RunState]) -> list[Plan]:
     """What may be left out, the most first."""
     objective, settings = loops[0].objective, loops[0].settings
     base = objective.base
     if base.kind == "encoder_decoder":
         return []
     texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
-    reach = Reach(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
+    reach = FirstEdit(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
     again = any(loop.settings.epochs > 1 for loop in loops)
     # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
     late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)
@@ -221,7 +221,7 @@ def _plans(loops: Sequence[Loop]) -> list[Plan]:
     return found
 
 
-def _lengths(loops: Sequence[Loop], plan: Plan) -> list[list[int]]:
+def _lengths(loops: Sequence[RunState], plan: Plan) -> list[list[int]]:
     """How many tokens of each row an epoch's batches compute."""
     batches = [loop.objective.texts(batch) for loop in loops for batch in loop.batches_of(0)]
     return [[text.length - (plan.reach.first(text) if plan.time else 0) for text in batch] for batch in batches]
@@ -238,14 +238,14 @@ def _pays(base: Base, lengths: Sequence[Sequence[int]]) -> bool:
     return 4 * weights * _padding(lengths) >= _ALONE * sum(map(len, lengths))
 
 
-def _budget(loop: Loop, folder: Path | None) -> Budget:
+def _budget(loop: RunState, folder: Path | None) -> Budget:
     memory, device = loop.settings.reuse_memory_mb * 10**6, loop.objective.base.device
     if device.type == "cuda":  # where a run that would have fitted must not fail for what is kept
         memory = min(memory, torch.cuda.mem_get_info(device)[0] // 4)
     return Budget(memory, loop.settings.reuse_disk_mb * 10**6, folder)
 
 
-def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]]) -> None:
+def _share(reuse: Reuse, loops: Sequence[RunState], measured: Sequence[Sequence[Any]]) -> None:
     for loop, held in zip(loops, measured, strict=True):
         loop.objective.reuse = reuse
         seen = loop.batches_of(0) if loop.settings.epochs > 1 else []
@@ -255,7 +255,7 @@ def _share(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]
         reuse.expect(part for group in whole for part in in_passes(group, loop.pass_tokens))
 
 
-def _agrees(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any]]) -> bool:
+def _agrees(reuse: Reuse, loops: Sequence[RunState], measured: Sequence[Sequence[Any]]) -> bool:
     """Whether the numbers of a few of all rows are the same so as they are row by row, but for rounding."""
     rows = [text for loop, held in zip(loops, measured, strict=True) for text in loop.objective.texts([*loop.rows, *held])]
     texts = reuse.telling(rows)
@@ -263,7 +263,7 @@ def _agrees(reuse: Reuse, loops: Sequence[Loop], measured: Sequence[Sequence[Any
     return all(_same(reuse, loop, texts) for loop in {loop.reft.pooling: loop for loop in loops}.values())
 
 
-def _same(reuse: Reuse, loop: Loop, texts: Sequence[EncodedExample]) -> bool:
+def _same(reuse: Reuse, loop: RunState, texts: Sequence[EncodedExample]) -> bool:
     """Whether one run's numbers of these texts are."""
     objective, reft = loop.objective, loop.reft
     factors = _disturbed(reft.factors())

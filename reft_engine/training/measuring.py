@@ -16,13 +16,13 @@ from reft_engine.inference.generation import generate
 from reft_engine.tokens.batches import in_batches
 from reft_engine.tokens.examples import EncodedRow
 from reft_engine.training.events import HeldOutEvent, Phase, PhaseEvent, SampleEvent, TrainEvent
-from reft_engine.training.loop import Loop
+from reft_engine.training.loop import RunState
 from reft_engine.training.objectives import RowResult, mean_loss
 from reft_engine.training.rows import ReadRow, encoded_of
 from reft_engine.training.schedule import FEWEST, MEASURED_AT_ONCE, SAMPLE_TOKENS, plan_measuring
 from reft_engine.training.verdict import Score
 
-Turn = Callable[[], AbstractContextManager[object]]
+Exclusive = Callable[[], AbstractContextManager[object]]
 """Entered around every piece of work on the base model."""
 
 
@@ -61,9 +61,9 @@ def score(base: Sequence[RowResult], tuned: Sequence[RowResult]) -> Score:
 class Watch:
     """Measures held-out loss at step 0 and as the schedule says, shows a sample then, and lets the kept edit be scored at the end."""
 
-    def __init__(self, loop: Loop, held: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
+    def __init__(self, loop: RunState, held: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
         self.loop, self.on_event, self.best = loop, on_event, best
-        self.turn: Turn = nullcontext
+        self.exclusive: Exclusive = nullcontext
         self.last: HeldOutEvent | None = None
         self._sample = held[0].example if held else None
         self._base: list[RowResult] | None = None
@@ -107,7 +107,7 @@ class Watch:
         )  # fmt: skip
         self.on_event(self.last)
         if step in self._sampled or step not in self.schedule.steps:
-            with self.turn():
+            with self.exclusive():
                 loop.reft.eval()
                 base, answered = _answers(loop.objective.base, loop.reft, example)
             expected = example.answer if isinstance(example, Example) else example.chosen
@@ -121,11 +121,11 @@ class Watch:
         return score(self._measured(self._scoring, "score", edited=False), tuned)
 
     def _measured(self, rows: Sequence[EncodedRow], phase: Phase, *, edited: bool = True) -> list[RowResult]:
-        """How the rows are answered now, with a turn on the base model for each forward pass."""
+        """How the rows are answered now, each forward pass inside `exclusive`."""
         found: list[RowResult] = []
         for part in in_batches(rows, MEASURED_AT_ONCE):
             self.on_event(PhaseEvent(self.loop.step, phase, len(found), len(rows)))
-            with self.turn():
+            with self.exclusive():
                 self.loop.reft.eval()
                 found += self.loop.objective.measure(part, self.loop.reft, edited)
         return found

@@ -2,7 +2,7 @@
 
 An objective says how rows are encoded, what they weigh, and what they cost. The loss of a batch is a sum, so that
 micro-batches of a step add up; divided by the weight it is what people are shown. Rows of several runs can share one pass
-of the base model: each run is a `Part` of the batch, with its own edits on its own rows.
+of the base model: each run is a `RunRows` of the batch, with its own edits on its own rows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,13 +95,13 @@ class Objective(Generic[Row]):
         texts = self.texts([row])
         return len(texts) * max(text.length - known(text) for text in texts)
 
-    def losses(self, parts: "Sequence[Part[Row]]") -> list[Tensor]:
+    def losses(self, parts: "Sequence[RunRows[Row]]") -> list[Tensor]:
         """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""
         raise NotImplementedError
 
     def loss(self, rows: Sequence[Row], reft: ReftModel, factors: Factors | None, dropout: Dropout | None = None) -> Tensor:
         """Sum of the rows' losses in nats, a number; without ``factors`` that of the unedited base model."""
-        return self.losses([Part(self, rows, reft, factors, dropout)])[0]
+        return self.losses([RunRows(self, rows, reft, factors, dropout)])[0]
 
     @torch.no_grad()
     def measure(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> list[RowResult]:
@@ -111,10 +111,10 @@ class Objective(Generic[Row]):
         return [
             result
             for part in in_batches(rows, MEASURED_AT_ONCE)
-            for result in self.results(Part(self, part, reft, factors))
+            for result in self.results(RunRows(self, part, reft, factors))
         ]  # fmt: skip
 
-    def results(self, part: "Part[Row]") -> list[RowResult]:
+    def results(self, part: "RunRows[Row]") -> list[RowResult]:
         """How each row of a part is answered, from one pass of the base model."""
         raise NotImplementedError
 
@@ -126,7 +126,7 @@ class Objective(Generic[Row]):
     def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
         """What losses are made of: numbers of each text, one text after another."""
         batch = self._collate(texts)
-        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(Part(self, (), reft, factors), len(texts))])))
+        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(RunRows(self, (), reft, factors), len(texts))])))
 
     def _collate(self, texts: Sequence[EncodedExample]) -> Batch:
         base = self.base
@@ -141,7 +141,7 @@ class Objective(Generic[Row]):
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Generic[Row]):
+class RunRows(Generic[Row]):
     """Rows of one run, with its edits; without ``factors`` they are read by the unedited base model."""
 
     objective: Objective[Row]
@@ -162,12 +162,12 @@ def mean_loss(results: Sequence[RowResult]) -> float:
     return sum(result.loss for result in results) / max(sum(result.weight for result in results), 1)
 
 
-def batch_edits(batch: Batch, parts: Iterable[tuple[Part[Any], int]]) -> dict[int, blocks.Edit]:
+def batch_edits(batch: Batch, parts: Iterable[tuple[RunRows[Any], int]]) -> dict[int, blocks.Edit]:
     """The edits of all parts, which have so many rows each in the batch."""
     return combine([part.edits(batch.prompts, inside, batch.device) for part, inside in _placed(parts)])
 
 
-def _placed(parts: Iterable[tuple[Part[Any], int]]) -> Iterator[tuple[Part[Any], range]]:
+def _placed(parts: Iterable[tuple[RunRows[Any], int]]) -> Iterator[tuple[RunRows[Any], range]]:
     """Each part with the rows that it has in the batch."""
     begin = 0
     for part, count in parts:
@@ -190,14 +190,14 @@ class NextToken(Objective[EncodedExample]):
         """See `Objective.texts`."""
         return list(rows)
 
-    def losses(self, parts: Sequence[Part[EncodedExample]]) -> list[Tensor]:
+    def losses(self, parts: Sequence[RunRows[EncodedExample]]) -> list[Tensor]:
         """See `Objective.losses`."""
         batch = self._collate([row for part in parts for row in part.rows])
         sizes = [(part, len(part.rows)) for part in parts]
         found = self._answer_losses(batch, batch_edits(batch, sizes))
         return [torch.cat(found[inside.start : inside.stop]).sum() for _, inside in _placed(sizes)]
 
-    def results(self, part: Part[EncodedExample]) -> list[RowResult]:
+    def results(self, part: RunRows[EncodedExample]) -> list[RowResult]:
         """See `Objective.results`. An answer that was cut has no end, so it is never right."""
         batch = self._collate(part.rows)
         found = self._answer_losses(batch, batch_edits(batch, [(part, len(part.rows))]), greedy=True)
@@ -236,14 +236,14 @@ class Preferring(Objective[EncodedPreference]):
         """See `Objective.texts`."""
         return [side for row in rows for side in (row.chosen, row.rejected)]
 
-    def losses(self, parts: Sequence[Part[EncodedPreference]]) -> list[Tensor]:
+    def losses(self, parts: Sequence[RunRows[EncodedPreference]]) -> list[Tensor]:
         """See `Objective.losses`; the unedited base model's is log 2 a pair."""
         batch = self._collate([side for part in parts for side in self.texts(part.rows)])
         margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows)) for part in parts]))
         placed = _placed((part, len(part.rows)) for part in parts)
         return [_preferences(part, margins[inside.start : inside.stop]).sum() for part, inside in placed]
 
-    def results(self, part: Part[EncodedPreference]) -> list[RowResult]:
+    def results(self, part: RunRows[EncodedPreference]) -> list[RowResult]:
         """See `Objective.results`."""
         batch = self._collate(self.texts(part.rows))
         margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows))]))
@@ -261,7 +261,7 @@ class Preferring(Objective[EncodedPreference]):
         return sums[1::2] - sums[::2]
 
 
-def _preferences(part: Part[EncodedPreference], margins: Tensor) -> Tensor:
+def _preferences(part: RunRows[EncodedPreference], margins: Tensor) -> Tensor:
     """The loss of each pair, (B,)."""
     objective = part.objective
     assert isinstance(objective, Preferring)
@@ -280,7 +280,7 @@ class Labelling(Objective[EncodedLabel]):
         """See `Objective.texts`."""
         return [text_of(row.prompt, row.line) for row in rows]
 
-    def losses(self, parts: Sequence[Part[EncodedLabel]]) -> list[Tensor]:
+    def losses(self, parts: Sequence[RunRows[EncodedLabel]]) -> list[Tensor]:
         """See `Objective.losses`; unedited, the head reads the base model's own hidden states."""
         found = []
         for part, logits in zip(parts, self.logits(parts, [self.texts(part.rows) for part in parts]), strict=True):
@@ -288,7 +288,7 @@ class Labelling(Objective[EncodedLabel]):
             found.append(F.cross_entropy(logits, wanted, reduction="sum"))
         return found
 
-    def results(self, part: Part[EncodedLabel]) -> list[RowResult]:
+    def results(self, part: RunRows[EncodedLabel]) -> list[RowResult]:
         """See `Objective.results`."""
         logits = self.logits([part], [self.texts(part.rows)])[0]
         wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
@@ -296,7 +296,7 @@ class Labelling(Objective[EncodedLabel]):
         right = logits.argmax(dim=-1) == wanted
         return [RowResult(float(loss), 1, bool(hit)) for loss, hit in zip(losses, right, strict=True)]
 
-    def logits(self, parts: Sequence[Part[Any]], texts: Sequence[Sequence[EncodedExample]]) -> list[Tensor]:
+    def logits(self, parts: Sequence[RunRows[Any]], texts: Sequence[Sequence[EncodedExample]]) -> list[Tensor]:
         """Of each part the logits (B, C) of its texts, float32."""
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
@@ -310,7 +310,7 @@ class Labelling(Objective[EncodedLabel]):
     @torch.no_grad()
     def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
         """See `Objective.numbers`; here the logits."""
-        return self.logits([Part(self, (), reft, factors)], [texts])[0]
+        return self.logits([RunRows(self, (), reft, factors)], [texts])[0]
 
 
 def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:

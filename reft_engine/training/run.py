@@ -21,8 +21,8 @@ from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
-from reft_engine.training.loop import Loop, share_reuse, step
-from reft_engine.training.measuring import Best, Turn, Watch
+from reft_engine.training.loop import RunState, share_reuse, train_step
+from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
 from reft_engine.training.reuse.plan import Plan
 from reft_engine.training.row_check import count_rows
@@ -104,7 +104,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     leaving: Callable[[], bool] = lambda: False,
     may_save: Callable[[], bool] = lambda: True,
-    turn: Turn = nullcontext,
+    exclusive: Exclusive = nullcontext,
 ) -> TrainResult:
     """Train an edit on examples; with ``config.labels`` a classifier, with preference pairs a preference.
 
@@ -125,7 +125,7 @@ def train(
         may_save: asked before every checkpoint and before the adapter is saved; False puts a checkpoint off. Whoever writes events
             down does so here, so that no checkpoint is ahead of them: a run that is killed and goes on from it makes the steps before
             it never again. The last one, at the end, is written whatever the answer.
-        turn: entered around every piece of work on the base model, so that others can take turns on it.
+        exclusive: entered around every piece of work on the base model, so that others can take turns on it.
 
     Raises:
         ConfigError: the base model cannot do what is asked, or settings are none.
@@ -137,7 +137,7 @@ def train(
     checks.check_runs(base, [wanted])
     root = None if folder is None else checks.folder_to_write(folder)
     run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save, file_rows)
-    _together([run], should_stop, turn)
+    _together([run], should_stop, exclusive)
     return run.result(leaving)
 
 
@@ -150,7 +150,7 @@ def train_many(
     file_rows: int | None = None,
     on_event: Callable[[int, TrainEvent], None] = lambda index, event: None,
     should_stop: Callable[[], bool] = lambda: False,
-    turn: Turn = nullcontext,
+    exclusive: Exclusive = nullcontext,
 ) -> list[TrainResult | TrainingError]:
     """Train several edits at once, as rows of the same passes of one base model; each ends as it would alone, within rounding.
 
@@ -162,7 +162,7 @@ def train_many(
         file_rows: as of `train`.
         on_event: called with the run's index and its event.
         should_stop: as of `train`, for all runs.
-        turn: as of `train`.
+        exclusive: as of `train`.
 
     Returns:
         What each run ended with; a TrainingError for one whose loss stopped being a number, which does not stop the others.
@@ -181,7 +181,7 @@ def train_many(
     ]
     if len({type(run.objective) for run in made}) > 1:
         raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels")
-    _together(made, should_stop, turn)
+    _together(made, should_stop, exclusive)
     return [run.error or run.result() for run in made]
 
 
@@ -203,15 +203,15 @@ class _Run:
         self.rows = encoded_of(trained)
         self.check = count_rows(self.read, self.objective, rows=file_rows)
         on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held)))
-        self.loop, self.root = Loop(self.objective, self.rows), root
+        self.loop, self.root = RunState(self.objective, self.rows), root
         self.best = Best()
         self.watch = Watch(self.loop, self.held, self.best, on_event)
         self.stopped, self._failing = False, False
         self.error: TrainingError | None = None
 
-    def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], turn: Turn) -> None:
+    def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
         """Prepare the objective, go on from a checkpoint if there is one, and measure for the first time."""
-        self.watch.turn = self.turn = turn
+        self.watch.exclusive = self.exclusive = exclusive
         self.stopped = not self._prepared(should_stop)
         loop = self.loop
         found = checkpoint.load_checkpoint(self.root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if self.root else None
@@ -238,7 +238,7 @@ class _Run:
             if should_stop():
                 return False
             self.on_event(PhaseEvent(0, "prepare", index, len(parts)))
-            with self.turn():
+            with self.exclusive():
                 self.objective.prepare(part)
         return True
 
@@ -300,7 +300,7 @@ class _Run:
         kept: Literal["best", "last"] = "best" if loop.settings.keep == "best" and best.step is not None else "last"
         if kept == "best" and best.step is not None and not leaves:
             kept_step = best.step
-            with self.turn():
+            with self.exclusive():
                 loop.reft.load_state_dict(best.tensors)
         score = None if leaves else self.watch.score()
         schedule = self.watch.schedule
@@ -317,7 +317,7 @@ class _Run:
         )  # fmt: skip
         if root and not leaves:
             self.may_save()
-        with self.turn():
+        with self.exclusive():
             loop.reft.eval()
             if root and not leaves:
                 told = {**train_config_dict(loop.settings), **result.summary()}
@@ -325,19 +325,19 @@ class _Run:
         return result
 
 
-def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], turn: Turn) -> None:
+def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
     """Make all steps of all runs, those of different runs in the same passes."""
-    with turn():
+    with exclusive():
         shared = share_reuse([run.loop for run in runs], [run.watch.choosing for run in runs], runs[0].root)
     for run in runs:
-        run.begin(_reuse_event(*shared) if shared else None, should_stop, turn)
+        run.begin(_reuse_event(*shared) if shared else None, should_stop, exclusive)
     while active := [run for run in runs if run.active]:
         if should_stop():
             for run in active:
                 run.stopped = True
             break
-        with turn():
-            found = step([run.loop for run in active])
+        with exclusive():
+            found = train_step([run.loop for run in active])
         for run, loss in zip(active, found, strict=True):
             run.after_step(loss)
 

@@ -49,16 +49,16 @@ def test_runs_with_different_seeds_are_measured_on_the_same_rows(table_file, tin
 @pytest.mark.slow
 def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(table_file, tiny_base, tmp_path, capfd, monkeypatch):
     from reft_engine.errors import TrainingError
-    from reft_engine.training.loop import Loop
+    from reft_engine.training.loop import RunState
 
-    whole = Loop.end_step
+    whole = RunState.end_step
 
     def diverge(loop):
         if loop.settings.learning_rate == 1.0:
             raise TrainingError("The loss is no longer a number at step 1.")
         return whole(loop)
 
-    monkeypatch.setattr(Loop, "end_step", diverge)
+    monkeypatch.setattr(RunState, "end_step", diverge)
     rows = ["--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out")]
     assert main(["sweep", *rows, "--lr", "1,0.01", "--rank", "1", "--epochs", "2"]) == 0
     header, first, last = capfd.readouterr().out.splitlines()

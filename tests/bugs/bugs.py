@@ -740,7 +740,7 @@ BUGS = (
     Bug(
         "training takes no turns",
         JOB,
-        "on_event=journal, turn=resident.base_lock.for_training,",
+        "on_event=journal, exclusive=resident.base_lock.for_training,",
         "on_event=journal,",
         (_base_lock("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
     ),
@@ -754,8 +754,8 @@ BUGS = (
     Bug(
         "two base models share one memory",
         RESIDENT,
-        "return self._memories.setdefault(base.model, Memory())",
-        "return next(iter(self._memories.values()), None) or self._memories.setdefault(self, Memory())",
+        "return self._memories.setdefault(base.model, PromptCache())",
+        "return next(iter(self._memories.values()), None) or self._memories.setdefault(self, PromptCache())",
         (_base_lock("the_memory_of_one_base_model_is_not_anothers"),),
     ),
     Bug(

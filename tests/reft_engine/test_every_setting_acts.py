@@ -15,7 +15,7 @@ from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, classify, e
 from reft_engine.base import blocks
 from reft_engine.data import Message, Preference
 from reft_engine.inference.generation import _Sampler
-from reft_engine.inference.kv_cache import Memory
+from reft_engine.inference.kv_cache import PromptCache
 from reft_engine.tokens.batches import in_passes
 from reft_engine.tokens.examples import end_ids, prompt_ids
 from reft_engine.training import loop
@@ -128,7 +128,7 @@ def split_seed(tiny: Any, rows: Any, name: str) -> None:
     ]
     places = [run.of(RowsEvent)[0].held_out_places for run in runs]
     assert places[0] == places[2] == places[3] != places[1] and differ(runs[0], runs[1]) and differ(runs[0], runs[2])
-    starts = [loop.Loop(next_token(tiny, split_seed=value), encoded(tiny, rows)) for value in (1, 2)]
+    starts = [loop.RunState(next_token(tiny, split_seed=value), encoded(tiny, rows)) for value in (1, 2)]
     assert all(torch.equal(value, starts[1].reft.tensors()[key]) for key, value in starts[0].reft.tensors().items())
     assert starts[0].batches_of(0) == starts[1].batches_of(0)
 
@@ -196,7 +196,7 @@ def reuse_memory(tiny: Any, rows: Any, name: str) -> None:
     """What does not fit into memory goes to disk, and what fits into neither is computed anew."""
     sizes = {}
     for given in ((1, 1), (0, 1), (0, 0)):
-        budget = loop._budget(loop.Loop(next_token(tiny, reuse_memory_mb=given[0], reuse_disk_mb=given[1]), encoded(tiny, rows)), None)
+        budget = loop._budget(loop.RunState(next_token(tiny, reuse_memory_mb=given[0], reuse_disk_mb=given[1]), encoded(tiny, rows)), None)
         sizes[given] = (budget.memory, budget.disk)
     assert sizes == {(1, 1): (10**6, 10**6), (0, 1): (0, 10**6), (0, 0): (0, 0)}
     edit, counts = {"layers": [2], "positions": "l1"}, {}
@@ -338,7 +338,7 @@ def stops(base: Any, reft: Any) -> None:
 
 def remembers(base: Any, reft: Any) -> None:
     """The answer is the same, and the prompt is not read a second time."""
-    memory, counts = Memory(), []
+    memory, counts = PromptCache(), []
     for _ in range(2):
         with watched(base.model) as seen:
             answer = "".join(delta.text for delta in stream(base, HELLO * 3, [None], max_new_tokens=4, memory=memory))
@@ -528,7 +528,7 @@ def test_a_batch_is_cut_into_passes_of_at_most_so_many_tokens(tiny, rows):
 
 def test_the_first_weights_and_the_order_of_the_rows_follow_from_the_seed(tiny, examples):
     lines = encoded(tiny, examples)
-    loops = [loop.Loop(next_token(tiny, seed=value), lines) for value in (1, 1, 2)]
+    loops = [loop.RunState(next_token(tiny, seed=value), lines) for value in (1, 1, 2)]
     starts = [each.reft.tensors() for each in loops]
     orders = [[row.line for batch in each.batches_of(0) for row in batch] for each in loops]
     assert orders[0] == orders[1] != orders[2] and sorted(orders[0]) == sorted(orders[2])
@@ -539,7 +539,7 @@ def test_the_first_weights_and_the_order_of_the_rows_follow_from_the_seed(tiny, 
 
 def test_what_is_dropped_follows_from_the_seed_and_the_step(tiny, rows):
     def drawn(seed: int, step: int) -> list[float]:
-        made = loop.Loop(objective(tiny, {"dropout": 0.5}, seed=seed), encoded(tiny, rows))
+        made = loop.RunState(objective(tiny, {"dropout": 0.5}, seed=seed), encoded(tiny, rows))
         made.step = step
         return torch.rand(4, generator=made._drawing().generator).tolist()
 

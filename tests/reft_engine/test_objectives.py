@@ -495,6 +495,6 @@ def test_a_run_on_pairs_can_be_stopped_while_its_reference_is_computed(bases):
         turns.append(1)
         yield
 
-    result = train(bases["llama"], many, EDIT, settled(), turn=turn, should_stop=lambda: len(turns) >= 1)
+    result = train(bases["llama"], many, EDIT, settled(), exclusive=turn, should_stop=lambda: len(turns) >= 1)
     assert (result.steps, result.stopped) == (0, True)
     assert len(turns) == 2  # one part of the reference, and the end

@@ -21,7 +21,7 @@ from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import Labelling, NextToken
 from reft_engine.training.reuse import packing
 from reft_engine.training.reuse.packing import Packed
-from reft_engine.training.reuse.plan import Plan, Reach, Reuse
+from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse
 from reft_engine.training.reuse.store import Budget
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODERS
@@ -280,7 +280,7 @@ def test_a_pass_of_one_token_alone_is_not_packed(llama, positions):
 
 def test_rows_are_packed_on_a_cpu_alone(llama, monkeypatch):
     config = EDITS["last"]
-    run = loop.Loop(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
+    run = loop.RunState(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
     assert {plan.packed for plan in loop._plans([run])} == {True, False}
     assert loop._plans([run])[0].packed
     monkeypatch.setattr(Base, "device", property(lambda _: torch.device("cuda")))
@@ -290,7 +290,7 @@ def test_rows_are_packed_on_a_cpu_alone(llama, monkeypatch):
 @pytest.mark.parametrize("edit", ["first-and-last", "last"])
 def test_rows_are_packed_where_their_padding_costs_more_than_attention_row_by_row(llama, monkeypatch, edit):
     config = EDITS[edit]
-    run = loop.Loop(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
+    run = loop.RunState(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
     late = loop._plans([run])[0].time
     assert late == (edit == "last")
     batches = epoch_batches(run.rows, SETTINGS.batch_size, SETTINGS.seed, 0)
@@ -310,7 +310,7 @@ def test_rows_are_packed_where_their_padding_costs_more_than_attention_row_by_ro
 
 
 def packing_reuse(base, layer, positions, *, time=False, depth=False):
-    plan = Plan(Reach(layer, (PositionSpec.parse(positions),)), depth, time, packed=True)
+    plan = Plan(FirstEdit(layer, (PositionSpec.parse(positions),)), depth, time, packed=True)
     return Reuse(base, plan, Budget(10**9))
 
 
@@ -469,14 +469,14 @@ def test_a_single_token_is_read_padded(llama):
     ],
 )  # fmt: skip
 def test_a_plan_says_what_it_leaves_out(changes, share, words):
-    plan = Plan(Reach(1, (PositionSpec.parse("l1"),)), **changes)
+    plan = Plan(FirstEdit(1, (PositionSpec.parse("l1"),)), **changes)
     assert plan.share == pytest.approx(share)
     assert plan.sentence == words
 
 
 @pytest.mark.parametrize(("packed", "padding", "worth"), [(True, 0.06, True), (True, 0.04, False), (False, 0.9, False)])
 def test_a_little_padding_is_not_worth_speaking_of(packed, padding, worth):
-    assert Plan(Reach(1, ()), packed=packed, padding=padding).worth == worth
+    assert Plan(FirstEdit(1, ()), packed=packed, padding=padding).worth == worth
 
 
 def test_the_share_of_padding_is_that_of_an_epochs_batches(llama):

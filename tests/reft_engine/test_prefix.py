@@ -8,7 +8,7 @@ import torch
 
 from reft_engine import generate, stream
 from reft_engine.data import Message
-from reft_engine.inference.kv_cache import Memory
+from reft_engine.inference.kv_cache import PromptCache
 from reft_engine.tokens.examples import prompt_ids
 from tests.reft_engine import families
 
@@ -59,7 +59,7 @@ def test_columns_of_strength_zero_share_all_but_the_last_token(tiny, strong):
 
 
 def test_the_next_turn_of_a_chat_reads_what_is_new_and_what_its_positions_reach(tiny, strong):
-    edits, memory = [None, strong(tiny.model, positions="l2")], Memory()
+    edits, memory = [None, strong(tiny.model, positions="l2")], PromptCache()
     answers = said(tiny, FIRST, edits, memory=memory)
     second = (*FIRST, Message("assistant", answers[0]), Message("user", "And 3 dog?"))
     before, length = len(prompt_ids(tiny, FIRST)), len(prompt_ids(tiny, second))
@@ -73,7 +73,7 @@ def test_the_next_turn_of_a_chat_reads_what_is_new_and_what_its_positions_reach(
 
 
 def test_the_same_prompt_again_reads_only_what_is_edited(tiny, strong):
-    edits, memory = [None, strong(tiny.model, positions="l3")], Memory()
+    edits, memory = [None, strong(tiny.model, positions="l3")], PromptCache()
     first = said(tiny, FIRST, edits, memory=memory)
     with reading(tiny.model) as shapes:
         assert said(tiny, FIRST, edits, memory=memory) == first
@@ -81,14 +81,14 @@ def test_the_same_prompt_again_reads_only_what_is_edited(tiny, strong):
 
 
 def test_another_conversation_shares_no_more_than_it_begins_with(tiny, strong):
-    edits, memory = [None, strong(tiny.model, positions="l3")], Memory()
+    edits, memory = [None, strong(tiny.model, positions="l3")], PromptCache()
     said(tiny, FIRST, edits, memory=memory)
     other = (Message("user", "Who sings? " + LONG),)
     assert said(tiny, other, edits, memory=memory) == said(tiny, other, edits)
 
 
 def test_a_few_conversations_are_kept_and_the_oldest_goes_first(tiny):
-    memory, asked = Memory(conversations=2), [(Message("user", f"{name} {LONG}"),) for name in ("One", "Two", "Three")]
+    memory, asked = PromptCache(conversations=2), [(Message("user", f"{name} {LONG}"),) for name in ("One", "Two", "Three")]
     for messages in asked:
         said(tiny, messages, [None], memory=memory)
     lengths = []
@@ -101,13 +101,13 @@ def test_a_few_conversations_are_kept_and_the_oldest_goes_first(tiny):
 
 
 def test_what_is_too_much_is_not_kept(tiny):
-    memory = Memory(limit=1000)
+    memory = PromptCache(limit=1000)
     said(tiny, FIRST, [None], memory=memory)
     assert memory.recall(prompt_ids(tiny, FIRST), 100) is None
 
 
 def test_what_an_edit_has_touched_is_not_remembered(tiny, strong):
-    memory = Memory()
+    memory = PromptCache()
     said(tiny, FIRST, [strong(tiny.model, positions="f1+l1")], memory=memory)
     assert memory.recall(prompt_ids(tiny, FIRST), 100) is None
 
@@ -116,7 +116,7 @@ def test_what_an_edit_has_touched_is_not_remembered(tiny, strong):
 def test_in_every_family_columns_and_turns_answer_as_if_everything_were_read_anew(starter, strong, name):
     model = families.build(name, seed=2 if name == "bloom" else 0, vocab_size=len(starter.tokenizer)).requires_grad_(False)
     base = replace(starter, model=model, name=name)
-    edits, memory = [None, strong(model, scale=1.0, positions="l2")], Memory()
+    edits, memory = [None, strong(model, scale=1.0, positions="l2")], PromptCache()
     answers = said(base, FIRST, edits, memory=memory)
     assert answers == [generate(base, FIRST, [edit], max_new_tokens=6)[0] for edit in edits]
     second = (*FIRST, Message("assistant", answers[0]), Message("user", "And 3 dog?"))

@@ -21,7 +21,7 @@ from reft_engine.tokens.examples import EncodedExample, EncodedPreference, encod
 from reft_engine.training import loop, losses, measuring
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import NextToken
-from reft_engine.training.reuse.plan import Plan, Reach, Reuse, plan_reuse
+from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget, Store
 from tests.needed import packages
 from tests.reft_engine import families
@@ -538,7 +538,7 @@ def row(prompt, answer=2, marked=(), line=1):
 
 
 def reach(layer, *rules):
-    return Reach(layer, tuple(map(PositionSpec.parse, rules)))
+    return FirstEdit(layer, tuple(map(PositionSpec.parse, rules)))
 
 
 @pytest.mark.parametrize(

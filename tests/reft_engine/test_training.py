@@ -352,7 +352,7 @@ def test_every_piece_of_work_on_the_base_waits_its_turn(tiny, examples, tmp_path
 
     handle = tiny.model.model.register_forward_pre_hook(lambda *_: worked.append(len(inside)))
     try:
-        train(tiny, examples, EDITS["loreft"], WATCHED, turn=turn, folder=tmp_path)
+        train(tiny, examples, EDITS["loreft"], WATCHED, exclusive=turn, folder=tmp_path)
     finally:
         handle.remove()
     assert worked

@@ -294,7 +294,7 @@ def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
         pass
 
     def spy(base: Any, examples: Any, *wanted: Any, **given: Any) -> None:
-        told.append((base, examples, *wanted, given["file_rows"], given["folder"], given["turn"]))
+        told.append((base, examples, *wanted, given["file_rows"], given["folder"], given["exclusive"]))
         raise ToldError
 
     monkeypatch.setattr(job, "train", spy)
@@ -305,10 +305,10 @@ def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
         run = house.services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
         held = house.services.storage.queue.claim("spy")
         run_job(house.resident, held, lambda: False)
-        base, examples, *wanted, rows, folder, turn = told.pop()
+        base, examples, *wanted, rows, folder, exclusive = told.pop()
         assert (base.name, wanted, rows) == (spec.base, [reft, settings], dataset.rows)
         assert examples == load_examples(house.services.storage.files.examples(dataset.id))
-        assert folder == house.services.storage.files.run_folder(run.id) and turn == house.resident.base_lock.for_training
+        assert folder == house.services.storage.files.run_folder(run.id) and exclusive == house.resident.base_lock.for_training
         assert house.services.storage.runs.get(run.id).status is RunStatus.FAILED
 
 

@@ -38,7 +38,7 @@ _WORTH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class FirstEdit:
     """Where edits begin: at which block (counted from 0), and by which rules at which token."""
 
     layer: int
@@ -65,7 +65,7 @@ class Plan:
         again: whether rows come again, so that anything can be kept.
     """
 
-    reach: Reach
+    reach: FirstEdit
     depth: bool = False
     time: bool = False
     kept: float = 0.0
@@ -101,7 +101,7 @@ class Plan:
 
 
 def plan_reuse(
-    reach: Reach, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
+    reach: FirstEdit, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
 ) -> Plan:
     """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed.
 
@@ -237,7 +237,7 @@ class Reuse:
         if not parts:
             return batch
         hidden = torch.cat(parts).unsqueeze(0) if packs else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-        return replace(batch, start=blocks.Reached(self.plan.reach.layer, hidden, self._outputs))
+        return replace(batch, start=blocks.BlockOutput(self.plan.reach.layer, hidden, self._outputs))
 
     def _packs(self, rows: Sequence[EncodedExample]) -> bool:
         # Of one token alone transformers regroups the heads.
