@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from reft_engine.base import load_base
     from reft_engine.data import Example, Message, Preference
     from reft_engine.edits import ReftModel
-    from reft_engine.errors import ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
+    from reft_engine.errors import AdapterError, ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
     from reft_engine.inference import classify, generate, stream
     from reft_engine.methods import METHODS, title_of
     from reft_engine.positions import PositionSpec, prompt_positions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METHODS",
+    "AdapterError",
     "ConfigError",
     "DataError",
     "Example",
@@ -51,7 +52,7 @@ __getattr__ = lazy_names(__name__, {
     "base": ["load_base"],
     "data": ["Example", "Message", "Preference"],
     "edits": ["ReftModel"],
-    "errors": ["ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "TrainingError"],
+    "errors": ["AdapterError", "ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "TrainingError"],
     "inference": ["classify", "generate", "stream"],
     "methods": ["METHODS", "title_of"],
     "positions": ["PositionSpec", "prompt_positions"],

@@ -231,9 +231,9 @@ def test_no_checkpoint_is_written_before_it_may_be(tiny, examples, tmp_path, eac
 
 @pytest.mark.slow
 def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_step, undisturbed, monkeypatch):
-    real = training.step
+    real = training.train_step
     with monkeypatch.context() as patch:
-        patch.setattr(training, "step", lambda loops: [TrainingError("no number")] if loops[0].step == 6 else real(loops))
+        patch.setattr(training, "train_step", lambda loops: [TrainingError("no number")] if loops[0].step == 6 else real(loops))
         with pytest.raises(TrainingError):
             train(tiny, examples, EDIT, SETTINGS, folder=tmp_path / "run")
     _, events = run(tiny, examples, tmp_path / "run")

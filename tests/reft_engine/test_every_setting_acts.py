@@ -498,10 +498,10 @@ def test_every_argument_of_training_is_known_here():
     test_checkpoint, the rest here."""
     assert set(inspect.signature(train).parameters) == {
         "base", "examples", "config", "train_config", "folder", "file_rows", "on_event", "on_ready", "should_stop",
-        "leaving", "may_save", "turn",
+        "leaving", "may_save", "exclusive",
     }  # fmt: skip
     assert set(inspect.signature(train_many).parameters) == {
-        "base", "examples", "runs", "folder", "file_rows", "on_event", "should_stop", "turn",
+        "base", "examples", "runs", "folder", "file_rows", "on_event", "should_stop", "exclusive",
     }  # fmt: skip
 
 
