@@ -3,7 +3,7 @@
 import pytest
 
 NAMES = {
-    "unit": "in this process alone, in about a second or less; `make check` runs these",
+    "unit": "in this process alone, in some tenths of a second; `make check` runs these",
     "slow": "in this process alone, but takes longer",
     "process": "starts processes: a command, a worker, a database server",
     "journey": "in a real browser",

@@ -235,6 +235,7 @@ def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, 
     assert run.summary["steps"] == 2 and run.summary["rows"] == 12
 
 
+@pytest.mark.slow
 def test_columns_are_named_by_hand(tmp_path, table, capfd):
     path = table(tmp_path / "odd.csv", [("eins", "1"), ("zwei", "2")], "wort,zahl")
     command = ["train", "--data", str(path), "--out", str(tmp_path / "out"), *SHORT, "--json"]
@@ -281,6 +282,7 @@ def test_evaluate_cuts_and_leaves_out_what_the_training_did(table_file, tmp_path
     assert (trained["rows"], trained["rows_left_out"]) == (measured["rows"], measured["rows_left_out"])
 
 
+@pytest.mark.slow
 def test_doctor_finds_a_machine_that_can_answer(capfd):
     assert main(["doctor", "--json"]) == 0
     (line,) = capfd.readouterr().out.splitlines()
@@ -325,6 +327,7 @@ def test_doctor_leaves_an_old_database_as_it_is_until_it_is_told_to_repair(tmp_p
     assert "up to date" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["later", "garbage"])
 @pytest.mark.parametrize("command", ["doctor", "doctor --repair", "backup b.zip"])
 def test_a_database_that_cannot_be_used_is_told_in_a_sentence(house, tmp_path, capfd, monkeypatch, damage, command):

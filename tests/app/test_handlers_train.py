@@ -198,6 +198,7 @@ def test_a_run_that_cannot_fit_is_refused_before_it_is_queued(engine, kept, form
     assert len(engine.storage.runs.all()) == before
 
 
+@pytest.mark.slow
 def test_the_same_start_sent_a_hundred_times_is_one_run(services, dataset):
     made = []
 

@@ -52,6 +52,7 @@ def test_a_rival_that_is_installed_makes_steps_on_the_same_rows(module):
     assert steps[2]["loss"] != steps[0]["loss"]
 
 
+@pytest.mark.slow
 def test_the_engine_makes_a_step_each_time_it_is_asked_and_says_of_which_epoch():
     from benchmarks.speed import ours
 

@@ -142,6 +142,7 @@ def test_strength_zero_is_the_base_model_under_autocast_too(llama):
 # --- training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [None, LABELS], ids=["answers", "labels"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_loop_under_autocast_learns_and_the_rows_stay_orthonormal(llama, method, labels):
@@ -230,6 +231,7 @@ def test_what_is_frozen_is_computed_once_under_autocast_too(tiny, examples):
     assert next(event.share for event in told if isinstance(event, ReuseEvent)) > 0
 
 
+@pytest.mark.slow
 def test_the_first_step_of_train_under_autocast_goes_where_it_goes_without(tiny, examples):
     """Gradients of the base model are rounded; those of the edit's own weights follow from them in float32."""
     settings = TrainConfig(epochs=1, learning_rate=1e-3, batch_size=24, held_out=0, keep="last", reuse="none")

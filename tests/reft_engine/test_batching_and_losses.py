@@ -37,6 +37,7 @@ def rows():
     return make_rows([(9, 3), (4, 6), (1, 1), (12, 2), (2, 5)])
 
 
+@pytest.mark.slow
 @given(st.lists(a_row, min_size=1, max_size=6), st.integers(0, 96))
 def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
     batch = collate(rows, pad, CPU)

@@ -107,6 +107,7 @@ DAMAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_of_a_damaged_checkpoint_the_one_before_is_taken(tiny, examples, killed, undisturbed, damage):
     damage(kept(killed)[-1])
@@ -183,6 +184,7 @@ def test_killed_at_any_moment_of_writing_a_run_loses_nothing(tiny, examples, tmp
     assert not list((tmp_path / "killed/checkpoint").glob(".writing-*"))
 
 
+@pytest.mark.slow
 def test_what_a_killed_writer_left_is_removed(tiny, examples, killed):
     (killed / "checkpoint/.writing-abc").write_bytes(b"half")
     run(tiny, examples, killed)
@@ -241,6 +243,7 @@ def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_ste
     assert digest(tmp_path / "run") == undisturbed
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_not_measured_where_it_was_before(tiny, examples, killed):
     result, events = run(tiny, examples, killed)
     looks = [event.step for event in events if isinstance(event, HeldOutEvent)]
@@ -337,6 +340,7 @@ def test_a_run_that_was_stopped_between_two_measurements_goes_on_as_if_it_had_no
     assert digest(tmp_path) == digest(undisturbed)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_version_before_goes_on(tiny, examples, killed, undisturbed):
     """It knows nothing of a best edit; the best of what is still measured is kept."""
     for path in kept(killed):

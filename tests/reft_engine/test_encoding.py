@@ -81,6 +81,7 @@ def test_a_control_token_cannot_be_pieced_together(starter):
     assert prompt_ids(starter, turns(("user", sly))).count(END) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(texts, texts)
 def test_the_prompt_of_a_row_is_the_prompt_of_a_chat_whatever_the_answer_begins_with(starter, said, answer):
@@ -259,6 +260,7 @@ def test_a_template_that_refuses_a_conversation_gives_its_own_words(starter):
         prompt_ids(strict, turns(("system", "a")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "template",
     [

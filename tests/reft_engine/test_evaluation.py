@@ -53,6 +53,7 @@ def test_an_exact_match_is_counted_for_each_model_alone(starter, strong):
     assert found["tuned"]["exact_match"] == pytest.approx(1 / 3)
 
 
+@pytest.mark.slow
 def test_an_answer_that_only_begins_as_expected_is_no_match(starter, strong):
     whole = generate(starter, "What does a cat say?")[0]
     found = evaluate(starter, strong(starter.model, scale=1.0), [ask(1, "What does a cat say?", whole[: len(whole) // 2])])

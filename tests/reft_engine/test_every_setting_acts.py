@@ -68,6 +68,7 @@ def test_every_setting_of_an_edit_has_a_row_here():
     assert all(value != ReftConfig.model_fields[name].default for name, (value, _) in CHANGES.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_another_setting_of_the_edit_learns_something_else(tiny, rows, name):
     value, beside = CHANGES[name]
@@ -366,6 +367,7 @@ def test_every_argument_of_answering_has_a_row_here():
     assert set(inspect.signature(generate).parameters) == set(ARGUMENTS) - {"should_stop", "memory"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_an_argument_of_answering_acts(tiny, strong, name):
     ARGUMENTS[name](tiny, strong(tiny.model, seed=2, rank=2, positions="f2+l2"))
@@ -505,6 +507,7 @@ def test_every_argument_of_training_is_known_here():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_of_the_file_that_could_not_be_read_are_counted_as_left_out(tiny, rows):
     for count, left_out in ((None, 0), (8, 0), (11, 3)):
         found = train(tiny, rows, ReftConfig(**EDIT), TrainConfig(**{**PLAN, "epochs": 1}), file_rows=count)

@@ -223,6 +223,7 @@ def test_dropout_ends_with_training_where_pyrefts_goes_on_after_eval(llama):
         assert torch.equal(reft(ids).logits, reft(ids).logits)
 
 
+@pytest.mark.slow
 def test_small_steps_are_kept_where_bfloat16_loses_them(make_model):
     """pyreft's W and b are bfloat16 unless it is told otherwise: near 0.2 its next number is 0.001 away."""
     half = nn.Parameter(torch.full((1,), 0.2, dtype=torch.bfloat16))
@@ -372,6 +373,7 @@ def _written(model: nn.Module, ids: Tensor, edit: Callable[[Tensor, int], Tensor
     return found[0, ids.shape[1] :].tolist()
 
 
+@pytest.mark.slow
 def test_the_prompt_alone_is_edited_always_where_pyreft_counts_calls(make_model, strong):
     """pyreft told to edit the prompt gives the engine's answer with a cache, another one without (it edits in the first pass
     only, and later passes read the prompt again); by default it edits what is written instead of what was asked."""

@@ -263,6 +263,7 @@ def test_a_forward_that_another_library_has_set_is_called_in_the_blocks_place(ba
     assert len(calls) == 2 * (2 + 1), "two steps; of the second block, which alone has a gradient, everything twice"
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_on_one_base_learn_what_each_learns_alone(base_of):
     base = base_of("llama")
     settings = settled(epochs=3, gradient_checkpointing=True)

@@ -127,6 +127,7 @@ def test_a_column_that_overflows_leaves_the_others_alone(tiny, strong, temperatu
     assert [answers[0], answers[2]] == alone * 2
 
 
+@pytest.mark.slow
 def test_the_same_seed_repeats_and_another_does_not(tiny, strong):
     def sample(seed):
         return generate(tiny, "Hi", [None, strong(tiny.model)], max_new_tokens=16, temperature=1.0, seed=seed)
@@ -287,6 +288,7 @@ def test_a_prompt_that_leaves_no_room_is_refused(tiny):
     assert caught.value.field == "prompt"
 
 
+@pytest.mark.slow
 def test_a_whole_conversation_is_read(starter):
     calm = [Message("user", "What is the capital of France?")]
     pirate = [Message("system", "Talk like a pirate."), *calm]

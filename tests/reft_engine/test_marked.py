@@ -319,6 +319,7 @@ def test_marked_rows_are_learned_and_the_adapter_file_keeps_it(tiny, tmp_path):
     assert figures["tuned"]["loss"] < figures["base"]["loss"]
 
 
+@pytest.mark.slow
 def test_a_run_on_marked_rows_measures_and_shows_rows_that_were_held_out(tiny):
     result = train(tiny, ROWS, MARKED, SETTINGS.model_copy(update={"held_out": 0.2, "epochs": 2}))
     assert result.held_out_tuned is not None
@@ -357,6 +358,7 @@ def test_an_edit_of_other_positions_beside_a_marked_one_reads_no_marks_either(ti
     ]
 
 
+@pytest.mark.slow
 def test_hugging_faces_generate_edits_the_marked_tokens_of_each_row(tiny, strong):
     reft = strong(tiny.model, scale=10.0, positions="marked")
     prompts = [read_prompt(tiny, user(text), marked=True) for text in (ROWS[0][0], "<reft>hen</reft>")]

@@ -63,6 +63,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(minilm, trained):
     assert torch.equal(loaded(ids).logits, reft(ids).logits)
 
 
+@pytest.mark.slow
 def test_its_adapter_does_not_fit_another_encoder_of_the_same_shape(minilm, trained):
     other = type(minilm.model)(minilm.model.config).eval()
     with pytest.raises(AdapterError, match="another one"):

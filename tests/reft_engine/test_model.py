@@ -229,6 +229,7 @@ def snapshot(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
+@pytest.mark.slow
 def test_the_bare_base_is_bit_identical_while_an_edit_exists_and_after_it(make_model, any_model):
     model = any_model
     ids, mask, lengths = batch([Row(9, 2), Row(3, 4)], "right")

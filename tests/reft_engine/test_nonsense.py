@@ -485,6 +485,7 @@ SENSIBLE = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", SENSIBLE.values(), ids=SENSIBLE)
 def test_what_is_odd_and_makes_sense_is_answered(world, call):
     found = call(world)
@@ -506,6 +507,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(anything=ANYTHING, where=st.integers(0, 12))
 def test_whatever_is_given_there_is_an_answer_or_an_error_in_words(world, anything, where):

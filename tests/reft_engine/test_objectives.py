@@ -218,6 +218,7 @@ def test_the_head_has_a_learning_rate_of_its_own_or_that_of_the_edits(bases, hea
     assert [head, edit] == pytest.approx([moved, 0.01], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_a_run_that_was_cut_off_goes_on_to_the_same_classifier(bases, tmp_path, name):
     base, config = bases[name], CLASSES.model_copy(update={"dropout": 0.2})
@@ -231,6 +232,7 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_classifier(bases, tmp_path, 
     assert all(torch.equal(value, whole.head.state_dict()[name]) for name, value in second.reft.head.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_samples_answers_are_labels(bases):
     events = []
     train(bases["bert"], NAMED, CLASSES, settled(held_out=0.2), on_event=events.append)
@@ -290,6 +292,7 @@ def pull(base, reft, row):
     return chosen - rejected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.1, 1.5])
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_loss_of_pairs_is_the_papers_formula_over_full_logits(bases, strong, name, beta):
@@ -359,6 +362,7 @@ def test_learning_makes_the_chosen_answer_likelier_than_the_rejected_one(bases, 
     assert all(pull(base, result.reft, pair) > pull(base, fresh, pair) + 0.5 for pair in PAIRS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_run_on_pairs_that_was_cut_off_goes_on_to_the_weights_of_an_undisturbed_one(bases, tmp_path, name):
     base, config = bases[name], EDIT.model_copy(update={"dropout": 0.2})
@@ -462,6 +466,7 @@ def test_rows_given_as_texts_learn_as_examples_do(bases):
     assert same(loose, train(base, [list(row) for row in ANSWERS], EDIT, SETTINGS).reft)
 
 
+@pytest.mark.slow
 def test_triples_of_texts_learn_as_preferences_do(bases):
     base = bases["llama"]
     loose = train(base, PAIRS, EDIT, SETTINGS).reft

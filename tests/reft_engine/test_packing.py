@@ -102,6 +102,7 @@ def packed_and_padded(base, rows, config, settings=SETTINGS, **tolerance):
 # --- the same result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reuse", ["all", "none"])
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("name", [*DECODERS, *VARIANTS])
@@ -119,6 +120,7 @@ def test_a_packed_pass_has_one_row_of_all_tokens_and_no_padding(llama):
     assert sum(columns for _, columns in seen[0].learning) == sum(row.length for row in encoded(llama, TALK, config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reuse", ["all", "time"])
 @pytest.mark.parametrize("name", [name for name in DECODERS if name not in READ_PADDED])
 def test_short_and_long_rests_of_rows_attend_alike_to_what_is_kept(base_of, name, reuse):
@@ -132,6 +134,7 @@ def test_short_and_long_rests_of_rows_attend_alike_to_what_is_kept(base_of, name
     assert "part of each prompt" in packed.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edit", ["first-and-last", "last"])
 @pytest.mark.parametrize("name", ["mistral", "gemma3"])
 @pytest.mark.parametrize(("missing", "packed"), [(0, True), (3, False), (8, False)])
@@ -166,6 +169,7 @@ def test_pairs_and_labels_are_learned_from_as_padded(llama, rows, reuse):
         assert packs(packed) == (not (labels and positions == "l1" and reuse == "all"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["loreft", "direft", "red", "lobireft"])
 @pytest.mark.parametrize("packing", [True, False])
 def test_a_classifiers_kept_prompt_is_edited_where_it_stands(llama, method, packing):
@@ -205,12 +209,14 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"gradient_checkpointing": True}, {"gradient_accumulation": 2}, {"pass_tokens": 40}], ids=str)
 def test_other_settings_act_on_packed_rows_as_on_padded(llama, changes):
     packed, _ = packed_and_padded(llama, TALK, EDITS["last"], settled(**changes))
     assert packs(packed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reuse", ["all", "none"])
 def test_packed_rows_are_computed_twice_where_gradients_are_checkpointed_bit_for_bit(llama, reuse):
     runs, counts, calls = [], [], []
@@ -232,6 +238,7 @@ def test_packed_rows_are_computed_twice_where_gradients_are_checkpointed_bit_for
     assert counts == ([4 * 2, 4 * 4] if reuse == "all" else [4 * 3, 4 * 5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reuse", ["all", "none"])
 def test_dropout_draws_the_same_for_packed_rows(llama, reuse):
     config = ReftConfig(rank=2, positions="f2+l2", dropout=0.4)
@@ -416,6 +423,7 @@ def test_a_model_that_looks_at_other_rows_is_noticed(starter):
     assert same(packed, padded)
 
 
+@pytest.mark.slow
 def test_a_model_whose_blocks_fold_rows_is_read_padded(starter):
     """A block that attends within halves of a row gives attention other tokens than the row's."""
     base = writer(starter, "llama")
@@ -489,6 +497,7 @@ def test_the_share_of_padding_is_that_of_an_epochs_batches(llama):
     assert run.share > 0.1
 
 
+@pytest.mark.slow
 def test_the_share_of_padding_is_in_the_plan_and_in_its_words(llama):
     lone = run_of(llama, TALK, EDITS["first-and-last"], settled(reuse="none"))
     assert lone.sentence.startswith(f"Leaves out {lone.share:.0%} of each step, with the same result: no padding is computed")
@@ -499,6 +508,7 @@ def test_the_share_of_padding_is_in_the_plan_and_in_its_words(llama):
     assert "padding" not in only.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reuse", ["all", "depth", "time", "none"])
 def test_each_kind_of_reuse_goes_with_packing(llama, reuse):
     packed, _ = packed_and_padded(llama, TALK, ReftConfig(rank=2, positions="l1", layers=[1, 2]), settled(reuse=reuse))

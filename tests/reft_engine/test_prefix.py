@@ -112,6 +112,7 @@ def test_what_an_edit_has_touched_is_not_remembered(tiny, strong):
     assert memory.recall(prompt_ids(tiny, FIRST), 100) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", families.DECODERS)
 def test_in_every_family_columns_and_turns_answer_as_if_everything_were_read_anew(starter, strong, name):
     model = families.build(name, seed=2 if name == "bloom" else 0, vocab_size=len(starter.tokenizer)).requires_grad_(False)

@@ -134,6 +134,7 @@ def test_every_family_learns_the_same_from_the_edited_tokens_and_blocks_alone(ba
     assert (max(firsts) > 0) == ("part of each prompt" in on.sentence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "columns", "lowest"), [("depth", "all", 1), ("time", "few", -1), ("all", "few", 1)])
 def test_each_kind_of_reuse_saves_its_part(llama, kind, columns, lowest):
     off, plain = epochs_of(llama, TALK, UPPER, settled(reuse="none"))
@@ -156,6 +157,7 @@ def test_rows_whose_edits_begin_anywhere_share_a_batch(base_of, name):
     on_and_off(base, rows, config, settled(batch_size=12, epochs=6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", ["f7+l7", "l7", "l30"])
 def test_prompts_that_are_shorter_than_the_rule_are_learned_from_as_before(llama, positions):
     on_and_off(llama, TALK, ReftConfig(rank=2, positions=positions, layers=[1]), settled(batch_size=12, epochs=6))
@@ -243,6 +245,7 @@ def test_logits_that_are_computed_in_parts_are_the_same(llama, monkeypatch, conf
     assert close(run_of(llama, TALK, config, SETTINGS), off)
 
 
+@pytest.mark.slow
 def test_a_base_in_half_precision_is_learned_on_as_before_within_its_rounding(starter):
     base = writer(starter, "llama")
     base.model.to(torch.bfloat16)
@@ -369,6 +372,7 @@ def test_a_run_may_be_cut_off_after_every_step(llama, tmp_path, monkeypatch):
 # --- budgets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DECODERS, ALIBI])
 def test_as_many_bytes_are_set_aside_as_are_taken(base_of, monkeypatch, name):
     noted = spy(monkeypatch)
@@ -614,6 +618,7 @@ def test_the_plan_in_words():
 LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=20)
 
 
+@pytest.mark.slow
 @given(sizes=LENGTHS, tokens=st.integers(8, 200), pairs=st.booleans())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_parts_hold_every_row_once_and_are_within_the_budget_unless_of_one_row(sizes, tokens, pairs):

@@ -233,6 +233,7 @@ def test_events_come_with_the_index_of_their_run(llama):
         assert min(event.loss for event in run.of(HeldOutEvent)[1:]) == pytest.approx(run.result.held_out_tuned, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 4])
 @pytest.mark.parametrize("rows", [TALK, PAIRS], ids=["answers", "pairs"])
 def test_told_to_stop_all_runs_stop(llama, rows, after):
@@ -241,6 +242,7 @@ def test_told_to_stop_all_runs_stop(llama, rows, after):
     assert [(run.result.steps, run.result.stopped) for run in found] == [(after, True)] * len(ALIKE)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_over_is_not_called_stopped(llama):
     runs = [(ALIKE[0][0], settled(epochs=epochs)) for epochs in (1, 3)]
     found = together(llama, TALK, runs, should_stop=stop_after(5))

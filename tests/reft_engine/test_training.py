@@ -251,6 +251,7 @@ def test_answers_in_another_thread_change_no_bit_of_a_run(tiny, examples):
     assert same(undisturbed.reft, disturbed.reft)
 
 
+@pytest.mark.slow
 def test_whoever_leaves_the_edit_in_evaluation_mode_does_not_disturb_the_run(tiny, examples):
     undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
     running = []
@@ -263,6 +264,7 @@ def test_whoever_leaves_the_edit_in_evaluation_mode_does_not_disturb_the_run(tin
     assert same(undisturbed.reft, disturbed.reft)
 
 
+@pytest.mark.slow
 def test_a_run_can_be_saved_and_measured_in_its_middle(tiny, examples, tmp_path):
     undisturbed, _ = steps_of(tiny, examples, EDITS["loreft-dropout"])
     running = []
@@ -417,6 +419,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tiny, examples, 
     assert same(result.reft, whole.reft)
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(tiny, examples, tmp_path):
     first, _ = steps_of(tiny, examples, folder=tmp_path)
     second, steps = steps_of(tiny, examples, folder=tmp_path)
@@ -442,6 +445,7 @@ def test_a_damaged_checkpoint_means_starting_again(tiny, examples, tmp_path, dam
     assert same(again.reft, whole.reft)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_edit_is_not_taken_over(tiny, examples, tmp_path):
     steps_of(tiny, examples, EDITS["loreft"], folder=tmp_path, should_stop=stop_after(3))
     _, steps = steps_of(tiny, examples, EDITS["loreft-dropout"], folder=tmp_path)
@@ -458,12 +462,14 @@ def test_a_checkpoint_of_other_settings_is_not_taken_over(tiny, examples, tmp_pa
     assert same(result.reft, steps_of(tiny, examples, settings=settings)[0].reft)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_base_of_another_size_is_not_taken_over(tiny, starter, examples, tmp_path):
     steps_of(tiny, examples, EDITS["loreft"], folder=tmp_path, should_stop=stop_after(3))
     _, steps = steps_of(starter, examples, EDITS["loreft"], SETTINGS, folder=tmp_path, should_stop=stop_after(1))
     assert steps[0].step == 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_rows_is_not_taken_over(tiny, examples, tmp_path):
     steps_of(tiny, examples, folder=tmp_path)
     changed = [replace(examples[0], answer="no."), *examples[1:]]
@@ -471,6 +477,7 @@ def test_a_checkpoint_of_other_rows_is_not_taken_over(tiny, examples, tmp_path):
     assert [step.step for step in steps] == [1]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_base_of_the_same_shape_is_not_taken_over(tiny, make_model, examples, tmp_path):
     steps_of(tiny, examples, folder=tmp_path)
     other = replace(tiny, model=make_model(seed=1, vocab_size=len(tiny.tokenizer), max_position_embeddings=160))
@@ -527,6 +534,7 @@ def test_held_out_figures_are_those_that_evaluating_gives(tiny, examples):
     assert found["tuned"]["loss"] == pytest.approx(result.held_out_tuned, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_rows_that_were_left_out_are_said_and_counted(tiny, examples):
     long = Example(77, (Message("user", "no " * 300),), "a")
     result, _ = steps_of(tiny, [*examples, long])
@@ -535,6 +543,7 @@ def test_rows_that_were_left_out_are_said_and_counted(tiny, examples):
     assert result.summary()["rows_left_out"] == 1
 
 
+@pytest.mark.slow
 def test_nothing_held_out_gives_no_held_out_figures(tiny, examples):
     result, _ = steps_of(tiny, examples)
     assert result.held_out_base is None
@@ -551,6 +560,7 @@ def test_the_adapter_of_a_run_reproduces_and_answers_as_the_model_that_was_train
     assert tuned != base
 
 
+@pytest.mark.slow
 def test_dropout_draws_nothing_of_the_callers_random_numbers(tiny, examples):
     torch.manual_seed(5)
     expected = torch.rand(3)

@@ -76,6 +76,7 @@ def together(*jobs: Any) -> list[Any]:
     return results
 
 
+@pytest.mark.slow
 def test_two_chats_never_use_the_base_model_at_once_and_each_is_finished_first(house):
     alone = [house.chat(columns=[None, run.id]) for run in (house.run, house.second)]
     base, _ = house.resident.run(house.run.id)
@@ -223,11 +224,13 @@ def test_the_runs_of_two_base_models_are_not_answered_side_by_side(house):
         house.chat(columns=[house.run.id, house.foreign.id])
 
 
+@pytest.mark.slow
 def test_a_run_is_answered_with_its_own_base_model_whatever_was_loaded_before(house):
     for run in (house.foreign, house.run, house.foreign):
         assert house.chat(columns=[None, run.id], base="starter") == house.wanted(run)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_trained_on_is_answered_with_its_new_edit(house, monkeypatch):
     """An adapter in memory is of one end of its run."""
     before = house.chat(columns=[house.second.id])

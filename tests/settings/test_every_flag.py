@@ -625,12 +625,14 @@ def test_the_port_that_is_asked_for_is_the_one_that_is_taken(bench):
         assert listening.getsockname() == ("127.0.0.1", port)
 
 
+@pytest.mark.slow
 def test_what_chat_says_in_lines_is_what_it_says_in_json(bench):
     base, tuned = answered(bench)
     said = bench.run("chat", adapter(bench), "--prompt", PROMPT, "--max-new-tokens", LENGTH).out
     assert said == f"base:  {base}\ntuned: {tuned}\n" and base != tuned
 
 
+@pytest.mark.slow
 def test_what_evaluate_says_is_what_it_measured(bench):
     found = measured(bench)
     said = bench.run("evaluate", adapter(bench), "--data", few(bench)).out.splitlines()
@@ -639,6 +641,7 @@ def test_what_evaluate_says_is_what_it_measured(bench):
     assert f"{found['base']['loss']:.4f}" != f"{found['tuned']['loss']:.4f}"
 
 
+@pytest.mark.slow
 def test_evaluate_cuts_answers_where_the_training_did(bench):
     """What the adapter's own file says is the longest row, not what is usual."""
     folder = write_adapter(bench.new("adapter"), bench.base, seed=2, max_length=19)
@@ -648,6 +651,7 @@ def test_evaluate_cuts_answers_where_the_training_did(bench):
     assert found["tuned"] == wanted_figures["tuned"] != usual["tuned"]
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_run_stands_for_the_adapter_in_it(bench):
     folder = bench.new("run")
     write_adapter(folder / "adapter", bench.base, seed=2)

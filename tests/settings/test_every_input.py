@@ -641,6 +641,7 @@ def test_the_playground_opens_with_what_the_engine_takes_for_granted(pages):
     assert (parts["temperature"].minimum, parts["temperature"].maximum) == (0, 1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FORM)
 def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monkeypatch, field):
     """Rows are counted and two steps are timed with what the run will have, not with something like it."""

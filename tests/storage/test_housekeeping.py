@@ -158,6 +158,7 @@ def test_a_lock_of_nobody_is_removed_and_one_that_is_held_stays(storage, run, lo
     assert path.exists() is locked
 
 
+@pytest.mark.slow
 def test_a_log_that_grew_too_long_keeps_its_last_lines(storage, run):
     path = storage.files.log(run.id)
     write_atomic(path, b"an old line\n" * 5_000_000 + b"the last line\n")

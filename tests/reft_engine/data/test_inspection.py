@@ -367,6 +367,7 @@ def test_one_line_of_many_megabytes_needs_no_gigabytes(inspect, content, megabyt
     assert peak < megabytes * 1e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -417,6 +418,7 @@ def test_what_is_kept_is_read_back(inspect, tmp_path):
         load_examples(tmp_path / "kept")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shape", "rows", "usable"),
     [
