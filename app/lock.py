@@ -12,7 +12,7 @@ try:
 except ImportError:  # Windows, where the worker does not run either
     fcntl = None  # type: ignore[assignment]
 
-_log = logging.getLogger("reft_studio.web")
+_log = logging.getLogger("reft_studio.lock")
 _NAME = "studio.lock"
 
 

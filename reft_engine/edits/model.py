@@ -61,10 +61,9 @@ class ReftModel(EditedModel):
         Raises:
             AdapterError: damaged, unknown, or made for another base model; says which.
         """
-        path = checks.folder_named(folder)
-        reft = _read(path, base_of(base_model))
+        reft, description = _read(checks.folder_named(folder), base_of(base_model))
         if check:
-            canary.replay(adapter.read_config(path)["canary"], reft)
+            canary.replay(description["canary"], reft)
         return reft
 
     @classmethod
@@ -96,9 +95,8 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     Raises:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
-    path = checks.folder_named(folder)
-    reft = _read(path, base_of(base_model))
-    return canary.replay(adapter.read_config(path)["canary"], reft)
+    reft, description = _read(checks.folder_named(folder), base_of(base_model))
+    return canary.replay(description["canary"], reft)
 
 
 def load_base_of(folder: str | Path) -> Base:
@@ -134,7 +132,8 @@ def _file_tensors(reft: ReftModel) -> dict[str, Tensor]:
     return {name: value.detach().float().cpu().contiguous().clone() for name, value in named.items()}
 
 
-def _read(folder: Path, base_model: nn.Module) -> ReftModel:
+def _read(folder: Path, base_model: nn.Module) -> tuple[ReftModel, dict[str, Any]]:
+    """The edit of an adapter folder on a base model, and the folder's description. Raises AdapterError."""
     description = adapter.read_config(folder)
     count, width = len(blocks.find_blocks(base_model)), blocks.hidden_size(base_model)
     if (description["hidden_size"], description["blocks"]) != (width, count):
@@ -154,7 +153,7 @@ def _read(folder: Path, base_model: nn.Module) -> ReftModel:
     except ConfigError as error:
         raise AdapterError(f"{adapter.CONFIG_NAME} describes no edit: {error}") from error
     _fill(reft, tensors)
-    return reft
+    return reft, description
 
 
 def _head_width(config: ReftConfig, base_model: nn.Module) -> int:

@@ -40,7 +40,8 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
     limit = TrainConfig(max_length=max_length).max_length  # which refuses what is no length
-    reft.eval()
+    if edited:
+        reft.eval()
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
     rows = [text_of(encode_text(base, example, limit, reft.reft_config)) for example in examples]
     found = []

@@ -19,6 +19,8 @@ from storage import RunStatus
     [
         ("instruct/identity.json", None, 1, "hi"),
         ("classify/sst2/dev.tsv", 120, 1, "it 's a charming and often affecting journey ."),
+        pytest.param("instruct/identity.json", None, 6, "hi", marks=pytest.mark.long),
+        pytest.param("classify/sst2/dev.tsv", None, 1, "it 's a charming and often affecting journey .", marks=pytest.mark.long),
     ],
 )
 def test_from_a_real_file_to_the_same_answer_in_another_process(engine, shared, tmp_path, capfd, ended, name, lines, epochs, prompt):

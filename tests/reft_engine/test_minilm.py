@@ -13,6 +13,7 @@ from tests.needed import packages
 
 CONFIG = ReftConfig(rank=1, positions="all", labels=("bad", "good"), pooling="mean")
 SETTINGS = TrainConfig(epochs=1, batch_size=16, learning_rate=1e-2, head_learning_rate=1e-3, held_out=0)
+WHOLE = TrainConfig(epochs=2, batch_size=16, learning_rate=8e-3, head_learning_rate=1e-3, held_out=0)
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +22,21 @@ def minilm():
     return load_base("minilm", device="cpu")
 
 
-@pytest.fixture(scope="module")
-def reviews(shared):
+def read_reviews(shared, learned, measured):
     """Sentences about films, to learn from and to measure with."""
     folder = shared / "data/classify/sst2"
     with gzip.open(folder / "train.tsv.gz", "rt") as train_file, (folder / "dev.tsv").open() as dev_file:
         files = [list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:] for file in (train_file, dev_file)]
-    longest = [row for row in files[0] if len(row[0].split()) > 5][:600]
+    longest = [row for row in files[0] if len(row[0].split()) > 5][:learned]
     return [
         [Example(line, (Message("user", text.strip()),), CONFIG.labels[int(label)]) for line, (text, label) in enumerate(rows, 1)]
-        for rows in (longest, files[1][:150])
+        for rows in (longest, files[1][:measured])
     ]
+
+
+@pytest.fixture(scope="module")
+def reviews(shared):
+    return read_reviews(shared, 600, 150)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +45,23 @@ def trained(minilm, reviews, tmp_path_factory):
     return train(minilm, reviews[0], CONFIG, SETTINGS, folder=folder).reft, folder / "adapter"
 
 
-@pytest.mark.slow
-def test_it_learns_what_reviews_mean(minilm, reviews, trained):
-    reft, _ = trained
-    figures = evaluate(minilm, reft, reviews[1])
+def knows_what_reviews_mean(minilm, reft, rows):
+    figures = evaluate(minilm, reft, rows)
     assert figures["tuned"]["exact_match"] > 0.75
     assert figures["tuned"]["exact_match"] > figures["base"]["exact_match"] + 0.05
     assert reft.trainable_parameters == 6 * (2 * 384 + 1)
+    return True
+
+
+@pytest.mark.slow
+def test_it_learns_what_reviews_mean(minilm, reviews, trained):
+    assert knows_what_reviews_mean(minilm, trained[0], reviews[1])
+
+
+@pytest.mark.long
+def test_it_learns_it_from_twice_as_many_too(minilm, shared, tmp_path):
+    learned, measured = read_reviews(shared, 1200, 300)
+    assert knows_what_reviews_mean(minilm, train(minilm, learned, CONFIG, WHOLE, folder=tmp_path).reft, measured)
 
 
 def test_it_names_labels_with_their_probabilities(minilm, trained):
