@@ -23,13 +23,13 @@ from reft_engine.errors import ConfigError
 
 Edit = Callable[[Tensor, int], Tensor]
 """Takes the hidden states (B, T, D) after a block and how many tokens came before them in earlier passes; returns them edited."""
-Within = Callable[[int, Callable[..., Any]], Callable[..., Any]]
-"""Takes a layer and its block's forward pass; returns what is run in its place."""
+BlockRunner = Callable[[int, Callable[..., Any]], Callable[..., Any]]
+"""Takes a layer and its block's forward function; returns the function to call instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockOutput:
-    """What a block gives: hidden states (B, T, D), and how many outputs it gives in all (None: these alone, in no tuple)."""
+    """Output of one block: hidden states (B, T, D) and the length of its output tuple (None: it returns a bare tensor)."""
 
     layer: int
     hidden: Tensor
@@ -38,16 +38,16 @@ class BlockOutput:
 
 @dataclass(slots=True)
 class Call:
-    """What one thread asks of the blocks for one forward pass, or for one generation; see `editing`."""
+    """State of one thread's forward pass or generation: the arguments of `editing`, the output of block ``stop_after``, cached tokens."""
 
     edits: Mapping[int, Edit]
-    kept: Tensor | None = None
-    shape: tuple[int, ...] = ()
+    logit_tokens: Tensor | None = None
+    batch_shape: tuple[int, ...] = ()
     checkpointed: bool = False
-    start: BlockOutput | None = None
-    end: int | None = None
-    within: Within | None = None
-    reached: BlockOutput | None = None
+    resume_after: BlockOutput | None = None
+    stop_after: int | None = None
+    run_block: BlockRunner | None = None
+    output: BlockOutput | None = None
     past: int = 0
 
 
@@ -296,8 +296,8 @@ def attach(model: Any) -> int:
         for called in (model, without_peft(model), trunk(model)):
             if not any(hook is _note_past for hook in called._forward_pre_hooks.values()):
                 called.register_forward_pre_hook(_note_past, with_kwargs=True)
-        if head is not None and not any(hook is _keep_chosen for hook in head._forward_pre_hooks.values()):
-            head.register_forward_pre_hook(_keep_chosen)
+        if head is not None and not any(hook is _select_logit_tokens for hook in head._forward_pre_hooks.values()):
+            head.register_forward_pre_hook(_select_logit_tokens)
     return len(blocks)
 
 
@@ -335,31 +335,32 @@ class _Block:
         if edit is not None:
             hidden = edit(hidden, call.past)
             output = hidden if bare else (hidden, *output[1:])
-        if self.layer == call.end:
-            call.reached = BlockOutput(self.layer, hidden, None if bare else len(output))
+        if self.layer == call.stop_after:
+            call.output = BlockOutput(self.layer, hidden, None if bare else len(output))
         return output
 
     def _output(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if call.start and self.layer <= call.start.layer:
-            hidden = call.start.hidden if self.layer == call.start.layer else _given(args, kwargs)
-            return _like(hidden, call.start.outputs)
-        if call.end is not None and self.layer > call.end and call.reached:
-            return _like(_given(args, kwargs), call.reached.outputs)
+        if call.resume_after and self.layer <= call.resume_after.layer:
+            hidden = call.resume_after.hidden if self.layer == call.resume_after.layer else _hidden_argument(args, kwargs)
+            return _like(hidden, call.resume_after.outputs)
+        if call.stop_after is not None and self.layer > call.stop_after and call.output:
+            return _like(_hidden_argument(args, kwargs), call.output.outputs)
         return self._compute(call, args, kwargs)
 
     def _compute(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        forward = call.within(self.layer, self.forward) if call.within else self.forward
+        forward = call.run_block(self.layer, self.forward) if call.run_block else self.forward
         if not call.checkpointed or not torch.is_grad_enabled():
             return forward(*args, **kwargs)
         return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=False, **kwargs)
 
 
-def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The hidden states that a block is given."""
+def _hidden_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The hidden states passed to a block."""
     return args[0] if args else kwargs["hidden_states"]
 
 
 def _like(hidden: Tensor, outputs: int | None) -> Any:
+    """Hidden states in the form of a block's output; None stands for its further outputs."""
     return hidden if outputs is None else (hidden, *[None] * (outputs - 1))
 
 
@@ -369,32 +370,33 @@ def _note_past(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any
         call.past = int(cache.get_seq_length()) if cache is not None else 0
 
 
-def _keep_chosen(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def _select_logit_tokens(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     call = _ACTIVE.get()
-    # Other shapes are of heads that read several streams (ProphetNet), or of a copy of the head inside it that PEFT trains.
-    if call is None or call.kept is None or not args or args[0].shape[:-1] != call.shape:
+    # Other shapes belong to heads that read several streams (ProphetNet), or to the copy of the head that PEFT trains inside it.
+    if call is None or call.logit_tokens is None or not args or args[0].shape[:-1] != call.batch_shape:
         return None
-    return (args[0].flatten(0, 1).index_select(0, call.kept), *args[1:])
+    return (args[0].flatten(0, 1).index_select(0, call.logit_tokens), *args[1:])
 
 
 @contextmanager
 def editing(
-    edits: Mapping[int, Edit], kept: Tensor | None = None, shape: tuple[int, ...] = (), *,
-    checkpointed: bool = False, start: BlockOutput | None = None, end: int | None = None, within: Within | None = None,
+    edits: Mapping[int, Edit], logit_tokens: Tensor | None = None, batch_shape: tuple[int, ...] = (), *,
+    checkpointed: bool = False, resume_after: BlockOutput | None = None, stop_after: int | None = None,
+    run_block: BlockRunner | None = None,
 ) -> Iterator[Call]:  # fmt: skip
-    """Let the given edits, by layer, act on forward passes of this thread inside the ``with``.
+    """Apply ``edits`` to this thread's forward passes inside the ``with``; yields the `Call`.
 
     Args:
-        edits: what acts on each block's output.
-        kept: (N,) flat indices into (B*T,); a model with a linear head then gives logits (N, V) of these tokens alone.
-        shape: (B, T) of what ``kept`` points into.
-        checkpointed: keep only the blocks' inputs for the backward pass and compute the rest again (gradient checkpointing).
-            Hugging Face's own switch acts in training mode alone, which would bring the base model's dropout with it.
-        start: skip the blocks up to this one and go on from what it gave, to which its edit is applied.
-        end: skip the blocks behind this one; what it gives, edited, is ``reached`` of what the ``with`` yields.
-        within: what blocks are run in.
+        edits: the edit of each layer's output.
+        logit_tokens: (N,) flat indices into (B*T,); a linear head then computes logits (N, V) of these tokens only.
+        batch_shape: (B, T) that ``logit_tokens`` indexes.
+        checkpointed: keep only the blocks' inputs for the backward pass and recompute the rest (gradient checkpointing).
+            Hugging Face's own switch works in training mode only, which would turn on the base model's dropout.
+        resume_after: skip the blocks up to and including this one and continue from its output; its edit still applies.
+        stop_after: skip the blocks after this one; its edited output becomes ``output`` of the `Call`.
+        run_block: wraps the forward function of each block.
     """
-    call = Call(edits, kept, shape, checkpointed, start, end, within)
+    call = Call(edits, logit_tokens, batch_shape, checkpointed, resume_after, stop_after, run_block)
     token = _ACTIVE.set(call)
     try:
         yield call

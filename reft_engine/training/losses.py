@@ -35,19 +35,21 @@ def answer_losses(
     targets = batch.targets.flatten()
     kept = (targets != -100).nonzero()[:, 0]
     parts = kept.split(max(1, _AT_ONCE // blocks.vocabulary(base.model)))
-    acting = partial(blocks.editing, shape=batch.targets.shape)
+    acting = partial(blocks.editing, batch_shape=batch.targets.shape)
     if apart or len(parts) == 1 or not blocks.attached(base.model):
-        with acting(edits, kept, checkpointed=checkpointed, start=batch.start, within=batch.within):
+        with acting(edits, kept, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block):
             return _losses(base, inputs, kept, targets, greedy)
-    with acting(edits, kept[:0], checkpointed=checkpointed, start=batch.start, within=batch.within, end=base.layers - 1) as call:
+    with acting(
+        edits, kept[:0], checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block, stop_after=base.layers - 1
+    ) as call:
         base.model(**inputs)
-    last = call.reached
+    last = call.output
     assert last is not None
     # What is read does not matter any more, but that its positions exist does.
     bare = {name: value for name, value in inputs.items() if name in ("input_ids", "position_ids")}
 
     def of_part(hidden: Tensor, part: Tensor) -> Tensor:
-        with acting({}, part, start=replace(last, hidden=hidden)):
+        with acting({}, part, resume_after=replace(last, hidden=hidden)):
             return _losses(base, {**bare, "use_cache": False}, part, targets, greedy)
 
     found = [checkpoint(of_part, last.hidden, part, use_reentrant=False, preserve_rng_state=False) for part in parts]

@@ -301,7 +301,10 @@ class Labelling(Objective[EncodedLabel]):
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
         with blocks.editing(
-            batch_edits(batch, sizes), checkpointed=self.settings.gradient_checkpointing, start=batch.start, within=batch.within
+            batch_edits(batch, sizes),
+            checkpointed=self.settings.gradient_checkpointing,
+            resume_after=batch.resume_after,
+            run_block=batch.run_block,
         ):
             hidden = blocks.last_hidden(self.base.model, batch.inputs)
         found = [hidden[row, begin:end] for row, begin, end in batch.rows]

@@ -205,7 +205,7 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.factors())
     assert (plain - blind).abs().max() > 1e-4
     objective.reuse = packing_reuse(base, 1, "f1")
-    assert objective.reuse.batch(rows).within is not None
+    assert objective.reuse.batch(rows).run_block is not None
     assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
 
 
@@ -452,8 +452,8 @@ def test_a_single_token_is_read_padded(llama):
     reuse = packing_reuse(llama, 0, "l1", time=True)
     row = EncodedExample((5,), (), 0)
     batch = reuse.batch([row])
-    assert batch.within is None
-    assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).within is not None
+    assert batch.run_block is None
+    assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).run_block is not None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Packed:
-    """How the rows of a pass stand one behind another; give it to `blocks.editing` as ``within``.
+    """How the rows of a pass stand one behind another; give it to `blocks.editing` as ``run_block``.
 
     Args:
         lengths: tokens of each row.
