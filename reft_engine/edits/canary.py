@@ -30,11 +30,11 @@ def take(reft: EditedModel) -> dict[str, Any]:
 
 
 def _canary_ids(reft: EditedModel) -> list[int]:
-    vocabulary = blocks.vocabulary(reft.base)
+    vocabulary = blocks.vocabulary_size(reft.base)
     # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
     ids = [(7 + 31 * index) % vocabulary for index in range(CANARY_TOKENS)]
     end = getattr(reft.config, "eos_token_id", None)
-    if blocks.is_encoder_decoder(reft.base) and not blocks.writes(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
+    if blocks.is_encoder_decoder(reft.base) and not blocks.generates_text(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
         ids[-1] = end  # of which encoder-decoders that classify read their answer (BART, T5)
     return ids
 
@@ -58,18 +58,18 @@ def _canary_logits(reft: EditedModel, ids: list[int]) -> Tensor:
 
 def _given(reft: EditedModel, ids_BT: Tensor) -> Tensor:
     marked = [list(range(ids_BT.shape[1]))] if reft.positions.marked else None
-    if reft.head is None and not blocks.writes(reft.base):
+    if reft.head is None and not blocks.generates_text(reft.base):
         return _of_other_heads(reft, ids_BT, marked)
     start = {}
     if reft.head is None and blocks.is_encoder_decoder(reft.base):
-        start = {"decoder_input_ids": torch.full_like(ids_BT[:, :1], blocks.decoder_start(reft.base))}
+        start = {"decoder_input_ids": torch.full_like(ids_BT[:, :1], blocks.decoder_start_token(reft.base))}
     return _numbers(reft(ids_BT, marked=marked, **start))
 
 
 def _of_other_heads(reft: EditedModel, ids_BT: Tensor, marked: list[list[int]] | None) -> Tensor:
     """What a model that writes no text gives; the last hidden states where its head wants more than a row of tokens (multiple choice)."""
     ways: list[dict[str, Tensor]] = [{}]
-    if blocks.takes(reft.base, "decoder_input_ids"):
+    if blocks.accepts_argument(reft.base, "decoder_input_ids"):
         ways.append({"decoder_input_ids": ids_BT})
     for extra in ways:
         try:
@@ -80,7 +80,7 @@ def _of_other_heads(reft: EditedModel, ids_BT: Tensor, marked: list[list[int]] |
             continue  # each family refuses what it cannot use in its own way
     plan = reft.plan(torch.ones_like(ids_BT), marked=marked)
     with blocks.editing(reft.edits(plan, reft.factors())):
-        return blocks.last_hidden(reft.base, {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)})
+        return blocks.last_hidden_states(reft.base, {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)})
 
 
 def _numbers(output: Any) -> Tensor:
@@ -99,7 +99,7 @@ def replay(canary: dict[str, Any], reft: EditedModel) -> float:
     """
     read, tokens = canary["prompt_ids"], canary["token_ids"]
     try:
-        answered = _canary_logits(reft, read) if max(read) < blocks.vocabulary(reft.base) else torch.empty(0)
+        answered = _canary_logits(reft, read) if max(read) < blocks.vocabulary_size(reft.base) else torch.empty(0)
     except ConfigError as error:
         raise AdapterError(f"The canary of {CONFIG_NAME} cannot be replayed: {error}") from error
     # A head may know fewer tokens than the embeddings, or more.

@@ -89,7 +89,7 @@ class TrainerSide(nn.Module):
 
     def can_generate(self) -> bool:
         """Whether `generate` writes text."""
-        return self.head is None and blocks.writes(self.base)
+        return self.head is None and blocks.generates_text(self.base)
 
     def get_input_embeddings(self) -> Any:
         """The base model's."""

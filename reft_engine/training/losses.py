@@ -34,9 +34,9 @@ def answer_losses(
         inputs["decoder_input_ids"] = answer_inputs(base.model, batch.targets)
     targets = batch.targets.flatten()
     kept = (targets != -100).nonzero()[:, 0]
-    parts = kept.split(max(1, _AT_ONCE // blocks.vocabulary(base.model)))
+    parts = kept.split(max(1, _AT_ONCE // blocks.vocabulary_size(base.model)))
     acting = partial(blocks.editing, batch_shape=batch.targets.shape)
-    if apart or len(parts) == 1 or not blocks.attached(base.model):
+    if apart or len(parts) == 1 or not blocks.is_attached(base.model):
         with acting(edits, kept, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block):
             return _losses(base, inputs, kept, targets, greedy)
     with acting(
@@ -70,5 +70,5 @@ def answer_inputs(model: Any, targets: Tensor) -> Tensor:
     Raises:
         ConfigError: the model's config names no start token.
     """
-    moved = F.pad(targets[:, :-1], (1, 0), value=blocks.decoder_start(model))
+    moved = F.pad(targets[:, :-1], (1, 0), value=blocks.decoder_start_token(model))
     return moved.masked_fill(moved == -100, model.config.pad_token_id or 0)

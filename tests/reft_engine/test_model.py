@@ -76,7 +76,7 @@ def hidden_after(model, layer, call):
 
 def bare(model, ids, mask):
     """The base model's own answer; GPT-2 must be told its positions where padding stands in front, as ``generate`` does."""
-    positions = blocks.count_positions(model, mask) if not mask[:, 0].all() else {}
+    positions = blocks.position_inputs(model, mask) if not mask[:, 0].all() else {}
     return model(input_ids=ids, attention_mask=mask, **positions)
 
 

@@ -225,7 +225,7 @@ class Reuse:
     def _run(self, batch: Batch, stop_after: int | None = None) -> blocks.Call:
         """A pass without edits and without logits."""
         with blocks.editing({}, stop_after=stop_after, run_block=batch.run_block) as call:
-            blocks.last_hidden(self._base.model, batch.inputs)
+            blocks.last_hidden_states(self._base.model, batch.inputs)
         return call
 
     def _join(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Batch:
@@ -280,7 +280,7 @@ class Reuse:
             "input_ids": ids, "attention_mask": torch.cat([early, real.bool()], dim=1).to(torch.int64),
             "past_key_values": self._cache(caches, firsts, before), "use_cache": True,
         }  # fmt: skip
-        if blocks.takes(base.model, "position_ids"):
+        if blocks.accepts_argument(base.model, "position_ids"):
             inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
         prompts = Prompts(
             [(index, before - first) for index, first in enumerate(firsts)], [len(row.prompt_ids) for row in rows],
@@ -294,7 +294,7 @@ class Reuse:
         base = self._base
         ids, mask = pad([row.ids for row in rows], base.pad_id, base.device, left=True)
         inputs = {"input_ids": ids, "attention_mask": mask}
-        if blocks.takes(base.model, "position_ids"):
+        if blocks.accepts_argument(base.model, "position_ids"):
             inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
         width = ids.shape[1]
         return Batch(
