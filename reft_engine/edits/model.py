@@ -43,7 +43,7 @@ class ReftModel(EditedModel):
         self.eval()
         description = adapter.describe(
             self.reft_config, self.layers, width=self.hidden_size, block_count=len(blocks.find_blocks(self.base)),
-            origin=base or origin_of(self.base), training=training or {}, canary=canary.take(self),
+            origin=base or origin_of(self.base), training=training or {}, canary=canary.record(self),
         )  # fmt: skip
         adapter.write(target, description, _file_tensors(self), self.trainable_parameters)
         return target
