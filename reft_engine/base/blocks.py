@@ -32,7 +32,7 @@ class BlockOutput:
 
     layer: int
     hidden: Tensor
-    outputs: int | None
+    tuple_length: int | None
 
 
 @dataclass(slots=True)
@@ -286,13 +286,14 @@ def attach(model: Any) -> int:
     head = _linear_head(model)
     with _ATTACHING:
         _disable_cpu_packing(model)
+        # 1) Wrap the blocks.
         for layer, block in enumerate(blocks):
             if (wrapper := block.__dict__.get(_ATTACHED)) is None:
-                wrapper = _Block(layer, block.forward)
+                wrapper = _BlockWrapper(layer, block.forward)
                 setattr(block, _ATTACHED, wrapper)
                 block.forward = wrapper
             wrapper.layer = layer  # it changes when blocks are removed
-        # PEFT generates with the inner model, but elsewhere skips its hooks; a classifier runs the backbone alone.
+        # 2) Add the hooks. PEFT generates with the inner model, but elsewhere skips its hooks; a classifier runs the backbone alone.
         for module in (model, without_peft(model), backbone(model)):
             if not any(hook is _record_past for hook in module._forward_pre_hooks.values()):
                 module.register_forward_pre_hook(_record_past, with_kwargs=True)
@@ -318,7 +319,7 @@ def _disable_cpu_packing(model: Any) -> None:
 
 
 @dataclass(slots=True)
-class _Block:
+class _BlockWrapper:
     """Replaces a block's forward function: applies this thread's edit of its layer, if any, or skips the block."""
 
     layer: int
@@ -329,25 +330,27 @@ class _Block:
         if call is None:
             return self.forward(*args, **kwargs)
         edit = call.edits.get(self.layer)
-        output = self._output(call, args, kwargs)
-        bare = isinstance(output, torch.Tensor)
-        hidden = output if bare else output[0]
+        output = self._unedited(call, args, kwargs)
+        is_tensor = isinstance(output, torch.Tensor)
+        hidden = output if is_tensor else output[0]
         if edit is not None:
             hidden = edit(hidden, call.past)
-            output = hidden if bare else (hidden, *output[1:])
+            output = hidden if is_tensor else (hidden, *output[1:])
         if self.layer == call.stop_after:
-            call.output = BlockOutput(self.layer, hidden, None if bare else len(output))
+            call.output = BlockOutput(self.layer, hidden, None if is_tensor else len(output))
         return output
 
-    def _output(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _unedited(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The block's output before its edit; a skipped block passes its input on."""
         if call.resume_after and self.layer <= call.resume_after.layer:
             hidden = call.resume_after.hidden if self.layer == call.resume_after.layer else _hidden_argument(args, kwargs)
-            return _like(hidden, call.resume_after.outputs)
+            return _as_output(hidden, call.resume_after.tuple_length)
         if call.stop_after is not None and self.layer > call.stop_after and call.output:
-            return _like(_hidden_argument(args, kwargs), call.output.outputs)
+            return _as_output(_hidden_argument(args, kwargs), call.output.tuple_length)
         return self._compute(call, args, kwargs)
 
     def _compute(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the block."""
         forward = call.run_block(self.layer, self.forward) if call.run_block else self.forward
         if not call.checkpointed or not torch.is_grad_enabled():
             return forward(*args, **kwargs)
@@ -359,18 +362,20 @@ def _hidden_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else kwargs["hidden_states"]
 
 
-def _like(hidden: Tensor, outputs: int | None) -> Any:
-    """Hidden states in the form of a block's output; None stands for its further outputs."""
-    return hidden if outputs is None else (hidden, *[None] * (outputs - 1))
+def _as_output(hidden: Tensor, tuple_length: int | None) -> Any:
+    """Hidden states in the form of a block's output, with None for the rest of its tuple."""
+    return hidden if tuple_length is None else (hidden, *[None] * (tuple_length - 1))
 
 
 def _record_past(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Record the length of the KV cache."""
     if call := _ACTIVE.get():
         cache = kwargs.get("past_key_values")
         call.past = int(cache.get_seq_length()) if cache is not None else 0
 
 
 def _select_logit_tokens(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Replace the head's input (B, T, D) by the selected tokens (N, D)."""
     call = _ACTIVE.get()
     # Other shapes belong to heads that read several streams (ProphetNet), or to the copy of the head that PEFT trains inside it.
     if call is None or call.logit_tokens is None or not args or args[0].shape[:-1] != call.batch_shape:

@@ -625,8 +625,8 @@ def test_many_logits_are_computed_in_parts_with_the_same_losses_and_gradients(ba
     head = base.model.get_output_embeddings()
     handle = head.register_forward_hook(lambda _module, _args, output: most.append(output.shape[0]))
     try:
-        for limit in (losses._AT_ONCE, 7 * blocks.vocabulary_size(base.model)):
-            monkeypatch.setattr(losses, "_AT_ONCE", limit)
+        for limit in (losses._MAX_LOGITS, 7 * blocks.vocabulary_size(base.model)):
+            monkeypatch.setattr(losses, "_MAX_LOGITS", limit)
             reft.zero_grad()
             loss = objective.loss(rows, reft, reft.factors())
             most.clear()

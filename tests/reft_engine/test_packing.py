@@ -333,7 +333,7 @@ def test_each_row_attends_to_itself_and_to_what_is_kept_before_it(own, before, h
     total = sum(lengths)
     query, key, value = (torch.randn(1, each, total, width, requires_grad=True) for each in (many, some, some))
     kept = [torch.randn(2, 2, few, before, width) if before else None, None, torch.randn(2, 2, few, 4, width)]
-    found = Packed(lengths, True, kept, lowest=1).attend(2, query, key, value, scale)
+    found = Packed(lengths, True, kept, first_layer=1).attend(2, query, key, value, scale)
     at, wanted = 0, []
     for length, known in zip(lengths, kept, strict=True):
         keys, values = (part[:, :, at : at + length] for part in (key, value))

@@ -203,7 +203,7 @@ class Reuse:
         layer = self.plan.reach.layer
         call = self._run(batch, layer)
         assert call.output is not None
-        self._outputs = call.output.outputs
+        self._outputs = call.output.tuple_length
         found = []
         for row, (index, begin, end) in zip(rows, batch.rows, strict=True):
             cache = caches[row]
