@@ -43,7 +43,7 @@ class ReftModel(EditedModel):
         self.eval()
         description = adapter.describe(
             self.reft_config, self.layers, width=self.hidden_size, block_count=len(blocks.find_blocks(self.base)),
-            origin=base or origin_of(self.base), training=training or {}, canary=canary.take(self),
+            origin=base or origin_of(self.base), training=training or {}, canary=canary.record(self),
         )  # fmt: skip
         adapter.write(target, description, _file_tensors(self), self.trainable_parameters)
         return target
@@ -61,7 +61,7 @@ class ReftModel(EditedModel):
         Raises:
             AdapterError: damaged, unknown, or made for another base model; says which.
         """
-        reft, description = _read(checks.folder_named(folder), base_of(base_model))
+        reft, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
             canary.replay(description["canary"], reft)
         return reft
@@ -75,7 +75,7 @@ class ReftModel(EditedModel):
         model = base_of(base_model)
         with exact(torch.device("cpu")):
             config, tensors = pyreft.read(
-                checks.folder_named(folder), model, positions, method=method, activation=activation, dropout=dropout
+                checks.folder_path(folder), model, positions, method=method, activation=activation, dropout=dropout
             )  # fmt: skip
             reft = cls(model, config)
             reft.set_tensors(tensors)
@@ -95,7 +95,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     Raises:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
-    reft, description = _read(checks.folder_named(folder), base_of(base_model))
+    reft, description = _read(checks.folder_path(folder), base_of(base_model))
     return canary.replay(description["canary"], reft)
 
 
@@ -106,7 +106,7 @@ def load_base_of(folder: str | Path) -> Base:
         AdapterError: the folder is no adapter, or does not name its base model.
         ModelLoadError: the base model cannot be loaded.
     """
-    description = adapter.read_config(checks.folder_named(folder))
+    description = adapter.read_config(checks.folder_path(folder))
     name, revision = description["base_model"]["id"], description["base_model"]["revision"]
     if name is None:
         raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")

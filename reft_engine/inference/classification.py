@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from reft_engine.base import blocks
-from reft_engine.base.checks import listed, shown
+from reft_engine.base.checks import as_list, shown
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Message
 from reft_engine.edits.model import ReftModel, check_edit
@@ -42,7 +42,7 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
     limit = TrainConfig(max_length=max_length).max_length  # which refuses what is no length
     if edited:
         reft.eval()
-    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
+    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(as_list(texts, "texts"))]
     rows = [text_of(encode_text(base, example, limit, reft.reft_config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
@@ -57,7 +57,7 @@ def _logits(base: Base, reft: ReftModel, texts: Sequence[EncodedExample], edited
     batch = collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
     edits = reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors()) if edited else {}
     with blocks.editing(edits):
-        hidden = blocks.last_hidden(base.model, batch.inputs)
+        hidden = blocks.last_hidden_states(base.model, batch.inputs)
     return reft.classes_of([hidden[row, begin:end] for row, begin, end in batch.rows])
 
 

@@ -66,7 +66,7 @@ def _is_turn(part: object) -> bool:
 def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
     if marked:
         raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
-    known = blocks.vocabulary(base.model)
+    known = blocks.vocabulary_size(base.model)
     if not all(0 <= token < known for token in ids):
         raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
     return EncodedPrompt(tuple(ids))
@@ -252,7 +252,7 @@ def _prefill(
         if base.kind == "encoder_decoder":
             ahead["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
             ahead["attention_mask"] = mask
-            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start(base.model), device=base.device)}
+            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start_token(base.model), device=base.device)}
         output = base.model(**inputs, **ahead)
     ahead["past_key_values"] = getattr(output, "past_key_values", None)
     if ahead["past_key_values"] is None:

@@ -28,7 +28,7 @@ class Batch:
     ``inputs`` are the base model's arguments, ``input_ids`` (B, T) among them. ``targets`` are (B, T): what each token is to
     predict, -100 where there is no loss; of an encoder-decoder, which writes its answers apart, (B, longest answer): the answers.
     ``counts`` says how many targets each example has, ``rows`` where its tokens stand: row, first column and the one behind its last.
-    ``start`` is what the base model goes on from, ``within`` what its blocks are run in (see `reuse`).
+    ``resume_after`` is the block output that the forward pass continues from, ``run_block`` what runs each block (see `reuse`).
     """
 
     inputs: dict[str, Any]
@@ -36,8 +36,8 @@ class Batch:
     counts: Sequence[int]
     prompts: Prompts
     rows: Sequence[tuple[int, int, int]]
-    start: blocks.BlockOutput | None = None
-    within: blocks.Within | None = None
+    resume_after: blocks.BlockOutput | None = None
+    run_block: blocks.BlockRunner | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

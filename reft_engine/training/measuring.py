@@ -19,7 +19,7 @@ from reft_engine.training.events import HeldOutEvent, Phase, PhaseEvent, SampleE
 from reft_engine.training.loop import RunState
 from reft_engine.training.objectives import RowResult, mean_loss
 from reft_engine.training.rows import ReadRow, encoded_of
-from reft_engine.training.schedule import FEWEST, MEASURED_AT_ONCE, SAMPLE_TOKENS, plan_measuring
+from reft_engine.training.schedule import MEASURED_AT_ONCE, MIN_MEASUREMENTS, SAMPLE_TOKENS, plan_measuring
 from reft_engine.training.verdict import Score
 
 Exclusive = Callable[[], AbstractContextManager[object]]
@@ -77,7 +77,7 @@ class Watch:
         )  # fmt: skip
         self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
         self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
-        every = -(-len(self.schedule.steps) // FEWEST)
+        every = -(-len(self.schedule.steps) // MIN_MEASUREMENTS)
         self._sampled = {0, loop.total_steps, *self.schedule.steps[every - 1 :: every]}
 
     def look_when_due(self) -> None:

@@ -301,9 +301,12 @@ class Labelling(Objective[EncodedLabel]):
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
         with blocks.editing(
-            batch_edits(batch, sizes), checkpointed=self.settings.gradient_checkpointing, start=batch.start, within=batch.within
+            batch_edits(batch, sizes),
+            checkpointed=self.settings.gradient_checkpointing,
+            resume_after=batch.resume_after,
+            run_block=batch.run_block,
         ):
-            hidden = blocks.last_hidden(self.base.model, batch.inputs)
+            hidden = blocks.last_hidden_states(self.base.model, batch.inputs)
         found = [hidden[row, begin:end] for row, begin, end in batch.rows]
         return [part.reft.classes_of(found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
 
@@ -325,7 +328,7 @@ def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, example
         raise DataError("Preference pairs cannot be mixed with other rows or given labels.")
     if config.labels:
         return Labelling(base, config, settings)
-    if base.kind == "encoder" or not blocks.writes(base.model):
+    if base.kind == "encoder" or not blocks.generates_text(base.model):
         what = "is an encoder" if base.kind == "encoder" else f"({type(blocks.without_peft(base.model)).__name__}) has no head that writes"
         raise ConfigError(f"{base.name} {what}: it writes no answers, but it can be trained to classify with labels.", "base")
     return Preferring(base, config, settings) if pairs else NextToken(base, config, settings)

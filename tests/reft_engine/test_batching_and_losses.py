@@ -192,7 +192,7 @@ def test_an_encoder_decoder_without_a_start_token_is_refused(tiny):
 def test_a_start_token_that_only_the_generation_config_names_is_taken():
     model = families.build("bart", decoder_start_token_id=None)
     model.generation_config.decoder_start_token_id = 7
-    assert blocks.decoder_start(model) == 7
+    assert blocks.decoder_start_token(model) == 7
 
 
 def fsmt():

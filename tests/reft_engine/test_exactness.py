@@ -488,7 +488,7 @@ def test_the_models_are_of_the_sizes_that_the_document_says(request, name):
     folders = [request.getfixturevalue("shared") / "oracle/base/llama-tiny"] if name == "A" else sorted((FIXTURES / "base").iterdir())
     models = [AutoModelForCausalLM.from_pretrained(folder) for folder in folders]
     sizes = sorted(sum(weight.numel() for weight in model.parameters()) for model in models)
-    shapes = {(len(blocks.find_blocks(model)), blocks.hidden_size(model), blocks.vocabulary(model)) for model in models}
+    shapes = {(len(blocks.find_blocks(model)), blocks.hidden_size(model), blocks.vocabulary_size(model)) for model in models}
     assert {model.dtype for model in models} == {torch.float32}
     *shape, said = _said_of(name)
     assert shapes == {tuple(shape)} and {sizes[0], sizes[-1]} == {*said}

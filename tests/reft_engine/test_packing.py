@@ -205,7 +205,7 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.factors())
     assert (plain - blind).abs().max() > 1e-4
     objective.reuse = packing_reuse(base, 1, "f1")
-    assert objective.reuse.batch(rows).within is not None
+    assert objective.reuse.batch(rows).run_block is not None
     assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
 
 
@@ -333,7 +333,7 @@ def test_each_row_attends_to_itself_and_to_what_is_kept_before_it(own, before, h
     total = sum(lengths)
     query, key, value = (torch.randn(1, each, total, width, requires_grad=True) for each in (many, some, some))
     kept = [torch.randn(2, 2, few, before, width) if before else None, None, torch.randn(2, 2, few, 4, width)]
-    found = Packed(lengths, True, kept, lowest=1).attend(2, query, key, value, scale)
+    found = Packed(lengths, True, kept, first_layer=1).attend(2, query, key, value, scale)
     at, wanted = 0, []
     for length, known in zip(lengths, kept, strict=True):
         keys, values = (part[:, :, at : at + length] for part in (key, value))
@@ -452,8 +452,8 @@ def test_a_single_token_is_read_padded(llama):
     reuse = packing_reuse(llama, 0, "l1", time=True)
     row = EncodedExample((5,), (), 0)
     batch = reuse.batch([row])
-    assert batch.within is None
-    assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).within is not None
+    assert batch.run_block is None
+    assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).run_block is not None
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_what_is_kept_is_computed_within_the_budget_of_a_pass_too(llama):
 @pytest.mark.parametrize("config", [LAST, ReftConfig(rank=2, positions="l2", layers=[BLOCKS - 1])], ids=["all", "top"])
 def test_logits_that_are_computed_in_parts_are_the_same(llama, monkeypatch, config):
     off = run_of(llama, TALK, config, settled(reuse="none"))
-    monkeypatch.setattr(losses, "_AT_ONCE", 3 * len(llama.tokenizer))
+    monkeypatch.setattr(losses, "_MAX_LOGITS", 3 * len(llama.tokenizer))
     assert close(run_of(llama, TALK, config, SETTINGS), off)
 
 

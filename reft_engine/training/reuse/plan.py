@@ -202,12 +202,12 @@ class Reuse:
         batch = self._join(rows, [_Known(None, caches[row]) for row in rows])
         layer = self.plan.reach.layer
         call = self._run(batch, layer)
-        assert call.reached is not None
-        self._outputs = call.reached.outputs
+        assert call.output is not None
+        self._outputs = call.output.tuple_length
         found = []
         for row, (index, begin, end) in zip(rows, batch.rows, strict=True):
             cache = caches[row]
-            hidden = call.reached.hidden[index, begin:end].clone()
+            hidden = call.output.hidden[index, begin:end].clone()
             found.append(_Known(hidden, None if cache is None else cache[layer + 1 :].clone()))
         return found
 
@@ -222,10 +222,10 @@ class Reuse:
         stacked = torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers])
         return {row: stacked[:, :, index, :, begin:end].clone() for row, (index, begin, end) in zip(rows, batch.rows, strict=True)}
 
-    def _run(self, batch: Batch, end: int | None = None) -> blocks.Call:
+    def _run(self, batch: Batch, stop_after: int | None = None) -> blocks.Call:
         """A pass without edits and without logits."""
-        with blocks.editing({}, end=end, within=batch.within) as call:
-            blocks.last_hidden(self._base.model, batch.inputs)
+        with blocks.editing({}, stop_after=stop_after, run_block=batch.run_block) as call:
+            blocks.last_hidden_states(self._base.model, batch.inputs)
         return call
 
     def _join(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Batch:
@@ -237,7 +237,7 @@ class Reuse:
         if not parts:
             return batch
         hidden = torch.cat(parts).unsqueeze(0) if packs else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-        return replace(batch, start=blocks.BlockOutput(self.plan.reach.layer, hidden, self._outputs))
+        return replace(batch, resume_after=blocks.BlockOutput(self.plan.reach.layer, hidden, self._outputs))
 
     def _packs(self, rows: Sequence[EncodedExample]) -> bool:
         # Of one token alone transformers regroups the heads.
@@ -264,7 +264,7 @@ class Reuse:
             inputs, _row([target for each in targets for target in each], device), [count_of(each) for each in targets],
             Prompts(starts, [len(row.prompt_ids) for row in rows], [row.marked for row in rows], 1, begins[-1]),
             [(0, begin, begin + length) for begin, length in zip(begins, lengths, strict=False)],
-            within=Packed(lengths, self._base.kind == "decoder", caches, self._count - _blocks_of(caches)),
+            run_block=Packed(lengths, self._base.kind == "decoder", caches, self._count - _blocks_of(caches)),
         )  # fmt: skip
 
     def _padded(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
@@ -280,7 +280,7 @@ class Reuse:
             "input_ids": ids, "attention_mask": torch.cat([early, real.bool()], dim=1).to(torch.int64),
             "past_key_values": self._cache(caches, firsts, before), "use_cache": True,
         }  # fmt: skip
-        if blocks.takes(base.model, "position_ids"):
+        if blocks.accepts_argument(base.model, "position_ids"):
             inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
         prompts = Prompts(
             [(index, before - first) for index, first in enumerate(firsts)], [len(row.prompt_ids) for row in rows],
@@ -294,7 +294,7 @@ class Reuse:
         base = self._base
         ids, mask = pad([row.ids for row in rows], base.pad_id, base.device, left=True)
         inputs = {"input_ids": ids, "attention_mask": mask}
-        if blocks.takes(base.model, "position_ids"):
+        if blocks.accepts_argument(base.model, "position_ids"):
             inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
         width = ids.shape[1]
         return Batch(
