@@ -115,7 +115,7 @@ def _typical(rows: Sequence[Any], count: int) -> list[Any]:
 
 
 def _written(generate: Callable[..., Any], base: "Base", example: Any, reft: Any) -> None:
-    if reft.reft_config.labels is None:
+    if reft.method_config.labels is None:
         generate(base, example.messages, [None, reft], max_new_tokens=_WRITTEN)
 
 
