@@ -356,7 +356,7 @@ def base_of(given: nn.Module | Base) -> Any:
     return model
 
 
-def check_writes(model: Any, edits: Sequence["EditedModel | None"]) -> None:
+def check_writes(model: Any, edits: Sequence[Any]) -> None:
     """Raises ConfigError for a base model, or an edit of one, that writes no text."""
     if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
         raise ConfigError("This model classifies; it writes no answers.", "labels")

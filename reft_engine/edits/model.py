@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from reft_engine.base import blocks, checks
-from reft_engine.base.loading import Base, bare_model, load_base, origin_of
+from reft_engine.base.loading import Base, load_base, origin_of
 from reft_engine.edits import canary
-from reft_engine.edits.edited import EditedModel, base_of, edited_layers
+from reft_engine.edits.edited import base_of, edited_layers
+from reft_engine.edits.loop_side import LoopSide
 from reft_engine.edits.precision import exact
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, pyreft
@@ -20,7 +21,7 @@ from reft_engine.spec import Activation, ReftConfig, trainable_parameters
 _ROWS_TOLERANCE = 1e-3
 
 
-class ReftModel(EditedModel):
+class ReftModel(LoopSide):
     """The base model as it answers with the edits, and the files of these; arguments and errors are those of `EditedModel`."""
 
     def save(self, folder: str | Path, *, base: Base | None = None, training: dict[str, Any] | None = None) -> Path:
@@ -112,15 +113,6 @@ def load_base_of(folder: str | Path) -> Base:
         raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")
     base = load_base(name, revision=revision)
     return base if description["template"] is None else replace(base, template=description["template"])
-
-
-def check_edit(base: object, reft: object) -> None:
-    """Raises ConfigError for what is no base model with an edit of it."""
-    checks.check_base(base)
-    if not isinstance(reft, ReftModel):
-        raise ConfigError(f"The edit must be a ReftModel, not {checks.shown(reft)}.", "reft")
-    if reft.base is not bare_model(base):
-        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft")
 
 
 def _file_tensors(reft: ReftModel) -> dict[str, Tensor]:

@@ -5,8 +5,9 @@ base model's speed. No row can touch another: an edit is a list of token indices
 the encoder reads the prompt, once, with the edits; the decoder writes plainly.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from reft_engine.edits.model import ReftModel
 from reft_engine.errors import ConfigError
 from reft_engine.inference import kv_cache
 from reft_engine.tokens.examples import EncodedPrompt, end_ids, read_prompt
+from reft_engine.trainable import Trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class _Column:
 def stream(
     base: Base,
     prompt: Prompt,
-    edits: Sequence[ReftModel | None],
+    edits: Sequence[Trainable | None],
     *,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
@@ -164,16 +166,62 @@ def stream(
     most = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
     _check_edits(base, edits)
     checks.check_strength(strength)
-    asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
-    room = _room(base, len(asked.ids))
-    pick = _Sampler(temperature, top_p, seed, len(edits))
-    return _streamed(base, asked, edits, min(most, room), pick, strength, should_stop, memory)
+    asked = _read(base, prompt, marked=any(isinstance(model, ReftModel) and model.positions.marked for model in edits))
+    parts = []
+    for columns, runner in _passes(base, edits, strength):
+        room = _room(base, len(asked.ids) + runner.virtual_tokens)
+        pick = _Sampler(temperature, top_p, seed, len(columns))
+        streamed = _streamed(
+            runner.base, asked, runner.edits, min(most, room), pick, strength, should_stop, memory if runner.shared else None
+        )
+        parts.append((columns, streamed))
+    return _side_by_side(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """What answers some columns in one batch; ``shared`` where it is the base model itself, with edits of rows."""
+
+    base: Base
+    edits: Sequence[ReftModel | None]
+    virtual_tokens: int = 0
+    shared: bool = True
+
+
+def _passes(base: Base, edits: Sequence[Trainable | None], strength: float) -> Iterator[tuple[list[int], _Runner]]:
+    """The columns that are answered together: the base model's and all edits' in one batch, any other trained model's by itself."""
+    edited = {column: model for column, model in enumerate(edits) if model is None or isinstance(model, ReftModel)}
+    if edited:
+        yield list(edited), _Runner(base, list(edited.values()))
+    for column, model in enumerate(edits):
+        if model is None or isinstance(model, ReftModel):
+            continue
+        if strength != 1:
+            raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength")
+        acting = model.acting()
+        yield [column], _Runner(replace(base, model=acting.model), [None], acting.virtual_tokens, shared=False)
+
+
+def _side_by_side(parts: Sequence[tuple[list[int], Generator[Delta, None, None]]]) -> Iterator[Delta]:
+    """What all parts stream, a piece of each in turn, under the columns' own numbers."""
+    going = list(parts)
+    with ExitStack() as ends:
+        for _, streamed in parts:
+            ends.callback(streamed.close)
+        while going:
+            for part in list(going):
+                columns, streamed = part
+                delta = next(streamed, None)
+                if delta is None:
+                    going.remove(part)
+                else:
+                    yield replace(delta, column=columns[delta.column])
 
 
 def _streamed(
     base: Base, asked: EncodedPrompt, edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
     should_stop: Callable[[], bool], memory: kv_cache.PromptCache | None,
-) -> Iterator[Delta]:  # fmt: skip
+) -> Generator[Delta, None, None]:  # fmt: skip
     columns = [_Column(base) for _ in edits]
     logits_BV, ahead = _prefill(base, asked, edits, strength, memory)
     token_B = pick(logits_BV)
@@ -219,8 +267,8 @@ def _room(base: Base, length: int) -> int:
     return base.context - length if base.kind == "decoder" else base.context
 
 
-def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
-    if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, ReftModel) for model in edits):
+def _check_edits(base: Base, edits: Sequence[Trainable | None]) -> None:
+    if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, Trainable) for model in edits):
         raise ConfigError("edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits")
     check_writes(base.model, edits)
     if any(model is not None and model.base is not base.model for model in edits):
@@ -279,14 +327,15 @@ def _read_before(base: Base, ids_BT: Tensor, first: int, memory: kv_cache.Prompt
 @torch.no_grad()
 def _next_logits(base: Base, token_B: Tensor, ahead: dict[str, Any]) -> Tensor:
     name = "decoder_input_ids" if base.kind == "encoder_decoder" else "input_ids"
-    logits: Tensor = base.model(**{name: token_B.unsqueeze(1)}, **ahead).logits[:, -1]
+    # Virtual tokens, where there are any, are in the cache already.
+    logits: Tensor = blocks.without_peft(base.model)(**{name: token_B.unsqueeze(1)}, **ahead).logits[:, -1]
     return logits
 
 
 def generate(
     base: Base,
     prompt: Prompt,
-    edits: Sequence[ReftModel | None] | ReftModel = (None,),
+    edits: Sequence[Trainable | None] | Trainable = (None,),
     *,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
@@ -295,7 +344,7 @@ def generate(
     strength: float = 1.0,
 ) -> list[str]:
     """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
-    columns = [edits] if isinstance(edits, ReftModel) else edits
+    columns = [edits] if isinstance(edits, Trainable) else edits
     deltas = stream(
         base, prompt, columns, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed, strength=strength
     )

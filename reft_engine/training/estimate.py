@@ -122,7 +122,7 @@ def _representative_rows(rows: Sequence[Any], count: int) -> list[Any]:
 
 def _generate_sample(generate: Callable[..., Any], base: "Base", example: Any, reft: Any) -> None:
     """Generate an answer, base and tuned; a classifier generates none."""
-    if reft.reft_config.labels is None:
+    if reft.method_config.labels is None:
         generate(base, example.messages, [None, reft], max_new_tokens=_SAMPLE_TOKENS)
 
 

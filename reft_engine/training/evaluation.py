@@ -5,12 +5,12 @@ from typing import TypedDict
 
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, LooseRow, as_rows
-from reft_engine.edits.model import ReftModel, check_edit
 from reft_engine.errors import DataError
 from reft_engine.inference.classification import classify
 from reft_engine.inference.generation import stream
 from reft_engine.spec import TrainConfig
 from reft_engine.tokens.examples import EncodedExample
+from reft_engine.trainable import Trainable, check_edit
 from reft_engine.training.objectives import objective_for
 from reft_engine.training.rows import encoded_of, read_rows
 
@@ -34,7 +34,7 @@ class Evaluation(TypedDict):
 
 
 def evaluate(
-    base: Base, reft: ReftModel, examples: Sequence[LooseRow], *, max_length: int = 512, on_row: Callable[[int], None] | None = None
+    base: Base, reft: Trainable, examples: Sequence[LooseRow], *, max_length: int = 512, on_row: Callable[[int], None] | None = None
 ) -> Evaluation:
     """Compare base and tuned on held-out rows; rows that this base model could not be trained on are left out.
 
@@ -55,14 +55,14 @@ def evaluate(
     if len(rows) < len(all_rows):
         raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
     reft.eval()
-    objective = objective_for(base, reft.reft_config, TrainConfig(max_length=max_length), rows)
+    objective = objective_for(base, reft.method_config, TrainConfig(max_length=max_length), rows)
     read = read_rows(objective, rows)
     if not read.usable:
         raise DataError(read.left_out[0].reason if read.left_out else "There is no row to measure on.")
     matches = [0, 0]
     for count, row in enumerate(read.usable, 1):
         example = rows[row.index]
-        answers = _labels(base, reft, example, max_length) if reft.reft_config.labels else _greedy(base, reft, example, row.encoded)
+        answers = _labels(base, reft, example, max_length) if reft.method_config.labels else _greedy(base, reft, example, row.encoded)
         for column, answer in enumerate(answers):
             matches[column] += answer.strip() == example.answer.strip()
         if on_row:
@@ -77,13 +77,13 @@ def evaluate(
     )  # fmt: skip
 
 
-def _labels(base: Base, reft: ReftModel, example: Example, max_length: int) -> list[str]:
+def _labels(base: Base, reft: Trainable, example: Example, max_length: int) -> list[str]:
     """The likeliest labels of base and tuned."""
     results = (classify(base, reft, [example.messages], max_length=max_length, edited=edited) for edited in (False, True))
     return [next(iter(probabilities)) for (probabilities,) in results]
 
 
-def _greedy(base: Base, reft: ReftModel, example: Example, row: EncodedExample) -> list[str]:
+def _greedy(base: Base, reft: Trainable, example: Example, row: EncodedExample) -> list[str]:
     """The greedy answers of base and tuned; generation stops early once neither can match."""
     max_tokens = len(row.answer_ids) + 8
     expected, answers = example.answer.strip(), ["", ""]

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
-from reft_engine.edits.interventions import Dropout, Factors
 from reft_engine.edits.model import ReftModel
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedRow
+from reft_engine.trainable import Trainable
 from reft_engine.training.objectives import Objective, RunRows
 from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget
@@ -43,18 +43,8 @@ class RunState:
     def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
         base, config, settings = objective.base, objective.config, objective.settings
         self.objective, self.settings, self.rows = objective, settings, rows
-        self.reft = ReftModel(base.model, config, seed=settings.seed).train()
-        edit = self.reft.intervention
-        decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
-        kept = [weight for weight in edit.parameters() if all(weight is not other for other in decayed)]
-        head = list(self.reft.head.parameters()) if self.reft.head else []
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-                {"params": kept, "weight_decay": 0.0, "peak": settings.learning_rate},
-                {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
-            ]
-        )
+        self.reft: Trainable = ReftModel(base.model, config, seed=settings.seed).train()
+        self.optimizer = torch.optim.AdamW(self.reft.parameter_groups(settings))
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
@@ -92,31 +82,18 @@ class RunState:
         return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
 
     def begin_step(self) -> None:
-        """Lay out the next step: its passes, and the factors that all of them use."""
-        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
-        self.reft.train()
+        """Lay out the next step: its passes, and what acts on all of them."""
         batches = self.batches()
         self.passes = [part for rows in batches for part in in_passes(rows, self.pass_tokens, self.objective.tokens)]
         self._weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        # The orthonormal factors are computed once per step: passes add their gradients to a leaf copy.
-        edit = self.reft.intervention
-        self._projection = edit.projection()
-        self._leaf = None if self._projection is None else self._projection.detach().requires_grad_()
-        self._factors, self._loss, self._dropout = edit.factors(self._leaf), 0.0, self._drawing()
-
-    def _drawing(self) -> Dropout | None:
-        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
-        if not (rate := self.reft.reft_config.dropout):
-            return None
-        generator = torch.Generator(self.objective.base.device)
-        return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
+        self._acting, self._loss = self.reft.begin_step(self.settings.seed, self.step), 0.0
 
     def part(self, index: int) -> RunRows[Any]:
         """The rows of one pass."""
-        return RunRows(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
+        return RunRows(self.objective, self.passes[index], self.reft, self._acting)
 
     def share(self, loss: Tensor) -> Tensor:
         """What a pass's loss adds to the mean loss of the step."""
@@ -126,9 +103,7 @@ class RunState:
 
     def end_step(self) -> float:
         """Move the weights; returns the step's mean loss. Raises TrainingError."""
-        if self._projection is not None and self._leaf is not None and self._leaf.grad is not None:
-            with exact(self.objective.base.device):
-                self._projection.backward(self._leaf.grad)
+        self._acting.end()
         loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -201,10 +176,11 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
     """What may be left out, the most first."""
     objective, settings = loops[0].objective, loops[0].settings
     base = objective.base
-    if base.kind == "encoder_decoder":
+    first = [edit for loop in loops if (edit := loop.reft.first_edit)]
+    if base.kind == "encoder_decoder" or len(first) < len(loops):
         return []
     texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
-    reach = FirstEdit(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
+    reach = FirstEdit(min(layer for layer, _ in first), tuple(dict.fromkeys(positions for _, positions in first)))
     again = any(loop.settings.epochs > 1 for loop in loops)
     # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
     late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)
@@ -265,12 +241,11 @@ def _agrees(reuse: Reuse, loops: Sequence[RunState], measured: Sequence[Sequence
 
 def _same(reuse: Reuse, loop: RunState, texts: Sequence[EncodedExample]) -> bool:
     """Whether one run's numbers of these texts are."""
-    objective, reft = loop.objective, loop.reft
-    factors = _disturbed(reft.factors())
-    plain = torch.cat([objective.numbers([text], reft, factors) for text in texts])
+    objective, disturbed = loop.objective, loop.reft.acting().disturbed()
+    plain = torch.cat([objective.numbers([text], loop.reft, disturbed) for text in texts])
     objective.reuse = reuse
     try:
-        found = objective.numbers(texts, reft, factors)
+        found = objective.numbers(texts, loop.reft, disturbed)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
         return False  # a model that is built in another way than those that this was made for
     finally:
@@ -278,14 +253,3 @@ def _same(reuse: Reuse, loop: RunState, texts: Sequence[EncodedExample]) -> bool
     weight = next(objective.base.model.parameters())
     allowed = _AGREES if weight.dtype == torch.float32 and not is_autocast(weight.device) else _AGREES_IN_HALF
     return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
-
-
-def _disturbed(factors: Factors) -> Factors:
-    """Factors of an edit that does something: some methods begin by changing nothing, wherever they act."""
-    draw = torch.Generator().manual_seed(0)
-
-    def moved(value: Tensor) -> Tensor:
-        noise = torch.randn(value.shape, generator=draw).to(value)
-        return value.detach() + 0.1 * noise * (value.detach().square().mean().sqrt() or 1.0)
-
-    return {name: tuple(map(moved, sites)) for name, sites in factors.items()}

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Preference
-from reft_engine.edits.model import ReftModel
 from reft_engine.inference.classification import classify
 from reft_engine.inference.generation import generate
 from reft_engine.tokens.batches import in_batches
 from reft_engine.tokens.examples import EncodedRow
+from reft_engine.trainable import Trainable
 from reft_engine.training.events import HeldOutEvent, Phase, PhaseEvent, SampleEvent, TrainEvent
 from reft_engine.training.loop import RunState
 from reft_engine.training.objectives import RowResult, mean_loss
@@ -131,9 +131,9 @@ class Watch:
         return found
 
 
-def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:
+def _answers(base: Base, reft: Trainable, example: Example | Preference) -> tuple[str, str]:
     """What base and tuned say to one row now."""
-    if reft.reft_config.labels:
+    if reft.method_config.labels:
         bare, tuned = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
         return bare, tuned
     answers = generate(base, example.messages, [None, reft], max_new_tokens=SAMPLE_TOKENS)

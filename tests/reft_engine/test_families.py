@@ -628,7 +628,7 @@ def test_many_logits_are_computed_in_parts_with_the_same_losses_and_gradients(ba
         for limit in (losses._MAX_LOGITS, 7 * blocks.vocabulary_size(base.model)):
             monkeypatch.setattr(losses, "_MAX_LOGITS", limit)
             reft.zero_grad()
-            loss = objective.loss(rows, reft, reft.factors())
+            loss = objective.loss(rows, reft, reft.acting())
             most.clear()
             loss.backward()
             found.append((loss.item(), [parameter.grad.clone() for parameter in reft.parameters()]))

@@ -297,7 +297,7 @@ def test_of_marked_rows_the_marked_tokens_are_trained(tiny, strong):
     ]
     assert reft.edits(plan, reft.factors()).keys() == {0, 1, 2}
     with torch.no_grad():
-        loss, expected = float(objective.loss(rows, reft, reft.factors())), 0.0
+        loss, expected = float(objective.loss(rows, reft, reft.acting())), 0.0
         for row in rows:
             ids, length = torch.tensor([row.prompt_ids + row.answer_ids]), len(row.prompt_ids)
             shares = reft(ids, None, [length], marked=[row.marked]).logits[0].log_softmax(dim=-1)

@@ -201,12 +201,12 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     rows = [EncodedExample((3, *range(4, 5 + at), *range(9, 12)), (), at, second=2 + at) for at in range(4)]
     assert base.reads_types
     reft = ReftModel(base.model, config).eval()
-    plain = objective.numbers(rows, reft, reft.factors())
-    blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.factors())
+    plain = objective.numbers(rows, reft, reft.acting())
+    blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.acting())
     assert (plain - blind).abs().max() > 1e-4
     objective.reuse = packing_reuse(base, 1, "f1")
     assert objective.reuse.batch(rows).run_block is not None
-    assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
+    assert (objective.numbers(rows, reft, reft.acting()) - plain).abs().max() < 1e-5
 
 
 @pytest.mark.slow

@@ -654,10 +654,10 @@ def test_losses_of_any_rows_under_any_edit_are_the_same(base_of, name, data):
     config = ReftConfig(rank=2, positions=positions, layers=sorted(layers))
     reft = ReftModel(base.model, config, seed=data.draw(st.integers(0, 9))).eval()
     objective = NextToken(base, config, SETTINGS)
-    plain = objective.numbers(rows, reft, reft.factors())
+    plain = objective.numbers(rows, reft, reft.acting())
     budget = Budget(data.draw(st.sampled_from([0, 9000, 10**9])))
     packed = data.draw(st.booleans()) and name != "bloom"
     objective.reuse = Reuse(base, Plan(reach(min(layers), positions), depth, time, packed=packed), budget)
     objective.reuse.expect([rows[: data.draw(st.integers(0, len(rows)))], rows[1:]])
     for _ in range(2):
-        assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5 * plain.abs().max()
+        assert (objective.numbers(rows, reft, reft.acting()) - plain).abs().max() < 1e-5 * plain.abs().max()
