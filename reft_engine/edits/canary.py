@@ -57,7 +57,7 @@ def _canary_logits(reft: EditedModel, ids: list[int]) -> Tensor:
 
 
 def _given(reft: EditedModel, ids_BT: Tensor) -> Tensor:
-    marked = [list(range(ids_BT.shape[1]))] if reft.positions.marked else None
+    marked = [list(range(ids_BT.shape[1]))] if reft.positions.reads_text else None
     if reft.head is None and not blocks.writes(reft.base):
         return _of_other_heads(reft, ids_BT, marked)
     start = {}

@@ -66,8 +66,7 @@ def collate(
     if types and any(example.second for example in examples):
         inputs["token_type_ids"] = pad([types_of(example) for example in examples], 0, device)[0]
     prompts = Prompts(
-        [(index, 0) for index in range(len(examples))], [len(example.prompt_ids) for example in examples],
-        [example.marked for example in examples], *ids.shape,
+        [(index, 0) for index in range(len(examples))], [example.edited for example in examples], *ids.shape
     )  # fmt: skip
     rows = [(index, 0, len(row)) for index, row in enumerate(read)]
     return Batch(inputs, pad(wanted, -100, device)[0], [count_of(row) for row in wanted], prompts, rows)

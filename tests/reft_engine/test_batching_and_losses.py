@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.base import blocks
 from reft_engine.errors import ConfigError
+from reft_engine.positions import EditedTokens, PositionSpec, edited_tokens
 from reft_engine.tokens.batches import collate, epoch_batches, in_batches
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.training.losses import answer_inputs, answer_losses
@@ -19,13 +20,20 @@ from tests.reft_engine import families
 
 CPU = torch.device("cpu")
 ids = st.lists(st.integers(0, 96), max_size=8).map(tuple)
-a_row = st.builds(EncodedExample, prompt_ids=ids.filter(len), answer_ids=ids, line=st.integers(1, 999))
+edits = st.builds(EditedTokens, st.lists(st.integers(0, 7), max_size=3).map(tuple))
+a_row = st.builds(EncodedExample, prompt_ids=ids.filter(len), answer_ids=ids, line=st.integers(1, 999), edited=edits)
 
 
 def make_rows(lengths):
     generator = torch.Generator().manual_seed(11)
     draw = lambda count: tuple(torch.randint(0, 97, (count,), generator=generator).tolist())  # noqa: E731
-    return [EncodedExample(draw(prompt), draw(answer), line) for line, (prompt, answer) in enumerate(lengths, 1)]
+    made = [EncodedExample(draw(prompt), draw(answer), line) for line, (prompt, answer) in enumerate(lengths, 1)]
+    return under(ReftConfig().positions, made)
+
+
+def under(rule, rows):
+    """The rows as another rule edits them."""
+    return [replace(row, edited=edited_tokens(PositionSpec.parse(rule), len(row.prompt_ids))) for row in rows]
 
 
 def edits_of(reft, batch):
@@ -51,7 +59,8 @@ def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
         assert (batch.targets[index, end - 1 :] == -100).all()
         assert (ids[index, end:] == pad).all()
         assert batch.rows[index] == (index, 0, end)
-    assert batch.prompts.lengths == [len(row.prompt_ids) for row in rows]
+    assert batch.prompts.edited == [row.edited for row in rows]
+    assert batch.prompts.starts == [(index, 0) for index in range(len(rows))]
     assert batch.counts == [len(row.answer_ids) for row in rows]
     assert batch.shape == batch.targets.shape
 
@@ -103,6 +112,7 @@ def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows,
     model = make_model(family)
     base = replace(tiny, model=model)
     reft = strong(model, positions="f2+l2", tied=False) if edited else None
+    rows = under("f2+l2", rows)
     batch = collate(rows, 0, CPU)
     edits = edits_of(reft, batch) if reft else {}
     with torch.no_grad():
@@ -116,12 +126,12 @@ def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows,
 
 def test_the_loss_and_its_gradient_equal_those_of_the_full_logits(tiny, strong, rows):
     reft = ReftModel(tiny.model, ReftConfig(rank=2, positions="all")).train()
-    batch = collate(rows, 0, CPU)
+    batch = collate(under("all", rows), 0, CPU)
     ours = answer_losses(tiny, batch, edits_of(reft, batch)).mean()
     ours.backward()
     gradients = [parameter.grad.clone() for parameter in reft.parameters()]
     reft.zero_grad()
-    logits = reft(**batch.inputs, prompt_lengths=batch.prompts.lengths).logits
+    logits = reft(**batch.inputs, prompt_lengths=[len(row.prompt_ids) for row in rows]).logits
     full = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-100)
     full.backward()
     assert ours.item() == pytest.approx(full.item(), abs=1e-5)

@@ -199,7 +199,7 @@ def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, stro
     rows = [NextToken(base, reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), answer)) for text, answer in TALK[:3]]
     data = collate(rows, PAD, base.device, apart=base.kind == "encoder_decoder")
     with torch.no_grad():
-        plan = reft.plan(data.inputs["attention_mask"], data.prompts.lengths, marked=data.prompts.marked)
+        plan = reft.plan_of(data.prompts, None, data.device)
         split = answer_losses(base, data, reft.edits(plan, reft.factors())).split(data.counts)
     for each, row in zip(split, rows, strict=True):
         answer, length = torch.tensor(row.answer_ids), len(row.prompt_ids)

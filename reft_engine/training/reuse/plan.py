@@ -27,7 +27,7 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.edits.plan import Prompts
 from reft_engine.inference.kv_cache import cache_of
-from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.positions import UNEDITED, EditedTokens
 from reft_engine.tokens.batches import Batch, collate, count_of, pad, targets_of, types_of
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.training.reuse.packing import Packed
@@ -38,34 +38,20 @@ _WORTH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class FirstEdit:
-    """Where edits begin: at which block (counted from 0), and by which rules at which token."""
-
-    layer: int
-    positions: tuple[PositionSpec, ...]
-
-    def first(self, row: EncodedExample) -> int:
-        """The first edited token of a row; at the latest the prompt's last token, which the answer is predicted from."""
-        length = len(row.prompt_ids)
-        found = [prompt_positions(spec, length, row.marked) for spec in self.positions]
-        return min([max(length - 1, 0), *(token for groups in found for tokens in groups for token in tokens)])
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run leaves out, and which share of a step's work that saves.
 
     Args:
-        reach: where edits begin.
-        depth: keeps what the blocks below them give.
-        time: keeps keys and values before them.
+        layer: the lowest edited block, counted from 0.
+        depth: keeps what the blocks up to it give.
+        time: keeps keys and values before each row's first edited token.
         kept: share that both save of a step without padding.
         packed: reads rows without padding.
         padding: share of a step that is padding otherwise.
         again: whether rows come again, so that anything can be kept.
     """
 
-    reach: FirstEdit
+    layer: int
     depth: bool = False
     time: bool = False
     kept: float = 0.0
@@ -87,7 +73,7 @@ class Plan:
     def sentence(self) -> str:
         """The plan in words."""
         before = ["the part of each prompt before the first edited token"] if self.time else []
-        below = [f"layers 0 to {self.reach.layer}" if self.reach.layer else "layer 0"] if self.depth else []
+        below = [f"layers 0 to {self.layer}" if self.layer else "layer 0"] if self.depth else []
         share, parts = f"{min(self.share, 0.99):.0%}", " and ".join([*before, *below])
         padding = "no padding is computed" if self.packed and self.padding >= _WORTH else ""
         if not parts:
@@ -95,34 +81,34 @@ class Plan:
         too = padding and f", and {padding}"
         if not self.again:
             return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}{too}."
-        several = (self.depth and self.reach.layer) or (self.depth and self.time)
+        several = (self.depth and self.layer) or (self.depth and self.time)
         frozen = f"{parts} {'are' if several else 'is'} frozen and computed once"
         return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}{too}."
 
 
 def plan_reuse(
-    reach: FirstEdit, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
+    layer: int, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
 ) -> Plan:
-    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed.
+    """Choose what is worth it for these rows on a base model of ``count`` blocks, edited from ``layer`` on, among what is allowed.
 
     Without ``again`` the rows come once only, so that nothing can be kept; but what needs no gradient is still read without.
     """
     tokens = sum(row.length for row in rows)
-    behind = tokens - sum(map(reach.first, rows))
-    learned = count - 1 - reach.layer  # blocks that gradients go through
+    behind = tokens - sum(row.first_edited for row in rows)
+    learned = count - 1 - layer  # blocks that gradients go through
     plain = (count + learned) * tokens
 
     if not again:
         share = 1 - (count * tokens + learned * behind) / plain
         late = time and share >= _WORTH
-        return Plan(reach, time=late, kept=share * late, again=False)
+        return Plan(layer, time=late, kept=share * late, again=False)
 
     def saved(deep: bool, late: bool) -> float:
         return 1 - (2 * learned if deep else count + learned) * (behind if late else tokens) / plain
 
     late = time and saved(False, True) >= _WORTH
     deep = depth and 1 - (1 - saved(True, late)) / (1 - saved(False, late)) >= _WORTH
-    return Plan(reach, deep, late, saved(deep, late))
+    return Plan(layer, deep, late, saved(deep, late))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +135,19 @@ class Reuse:
         if not (self.plan.depth or self.plan.time):
             return
         for group in groups:
-            fresh = tuple(dict.fromkeys(row for row in group if row not in self._groups))
+            fresh = tuple(dict.fromkeys(row for row in map(self._alike, group) if row not in self._groups))
             if fresh and (place := self._store.reserve(sum(map(self._size, fresh)))):
                 self._groups |= dict.fromkeys(fresh, (place, fresh))
 
     def batch(self, rows: Sequence[EncodedExample]) -> Batch:
         """The rows as a batch of what is computed in a step, behind what is kept."""
-        for row in rows:
+        alike = [self._alike(row) for row in rows]
+        for row in alike:
             if row in self._groups and row not in self._kept:
                 self._keep(*self._groups[row])
-        alone = [row for row in dict.fromkeys(rows) if row not in self._kept]
+        alone = [row for row in dict.fromkeys(alike) if row not in self._kept]
         fresh = dict(zip(alone, self._compute(alone), strict=True)) if alone else {}
-        return self._join(rows, [fresh[row] if row in fresh else self._kept[row] for row in rows])
+        return self._join(rows, [fresh[row] if row in fresh else self._kept[row] for row in alike])
 
     def telling(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
         """The rows that show best whether all is the same so: the longest, and the one whose first edit is farthest from its own."""
@@ -170,7 +157,11 @@ class Reuse:
 
     def first(self, row: EncodedExample) -> int:
         """The first token of a row that a step computes."""
-        return self.plan.reach.first(row) if self.plan.time else 0
+        return row.first_edited if self.plan.time else 0
+
+    def _alike(self, row: EncodedExample) -> EncodedExample:
+        """The row that stands for all with its tokens and its first edited one, so that runs of several rules share what is kept."""
+        return replace(row, edited=EditedTokens((self.first(row),)))
 
     def _size(self, row: EncodedExample) -> int:
         """Bytes that are kept of a row."""
@@ -179,7 +170,7 @@ class Reuse:
         before, hidden = self.first(row), blocks.hidden_size(self._base.model)
         queries = getattr(config, "num_attention_heads", 1)
         heads, width = getattr(config, "num_key_value_heads", None) or queries, getattr(config, "head_dim", None) or hidden // queries
-        upper = self._count - (self.plan.reach.layer + 1 if self.plan.depth else 0)
+        upper = self._count - (self.plan.layer + 1 if self.plan.depth else 0)
         behind = (row.length - before) * hidden if self.plan.depth else 0
         return (before * upper * 2 * int(heads) * int(width) + behind) * int(weight.element_size())
 
@@ -200,7 +191,7 @@ class Reuse:
         if not self.plan.depth:
             return [_Known(None, caches[row]) for row in rows]
         batch = self._join(rows, [_Known(None, caches[row]) for row in rows])
-        layer = self.plan.reach.layer
+        layer = self.plan.layer
         call = self._run(batch, layer)
         assert call.reached is not None
         self._outputs = call.reached.outputs
@@ -215,7 +206,7 @@ class Reuse:
         """Keys and values (blocks, 2, H, P, E) of the rows' tokens before the first edited one."""
         if not rows:
             return {}
-        early = [replace(row, prompt_ids=row.prompt_ids[: self.first(row)], answer_ids=(), marked=()) for row in rows]
+        early = [replace(row, prompt_ids=row.prompt_ids[: self.first(row)], answer_ids=(), edited=UNEDITED) for row in rows]
         batch = self._packed(early, [0] * len(early), []) if self._packs(early) else self._padded_left(early)
         cache = DynamicCache()
         self._run(replace(batch, inputs={**batch.inputs, "past_key_values": cache, "use_cache": True}))
@@ -237,7 +228,7 @@ class Reuse:
         if not parts:
             return batch
         hidden = torch.cat(parts).unsqueeze(0) if packs else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-        return replace(batch, start=blocks.BlockOutput(self.plan.reach.layer, hidden, self._outputs))
+        return replace(batch, start=blocks.BlockOutput(self.plan.layer, hidden, self._outputs))
 
     def _packs(self, rows: Sequence[EncodedExample]) -> bool:
         # Of one token alone transformers regroups the heads.
@@ -262,7 +253,7 @@ class Reuse:
         starts = [(0, begin - first) for begin, first in zip(begins, firsts, strict=False)]
         return Batch(
             inputs, _row([target for each in targets for target in each], device), [count_of(each) for each in targets],
-            Prompts(starts, [len(row.prompt_ids) for row in rows], [row.marked for row in rows], 1, begins[-1]),
+            Prompts(starts, [row.edited for row in rows], 1, begins[-1]),
             [(0, begin, begin + length) for begin, length in zip(begins, lengths, strict=False)],
             within=Packed(lengths, self._base.kind == "decoder", caches, self._count - _blocks_of(caches)),
         )  # fmt: skip
@@ -283,8 +274,7 @@ class Reuse:
         if blocks.takes(base.model, "position_ids"):
             inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
         prompts = Prompts(
-            [(index, before - first) for index, first in enumerate(firsts)], [len(row.prompt_ids) for row in rows],
-            [row.marked for row in rows], len(rows), before + ids.shape[1],
+            [(index, before - first) for index, first in enumerate(firsts)], [row.edited for row in rows], len(rows), before + ids.shape[1]
         )  # fmt: skip
         spans = [(index, 0, row.length - first) for index, (row, first) in enumerate(zip(rows, firsts, strict=True))]
         return Batch(inputs, pad(targets, -100, base.device)[0], [count_of(each) for each in targets], prompts, spans)
@@ -298,7 +288,7 @@ class Reuse:
             inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
         width = ids.shape[1]
         return Batch(
-            inputs, torch.full_like(ids, -100), [0] * len(rows), Prompts((), (), (), *ids.shape),
+            inputs, torch.full_like(ids, -100), [0] * len(rows), Prompts((), (), *ids.shape),
             [(index, width - row.length, width) for index, row in enumerate(rows)],
         )  # fmt: skip
 
