@@ -54,7 +54,7 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
 
 def _logits(base: Base, reft: ReftModel, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
     """Logits (B, C) of the texts, float32, from one forward pass."""
-    batch = collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
+    batch = collate(base, texts)
     edits = reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors()) if edited else {}
     with blocks.editing(edits):
         hidden = blocks.last_hidden(base.model, batch.inputs)

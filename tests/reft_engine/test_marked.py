@@ -292,7 +292,7 @@ def test_of_marked_rows_the_marked_tokens_are_trained(tiny, strong):
     reft = strong(tiny.model, scale=1.0, rank=2, positions="marked")
     objective = NextToken(tiny, MARKED, SETTINGS)
     rows = [objective.encode(Example(line, tuple(user(text)), answer)) for line, (text, answer) in enumerate(ROWS, 1)]
-    data = collate(rows, 0, tiny.device)
+    data = collate(tiny, rows)
     plan = reft.plan(data.inputs["attention_mask"], [len(row.prompt_ids) for row in rows], marked=[row.edited.prefix for row in rows])
     assert [(int(row), int(column)) for row, column in zip(plan.rows[0], plan.columns[0], strict=True)] == [
         (row, column) for row, example in enumerate(rows) for column in read_prompt(tiny, user(ROWS[row][0]), BETWEEN_MARKS).edited.prefix

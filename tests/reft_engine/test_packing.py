@@ -14,13 +14,13 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.data import as_rows, split
 from reft_engine.positions import EditedTokens
-from reft_engine.tokens.batches import epoch_batches
+from reft_engine.tokens import packing
+from reft_engine.tokens.batches import collate, epoch_batches
 from reft_engine.tokens.examples import EncodedExample
+from reft_engine.tokens.packing import Packed
 from reft_engine.training import loop, measuring
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import Labelling, NextToken
-from reft_engine.training.reuse import packing
-from reft_engine.training.reuse.packing import Packed
 from reft_engine.training.reuse.plan import Plan, Reuse
 from reft_engine.training.reuse.store import Budget
 from tests.reft_engine import families
@@ -205,7 +205,7 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.factors())
     assert (plain - blind).abs().max() > 1e-4
     objective.reuse = packing_reuse(base, 1)
-    assert objective.reuse.batch(rows).within is not None
+    assert collate(base, rows, objective.reuse).within is not None
     assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
 
 
@@ -451,9 +451,9 @@ def test_a_model_whose_blocks_fold_rows_is_read_padded(starter):
 def test_a_single_token_is_read_padded(llama):
     reuse = packing_reuse(llama, 0, time=True)
     row = EncodedExample((5,), (), 0)
-    batch = reuse.batch([row])
+    batch = collate(llama, [row], reuse)
     assert batch.within is None
-    assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).within is not None
+    assert collate(llama, [row, EncodedExample((5, 6), (), 1)], reuse).within is not None
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,6 @@ kept, H key-value heads, E their width.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,12 +23,9 @@ from transformers.cache_utils import DynamicCache
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
-from reft_engine.edits.plan import Prompts
-from reft_engine.inference.kv_cache import cache_of
 from reft_engine.positions import UNEDITED, EditedTokens
-from reft_engine.tokens.batches import Batch, collate, count_of, pad, targets_of, types_of
+from reft_engine.tokens.batches import Batch, Cached, Layout, lay_out
 from reft_engine.tokens.examples import EncodedExample
-from reft_engine.training.reuse.packing import Packed
 from reft_engine.training.reuse.store import Budget, Place, Store
 
 _WORTH = 0.05
@@ -120,7 +115,7 @@ class _Known:
 
 
 class Reuse:
-    """Gives batches that begin where the first edit acts."""
+    """Says what of a batch's rows need not be computed; give it to `collate`."""
 
     def __init__(self, base: Base, plan: Plan, budget: Budget) -> None:
         self.plan = plan
@@ -139,15 +134,15 @@ class Reuse:
             if fresh and (place := self._store.reserve(sum(map(self._size, fresh)))):
                 self._groups |= dict.fromkeys(fresh, (place, fresh))
 
-    def batch(self, rows: Sequence[EncodedExample]) -> Batch:
-        """The rows as a batch of what is computed in a step, behind what is kept."""
+    def cached(self, rows: Sequence[EncodedExample]) -> Cached:
+        """What is known of the rows: kept from before, or else computed now."""
         alike = [self._alike(row) for row in rows]
         for row in alike:
             if row in self._groups and row not in self._kept:
                 self._keep(*self._groups[row])
         alone = [row for row in dict.fromkeys(alike) if row not in self._kept]
         fresh = dict(zip(alone, self._compute(alone), strict=True)) if alone else {}
-        return self._join(rows, [fresh[row] if row in fresh else self._kept[row] for row in alike])
+        return self._known(alike, [fresh[row] if row in fresh else self._kept[row] for row in alike])
 
     def telling(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
         """The rows that show best whether all is the same so: the longest, and the one whose first edit is farthest from its own."""
@@ -188,9 +183,10 @@ class Reuse:
     @torch.no_grad()
     def _compute(self, rows: Sequence[EncodedExample]) -> list[_Known]:
         caches = dict.fromkeys(rows, None) | self._caches([row for row in rows if self.first(row)])
+        known = [_Known(None, caches[row]) for row in rows]
         if not self.plan.depth:
-            return [_Known(None, caches[row]) for row in rows]
-        batch = self._join(rows, [_Known(None, caches[row]) for row in rows])
+            return known
+        batch = lay_out(self._base, rows, self._known(rows, known))
         layer = self.plan.layer
         call = self._run(batch, layer)
         assert call.reached is not None
@@ -207,7 +203,7 @@ class Reuse:
         if not rows:
             return {}
         early = [replace(row, prompt_ids=row.prompt_ids[: self.first(row)], answer_ids=(), edited=UNEDITED) for row in rows]
-        batch = self._packed(early, [0] * len(early), []) if self._packs(early) else self._padded_left(early)
+        batch = lay_out(self._base, early, Cached("packed" if self._packs(early) else "left"))
         cache = DynamicCache()
         self._run(replace(batch, inputs={**batch.inputs, "past_key_values": cache, "use_cache": True}))
         stacked = torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers])
@@ -219,97 +215,14 @@ class Reuse:
             blocks.last_hidden(self._base.model, batch.inputs)
         return call
 
-    def _join(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Batch:
-        """The rows from their first computed token on, behind what is known of them."""
-        firsts = [self.first(row) for row in rows]
-        packs = self._packs(rows)
-        batch = (self._packed if packs else self._padded)(rows, firsts, [each.cache for each in known])
-        parts = [each.hidden for each in known if each.hidden is not None]
-        if not parts:
-            return batch
-        hidden = torch.cat(parts).unsqueeze(0) if packs else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-        return replace(batch, start=blocks.BlockOutput(self.plan.layer, hidden, self._outputs))
+    def _known(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Cached:
+        """What is known of the rows as a batch takes it."""
+        caches = [each.cache for each in known]
+        lowest = next((self._count - len(cache) for cache in caches if cache is not None), 0)
+        hidden = [each.hidden for each in known if each.hidden is not None]
+        layout: Layout = "packed" if self._packs(rows) else "right"
+        return Cached(layout, [self.first(row) for row in rows], caches, lowest, hidden, self.plan.layer, self._outputs)
 
     def _packs(self, rows: Sequence[EncodedExample]) -> bool:
         # Of one token alone transformers regroups the heads.
         return self.plan.packed and sum(row.length - self.first(row) for row in rows) > 1
-
-    def _packed(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
-        """The rows one behind another."""
-        device = self._base.device
-        lengths = [row.length - first for row, first in zip(rows, firsts, strict=True)]
-        begins = list(accumulate(lengths, initial=0))
-        begin_at = blocks.first_position(self._base.model)
-        places = [begin_at + place for row, first in zip(rows, firsts, strict=True) for place in range(first, row.length)]
-        targets = [targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
-        inputs = {
-            "input_ids": _row([token for row, first in zip(rows, firsts, strict=True) for token in row.ids[first:]], device),
-            # Of this shape it is taken as it is; what rows see of each other is decided by `packing`.
-            "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
-            "position_ids": _row(places, device),
-        }
-        if self._base.reads_types and any(row.second for row in rows):
-            inputs["token_type_ids"] = _row([kind for row in rows for kind in types_of(row)], device)
-        starts = [(0, begin - first) for begin, first in zip(begins, firsts, strict=False)]
-        return Batch(
-            inputs, _row([target for each in targets for target in each], device), [count_of(each) for each in targets],
-            Prompts(starts, [row.edited for row in rows], 1, begins[-1]),
-            [(0, begin, begin + length) for begin, length in zip(begins, lengths, strict=False)],
-            within=Packed(lengths, self._base.kind == "decoder", caches, self._count - _blocks_of(caches)),
-        )  # fmt: skip
-
-    def _padded(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
-        """The rows as those of a batch, behind a cache if there is anything before them."""
-        base, before = self._base, max(firsts)
-        if not before:
-            return collate(rows, base.pad_id, base.device, types=base.reads_types)
-        ids, real = pad([row.ids[first:] for row, first in zip(rows, firsts, strict=True)], base.pad_id, base.device)
-        targets = [targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
-        start = torch.tensor(firsts, device=base.device).unsqueeze(1)
-        early = torch.arange(before, device=base.device) >= before - start
-        inputs: dict[str, Any] = {
-            "input_ids": ids, "attention_mask": torch.cat([early, real.bool()], dim=1).to(torch.int64),
-            "past_key_values": self._cache(caches, firsts, before), "use_cache": True,
-        }  # fmt: skip
-        if blocks.takes(base.model, "position_ids"):
-            inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
-        prompts = Prompts(
-            [(index, before - first) for index, first in enumerate(firsts)], [row.edited for row in rows], len(rows), before + ids.shape[1]
-        )  # fmt: skip
-        spans = [(index, 0, row.length - first) for index, (row, first) in enumerate(zip(rows, firsts, strict=True))]
-        return Batch(inputs, pad(targets, -100, base.device)[0], [count_of(each) for each in targets], prompts, spans)
-
-    def _padded_left(self, rows: Sequence[EncodedExample]) -> Batch:
-        """The rows as those of a batch, which end together."""
-        base = self._base
-        ids, mask = pad([row.ids for row in rows], base.pad_id, base.device, left=True)
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if blocks.takes(base.model, "position_ids"):
-            inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
-        width = ids.shape[1]
-        return Batch(
-            inputs, torch.full_like(ids, -100), [0] * len(rows), Prompts((), (), *ids.shape),
-            [(index, width - row.length, width) for index, row in enumerate(rows)],
-        )  # fmt: skip
-
-    def _cache(self, caches: Sequence[Tensor | None], firsts: Sequence[int], before: int) -> DynamicCache:
-        """A cache of ``before`` columns, whose layers that are skipped say how long they are and hold nothing."""
-        some = next(cache for cache in caches if cache is not None)
-        upper, _, heads, _, width = some.shape
-        filled = torch.empty(upper, 2, len(caches), heads, before, width, dtype=some.dtype, device=self._base.device)
-        for index, (cache, first) in enumerate(zip(caches, firsts, strict=True)):
-            filled[:, :, index, :, : before - first] = 0
-            if cache is not None:
-                filled[:, :, index, :, before - first :] = cache
-        nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(caches), 1, before, 1)
-        skipped = self._count - upper
-        return cache_of([(nothing, nothing)] * skipped + [(keys, values) for keys, values in filled])
-
-
-def _blocks_of(caches: Sequence[Tensor | None]) -> int:
-    return next((len(cache) for cache in caches if cache is not None), 0)
-
-
-def _row(numbers: Sequence[int], device: torch.device) -> Tensor:
-    """Numbers as the one row of a batch, (1, N)."""
-    return torch.tensor([numbers], dtype=torch.int64).to(device)
