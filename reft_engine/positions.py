@@ -10,6 +10,7 @@ silently empty (unlike pyreft, which edits nothing there).
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reft_engine.errors import PositionError
 
@@ -56,6 +57,21 @@ class PositionSpec:
         """Whether there are a prefix and a suffix group; with ``tied=False`` each has its own edit."""
         return self.prefix > 0 and self.suffix > 0
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the prompt's text decides what is edited, and not its length alone."""
+        return self.marked
+
+
+class EditedTokens(NamedTuple):
+    """Indices of a prompt's tokens that are edited, in ascending order: the prefix group and the suffix group."""
+
+    prefix: tuple[int, ...] = ()
+    suffix: tuple[int, ...] = ()
+
+
+UNEDITED = EditedTokens()
+
 
 def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[int] = ()) -> tuple[list[int], list[int]]:
     """List the token indices of the prefix group and the suffix group, counted from the prompt's first token.
@@ -76,3 +92,8 @@ def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[in
     prefix = min(spec.prefix, half)
     suffix = min(spec.suffix, half if prompt_length > 1 else prompt_length)
     return list(range(prefix)), list(range(prompt_length - suffix, prompt_length))
+
+
+def edited_tokens(spec: PositionSpec | None, prompt_length: int, marked: Sequence[int] = ()) -> EditedTokens:
+    """As `prompt_positions`, as an encoded prompt carries them; without a rule nothing is edited. Raises PositionError."""
+    return UNEDITED if spec is None else EditedTokens(*map(tuple, prompt_positions(spec, prompt_length, marked)))

@@ -34,9 +34,9 @@ class RowChecks:
         Raises:
             ConfigError, DataError: as of `check_rows`, and what ``load`` raises.
         """
-        marked = PositionSpec.parse(reft.positions).marked
+        rule = reft.positions if PositionSpec.parse(reft.positions).reads_text else ""
         lengths = train.max_length, train.answer_tokens
-        key = (content, rows, base.name, base.revision, marked, reft.labels, *lengths, train.held_out, train.held_out_seed)
+        key = (content, rows, base.name, base.revision, rule, reft.labels, *lengths, train.held_out, train.held_out_seed)
         with self._lock:
             if key not in self._known:
                 self._known[key] = check_rows(base, load(), reft, train, rows=rows)

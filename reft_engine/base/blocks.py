@@ -8,7 +8,7 @@ the KV cache holds; one on the output head can restrict logits to selected token
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from reft_engine.errors import ConfigError
 
@@ -407,3 +408,14 @@ def editing(
         yield call
     finally:
         _ACTIVE.reset(token)
+
+
+def cache_of(layers: Sequence[tuple[Tensor, Tensor]]) -> DynamicCache:
+    """A cache that holds the given keys and values (B, H, T, E), layer by layer."""
+    cache = DynamicCache()
+    for keys, values in layers:
+        layer = DynamicLayer()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        cache.layers.append(layer)
+    return cache

@@ -58,7 +58,7 @@ def _canary_logits(reft: EditedModel, ids: list[int]) -> Tensor:
 
 def _run(reft: EditedModel, ids_BT: Tensor) -> Tensor:
     """The output of the edited model: logits where there are any, else the first tensor."""
-    marked = [list(range(ids_BT.shape[1]))] if reft.positions.marked else None
+    marked = [list(range(ids_BT.shape[1]))] if reft.positions.reads_text else None
     if reft.head is None and not blocks.generates_text(reft.base):
         return _run_other_head(reft, ids_BT, marked)
     start = {}

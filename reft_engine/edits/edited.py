@@ -20,7 +20,7 @@ from reft_engine.edits.plan import EditPlan, PlannedTokens, Prompts
 from reft_engine.edits.precision import exact
 from reft_engine.edits.trainer_side import TrainerSide
 from reft_engine.errors import ConfigError
-from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.positions import UNEDITED, PositionSpec, edited_tokens
 from reft_engine.spec import Pooling, ReftConfig, trainable_parameters
 
 
@@ -98,17 +98,19 @@ class EditedModel(TrainerSide):
         starts, sizes = checks.real_tokens(attention_mask)
         chosen = range(len(sizes)) if rows is None else [checks.whole_number(row, "rows", 0, len(sizes) - 1) for row in rows]
         lengths = sizes if prompt_lengths is None else checks.check_prompt_lengths(prompt_lengths, sizes, chosen)
-        marks = checks.check_marked(marked, len(sizes)) if self.positions.marked else [()] * len(sizes)
-        prompts = Prompts(list(enumerate(starts)), lengths, marks, *attention_mask.shape)
-        return self.plan_of(prompts, rows, attention_mask.device)
+        marks = checks.check_marked(marked, len(sizes)) if self.positions.reads_text else [()] * len(sizes)
+        edited = [UNEDITED] * len(sizes)
+        for row in chosen:
+            edited[row] = edited_tokens(self.positions, lengths[row], marks[row])
+        prompts = Prompts(list(enumerate(starts)), edited, *attention_mask.shape)
+        return self.plan_of(prompts, chosen, attention_mask.device)
 
     def plan_of(self, prompts: Prompts, chosen: Sequence[int] | None, device: torch.device) -> EditPlan:
-        """Find the tokens to edit in prompts (the ``chosen`` ones, if not all) whose places in the batch are known."""
+        """Find the tokens to edit of prompts (the ``chosen`` ones, if not all) that say which of theirs are edited."""
         places: tuple[list[tuple[int, int]], ...] = ([], [])
         for index in range(len(prompts.starts)) if chosen is None else chosen:
             row, start = prompts.starts[index]
-            found = prompt_positions(self.positions, prompts.lengths[index], prompts.marked[index])
-            for group, tokens in zip(places, found, strict=True):
+            for group, tokens in zip(places, prompts.edited[index], strict=True):
                 group += [(row, start + token) for token in tokens]
         groups = places if self.reft_config.groups == 2 else (places[0] + places[1],)
         pairs = [torch.tensor(group, dtype=torch.int64, device=device).reshape(-1, 2).unbind(1) for group in groups]

@@ -54,7 +54,7 @@ def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: 
 
 def _logits(base: Base, reft: Trainable, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
     """Logits (B, C) of the texts, float32, from one forward pass."""
-    batch = collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
+    batch = collate(base, texts)
     acting = reft.acting() if edited else None
     with blocks.editing(acting.edits(batch.prompts, range(len(texts)), batch.device) if acting else {}):
         hidden = blocks.last_hidden_states(acting.model if acting else base.model, batch.inputs)

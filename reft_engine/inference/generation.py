@@ -18,9 +18,11 @@ from reft_engine.base.loading import Base
 from reft_engine.data import Message
 from reft_engine.edits.edited import check_writes, combine
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError
 from reft_engine.inference import kv_cache
-from reft_engine.tokens.examples import EncodedPrompt, end_ids, read_prompt
+from reft_engine.positions import PositionSpec, edited_tokens
+from reft_engine.tokens.prompts import EncodedPrompt, end_ids, read_prompts
 from reft_engine.trainable import Trainable
 
 
@@ -38,22 +40,23 @@ Prompt = str | Sequence[Message | Mapping[str, str] | int]
 _EMPTY = "The prompt is empty, so there is nothing to answer."
 
 
-def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
+def _read(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    """The prompt of each column, as its rule edits it; all have the same token ids."""
     if isinstance(prompt, str):
-        return _asked(base, [Message("user", prompt)], marked)
+        return _asked(base, [Message("user", prompt)], rules)
     parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray) else [None]
     if not parts:
         raise ConfigError(_EMPTY, "prompt")
     if all(type(part) is int for part in parts):
-        return _as_they_are(base, parts, marked)
+        return _as_they_are(base, parts, rules)
     messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
     if not all(isinstance(message, Message) for message in messages):
         raise ConfigError("A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt")
-    return _asked(base, messages, marked)
+    return _asked(base, messages, rules)
 
 
-def _asked(base: Base, messages: Sequence[Message], marked: bool) -> EncodedPrompt:
-    read = read_prompt(base, messages, marked)
+def _asked(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    read = read_prompts(base, messages, rules)
     if not messages[-1].content.strip():
         raise ConfigError(_EMPTY, "prompt")
     if messages[-1].role == "assistant":
@@ -65,24 +68,25 @@ def _is_turn(part: object) -> bool:
     return isinstance(part, Mapping) and part.get("role") in ("system", "user", "assistant") and isinstance(part.get("content"), str)
 
 
-def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
-    if marked:
+def _as_they_are(base: Base, ids: Sequence[Any], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    if any(rule is not None and rule.reads_text for rule in rules):
         raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
     known = blocks.vocabulary_size(base.model)
     if not all(0 <= token < known for token in ids):
         raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
-    return EncodedPrompt(tuple(ids))
+    return [EncodedPrompt(tuple(ids), edited_tokens(rule, len(ids))) for rule in rules]
 
 
 def _row_edits(
-    edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float
+    edits: Sequence[ReftModel | None], asked: Sequence[EncodedPrompt], strength: float, device: torch.device
 ) -> tuple[dict[int, blocks.Edit], int]:
     """What acts on the rows, and the first column where anything does."""
-    lengths, marked = [len(prompt.ids)] * len(edits), [prompt.marked] * len(edits)
+    width = len(asked[0].ids)
+    prompts = Prompts([(row, 0) for row in range(len(edits))], [prompt.edited for prompt in asked], len(edits), width)
     models = {id(model): model for model in edits if model is not None}
-    chains, first = [], len(prompt.ids)
+    chains, first = [], width
     for model in models.values():
-        plan = model.plan(mask, lengths, [row for row, other in enumerate(edits) if other is model], marked)
+        plan = model.plan_of(prompts, [row for row, other in enumerate(edits) if other is model], device)
         chains.append(model.edits(plan, model.factors(), strength))
         first = min(first, plan.begin if chains[-1] else first)
     return combine(chains), first
@@ -166,13 +170,20 @@ def stream(
     most = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
     _check_edits(base, edits)
     checks.check_strength(strength)
-    asked = _read(base, prompt, marked=any(isinstance(model, ReftModel) and model.positions.marked for model in edits))
+    asked = _read(base, prompt, [model.positions if isinstance(model, ReftModel) else None for model in edits])
     parts = []
     for columns, runner in _passes(base, edits, strength):
-        room = _room(base, len(asked.ids) + runner.virtual_tokens)
+        room = _room(base, len(asked[0].ids) + runner.virtual_tokens)
         pick = _Sampler(temperature, top_p, seed, len(columns))
         streamed = _streamed(
-            runner.base, asked, runner.edits, min(most, room), pick, strength, should_stop, memory if runner.shared else None
+            runner.base,
+            [asked[column] for column in columns],
+            runner.edits,
+            min(most, room),
+            pick,
+            strength,
+            should_stop,
+            memory if runner.shared else None,
         )
         parts.append((columns, streamed))
     return _side_by_side(parts)
@@ -219,7 +230,7 @@ def _side_by_side(parts: Sequence[tuple[list[int], Generator[Delta, None, None]]
 
 
 def _streamed(
-    base: Base, asked: EncodedPrompt, edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
+    base: Base, asked: Sequence[EncodedPrompt], edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
     should_stop: Callable[[], bool], memory: kv_cache.PromptCache | None,
 ) -> Generator[Delta, None, None]:  # fmt: skip
     columns = [_Column(base) for _ in edits]
@@ -230,7 +241,7 @@ def _streamed(
     finally:
         if memory and None in edits and base.kind == "decoder":
             row = edits.index(None)
-            memory.remember([*asked.ids, *columns[row].ids], ahead["past_key_values"], row)
+            memory.remember([*asked[row].ids, *columns[row].ids], ahead["past_key_values"], row)
 
 
 def _answer(
@@ -285,13 +296,13 @@ def _ends(base: Base) -> set[int]:
 
 @torch.no_grad()
 def _prefill(
-    base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.PromptCache | None
+    base: Base, asked: Sequence[EncodedPrompt], edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.PromptCache | None
 ) -> tuple[Tensor, dict[str, Any]]:
     """Logits of the first answer token, (B, V), and what the passes after it are given."""
-    input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
+    input_ids = torch.tensor([prompt.ids for prompt in asked], device=base.device)
     mask = torch.ones_like(input_ids)
     ahead: dict[str, Any] = {"use_cache": True}
-    acting, first = _row_edits(edits, mask, prompt, strength)
+    acting, first = _row_edits(edits, asked, strength, base.device)
     if cache := _read_before(base, input_ids, first, memory):
         ahead["past_key_values"] = cache
     read = cache.get_seq_length() if cache else 0

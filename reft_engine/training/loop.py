@@ -16,11 +16,12 @@ from reft_engine.base.loading import Base
 from reft_engine.edits.model import ReftModel
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
+from reft_engine.positions import PositionSpec
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
-from reft_engine.tokens.examples import EncodedExample, EncodedRow
+from reft_engine.tokens.examples import EncodedExample, EncodedRow, as_in_checkpoints
 from reft_engine.trainable import Trainable
 from reft_engine.training.objectives import Objective, RunRows
-from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
+from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget
 from reft_engine.training.schedule import MEASURED_AT_ONCE
 from reft_engine.training.smoothing import Smoothed
@@ -51,7 +52,7 @@ class RunState:
         # A checkpoint goes on only with what it was begun with, but for what only time, memory or the choice of the edit depend on.
         # What the split gave stands in the digest of the rows.
         learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
-        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows)])
+        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows, self.reft.positions)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self.recent = Smoothed()
@@ -118,13 +119,13 @@ class RunState:
         return loss
 
 
-def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
+def _digest(base: Base, rows: Sequence[EncodedRow], rule: PositionSpec) -> str:
     """Tells rows and base models apart; a base model by the names, kinds and first numbers of its weights."""
     found = hashlib.sha256()
     for name, weight in base.model.named_parameters():
         found.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
     for row in rows:
-        found.update(repr(row).encode())
+        found.update(as_in_checkpoints(row, rule).encode())
     return found.hexdigest()
 
 
@@ -180,7 +181,7 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
     if base.kind == "encoder_decoder" or len(first) < len(loops):
         return []
     texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
-    reach = FirstEdit(min(layer for layer, _ in first), tuple(dict.fromkeys(positions for _, positions in first)))
+    layer = min(layer for layer, _ in first)
     again = any(loop.settings.epochs > 1 for loop in loops)
     # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
     late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)
@@ -189,7 +190,7 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
     for packed in (True, False) if settings.packing and base.device.type == "cpu" else (False,):
         # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have none.
         for time in (True, False) if late and settings.reuse in ("all", "time") and (packed or not twice) else (False,):
-            plan = plan_reuse(reach, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
+            plan = plan_reuse(layer, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
             lengths = _lengths(loops, plan)
             plan = replace(plan, packed=packed, padding=_padding(lengths) / sum(len(batch) * max(batch) for batch in lengths))
             if plan not in found and (_pays(base, lengths) if packed else plan.kept):
@@ -200,7 +201,7 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
 def _lengths(loops: Sequence[RunState], plan: Plan) -> list[list[int]]:
     """How many tokens of each row an epoch's batches compute."""
     batches = [loop.objective.texts(batch) for loop in loops for batch in loop.batches_of(0)]
-    return [[text.length - (plan.reach.first(text) if plan.time else 0) for text in batch] for batch in batches]
+    return [[text.length - (text.first_edited if plan.time else 0) for text in batch] for batch in batches]
 
 
 def _padding(lengths: Sequence[Sequence[int]]) -> int:

@@ -127,10 +127,7 @@ class Objective(Generic[Row]):
         return torch.cat(self._answer_losses(self._collate(texts), [(RunRows(self, (), reft, acting), len(texts))]))
 
     def _collate(self, texts: Sequence[EncodedExample]) -> Batch:
-        base = self.base
-        if self.reuse:
-            return self.reuse.batch(texts)
-        return collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
+        return collate(self.base, texts, self.reuse)
 
     def _answer_losses(self, batch: Batch, parts: "Sized", *, greedy: bool = False) -> list[Tensor]:
         """Of each row the losses of its answer's tokens, with what acts on the parts; with ``greedy`` as `answer_losses` says."""

@@ -629,8 +629,8 @@ BUGS = (
     Bug(
         "a preview marks the token before",
         PREVIEW,
-        "edited = {*prefix, *suffix}",
-        "edited = {index - 1 for index in (*prefix, *suffix)}",
+        "edited = {*encoded.edited.prefix, *encoded.edited.suffix}",
+        "edited = {index - 1 for group in encoded.edited for index in group}",
         (_request("PreviewRequest.reft"),),
     ),
     Bug(
@@ -1723,8 +1723,8 @@ BUGS = (
     Bug(
         "a tuned answer is remembered as the base model's",
         GENERATION,
-        "row = edits.index(None)\n            memory.remember([*asked.ids, *columns[row].ids]",
-        "row = len(edits) - 1\n            memory.remember([*asked.ids, *columns[row].ids]",
+        "row = edits.index(None)\n            memory.remember([*asked[row].ids, *columns[row].ids]",
+        "row = len(edits) - 1\n            memory.remember([*asked[row].ids, *columns[row].ids]",
         (_base_lock("what_an_edit_has_touched_is_no_memory_of_the_base_model"),),
     ),
     Bug(

@@ -197,9 +197,9 @@ def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, stro
     base = base_of(name)
     reft = strong(base.model, scale=1.0, positions="f2+l2")
     rows = [NextToken(base, reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), answer)) for text, answer in TALK[:3]]
-    data = collate(rows, PAD, base.device, apart=base.kind == "encoder_decoder")
+    data = collate(base, rows)
     with torch.no_grad():
-        plan = reft.plan(data.inputs["attention_mask"], data.prompts.lengths, marked=data.prompts.marked)
+        plan = reft.plan_of(data.prompts, None, data.device)
         split = answer_losses(base, data, reft.edits(plan, reft.factors())).split(data.counts)
     for each, row in zip(split, rows, strict=True):
         answer, length = torch.tensor(row.answer_ids), len(row.prompt_ids)
@@ -573,7 +573,7 @@ def test_a_head_that_peft_trains_a_copy_of_gives_the_same_loss(base_of, peft):
         NextToken(base_of("llama"), reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), said))
         for text, said in TALK[:2]
     ]
-    data = collate(rows, PAD, reft.base.device)
+    data = collate(base_of("llama"), rows)
     expected = answer_losses(replace(base_of("llama"), model=model), data, {})
     config = peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"], task_type="CAUSAL_LM")
     wrapped = peft.get_peft_model(model, config).eval()

@@ -542,6 +542,8 @@ def test_the_loop_of_training_and_that_of_tokens_call_no_check_but_the_cheap_one
             "training.objectives",
             "training.losses",
             "training.reuse.plan",
+            "tokens.batches",
+            "tokens.packing",
             "base.blocks",
             "edits.interventions",
             "training.measuring",
