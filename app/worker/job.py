@@ -76,15 +76,15 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
 
 
 def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult) -> None:
-    journal.move(RunStatus.CHECKING, "Loading the result back in a fresh process, to be sure that it works.")
+    journal.set_status(RunStatus.CHECKING, "Loading the result back in a fresh process, to be sure that it works.")
     _check(folder / "adapter", run.base)
     if result.stopped:
         text = f"Stopped after step {result.steps} of {result.total_steps}; what was learned is kept and can be continued."
-        journal.move(RunStatus.STOPPED, text)
+        journal.set_status(RunStatus.STOPPED, text)
     else:
         early = " early, since the held-out loss had not fallen for a while" if result.stopped_early else ""
         kept = f"the edit after step {result.evidence.kept_step:,} was kept" if result.kept == "best" else "the last edit was kept"
-        journal.move(RunStatus.FINISHED, f"Finished{early} after {result.steps:,} steps; {kept}, loaded back and compared.")
+        journal.set_status(RunStatus.FINISHED, f"Finished{early} after {result.steps:,} steps; {kept}, loaded back and compared.")
 
 
 def _check(adapter: Path, base: str) -> None:
