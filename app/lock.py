@@ -69,8 +69,8 @@ def refuse_if_served(folder: Path) -> None:
 
 
 def _in_use(folder: Path, address: str) -> StudioError:
-    location = f" at {address.strip()}" if address.strip() else ""
+    there = f" at {address.strip()}" if address.strip() else ""
     return StudioError(
-        f"A studio is running on the data folder {folder.resolve()} already{location}. Use that one, end it, or name another folder "
+        f"A studio is running on the data folder {folder.resolve()} already{there}. Use that one, end it, or name another folder "
         "(--data-dir DIR, or make run DATA=DIR)."
     )

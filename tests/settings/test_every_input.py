@@ -654,8 +654,8 @@ def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monke
         lambda base, found, *given, **more: counted.append((base.name, *given)) or check(base, found, *given, **more),
     )
     monkeypatch.setattr(probes, "probe", lambda base, rows, *given: timed.append((base.name, *given[:2])) or probe(base, rows, *given))
-    house.resident.checks._known.clear()
-    house.resident._probes._known.clear()
+    house.resident.checks._cache.clear()
+    house.resident._probes._cache.clear()
     form = TrainForm(**{"base": str(house.bases[0]), field: form_of(house, field)})
     found = train.estimate(house.services, house.dataset.id, form)
     spec = train.read_form(house.services.settings, form)
