@@ -1,4 +1,4 @@
-"""Locks on files: one studio serves one data folder, and one worker answers for it."""
+"""File locks, which make sure that one studio serves a data folder, and one worker answers for it."""
 
 import logging
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import StudioError
+from storage.files import is_locked
 
 try:
     import fcntl
@@ -13,19 +14,19 @@ except ImportError:  # Windows, where the worker does not run either
     fcntl = None  # type: ignore[assignment]
 
 _log = logging.getLogger("reft_studio.lock")
-_NAME = "studio.lock"
+_LOCK_NAME = "studio.lock"
 
 
 class InUseError(Exception):
-    """Another process holds the file; the text is what it wrote there."""
+    """Another process holds the lock; the text is what it wrote into the file."""
 
 
 @contextmanager
 def locked_file(path: Path, text: str = "") -> Iterator[None]:
-    """Hold a file alone, with a text in it; the system lets go of it when the process ends, however it ends.
+    """Lock a file and write a text into it; the system releases the lock when the process ends, even in a crash.
 
     Raises:
-        InUseError: another process holds it.
+        InUseError: another process holds the lock.
     """
     with path.open("a+", encoding="utf-8") as lock:
         try:
@@ -34,7 +35,7 @@ def locked_file(path: Path, text: str = "") -> Iterator[None]:
         except BlockingIOError as error:
             lock.seek(0)
             raise InUseError(lock.read(300)) from error
-        except OSError as error:  # some network file systems know no locks; a process without one is better than none
+        except OSError as error:  # some network file systems have no locks; running without one beats not running
             _log.warning("the data folder cannot be locked: %s", error)
         lock.truncate(0)
         lock.write(text)
@@ -44,29 +45,27 @@ def locked_file(path: Path, text: str = "") -> Iterator[None]:
 
 @contextmanager
 def only_server(folder: Path, address: str) -> Iterator[None]:
-    """Hold a data folder, and write down under which address it is served.
+    """Lock a data folder and record the address of its server.
 
     Raises:
         StudioError: another studio serves this folder; the text says where.
     """
     try:
-        with locked_file(folder / _NAME, f"{address}\n"):
+        with locked_file(folder / _LOCK_NAME, f"{address}\n"):
             yield
     except InUseError as error:
         raise _in_use(folder, str(error)) from error
 
 
 def refuse_if_served(folder: Path) -> None:
-    """Raises StudioError where a studio serves this folder, which need not be there; the text says where."""
+    """Raise StudioError if a studio serves this folder, which need not exist; the text says where."""
+    lock = folder / _LOCK_NAME
     try:
-        with (folder / _NAME).open(encoding="utf-8") as lock:
-            if fcntl:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise _in_use(folder, lock.read(300)) from error
-    except OSError:  # there is no studio where there is no folder
+        address = lock.read_text(encoding="utf-8")[:300] if is_locked(lock) else None
+    except OSError:  # without the folder there is no studio
         return
+    if address is not None:
+        raise _in_use(folder, address)
 
 
 def _in_use(folder: Path, address: str) -> StudioError:

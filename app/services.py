@@ -1,4 +1,4 @@
-"""What handlers may use; `make_services` is the only place that puts implementations together."""
+"""The services that handlers use; only `make_services` constructs them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from storage import Storage
 
 @dataclass(frozen=True)
 class Services:
-    """Settings, storage and the engine, as the handlers see them."""
+    """Settings, storage and the worker's client."""
 
     settings: Settings
     storage: Storage
@@ -17,6 +17,6 @@ class Services:
 
 
 def make_services(settings: Settings) -> Services:
-    """Open storage and the way to the worker."""
+    """Open the storage and create the worker's client."""
     storage = Storage(settings.data_dir, settings.database_url)
     return Services(settings, storage, WorkerClient(storage.files.socket))

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import StudioError
 
-# Before Gradio or the Hub's library is imported anywhere: nothing is reported to anybody.
+# Telemetry is switched off here, before Gradio or huggingface_hub is imported anywhere.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
@@ -17,31 +17,31 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def _default_data_dir() -> Path:
-    """``/data`` where a container brings a lasting disk, else ``data`` in the current folder."""
-    lasting = Path("/data")
-    return lasting if lasting.is_dir() and os.access(lasting, os.W_OK) else Path("data")
+    """``/data`` if a container mounts a volume there, else ``data`` in the current folder."""
+    volume = Path("/data")
+    return volume if volume.is_dir() and os.access(volume, os.W_OK) else Path("data")
 
 
 class Settings(BaseSettings):
-    """How the studio is set up on this machine."""
+    """Settings of the studio on this machine."""
 
     model_config = SettingsConfigDict(env_prefix="REFT_STUDIO_", extra="ignore")
 
     data_dir: Path = Field(default_factory=_default_data_dir)
-    """Where datasets, runs and the database lie."""
+    """Folder of datasets, runs and the database."""
     host: str = "127.0.0.1"
     port: int = Field(7860, ge=1, le=65535)
     database_url: str | None = None
-    """Any SQLAlchemy URL; a SQLite file in ``data_dir`` when left out."""
+    """Any SQLAlchemy URL; by default a SQLite file in ``data_dir``."""
     max_upload_mb: int = Field(100, ge=1, le=10_000)
     max_data_mb: int = Field(0, ge=0, le=1_000_000_000)
-    """Most megabytes that the data folder may take before nothing new is begun; 0 for as many as the disk has."""
+    """Megabytes of the data folder above which no new dataset or run is accepted; 0 for no limit but the disk."""
     bin_days: int = Field(7, ge=0, le=3650)
-    """Days that a deleted run can be taken back."""
+    """Days for which a deleted run can be restored."""
     models: list[str] = []
-    """Further base models to offer: Hub ids, or local folders, which are refused unless listed here."""
+    """More base models to offer: Hub ids, or local folders, which are refused unless listed here."""
     allowed_hosts: list[str] = []
-    """Names under which a server that listens on more than this machine may be asked; any when left out."""
+    """Host names accepted by a server that listens on more than loopback; by default any."""
 
     @property
     def local(self) -> bool:
@@ -50,23 +50,23 @@ class Settings(BaseSettings):
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds the pages."""
+        """URL of the pages for a browser on this machine."""
         name = self.host if self.host not in ("0.0.0.0", "::") else "localhost"
         return f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
 
 
 def prepare_gradio(uploads: Path) -> None:
-    """Have uploads kept in this folder; Gradio reads where when it is imported.
+    """Make Gradio store uploads in this folder. Call it before Gradio is imported.
 
-    Its own choice is one folder for all users of a machine, which belongs to the first of them.
+    Gradio's default is one folder for all users of a machine, owned by the first of them.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
 
 
-def read_settings(**given: Any) -> Settings:
-    """Settings from what is given and the environment. Raises StudioError."""
+def read_settings(**values: Any) -> Settings:
+    """Settings from these values, then from the environment. Raises StudioError."""
     try:
-        return Settings(**given)
+        return Settings(**values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])

@@ -47,7 +47,7 @@ PARTS = (
     ("checkpoint", "a checkpoint", checkpoint, "save_checkpoint", time.perf_counter),
     ("journal", "writing down what happened", Journal, "_write", time.perf_counter),
     ("stop", "asking whether to stop", LeasedRun, "stop_requested", time.perf_counter),
-    ("beat", "a heartbeat (CPU time of its thread)", WorkerStore, "beat", time.thread_time),
+    ("beat", "a heartbeat (CPU time of its thread)", WorkerStore, "heartbeat", time.thread_time),
 )
 """Key, title, where the function is whose time is counted, and by which clock: training waits for all but heartbeats."""
 COLUMNS = (
@@ -175,9 +175,9 @@ def kept(setup: Setup, settings: TrainConfig) -> Clock:
         resident = Resident(storage)
         resident._bases[setup.base.name] = setup.base
         with storage.workers.serving("bench"), _beating(storage):
-            held = storage.queue.claim("bench")
-            assert held is not None
-            job.run_job(resident, held, lambda: False)
+            leased = storage.queue.claim("bench")
+            assert leased is not None
+            job.run_job(resident, leased, lambda: False)
         ended = storage.runs.get(run)
         assert ended.step == len(clock.steps) and ended.failure is None, ended.sentence
     return clock

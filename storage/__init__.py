@@ -1,4 +1,4 @@
-"""What lasts: tables, queries and files. Knows neither torch nor Gradio nor the engine."""
+"""Persistence: tables, queries and files. Imports neither torch nor Gradio nor the engine."""
 
 from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
 from storage.records import DatasetRecord, EventRecord, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from storage.errors import StorageError, UnavailableError
 
 HEAD = "0003"
-"""The newest revision in ``migrations/versions``; a test holds that it is."""
+"""The newest revision in ``migrations/versions``; a test checks this."""
 
 
-_LOCK = 7_338_000_001
-"""A number of ours, by which transactions of PostgreSQL wait for each other."""
+_LOCK_KEY = 7_338_000_001
+"""Key of the advisory lock with which PostgreSQL transactions exclude each other."""
 PATIENCE = 10.0
-"""Seconds that a transaction waits for another one that writes, unless it is told otherwise."""
+"""Seconds that a transaction waits for another writer, by default."""
 
 
 class Database:
@@ -26,11 +26,11 @@ class Database:
 
     Args:
         url: any SQLAlchemy URL of SQLite or PostgreSQL.
-        patience: seconds that a transaction waits for another one that writes.
+        patience: seconds that a transaction waits for another writer.
 
     Raises:
-        StorageError: it cannot be opened; the text holds nothing of the URL, which may hold a password.
-        UnavailableError: from transactions, when the database cannot be used for the moment.
+        StorageError: the database cannot be opened; the text never quotes the URL, which may hold a password.
+        UnavailableError: from transactions, when the database is temporarily unusable.
     """
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
@@ -42,39 +42,39 @@ class Database:
             raise StorageError(f"The database cannot be opened: {reason[:200]}.") from error
 
     def _open(self, url: str) -> None:
-        address, snapshot = make_url(url), {}
-        if address.get_backend_name() == "postgresql":
-            waiting = f"-c lock_timeout={round(self._patience * 1000)}"
-            self.engine = create_engine(address, connect_args={"options": waiting}, pool_pre_ping=True)
-            snapshot = {"isolation_level": "REPEATABLE READ"}
+        parsed_url, read_options = make_url(url), {}
+        if parsed_url.get_backend_name() == "postgresql":
+            lock_timeout = f"-c lock_timeout={round(self._patience * 1000)}"
+            self.engine = create_engine(parsed_url, connect_args={"options": lock_timeout}, pool_pre_ping=True)
+            read_options = {"isolation_level": "REPEATABLE READ"}
         else:
-            self.engine = create_engine(address)
+            self.engine = create_engine(parsed_url)
             _prepare_sqlite(self.engine, self._patience)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(self.engine.execution_options(reading=True, **snapshot), expire_on_commit=False)
+        self._readers = sessionmaker(self.engine.execution_options(reading=True, **read_options), expire_on_commit=False)
         self.upgrade()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """The only way to write: all of it is committed, or nothing."""
-        with _in_words(), self._sessions.begin() as session:
+        """A transaction that writes: everything in it is committed, or nothing."""
+        with _translated_errors(), self._sessions.begin() as session:
             yield session
 
     @contextmanager
-    def alone(self) -> Iterator[Session]:
-        """As `transaction`, one such after another: for what depends on rows that others may just be adding."""
+    def exclusive(self) -> Iterator[Session]:
+        """Like `transaction`, but one at a time: for writes that depend on rows that others may be adding."""
         with self.transaction() as session:
-            _be_alone(session.connection())
+            _lock_out_others(session.connection())
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A view of one moment; never waits for a writer on SQLite."""
-        with _in_words(), self._readers.begin() as session:
+        """A consistent snapshot to read from; on SQLite it never waits for a writer."""
+        with _translated_errors(), self._readers.begin() as session:
             yield session
 
     def upgrade(self) -> None:
-        """Bring the schema to the newest revision; costs one query when it is there already."""
+        """Upgrade the schema to the newest revision; costs one query if it is current."""
         if self._revision() == HEAD:
             return
         from alembic import command
@@ -85,11 +85,11 @@ class Database:
         with self.engine.connect() as connection:
             raw = connection.connection.driver_connection
             if raw and self.engine.dialect.name == "sqlite":
-                # A table is changed by making it anew, and dropping the old one would drop whatever refers to its rows.
+                # Alembic changes a SQLite table by recreating it; dropping the old one would cascade to the rows that refer to it.
                 raw.execute("PRAGMA foreign_keys=OFF")
             try:
                 with connection.begin():
-                    _be_alone(connection)
+                    _lock_out_others(connection)
                     config.attributes["connection"] = connection
                     command.upgrade(config, "head")
             finally:
@@ -104,19 +104,19 @@ class Database:
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
 
-def _be_alone(connection: Connection) -> None:
-    """Wait for whoever else does this, until the end of the transaction; on SQLite whoever writes is alone anyway."""
+def _lock_out_others(connection: Connection) -> None:
+    """Take the advisory lock until the transaction ends; SQLite has a single writer anyway."""
     if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"))
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """What may be otherwise in a moment, apart from what is a mistake of the program."""
+def _translated_errors() -> Iterator[None]:
+    """Raise temporary errors of the database as UnavailableError; programming errors pass through."""
     try:
         yield
     except OperationalError as error:
@@ -135,7 +135,7 @@ def _in_words() -> Iterator[None]:
 def _prepare_sqlite(engine: Engine, patience: float) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
-        # pysqlite's own BEGIN comes too late and is deferred; ours is below.
+        # pysqlite's own BEGIN comes too late and is deferred; `on_begin` issues ours.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")  # pages read while the worker writes
@@ -146,6 +146,6 @@ def _prepare_sqlite(engine: Engine, patience: float) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Any) -> None:
-        # Taken at once, so that two processes that read and then write wait for each other rather than fail.
+        # Take the write lock at once, so that two processes that read and then write wait for each other instead of failing.
         reading = connection.get_execution_options().get("reading")
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -17,13 +17,13 @@ NAME_LIMIT = 200
 
 
 def clean_name(name: str, limit: int = NAME_LIMIT) -> str:
-    """A name for people: printable, one line, not empty, not longer than the column."""
+    """Reduce a name to one printable line of at most ``limit`` characters; an empty one becomes "untitled"."""
     printable = "".join(character if character.isprintable() else " " for character in name)
     return " ".join(printable.split())[:limit] or "untitled"
 
 
 class DatasetStore:
-    """Datasets, newest first."""
+    """Creates, lists and removes datasets."""
 
     def __init__(self, database: Database, files: Files) -> None:
         self._database, self._files = database, files
@@ -32,9 +32,9 @@ class DatasetStore:
         self, *, name: str, label: str, shape: str, rows: int, usable_rows: int, source: Path, examples: bytes,
         mapping: dict[str, str] | None = None, sample: str | None = None,
     ) -> DatasetRecord:  # fmt: skip
-        """Keep a dataset: a copy of its source file and its normalised rows (JSON Lines).
+        """Save a dataset: a copy of its source file and its normalised examples (JSON Lines).
 
-        A ``sample`` is kept once, and so are the same rows under the same name: the earlier one becomes the newest.
+        A ``sample``, or the same rows under the same name, is saved only once: the existing dataset becomes the newest.
         """
         dataset_id = secrets.token_hex(6)
         folder = self._files.dataset_folder(dataset_id)
@@ -45,9 +45,9 @@ class DatasetStore:
             row = Dataset(id=dataset_id, name=clean_name(name), label=clean_name(label, 300), shape=shape, rows=rows,
                           usable_rows=usable_rows, mapping=mapping, sample=sample,
                           size_bytes=sum(path.stat().st_size for path in folder.iterdir()))  # fmt: skip
-            with self._database.alone() as session:
-                if earlier := self._earlier(session, row, examples):
-                    earlier.created_at = now()
+            with self._database.exclusive() as session:
+                if duplicate := self._find_duplicate(session, row, examples):
+                    duplicate.created_at = now()
                 else:
                     session.add(row)
         except OSError as error:
@@ -56,16 +56,16 @@ class DatasetStore:
         except BaseException:
             remove_tree(folder)
             raise
-        if earlier:
+        if duplicate:
             remove_tree(folder)
-        return _record(earlier or row)
+        return _to_record(duplicate or row)
 
-    def _earlier(self, session: Session, row: Dataset, examples: bytes) -> Dataset | None:
-        """The dataset that this one would only repeat, as a second click or tab makes it."""
+    def _find_duplicate(self, session: Session, row: Dataset, examples: bytes) -> Dataset | None:
+        """The existing dataset with the same content, for example from a second click or tab."""
         if row.sample:
             return session.scalars(select(Dataset).where(Dataset.sample == row.sample)).first()
-        alike = select(Dataset).where(Dataset.name == row.name, Dataset.label == row.label, Dataset.size_bytes == row.size_bytes)
-        return next((other for other in session.scalars(alike) if self._same_rows(other.id, examples)), None)
+        candidates = select(Dataset).where(Dataset.name == row.name, Dataset.label == row.label, Dataset.size_bytes == row.size_bytes)
+        return next((other for other in session.scalars(candidates) if self._same_rows(other.id, examples)), None)
 
     def _same_rows(self, dataset_id: str, examples: bytes) -> bool:
         try:
@@ -76,38 +76,38 @@ class DatasetStore:
     def get(self, dataset_id: str) -> DatasetRecord:
         """One dataset. Raises NotFoundError."""
         with self._database.reading() as session:
-            return _record(_find(session, dataset_id))
+            return _to_record(_get_row(session, dataset_id))
 
     def all(self) -> list[DatasetRecord]:
         """Every dataset, newest first."""
         with self._database.reading() as session:
-            return [_record(row) for row in session.scalars(select(Dataset).order_by(Dataset.created_at.desc()))]
+            return [_to_record(row) for row in session.scalars(select(Dataset).order_by(Dataset.created_at.desc()))]
 
     def find_sample(self, key: str) -> DatasetRecord | None:
-        """The dataset that was made from a bundled sample, if it was made already."""
+        """The dataset made from a bundled sample, or None."""
         with self._database.reading() as session:
             row = session.scalars(select(Dataset).where(Dataset.sample == key).order_by(Dataset.created_at.desc())).first()
-            return _record(row) if row else None
+            return _to_record(row) if row else None
 
     def touch(self, dataset_id: str) -> DatasetRecord:
         """Make a dataset the newest, because a person picked it again."""
         with self._database.transaction() as session:
-            row = _find(session, dataset_id)
+            row = _get_row(session, dataset_id)
             row.created_at = now()
-            return _record(row)
+            return _to_record(row)
 
     def rename(self, dataset_id: str, name: str) -> DatasetRecord:
-        """Give it another name."""
+        """Rename a dataset."""
         with self._database.transaction() as session:
-            row = _find(session, dataset_id)
+            row = _get_row(session, dataset_id)
             row.name = clean_name(name)
-            return _record(row)
+            return _to_record(row)
 
     def delete(self, dataset_id: str) -> None:
-        """Remove it. Raises StorageError while a run was made from it."""
-        with self._database.alone() as session:
-            row = _find(session, dataset_id)
-            # One that is not in the bin first: it is what a person can see.
+        """Remove a dataset. Raises StorageError while a run refers to it."""
+        with self._database.exclusive() as session:
+            row = _get_row(session, dataset_id)
+            # Name a run outside the bin if there is one: that is the one that the person can see.
             if run := session.scalars(select(Run).where(Run.dataset_id == dataset_id).order_by(Run.binned_at.is_not(None))).first():
                 first = "empty the bin first" if run.binned_at else "delete the run first"
                 where = " in the bin" if run.binned_at else ""
@@ -116,14 +116,14 @@ class DatasetStore:
         remove_tree(self._files.dataset_folder(dataset_id))
 
 
-def _find(session: Session, dataset_id: str) -> Dataset:
+def _get_row(session: Session, dataset_id: str) -> Dataset:
     row = session.get(Dataset, dataset_id)
     if row is None:
         raise NotFoundError("There is no such dataset.")
     return row
 
 
-def _record(row: Dataset) -> DatasetRecord:
+def _to_record(row: Dataset) -> DatasetRecord:
     return DatasetRecord(
         id=row.id, name=row.name, label=row.label, shape=row.shape, rows=row.rows, usable_rows=row.usable_rows,
         mapping=row.mapping, sample=row.sample, size_bytes=row.size_bytes, created_at=row.created_at,

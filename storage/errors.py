@@ -1,30 +1,30 @@
-"""What storage refuses, in words for a person."""
+"""Errors of storage; each text is a sentence for a person."""
 
 
 class StorageError(Exception):
-    """Something cannot be stored, changed or removed as asked."""
+    """A record cannot be stored, changed or removed as requested."""
 
 
 class NotFoundError(StorageError):
-    """There is nothing with this id (or it is not the asker's)."""
+    """No record has this id."""
 
 
 class UnavailableError(StorageError):
-    """The database cannot be written or read for the moment; what was asked can be tried again later."""
+    """The database is temporarily unusable; the operation can be retried."""
 
 
 class LeaseLostError(StorageError):
-    """The run was given to another worker, or taken away; whoever is told so must leave it alone."""
+    """The worker no longer has the lease on the run and must stop writing to it."""
 
 
 RESTORE_ADVICE = "Put the last backup back."
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of what a database or the system says, without SQLAlchemy's additions."""
+    """The first line of the driver's or the system's message, without SQLAlchemy's additions."""
     return (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def database_damage(error: Exception) -> str:
-    """The sentence for a database that cannot be read."""
+    """The message for a database that cannot be read."""
     return f"The database is damaged: {reason_of(error)}. {RESTORE_ADVICE}"

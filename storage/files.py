@@ -1,9 +1,10 @@
-"""Where files lie, and writing them so that nothing half-written is ever taken for whole.
+"""Paths of all files, atomic writes, and file locks.
 
-The program names every file itself; what a person called it is a label in the database. `write_atomic` is word for word that
-of `reft_engine.formats.atomic`: neither of the two may know the other, and a test holds them together.
+The program names every file itself; the name that a person gave is only a label in the database. `write_atomic` is a verbatim copy of
+`reft_engine.formats.atomic`, because neither package may import the other; a test compares the two.
 """
 
+import fcntl
 import hashlib
 import io
 import os
@@ -29,26 +30,26 @@ class Files:
 
     @property
     def uploads(self) -> Path:
-        """Where files lie that are being looked at, until a dataset is made of them."""
+        """Folder of uploaded files that are not saved as datasets yet."""
         return self.root / "uploads"
 
     @property
     def socket(self) -> Path:
-        """Where the worker listens; somewhere shorter when the folder's path is too long for a Unix socket."""
+        """Path of the worker's Unix socket; in the temporary folder if the data folder's path is too long for a socket."""
         path = self.root / "worker.sock"
         if len(str(path)) < 100:
             return path
         return Path(tempfile.gettempdir()) / f"reft-{hashlib.sha256(str(path).encode()).hexdigest()[:16]}.sock"
 
     def worker_lock(self, worker: str) -> Path:
-        """The file whose lock a worker holds while it lives."""
+        """The file that a worker keeps locked while it is alive."""
         if not worker.isalnum():
             raise NotFoundError("There is nothing with this id.")
         return self.root / "workers" / f"{worker}.lock"
 
     @property
     def worker_log(self) -> Path:
-        """What the worker prints."""
+        """The worker's standard output and error."""
         return self.root / "worker.log"
 
     def dataset_folder(self, dataset_id: str) -> Path:
@@ -56,7 +57,7 @@ class Files:
         return self._inside("datasets", dataset_id)
 
     def examples(self, dataset_id: str) -> Path:
-        """The dataset's rows, normalised, JSON Lines."""
+        """The dataset's normalised examples (JSON Lines)."""
         return self.dataset_folder(dataset_id) / "examples.jsonl"
 
     def run_folder(self, run_id: str) -> Path:
@@ -74,13 +75,13 @@ class Files:
     def zip_adapter(self, run_id: str) -> bytes:
         """The adapter folder as a zip file."""
         folder = self.adapter(run_id)
-        names = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
-        if not names:
+        paths = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
+        if not paths:
             raise NotFoundError("This run has no finished adapter to download.")
         buffer = io.BytesIO()
         try:
             with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-                for path in names:
+                for path in paths:
                     archive.write(path, path.name)
         except FileNotFoundError as error:
             raise NotFoundError("This run was removed while its download was packed.") from error
@@ -90,6 +91,16 @@ class Files:
         if not name.isalnum():
             raise NotFoundError("There is nothing with this id.")
         return self.root / kind / name
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds the lock on a file. Raises OSError if the file cannot be opened."""
+    with path.open("r") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -131,8 +142,8 @@ def _make_folder(folder: Path) -> list[Path]:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder: renamed first, so that a half-removed one is never taken for whole."""
+    """Remove a folder. It is renamed first, so that a partly removed folder is never mistaken for a complete one."""
     if folder.exists():
-        gone = folder.with_name(f".removed-{folder.name}")
-        folder.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        renamed = folder.with_name(f".removed-{folder.name}")
+        folder.rename(renamed)
+        shutil.rmtree(renamed, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Frozen values that storage hands out; rows of the database never leave it."""
+"""Frozen values that storage returns; database rows never leave it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class RunStatus(StrEnum):
-    """The life of a run: queued, preparing, training, checking, finished; or one of the ways in which it ends early."""
+    """The state of a run: queued, preparing, training, checking, finished; or stopping, stopped, interrupted, failed."""
 
     QUEUED = "queued"
     PREPARING = "preparing"
@@ -21,22 +21,22 @@ class RunStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will happen any more unless a person asks."""
+        """Whether the run stays as it is until a person resumes it."""
         return self in (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.FAILED)
 
     @property
     def active(self) -> bool:
-        """Whether a worker has it in hand."""
+        """Whether a worker holds the run."""
         return self in (RunStatus.PREPARING, RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.STOPPING)
 
     @property
     def waiting(self) -> bool:
-        """Whether the next worker that is free takes it: queued, or interrupted and to be gone on with."""
+        """Whether the run waits for a free worker: queued, or interrupted and due to be resumed."""
         return self in (RunStatus.QUEUED, RunStatus.INTERRUPTED)
 
 
 ACTIVE = tuple(status for status in RunStatus if status.active)
-"""Statuses of runs that a worker has in hand."""
+"""Statuses of runs that a worker holds."""
 
 ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.PREPARING, RunStatus.STOPPED}),
@@ -49,12 +49,12 @@ ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
     RunStatus.FINISHED: frozenset(),
 }
-"""Which status may follow which; everything else is refused."""
+"""The allowed transitions from one status to the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetRecord:
-    """A saved dataset; its rows lie in `Files.examples`. ``label`` is the uploaded file's name, for show only."""
+    """A saved dataset; its examples are in `Files.examples`. ``label`` is the uploaded file's name, for display only."""
 
     id: str
     name: str
@@ -70,15 +70,15 @@ class DatasetRecord:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run failed, for the person whose run it is.
+    """Why a run failed, explained to its owner.
 
     Args:
         kind: data, template, settings, memory, disk, network, access, model, numbers or bug.
         what: what happened, as a sentence.
         why: the reason, as a sentence; may be empty.
         advice: what to do, as a sentence.
-        remedy: settings of training with which it is worth going on, if there are any.
-        label: what the button that does so is called.
+        remedy: training settings worth retrying with, if any.
+        label: text of the button that retries with the remedy.
     """
 
     kind: str
@@ -90,13 +90,13 @@ class Failure:
 
     @property
     def sentence(self) -> str:
-        """All of it."""
+        """What happened, why, and the advice, as one text."""
         return " ".join(part for part in (self.what, self.why, self.advice) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A piece of work of a run beside its steps, and how far it has come: ``done`` of ``total`` rows."""
+    """Work of a run besides its steps, such as measuring, and its progress: ``done`` of ``total`` rows."""
 
     name: str
     done: int
@@ -105,7 +105,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run: its whole spec, where it stands, and what came of it. ``phase`` is what it is at beside its steps, if anything."""
+    """A run: its spec, progress and result.
+
+    ``phase`` is the work besides its steps, if any; ``worker_exits`` counts the workers that died at its current step.
+    """
 
     id: str
     name: str
@@ -122,7 +125,7 @@ class RunRecord:
     seconds_left: float | None
     summary: dict[str, Any] | None
     phase: Phase | None
-    deaths: int
+    worker_exits: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -131,10 +134,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class MetricPoint:
-    """A figure at a step.
+    """The value of a metric at a step.
 
-    Names: loss, learning_rate; of the held-out rows held_out and held_out_base (losses), held_out_rows (how many were measured),
-    held_out_right and held_out_right_base (how many are answered exactly right).
+    Names: loss, learning_rate; on held-out rows held_out and held_out_base (losses), held_out_rows (rows measured),
+    held_out_right and held_out_right_base (rows answered exactly right).
     """
 
     step: int
@@ -144,7 +147,7 @@ class MetricPoint:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """Something that happened to a run, as a sentence; ``status`` where it was a change of status."""
+    """An event of a run, as a sentence; ``status`` is set if the event changed the status."""
 
     at: datetime
     text: str
@@ -153,7 +156,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """What base and tuned answered to one held-out prompt at a step."""
+    """The base model's and the tuned model's answer to a held-out prompt at a step."""
 
     step: int
     prompt: str

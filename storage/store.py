@@ -1,4 +1,4 @@
-"""Everything that lasts, behind one value."""
+"""`Storage`: the stores, the files and the database of one data folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +15,9 @@ class Storage:
     """Database and files of one data folder.
 
     Args:
-        data_dir: made if it does not exist.
-        url: any SQLAlchemy URL; a SQLite file in the data folder when left out.
-        patience: seconds that a write waits for another one.
+        data_dir: created if it does not exist.
+        url: any SQLAlchemy URL; by default a SQLite file in the data folder.
+        patience: seconds that a transaction waits for another writer.
     """
 
     def __init__(self, data_dir: Path, url: str | None = None, *, patience: float = PATIENCE) -> None:
@@ -32,18 +32,18 @@ class Storage:
         self.events = EventStore(self.database)
         self.workers = WorkerStore(self.database, self.files)
 
-    def reclaim(self, explain: Callable[[RunRecord], Failure], spared: str | None = None) -> list[RunRecord]:
-        """Let what dead workers had in hand wait again, and forget them; returns these runs.
+    def reclaim(self, explain: Callable[[RunRecord], Failure], exclude: str | None = None) -> list[RunRecord]:
+        """Put the runs of dead workers back into the queue and unregister these workers; returns the runs.
 
-        ``spared`` is a worker of whose death the caller will learn more, and tell then.
+        ``exclude`` is a worker that the caller handles itself, because it learns the exit code.
         """
-        found: list[RunRecord] = []
+        runs: list[RunRecord] = []
         for worker in self.workers.dead():
-            if worker != spared:
-                found += self.queue.recover(worker, explain)
-                self.workers.forget(worker)
-        return found
+            if worker != exclude:
+                runs += self.queue.recover(worker, explain)
+                self.workers.remove(worker)
+        return runs
 
     def close(self) -> None:
-        """Give the database's connections back."""
+        """Close the database connections."""
         self.database.close()

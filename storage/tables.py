@@ -1,4 +1,4 @@
-"""The tables. Private to storage: others see `records`."""
+"""The database tables; private to storage, which returns `records` instead."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,31 +10,31 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC times; SQLite keeps none of the zone, so it is put back when read."""
+    """Timezone-aware UTC times; SQLite drops the time zone, so it is restored on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Add the zone where the database dropped it, and leave a server's own."""
+        """Restore the time zone that SQLite dropped; convert that of another server to UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _storable(value: str | None) -> str | None:
-    """Text that every database takes: no NUL, and no half of a character."""
+    """Text that every database accepts: NULs and lone surrogates are replaced."""
     return None if value is None else value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 class Name(TypeDecorator[str]):
-    """A text of at most so many characters."""
+    """A text of limited length."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """As `_storable`."""
+        """See `_storable`."""
         return _storable(value)
 
 
@@ -45,17 +45,17 @@ class Text(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """As `_storable`."""
+        """See `_storable`."""
         return _storable(value)
 
 
 def now() -> datetime:
-    """The present, aware, UTC."""
+    """The current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
 
 class Table(DeclarativeBase):
-    """Base of all tables."""
+    """Base class of all tables."""
 
 
 class Dataset(Table):
@@ -76,7 +76,7 @@ class Dataset(Table):
 
 
 class Run(Table):
-    """A run and where it stands."""
+    """A run and its progress; three attributes are named more plainly than their columns."""
 
     __tablename__ = "runs"
 
@@ -90,10 +90,10 @@ class Run(Table):
     sentence: Mapped[str] = mapped_column(Text, default="")
     failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     stop_requested: Mapped[bool] = mapped_column(default=False)
-    turn: Mapped[int] = mapped_column(default=0, index=True)
+    queue_position: Mapped[int] = mapped_column("turn", default=0, index=True)
     worker: Mapped[str | None] = mapped_column(Name(64), index=True)
-    deaths: Mapped[int] = mapped_column(default=0)
-    died_at_step: Mapped[int | None]
+    worker_exits: Mapped[int] = mapped_column("deaths", default=0)
+    exit_step: Mapped[int | None] = mapped_column("died_at_step")
     step: Mapped[int] = mapped_column(default=0)
     total_steps: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[float] = mapped_column(default=0.0)
@@ -109,7 +109,7 @@ class Run(Table):
 
 
 class Metric(Table):
-    """A figure of a run at a step, in long form, so that a new figure needs no migration."""
+    """The value of a metric at a step, in long form, so that a new metric needs no migration."""
 
     __tablename__ = "metrics"
 
@@ -120,7 +120,7 @@ class Metric(Table):
 
 
 class Event(Table):
-    """Something that happened to a run."""
+    """An event of a run."""
 
     __tablename__ = "events"
 
@@ -132,7 +132,7 @@ class Event(Table):
 
 
 class Worker(Table):
-    """A worker that serves the queue; its row goes when it does, in order or not."""
+    """A worker that serves the queue; its row is removed when the worker ends or is found dead."""
 
     __tablename__ = "workers"
 
@@ -144,7 +144,7 @@ class Worker(Table):
 
 
 class Sample(Table):
-    """Answers to one held-out prompt at a step."""
+    """The answers to a held-out prompt at a step."""
 
     __tablename__ = "samples"
     __table_args__ = (UniqueConstraint("run_id", "step"),)

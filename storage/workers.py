@@ -1,7 +1,7 @@
-"""Who serves the queue, and who is dead.
+"""Registration of workers and detection of dead ones.
 
-A worker holds a lock on a file, which the system takes away with its last breath, and counts its heartbeats in the database
-for those who cannot see the file's lock.
+A worker locks a file, and the system releases the lock when the process ends. It also counts heartbeats in the database, for
+observers that cannot see the lock, such as those on another machine.
 """
 
 import fcntl
@@ -14,67 +14,65 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import delete, select, update
 
 from storage.database import Database
-from storage.files import Files
+from storage.files import Files, is_locked
 from storage.records import ACTIVE
 from storage.tables import Run, Worker
 
 SILENCE = 60.0
-"""Seconds without a heartbeat after which a worker counts as dead whatever its lock says."""
+"""Seconds without a heartbeat after which a worker counts as dead, even if its lock is held."""
 
 
 class WorkerStore:
-    """Workers of this database."""
+    """Registers workers and finds dead ones."""
 
     def __init__(self, database: Database, files: Files) -> None:
         self._database, self._files = database, files
-        self._heard: dict[str, tuple[int, float]] = {}
+        self._last_beats: dict[str, tuple[int, float]] = {}  # worker -> heartbeats, and when their count last changed
 
     @contextmanager
     def serving(self, worker: str) -> Iterator[None]:
-        """Be known as a worker, until this ends."""
+        """Register a worker for the duration of the context."""
         with self._files.worker_lock(worker).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with self._database.transaction() as session:
                 session.add(Worker(id=worker, host=socket.gethostname(), pid=os.getpid(), beats=0))
             yield
-        self.forget(worker)
+        self.remove(worker)
 
-    def beat(self, worker: str) -> bool:
-        """Say that a worker lives; False when the others have given it up."""
+    def heartbeat(self, worker: str) -> bool:
+        """Count a heartbeat; False if the worker is no longer registered because others declared it dead."""
         with self._database.transaction() as session:
-            found = session.execute(update(Worker).where(Worker.id == worker).values(beats=Worker.beats + 1))
-            return bool(found.rowcount)  # type: ignore[attr-defined]
+            result = session.execute(update(Worker).where(Worker.id == worker).values(beats=Worker.beats + 1))
+            return bool(result.rowcount)  # type: ignore[attr-defined]
 
-    def forget(self, worker: str) -> None:
-        """Take a worker off the list, whose runs were put back."""
+    def remove(self, worker: str) -> None:
+        """Unregister a worker whose runs are back in the queue."""
         with self._database.transaction() as session:
             session.execute(delete(Worker).where(Worker.id == worker))
-        with suppress(OSError):  # housekeeping removes a lock that is nobody's
+        with suppress(OSError):  # `clean_up` removes locks without a worker
             self._files.worker_lock(worker).unlink(missing_ok=True)
 
     def dead(self) -> list[str]:
-        """Workers that are gone without having said so; to be asked again and again, as silence needs two looks."""
+        """Workers that died without unregistering. Call it repeatedly: a missing heartbeat shows only between two calls."""
         with self._database.reading() as session:
-            known = {row.id: row.beats for row in session.scalars(select(Worker))}
-            holding = set(session.scalars(select(Run.worker).where(Run.status.in_(ACTIVE))))
-        unknown = [worker for worker in holding - known.keys() if worker]
-        return [*(worker for worker, beats in known.items() if self._is_dead(worker, beats)), *unknown]
+            registered = {row.id: row.beats for row in session.scalars(select(Worker))}
+            leaseholders = set(session.scalars(select(Run.worker).where(Run.status.in_(ACTIVE))))
+        unregistered = [worker for worker in leaseholders - registered.keys() if worker]
+        return [*(worker for worker, beats in registered.items() if self._is_dead(worker, beats)), *unregistered]
 
     def _is_dead(self, worker: str, beats: int) -> bool:
-        if self._unlocked(worker):
+        if self._lock_is_free(worker):
             return True
-        # By this process's own clock: nobody's wall clock is trusted.
-        last, since = self._heard.get(worker, (-1, 0.0))
-        if last != beats:
-            self._heard[worker] = beats, time.monotonic()
+        # Measured on this process's monotonic clock, because no wall clock can be trusted.
+        last_beats, since = self._last_beats.get(worker, (-1, 0.0))
+        if last_beats != beats:
+            self._last_beats[worker] = beats, time.monotonic()
             return False
         return time.monotonic() - since > SILENCE
 
-    def _unlocked(self, worker: str) -> bool:
-        """Whether the lock of a worker can be seen here, and is held by nobody."""
+    def _lock_is_free(self, worker: str) -> bool:
+        """Whether this machine sees the worker's lock file, and no process holds the lock."""
         try:
-            with self._files.worker_lock(worker).open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:  # held; or there is no such file here
+            return not is_locked(self._files.worker_lock(worker))
+        except OSError:  # no such file on this machine
             return False
-        return True

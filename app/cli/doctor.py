@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
-from app.worker.failures import gone
+from app.worker.failures import explain_vanished_worker
 from storage import Storage, StorageError
 from storage.database import HEAD
 from storage.upkeep import Backup, Finding, database_revision, disk_usage, find_problems, repair, restore_backup, write_backup
@@ -67,9 +67,9 @@ def check_data_folder(data_dir: Path, url: str | None, *, mend: bool) -> dict[st
     except (StudioError, StorageError) as error:
         return _report([Finding(str(error))])
     try:
-        found = find_problems(storage, gone)
+        found = find_problems(storage, explain_vanished_worker)
         done += repair(found) if mend else []
-        return {**_report(find_problems(storage, gone) if mend else found), "disk": _disk(storage), "done": done}
+        return {**_report(find_problems(storage, explain_vanished_worker) if mend else found), "disk": _disk(storage), "done": done}
     finally:
         storage.close()
 

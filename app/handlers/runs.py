@@ -96,7 +96,7 @@ def view(services: Services, run_id: str) -> RunView:
     samples = storage.samples.all(run_id)
     engine = None if run.status.ended else services.worker.health()
     return RunView(
-        run=run, place=storage.runs.queue_place(run_id), waiting=storage.runs.waiting(),
+        run=run, place=storage.runs.queue_position(run_id), waiting=storage.runs.waiting_count(),
         held_out=_held_out(run, series), best_step=_best_step(series["held_out"]),
         loss=_last(_smoothed(series["loss"])), curve=_curve(series), verdict=verdict_of(run), sample=_kept_sample(run, samples),
         events=tuple(storage.events.all(run_id)), downloadable=_downloadable(services, run),
@@ -194,7 +194,7 @@ def _go_on(services: Services, run_id: str, changes: dict[str, Any] | None) -> R
 
 def reorder(services: Services, run_id: str, by: int) -> RunRecord:
     """Let a waiting run go so many places earlier (negative) or later."""
-    place = services.storage.runs.queue_place(run_id)
+    place = services.storage.runs.queue_position(run_id)
     if place is not None:
         services.storage.runs.reorder(run_id, max(1, place + by))
     return services.storage.runs.get(run_id)

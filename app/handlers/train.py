@@ -204,10 +204,10 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
     dataset = services.storage.datasets.get(dataset_id)
     values = spec.model_dump(mode="json")
     key = hashlib.sha256(json.dumps([page_key, dataset_id, values], sort_keys=True).encode()).hexdigest()
-    earlier = services.storage.runs.started(key)
+    earlier = services.storage.runs.find_by_start_key(key)
     if earlier:
         return earlier
-    waiting = services.storage.runs.waiting()
+    waiting = services.storage.runs.waiting_count()
     if waiting >= _QUEUE_LIMIT:
         raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
     require_room(services)

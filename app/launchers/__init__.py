@@ -1,1 +1,1 @@
-"""What starts the worker and keeps it alive; a cluster gets a launcher of its own here."""
+"""Launchers start the worker and restart it when it ends; one for a cluster would go here."""

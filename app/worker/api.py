@@ -55,14 +55,14 @@ def make_app(resident: Resident) -> FastAPI:
         base = resident.tokenizer(request.base, request.revision)
         if base is None:
             return None
-        content, load = _content(resident, request)
+        digest, load = _rows(resident, request)
         reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
-        return resident.checks.check(content, load, base, reft, train, request.file_rows)
+        return resident.checks.check(digest, load, base, reft, train, request.file_rows)
 
     @app.post("/probe")
     def probe(request: ProbeRequest) -> dict[str, Any] | None:
-        found = resident.probe(request.dataset, request.base, ReftConfig.read(request.reft), TrainConfig.read(request.train))
-        return asdict(found) if found else None
+        timed = resident.probe(request.dataset, request.base, ReftConfig.read(request.reft), TrainConfig.read(request.train))
+        return asdict(timed) if timed else None
 
     @app.post("/chat")
     async def chat(request: ChatRequest) -> StreamingResponse:
@@ -78,29 +78,29 @@ def _examples(rows: Sequence[dict[str, Any]]) -> list[Example]:
         raise DataError("These rows are not in the form that the engine reads.") from error
 
 
-def _content(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
-    """What the rows are known by, and how they are read. Raises NotFoundError for a dataset that is not there."""
+def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
+    """A digest of the rows, and a function that loads them. Raises NotFoundError for an unknown dataset."""
     if request.dataset is not None:
         return resident.dataset_rows(request.dataset)
     examples = _examples(request.rows)
-    # As of the dataset that an upload becomes, so that it is counted once.
+    # The same digest as that of the dataset saved from an upload, so that its rows are counted only once.
     return hashlib.sha256(dump_examples(examples)).hexdigest(), lambda: examples
 
 
 async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:
-    """Generates in a thread; when the reader goes away the thread is told to stop."""
-    loop, lines, gone = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
+    """Stream JSON lines from a thread that generates; the thread stops when the client disconnects."""
+    loop, lines, disconnected = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
 
     def put(line: dict[str, Any] | None) -> None:
         loop.call_soon_threadsafe(lines.put_nowait, line)
 
     def work() -> None:
         try:
-            for line in _chat(resident, request, gone):
+            for line in _chat(resident, request, disconnected):
                 put(line)
         except (ReftError, StorageError) as error:
             put({"error": str(error)})
-        except Exception:  # noqa: BLE001 (the edge of a thread: somebody is waiting for an answer)
+        except Exception:  # noqa: BLE001 (the edge of a thread: the client waits for an answer)
             _log.exception("chat failed")
             put({"error": "The engine could not answer; its log has the details."})
         finally:
@@ -112,16 +112,16 @@ async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator
         while (line := await lines.get()) is not None:
             yield json.dumps(line, ensure_ascii=False) + "\n"
     finally:
-        gone.set()
+        disconnected.set()
 
 
-def _chat(resident: Resident, request: ChatRequest, gone: threading.Event) -> Any:
-    found = [resident.run(column) if column else None for column in request.columns]
-    base = next((pair[0] for pair in found if pair), None) or resident.base(request.base)
-    if any(pair and pair[0] is not base for pair in found):
+def _chat(resident: Resident, request: ChatRequest, disconnected: threading.Event) -> Any:
+    runs = [resident.run(column) if column else None for column in request.columns]
+    base = next((run[0] for run in runs if run), None) or resident.base(request.base)
+    if any(run and run[0] is not base for run in runs):
         raise StorageError("These runs were trained on different base models and cannot answer side by side.")
-    messages = [Message(turn.role, turn.content) for turn in request.messages]  # type: ignore[arg-type]
-    edits = [pair[1] if pair else None for pair in found]
+    messages = [Message(message.role, message.content) for message in request.messages]  # type: ignore[arg-type]
+    edits = [run[1] if run else None for run in runs]
     was_training = [(edit, edit.training) for edit in edits if edit is not None]
     with resident.base_lock.for_chat():
         for edit, _ in was_training:
@@ -129,7 +129,7 @@ def _chat(resident: Resident, request: ChatRequest, gone: threading.Event) -> An
         try:
             for delta in stream(
                 base, messages, edits, max_new_tokens=request.max_new_tokens, temperature=request.temperature,
-                seed=request.seed, strength=request.strength, should_stop=gone.is_set, memory=resident.memory(base),
+                seed=request.seed, strength=request.strength, should_stop=disconnected.is_set, memory=resident.prompt_cache(base),
             ):  # fmt: skip
                 yield {"column": delta.column, "text": delta.text, "ended": delta.ended}
         finally:

@@ -1,4 +1,4 @@
-"""The lock on the resident base model: a chat reply goes first, training waits for it between two steps."""
+"""The lock on the base model in memory: chats go first, and training waits for them between two steps."""
 
 import threading
 from collections.abc import Iterator
@@ -6,32 +6,32 @@ from contextlib import contextmanager
 
 
 class BaseLock:
-    """One user of the base model at a time; those who chat before those who train."""
+    """One user of the base model at a time; chats go before training."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._busy = False
-        self._first = 0
+        self._waiting_chats = 0
 
     @contextmanager
     def for_chat(self) -> Iterator[None]:
-        """Wait for the piece of work in progress, then go."""
+        """Hold the lock as soon as the current user releases it."""
         with self._changed:
-            self._first += 1
+            self._waiting_chats += 1
             self._changed.wait_for(lambda: not self._busy)
-            self._first -= 1
+            self._waiting_chats -= 1
             self._busy = True
-        yield from self._until_done()
+        yield from self._release_after()
 
     @contextmanager
     def for_training(self) -> Iterator[None]:
-        """Wait until nobody chats or wants to, then go."""
+        """Hold the lock when it is free and no chat waits for it."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and not self._first)
+            self._changed.wait_for(lambda: not self._busy and not self._waiting_chats)
             self._busy = True
-        yield from self._until_done()
+        yield from self._release_after()
 
-    def _until_done(self) -> Iterator[None]:
+    def _release_after(self) -> Iterator[None]:
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""How the web process talks to the worker; imports nothing that imports torch."""
+"""The web process's client of the worker; imports nothing that imports torch."""
 
 import json
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from reft_engine.data import RowCheck
 _STARTING = "The engine is still starting. Try again in a few seconds."
 _REFUSED = "The engine refused these values as out of range."
 _HEADERS = {"Content-Type": "application/json"}
-_COUNTING = 600.0
-"""Seconds that counting may take, of large files while a run trains."""
-_PROBING = 30.0
-"""Seconds that two steps may take before the page goes without an estimate."""
+_CHECK_TIMEOUT = 600.0
+"""Seconds; a row count of a large file is slow while a run trains."""
+_PROBE_TIMEOUT = 30.0
+"""Seconds for the two timed steps, after which the page shows no estimate."""
 
 
 class WorkerClient:
-    """HTTP over the worker's Unix socket.
+    """HTTP client over the worker's Unix socket.
 
     Raises:
-        StudioError: from every call, when the engine is not up or refuses; the text is for a person.
+        StudioError: from every method, if the worker is not running or refuses; the text is for a person.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -32,7 +32,7 @@ class WorkerClient:
         )
 
     def health(self) -> dict[str, Any] | None:
-        """What the worker says of itself; None when it is not up."""
+        """The worker's health; None if it is not running."""
         try:
             answer: dict[str, Any] = self._http.get("/health", timeout=2).json()
         except (httpx.HTTPError, ValueError):
@@ -40,33 +40,33 @@ class WorkerClient:
         return answer
 
     def describe(self, base: str, *, load: bool = True) -> dict[str, Any] | None:
-        """Layers, hidden size, parameters and context of a base model; None for one that is not in memory, unless it may be loaded."""
+        """Layers, hidden size, parameters and context of a base model; None if it is not in memory and ``load`` is False."""
         answer: dict[str, Any] | None = self._post("/describe", {"base": base, "load": load})
         return answer
 
     def preview(self, base: str, rows: list[dict[str, Any]], reft: dict[str, Any], max_length: int = 512) -> list[dict[str, Any]]:
-        """Rows token by token, as they are trained."""
+        """Preview rows token by token, as they are trained."""
         answer: list[dict[str, Any]] = self._post("/preview", {"base": base, "rows": rows, "reft": reft, "max_length": max_length})
         return answer
 
     def check(self, request: dict[str, Any]) -> RowCheck | None:
-        """What a base model can be trained on of a dataset's rows or of rows that are given; None when it is not on this machine."""
-        answer = self._post("/check", request, _COUNTING)
+        """Count the rows that a base model can be trained on; None if the base model is not on this machine."""
+        answer = self._post("/check", request, _CHECK_TIMEOUT)
         return None if answer is None else RowCheck.model_validate(answer)
 
     def probe(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """How fast a run on a dataset would go: a `Probe` with ``parameters`` and ``device``; None when its base model is not loaded."""
-        answer: dict[str, Any] | None = self._post("/probe", request, _PROBING)
+        """Time a run on a dataset: a `Probe` with ``parameters`` and ``device``; None if its base model is not in memory."""
+        answer: dict[str, Any] | None = self._post("/probe", request, _PROBE_TIMEOUT)
         return answer
 
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Stream answers: ``{"column", "text", "ended"}``; closing the iterator stops the engine's work."""
+        """Stream answers as ``{"column", "text", "ended"}``; closing the iterator stops generation."""
         body = _body(request)
         try:
             with self._http.stream("POST", "/chat", content=body, headers=_HEADERS) as answer:
                 if answer.status_code != 200:
                     answer.read()
-                    raise StudioError(_sentence(answer))
+                    raise StudioError(_error_text(answer))
                 for line in answer.iter_lines():
                     item = json.loads(line)
                     if "error" in item:
@@ -77,16 +77,16 @@ class WorkerClient:
         except httpx.HTTPError as error:
             raise StudioError("The engine went away in the middle of the answer; it is being restarted.") from error
 
-    def _post(self, path: str, values: dict[str, Any], patience: float = 120) -> Any:
+    def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         try:
-            answer = self._http.post(path, content=body, headers=_HEADERS, timeout=httpx.Timeout(patience, connect=2))
+            answer = self._http.post(path, content=body, headers=_HEADERS, timeout=httpx.Timeout(timeout, connect=2))
         except httpx.ConnectError as error:
             raise EngineAwayError(_STARTING) from error
         except httpx.HTTPError as error:
             raise EngineAwayError("The engine did not answer in time.") from error
         if answer.status_code != 200:
-            raise StudioError(_sentence(answer))
+            raise StudioError(_error_text(answer))
         return answer.json()
 
 
@@ -99,7 +99,7 @@ def _body(values: dict[str, Any]) -> bytes:
         raise StudioError(_REFUSED) from error
 
 
-def _sentence(answer: httpx.Response) -> str:
+def _error_text(answer: httpx.Response) -> str:
     try:
         body = answer.json()
     except ValueError:

@@ -72,7 +72,7 @@ def out_of_memory(settings: TrainConfig, what: str) -> Failure:
     )  # fmt: skip
 
 
-def died(code: int, run: RunRecord) -> Failure:
+def explain_worker_exit(code: int, run: RunRecord) -> Failure:
     """Of a run whose worker ended with this code."""
     if code == -signal.SIGKILL:
         return out_of_memory(settings_of(run), "The engine was ended by the system, most likely because it ran out of memory.")
@@ -80,7 +80,7 @@ def died(code: int, run: RunRecord) -> Failure:
                    "Continue the run. If it happens again, worker.log in the data folder has the details.")  # fmt: skip
 
 
-def gone(run: RunRecord) -> Failure:
+def explain_vanished_worker(run: RunRecord) -> Failure:
     """Of a run whose worker nobody saw dying: it went with its supervisor, or with its machine."""
     return out_of_memory(settings_of(run), "The engine went away in the middle of the run, most likely because it ran out of memory.")
 

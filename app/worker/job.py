@@ -1,4 +1,4 @@
-"""Trains one run: from its row to its adapter folder, every figure and sentence on the way written to its journal."""
+"""Trains one run, from its row to its adapter folder, and writes every metric and sentence to its journal."""
 
 import logging
 import subprocess
@@ -19,16 +19,16 @@ from storage import LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageErro
 _log = logging.getLogger("reft_studio.run")
 _CHECK_SECONDS = 300
 _LOG_BYTES = 1_000_000
-GoingDown = Callable[[], bool]
+ShuttingDown = Callable[[], bool]
 
 
-def run_job(resident: Resident, held: LeasedRun, going_down: GoingDown) -> None:
-    """Train a claimed run to one of its ends; a run that is cut off by ``going_down`` stays as it is, to go on later."""
-    handler = _log_to(resident.storage.files.log(held.run.id))
-    journal = Journal(held, going_down, resident.set_trouble)
+def run_job(resident: Resident, leased: LeasedRun, shutting_down: ShuttingDown) -> None:
+    """Train a claimed run until it ends; a run that ``shutting_down`` interrupts keeps its status and resumes later."""
+    handler = _log_to(resident.storage.files.log(leased.run.id))
+    journal = Journal(leased, shutting_down, resident.set_trouble)
     try:
-        _train_or_fail(resident, held.run, journal, going_down)
-    except (LeaseLostError, UnavailableError) as error:  # it is another worker's, or will be that of the one after this
+        _train_or_fail(resident, leased.run, journal, shutting_down)
+    except (LeaseLostError, UnavailableError) as error:  # another worker has the run, or the next one will resume it
         _log.warning("left alone: %s", error)
     finally:
         resident.clear_training()
@@ -37,20 +37,20 @@ def run_job(resident: Resident, held: LeasedRun, going_down: GoingDown) -> None:
             handler.close()
 
 
-def _train_or_fail(resident: Resident, run: RunRecord, journal: Journal, going_down: GoingDown) -> None:
-    """Raises LeaseLostError, and UnavailableError when the worker ends before it could be written how the run ended."""
+def _train_or_fail(resident: Resident, run: RunRecord, journal: Journal, shutting_down: ShuttingDown) -> None:
+    """Train, or write why that failed. Raises LeaseLostError, and UnavailableError if the worker shuts down before that is written."""
     try:
-        _train(resident, run, journal, going_down)
+        _train(resident, run, journal, shutting_down)
     except LeaseLostError:
         raise
-    except Exception as error:  # the edge of a run: whatever it was, the row must not stay "training"
-        if isinstance(error, UnavailableError) and going_down():
+    except Exception as error:  # the edge of a run: after any error the row must not stay "training"
+        if isinstance(error, UnavailableError) and shutting_down():
             raise
         _log.exception("failed")
         journal.fail(explain(error, settings_of(run)))
 
 
-def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: GoingDown) -> None:
+def _train(resident: Resident, run: RunRecord, journal: Journal, shutting_down: ShuttingDown) -> None:
     files = resident.storage.files
     spec = RunSpec.read(run.spec)
     folder = files.run_folder(run.id)
@@ -66,25 +66,25 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
         base, examples, spec.reft, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
         on_event=journal, exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
-        should_stop=journal.should_stop, leaving=going_down, may_save=journal.settled,
+        should_stop=journal.should_stop, leaving=shutting_down, may_save=journal.settled,
     )  # fmt: skip
     journal.flush()
-    if result.stopped and going_down():
+    if result.stopped and shutting_down():
         return
     journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
     _finish(journal, run, folder, result)
 
 
 def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult) -> None:
-    journal.move(RunStatus.CHECKING, "Loading the result back in a fresh process, to be sure that it works.")
+    journal.set_status(RunStatus.CHECKING, "Loading the result back in a fresh process, to be sure that it works.")
     _check(folder / "adapter", run.base)
     if result.stopped:
         text = f"Stopped after step {result.steps} of {result.total_steps}; what was learned is kept and can be continued."
-        journal.move(RunStatus.STOPPED, text)
+        journal.set_status(RunStatus.STOPPED, text)
     else:
         early = " early, since the held-out loss had not fallen for a while" if result.stopped_early else ""
         kept = f"the edit after step {result.evidence.kept_step:,} was kept" if result.kept == "best" else "the last edit was kept"
-        journal.move(RunStatus.FINISHED, f"Finished{early} after {result.steps:,} steps; {kept}, loaded back and compared.")
+        journal.set_status(RunStatus.FINISHED, f"Finished{early} after {result.steps:,} steps; {kept}, loaded back and compared.")
 
 
 def _check(adapter: Path, base: str) -> None:
@@ -97,7 +97,7 @@ def _check(adapter: Path, base: str) -> None:
 
 
 def _log_to(path: Path) -> logging.Handler | None:
-    """The run's own log; a run without one is better than none."""
+    """Open the log of a run; None if that fails, because a run without a log is better than no run."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")

@@ -1,6 +1,6 @@
 """The worker process: ``python -m app.worker.main --data-dir DIR``. Trains queued runs and answers chats.
 
-It listens on a Unix socket and ends with its parent, so that no worker outlives its web process; the next one goes on
+It listens on a Unix socket. It ends when its parent does, so that no worker outlives its web process; the next worker resumes
 from the last checkpoint.
 """
 
@@ -28,37 +28,37 @@ from storage import Storage
 
 _log = logging.getLogger("reft_studio.worker")
 _PATIENCE = 2.0
-"""Seconds that a write to the database waits for another one."""
+"""Seconds that a database transaction waits for another writer."""
 
 
 def _warm_up(resident: Resident) -> None:
-    """Load the starter before anybody asks, so that the first preview and the first run begin at once."""
+    """Load the starter in advance, so that the first preview and the first run start at once."""
     try:
         resident.base("starter")
     except ReftError as error:
         _log.warning("%s", error)
 
 
-def _end_with_parent(parent: int, going_down: threading.Event, end: Callable[[], None]) -> None:
-    while not going_down.wait(1.0):
+def _end_with_parent(parent: int, shutting_down: threading.Event, end: Callable[[], None]) -> None:
+    while not shutting_down.wait(1.0):
         if os.getppid() != parent:
             return end()
 
 
 def _listen(path: Path) -> socket.socket:
-    """The worker's socket, which none but this user may open."""
+    """Bind the worker's socket, which only this user may open."""
     path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX)
-    before = os.umask(0o177)
+    server_socket = socket.socket(socket.AF_UNIX)
+    old_umask = os.umask(0o177)
     try:
-        listening.bind(str(path))
+        server_socket.bind(str(path))
     finally:
-        os.umask(before)
-    return listening
+        os.umask(old_umask)
+    return server_socket
 
 
 def main() -> int:
-    """Serve until told to stop."""
+    """Serve until the process is terminated; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--parent", type=int, default=None, help="the process with which this one ends")
@@ -66,14 +66,14 @@ def main() -> int:
     parser.add_argument("--queue-only", action="store_true", help="train beside another worker, and answer nothing")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.raiseExceptions = False  # a log that cannot be written must not fill the other one
+    logging.raiseExceptions = False  # a run's log that cannot be written must not fill the worker's log
     storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE)
     try:
         if options.queue_only:
-            _work(storage, options, _serve_queue)
+            _run(storage, options, _serve_queue)
         else:
             with locked_file(storage.files.root / "worker.lock"):
-                _work(storage, options, _serve)
+                _run(storage, options, _serve)
     except InUseError:
         _log.error("another worker already serves %s", storage.files.root)
         return ALREADY_SERVED
@@ -82,44 +82,44 @@ def main() -> int:
     return 0
 
 
-def _work(storage: Storage, options: argparse.Namespace, serve: Callable[[Storage, str, int], None]) -> None:
+def _run(storage: Storage, options: argparse.Namespace, serve: Callable[[Storage, str, int], None]) -> None:
     worker = options.worker or token_hex(8)
     with storage.workers.serving(worker):
         serve(storage, worker, options.parent or os.getppid())
 
 
 def _serve(storage: Storage, worker: str, parent: int) -> None:
-    """Train what is queued, and answer on the socket."""
+    """Train queued runs and answer requests on the socket."""
     resident = Resident(storage)
     server = uvicorn.Server(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
-    # uvicorn passes signals on once it has ended in order; the run in hand is still to be put back then.
+    # uvicorn raises the signal again after its shutdown; exiting normally lets the current run be put back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _training(resident, worker, parent, lambda: setattr(server, "should_exit", True)), suppress(SystemExit, KeyboardInterrupt):
         server.run(sockets=[_listen(storage.files.socket)])
 
 
 def _serve_queue(storage: Storage, worker: str, parent: int) -> None:
-    """Train what is queued beside the worker that answers, on a device of its own."""
-    ended = threading.Event()
+    """Train queued runs on another device, next to the worker that answers requests."""
+    end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    with _training(Resident(storage), worker, parent, ended.set):
-        ended.wait()
+        signal.signal(number, lambda *_: end.set())
+    with _training(Resident(storage), worker, parent, end.set):
+        end.wait()
 
 
 @contextmanager
 def _training(resident: Resident, worker: str, parent: int, end: Callable[[], None]) -> Iterator[None]:
-    """The threads beside; at the end the step in hand is finished and the run put back."""
-    going_down = threading.Event()
-    trainer = threading.Thread(target=train_queue, args=(resident, worker, going_down, end))
-    threading.Thread(target=_end_with_parent, args=(parent, going_down, end), daemon=True).start()
-    threading.Thread(target=send_heartbeats, args=(resident.storage, worker, going_down, end), daemon=True).start()
+    """Run the training, heartbeat and parent threads; on exit the current step finishes and the run is put back."""
+    shutting_down = threading.Event()
+    trainer = threading.Thread(target=train_queue, args=(resident, worker, shutting_down, end))
+    threading.Thread(target=_end_with_parent, args=(parent, shutting_down, end), daemon=True).start()
+    threading.Thread(target=send_heartbeats, args=(resident.storage, worker, shutting_down, end), daemon=True).start()
     trainer.start()
     try:
         yield
     finally:
-        going_down.set()
+        shutting_down.set()
         trainer.join(timeout=60)
 
 

@@ -1,11 +1,11 @@
-"""What is said to the worker over its socket, typed and bounded, and the exit code with which it refuses to start."""
+"""Requests to the worker, typed and bounded, and the exit code with which it refuses to start."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 ALREADY_SERVED = 3
-"""The exit code of a worker that finds another one at work on its data folder."""
+"""Exit code of a worker whose data folder another worker already serves."""
 
 
 class ChatMessage(BaseModel):
@@ -17,7 +17,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """One prompt for several columns; None is the base model, a run's id its edit."""
+    """A conversation to answer in several columns: None for the base model, a run's id for its edit."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     columns: list[str | None] = Field(min_length=1, max_length=8)
@@ -30,7 +30,7 @@ class ChatRequest(BaseModel):
 
 
 class PreviewRequest(BaseModel):
-    """Rows to be shown as they are trained."""
+    """Rows to show as they are trained."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = Field("starter", max_length=300)
@@ -40,7 +40,7 @@ class PreviewRequest(BaseModel):
 
 
 class CheckRequest(BaseModel):
-    """Rows to be counted: those of a dataset, or the ones that are given."""
+    """Rows to count: those of ``dataset``, else ``rows``."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = Field("starter", max_length=300)
@@ -53,7 +53,7 @@ class CheckRequest(BaseModel):
 
 
 class ProbeRequest(BaseModel):
-    """A run that is to be timed."""
+    """A run to time."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = Field("starter", max_length=300)
@@ -63,7 +63,7 @@ class ProbeRequest(BaseModel):
 
 
 class DescribeRequest(BaseModel):
-    """A base model to be described; with ``load`` also one that is not in memory yet."""
+    """A base model to describe; ``load`` loads it if it is not in memory."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = Field(max_length=300)

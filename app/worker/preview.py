@@ -1,4 +1,4 @@
-"""A row exactly as it is trained: every token with what it is (prompt or answer) and whether it is edited."""
+"""A row exactly as it is trained: each token, whether it belongs to prompt or answer, and whether it is edited."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from reft_engine.tokens import encode
 
 
 def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
-    """Rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``, or ``problem``."""
-    return [_row(base, example, config, max_length) for example in examples]
+    """Preview rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``; or ``problem``."""
+    return [_preview_row(base, example, config, max_length) for example in examples]
 
 
-def _row(base: Base, example: Example, config: ReftConfig, max_length: int) -> dict[str, Any]:
+def _preview_row(base: Base, example: Example, config: ReftConfig, max_length: int) -> dict[str, Any]:
     try:
         encoded = encode(base, example, max_length, config)
     except ReftError as error:
         return {"line": example.line, "problem": str(error), "tokens": []}
     edited = {*encoded.edited.prefix, *encoded.edited.suffix}
-    texts = _texts(base, [*encoded.prompt_ids, *encoded.answer_ids])
+    texts = _token_texts(base, [*encoded.prompt_ids, *encoded.answer_ids])
     border = len(encoded.prompt_ids)
     tokens = [(text, "prompt" if index < border else "answer", index in edited) for index, text in enumerate(texts)]
     return {
@@ -28,15 +28,15 @@ def _row(base: Base, example: Example, config: ReftConfig, max_length: int) -> d
     }  # fmt: skip
 
 
-def _texts(base: Base, ids: Sequence[int]) -> list[str]:
-    """The text of each token; the bytes of one character spread over tokens are shown with the last of them."""
-    texts, waiting = [], list[int]()
+def _token_texts(base: Base, ids: Sequence[int]) -> list[str]:
+    """The text of each token; a character that spans several tokens is the text of the last of them."""
+    texts, incomplete = [], list[int]()
     for token in ids:
-        waiting.append(token)
-        text: str = base.tokenizer.decode(waiting, skip_special_tokens=False)
-        if text.endswith("\ufffd") and len(waiting) < 8:
+        incomplete.append(token)
+        text: str = base.tokenizer.decode(incomplete, skip_special_tokens=False)
+        if text.endswith("\ufffd") and len(incomplete) < 8:
             texts.append("")
         else:
             texts.append(text)
-            waiting = []
+            incomplete = []
     return texts

@@ -5,34 +5,34 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.worker.failures import gone
+from app.worker.failures import explain_vanished_worker
 from app.worker.job import run_job
 from app.worker.resident import Resident
 from storage import Storage, UnavailableError
 
 _log = logging.getLogger("reft_studio.worker")
-_LOOK_SECONDS, _BEAT_SECONDS = 0.4, 1.0
+_POLL_SECONDS, _HEARTBEAT_SECONDS = 0.4, 1.0
 
 
-def _train_until(resident: Resident, worker: str, going_down: threading.Event) -> None:
+def _train_until(resident: Resident, worker: str, shutting_down: threading.Event) -> None:
     storage = resident.storage
-    while not going_down.is_set():
+    while not shutting_down.is_set():
         try:
-            storage.reclaim(gone)
-            held = storage.queue.claim(worker)
+            storage.reclaim(explain_vanished_worker)
+            leased = storage.queue.claim(worker)
             resident.set_trouble("")
         except UnavailableError as error:
             resident.set_trouble(str(error))
-            held = None
-        if held:
-            run_job(resident, held, going_down.is_set)
+            leased = None
+        if leased:
+            run_job(resident, leased, shutting_down.is_set)
         else:
-            going_down.wait(_LOOK_SECONDS)
+            shutting_down.wait(_POLL_SECONDS)
     _put_back(storage, worker)
 
 
 def _put_back(storage: Storage, worker: str) -> None:
-    """What was in hand waits for the next worker."""
+    """Put the current run back into the queue, for the next worker."""
     for _ in range(5):
         try:
             storage.queue.put_back(worker, "The studio was shut down; the run goes on from where it is when the studio is started again.")
@@ -43,23 +43,23 @@ def _put_back(storage: Storage, worker: str) -> None:
             return
 
 
-def train_queue(resident: Resident, worker: str, going_down: threading.Event, end: Callable[[], None]) -> None:
-    """Train until told to stop; when that fails as a whole, end the worker, so that the supervisor starts another."""
+def train_queue(resident: Resident, worker: str, shutting_down: threading.Event, end: Callable[[], None]) -> None:
+    """Train queued runs until shutdown; an unexpected error ends the worker, so that the supervisor starts another one."""
     try:
-        _train_until(resident, worker, going_down)
-    except Exception:  # noqa: BLE001 (the edge of a thread: a worker that lived on would leave every run waiting)
+        _train_until(resident, worker, shutting_down)
+    except Exception:  # noqa: BLE001 (the edge of a thread: a worker that survived this would leave every run waiting)
         _log.exception("the queue cannot be worked on")
         end()
 
 
-def send_heartbeats(storage: Storage, worker: str, going_down: threading.Event, end: Callable[[], None]) -> None:
-    """Count heartbeats; a worker that the others have given up ends."""
-    while not going_down.wait(_BEAT_SECONDS):
+def send_heartbeats(storage: Storage, worker: str, shutting_down: threading.Event, end: Callable[[], None]) -> None:
+    """Send heartbeats; ends the worker if other processes have declared it dead."""
+    while not shutting_down.wait(_HEARTBEAT_SECONDS):
         try:
-            known = storage.workers.beat(worker)
+            registered = storage.workers.heartbeat(worker)
         except UnavailableError as error:
             _log.warning("no heartbeat for now: %s", error)
             continue
-        if not known:
+        if not registered:
             _log.error("this worker was given up by the others, after a long silence")
             return end()

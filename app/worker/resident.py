@@ -1,4 +1,4 @@
-"""What the worker keeps in memory: base models, loaded adapters, and the model that is being trained."""
+"""Models in the worker's memory: base models, loaded adapters, and the edit in training."""
 
 import threading
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from app.worker.base_lock import BaseLock
-from app.worker.probes import Probes, Timed
+from app.worker.probes import Probes, TimedProbe
 from app.worker.row_checks import Load, RowChecks
 from reft_engine import ReftConfig, ReftModel, Trainable, TrainConfig, load_base
 from reft_engine.base import Base, is_here, load_tokenizer
@@ -18,11 +18,11 @@ from reft_engine.formats import read_config
 from reft_engine.inference import PromptCache
 from storage import NotFoundError, RunStatus, Storage
 
-_BASES, _ADAPTERS, _TOKENIZERS = 1, 8, 4
+_MAX_BASES, _MAX_ADAPTERS, _MAX_TOKENIZERS = 1, 8, 4
 
 
 class Resident:
-    """Loads on demand and keeps the most recent: one base model, eight adapters, and four tokenizers to count rows with."""
+    """Loads models on demand and caches the most recent: one base model, eight adapters, and four tokenizers for row counts."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -35,29 +35,29 @@ class Resident:
         self._tokenizers: OrderedDict[tuple[str, str | None], Base] = OrderedDict()
         self._training: tuple[str, Base, Trainable] | None = None
         self.trouble = ""
-        """Why nothing can be written down at the moment; empty when all is well."""
-        self._memories: WeakKeyDictionary[Any, PromptCache] = WeakKeyDictionary()
+        """Why the database cannot be written at the moment; empty if it can."""
+        self._prompt_caches: WeakKeyDictionary[Any, PromptCache] = WeakKeyDictionary()
 
     @property
     def training_run(self) -> str | None:
-        """The run in training."""
+        """Id of the run in training."""
         current = self._training
         return current[0] if current else None
 
     def set_training(self, run_id: str, base: Base, reft: Trainable) -> None:
-        """Let the run be chatted with while it trains."""
+        """Make the run available to chats while it trains."""
         self._training = (run_id, base, reft)
 
     def clear_training(self) -> None:
-        """Nothing trains any more."""
+        """Training has ended; chats load the run's adapter instead."""
         self._training = None
 
     def set_trouble(self, reason: str) -> None:
-        """Say why nothing can be written down at the moment; an empty text when all is well."""
+        """Set why the database cannot be written at the moment; an empty text if it can."""
         self.trouble = reason
 
     def base(self, name: str, revision: str | None = None) -> Base:
-        """A base model by name; of the given revision, or of any that is here."""
+        """Load a base model, or take it from memory; without ``revision``, any loaded revision will do."""
         with self._lock:
             if loaded := self._loaded(name, revision):
                 return loaded
@@ -66,19 +66,19 @@ class Resident:
             return self._bases[name]
 
     def loaded(self, name: str) -> Base | None:
-        """A base model that is in memory already."""
+        """A base model if it is in memory, else None."""
         with self._lock:
             return self._loaded(name, None)
 
     def _loaded(self, name: str, revision: str | None) -> Base | None:
         current = self._training
-        here = [*([current[1]] if current else []), *self._bases.values()]
-        return next((base for base in here if base.name == name and revision in (None, base.revision)), None)
+        bases = [*([current[1]] if current else []), *self._bases.values()]
+        return next((base for base in bases if base.name == name and revision in (None, base.revision)), None)
 
     def tokenizer(self, name: str, revision: str | None = None) -> Base | None:
-        """A base model to encode rows with: the one that is loaded, else one without weights; None for one that is not on this machine.
+        """A base model to encode rows with: the loaded one, else one without weights; None if it is not on this machine.
 
-        No other base model is pushed out of memory for it, and nothing is fetched.
+        It evicts no base model from memory and downloads nothing.
         """
         with self._lock:
             if loaded := self._loaded(name, revision):
@@ -88,24 +88,24 @@ class Resident:
                 if not is_here(name, revision):
                     return None
                 self._tokenizers[key] = load_tokenizer(name, revision=revision, fetch=False)
-                while len(self._tokenizers) > _TOKENIZERS:
+                while len(self._tokenizers) > _MAX_TOKENIZERS:
                     self._tokenizers.popitem(last=False)
             self._tokenizers.move_to_end(key)
             return self._tokenizers[key]
 
     def dataset_rows(self, dataset_id: str) -> tuple[str, Load]:
-        """What a dataset's rows are known by, and how they are read. Raises NotFoundError."""
+        """A digest of a dataset's rows, and a function that loads them. Raises NotFoundError."""
         self.storage.datasets.get(dataset_id)
         path = self.storage.files.examples(dataset_id)
         try:
-            now = path.stat()
-            digest = _digest(path, now.st_mtime_ns, now.st_size)
+            status = path.stat()
+            digest = _digest(path, status.st_mtime_ns, status.st_size)
         except OSError:
-            digest = ""  # of a file that is gone; reading it says so
+            digest = ""  # the file is missing; loading it raises the error
         return digest, lambda: load_examples(path)
 
-    def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> Timed | None:
-        """How fast a run on a dataset would go; None for a base model that is not loaded, which is not loaded for this.
+    def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> TimedProbe | None:
+        """Time a run on a dataset; None if its base model is not in memory, because a probe loads none.
 
         Raises:
             NotFoundError: there is no such dataset.
@@ -114,20 +114,20 @@ class Resident:
         base = self.loaded(name)
         return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
 
-    def memory(self, base: Base) -> PromptCache:
-        """What a base model has read of the latest chats."""
-        return self._memories.setdefault(base.model, PromptCache())
+    def prompt_cache(self, base: Base) -> PromptCache:
+        """The KV cache of the latest chats with a base model."""
+        return self._prompt_caches.setdefault(base.model, PromptCache())
 
     def _make_room(self, name: str) -> None:
-        """Let go of what is in the way before anything is loaded: two base models may be more than the memory holds."""
+        """Evict base models before loading one, because two may not fit into memory."""
         self._bases.pop(name, None)
-        while len(self._bases) >= _BASES:
+        while len(self._bases) >= _MAX_BASES:
             self._bases.popitem(last=False)
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
     def run(self, run_id: str) -> tuple[Base, Trainable]:
-        """A run's base model and edit: as it stands now when it trains, else from its adapter folder."""
+        """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
         current = self._training
         if current and current[0] == run_id:
             return current[1], current[2]
@@ -139,7 +139,7 @@ class Resident:
             base = self.base(record.base, read_config(folder)["base_model"]["revision"])
             key = f"{record.base}\n{run_id}\n{record.finished_at}"
             if key not in self._adapters:
-                while len(self._adapters) >= _ADAPTERS:
+                while len(self._adapters) >= _MAX_ADAPTERS:
                     self._adapters.popitem(last=False)
                 self._adapters[key] = ReftModel.load(folder, base.model)
             return base, self._adapters[key]
@@ -147,5 +147,5 @@ class Resident:
 
 @lru_cache(maxsize=64)
 def _digest(path: Path, _changed: int, _size: int) -> str:
-    """Asked at every change of the Train page's form, so a file that has not changed is read once. Raises OSError."""
+    """The sha256 of a file, cached while its time and size stay the same, since every change of the Train form asks. Raises OSError."""
     return sha256(path.read_bytes()).hexdigest()

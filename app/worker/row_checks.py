@@ -1,4 +1,4 @@
-"""What base models can be trained on of datasets and uploads: counted once for the same rows and settings, then remembered."""
+"""Counts of the rows that a base model can be trained on, cached by rows and settings."""
 
 import threading
 from collections import OrderedDict
@@ -9,38 +9,38 @@ from reft_engine.base import Base
 from reft_engine.data import RowCheck
 from reft_engine.training import check_rows
 
-_REMEMBERED = 200
+_MAX_CACHED = 200
 Load = Callable[[], Sequence[Example]]
 
 
 class RowChecks:
-    """Remembers the latest counts, by the rows' content, the base model, and the settings that the count depends on."""
+    """Caches the latest counts, by the digest of the rows, the base model, and the settings that affect the count."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[object, ...], RowCheck] = OrderedDict()
+        self._cache: OrderedDict[tuple[object, ...], RowCheck] = OrderedDict()
 
-    def check(self, content: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig, rows: int | None = None) -> RowCheck:
-        """Count rows, one such piece of work at a time.
+    def check(self, digest: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig, rows: int | None = None) -> RowCheck:
+        """Count rows; one count runs at a time.
 
         Args:
-            content: what the rows are known by, such as a digest.
-            load: reads the rows, if they have to be counted.
+            digest: identifies the rows.
+            load: loads the rows if they are not counted yet.
             base: the base model, with or without its weights.
-            reft: what is edited.
-            train: how it is trained.
-            rows: as of `check_rows`.
+            reft: the edit's config.
+            train: the training config.
+            rows: see `check_rows`.
 
         Raises:
-            ConfigError, DataError: as of `check_rows`, and what ``load`` raises.
+            ConfigError, DataError: see `check_rows`; also whatever ``load`` raises.
         """
         rule = reft.positions if PositionSpec.parse(reft.positions).reads_text else ""
         lengths = train.max_length, train.answer_tokens
-        key = (content, rows, base.name, base.revision, rule, reft.labels, *lengths, train.held_out, train.held_out_seed)
+        key = (digest, rows, base.name, base.revision, rule, reft.labels, *lengths, train.held_out, train.held_out_seed)
         with self._lock:
-            if key not in self._known:
-                self._known[key] = check_rows(base, load(), reft, train, rows=rows)
-                while len(self._known) > _REMEMBERED:
-                    self._known.popitem(last=False)
-            self._known.move_to_end(key)
-            return self._known[key]
+            if key not in self._cache:
+                self._cache[key] = check_rows(base, load(), reft, train, rows=rows)
+                while len(self._cache) > _MAX_CACHED:
+                    self._cache.popitem(last=False)
+            self._cache.move_to_end(key)
+            return self._cache[key]

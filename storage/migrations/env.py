@@ -1,4 +1,4 @@
-"""Alembic's entry; the connection comes from `storage.database`."""
+"""Entry point of Alembic; `storage.database` passes the connection."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Runs: what people do with them, the queue that workers serve, and the lease under which a worker writes."""
+"""Runs: the store for people, the queue for workers, and the lease under which a worker writes."""
 
 from storage.runs.journal import EventStore, MetricStore, SampleStore
 from storage.runs.lease import LeasedRun

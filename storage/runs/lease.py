@@ -1,6 +1,6 @@
-"""A run in the hands of a worker, and the only way in which what it leaves is written.
+"""The lease of a worker on a run, and the only way to write the run's metrics, samples and events.
 
-Every write asks first whether the run still is this worker's: one that slept too long has lost it to another.
+Every write first checks the lease, because a worker that slept too long has lost its run to another one.
 """
 
 import math
@@ -15,115 +15,115 @@ from sqlalchemy.orm import Session
 from storage.database import Database
 from storage.errors import LeaseLostError, NotFoundError
 from storage.records import ACTIVE, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord
-from storage.runs.journal import write_figures, write_sample
-from storage.runs.rows import find, move, note, record
+from storage.runs.journal import write_metrics, write_sample
+from storage.runs.rows import add_event, get_row, set_status, to_record
 from storage.tables import Run
 
-_RUNS: Table = Run.metadata.tables["runs"]  # statements on the table alone cost a tenth of those on objects
-_LOST = "The run is no longer this worker's."
+_RUNS: Table = Run.metadata.tables["runs"]  # a tenth of the cost of statements on mapped objects
+_LEASE_LOST = "The run is no longer this worker's."
 
 
 class LeasedRun:
-    """A run as its worker sees it.
+    """A claimed run, for the worker that holds the lease.
 
     Raises:
-        LeaseLostError: from every method, when the run is no longer this worker's; nothing is written then.
-        UnavailableError: when the database cannot be used for the moment.
+        LeaseLostError: from every method, if another worker holds the run; nothing is written then.
+        UnavailableError: when the database is temporarily unusable.
     """
 
     def __init__(self, database: Database, worker: str, run: RunRecord) -> None:
         self._database, self._worker, self.run = database, worker, run
-        self._mine = (_RUNS.c.id == run.id, _RUNS.c.worker == worker, _RUNS.c.status.in_(ACTIVE))
+        self._lease_holds = (_RUNS.c.id == run.id, _RUNS.c.worker == worker, _RUNS.c.status.in_(ACTIVE))
 
     @contextmanager
     def _row(self) -> Iterator[tuple[Session, Run]]:
         with self._database.transaction() as session:
             try:
-                row = find(session, self.run.id)
+                row = get_row(session, self.run.id)
             except NotFoundError as error:
                 raise LeaseLostError("The run was removed.") from error
             if row.worker != self._worker or not RunStatus(row.status).active:
-                raise LeaseLostError(_LOST)
+                raise LeaseLostError(_LEASE_LOST)
             yield session, row
 
     def begin(self, sentence: str) -> RunRecord:
-        """From preparing to training; a run that somebody asked to stop meanwhile is stopped instead."""
+        """Change the status from preparing to training, or to stopped if a stop was requested meanwhile."""
         with self._row() as (session, row):
             if row.stop_requested:
-                move(session, row, RunStatus.STOPPED, "Stopped before the first step.")
+                set_status(session, row, RunStatus.STOPPED, "Stopped before the first step.")
             else:
-                row.summary = None  # of an earlier end of this run
-                move(session, row, RunStatus.TRAINING, sentence)
-            return record(row)
+                row.summary = None  # a resumed run still has that of its earlier end
+                set_status(session, row, RunStatus.TRAINING, sentence)
+            return to_record(row)
 
-    def move(self, status: RunStatus, sentence: str) -> RunRecord:
-        """Change the status and write the sentence down. Raises StorageError for an impossible change."""
+    def set_status(self, status: RunStatus, sentence: str) -> RunRecord:
+        """Change the status and add its event. Raises StorageError for a transition that is not allowed."""
         with self._row() as (session, row):
-            move(session, row, status, sentence)
-            return record(row)
+            set_status(session, row, status, sentence)
+            return to_record(row)
 
     def fail(self, failure: Failure) -> RunRecord:
-        """End the run with the reason."""
+        """End the run as failed."""
         with self._row() as (session, row):
-            move(session, row, RunStatus.FAILED, failure.sentence, failure)
-            return record(row)
+            set_status(session, row, RunStatus.FAILED, failure.sentence, failure)
+            return to_record(row)
 
-    def note(self, text: str) -> None:
-        """Write down what happened."""
+    def add_event(self, text: str) -> None:
+        """Add an event that does not change the status."""
         with self._row() as (session, row):
-            note(session, row, text)
+            add_event(session, row, text)
 
     def set_revision(self, revision: str) -> None:
-        """Keep in the spec which revision of the base model the run is of, so that it goes on with that one."""
+        """Pin the base model's revision in the spec, so that a resumed run uses the same one."""
         with self._row() as (_, row):
             row.spec = {**row.spec, "revision": revision}
 
     def progress(
-        self, *, step: int, total_steps: int, epoch: float, seconds_left: float, figures: Iterable[MetricPoint] = ()
+        self, *, step: int, total_steps: int, epoch: float, seconds_left: float, metrics: Iterable[MetricPoint] = ()
     ) -> None:  # fmt: skip
-        """Where training stands, and the figures that led there; every second or two, so in as few statements as can be."""
+        """Write the progress and the metrics up to it, in three statements, because this runs every second or two."""
         values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left, "phase": None}
         with self._database.transaction() as session:
-            if not session.execute(update(_RUNS).where(*self._mine).values(values)).rowcount:  # type: ignore[attr-defined]
-                raise LeaseLostError(_LOST)
-            write_figures(session, self.run.id, figures)
+            if not session.execute(update(_RUNS).where(*self._lease_holds).values(values)).rowcount:  # type: ignore[attr-defined]
+                raise LeaseLostError(_LEASE_LOST)
+            write_metrics(session, self.run.id, metrics)
 
-    def add_figures(self, figures: Iterable[MetricPoint]) -> None:
-        """Keep figures of no step of their own; one that is there already is replaced."""
+    def add_metrics(self, metrics: Iterable[MetricPoint]) -> None:
+        """Write metrics without a change of progress; existing values are replaced."""
         with self._row() as (session, _):
-            write_figures(session, self.run.id, figures)
+            write_metrics(session, self.run.id, metrics)
 
     def add_sample(self, sample: SampleRecord) -> None:
-        """Keep a sample; the same step again replaces it."""
+        """Write a sample; it replaces an earlier one of the same step."""
         with self._row() as (session, _):
             write_sample(session, self.run.id, sample)
 
     def set_phase(self, phase: Phase) -> None:
-        """What is done beside the steps, until the next step or status."""
+        """Show work besides the steps, until the next step or change of status."""
         with self._row() as (_, row):
             row.phase = asdict(phase)
 
     def set_rows(self, sentence: str, held_out: Sequence[int]) -> None:
-        """Say which rows are trained on, and keep which examples of the dataset, by their places, are held out."""
+        """Describe the training rows in a sentence, and write the dataset indices of the held-out examples."""
         with self._row() as (session, row):
             row.sentence, row.held_out_places = sentence, list(held_out)
-            note(session, row, sentence)
+            add_event(session, row, sentence)
 
     def set_summary(self, summary: dict[str, Any]) -> None:
-        """Keep the figures that training ended with."""
+        """Write the final figures of training."""
         with self._row() as (_, row):
-            row.summary, row.seconds_left = {name: _number(value) for name, value in summary.items()}, None
+            row.summary, row.seconds_left = {name: _finite_or_none(value) for name, value in summary.items()}, None
 
     def stop_requested(self) -> bool:
-        """Whether somebody asked this run to stop."""
-        wanted = select(_RUNS.c.stop_requested).where(*self._mine)
+        """Whether a person has asked this run to stop."""
+        query = select(_RUNS.c.stop_requested).where(*self._lease_holds)
         with self._database.reading() as session:
-            row = session.execute(wanted).one_or_none()
+            row = session.execute(query).one_or_none()
         if row is None:
-            raise LeaseLostError(_LOST)
+            raise LeaseLostError(_LEASE_LOST)
         return bool(row.stop_requested)
 
 
-def _number(value: Any) -> Any:
-    """None for what is no number: JSON has no word for it."""
+def _finite_or_none(value: Any) -> Any:
+    """The value, or None for a float that is NaN or infinite, which JSON cannot express."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

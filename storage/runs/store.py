@@ -1,4 +1,4 @@
-"""Runs, and their queue."""
+"""Runs as people manage them: create, queue, stop, resume, delete."""
 
 import secrets
 from datetime import timedelta
@@ -13,7 +13,7 @@ from storage.datasets import clean_name
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
 from storage.records import RunRecord, RunStatus
-from storage.runs.rows import find, last_turn, move, note, record, waiting
+from storage.runs.rows import add_event, get_row, next_queue_position, select_waiting, set_status, to_record
 from storage.tables import Dataset, Event, Run, now
 
 _ADJECTIVES = (
@@ -27,38 +27,38 @@ _NOUNS = (
 
 
 class RunStore:
-    """Runs, and the only place that changes their status."""
+    """Creates, lists, stops, resumes and removes runs."""
 
     def __init__(self, database: Database, files: Files) -> None:
         self._database, self._files = database, files
 
     def create(self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None) -> RunRecord:
-        """Queue a run; the same ``start_key`` twice is one run."""
+        """Queue a new run; a ``start_key`` that was used before returns the existing run."""
         try:
-            with self._database.alone() as session:
-                if start_key and (earlier := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
-                    return record(earlier)
+            with self._database.exclusive() as session:
+                if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
+                    return to_record(existing)
                 dataset = session.get(Dataset, dataset_id)
                 if dataset is None:
                     raise NotFoundError("There is no such dataset.")
-                row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _fresh_name(session), dataset=dataset,
+                row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
                           base=str(spec.get("base", "")), spec=spec, start_key=start_key, status=RunStatus.QUEUED,
-                          sentence="Waiting for its turn.", turn=last_turn(session), step=0, total_steps=0, epoch=0.0,
-                          stop_requested=False, deaths=0)  # fmt: skip
+                          sentence="Waiting for its turn.", queue_position=next_queue_position(session), step=0, total_steps=0,
+                          epoch=0.0, stop_requested=False, worker_exits=0)  # fmt: skip
                 session.add(row)
                 session.flush()
                 session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
-                return record(row)
+                return to_record(row)
         except IntegrityError:
-            # Another process was quicker with the same key.
+            # Another process has just used the same key.
             with self._database.transaction() as session:
-                return record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
+                return to_record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
 
-    def started(self, start_key: str) -> RunRecord | None:
-        """The run that was made with this key, if it was made already."""
+    def find_by_start_key(self, start_key: str) -> RunRecord | None:
+        """The run created with this key, or None."""
         with self._database.reading() as session:
             row = session.scalars(select(Run).where(Run.start_key == start_key)).first()
-            return record(row) if row else None
+            return to_record(row) if row else None
 
     def get(self, run_id: str) -> RunRecord:
         """One run, in the bin or not. Raises NotFoundError."""
@@ -66,126 +66,126 @@ class RunStore:
             row = session.get(Run, run_id)
             if row is None:
                 raise NotFoundError("There is no such run.")
-            return record(row)
+            return to_record(row)
 
     def all(self, limit: int = 200) -> list[RunRecord]:
         """Runs that are not in the bin, newest first."""
         with self._database.reading() as session:
             rows = session.scalars(select(Run).where(Run.binned_at.is_(None)).order_by(Run.created_at.desc()).limit(limit))
-            return [record(row) for row in rows]
+            return [to_record(row) for row in rows]
 
     def held_out_places(self, run_id: str) -> list[int] | None:
-        """Places of the dataset's examples that the run holds out; None before its rows are read. Raises NotFoundError."""
+        """Dataset indices of the held-out examples; None before the rows are read. Raises NotFoundError."""
         with self._database.reading() as session:
-            found = session.execute(select(Run.held_out_places).where(Run.id == run_id)).one_or_none()
-            if found is None:
+            row = session.execute(select(Run.held_out_places).where(Run.id == run_id)).one_or_none()
+            if row is None:
                 raise NotFoundError("There is no such run.")
-            return found[0]
+            return row[0]
 
     # The queue
 
-    def waiting(self) -> int:
-        """How many runs wait."""
+    def waiting_count(self) -> int:
+        """The number of waiting runs."""
         with self._database.reading() as session:
-            return len(session.scalars(waiting(Run.id)).all())
+            return len(session.scalars(select_waiting(Run.id)).all())
 
-    def queue_place(self, run_id: str) -> int | None:
-        """1 for the run that is next; None when it does not wait."""
+    def queue_position(self, run_id: str) -> int | None:
+        """Position in the queue, 1 for the next run; None if the run is not waiting."""
         with self._database.reading() as session:
-            order = list(session.scalars(waiting(Run.id)))
+            order = list(session.scalars(select_waiting(Run.id)))
         return order.index(run_id) + 1 if run_id in order else None
 
-    def reorder(self, run_id: str, place: int) -> None:
-        """Give a waiting run another place, 1 for the next; places that there are not mean the first or the last."""
-        with self._database.alone() as session:
-            rows = list(session.scalars(waiting().with_for_update(of=Run)))
+    def reorder(self, run_id: str, position: int) -> None:
+        """Move a waiting run to another position, 1 for the next; a position out of range becomes the first or the last."""
+        with self._database.exclusive() as session:
+            rows = list(session.scalars(select_waiting().with_for_update(of=Run)))
             moved = next((row for row in rows if row.id == run_id), None)
             if moved is None:
-                find(session, run_id)
+                get_row(session, run_id)
                 raise StorageError("This run does not wait any more.")
-            turns = sorted(row.turn for row in rows)
+            positions = sorted(row.queue_position for row in rows)
             rows.remove(moved)
-            rows.insert(max(0, place - 1), moved)
-            for row, turn in zip(rows, turns, strict=True):
-                row.turn = turn
-            note(session, moved, f"Moved to place {rows.index(moved) + 1} of the queue.")
+            rows.insert(max(0, position - 1), moved)
+            for row, row_position in zip(rows, positions, strict=True):
+                row.queue_position = row_position
+            add_event(session, moved, f"Moved to place {rows.index(moved) + 1} of the queue.")
 
-    # What people do
+    # Requests of people
 
     def request_stop(self, run_id: str) -> RunRecord:
-        """Ask a run to stop: one that waits stops at once, a training one after its step, keeping what it learned."""
+        """Ask a run to stop: a waiting run stops at once, a training one after its current step; both keep what they learned."""
         with self._database.transaction() as session:
-            row = find(session, run_id)
+            row = get_row(session, run_id)
             status = RunStatus(row.status)
             if status.waiting:
-                kept = "; what was learned is kept and can be continued." if row.step else " before it began."
-                move(session, row, RunStatus.STOPPED, f"Taken out of the queue{kept}")
+                progress = "; what was learned is kept and can be continued." if row.step else " before it began."
+                set_status(session, row, RunStatus.STOPPED, f"Taken out of the queue{progress}")
             elif status in (RunStatus.PREPARING, RunStatus.TRAINING):
                 row.stop_requested = True
-                move(session, row, RunStatus.STOPPING, "Finishing the step, then stopping.")
-            return record(row)
+                set_status(session, row, RunStatus.STOPPING, "Finishing the step, then stopping.")
+            return to_record(row)
 
     def resume(self, run_id: str, changes: dict[str, Any] | None = None) -> RunRecord:
-        """Queue an ended run again; it goes on from its last checkpoint, with other settings of training if they are given."""
-        with self._database.alone() as session:
-            row = find(session, run_id)
-            where = "it will go on where it stopped" if row.step else "it begins anew"
-            move(session, row, RunStatus.QUEUED, f"Waiting for its turn; {where}.")
+        """Queue an ended run again; it resumes from its last checkpoint, with ``changes`` of its training settings."""
+        with self._database.exclusive() as session:
+            row = get_row(session, run_id)
+            start = "it will go on where it stopped" if row.step else "it begins anew"
+            set_status(session, row, RunStatus.QUEUED, f"Waiting for its turn; {start}.")
             if changes:
                 row.spec = {**row.spec, "train": {**row.spec["train"], **changes}}
-            row.stop_requested, row.turn, row.finished_at = False, last_turn(session), None
-            row.deaths, row.died_at_step = 0, None
-            return record(row)
+            row.stop_requested, row.queue_position, row.finished_at = False, next_queue_position(session), None
+            row.worker_exits, row.exit_step = 0, None
+            return to_record(row)
 
     def rename(self, run_id: str, name: str) -> RunRecord:
-        """Give it another name."""
+        """Rename a run."""
         with self._database.transaction() as session:
-            row = find(session, run_id)
+            row = get_row(session, run_id)
             row.name = clean_name(name)
-            return record(row)
+            return to_record(row)
 
     # The bin
 
     def delete(self, run_id: str) -> RunRecord:
-        """Move a run to the bin; one that waits leaves the queue. Raises StorageError while a worker has it in hand."""
+        """Move a run to the bin; a waiting run leaves the queue. Raises StorageError while a worker holds it."""
         with self._database.transaction() as session:
-            row = find(session, run_id)
+            row = get_row(session, run_id)
             if RunStatus(row.status).active:
                 raise StorageError("This run is being trained; stop it first.")
             if RunStatus(row.status).waiting:
-                move(session, row, RunStatus.STOPPED, "Taken out of the queue.")
+                set_status(session, row, RunStatus.STOPPED, "Taken out of the queue.")
             if row.binned_at is None:
                 row.binned_at = now()
-                note(session, row, "Moved to the bin.")
-            return record(row)
+                add_event(session, row, "Moved to the bin.")
+            return to_record(row)
 
     def restore(self, run_id: str) -> RunRecord:
-        """Take a run out of the bin again."""
+        """Restore a run from the bin."""
         with self._database.transaction() as session:
-            row = find(session, run_id)
+            row = get_row(session, run_id)
             if row.binned_at is not None:
                 row.binned_at = None
-                note(session, row, "Taken out of the bin.")
-            return record(row)
+                add_event(session, row, "Taken out of the bin.")
+            return to_record(row)
 
     def binned(self) -> list[RunRecord]:
-        """Runs in the bin, the last one first."""
+        """Runs in the bin, most recently deleted first."""
         with self._database.reading() as session:
             rows = session.scalars(select(Run).where(Run.binned_at.is_not(None)).order_by(Run.binned_at.desc()))
-            return [record(row) for row in rows]
+            return [to_record(row) for row in rows]
 
     def empty_bin(self, older_than: timedelta = timedelta(0)) -> list[str]:
-        """Remove runs that have been in the bin for so long, with all their files, for good; returns their ids."""
+        """Permanently remove runs that have been in the bin for ``older_than``, with their files; returns their ids."""
         with self._database.transaction() as session:
             rows = list(session.scalars(select(Run).where(Run.binned_at <= now() - older_than).with_for_update(of=Run)))
-            gone = [row.id for row in rows]
+            removed = [row.id for row in rows]
             for row in rows:
                 session.delete(row)
-        for run_id in gone:
+        for run_id in removed:
             remove_tree(self._files.run_folder(run_id))
-        return gone
+        return removed
 
 
-def _fresh_name(session: Session) -> str:
+def _new_name(session: Session) -> str:
     number = 1 + (session.scalar(select(func.count()).select_from(Run)) or 0)
     return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{number}"

@@ -1,4 +1,4 @@
-"""Keeping a data folder in order: what is wrong with it, what it takes on disk, backups."""
+"""Maintenance of a data folder: find and repair problems, disk usage, backup and restore."""
 
 from storage.upkeep.backup import Backup, write_backup
 from storage.upkeep.findings import Finding, clean_up, database_revision, find_problems, repair

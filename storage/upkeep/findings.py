@@ -1,6 +1,5 @@
-"""What the data folder takes, what in it is out of order, and putting that right. Nothing that a person might miss is ever destroyed."""
+"""Problems of a data folder and their repair. A repair never destroys data that a person might miss."""
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -18,216 +17,215 @@ from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import RESTORE_ADVICE, StorageError, database_damage, reason_of
+from storage.files import is_locked
 from storage.records import Failure, RunRecord, RunStatus
 from storage.store import Storage
 from storage.tables import Dataset, Run, Worker
 from storage.upkeep.usage import LOG_FILE
 
 _log = logging.getLogger("reft_studio.house")
-_YOUNG_SECONDS = 600.0
-"""What was touched more lately than this may be somebody's work in progress."""
-_HALF = (".writing-", ".removed-", ".restoring-")
+_IN_PROGRESS_SECONDS = 600.0
+"""A file that changed more recently may belong to work in progress."""
+_TEMPORARY = (".writing-", ".removed-", ".restoring-")
 _CHECKPOINT = re.compile(r"\d{8,}-([0-9a-f]{16})\.safetensors")
 _ADAPTER = ("reft_model.safetensors", "reft_config.json")
-_LONG_LOG, _KEPT_OF_LOG = 50_000_000, 1_000_000
-_GONE = Failure("bug", "The engine went away in the middle of the run.")
+_MAX_LOG_BYTES, _SHORTENED_LOG_BYTES = 50_000_000, 1_000_000
+_VANISHED = Failure("bug", "The engine went away in the middle of the run.")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something out of order, as a sentence; ``repair`` puts it right and says what it did, where that can be done."""
+    """A problem, as a sentence; ``repair``, if any, fixes it and returns a sentence about what it did."""
 
     text: str
     repair: Callable[[], str] | None = field(default=None, compare=False, repr=False)
 
 
 def database_revision(url: str) -> str | None:
-    """The revision of a database, which is not brought up to date by this; None of an empty one. Raises StorageError."""
+    """The schema revision of a database, without upgrading it; None for an empty database. Raises StorageError."""
     try:
         engine = create_engine(url)
         try:
             with engine.connect() as connection:
-                known = inspect(connection).has_table("alembic_version")
-                return connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+                has_revision = inspect(connection).has_table("alembic_version")
+                return connection.scalar(text("SELECT version_num FROM alembic_version")) if has_revision else None
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise StorageError(f"The database cannot be opened: {reason_of(error)}.") from error
 
 
-def _gone(_run: RunRecord) -> Failure:
-    return _GONE
+def _explain_vanished(_run: RunRecord) -> Failure:
+    return _VANISHED
 
 
-def find_problems(storage: Storage, explain: Callable[[RunRecord], Failure] = _gone) -> list[Finding]:
-    """Everything that is out of order.
+def find_problems(storage: Storage, explain: Callable[[RunRecord], Failure] = _explain_vanished) -> list[Finding]:
+    """Check the database and the data folder.
 
     Args:
-        storage: whose data folder and database are looked through.
-        explain: why a run failed that a dead worker had in hand, should that have been one worker too many.
+        storage: the storage to check.
+        explain: the failure of a dead worker's run, if the run fails because of it.
     """
-    return _gathered([_database(storage), *_leftovers(storage), _dead(storage, explain), _strays(storage), _losses(storage)])
+    return _collect([_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), _strays(storage), _losses(storage)])
 
 
 def _leftovers(storage: Storage) -> list[Iterator[Finding]]:
-    """What nobody can miss."""
-    return [_halves(storage), _locks(storage), _long_logs(storage)]
+    """Checks whose repair needs no person's consent."""
+    return [_temporary_files(storage), _stale_locks(storage), _long_logs(storage)]
 
 
-def _gathered(checks: list[Iterator[Finding]]) -> list[Finding]:
-    """What all checks find; one that cannot go on is a finding itself, and the others go on."""
-    found: list[Finding] = []
+def _collect(checks: list[Iterator[Finding]]) -> list[Finding]:
+    """Run all checks; a check that fails becomes a finding, and the others still run."""
+    findings: list[Finding] = []
     for check in checks:
         try:
-            found += check
-        except (SQLAlchemyError, ValueError, TypeError) as error:  # what a damaged file makes of a query, or of a value
-            trouble = Finding(database_damage(error))
+            findings += check
+        except (SQLAlchemyError, ValueError, TypeError) as error:  # raised by queries of, and values from, a damaged database
+            failed_check = Finding(database_damage(error))
         except StorageError as error:
-            trouble = Finding(str(error))
+            failed_check = Finding(str(error))
         except OSError as error:
-            trouble = Finding(f"Part of the data folder cannot be read: {error.strerror or error}.")
+            failed_check = Finding(f"Part of the data folder cannot be read: {error.strerror or error}.")
         else:
             continue
-        found += [trouble] if trouble not in found else []
-    return found
+        findings += [failed_check] if failed_check not in findings else []
+    return findings
 
 
 def repair(findings: list[Finding]) -> list[str]:
-    """Put right what can be; a sentence of each, of what fails as well."""
-    done = []
+    """Repair the findings that can be repaired; returns a sentence for each, also for a repair that failed."""
+    outcomes = []
     for finding in findings:
         if finding.repair is None:
             continue
         try:
-            done.append(finding.repair())
+            outcomes.append(finding.repair())
         except (OSError, StorageError) as error:
-            done.append(f"{finding.text} That could not be put right: {str(error).rstrip('.')}.")
-    return done
+            outcomes.append(f"{finding.text} That could not be put right: {str(error).rstrip('.')}.")
+    return outcomes
 
 
 def clean_up(storage: Storage, bin_days: int) -> list[str]:
-    """What a server does at its start and from time to time: remove what was left half-done, and what was deleted long ago.
+    """Remove leftovers of interrupted writes and runs deleted ``bin_days`` ago; the server calls it at its start and periodically.
 
-    Runs of dead workers are left to the living ones, who can say what happened, and folders without a row to a person:
-    where the database is another one by mistake, that would be every folder.
+    It leaves runs of dead workers to the living ones, which know what happened, and folders without a row to a person: with the
+    wrong database, every folder would be one.
     """
-    done = repair(_gathered(_leftovers(storage)))
+    outcomes = repair(_collect(_leftovers(storage)))
     try:
-        gone = storage.runs.empty_bin(timedelta(days=bin_days))
-        done += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in gone]
+        removed = storage.runs.empty_bin(timedelta(days=bin_days))
+        outcomes += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in removed]
     except (OSError, StorageError, SQLAlchemyError) as error:
-        done.append(f"The bin could not be emptied: {reason_of(error).rstrip('.')}.")
-    for sentence in done:
+        outcomes.append(f"The bin could not be emptied: {reason_of(error).rstrip('.')}.")
+    for sentence in outcomes:
         _log.info("%s", sentence)
-    return done
+    return outcomes
 
 
-def _database(storage: Storage) -> Iterator[Finding]:
+def _check_database(storage: Storage) -> Iterator[Finding]:
     if storage.database.engine.dialect.name != "sqlite":
         return
     with storage.database.reading() as session:
-        for (said,) in session.execute(text("PRAGMA integrity_check(1)")):
-            if said != "ok":
-                yield Finding(f"The database is damaged: {' '.join(str(said).split())[:200]}. {RESTORE_ADVICE}")
+        for (message,) in session.execute(text("PRAGMA integrity_check(1)")):
+            if message != "ok":
+                yield Finding(f"The database is damaged: {' '.join(str(message).split())[:200]}. {RESTORE_ADVICE}")
         orphans = Counter((row[0], row[2]) for row in session.execute(text("PRAGMA foreign_key_check")))
-        for (table, other), count in orphans.items():
-            yield Finding(f"{count:,} rows of {table} in the database belong to no row of {other}.")
+        for (table, parent), count in orphans.items():
+            yield Finding(f"{count:,} rows of {table} in the database belong to no row of {parent}.")
 
 
-def _below(storage: Storage) -> Iterator[Path]:
-    """Everything beside, in and below the folders of datasets and runs; not what lies in what was left half-done."""
+def _walk(storage: Storage) -> Iterator[Path]:
+    """The entries of the data folder, and everything below datasets and runs except the contents of temporary folders."""
     root = storage.files.root
     yield from root.iterdir()
     for kind in ("datasets", "runs"):
         for folder, names, files in os.walk(root / kind):
             yield from (Path(folder, name) for name in [*names, *files])
-            names[:] = [name for name in names if not name.startswith(_HALF)]
+            names[:] = [name for name in names if not name.startswith(_TEMPORARY)]
 
 
-def _halves(storage: Storage) -> Iterator[Finding]:
-    """What writers and removers left half-done that were killed."""
-    for path in _below(storage):
-        if path.name.startswith(_HALF) and _old(path):
+def _temporary_files(storage: Storage) -> Iterator[Finding]:
+    """Temporary files and folders of writes and removals that were killed."""
+    for path in _walk(storage):
+        if path.name.startswith(_TEMPORARY) and _is_unused(path):
             where = path.relative_to(storage.files.root)
-            yield Finding(f"{where} was left half-done.", lambda path=path: _removed(path))  # type: ignore[misc]
+            yield Finding(f"{where} was left half-done.", lambda path=path: _remove(path))  # type: ignore[misc]
 
 
-def _removed(path: Path) -> str:
+def _remove(path: Path) -> str:
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
     return f"Removed {path.name}, which was left half-done."
 
 
-def _locks(storage: Storage) -> Iterator[Finding]:
-    """Locks of workers that were killed before they were known."""
+def _stale_locks(storage: Storage) -> Iterator[Finding]:
+    """Lock files of workers that were killed before they were registered."""
     with storage.database.reading() as session:
-        known = set(session.scalars(select(Worker.id)))
+        registered = set(session.scalars(select(Worker.id)))
     for path in (storage.files.root / "workers").glob("*.lock"):
-        if path.stem not in known and _old(path) and not _held(path):
-            yield Finding(f"The lock {path.name} is nobody's.", lambda path=path: _unlocked(path))  # type: ignore[misc]
+        if path.stem not in registered and _is_unused(path) and not _is_held(path):
+            yield Finding(f"The lock {path.name} is nobody's.", lambda path=path: _remove_lock(path))  # type: ignore[misc]
 
 
-def _held(path: Path) -> bool:
-    with suppress(FileNotFoundError):
-        try:
-            with path.open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+def _is_held(path: Path) -> bool:
+    try:
+        return is_locked(path)
+    except FileNotFoundError:
+        return False
 
 
-def _unlocked(path: Path) -> str:
+def _remove_lock(path: Path) -> str:
     path.unlink(missing_ok=True)
     return f"Removed {path.name}, a lock of nobody's."
 
 
 def _long_logs(storage: Storage) -> Iterator[Finding]:
-    """Logs that somebody filled faster than they are begun anew."""
-    for path in _below(storage):
+    """Logs that grew faster than they are rotated."""
+    for path in _walk(storage):
         with suppress(FileNotFoundError):
-            if LOG_FILE.fullmatch(path.name) and path.lstat().st_size > _LONG_LOG and path.is_file() and not path.is_symlink():
+            if LOG_FILE.fullmatch(path.name) and path.lstat().st_size > _MAX_LOG_BYTES and path.is_file() and not path.is_symlink():
                 where = path.relative_to(storage.files.root)
-                yield Finding(f"The log {where} is very long.", lambda path=path: _shortened(path))  # type: ignore[misc]
+                yield Finding(f"The log {where} is very long.", lambda path=path: _shorten(path))  # type: ignore[misc]
 
 
-def _shortened(path: Path) -> str:
-    """In place: whoever writes it has it open, and goes on at its end."""
+def _shorten(path: Path) -> str:
+    """Shorten a log in place, because its writer has the file open and appends to it."""
     with path.open("r+b") as file:
-        file.seek(-_KEPT_OF_LOG, os.SEEK_END)
-        kept = file.read(_KEPT_OF_LOG).partition(b"\n")[2]
+        file.seek(-_SHORTENED_LOG_BYTES, os.SEEK_END)
+        last_lines = file.read(_SHORTENED_LOG_BYTES).partition(b"\n")[2]
         file.seek(0)
-        file.write(kept)
+        file.write(last_lines)
         file.truncate()
     return f"Shortened the log {path.name} to its last lines."
 
 
-def _dead(storage: Storage, explain: Callable[[RunRecord], Failure]) -> Iterator[Finding]:
+def _dead_workers(storage: Storage, explain: Callable[[RunRecord], Failure]) -> Iterator[Finding]:
     for worker in storage.workers.dead():
-        yield Finding(f"The worker {worker[:40]} is gone without a word.", lambda: _put_back(storage, explain))
+        yield Finding(f"The worker {worker[:40]} is gone without a word.", lambda: _reclaim(storage, explain))
 
 
-def _put_back(storage: Storage, explain: Callable[[RunRecord], Failure]) -> str:
-    found = storage.reclaim(explain)
-    names = ", ".join(run.name for run in found) or "none"
+def _reclaim(storage: Storage, explain: Callable[[RunRecord], Failure]) -> str:
+    names = ", ".join(run.name for run in storage.reclaim(explain)) or "none"
     return f"Forgot workers that are gone; runs that wait again: {names}."
 
 
 def _strays(storage: Storage) -> Iterator[Finding]:
-    """Folders that no row knows of."""
+    """Folders without a row in the database."""
     with storage.database.reading() as session:
         known = {"runs": set(session.scalars(select(Run.id))), "datasets": set(session.scalars(select(Dataset.id)))}
-    found = [
+    folders = [
         path
         for kind, ids in known.items()
         for path in (storage.files.root / kind).iterdir()
-        if path.name not in ids and not path.name.startswith(".") and _old(path)
+        if path.name not in ids and not path.name.startswith(".") and _is_unused(path)
     ]
-    if found and not any(known.values()):
-        yield Finding(f"The database knows no dataset and no run, but {len(found):,} folders lie here: it may be another one than theirs.")
+    if folders and not any(known.values()):
+        yield Finding(
+            f"The database knows no dataset and no run, but {len(folders):,} folders lie here: it may be another one than theirs."
+        )
         return
-    for path in found:
-        words = f"The folder {path.parent.name}/{path.name} belongs to nothing in the database."
-        yield Finding(words, lambda path=path: _set_aside(storage, path))  # type: ignore[misc]
+    for path in folders:
+        sentence = f"The folder {path.parent.name}/{path.name} belongs to nothing in the database."
+        yield Finding(sentence, lambda path=path: _set_aside(storage, path))  # type: ignore[misc]
 
 
 def _set_aside(storage: Storage, path: Path) -> str:
@@ -239,33 +237,33 @@ def _set_aside(storage: Storage, path: Path) -> str:
 
 
 def _losses(storage: Storage) -> Iterator[Finding]:
-    """Rows whose files are gone or damaged."""
+    """Rows whose files are missing or damaged."""
     for dataset in storage.datasets.all():
         if not storage.files.examples(dataset.id).is_file():
             yield Finding(f"The rows of the dataset {dataset.name} are gone.")
     for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
-        # One that was stopped before its first step, or while it waited, has none.
+        # A run that was stopped while it waited, or before its first step, has no result.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
         if has_result and not all((storage.files.adapter(run.id) / name).is_file() for name in _ADAPTER):
             yield Finding(f"The result of the run {run.name} is gone.")
         checkpoints = list((storage.files.run_folder(run.id) / "checkpoint").glob("*.safetensors"))
-        if run.status is not RunStatus.FINISHED and not run.status.active and checkpoints and not any(map(_whole, checkpoints)):
+        if run.status is not RunStatus.FINISHED and not run.status.active and checkpoints and not any(map(_is_whole, checkpoints)):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
 
 
-def _whole(path: Path) -> bool:
-    """Whether a checkpoint is what its name says (see `reft_engine.training.checkpoint`)."""
-    name = _CHECKPOINT.fullmatch(path.name)
+def _is_whole(path: Path) -> bool:
+    """Whether a checkpoint's content matches the hash in its name (see `reft_engine.training.checkpoint`)."""
+    match = _CHECKPOINT.fullmatch(path.name)
     try:
-        return name is None or hashlib.sha256(path.read_bytes()).hexdigest()[:16] == name[1]
+        return match is None or hashlib.sha256(path.read_bytes()).hexdigest()[:16] == match[1]
     except OSError:
         return False
 
 
-def _old(path: Path) -> bool:
-    """Whether nothing of it was touched lately."""
+def _is_unused(path: Path) -> bool:
+    """Whether neither the path nor anything below it has changed recently."""
     try:
-        inside = [Path(folder, name) for folder, names, files in os.walk(path) for name in [*names, *files]]
-        return time.time() - max(each.lstat().st_mtime for each in [path, *inside]) > _YOUNG_SECONDS
-    except OSError:  # somebody is at work on it
+        contents = [Path(folder, name) for folder, names, files in os.walk(path) for name in [*names, *files]]
+        return time.time() - max(entry.lstat().st_mtime for entry in [path, *contents]) > _IN_PROGRESS_SECONDS
+    except OSError:  # another process is changing it
         return False

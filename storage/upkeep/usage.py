@@ -1,4 +1,4 @@
-"""Bytes that the parts of a data folder take."""
+"""Disk usage of a data folder."""
 
 import os
 import re
@@ -20,7 +20,7 @@ LOG_FILE = re.compile(r"(log\.txt|\w+\.log)(\.\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class DiskUsage:
-    """Bytes that parts of the data folder take, and that the disk has free. Logs of runs count as runs'."""
+    """Bytes used by each kind of content, and bytes free on the disk. The logs of runs count as ``runs``."""
 
     datasets: int
     runs: int
@@ -33,27 +33,27 @@ class DiskUsage:
 
     @property
     def total(self) -> int:
-        """Of the whole data folder."""
+        """Bytes used by the whole data folder."""
         return self.datasets + self.runs + self.bin + self.other + self.uploads + self.logs + self.database
 
 
 def disk_usage(storage: Storage) -> DiskUsage:
-    """What everything takes. Raises StorageError."""
+    """Measure the data folder. Raises StorageError."""
     root = storage.files.root
     try:
         with storage.database.reading() as session:
             binned = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
     except SQLAlchemyError as error:
         raise StorageError(database_damage(error)) from error
-    parts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for entry in os.scandir(root):
-        parts[_part(entry.name)] += _size(entry)
-    parts["bin"] = sum(_size_below(storage.files.run_folder(run_id)) for run_id in binned)
-    parts["runs"] = max(0, parts["runs"] - parts["bin"])
-    return DiskUsage(free=shutil.disk_usage(root).free, **{part: parts[part] for part in DiskUsage.__dataclass_fields__ if part != "free"})
+        sizes[_category(entry.name)] += _size(entry)
+    sizes["bin"] = sum(_folder_size(storage.files.run_folder(run_id)) for run_id in binned)
+    sizes["runs"] = max(0, sizes["runs"] - sizes["bin"])
+    return DiskUsage(free=shutil.disk_usage(root).free, **{name: sizes[name] for name in DiskUsage.__dataclass_fields__ if name != "free"})
 
 
-def _part(name: str) -> str:
+def _category(name: str) -> str:
     if name in ("datasets", "runs", "uploads"):
         return name
     if name.startswith("studio.db"):
@@ -62,13 +62,13 @@ def _part(name: str) -> str:
 
 
 def _size(entry: "os.DirEntry[str]") -> int:
-    """Bytes of a file or of all below a folder; a link counts as itself, and what vanishes meanwhile as nothing."""
+    """Bytes of a file, or of everything in a folder. Links are not followed; an entry that vanishes meanwhile counts as 0."""
     with suppress(OSError):
-        return _size_below(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
+        return _folder_size(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
     return 0
 
 
-def _size_below(folder: str | Path) -> int:
+def _folder_size(folder: str | Path) -> int:
     with suppress(OSError), os.scandir(folder) as entries:
         return sum(map(_size, entries))
     return 0

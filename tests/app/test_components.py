@@ -20,8 +20,8 @@ def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, tro
     run = RunRecord(
         id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", base=base, spec=RunSpec().model_dump(mode="json"),
         status=status,
-        sentence="Finished.", failure=failure, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, phase=phase, deaths=0,
-        created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
+        sentence="Finished.", failure=failure, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, phase=phase,
+        worker_exits=0, created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
     )  # fmt: skip
     held = HeldOut(held_out, 5.0, 7, 3, 0)
     return RunView(run, None, 0, held, 6, 0.5, (), None, None, (), True, True, True, trouble)

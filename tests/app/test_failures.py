@@ -178,7 +178,7 @@ def test_settings_of_another_version_of_the_program_are_said_to_be_so():
 def test_telling_of_a_failure_does_not_fail_on_settings_that_cannot_be_read(services, dataset):
     run = services.storage.runs.create(dataset.id, {"base": "starter", "train": {"epochs": 0, "colour": "red"}})
     assert failures.settings_of(run) == TrainConfig()
-    assert failures.gone(run).kind == failures.died(-signal.SIGKILL, run).kind == "memory"
+    assert failures.explain_vanished_worker(run).kind == failures.explain_worker_exit(-signal.SIGKILL, run).kind == "memory"
 
 
 # Base models
@@ -377,7 +377,7 @@ def wants_more_memory(services, failed):
     failure = told(failed, "memory")
     assert failure.what.startswith("The engine was ended by the system, most likely because it ran out of memory, three times")
     changed = runs.remedy(services, failed.id).spec["train"]
-    assert failed.deaths == 3 and failure.remedy["pass_tokens"] == 512
+    assert failed.worker_exits == 3 and failure.remedy["pass_tokens"] == 512
     return changed == {**failed.spec["train"], **failure.remedy}
 
 
@@ -400,7 +400,7 @@ def test_a_run_whose_real_worker_is_ended_three_times_goes_on_from_its_checkpoin
 
 def is_no_fault_of_its_owner(services, failed):
     failure = told(failed, "bug")
-    assert failure == replace(failures.died(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
+    assert failure == replace(failures.explain_worker_exit(-signal.SIGSEGV, failed), what=failure.what), "as the rest of the studio says it"
     assert failure.what.startswith("The engine stopped unexpectedly (code -11), three times at the same step")
     assert failure.advice.startswith("Continue the run.") and failure.remedy is None
     events = [event.text for event in services.storage.events.all(failed.id) if event.status is RunStatus.INTERRUPTED]
@@ -759,7 +759,7 @@ def test_a_result_that_does_not_load_back_is_kept_and_looked_at_again(services, 
 
 @pytest.mark.parametrize("code", [1, -signal.SIGSEGV])
 def test_an_engine_that_ends_by_itself_is_a_mistake_of_ours(services, dataset, code):
-    failure = failures.died(code, queue(services, dataset))
+    failure = failures.explain_worker_exit(code, queue(services, dataset))
     assert failure.kind == "bug" and str(code) in failure.what and failure.remedy is None
     assert not UNFIT.search(failure.sentence)
 
@@ -788,7 +788,7 @@ def watch(services, steps, by="KILL"):
     One of step None has nothing in hand.
     """
     keeper, left = Supervisor(services.settings, services.storage), list(steps)
-    keeper._ended = Impatient()
+    keeper._stopping = Impatient()
 
     def launch(worker):
         if (step := left.pop(0)) is not None:
@@ -796,13 +796,13 @@ def watch(services, steps, by="KILL"):
             held = services.storage.queue.claim(worker)
             held.begin("Training.")
             held.progress(step=step, total_steps=100, epoch=0.0, seconds_left=0.0)
-        keeper._ended.last = not left
+        keeper._stopping.last = not left
         return subprocess.Popen(["sh", "-c", f"kill -{by} $$"])
 
     keeper._launch = launch
     with ExitStack() as lives:
         keeper._watch()
-    return keeper._ended.pauses
+    return keeper._stopping.pauses
 
 
 @pytest.mark.process
@@ -810,7 +810,7 @@ def test_a_run_that_costs_three_workers_at_one_step_fails_with_the_reason(servic
     run = queue(services, dataset)
     pauses = watch(services, [7, 7, 7])
     run = services.storage.runs.get(run.id)
-    assert "three times at the same step" in told(run, "memory").what and run.deaths == 3 and run.step == 7
+    assert "three times at the same step" in told(run, "memory").what and run.worker_exits == 3 and run.step == 7
     assert pauses == sorted(pauses) and pauses[0] < pauses[-1]
 
 
@@ -827,7 +827,7 @@ def test_why_a_worker_ended_is_said_though_its_lock_was_seen_to_be_free_before_i
         return subprocess.Popen(["sh", "-c", "sleep 1; kill -SEGV $$"])
 
     keeper._launch = launch
-    assert keeper._serve_once(), "it got on, as far as its one death shows"
+    assert keeper._run_worker(), "it got on, as far as its one death shows"
     assert services.storage.events.all(run.id)[-1].text.startswith("The engine stopped unexpectedly (code -11).")
     assert services.storage.workers.dead() == []
 
@@ -837,7 +837,7 @@ def test_a_run_that_gets_on_between_the_deaths_of_its_workers_goes_on(services, 
     run = queue(services, dataset)
     pauses = watch(services, range(1, 7))
     run = services.storage.runs.get(run.id)
-    assert run.status is RunStatus.INTERRUPTED and run.deaths == 1 and run.failure is None
+    assert run.status is RunStatus.INTERRUPTED and run.worker_exits == 1 and run.failure is None
     assert set(pauses) == {local._FIRST_PAUSE}
     told_of = [event.text for event in services.storage.events.all(run.id) if event.status is RunStatus.INTERRUPTED]
     assert len(told_of) == 6 and all("goes on from its last checkpoint" in text for text in told_of)
@@ -850,7 +850,7 @@ def test_deaths_are_counted_on_by_the_next_supervisor(services, dataset):
     for _ in range(3):
         watch(services, [7])
         found.append(services.storage.runs.get(run.id))
-    assert [(each.status, each.deaths) for each in found] == [
+    assert [(each.status, each.worker_exits) for each in found] == [
         (RunStatus.INTERRUPTED, 1), (RunStatus.INTERRUPTED, 2), (RunStatus.FAILED, 3)
     ]  # fmt: skip
 
@@ -874,5 +874,5 @@ def test_the_pause_between_workers_grows_up_to_a_most_and_is_short_again_after_o
 
 @pytest.mark.process
 def test_a_worker_that_lived_long_is_followed_at_once(services, monkeypatch):
-    monkeypatch.setattr(local, "_LONG", 0.0)
+    monkeypatch.setattr(local, "_LONG_LIFE", 0.0)
     assert set(watch(services, [None] * 4)) == {local._FIRST_PAUSE}

@@ -31,7 +31,7 @@ def make_run(services, dataset):
         run = train.start(services, dataset_id, train.TrainForm(), str(next(count)))
         held = services.storage.queue.claim("w") if statuses else None
         for status in statuses:
-            held.fail(Failure("bug", "Moved.")) if status is RunStatus.FAILED else held.move(status, "Moved.")
+            held.fail(Failure("bug", "Moved.")) if status is RunStatus.FAILED else held.set_status(status, "Moved.")
         if statuses and services.storage.runs.get(run.id).status.ended and result:
             services.storage.files.adapter(run.id).mkdir(parents=True)
         return run.id
@@ -211,7 +211,7 @@ def test_a_reader_who_goes_away_stops_the_engine(services, make_run, until, monk
             time.sleep(0.001)
         ended.set()
 
-    nothing = dict.fromkeys(("base", "run", "memory"), lambda _: None)
+    nothing = dict.fromkeys(("base", "run", "prompt_cache"), lambda _: None)
     resident = SimpleNamespace(base_lock=BaseLock(), training_run=None, trouble="", **nothing)
     monkeypatch.setattr(api, "stream", endless)
     server = uvicorn.Server(uvicorn.Config(api.make_app(resident), uds=str(services.storage.files.socket), log_level="warning"))

@@ -27,7 +27,7 @@ def move(services, run, *statuses):
         elif status is RunStatus.FAILED:
             held.fail(Failure("bug", "It failed."))
         elif status is not RunStatus.PREPARING:
-            held.move(status, f"Now {status}.")
+            held.set_status(status, f"Now {status}.")
     return services.storage.runs.get(run.id)
 
 
@@ -74,7 +74,7 @@ def test_what_can_be_done_with_a_run_follows_from_its_status(services, run, path
 
 @pytest.mark.parametrize("count", [1, 9, 399, 400, 401, 799, 800, 801, 1300])
 def test_a_curve_is_thinned_to_what_can_be_drawn_and_keeps_its_ends(services, run, count):
-    services.storage.queue.claim("w").add_figures([MetricPoint(step, "loss", 5.0 - step / count) for step in range(1, count + 1)])
+    services.storage.queue.claim("w").add_metrics([MetricPoint(step, "loss", 5.0 - step / count) for step in range(1, count + 1)])
     steps = [point.step for point in view(services, run.id).curve]
     assert len(steps) <= _POINTS + 1
     assert steps[0] == 1 and steps[-1] == count
@@ -86,7 +86,7 @@ def test_a_curve_of_single_batches_is_smoothed_and_held_out_figures_are_not(serv
     points = [MetricPoint(step, "loss", 1.0 + step % 2) for step in range(1, 601)]
     held = [MetricPoint(step, "held_out", 3 - step / 300) for step in (0, 300, 600)]
     held += [MetricPoint(step, "held_out_base", 3.0) for step in (0, 300, 600)]
-    services.storage.queue.claim("w").add_figures([*points, *held, MetricPoint(1, "learning_rate", 0.1)])
+    services.storage.queue.claim("w").add_metrics([*points, *held, MetricPoint(1, "learning_rate", 0.1)])
     found = view(services, run.id)
     training = [point.loss for point in found.curve if point.curve == "training"]
     assert all(abs(value - 1.5) < 0.1 for value in training[len(training) // 2 :])

@@ -132,7 +132,7 @@ def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
 
 
 def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_path, table, quick, monkeypatch):
-    monkeypatch.setattr(client, "_PROBING", PATIENCE)  # which on a machine at work takes longer than a page would wait
+    monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)  # which on a machine at work takes longer than a page would wait
     rows = [(f"Say {number} in words.", f"It is the number {number}.") for number in range(30)]
     fresh = datasets.save_upload(engine, str(table(tmp_path / "numbers.csv", rows)), label="numbers.csv")
     once = estimate(engine, fresh.id, quick)

@@ -53,10 +53,10 @@ def test_a_worker_that_lost_its_run_stops_training_and_leaves_the_others_rows_an
     training = threading.Thread(target=run_job, args=(Resident(slept), held, lambda: False))
     training.start()
     until(lambda: storage.runs.get(run.id).step > 5 and storage.samples.all(run.id), "the sixth step and a sample")
-    storage.reclaim(failures.gone)
+    storage.reclaim(failures.explain_vanished_worker)
     awake = storage.queue.claim("awake")
     awake.begin("Training.")
-    awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, figures=[MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 2.0)])
+    awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, metrics=[MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 2.0)])
     awake.add_sample(SampleRecord(0, "p", "e", "b", "t"))
     awake.set_revision("awakes")
     awake.set_summary({"steps": 1})
@@ -93,7 +93,7 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
     mine.begin("Training.")
     mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0))
     assert mine.settled(), "as long as the run is ours"
-    services.storage.reclaim(failures.gone)
+    services.storage.reclaim(failures.explain_vanished_worker)
     services.storage.queue.claim("awake").begin("Training.")
     before = everything(services.storage)
 

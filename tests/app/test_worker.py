@@ -23,7 +23,7 @@ from app.handlers.playground import answer
 from app.launchers.local import Supervisor
 from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
-from app.worker.failures import died
+from app.worker.failures import explain_worker_exit
 from app.worker.messages import ALREADY_SERVED
 from app.worker.row_checks import RowChecks
 from reft_engine import Example, ReftConfig, TrainConfig, load_base
@@ -401,7 +401,7 @@ def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_ag
 
     def die():
         services.storage.queue.claim("w").begin("Training.")
-        supervisor._tell("w", partial(died, -signal.SIGKILL))
+        supervisor._recover("w", partial(explain_worker_exit, -signal.SIGKILL))
         return services.storage.runs.get(run.id)
 
     assert [die().status for _ in range(3)] == [RunStatus.INTERRUPTED, RunStatus.INTERRUPTED, RunStatus.FAILED]

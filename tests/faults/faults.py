@@ -41,7 +41,7 @@ def kills(trial: Trial) -> None:
             number = trial.outcome.injected
             what = ("worker", "web", "both")[number % 3]
             wait(lambda: run.lives or run.ended, what="a worker for the run")
-            if run.record.deaths == 2:  # by design a third death at one step ends a run
+            if run.record.worker_exits == 2:  # by design a third death at one step ends a run
                 spared += 1
                 wait(lambda furthest=furthest: run.step > furthest or run.ended, what="progress")
             _bide(run, chance.uniform(0, trial.often(1, 4) / 2), after_checkpoint=number % trial.often(3, 4) == trial.often(2, 3))

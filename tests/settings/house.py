@@ -90,7 +90,7 @@ def finish(services: Services, dataset: DatasetRecord, base: Base, name: str, se
     held.set_rows("Training.", [1, 2, 3, 4])
     write_adapter(services.storage.files.adapter(run.id), base, seed)
     for status in (RunStatus.CHECKING, RunStatus.FINISHED):
-        held.move(status, "Moved.")
+        held.set_status(status, "Moved.")
     return services.storage.runs.get(run.id)
 
 

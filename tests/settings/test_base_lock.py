@@ -186,15 +186,15 @@ def test_the_memory_of_one_base_model_is_not_anothers(house):
             assert house.chat(columns=[None, run.id], messages=[{"role": "user", "content": LONG}]) == answers
     first, second = house.resident.run(house.run.id)[0], house.resident.run(house.foreign.id)[0]
     assert first.model is not second.model
-    assert house.resident.memory(first) is not house.resident.memory(second)
-    assert house.resident.memory(second) is house.resident.memory(second)
+    assert house.resident.prompt_cache(first) is not house.resident.prompt_cache(second)
+    assert house.resident.prompt_cache(second) is house.resident.prompt_cache(second)
 
 
 def test_what_is_remembered_of_a_base_model_is_let_go_with_it(house):
     resident = Resident(house.services.storage)
     base = resident.base(str(house.bases[0]))
-    resident.memory(base)
-    assert len(resident._memories) == 1
+    resident.prompt_cache(base)
+    assert len(resident._prompt_caches) == 1
     resident.base(str(house.bases[1]))
     del base
     assert len(resident._bases) == 1

@@ -403,7 +403,7 @@ def moved(which: int, before: str, after: str) -> Callable[..., None]:
     def show(house: House, pages: Pages, files: Any) -> None:
         found = waiting(house, *before)
         pages.fire("runs", "_act", which, current=found[before.index("x")])
-        place = {name: house.services.storage.runs.queue_place(run) for name, run in zip(before, found, strict=True)}
+        place = {name: house.services.storage.runs.queue_position(run) for name, run in zip(before, found, strict=True)}
         assert "".join(sorted(place, key=lambda name: place[name])) == after
         cleared(house, found)
 
@@ -654,8 +654,8 @@ def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monke
         lambda base, found, *given, **more: counted.append((base.name, *given)) or check(base, found, *given, **more),
     )
     monkeypatch.setattr(probes, "probe", lambda base, rows, *given: timed.append((base.name, *given[:2])) or probe(base, rows, *given))
-    house.resident.checks._known.clear()
-    house.resident._probes._known.clear()
+    house.resident.checks._cache.clear()
+    house.resident._probes._cache.clear()
     form = TrainForm(**{"base": str(house.bases[0]), field: form_of(house, field)})
     found = train.estimate(house.services, house.dataset.id, form)
     spec = train.read_form(house.services.settings, form)
@@ -672,7 +672,7 @@ def test_what_is_drawn_and_told_of_a_run_is_its_own(house, pages):
         MetricPoint(2, "held_out", 0.25),
         MetricPoint(2, "held_out_base", 4.5),
     ]
-    held.progress(step=2, total_steps=9, epoch=1.0, seconds_left=3.0, figures=points)
+    held.progress(step=2, total_steps=9, epoch=1.0, seconds_left=3.0, metrics=points)
     curve = pages.fire("runs", "_shown", current=run)["chart"]["value"]
     assert {(row.step, row.loss, row.curve) for row in curve.itertuples()} >= {(2, 0.25, "held-out"), (2, 4.5, "held-out, base")}
     assert sorted(set(curve["curve"])) == ["held-out", "held-out, base", "training"]

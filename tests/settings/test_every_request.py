@@ -187,7 +187,7 @@ def timed(house: House, **changes: Any) -> tuple[Any, list[Any]]:
         spied.append((base.name, list(rows), reft, train))
         return kept(base, rows, reft, train, turn)
 
-    house.resident._probes._known.clear()
+    house.resident._probes._cache.clear()
     house.chat()  # so that the first base model is in memory
     probes.probe = spy  # type: ignore[attr-defined]
     try:
@@ -307,14 +307,14 @@ def test_a_field_that_is_not_known_is_refused(house, kind):
 def test_a_count_of_other_settings_is_not_the_one_that_is_remembered(house):
     """A remembered answer would be that of the settings before; see `row_checks.RowChecks`."""
     assert len({checked(house, train={"held_out": share})["held_out"] for share in (0.0, 0.1, 0.25, 0.5)}) == 4
-    assert len(house.resident.checks._known) <= row_checks._REMEMBERED
+    assert len(house.resident.checks._cache) <= row_checks._MAX_CACHED
 
 
 @pytest.mark.slow
 def test_a_probe_is_made_anew_for_every_setting_that_the_time_depends_on(house):
     spied: list[Any] = []
     kept = probes.probe
-    house.resident._probes._known.clear()
+    house.resident._probes._cache.clear()
     house.chat()
     changes = {"batch_size": 3, "max_length": 30, "answer_tokens": 2, "pass_tokens": 64, "packing": False, "reuse": "none",
                "gradient_checkpointing": True}  # fmt: skip
@@ -326,7 +326,7 @@ def test_a_probe_is_made_anew_for_every_setting_that_the_time_depends_on(house):
     finally:
         probes.probe = kept  # type: ignore[attr-defined]
     assert len(spied) == 1 + len(changes)
-    assert all(asdict(timed) for timed in house.resident._probes._known.values())
+    assert all(asdict(timed) for timed in house.resident._probes._cache.values())
 
 
 def test_a_stream_tells_each_columns_end_and_its_own(house):

@@ -231,13 +231,13 @@ def infested(tmp_path_factory):
             held.fail(Failure("bug", HOSTILE))
         held.begin(HOSTILE)
         held.set_rows(HOSTILE, [1, 2])
-        held.note(HOSTILE)
+        held.add_event(HOSTILE)
         held.add_sample(SampleRecord(1, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
         if kind == "failed":
             held.fail(hostile(Failure, remedy={"pass_tokens": 64}))
         if kind == "finished":
-            held.move(RunStatus.CHECKING, HOSTILE)
-            held.move(RunStatus.FINISHED, HOSTILE)
+            held.set_status(RunStatus.CHECKING, HOSTILE)
+            held.set_status(RunStatus.FINISHED, HOSTILE)
     yield services, dataset, kinds
     storage.close()
 

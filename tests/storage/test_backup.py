@@ -38,7 +38,7 @@ def keep_writing(root, dataset_id, ended):
         held = storage.queue.claim("w")
         held.begin("Training.")
         for step in range(1, 12):
-            held.add_figures([MetricPoint(step, "loss", 1.0)])
+            held.add_metrics([MetricPoint(step, "loss", 1.0)])
             held.progress(step=step, total_steps=11, epoch=1.0, seconds_left=0.0)
             content = f"{run.id} {step}".encode() * 5000
             folder = storage.files.run_folder(run.id) / "checkpoint"
@@ -48,8 +48,8 @@ def keep_writing(root, dataset_id, ended):
         held.set_summary({"steps": 11})
         write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"adapter" * 1000)
         write_atomic(storage.files.adapter(run.id) / "reft_config.json", b"{}")
-        held.move(RunStatus.CHECKING, "Checking.")
-        held.move(RunStatus.FINISHED, "Finished.")
+        held.set_status(RunStatus.CHECKING, "Checking.")
+        held.set_status(RunStatus.FINISHED, "Finished.")
 
 
 @pytest.mark.process

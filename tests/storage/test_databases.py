@@ -59,7 +59,7 @@ def test_text_that_no_database_takes_is_kept_as_far_as_it_goes(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
     held = store.queue.claim("w")
     held.add_sample(SampleRecord(1, "a\x00b", "c", "d", "e\ud800f"))
-    held.note("a\x00b")
+    held.add_event("a\x00b")
     (sample,) = store.samples.all(run.id)
     assert (sample.prompt[0], sample.prompt[-1], sample.tuned[0], sample.tuned[-1]) == ("a", "b", "e", "f")
     assert store.events.all(run.id)[-1].text.startswith("a")
@@ -97,7 +97,7 @@ def test_a_dataset_may_be_larger_than_two_gigabytes(store, dataset):
 
 def test_thinned_figures_are_the_means_of_as_many_steps(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
-    store.queue.claim("w").add_figures([MetricPoint(step, "loss", float(step)) for step in range(10)])
+    store.queue.claim("w").add_metrics([MetricPoint(step, "loss", float(step)) for step in range(10)])
     assert [(point.step, point.value) for point in store.metrics.thinned(run.id, 4)] == [(2, 1.0), (5, 4.0), (8, 7.0), (9, 9.0)]
 
 
@@ -118,10 +118,10 @@ def test_a_sample_opened_by_many_at_once_is_one_dataset(store, reopen, tmp_path)
 def test_runs_queued_at_once_have_turns_of_their_own_and_can_be_reordered(store, dataset, reopen):
     made = at_once([lambda own=own: own.runs.create(dataset.id, SPEC).id for own in [reopen() for _ in range(8)]])
     with store.database.reading() as session:
-        assert session.scalar(select(func.count(Run.turn.distinct()))) == 8
+        assert session.scalar(select(func.count(Run.queue_position.distinct()))) == 8
     for run_id in made:
         store.runs.reorder(run_id, 1)
-        assert store.runs.queue_place(run_id) == 1
+        assert store.runs.queue_position(run_id) == 1
 
 
 def test_a_dataset_is_never_deleted_under_a_run_that_is_being_made(store, reopen, tmp_path):
@@ -194,7 +194,7 @@ def test_runs_of_the_first_schema_are_carried_over(url, tmp_path):
     store = Storage(tmp_path / "data", url)
     assert store.runs.get("r1").failure.what == 'It broke: 50% "done".'
     assert store.runs.get("r2").failure is None
-    assert [store.runs.queue_place(name) for name in ("r2", "r3")] == [1, 2]
+    assert [store.runs.queue_position(name) for name in ("r2", "r3")] == [1, 2]
     assert store.queue.claim("w").run.status is RunStatus.PREPARING
     store.close()
 

@@ -45,8 +45,8 @@ def finish(storage, run):
     held.begin("Training.")
     held.progress(step=3, total_steps=3, epoch=1.0, seconds_left=0.0)
     held.set_summary({"steps": 3})
-    held.move(RunStatus.CHECKING, "Checking.")
-    held.move(RunStatus.FINISHED, "Finished.")
+    held.set_status(RunStatus.CHECKING, "Checking.")
+    held.set_status(RunStatus.FINISHED, "Finished.")
     write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"x" * 1000)
     write_atomic(storage.files.adapter(run.id) / "reft_config.json", b"{}")
 
@@ -249,6 +249,6 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date_with_every_row(t
     # And it works on: what waited is trained in the order in which it was queued.
     storage.reclaim(lambda run: Failure("bug", "Gone."))
     held = storage.queue.claim("w")
-    held.add_figures([MetricPoint(9, "loss", 1.0)])
+    held.add_metrics([MetricPoint(9, "loss", 1.0)])
     held.add_sample(SampleRecord(9, "p", "e", "b", "t"))
     storage.close()

@@ -17,7 +17,7 @@ from storage import Failure, LeasedRun, LeaseLostError, MetricPoint, NotFoundErr
 from storage.database import HEAD
 from storage.files import write_atomic
 from storage.records import ALLOWED, Phase
-from storage.runs.rows import find, move
+from storage.runs.rows import get_row, set_status
 from storage.tables import Run, Table
 
 SPEC = {"base": "starter", "train": {}}
@@ -55,9 +55,9 @@ def test_the_same_start_sent_many_times_is_one_run(store, dataset):
 
 def test_runs_are_claimed_in_the_order_of_the_queue(store, dataset):
     first, second = (store.runs.create(dataset.id, SPEC) for _ in range(2))
-    assert (store.runs.queue_place(first.id), store.runs.queue_place(second.id)) == (1, 2)
+    assert (store.runs.queue_position(first.id), store.runs.queue_position(second.id)) == (1, 2)
     assert store.queue.claim("w").run.id == first.id
-    assert (store.runs.queue_place(first.id), store.runs.queue_place(second.id)) == (None, 1)
+    assert (store.runs.queue_position(first.id), store.runs.queue_position(second.id)) == (None, 1)
 
 
 def test_a_clock_that_is_set_back_lets_nobody_pass(store, dataset):
@@ -71,7 +71,7 @@ def test_a_clock_that_is_set_back_lets_nobody_pass(store, dataset):
 def test_a_waiting_run_is_given_another_place(store, dataset, moved, place, order):
     made = [store.runs.create(dataset.id, SPEC).id for _ in range(4)]
     store.runs.reorder(made[moved], place)
-    assert [store.runs.queue_place(made[int(each)]) for each in order] == [1, 2, 3, 4]
+    assert [store.runs.queue_position(made[int(each)]) for each in order] == [1, 2, 3, 4]
     assert [store.queue.claim("w").run.id for _ in range(4)] == [made[int(each)] for each in order]
     with pytest.raises(StorageError, match="does not wait any more"):
         store.runs.reorder(made[0], 1)
@@ -84,7 +84,7 @@ def test_every_change_of_status_that_is_not_allowed_is_refused_and_changes_nothi
             with store.database.transaction() as session:
                 session.get(Run, run.id).status = before
             with pytest.raises(StorageError, match=f"{before} cannot become {after}"), store.database.transaction() as session:
-                move(session, find(session, run.id), after, "Moved.")
+                set_status(session, get_row(session, run.id), after, "Moved.")
             assert store.runs.get(run.id).status is before
             assert len(store.events.all(run.id)) == 1
 
@@ -93,9 +93,9 @@ def test_every_change_of_status_is_an_event_with_its_sentence(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
     held = store.queue.claim("w")
     held.begin("Training on 9 rows.")
-    held.note("By the way.")
-    held.move(RunStatus.CHECKING, "Checking.")
-    held.move(RunStatus.FINISHED, "Done.")
+    held.add_event("By the way.")
+    held.set_status(RunStatus.CHECKING, "Checking.")
+    held.set_status(RunStatus.FINISHED, "Done.")
     told = [(event.status, event.text) for event in store.events.all(run.id)]
     assert told == [
         (RunStatus.QUEUED, "Queued."), (RunStatus.PREPARING, "Loading the base model and reading the rows."),
@@ -103,7 +103,7 @@ def test_every_change_of_status_is_an_event_with_its_sentence(store, dataset):
         (RunStatus.FINISHED, "Done."),
     ]  # fmt: skip
     with pytest.raises(LeaseLostError):
-        held.note("Too late.")
+        held.add_event("Too late.")
 
 
 def gone(run):
@@ -130,13 +130,13 @@ def everything(store):
 
 
 OF_A_HELD_RUN = {
-    "add_figures": lambda held: held.add_figures([MetricPoint(1, "loss", 9.0), MetricPoint(0, "held_out", 9.0)]),
+    "add_metrics": lambda held: held.add_metrics([MetricPoint(1, "loss", 9.0), MetricPoint(0, "held_out", 9.0)]),
     "add_sample": lambda held: held.add_sample(SampleRecord(1, "mine", "mine", "mine", "mine")),
     "begin": lambda held: held.begin("Mine."),
     "fail": lambda held: held.fail(Failure("bug", "Mine.")),
-    "move": lambda held: held.move(RunStatus.CHECKING, "Mine."),
-    "note": lambda held: held.note("Mine."),
-    "progress": lambda held: held.progress(step=9, total_steps=9, epoch=9.0, seconds_left=9.0, figures=[MetricPoint(1, "loss", 9.0)]),
+    "set_status": lambda held: held.set_status(RunStatus.CHECKING, "Mine."),
+    "add_event": lambda held: held.add_event("Mine."),
+    "progress": lambda held: held.progress(step=9, total_steps=9, epoch=9.0, seconds_left=9.0, metrics=[MetricPoint(1, "loss", 9.0)]),
     "set_rows": lambda held: held.set_rows("Mine.", [9]),
     "set_phase": lambda held: held.set_phase(Phase("read", 9, 9)),
     "set_revision": lambda held: held.set_revision("mine"),
@@ -156,13 +156,13 @@ def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they
     run = store.runs.create(dataset.id, SPEC)
     slept = store.queue.claim("slept")
     slept.begin("Training.")
-    slept.add_figures([MetricPoint(1, "loss", 1.0)])
+    slept.add_metrics([MetricPoint(1, "loss", 1.0)])
     other = reopen()
     other.reclaim(gone)
     if taken != "by nobody":
         awake = other.queue.claim("awake")
         awake.begin("Training.")
-        awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, figures=[MetricPoint(1, "loss", 2.0)])
+        awake.progress(step=1, total_steps=9, epoch=1.0, seconds_left=1.0, metrics=[MetricPoint(1, "loss", 2.0)])
         awake.add_sample(SampleRecord(1, "p", "e", "b", "t"))
         if taken == "and ended":
             awake.set_summary({"steps": 1})
@@ -174,7 +174,7 @@ def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they
     assert everything(store) == before
     if taken == "by another":
         assert awake.stop_requested() is False
-        awake.add_figures([MetricPoint(1, "loss", 3.0)])
+        awake.add_metrics([MetricPoint(1, "loss", 3.0)])
         assert [point.value for point in store.metrics.after(run.id)] == [3.0]
 
 
@@ -202,16 +202,16 @@ def test_a_worker_is_dead_once_its_lock_is_free_or_its_heart_is_silent(store, da
     clock = [0.0]
     monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
     with store.workers.serving("alive"):
-        assert store.workers.beat("alive") and store.workers.dead() == []
+        assert store.workers.heartbeat("alive") and store.workers.dead() == []
         clock[0] = workers.SILENCE - 1
         assert store.workers.dead() == []
-        store.workers.beat("alive")
+        store.workers.heartbeat("alive")
         clock[0] = 2 * workers.SILENCE - 2
         assert store.workers.dead() == []
         clock[0] = 3 * workers.SILENCE
         assert store.workers.dead() == ["alive"], "it does not say so, but it sleeps"
-        store.workers.forget("alive")
-        assert not store.workers.beat("alive"), "so it learns that it was given up"
+        store.workers.remove("alive")
+        assert not store.workers.heartbeat("alive"), "so it learns that it was given up"
     with suppress(RuntimeError), store.workers.serving("killed"):
         raise RuntimeError
     assert store.workers.dead() == ["killed"]
@@ -222,7 +222,7 @@ def test_an_orderly_end_costs_a_run_nothing(store, dataset):
     for _ in range(5):
         store.queue.claim("w").begin("Training.")
         (back,) = store.queue.put_back("w", "The studio was shut down.")
-        assert (back.status, back.deaths) == (RunStatus.INTERRUPTED, 0)
+        assert (back.status, back.worker_exits) == (RunStatus.INTERRUPTED, 0)
     assert store.queue.claim("w").run.id == run.id
 
 
@@ -246,11 +246,11 @@ def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
     run, waiting = (store.runs.create(dataset.id, SPEC) for _ in range(2))
     folder = store.files.run_folder(run.id)
     folder.mkdir()
-    store.queue.claim("w").add_figures([MetricPoint(1, "loss", 2.0)])
+    store.queue.claim("w").add_metrics([MetricPoint(1, "loss", 2.0)])
     store.queue.put_back("w", "Shut down.")
     store.runs.delete(run.id)
     assert [found.id for found in store.runs.all()] == [waiting.id] and [found.id for found in store.runs.binned()] == [run.id]
-    assert store.runs.queue_place(waiting.id) == 1 and store.queue.claim("w").run.id == waiting.id
+    assert store.runs.queue_position(waiting.id) == 1 and store.queue.claim("w").run.id == waiting.id
     assert store.runs.restore(run.id).status is RunStatus.STOPPED
     assert store.runs.binned() == [] and store.runs.resume(run.id).status is RunStatus.QUEUED
     store.runs.delete(run.id)
@@ -264,8 +264,8 @@ def test_what_is_deleted_lies_in_the_bin_until_that_is_emptied(store, dataset):
 def test_a_step_trained_again_replaces_its_figures(store, dataset):
     run = store.runs.create(dataset.id, SPEC)
     held = store.queue.claim("w")
-    held.add_figures([MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 1.5)])
-    held.add_figures([MetricPoint(2, "loss", 1.4)])
+    held.add_metrics([MetricPoint(1, "loss", 2.0), MetricPoint(2, "loss", 1.5)])
+    held.add_metrics([MetricPoint(2, "loss", 1.4)])
     assert [point.value for point in store.metrics.after(run.id)] == [2.0, 1.4]
     assert [point.step for point in store.metrics.after(run.id, 1)] == [2]
     for tuned in ("x", "y"):

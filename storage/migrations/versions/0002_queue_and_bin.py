@@ -1,4 +1,4 @@
-"""Turns in the queue, the bin, why a run failed, how often it cost a worker, and the workers."""
+"""Queue positions, the bin, the reason for a failure, the number of worker exits, and the table of workers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Change runs and events, and make workers."""
+    """Alter runs and events; create workers."""
     op.create_table(
         "workers",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -40,10 +40,11 @@ def upgrade() -> None:
 
 
 def _carry_over(connection: sa.Connection) -> None:
-    """Turns follow the times of queueing; the text of an error becomes what happened."""
+    """Number the queue by the times of queueing; turn an error's text into a failure."""
     columns = ("id", "queued_at", "created_at", "error", "turn")
     runs = sa.table("runs", *map(sa.column, columns), sa.column("failure", sa.JSON))
     rows = connection.execute(sa.select(runs.c.id, runs.c.error).order_by(runs.c.queued_at, runs.c.created_at)).all()
-    for turn, (run_id, error) in enumerate(rows, start=1):
-        told = {"kind": "bug", "what": error, "why": "", "advice": "", "remedy": None, "label": ""}
-        connection.execute(runs.update().where(runs.c.id == run_id).values(turn=turn, **({"failure": told} if error else {})))
+    for position, (run_id, error) in enumerate(rows, start=1):
+        failure = {"kind": "bug", "what": error, "why": "", "advice": "", "remedy": None, "label": ""}
+        values = {"turn": position, "failure": failure} if error else {"turn": position}
+        connection.execute(runs.update().where(runs.c.id == run_id).values(values))

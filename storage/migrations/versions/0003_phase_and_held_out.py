@@ -1,4 +1,4 @@
-"""What a run is at beside its steps, and which of its examples are held out."""
+"""The phase of a run besides its steps, and the indices of its held-out examples."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Change runs."""
+    """Alter runs."""
     with op.batch_alter_table("runs") as batch:
         batch.add_column(sa.Column("phase", sa.JSON(), nullable=True))
         batch.add_column(sa.Column("held_out_places", sa.JSON(), nullable=True))
