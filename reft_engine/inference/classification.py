@@ -1,6 +1,6 @@
 """Classifies texts with a trained head over edited hidden states."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from reft_engine.data import Example, Message
 from reft_engine.edits.model import ReftModel, check_edit
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.spec import TrainConfig
-from reft_engine.tokens.batches import collate, in_batches
-from reft_engine.tokens.examples import EncodedExample, encode_text, text_of
+from reft_engine.tokens.batches import Batch, collate, in_batches
+from reft_engine.tokens.examples import encode_text, text_of
 
 Text = str | tuple[str, str] | Sequence[Message]
 """One text, a pair of texts, or for a decoder a conversation."""
@@ -46,19 +46,23 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
     rows = [text_of(encode_text(base, example, limit, reft.reft_config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
-        for shares in torch.softmax(_logits(base, reft, part, edited), dim=-1).cpu():
+        batch = collate(base, part)
+        edits = reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors()) if edited else {}
+        (logits,) = head_logits(base, batch, edits, [(reft, range(len(part)))])
+        for shares in torch.softmax(logits, dim=-1).cpu():
             order = shares.argsort(descending=True, stable=True).tolist()
             found.append({labels[index]: float(shares[index]) for index in order})
     return found
 
 
-def _logits(base: Base, reft: ReftModel, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
-    """Logits (B, C) of the texts, float32, from one forward pass."""
-    batch = collate(base, texts)
-    edits = reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors()) if edited else {}
-    with blocks.editing(edits):
+def head_logits(
+    base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], heads: Sequence[tuple[ReftModel, range]], *, checkpointed: bool = False
+) -> list[Tensor]:  # fmt: skip
+    """Of each model the logits (B, C), float32, that its head reads in its own rows of a batch, from one forward pass."""
+    with blocks.editing(edits, checkpointed=checkpointed, start=batch.start, within=batch.within):
         hidden = blocks.last_hidden(base.model, batch.inputs)
-    return reft.classes_of([hidden[row, begin:end] for row, begin, end in batch.rows])
+    texts = [hidden[row, begin:end] for row, begin, end in batch.rows]
+    return [reft.classes_of(texts[rows.start : rows.stop]) for reft, rows in heads]
 
 
 def _messages(text: Text) -> tuple[Message, ...]:

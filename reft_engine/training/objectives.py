@@ -21,6 +21,7 @@ from reft_engine.edits.interventions import Dropout, Factors
 from reft_engine.edits.model import ReftModel
 from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError, DataError
+from reft_engine.inference.classification import head_logits
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.tokens.batches import Batch, collate, in_batches
 from reft_engine.tokens.examples import (
@@ -297,12 +298,8 @@ class Labelling(Objective[EncodedLabel]):
         """Of each part the logits (B, C) of its texts, float32."""
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
-        with blocks.editing(
-            batch_edits(batch, sizes), checkpointed=self.settings.gradient_checkpointing, start=batch.start, within=batch.within
-        ):
-            hidden = blocks.last_hidden(self.base.model, batch.inputs)
-        found = [hidden[row, begin:end] for row, begin, end in batch.rows]
-        return [part.reft.classes_of(found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
+        heads = [(part.reft, inside) for part, inside in _placed(sizes)]
+        return head_logits(self.base, batch, batch_edits(batch, sizes), heads, checkpointed=self.settings.gradient_checkpointing)
 
     @torch.no_grad()
     def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
