@@ -19,6 +19,7 @@ from reft_engine.base.loading import Base
 from reft_engine.data import Example, Preference
 from reft_engine.edits.edited import combine
 from reft_engine.errors import ConfigError, DataError
+from reft_engine.inference.classification import head_logits
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.tokens.batches import Batch, collate, in_batches
 from reft_engine.tokens.examples import (
@@ -300,14 +301,9 @@ class Labelling(Objective[EncodedLabel]):
         """Of each part the logits (B, C) of its texts, float32."""
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
-        checkpointed = self.settings.gradient_checkpointing
-        with (
-            acting_on(self.base, batch, sizes) as (base, edits),
-            blocks.editing(edits, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block),
-        ):
-            hidden = blocks.last_hidden_states(base.model, batch.inputs)
-        found = [hidden[row, begin:end] for row, begin, end in batch.rows]
-        return [part.reft.classes_of(found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
+        heads = [(part.reft, inside) for part, inside in _placed(sizes)]
+        with acting_on(self.base, batch, sizes) as (base, edits):
+            return head_logits(base, batch, edits, heads, checkpointed=self.settings.gradient_checkpointing)
 
     @torch.no_grad()
     def numbers(self, texts: Sequence[EncodedExample], reft: Trainable, acting: Acting) -> Tensor:

@@ -197,11 +197,11 @@ class _Run:
         self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
         self.objective = objective_for(base, config, settings, given)
         self.read = read_rows(self.objective, given, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
-        trained, self.held = self.read.split(settings.held_out, settings.held_out_seed)
-        if not trained:
+        split = self.read.split(settings.held_out, settings.held_out_seed)
+        if not split.trained:
             raise _no_rows(self.read)
-        self.rows = encoded_of(trained)
-        self.check = count_rows(self.read, self.objective, rows=file_rows)
+        self.rows, self.held = encoded_of(split.trained), split.held
+        self.check = count_rows(split, self.objective, rows=file_rows)
         on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held)))
         self.loop, self.root = RunState(self.objective, self.rows), root
         self.best = Best()

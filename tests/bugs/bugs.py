@@ -1218,8 +1218,8 @@ BUGS = (
     Bug(
         "rows of the file are forgotten",
         TRAINING,
-        "count_rows(self.read, self.objective, rows=file_rows)",
-        "count_rows(self.read, self.objective)",
+        "count_rows(split, self.objective, rows=file_rows)",
+        "count_rows(split, self.objective)",
         (_engine("rows_of_the_file_that_could_not_be_read_are_counted_as_left_out"),),
     ),
     Bug(
