@@ -15,7 +15,7 @@ from torch import Tensor
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.errors import AdapterError, ConfigError, DataError
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.spec import PeftConfig, ReftConfig, TrainConfig, check_together
 
 MOST_SEED = 2**63 - 1
 """The largest number that torch takes as a seed."""
@@ -94,21 +94,25 @@ def check_base(base: object) -> None:
         raise ConfigError(f"The base model must be one that load_base has loaded, not {shown(base)}.", "base")
 
 
-def check_config(config: object, wanted: type[ReftConfig | TrainConfig] = ReftConfig) -> None:
+def check_config(config: object, wanted: type[ReftConfig | PeftConfig | TrainConfig] = ReftConfig) -> None:
     """Raises ConfigError for settings of another type."""
     if not isinstance(config, wanted):
         raise ConfigError(f"The settings must be a {wanted.__name__}, not {shown(config)}.", "config")
 
 
-def check_runs(base: object, runs: object) -> None:
-    """Raises ConfigError for what is no base model, or no list of settings for runs."""
+def check_runs(base: object, runs: object, *, baselines: bool = False) -> None:
+    """Raises ConfigError for what is no base model, or no list of settings for runs, among which ``baselines`` may be."""
     check_base(base)
     pairs = isinstance(runs, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in runs)
     if not pairs or not runs:
         raise ConfigError("runs must be a list of pairs of a ReftConfig and a TrainConfig, one pair at least.", "runs")
     for config, train_config in runs:  # type: ignore[attr-defined]
-        check_config(config, ReftConfig)
+        if isinstance(config, PeftConfig) and not baselines:
+            raise ConfigError("A baseline changes the base model's layers, so it shares no pass: train it alone, by train.", "config")
+        if not isinstance(config, PeftConfig):
+            check_config(config, ReftConfig)
         check_config(train_config, TrainConfig)
+        check_together(config, train_config)
 
 
 def listed(values: object, what: str) -> list[Any]:

@@ -35,6 +35,11 @@ class ActingEdits:
         """None."""
         return 0
 
+    @property
+    def virtual_logits(self) -> int:
+        """None."""
+        return 0
+
     def edits(self, prompts: Prompts, inside: range, device: torch.device) -> dict[int, blocks.Edit]:
         """See `Acting.edits`."""
         return self.reft.edits(self.reft.plan_of(prompts, inside, device), self.factors, dropout=self.dropout)

@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
-from reft_engine.edits.model import ReftModel
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedRow
-from reft_engine.trainable import Trainable
+from reft_engine.trainable import Trainable, make_trainable
 from reft_engine.training.objectives import Objective, RunRows
 from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget
@@ -38,12 +37,13 @@ _ALONE = 30_000_000
 
 
 class RunState:
-    """State of one run between steps."""
+    """State of one run between steps; of a ``trainable`` that is given, else of the one that the objective's config describes."""
 
-    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
+    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow], trainable: Trainable | None = None) -> None:
         base, config, settings = objective.base, objective.config, objective.settings
         self.objective, self.settings, self.rows = objective, settings, rows
-        self.reft: Trainable = ReftModel(base.model, config, seed=settings.seed).train()
+        self.reft = trainable or make_trainable(base, config, settings.seed)
+        self.reft.train()
         self.optimizer = torch.optim.AdamW(self.reft.parameter_groups(settings))
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)

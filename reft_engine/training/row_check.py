@@ -63,7 +63,7 @@ def count_rows(read: RowsRead, objective: Objective[Any], *, rows: int | None = 
     """The same for rows that have been read, which costs little; the split is that of the objective's settings."""
     settings, base = objective.settings, objective.base
     trained, held_out = read.split(settings.held_out, settings.held_out_seed)
-    max_length = min(settings.max_length, base.context)
+    max_length = objective.max_length
     total = read.lines + read.lines_left_out if rows is None else rows
     say = _Findings(read)
     say.left_out(total - read.lines - read.lines_left_out)

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,7 +28,8 @@ _YOUNG_SECONDS = 600.0
 """What was touched more lately than this may be somebody's work in progress."""
 _HALF = (".writing-", ".removed-", ".restoring-")
 _CHECKPOINT = re.compile(r"\d{8,}-([0-9a-f]{16})\.safetensors")
-_ADAPTER = ("reft_model.safetensors", "reft_config.json")
+_ADAPTERS = (("reft_model.safetensors", "reft_config.json"), ("adapter_model.safetensors", "baseline_config.json"))
+"""What the adapter folder of an edit holds at least, and that of a baseline."""
 _LONG_LOG, _KEPT_OF_LOG = 50_000_000, 1_000_000
 _GONE = Failure("bug", "The engine went away in the middle of the run.")
 
@@ -238,6 +239,10 @@ def _set_aside(storage: Storage, path: Path) -> str:
     return f"Moved {path.parent.name}/{path.name} to lost/{target.name}."
 
 
+def _all_here(folder: Path, names: Sequence[str]) -> bool:
+    return all((folder / name).is_file() for name in names)
+
+
 def _losses(storage: Storage) -> Iterator[Finding]:
     """Rows whose files are gone or damaged."""
     for dataset in storage.datasets.all():
@@ -246,7 +251,7 @@ def _losses(storage: Storage) -> Iterator[Finding]:
     for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
         # One that was stopped before its first step, or while it waited, has none.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
-        if has_result and not all((storage.files.adapter(run.id) / name).is_file() for name in _ADAPTER):
+        if has_result and not any(_all_here(storage.files.adapter(run.id), names) for names in _ADAPTERS):
             yield Finding(f"The result of the run {run.name} is gone.")
         checkpoints = list((storage.files.run_folder(run.id) / "checkpoint").glob("*.safetensors"))
         if run.status is not RunStatus.FINISHED and not run.status.active and checkpoints and not any(map(_whole, checkpoints)):
