@@ -11,7 +11,7 @@ from reft_engine.base.checks import as_list, shown
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Message
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.spec import TrainConfig
+from reft_engine.spec import TrainConfig, reading
 from reft_engine.tokens.batches import Batch, collate, in_batches
 from reft_engine.tokens.examples import encode_text, text_of
 from reft_engine.trainable import Trainable, check_edit
@@ -44,7 +44,7 @@ def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: 
     if edited:
         reft.eval()
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(as_list(texts, "texts"))]
-    rows = [text_of(encode_text(base, example, limit, reft.method_config)) for example in examples]
+    rows = [text_of(encode_text(base, example, limit, reading(reft.method_config))) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
         batch = collate(base, part)

@@ -20,7 +20,7 @@ from reft_engine.data import Example, Preference
 from reft_engine.edits.edited import combine
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.inference.classification import head_logits
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.spec import MethodConfig, PeftConfig, TrainConfig, reading
 from reft_engine.tokens.batches import Batch, collate, in_batches
 from reft_engine.tokens.examples import (
     EncodedExample,
@@ -61,9 +61,15 @@ class RowResult:
 class Objective(Generic[Row]):
     """What all objectives share: a base model, what was asked for, and what is kept between steps."""
 
-    def __init__(self, base: Base, config: ReftConfig, settings: TrainConfig) -> None:
+    def __init__(self, base: Base, config: MethodConfig, settings: TrainConfig) -> None:
         self.base, self.config, self.settings = base, config, settings
+        self.reading = reading(config)
         self.reuse: Reuse | None = None
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest row; virtual tokens take room in the base model's context too."""
+        return min(self.settings.max_length, self.base.context - (self.config.tokens_before if isinstance(self.config, PeftConfig) else 0))
 
     def encode(self, example: Any) -> Row:
         """Encode one row. Raises DataError."""
@@ -132,8 +138,10 @@ class Objective(Generic[Row]):
 
     def _answer_losses(self, batch: Batch, parts: "Sized", *, greedy: bool = False) -> list[Tensor]:
         """Of each row the losses of its answer's tokens, with what acts on the parts; with ``greedy`` as `answer_losses` says."""
+        before = max((part.acting.virtual_logits for part, _ in parts if part.acting), default=0)
+        checkpointed = self.settings.gradient_checkpointing
         with acting_on(self.base, batch, parts) as (base, edits):
-            losses = answer_losses(base, batch, edits, checkpointed=self.settings.gradient_checkpointing, greedy=greedy)
+            losses = answer_losses(base, batch, edits, checkpointed=checkpointed, greedy=greedy, before=before)
         return list(losses.split(list(batch.counts), dim=-1))
 
 
@@ -181,7 +189,7 @@ class NextToken(Objective[EncodedExample]):
 
     def encode(self, example: Example) -> EncodedExample:
         """See `encoding.encode`."""
-        return encode(self.base, example, self.settings.max_length, self.config, self.settings.answer_tokens)
+        return encode(self.base, example, self.max_length, self.reading, self.settings.answer_tokens)
 
     def weight(self, rows: Sequence[EncodedExample]) -> int:
         """Count answer tokens."""
@@ -215,13 +223,13 @@ class Preferring(Objective[EncodedPreference]):
     Source: arXiv 2305.18290, equation 7.
     """
 
-    def __init__(self, base: Base, config: ReftConfig, settings: TrainConfig) -> None:
+    def __init__(self, base: Base, config: MethodConfig, settings: TrainConfig) -> None:
         super().__init__(base, config, settings)
         self._reference: dict[EncodedPreference, float] = {}
 
     def encode(self, example: Preference) -> EncodedPreference:
         """See `encoding.encode_preference`."""
-        return encode_preference(self.base, example, self.settings.max_length, self.config, self.settings.answer_tokens)
+        return encode_preference(self.base, example, self.max_length, self.reading, self.settings.answer_tokens)
 
     def unprepared(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
         """See `Objective.unprepared`."""
@@ -275,7 +283,7 @@ class Labelling(Objective[EncodedLabel]):
 
     def encode(self, example: Example) -> EncodedLabel:
         """See `encoding.encode_label`."""
-        return encode_label(self.base, example, self.settings.max_length, self.config)
+        return encode_label(self.base, example, self.max_length, self.reading)
 
     def texts(self, rows: Sequence[EncodedLabel]) -> list[EncodedExample]:
         """See `Objective.texts`."""
@@ -311,7 +319,7 @@ class Labelling(Objective[EncodedLabel]):
         return self.logits([RunRows(self, (), reft, acting)], [texts])[0]
 
 
-def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
+def objective_for(base: Base, config: MethodConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
     """The objective that the rows and the settings ask for: labels make a classifier, preference pairs a preference.
 
     Raises:

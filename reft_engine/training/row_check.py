@@ -63,8 +63,7 @@ def check_rows(
 
 def count_rows(split: RowsSplit, objective: Objective[Any], *, rows: int | None = None) -> RowCheck:
     """As `check_rows`, for rows that are read and split already."""
-    settings, base, read = objective.settings, objective.base, split.read
-    max_length = min(settings.max_length, base.context)
+    base, read, max_length = objective.base, split.read, objective.max_length
     total = read.lines + read.lines_left_out if rows is None else rows
     report = _Findings(read)
     report.left_out(total - read.lines - read.lines_left_out)
