@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from reft_engine.inference import classify, generate, stream
     from reft_engine.methods import METHODS, title_of
     from reft_engine.positions import PositionSpec, prompt_positions
-    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, trainable_parameters
+    from reft_engine.settings import GROUPS, Setting, written
+    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, all_settings, trainable_parameters
     from reft_engine.trainable import Trainable, load_adapter
     from reft_engine.training import evaluate, train, train_many
 
 __all__ = [
     "BASELINES",
+    "GROUPS",
     "METHODS",
     "AdapterError",
     "ConfigError",
@@ -38,9 +40,11 @@ __all__ = [
     "ReftError",
     "ReftModel",
     "RunSpec",
+    "Setting",
     "TrainConfig",
     "Trainable",
     "TrainingError",
+    "all_settings",
     "classify",
     "evaluate",
     "generate",
@@ -52,6 +56,7 @@ __all__ = [
     "train",
     "train_many",
     "trainable_parameters",
+    "written",
 ]
 
 __getattr__ = lazy_names(__name__, {
@@ -63,7 +68,8 @@ __getattr__ = lazy_names(__name__, {
     "inference": ["classify", "generate", "stream"],
     "methods": ["METHODS", "title_of"],
     "positions": ["PositionSpec", "prompt_positions"],
-    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "trainable_parameters"],
+    "settings": ["GROUPS", "Setting", "written"],
+    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "all_settings", "trainable_parameters"],
     "trainable": ["Trainable", "load_adapter"],
     "training": ["evaluate", "train", "train_many"],
 })  # fmt: skip

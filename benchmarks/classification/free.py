@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from reft_engine import PeftConfig, PositionSpec
+from reft_engine import PeftConfig
 from reft_engine.base.loading import Base
 from reft_engine.baselines import PeftBaseline
 from reft_engine.baselines.twin import twin
@@ -38,7 +38,7 @@ class FreeWeights(PeftBaseline):
     @property
     def lowest_edited_layer(self) -> int | None:
         """Under a head alone the encoder stays as it is, so that what its last block gives can be reused."""
-        return None if self._own() else (self._deepest, PositionSpec.parse("all"))
+        return None if self._own() else self._deepest
 
     @property
     def _runner(self) -> nn.Module:
