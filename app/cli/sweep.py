@@ -47,8 +47,6 @@ def sweep(options: argparse.Namespace) -> int:
         elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
             note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
 
-    if baseline := next((spec.peft.method for spec in wanted if spec.peft), None):
-        raise StudioError(f"{baseline} changes the base model's layers, so it cannot share passes with other runs; train it alone, by train.")
     pairs = [(spec.reft, spec.train) for spec in wanted]
     lines = ranked(runs, train_many(base, found.examples, pairs, folder=out, file_rows=found.rows, on_event=show), out)
     tell(options, table(lines))
@@ -74,7 +72,10 @@ def varied(runs: list[dict[str, Any]]) -> list[str]:
 def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> list[RunSpec]:
     """What is asked for of each run; all are measured on the same held-out rows, whatever their seeds. Raises ConfigError."""
     common = {"split_seed": runs[0]["seed"], **given_settings(options)}
-    return [RunSpec.of_settings({**common, **run}) for run in runs]
+    specs = [RunSpec.of_settings({**common, **run}) for run in runs]
+    if baseline := next((spec.peft.method for spec in specs if spec.peft), None):
+        raise StudioError(f"{baseline} changes the base model's layers, so it shares no forward pass with other runs; use train.")
+    return specs
 
 
 def _column(name: str) -> str:
