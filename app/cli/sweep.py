@@ -72,10 +72,10 @@ def varied(runs: list[dict[str, Any]]) -> list[str]:
 def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> list[RunSpec]:
     """What is asked for of each run; all are measured on the same held-out rows, whatever their seeds. Raises ConfigError."""
     common = {"split_seed": runs[0]["seed"], **given_settings(options)}
-    specs = [RunSpec.of_settings({**common, **run}) for run in runs]
-    if baseline := next((spec.peft.method for spec in specs if spec.peft), None):
+    made = [RunSpec.of_settings({**common, **run}) for run in runs]
+    if baseline := next((spec.peft.method for spec in made if spec.peft), None):
         raise StudioError(f"{baseline} changes the base model's layers, so it shares no forward pass with other runs; use train.")
-    return specs
+    return made
 
 
 def _column(name: str) -> str:

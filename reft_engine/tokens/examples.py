@@ -107,7 +107,8 @@ def encode(
 ) -> EncodedExample:
     """Encode one example; an answer that does not fit is cut at its end, and only its first ``answer_tokens`` are kept.
 
-    Prompt and answer together have ``max_length`` tokens; of an encoder-decoder, which reads them apart, each has as many.
+    Prompt and answer together have ``max_length`` tokens; of an encoder-decoder, which reads them apart, each has as many. Which
+    tokens are edited follows from ``config``; without one none are.
 
     Raises:
         DataError: the prompt alone leaves no room for an answer token, or cannot be encoded; the line is named.
