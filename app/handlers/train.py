@@ -85,7 +85,7 @@ def suggested(dataset: DatasetRecord | None) -> TrainForm:
             layers=sample.layers, positions=sample.positions, rank=sample.rank, epochs=sample.epochs,
             learning_rate=sample.learning_rate, batch_size=sample.batch_size, held_out=held_out,
         )  # fmt: skip
-    steps_per_epoch = max(1, round(dataset.usable_rows * (1 - held_out) / 8))
+    steps_per_epoch = max(1, round(dataset.usable_rows * (1 - held_out) / TrainForm().batch_size))
     return TrainForm(epochs=min(30, max(1, round(_WANTED_STEPS / steps_per_epoch))), held_out=held_out)
 
 

@@ -84,9 +84,9 @@ def test_flags_of_edits_are_refused_with_a_baseline(flag, table_file, tmp_path, 
     assert "of edits alone" in capfd.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_a_sweep_names_the_methods_that_it_knows(table_file, tmp_path, capfd):
-    assert main(["sweep", "--data", str(table_file), "--out", str(tmp_path / "out"), "--method", "lora"]) == 2
-    assert "'loreft'" in capfd.readouterr().err
+def test_a_sweep_refuses_a_baseline(table_file, tmp_path, capfd):
+    assert main(["sweep", "--data", str(table_file), "--out", str(tmp_path / "out"), "--method", "loreft,lora"]) == 2
+    assert "lora changes the base model's layers" in capfd.readouterr().err and not (tmp_path / "out").exists()
 
 
 @pytest.mark.process

@@ -92,8 +92,8 @@ def test_what_came_after_the_best_step_is_said():
         (OVERFITTED, "learned", ["Train for 2 epochs instead of 10"]),
         (MEMORISED, "memorised", ["Train for 2 epochs instead of 10", "Add rows on the Data page"]),
         (NOTHING, "no_change", ["Train for 30 epochs instead of 10", "Edit every token of the prompt", "Choose a larger base model"]),
-        (WORSE, "worse", ["Train with a third of the learning rate (0.0003)", "Choose a larger base model"]),
-        (DIVERGED, "diverged", ["Train with a third of the learning rate (0.0003)"]),
+        (WORSE, "worse", ["Train with a third of the learning rate (0.0013)", "Choose a larger base model"]),
+        (DIVERGED, "diverged", ["Train with a third of the learning rate (0.0013)"]),
         (FEW_ROWS, "too_few", ["Hold out 11 rows", "Add rows on the Data page"]),
     ],
 )

@@ -147,6 +147,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     ],
     "data_html.dataset_line": [lambda: data_html.dataset_line(hostile(DatasetRecord, mapping=None))],
     "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
+    "train_html.group": [lambda: train_html.group(HOSTILE)],
     "runs_html.run_status": [
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.TRAINING, failure=None, phase=hostile(Phase)), trouble=HOSTILE)),
