@@ -14,10 +14,10 @@ run: .venv/installed
 	@$(BIN)/reft-studio serve $(if $(PORT),--port $(PORT)) $(if $(DATA),--data-dir $(DATA))
 
 check: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m unit
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 -m unit
 
 test: lint browser postgres faketime
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 --no-loadscope-reorder
 
 # One after the other: some of these measure how long a person waits.
 test-long: .venv/tested browser postgres faketime

@@ -32,7 +32,7 @@ def train_lora(base: Base, examples: Sequence[Example], settings: TrainConfig, r
     for epoch in range(settings.epochs):
         for part in epoch_batches(rows, settings.batch_size, settings.seed, epoch):
             optimizer.param_groups[0]["lr"] = rate * ((step + 1) / warmup if step < warmup else (total - step) / max(total - warmup, 1))
-            batch = collate(part, base.pad_id, base.device)
+            batch = collate(base, part)
             logits = base.model(**batch.inputs, use_cache=False).logits
             optimizer.zero_grad(set_to_none=True)
             F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-100).backward()

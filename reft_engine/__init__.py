@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reft_engine.methods import METHODS, title_of
     from reft_engine.positions import PositionSpec, prompt_positions
     from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
+    from reft_engine.trainable import Trainable
     from reft_engine.training import evaluate, train, train_many
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ReftModel",
     "RunSpec",
     "TrainConfig",
+    "Trainable",
     "TrainingError",
     "classify",
     "evaluate",
@@ -57,5 +59,6 @@ __getattr__ = lazy_names(__name__, {
     "methods": ["METHODS", "title_of"],
     "positions": ["PositionSpec", "prompt_positions"],
     "spec": ["ReftConfig", "RunSpec", "TrainConfig", "trainable_parameters"],
+    "trainable": ["Trainable"],
     "training": ["evaluate", "train", "train_many"],
 })  # fmt: skip

@@ -1,7 +1,7 @@
-"""The methods of editing a hidden state: one row each, which all other code reads. Imports no torch.
+"""The methods: a table with one row for each, the only place that describes them. Imports no torch.
 
-Letters in formulas and shapes: h hidden state of an edited token, D its width, K rank. R has orthonormal rows; W and W2 are any
-matrices; act is `ReftConfig.activation`. Equations and tables are those of arXiv 2404.03592.
+Letters in formulas and shapes: h hidden state of an edited token, D its width, K rank. R has orthonormal rows; W and W2 are
+arbitrary matrices; act is `ReftConfig.activation`. Equations and tables are those of arXiv 2404.03592.
 """
 
 from collections import Counter
@@ -12,22 +12,22 @@ _SIZES = ("KD", "K", "D")
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method: its names, its formula, and the three choices that `interventions.LowRankEdit` computes it from.
+    """One method: its names, its formula, and the three choices that `interventions.LowRankEdit` implements.
 
     An edit with a rank adds P^T c to h. The choices: whether the rows of the projection P (K, D) are orthonormal, whether the
-    coefficients c (K,) come from a learned source, and whether P h is subtracted from c. RED has no rank and a class of its own.
+    coefficients c (K,) come from a learned source, and whether P h is subtracted from c. RED has no rank and its own class.
 
     Attributes:
-        name: what `ReftConfig.method` and all files call it.
-        title: what the page calls it.
-        help: what it does, in a few plain words; the page shows it after the title.
+        name: its name in `ReftConfig.method` and in all files.
+        title: its name on the page.
+        help: its effect in a few plain words; the page shows them after the title.
         formula: h after the edit.
         paper: its name in the paper, with the equation or table.
-        pyreft: pyreft's class; None where pyreft has no such class, and `ReftModel.save_pyreft` refuses.
+        pyreft: pyreft's class; None where pyreft has none, and `ReftModel.save_pyreft` refuses.
         pyreft_writes: the class to write instead where pyreft 0.1.0 cannot load its own; it must compute the same.
-        has_rank: whether it has a rank; without one the three choices have no meaning.
-        orthonormal: P is R, with orthonormal rows, instead of any matrix.
-        learned_source: c is act(W h + b), instead of the constants b.
+        has_rank: whether it has a rank; the three choices apply only then.
+        orthonormal: the rows of P are orthonormal (P is R); otherwise P is any matrix.
+        learned_source: c is act(W h + b); otherwise c is the constants b.
         subtracts: P h is subtracted from c.
     """
 
@@ -45,13 +45,13 @@ class Method:
 
     @property
     def weights(self) -> dict[str, str]:
-        """Shape of each weight of one edit, by its name in an adapter file: ``KD``, ``K`` or ``D``."""
+        """Shape of each weight of one edit in letters (``KD``, ``K`` or ``D``), by its name in the adapter file."""
         if not self.has_rank:
             return {"scale": "D", "bias": "D"}
         return {"projection": "KD", **({"source": "KD"} if self.learned_source else {}), "bias": "K"}
 
     def shapes(self, rank: int, width: int) -> dict[str, tuple[int, ...]]:
-        """Shape of each weight of one edit of this rank and width, by its name in an adapter file."""
+        """Shape of each weight of one edit of this rank and width, by its name in the adapter file."""
         sizes = {"K": rank, "D": width}
         return {name: tuple(sizes[letter] for letter in letters) for name, letters in self.weights.items()}
 
@@ -67,9 +67,9 @@ class Method:
         return " + ".join(f"{count[size] if count[size] > 1 else ''}{size}" for size in _SIZES if count[size])
 
     def can_be_identity(self, activation: str) -> bool:
-        """Whether some weights change nothing, whatever the projection is.
+        """Whether weights exist with which the edit changes nothing, for any projection.
 
-        Without subtraction b = 0 and act(0) = 0 do; with it W = P and b = 0, where act is linear; constants b never equal P h.
+        Without subtraction they are b = 0, if act(0) = 0; with it W = P and b = 0, if act is linear; constants b never equal P h.
         """
         if self.subtracts:
             return self.learned_source and activation == "linear"
@@ -153,7 +153,7 @@ METHODS: dict[str, Method] = {
 
 
 def title_of(name: str) -> str:
-    """The title of a method, or its name if this version does not know it."""
+    """The title of a method; for a method unknown to this version, its name."""
     return METHODS[name].title if name in METHODS else name
 
 

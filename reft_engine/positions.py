@@ -1,15 +1,16 @@
-"""Which prompt tokens are edited. Pure Python: knows nothing of tensors or padding.
+"""Which prompt tokens are edited. Pure Python, without tensors or padding.
 
-Rule for short prompts: neither side reaches past the middle, so a prompt of n tokens gives the prefix at most
-floor(n/2) tokens and the suffix at most floor(n/2) (pyreft's ``get_intervention_locations``). A prompt of one
-token counts as suffix, so that ``l1`` is never silently empty (a departure from pyreft, which edits nothing there).
+Short prompts: neither side goes past the middle, so in a prompt of n tokens the prefix has at most floor(n/2) tokens, and so
+has the suffix (pyreft's ``get_intervention_locations``). The only token of a prompt counts as suffix, so that ``l1`` is never
+silently empty (unlike pyreft, which edits nothing there).
 
-``marked`` edits what the prompt itself marks: the tokens between ``<reft>`` and ``</reft>`` (see `prompts.read_prompt`).
+``marked`` edits the tokens between ``<reft>`` and ``</reft>`` in the prompt (see `prompts.read_prompt`).
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reft_engine.errors import PositionError
 
@@ -18,7 +19,7 @@ _RULE = re.compile(r"(?:f(\d{1,4}))?(?:(?<=\d)\+(?=l))?(?:l(\d{1,4}))?")
 
 @dataclass(frozen=True, slots=True)
 class PositionSpec:
-    """The first ``prefix`` and last ``suffix`` tokens of a prompt, ``every`` token of it, or those that it has ``marked``."""
+    """The first ``prefix`` and last ``suffix`` tokens of a prompt, ``every`` token, or the ``marked`` tokens."""
 
     prefix: int = 0
     suffix: int = 0
@@ -27,16 +28,16 @@ class PositionSpec:
 
     @classmethod
     def parse(cls, text: str) -> "PositionSpec":
-        """Read ``f7+l7``, ``f3``, ``l1``, ``all`` or ``marked``.
+        """Parse ``f7+l7``, ``f3``, ``l1``, ``all`` or ``marked``.
 
         Raises:
             PositionError: the text is none of these.
         """
-        cleaned = text.strip().lower().replace(" ", "")
-        if cleaned in ("all", "marked"):
-            return cls(every=cleaned == "all", marked=cleaned == "marked")
-        match = _RULE.fullmatch(cleaned)
-        if not match or not cleaned:
+        rule = text.strip().lower().replace(" ", "")
+        if rule in ("all", "marked"):
+            return cls(every=rule == "all", marked=rule == "marked")
+        match = _RULE.fullmatch(rule)
+        if not match or not rule:
             raise PositionError(
                 f"'{text[:40]}' is not a position rule; write f3 (first three prompt tokens), l1 (the last one), "
                 "f7+l7 (both ends), all, or marked (what stands between <reft> and </reft>)."
@@ -49,22 +50,37 @@ class PositionSpec:
     def __str__(self) -> str:
         if self.every or self.marked:
             return "all" if self.every else "marked"
-        return "+".join(part for part in (self.prefix and f"f{self.prefix}", self.suffix and f"l{self.suffix}") if part)
+        return "+".join(side for side in (self.prefix and f"f{self.prefix}", self.suffix and f"l{self.suffix}") if side)
 
     @property
     def two_sided(self) -> bool:
-        """Whether there is a prefix group and a suffix group, which ``tied=False`` gives an edit each."""
+        """Whether there are a prefix and a suffix group; with ``tied=False`` each has its own edit."""
         return self.prefix > 0 and self.suffix > 0
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether the prompt's text decides what is edited, and not its length alone."""
+        return self.marked
+
+
+class EditedTokens(NamedTuple):
+    """Indices of a prompt's tokens that are edited, in ascending order: the prefix group and the suffix group."""
+
+    prefix: tuple[int, ...] = ()
+    suffix: tuple[int, ...] = ()
+
+
+UNEDITED = EditedTokens()
 
 
 def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[int] = ()) -> tuple[list[int], list[int]]:
-    """List the token indices, counted from the prompt's first token, of the prefix group and the suffix group.
+    """List the token indices of the prefix group and the suffix group, counted from the prompt's first token.
 
-    The groups never overlap. ``all``, ``marked`` and one-sided rules fill one group only. ``marked`` are the indices that
-    the prompt marks, used by the rule of that name alone.
+    The groups never overlap. ``all``, ``marked`` and one-sided rules fill one group only. ``marked`` holds the indices of
+    marked tokens; only the rule ``marked`` uses them.
 
     Raises:
-        PositionError: a marked index that the prompt does not have.
+        PositionError: a marked index lies outside the prompt.
     """
     if spec.marked:
         if any(not 0 <= index < prompt_length for index in marked):
@@ -76,3 +92,8 @@ def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[in
     prefix = min(spec.prefix, half)
     suffix = min(spec.suffix, half if prompt_length > 1 else prompt_length)
     return list(range(prefix)), list(range(prompt_length - suffix, prompt_length))
+
+
+def edited_tokens(spec: PositionSpec | None, prompt_length: int, marked: Sequence[int] = ()) -> EditedTokens:
+    """As `prompt_positions`, as an encoded prompt carries them; without a rule nothing is edited. Raises PositionError."""
+    return UNEDITED if spec is None else EditedTokens(*map(tuple, prompt_positions(spec, prompt_length, marked)))

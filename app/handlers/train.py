@@ -16,7 +16,7 @@ from app.services import Services
 from app.settings import Settings
 from reft_engine import ConfigError, ReftConfig, ReftError, RunSpec, TrainConfig, trainable_parameters
 from reft_engine.data import RowCheck
-from reft_engine.training import FEWEST, MOST, SAMPLE_TOKENS, Probe, measuring_budget
+from reft_engine.training import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, Probe, measuring_budget
 from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300
@@ -189,10 +189,10 @@ def _seconds(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck
     of_a_row = check.tokens / check.trained
     run_tokens = check.tokens * spec.train.epochs
     held_out = round(of_a_row * check.held_out)
-    measured = min(measuring_budget(run_tokens, parameters, found["device"]), (MOST + 2) * held_out)
+    measured = min(measuring_budget(run_tokens, parameters, found["device"]), (MAX_MEASUREMENTS + 2) * held_out)
     return Probe(**found["probe"]).seconds(
         rows=check.examples, epoch_tokens=check.tokens, epochs=spec.train.epochs, held_out_tokens=held_out, measured_tokens=round(measured),
-        written_tokens=round(FEWEST * min(SAMPLE_TOKENS, of_a_row / 2)) if check.held_out else 0,
+        written_tokens=round(MIN_MEASUREMENTS * min(SAMPLE_TOKENS, of_a_row / 2)) if check.held_out else 0,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reft_engine import Example, PositionSpec, ReftConfig, ReftError, prompt_positions
+from reft_engine import Example, ReftConfig, ReftError
 from reft_engine.base import Base
 from reft_engine.tokens import encode
 
@@ -18,8 +18,7 @@ def _preview_row(base: Base, example: Example, config: ReftConfig, max_length: i
         encoded = encode(base, example, max_length, config)
     except ReftError as error:
         return {"line": example.line, "problem": str(error), "tokens": []}
-    prefix, suffix = prompt_positions(PositionSpec.parse(config.positions), len(encoded.prompt_ids), encoded.marked)
-    edited = {*prefix, *suffix}
+    edited = {*encoded.edited.prefix, *encoded.edited.suffix}
     texts = _token_texts(base, [*encoded.prompt_ids, *encoded.answer_ids])
     border = len(encoded.prompt_ids)
     tokens = [(text, "prompt" if index < border else "answer", index in edited) for index, text in enumerate(texts)]

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from app.worker.base_lock import BaseLock
 from app.worker.probes import Probes, TimedProbe
 from app.worker.row_checks import Load, RowChecks
-from reft_engine import ReftConfig, ReftModel, TrainConfig, load_base
+from reft_engine import ReftConfig, ReftModel, Trainable, TrainConfig, load_base
 from reft_engine.base import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
 from reft_engine.formats import read_config
@@ -33,7 +33,7 @@ class Resident:
         self._bases: OrderedDict[str, Base] = OrderedDict()
         self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
         self._tokenizers: OrderedDict[tuple[str, str | None], Base] = OrderedDict()
-        self._training: tuple[str, Base, ReftModel] | None = None
+        self._training: tuple[str, Base, Trainable] | None = None
         self.trouble = ""
         """Why the database cannot be written at the moment; empty if it can."""
         self._prompt_caches: WeakKeyDictionary[Any, PromptCache] = WeakKeyDictionary()
@@ -44,7 +44,7 @@ class Resident:
         current = self._training
         return current[0] if current else None
 
-    def set_training(self, run_id: str, base: Base, reft: ReftModel) -> None:
+    def set_training(self, run_id: str, base: Base, reft: Trainable) -> None:
         """Make the run available to chats while it trains."""
         self._training = (run_id, base, reft)
 
@@ -126,7 +126,7 @@ class Resident:
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
-    def run(self, run_id: str) -> tuple[Base, ReftModel]:
+    def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
         current = self._training
         if current and current[0] == run_id:

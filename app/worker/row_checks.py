@@ -34,9 +34,9 @@ class RowChecks:
         Raises:
             ConfigError, DataError: see `check_rows`; also whatever ``load`` raises.
         """
-        marked = PositionSpec.parse(reft.positions).marked
+        rule = reft.positions if PositionSpec.parse(reft.positions).reads_text else ""
         lengths = train.max_length, train.answer_tokens
-        key = (digest, rows, base.name, base.revision, marked, reft.labels, *lengths, train.held_out, train.held_out_seed)
+        key = (digest, rows, base.name, base.revision, rule, reft.labels, *lengths, train.held_out, train.held_out_seed)
         with self._lock:
             if key not in self._cache:
                 self._cache[key] = check_rows(base, load(), reft, train, rows=rows)

@@ -70,7 +70,7 @@ class _Encoder(nn.Module):
 
     def pooled(self, inputs: dict[str, Tensor]) -> Tensor:
         """What the head reads, (B, D)."""
-        return pool(blocks.trunk(self.model)(**inputs)[0], inputs["attention_mask"], self.pooling)
+        return pool(blocks.backbone(self.model)(**inputs)[0], inputs["attention_mask"], self.pooling)
 
 
 def columns(rows: Rows, base: Base) -> dict[str, Tensor]:

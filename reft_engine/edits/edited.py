@@ -20,7 +20,7 @@ from reft_engine.edits.plan import EditPlan, PlannedTokens, Prompts
 from reft_engine.edits.precision import exact
 from reft_engine.edits.trainer_side import TrainerSide
 from reft_engine.errors import ConfigError
-from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.positions import UNEDITED, PositionSpec, edited_tokens
 from reft_engine.spec import Pooling, ReftConfig, trainable_parameters
 
 
@@ -46,8 +46,8 @@ class EditedModel(TrainerSide):
         checks.check_config(config)
         model = base_of(base_model)
         count = blocks.attach(model)
-        if config.labels is None and blocks.is_encoder_decoder(model) and blocks.writes(model):
-            blocks.decoder_start(model)  # raises now what would end a training that cannot be saved
+        if config.labels is None and blocks.is_encoder_decoder(model) and blocks.generates_text(model):
+            blocks.decoder_start_token(model)  # raises now what would end a training that cannot be saved
         width = blocks.hidden_size(model)
         trainable_parameters(config, count, width)
         self.layers = edited_layers(config, count)
@@ -97,18 +97,20 @@ class EditedModel(TrainerSide):
         """
         starts, sizes = checks.real_tokens(attention_mask)
         chosen = range(len(sizes)) if rows is None else [checks.whole_number(row, "rows", 0, len(sizes) - 1) for row in rows]
-        lengths = sizes if prompt_lengths is None else checks.prompt_lengths_of(prompt_lengths, sizes, chosen)
-        marks = checks.marked_of(marked, len(sizes)) if self.positions.marked else [()] * len(sizes)
-        prompts = Prompts(list(enumerate(starts)), lengths, marks, *attention_mask.shape)
-        return self.plan_of(prompts, rows, attention_mask.device)
+        lengths = sizes if prompt_lengths is None else checks.check_prompt_lengths(prompt_lengths, sizes, chosen)
+        marks = checks.check_marked(marked, len(sizes)) if self.positions.reads_text else [()] * len(sizes)
+        edited = [UNEDITED] * len(sizes)
+        for row in chosen:
+            edited[row] = edited_tokens(self.positions, lengths[row], marks[row])
+        prompts = Prompts(list(enumerate(starts)), edited, *attention_mask.shape)
+        return self.plan_of(prompts, chosen, attention_mask.device)
 
     def plan_of(self, prompts: Prompts, chosen: Sequence[int] | None, device: torch.device) -> EditPlan:
-        """Find the tokens to edit in prompts (the ``chosen`` ones, if not all) whose places in the batch are known."""
+        """Find the tokens to edit of prompts (the ``chosen`` ones, if not all) that say which of theirs are edited."""
         places: tuple[list[tuple[int, int]], ...] = ([], [])
         for index in range(len(prompts.starts)) if chosen is None else chosen:
             row, start = prompts.starts[index]
-            found = prompt_positions(self.positions, prompts.lengths[index], prompts.marked[index])
-            for group, tokens in zip(places, found, strict=True):
+            for group, tokens in zip(places, prompts.edited[index], strict=True):
                 group += [(row, start + token) for token in tokens]
         groups = places if self.reft_config.groups == 2 else (places[0] + places[1],)
         pairs = [torch.tensor(group, dtype=torch.int64, device=device).reshape(-1, 2).unbind(1) for group in groups]
@@ -139,7 +141,7 @@ class EditedModel(TrainerSide):
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         # Labels of answers that are written behind their prompts; those of an encoder-decoder's stand apart.
         if labels is not None and prompt_lengths is None and self.can_generate() and not blocks.is_encoder_decoder(self.base):
-            prompt_lengths = checks.prompts_before(labels, mask)
+            prompt_lengths = checks.prompt_lengths_from_labels(labels, mask)
         plan = self.plan(mask, prompt_lengths, marked=marked)
         if plan.batch != len(input_ids) or (plan.width != input_ids.shape[1] and not after_cache):
             raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(input_ids.shape)}.", "attention_mask")
@@ -273,9 +275,9 @@ class EditedModel(TrainerSide):
         given = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         inputs = {"input_ids": input_ids, "attention_mask": mask, **given, **kwargs}
         if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
-            inputs |= blocks.count_positions(self.base, mask)
+            inputs |= blocks.position_inputs(self.base, mask)
         checkpointed = self.training and self.is_activation_checkpointing
-        if checkpointed and blocks.takes(self.base, "use_cache"):
+        if checkpointed and blocks.accepts_argument(self.base, "use_cache"):
             inputs.setdefault("use_cache", False)  # which a block that is computed twice would fill twice
         dropout = Dropout(self.reft_config.dropout) if self.training and self.reft_config.dropout else None
         with blocks.editing(self.edits(plan, self.factors(), strength, dropout), checkpointed=checkpointed):
@@ -284,14 +286,14 @@ class EditedModel(TrainerSide):
     def _answered(self, inputs: dict[str, Any], labels: Tensor | None) -> Any:
         if labels is None:
             return self.base(**inputs)
-        if not blocks.takes(self.base, "labels"):
+        if not blocks.accepts_argument(self.base, "labels"):
             name = type(blocks.without_peft(self.base)).__name__
             raise ConfigError(f"{name} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.", "labels")
         return self.base(**inputs, labels=labels)
 
     def _classified(self, inputs: dict[str, Any], mask_BT: Tensor, labels: Tensor | None) -> SequenceClassifierOutput:
         items = inputs.pop("num_items_in_batch", None)
-        logits = self.classes(blocks.last_hidden(self.base, inputs), mask_BT)
+        logits = self.classes(blocks.last_hidden_states(self.base, inputs), mask_BT)
         if labels is None:
             return SequenceClassifierOutput(logits=logits)
         checks.check_class_labels(labels, *logits.shape)
@@ -356,11 +358,11 @@ def base_of(given: nn.Module | Base) -> Any:
     return model
 
 
-def check_writes(model: Any, edits: Sequence["EditedModel | None"]) -> None:
+def check_writes(model: Any, edits: Sequence[Any]) -> None:
     """Raises ConfigError for a base model, or an edit of one, that writes no text."""
     if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
         raise ConfigError("This model classifies; it writes no answers.", "labels")
-    if not blocks.writes(model):
+    if not blocks.generates_text(model):
         raise ConfigError(f"{type(blocks.without_peft(model)).__name__} has no head that writes text; it writes no answers.", "base")
 
 

@@ -1,4 +1,4 @@
-"""The head that classifies: trained together with the edits, kept beside them, never part of the base model.
+"""The classification head: trained and saved with the edits, never a module of the base model.
 
 Legend: B rows, T tokens (padded), D hidden size, C classes.
 """
@@ -6,13 +6,13 @@ Legend: B rows, T tokens (padded), D hidden size, C classes.
 import torch
 from torch import Tensor, nn
 
-from reft_engine.edits.interventions import Float32Module, linear_start
+from reft_engine.edits.interventions import Float32Module, linear_init
 from reft_engine.edits.precision import exact
 from reft_engine.spec import Pooling
 
 
 class ClassificationHead(Float32Module):
-    """W_o tanh(W_d h + b_d) + b_o, D*D + D + C*D + C trained numbers. Source: arXiv 2404.03592, equations 5 and 6."""
+    """W_o tanh(W_d h + b_d) + b_o, D*D + D + C*D + C trainable parameters. Source: arXiv 2404.03592, equations 5 and 6."""
 
     def __init__(self, hidden_size: int, classes: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -29,13 +29,13 @@ class ClassificationHead(Float32Module):
 def _linear(width: int, out: int, generator: torch.Generator | None) -> nn.Linear:
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, width, out)
     with torch.no_grad():
-        layer.weight.copy_(linear_start((out, width), width, generator))
-        layer.bias.copy_(linear_start((out,), width, generator))
+        layer.weight.copy_(linear_init((out, width), width, generator))
+        layer.bias.copy_(linear_init((out,), width, generator))
     return layer
 
 
 def pool(hidden_BTD: Tensor, mask_BT: Tensor, how: Pooling) -> Tensor:
-    """One vector per row, (B, D): the hidden state of its first or last real token, or the mean over real tokens."""
+    """Pool each row to one vector, (B, D): the hidden state of its first or last real token, or the mean over real tokens."""
     real = mask_BT.to(torch.int64)
     if how == "mean":
         weights = real.unsqueeze(-1).to(torch.float32)

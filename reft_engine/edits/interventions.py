@@ -1,8 +1,8 @@
-"""The edits of hidden states: one class computes all methods that have a rank; all sites of a model are stacked in one module.
+"""The edits of hidden states, as modules: one class for all methods with a rank; one module stacks the edits of all sites.
 
-An edit replaces the hidden state h of a chosen prompt token, right after a chosen block, by h + delta(h).
+An edit replaces the hidden state h of an edited prompt token, right after an edited block, with h + delta(h).
 Shapes: G edits (layers x groups), K rank, D hidden size, N edited tokens of one site. All weights are float32,
-whatever the base model's precision. The formulas of the methods are in `methods.METHODS`.
+whatever the base model's precision. The formulas are in `methods.METHODS`.
 """
 
 import math
@@ -19,30 +19,30 @@ from reft_engine.methods import METHODS, Method
 from reft_engine.spec import ReftConfig
 
 Factors = dict[str, tuple[Tensor, ...]]
-"""What one forward pass needs, ready computed: by name (``projection``, ``source``, ``bias``, ...) one tensor per site."""
+"""Tensors that a forward pass uses, computed from the weights: by name (``projection``, ``source``, ``bias``, ...) one per site."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
-    """Sets a share of numbers to zero and scales the rest up; draws from its own generator, else from torch's global one."""
+    """Zeroes values with probability ``rate`` and scales the rest up; draws from ``generator``, else from torch's global one."""
 
     rate: float
     generator: torch.Generator | None = None
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Drop."""
-        kept = torch.empty_like(values).bernoulli_(1 - self.rate, generator=self.generator)
-        return values * kept / (1 - self.rate)
+        """Drop values of a tensor of any shape."""
+        mask = torch.empty_like(values).bernoulli_(1 - self.rate, generator=self.generator)
+        return values * mask / (1 - self.rate)
 
 
-def linear_start(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
-    """Torch's default for ``nn.Linear``: uniform in +-1/sqrt(fan_in)."""
+def linear_init(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
+    """Initial values as in torch's ``nn.Linear``: uniform in +-1/sqrt(fan_in)."""
     bound = 1 / math.sqrt(fan_in)
     return torch.empty(shape).uniform_(-bound, bound, generator=generator)
 
 
 class Float32Module(nn.Module):
-    """Follows a move to a device, but stays float32 when a model is cast: orthonormality does not survive bfloat16."""
+    """Moves between devices but stays float32 when a model is cast: orthonormality does not survive bfloat16."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Float32Module":
         def move(value: Tensor) -> Tensor:
@@ -53,49 +53,49 @@ class Float32Module(nn.Module):
 
 
 class Intervention(Float32Module):
-    """What all methods share: stacked float32 weights by name, and a change of hidden states computed from them."""
+    """Base class of all methods: stacked float32 weights by name, and the change of hidden states that they compute."""
 
     decayed = ("source", "bias")
-    """Weights on which weight decay acts."""
+    """Weights that are subject to weight decay."""
 
     def __init__(self, method: Method) -> None:
         super().__init__()
         self.method = method
 
     def extra_repr(self) -> str:
-        """Name the method where the module is printed."""
+        """The method's name, for the printed module."""
         return self.method.name
 
     def projection(self) -> Tensor | None:
-        """Compute the rows that coefficients are written back through, (G, K, D); None where a method has none."""
+        """Compute the rows of the projection, (G, K, D); None for a method without one."""
         return None
 
     def set_projection(self, rows_GKD: Tensor) -> None:
-        """Take over projection rows, as read from a file."""
+        """Set the projection from rows, such as those read from a file."""
         raise NotImplementedError
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """The trained weights other than the projection, by the names of the adapter file; stacked, G first."""
+        """The trainable weights except the projection, stacked (G first), by their names in the adapter file."""
         return {name: self.get_parameter(name) for name in self.method.weights if name != "projection"}
 
     def factors(self, projection: Tensor | None = None) -> Factors:
-        """Compute once what every site needs until the weights change; from the rows that `projection` gave, if given."""
+        """Compute the tensors of all sites, valid until the weights change; ``projection`` (G, K, D) saves computing it again."""
         return {name: value.unbind(0) for name, value in self.weights().items()}
 
     def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
         """Compute delta(h) of shape (N, D) in float32."""
         raise NotImplementedError
 
-    def start_as_identity(self) -> None:
-        """Set the weights so that the edit changes nothing; `Method.can_be_identity` says where that is possible."""
+    def init_identity(self) -> None:
+        """Set the weights so that the edit changes nothing; see `Method.can_be_identity` for where that is possible."""
         raise NotImplementedError
 
 
 class LowRankEdit(Intervention):
-    """Computes every method with a rank: h + P^T c, K coefficients c written back through the K x D rows of P.
+    """Every method with a rank: h + P^T c, with K coefficients c and the rows of P (K, D).
 
-    The method's row says whether c is act(W h + b) or the constants b, whether P h is subtracted from c, and whether the rows of P are
-    orthonormal. W, b and a free P start as torch's ``nn.Linear`` does; constants b start in [0, 1), as in pyreft.
+    The method says whether c is act(W h + b) or the constants b, whether P h is subtracted from c, and whether the rows of P are
+    orthonormal. W, b and a free P are initialised as in torch's ``nn.Linear``; constants b are drawn from [0, 1), as in pyreft.
     """
 
     source: nn.Parameter
@@ -106,18 +106,18 @@ class LowRankEdit(Intervention):
     def __init__(self, method: Method, count: int, config: ReftConfig, hidden_size: int, generator: torch.Generator | None = None) -> None:
         super().__init__(method)
         vector, matrix = (count, config.rank), (count, config.rank, hidden_size)
-        # The order of these draws is part of what a seed means.
+        # The order of these draws must stay: it decides what a seed gives.
         if method.learned_source:
-            self.source = nn.Parameter(linear_start(matrix, hidden_size, generator))
-            self.bias = nn.Parameter(linear_start(vector, hidden_size, generator))
+            self.source = nn.Parameter(linear_init(matrix, hidden_size, generator))
+            self.bias = nn.Parameter(linear_init(vector, hidden_size, generator))
         else:
             self.bias = nn.Parameter(torch.rand(vector, generator=generator))
         if method.orthonormal:
             self.rotation = OrthonormalRows(*matrix, generator)
         else:
-            self.free_projection = nn.Parameter(linear_start(matrix, hidden_size, generator))
+            self.free_projection = nn.Parameter(linear_init(matrix, hidden_size, generator))
         self.activation: Callable[[Tensor], Tensor] | None = None if config.activation == "linear" else ACT2FN[config.activation]
-        # (W h + b) - P h = (W - P) h + b: one product instead of two.
+        # (W h + b) - P h = (W - P) h + b needs one product instead of two.
         self._folds = method.learned_source and method.subtracts and self.activation is None
 
     def projection(self) -> Tensor:
@@ -127,14 +127,14 @@ class LowRankEdit(Intervention):
 
     @torch.no_grad()
     def set_projection(self, rows_GKD: Tensor) -> None:
-        """Take over rows of P; they must be orthonormal where the method needs them so."""
+        """Set the rows of P; they must be orthonormal if the method requires it."""
         if self.method.orthonormal:
             self.rotation.set_rows(rows_GKD)
         else:
             self.free_projection.copy_(rows_GKD)
 
     def factors(self, projection: Tensor | None = None) -> Factors:
-        """See `Intervention.factors`; adds the rows of P, and folds W and P into W - P where the activation is linear."""
+        """As `Intervention.factors`, with the rows of P; W and P are folded into W - P where the activation is linear."""
         rows = self.projection() if projection is None else projection
         factors = {**super().factors(), "projection": rows.unbind(0)}
         if self._folds:
@@ -142,7 +142,7 @@ class LowRankEdit(Intervention):
         return factors
 
     def coefficients(self, h_ND: Tensor, factors: Factors, site: int) -> Tensor:
-        """Compute the (N, K) coefficients c."""
+        """Compute the coefficients c, (N, K)."""
         bias = factors["bias"][site]
         values = F.linear(h_ND, factors["source"][site], bias) if self.method.learned_source else bias.expand(len(h_ND), -1)
         if self.activation is not None:
@@ -159,7 +159,7 @@ class LowRankEdit(Intervention):
         return coefficients @ factors["projection"][site]
 
     @torch.no_grad()
-    def start_as_identity(self) -> None:
+    def init_identity(self) -> None:
         """Set b = 0 and W = P, or W = 0 where P h is not subtracted; P stays random, so that W has a gradient."""
         self.bias.zero_()
         if self.method.learned_source:
@@ -167,7 +167,7 @@ class LowRankEdit(Intervention):
 
 
 class Red(Intervention):
-    """RED: s * h + b, elementwise, started at s = 1 and b = 0.
+    """RED: s * h + b, elementwise, with s = 1 and b = 0 at the start.
 
     Source: arXiv 2402.15179; arXiv 2404.03592, equation 8. Not in pyreft.
     """
@@ -178,21 +178,21 @@ class Red(Intervention):
         self.bias = nn.Parameter(torch.zeros(count, hidden_size))
 
     def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
-        """Compute (s - 1) * h + b; ``dropout`` drops numbers of the change."""
+        """Compute (s - 1) * h + b, (N, D) in float32; ``dropout`` drops values of this change."""
         change = (factors["scale"][site] - 1) * h_ND.float() + factors["bias"][site]
         return dropout(change) if dropout else change
 
-    def start_as_identity(self) -> None:
-        """Nothing to do: it starts so."""
+    def init_identity(self) -> None:
+        """Do nothing: RED starts as the identity."""
 
 
 def build(config: ReftConfig, count: int, hidden_size: int, generator: torch.Generator | None = None) -> Intervention:
-    """Make the edits of ``count`` sites with fresh weights."""
+    """Build the edits of ``count`` sites with freshly initialised weights."""
     method = METHODS[config.method]
     if method.has_rank:
-        made: Intervention = LowRankEdit(method, count, config, hidden_size, generator)
+        edits: Intervention = LowRankEdit(method, count, config, hidden_size, generator)
     else:
-        made = Red(method, count, hidden_size)
+        edits = Red(method, count, hidden_size)
     if config.identity_init:
-        made.start_as_identity()
-    return made
+        edits.init_identity()
+    return edits

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from reft_engine.base import blocks, checks
-from reft_engine.base.loading import Base, bare_model, load_base, origin_of
+from reft_engine.base.loading import Base, load_base, origin_of
 from reft_engine.edits import canary
-from reft_engine.edits.edited import EditedModel, base_of, edited_layers
+from reft_engine.edits.edited import base_of, edited_layers
+from reft_engine.edits.loop_side import LoopSide
 from reft_engine.edits.precision import exact
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, pyreft
@@ -20,7 +21,7 @@ from reft_engine.spec import Activation, ReftConfig, trainable_parameters
 _ROWS_TOLERANCE = 1e-3
 
 
-class ReftModel(EditedModel):
+class ReftModel(LoopSide):
     """The base model as it answers with the edits, and the files of these; arguments and errors are those of `EditedModel`."""
 
     def save(self, folder: str | Path, *, base: Base | None = None, training: dict[str, Any] | None = None) -> Path:
@@ -43,7 +44,7 @@ class ReftModel(EditedModel):
         self.eval()
         description = adapter.describe(
             self.reft_config, self.layers, width=self.hidden_size, block_count=len(blocks.find_blocks(self.base)),
-            origin=base or origin_of(self.base), training=training or {}, canary=canary.take(self),
+            origin=base or origin_of(self.base), training=training or {}, canary=canary.record(self),
         )  # fmt: skip
         adapter.write(target, description, _file_tensors(self), self.trainable_parameters)
         return target
@@ -61,7 +62,7 @@ class ReftModel(EditedModel):
         Raises:
             AdapterError: damaged, unknown, or made for another base model; says which.
         """
-        reft, description = _read(checks.folder_named(folder), base_of(base_model))
+        reft, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
             canary.replay(description["canary"], reft)
         return reft
@@ -75,7 +76,7 @@ class ReftModel(EditedModel):
         model = base_of(base_model)
         with exact(torch.device("cpu")):
             config, tensors = pyreft.read(
-                checks.folder_named(folder), model, positions, method=method, activation=activation, dropout=dropout
+                checks.folder_path(folder), model, positions, method=method, activation=activation, dropout=dropout
             )  # fmt: skip
             reft = cls(model, config)
             reft.set_tensors(tensors)
@@ -95,7 +96,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
     Raises:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
-    reft, description = _read(checks.folder_named(folder), base_of(base_model))
+    reft, description = _read(checks.folder_path(folder), base_of(base_model))
     return canary.replay(description["canary"], reft)
 
 
@@ -106,21 +107,12 @@ def load_base_of(folder: str | Path) -> Base:
         AdapterError: the folder is no adapter, or does not name its base model.
         ModelLoadError: the base model cannot be loaded.
     """
-    description = adapter.read_config(checks.folder_named(folder))
+    description = adapter.read_config(checks.folder_path(folder))
     name, revision = description["base_model"]["id"], description["base_model"]["revision"]
     if name is None:
         raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")
     base = load_base(name, revision=revision)
     return base if description["template"] is None else replace(base, template=description["template"])
-
-
-def check_edit(base: object, reft: object) -> None:
-    """Raises ConfigError for what is no base model with an edit of it."""
-    checks.check_base(base)
-    if not isinstance(reft, ReftModel):
-        raise ConfigError(f"The edit must be a ReftModel, not {checks.shown(reft)}.", "reft")
-    if reft.base is not bare_model(base):
-        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft")
 
 
 def _file_tensors(reft: ReftModel) -> dict[str, Tensor]:

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from reft_engine.positions import EditedTokens
+
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """Where the prompts of a batch of ``batch`` rows of ``width`` columns stand.
+    """Where the prompts of a batch of ``batch`` rows of ``width`` columns stand, and which of their tokens are edited.
 
     ``starts``: of each prompt the row and the column of its first token (below 0 where a pass before this one has read it);
-    ``lengths``: its tokens; ``marked``: those that it marks, counted from its first.
+    ``edited``: of each prompt the edited tokens, counted from its first.
     """
 
     starts: Sequence[tuple[int, int]]
-    lengths: Sequence[int]
-    marked: Sequence[Sequence[int]]
+    edited: Sequence[EditedTokens]
     batch: int
     width: int
 

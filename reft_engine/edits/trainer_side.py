@@ -1,7 +1,7 @@
-"""What transformers' `Trainer` and TRL ask of a model beside its forward pass, and an ``nn.Module`` lacks.
+"""Attributes that transformers' `Trainer` and TRL expect of a model and an ``nn.Module`` lacks.
 
-Most of it the base model answers. Each name stands here by itself: a blanket ``__getattr__`` would also hand out what is wrong of
-an edit (``save_pretrained`` would save the base model, ``is_loaded_in_4bit`` would let TRL round the edit to bfloat16).
+Most of them come from the base model. Each is written out: a blanket ``__getattr__`` would also pass on attributes that are wrong
+for an edit (``save_pretrained`` would save the base model, ``is_loaded_in_4bit`` would let TRL round the edit to bfloat16).
 """
 
 import inspect
@@ -16,7 +16,7 @@ from reft_engine.errors import ConfigError
 
 
 class TrainerSide(nn.Module):
-    """The side of a `ReftModel` that a trainer sees."""
+    """The attributes and methods of a `ReftModel` that a trainer uses."""
 
     main_input_name: ClassVar[str] = "input_ids"
     _keys_to_ignore_on_save: ClassVar[list[str] | None] = None
@@ -35,7 +35,7 @@ class TrainerSide(nn.Module):
 
     @property
     def config(self) -> Any:
-        """The base model's config, which trainers read and set (``use_cache``, ``pad_token_id``); what is edited is ``reft_config``."""
+        """The base model's config, which trainers read and set (``use_cache``, ``pad_token_id``); the edit's is ``reft_config``."""
         return self._inner.config
 
     @config.setter
@@ -50,7 +50,7 @@ class TrainerSide(nn.Module):
 
     @property
     def generation_config(self) -> Any:
-        """The base model's; it has none if it writes no text."""
+        """The base model's generation config; a model that generates no text has none."""
         return self._inner.generation_config
 
     @generation_config.setter
@@ -59,64 +59,64 @@ class TrainerSide(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the base model lies."""
+        """Device of the base model."""
         return next(self.base.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of the base model; the edit's own is float32 always."""
+        """Precision of the base model; the edit is always float32."""
         return next(self.base.parameters()).dtype
 
     @property
     def hf_device_map(self) -> Any:
-        """On which devices the parts of the base model lie, if transformers has placed them."""
+        """Devices of the base model's modules, if transformers has placed them."""
         return self._inner.hf_device_map
 
     @property
     def loss_type(self) -> str | None:
-        """By which a trainer knows whether labels are moved on by one before they are counted; a head of its own does not move them."""
-        found: str | None = None if self.head is not None else getattr(self._inner, "loss_type", None)
-        return found
+        """The base model's loss type, by which a trainer knows whether labels are shifted by one; None with a classification head."""
+        loss_type: str | None = None if self.head is not None else getattr(self._inner, "loss_type", None)
+        return loss_type
 
     @property
     def accepts_loss_kwargs(self) -> bool:
-        """Whether the loss can be divided by ``num_items_in_batch``, so that gradient accumulation gives the mean of all rows."""
-        said: bool | None = getattr(self._inner, "accepts_loss_kwargs", None)
-        if self.head is not None or said is not None:
-            return self.head is not None or bool(said)
-        given = inspect.signature(self._inner.forward).parameters.values()
-        return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in given)
+        """Whether the loss can be divided by ``num_items_in_batch``, so that gradient accumulation gives the mean over all rows."""
+        declared: bool | None = getattr(self._inner, "accepts_loss_kwargs", None)
+        if self.head is not None or declared is not None:
+            return self.head is not None or bool(declared)
+        parameters = inspect.signature(self._inner.forward).parameters.values()
+        return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
     def can_generate(self) -> bool:
-        """Whether `generate` writes text."""
-        return self.head is None and blocks.writes(self.base)
+        """Whether `generate` can be called: the base model generates text, and there is no classification head."""
+        return self.head is None and blocks.generates_text(self.base)
 
     def get_input_embeddings(self) -> Any:
-        """The base model's."""
+        """The base model's input embeddings."""
         return self.base.get_input_embeddings()  # type: ignore[operator]
 
     def get_output_embeddings(self) -> Any:
-        """The base model's; None if it has no head over tokens."""
+        """The base model's output embeddings; None without a language-model head."""
         return self.base.get_output_embeddings()  # type: ignore[operator]
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
-        """How many numbers the edit (and head) has, with the base model's unless ``only_trainable``."""
+        """Count the parameters of the edit (and head), plus the base model's unless ``only_trainable``."""
         own = sum(parameter.numel() for parameter in self.parameters())
         return own if only_trainable else own + int(self._inner.num_parameters(exclude_embeddings=exclude_embeddings))
 
     def add_model_tags(self, tags: list[str] | str) -> None:
-        """Remember tags for a model card that a trainer writes."""
+        """Add tags for the model card that a trainer writes."""
         self.model_tags += [tag for tag in ([tags] if isinstance(tags, str) else tags) if tag not in self.model_tags]
 
     def activation_checkpointing_enable(
         self, activation_checkpointing_kwargs: dict[str, Any] | None = None, every_n_layers: int = 1, offload: bool = False
     ) -> None:
-        """Compute each block twice in training instead of keeping its inner values: less memory, the same gradients.
+        """Recompute each block in the backward pass instead of keeping its activations: less memory, the same gradients.
 
         Args:
-            activation_checkpointing_kwargs: not needed; the base model is in evaluation mode and draws no random numbers.
-            every_n_layers: 1; every block is computed twice.
-            offload: False; what is kept stays where it is.
+            activation_checkpointing_kwargs: ignored; the base model is in evaluation mode and draws no random numbers.
+            every_n_layers: must be 1; every block is recomputed.
+            offload: must be False; the blocks' inputs stay on their device.
 
         Raises:
             ConfigError: another ``every_n_layers``, or ``offload``.
@@ -126,12 +126,12 @@ class TrainerSide(nn.Module):
         self._checkpointing = True
 
     def activation_checkpointing_disable(self) -> None:
-        """Keep all values again."""
+        """Keep all activations again."""
         self._checkpointing = False
 
     @property
     def is_activation_checkpointing(self) -> bool:
-        """Whether blocks are computed twice in training."""
+        """Whether blocks are recomputed in the backward pass."""
         return self._checkpointing
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -148,8 +148,8 @@ class TrainerSide(nn.Module):
         return self._checkpointing
 
     def _get_name(self) -> str:
-        # With label smoothing a trainer moves labels on by one only for classes of these names; under ours it would, without a word,
-        # teach each token to predict itself.
+        # With label smoothing a trainer shifts labels by one only for classes that it knows by name; under our class name it would
+        # silently train each token to predict itself.
         name: str = type(self).__name__ if self.head is not None else self._inner._get_name()
         return name
 
@@ -157,7 +157,7 @@ class TrainerSide(nn.Module):
         return type(self).__name__ + super().__repr__().removeprefix(self._get_name())
 
     def _replicate_for_data_parallel(self) -> Any:
-        """Asked for by torch's `DataParallel`, which a trainer uses where one process sees several GPUs. Raises ConfigError."""
+        """Called by torch's `DataParallel`, which a trainer uses when one process sees several GPUs. Raises ConfigError."""
         raise ConfigError(
             "The base model lies on one GPU only. Start one process for each GPU (torchrun, accelerate launch), or let this one see "
             "one (CUDA_VISIBLE_DEVICES=0).",

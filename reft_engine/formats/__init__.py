@@ -1,4 +1,4 @@
-"""Files: adapter folders, pyreft's folders, and writing them atomically."""
+"""File formats: adapter folders, pyreft's folders, and atomic writes."""
 
 from typing import TYPE_CHECKING
 

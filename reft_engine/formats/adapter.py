@@ -1,14 +1,14 @@
 """The adapter folder: ``reft_config.json``, ``reft_model.safetensors`` and a model card. No pickle.
 
 ``reft_config.json`` holds the format version, the edit (method, rank, layers, positions, tied), the base model's id,
-revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the largest
-logits of the next token, tuned, so that a loader can prove that it reproduces the model. Of a base model that writes no text they
-are the largest numbers of what it gives instead.
-``reft_model.safetensors`` holds, per site, ``layer.L.group.N.`` followed by the names of the method's weights, all float32, as
-`methods.Method.weights` lists them: ``projection`` (K, D; R or W2), ``source`` (K, D; W) and ``bias`` (K,) where the edit has a rank.
-A classifier adds ``head.dense.`` and ``head.out.`` ``weight`` and ``bias``.
+revision and shape, the exact template text, a summary of the training, and a canary: prompt token ids with the tuned model's
+largest logits of the next token, so that a loader can prove that it reproduces the model. For a base model that generates no text
+the canary holds the largest values of its output instead.
+``reft_model.safetensors`` holds the weights of each site as ``layer.L.group.N.`` plus a name from `methods.Method.weights`, all
+float32: with a rank, ``projection`` (K, D; R or W2), ``source`` (K, D; W) and ``bias`` (K,).
+A classifier adds ``weight`` and ``bias`` of ``head.dense.`` and ``head.out.``.
 
-Version 2 added methods, activation and classifiers; version 1 files are read as they were.
+Version 2 added methods, activation and classifiers; version 1 files can still be read.
 """
 
 import json
@@ -37,24 +37,24 @@ CANARY_TOKENS, CANARY_LOGITS = 24, 16
 _CONFIG_LIMIT, _HEADER_LIMIT = 1_000_000, 10_000_000
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _BaseModel(_Part):
+class _BaseModel(_Section):
     id: str | None
     revision: str | None
 
 
-class _Canary(_Part):
+class _Canary(_Section):
     prompt_ids: list[NonNegativeInt] = Field(min_length=1, max_length=CANARY_TOKENS)
     token_ids: list[NonNegativeInt] = Field(min_length=1, max_length=CANARY_LOGITS)
     logits: list[FiniteFloat] = Field(min_length=1, max_length=CANARY_LOGITS)
     dtype: str = Field("float32", max_length=20)
 
 
-class _Description(_Part):
-    """What ``reft_config.json`` holds; ``reft`` is checked as a `ReftConfig` when it is used."""
+class _Description(_Section):
+    """The schema of ``reft_config.json``; ``reft`` is validated as a `ReftConfig` when it is used."""
 
     format_version: int
     reft: dict[str, Any]
@@ -71,16 +71,16 @@ def describe(
     config: ReftConfig, layers: Sequence[int], *, width: int, block_count: int, origin: Base | Origin | None, training: dict[str, Any],
     canary: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """What ``reft_config.json`` holds.
+    """The content of ``reft_config.json``.
 
     Args:
         config: the edit.
-        layers: the blocks that are edited.
-        width: D, of the hidden states.
-        block_count: blocks that the base model has.
-        origin: whose name, revision and template text are kept, if it is known.
-        training: a summary, plain data.
-        canary: as `edits.canary.take` gives it.
+        layers: the edited layers.
+        width: hidden size D.
+        block_count: number of blocks of the base model.
+        origin: the source of the base model's name, revision and template text, if known.
+        training: a summary of the training, plain data.
+        canary: from `edits.canary.record`.
     """
     return {
         "format_version": FORMAT_VERSION,
@@ -96,7 +96,7 @@ def describe(
 
 
 def check_summary(training: object) -> None:
-    """Raises ConfigError for a summary of the training that holds what JSON has no word for."""
+    """Raises ConfigError for a summary of the training that JSON cannot represent."""
     try:
         json.dumps(training, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -107,11 +107,11 @@ def write(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor],
     """Write the adapter folder, each file atomically, the description last.
 
     Args:
-        folder: made if it does not exist. A README.md there that this function did not write, or that was changed since, is left
-            alone, and the adapter has no model card then.
-        description: as `describe` gives it.
+        folder: created if it does not exist. A README.md that this function did not write, or that was changed since, is left
+            alone; the adapter then has no model card.
+        description: from `describe`.
         tensors: by their names in the file, float32, on the CPU.
-        parameters: trainable ones, for the model card.
+        parameters: number of trainable parameters, for the model card.
     """
     write_atomic(folder / TENSORS_NAME, tensors_to_bytes(tensors, metadata={"format": "reft"}))
     write_card(folder, description, parameters)
@@ -119,26 +119,26 @@ def write(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor],
 
 
 def site_names(config: ReftConfig, layers: Sequence[int]) -> list[str]:
-    """The beginning of the tensor names of each edit, layer by layer."""
+    """The prefix of the tensor names of each edit, layer by layer."""
     return [f"layer.{layer}.group.{group}" for layer in layers for group in range(config.groups)]
 
 
 def tensor_shapes(config: ReftConfig, layers: Sequence[int], width: int, head_width: int) -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of the file, from the description alone.
+    """The shape of each tensor in the file, from the description alone.
 
     Args:
         config: the edit.
-        layers: the blocks that are edited.
-        width: D, of the hidden states.
-        head_width: of what a classifier's head reads.
+        layers: the edited layers.
+        width: hidden size D.
+        head_width: input width of a classifier's head.
     """
     weights = METHODS[config.method].shapes(config.rank, width)
-    found = {f"{site}.{name}": shape for site in site_names(config, layers) for name, shape in weights.items()}
+    shapes = {f"{site}.{name}": shape for site in site_names(config, layers) for name, shape in weights.items()}
     if config.labels:
-        classes, read = len(config.labels), head_width
-        found |= {"head.dense.weight": (read, read), "head.dense.bias": (read,)}
-        found |= {"head.out.weight": (classes, read), "head.out.bias": (classes,)}
-    return found
+        classes = len(config.labels)
+        shapes |= {"head.dense.weight": (head_width, head_width), "head.dense.bias": (head_width,)}
+        shapes |= {"head.out.weight": (classes, head_width), "head.out.bias": (classes,)}
+    return shapes
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -163,13 +163,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         _Description.model_validate(config)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
+        where = ".".join(str(key) for key in first["loc"])[:200]
         raise AdapterError(f"{CONFIG_NAME} is damaged at {where}: {first['msg']}.") from error
     return config
 
 
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read ``reft_model.safetensors``, which has to hold exactly these tensors in float32. Raises AdapterError."""
+    """Read ``reft_model.safetensors``, which must hold exactly these tensors, in float32 and finite. Raises AdapterError."""
     path = folder / TENSORS_NAME
     try:
         if path.stat().st_size > _HEADER_LIMIT + sum(4 * math.prod(shape) for shape in shapes.values()):
@@ -186,11 +186,11 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
 
 
 def _check_header(file: Any, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Refuse other tensors than those of the edit before any of them is read. Raises AdapterError."""
-    if odd := set(file.keys()) ^ set(shapes):
-        raise AdapterError(f"{TENSORS_NAME} has missing or unknown tensors: {', '.join(sorted(odd))[:200]}.")
+    """Check names, shapes and dtypes of the tensors before any of them is loaded. Raises AdapterError."""
+    if mismatch := set(file.keys()) ^ set(shapes):
+        raise AdapterError(f"{TENSORS_NAME} has missing or unknown tensors: {', '.join(sorted(mismatch))[:200]}.")
     for name, expected in shapes.items():
-        part = file.get_slice(name)
-        shape, dtype = tuple(part.get_shape()), part.get_dtype()
+        tensor = file.get_slice(name)
+        shape, dtype = tuple(tensor.get_shape()), tensor.get_dtype()
         if (shape, dtype) != (expected, "F32"):
             raise AdapterError(f"{TENSORS_NAME}: {name} is {dtype} {str(shape)[:100]}, expected F32 {expected}.")

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves either the old content or the new; word for word as in `storage.files`, which knows no engine."""
+"""Atomic writes: a crash leaves either the old content or the new. A copy of `storage.files`, which does not import the engine."""
 
 import os
 from contextlib import suppress
@@ -47,6 +47,6 @@ def _make_folder(folder: Path) -> list[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writers left half-done that were killed; to be called by the only one who writes here."""
+    """Remove the temporary files of writers that were killed; only the folder's single writer may call this."""
     for path in folder.glob(f"{_WRITING}*"):
         path.unlink(missing_ok=True)

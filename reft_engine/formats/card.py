@@ -12,22 +12,22 @@ _MARK = "\n<!-- written by ReFT Studio; once changed it is never overwritten: "
 
 
 def write_card(folder: Path, description: dict[str, Any], parameters: int) -> None:
-    """Write a model card that says by its last line whose it is; not over what somebody else wrote, or changed since."""
+    """Write a model card, its hash in the last line, unless README.md was written or changed by somebody else."""
     path, text = folder / CARD_NAME, _card(description, parameters)
     if _is_ours(path):
         write_atomic(path, (text + _mark(text)).encode())
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether nothing is lost by writing here: there is no file, or a card that stands as it was written."""
+    """Whether the file may be overwritten: it does not exist, or is an unchanged card."""
     try:
-        found = path.read_bytes().decode()
+        content = path.read_bytes().decode()
     except FileNotFoundError:
         return True
-    except (OSError, UnicodeDecodeError):  # a folder, a closed file, or another encoding
+    except (OSError, UnicodeDecodeError):  # a folder, an unreadable file, or another encoding
         return False
-    text, begun, _ = found.rpartition(_MARK)
-    return bool(begun) and found == text + _mark(text)
+    text, mark, _ = content.rpartition(_MARK)
+    return bool(mark) and content == text + _mark(text)
 
 
 def _mark(text: str) -> str:
@@ -46,7 +46,7 @@ def _card_use(config: dict[str, Any]) -> str:
 
 
 def _card_rows(training: dict[str, Any]) -> str:
-    """How many rows there were, and what was not learned from; empty where it is not known."""
+    """A sentence on the rows that were used, left out and cut; empty where the summary does not say."""
     rows, left_out, cut = (training.get(name) for name in ("rows", "rows_left_out", "cut_answers"))
     if not isinstance(rows, int):
         return ""

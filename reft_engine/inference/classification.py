@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from reft_engine.base import blocks
-from reft_engine.base.checks import listed, shown
+from reft_engine.base.checks import as_list, shown
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Message
-from reft_engine.edits.model import ReftModel, check_edit
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.spec import TrainConfig
 from reft_engine.tokens.batches import collate, in_batches
 from reft_engine.tokens.examples import EncodedExample, encode_text, text_of
+from reft_engine.trainable import Trainable, check_edit
 
 Text = str | tuple[str, str] | Sequence[Message]
 """One text, a pair of texts, or for a decoder a conversation."""
@@ -21,7 +21,7 @@ _ROWS = 32
 
 
 @torch.no_grad()
-def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: int = 512, edited: bool = True) -> list[dict[str, float]]:
+def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: int = 512, edited: bool = True) -> list[dict[str, float]]:
     """Give each text the probability of each label, the likeliest label first.
 
     Args:
@@ -36,14 +36,14 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
         DataError: there are no texts, or one cannot be encoded.
     """
     check_edit(base, reft)
-    labels = reft.reft_config.labels
+    labels = reft.method_config.labels
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
     limit = TrainConfig(max_length=max_length).max_length  # which refuses what is no length
     if edited:
         reft.eval()
-    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(listed(texts, "texts"))]
-    rows = [text_of(encode_text(base, example, limit, reft.reft_config)) for example in examples]
+    examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(as_list(texts, "texts"))]
+    rows = [text_of(encode_text(base, example, limit, reft.method_config)) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
         for shares in torch.softmax(_logits(base, reft, part, edited), dim=-1).cpu():
@@ -52,12 +52,12 @@ def classify(base: Base, reft: ReftModel, texts: Sequence[Text], *, max_length: 
     return found
 
 
-def _logits(base: Base, reft: ReftModel, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
+def _logits(base: Base, reft: Trainable, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
     """Logits (B, C) of the texts, float32, from one forward pass."""
-    batch = collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
-    edits = reft.edits(reft.plan_of(batch.prompts, None, batch.device), reft.factors()) if edited else {}
-    with blocks.editing(edits):
-        hidden = blocks.last_hidden(base.model, batch.inputs)
+    batch = collate(base, texts)
+    acting = reft.acting() if edited else None
+    with blocks.editing(acting.edits(batch.prompts, range(len(texts)), batch.device) if acting else {}):
+        hidden = blocks.last_hidden_states(acting.model if acting else base.model, batch.inputs)
     return reft.classes_of([hidden[row, begin:end] for row, begin, end in batch.rows])
 
 

@@ -5,8 +5,9 @@ base model's speed. No row can touch another: an edit is a list of token indices
 the encoder reads the prompt, once, with the edits; the decoder writes plainly.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,9 +18,12 @@ from reft_engine.base.loading import Base
 from reft_engine.data import Message
 from reft_engine.edits.edited import check_writes, combine
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError
 from reft_engine.inference import kv_cache
-from reft_engine.tokens.examples import EncodedPrompt, end_ids, read_prompt
+from reft_engine.positions import PositionSpec, edited_tokens
+from reft_engine.tokens.prompts import EncodedPrompt, end_ids, read_prompts
+from reft_engine.trainable import Trainable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,23 @@ Prompt = str | Sequence[Message | Mapping[str, str] | int]
 _EMPTY = "The prompt is empty, so there is nothing to answer."
 
 
-def _read(base: Base, prompt: Prompt, marked: bool) -> EncodedPrompt:
+def _read(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    """The prompt of each column, as its rule edits it; all have the same token ids."""
     if isinstance(prompt, str):
-        return _asked(base, [Message("user", prompt)], marked)
+        return _asked(base, [Message("user", prompt)], rules)
     parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray) else [None]
     if not parts:
         raise ConfigError(_EMPTY, "prompt")
     if all(type(part) is int for part in parts):
-        return _as_they_are(base, parts, marked)
+        return _as_they_are(base, parts, rules)
     messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
     if not all(isinstance(message, Message) for message in messages):
         raise ConfigError("A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt")
-    return _asked(base, messages, marked)
+    return _asked(base, messages, rules)
 
 
-def _asked(base: Base, messages: Sequence[Message], marked: bool) -> EncodedPrompt:
-    read = read_prompt(base, messages, marked)
+def _asked(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    read = read_prompts(base, messages, rules)
     if not messages[-1].content.strip():
         raise ConfigError(_EMPTY, "prompt")
     if messages[-1].role == "assistant":
@@ -63,24 +68,25 @@ def _is_turn(part: object) -> bool:
     return isinstance(part, Mapping) and part.get("role") in ("system", "user", "assistant") and isinstance(part.get("content"), str)
 
 
-def _as_they_are(base: Base, ids: Sequence[Any], marked: bool) -> EncodedPrompt:
-    if marked:
+def _as_they_are(base: Base, ids: Sequence[Any], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    if any(rule is not None and rule.reads_text for rule in rules):
         raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
-    known = blocks.vocabulary(base.model)
+    known = blocks.vocabulary_size(base.model)
     if not all(0 <= token < known for token in ids):
         raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
-    return EncodedPrompt(tuple(ids))
+    return [EncodedPrompt(tuple(ids), edited_tokens(rule, len(ids))) for rule in rules]
 
 
 def _row_edits(
-    edits: Sequence[ReftModel | None], mask: Tensor, prompt: EncodedPrompt, strength: float
+    edits: Sequence[ReftModel | None], asked: Sequence[EncodedPrompt], strength: float, device: torch.device
 ) -> tuple[dict[int, blocks.Edit], int]:
     """What acts on the rows, and the first column where anything does."""
-    lengths, marked = [len(prompt.ids)] * len(edits), [prompt.marked] * len(edits)
+    width = len(asked[0].ids)
+    prompts = Prompts([(row, 0) for row in range(len(edits))], [prompt.edited for prompt in asked], len(edits), width)
     models = {id(model): model for model in edits if model is not None}
-    chains, first = [], len(prompt.ids)
+    chains, first = [], width
     for model in models.values():
-        plan = model.plan(mask, lengths, [row for row, other in enumerate(edits) if other is model], marked)
+        plan = model.plan_of(prompts, [row for row, other in enumerate(edits) if other is model], device)
         chains.append(model.edits(plan, model.factors(), strength))
         first = min(first, plan.begin if chains[-1] else first)
     return combine(chains), first
@@ -130,7 +136,7 @@ class _Column:
 def stream(
     base: Base,
     prompt: Prompt,
-    edits: Sequence[ReftModel | None],
+    edits: Sequence[Trainable | None],
     *,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
@@ -164,16 +170,69 @@ def stream(
     most = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
     _check_edits(base, edits)
     checks.check_strength(strength)
-    asked = _read(base, prompt, marked=any(model is not None and model.positions.marked for model in edits))
-    room = _room(base, len(asked.ids))
-    pick = _Sampler(temperature, top_p, seed, len(edits))
-    return _streamed(base, asked, edits, min(most, room), pick, strength, should_stop, memory)
+    asked = _read(base, prompt, [model.positions if isinstance(model, ReftModel) else None for model in edits])
+    parts = []
+    for columns, runner in _passes(base, edits, strength):
+        room = _room(base, len(asked[0].ids) + runner.virtual_tokens)
+        pick = _Sampler(temperature, top_p, seed, len(columns))
+        streamed = _streamed(
+            runner.base,
+            [asked[column] for column in columns],
+            runner.edits,
+            min(most, room),
+            pick,
+            strength,
+            should_stop,
+            memory if runner.shared else None,
+        )
+        parts.append((columns, streamed))
+    return _side_by_side(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """What answers some columns in one batch; ``shared`` where it is the base model itself, with edits of rows."""
+
+    base: Base
+    edits: Sequence[ReftModel | None]
+    virtual_tokens: int = 0
+    shared: bool = True
+
+
+def _passes(base: Base, edits: Sequence[Trainable | None], strength: float) -> Iterator[tuple[list[int], _Runner]]:
+    """The columns that are answered together: the base model's and all edits' in one batch, any other trained model's by itself."""
+    edited = {column: model for column, model in enumerate(edits) if model is None or isinstance(model, ReftModel)}
+    if edited:
+        yield list(edited), _Runner(base, list(edited.values()))
+    for column, model in enumerate(edits):
+        if model is None or isinstance(model, ReftModel):
+            continue
+        if strength != 1:
+            raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength")
+        acting = model.acting()
+        yield [column], _Runner(replace(base, model=acting.model), [None], acting.virtual_tokens, shared=False)
+
+
+def _side_by_side(parts: Sequence[tuple[list[int], Generator[Delta, None, None]]]) -> Iterator[Delta]:
+    """What all parts stream, a piece of each in turn, under the columns' own numbers."""
+    going = list(parts)
+    with ExitStack() as ends:
+        for _, streamed in parts:
+            ends.callback(streamed.close)
+        while going:
+            for part in list(going):
+                columns, streamed = part
+                delta = next(streamed, None)
+                if delta is None:
+                    going.remove(part)
+                else:
+                    yield replace(delta, column=columns[delta.column])
 
 
 def _streamed(
-    base: Base, asked: EncodedPrompt, edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
+    base: Base, asked: Sequence[EncodedPrompt], edits: Sequence[ReftModel | None], most: int, pick: _Sampler, strength: float,
     should_stop: Callable[[], bool], memory: kv_cache.PromptCache | None,
-) -> Iterator[Delta]:  # fmt: skip
+) -> Generator[Delta, None, None]:  # fmt: skip
     columns = [_Column(base) for _ in edits]
     logits_BV, ahead = _prefill(base, asked, edits, strength, memory)
     token_B = pick(logits_BV)
@@ -182,7 +241,7 @@ def _streamed(
     finally:
         if memory and None in edits and base.kind == "decoder":
             row = edits.index(None)
-            memory.remember([*asked.ids, *columns[row].ids], ahead["past_key_values"], row)
+            memory.remember([*asked[row].ids, *columns[row].ids], ahead["past_key_values"], row)
 
 
 def _answer(
@@ -219,8 +278,8 @@ def _room(base: Base, length: int) -> int:
     return base.context - length if base.kind == "decoder" else base.context
 
 
-def _check_edits(base: Base, edits: Sequence[ReftModel | None]) -> None:
-    if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, ReftModel) for model in edits):
+def _check_edits(base: Base, edits: Sequence[Trainable | None]) -> None:
+    if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, Trainable) for model in edits):
         raise ConfigError("edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits")
     check_writes(base.model, edits)
     if any(model is not None and model.base is not base.model for model in edits):
@@ -237,13 +296,13 @@ def _ends(base: Base) -> set[int]:
 
 @torch.no_grad()
 def _prefill(
-    base: Base, prompt: EncodedPrompt, edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.PromptCache | None
+    base: Base, asked: Sequence[EncodedPrompt], edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.PromptCache | None
 ) -> tuple[Tensor, dict[str, Any]]:
     """Logits of the first answer token, (B, V), and what the passes after it are given."""
-    input_ids = torch.tensor([prompt.ids] * len(edits), device=base.device)
+    input_ids = torch.tensor([prompt.ids for prompt in asked], device=base.device)
     mask = torch.ones_like(input_ids)
     ahead: dict[str, Any] = {"use_cache": True}
-    acting, first = _row_edits(edits, mask, prompt, strength)
+    acting, first = _row_edits(edits, asked, strength, base.device)
     if cache := _read_before(base, input_ids, first, memory):
         ahead["past_key_values"] = cache
     read = cache.get_seq_length() if cache else 0
@@ -252,7 +311,7 @@ def _prefill(
         if base.kind == "encoder_decoder":
             ahead["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
             ahead["attention_mask"] = mask
-            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start(base.model), device=base.device)}
+            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start_token(base.model), device=base.device)}
         output = base.model(**inputs, **ahead)
     ahead["past_key_values"] = getattr(output, "past_key_values", None)
     if ahead["past_key_values"] is None:
@@ -279,14 +338,15 @@ def _read_before(base: Base, ids_BT: Tensor, first: int, memory: kv_cache.Prompt
 @torch.no_grad()
 def _next_logits(base: Base, token_B: Tensor, ahead: dict[str, Any]) -> Tensor:
     name = "decoder_input_ids" if base.kind == "encoder_decoder" else "input_ids"
-    logits: Tensor = base.model(**{name: token_B.unsqueeze(1)}, **ahead).logits[:, -1]
+    # Virtual tokens, where there are any, are in the cache already.
+    logits: Tensor = blocks.without_peft(base.model)(**{name: token_B.unsqueeze(1)}, **ahead).logits[:, -1]
     return logits
 
 
 def generate(
     base: Base,
     prompt: Prompt,
-    edits: Sequence[ReftModel | None] | ReftModel = (None,),
+    edits: Sequence[Trainable | None] | Trainable = (None,),
     *,
     max_new_tokens: int = 64,
     temperature: float = 0.0,
@@ -295,7 +355,7 @@ def generate(
     strength: float = 1.0,
 ) -> list[str]:
     """Answer one prompt once per entry of ``edits`` and return the texts; arguments as in `stream`."""
-    columns = [edits] if isinstance(edits, ReftModel) else edits
+    columns = [edits] if isinstance(edits, Trainable) else edits
     deltas = stream(
         base, prompt, columns, max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed, strength=strength
     )

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
+from reft_engine.base.blocks import cache_of
+
 _WORTH = 16
 """Fewest tokens that are worth a pass of their own, or a copy."""
 
@@ -63,17 +65,6 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
     """How many first tokens are the same."""
     pairs: Iterator[tuple[int, int]] = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def cache_of(layers: Sequence[tuple[Tensor, Tensor]]) -> DynamicCache:
-    """A cache that holds the given keys and values (B, H, T, E), layer by layer."""
-    cache = DynamicCache()
-    for keys, values in layers:
-        layer = DynamicLayer()
-        layer.lazy_initialization(keys, values)
-        layer.keys, layer.values = keys, values
-        cache.layers.append(layer)
-    return cache
 
 
 @torch.no_grad()

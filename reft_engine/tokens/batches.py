@@ -1,21 +1,31 @@
-"""Rows into padded batches, in an order that follows from the seed alone.
+"""Rows into batches: `collate` is the one way from encoded rows to tensors; their order follows from the seed alone.
 
-Legend: B rows, T tokens (padded).
+Legend: B rows, T tokens (padded), P tokens before the first one that is computed, S tokens from it on, D hidden size, U blocks
+whose keys and values are cached, H key-value heads, E their width.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from itertools import accumulate
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers.cache_utils import DynamicCache
 
 from reft_engine.base import blocks
+from reft_engine.base.loading import Base
 from reft_engine.edits.plan import Prompts
 from reft_engine.tokens.examples import EncodedExample, EncodedRow
+from reft_engine.tokens.packing import Packed
 
 Row = TypeVar("Row", bound=EncodedRow)
+Layout = Literal["right", "left", "packed"]
+Lay = Callable[[Sequence[Sequence[int]], int], Tensor]
+"""Lays rows of numbers out as a batch, filled up with a number."""
 
 _WINDOW = 64
 """Batches whose rows are sorted by length together: at 8 rows of real instructions 2 % of the tokens are padding (at 16: 8 %)."""
@@ -27,8 +37,8 @@ class Batch:
 
     ``inputs`` are the base model's arguments, ``input_ids`` (B, T) among them. ``targets`` are (B, T): what each token is to
     predict, -100 where there is no loss; of an encoder-decoder, which writes its answers apart, (B, longest answer): the answers.
-    ``counts`` says how many targets each example has, ``rows`` where its tokens stand: row, first column and the one behind its last.
-    ``start`` is what the base model goes on from, ``within`` what its blocks are run in (see `reuse`).
+    ``counts`` says how many targets each example has, ``rows`` where its tokens stand: row, first column and the one after its last.
+    ``resume_after`` is the block output that the forward pass continues from, ``run_block`` what runs each block (see `packing`).
     """
 
     inputs: dict[str, Any]
@@ -36,8 +46,8 @@ class Batch:
     counts: Sequence[int]
     prompts: Prompts
     rows: Sequence[tuple[int, int, int]]
-    start: blocks.BlockOutput | None = None
-    within: blocks.Within | None = None
+    resume_after: blocks.BlockOutput | None = None
+    run_block: blocks.BlockRunner | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -51,26 +61,122 @@ class Batch:
         return self.targets.device
 
 
-def collate(
-    examples: Sequence[EncodedExample], pad_id: int, device: torch.device, *, apart: bool = False, types: bool = False
-) -> Batch:  # fmt: skip
-    """Pad on the right; targets are answer tokens only; the mask comes from lengths, never from the pad id.
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What of the rows of a batch is computed already, and how the rest of them is laid out.
 
-    ``apart`` keeps answers out of the inputs, as an encoder-decoder wants them; with ``types`` the base model is
-    told which of two texts a token is of.
+    Per row, where there is any: ``firsts``, the first token that is computed; ``caches``, keys and values (U, 2, H, P, E) of the
+    tokens before it in the blocks from ``lowest`` on; ``hidden`` (S, D), what the block ``layer`` gives of the tokens from it on;
+    ``outputs`` is that of `blocks.BlockOutput`. Rows are padded on the right or the left, or packed one after another.
     """
-    read = [example.prompt_ids if apart else example.ids for example in examples]
-    wanted = [example.answer_ids if apart else targets_of(example) for example in examples]
-    ids, mask = pad(read, pad_id, device)
-    inputs = {"input_ids": ids, "attention_mask": mask}
-    if types and any(example.second for example in examples):
-        inputs["token_type_ids"] = pad([types_of(example) for example in examples], 0, device)[0]
-    prompts = Prompts(
-        [(index, 0) for index in range(len(examples))], [len(example.prompt_ids) for example in examples],
-        [example.marked for example in examples], *ids.shape,
-    )  # fmt: skip
-    rows = [(index, 0, len(row)) for index, row in enumerate(read)]
-    return Batch(inputs, pad(wanted, -100, device)[0], [count_of(row) for row in wanted], prompts, rows)
+
+    layout: Layout = "right"
+    firsts: Sequence[int] = ()
+    caches: Sequence[Tensor | None] = ()
+    lowest: int = 0
+    hidden: Sequence[Tensor] = ()
+    layer: int = 0
+    outputs: int | None = None
+
+
+class Reuses(Protocol):
+    """What knows of rows that come again."""
+
+    def cached(self, rows: Sequence[EncodedExample]) -> Cached:
+        """What need not be computed of these rows."""
+
+
+def collate(base: Base, rows: Sequence[EncodedExample], reuse: Reuses | None = None) -> Batch:
+    """The rows as a batch: with ``reuse`` what is left to compute of them, else all of them, padded on the right."""
+    return lay_out(base, rows, reuse.cached(rows) if reuse else Cached())
+
+
+def lay_out(base: Base, rows: Sequence[EncodedExample], cached: Cached) -> Batch:
+    """The tokens that are left to compute of rows, after what is cached.
+
+    Targets are answer tokens only; the mask comes from lengths, never from the pad id. Answers of an encoder-decoder, which writes
+    them apart, are no inputs; a base model that reads types is told which of two texts a token is of.
+    """
+    apart, packed = base.kind == "encoder_decoder", cached.layout == "packed"
+    firsts = cached.firsts or [0] * len(rows)
+    before = 0 if packed else max(firsts)  # columns of the cache
+    read = [(row.prompt_ids if apart else row.ids)[first:] for row, first in zip(rows, firsts, strict=True)]
+    targets = [row.answer_ids if apart else targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
+    lengths = [len(each) for each in read]
+    lay = partial(_laid, layout=cached.layout, device=base.device)
+    ids = lay(read, base.pad_id)
+    places = _packed_inputs(base, lengths, firsts, lay) if packed else _padded_inputs(base, lengths, firsts, cached, lay)
+    inputs = {"input_ids": ids, **places}
+    if base.reads_types and any(row.second for row in rows):
+        inputs["token_type_ids"] = lay([types_of(row)[first:] for row, first in zip(rows, firsts, strict=True)], 0)
+    spans = _spans(lengths, ids.shape[1], cached.layout)
+    starts = [(row, before + begin - first) for (row, begin, _), first in zip(spans, firsts, strict=True)]
+    prompts = Prompts(starts, [row.edited for row in rows], ids.shape[0], before + ids.shape[1])
+    within = Packed(lengths, base.kind == "decoder", cached.caches, cached.lowest) if packed else None
+    return Batch(inputs, lay(targets, -100), [count_of(each) for each in targets], prompts, spans, _start(cached), within)
+
+
+def _packed_inputs(base: Base, lengths: Sequence[int], firsts: Sequence[int], lay: Lay) -> dict[str, Any]:
+    """Mask and positions of packed rows."""
+    begin = blocks.first_position(base.model)
+    places = [range(begin + first, begin + first + length) for length, first in zip(lengths, firsts, strict=True)]
+    # A mask of this shape is taken as it is; what rows see of each other is decided by `packing`.
+    return {"attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=base.device), "position_ids": lay(places, 0)}
+
+
+def _padded_inputs(base: Base, lengths: Sequence[int], firsts: Sequence[int], cached: Cached, lay: Lay) -> dict[str, Any]:
+    """Mask of padded rows; a cache, if they have any; and positions, where they do not begin with their first token."""
+    before, start = max(firsts), torch.tensor(firsts, device=base.device).unsqueeze(1)
+    real = lay([[1] * length for length in lengths], 0)
+    inputs: dict[str, Any] = {"attention_mask": real}
+    if before:
+        early = torch.arange(before, device=base.device) >= before - start
+        inputs["attention_mask"] = torch.cat([early.to(torch.int64), real], dim=1)
+        inputs |= {"past_key_values": _cache(cached, firsts, before, base.device), "use_cache": True}
+    if (before or cached.layout == "left") and blocks.accepts_argument(base.model, "position_ids"):
+        inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
+    return inputs
+
+
+def _cache(cached: Cached, firsts: Sequence[int], before: int, device: torch.device) -> DynamicCache:
+    """A cache of ``before`` columns, padded on the left, whose layers that are skipped say how long they are and hold nothing."""
+    caches = cached.caches
+    some = next(cache for cache in caches if cache is not None)
+    upper, _, heads, _, width = some.shape
+    filled = torch.empty(upper, 2, len(caches), heads, before, width, dtype=some.dtype, device=device)
+    for index, (cache, first) in enumerate(zip(caches, firsts, strict=True)):
+        filled[:, :, index, :, : before - first] = 0
+        if cache is not None:
+            filled[:, :, index, :, before - first :] = cache
+    nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(caches), 1, before, 1)
+    return blocks.cache_of([(nothing, nothing)] * cached.lowest + [(keys, values) for keys, values in filled])
+
+
+def _start(cached: Cached) -> blocks.BlockOutput | None:
+    """The hidden states that the pass begins with, if there are any."""
+    if not cached.hidden:
+        return None
+    packed = cached.layout == "packed"
+    hidden = torch.cat(list(cached.hidden)).unsqueeze(0) if packed else pad_sequence(list(cached.hidden), batch_first=True)
+    return blocks.BlockOutput(cached.layer, hidden, cached.outputs)
+
+
+def _spans(lengths: Sequence[int], width: int, layout: Layout) -> list[tuple[int, int, int]]:
+    """Of each row its row of the batch, its first column and the one after its last."""
+    if layout == "packed":
+        ends = list(accumulate(lengths))
+        return [(0, end - length, end) for length, end in zip(lengths, ends, strict=True)]
+    return [(row, width - length, width) if layout == "left" else (row, 0, length) for row, length in enumerate(lengths)]
+
+
+def _laid(rows: Sequence[Sequence[int]], value: int, layout: Layout, device: torch.device) -> Tensor:
+    """Rows of numbers as one tensor (B, longest), filled up with ``value``; packed as one row of them all."""
+    if layout == "packed":
+        return torch.tensor([[number for row in rows for number in row]], dtype=torch.int64).to(device)
+    longest = max(map(len, rows))
+    fill = [[value] * (longest - len(row)) for row in rows]
+    padded = [[*more, *row] if layout == "left" else [*row, *more] for row, more in zip(rows, fill, strict=True)]
+    return torch.tensor(padded, dtype=torch.int64).to(device)
 
 
 def types_of(example: EncodedExample) -> list[int]:
@@ -88,16 +194,6 @@ def targets_of(example: EncodedExample, first: int = 0) -> tuple[int, ...]:
 def count_of(targets: Sequence[int]) -> int:
     """How many tokens have a loss."""
     return sum(target != -100 for target in targets)
-
-
-def pad(rows: Sequence[Sequence[int]], value: int, device: torch.device, left: bool = False) -> tuple[Tensor, Tensor]:
-    """Rows of numbers as one tensor (B, longest), filled up with ``value``, and the mask of what is real."""
-    longest = max(map(len, rows))
-    fill = [[value] * (longest - len(row)) for row in rows]
-    none = [[0] * len(each) for each in fill]
-    ids = [[*each, *row] if left else [*row, *each] for row, each in zip(rows, fill, strict=True)]
-    real = [[*zeros, *[1] * len(row)] if left else [*[1] * len(row), *zeros] for row, zeros in zip(rows, none, strict=True)]
-    return torch.tensor(ids, dtype=torch.int64).to(device), torch.tensor(real, dtype=torch.int64).to(device)
 
 
 def epoch_batches(examples: Sequence[Row], size: int, seed: int, epoch: int) -> list[list[Row]]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from reft_engine.base.loading import PLAIN_TEMPLATE, Base
 from reft_engine.data import Example, Message, Preference
 from reft_engine.errors import DataError
-from reft_engine.positions import PositionSpec
+from reft_engine.positions import UNEDITED, EditedTokens, PositionSpec
 from reft_engine.spec import ReftConfig
-from reft_engine.tokens.prompts import EncodedPrompt, Frame, end_ids, frame, prompt_ids, read_prompt, text_ids
+from reft_engine.tokens.prompts import EncodedPrompt, end_ids, frame, prompt_ids, read_prompt, text_ids
 
 __all__ = [
     "EncodedExample",
@@ -20,6 +20,7 @@ __all__ = [
     "EncodedPreference",
     "EncodedPrompt",
     "EncodedRow",
+    "as_in_checkpoints",
     "encode",
     "encode_label",
     "encode_preference",
@@ -34,14 +35,15 @@ __all__ = [
 class EncodedExample:
     """Token ids of a prompt and of the answer with its end-of-turn token; ``line`` of its file; whether it was cut.
 
-    A text that is classified has no answer; ``second`` is where the second of two texts begins in it, 0 if there is one alone.
+    ``edited`` says which tokens of the prompt are edited. A text that is classified has no answer; ``second`` is where the second of
+    two texts begins in it, 0 if there is one alone.
     """
 
     prompt_ids: tuple[int, ...]
     answer_ids: tuple[int, ...]
     line: int
     cut: bool = False
-    marked: tuple[int, ...] = ()
+    edited: EditedTokens = UNEDITED
     second: int = 0
 
     @property
@@ -53,6 +55,11 @@ class EncodedExample:
     def length(self) -> int:
         """Tokens of the row."""
         return len(self.prompt_ids) + len(self.answer_ids)
+
+    @property
+    def first_edited(self) -> int:
+        """The first edited token; at the latest the prompt's last token, which the answer is predicted from."""
+        return min([max(len(self.prompt_ids) - 1, 0), *(group[0] for group in self.edited if group)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,39 +143,18 @@ def encode_label(base: Base, example: Example, max_length: int, config: ReftConf
 
 def encode_text(base: Base, example: Example, max_length: int, config: ReftConfig) -> EncodedPrompt:
     """Encode what is to be classified; see `encode_label`. Raises DataError."""
-    prompt = _named(base, example.messages, example.line, config)
+    prompt = _named(base, example.messages, example.line, config, min(max_length, base.context))
     if not any(message.content.strip() for message in example.messages):
         raise DataError(f"Line {example.line}: the text is empty.", kind="row")
-    limit = min(max_length, base.context)
-    return prompt if len(prompt.ids) <= limit else _cut(prompt, frame(base), limit)
+    return prompt
 
 
-def _cut(prompt: EncodedPrompt, around: Frame, limit: int) -> EncodedPrompt:
-    """Cut at the texts' ends, the longer text first; what the tokenizer puts around them is kept."""
-    start, end = len(around.before), len(prompt.ids) - len(around.behind)
-    second = prompt.second or end
-    between = len(around.between) if prompt.second else 0
-    first = second - between - start
-    kept_first, kept_second = _shares(first, end - second, max(0, limit - (len(prompt.ids) - first - (end - second))))
-    kept = [*range(start + kept_first), *range(second - between, second + kept_second), *range(end, len(prompt.ids))]
-    marked = set(prompt.marked)
-    return EncodedPrompt(
-        tuple(prompt.ids[index] for index in kept),
-        tuple(at for at, index in enumerate(kept) if index in marked),
-        start + kept_first + between if prompt.second else 0,
-        cut=True,
-    )
-
-
-def _shares(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens each of two texts may keep: as transformers' truncation ``longest_first`` gives them."""
-    less = min(first, second, room // 2)
-    return (less, room - less) if first <= second else (room - less, less)
-
-
-def _named(base: Base, messages: Sequence[Message], line: int, config: ReftConfig | None) -> EncodedPrompt:
+def _named(
+    base: Base, messages: Sequence[Message], line: int, config: ReftConfig | None, limit: int | None = None
+) -> EncodedPrompt:  # fmt: skip
+    """A prompt as the config's rule edits it; an error names the line."""
     try:
-        return read_prompt(base, messages, config is not None and PositionSpec.parse(config.positions).marked)
+        return read_prompt(base, messages, PositionSpec.parse(config.positions) if config else None, limit)
     except DataError as error:
         raise DataError(f"Line {line}: {error}", kind=error.kind or "row", detail=error.detail) from error
 
@@ -201,7 +187,7 @@ def _with_answer(base: Base, prompt: EncodedPrompt, text: str, line: int, room: 
     except DataError as error:
         raise DataError(f"Line {line}: {error}", kind="row") from error
     kept = answer[: min(room, answer_tokens or room)]
-    return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, marked=prompt.marked)
+    return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, edited=prompt.edited)
 
 
 def _answer_ids(base: Base, text: str) -> tuple[int, ...]:
@@ -214,4 +200,24 @@ def _answer_ids(base: Base, text: str) -> tuple[int, ...]:
 
 def text_of(prompt: EncodedPrompt, line: int = 0) -> EncodedExample:
     """A text without an answer."""
-    return EncodedExample(prompt.ids, (), line, marked=prompt.marked, second=prompt.second)
+    return EncodedExample(prompt.ids, (), line, edited=prompt.edited, second=prompt.second)
+
+
+def as_in_checkpoints(row: EncodedRow, rule: PositionSpec) -> str:
+    """A row as text, by which a checkpoint tells its rows from others.
+
+    Rows gain and lose fields, and checkpoints of earlier versions must go on: so these are the fields of the first version, in its
+    words. What a rule edits by a prompt's length alone stands in the run's settings, and only what it reads in the text stands here.
+    """
+    if isinstance(row, EncodedPreference):
+        chosen, rejected = (as_in_checkpoints(side, rule) for side in (row.chosen, row.rejected))
+        return f"EncodedPreference(chosen={chosen}, rejected={rejected})"
+    given = row.prompt if isinstance(row, EncodedLabel) else row
+    marked = given.edited.prefix if rule.reads_text else ()
+    if isinstance(row, EncodedLabel):
+        prompt = f"EncodedPrompt(ids={row.prompt.ids}, marked={marked}, second={row.prompt.second}, cut={row.prompt.cut})"
+        return f"EncodedLabel(prompt={prompt}, label={row.label}, line={row.line})"
+    return (
+        f"EncodedExample(prompt_ids={row.prompt_ids}, answer_ids={row.answer_ids}, line={row.line}, cut={row.cut}, "
+        f"marked={marked}, second={row.second})"
+    )

@@ -1,4 +1,4 @@
-"""From a conversation to the token ids of its prompt, with what the tokenizer puts around a text and what the marks say.
+"""From a conversation to the token ids of its prompt, with what the tokenizer puts around a text and which tokens are edited.
 
 Control tokens inside a message (``<|im_end|>`` typed by a person) are encoded as text, never as control tokens.
 
@@ -19,6 +19,7 @@ from reft_engine.base.templates import render
 from reft_engine.data import Message
 from reft_engine.data.records import Role
 from reft_engine.errors import DataError
+from reft_engine.positions import UNEDITED, EditedTokens, PositionSpec, edited_tokens
 
 _TYPED, _TYPED_END = "\ue000", "\ue001"
 """Stand around a control token in a message while the template is rendered; private-use characters."""
@@ -34,12 +35,26 @@ _TOKENISING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """Token ids of a prompt, the indices that it marks, for a pair of texts where the second begins (else 0), and whether it was cut."""
+    """Token ids of a prompt, which are edited, for a pair of texts where the second begins (else 0), and whether it was cut."""
+
+    ids: tuple[int, ...]
+    edited: EditedTokens = UNEDITED
+    second: int = 0
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A prompt before a rule says what is edited; ``marked`` are the indices that the text itself marks."""
 
     ids: tuple[int, ...]
     marked: tuple[int, ...] = ()
     second: int = 0
     cut: bool = False
+
+    def under(self, rule: PositionSpec | None) -> EncodedPrompt:
+        """The prompt as a rule edits it; without one nothing is edited."""
+        return EncodedPrompt(self.ids, edited_tokens(rule, len(self.ids), self.marked), self.second, self.cut)
 
 
 def prompt_ids(base: Base, messages: Sequence[Message]) -> tuple[int, ...]:
@@ -47,18 +62,34 @@ def prompt_ids(base: Base, messages: Sequence[Message]) -> tuple[int, ...]:
     return read_prompt(base, messages).ids
 
 
-def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -> EncodedPrompt:
+def read_prompt(base: Base, messages: Sequence[Message], rule: PositionSpec | None = None, limit: int | None = None) -> EncodedPrompt:
     """Encode a conversation up to where the assistant begins to answer; for an encoder its one text or its two.
 
     Args:
         base: the base model.
         messages: the conversation.
-        marked: whether ``<reft>`` and ``</reft>`` mark what is edited; else they are text like any other.
+        rule: which tokens are edited; none without it.
+        limit: tokens; what exceeds them is cut at the texts' ends, of two texts the longer first.
 
     Raises:
         DataError: a message is no text, or there are more texts than an encoder reads; the template refuses the conversation;
             nothing is marked, or a mark stands alone.
     """
+    text = _text(base, messages, rule is not None and rule.reads_text)
+    return (text if limit is None or len(text.ids) <= limit else _cut(text, frame(base), limit)).under(rule)
+
+
+def read_prompts(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    """Encode a conversation once, as each of several rules edits it; the token ids are the same in all. Raises DataError.
+
+    If one of the rules reads marks they are taken out for all of them.
+    """
+    text = _text(base, messages, any(rule is not None and rule.reads_text for rule in rules))
+    return [text.under(rule) for rule in rules]
+
+
+def _text(base: Base, messages: Sequence[Message], marked: bool) -> _Text:
+    """The tokens of a conversation; if it is ``marked``, what stands between ``<reft>`` and ``</reft>``. Raises DataError."""
     _check(base, messages)
     control = _control_tokens(base.tokenizer)
     guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
@@ -76,7 +107,7 @@ def read_prompt(base: Base, messages: Sequence[Message], marked: bool = False) -
     pieces.ids += around.behind
     if marked:
         pieces.check_marks()
-    return EncodedPrompt(tuple(pieces.ids), tuple(pieces.marked), second)
+    return _Text(tuple(pieces.ids), tuple(pieces.marked), second)
 
 
 def _check(base: Base, messages: Sequence[Message]) -> None:
@@ -187,6 +218,29 @@ class Frame:
     before: tuple[int, ...] = ()
     between: tuple[int, ...] = ()
     behind: tuple[int, ...] = ()
+
+
+def _cut(text: _Text, around: Frame, limit: int) -> _Text:
+    """Cut at the texts' ends, the longer text first; what the tokenizer puts around them is kept."""
+    start, end = len(around.before), len(text.ids) - len(around.behind)
+    second = text.second or end
+    between = len(around.between) if text.second else 0
+    first = second - between - start
+    kept_first, kept_second = _shares(first, end - second, max(0, limit - (len(text.ids) - first - (end - second))))
+    kept = [*range(start + kept_first), *range(second - between, second + kept_second), *range(end, len(text.ids))]
+    marked = set(text.marked)
+    return _Text(
+        tuple(text.ids[index] for index in kept),
+        tuple(at for at, index in enumerate(kept) if index in marked),
+        start + kept_first + between if text.second else 0,
+        cut=True,
+    )
+
+
+def _shares(first: int, second: int, room: int) -> tuple[int, int]:
+    """How many tokens each of two texts may keep: as transformers' truncation ``longest_first`` gives them."""
+    less = min(first, second, room // 2)
+    return (less, room - less) if first <= second else (room - less, less)
 
 
 _FRAMES: WeakKeyDictionary[Any, dict[Kind, Frame]] = WeakKeyDictionary()

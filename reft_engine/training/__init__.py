@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from reft_engine.training.row_check import check_rows, count_rows
     from reft_engine.training.rows import ReadRow, read_rows
     from reft_engine.training.run import TrainResult, train, train_many
-    from reft_engine.training.schedule import FEWEST, MOST, SAMPLE_TOKENS, measuring_budget
+    from reft_engine.training.schedule import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, measuring_budget
     from reft_engine.training.smoothing import Smoothed
     from reft_engine.training.verdict import FEW, Evidence, Score, Verdict, judge, wilson
 
 __all__ = [
     "FEW",
-    "FEWEST",
-    "MOST",
+    "MAX_MEASUREMENTS",
+    "MIN_MEASUREMENTS",
     "SAMPLE_TOKENS",
     "Evidence",
     "HeldOutEvent",
@@ -65,7 +65,7 @@ __getattr__ = lazy_names(__name__, {
     "objectives": ["objective_for"],
     "row_check": ["check_rows", "count_rows"],
     "rows": ["ReadRow", "read_rows"],
-    "schedule": ["FEWEST", "MOST", "SAMPLE_TOKENS", "measuring_budget"],
+    "schedule": ["MIN_MEASUREMENTS", "MAX_MEASUREMENTS", "SAMPLE_TOKENS", "measuring_budget"],
     "smoothing": ["Smoothed"],
     "run": ["TrainResult", "train", "train_many"],
     "verdict": ["FEW", "Evidence", "Score", "Verdict", "judge", "wilson"],

@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from reft_engine.edits.model import ReftModel
 from reft_engine.formats.atomic import remove_leftovers, write_atomic
+from reft_engine.trainable import Trainable
 
 KEPT = 2
 """How many checkpoints lie there: the last one, and the one before in case that the last is damaged."""
@@ -57,7 +57,7 @@ class Checkpoint:
     best: dict[str, Tensor] = field(default_factory=dict, compare=False)
 
 
-def save_state(reft: ReftModel, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+def save_state(reft: Trainable, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """Every tensor that the next step depends on, and the best edit so far."""
     tensors = {f"edit.{name}": value.detach() for name, value in reft.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
@@ -66,7 +66,7 @@ def save_state(reft: ReftModel, optimizer: torch.optim.Optimizer, best: Mapping[
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}
 
 
-def save_checkpoint_bytes(reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> bytes:
+def save_checkpoint_bytes(reft: Trainable, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> bytes:
     """The checkpoint file's content."""
     place = {each.name: getattr(state, each.name) for each in fields(state) if each.name != "best"}
     meta = {"place": json.dumps(place), "identity": identity}
@@ -74,7 +74,7 @@ def save_checkpoint_bytes(reft: ReftModel, optimizer: torch.optim.Optimizer, sta
     return data
 
 
-def save_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> None:
+def save_checkpoint(folder: Path, reft: Trainable, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> None:
     """Write the checkpoint of the run that ``identity`` names; a crash at any moment leaves the ones before it. Raises OSError."""
     data = save_checkpoint_bytes(reft, optimizer, state, identity)
     written = folder / f"{state.step:08d}-{_digest(data)}.safetensors"
@@ -89,7 +89,7 @@ def save_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimi
     remove_leftovers(folder)
 
 
-def load_checkpoint(folder: Path, reft: ReftModel, optimizer: torch.optim.Optimizer, identity: str) -> Checkpoint | None:
+def load_checkpoint(folder: Path, reft: Trainable, optimizer: torch.optim.Optimizer, identity: str) -> Checkpoint | None:
     """Put the newest whole checkpoint of this run into model and optimiser; None when there is none."""
     for data in _whole(folder):
         try:
@@ -140,7 +140,7 @@ def _metadata(data: bytes) -> dict[str, str]:
     return found
 
 
-def _restore(tensors: dict[str, Tensor], reft: ReftModel, optimizer: torch.optim.Optimizer) -> None:
+def _restore(tensors: dict[str, Tensor], reft: Trainable, optimizer: torch.optim.Optimizer) -> None:
     reft.load_state_dict({name[5:]: value for name, value in tensors.items() if name.startswith("edit.")})
     state = optimizer.state_dict()
     entries: dict[int, dict[str, Tensor]] = {}

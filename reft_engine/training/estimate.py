@@ -1,4 +1,4 @@
-"""How long a run will take, from two of its own steps. Imports no torch until a probe is made."""
+"""Estimates the time of a run from two of its own steps. Imports torch only when `probe` is called."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from reft_engine.base.loading import Base
     from reft_engine.data import Example
 
-_TOKENS = 1024
-"""Tokens of a probe's step at most; a larger batch takes as long per token, or less."""
-_WRITTEN = 8
-"""Tokens that a probe writes."""
+_MAX_STEP_TOKENS = 1024
+"""Maximum tokens of a probe's step; a larger batch takes no longer per token."""
+_SAMPLE_TOKENS = 8
+"""Tokens that a probe generates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Seconds that pieces of a run take on this machine, each measured once.
+    """Seconds of a run's pieces of work on this machine, each measured once.
 
     Attributes:
-        read: reading (encoding) one row.
-        first: one token of a step in the first epoch; ``later`` in an epoch after it, when activations are reused.
+        read: encoding one row.
+        first: one token of a training step in the first epoch.
+        later: one token of a training step in a later epoch, when activations are reused.
         measure: one token of a held-out row.
         write: one token of a sample answer, base and tuned together.
     """
@@ -39,14 +40,14 @@ class Probe:
     def seconds(
         self, *, rows: int, epoch_tokens: int, epochs: int, held_out_tokens: int, measured_tokens: int, written_tokens: int
     ) -> float:  # fmt: skip
-        """Seconds from the first row that is read to the last measurement.
+        """Seconds from reading the first row to the last measurement.
 
         Args:
-            rows: rows to be read.
-            epoch_tokens: tokens of all rows that are trained on.
-            epochs: passes over them.
+            rows: number of rows to read.
+            epoch_tokens: tokens of all training rows.
+            epochs: number of epochs.
             held_out_tokens: tokens of the held-out rows that score at the end, base and tuned.
-            measured_tokens: tokens of all measurements on the way.
+            measured_tokens: tokens of all measurements before that.
             written_tokens: tokens of all sample answers.
         """
         steps = epoch_tokens * (self.first + (epochs - 1) * self.later)
@@ -57,69 +58,75 @@ def probe(
     base: "Base", examples: "Sequence[Example]", config: ReftConfig, settings: TrainConfig,
     exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Probe:  # fmt: skip
-    """Make two steps on a few of the rows, with everything that a run does, and throw the edit away.
+    """Train a throwaway edit for two epochs of one step each on a few rows, and time every kind of work that a run does.
 
     Args:
         base: the base model.
         examples: some rows of the run, such as its first hundred.
-        config: what is edited.
-        settings: how it is trained.
-        exclusive: entered around every piece of work on the base model.
+        config: the edit.
+        settings: the training settings.
+        exclusive: entered around every use of the base model.
 
     Raises:
         DataError: none of the rows can be trained on.
-        ConfigError: the base model cannot do what is asked.
+        ConfigError: the base model cannot be trained with these settings.
     """
     from reft_engine.inference.generation import generate
     from reft_engine.training.loop import RunState, share_reuse, train_step
     from reft_engine.training.objectives import objective_for
     from reft_engine.training.rows import encoded_of, read_rows
 
+    # 1) Read the rows.
     quick = settings.model_copy(update={"epochs": 2, "gradient_accumulation": 1, "warmup_ratio": 0.0, "held_out": 0.0})
     objective = objective_for(base, config, quick, examples)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     read = read_rows(objective, examples)
-    reading = (time.perf_counter() - begun) / len(examples)
+    reading = (time.perf_counter() - start) / len(examples)
     if not read.usable:
         raise DataError(read.left_out[0].reason)
-    rows = _typical(encoded_of(read.usable), min(quick.batch_size, len(read.usable)))
+    rows = _representative_rows(encoded_of(read.usable), min(quick.batch_size, len(read.usable)))
     tokens = objective.length(rows)
-    loop = RunState(objective, rows)
+    state = RunState(objective, rows)
+    # 2) Measure them.
     with exclusive():
         objective.prepare(rows)
-        loop.reft.eval()
-        objective.measure(rows[:1], loop.reft)  # what is slow only once is over now
-        measuring = _timed(lambda: objective.measure(rows, loop.reft)) / tokens
-        share_reuse([loop], [[]], None)
-    found: list[float] = []
-    while loop.step < loop.total_steps:
+        state.reft.eval()
+        objective.measure(rows[:1], state.reft)  # warm-up
+        measuring = _seconds(lambda: objective.measure(rows, state.reft)) / tokens
+        share_reuse([state], [[]], None)
+    # 3) Train two epochs; the second one reuses activations.
+    step_seconds: list[float] = []
+    while state.step < state.total_steps:
         with exclusive():
-            found.append(_timed(lambda: train_step([loop])))
+            step_seconds.append(_seconds(lambda: train_step([state])))
+    # 4) Generate a sample answer.
     with exclusive():
-        loop.reft.eval()
-        writing = _timed(lambda: _written(generate, base, read.usable[0].example, loop.reft)) / _WRITTEN
-    half = len(found) // 2
-    return Probe(reading, sum(found[:half]) / tokens, sum(found[half:]) / tokens, measuring, writing)
+        state.reft.eval()
+        writing = _seconds(lambda: _generate_sample(generate, base, read.usable[0].example, state.reft)) / _SAMPLE_TOKENS
+    half = len(step_seconds) // 2
+    return Probe(reading, sum(step_seconds[:half]) / tokens, sum(step_seconds[half:]) / tokens, measuring, writing)
 
 
-def _typical(rows: Sequence[Any], count: int) -> list[Any]:
-    """Rows from all over the range of lengths, as many as a batch holds and no more tokens than a probe is worth."""
+def _representative_rows(rows: Sequence[Any], count: int) -> list[Any]:
+    """At most ``count`` rows, evenly spread over the lengths, of at most `_MAX_STEP_TOKENS` tokens but at least one row."""
     ordered = sorted(rows, key=lambda row: row.length)
     spread = [ordered[(2 * index + 1) * len(ordered) // (2 * count)] for index in range(count)]
-    found: list[Any] = []
+    sample: list[Any] = []
+    # From the median length upwards, then the shorter rows.
     for row in spread[len(spread) // 2 :] + spread[: len(spread) // 2]:
-        if found and sum(each.length for each in found) + row.length > _TOKENS:
+        if sample and sum(other.length for other in sample) + row.length > _MAX_STEP_TOKENS:
             break
-        found.append(row)
-    return found
+        sample.append(row)
+    return sample
 
 
-def _written(generate: Callable[..., Any], base: "Base", example: Any, reft: Any) -> None:
-    if reft.reft_config.labels is None:
-        generate(base, example.messages, [None, reft], max_new_tokens=_WRITTEN)
+def _generate_sample(generate: Callable[..., Any], base: "Base", example: Any, reft: Any) -> None:
+    """Generate an answer, base and tuned; a classifier generates none."""
+    if reft.method_config.labels is None:
+        generate(base, example.messages, [None, reft], max_new_tokens=_SAMPLE_TOKENS)
 
 
-def _timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What a training run tells while it goes. Every event says after which ``step`` it happened."""
+"""Events of a training run; ``step`` is the number of steps made before the event."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 from reft_engine.data.row_check import RowCheck
 
 Phase = Literal["read", "prepare", "measure", "score"]
-"""Work beside the steps: rows are encoded, the unedited model is asked about preference pairs, held-out rows are measured, or score."""
+"""Work outside the steps: encoding rows, reference log-probabilities of preference pairs, held-out measurements, the final score."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseEvent:
-    """How far a piece of work beside the steps has come: ``done`` of ``total`` rows."""
+    """Progress of work outside the steps: ``done`` of ``total`` rows."""
 
     step: int
     phase: Phase
@@ -21,9 +21,9 @@ class PhaseEvent:
 
 @dataclass(frozen=True, slots=True)
 class RowsEvent:
-    """Once, when all rows are read: which are trained on, held out and left out, and what is odd about them.
+    """Emitted once, when all rows are read: counts of trained, held-out and left-out rows, and findings about them.
 
-    ``held_out_places`` are the places of the held-out examples among all that were given.
+    ``held_out_places`` are the indices of the held-out examples among all examples.
     """
 
     step: int
@@ -33,7 +33,7 @@ class RowsEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """After an optimiser step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
+    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
 
     step: int
     total_steps: int
@@ -45,9 +45,9 @@ class StepEvent:
 
 @dataclass(frozen=True, slots=True)
 class HeldOutEvent:
-    """Loss on rows that are not trained on, tuned and bare base, and how many of them each answers exactly right.
+    """Held-out loss of the tuned model and the base model, and the number of rows that each answers exactly right.
 
-    ``rows`` is how many rows were measured, ``best_step`` the step with the least loss so far, None before the first step.
+    ``rows`` is the number of rows measured, ``best_step`` the step with the lowest loss so far, None before the first step.
     """
 
     step: int
@@ -61,7 +61,7 @@ class HeldOutEvent:
 
 @dataclass(frozen=True, slots=True)
 class SampleEvent:
-    """What base and tuned answer to one held-out prompt now; of a classifier the likeliest label."""
+    """Answers of base and tuned to one held-out prompt at this step; for a classifier, the likeliest labels."""
 
     step: int
     prompt: str
@@ -72,7 +72,7 @@ class SampleEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReuseEvent:
-    """Once, before the first step that is made: which share of a step's work is saved by what is kept, and a sentence of it."""
+    """Emitted once before the first step: share of a step's work saved by activation reuse, and a sentence about it."""
 
     step: int
     share: float
@@ -81,7 +81,7 @@ class ReuseEvent:
 
 @dataclass(frozen=True, slots=True)
 class SavingFailedEvent:
-    """A checkpoint could not be written, and why; training goes on and tries again. Told once until it works again."""
+    """A checkpoint could not be written; training goes on and tries again. Emitted once until writing works again."""
 
     step: int
     reason: str

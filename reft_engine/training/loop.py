@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
-from reft_engine.edits.interventions import Dropout, Factors
 from reft_engine.edits.model import ReftModel
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
+from reft_engine.positions import PositionSpec
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
-from reft_engine.tokens.examples import EncodedExample, EncodedRow
+from reft_engine.tokens.examples import EncodedExample, EncodedRow, as_in_checkpoints
+from reft_engine.trainable import Trainable
 from reft_engine.training.objectives import Objective, RunRows
-from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
+from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget
 from reft_engine.training.schedule import MEASURED_AT_ONCE
 from reft_engine.training.smoothing import Smoothed
@@ -43,25 +44,15 @@ class RunState:
     def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
         base, config, settings = objective.base, objective.config, objective.settings
         self.objective, self.settings, self.rows = objective, settings, rows
-        self.reft = ReftModel(base.model, config, seed=settings.seed).train()
-        edit = self.reft.intervention
-        decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
-        kept = [weight for weight in edit.parameters() if all(weight is not other for other in decayed)]
-        head = list(self.reft.head.parameters()) if self.reft.head else []
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-                {"params": kept, "weight_decay": 0.0, "peak": settings.learning_rate},
-                {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
-            ]
-        )
+        self.reft: Trainable = ReftModel(base.model, config, seed=settings.seed).train()
+        self.optimizer = torch.optim.AdamW(self.reft.parameter_groups(settings))
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
         # A checkpoint goes on only with what it was begun with, but for what only time, memory or the choice of the edit depend on.
         # What the split gave stands in the digest of the rows.
         learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
-        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows)])
+        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows, self.reft.positions)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self.recent = Smoothed()
@@ -92,31 +83,18 @@ class RunState:
         return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
 
     def begin_step(self) -> None:
-        """Lay out the next step: its passes, and the factors that all of them use."""
-        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
-        self.reft.train()
+        """Lay out the next step: its passes, and what acts on all of them."""
         batches = self.batches()
         self.passes = [part for rows in batches for part in in_passes(rows, self.pass_tokens, self.objective.tokens)]
         self._weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        # The orthonormal factors are computed once per step: passes add their gradients to a leaf copy.
-        edit = self.reft.intervention
-        self._projection = edit.projection()
-        self._leaf = None if self._projection is None else self._projection.detach().requires_grad_()
-        self._factors, self._loss, self._dropout = edit.factors(self._leaf), 0.0, self._drawing()
-
-    def _drawing(self) -> Dropout | None:
-        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
-        if not (rate := self.reft.reft_config.dropout):
-            return None
-        generator = torch.Generator(self.objective.base.device)
-        return Dropout(rate, generator.manual_seed(hash((self.settings.seed, self.step))))
+        self._acting, self._loss = self.reft.begin_step(self.settings.seed, self.step), 0.0
 
     def part(self, index: int) -> RunRows[Any]:
         """The rows of one pass."""
-        return RunRows(self.objective, self.passes[index], self.reft, self._factors, self._dropout)
+        return RunRows(self.objective, self.passes[index], self.reft, self._acting)
 
     def share(self, loss: Tensor) -> Tensor:
         """What a pass's loss adds to the mean loss of the step."""
@@ -126,9 +104,7 @@ class RunState:
 
     def end_step(self) -> float:
         """Move the weights; returns the step's mean loss. Raises TrainingError."""
-        if self._projection is not None and self._leaf is not None and self._leaf.grad is not None:
-            with exact(self.objective.base.device):
-                self._projection.backward(self._leaf.grad)
+        self._acting.end()
         loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -143,13 +119,13 @@ class RunState:
         return loss
 
 
-def _digest(base: Base, rows: Sequence[EncodedRow]) -> str:
+def _digest(base: Base, rows: Sequence[EncodedRow], rule: PositionSpec) -> str:
     """Tells rows and base models apart; a base model by the names, kinds and first numbers of its weights."""
     found = hashlib.sha256()
     for name, weight in base.model.named_parameters():
         found.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
     for row in rows:
-        found.update(repr(row).encode())
+        found.update(as_in_checkpoints(row, rule).encode())
     return found.hexdigest()
 
 
@@ -201,10 +177,11 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
     """What may be left out, the most first."""
     objective, settings = loops[0].objective, loops[0].settings
     base = objective.base
-    if base.kind == "encoder_decoder":
+    first = [edit for loop in loops if (edit := loop.reft.first_edit)]
+    if base.kind == "encoder_decoder" or len(first) < len(loops):
         return []
     texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
-    reach = FirstEdit(min(min(loop.reft.layers) for loop in loops), tuple(dict.fromkeys(loop.reft.positions for loop in loops)))
+    layer = min(layer for layer, _ in first)
     again = any(loop.settings.epochs > 1 for loop in loops)
     # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
     late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)
@@ -213,7 +190,7 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
     for packed in (True, False) if settings.packing and base.device.type == "cpu" else (False,):
         # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have none.
         for time in (True, False) if late and settings.reuse in ("all", "time") and (packed or not twice) else (False,):
-            plan = plan_reuse(reach, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
+            plan = plan_reuse(layer, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
             lengths = _lengths(loops, plan)
             plan = replace(plan, packed=packed, padding=_padding(lengths) / sum(len(batch) * max(batch) for batch in lengths))
             if plan not in found and (_pays(base, lengths) if packed else plan.kept):
@@ -224,7 +201,7 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
 def _lengths(loops: Sequence[RunState], plan: Plan) -> list[list[int]]:
     """How many tokens of each row an epoch's batches compute."""
     batches = [loop.objective.texts(batch) for loop in loops for batch in loop.batches_of(0)]
-    return [[text.length - (plan.reach.first(text) if plan.time else 0) for text in batch] for batch in batches]
+    return [[text.length - (text.first_edited if plan.time else 0) for text in batch] for batch in batches]
 
 
 def _padding(lengths: Sequence[Sequence[int]]) -> int:
@@ -265,12 +242,11 @@ def _agrees(reuse: Reuse, loops: Sequence[RunState], measured: Sequence[Sequence
 
 def _same(reuse: Reuse, loop: RunState, texts: Sequence[EncodedExample]) -> bool:
     """Whether one run's numbers of these texts are."""
-    objective, reft = loop.objective, loop.reft
-    factors = _disturbed(reft.factors())
-    plain = torch.cat([objective.numbers([text], reft, factors) for text in texts])
+    objective, disturbed = loop.objective, loop.reft.acting().disturbed()
+    plain = torch.cat([objective.numbers([text], loop.reft, disturbed) for text in texts])
     objective.reuse = reuse
     try:
-        found = objective.numbers(texts, reft, factors)
+        found = objective.numbers(texts, loop.reft, disturbed)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
         return False  # a model that is built in another way than those that this was made for
     finally:
@@ -278,14 +254,3 @@ def _same(reuse: Reuse, loop: RunState, texts: Sequence[EncodedExample]) -> bool
     weight = next(objective.base.model.parameters())
     allowed = _AGREES if weight.dtype == torch.float32 and not is_autocast(weight.device) else _AGREES_IN_HALF
     return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
-
-
-def _disturbed(factors: Factors) -> Factors:
-    """Factors of an edit that does something: some methods begin by changing nothing, wherever they act."""
-    draw = torch.Generator().manual_seed(0)
-
-    def moved(value: Tensor) -> Tensor:
-        noise = torch.randn(value.shape, generator=draw).to(value)
-        return value.detach() + 0.1 * noise * (value.detach().square().mean().sqrt() or 1.0)
-
-    return {name: tuple(map(moved, sites)) for name, sites in factors.items()}

@@ -1,4 +1,4 @@
-"""Next-token loss on answer tokens only; logits are computed only where there is a target."""
+"""Next-token loss on answer tokens only; logits are computed only for tokens that have a target."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,59 +14,62 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.tokens.batches import Batch
 
-_AT_ONCE = 2**26
-"""Logits that are computed at once: 256 MB in float32, and as much again for their gradient."""
+_MAX_LOGITS = 2**26
+"""Logits computed at once: 256 MB in float32, and as much again for their gradient."""
 
 
 def answer_losses(
     base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *, checkpointed: bool = False, greedy: bool = False
 ) -> Tensor:
-    """Cross-entropy of every target, float32, (N,), example by example.
+    """Cross-entropy of every target, float32, (N,), in the order of the examples.
 
-    With ``greedy`` (2, N): below each loss 1 where the target is the likeliest token, which greedy decoding would write, else 0.
+    With ``greedy`` (2, N): the second row is 1 where the target is the likeliest token, which greedy decoding would write, else 0.
 
-    Where there are too many logits, the model is run to its last block, and from there on in parts, whose logits are computed
-    again in the backward pass: by the model's own code, whatever its family does to them.
+    Above `_MAX_LOGITS` the model runs once to its last block, and its head runs on chunks of tokens, which are recomputed in the
+    backward pass. Both run the model's own forward function, so logits are computed as its family computes them.
     """
     inputs = {"use_cache": False, **batch.inputs}
-    apart = blocks.is_encoder_decoder(base.model)
-    if apart:
+    encoder_decoder = blocks.is_encoder_decoder(base.model)
+    if encoder_decoder:
         inputs["decoder_input_ids"] = answer_inputs(base.model, batch.targets)
     targets = batch.targets.flatten()
-    kept = (targets != -100).nonzero()[:, 0]
-    parts = kept.split(max(1, _AT_ONCE // blocks.vocabulary(base.model)))
-    acting = partial(blocks.editing, shape=batch.targets.shape)
-    if apart or len(parts) == 1 or not blocks.attached(base.model):
-        with acting(edits, kept, checkpointed=checkpointed, start=batch.start, within=batch.within):
-            return _losses(base, inputs, kept, targets, greedy)
-    with acting(edits, kept[:0], checkpointed=checkpointed, start=batch.start, within=batch.within, end=base.layers - 1) as call:
+    tokens = (targets != -100).nonzero()[:, 0]
+    chunks = tokens.split(max(1, _MAX_LOGITS // blocks.vocabulary_size(base.model)))
+    editing = partial(blocks.editing, batch_shape=batch.targets.shape)
+    options: dict[str, Any] = {"checkpointed": checkpointed, "resume_after": batch.resume_after, "run_block": batch.run_block}
+    if encoder_decoder or len(chunks) == 1 or not blocks.is_attached(base.model):
+        with editing(edits, tokens, **options):
+            return _losses(base, inputs, tokens, targets, greedy)
+    # 1) Run all blocks, without logits.
+    with editing(edits, tokens[:0], **options, stop_after=base.layers - 1) as call:
         base.model(**inputs)
-    last = call.reached
+    last = call.output
     assert last is not None
-    # What is read does not matter any more, but that its positions exist does.
-    bare = {name: value for name, value in inputs.items() if name in ("input_ids", "position_ids")}
+    # 2) Run the head chunk by chunk. The token ids no longer matter, but their shape and positions do.
+    head_inputs = {name: value for name, value in inputs.items() if name in ("input_ids", "position_ids")}
 
-    def of_part(hidden: Tensor, part: Tensor) -> Tensor:
-        with acting({}, part, start=replace(last, hidden=hidden)):
-            return _losses(base, {**bare, "use_cache": False}, part, targets, greedy)
+    def chunk_losses(hidden: Tensor, chunk: Tensor) -> Tensor:
+        with editing({}, chunk, resume_after=replace(last, hidden=hidden)):
+            return _losses(base, {**head_inputs, "use_cache": False}, chunk, targets, greedy)
 
-    found = [checkpoint(of_part, last.hidden, part, use_reentrant=False, preserve_rng_state=False) for part in parts]
-    return torch.cat(found, dim=-1)
+    losses = [checkpoint(chunk_losses, last.hidden, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks]
+    return torch.cat(losses, dim=-1)
 
 
-def _losses(base: Base, inputs: Mapping[str, Any], kept: Tensor, targets: Tensor, greedy: bool) -> Tensor:
+def _losses(base: Base, inputs: Mapping[str, Any], tokens: Tensor, targets: Tensor, greedy: bool) -> Tensor:
+    """Losses of the ``tokens`` (N,), flat indices into ``targets`` (B*T,)."""
     logits = base.model(**inputs).logits
-    if logits.dim() == 3:  # no hook has chosen: of no `ReftModel` yet, or a head of another kind
-        logits = logits.flatten(0, 1).index_select(0, kept)
-    losses = F.cross_entropy(logits.float(), targets[kept], reduction="none")
-    return torch.stack([losses, (logits.argmax(dim=-1) == targets[kept]).to(losses)]) if greedy else losses
+    if logits.dim() == 3:  # no hook has selected tokens: the model has no edit yet, or its head is no linear layer
+        logits = logits.flatten(0, 1).index_select(0, tokens)
+    losses = F.cross_entropy(logits.float(), targets[tokens], reduction="none")
+    return torch.stack([losses, (logits.argmax(dim=-1) == targets[tokens]).to(losses)]) if greedy else losses
 
 
 def answer_inputs(model: Any, targets: Tensor) -> Tensor:
-    """What an encoder-decoder's decoder reads to predict ``targets`` (B, T): these, moved on by one behind its start token.
+    """Decoder input ids (B, T) that predict ``targets`` (B, T): shifted right by one after the start token.
 
     Raises:
         ConfigError: the model's config names no start token.
     """
-    moved = F.pad(targets[:, :-1], (1, 0), value=blocks.decoder_start(model))
-    return moved.masked_fill(moved == -100, model.config.pad_token_id or 0)
+    shifted = F.pad(targets[:, :-1], (1, 0), value=blocks.decoder_start_token(model))
+    return shifted.masked_fill(shifted == -100, model.config.pad_token_id or 0)

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Preference
-from reft_engine.edits.model import ReftModel
 from reft_engine.inference.classification import classify
 from reft_engine.inference.generation import generate
 from reft_engine.tokens.batches import in_batches
 from reft_engine.tokens.examples import EncodedRow
+from reft_engine.trainable import Trainable
 from reft_engine.training.events import HeldOutEvent, Phase, PhaseEvent, SampleEvent, TrainEvent
 from reft_engine.training.loop import RunState
 from reft_engine.training.objectives import RowResult, mean_loss
 from reft_engine.training.rows import ReadRow, encoded_of
-from reft_engine.training.schedule import FEWEST, MEASURED_AT_ONCE, SAMPLE_TOKENS, plan_measuring
+from reft_engine.training.schedule import MEASURED_AT_ONCE, MIN_MEASUREMENTS, SAMPLE_TOKENS, plan_measuring
 from reft_engine.training.verdict import Score
 
 Exclusive = Callable[[], AbstractContextManager[object]]
@@ -77,7 +77,7 @@ class Watch:
         )  # fmt: skip
         self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
         self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
-        every = -(-len(self.schedule.steps) // FEWEST)
+        every = -(-len(self.schedule.steps) // MIN_MEASUREMENTS)
         self._sampled = {0, loop.total_steps, *self.schedule.steps[every - 1 :: every]}
 
     def look_when_due(self) -> None:
@@ -131,9 +131,9 @@ class Watch:
         return found
 
 
-def _answers(base: Base, reft: ReftModel, example: Example | Preference) -> tuple[str, str]:
+def _answers(base: Base, reft: Trainable, example: Example | Preference) -> tuple[str, str]:
     """What base and tuned say to one row now."""
-    if reft.reft_config.labels:
+    if reft.method_config.labels:
         bare, tuned = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
         return bare, tuned
     answers = generate(base, example.messages, [None, reft], max_new_tokens=SAMPLE_TOKENS)

@@ -5,8 +5,9 @@ micro-batches of a step add up; divided by the weight it is what people are show
 of the base model: each run is a `RunRows` of the batch, with its own edits on its own rows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -17,9 +18,6 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Preference
 from reft_engine.edits.edited import combine
-from reft_engine.edits.interventions import Dropout, Factors
-from reft_engine.edits.model import ReftModel
-from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError, DataError
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.tokens.batches import Batch, collate, in_batches
@@ -33,6 +31,7 @@ from reft_engine.tokens.examples import (
     encode_preference,
     text_of,
 )
+from reft_engine.trainable import Acting, Trainable
 from reft_engine.training.losses import answer_losses
 from reft_engine.training.reuse.plan import Reuse
 from reft_engine.training.schedule import MEASURED_AT_ONCE
@@ -99,62 +98,56 @@ class Objective(Generic[Row]):
         """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""
         raise NotImplementedError
 
-    def loss(self, rows: Sequence[Row], reft: ReftModel, factors: Factors | None, dropout: Dropout | None = None) -> Tensor:
-        """Sum of the rows' losses in nats, a number; without ``factors`` that of the unedited base model."""
-        return self.losses([RunRows(self, rows, reft, factors, dropout)])[0]
+    def loss(self, rows: Sequence[Row], reft: Trainable, acting: Acting | None) -> Tensor:
+        """Sum of the rows' losses in nats, a number; without ``acting`` that of the unedited base model."""
+        return self.losses([RunRows(self, rows, reft, acting)])[0]
 
     @torch.no_grad()
-    def measure(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> list[RowResult]:
+    def measure(self, rows: Sequence[Row], reft: Trainable, edited: bool = True) -> list[RowResult]:
         """Of each row how it is answered, edited or not, without dropout: one forward pass of `MEASURED_AT_ONCE` rows each."""
         self.prepare(rows)
-        factors = reft.factors() if edited else None
+        acting = reft.acting() if edited else None
         return [
             result
             for part in in_batches(rows, MEASURED_AT_ONCE)
-            for result in self.results(RunRows(self, part, reft, factors))
+            for result in self.results(RunRows(self, part, reft, acting))
         ]  # fmt: skip
 
     def results(self, part: "RunRows[Row]") -> list[RowResult]:
         """How each row of a part is answered, from one pass of the base model."""
         raise NotImplementedError
 
-    def mean(self, rows: Sequence[Row], reft: ReftModel, edited: bool = True) -> float:
+    def mean(self, rows: Sequence[Row], reft: Trainable, edited: bool = True) -> float:
         """Loss per unit of weight; see `measure`."""
         return mean_loss(self.measure(rows, reft, edited))
 
     @torch.no_grad()
-    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
+    def numbers(self, texts: Sequence[EncodedExample], reft: Trainable, acting: Acting) -> Tensor:
         """What losses are made of: numbers of each text, one text after another."""
-        batch = self._collate(texts)
-        return torch.cat(self._answer_losses(batch, batch_edits(batch, [(RunRows(self, (), reft, factors), len(texts))])))
+        return torch.cat(self._answer_losses(self._collate(texts), [(RunRows(self, (), reft, acting), len(texts))]))
 
     def _collate(self, texts: Sequence[EncodedExample]) -> Batch:
-        base = self.base
-        if self.reuse:
-            return self.reuse.batch(texts)
-        return collate(texts, base.pad_id, base.device, apart=base.kind == "encoder_decoder", types=base.reads_types)
+        return collate(self.base, texts, self.reuse)
 
-    def _answer_losses(self, batch: Batch, edits: Mapping[int, blocks.Edit], *, greedy: bool = False) -> list[Tensor]:
-        """Of each row the losses of its answer's tokens; with ``greedy`` as `answer_losses` says."""
-        losses = answer_losses(self.base, batch, edits, checkpointed=self.settings.gradient_checkpointing, greedy=greedy)
+    def _answer_losses(self, batch: Batch, parts: "Sized", *, greedy: bool = False) -> list[Tensor]:
+        """Of each row the losses of its answer's tokens, with what acts on the parts; with ``greedy`` as `answer_losses` says."""
+        with acting_on(self.base, batch, parts) as (base, edits):
+            losses = answer_losses(base, batch, edits, checkpointed=self.settings.gradient_checkpointing, greedy=greedy)
         return list(losses.split(list(batch.counts), dim=-1))
 
 
 @dataclass(frozen=True, slots=True)
 class RunRows(Generic[Row]):
-    """Rows of one run, with its edits; without ``factors`` they are read by the unedited base model."""
+    """Rows of one run, with what acts on them; without ``acting`` they are read by the unedited base model."""
 
     objective: Objective[Row]
     rows: Sequence[Row]
-    reft: ReftModel
-    factors: Factors | None
-    dropout: Dropout | None = None
+    reft: Trainable
+    acting: Acting | None
 
-    def edits(self, prompts: Prompts, inside: range, device: torch.device) -> dict[int, blocks.Edit]:
-        """The edits of its rows, which are those of ``inside`` among the prompts."""
-        if self.factors is None:
-            return {}
-        return self.reft.edits(self.reft.plan_of(prompts, inside, device), self.factors, dropout=self.dropout)
+
+Sized = Sequence[tuple[RunRows[Any], int]]
+"""Parts of a batch, with the number of its rows that each has."""
 
 
 def mean_loss(results: Sequence[RowResult]) -> float:
@@ -162,9 +155,16 @@ def mean_loss(results: Sequence[RowResult]) -> float:
     return sum(result.loss for result in results) / max(sum(result.weight for result in results), 1)
 
 
-def batch_edits(batch: Batch, parts: Iterable[tuple[RunRows[Any], int]]) -> dict[int, blocks.Edit]:
-    """The edits of all parts, which have so many rows each in the batch."""
-    return combine([part.edits(batch.prompts, inside, batch.device) for part, inside in _placed(parts)])
+@contextmanager
+def acting_on(base: Base, batch: Batch, parts: Sized) -> Iterator[tuple[Base, dict[int, blocks.Edit]]]:
+    """What runs a batch inside the ``with``: the base model, or the one that stands in for it, and the edits of all parts."""
+    acting = [(part.acting, inside) for part, inside in _placed(parts) if part.acting]
+    edits = combine([each.edits(batch.prompts, inside, batch.device) for each, inside in acting])
+    models = {id(each.model): each for each, _ in acting}
+    with ExitStack() as around:
+        for each in models.values():
+            around.enter_context(each.drawing())
+        yield next((replace(base, model=each.model) for each in models.values()), base), edits
 
 
 def _placed(parts: Iterable[tuple[RunRows[Any], int]]) -> Iterator[tuple[RunRows[Any], range]]:
@@ -194,13 +194,13 @@ class NextToken(Objective[EncodedExample]):
         """See `Objective.losses`."""
         batch = self._collate([row for part in parts for row in part.rows])
         sizes = [(part, len(part.rows)) for part in parts]
-        found = self._answer_losses(batch, batch_edits(batch, sizes))
+        found = self._answer_losses(batch, sizes)
         return [torch.cat(found[inside.start : inside.stop]).sum() for _, inside in _placed(sizes)]
 
     def results(self, part: RunRows[EncodedExample]) -> list[RowResult]:
         """See `Objective.results`. An answer that was cut has no end, so it is never right."""
         batch = self._collate(part.rows)
-        found = self._answer_losses(batch, batch_edits(batch, [(part, len(part.rows))]), greedy=True)
+        found = self._answer_losses(batch, [(part, len(part.rows))], greedy=True)
         return [
             RowResult(float(each[0].sum()), each.shape[1], bool(each[1].all()) and not row.cut)
             for row, each in zip(part.rows, found, strict=True)
@@ -230,7 +230,7 @@ class Preferring(Objective[EncodedPreference]):
     def prepare(self, rows: Sequence[EncodedPreference]) -> None:
         """Compute how much likelier the unedited base model finds each chosen answer."""
         for part in self.unprepared(rows):
-            self._reference |= zip(part, map(float, self._margins(self._collate(self.texts(part)), {})), strict=True)
+            self._reference |= zip(part, map(float, self._margins(self._collate(self.texts(part)), [])), strict=True)
 
     def texts(self, rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
         """See `Objective.texts`."""
@@ -239,14 +239,14 @@ class Preferring(Objective[EncodedPreference]):
     def losses(self, parts: Sequence[RunRows[EncodedPreference]]) -> list[Tensor]:
         """See `Objective.losses`; the unedited base model's is log 2 a pair."""
         batch = self._collate([side for part in parts for side in self.texts(part.rows)])
-        margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows)) for part in parts]))
+        margins = self._margins(batch, [(part, 2 * len(part.rows)) for part in parts])
         placed = _placed((part, len(part.rows)) for part in parts)
         return [_preferences(part, margins[inside.start : inside.stop]).sum() for part, inside in placed]
 
     def results(self, part: RunRows[EncodedPreference]) -> list[RowResult]:
         """See `Objective.results`."""
         batch = self._collate(self.texts(part.rows))
-        margins = self._margins(batch, batch_edits(batch, [(part, 2 * len(part.rows))]))
+        margins = self._margins(batch, [(part, 2 * len(part.rows))])
         losses = _preferences(part, margins)
         return [RowResult(float(loss), 1, float(margin) > 0) for loss, margin in zip(losses, margins, strict=True)]
 
@@ -254,10 +254,10 @@ class Preferring(Objective[EncodedPreference]):
         """What `prepare` has computed of a row."""
         return self._reference[row]
 
-    def _margins(self, batch: Batch, edits: Mapping[int, blocks.Edit]) -> Tensor:
+    def _margins(self, batch: Batch, parts: Sized) -> Tensor:
         """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `texts`, twice the pairs."""
         # Adding the losses up in place would follow no fixed order on a GPU.
-        sums = torch.stack([losses.sum() for losses in self._answer_losses(batch, edits)])
+        sums = torch.stack([losses.sum() for losses in self._answer_losses(batch, parts)])
         return sums[1::2] - sums[::2]
 
 
@@ -300,17 +300,19 @@ class Labelling(Objective[EncodedLabel]):
         """Of each part the logits (B, C) of its texts, float32."""
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
-        with blocks.editing(
-            batch_edits(batch, sizes), checkpointed=self.settings.gradient_checkpointing, start=batch.start, within=batch.within
+        checkpointed = self.settings.gradient_checkpointing
+        with (
+            acting_on(self.base, batch, sizes) as (base, edits),
+            blocks.editing(edits, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block),
         ):
-            hidden = blocks.last_hidden(self.base.model, batch.inputs)
+            hidden = blocks.last_hidden_states(base.model, batch.inputs)
         found = [hidden[row, begin:end] for row, begin, end in batch.rows]
         return [part.reft.classes_of(found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
 
     @torch.no_grad()
-    def numbers(self, texts: Sequence[EncodedExample], reft: ReftModel, factors: Factors) -> Tensor:
+    def numbers(self, texts: Sequence[EncodedExample], reft: Trainable, acting: Acting) -> Tensor:
         """See `Objective.numbers`; here the logits."""
-        return self.logits([RunRows(self, (), reft, factors)], [texts])[0]
+        return self.logits([RunRows(self, (), reft, acting)], [texts])[0]
 
 
 def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
@@ -325,7 +327,7 @@ def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, example
         raise DataError("Preference pairs cannot be mixed with other rows or given labels.")
     if config.labels:
         return Labelling(base, config, settings)
-    if base.kind == "encoder" or not blocks.writes(base.model):
+    if base.kind == "encoder" or not blocks.generates_text(base.model):
         what = "is an encoder" if base.kind == "encoder" else f"({type(blocks.without_peft(base.model)).__name__}) has no head that writes"
         raise ConfigError(f"{base.name} {what}: it writes no answers, but it can be trained to classify with labels.", "base")
     return Preferring(base, config, settings) if pairs else NextToken(base, config, settings)

@@ -1,7 +1,7 @@
-"""Counts what a base model can learn from rows, and finds what a person should know of them before training.
+"""Counts the rows that a base model can be trained on, and reports problems with them before training.
 
-Everything that tells how many rows are trained on, held out or left out goes through `count_rows`, over what
-`rows.read_rows` gave, which is what training itself uses.
+All counts of trained, held-out and left-out rows come from `count_rows`, applied to the result of `rows.read_rows`, which
+training itself uses.
 """
 
 import re
@@ -19,7 +19,7 @@ from reft_engine.training.objectives import Objective, objective_for
 from reft_engine.training.rows import ReadRow, RowsRead, encoded_of, read_rows
 
 LISTED = 50
-"""Rows that a finding lists; all are counted."""
+"""Maximum number of rows that a finding lists; all are counted."""
 _EXCERPT = 60
 _PLACEHOLDER = re.compile(
     r"\{\{\s*[A-Za-z_][\w .\-]{0,60}\}\}"  # {{name}} of Handlebars, Jinja and Mustache
@@ -28,7 +28,7 @@ _PLACEHOLDER = re.compile(
     r"|(?<![\\\w$^{}\"'\])])\{[a-z][a-z0-9]*(?:_[a-z0-9]+)*\}(?![{}])"  # {name} of Python, not LaTeX's \frac{a}{b}
 )
 
-Given = Example | Preference
+Row = Example | Preference
 
 
 def check_rows(
@@ -40,66 +40,68 @@ def check_rows(
     rows: int | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RowCheck:
-    """Count what this base model would be trained on of these rows, and say what is odd about them.
+    """Count the rows that this base model would be trained on, and report problems with them.
 
     Args:
         base: the base model; its weights are not used.
         examples: the rows.
-        config: what is edited; labels and marked positions matter here.
-        train_config: how it is trained; the longest row, the held-out share and the seed of the split matter here.
-        rows: rows of the file, those included that could not be read; the rows given when left out.
-        on_progress: called now and then with the rows read and the rows there are.
+        config: the edit; its labels and positions matter here.
+        train_config: the training settings; the maximum length, the held-out share and the seed of the split matter here.
+        rows: number of rows of the file, unreadable ones included; by default the number of ``examples``' rows.
+        on_progress: called now and then with the number of rows read and of all rows.
 
     Raises:
         ConfigError: the base model cannot be trained on such rows.
         DataError: the rows are of two kinds.
     """
-    given = as_rows(examples)
-    objective = objective_for(base, config or ReftConfig(), train_config or TrainConfig(), given)
-    return count_rows(read_rows(objective, given, on_progress), objective, rows=rows)
+    all_rows = as_rows(examples)
+    objective = objective_for(base, config or ReftConfig(), train_config or TrainConfig(), all_rows)
+    return count_rows(read_rows(objective, all_rows, on_progress), objective, rows=rows)
 
 
 def count_rows(read: RowsRead, objective: Objective[Any], *, rows: int | None = None) -> RowCheck:
-    """The same for rows that have been read, which costs little; the split is that of the objective's settings."""
+    """As `check_rows`, for rows that are read already; the split follows the objective's settings."""
     settings, base = objective.settings, objective.base
     trained, held_out = read.split(settings.held_out, settings.held_out_seed)
     max_length = min(settings.max_length, base.context)
     total = read.lines + read.lines_left_out if rows is None else rows
-    say = _Findings(read)
-    say.left_out(total - read.lines - read.lines_left_out)
-    say.cut(max_length)
-    say.letters(base)
-    say.placeholders()
-    say.few()
-    say.contradictions()
-    say.leaks(trained, held_out)
+    report = _Findings(read)
+    report.left_out(total - read.lines - read.lines_left_out)
+    report.cut(max_length)
+    report.letters(base)
+    report.placeholders()
+    report.few()
+    report.contradictions()
+    report.leaks(trained, held_out)
     return RowCheck(
         base=base.name, max_length=max_length, rows=total, usable_rows=read.lines, rows_left_out=total - read.lines,
         examples=len(read.usable), trained=len(trained), held_out=len(held_out), cut_answers=sum(row.encoded.cut for row in read.usable),
         tokens=objective.length(encoded_of(trained)), longest=max((row.encoded.length for row in read.usable), default=0),
-        findings=tuple(say.found),
+        findings=tuple(report.findings),
     )  # fmt: skip
 
 
 class _Findings:
-    """Findings of some rows, one method a kind."""
+    """Collects findings about rows; each method adds one kind."""
 
     def __init__(self, read: RowsRead) -> None:
         self._read = read
         self._usable = [row.example for row in read.usable]
-        self._all: list[Given] = [*self._usable, *(row.example for row in read.left_out)]
-        # A JSON list may stand on a single line; then its rows are numbered.
+        self._all: list[Row] = [*self._usable, *(row.example for row in read.left_out)]
+        # A JSON list may be on a single line; its rows are then numbered.
         self._numbered = len({example.line for example in self._all}) < len({row_of(example) for example in self._all})
-        self.found: list[Finding] = []
+        self.findings: list[Finding] = []
 
     def left_out(self, unreadable: int) -> None:
-        """Rows that could not be read, and rows that the base model cannot be trained on."""
+        """Rows that are unreadable, and rows that the base model cannot be trained on."""
         if unreadable > 0:
             text = f"{counted(unreadable)} of the file {'is' if unreadable == 1 else 'are'} incomplete or unreadable."
-            self.found.append(Finding(kind="unreadable", count=unreadable, text=text, advice="The file's own report says which, and why."))
-        used = {row_of(example) for example in self._usable}
-        lost = {row_of(row.example): row for row in reversed(self._read.left_out) if row_of(row.example) not in used}
-        rows = [lost[number] for number in sorted(lost)]
+            self.findings.append(
+                Finding(kind="unreadable", count=unreadable, text=text, advice="The file's own report says which, and why.")
+            )
+        usable = {row_of(example) for example in self._usable}
+        left_out = {row_of(row.example): row for row in reversed(self._read.left_out) if row_of(row.example) not in usable}
+        rows = [left_out[number] for number in sorted(left_out)]
         long = [row.example for row in rows if row.kind == "length"]
         self._add(
             "too_long", long, "{rows} left out: the prompt alone leaves no room for an answer.",
@@ -108,71 +110,71 @@ class _Findings:
         refused = [row for row in rows if row.kind != "length"]
         if refused:
             self._add("refused", [row.example for row in refused], "{rows} left out. The first: " + shown(refused[0].reason, 200), "")
-        partly = [row.example for row in self._read.left_out if row_of(row.example) in used]
+        partly = [row.example for row in self._read.left_out if row_of(row.example) in usable]
         self._add(
             "partly", partly, "{rows} with several answers lose some of them: too much is said before these answers.",
             "Cut long chats into parts, or raise the longest row.",
         )  # fmt: skip
 
     def cut(self, max_length: int) -> None:
-        """Answers that do not fit as a whole."""
+        """Answers that are truncated."""
         cut = [row for row in self._read.usable if row.encoded.cut]
         text = f"{counted(len(cut), 'answer')} {'is' if len(cut) == 1 else 'are'} cut at the end to fit {max_length:,} tokens."
         self._add("cut", [row.example for row in cut], text, "The model learns to stop short there. Shorten them or raise the longest row.")
 
     def letters(self, base: Base) -> None:
-        """Rows in letters that the tokenizer has no tokens for."""
-        bad = badly_spelt(base, [_texts(example) for example in self._all])
+        """Rows with letters that the tokenizer has no tokens for."""
+        flags = badly_spelt(base, [_texts(example) for example in self._all])
         self._add(
-            "letters", [example for example, hard in zip(self._all, bad, strict=True) if hard],
+            "letters", [example for example, flag in zip(self._all, flags, strict=True) if flag],
             f"{{rows}} in letters that {base.name} has no tokens for: it spells them in pieces, or not at all.",
             "Its answers to them may be garbled; choose a base model that knows the language.",
         )  # fmt: skip
 
     def placeholders(self) -> None:
         """Templates that were never filled in."""
-        signs = [(example, sign) for example in self._usable if (sign := _placeholder(example))]
-        such = f", such as {signs[0][1]}" if signs else ""
+        matches = [(example, placeholder) for example in self._usable if (placeholder := _placeholder(example))]
+        instance = f", such as {matches[0][1]}" if matches else ""
         self._add(
-            "placeholders", [example for example, _ in signs], f"{{rows}} with placeholders that were not filled in{such}.",
+            "placeholders", [example for example, _ in matches], f"{{rows}} with placeholders that were not filled in{instance}.",
             "The model will learn them as they stand; fill them in first.",
         )  # fmt: skip
 
     def few(self) -> None:
-        """Fewer rows than a run can learn from."""
+        """Too few rows to learn from."""
         if 0 < (count := len(self._usable)) < FEW:
             text = f"There {'is' if count == 1 else 'are'} only {counted(count, 'example')} to learn from."
             advice = "The model will repeat them and learn little else; give more."
-            self.found.append(Finding(kind="few", count=count, text=text, advice=advice))
+            self.findings.append(Finding(kind="few", count=count, text=text, advice=advice))
 
     def contradictions(self) -> None:
-        """Different answers to one prompt."""
-        groups: dict[Hashable, list[Given]] = defaultdict(list)
+        """Prompts with different answers."""
+        groups: dict[Hashable, list[Row]] = defaultdict(list)
         for example in self._usable:
-            groups[_asked(example)].append(example)
-        against = [group for group in groups.values() if len(group) > 1 and _contradict(group)]
-        prompts = f"{counted(len(against), 'prompt')} {'has' if len(against) == 1 else 'have'}"
+            groups[_prompt_key(example)].append(example)
+        contradictory = [group for group in groups.values() if len(group) > 1 and _contradict(group)]
+        prompts = f"{counted(len(contradictory), 'prompt')} {'has' if len(contradictory) == 1 else 'have'}"
         self._add(
-            "contradictions", [example for group in against for example in group], f"{prompts} different answers, in {{rows}}.",
+            "contradictions", [example for group in contradictory for example in group], f"{prompts} different answers, in {{rows}}.",
             "The model can give one of them only; keep the right one, or tell the prompts apart.",
         )  # fmt: skip
 
     def leaks(self, trained: Sequence[ReadRow], held_out: Sequence[ReadRow]) -> None:
-        """Held-out rows whose prompt is learned from all the same."""
-        learned = {_asked(row.example) for row in trained} if held_out else set()
+        """Held-out rows whose prompt is also trained on."""
+        prompts = {_prompt_key(row.example) for row in trained} if held_out else set()
         self._add(
-            "leaks", [row.example for row in held_out if _asked(row.example) in learned],
+            "leaks", [row.example for row in held_out if _prompt_key(row.example) in prompts],
             "{rows} held out with a prompt that is also learned from.",
             "The held-out loss will look better than it is; keep each prompt once.",
         )  # fmt: skip
 
-    def _add(self, kind: FindingKind, examples: Sequence[Given], text: str, advice: str) -> None:
-        """Add a finding of these rows, if there are any; ``{rows}`` in its text becomes their number."""
-        concerned = list({row_of(example): example for example in reversed(examples)}.values())[::-1]
-        if not concerned:
+    def _add(self, kind: FindingKind, examples: Sequence[Row], text: str, advice: str) -> None:
+        """Add a finding about these examples, if there are any; ``{rows}`` in its text becomes the number of their rows."""
+        rows = list({row_of(example): example for example in reversed(examples)}.values())[::-1]
+        if not rows:
             return
-        count, listed = len(concerned), concerned[:LISTED]
-        self.found.append(
+        count, listed = len(rows), rows[:LISTED]
+        self.findings.append(
             Finding(
                 kind=kind, count=count, text=text.replace("{rows}", counted(count)), advice=advice,
                 lines=tuple(row_of(example) if self._numbered else example.line for example in listed),
@@ -181,38 +183,38 @@ class _Findings:
         )  # fmt: skip
 
 
-def _answers(example: Given) -> tuple[str, ...]:
+def _answers(example: Row) -> tuple[str, ...]:
     return (example.answer,) if isinstance(example, Example) else (example.chosen, example.rejected)
 
 
-def _texts(example: Given) -> list[str]:
-    """All that is said in a row, the answers last."""
+def _texts(example: Row) -> list[str]:
+    """The texts of a row: its messages, then its answers."""
     return [*(message.content for message in example.messages), *_answers(example)]
 
 
-def _placeholder(example: Given) -> str:
-    """The first placeholder of a row; empty when there is none."""
-    found = next(filter(None, map(_PLACEHOLDER.search, _texts(example))), None)
-    return shown(found[0], 40) if found else ""
+def _placeholder(example: Row) -> str:
+    """The first placeholder in a row; empty when there is none."""
+    match = next(filter(None, map(_PLACEHOLDER.search, _texts(example))), None)
+    return shown(match[0], 40) if match else ""
 
 
-def _excerpt(example: Given) -> str:
+def _excerpt(example: Row) -> str:
     return f"{shown(example.messages[-1].content, _EXCERPT)} → {shown(_answers(example)[0], _EXCERPT)}"
 
 
-def _plain(text: str) -> str:
-    """A text without its case and the amount of its white space."""
+def _normalised(text: str) -> str:
+    """A text with case and white space normalised."""
     return " ".join(text.split()).casefold()
 
 
-def _asked(example: Given) -> Hashable:
-    """What is asked in a row, so that prompts that differ in case and white space alone are the same."""
-    return tuple((message.role, _plain(message.content)) for message in example.messages)
+def _prompt_key(example: Row) -> Hashable:
+    """A key that is equal for prompts which differ in case and white space only."""
+    return tuple((message.role, _normalised(message.content)) for message in example.messages)
 
 
-def _contradict(group: Sequence[Given]) -> bool:
-    """Whether rows with one prompt want different answers; of preference pairs, whether one prefers what another rejects."""
+def _contradict(group: Sequence[Row]) -> bool:
+    """Whether rows with the same prompt have different answers; for preference pairs, whether one prefers what another rejects."""
     pairs = [example for example in group if isinstance(example, Preference)]
     if pairs:
-        return bool({_plain(pair.chosen) for pair in pairs} & {_plain(pair.rejected) for pair in pairs})
-    return len({_plain(_answers(example)[0]) for example in group}) > 1
+        return bool({_normalised(pair.chosen) for pair in pairs} & {_normalised(pair.rejected) for pair in pairs})
+    return len({_normalised(_answers(example)[0]) for example in group}) > 1

@@ -1,6 +1,6 @@
-"""Rows as a base model reads them: encoded, or left out with the reason; and which of them are held out.
+"""Encodes rows for a base model, or leaves them out with a reason, and splits off the held-out rows.
 
-Training, evaluation and every page and command that counts rows go through `read_rows`, so that all of them say the same.
+Training, evaluation and every page and command that counts rows use `read_rows`, so all of them agree.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,15 +13,15 @@ from reft_engine.errors import DataError, Kind
 from reft_engine.tokens.examples import EncodedRow
 from reft_engine.training.objectives import Objective
 
-_TOLD_EVERY = 200
-"""Rows between two reports of how far reading has come."""
+_PROGRESS_EVERY = 200
+"""Rows between two progress reports."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that this base model cannot be trained on, and why, as a sentence that names its line in the file.
+    """A row that this base model cannot be trained on, with the reason as a sentence that names its line in the file.
 
-    ``kind`` and ``detail`` are those of the error, for a program.
+    ``kind`` and ``detail`` are those of the error, for programs.
     """
 
     example: Example | Preference
@@ -31,13 +31,13 @@ class LeftOut:
 
     @property
     def line(self) -> int:
-        """Its line in the file."""
+        """Line of the row in the file."""
         return self.example.line
 
 
 @dataclass(frozen=True, slots=True)
 class ReadRow:
-    """A row that can be trained on; ``index`` is its place among the examples given."""
+    """A row that can be trained on; ``index`` is its index in the list of all examples."""
 
     index: int
     example: Example | Preference
@@ -46,10 +46,10 @@ class ReadRow:
 
 @dataclass(frozen=True, slots=True)
 class RowsRead:
-    """All rows of a run, in the order given.
+    """All rows of a run, in their original order.
 
-    A row of a file, which mostly is a line, may hold several examples (a chat with several answers). It counts as left out when
-    none of its examples can be used, so that ``lines`` and ``lines_left_out`` add up to the rows given.
+    A row of a file, usually a line, may hold several examples (a chat with several answers). It counts as left out when none of
+    its examples can be used, so ``lines`` and ``lines_left_out`` add up to the number of rows.
     """
 
     usable: tuple[ReadRow, ...]
@@ -57,34 +57,34 @@ class RowsRead:
 
     @property
     def lines(self) -> int:
-        """Rows of the file with at least one example that can be trained on."""
+        """Number of rows of the file with at least one usable example."""
         return len({row_of(row.example) for row in self.usable})
 
     @property
     def lines_left_out(self) -> int:
-        """Rows of the file of which nothing can be trained on."""
+        """Number of rows of the file without a usable example."""
         return len({row_of(row.example) for row in self.left_out} - {row_of(row.example) for row in self.usable})
 
     def split(self, share: float, seed: int) -> tuple[list[ReadRow], list[ReadRow]]:
         """Training rows and held-out rows; see `reft_engine.data.split`."""
-        kept, held = split_indices([row.example for row in self.usable], share, seed)
-        return [self.usable[index] for index in kept], [self.usable[index] for index in held]
+        train_indices, held_indices = split_indices([row.example for row in self.usable], share, seed)
+        return [self.usable[index] for index in train_indices], [self.usable[index] for index in held_indices]
 
 
 def read_rows(
     objective: Objective[Any], examples: Sequence[Example | Preference], on_progress: Callable[[int, int], None] = lambda done, total: None
 ) -> RowsRead:
-    """Encode rows; those that cannot be used are left out, each with its reason.
+    """Encode rows; rows that cannot be used are left out, each with a reason.
 
     Args:
-        objective: says how a row is encoded, for which base model and longest row.
+        objective: encodes a row for its base model and maximum sequence length.
         examples: the rows.
-        on_progress: called now and then with the rows read and the rows there are.
+        on_progress: called every `_PROGRESS_EVERY` rows with the number of rows read and of all rows.
     """
     usable: list[ReadRow] = []
     left_out: list[LeftOut] = []
     for index, example in enumerate(examples):
-        if index % _TOLD_EVERY == 0:
+        if index % _PROGRESS_EVERY == 0:
             on_progress(index, len(examples))
         try:
             usable.append(ReadRow(index, example, objective.encode(example)))
@@ -94,5 +94,5 @@ def read_rows(
 
 
 def encoded_of(rows: Iterable[ReadRow]) -> list[EncodedRow]:
-    """The encodings alone."""
+    """The encodings of rows that were read."""
     return [row.encoded for row in rows]

@@ -16,9 +16,9 @@ from reft_engine.base import checks
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
-from reft_engine.edits.model import ReftModel
 from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.trainable import Trainable
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.training.loop import RunState, share_reuse, train_step
@@ -50,7 +50,7 @@ class TrainResult:
         evidence: what the verdict looks at.
     """
 
-    reft: ReftModel
+    reft: Trainable
     steps: int
     total_steps: int
     seconds: float
@@ -100,7 +100,7 @@ def train(
     folder: str | Path | None = None,
     file_rows: int | None = None,
     on_event: Callable[[TrainEvent], None] = lambda event: None,
-    on_ready: Callable[[ReftModel], None] = lambda reft: None,
+    on_ready: Callable[[Trainable], None] = lambda reft: None,
     should_stop: Callable[[], bool] = lambda: False,
     leaving: Callable[[], bool] = lambda: False,
     may_save: Callable[[], bool] = lambda: True,
@@ -190,7 +190,7 @@ class _Run:
 
     def __init__(
         self, base: Base, given: Sequence[Example | Preference], wanted: tuple[ReftConfig, TrainConfig], root: Path | None,
-        on_event: Callable[[TrainEvent], None], on_ready: Callable[[ReftModel], None] = lambda reft: None,
+        on_event: Callable[[TrainEvent], None], on_ready: Callable[[Trainable], None] = lambda reft: None,
         may_save: Callable[[], bool] = lambda: True, file_rows: int | None = None,
     ) -> None:  # fmt: skip
         config, settings = wanted

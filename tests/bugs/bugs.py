@@ -76,6 +76,7 @@ GENERATION, TRAINING, LOOP, PREFIX = (
     "reft_engine/training/loop.py",
     "reft_engine/inference/kv_cache.py",
 )
+LOOP_SIDE = "reft_engine/edits/loop_side.py"
 SPLIT = _engine("a_setting_of_training_acts[seed]")
 
 BUGS = (
@@ -628,8 +629,8 @@ BUGS = (
     Bug(
         "a preview marks the token before",
         PREVIEW,
-        "edited = {*prefix, *suffix}",
-        "edited = {index - 1 for index in (*prefix, *suffix)}",
+        "edited = {*encoded.edited.prefix, *encoded.edited.suffix}",
+        "edited = {index - 1 for group in encoded.edited for index in group}",
         (_request("PreviewRequest.reft"),),
     ),
     Bug(
@@ -1223,21 +1224,21 @@ BUGS = (
     ),
     Bug(
         "dropout draws nothing",
-        LOOP,
-        "if not (rate := self.reft.reft_config.dropout):",
-        "if True or not (rate := self.reft.reft_config.dropout):",
+        LOOP_SIDE,
+        "if not (rate := self.reft_config.dropout):",
+        "if True or not (rate := self.reft_config.dropout):",
         (_engine("another_setting_of_the_edit_learns_something_else[dropout]"),),
     ),
     Bug(
         "weights do not decay",
-        LOOP,
+        LOOP_SIDE,
         '"weight_decay": settings.weight_decay, "peak"',
         '"weight_decay": 0.0, "peak"',
         (_engine("a_setting_of_training_acts[weight_decay]"),),
     ),
     Bug(
         "the head learns as fast as the edits",
-        LOOP,
+        LOOP_SIDE,
         "settings.head_learning_rate or settings.learning_rate",
         "settings.learning_rate",
         (_engine("a_setting_of_training_acts[head_learning_rate]"),),
@@ -1722,8 +1723,8 @@ BUGS = (
     Bug(
         "a tuned answer is remembered as the base model's",
         GENERATION,
-        "row = edits.index(None)\n            memory.remember([*asked.ids, *columns[row].ids]",
-        "row = len(edits) - 1\n            memory.remember([*asked.ids, *columns[row].ids]",
+        "row = edits.index(None)\n            memory.remember([*asked[row].ids, *columns[row].ids]",
+        "row = len(edits) - 1\n            memory.remember([*asked[row].ids, *columns[row].ids]",
         (_base_lock("what_an_edit_has_touched_is_no_memory_of_the_base_model"),),
     ),
     Bug(

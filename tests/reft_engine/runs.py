@@ -113,7 +113,7 @@ def watched(model):
         return lambda *_: seen[-1].blocks[torch.is_grad_enabled()].add(layer)
 
     handles = []
-    for module in dict.fromkeys((model, blocks.trunk(model))):
+    for module in dict.fromkeys((model, blocks.backbone(model))):
         handles.append(module.register_forward_pre_hook(passed, with_kwargs=True))
         handles.append(module.register_forward_hook(left, always_call=True))
     for layer, block in enumerate(blocks.find_blocks(model)):

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,21 +12,28 @@ from torch.nn import functional as F
 from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.base import blocks
 from reft_engine.errors import ConfigError
+from reft_engine.positions import EditedTokens, PositionSpec, edited_tokens
 from reft_engine.tokens.batches import collate, epoch_batches, in_batches
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.training.losses import answer_inputs, answer_losses
 from reft_engine.training.objectives import NextToken
 from tests.reft_engine import families
 
-CPU = torch.device("cpu")
 ids = st.lists(st.integers(0, 96), max_size=8).map(tuple)
-a_row = st.builds(EncodedExample, prompt_ids=ids.filter(len), answer_ids=ids, line=st.integers(1, 999))
+edits = st.builds(EditedTokens, st.lists(st.integers(0, 7), max_size=3).map(tuple))
+a_row = st.builds(EncodedExample, prompt_ids=ids.filter(len), answer_ids=ids, line=st.integers(1, 999), edited=edits)
 
 
 def make_rows(lengths):
     generator = torch.Generator().manual_seed(11)
     draw = lambda count: tuple(torch.randint(0, 97, (count,), generator=generator).tolist())  # noqa: E731
-    return [EncodedExample(draw(prompt), draw(answer), line) for line, (prompt, answer) in enumerate(lengths, 1)]
+    made = [EncodedExample(draw(prompt), draw(answer), line) for line, (prompt, answer) in enumerate(lengths, 1)]
+    return under(ReftConfig().positions, made)
+
+
+def under(rule, rows):
+    """The rows as another rule edits them."""
+    return [replace(row, edited=edited_tokens(PositionSpec.parse(rule), len(row.prompt_ids))) for row in rows]
 
 
 def edits_of(reft, batch):
@@ -39,8 +47,8 @@ def rows():
 
 @pytest.mark.slow
 @given(st.lists(a_row, min_size=1, max_size=6), st.integers(0, 96))
-def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
-    batch = collate(rows, pad, CPU)
+def test_a_batch_holds_each_row_and_labels_its_answer_only(tiny, rows, pad):
+    batch = collate(replace(tiny, tokenizer=SimpleNamespace(pad_token_id=pad, model_input_names=[])), rows)
     for index, row in enumerate(rows):
         prompt, end = len(row.prompt_ids), len(row.prompt_ids) + len(row.answer_ids)
         ids, mask = batch.inputs["input_ids"], batch.inputs["attention_mask"]
@@ -51,7 +59,8 @@ def test_a_batch_holds_each_row_and_labels_its_answer_only(rows, pad):
         assert (batch.targets[index, end - 1 :] == -100).all()
         assert (ids[index, end:] == pad).all()
         assert batch.rows[index] == (index, 0, end)
-    assert batch.prompts.lengths == [len(row.prompt_ids) for row in rows]
+    assert batch.prompts.edited == [row.edited for row in rows]
+    assert batch.prompts.starts == [(index, 0) for index in range(len(rows))]
     assert batch.counts == [len(row.answer_ids) for row in rows]
     assert batch.shape == batch.targets.shape
 
@@ -103,7 +112,8 @@ def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows,
     model = make_model(family)
     base = replace(tiny, model=model)
     reft = strong(model, positions="f2+l2", tied=False) if edited else None
-    batch = collate(rows, 0, CPU)
+    rows = under("f2+l2", rows)
+    batch = collate(base, rows)
     edits = edits_of(reft, batch) if reft else {}
     with torch.no_grad():
         losses = answer_losses(base, batch, edits)
@@ -116,12 +126,12 @@ def test_the_losses_are_the_masked_cross_entropy(make_model, tiny, strong, rows,
 
 def test_the_loss_and_its_gradient_equal_those_of_the_full_logits(tiny, strong, rows):
     reft = ReftModel(tiny.model, ReftConfig(rank=2, positions="all")).train()
-    batch = collate(rows, 0, CPU)
+    batch = collate(tiny, under("all", rows))
     ours = answer_losses(tiny, batch, edits_of(reft, batch)).mean()
     ours.backward()
     gradients = [parameter.grad.clone() for parameter in reft.parameters()]
     reft.zero_grad()
-    logits = reft(**batch.inputs, prompt_lengths=batch.prompts.lengths).logits
+    logits = reft(**batch.inputs, prompt_lengths=[len(row.prompt_ids) for row in rows]).logits
     full = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=-100)
     full.backward()
     assert ours.item() == pytest.approx(full.item(), abs=1e-5)
@@ -132,8 +142,8 @@ def test_the_loss_and_its_gradient_equal_those_of_the_full_logits(tiny, strong, 
 def test_padding_adds_nothing_to_a_loss(tiny, rows):
     short = rows[2]
     with torch.no_grad():
-        alone = answer_losses(tiny, collate([short], 0, CPU), {})
-        padded = answer_losses(tiny, collate([short, rows[3]], 0, CPU), {})
+        alone = answer_losses(tiny, collate(tiny, [short]), {})
+        padded = answer_losses(tiny, collate(tiny, [short, rows[3]]), {})
     assert (padded[: len(alone)] - alone).abs().max() < 1e-5
 
 
@@ -154,26 +164,26 @@ def test_families_that_scale_or_cap_their_logits_get_their_own_loss(tiny, rows, 
     config = getattr(transformers, f"{kind}Config")(vocab_size=97, head_dim=8, **shape, **{scale: 0.25, "initializer_range": 0.5})
     torch.manual_seed(0)
     model = getattr(transformers, f"{kind}ForCausalLM")(config).eval()
-    batch = collate(rows, 0, CPU)
+    base = replace(tiny, model=model)
     with torch.no_grad():
-        losses = answer_losses(replace(tiny, model=model), batch, {})
+        losses = answer_losses(base, collate(base, rows), {})
     expected = [value for row in rows for value in naive_losses(model, None, row)]
     assert (losses - torch.tensor(expected)).abs().max() < 1e-4
 
 
 def test_a_family_whose_prefix_only_its_checkpoints_have_gets_its_loss(tiny, rows, monkeypatch, llama):
     monkeypatch.setattr(type(llama), "base_model_prefix", "language_model")
-    batch = collate(rows, 0, CPU)
+    base = replace(tiny, model=llama)
     with torch.no_grad():
-        losses = answer_losses(replace(tiny, model=llama), batch, {})
+        losses = answer_losses(base, collate(base, rows), {})
     expected = [value for row in rows for value in naive_losses(llama, None, row)]
     assert (losses - torch.tensor(expected)).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("name", ["t5", "bart"])
-def test_a_decoder_of_its_own_reads_the_answer_as_the_models_own_method_moves_it(name):
+def test_a_decoder_of_its_own_reads_the_answer_as_the_models_own_method_moves_it(tiny, name):
     model = families.build(name)
-    labels = collate(make_rows([(3, 4), (2, 1), (1, 6)]), 0, CPU, apart=True).targets
+    labels = collate(replace(tiny, model=model), make_rows([(3, 4), (2, 1), (1, 6)])).targets
     assert (labels == -100).any()
     moved = answer_inputs(model, labels)
     assert torch.equal(moved, model.prepare_decoder_input_ids_from_labels(labels))
@@ -183,16 +193,17 @@ def test_a_decoder_of_its_own_reads_the_answer_as_the_models_own_method_moves_it
 def test_an_encoder_decoder_without_a_start_token_is_refused(tiny):
     model = families.build("m2m100", decoder_start_token_id=None)
     model.generation_config.decoder_start_token_id = None
-    batch = collate(make_rows([(3, 2)]), 0, CPU, apart=True)
+    base = replace(tiny, model=model)
+    batch = collate(base, make_rows([(3, 2)]))
     with pytest.raises(ConfigError, match="which token an answer begins with") as caught:
-        answer_losses(replace(tiny, model=model), batch, {})
+        answer_losses(base, batch, {})
     assert caught.value.field == "base"
 
 
 def test_a_start_token_that_only_the_generation_config_names_is_taken():
     model = families.build("bart", decoder_start_token_id=None)
     model.generation_config.decoder_start_token_id = 7
-    assert blocks.decoder_start(model) == 7
+    assert blocks.decoder_start_token(model) == 7
 
 
 def fsmt():
@@ -216,9 +227,10 @@ def test_a_head_that_is_no_linear_layer_or_called_in_another_shape_is_left_alone
     torch.manual_seed(0)
     model = build().eval()
     reft = ReftModel(model, ReftConfig(rank=2))
-    batch = collate(make_rows([(4, 3), (2, 5)]), 0, CPU, apart=True)
+    base = replace(tiny, model=model)
+    batch = collate(base, make_rows([(4, 3), (2, 5)]))
     with torch.no_grad():
-        losses = answer_losses(replace(tiny, model=model), batch, edits_of(reft, batch))
+        losses = answer_losses(base, batch, edits_of(reft, batch))
         full = reft(**batch.inputs, decoder_input_ids=answer_inputs(model, batch.targets), use_cache=False).logits
     expected = F.cross_entropy(full.flatten(0, 1), batch.targets.flatten(), reduction="none")[batch.targets.flatten() != -100]
     assert (losses - expected).abs().max() < 1e-5

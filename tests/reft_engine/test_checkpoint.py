@@ -13,6 +13,8 @@ from reft_engine import ReftConfig, TrainConfig, train
 from reft_engine.data import as_rows
 from reft_engine.errors import TrainingError
 from reft_engine.formats import atomic
+from reft_engine.positions import EditedTokens, PositionSpec
+from reft_engine.tokens.examples import EncodedExample, EncodedLabel, EncodedPreference, EncodedPrompt, as_in_checkpoints
 from reft_engine.training import checkpoint, measuring
 from reft_engine.training import run as training
 from reft_engine.training.checkpoint import KEPT
@@ -360,3 +362,36 @@ def test_which_edit_is_kept_can_be_decided_later(tiny, unlearnable, tmp_path, ea
     run(tiny, unlearnable, tmp_path, settings=OVERFITS, edit=PLAIN, kill_at=30)
     result, events = run(tiny, unlearnable, tmp_path, settings=OVERFITS.model_copy(update={"keep": "last"}), edit=PLAIN)
     assert steps(events)[0] == 30 and result.best_step and result.kept == "last"
+
+
+# --- which run a checkpoint is of
+
+WRITTEN = "EncodedExample(prompt_ids=(4, 5), answer_ids=(6,), line=7, cut=True, marked=(), second=0)"
+"""What the first versions' own ``repr`` wrote: checkpoints of theirs hold the digest of it."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "row", "text"),
+    [
+        ("f1+l1", EncodedExample((4, 5), (6,), 7, True, EditedTokens((0,), (1,))), WRITTEN),
+        ("all", EncodedExample((4, 5), (6,), 7, True, EditedTokens((0, 1))), WRITTEN),
+        ("marked", EncodedExample((4, 5), (6,), 7, True, EditedTokens((1,))), WRITTEN.replace("marked=()", "marked=(1,)")),
+        (
+            "marked",
+            EncodedPreference(*(EncodedExample((4, 5), (6,), 7, True, edited) for edited in (EditedTokens((1,)), EditedTokens()))),
+            f"EncodedPreference(chosen={WRITTEN.replace('marked=()', 'marked=(1,)')}, rejected={WRITTEN})",
+        ),
+        (
+            "l1",
+            EncodedLabel(EncodedPrompt((4, 5), EditedTokens((), (1,)), 1, cut=True), 0, 9),
+            "EncodedLabel(prompt=EncodedPrompt(ids=(4, 5), marked=(), second=1, cut=True), label=0, line=9)",
+        ),
+        (
+            "marked",
+            EncodedLabel(EncodedPrompt((4, 5, 6), EditedTokens((0, 2))), 1, 9),
+            "EncodedLabel(prompt=EncodedPrompt(ids=(4, 5, 6), marked=(0, 2), second=0, cut=False), label=1, line=9)",
+        ),
+    ],
+)
+def test_rows_are_known_again_by_the_words_of_the_first_version(rule, row, text):
+    assert as_in_checkpoints(row, PositionSpec.parse(rule)) == text

@@ -31,7 +31,9 @@ def summed_loss(base, reft, row):
 @pytest.mark.parametrize("edited", [False, True], ids=["base", "tuned"])
 def test_the_mean_is_over_answer_tokens_whatever_the_batches(tiny, strong, examples, edited):
     reft = strong(tiny.model) if edited else None
-    rows = [encode(tiny, example, 128) for example in [*examples[:17], ask(99, "Hi", "a much longer answer than all the others")]]
+    rows = [
+        encode(tiny, example, 128, ReftConfig()) for example in [*examples[:17], ask(99, "Hi", "a much longer answer than all the others")]
+    ]
     parts = [summed_loss(tiny, reft, row) for row in rows]
     expected = sum(loss for loss, _ in parts) / sum(count for _, count in parts)
     assert mean_loss(tiny, reft, rows) == pytest.approx(expected, abs=1e-4)
@@ -62,7 +64,7 @@ def test_an_answer_that_only_begins_as_expected_is_no_match(starter, strong):
 
 def test_the_losses_are_those_of_the_rows(tiny, strong, examples):
     reft = strong(tiny.model)
-    rows = [encode(tiny, example, 512) for example in examples[:5]]
+    rows = [encode(tiny, example, 512, ReftConfig()) for example in examples[:5]]
     found = evaluate(tiny, reft, examples[:5])
     assert found["base"]["loss"] == mean_loss(tiny, None, rows)
     assert found["tuned"]["loss"] == mean_loss(tiny, reft, rows)

@@ -137,7 +137,7 @@ def test_no_token_is_put_in_front_where_pyrefts_sink_moves_every_position_by_one
     assert torch.equal(ours, bare)
     assert moved < 1e-4 if family == "llama" else moved > 0.05
     row = encode(tiny, examples[0], 100)
-    assert collate([row], PAD, tiny.device).inputs["input_ids"].tolist() == [[*row.prompt_ids, *row.answer_ids]]
+    assert collate(tiny, [row]).inputs["input_ids"].tolist() == [[*row.prompt_ids, *row.answer_ids]]
 
 
 def test_a_table_of_positions_is_read_from_the_first_real_token_on_where_a_mask_alone_does_not_do_that(make_model):
@@ -488,7 +488,7 @@ def test_the_models_are_of_the_sizes_that_the_document_says(request, name):
     folders = [request.getfixturevalue("shared") / "oracle/base/llama-tiny"] if name == "A" else sorted((FIXTURES / "base").iterdir())
     models = [AutoModelForCausalLM.from_pretrained(folder) for folder in folders]
     sizes = sorted(sum(weight.numel() for weight in model.parameters()) for model in models)
-    shapes = {(len(blocks.find_blocks(model)), blocks.hidden_size(model), blocks.vocabulary(model)) for model in models}
+    shapes = {(len(blocks.find_blocks(model)), blocks.hidden_size(model), blocks.vocabulary_size(model)) for model in models}
     assert {model.dtype for model in models} == {torch.float32}
     *shape, said = _said_of(name)
     assert shapes == {tuple(shape)} and {sizes[0], sizes[-1]} == {*said}

@@ -141,12 +141,12 @@ def test_padding_on_either_side_changes_no_real_token(base_of, strong, name):
 
 @pytest.mark.parametrize("name", ["llama", "gpt-neox", "gptj", "falcon", "bloom", "mpt", "smollm3", "modernbert", "t5", "bart", "m2m100"])
 def test_models_that_look_no_positions_up_are_given_none(base_of, name):
-    assert blocks.count_positions(base_of(name).model, torch.tensor([[0, 1, 1]])) == {}
+    assert blocks.position_inputs(base_of(name).model, torch.tensor([[0, 1, 1]])) == {}
 
 
 @pytest.mark.parametrize(("name", "first"), [("gpt2", 0), ("opt", 0), ("xglm", 0), ("bert", 0), ("roberta", PAD + 1)])
 def test_models_that_look_positions_up_are_given_them(base_of, name, first):
-    found = blocks.count_positions(base_of(name).model, torch.tensor([[0, 1, 1]]))
+    found = blocks.position_inputs(base_of(name).model, torch.tensor([[0, 1, 1]]))
     assert found["position_ids"].tolist() == [[first, first, first + 1]]
 
 
@@ -154,13 +154,13 @@ def test_a_table_that_is_computed_stays_one_when_a_long_row_has_made_it_grow(bas
     model = base_of("xglm", max_position_embeddings=16).model
     with torch.no_grad():
         model(input_ids=torch.full((1, 40), 5))
-    assert blocks.count_positions(model, torch.tensor([[0, 1, 1]])).keys() == {"position_ids"}
+    assert blocks.position_inputs(model, torch.tensor([[0, 1, 1]])).keys() == {"position_ids"}
 
 
 def test_a_second_table_of_tokens_is_no_table_of_positions(base_of):
     base = base_of("llama", num_hidden_layers=2)
     base.model.spare = torch.nn.Embedding(500, 4, padding_idx=0)
-    assert blocks.count_positions(base.model, torch.tensor([[0, 1, 1]])) == {}
+    assert blocks.position_inputs(base.model, torch.tensor([[0, 1, 1]])) == {}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -197,9 +197,9 @@ def test_the_loss_is_the_cross_entropy_over_the_models_full_logits(base_of, stro
     base = base_of(name)
     reft = strong(base.model, scale=1.0, positions="f2+l2")
     rows = [NextToken(base, reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), answer)) for text, answer in TALK[:3]]
-    data = collate(rows, PAD, base.device, apart=base.kind == "encoder_decoder")
+    data = collate(base, rows)
     with torch.no_grad():
-        plan = reft.plan(data.inputs["attention_mask"], data.prompts.lengths, marked=data.prompts.marked)
+        plan = reft.plan_of(data.prompts, None, data.device)
         split = answer_losses(base, data, reft.edits(plan, reft.factors())).split(data.counts)
     for each, row in zip(split, rows, strict=True):
         answer, length = torch.tensor(row.answer_ids), len(row.prompt_ids)
@@ -555,7 +555,7 @@ def test_padding_changes_nothing_where_lora_is_on_the_embeddings(base_of, peft, 
     model = families.build(name, vocab_size=len(base_of(name).tokenizer))
     lora = peft.LoraConfig(r=2, target_modules=[words], init_lora_weights=False, task_type="CAUSAL_LM")
     base = replace(base_of(name), model=peft.get_peft_model(model, lora).eval())
-    assert bool(blocks.count_positions(base.model, torch.tensor([[0, 1, 1]]))) == (name == "gpt2")
+    assert bool(blocks.position_inputs(base.model, torch.tensor([[0, 1, 1]]))) == (name == "gpt2")
     reft = strong(base.model, scale=1.0, positions="f2+l1")
     ids, mask, lengths = batch(ROWS, "left")
     found = outputs(reft, ids, mask, lengths)
@@ -573,7 +573,7 @@ def test_a_head_that_peft_trains_a_copy_of_gives_the_same_loss(base_of, peft):
         NextToken(base_of("llama"), reft.reft_config, SETTINGS).encode(Example(1, (Message("user", text),), said))
         for text, said in TALK[:2]
     ]
-    data = collate(rows, PAD, reft.base.device)
+    data = collate(base_of("llama"), rows)
     expected = answer_losses(replace(base_of("llama"), model=model), data, {})
     config = peft.LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"], task_type="CAUSAL_LM")
     wrapped = peft.get_peft_model(model, config).eval()
@@ -625,10 +625,10 @@ def test_many_logits_are_computed_in_parts_with_the_same_losses_and_gradients(ba
     head = base.model.get_output_embeddings()
     handle = head.register_forward_hook(lambda _module, _args, output: most.append(output.shape[0]))
     try:
-        for limit in (losses._AT_ONCE, 7 * blocks.vocabulary(base.model)):
-            monkeypatch.setattr(losses, "_AT_ONCE", limit)
+        for limit in (losses._MAX_LOGITS, 7 * blocks.vocabulary_size(base.model)):
+            monkeypatch.setattr(losses, "_MAX_LOGITS", limit)
             reft.zero_grad()
-            loss = objective.loss(rows, reft, reft.factors())
+            loss = objective.loss(rows, reft, reft.acting())
             most.clear()
             loss.backward()
             found.append((loss.item(), [parameter.grad.clone() for parameter in reft.parameters()]))

@@ -14,6 +14,7 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.errors import ConfigError, DataError
+from reft_engine.positions import PositionSpec, edited_tokens
 from reft_engine.tokens.batches import collate
 from reft_engine.tokens.examples import encode, encode_text, prompt_ids, read_prompt
 from reft_engine.training.objectives import NextToken
@@ -21,6 +22,7 @@ from reft_engine.training.rows import read_rows
 from tests.reft_engine import families
 
 MARKED = ReftConfig(rank=2, positions="marked")
+BETWEEN_MARKS = PositionSpec.parse("marked")
 LABELS = ("animal", "number")
 SETTINGS = TrainConfig(epochs=8, batch_size=8, learning_rate=0.03, held_out=0, seed=7)
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"]
@@ -83,28 +85,28 @@ def test_the_base_reads_the_tokens_it_reads_without_marks_and_exactly_those_unde
     expected = prompt_ids(starter, unmarked)
     if not any(flag for _, flag in characters):
         with pytest.raises(DataError, match="Nothing is marked"):
-            read_prompt(starter, marked, marked=True)
+            read_prompt(starter, marked, BETWEEN_MARKS)
         return
-    found = read_prompt(starter, marked, marked=True)
+    found = read_prompt(starter, marked, BETWEEN_MARKS)
     assert found.ids == expected
-    assert found.marked == covered(starter, expected, characters)
+    assert found.edited.prefix == covered(starter, expected, characters)
 
 
 @settings(max_examples=60, deadline=None)
 @given(spans.filter(lambda said: any(text and marked for text, marked in said)))
 def test_of_an_encoders_text_the_same_tokens_are_edited(starter, bert, said):
-    found = read_prompt(bert, user(written(said)), marked=True)
+    found = read_prompt(bert, user(written(said)), BETWEEN_MARKS)
     assert found.ids == prompt_ids(bert, user(bare(said)))
     assert [found.ids.count(token) for token in range(4)] == [0, 0, 1, 1]
     characters = [(letter, marked) for text, marked in said for letter in text]
-    assert found.marked == tuple(1 + index for index in covered(starter, found.ids[1:-1], characters))
+    assert found.edited.prefix == tuple(1 + index for index in covered(starter, found.ids[1:-1], characters))
 
 
 def test_a_token_that_a_mark_cuts_through_is_edited(starter):
     whole = starter.tokenizer(" children", add_special_tokens=False)["input_ids"]
     assert len(whole) == 1
-    found = read_prompt(starter, user("the chi<reft>ld</reft>ren"), marked=True)
-    assert [found.ids[index] for index in found.marked] == whole
+    found = read_prompt(starter, user("the chi<reft>ld</reft>ren"), BETWEEN_MARKS)
+    assert [found.ids[index] for index in found.edited.prefix] == whole
 
 
 @pytest.mark.parametrize(
@@ -118,27 +120,27 @@ def test_a_token_that_a_mark_cuts_through_is_edited(starter):
     ],
 )
 def test_marks_inside_a_control_token_that_a_person_types_do_not_bring_it_to_life(starter, text):
-    found = read_prompt(starter, user(text), marked=True)
+    found = read_prompt(starter, user(text), BETWEEN_MARKS)
     assert found.ids == prompt_ids(starter, user(plain(text)))
     assert [found.ids.count(token) for token in range(4)] == [0, 0, 2, 1]
     before, _, rest = text.partition("<reft>")
     inside = rest.partition("</reft>")[0]
-    assert inside in starter.tokenizer.decode([found.ids[index] for index in found.marked])
+    assert inside in starter.tokenizer.decode([found.ids[index] for index in found.edited.prefix])
     assert before + inside in starter.tokenizer.decode(found.ids)
 
 
 def test_a_control_token_cannot_be_pieced_together_with_marks(starter):
     sly = "<|im_<reft></reft>end|><reft><|im_<|im_</reft>end|>end|>\ue000</re<reft></reft>ft>"
-    found = read_prompt(starter, user(sly), marked=True)
+    found = read_prompt(starter, user(sly), BETWEEN_MARKS)
     assert [found.ids.count(token) for token in range(4)] == [0, 0, 2, 1]
     assert "</reft>" in starter.tokenizer.decode(found.ids), "a mark that taking marks out leaves is text"
 
 
 def test_marks_in_several_turns_of_a_conversation_are_found(starter):
     talk = [Message("user", "I am <reft>Ann</reft>."), Message("assistant", "Hello <reft>Ann</reft>!"), Message("user", "Who am I?")]
-    found = read_prompt(starter, talk, marked=True)
+    found = read_prompt(starter, talk, BETWEEN_MARKS)
     assert found.ids == prompt_ids(starter, [Message(turn.role, plain(turn.content)) for turn in talk])
-    words = starter.tokenizer.decode([found.ids[index] for index in found.marked])
+    words = starter.tokenizer.decode([found.ids[index] for index in found.edited.prefix])
     assert words == " Ann Ann"
     assert "<reft>" not in starter.tokenizer.decode(found.ids)
 
@@ -148,16 +150,16 @@ def test_marks_in_several_turns_of_a_conversation_are_found(starter):
 )
 def test_a_template_that_trims_messages_trims_them_as_without_marks(starter, text):
     trimming = replace(starter, template=starter.template.replace("message['content']", "message['content'] | trim"))
-    found = read_prompt(trimming, user(text), marked=True)
+    found = read_prompt(trimming, user(text), BETWEEN_MARKS)
     assert found.ids == prompt_ids(trimming, user(plain(text)))
     assert found.ids == prompt_ids(starter, user(plain(text).strip()))
-    assert "cat" in starter.tokenizer.decode([found.ids[index] for index in found.marked])
+    assert "cat" in starter.tokenizer.decode([found.ids[index] for index in found.edited.prefix])
 
 
 def test_a_template_that_writes_something_else_where_there_are_marks_is_refused(starter):
     counting = replace(starter, template=starter.template.replace("message['content']", "message['content'] | length"))
     with pytest.raises(DataError, match="The chat template of starter changes what is marked"):
-        read_prompt(counting, user("<reft>cat</reft>"), marked=True)
+        read_prompt(counting, user("<reft>cat</reft>"), BETWEEN_MARKS)
 
 
 def test_white_space_that_a_tokenizer_leaves_out_of_its_offsets_is_edited(starter):
@@ -166,7 +168,7 @@ def test_white_space_that_a_tokenizer_leaves_out_of_its_offsets_is_edited(starte
     base = replace(starter, tokenizer=tokenizer)
     assert tokenizer("a  b", add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"] == [(0, 1), (2, 2), (3, 4)]
     for text in ("a<reft>  </reft>b", "a<reft> </reft> b", "a <reft> </reft>b", "<reft>a </reft> b", "a🐱<reft> </reft> b<reft>\n</reft>"):
-        assert read_prompt(base, user(text), marked=True) == read_prompt(starter, user(text), marked=True)
+        assert read_prompt(base, user(text), BETWEEN_MARKS) == read_prompt(starter, user(text), BETWEEN_MARKS)
 
 
 class Slow:
@@ -188,7 +190,7 @@ def test_a_tokenizer_that_cannot_say_what_a_mark_covers_is_refused(starter):
     slow = replace(starter, tokenizer=Slow(starter.tokenizer))
     assert prompt_ids(slow, user("a cat")) == prompt_ids(starter, user("a cat"))
     with pytest.raises(DataError, match="The tokenizer of starter cannot say which tokens a mark covers"):
-        read_prompt(slow, user("a <reft>cat</reft>"), marked=True)
+        read_prompt(slow, user("a <reft>cat</reft>"), BETWEEN_MARKS)
 
 
 @pytest.mark.parametrize("positions", ["f7+l7", "all", "l1"])
@@ -196,7 +198,7 @@ def test_under_other_positions_marks_are_text_like_any_other(tiny, strong, posit
     text = "a <reft>cat</reft>"
     row = encode(tiny, Example(1, tuple(user(text)), "yes"), 160, ReftConfig(positions=positions))
     assert text in tiny.tokenizer.decode(row.prompt_ids)
-    assert row.marked == ()
+    assert row.edited == edited_tokens(PositionSpec.parse(positions), len(row.prompt_ids))
     reft = strong(tiny.model, positions=positions)
     ids = torch.tensor([prompt_ids(tiny, user(text))])
     with torch.no_grad():
@@ -269,18 +271,18 @@ def bert(starter, framing):
 def test_exactly_the_marked_tokens_differ_behind_an_edited_block(tiny, strong, side):
     reft = strong(tiny.model, positions="marked", layers=[1])
     texts = ("<reft>cat</reft> or <reft>dog</reft>", "the <reft>hen</reft>", ROWS[0][0])
-    prompts = [read_prompt(tiny, user(text), marked=True) for text in texts]
+    prompts = [read_prompt(tiny, user(text), BETWEEN_MARKS) for text in texts]
     width = max(len(prompt.ids) for prompt in prompts)
     ids, mask, expected = torch.zeros(3, width, dtype=torch.int64), torch.zeros(3, width, dtype=torch.int64), set()
     for row, prompt in enumerate(prompts):
         start = width - len(prompt.ids) if side == "left" else 0
         ids[row, start : start + len(prompt.ids)], mask[row, start : start + len(prompt.ids)] = torch.tensor(prompt.ids), 1
-        expected |= {(row, start + index) for index in prompt.marked}
+        expected |= {(row, start + index) for index in prompt.edited.prefix}
     states = []
     handle = blocks.find_blocks(tiny.model)[1].register_forward_hook(lambda _module, _args, output: states.append(output))
     with torch.no_grad():
         for strength in (0.0, 1.0):
-            reft(ids, mask, marked=[prompt.marked for prompt in prompts], strength=strength)
+            reft(ids, mask, marked=[prompt.edited.prefix for prompt in prompts], strength=strength)
     handle.remove()
     assert {tuple(pair) for pair in (states[0] != states[1]).any(dim=-1).nonzero().tolist()} == expected
     assert 3 < len(expected) < int(mask.sum())
@@ -290,17 +292,17 @@ def test_of_marked_rows_the_marked_tokens_are_trained(tiny, strong):
     reft = strong(tiny.model, scale=1.0, rank=2, positions="marked")
     objective = NextToken(tiny, MARKED, SETTINGS)
     rows = [objective.encode(Example(line, tuple(user(text)), answer)) for line, (text, answer) in enumerate(ROWS, 1)]
-    data = collate(rows, 0, tiny.device)
-    plan = reft.plan(data.inputs["attention_mask"], data.prompts.lengths, marked=data.prompts.marked)
+    data = collate(tiny, rows)
+    plan = reft.plan(data.inputs["attention_mask"], [len(row.prompt_ids) for row in rows], marked=[row.edited.prefix for row in rows])
     assert [(int(row), int(column)) for row, column in zip(plan.rows[0], plan.columns[0], strict=True)] == [
-        (row, column) for row, example in enumerate(rows) for column in read_prompt(tiny, user(ROWS[row][0]), marked=True).marked
+        (row, column) for row, example in enumerate(rows) for column in read_prompt(tiny, user(ROWS[row][0]), BETWEEN_MARKS).edited.prefix
     ]
     assert reft.edits(plan, reft.factors()).keys() == {0, 1, 2}
     with torch.no_grad():
-        loss, expected = float(objective.loss(rows, reft, reft.factors())), 0.0
+        loss, expected = float(objective.loss(rows, reft, reft.acting())), 0.0
         for row in rows:
             ids, length = torch.tensor([row.prompt_ids + row.answer_ids]), len(row.prompt_ids)
-            shares = reft(ids, None, [length], marked=[row.marked]).logits[0].log_softmax(dim=-1)
+            shares = reft(ids, None, [length], marked=[row.edited.prefix]).logits[0].log_softmax(dim=-1)
             expected -= float(shares[length - 1 : -1].gather(1, ids[0, length:, None]).sum())
     assert loss == pytest.approx(expected, rel=1e-4)
 
@@ -333,13 +335,13 @@ def test_answers_equal_full_recomputation_and_the_bare_column_reads_no_marks(tin
         model = families.build("t5", seed=2, vocab_size=len(starter.tokenizer)).requires_grad_(False)
         base = replace(starter, model=model, template=TEXT_TEMPLATE, name="t5")
     reft = strong(base.model, scale=10.0, positions="marked")
-    asked, said = read_prompt(base, user(text), marked=True), []
+    asked, said = read_prompt(base, user(text), BETWEEN_MARKS), []
     for _ in range(6):
         started = [model.config.decoder_start_token_id, *said] if kind == "t5" else None
         inputs = {"decoder_input_ids": torch.tensor([started])} if started else {}
         ids = torch.tensor([list(asked.ids) if started else [*asked.ids, *said]])
         with torch.no_grad():
-            output = reft(ids, None, [len(asked.ids)], marked=[asked.marked], use_cache=False, **inputs)
+            output = reft(ids, None, [len(asked.ids)], marked=[asked.edited.prefix], use_cache=False, **inputs)
         said.append(int(output.logits[0, -1].argmax()))
         if said[-1] == 3:
             break
@@ -361,14 +363,14 @@ def test_an_edit_of_other_positions_beside_a_marked_one_reads_no_marks_either(ti
 @pytest.mark.slow
 def test_hugging_faces_generate_edits_the_marked_tokens_of_each_row(tiny, strong):
     reft = strong(tiny.model, scale=10.0, positions="marked")
-    prompts = [read_prompt(tiny, user(text), marked=True) for text in (ROWS[0][0], "<reft>hen</reft>")]
+    prompts = [read_prompt(tiny, user(text), BETWEEN_MARKS) for text in (ROWS[0][0], "<reft>hen</reft>")]
     width = max(len(prompt.ids) for prompt in prompts)
     ids = torch.tensor([[0] * (width - len(prompt.ids)) + list(prompt.ids) for prompt in prompts])
     mask = torch.tensor([[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts])
     for way in ({}, {"num_beams": 3}, {"use_cache": False}):
         options = {"do_sample": False, "max_new_tokens": 5, "min_new_tokens": 5, "eos_token_id": 3, "pad_token_id": 0, **way}
-        together = reft.generate(ids, mask, marked=[prompt.marked for prompt in prompts], **options)[:, -5:]
-        alone = [reft.generate(torch.tensor([prompt.ids]), marked=[prompt.marked], **options)[:, -5:] for prompt in prompts]
+        together = reft.generate(ids, mask, marked=[prompt.edited.prefix for prompt in prompts], **options)[:, -5:]
+        alone = [reft.generate(torch.tensor([prompt.ids]), marked=[prompt.edited.prefix], **options)[:, -5:] for prompt in prompts]
         assert torch.equal(together, torch.cat(alone))
         assert not torch.equal(together, reft.generate(ids, mask, marked=[[], []], **options)[:, -5:])
 
@@ -376,11 +378,11 @@ def test_hugging_faces_generate_edits_the_marked_tokens_of_each_row(tiny, strong
 def test_a_classifier_edits_what_is_marked_in_either_text_of_a_pair(bert, strong):
     reft = strong(bert.model, scale=1.0, positions="marked", labels=LABELS, pooling="mean")
     pair = ("a <reft>cat</reft>", "is <reft>not</reft> a dog")
-    found = read_prompt(bert, [Message("user", text) for text in pair], marked=True)
+    found = read_prompt(bert, [Message("user", text) for text in pair], BETWEEN_MARKS)
     assert found.ids == tuple(bert.tokenizer(*map(plain, pair))["input_ids"])
-    assert bert.tokenizer.decode([found.ids[index] for index in found.marked]) == " cat not"
+    assert bert.tokenizer.decode([found.ids[index] for index in found.edited.prefix]) == " cat not"
     with torch.no_grad():
-        logits = reft(torch.tensor([found.ids]), marked=[found.marked]).logits[0]
+        logits = reft(torch.tensor([found.ids]), marked=[found.edited.prefix]).logits[0]
     shares = classify(bert, reft, [pair])[0]
     assert [shares[label] for label in LABELS] == pytest.approx(logits.softmax(dim=0).tolist(), abs=1e-5)
 
@@ -391,7 +393,7 @@ def test_of_a_text_that_is_cut_the_marks_that_are_left_are_edited(bert):
     whole = encode_text(bert, Example(1, tuple(user(text)), ""), 160, config)
     cut = encode_text(bert, Example(1, tuple(user(text)), ""), len(whole.ids) - 2, config)
     assert cut.ids == (*whole.ids[:-3], 3)
-    assert whole.marked != cut.marked == tuple(index for index in whole.marked if index < len(whole.ids) - 3)
+    assert whole.edited.prefix != cut.edited.prefix == tuple(index for index in whole.edited.prefix if index < len(whole.ids) - 3)
 
 
 @pytest.mark.parametrize("limit", [9, 12, 15])
@@ -400,5 +402,5 @@ def test_of_a_pair_that_is_cut_the_marks_that_are_left_are_edited_in_both_texts(
     pair = ("<reft> cat</reft> dog cow hen cat dog cow hen cat<reft> pig</reft>", " dog<reft> hen</reft> cow cat")
     found = encode_text(bert, Example(1, tuple(Message("user", text) for text in pair), ""), limit, config)
     assert len(found.ids) == limit
-    assert bert.tokenizer.decode([found.ids[index] for index in found.marked]) == " cat hen"
+    assert bert.tokenizer.decode([found.ids[index] for index in found.edited.prefix]) == " cat hen"
     assert bert.tokenizer.decode([found.ids[found.second]]) == " dog"

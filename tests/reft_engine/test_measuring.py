@@ -16,7 +16,7 @@ from reft_engine.training.events import HeldOutEvent, PhaseEvent, RowsEvent
 from reft_engine.training.measuring import Best, score
 from reft_engine.training.objectives import NextToken, RowResult
 from reft_engine.training.rows import encoded_of, read_rows
-from reft_engine.training.schedule import FEWEST, MOST, SHARE, measuring_budget, padded, plan_measuring
+from reft_engine.training.schedule import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SHARE, measuring_budget, padded, plan_measuring
 from tests.reft_engine.runs import run_of
 
 EDIT = ReftConfig(rank=2, positions="f2+l2")
@@ -29,11 +29,11 @@ lengths = st.lists(st.integers(5, 400), max_size=300)
 def test_a_schedule_measures_often_and_densest_early(held, rows, epochs, batch, passes):
     steps = epochs * math.ceil(len(rows) / batch)
     found = plan_measuring(held, epochs * sum(rows), steps, STARTER, "cpu", passes)
-    assert min(FEWEST, steps) <= len(found.steps) <= MOST
+    assert min(MIN_MEASUREMENTS, steps) <= len(found.steps) <= MAX_MEASUREMENTS
     assert found.steps[-1] == steps and found.steps[0] >= 1
     gaps = [after - before for before, after in zip((0, *found.steps), found.steps, strict=False)]
     assert min(gaps) >= 1
-    if steps >= 4 * MOST:
+    if steps >= 4 * MAX_MEASUREMENTS:
         assert gaps[0] <= gaps[len(gaps) // 2] <= gaps[-1] + 1
 
 
@@ -65,7 +65,7 @@ def test_the_schedule_does_not_ask_what_time_it_is(monkeypatch, tiny, examples):
     clock = iter(range(0, 10**9, 1000))
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: float(next(clock))))
     second = run_of(tiny, examples, EDIT, WATCHED)
-    assert first.looks == second.looks and len(first.looks) >= 1 + FEWEST
+    assert first.looks == second.looks and len(first.looks) >= 1 + MIN_MEASUREMENTS
 
 
 def test_step_0_is_never_the_best_and_a_loss_that_is_no_number_never_is():

@@ -76,7 +76,7 @@ def hidden_after(model, layer, call):
 
 def bare(model, ids, mask):
     """The base model's own answer; GPT-2 must be told its positions where padding stands in front, as ``generate`` does."""
-    positions = blocks.count_positions(model, mask) if not mask[:, 0].all() else {}
+    positions = blocks.position_inputs(model, mask) if not mask[:, 0].all() else {}
     return model(input_ids=ids, attention_mask=mask, **positions)
 
 
@@ -290,14 +290,14 @@ def test_a_copy_of_an_edited_base_is_edited_once(make_model, strong):
 
 
 def test_threads_that_attach_at_once_wrap_each_block_once(make_model, monkeypatch):
-    made, make = [], blocks._Block
+    made, make = [], blocks._BlockWrapper
 
     def slowly(*given):
         made.append(given)
         time.sleep(0.005)  # in which every other thread may come in, if it is let
         return make(*given)
 
-    monkeypatch.setattr(blocks, "_Block", slowly)
+    monkeypatch.setattr(blocks, "_BlockWrapper", slowly)
     model = make_model()
     barrier = threading.Barrier(4)
 

@@ -245,7 +245,7 @@ def test_a_row_longer_than_a_table_of_positions_is_refused(make_model):
     with pytest.raises(ConfigError, match="The rows have 65 tokens; this base model reads at most 64"):
         reft(torch.full((1, 65), 5))
     roberta = ReftModel(families.build("roberta"), SMALL).eval()
-    longest = reft_engine.base.blocks.longest_row(roberta.base)
+    longest = reft_engine.base.blocks.context_length(roberta.base)
     assert roberta(torch.full((1, longest), 5))
     with pytest.raises(ConfigError, match=f"at most {longest}"):
         roberta(torch.full((1, longest + 1), 5))
@@ -542,6 +542,8 @@ def test_the_loop_of_training_and_that_of_tokens_call_no_check_but_the_cheap_one
             "training.objectives",
             "training.losses",
             "training.reuse.plan",
+            "tokens.batches",
+            "tokens.packing",
             "base.blocks",
             "edits.interventions",
             "training.measuring",

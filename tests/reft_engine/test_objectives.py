@@ -302,7 +302,7 @@ def test_the_loss_of_pairs_is_the_papers_formula_over_full_logits(bases, strong,
     rows = [objective.encode(pair) for pair in preferences(PAIRS)]
     objective.prepare(rows)
     with torch.no_grad():
-        loss = float(objective.loss(rows, reft, reft.factors()))
+        loss = float(objective.loss(rows, reft, reft.acting()))
     pulls = [pull(base, reft, pair) for pair in PAIRS]
     expected = sum(math.log1p(math.exp(-beta * each)) for each in pulls)
     assert min(map(abs, pulls)) > 0.01
@@ -424,7 +424,7 @@ def test_only_the_first_tokens_of_an_answer_carry_loss(bases, strong, name, coun
     assert not any(row.cut for row in rows)
     assert objective.weight(rows) == sum(min(count, len(row.answer_ids)) for row in full)
     with torch.no_grad():
-        loss = float(objective.loss(rows, reft, reft.factors()))
+        loss = float(objective.loss(rows, reft, reft.acting()))
         expected = 0.0
         for row in full:  # the model reads whole answers here; only the first tokens' losses are added up
             length, answer = len(row.prompt_ids), torch.tensor(row.answer_ids)

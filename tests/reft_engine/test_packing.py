@@ -13,15 +13,15 @@ from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.data import as_rows, split
-from reft_engine.positions import PositionSpec
-from reft_engine.tokens.batches import epoch_batches
+from reft_engine.positions import EditedTokens
+from reft_engine.tokens import packing
+from reft_engine.tokens.batches import collate, epoch_batches
 from reft_engine.tokens.examples import EncodedExample
+from reft_engine.tokens.packing import Packed
 from reft_engine.training import loop, measuring
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import Labelling, NextToken
-from reft_engine.training.reuse import packing
-from reft_engine.training.reuse.packing import Packed
-from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse
+from reft_engine.training.reuse.plan import Plan, Reuse
 from reft_engine.training.reuse.store import Budget
 from tests.reft_engine import families
 from tests.reft_engine.families import DECODERS, ENCODERS
@@ -198,15 +198,15 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     base = replace(encoder(starter, "bert"), tokenizer=tokenizer)
     config = ReftConfig(rank=2, positions="f1", layers=[1], labels=LABELS, pooling="first")
     objective = Labelling(base, config, SETTINGS)
-    rows = [EncodedExample((3, *range(4, 5 + at), *range(9, 12)), (), at, second=2 + at) for at in range(4)]
+    rows = [EncodedExample((3, *range(4, 5 + at), *range(9, 12)), (), at, edited=EditedTokens((0,)), second=2 + at) for at in range(4)]
     assert base.reads_types
     reft = ReftModel(base.model, config).eval()
-    plain = objective.numbers(rows, reft, reft.factors())
-    blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.factors())
+    plain = objective.numbers(rows, reft, reft.acting())
+    blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.acting())
     assert (plain - blind).abs().max() > 1e-4
-    objective.reuse = packing_reuse(base, 1, "f1")
-    assert objective.reuse.batch(rows).within is not None
-    assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5
+    objective.reuse = packing_reuse(base, 1)
+    assert collate(base, rows, objective.reuse).run_block is not None
+    assert (objective.numbers(rows, reft, reft.acting()) - plain).abs().max() < 1e-5
 
 
 @pytest.mark.slow
@@ -316,8 +316,8 @@ def test_rows_are_packed_where_their_padding_costs_more_than_attention_row_by_ro
 # --- attention by hand
 
 
-def packing_reuse(base, layer, positions, *, time=False, depth=False):
-    plan = Plan(FirstEdit(layer, (PositionSpec.parse(positions),)), depth, time, packed=True)
+def packing_reuse(base, layer, *, time=False, depth=False):
+    plan = Plan(layer, depth, time, packed=True)
     return Reuse(base, plan, Budget(10**9))
 
 
@@ -333,7 +333,7 @@ def test_each_row_attends_to_itself_and_to_what_is_kept_before_it(own, before, h
     total = sum(lengths)
     query, key, value = (torch.randn(1, each, total, width, requires_grad=True) for each in (many, some, some))
     kept = [torch.randn(2, 2, few, before, width) if before else None, None, torch.randn(2, 2, few, 4, width)]
-    found = Packed(lengths, True, kept, lowest=1).attend(2, query, key, value, scale)
+    found = Packed(lengths, True, kept, first_layer=1).attend(2, query, key, value, scale)
     at, wanted = 0, []
     for length, known in zip(lengths, kept, strict=True):
         keys, values = (part[:, :, at : at + length] for part in (key, value))
@@ -449,11 +449,11 @@ def test_a_model_whose_blocks_fold_rows_is_read_padded(starter):
 
 
 def test_a_single_token_is_read_padded(llama):
-    reuse = packing_reuse(llama, 0, "l1", time=True)
+    reuse = packing_reuse(llama, 0, time=True)
     row = EncodedExample((5,), (), 0)
-    batch = reuse.batch([row])
-    assert batch.within is None
-    assert reuse.batch([row, EncodedExample((5, 6), (), 1)]).within is not None
+    batch = collate(llama, [row], reuse)
+    assert batch.run_block is None
+    assert collate(llama, [row, EncodedExample((5, 6), (), 1)], reuse).run_block is not None
 
 
 @pytest.mark.parametrize(
@@ -477,14 +477,14 @@ def test_a_single_token_is_read_padded(llama):
     ],
 )  # fmt: skip
 def test_a_plan_says_what_it_leaves_out(changes, share, words):
-    plan = Plan(FirstEdit(1, (PositionSpec.parse("l1"),)), **changes)
+    plan = Plan(1, **changes)
     assert plan.share == pytest.approx(share)
     assert plan.sentence == words
 
 
 @pytest.mark.parametrize(("packed", "padding", "worth"), [(True, 0.06, True), (True, 0.04, False), (False, 0.9, False)])
 def test_a_little_padding_is_not_worth_speaking_of(packed, padding, worth):
-    assert Plan(FirstEdit(1, ()), packed=packed, padding=padding).worth == worth
+    assert Plan(1, packed=packed, padding=padding).worth == worth
 
 
 def test_the_share_of_padding_is_that_of_an_epochs_batches(llama):

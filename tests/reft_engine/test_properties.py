@@ -112,7 +112,7 @@ def logits_of(reft, batch, **options):
 
 def bare_logits(model, batch):
     mask = batch["attention_mask"]
-    positions = blocks.count_positions(model, mask) if not mask[:, 0].all() else {}
+    positions = blocks.position_inputs(model, mask) if not mask[:, 0].all() else {}
     with torch.no_grad():
         return model(input_ids=batch["input_ids"], attention_mask=mask, **positions).logits
 

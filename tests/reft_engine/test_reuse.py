@@ -15,13 +15,13 @@ from reft_engine import ReftConfig, ReftModel, TrainConfig
 from reft_engine.base import blocks
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import as_rows
-from reft_engine.positions import PositionSpec, prompt_positions
+from reft_engine.positions import PositionSpec, edited_tokens, prompt_positions
 from reft_engine.tokens.batches import in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedPreference, encode
 from reft_engine.training import loop, losses, measuring
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import NextToken
-from reft_engine.training.reuse.plan import FirstEdit, Plan, Reuse, plan_reuse
+from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget, Store
 from tests.needed import packages
 from tests.reft_engine import families
@@ -60,7 +60,8 @@ def encoded(base, rows, config):
 
 
 def first_edited(row, config):
-    groups = prompt_positions(PositionSpec.parse(config.positions), len(row.prompt_ids), row.marked)
+    assert row.edited.prefix or config.positions != "marked"
+    groups = prompt_positions(PositionSpec.parse(config.positions), len(row.prompt_ids), row.edited.prefix)
     return min([token for tokens in groups for token in tokens], default=len(row.prompt_ids) - 1)
 
 
@@ -241,7 +242,7 @@ def test_what_is_kept_is_computed_within_the_budget_of_a_pass_too(llama):
 @pytest.mark.parametrize("config", [LAST, ReftConfig(rank=2, positions="l2", layers=[BLOCKS - 1])], ids=["all", "top"])
 def test_logits_that_are_computed_in_parts_are_the_same(llama, monkeypatch, config):
     off = run_of(llama, TALK, config, settled(reuse="none"))
-    monkeypatch.setattr(losses, "_AT_ONCE", 3 * len(llama.tokenizer))
+    monkeypatch.setattr(losses, "_MAX_LOGITS", 3 * len(llama.tokenizer))
     assert close(run_of(llama, TALK, config, SETTINGS), off)
 
 
@@ -537,12 +538,9 @@ def test_a_base_model_on_which_it_would_be_wrong_is_noticed_and_learned_on_witho
 # --- what is worth it
 
 
-def row(prompt, answer=2, marked=(), line=1):
-    return EncodedExample(tuple(range(4, 4 + prompt)), tuple(range(50, 50 + answer)), line, marked=marked)
-
-
-def reach(layer, *rules):
-    return FirstEdit(layer, tuple(map(PositionSpec.parse, rules)))
+def row(prompt, answer=2, rule="l1", marked=(), line=1):
+    edited = edited_tokens(PositionSpec.parse(rule), prompt, marked)
+    return EncodedExample(tuple(range(4, 4 + prompt)), tuple(range(50, 50 + answer)), line, edited=edited)
 
 
 @pytest.mark.parametrize(
@@ -550,27 +548,27 @@ def reach(layer, *rules):
     [(["l1"], 7), (["l3"], 5), (["f2+l2"], 0), (["all"], 0), (["l30"], 4), (["marked"], 3), (["l1", "marked"], 3), (["l1", "l5", "l2"], 4)],
 )
 def test_the_first_edited_token_of_a_row(rules, first):
-    assert reach(0, *rules).first(row(8, marked=(3, 6))) == first
+    assert min(row(8, rule=rule, marked=(3, 6)).first_edited for rule in rules) == first
 
 
 @pytest.mark.parametrize("rule", ["l1", "marked", "f1"])
 @pytest.mark.parametrize("prompt", [0, 1])
 def test_of_a_prompt_of_one_token_or_none_all_is_computed(rule, prompt):
-    assert reach(0, rule).first(row(prompt)) == 0
+    assert row(prompt, rule=rule).first_edited == 0
 
 
 def test_a_row_that_marks_nothing_is_computed_from_its_prompts_last_token():
-    assert reach(0, "marked").first(row(8)) == 7
+    assert row(8, rule="marked").first_edited == 7
 
 
 def test_the_share_that_is_saved_by_hand():
     # Ten tokens, of which the last three are computed; four blocks forwards, and backwards through those above the lowest edit.
     # Edits of the block 1: 6 x 10 become 4 x 3 (the blocks 2 and 3, both ways).
-    assert plan_reuse(reach(1, "l1"), [row(8)], 4) == Plan(reach(1, "l1"), True, True, pytest.approx(1 - 12 / 60))
+    assert plan_reuse(1, [row(8)], 4) == Plan(1, True, True, pytest.approx(1 - 12 / 60))
     # Of the prompt's first token on: 6 x 10 become 4 x 10.
-    assert plan_reuse(reach(1, "f1"), [row(8)], 4) == Plan(reach(1, "f1"), True, False, pytest.approx(1 - 40 / 60))
+    assert plan_reuse(1, [row(8, rule="f1")], 4) == Plan(1, True, False, pytest.approx(1 - 40 / 60))
     # Two rows: of 10 + 6 tokens 3 + 3 are left; the block 0 alone of four is saved in depth: 7 x 16 become 6 x 6.
-    assert plan_reuse(reach(0, "l1"), [row(8), row(4)], 4) == Plan(reach(0, "l1"), True, True, pytest.approx(1 - 36 / 112))
+    assert plan_reuse(0, [row(8), row(4)], 4) == Plan(0, True, True, pytest.approx(1 - 36 / 112))
 
 
 @pytest.mark.parametrize(
@@ -589,25 +587,25 @@ def test_the_share_that_is_saved_by_hand():
     ],
 )  # fmt: skip
 def test_what_is_worth_it(layer, rule, count, rows, allowed, found):
-    plan = plan_reuse(reach(layer, rule), rows, count, **allowed)
+    plan = plan_reuse(layer, [row(len(each.prompt_ids), len(each.answer_ids), rule) for each in rows], count, **allowed)
     assert (plan.depth, plan.time) == found
     assert 0.05 <= plan.kept <= 1 if any(found) else plan.kept == 0
 
 
 def test_rows_that_come_once_are_read_without_gradients_before_their_first_edit():
     # Ten tokens go forwards through four blocks, and the last three backwards through the blocks 2 and 3.
-    expected = Plan(reach(1, "l1"), False, True, pytest.approx(1 - 46 / 60), again=False)
-    assert plan_reuse(reach(1, "l1"), [row(8)], 4, again=False) == expected
-    assert not plan_reuse(reach(1, "f1"), [row(8)], 4, again=False).kept
-    assert not plan_reuse(reach(1, "l1"), [row(8)], 4, again=False, time=False).kept
+    expected = Plan(1, False, True, pytest.approx(1 - 46 / 60), again=False)
+    assert plan_reuse(1, [row(8)], 4, again=False) == expected
+    assert not plan_reuse(1, [row(8, rule="f1")], 4, again=False).kept
+    assert not plan_reuse(1, [row(8)], 4, again=False, time=False).kept
 
 
 def test_the_plan_in_words():
-    both = Plan(reach(2, "l1"), True, True, 1.0).sentence
+    both = Plan(2, True, True, 1.0).sentence
     assert both.startswith("Reuses 99% of each step from the second epoch on")
     assert "the part of each prompt before the first edited token and layers 0 to 2 are frozen" in both
-    assert "layer 0 is frozen" in Plan(reach(0, "f1"), True, False, 0.2).sentence
-    once = Plan(reach(2, "l1"), False, True, 0.714, again=False).sentence
+    assert "layer 0 is frozen" in Plan(0, True, False, 0.2).sentence
+    once = Plan(2, False, True, 0.714, again=False).sentence
     assert once.startswith("Leaves out 71% of each step")
     assert "layer" not in once
 
@@ -650,14 +648,15 @@ def test_losses_of_any_rows_under_any_edit_are_the_same(base_of, name, data):
     for line, (prompt, answer) in enumerate(data.draw(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 6)), min_size=1, max_size=6))):
         ids = data.draw(st.lists(st.integers(0, 1999), min_size=prompt + answer, max_size=prompt + answer))
         marked = data.draw(st.sets(st.integers(0, prompt - 1), min_size=positions == "marked"))
-        rows.append(EncodedExample(tuple(ids[:prompt]), tuple(ids[prompt:]), line, marked=tuple(sorted(marked))))
+        edited = edited_tokens(PositionSpec.parse(positions), prompt, marked)
+        rows.append(EncodedExample(tuple(ids[:prompt]), tuple(ids[prompt:]), line, edited=edited))
     config = ReftConfig(rank=2, positions=positions, layers=sorted(layers))
     reft = ReftModel(base.model, config, seed=data.draw(st.integers(0, 9))).eval()
     objective = NextToken(base, config, SETTINGS)
-    plain = objective.numbers(rows, reft, reft.factors())
+    plain = objective.numbers(rows, reft, reft.acting())
     budget = Budget(data.draw(st.sampled_from([0, 9000, 10**9])))
     packed = data.draw(st.booleans()) and name != "bloom"
-    objective.reuse = Reuse(base, Plan(reach(min(layers), positions), depth, time, packed=packed), budget)
+    objective.reuse = Reuse(base, Plan(min(layers), depth, time, packed=packed), budget)
     objective.reuse.expect([rows[: data.draw(st.integers(0, len(rows)))], rows[1:]])
     for _ in range(2):
-        assert (objective.numbers(rows, reft, reft.factors()) - plain).abs().max() < 1e-5 * plain.abs().max()
+        assert (objective.numbers(rows, reft, reft.acting()) - plain).abs().max() < 1e-5 * plain.abs().max()

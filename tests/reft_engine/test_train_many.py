@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from reft_engine import ReftConfig, ReftModel, TrainConfig, train_many
+from reft_engine.data import as_rows
 from reft_engine.errors import ConfigError, TrainingError
 from reft_engine.training import measuring
 from reft_engine.training.events import HeldOutEvent, ReuseEvent, StepEvent
+from reft_engine.training.objectives import NextToken
 from tests.reft_engine.runs import Run, close, run_of, same, watched, writer
 
 ANIMALS = ("cat", "dog", "cow", "hen")
@@ -169,12 +171,22 @@ def test_a_step_of_all_runs_is_one_pass_and_what_is_kept_is_shared(llama):
     assert all(run.share > 0 for run in found)
 
 
-def test_edits_that_begin_below_or_before_others_are_what_is_reused_up_to(llama):
-    runs = [(ReftConfig(rank=2, positions="l1", layers=[2]), SETTINGS), (ReftConfig(rank=2, positions="f1", layers=[1]), SETTINGS)]
+@pytest.mark.usefixtures("_no_steps_of_rounding")
+@pytest.mark.parametrize(("other", "late"), [("f1", False), ("l3", True)])
+def test_reuse_goes_up_to_the_lowest_block_that_any_run_edits_and_to_the_first_token_that_a_rows_own_run_edits(llama, other, late):
+    runs = [(ReftConfig(rank=2, positions="l1", layers=[2]), SETTINGS), (ReftConfig(rank=2, positions=other, layers=[1]), SETTINGS)]
     with watched(llama.model) as seen:
         found = together(llama, TALK, runs)
-    assert all("layers 0 to 1" in run.sentence and "part of each prompt" not in run.sentence for run in found)
+    assert all("layers 0 to 1" in run.sentence and "part of each prompt" in run.sentence for run in found)
     assert seen[0].blocks[True] == {2}
+    ends, others = (NextToken(llama, config, SETTINGS) for config, _ in runs)
+    rows = as_rows(TALK)
+    of_the_first = sum(1 + len(ends.encode(row).answer_ids) for row in rows)
+    reached = lambda prompt: min(3, max(1, prompt // 2)) if late else prompt  # noqa: E731
+    of_the_other = sum(reached(len(row.prompt_ids)) + len(row.answer_ids) for row in map(others.encode, rows))
+    assert sum(size * width for size, width in seen[0].learning) == SETTINGS.epochs * (of_the_first + of_the_other)
+    for ours, own in zip(found, alone(llama, TALK, runs), strict=True):
+        assert close(ours, own)
 
 
 @pytest.mark.slow

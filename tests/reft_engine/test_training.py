@@ -304,7 +304,7 @@ def test_rows_stay_orthonormal_through_training_and_the_adapter_file(tiny, examp
     assert worst(torch.stack(loaded.factors()["projection"])) < 1e-5
     optimizer = torch.optim.AdamW(loaded.train().parameters(), lr=0.1, weight_decay=0.5)
     rows = encoded_of(read_rows(next_token(tiny), examples[:4]).usable)
-    batch = collate(rows, 0, tiny.device)
+    batch = collate(tiny, rows)
     for _ in range(3):
         optimizer.zero_grad()
         edits = loaded.edits(loaded.plan_of(batch.prompts, None, batch.device), loaded.factors())

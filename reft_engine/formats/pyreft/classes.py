@@ -1,4 +1,4 @@
-"""What pyreft 0.1.0 saves: its classes with their tensors, and the files of a folder; read and written by neighbours of this module."""
+"""The format of pyreft 0.1.0: its classes with their tensors, and the names of its files."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,12 +16,12 @@ _ROTATION = {ORIGINAL: "DK", BASE: "DD"}
 
 
 _ROWS = {"proj_layer.weight": "KD", "proj_layer.bias": "K"}
-_BY_LOREFT = {"weight": "KD", "bias": "K", "rotate_layer": "DK"}
+_LOREFT = {"weight": "KD", "bias": "K", "rotate_layer": "DK"}
 
 
 @dataclass(frozen=True, slots=True)
 class SavedClass:
-    """One of pyreft's classes: the method that it computes, and the shape of each tensor that it saves."""
+    """A class of pyreft: the method that it computes, and the shape of each tensor that it saves."""
 
     method: Method
     shapes: dict[str, str]
@@ -29,9 +29,9 @@ class SavedClass:
 
 
 def _saved(method: Method) -> SavedClass:
-    """What a class saves follows from the choices of its method, except that LoReFT's names its tensors itself."""
+    """The tensors of a class follow from its method; only LoReFT's class has names of its own."""
     if method.pyreft == "LoreftIntervention":
-        return SavedClass(method, _BY_LOREFT)
+        return SavedClass(method, _LOREFT)
     source = _SOURCE if method.learned_source else {"learned_source": "K"}
     projection, optional = (_ROTATION, ()) if method.orthonormal else (_ROWS, ("proj_layer.bias",))
     return SavedClass(method, {**DIMENSIONS, **source, **projection}, optional)
@@ -42,7 +42,7 @@ TYPES = {f"<class 'pyreft.interventions.{name}'>": kind for name, kind in CLASSE
 
 
 class Sidecar(BaseModel):
-    """What pyreft does not store, in a file of this engine's own beside it."""
+    """The engine's own file in a pyreft folder, for the settings that pyreft does not store."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 

@@ -1,6 +1,6 @@
-"""Reads folders of pyreft's onto a base model; what it does not store is given, what does not fit is refused.
+"""Reads pyreft's folders for a base model; the caller supplies the settings that pyreft does not store.
 
-Nothing of a folder is trusted: class names are looked up in a list and never imported; for the pickles see `unpickling`.
+Nothing in a folder is trusted: class names are looked up in a list and never imported; see `unpickling` for the pickles.
 
 Shapes: K rank, D hidden size.
 """
@@ -32,7 +32,7 @@ _STRING_KEY = re.compile(r"comp[._]([\w.]+)\[(\d{1,4})\][._]output[._]unit[._]po
 
 
 class _Description(BaseModel):
-    """What is used of pyreft's ``config.json``."""
+    """The keys of pyreft's ``config.json`` that are used."""
 
     model_config = ConfigDict(strict=True)
 
@@ -44,8 +44,8 @@ _Json = TypeVar("_Json", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """The edits of a folder: its layers, 1 or 2 groups, and the files, layer by layer, group inside layer."""
+class _EditFiles:
+    """The edits of a folder: its layers, the number of groups (1 or 2), and the files, ordered by layer, then group."""
 
     layers: tuple[int, ...]
     groups: int
@@ -61,37 +61,40 @@ def read(
     activation: str = "linear",
     dropout: float = 0.0,
 ) -> tuple[ReftConfig, dict[str, Tensor]]:
-    """Read what pyreft saved (``reft_model.save``, or a Trainer's checkpoint) for a base model.
+    """Read a folder that pyreft saved (``reft_model.save``, or a Trainer's checkpoint) for a base model.
 
     Args:
         folder: the folder itself, or the one that holds ``intervenable_model/``.
-        base_model: the model that the edits were trained on; pyreft does not store which.
-        positions: the rule of the training, such as ``f7+l7``; may be left out where `write` made the folder.
+        base_model: the model that the edits were trained on; pyreft does not store it.
+        positions: the positions used in training, such as ``f7+l7``; optional for a folder that `write` made.
         method: needed where a folder without ``config.json`` could be of two classes. A LoReFT whose R is not orthonormal can
-            be read as ``noreft``, and a ``direft_orth`` as ``direft``: the same formulas.
+            be read as ``noreft``, and a ``direft_orth`` as ``direft``: the formulas are the same.
         activation: pyreft's ``act_fn``.
-        dropout: for training on.
+        dropout: for further training.
 
     Returns:
-        The edit, and its weights as `EditedModel.set_tensors` takes them.
+        The edit's configuration, and its weights for `EditedModel.set_tensors`.
 
     Raises:
-        AdapterError: damaged, of an unknown class, on something else than block outputs, or made for another base model.
-        ConfigError: positions, method, activation or dropout are missing or do not fit what the folder holds.
+        AdapterError: the folder is damaged, of an unknown class, does not edit block outputs, or is for another base model.
+        ConfigError: positions, method, activation or dropout are missing or do not fit the folder's edits.
     """
     folder = _edits_folder(folder)
     description, sidecar = _read_json(folder / CONFIG_NAME, _Description), _read_json(folder / SIDECAR_NAME, Sidecar)
-    found = _find(folder, description, base_model)
+    # 1) List the edits and load their tensors.
+    edits = _list_edits(folder, description, base_model)
     width = blocks.hidden_size(base_model)
-    states = [read_state(path, width) for path in found.files]
-    kind = _which_class(description, states[0], method)
-    rank = _rank(kind, states[0], found.files[0], width)
-    for path, state in zip(found.files, states, strict=True):
+    states = [read_state(path, width) for path in edits.files]
+    # 2) Find out their class and rank; every file must have them.
+    kind = _select_class(description, states[0], method)
+    rank = _rank(kind, states[0], edits.files[0], width)
+    for path, state in zip(edits.files, states, strict=True):
         _check_tensors(path.name, state, kind, {"K": rank, "D": width})
-    chosen = _which_method(kind, sidecar, method, activation)
-    config = _configuration(found, sidecar, positions, method=chosen, rank=rank, activation=activation, dropout=dropout)
-    parts = [_to_engine(kind, state, METHODS[chosen], activation, path.name) for path, state in zip(found.files, states, strict=True)]
-    return config, {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+    # 3) Convert to the engine's configuration and weights.
+    name = _select_method(kind, sidecar, method, activation)
+    config = _configuration(edits, sidecar, positions, method=name, rank=rank, activation=activation, dropout=dropout)
+    weights = [_to_engine(kind, state, METHODS[name], activation, path.name) for path, state in zip(edits.files, states, strict=True)]
+    return config, {key: torch.stack([site[key] for site in weights]) for key in weights[0]}
 
 
 def _edits_folder(folder: Path) -> Path:
@@ -110,30 +113,31 @@ def _read_json(path: Path, model: type[_Json]) -> _Json | None:
         return None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
+        where = ".".join(str(key) for key in first["loc"])[:200]
         raise AdapterError(f"{path.name} is not what pyreft or this program writes: {where}: {first['msg']}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise AdapterError(f"{path.name} is damaged: it is not readable as JSON.") from error
 
 
-def _find(folder: Path, description: _Description | None, base_model: nn.Module) -> _Found:
-    """List the edits and check that they are ones that this base model can have, before any of them is opened."""
-    _refuse_trained_base(folder)
+def _list_edits(folder: Path, description: _Description | None, base_model: nn.Module) -> _EditFiles:
+    """List the edits and check that the base model can have them, before any file is opened."""
+    _check_base_untrained(folder)
     keys = {path.name.removeprefix("intkey_").removesuffix(".bin") for path in folder.glob("intkey_*.bin")}
     if description and set(description.sorted_keys) != keys:
-        odd = ", ".join(sorted(set(description.sorted_keys) ^ keys))[:300]
-        raise AdapterError(f"The files of this folder are not those that its {CONFIG_NAME} lists: {odd}.")
+        mismatch = ", ".join(sorted(set(description.sorted_keys) ^ keys))[:300]
+        raise AdapterError(f"The files of this folder are not those that its {CONFIG_NAME} lists: {mismatch}.")
     files: dict[tuple[int, int], Path] = {}
     for key in sorted(keys):
-        place = _place(key, base_model)
-        if place in files:
-            raise AdapterError(f"The folder holds two edits of layer {place[0]}, #{place[1]}: {files[place].name} and intkey_{key}.bin.")
-        files[place] = folder / f"intkey_{key}.bin"
+        site = _site(key, base_model)
+        if site in files:
+            raise AdapterError(f"The folder holds two edits of layer {site[0]}, #{site[1]}: {files[site].name} and intkey_{key}.bin.")
+        files[site] = folder / f"intkey_{key}.bin"
     layers, groups = _layers_and_groups(set(files), len(blocks.find_blocks(base_model)))
-    return _Found(layers, groups, tuple(files[layer, group] for layer in layers for group in range(groups)))
+    return _EditFiles(layers, groups, tuple(files[layer, group] for layer in layers for group in range(groups)))
 
 
-def _refuse_trained_base(folder: Path) -> None:
+def _check_base_untrained(folder: Path) -> None:
+    """Raises AdapterError for a folder that also holds trained weights of the base model."""
     path = folder / _BASE_NAME
     if not path.exists():
         return
@@ -146,8 +150,8 @@ def _refuse_trained_base(folder: Path) -> None:
         raise AdapterError(f"{_BASE_NAME} holds weights of the base model itself that were trained along; this engine reads edits only.")
 
 
-def _place(key: str, base_model: nn.Module) -> tuple[int, int]:
-    """Layer and group that a key names; of a string component the layer is the number in brackets."""
+def _site(key: str, base_model: nn.Module) -> tuple[int, int]:
+    """Layer and group that a key names; in a string component the layer is the number in brackets."""
     if match := _BLOCK_KEY.fullmatch(key):
         return int(match[1]), int(match[2])
     match = _STRING_KEY.fullmatch(key)
@@ -156,11 +160,12 @@ def _place(key: str, base_model: nn.Module) -> tuple[int, int]:
     return int(match[2]), int(match[3])
 
 
-def _layers_and_groups(places: set[tuple[int, int]], count: int) -> tuple[tuple[int, ...], int]:
+def _layers_and_groups(sites: set[tuple[int, int]], count: int) -> tuple[tuple[int, ...], int]:
+    """Layers and number of groups of the edits, for a base model of ``count`` blocks. Raises AdapterError."""
     by_group: dict[int, set[int]] = {}
-    for layer, group in places:
+    for layer, group in sites:
         by_group.setdefault(group, set()).add(layer)
-    layers = tuple(sorted({layer for layer, _ in places}))
+    layers = tuple(sorted({layer for layer, _ in sites}))
     if max(by_group) > 1:
         raise AdapterError(f"Layer {max(by_group[max(by_group)])} has an edit #{max(by_group)}; this engine knows #0 and #1 only.")
     for group, present in by_group.items():
@@ -173,8 +178,8 @@ def _layers_and_groups(places: set[tuple[int, int]], count: int) -> tuple[tuple[
     return layers, len(by_group)
 
 
-def _which_class(description: _Description | None, state: dict[str, Tensor], method: str | None) -> SavedClass:
-    """Look the class up in the list by its name, or without ``config.json`` by the names of the tensors."""
+def _select_class(description: _Description | None, state: dict[str, Tensor], method: str | None) -> SavedClass:
+    """Look up the class by its name, or without ``config.json`` by the names of the tensors. Raises AdapterError or ConfigError."""
     if description:
         names = set(description.intervention_types)
         if unknown := names - set(TYPES):
@@ -186,8 +191,8 @@ def _which_class(description: _Description | None, state: dict[str, Tensor], met
     if len(kinds) > 1:
         possible = {kind.method.name: kind for kind in kinds}
         if method not in possible:
-            asked = " or ".join(f'method="{name}"' for name in possible)
-            raise ConfigError(f"Without {CONFIG_NAME} this folder could be of {len(kinds)} classes; say which: {asked}.", "method")
+            options = " or ".join(f'method="{name}"' for name in possible)
+            raise ConfigError(f"Without {CONFIG_NAME} this folder could be of {len(kinds)} classes; say which: {options}.", "method")
         return possible[method]
     if not kinds:
         raise AdapterError(f"The folder holds the tensors of no class that this engine knows: {', '.join(sorted(state))[:300]}.")
@@ -199,6 +204,7 @@ def _fits(kind: SavedClass, names: set[str]) -> bool:
 
 
 def _rank(kind: SavedClass, state: dict[str, Tensor], path: Path, width: int) -> int:
+    """The rank of an edit: the length of its vector of coefficients. Raises AdapterError."""
     bias = next((state[name] for name, shape in kind.shapes.items() if shape == "K" and name in state), None)
     if bias is None or bias.ndim != 1 or not len(bias):
         raise AdapterError(f"{path.name} does not tell the rank of its edit: a vector of that length is missing.")
@@ -208,10 +214,10 @@ def _rank(kind: SavedClass, state: dict[str, Tensor], path: Path, width: int) ->
 
 
 def _check_tensors(name: str, state: dict[str, Tensor], kind: SavedClass, sizes: dict[str, int]) -> None:
-    """Exactly the tensors of the class, of the right shape, in a precision that pyreft uses, and all of them numbers."""
+    """Raises AdapterError unless a file has exactly the tensors of its class: right shapes, a precision of pyreft's, finite values."""
     if not _fits(kind, set(state)):
-        odd = ", ".join(sorted(set(state) ^ set(kind.shapes)))[:300]
-        raise AdapterError(f"{name} has missing or unknown tensors: {odd}.")
+        mismatch = ", ".join(sorted(set(state) ^ set(kind.shapes)))[:300]
+        raise AdapterError(f"{name} has missing or unknown tensors: {mismatch}.")
     for key, value in state.items():
         expected = tuple(sizes[letter] for letter in kind.shapes[key])
         if tuple(value.shape) != expected:
@@ -226,51 +232,53 @@ def _check_tensors(name: str, state: dict[str, Tensor], kind: SavedClass, sizes:
             raise AdapterError(f"{name}: {key} holds values that are no numbers.")
 
 
-def _which_method(kind: SavedClass, sidecar: Sidecar | None, method: str | None, activation: str) -> str:
-    written = sidecar.method if sidecar else kind.method.name
-    row, free = METHODS.get(written), free_form(kind.method)
+def _select_method(kind: SavedClass, sidecar: Sidecar | None, method: str | None, activation: str) -> str:
+    """The method to read the edits as: ``method`` if given, else the saved one. Raises AdapterError or ConfigError."""
+    saved = sidecar.method if sidecar else kind.method.name
+    row, free = METHODS.get(saved), free_form(kind.method)
     if row is None or kind.method.pyreft not in (row.pyreft, row.pyreft_writes):
-        raise AdapterError(f"{SIDECAR_NAME} says {written[:40]}, but the tensors are those of {kind.method.name}.")
-    if method not in (None, written, kind.method.name, free and free.name):
-        raise ConfigError(f"This folder holds {written}; it cannot be read as {method}.", "method")
+        raise AdapterError(f"{SIDECAR_NAME} says {saved[:40]}, but the tensors are those of {kind.method.name}.")
+    if method not in (None, saved, kind.method.name, free and free.name):
+        raise ConfigError(f"This folder holds {saved}; it cannot be read as {method}.", "method")
     if sidecar and activation != sidecar.activation:
         raise ConfigError(f"This folder was written with the activation {sidecar.activation}, not {activation}.", "activation")
-    return method or written
+    return method or saved
 
 
-def _configuration(found: _Found, sidecar: Sidecar | None, positions: str | None, **settings: Any) -> ReftConfig:
+def _configuration(edits: _EditFiles, sidecar: Sidecar | None, positions: str | None, **settings: Any) -> ReftConfig:
     rule = positions or (sidecar and sidecar.positions)
     if not rule:
         raise ConfigError("pyreft does not store which tokens were edited; give the positions of the training, such as f7+l7.", "positions")
-    if sidecar and sidecar.tied and found.groups == 2:
+    if sidecar and sidecar.tied and edits.groups == 2:
         raise AdapterError(f"{SIDECAR_NAME} says that prefix and suffix share an edit, but there is one for each.")
-    config = ReftConfig.read({**settings, "layers": list(found.layers), "positions": rule, "tied": found.groups == 1})
-    if config.groups != found.groups:
+    config = ReftConfig.read({**settings, "layers": list(edits.layers), "positions": rule, "tied": edits.groups == 1})
+    if config.groups != edits.groups:
         raise ConfigError(
             f"The folder holds an edit for the prefix and one for the suffix of each layer; the positions {config.positions} "
             "have one side only.",
             "positions",
         )
     untied = config.model_copy(update={"tied": False})
-    return untied if sidecar and not sidecar.tied and untied.groups == found.groups else config
+    return untied if sidecar and not sidecar.tied and untied.groups == edits.groups else config
 
 
 def _to_engine(kind: SavedClass, state: dict[str, Tensor], method: Method, activation: str, name: str) -> dict[str, Tensor]:
-    """Turn pyreft's tensors into the engine's ``projection`` (K, D), ``source`` (K, D) and ``bias`` (K,), float32."""
+    """Convert pyreft's tensors of one edit to the engine's ``projection`` (K, D), ``source`` (K, D) and ``bias`` (K,), float32."""
     state = {key: value.float() for key, value in state.items() if key not in DIMENSIONS}
-    parts = _named(kind, state)
+    weights = _rename(kind, state)
     if method.orthonormal:
-        _refuse_skewed(parts["projection"], method, name)
+        _check_orthonormal(weights["projection"], method, name)
     if method.subtracts and not kind.method.subtracts:
-        parts["source"] = parts["source"] + parts["projection"]  # h + R^T (S h + b) = h + R^T ((S + R) h + b - R h)
+        weights["source"] = weights["source"] + weights["projection"]  # h + R^T (S h + b) = h + R^T ((S + R) h + b - R h)
     if kind.method.subtracts and "proj_layer.bias" in state:
         if activation != "linear":
             raise AdapterError(f"{name} subtracts a bias (add_bias=True) after the activation {activation}, which this engine has not.")
-        parts["bias"] = parts["bias"] - state["proj_layer.bias"]
-    return {key: value.contiguous() for key, value in parts.items()}
+        weights["bias"] = weights["bias"] - state["proj_layer.bias"]
+    return {key: value.contiguous() for key, value in weights.items()}
 
 
-def _named(kind: SavedClass, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _rename(kind: SavedClass, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the engine's names, with the projection as rows (K, D)."""
     if "rotate_layer" in state:
         return {"projection": state["rotate_layer"].mT, "source": state["weight"], "bias": state["bias"]}
     if not kind.method.learned_source:
@@ -280,27 +288,28 @@ def _named(kind: SavedClass, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _rotation_rows(original_DK: Tensor, base_DD: Tensor) -> Tensor:
-    """Compute R (K, D) as ``torch.nn.utils.parametrizations.orthogonal`` does, to the bit.
+    """Compute R (K, D) bit for bit as ``torch.nn.utils.parametrizations.orthogonal`` does.
 
     Source: torch's ``_Orthogonal.forward``; ``householder``, or ``matrix_exp`` where K = D, and ``use_trivialization``.
     """
     if original_DK.shape[0] == original_DK.shape[1]:
         lower = original_DK.tril()
-        turned = torch.matrix_exp(lower - lower.mT)
+        rotation = torch.matrix_exp(lower - lower.mT)
     else:
         lower = original_DK.tril(-1)
         tau = 2.0 / (1.0 + (lower * lower).sum(dim=-2))
-        turned = torch.linalg.householder_product(lower, tau) * original_DK.diagonal().int()
-    return (base_DD @ turned).mT
+        rotation = torch.linalg.householder_product(lower, tau) * original_DK.diagonal().int()
+    return (base_DD @ rotation).mT
 
 
-def _refuse_skewed(rows_KD: Tensor, method: Method, name: str) -> None:
-    off = float((rows_KD @ rows_KD.mT - torch.eye(len(rows_KD))).abs().max())
-    if off <= _ROWS_TOLERANCE:
+def _check_orthonormal(rows_KD: Tensor, method: Method, name: str) -> None:
+    """Raises AdapterError for rows of R that are not orthonormal."""
+    error = float((rows_KD @ rows_KD.mT - torch.eye(len(rows_KD))).abs().max())
+    if error <= _ROWS_TOLERANCE:
         return
     free = free_form(method)
     hint = f' It can be read with method="{free.name}", the same formula for any R.' if free else ""
     raise AdapterError(
-        f"{name}: the rows of R are not orthonormal (off by {off:.2g}), as {method.name} needs them. Weight decay and resumed "
+        f"{name}: the rows of R are not orthonormal (off by {error:.2g}), as {method.name} needs them. Weight decay and resumed "
         f"trainings do that to pyreft's edits.{hint}"
     )

@@ -1,7 +1,7 @@
-"""Opens one ``.bin`` file of pyreft's, a pickle, without trusting it.
+"""Opens a pickled ``.bin`` file of pyreft without trusting it.
 
-Before torch's ``weights_only`` loader sees the file its archive must be stored uncompressed and no larger than an edit can
-be, and its pickle may name nothing but tensors: that loader alone would still allocate what a crafted file asks for.
+Before torch's ``weights_only`` loader runs, the archive must be uncompressed and no larger than an edit can be, and its pickle
+may name nothing but tensors: the loader alone would still allocate any size that a crafted file asks for.
 """
 
 import io
@@ -19,17 +19,17 @@ from reft_engine.errors import AdapterError
 
 _PICKLE_LIMIT, _SLACK = 50_000, 100_000
 _GLOBALS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage", re.ASCII)
-_CALLING = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+_CALL_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
 DAMAGE = (
     *(pickle.PickleError, zipfile.BadZipFile, struct.error, EOFError, OSError, RuntimeError),
     *(ValueError, TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, MemoryError),
 )
-"""What a damaged or crafted file can make zipfile, pickletools and torch raise."""
+"""Errors that zipfile, pickletools and torch raise for damaged or crafted files."""
 
 
 def read_state(path: Path, width: int) -> dict[str, Tensor]:
-    """Load one file's tensors, after checking what it declares. Raises AdapterError."""
-    # At most a D x D base, and D x K and K x D factors with K <= D, in float32.
+    """Load the tensors of one file after checking its sizes and its pickle. Raises AdapterError."""
+    # The largest edit has a D x D base, and D x K and K x D factors with K <= D, in float32.
     limit = 4 * (3 * width * width + 4 * width) + _SLACK
     try:
         if path.stat().st_size > limit:
@@ -45,7 +45,7 @@ def read_state(path: Path, width: int) -> dict[str, Tensor]:
 
 
 def _check_archive(data: bytes, limit: int, name: str) -> None:
-    """Refuse a compressed or oversized archive, and a pickle that names anything but tensors."""
+    """Raises AdapterError for a compressed or oversized archive, or a pickle that names anything but tensors."""
     if not data.startswith(b"PK\x03\x04"):
         raise zipfile.BadZipFile
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -56,5 +56,5 @@ def _check_archive(data: bytes, limit: int, name: str) -> None:
         if len(pickles) != 1 or pickles[0].file_size > _PICKLE_LIMIT:
             raise AdapterError(f"{name} does not hold the one small pickle that torch writes.")
         for code, argument, _ in pickletools.genops(archive.read(pickles[0])):
-            if code.name in _CALLING or (code.name == "GLOBAL" and not _GLOBALS.fullmatch(str(argument))):
+            if code.name in _CALL_OPCODES or (code.name == "GLOBAL" and not _GLOBALS.fullmatch(str(argument))):
                 raise AdapterError(f"{name} holds code ({str(argument or code.name)[:80]}) where only tensors belong; it was not opened.")

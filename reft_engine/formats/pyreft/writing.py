@@ -26,31 +26,31 @@ _SIDECAR_FORMAT = 1
 def write(folder: Path, config: ReftConfig, layers: Sequence[int], width: int, tensors: Mapping[str, Tensor]) -> Path:
     """Write a folder that pyreft 0.1.0 loads, each file atomically, ``config.json`` last.
 
-    pyreft loads neither its NoReFT nor its NodiReFT, so those methods are written as the class of `methods.Method.pyreft_writes`, which
-    computes the same; `read` brings the method back from a file of this engine's own. pyreft itself turns W and b into bfloat16 when
-    it loads. For all but LoReFT its format keeps a D x D matrix per edit.
+    pyreft cannot load its NoReFT and NodiReFT, so those methods are written as the class `methods.Method.pyreft_writes`, which
+    computes the same; `read` restores the method from the engine's own file. pyreft converts W and b to bfloat16 when it loads.
+    Except for LoReFT its format stores a D x D matrix per edit.
 
     Args:
-        folder: made if it does not exist.
-        config: of a method that pyreft has, with a linear activation, no classifier.
-        layers: the blocks that are edited.
-        width: D, of the hidden states.
-        tensors: the edits' weights as `EditedModel.tensors` gives them.
+        folder: created if it does not exist.
+        config: a method that pyreft has, with a linear activation and no classification head.
+        layers: the edited layers.
+        width: hidden size D.
+        tensors: the edits' weights, from `EditedModel.tensors`.
 
     Raises:
-        ConfigError: what pyreft has no file for.
-        AdapterError: the folder holds edits that are not of this model, or another's ``config.json``.
+        ConfigError: pyreft's format cannot represent the edit.
+        AdapterError: the folder holds edits of another model, or a ``config.json`` that is not pyreft's.
     """
-    _refuse_unknown_to_pyreft(config)
-    _refuse_anothers_config(folder)
-    kind, written = _class_and_tensors(METHODS[config.method], tensors)
+    _check_pyreft_supports(config)
+    _check_config_is_pyrefts(folder)
+    kind, weights = _class_and_weights(METHODS[config.method], tensors)
     sites = [(group, layer) for group in range(config.groups) for layer in layers]
     keys = [f"layer_{layer}_comp_block_output_unit_pos_nunit_1#{group}" for group, layer in sites]
-    if strange := {path.name for path in folder.glob("intkey_*.bin")} - {f"intkey_{key}.bin" for key in keys}:
-        raise AdapterError(f"{folder.name} already holds another model's edits ({min(strange)}); choose an empty folder.")
+    if foreign := {path.name for path in folder.glob("intkey_*.bin")} - {f"intkey_{key}.bin" for key in keys}:
+        raise AdapterError(f"{folder.name} already holds another model's edits ({min(foreign)}); choose an empty folder.")
     for key, (group, layer) in zip(keys, sites, strict=True):
         index = layers.index(layer) * config.groups + group
-        state = _to_pyreft(kind, {name: value[index] for name, value in written.items()}, width)
+        state = _to_pyreft(kind, {name: value[index] for name, value in weights.items()}, width)
         buffer = io.BytesIO()
         torch.save(state, buffer)
         write_atomic(folder / f"intkey_{key}.bin", buffer.getvalue())
@@ -59,20 +59,21 @@ def write(folder: Path, config: ReftConfig, layers: Sequence[int], width: int, t
     return folder
 
 
-def _refuse_anothers_config(folder: Path) -> None:
-    """Keep the config.json of a base model, say, whose name pyreft's description has too. Raises AdapterError."""
+def _check_config_is_pyrefts(folder: Path) -> None:
+    """Raises AdapterError for a config.json that is not pyreft's, such as a base model's: it is not overwritten."""
     path = folder / CONFIG_NAME
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
     except (OSError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or "intervention_types" not in found:
+        content = None
+    if not isinstance(content, dict) or "intervention_types" not in content:
         raise AdapterError(f"{path} is there already and describes no edit of pyreft; choose an empty folder.")
 
 
-def _refuse_unknown_to_pyreft(config: ReftConfig) -> None:
+def _check_pyreft_supports(config: ReftConfig) -> None:
+    """Raises ConfigError for an edit that pyreft's format cannot represent."""
     if config.activation != "linear":
         raise ConfigError(
             f"pyreft forgets the activation when it loads, so {config.activation} would silently become linear; "
@@ -86,49 +87,51 @@ def _refuse_unknown_to_pyreft(config: ReftConfig) -> None:
         raise ConfigError(f"pyreft has no {method.title} edit; save the adapter in this program's own format.", "method")
 
 
-def _class_and_tensors(method: Method, tensors: Mapping[str, Tensor]) -> tuple[SavedClass, dict[str, Tensor]]:
-    exact = {name: value.detach().float().cpu() for name, value in tensors.items()}
+def _class_and_weights(method: Method, tensors: Mapping[str, Tensor]) -> tuple[SavedClass, dict[str, Tensor]]:
+    """The class that pyreft loads for a method, and the weights in its form, float32, on the CPU."""
+    weights = {name: value.detach().float().cpu() for name, value in tensors.items()}
     if method.pyreft_writes:
-        return CLASSES[method.pyreft_writes], _orthonormal_form(exact, method)
-    return next(kind for kind in CLASSES.values() if kind.method == method), exact
+        return CLASSES[method.pyreft_writes], _orthonormal_form(weights, method)
+    return next(kind for kind in CLASSES.values() if kind.method == method), weights
 
 
 def _orthonormal_form(tensors: dict[str, Tensor], method: Method) -> dict[str, Tensor]:
-    """Write h + W2^T (W1 h + b) as h + R^T (M W1 h + M b), where W2 = M^T R (QR); NoReFT with W1 - W2."""
+    """Rewrite h + W2^T (W1 h + b) as h + R^T (M W1 h + M b), where W2 = M^T R (QR); for NoReFT with W1 - W2."""
     rows, source, bias = (tensors[name].double() for name in ("projection", "source", "bias"))
     basis, mix = torch.linalg.qr(rows.mT)
     if method.subtracts:
         source = source - rows
-    exact = {"projection": basis.mT, "source": mix @ source, "bias": (mix @ bias.unsqueeze(-1)).squeeze(-1)}
-    return {name: value.float() for name, value in exact.items()}
+    rewritten = {"projection": basis.mT, "source": mix @ source, "bias": (mix @ bias.unsqueeze(-1)).squeeze(-1)}
+    return {name: value.float() for name, value in rewritten.items()}
 
 
-def _to_pyreft(kind: SavedClass, parts: dict[str, Tensor], width: int) -> OrderedDict[str, Tensor]:
-    columns = parts["projection"].mT.contiguous()
+def _to_pyreft(kind: SavedClass, weights: dict[str, Tensor], width: int) -> OrderedDict[str, Tensor]:
+    """The state dict of one edit in pyreft's names and order."""
+    columns = weights["projection"].mT.contiguous()
     if "rotate_layer" in kind.shapes:
-        values = {"weight": parts["source"], "bias": parts["bias"], "rotate_layer": columns}
+        values = {"weight": weights["source"], "bias": weights["bias"], "rotate_layer": columns}
     else:
-        rotation = {ORIGINAL: -torch.eye(*columns.shape), BASE: _completed(columns)}
-        source = {"learned_source.weight": parts["source"], "learned_source.bias": parts["bias"]} if "source" in parts else {}
+        rotation = {ORIGINAL: -torch.eye(*columns.shape), BASE: _complete_basis(columns)}
+        source = {"learned_source.weight": weights["source"], "learned_source.bias": weights["bias"]} if "source" in weights else {}
         size = torch.tensor(width)
-        values = {"embed_dim": size, "interchange_dim": size.clone(), "learned_source": parts["bias"], **source, **rotation}
+        values = {"embed_dim": size, "interchange_dim": size.clone(), "learned_source": weights["bias"], **source, **rotation}
     return OrderedDict((name, values[name].contiguous().clone()) for name in kind.shapes)
 
 
-def _completed(columns_DK: Tensor) -> Tensor:
-    """An orthogonal (D, D) matrix that begins with these columns."""
+def _complete_basis(columns_DK: Tensor) -> Tensor:
+    """An orthogonal (D, D) matrix whose first columns are these."""
     rank = columns_DK.shape[1]
     rest = torch.linalg.qr(columns_DK.double(), mode="complete").Q[:, rank:]
     return torch.cat([columns_DK, rest.float()], dim=1)
 
 
 def _sidecar(config: ReftConfig) -> dict[str, Any]:
-    kept = config.model_dump(mode="json", include={"method", "positions", "tied", "activation"})
-    return {"format": _SIDECAR_FORMAT, **kept}
+    settings = config.model_dump(mode="json", include={"method", "positions", "tied", "activation"})
+    return {"format": _SIDECAR_FORMAT, **settings}
 
 
 def _pyvene_config(kind: SavedClass, sites: list[tuple[int, int]], keys: list[str], width: int, rank: int) -> dict[str, Any]:
-    type_name = next(name for name, known in TYPES.items() if known is kind)
+    type_name = next(name for name, saved_class in TYPES.items() if saved_class is kind)
     return {
         "intervention_constant_sources": [True] * len(keys),
         "intervention_dimensions": [width] * len(keys),

@@ -16,8 +16,6 @@ kept, H key-value heads, E their width.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,12 +23,9 @@ from transformers.cache_utils import DynamicCache
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
-from reft_engine.edits.plan import Prompts
-from reft_engine.inference.kv_cache import cache_of
-from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.tokens.batches import Batch, collate, count_of, pad, targets_of, types_of
+from reft_engine.positions import UNEDITED, EditedTokens
+from reft_engine.tokens.batches import Batch, Cached, Layout, lay_out
 from reft_engine.tokens.examples import EncodedExample
-from reft_engine.training.reuse.packing import Packed
 from reft_engine.training.reuse.store import Budget, Place, Store
 
 _WORTH = 0.05
@@ -38,34 +33,20 @@ _WORTH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class FirstEdit:
-    """Where edits begin: at which block (counted from 0), and by which rules at which token."""
-
-    layer: int
-    positions: tuple[PositionSpec, ...]
-
-    def first(self, row: EncodedExample) -> int:
-        """The first edited token of a row; at the latest the prompt's last token, which the answer is predicted from."""
-        length = len(row.prompt_ids)
-        found = [prompt_positions(spec, length, row.marked) for spec in self.positions]
-        return min([max(length - 1, 0), *(token for groups in found for tokens in groups for token in tokens)])
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What a run leaves out, and which share of a step's work that saves.
 
     Args:
-        reach: where edits begin.
-        depth: keeps what the blocks below them give.
-        time: keeps keys and values before them.
+        layer: the lowest edited block, counted from 0.
+        depth: keeps what the blocks up to it give.
+        time: keeps keys and values before each row's first edited token.
         kept: share that both save of a step without padding.
         packed: reads rows without padding.
         padding: share of a step that is padding otherwise.
         again: whether rows come again, so that anything can be kept.
     """
 
-    reach: FirstEdit
+    layer: int
     depth: bool = False
     time: bool = False
     kept: float = 0.0
@@ -87,7 +68,7 @@ class Plan:
     def sentence(self) -> str:
         """The plan in words."""
         before = ["the part of each prompt before the first edited token"] if self.time else []
-        below = [f"layers 0 to {self.reach.layer}" if self.reach.layer else "layer 0"] if self.depth else []
+        below = [f"layers 0 to {self.layer}" if self.layer else "layer 0"] if self.depth else []
         share, parts = f"{min(self.share, 0.99):.0%}", " and ".join([*before, *below])
         padding = "no padding is computed" if self.packed and self.padding >= _WORTH else ""
         if not parts:
@@ -95,34 +76,34 @@ class Plan:
         too = padding and f", and {padding}"
         if not self.again:
             return f"Leaves out {share} of each step, with the same result: nothing is learned in {parts}{too}."
-        several = (self.depth and self.reach.layer) or (self.depth and self.time)
+        several = (self.depth and self.layer) or (self.depth and self.time)
         frozen = f"{parts} {'are' if several else 'is'} frozen and computed once"
         return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}{too}."
 
 
 def plan_reuse(
-    reach: FirstEdit, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
+    layer: int, rows: Sequence[EncodedExample], count: int, *, depth: bool = True, time: bool = True, again: bool = True
 ) -> Plan:
-    """Choose what is worth it for these rows on a base model of ``count`` blocks, among what is allowed.
+    """Choose what is worth it for these rows on a base model of ``count`` blocks, edited from ``layer`` on, among what is allowed.
 
     Without ``again`` the rows come once only, so that nothing can be kept; but what needs no gradient is still read without.
     """
     tokens = sum(row.length for row in rows)
-    behind = tokens - sum(map(reach.first, rows))
-    learned = count - 1 - reach.layer  # blocks that gradients go through
+    behind = tokens - sum(row.first_edited for row in rows)
+    learned = count - 1 - layer  # blocks that gradients go through
     plain = (count + learned) * tokens
 
     if not again:
         share = 1 - (count * tokens + learned * behind) / plain
         late = time and share >= _WORTH
-        return Plan(reach, time=late, kept=share * late, again=False)
+        return Plan(layer, time=late, kept=share * late, again=False)
 
     def saved(deep: bool, late: bool) -> float:
         return 1 - (2 * learned if deep else count + learned) * (behind if late else tokens) / plain
 
     late = time and saved(False, True) >= _WORTH
     deep = depth and 1 - (1 - saved(True, late)) / (1 - saved(False, late)) >= _WORTH
-    return Plan(reach, deep, late, saved(deep, late))
+    return Plan(layer, deep, late, saved(deep, late))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +115,7 @@ class _Known:
 
 
 class Reuse:
-    """Gives batches that begin where the first edit acts."""
+    """Says what of a batch's rows need not be computed; give it to `collate`."""
 
     def __init__(self, base: Base, plan: Plan, budget: Budget) -> None:
         self.plan = plan
@@ -149,18 +130,19 @@ class Reuse:
         if not (self.plan.depth or self.plan.time):
             return
         for group in groups:
-            fresh = tuple(dict.fromkeys(row for row in group if row not in self._groups))
+            fresh = tuple(dict.fromkeys(row for row in map(self._alike, group) if row not in self._groups))
             if fresh and (place := self._store.reserve(sum(map(self._size, fresh)))):
                 self._groups |= dict.fromkeys(fresh, (place, fresh))
 
-    def batch(self, rows: Sequence[EncodedExample]) -> Batch:
-        """The rows as a batch of what is computed in a step, behind what is kept."""
-        for row in rows:
+    def cached(self, rows: Sequence[EncodedExample]) -> Cached:
+        """What is known of the rows: kept from before, or else computed now."""
+        alike = [self._alike(row) for row in rows]
+        for row in alike:
             if row in self._groups and row not in self._kept:
                 self._keep(*self._groups[row])
-        alone = [row for row in dict.fromkeys(rows) if row not in self._kept]
+        alone = [row for row in dict.fromkeys(alike) if row not in self._kept]
         fresh = dict(zip(alone, self._compute(alone), strict=True)) if alone else {}
-        return self._join(rows, [fresh[row] if row in fresh else self._kept[row] for row in rows])
+        return self._known(alike, [fresh[row] if row in fresh else self._kept[row] for row in alike])
 
     def telling(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
         """The rows that show best whether all is the same so: the longest, and the one whose first edit is farthest from its own."""
@@ -170,7 +152,11 @@ class Reuse:
 
     def first(self, row: EncodedExample) -> int:
         """The first token of a row that a step computes."""
-        return self.plan.reach.first(row) if self.plan.time else 0
+        return row.first_edited if self.plan.time else 0
+
+    def _alike(self, row: EncodedExample) -> EncodedExample:
+        """The row that stands for all with its tokens and its first edited one, so that runs of several rules share what is kept."""
+        return replace(row, edited=EditedTokens((self.first(row),)))
 
     def _size(self, row: EncodedExample) -> int:
         """Bytes that are kept of a row."""
@@ -179,7 +165,7 @@ class Reuse:
         before, hidden = self.first(row), blocks.hidden_size(self._base.model)
         queries = getattr(config, "num_attention_heads", 1)
         heads, width = getattr(config, "num_key_value_heads", None) or queries, getattr(config, "head_dim", None) or hidden // queries
-        upper = self._count - (self.plan.reach.layer + 1 if self.plan.depth else 0)
+        upper = self._count - (self.plan.layer + 1 if self.plan.depth else 0)
         behind = (row.length - before) * hidden if self.plan.depth else 0
         return (before * upper * 2 * int(heads) * int(width) + behind) * int(weight.element_size())
 
@@ -197,17 +183,18 @@ class Reuse:
     @torch.no_grad()
     def _compute(self, rows: Sequence[EncodedExample]) -> list[_Known]:
         caches = dict.fromkeys(rows, None) | self._caches([row for row in rows if self.first(row)])
+        known = [_Known(None, caches[row]) for row in rows]
         if not self.plan.depth:
-            return [_Known(None, caches[row]) for row in rows]
-        batch = self._join(rows, [_Known(None, caches[row]) for row in rows])
-        layer = self.plan.reach.layer
+            return known
+        batch = lay_out(self._base, rows, self._known(rows, known))
+        layer = self.plan.layer
         call = self._run(batch, layer)
-        assert call.reached is not None
-        self._outputs = call.reached.outputs
+        assert call.output is not None
+        self._outputs = call.output.tuple_length
         found = []
         for row, (index, begin, end) in zip(rows, batch.rows, strict=True):
             cache = caches[row]
-            hidden = call.reached.hidden[index, begin:end].clone()
+            hidden = call.output.hidden[index, begin:end].clone()
             found.append(_Known(hidden, None if cache is None else cache[layer + 1 :].clone()))
         return found
 
@@ -215,111 +202,27 @@ class Reuse:
         """Keys and values (blocks, 2, H, P, E) of the rows' tokens before the first edited one."""
         if not rows:
             return {}
-        early = [replace(row, prompt_ids=row.prompt_ids[: self.first(row)], answer_ids=(), marked=()) for row in rows]
-        batch = self._packed(early, [0] * len(early), []) if self._packs(early) else self._padded_left(early)
+        early = [replace(row, prompt_ids=row.prompt_ids[: self.first(row)], answer_ids=(), edited=UNEDITED) for row in rows]
+        batch = lay_out(self._base, early, Cached("packed" if self._packs(early) else "left"))
         cache = DynamicCache()
         self._run(replace(batch, inputs={**batch.inputs, "past_key_values": cache, "use_cache": True}))
         stacked = torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers])
         return {row: stacked[:, :, index, :, begin:end].clone() for row, (index, begin, end) in zip(rows, batch.rows, strict=True)}
 
-    def _run(self, batch: Batch, end: int | None = None) -> blocks.Call:
+    def _run(self, batch: Batch, stop_after: int | None = None) -> blocks.Call:
         """A pass without edits and without logits."""
-        with blocks.editing({}, end=end, within=batch.within) as call:
-            blocks.last_hidden(self._base.model, batch.inputs)
+        with blocks.editing({}, stop_after=stop_after, run_block=batch.run_block) as call:
+            blocks.last_hidden_states(self._base.model, batch.inputs)
         return call
 
-    def _join(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Batch:
-        """The rows from their first computed token on, behind what is known of them."""
-        firsts = [self.first(row) for row in rows]
-        packs = self._packs(rows)
-        batch = (self._packed if packs else self._padded)(rows, firsts, [each.cache for each in known])
-        parts = [each.hidden for each in known if each.hidden is not None]
-        if not parts:
-            return batch
-        hidden = torch.cat(parts).unsqueeze(0) if packs else torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-        return replace(batch, start=blocks.BlockOutput(self.plan.reach.layer, hidden, self._outputs))
+    def _known(self, rows: Sequence[EncodedExample], known: Sequence[_Known]) -> Cached:
+        """What is known of the rows as a batch takes it."""
+        caches = [each.cache for each in known]
+        lowest = next((self._count - len(cache) for cache in caches if cache is not None), 0)
+        hidden = [each.hidden for each in known if each.hidden is not None]
+        layout: Layout = "packed" if self._packs(rows) else "right"
+        return Cached(layout, [self.first(row) for row in rows], caches, lowest, hidden, self.plan.layer, self._outputs)
 
     def _packs(self, rows: Sequence[EncodedExample]) -> bool:
         # Of one token alone transformers regroups the heads.
         return self.plan.packed and sum(row.length - self.first(row) for row in rows) > 1
-
-    def _packed(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
-        """The rows one behind another."""
-        device = self._base.device
-        lengths = [row.length - first for row, first in zip(rows, firsts, strict=True)]
-        begins = list(accumulate(lengths, initial=0))
-        begin_at = blocks.first_position(self._base.model)
-        places = [begin_at + place for row, first in zip(rows, firsts, strict=True) for place in range(first, row.length)]
-        targets = [targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
-        inputs = {
-            "input_ids": _row([token for row, first in zip(rows, firsts, strict=True) for token in row.ids[first:]], device),
-            # Of this shape it is taken as it is; what rows see of each other is decided by `packing`.
-            "attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device),
-            "position_ids": _row(places, device),
-        }
-        if self._base.reads_types and any(row.second for row in rows):
-            inputs["token_type_ids"] = _row([kind for row in rows for kind in types_of(row)], device)
-        starts = [(0, begin - first) for begin, first in zip(begins, firsts, strict=False)]
-        return Batch(
-            inputs, _row([target for each in targets for target in each], device), [count_of(each) for each in targets],
-            Prompts(starts, [len(row.prompt_ids) for row in rows], [row.marked for row in rows], 1, begins[-1]),
-            [(0, begin, begin + length) for begin, length in zip(begins, lengths, strict=False)],
-            within=Packed(lengths, self._base.kind == "decoder", caches, self._count - _blocks_of(caches)),
-        )  # fmt: skip
-
-    def _padded(self, rows: Sequence[EncodedExample], firsts: Sequence[int], caches: Sequence[Tensor | None]) -> Batch:
-        """The rows as those of a batch, behind a cache if there is anything before them."""
-        base, before = self._base, max(firsts)
-        if not before:
-            return collate(rows, base.pad_id, base.device, types=base.reads_types)
-        ids, real = pad([row.ids[first:] for row, first in zip(rows, firsts, strict=True)], base.pad_id, base.device)
-        targets = [targets_of(row, first) for row, first in zip(rows, firsts, strict=True)]
-        start = torch.tensor(firsts, device=base.device).unsqueeze(1)
-        early = torch.arange(before, device=base.device) >= before - start
-        inputs: dict[str, Any] = {
-            "input_ids": ids, "attention_mask": torch.cat([early, real.bool()], dim=1).to(torch.int64),
-            "past_key_values": self._cache(caches, firsts, before), "use_cache": True,
-        }  # fmt: skip
-        if blocks.takes(base.model, "position_ids"):
-            inputs["position_ids"] = start + (real.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
-        prompts = Prompts(
-            [(index, before - first) for index, first in enumerate(firsts)], [len(row.prompt_ids) for row in rows],
-            [row.marked for row in rows], len(rows), before + ids.shape[1],
-        )  # fmt: skip
-        spans = [(index, 0, row.length - first) for index, (row, first) in enumerate(zip(rows, firsts, strict=True))]
-        return Batch(inputs, pad(targets, -100, base.device)[0], [count_of(each) for each in targets], prompts, spans)
-
-    def _padded_left(self, rows: Sequence[EncodedExample]) -> Batch:
-        """The rows as those of a batch, which end together."""
-        base = self._base
-        ids, mask = pad([row.ids for row in rows], base.pad_id, base.device, left=True)
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if blocks.takes(base.model, "position_ids"):
-            inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0) + blocks.first_position(base.model)
-        width = ids.shape[1]
-        return Batch(
-            inputs, torch.full_like(ids, -100), [0] * len(rows), Prompts((), (), (), *ids.shape),
-            [(index, width - row.length, width) for index, row in enumerate(rows)],
-        )  # fmt: skip
-
-    def _cache(self, caches: Sequence[Tensor | None], firsts: Sequence[int], before: int) -> DynamicCache:
-        """A cache of ``before`` columns, whose layers that are skipped say how long they are and hold nothing."""
-        some = next(cache for cache in caches if cache is not None)
-        upper, _, heads, _, width = some.shape
-        filled = torch.empty(upper, 2, len(caches), heads, before, width, dtype=some.dtype, device=self._base.device)
-        for index, (cache, first) in enumerate(zip(caches, firsts, strict=True)):
-            filled[:, :, index, :, : before - first] = 0
-            if cache is not None:
-                filled[:, :, index, :, before - first :] = cache
-        nothing = torch.zeros((), dtype=some.dtype, device=filled.device).expand(len(caches), 1, before, 1)
-        skipped = self._count - upper
-        return cache_of([(nothing, nothing)] * skipped + [(keys, values) for keys, values in filled])
-
-
-def _blocks_of(caches: Sequence[Tensor | None]) -> int:
-    return next((len(cache) for cache in caches if cache is not None), 0)
-
-
-def _row(numbers: Sequence[int], device: torch.device) -> Tensor:
-    """Numbers as the one row of a batch, (1, N)."""
-    return torch.tensor([numbers], dtype=torch.int64).to(device)

@@ -1,0 +1,115 @@
+"""What the training loop asks of edits: their parameter groups, and how they act on the passes of a step; see `Trainable`."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reft_engine.base import blocks
+from reft_engine.edits.edited import EditedModel
+from reft_engine.edits.interventions import Dropout, Factors
+from reft_engine.edits.plan import Prompts
+from reft_engine.edits.precision import exact
+from reft_engine.positions import PositionSpec
+from reft_engine.spec import ReftConfig, TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ActingEdits:
+    """Edits with ready factors, as they act on a pass of the base model."""
+
+    reft: EditedModel
+    factors: Factors
+    dropout: Dropout | None = None
+
+    @property
+    def model(self) -> nn.Module:
+        """The base model itself."""
+        return self.reft.base
+
+    @property
+    def virtual_tokens(self) -> int:
+        """None."""
+        return 0
+
+    def edits(self, prompts: Prompts, inside: range, device: torch.device) -> dict[int, blocks.Edit]:
+        """See `Acting.edits`."""
+        return self.reft.edits(self.reft.plan_of(prompts, inside, device), self.factors, dropout=self.dropout)
+
+    def drawing(self) -> AbstractContextManager[object]:
+        """Nothing: the edits' dropout has a generator of its own."""
+        return nullcontext()
+
+    def disturbed(self) -> "ActingEdits":
+        """The same with noise, so that it does something: some methods begin by changing nothing, wherever they act."""
+        draw = torch.Generator().manual_seed(0)
+
+        def moved(value: Tensor) -> Tensor:
+            noise = torch.randn(value.shape, generator=draw).to(value)
+            return value.detach() + 0.1 * noise * (value.detach().square().mean().sqrt() or 1.0)
+
+        return ActingEdits(self.reft, {name: tuple(map(moved, sites)) for name, sites in self.factors.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class EditsStep(ActingEdits):
+    """An optimiser step of edits: the orthonormal factors are computed once, and passes add their gradients to a leaf copy."""
+
+    projection: Tensor | None = None
+    leaf: Tensor | None = None
+
+    def end(self) -> None:
+        """See `Step.end`."""
+        if self.projection is not None and self.leaf is not None and self.leaf.grad is not None:
+            with exact(self.projection.device):
+                self.projection.backward(self.leaf.grad)
+
+
+class LoopSide(EditedModel):
+    """The side of a `ReftModel` that the training loop sees."""
+
+    @property
+    def method_config(self) -> ReftConfig:
+        """What is edited."""
+        return self.reft_config
+
+    @property
+    def first_edit(self) -> tuple[int, PositionSpec] | None:
+        """The lowest block and the positions that are edited."""
+        return min(self.layers), self.positions
+
+    def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
+        """See `Trainable.parameter_groups`: decayed weights, the other weights, the head."""
+        edit, head = self.intervention, list(self.head.parameters()) if self.head else []
+        decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
+        rest = [weight for weight in edit.parameters() if not _among(weight, decayed)]
+        return [
+            {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
+            {"params": rest, "weight_decay": 0.0, "peak": settings.learning_rate},
+            {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
+        ]
+
+    def begin_step(self, seed: int, step: int) -> EditsStep:
+        """See `Trainable.begin_step`."""
+        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
+        self.train()
+        projection = self.intervention.projection()
+        leaf = None if projection is None else projection.detach().requires_grad_()
+        return EditsStep(self, self.intervention.factors(leaf), self._drawn(seed, step), projection, leaf)
+
+    def acting(self) -> ActingEdits:
+        """See `Trainable.acting`."""
+        return ActingEdits(self, self.factors())
+
+    def _drawn(self, seed: int, step: int) -> Dropout | None:
+        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
+        if not (rate := self.reft_config.dropout):
+            return None
+        return Dropout(rate, torch.Generator(self.device).manual_seed(hash((seed, step))))
+
+
+def _among(weight: Tensor, others: Iterable[Tensor]) -> bool:
+    return any(weight is other for other in others)
