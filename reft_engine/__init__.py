@@ -10,17 +10,19 @@ from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
     from reft_engine.base import load_base
+    from reft_engine.baseline_methods import BASELINES
     from reft_engine.data import Example, Message, Preference
     from reft_engine.edits import ReftModel
     from reft_engine.errors import AdapterError, ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
     from reft_engine.inference import classify, generate, stream
     from reft_engine.methods import METHODS, title_of
     from reft_engine.positions import PositionSpec, prompt_positions
-    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
-    from reft_engine.trainable import Trainable
+    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, trainable_parameters
+    from reft_engine.trainable import Trainable, load_adapter
     from reft_engine.training import evaluate, train, train_many
 
 __all__ = [
+    "BASELINES",
     "METHODS",
     "AdapterError",
     "ConfigError",
@@ -29,6 +31,7 @@ __all__ = [
     "Kind",
     "Message",
     "ModelLoadError",
+    "PeftConfig",
     "PositionSpec",
     "Preference",
     "ReftConfig",
@@ -41,6 +44,7 @@ __all__ = [
     "classify",
     "evaluate",
     "generate",
+    "load_adapter",
     "load_base",
     "prompt_positions",
     "stream",
@@ -52,13 +56,14 @@ __all__ = [
 
 __getattr__ = lazy_names(__name__, {
     "base": ["load_base"],
+    "baseline_methods": ["BASELINES"],
     "data": ["Example", "Message", "Preference"],
     "edits": ["ReftModel"],
     "errors": ["AdapterError", "ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "TrainingError"],
     "inference": ["classify", "generate", "stream"],
     "methods": ["METHODS", "title_of"],
     "positions": ["PositionSpec", "prompt_positions"],
-    "spec": ["ReftConfig", "RunSpec", "TrainConfig", "trainable_parameters"],
-    "trainable": ["Trainable"],
+    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "trainable_parameters"],
+    "trainable": ["Trainable", "load_adapter"],
     "training": ["evaluate", "train", "train_many"],
 })  # fmt: skip

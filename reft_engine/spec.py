@@ -1,10 +1,23 @@
 """The one description of a run that page, command line, HTTP and adapter file share. Imports no torch."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from reft_engine.baseline_methods import BASELINES
 from reft_engine.errors import ConfigError
 from reft_engine.methods import METHODS
 from reft_engine.positions import PositionSpec
@@ -35,9 +48,18 @@ def parse_layers(value: Any) -> Any:
 
 
 def _known_method(value: Any) -> str:
-    if isinstance(value, str) and value in METHODS:
+    return _one_of(METHODS, value)
+
+
+def _known_baseline(value: Any) -> str:
+    return _one_of(BASELINES, value)
+
+
+def _one_of(methods: Iterable[str], value: Any) -> str:
+    known = list(methods)
+    if isinstance(value, str) and value in known:
         return value
-    *names, last = (f"'{name}'" for name in METHODS)
+    *names, last = (f"'{name}'" for name in known)
     raise PydanticCustomError("method", "Input should be {names}", {"names": f"{', '.join(names)} or {last}"})
 
 
@@ -116,6 +138,60 @@ class ReftConfig(_Frozen):
     def groups(self) -> int:
         """Edits per layer: 2 for an untied two-sided rule, else 1."""
         return 2 if not self.tied and PositionSpec.parse(self.positions).two_sided else 1
+
+
+class PeftConfig(_Frozen):
+    """What a baseline trains through PEFT, to compare edits with: method, size, and which weights."""
+
+    method: Annotated[str, BeforeValidator(_known_baseline)] = Field("lora", title="Method", description="A name of `BASELINES`.")
+    """The method; a name of `baseline_methods.BASELINES`."""
+    rank: int = Field(8, ge=1, le=4096, title="Rank", description="Rank of LoRA and DoRA; unused by the others.")
+    """Rank of LoRA and DoRA; unused by the others."""
+    virtual_tokens: int = Field(20, ge=1, le=4096, title="Virtual tokens", description="Learned tokens of prefix and prompt tuning.")
+    """Learned tokens before each prompt, of prefix and prompt tuning; unused by the others."""
+    alpha: int | None = Field(None, gt=0, le=100_000, title="Alpha", description="LoRA's scale times its rank; twice the rank if left out.")
+    """LoRA's update is scaled by alpha / rank; left out: twice the rank."""
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, title="Dropout", description="Share of LoRA's inputs dropped in training.")
+    """Share of the inputs of LoRA and DoRA dropped in training."""
+    targets: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
+        None, min_length=1, max_length=1000, title="Targets", description="Ends of the names of the weights that LoRA and DoRA change."
+    )
+    """Ends of the names of the linear layers that LoRA and DoRA change; left out: queries and values of all blocks."""
+    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
+        None, min_length=2, max_length=10_000, title="Labels", description="Names of the classes; with them a head is trained."
+    )
+    """As of `ReftConfig`."""
+    pooling: Pooling | None = Field(None, title="Pooling", description="Which hidden state the head reads.")
+    """As of `ReftConfig`."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        method = BASELINES[self.method]
+        if self.dropout and not method.drops:
+            raise ConfigError(f"{method.title} has no dropout.", "dropout")
+        if self.targets and method.size != "rank":
+            raise ConfigError(f"{method.title} does not choose its weights; targets are a setting of LoRA and DoRA.", "targets")
+        if self.labels and method.virtual:
+            raise ConfigError(f"{method.title} writes answers here; to classify with labels, choose LoRA, DoRA or (IA)3.", "labels")
+        if self.labels and len(set(self.labels)) != len(self.labels):
+            raise ConfigError("Every label must be named once only.", "labels")
+        if self.pooling and not self.labels:
+            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
+        return self
+
+    @property
+    def tokens_before(self) -> int:
+        """Virtual tokens before each row, which the base model's context has to hold too."""
+        return self.virtual_tokens if BASELINES[self.method].virtual else 0
+
+
+MethodConfig = ReftConfig | PeftConfig
+"""What is trained beside a base model: edits, or a baseline."""
+
+
+def reading(config: MethodConfig) -> ReftConfig:
+    """How rows are encoded: with which labels, and whether marks in a prompt mean anything; to a baseline they do not."""
+    return config if isinstance(config, ReftConfig) else ReftConfig(labels=config.labels, pooling=config.pooling)
 
 
 def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
@@ -199,10 +275,43 @@ class RunSpec(_Frozen):
     revision: str | None = Field(None, min_length=1, max_length=100)
     """Commit of a Hub id; left out, the newest when the run begins, which is then kept here."""
     reft: ReftConfig = ReftConfig()
+    """What is edited; unused where there is a ``peft``."""
+    peft: PeftConfig | None = Field(None, title="Baseline", description="What PEFT trains, in place of edits.")
+    """The baseline that is trained in place of edits."""
     train: TrainConfig = TrainConfig()
+
+    @property
+    def trained(self) -> MethodConfig:
+        """What is trained: ``peft`` if there is one, else ``reft``."""
+        return self.peft or self.reft
 
     @model_validator(mode="before")
     @classmethod
     def _of_earlier_versions(cls, values: Any) -> Any:
         # They kept a mapping of columns here, which was always empty.
         return {name: value for name, value in values.items() if name != "mapping"} if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.peft and "reft" in self.model_fields_set:
+            raise ConfigError("A run trains edits or a baseline: give reft or peft, not both.", "peft")
+        if self.peft:
+            check_together(self.peft, self.train)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_trained(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = "reft" if self.peft else "peft"
+        return {name: value for name, value in write(self).items() if name != unused}
+
+
+def check_together(config: MethodConfig, settings: TrainConfig) -> None:
+    """Raises ConfigError where a baseline cannot be trained so."""
+    if not isinstance(config, PeftConfig) or not settings.gradient_checkpointing:
+        return
+    if config.method == "prefix":
+        raise ConfigError("Prefix tuning fills a KV cache, so it cannot be trained with gradient checkpointing.", "gradient_checkpointing")
+    if config.dropout:
+        title = BASELINES[config.method].title
+        sentence = f"{title} draws its dropout inside the blocks, so gradient checkpointing would draw it twice; leave one of them out."
+        raise ConfigError(sentence, "gradient_checkpointing")

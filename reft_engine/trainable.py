@@ -15,10 +15,14 @@ from torch import Tensor, nn
 from reft_engine.base import checks
 from reft_engine.base.blocks import Edit
 from reft_engine.base.loading import Base, bare_model
+from reft_engine.baselines.peft import PeftBaseline, verify
+from reft_engine.edits.edited import base_of
+from reft_engine.edits.model import ReftModel
+from reft_engine.edits.model import verify_adapter as verify_edits
 from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError
-from reft_engine.positions import PositionSpec
-from reft_engine.spec import Pooling, ReftConfig, TrainConfig
+from reft_engine.formats.folder import is_baseline
+from reft_engine.spec import MethodConfig, PeftConfig, Pooling, TrainConfig
 
 
 class Acting(Protocol):
@@ -31,7 +35,12 @@ class Acting(Protocol):
 
     @property
     def virtual_tokens(self) -> int:
-        """Tokens that the model reads before each row and gives logits of."""
+        """Tokens that stand before each row in the model's context."""
+        ...
+
+    @property
+    def virtual_logits(self) -> int:
+        """How many of them the model gives logits of, before those of the row."""
         ...
 
     def edits(self, prompts: Prompts, inside: range, device: torch.device) -> Mapping[int, Edit]:
@@ -43,7 +52,7 @@ class Acting(Protocol):
         ...
 
     def disturbed(self) -> "Acting":
-        """The same with noise, so that it does something; asked only where there is a `Trainable.first_edit`."""
+        """The same with noise, so that it does something; asked only where there is a `Trainable.lowest_edited_layer`."""
         ...
 
 
@@ -70,7 +79,7 @@ class Trainable(Protocol):
         ...
 
     @property
-    def method_config(self) -> ReftConfig:
+    def method_config(self) -> MethodConfig:
         """What is trained: method and size, labels and pooling."""
         ...
 
@@ -85,8 +94,8 @@ class Trainable(Protocol):
         ...
 
     @property
-    def first_edit(self) -> tuple[int, PositionSpec] | None:
-        """The lowest block and the positions that it changes; None where it changes everything, so that nothing can be reused."""
+    def lowest_edited_layer(self) -> int | None:
+        """The lowest block whose output it edits; None where it changes the blocks themselves, so that nothing can be reused."""
         ...
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
@@ -142,3 +151,33 @@ def check_edit(base: object, reft: object) -> None:
         raise ConfigError(f"The edit must be a ReftModel, not {checks.shown(reft)}.", "reft")
     if reft.base is not bare_model(base):
         raise ConfigError("The edit is of another base model than the one that is given with it.", "reft")
+
+
+def make_trainable(base: Base, config: MethodConfig, seed: int) -> Trainable:
+    """What a config describes, untrained. Raises ConfigError."""
+    if isinstance(config, PeftConfig):
+        return PeftBaseline(base.model, config, seed)
+    return ReftModel(base.model, config, seed)
+
+
+def load_adapter(folder: str | Path, base_model: nn.Module | Base, *, check: bool = True) -> ReftModel | PeftBaseline:
+    """Read an adapter folder, of edits or of a baseline, onto a base model; arguments and errors are those of `ReftModel.load`."""
+    if is_baseline(checks.folder_path(folder)):
+        return PeftBaseline.load(folder, base_model, check=check)
+    return ReftModel.load(folder, base_model, check=check)
+
+
+def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
+    """Load an adapter folder of either kind and replay its canary.
+
+    Returns:
+        The largest difference of a logit.
+
+    Raises:
+        AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
+    """
+    path = checks.folder_path(folder)
+    return verify(path, base_of(base_model)) if is_baseline(path) else verify_edits(path, base_model)
+
+
+__all__ = ["Acting", "Step", "Trainable", "check_edit", "load_adapter", "make_trainable", "verify_adapter"]

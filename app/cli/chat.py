@@ -9,20 +9,20 @@ from app.cli.rows import rows_of
 from app.errors import StudioError
 
 if TYPE_CHECKING:
-    from reft_engine import ReftModel
+    from reft_engine import Trainable
     from reft_engine.base import Base
 
 
-def _adapter(folder: Path) -> "tuple[Base, ReftModel, int]":
-    """Base model and edit of a folder, and the longest row that the edit was trained with."""
-    from reft_engine import ReftModel, TrainConfig
+def _adapter(folder: Path) -> "tuple[Base, Trainable, int]":
+    """Base model and what was trained beside it, from a folder, and the longest row that it was trained with."""
+    from reft_engine import TrainConfig, load_adapter
     from reft_engine.edits import load_base_of
     from reft_engine.formats import read_config
 
     folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
     base = load_base_of(folder)
     max_length = read_config(folder)["training"].get("max_length")
-    return base, ReftModel.load(folder, base.model), max_length if isinstance(max_length, int) else TrainConfig().max_length
+    return base, load_adapter(folder, base), max_length if isinstance(max_length, int) else TrainConfig().max_length
 
 
 def chat(options: argparse.Namespace) -> int:

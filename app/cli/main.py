@@ -20,7 +20,7 @@ from app.cli.sweep import listed, sweep
 from app.cli.train import train
 from app.cli.upkeep import backup, doctor, restore
 from app.errors import READABLE, StudioError
-from reft_engine import METHODS
+from reft_engine import BASELINES, METHODS
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     part.add_argument("--no-browser", action="store_true", help="do not open the page")
     part = commands.add_parser("train", help="train an edit on a file")
     _run_options(part)
-    part.add_argument("--method", default="loreft", help=f"one of {', '.join(METHODS)}")
+    part.add_argument("--method", default="loreft", help=f"one of {', '.join([*METHODS, *BASELINES])}")
     part.add_argument("--rank", type=_INTEGER, default=4)
     part.add_argument("--layers", default="all")
     part.add_argument("--positions", default="f7+l7")

@@ -63,10 +63,11 @@ def file_report(found: Inspection, base_name: str, max_length: int) -> FileRepor
     base = load_tokenizer(base_name)
     objective = objective_for(base, ReftConfig(), settings, found.examples)
     read = read_rows(objective, found.examples)
+    split = read.split(settings.held_out, settings.held_out_seed)
     problems = [*found.problems, *(Problem(row.line, row.reason) for row in read.left_out[:PROBLEMS])]
     problems.sort(key=lambda problem: problem.line or 0)
     return FileReport(
-        found, count_rows(read, objective, rows=found.rows), tuple(problems[:PROBLEMS]), found.problem_count + len(read.left_out),
+        found, count_rows(split, objective, rows=found.rows), tuple(problems[:PROBLEMS]), found.problem_count + len(read.left_out),
         tuple(_as_trained(base, row) for row in read.usable[:_FIRST]),
     )  # fmt: skip
 

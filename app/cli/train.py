@@ -10,20 +10,17 @@ from app.cli.rows import note_rows, rows_of
 from app.errors import StudioError
 
 if TYPE_CHECKING:
-    from reft_engine import RunSpec
+    from reft_engine import PeftConfig, ReftConfig, RunSpec
     from reft_engine.data import Inspection, RowCheck
 
 
 def train(options: argparse.Namespace) -> int:
     """Train an edit; again with the same arguments it continues or leaves a finished run alone."""
-    from reft_engine import ReftConfig, RunSpec, TrainConfig
+    from reft_engine import RunSpec, TrainConfig
 
     spec = RunSpec(
         base=options.base,
-        reft=ReftConfig(
-            method=options.method, rank=options.rank, layers=options.layers, positions=options.positions, tied=options.tied,
-            dropout=options.dropout,
-        ),
+        **_trained(options),
         train=TrainConfig(
             epochs=options.epochs, learning_rate=options.lr, batch_size=options.batch_size, seed=options.seed,
             max_length=options.max_length, held_out=options.held_out, reuse=options.reuse, packing=options.packing,
@@ -41,6 +38,24 @@ def train(options: argparse.Namespace) -> int:
         finish(options, {**earlier["result"], "adapter": str(out / "adapter")})
         return 0
     return _train(options, spec, found, record, wanted, earlier.get("revision"))
+
+
+def _trained(options: argparse.Namespace) -> "dict[str, ReftConfig | PeftConfig]":
+    """What is trained, under the name that it has in the spec."""
+    from reft_engine import BASELINES, PeftConfig, ReftConfig
+
+    method = BASELINES.get(options.method)
+    if method is None:
+        reft = ReftConfig(
+            method=options.method, rank=options.rank, layers=options.layers, positions=options.positions, tied=options.tied,
+            dropout=options.dropout,
+        )  # fmt: skip
+        return {"reft": reft}
+    usual = ReftConfig()
+    if options.layers != usual.layers or options.positions != usual.positions or options.tied != usual.tied:
+        raise StudioError(f"{method.title} changes the whole model; --layers, --positions and --untied are of edits alone.")
+    size = {method.size: options.rank} if method.size else {}
+    return {"peft": PeftConfig.read({"method": method.name, "dropout": options.dropout, **size})}
 
 
 def _earlier(record: Path, wanted: str) -> dict[str, Any]:
@@ -100,7 +115,7 @@ def _train(options: argparse.Namespace, spec: Any, found: "Inspection", record: 
         elif isinstance(event, ReuseEvent):
             note(event.sentence)
 
-    result = run(base, found.examples, spec.reft, spec.train, folder=options.out, file_rows=found.rows, on_event=show, on_ready=begin)
+    result = run(base, found.examples, spec.trained, spec.train, folder=options.out, file_rows=found.rows, on_event=show, on_ready=begin)
     values = {"adapter": str(result.adapter), **result.summary()}
     write_atomic(record, json.dumps({**taken, "result": values}).encode())
     if result.stopped_early:

@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
+from app.handlers.uploads import Uploads
 from app.samples import all_samples, find_sample
 from app.services import Services
 from reft_engine import Example, ReftConfig, RunSpec, TrainConfig
@@ -19,6 +20,7 @@ from reft_engine.training import FEW
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10
+_UPLOADS = Uploads()
 _STARTS_WITHIN = 15.0
 
 
@@ -48,10 +50,10 @@ def mapping_of(prompt: str | None, answer: str | None) -> ColumnMapping | None:
 
 
 def inspect_upload(path: str | None, prompt: str | None = None, answer: str | None = None) -> Inspection:
-    """Look at an uploaded file. Raises DataError, StudioError."""
+    """What an uploaded file is recognised as; it is parsed once for all that is done with it. Raises DataError, StudioError."""
     if not path or not Path(path).is_file():
         raise StudioError("Drop a file first.")
-    return inspect_file(path, mapping_of(prompt, answer))
+    return _UPLOADS.inspect(Path(path), mapping_of(prompt, answer))
 
 
 def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:
@@ -123,10 +125,12 @@ def save_upload(
         raise StudioError("There is no row in this file that can be trained on.")
     require_room(services)
     mapping = mapping_of(prompt, answer)
-    return services.storage.datasets.create(
+    kept = services.storage.datasets.create(
         name=name.strip() or Path(label).stem, label=label, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows,
         source=Path(str(path)), examples=dump_examples(found.examples), mapping=mapping.model_dump() if mapping else None,
     )  # fmt: skip
+    _UPLOADS.drop(Path(str(path)))
+    return kept
 
 
 def use_sample(services: Services, key: str) -> DatasetRecord:

@@ -104,9 +104,12 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
 
     Raises:
         NotFoundError: there is no such run.
+        StudioError: it trained a baseline.
     """
     run = services.storage.runs.get(run_id)
     spec = RunSpec.read(run.spec)
+    if spec.peft:
+        raise StudioError(f"{run.name} trained a baseline, which this form has no fields for; the command line has.")
     layers = spec.reft.layers if isinstance(spec.reft.layers, str) else ";".join(map(str, spec.reft.layers))
     values: dict[str, Any] = {
         **{name: getattr(spec.train, name) for name in FIELDS if name in TrainConfig.model_fields},

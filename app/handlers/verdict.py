@@ -225,6 +225,8 @@ def _more_epochs(run: RunRecord, found: Evidence) -> Deed | None:
 
 
 def _other_positions(run: RunRecord, found: Evidence) -> Deed | None:
+    if "reft" not in run.spec:  # a baseline, which has no positions
+        return None
     here = run.spec["reft"]["positions"]
     wanted = "all" if here == _WIDE else _WIDE
     words = "every token of the prompt" if wanted == "all" else "its first and last seven tokens"

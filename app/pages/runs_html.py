@@ -1,11 +1,12 @@
 """HTML of the Runs page."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.components import html
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
-from reft_engine import title_of
+from reft_engine import BASELINES, title_of
 from storage import EventRecord, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 
@@ -116,17 +117,28 @@ def sample(found: SampleRecord | None) -> str:
 
 def facts(run: RunRecord) -> str:
     """What the run was started with."""
-    reft, train = run.spec["reft"], run.spec["train"]
-    layers = reft["layers"] if isinstance(reft["layers"], str) else ", ".join(str(layer) for layer in reft["layers"])
+    train = run.spec["train"]
+    trained = _baseline(run.spec["peft"]) if "peft" in run.spec else _edit(run.spec["reft"])
     rows = [
-        ("Dataset", run.dataset_name), ("Base model", run.base), ("Method", title_of(reft["method"])),
-        ("Layers", layers), ("Positions", reft["positions"]), ("Rank", reft["rank"]), ("Epochs", train["epochs"]),
+        ("Dataset", run.dataset_name), ("Base model", run.base), *trained,
+        ("Epochs", train["epochs"]),
         ("Learning rate", f"{train['learning_rate']:g}"), ("Batch size", train["batch_size"]), ("Seed", train["seed"]),
     ]  # fmt: skip
     if run.summary:
         rows += [("Trained numbers", f"{run.summary['trainable_parameters']:,}"), ("Time", html.duration(run.summary["seconds"]))]
     body = "".join(f"<dt>{name}</dt><dd>{html.text(value, 120)}</dd>" for name, value in rows)
     return f'<div class="rs-card"><div class="rs-caption">Settings</div><dl class="rs-pairs short">{body}</dl></div>'
+
+
+def _edit(reft: dict[str, Any]) -> list[tuple[str, Any]]:
+    layers = reft["layers"] if isinstance(reft["layers"], str) else ", ".join(str(layer) for layer in reft["layers"])
+    return [("Method", title_of(reft["method"])), ("Layers", layers), ("Positions", reft["positions"]), ("Rank", reft["rank"])]
+
+
+def _baseline(peft: dict[str, Any]) -> list[tuple[str, Any]]:
+    method = BASELINES[peft["method"]]
+    size = [("Rank" if method.size == "rank" else "Virtual tokens", peft[method.size])] if method.size else []
+    return [("Method", method.title), *size]
 
 
 def events(found: Sequence[EventRecord]) -> str:

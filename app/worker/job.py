@@ -63,7 +63,7 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, shutting_down: 
     if journal.begin("Reading the rows.").status.ended:
         return
     result = train(
-        base, examples, spec.reft, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
+        base, examples, spec.trained, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
         on_event=journal, exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
         should_stop=journal.should_stop, leaving=shutting_down, may_save=journal.settled,

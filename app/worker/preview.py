@@ -3,28 +3,36 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reft_engine import Example, ReftConfig, ReftError
+from reft_engine import Example, ReftConfig, ReftError, TrainConfig
 from reft_engine.base import Base
-from reft_engine.tokens import encode
+from reft_engine.training import Objective, objective_for
 
 
 def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
-    """Preview rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``; or ``problem``."""
-    return [_preview_row(base, example, config, max_length) for example in examples]
+    """Preview rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``; or ``problem``.
+
+    They are encoded by the objective of a run with this config.
+
+    Raises:
+        ConfigError: the base model cannot be trained with this config.
+    """
+    objective = objective_for(base, config, TrainConfig(max_length=max_length), examples)
+    return [_preview_row(objective, example) for example in examples]
 
 
-def _preview_row(base: Base, example: Example, config: ReftConfig, max_length: int) -> dict[str, Any]:
+def _preview_row(objective: Objective[Any], example: Example) -> dict[str, Any]:
     try:
-        encoded = encode(base, example, max_length, config)
+        row = objective.encode(example)
     except ReftError as error:
         return {"line": example.line, "problem": str(error), "tokens": []}
+    (encoded,) = objective.texts([row])
     edited = {*encoded.edited.prefix, *encoded.edited.suffix}
-    texts = _token_texts(base, [*encoded.prompt_ids, *encoded.answer_ids])
+    texts = _token_texts(objective.base, encoded.ids)
     border = len(encoded.prompt_ids)
     tokens = [(text, "prompt" if index < border else "answer", index in edited) for index, text in enumerate(texts)]
     return {
         "line": example.line, "problem": None, "tokens": tokens, "prompt_tokens": border,
-        "answer_tokens": len(encoded.answer_ids), "cut": encoded.cut,
+        "answer_tokens": len(encoded.answer_ids), "cut": row.cut,
     }  # fmt: skip
 
 

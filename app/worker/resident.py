@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from app.worker.base_lock import BaseLock
 from app.worker.probes import Probes, TimedProbe
 from app.worker.row_checks import Load, RowChecks
-from reft_engine import ReftConfig, ReftModel, Trainable, TrainConfig, load_base
+from reft_engine import ReftConfig, Trainable, TrainConfig, load_adapter, load_base
 from reft_engine.base import Base, is_here, load_tokenizer
 from reft_engine.data import load_examples
 from reft_engine.formats import read_config
@@ -31,7 +31,7 @@ class Resident:
         self._probes = Probes(self.base_lock)
         self._lock = threading.RLock()
         self._bases: OrderedDict[str, Base] = OrderedDict()
-        self._adapters: OrderedDict[str, ReftModel] = OrderedDict()
+        self._adapters: OrderedDict[str, Trainable] = OrderedDict()
         self._tokenizers: OrderedDict[tuple[str, str | None], Base] = OrderedDict()
         self._training: tuple[str, Base, Trainable] | None = None
         self.trouble = ""
@@ -141,7 +141,7 @@ class Resident:
             if key not in self._adapters:
                 while len(self._adapters) >= _MAX_ADAPTERS:
                     self._adapters.popitem(last=False)
-                self._adapters[key] = ReftModel.load(folder, base.model)
+                self._adapters[key] = load_adapter(folder, base)
             return base, self._adapters[key]
 
 

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from reft_engine import ReftError, load_base
-from reft_engine.edits import verify_adapter
 from reft_engine.formats import read_config
+from reft_engine.trainable import verify_adapter
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.errors import AdapterError, ConfigError, DataError
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.spec import PeftConfig, ReftConfig, TrainConfig, check_together
 
 MOST_SEED = 2**63 - 1
 """The largest seed that torch accepts."""
@@ -94,21 +94,28 @@ def check_base(base: object) -> None:
         raise ConfigError(f"The base model must be one that load_base has loaded, not {shown(base)}.", "base")
 
 
-def check_config(config: object, expected: type[ReftConfig | TrainConfig] = ReftConfig) -> None:
+def check_config(config: object, expected: type[ReftConfig | PeftConfig | TrainConfig] = ReftConfig) -> None:
     """Raises ConfigError for settings of another type."""
     if not isinstance(config, expected):
         raise ConfigError(f"The settings must be a {expected.__name__}, not {shown(config)}.", "config")
 
 
-def check_runs(base: object, runs: object) -> None:
-    """Raises ConfigError unless ``base`` is a `Base` and ``runs`` a list of pairs of `ReftConfig` and `TrainConfig`, not empty."""
+def check_runs(base: object, runs: object, *, baselines: bool = False) -> None:
+    """Raises ConfigError unless ``base`` is a `Base` and ``runs`` a non-empty list of pairs of a config and a `TrainConfig`.
+
+    ``baselines``: whether a `PeftConfig` may stand in place of a `ReftConfig`.
+    """
     check_base(base)
     pairs = isinstance(runs, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in runs)
     if not pairs or not runs:
         raise ConfigError("runs must be a list of pairs of a ReftConfig and a TrainConfig, one pair at least.", "runs")
     for config, train_config in runs:  # type: ignore[attr-defined]
-        check_config(config, ReftConfig)
+        if isinstance(config, PeftConfig) and not baselines:
+            raise ConfigError("A baseline changes the base model's layers, so it shares no pass: train it alone, by train.", "config")
+        if not isinstance(config, PeftConfig):
+            check_config(config, ReftConfig)
         check_config(train_config, TrainConfig)
+        check_together(config, train_config)
 
 
 def as_list(values: object, what: str) -> list[Any]:

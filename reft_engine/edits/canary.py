@@ -1,10 +1,11 @@
 """A canary: a prompt with the logits of an edited model, by which a loader proves that it reproduces the model."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.edits.edited import EditedModel
@@ -16,48 +17,53 @@ _TOLERANCE, _HALF_TOLERANCE = 2e-3, 5e-2
 """Allowed difference of a logit as a share of the largest: in float32, and where either side runs in half precision."""
 
 
-def record(reft: EditedModel) -> dict[str, Any]:
-    """Make a canary: prompt token ids, and the largest logits of the edited model for them."""
-    ids = _canary_ids(reft)
-    logits = _canary_logits(reft, ids)
+Run = Callable[[Tensor], Tensor]
+"""Takes the token ids of one row (1, T); gives the output of the trained model, whose last dimension is that of the logits."""
+
+
+def record(base: nn.Module, run: Run) -> dict[str, Any]:
+    """Make a canary: prompt token ids, and the largest logits for them of what is trained beside ``base``."""
+    ids = _canary_ids(base)
+    logits = _canary_logits(base, run, ids)
     top = logits.topk(min(CANARY_LOGITS, len(logits)))
     return {
         "prompt_ids": ids,
         "token_ids": top.indices.tolist(),
         "logits": [round(value, 6) for value in top.values.tolist()],
-        "dtype": _precision(reft),
+        "dtype": _precision(base),
     }
 
 
-def _canary_ids(reft: EditedModel) -> list[int]:
-    vocabulary = blocks.vocabulary_size(reft.base)
+def _canary_ids(base: nn.Module) -> list[int]:
+    vocabulary = blocks.vocabulary_size(base)
     # Distinct tokens, mostly no special ones: some models find padding by its token id.
     ids = [(7 + 31 * index) % vocabulary for index in range(CANARY_TOKENS)]
-    end = getattr(reft.config, "eos_token_id", None)
-    if blocks.is_encoder_decoder(reft.base) and not blocks.generates_text(reft.base) and isinstance(end, int) and 0 <= end < vocabulary:
+    end = getattr(base.config, "eos_token_id", None)
+    if blocks.is_encoder_decoder(base) and not blocks.generates_text(base) and isinstance(end, int) and 0 <= end < vocabulary:
         ids[-1] = end  # encoder-decoders that classify pool at this token (BART, T5)
     return ids
 
 
-def _precision(reft: EditedModel) -> str:
-    return str(next(reft.base.parameters()).dtype).removeprefix("torch.")
+def _precision(base: nn.Module) -> str:
+    return str(next(base.parameters()).dtype).removeprefix("torch.")
 
 
 @torch.no_grad()
-def _canary_logits(reft: EditedModel, ids: list[int]) -> Tensor:
+def _canary_logits(base: nn.Module, run: Run, ids: list[int]) -> Tensor:
     """Logits of the next token (V,), or of a classifier's labels (C,).
 
     For a base model that generates no text: its own output (logits of its labels or of the last token), or the last token's hidden
     state (D,).
     """
-    ids_BT = torch.tensor([ids], device=reft.device)
-    with exact(reft.device):  # an adapter saved under autocast must also load without it
-        output = _run(reft.eval(), ids_BT)
+    ids_BT = torch.tensor([ids], device=next(base.parameters()).device)
+    with exact(ids_BT.device):  # an adapter saved under autocast must also load without it
+        output = run(ids_BT)
     return output.reshape(-1, output.shape[-1])[-1].float().cpu()
 
 
-def _run(reft: EditedModel, ids_BT: Tensor) -> Tensor:
-    """The output of the edited model: logits where there are any, else the first tensor."""
+def run_edited(reft: EditedModel, ids_BT: Tensor) -> Tensor:
+    """The output of the edited model: logits where there are any, else the first tensor; a `Run`."""
+    reft.eval()
     marked = [list(range(ids_BT.shape[1]))] if reft.positions.reads_text else None
     if reft.head is None and not blocks.generates_text(reft.base):
         return _run_other_head(reft, ids_BT, marked)
@@ -89,7 +95,7 @@ def _first_output(output: Any) -> Tensor:
     return first
 
 
-def replay(canary: dict[str, Any], reft: EditedModel) -> float:
+def replay(canary: dict[str, Any], base: nn.Module, run: Run) -> float:
     """Compute a canary's logits again and compare them.
 
     Returns:
@@ -100,7 +106,7 @@ def replay(canary: dict[str, Any], reft: EditedModel) -> float:
     """
     prompt_ids, token_ids = canary["prompt_ids"], canary["token_ids"]
     try:
-        output = _canary_logits(reft, prompt_ids) if max(prompt_ids) < blocks.vocabulary_size(reft.base) else torch.empty(0)
+        output = _canary_logits(base, run, prompt_ids) if max(prompt_ids) < blocks.vocabulary_size(base) else torch.empty(0)
     except ConfigError as error:
         raise AdapterError(f"The canary of {CONFIG_NAME} cannot be replayed: {error}") from error
     # A head may have fewer tokens than the embeddings, or more.
@@ -108,7 +114,7 @@ def replay(canary: dict[str, Any], reft: EditedModel) -> float:
         raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
     logits = output[token_ids]
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
-    allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(reft)} == {"float32"} else _HALF_TOLERANCE
+    allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(base)} == {"float32"} else _HALF_TOLERANCE
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
         raise AdapterError(
             f"The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): "

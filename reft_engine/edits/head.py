@@ -3,6 +3,8 @@
 Legend: B rows, T tokens (padded), D hidden size, C classes.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,12 @@ def _linear(width: int, out: int, generator: torch.Generator | None) -> nn.Linea
         layer.weight.copy_(linear_init((out, width), width, generator))
         layer.bias.copy_(linear_init((out,), width, generator))
     return layer
+
+
+def pool_rows(hidden: Sequence[Tensor], how: Pooling) -> Tensor:
+    """As `pool`, of the hidden states (T, D) of each row apart."""
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(each), device=each.device) for each in hidden], batch_first=True)
+    return pool(torch.nn.utils.rnn.pad_sequence(list(hidden), batch_first=True), mask, how)
 
 
 def pool(hidden_BTD: Tensor, mask_BT: Tensor, how: Pooling) -> Tensor:

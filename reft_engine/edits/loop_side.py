@@ -13,7 +13,6 @@ from reft_engine.edits.edited import EditedModel
 from reft_engine.edits.interventions import Dropout, Factors
 from reft_engine.edits.plan import Prompts
 from reft_engine.edits.precision import exact
-from reft_engine.positions import PositionSpec
 from reft_engine.spec import ReftConfig, TrainConfig
 
 
@@ -32,6 +31,11 @@ class ActingEdits:
 
     @property
     def virtual_tokens(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def virtual_logits(self) -> int:
         """None."""
         return 0
 
@@ -77,9 +81,9 @@ class LoopSide(EditedModel):
         return self.reft_config
 
     @property
-    def first_edit(self) -> tuple[int, PositionSpec] | None:
-        """The lowest block and the positions that are edited."""
-        return min(self.layers), self.positions
+    def lowest_edited_layer(self) -> int | None:
+        """The lowest edited block."""
+        return min(self.layers)
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
         """See `Trainable.parameter_groups`: decayed weights, the other weights, the head."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from reft_engine.edits.loop_side import LoopSide
 from reft_engine.edits.precision import exact
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, pyreft
+from reft_engine.formats import folder as folder_format
 from reft_engine.spec import Activation, ReftConfig, trainable_parameters
 
 _ROWS_TOLERANCE = 1e-3
@@ -44,7 +46,7 @@ class ReftModel(LoopSide):
         self.eval()
         description = adapter.describe(
             self.reft_config, self.layers, width=self.hidden_size, block_count=len(blocks.find_blocks(self.base)),
-            origin=base or origin_of(self.base), training=training or {}, canary=canary.record(self),
+            origin=base or origin_of(self.base), training=training or {}, canary=canary.record(self.base, partial(canary.run_edited, self)),
         )  # fmt: skip
         adapter.write(target, description, _file_tensors(self), self.trainable_parameters)
         return target
@@ -64,7 +66,7 @@ class ReftModel(LoopSide):
         """
         reft, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
-            canary.replay(description["canary"], reft)
+            canary.replay(description["canary"], reft.base, partial(canary.run_edited, reft))
         return reft
 
     @classmethod
@@ -97,7 +99,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
     """
     reft, description = _read(checks.folder_path(folder), base_of(base_model))
-    return canary.replay(description["canary"], reft)
+    return canary.replay(description["canary"], reft.base, partial(canary.run_edited, reft))
 
 
 def load_base_of(folder: str | Path) -> Base:
@@ -107,7 +109,7 @@ def load_base_of(folder: str | Path) -> Base:
         AdapterError: the folder is no adapter, or does not name its base model.
         ModelLoadError: the base model cannot be loaded.
     """
-    description = adapter.read_config(checks.folder_path(folder))
+    description = folder_format.read_config(checks.folder_path(folder))
     name, revision = description["base_model"]["id"], description["base_model"]["revision"]
     if name is None:
         raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")
@@ -128,11 +130,7 @@ def _read(folder: Path, base_model: nn.Module) -> tuple[ReftModel, dict[str, Any
     """The edit of an adapter folder on a base model, and the folder's description. Raises AdapterError."""
     description = adapter.read_config(folder)
     count, width = len(blocks.find_blocks(base_model)), blocks.hidden_size(base_model)
-    if (description["hidden_size"], description["blocks"]) != (width, count):
-        raise AdapterError(
-            f"This adapter was trained on {description['base_model'].get('id') or 'another base model'} with {description['blocks']} "
-            f"layers of width {description['hidden_size']}; this base model has {count} layers of width {width}."
-        )
+    adapter.check_shape(description, width, count)
     try:
         config = ReftConfig.read(description["reft"])
         trainable_parameters(config, count, width)

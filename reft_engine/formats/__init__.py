@@ -1,12 +1,12 @@
-"""File formats: adapter folders, pyreft's folders, and atomic writes."""
+"""File formats: adapter folders of edits and of baselines, pyreft's folders, and atomic writes."""
 
 from typing import TYPE_CHECKING
 
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.formats.adapter import read_config
     from reft_engine.formats.atomic import write_atomic
+    from reft_engine.formats.folder import read_config
 
 __all__ = [
     "read_config",
@@ -14,6 +14,6 @@ __all__ = [
 ]
 
 __getattr__ = lazy_names(__name__, {
-    "adapter": ["read_config"],
     "atomic": ["write_atomic"],
+    "folder": ["read_config"],
 })  # fmt: skip

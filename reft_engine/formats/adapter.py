@@ -53,18 +53,23 @@ class _Canary(_Section):
     dtype: str = Field("float32", max_length=20)
 
 
-class _Description(_Section):
-    """The schema of ``reft_config.json``; ``reft`` is validated as a `ReftConfig` when it is used."""
+class Common(_Section):
+    """The fields of every adapter's description."""
 
     format_version: int
-    reft: dict[str, Any]
-    layers: list[NonNegativeInt]
     hidden_size: int
     blocks: int
     base_model: _BaseModel
     template: str | None
     training: dict[str, Any]
     canary: _Canary
+
+
+class _Description(Common):
+    """What ``reft_config.json`` holds; ``reft`` is checked as a `ReftConfig` when it is used."""
+
+    reft: dict[str, Any]
+    layers: list[NonNegativeInt]
 
 
 def describe(
@@ -86,6 +91,15 @@ def describe(
         "format_version": FORMAT_VERSION,
         "reft": config.model_dump(mode="json"),
         "layers": list(layers),
+        **common(width, block_count, origin, training, canary),
+    }
+
+
+def common(
+    width: int, block_count: int, origin: Base | Origin | None, training: dict[str, Any], canary: dict[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """What every adapter's description says of its base model and training; arguments as of `describe`."""
+    return {
         "hidden_size": width,
         "blocks": block_count,
         "base_model": {"id": origin.name if origin else None, "revision": origin.revision if origin else None},
@@ -143,54 +157,72 @@ def tensor_shapes(config: ReftConfig, layers: Sequence[int], width: int, head_wi
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Read and check ``reft_config.json``. Raises AdapterError."""
-    path = folder / CONFIG_NAME
+    return read_description(folder, CONFIG_NAME, _READABLE, _Description)
+
+
+def read_description(folder: Path, name: str, versions: Sequence[int], kind: type[Common]) -> dict[str, Any]:
+    """Read and check the description of an adapter, in the file ``name``. Raises AdapterError."""
+    path = folder / name
     try:
         if folder.is_file():
             raise AdapterError(f"{folder.name} is a file; an adapter is a folder. Unpack what was downloaded, and name its folder.")
         if path.stat().st_size > _CONFIG_LIMIT:
-            raise AdapterError(f"{CONFIG_NAME} is larger than an adapter's description can be.")
+            raise AdapterError(f"{name} is larger than an adapter's description can be.")
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise AdapterError(f"{folder} is no adapter folder: it has no {CONFIG_NAME}.") from error
+        raise AdapterError(f"{folder} is no adapter folder: it has no {name}.") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"{CONFIG_NAME} is damaged: it is not readable as JSON.") from error
+        raise AdapterError(f"{name} is damaged: it is not readable as JSON.") from error
     if not isinstance(config, dict):
-        raise AdapterError(f"{CONFIG_NAME} is damaged: it does not hold an object.")
+        raise AdapterError(f"{name} is damaged: it does not hold an object.")
     version = config.get("format_version")
-    if type(version) is not int or version not in _READABLE:
-        raise AdapterError(f"{CONFIG_NAME} is of another format_version than 1 to {FORMAT_VERSION}; this program reads no other.")
+    if type(version) is not int or version not in versions:
+        raise AdapterError(f"{name} is of another format_version than {_listed(versions)}; this program reads no other.")
     try:
-        _Description.model_validate(config)
+        kind.model_validate(config)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(key) for key in first["loc"])[:200]
-        raise AdapterError(f"{CONFIG_NAME} is damaged at {where}: {first['msg']}.") from error
+        raise AdapterError(f"{name} is damaged at {where}: {first['msg']}.") from error
     return config
 
 
-def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read ``reft_model.safetensors``, which must hold exactly these tensors, in float32 and finite. Raises AdapterError."""
-    path = folder / TENSORS_NAME
+def _listed(versions: Sequence[int]) -> str:
+    return f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else str(versions[0])
+
+
+def check_shape(description: dict[str, Any], width: int, count: int) -> None:
+    """Raises AdapterError for an adapter of a base model of another width or number of blocks."""
+    if (description["hidden_size"], description["blocks"]) != (width, count):
+        raise AdapterError(
+            f"This adapter was trained on {description['base_model'].get('id') or 'another base model'} with {description['blocks']} "
+            f"layers of width {description['hidden_size']}; this base model has {count} layers of width {width}."
+        )
+
+
+def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]], file_name: str = TENSORS_NAME) -> dict[str, Tensor]:
+    """Read a safetensors file, which must hold exactly these tensors, in float32 and finite. Raises AdapterError."""
+    path = folder / file_name
     try:
         if path.stat().st_size > _HEADER_LIMIT + sum(4 * math.prod(shape) for shape in shapes.values()):
-            raise AdapterError(f"{TENSORS_NAME} is larger than the edit that {CONFIG_NAME} describes.")
+            raise AdapterError(f"{file_name} is larger than the edit that {CONFIG_NAME} describes.")
         with safe_open(path, framework="pt") as file:
-            _check_header(file, shapes)
+            _check_header(file, shapes, file_name)
             tensors = {name: file.get_tensor(name) for name in shapes}
     except (SafetensorError, OSError) as error:
-        raise AdapterError(f"{TENSORS_NAME} is missing or damaged.") from error
+        raise AdapterError(f"{file_name} is missing or damaged.") from error
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise AdapterError(f"{TENSORS_NAME}: {name} holds values that are no numbers.")
+            raise AdapterError(f"{file_name}: {name} holds values that are no numbers.")
     return tensors
 
 
-def _check_header(file: Any, shapes: dict[str, tuple[int, ...]]) -> None:
+def _check_header(file: Any, shapes: dict[str, tuple[int, ...]], file_name: str) -> None:
     """Check names, shapes and dtypes of the tensors before any of them is loaded. Raises AdapterError."""
     if mismatch := set(file.keys()) ^ set(shapes):
-        raise AdapterError(f"{TENSORS_NAME} has missing or unknown tensors: {', '.join(sorted(mismatch))[:200]}.")
+        raise AdapterError(f"{file_name} has missing or unknown tensors: {', '.join(sorted(mismatch))[:200]}.")
     for name, expected in shapes.items():
         tensor = file.get_slice(name)
         shape, dtype = tuple(tensor.get_shape()), tensor.get_dtype()
         if (shape, dtype) != (expected, "F32"):
-            raise AdapterError(f"{TENSORS_NAME}: {name} is {dtype} {str(shape)[:100]}, expected F32 {expected}.")
+            raise AdapterError(f"{file_name}: {name} is {dtype} {str(shape)[:100]}, expected F32 {expected}.")

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from reft_engine.baseline_methods import BASELINES
 from reft_engine.data.row_check import counted
 from reft_engine.formats.atomic import write_atomic
 
@@ -13,7 +14,8 @@ _MARK = "\n<!-- written by ReFT Studio; once changed it is never overwritten: "
 
 def write_card(folder: Path, description: dict[str, Any], parameters: int) -> None:
     """Write a model card, its hash in the last line, unless README.md was written or changed by somebody else."""
-    path, text = folder / CARD_NAME, _card(description, parameters)
+    path = folder / CARD_NAME
+    text = _baseline_card(description, parameters) if "peft" in description else _card(description, parameters)
     if _is_ours(path):
         write_atomic(path, (text + _mark(text)).encode())
 
@@ -54,6 +56,36 @@ def _card_rows(training: dict[str, Any]) -> str:
     parts += [f"{counted(left_out)} left out"] if left_out else []
     parts += [f"{counted(cut, 'answer')} cut at the end to fit"] if cut else []
     return f"Data: {'; '.join(parts)}.\n\n"
+
+
+def _baseline_card(config: dict[str, Any], parameters: int) -> str:
+    method, base, training = BASELINES[config["peft"]["method"]], config["base_model"]["id"] or "unknown", config["training"]
+    figures = "\n".join(f"| {name} | {value} |" for name, value in training.items())
+    use = "classify" if config["peft"].get("labels") else "generate"
+    call = 'classify(base, tuned, ["Hello!"])' if use == "classify" else 'generate(base, "Hello!", edits=[None, tuned])'
+    return f"""---
+library_name: peft
+tags: [reft-studio, {method.name}]
+base_model: {base}
+---
+
+# A trained {method.title} adapter
+
+{parameters:,} trainable parameters, made with ReFT Studio through PEFT ({method.title}, arXiv {method.paper}: {method.help}).
+`peft.PeftModel.from_pretrained` reads this folder, and so does ReFT Studio:
+
+```python
+from reft_engine import load_adapter, load_base, {use}
+
+base = load_base({_card_base(config)})
+tuned = load_adapter("this_folder", base)
+print({call})
+```
+
+{_card_rows(training)}| training | |
+|---|---|
+{figures}
+"""
 
 
 def _card(config: dict[str, Any], parameters: int) -> str:

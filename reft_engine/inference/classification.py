@@ -1,6 +1,7 @@
 """Classifies texts with a trained head over edited hidden states."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,9 +11,9 @@ from reft_engine.base.checks import as_list, shown
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, Message
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.spec import TrainConfig
-from reft_engine.tokens.batches import collate, in_batches
-from reft_engine.tokens.examples import EncodedExample, encode_text, text_of
+from reft_engine.spec import TrainConfig, reading
+from reft_engine.tokens.batches import Batch, collate, in_batches
+from reft_engine.tokens.examples import encode_text, text_of
 from reft_engine.trainable import Trainable, check_edit
 
 Text = str | tuple[str, str] | Sequence[Message]
@@ -43,22 +44,29 @@ def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: 
     if edited:
         reft.eval()
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(as_list(texts, "texts"))]
-    rows = [text_of(encode_text(base, example, limit, reft.method_config)) for example in examples]
+    rows = [text_of(encode_text(base, example, limit, reading(reft.method_config))) for example in examples]
     found = []
     for part in in_batches(rows, _ROWS):
-        for shares in torch.softmax(_logits(base, reft, part, edited), dim=-1).cpu():
+        batch = collate(base, part)
+        rows_of_part = range(len(part))
+        acting = reft.acting() if edited else None
+        edits = acting.edits(batch.prompts, rows_of_part, batch.device) if acting else {}
+        runner = replace(base, model=acting.model) if acting else base
+        (logits,) = head_logits(runner, batch, edits, [(reft, rows_of_part)])
+        for shares in torch.softmax(logits, dim=-1).cpu():
             order = shares.argsort(descending=True, stable=True).tolist()
             found.append({labels[index]: float(shares[index]) for index in order})
     return found
 
 
-def _logits(base: Base, reft: Trainable, texts: Sequence[EncodedExample], edited: bool) -> Tensor:
-    """Logits (B, C) of the texts, float32, from one forward pass."""
-    batch = collate(base, texts)
-    acting = reft.acting() if edited else None
-    with blocks.editing(acting.edits(batch.prompts, range(len(texts)), batch.device) if acting else {}):
-        hidden = blocks.last_hidden_states(acting.model if acting else base.model, batch.inputs)
-    return reft.classes_of([hidden[row, begin:end] for row, begin, end in batch.rows])
+def head_logits(
+    base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], heads: Sequence[tuple[Trainable, range]], *, checkpointed: bool = False
+) -> list[Tensor]:  # fmt: skip
+    """For each model the logits (B, C), float32, of its head on its own rows of a batch, from one forward pass."""
+    with blocks.editing(edits, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block):
+        hidden = blocks.last_hidden_states(base.model, batch.inputs)
+    texts = [hidden[row, begin:end] for row, begin, end in batch.rows]
+    return [reft.classes_of(texts[rows.start : rows.stop]) for reft, rows in heads]
 
 
 def _messages(text: Text) -> tuple[Message, ...]:

@@ -175,16 +175,8 @@ def stream(
     for columns, runner in _passes(base, edits, strength):
         room = _room(base, len(asked[0].ids) + runner.virtual_tokens)
         pick = _Sampler(temperature, top_p, seed, len(columns))
-        streamed = _streamed(
-            runner.base,
-            [asked[column] for column in columns],
-            runner.edits,
-            min(most, room),
-            pick,
-            strength,
-            should_stop,
-            memory if runner.shared else None,
-        )
+        prompts, cache = [asked[column] for column in columns], memory if runner.shared else None
+        streamed = _streamed(runner.base, prompts, runner.edits, min(most, room), pick, strength, should_stop, cache)
         parts.append((columns, streamed))
     return _side_by_side(parts)
 

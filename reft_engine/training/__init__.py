@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         StepEvent,
         TrainEvent,
     )
-    from reft_engine.training.objectives import objective_for
+    from reft_engine.training.objectives import Objective, objective_for
     from reft_engine.training.row_check import check_rows, count_rows
     from reft_engine.training.rows import ReadRow, read_rows
     from reft_engine.training.run import TrainResult, train, train_many
@@ -32,6 +32,7 @@ __all__ = [
     "SAMPLE_TOKENS",
     "Evidence",
     "HeldOutEvent",
+    "Objective",
     "PhaseEvent",
     "Probe",
     "ReadRow",
@@ -62,7 +63,7 @@ __getattr__ = lazy_names(__name__, {
     "estimate": ["Probe", "probe"],
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
-    "objectives": ["objective_for"],
+    "objectives": ["Objective", "objective_for"],
     "row_check": ["check_rows", "count_rows"],
     "rows": ["ReadRow", "read_rows"],
     "schedule": ["MIN_MEASUREMENTS", "MAX_MEASUREMENTS", "SAMPLE_TOKENS", "measuring_budget"],

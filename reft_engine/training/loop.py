@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
-from reft_engine.edits.model import ReftModel
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.positions import PositionSpec
+from reft_engine.spec import reading
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedRow, as_in_checkpoints
-from reft_engine.trainable import Trainable
+from reft_engine.trainable import Trainable, make_trainable
 from reft_engine.training.objectives import Objective, RunRows
 from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
 from reft_engine.training.reuse.store import Budget
@@ -39,20 +39,22 @@ _ALONE = 30_000_000
 
 
 class RunState:
-    """State of one run between steps."""
+    """State of one run between steps; of a ``trainable`` that is given, else of the one that the objective's config describes."""
 
-    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow]) -> None:
+    def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow], trainable: Trainable | None = None) -> None:
         base, config, settings = objective.base, objective.config, objective.settings
         self.objective, self.settings, self.rows = objective, settings, rows
-        self.reft: Trainable = ReftModel(base.model, config, seed=settings.seed).train()
+        self.reft = trainable or make_trainable(base, config, settings.seed)
+        self.reft.train()
         self.optimizer = torch.optim.AdamW(self.reft.parameter_groups(settings))
         per_step = settings.batch_size * settings.gradient_accumulation
         self.steps_per_epoch = math.ceil(len(rows) / per_step)
         self.total_steps = self.steps_per_epoch * settings.epochs
         # A checkpoint goes on only with what it was begun with, but for what only time, memory or the choice of the edit depend on.
         # What the split gave stands in the digest of the rows.
+        rule = PositionSpec.parse(reading(config).positions)
         learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
-        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows, self.reft.positions)])
+        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows, rule)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self.recent = Smoothed()
@@ -177,11 +179,12 @@ def _plans(loops: Sequence[RunState]) -> list[Plan]:
     """What may be left out, the most first."""
     objective, settings = loops[0].objective, loops[0].settings
     base = objective.base
-    first = [edit for loop in loops if (edit := loop.reft.first_edit)]
-    if base.kind == "encoder_decoder" or len(first) < len(loops):
+    lowest = [loop.reft.lowest_edited_layer for loop in loops]
+    layers = [layer for layer in lowest if layer is not None]
+    if base.kind == "encoder_decoder" or len(layers) < len(loops):
         return []
     texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
-    layer = min(layer for layer, _ in first)
+    layer = min(layers)
     again = any(loop.settings.epochs > 1 for loop in loops)
     # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
     late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)

@@ -19,11 +19,12 @@ _MAX_LOGITS = 2**26
 
 
 def answer_losses(
-    base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *, checkpointed: bool = False, greedy: bool = False
+    base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *, checkpointed: bool = False, greedy: bool = False, before: int = 0
 ) -> Tensor:
     """Cross-entropy of every target, float32, (N,), in the order of the examples.
 
     With ``greedy`` (2, N): the second row is 1 where the target is the likeliest token, which greedy decoding would write, else 0.
+    ``before`` is the number of virtual tokens whose logits the model gives before those of each row.
 
     Above `_MAX_LOGITS` the model runs once to its last block, and its head runs on chunks of tokens, which are recomputed in the
     backward pass. Both run the model's own forward function, so logits are computed as its family computes them.
@@ -33,13 +34,16 @@ def answer_losses(
     if encoder_decoder:
         inputs["decoder_input_ids"] = answer_inputs(base.model, batch.targets)
     targets = batch.targets.flatten()
-    tokens = (targets != -100).nonzero()[:, 0]
+    rows, width = batch.targets.shape
+    answered = (targets != -100).nonzero()[:, 0]
+    answers = targets[answered]
+    tokens = answered + before * (answered // width + 1)
     chunks = tokens.split(max(1, _MAX_LOGITS // blocks.vocabulary_size(base.model)))
-    editing = partial(blocks.editing, batch_shape=batch.targets.shape)
+    editing = partial(blocks.editing, batch_shape=(rows, before + width))
     options: dict[str, Any] = {"checkpointed": checkpointed, "resume_after": batch.resume_after, "run_block": batch.run_block}
     if encoder_decoder or len(chunks) == 1 or not blocks.is_attached(base.model):
         with editing(edits, tokens, **options):
-            return _losses(base, inputs, tokens, targets, greedy)
+            return _losses(base, inputs, tokens, answers, greedy)
     # 1) Run all blocks, without logits.
     with editing(edits, tokens[:0], **options, stop_after=base.layers - 1) as call:
         base.model(**inputs)
@@ -48,21 +52,22 @@ def answer_losses(
     # 2) Run the head chunk by chunk. The token ids no longer matter, but their shape and positions do.
     head_inputs = {name: value for name, value in inputs.items() if name in ("input_ids", "position_ids")}
 
-    def chunk_losses(hidden: Tensor, chunk: Tensor) -> Tensor:
+    def chunk_losses(hidden: Tensor, chunk: Tensor, answers: Tensor) -> Tensor:
         with editing({}, chunk, resume_after=replace(last, hidden=hidden)):
-            return _losses(base, {**head_inputs, "use_cache": False}, chunk, targets, greedy)
+            return _losses(base, {**head_inputs, "use_cache": False}, chunk, answers, greedy)
 
-    losses = [checkpoint(chunk_losses, last.hidden, chunk, use_reentrant=False, preserve_rng_state=False) for chunk in chunks]
+    pairs = zip(chunks, answers.split(len(chunks[0])), strict=True)
+    losses = [checkpoint(chunk_losses, last.hidden, *pair, use_reentrant=False, preserve_rng_state=False) for pair in pairs]
     return torch.cat(losses, dim=-1)
 
 
-def _losses(base: Base, inputs: Mapping[str, Any], tokens: Tensor, targets: Tensor, greedy: bool) -> Tensor:
-    """Losses of the ``tokens`` (N,), flat indices into ``targets`` (B*T,)."""
+def _losses(base: Base, inputs: Mapping[str, Any], tokens: Tensor, answers: Tensor, greedy: bool) -> Tensor:
+    """Losses of the ``answers`` (N,), which the logits at ``tokens`` (N,), flat indices into the batch, are to predict."""
     logits = base.model(**inputs).logits
     if logits.dim() == 3:  # no hook has selected tokens: the model has no edit yet, or its head is no linear layer
         logits = logits.flatten(0, 1).index_select(0, tokens)
-    losses = F.cross_entropy(logits.float(), targets[tokens], reduction="none")
-    return torch.stack([losses, (logits.argmax(dim=-1) == targets[tokens]).to(losses)]) if greedy else losses
+    losses = F.cross_entropy(logits.float(), answers, reduction="none")
+    return torch.stack([losses, (logits.argmax(dim=-1) == answers).to(losses)]) if greedy else losses
 
 
 def answer_inputs(model: Any, targets: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ from reft_engine.base.loading import Base
 from reft_engine.data import Example, Preference
 from reft_engine.edits.edited import combine
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.inference.classification import head_logits
+from reft_engine.spec import MethodConfig, PeftConfig, TrainConfig, reading
 from reft_engine.tokens.batches import Batch, collate, in_batches
 from reft_engine.tokens.examples import (
     EncodedExample,
@@ -60,9 +61,15 @@ class RowResult:
 class Objective(Generic[Row]):
     """What all objectives share: a base model, what was asked for, and what is kept between steps."""
 
-    def __init__(self, base: Base, config: ReftConfig, settings: TrainConfig) -> None:
+    def __init__(self, base: Base, config: MethodConfig, settings: TrainConfig) -> None:
         self.base, self.config, self.settings = base, config, settings
+        self.reading = reading(config)
         self.reuse: Reuse | None = None
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest row; virtual tokens take room in the base model's context too."""
+        return min(self.settings.max_length, self.base.context - (self.config.tokens_before if isinstance(self.config, PeftConfig) else 0))
 
     def encode(self, example: Any) -> Row:
         """Encode one row. Raises DataError."""
@@ -131,8 +138,10 @@ class Objective(Generic[Row]):
 
     def _answer_losses(self, batch: Batch, parts: "Sized", *, greedy: bool = False) -> list[Tensor]:
         """Of each row the losses of its answer's tokens, with what acts on the parts; with ``greedy`` as `answer_losses` says."""
+        before = max((part.acting.virtual_logits for part, _ in parts if part.acting), default=0)
+        checkpointed = self.settings.gradient_checkpointing
         with acting_on(self.base, batch, parts) as (base, edits):
-            losses = answer_losses(base, batch, edits, checkpointed=self.settings.gradient_checkpointing, greedy=greedy)
+            losses = answer_losses(base, batch, edits, checkpointed=checkpointed, greedy=greedy, before=before)
         return list(losses.split(list(batch.counts), dim=-1))
 
 
@@ -180,7 +189,7 @@ class NextToken(Objective[EncodedExample]):
 
     def encode(self, example: Example) -> EncodedExample:
         """See `encoding.encode`."""
-        return encode(self.base, example, self.settings.max_length, self.config, self.settings.answer_tokens)
+        return encode(self.base, example, self.max_length, self.reading, self.settings.answer_tokens)
 
     def weight(self, rows: Sequence[EncodedExample]) -> int:
         """Count answer tokens."""
@@ -214,13 +223,13 @@ class Preferring(Objective[EncodedPreference]):
     Source: arXiv 2305.18290, equation 7.
     """
 
-    def __init__(self, base: Base, config: ReftConfig, settings: TrainConfig) -> None:
+    def __init__(self, base: Base, config: MethodConfig, settings: TrainConfig) -> None:
         super().__init__(base, config, settings)
         self._reference: dict[EncodedPreference, float] = {}
 
     def encode(self, example: Preference) -> EncodedPreference:
         """See `encoding.encode_preference`."""
-        return encode_preference(self.base, example, self.settings.max_length, self.config, self.settings.answer_tokens)
+        return encode_preference(self.base, example, self.max_length, self.reading, self.settings.answer_tokens)
 
     def unprepared(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
         """See `Objective.unprepared`."""
@@ -274,7 +283,7 @@ class Labelling(Objective[EncodedLabel]):
 
     def encode(self, example: Example) -> EncodedLabel:
         """See `encoding.encode_label`."""
-        return encode_label(self.base, example, self.settings.max_length, self.config)
+        return encode_label(self.base, example, self.max_length, self.reading)
 
     def texts(self, rows: Sequence[EncodedLabel]) -> list[EncodedExample]:
         """See `Objective.texts`."""
@@ -300,14 +309,9 @@ class Labelling(Objective[EncodedLabel]):
         """Of each part the logits (B, C) of its texts, float32."""
         batch = self._collate([text for each in texts for text in each])
         sizes = list(zip(parts, map(len, texts), strict=True))
-        checkpointed = self.settings.gradient_checkpointing
-        with (
-            acting_on(self.base, batch, sizes) as (base, edits),
-            blocks.editing(edits, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block),
-        ):
-            hidden = blocks.last_hidden_states(base.model, batch.inputs)
-        found = [hidden[row, begin:end] for row, begin, end in batch.rows]
-        return [part.reft.classes_of(found[inside.start : inside.stop]) for part, inside in _placed(sizes)]
+        heads = [(part.reft, inside) for part, inside in _placed(sizes)]
+        with acting_on(self.base, batch, sizes) as (base, edits):
+            return head_logits(base, batch, edits, heads, checkpointed=self.settings.gradient_checkpointing)
 
     @torch.no_grad()
     def numbers(self, texts: Sequence[EncodedExample], reft: Trainable, acting: Acting) -> Tensor:
@@ -315,7 +319,7 @@ class Labelling(Objective[EncodedLabel]):
         return self.logits([RunRows(self, (), reft, acting)], [texts])[0]
 
 
-def objective_for(base: Base, config: ReftConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
+def objective_for(base: Base, config: MethodConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
     """The objective that the rows and the settings ask for: labels make a classifier, preference pairs a preference.
 
     Raises:

@@ -16,7 +16,7 @@ from reft_engine.data.shapes import shown
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.tokens.spelling import badly_spelt
 from reft_engine.training.objectives import Objective, objective_for
-from reft_engine.training.rows import ReadRow, RowsRead, encoded_of, read_rows
+from reft_engine.training.rows import ReadRow, RowsRead, RowsSplit, encoded_of, read_rows
 
 LISTED = 50
 """Maximum number of rows that a finding lists; all are counted."""
@@ -55,15 +55,15 @@ def check_rows(
         DataError: the rows are of two kinds.
     """
     all_rows = as_rows(examples)
-    objective = objective_for(base, config or ReftConfig(), train_config or TrainConfig(), all_rows)
-    return count_rows(read_rows(objective, all_rows, on_progress), objective, rows=rows)
+    settings = train_config or TrainConfig()
+    objective = objective_for(base, config or ReftConfig(), settings, all_rows)
+    split = read_rows(objective, all_rows, on_progress).split(settings.held_out, settings.held_out_seed)
+    return count_rows(split, objective, rows=rows)
 
 
-def count_rows(read: RowsRead, objective: Objective[Any], *, rows: int | None = None) -> RowCheck:
-    """As `check_rows`, for rows that are read already; the split follows the objective's settings."""
-    settings, base = objective.settings, objective.base
-    trained, held_out = read.split(settings.held_out, settings.held_out_seed)
-    max_length = min(settings.max_length, base.context)
+def count_rows(split: RowsSplit, objective: Objective[Any], *, rows: int | None = None) -> RowCheck:
+    """As `check_rows`, for rows that are read and split already."""
+    base, read, max_length = objective.base, split.read, objective.max_length
     total = read.lines + read.lines_left_out if rows is None else rows
     report = _Findings(read)
     report.left_out(total - read.lines - read.lines_left_out)
@@ -72,11 +72,12 @@ def count_rows(read: RowsRead, objective: Objective[Any], *, rows: int | None = 
     report.placeholders()
     report.few()
     report.contradictions()
-    report.leaks(trained, held_out)
+    report.leaks(split.trained, split.held)
     return RowCheck(
         base=base.name, max_length=max_length, rows=total, usable_rows=read.lines, rows_left_out=total - read.lines,
-        examples=len(read.usable), trained=len(trained), held_out=len(held_out), cut_answers=sum(row.encoded.cut for row in read.usable),
-        tokens=objective.length(encoded_of(trained)), longest=max((row.encoded.length for row in read.usable), default=0),
+        examples=len(read.usable), trained=len(split.trained), held_out=len(split.held),
+        cut_answers=sum(row.encoded.cut for row in read.usable), tokens=objective.length(encoded_of(split.trained)),
+        longest=max((row.encoded.length for row in read.usable), default=0),
         findings=tuple(report.findings),
     )  # fmt: skip
 

@@ -65,10 +65,19 @@ class RowsRead:
         """Number of rows of the file without a usable example."""
         return len({row_of(row.example) for row in self.left_out} - {row_of(row.example) for row in self.usable})
 
-    def split(self, share: float, seed: int) -> tuple[list[ReadRow], list[ReadRow]]:
-        """Training rows and held-out rows; see `reft_engine.data.split`."""
-        train_indices, held_indices = split_indices([row.example for row in self.usable], share, seed)
-        return [self.usable[index] for index in train_indices], [self.usable[index] for index in held_indices]
+    def split(self, share: float, seed: int) -> "RowsSplit":
+        """Draw which rows are held out; see `reft_engine.data.split`."""
+        trained, held = split_indices([row.example for row in self.usable], share, seed)
+        return RowsSplit(self, tuple(self.usable[index] for index in trained), tuple(self.usable[index] for index in held))
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSplit:
+    """All rows of a run, and which of them are trained on and held out; drawn once a run."""
+
+    read: RowsRead
+    trained: tuple[ReadRow, ...]
+    held: tuple[ReadRow, ...]
 
 
 def read_rows(

@@ -17,7 +17,7 @@ from reft_engine.base.loading import Base
 from reft_engine.data import Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
 from reft_engine.trainable import Trainable
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
@@ -94,7 +94,7 @@ class TrainResult:
 def train(
     base: Base,
     examples: Sequence[LooseRow],
-    config: ReftConfig | None = None,
+    config: MethodConfig | None = None,
     train_config: TrainConfig | None = None,
     *,
     folder: str | Path | None = None,
@@ -106,13 +106,13 @@ def train(
     may_save: Callable[[], bool] = lambda: True,
     exclusive: Exclusive = nullcontext,
 ) -> TrainResult:
-    """Train an edit on examples; with ``config.labels`` a classifier, with preference pairs a preference.
+    """Train an edit, or a baseline, on examples; with ``config.labels`` a classifier, with preference pairs a preference.
 
     Args:
         base: the frozen base model.
         examples: rows, or their texts as tuples: (prompt, answer), (text, label), (prompt, chosen, rejected). A share of them
             is held out as ``train_config.held_out`` says.
-        config: what is edited.
+        config: what is edited; a `PeftConfig` trains a baseline.
         train_config: how it is trained.
         folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
         file_rows: rows of the file that the examples come from, those that could not be read included, so that they are counted too.
@@ -134,7 +134,7 @@ def train(
         TrainingError: the loss stops being a number.
     """
     wanted = ReftConfig() if config is None else config, TrainConfig() if train_config is None else train_config
-    checks.check_runs(base, [wanted])
+    checks.check_runs(base, [wanted], baselines=True)
     root = None if folder is None else checks.folder_to_write(folder)
     run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save, file_rows)
     _together([run], should_stop, exclusive)
@@ -189,7 +189,7 @@ class _Run:
     """One run with what goes on around its steps: what it is told, measured, and saved."""
 
     def __init__(
-        self, base: Base, given: Sequence[Example | Preference], wanted: tuple[ReftConfig, TrainConfig], root: Path | None,
+        self, base: Base, given: Sequence[Example | Preference], wanted: tuple[MethodConfig, TrainConfig], root: Path | None,
         on_event: Callable[[TrainEvent], None], on_ready: Callable[[Trainable], None] = lambda reft: None,
         may_save: Callable[[], bool] = lambda: True, file_rows: int | None = None,
     ) -> None:  # fmt: skip
@@ -197,11 +197,11 @@ class _Run:
         self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
         self.objective = objective_for(base, config, settings, given)
         self.read = read_rows(self.objective, given, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
-        trained, self.held = self.read.split(settings.held_out, settings.held_out_seed)
-        if not trained:
+        split = self.read.split(settings.held_out, settings.held_out_seed)
+        if not split.trained:
             raise _no_rows(self.read)
-        self.rows = encoded_of(trained)
-        self.check = count_rows(self.read, self.objective, rows=file_rows)
+        self.rows, self.held = encoded_of(split.trained), split.held
+        self.check = count_rows(split, self.objective, rows=file_rows)
         on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held)))
         self.loop, self.root = RunState(self.objective, self.rows), root
         self.best = Best()

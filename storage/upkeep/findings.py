@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,7 +28,8 @@ _IN_PROGRESS_SECONDS = 600.0
 """A file that changed more recently may belong to work in progress."""
 _TEMPORARY = (".writing-", ".removed-", ".restoring-")
 _CHECKPOINT = re.compile(r"\d{8,}-([0-9a-f]{16})\.safetensors")
-_ADAPTER = ("reft_model.safetensors", "reft_config.json")
+_ADAPTERS = (("reft_model.safetensors", "reft_config.json"), ("adapter_model.safetensors", "baseline_config.json"))
+"""The files that an adapter folder of an edit must hold, and those of a baseline's."""
 _MAX_LOG_BYTES, _SHORTENED_LOG_BYTES = 50_000_000, 1_000_000
 _VANISHED = Failure("bug", "The engine went away in the middle of the run.")
 
@@ -236,6 +237,10 @@ def _set_aside(storage: Storage, path: Path) -> str:
     return f"Moved {path.parent.name}/{path.name} to lost/{target.name}."
 
 
+def _all_here(folder: Path, names: Sequence[str]) -> bool:
+    return all((folder / name).is_file() for name in names)
+
+
 def _losses(storage: Storage) -> Iterator[Finding]:
     """Rows whose files are missing or damaged."""
     for dataset in storage.datasets.all():
@@ -244,7 +249,7 @@ def _losses(storage: Storage) -> Iterator[Finding]:
     for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
         # A run that was stopped while it waited, or before its first step, has no result.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
-        if has_result and not all((storage.files.adapter(run.id) / name).is_file() for name in _ADAPTER):
+        if has_result and not any(_all_here(storage.files.adapter(run.id), names) for names in _ADAPTERS):
             yield Finding(f"The result of the run {run.name} is gone.")
         checkpoints = list((storage.files.run_folder(run.id) / "checkpoint").glob("*.safetensors"))
         if run.status is not RunStatus.FINISHED and not run.status.active and checkpoints and not any(map(_is_whole, checkpoints)):

@@ -1,9 +1,17 @@
 """What `python -m benchmarks.classify` reads, measures and remembers."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+import torch
+
+from benchmarks.classification.methods import Run, labels_found, learn
+from benchmarks.classification.plan import METHODS
 from benchmarks.classification.results import Outcome, Results, Settings
-from benchmarks.classification.tasks import SOURCES, matthews
+from benchmarks.classification.tasks import SOURCES, Task, matthews
+from reft_engine import Example, Message, load_base
+from reft_engine.base.loading import TEXT_TEMPLATE
+from tests.reft_engine import families
 
 ROWS = {"sst2": (67349, 872), "rte": (2127, 277), "cola": (8551, 527), "banking77": (10003, 3080)}
 
@@ -37,3 +45,22 @@ def test_a_finished_run_is_not_run_again_and_a_torn_line_is(tmp_path):
     assert first in again
     assert second not in again
     assert "50.0" in again.table({"loreft": "LoReFT"}, {"sst2": ("SST-2", "accuracy")})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["head", "loreft", "lora", "bitfit"])
+def test_every_kind_of_method_learns_by_the_engines_own_steps_and_leaves_the_base_model_as_it_is(name):
+    base = load_base("starter", device="cpu")
+    model = families.build("bert", vocab_size=len(base.tokenizer)).requires_grad_(False)
+    base = replace(base, model=model, name="bert", template=TEXT_TEMPLATE)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    said = [("good", "up"), ("bad", "down"), ("fine", "up"), ("poor", "down")]
+    rows = [Example(line, (Message("user", f"{word} {line}"),), label) for line, (word, label) in enumerate(4 * said, 1)]
+    task = Task("words", ("down", "up"), rows, rows, "accuracy")
+    learned = learn(METHODS[name], base, task, Run(12, 4, 42, 5e-3, 5e-3, "mean"))
+    biases = sum(value.numel() for key, value in before.items() if key.endswith("bias") and "pooler" not in key)
+    lora = 3 * 2 * 8 * (32 + 32)
+    assert learned.parameters == {"head": 0, "loreft": 3 * (2 * 32 + 1), "lora": lora, "bitfit": biases}[name]
+    assert learned.head_parameters == 32 * 32 + 32 + 2 * 32 + 2
+    assert task.score(labels_found(learned, base, task)) > 0.8
+    assert before.keys() == model.state_dict().keys() and all(torch.equal(before[key], value) for key, value in model.state_dict().items())

@@ -790,14 +790,14 @@ BUGS = (
     Bug(
         "a run trains with the settings of nobody",
         JOB,
-        "base, examples, spec.reft, spec.train, folder",
-        "base, examples, spec.reft, None, folder",
+        "base, examples, spec.trained, spec.train, folder",
+        "base, examples, spec.trained, None, folder",
         (_base_lock("a_run_is_trained_with_every_setting_of_its_spec"),),
     ),
     Bug(
         "a run trains an edit of nobody",
         JOB,
-        "base, examples, spec.reft, spec.train, folder",
+        "base, examples, spec.trained, spec.train, folder",
         "base, examples, None, spec.train, folder",
         (_base_lock("a_run_is_trained_with_every_setting_of_its_spec"),),
     ),
@@ -1218,8 +1218,8 @@ BUGS = (
     Bug(
         "rows of the file are forgotten",
         TRAINING,
-        "count_rows(self.read, self.objective, rows=file_rows)",
-        "count_rows(self.read, self.objective)",
+        "count_rows(split, self.objective, rows=file_rows)",
+        "count_rows(split, self.objective)",
         (_engine("rows_of_the_file_that_could_not_be_read_are_counted_as_left_out"),),
     ),
     Bug(
@@ -1296,8 +1296,8 @@ BUGS = (
     Bug(
         "the weights at the start are of one seed",
         LOOP,
-        "ReftModel(base.model, config, seed=settings.seed)",
-        "ReftModel(base.model, config, seed=42)",
+        "make_trainable(base, config, settings.seed)",
+        "make_trainable(base, config, 42)",
         (_flag("train --seed"), SPLIT, _engine("the_first_weights_and_the_order_of_the_rows_follow_from_the_seed")),
     ),
     Bug(
@@ -1709,8 +1709,8 @@ BUGS = (
     Bug(
         "an answer goes beyond the context",
         GENERATION,
-        "            min(most, room),\n",
-        "            most,\n",
+        "edits, min(most, room), pick",
+        "edits, most, pick",
         ("tests/reft_engine/test_generation.py::test_an_answer_stops_where_the_context_ends",),
     ),
     Bug(

@@ -7,11 +7,14 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from reft_engine import Example, Preference, ReftConfig, TrainConfig
+from reft_engine import Example, Preference, ReftConfig, TrainConfig, train
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message, inspect_file, row_of
 from reft_engine.data.row_check import RowCheck
+from reft_engine.data.splitting import split_indices
 from reft_engine.tokens.spelling import badly_spelt
+from reft_engine.training import rows as rows_room
+from reft_engine.training.events import RowsEvent
 from reft_engine.training.objectives import objective_for
 from reft_engine.training.row_check import LISTED, check_rows, count_rows
 from reft_engine.training.rows import read_rows
@@ -57,12 +60,23 @@ def test_the_counts_are_those_of_the_split(starter):
     settings = TrainConfig(held_out=0.25, seed=3)
     objective = objective_for(starter, ReftConfig(), settings, [])
     read = read_rows(objective, [ask(line, *row) for line, row in enumerate(SHORT, 1)])
-    trained, held_out = read.split(0.25, 3)
-    check = count_rows(read, objective)
+    split = read.split(0.25, 3)
+    check = count_rows(split, objective)
     assert check == check_rows(starter, SHORT, None, settings)
-    assert (check.trained, check.held_out) == (len(trained), len(held_out)) == (9, 3)
-    assert check.tokens == sum(row.encoded.length for row in trained)
+    assert (check.trained, check.held_out) == (len(split.trained), len(split.held)) == (9, 3)
+    assert check.tokens == sum(row.encoded.length for row in split.trained)
     assert check.longest == max(row.encoded.length for row in read.usable)
+
+
+def test_a_run_draws_its_split_once(tiny, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(rows_room, "split_indices", lambda *args: drawn.append(split_indices(*args)) or drawn[-1])
+    told = []
+    train(tiny, SHORT, ReftConfig(rank=2), TrainConfig(held_out=0.25, seed=3, epochs=1), on_event=told.append)
+    ((trained, held),) = drawn
+    (event,) = [event for event in told if isinstance(event, RowsEvent)]
+    assert (event.check.trained, event.check.held_out) == (len(trained), len(held))
+    assert list(event.held_out_places) == held
 
 
 def test_the_longest_row_is_at_most_the_base_models_context(tiny):
@@ -112,7 +126,7 @@ def test_both_answers_of_a_preference_pair_are_read(starter):
     pairs = [(question, answer, "No.") for question, answer in SHORT]
     objective = objective_for(starter, ReftConfig(), TrainConfig(held_out=0), [Preference(1, (), "a", "b")])
     read = read_rows(objective, [Preference(line, (Message("user", a),), b, c) for line, (a, b, c) in enumerate(pairs, 1)])
-    check = count_rows(read, objective)
+    check = count_rows(read.split(0, 42), objective)
     assert check.tokens == sum(row.encoded.chosen.length + row.encoded.rejected.length for row in read.usable)
     assert check == check_rows(starter, pairs, None, TrainConfig(held_out=0))
 
@@ -277,9 +291,9 @@ def test_held_out_prompts_that_are_also_learned_are_found(starter):
     check = check_rows(starter, rows, None, TrainConfig(held_out=0.5))
     found = finding(check, "leaks")
     objective = objective_for(starter, ReftConfig(), TrainConfig(), [])
-    trained, held_out = read_rows(objective, [ask(line, *row) for line, row in enumerate(rows, 1)]).split(0.5, 42)
-    learned = {row.example.messages[0].content.lower() for row in trained}
-    assert found.lines == tuple(row.example.line for row in held_out if row.example.messages[0].content.lower() in learned)
+    split = read_rows(objective, [ask(line, *row) for line, row in enumerate(rows, 1)]).split(0.5, 42)
+    learned = {row.example.messages[0].content.lower() for row in split.trained}
+    assert found.lines == tuple(row.example.line for row in split.held if row.example.messages[0].content.lower() in learned)
     assert check_rows(starter, rows, None, TrainConfig(held_out=0)).findings == ()
 
 

@@ -1,0 +1,16 @@
+"""An adapter folder of either kind, known by the description that it holds."""
+
+from pathlib import Path
+from typing import Any
+
+from reft_engine.formats import adapter, baseline
+
+
+def is_baseline(folder: Path) -> bool:
+    """Whether a folder holds a baseline, and no edits."""
+    return (folder / baseline.CONFIG_NAME).is_file() and not (folder / adapter.CONFIG_NAME).exists()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The description of an adapter folder, of edits or of a baseline. Raises AdapterError."""
+    return baseline.read_config(folder) if is_baseline(folder) else adapter.read_config(folder)

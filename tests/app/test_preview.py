@@ -1,0 +1,93 @@
+"""What a preview shows of a row is what training reads of it: the same tokens, learned and edited."""
+
+import pytest
+import torch
+
+from app.worker.preview import preview_rows
+from reft_engine import ReftConfig, ReftModel, TrainConfig, load_base, train
+from reft_engine.data import inspect_rows
+from reft_engine.tokens.batches import collate
+from reft_engine.training import loop, objective_for
+from reft_engine.training import run as running
+
+LENGTH = 60
+LONG = "one two three " * 30
+CHAT = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}, {"role": "user", "content": "cat?"}]
+SHAPES = {
+    "instructions": [{"instruction": "Add.", "input": f"1 and {n}", "output": f"{n + 1}"} for n in range(3)],
+    "pairs": [{"prompt": f"What is {n} cat?", "answer": f"cat {n}"} for n in range(3)] + [{"prompt": "Long?", "answer": LONG}],
+    "labels": [{"text": f"the {word} <reft>thing</reft> here", "label": word} for word in ("good", "bad", "good")],
+    "messages": [{"messages": [{"role": "system", "content": "Be brief."}, *CHAT, {"role": "assistant", "content": "A cat."}]}],
+    "conversations": [{"conversations": [{"from": "human", "value": "<reft>Hi</reft>"}, {"from": "gpt", "value": "Ho"}]}],
+}
+CONFIGS = [
+    ReftConfig(rank=2, positions="f2+l3", tied=False), ReftConfig(rank=2, positions="l1"), ReftConfig(rank=2, positions="all"),
+    ReftConfig(rank=2, positions="marked"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tiny_base):
+    return load_base(str(tiny_base), device="cpu")
+
+
+def trained_on(base, examples, config, monkeypatch):
+    """Of each line the encoded row that a run trains on."""
+    states = []
+    monkeypatch.setattr(running, "RunState", lambda *args: states.append(loop.RunState(*args)) or states[-1])
+    train(base, examples, config, TrainConfig(max_length=LENGTH, epochs=1, held_out=0, batch_size=8))
+    (state,) = states
+    return state.objective, state.rows
+
+
+def as_trained(base, objective, rows, config):
+    """Of each text its tokens as the tensors of a batch have them: id, whether a loss is on it, whether it is edited."""
+    texts, reft = objective.texts(rows), ReftModel(base.model, config)
+    batch = collate(base, texts)
+    plan = reft.plan_of(batch.prompts, None, batch.device)
+    edited = torch.zeros(batch.shape, dtype=torch.bool)
+    for row, column in zip(plan.rows, plan.columns, strict=True):
+        edited[row, column] = True
+    learned = torch.zeros(batch.shape, dtype=torch.bool)
+    learned[:, 1:] = batch.targets[:, :-1] != -100  # a target stands before the token that it is
+    ids = batch.inputs["input_ids"]
+    return [
+        list(zip(ids[row, begin:end].tolist(), learned[row, begin:end].tolist(), edited[row, begin:end].tolist(), strict=True))
+        for row, begin, end in batch.rows
+    ]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.positions)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_preview_shows_the_tokens_that_are_trained(base, shape, config, monkeypatch):
+    found = inspect_rows(SHAPES[shape])
+    assert found.shape == shape
+    compare(base, found.examples, config, monkeypatch)
+
+
+@pytest.mark.parametrize("positions", ["f2+l3", "marked"])
+def test_a_preview_of_what_is_classified_shows_the_text_and_learns_no_token(base, positions, monkeypatch):
+    config = ReftConfig(rank=2, positions=positions, labels=("good", "bad"))
+    long = [{"text": f"<reft>{LONG}</reft>", "label": "bad"}]
+    shown = compare(base, inspect_rows([*SHAPES["labels"], *long]).examples, config, monkeypatch)
+    assert [row["cut"] for row in shown] == [False, False, False, True]
+    assert all(row["answer_tokens"] == 0 for row in shown)
+
+
+def compare(base, examples, config, monkeypatch):
+    marked = config.positions == "marked"
+    usable = [each for each in examples if not marked or any("<reft>" in message.content for message in each.messages)]
+    shown = preview_rows(base, examples, config, LENGTH)
+    problems = [row["line"] for row in shown if row["problem"]]
+    assert problems == [each.line for each in examples if each not in usable]
+    shown = [row for row in shown if not row["problem"]]
+    if not usable:
+        return shown
+    objective, rows = trained_on(base, examples, config, monkeypatch)
+    assert type(objective) is type(objective_for(base, config, TrainConfig(), examples))
+    assert [row["cut"] for row in shown] == [row.cut for row in rows]
+    for row, tokens in zip(shown, as_trained(base, objective, rows, config), strict=True):
+        assert [(kind == "answer", edited) for _, kind, edited in row["tokens"]] == [(learned, edited) for _, learned, edited in tokens]
+        assert "".join(text for text, *_ in row["tokens"]) == base.tokenizer.decode([token for token, *_ in tokens])
+        assert row["prompt_tokens"] + row["answer_tokens"] == len(tokens)
+    return shown
