@@ -108,11 +108,11 @@ def is_locked(path: Path) -> bool:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write to a temporary name beside the target, flush to disk, rename, and flush the folder. Raises OSError.
+    """Write to a temporary file in the same folder, flush it, rename it, and flush the folder. Raises OSError.
 
-    The file's mode is what the umask leaves of rw-rw-rw-, as of any file that a program makes.
+    The file's mode is rw-rw-rw- less the umask, as for any new file.
     """
-    made = _make_folder(path.parent)
+    new_folders = _make_folder(path.parent)
     temporary = path.with_name(f"{_WRITING}{token_hex(8)}")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
@@ -124,12 +124,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    for folder in (path.parent, *(each.parent for each in made)):
+    for folder in (path.parent, *(new_folder.parent for new_folder in new_folders)):
         flush_folder(folder)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the names in a folder last; where folders cannot be flushed the file system does without."""
+    """Flush the names in a folder to disk; does nothing on file systems that cannot flush folders."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -139,8 +139,8 @@ def flush_folder(folder: Path) -> None:
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder with those above it; those that were not there, the innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    """Create a folder and its parents; returns the created ones, innermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing
 
