@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.components.theme import CSS, HEAD, STATIC, theme
+from app.components.labels import I18N
+from app.components.theme import CSS, STATIC, head, theme
 from app.errors import READABLE
 from app.handlers import runs
 from app.pages import build
@@ -61,7 +62,7 @@ def make_app(services: Services) -> FastAPI:
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     mounted: FastAPI = gr.mount_gradio_app(
-        app, pages, path="/", theme=theme(), css=CSS, head=HEAD,
+        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip

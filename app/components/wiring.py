@@ -6,13 +6,15 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
-from app.errors import NEUTRAL, READABLE
+from app.errors import READABLE
 from app.services import Services
+from app.words import language_of, say, speaking
 
 _log = logging.getLogger("reft_studio.pages")
 
@@ -118,17 +120,23 @@ def _edge(
         return placed(refused) | {note: sentence}
 
     def call(*args: Any) -> dict[Any, Any]:
-        try:
-            return placed(edge.inner(*args))  # type: ignore[attr-defined]
-        except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-            return told(error)
+        with _spoken():
+            try:
+                return placed(edge.inner(*args))  # type: ignore[attr-defined]
+            except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+                return told(error)
 
     def stream(*args: Any) -> Iterator[dict[Any, Any]]:
-        try:
-            for shown in edge.inner(*args):  # type: ignore[attr-defined]
-                yield placed(shown)
-        except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-            yield told(error)
+        states = _lazily(edge, args)
+        while True:
+            with _spoken():  # anew for each state: Gradio takes each of them in a context of its own
+                try:
+                    shown = placed(next(states))
+                except StopIteration:
+                    return
+                except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+                    shown, states = told(error), iter(())
+            yield shown
 
     edge: Callable[..., Any] = stream if inspect.isgeneratorfunction(inner) else call
     functools.update_wrapper(edge, inner.func if isinstance(inner, functools.partial) else inner)
@@ -137,9 +145,19 @@ def _edge(
     return edge
 
 
+def _lazily(edge: Any, args: tuple[Any, ...]) -> Iterator[Shown]:
+    yield from edge.inner(*args)
+
+
+def _spoken() -> AbstractContextManager[None]:
+    """The language of the browser whose event this is."""
+    request = gr.context.LocalContext.request.get(None)
+    return speaking(language_of(request.headers.get("accept-language") if request else None))
+
+
 def _sentence(event: str, error: Exception) -> str:
     """What a person reads; what is not meant for people goes to the log."""
     if isinstance(error, READABLE):
         return str(error)
     _log.error("the page's event %s failed", event, exc_info=error)
-    return NEUTRAL
+    return say("errors.neutral")

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from app.components import html
+from app.components.labels import markup
 from app.components.row_check_html import row_check
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
@@ -26,7 +27,7 @@ _NO_COUNT: Shown = {"check": ""}
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Data"))
+    gr.HTML(markup("data.header", lambda: html.header("data")))
     gr.HTML(html.title("Data", _LINE))
     upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
     upload_note = live("dataset-upload-note", uploads=True)

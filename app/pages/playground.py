@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from app.components import html
+from app.components.labels import markup
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import playground
 from app.pages import playground_html
@@ -24,7 +25,7 @@ _HALTED: Shown = {"told": '<p class="rs-facts rs-halted">Stopped.</p>', "halt": 
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Playground"))
+    gr.HTML(markup("playground.header", lambda: html.header("playground")))
     gr.HTML(html.title("Playground", _LINE))
     nothing = gr.HTML(visible=False)
     with gr.Column(elem_classes="rs-form") as filled:

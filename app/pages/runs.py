@@ -9,6 +9,7 @@ import gradio as gr
 import pandas as pd
 
 from app.components import html
+from app.components.labels import markup
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import disk, runs
@@ -31,7 +32,7 @@ _LABEL_LIMIT = 48
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Runs"))
+    gr.HTML(markup("runs.header", lambda: html.header("runs")))
     gr.HTML(html.title("Runs", _LINE))
     nothing = gr.HTML(visible=False)
     with gr.Row(visible=False, elem_classes="rs-keeping") as undoing:

@@ -24,7 +24,7 @@ _PHASES = {
 def run_status(found: RunView) -> str:
     """Where a run stands: status, sentence, progress, the figures that count."""
     run = found.run
-    word, kind = html.STATUS_WORDS[run.status]
+    word, kind = html.status_word(run), html.STATUS_KINDS[run.status]
     share = 1.0 if run.status is RunStatus.FINISHED else run.step / run.total_steps if run.total_steps else 0.0
     sentence = _sentence(found)
     left = f"about {html.duration(run.seconds_left)} left" if run.seconds_left is not None and not run.status.ended else ""

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
+from app.components.labels import markup
 from app.components.row_check_html import row_check
 from app.components.wiring import Page, Shown, live, opening
 from app.errors import StudioError
@@ -33,7 +34,7 @@ _POSITIONS = [
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Train"))
+    gr.HTML(markup("train.header", lambda: html.header("train")))
     gr.HTML(html.title("Train", _LINE))
     nothing = gr.HTML(visible=False)
     with gr.Row(elem_classes="rs-form") as form:

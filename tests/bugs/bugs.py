@@ -1033,14 +1033,14 @@ BUGS = (
     ),
     Bug(
         "names on the first page are not escaped",
-        "app/pages/home.py",
+        "app/pages/home_html.py",
         "<b>{html.text(run.name, 60)}</b>",
         "<b>{run.name}</b>",
         (f"{_HERE}/test_every_text_is_escaped.py::test_no_page_interprets_what_stands_in_the_database",),
     ),
     Bug(
         "dataset names on the first page are not escaped",
-        "app/pages/home.py",
+        "app/pages/home_html.py",
         "{html.text(run.dataset_name, 60)}",
         "{run.dataset_name}",
         (f"{_HERE}/test_every_text_is_escaped.py::test_no_page_interprets_what_stands_in_the_database",),

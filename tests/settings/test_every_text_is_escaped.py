@@ -139,6 +139,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "html.empty": [lambda: pieces.empty(HOSTILE, HOSTILE, HOSTILE)],
     "html.text": [lambda: pieces.text(HOSTILE)],
     "home_html.sample_card": [lambda: home_html.sample_card(hostile(Sample, icon="face", example=[HOSTILE, HOSTILE], file="rows.csv"))],
+    "home_html.recent": [lambda: home_html.recent([a_run()])],
     "data_html.inspection": [lambda: data_html.inspection(an_inspection())],
     "data_html.preview": [
         lambda: data_html.preview([PreviewRow(3, an_example(), tuple(Token(HOSTILE, *kind) for kind in KINDS))]),
@@ -161,9 +162,10 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
-    "html.header": lambda: pieces.header("Home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
+    "html.header": lambda: pieces.header("home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
     "html.size": lambda: pieces.size(3),
-    "data_html.guide": data_html.guide, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
+    "data_html.guide": data_html.guide, "home_html.opening": home_html.opening, "home_html.try_samples": home_html.try_samples,
+    "home_html.bring_your_own": home_html.bring_your_own, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
     "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
@@ -184,7 +186,7 @@ def functions() -> set[str]:
 
 def test_every_function_that_makes_html_has_a_row_here():
     assert functions() == set(TABLE) | {name.strip() for name in WITHOUT} | NO_HTML
-    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring"}
+    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring", "labels"}
     modules |= {path.stem for path in Path(data_html.__file__).parent.glob("*_html.py")}
     assert modules == {module.__name__.rpartition(".")[2] for module in MODULES}, "a module of pieces of HTML is looked through above"
 
