@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.words import LANGUAGES, say, speaking
+from app.words import LANGUAGES, said_in, say
 
 I18N = gr.I18n(**{language: {} for language in LANGUAGES})
 """Gradio's table of the texts below, which goes to every browser."""
@@ -19,6 +19,5 @@ def label(key: str) -> Any:
 def markup(name: str, make: Callable[[], str]) -> Any:
     """HTML that holds texts, made once in each language; ``name`` is its own."""
     for language in LANGUAGES:
-        with speaking(language):
-            I18N.translations[language][name] = make()
+        I18N.translations[language][name] = said_in(language, make)
     return I18N(name)

@@ -14,7 +14,7 @@ import gradio as gr
 from app.components import html
 from app.errors import READABLE
 from app.services import Services
-from app.words import language_of, say, speaking
+from app.words import LANGUAGES, language_of, said_in, say, speaking
 
 _log = logging.getLogger("reft_studio.pages")
 
@@ -99,10 +99,11 @@ class Page:
         """Copy a part's value into another one, in the page itself."""
         return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
 
-    def stop(self, trigger: Any, events: list[Any], shown: Shown) -> None:
+    def stop(self, trigger: Any, events: list[Any], shown: Callable[[], Shown]) -> None:
         """End what streams, and show so; in the page itself, since nothing of it can be refused."""
-        values = json.dumps(list(shown.values()))
-        trigger(None, None, [self._parts[name] for name in shown], js=f"() => studio.stopped({values})", cancels=events, **_EVENT)
+        values = {language: list(said_in(language, shown).values()) for language in LANGUAGES}
+        go = f"() => studio.stopped({json.dumps(values)}[words.language])"
+        trigger(None, None, [self._parts[name] for name in shown()], js=go, cancels=events, **_EVENT)
 
 
 def _edge(

@@ -5,14 +5,15 @@ plural forms. Titles and help of methods, settings and samples stand in English 
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, TypeVar
 
+Made = TypeVar("Made")
 ENGLISH = "en"
 _FOLDER = Path(__file__).parent
 LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
@@ -61,6 +62,12 @@ def speaking(language: str) -> Iterator[None]:
         yield
     finally:
         _language.reset(token)
+
+
+def said_in(language: str, make: Callable[[], Made]) -> Made:
+    """What is made of texts, in a language; for what goes to every browser and is chosen there."""
+    with speaking(language):
+        return make()
 
 
 def language_of(accepted: str | None) -> str:

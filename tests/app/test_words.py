@@ -136,6 +136,8 @@ def pattern(node: ast.expr) -> str:
     """What keys an expression may have."""
     if isinstance(node, ast.Constant):
         return re.escape(str(node.value))
+    if isinstance(node, ast.IfExp):
+        return f"{pattern(node.body)}|{pattern(node.orelse)}"
     assert isinstance(node, ast.JoinedStr), f"a key is written where it is said: line {node.lineno}"
     return "".join(re.escape(str(piece.value)) if isinstance(piece, ast.Constant) else "[a-z0-9_]+" for piece in node.values)
 

@@ -485,15 +485,15 @@ BUGS = (
     Bug(
         "the Data page keeps recognised columns",
         "app/pages/data.py",
-        "label=label, name=name, prompt=prompt, answer=answer)",
-        "label=label, name=name)",
+        "label=file_name, name=name, prompt=prompt, answer=answer)",
+        "label=file_name, name=name)",
         (_input("data._save.prompt"),),
     ),
     Bug(
         "the Data page forgets the name",
         "app/pages/data.py",
-        "label=label, name=name, prompt",
-        'label=label, name="", prompt',
+        "label=file_name, name=name, prompt",
+        'label=file_name, name="", prompt',
         (_input("data._save.name"),),
     ),
     Bug(
@@ -940,8 +940,8 @@ BUGS = (
     Bug(
         "samples are not escaped",
         RUNS_HTML,
-        '{html.text(value) or "<em>nothing</em>"}',
-        '{value or "<em>nothing</em>"}',
+        "{html.text(value) or nothing}",
+        "{value or nothing}",
         (_html("runs_html.sample"),),
     ),
     Bug("events are not escaped", RUNS_HTML, "{html.text(event.text, 300)}", "{html.short(event.text, 300)}", (_html("runs_html.events"),)),
@@ -969,8 +969,8 @@ BUGS = (
     Bug(
         "phases are not escaped",
         RUNS_HTML,
-        "{html.text(_PHASES.get(phase.name, phase.name))}",
-        "{_PHASES.get(phase.name, phase.name)}",
+        "name=html.text(name), done",
+        "name=name, done",
         (_html("runs_html.run_status"),),
     ),
     Bug("settings are not escaped", RUNS_HTML, "<dd>{html.text(value, 120)}</dd>", "<dd>{value}</dd>", (_html("runs_html.facts"),)),
@@ -1009,7 +1009,9 @@ BUGS = (
         'data-told="{count}">{message}</div>',
         (_html("html.refusal"),),
     ),
-    Bug("excerpts of rows are not escaped", ROWS_HTML, "{text(excerpt, 160)}", "{excerpt}", (_html("row_check_html.row_check"),)),
+    Bug(
+        "excerpts of rows are not escaped", ROWS_HTML, "excerpt=text(excerpt, 160)", "excerpt=excerpt", (_html("row_check_html.row_check"),)
+    ),
     Bug(
         "findings are not escaped",
         ROWS_HTML,
@@ -1047,9 +1049,9 @@ BUGS = (
     ),
     Bug(
         "the note beside an answer is not escaped",
-        "app/pages/playground.py",
-        "{html.text(found.note)}",
-        "{found.note}",
+        PLAYGROUND_HTML,
+        "{html.text(line)}",
+        "{line}",
         (f"{_HERE}/test_every_text_is_escaped.py::test_the_note_beside_an_answer_is_shown_as_it_is",),
     ),
     Bug(

@@ -146,6 +146,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
         lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
         lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
+    "data_html.dataset_lines": [lambda: data_html.dataset_lines([hostile(DatasetRecord, mapping=None)])],
     "data_html.dataset_line": [lambda: data_html.dataset_line(hostile(DatasetRecord, mapping=None))],
     "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
     "runs_html.run_status": [
@@ -158,6 +159,8 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "runs_html.facts": [lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
     "runs_html.events": [lambda: runs_html.events([EventRecord(NOW, HOSTILE)])],
     "playground_html.answer": [lambda: playground_html.answer(HOSTILE), lambda: playground_html.answer(HOSTILE, waiting=True)],
+    "playground_html.facts": [lambda: playground_html.facts(HOSTILE)],
+    "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
@@ -165,7 +168,9 @@ WITHOUT = {
     "html.header": lambda: pieces.header("home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
     "html.size": lambda: pieces.size(3),
     "data_html.guide": data_html.guide, "home_html.opening": home_html.opening, "home_html.try_samples": home_html.try_samples,
-    "home_html.bring_your_own": home_html.bring_your_own, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
+    
+    "home_html.bring_your_own": home_html.bring_your_own,
+    "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
     "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
