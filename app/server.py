@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import gradio as gr
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from app.handlers import runs
 from app.pages import build
 from app.services import Services
 from app.settings import LOOPBACK, Settings
+from app.words import language_of, say, speaking
 
 _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
 """Gradio's own ways to files of this machine, uploads of others among them, and to other servers; no page of ours needs them."""
@@ -84,11 +86,12 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _CLOSED.match(scope["path"]):
-            await JSONResponse({"error": "There is nothing here."}, status_code=404)(scope, receive, send)
+            await JSONResponse({"error": say("server.nothing_here")}, status_code=404)(scope, receive, send)
         elif scope["type"] == "http" and _from_another_site(Request(scope)):
-            await JSONResponse({"error": "Requests from another site are refused."}, status_code=403)(scope, receive, send)
+            await JSONResponse({"error": say("server.another_site")}, status_code=403)(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            with speaking(language_of(Headers(scope=scope).get("accept-language") if scope["type"] == "http" else None)):
+                await self._app(scope, receive, send)
 
 
 def _from_another_site(request: Request) -> bool:

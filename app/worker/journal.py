@@ -7,6 +7,7 @@ from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
+from app.words import say
 from reft_engine.training import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from storage import Failure, LeasedRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
 
@@ -107,7 +108,7 @@ class Journal:
             self._later.append(partial(self._held.add_sample, sample))
         elif isinstance(event, SavingFailedEvent):
             _log.warning("step %d: no checkpoint: %s", event.step, event.reason)
-            self._later.append(partial(self._held.note, f"What was learned cannot be saved for now: {event.reason}. Training goes on."))
+            self._later.append(partial(self._held.note, say("job.not_saved", reason=event.reason)))
         if time.monotonic() > self._next:
             self._try()
 

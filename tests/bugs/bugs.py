@@ -1425,7 +1425,7 @@ BUGS = (
     Bug(
         "the Runs page shows a run from the bin",
         RUNS,
-        '    if run.binned_at is not None:\n        raise NotFoundError("This run is in the bin.")',
+        '    if run.binned_at is not None:\n        raise NotFoundError(say("runs.binned"))',
         "    if False:\n        pass",
         (_pages("what_is_in_the_bin_is_neither_shown_nor_asked"),),
     ),

@@ -25,7 +25,7 @@ from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
 from tests.settings.house import LENGTH, PROMPT, House
-from tests.settings.pages import Pages, read
+from tests.settings.pages import Pages, read, reads
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
 FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {
@@ -601,7 +601,7 @@ def test_every_input_is_what_a_person_reads_beside_it(pages):
     for event in pages.events:
         for name in event.inputs:
             if (event.page, name) not in UNSEEN:
-                assert event.parts[name].label == NAMES[event.page, name], (event.page, name)
+                assert reads(event.parts[name].label) == NAMES[event.page, name], (event.page, name)
 
 
 def test_every_way_to_ask_in_the_playground_sends_the_same(pages):
