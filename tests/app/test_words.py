@@ -163,3 +163,103 @@ def test_each_plural_form_is_one_that_is_asked_for():
     forms = [forms for forms in texts("en").values() if isinstance(forms, dict)]
     assert forms and all(each.keys() == {"one", "other"} for each in forms)
     assert all(list(Formatter().parse(text)) for each in forms for text in each.values())
+
+
+# Texts that pass it by
+
+TO_DO = {"pages/train.py", "pages/train_html.py", "handlers/train.py", "cli"}
+"""Files and folders whose texts are not in the catalogue yet."""
+NOT_READ = {
+    "components/theme.py": "names of fonts and colours",
+    "worker/main.py": "the help of a command that the studio itself gives",
+    "worker/verify.py": "a line for a run's log",
+    "__main__.py": "said when nothing of the studio could be imported",
+}
+"""Files whose sentences no page shows, and why."""
+KNOWN = {
+    "held-out, base": "the name of a curve, by which its points are chosen",
+    "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations": "names of columns",
+    "False": "a value of an environment variable",
+    "Given": "a type",
+    "JSON Lines": "a name of its own",
+    "base model": "the name of a style",
+    "SSR mode is not supported": "by which a warning of Gradio's is known",
+    "Consistency check failed": "words of the Hub's library",
+    "can't allocate memory": "words of torch and of the system, as the three below",
+    "not enough memory": "",
+    "Cannot allocate memory": "",
+    "out of memory": "",
+}
+"""Sentences that are no texts of ours, and why."""
+
+
+def literals(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The texts that a program holds, an f-string's with a sign for each value; not docstrings, logs, patterns and names of keys."""
+    passed_by = set[int]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant() as text):
+                passed_by.add(id(text))
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="_log"))) | ast.Call(func=ast.Attribute(value=ast.Name(id="re"))):
+                passed_by |= {id(inner) for inner in ast.walk(node)}
+            case ast.Call(func=ast.Name(id="Field")) | ast.Call(func=ast.Attribute(attr="Formatter")):
+                passed_by |= {id(inner) for inner in ast.walk(node)}
+            case ast.JoinedStr():
+                passed_by |= {id(piece) for piece in node.values}
+    for node in ast.walk(tree):
+        if id(node) in passed_by:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield node.lineno, "".join(str(piece.value) if isinstance(piece, ast.Constant) else "\0" for piece in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def is_read(text: str) -> bool:
+    """Whether a person reads it: words beside each other outside of tags, or a single one with a capital."""
+    plain = re.sub(r"<[^<>]*>|^[^<>]*>|<[^<>]*$", "", text)
+    plain = re.sub(r"[\w-]+=\S*", "", plain).strip()
+    if plain.startswith(("rs-", "tok ")):  # names of styles
+        return False
+    return bool(re.search(r"(?<![\w.#])[A-Za-z'-]{2,}[,;:]? [a-zA-Z\0]", plain) or re.fullmatch(r"[A-Z][a-z]{2,}\W*", plain))
+
+
+def passing_by() -> Iterator[tuple[str, str]]:
+    for path in FILES:
+        name = path.relative_to(APP).as_posix()
+        if name in TO_DO | NOT_READ.keys() or name.partition("/")[0] in TO_DO:
+            continue
+        for line, text in literals(ast.parse(path.read_text(encoding="utf-8"))):
+            if is_read(text):
+                yield f"{name}:{line}", text
+
+
+def test_no_text_passes_the_catalogue_by_but_those_that_are_known():
+    texts_found = list(passing_by())
+    assert [(place, text) for place, text in texts_found if text not in KNOWN] == []
+    assert KNOWN.keys() == {text for _, text in texts_found}, "an exception that is no longer needed"
+
+
+@pytest.mark.parametrize(
+    "text", ["Choose a run first.", "Stop", "<p>No file at hand?</p>", "about \0 left, at most", "Both answered in \0 s", "Rows: \0 of \0"]
+)
+def test_what_a_person_reads_is_known(text):
+    assert is_read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["rs-notice bad", "data.upload", '<div class="rs-row">\0</div>', "run_id", "step", "files/runs/\0/log.txt"]
+)
+def test_what_is_only_for_programs_is_known(text):
+    assert not is_read(text)
+
+
+def test_a_text_that_passes_it_by_is_found():
+    tree = ast.parse('def f():\n    """What it does."""\n    _log.info("not this one")\n    raise StudioError(f"Run {1} is gone.")\n')
+    assert [text for _, text in literals(tree) if is_read(text)] == ["Run \0 is gone."]
+
+
+@pytest.mark.parametrize("name", [*TO_DO, *NOT_READ])
+def test_a_file_that_is_left_out_still_holds_sentences(name):
+    files = [APP / name] if (APP / name).is_file() else sorted((APP / name).glob("*.py"))
+    assert any(is_read(text) for path in files for _, text in literals(ast.parse(path.read_text(encoding="utf-8"))))
