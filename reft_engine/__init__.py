@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from reft_engine.inference import classify, generate, stream
     from reft_engine.methods import METHODS, title_of
     from reft_engine.positions import PositionSpec, prompt_positions
-    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, trainable_parameters
+    from reft_engine.settings import GROUPS, Setting, written
+    from reft_engine.spec import ReftConfig, RunSpec, TrainConfig, all_settings, trainable_parameters
     from reft_engine.training import evaluate, train, train_many
 
 __all__ = [
+    "GROUPS",
     "METHODS",
     "AdapterError",
     "ConfigError",
@@ -34,8 +36,10 @@ __all__ = [
     "ReftError",
     "ReftModel",
     "RunSpec",
+    "Setting",
     "TrainConfig",
     "TrainingError",
+    "all_settings",
     "classify",
     "evaluate",
     "generate",
@@ -46,6 +50,7 @@ __all__ = [
     "train",
     "train_many",
     "trainable_parameters",
+    "written",
 ]
 
 __getattr__ = lazy_names(__name__, {
@@ -56,6 +61,7 @@ __getattr__ = lazy_names(__name__, {
     "inference": ["classify", "generate", "stream"],
     "methods": ["METHODS", "title_of"],
     "positions": ["PositionSpec", "prompt_positions"],
-    "spec": ["ReftConfig", "RunSpec", "TrainConfig", "trainable_parameters"],
+    "settings": ["GROUPS", "Setting", "written"],
+    "spec": ["ReftConfig", "RunSpec", "TrainConfig", "all_settings", "trainable_parameters"],
     "training": ["evaluate", "train", "train_many"],
 })  # fmt: skip

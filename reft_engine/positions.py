@@ -13,6 +13,14 @@ from dataclasses import dataclass
 
 from reft_engine.errors import PositionError
 
+PRESETS = {
+    "l1": "Only the last (l1)", "l3": "Last 3 (l3)", "l7": "Last 7 (l7)",
+    "f1": "Only the first (f1)", "f3": "First 3 (f3)", "f7": "First 7 (f7)",
+    "f1+l1": "First and last (f1+l1)", "f3+l3": "First 3, last 3 (f3+l3)", "f7+l7": "First 7, last 7 (f7+l7)",
+    "all": "Every token (all)", "marked": "Between <reft> and </reft> (marked)",
+}  # fmt: skip
+"""Rules that are often used, with their titles. Those of one side stand before those of two: where a rule is typed, Enter takes the
+first title that holds it."""
 _RULE = re.compile(r"(?:f(\d{1,4}))?(?:(?<=\d)\+(?=l))?(?:l(\d{1,4}))?")
 
 

@@ -1,16 +1,24 @@
 """The one description of a run that page, command line, HTTP and adapter file share. Imports no torch."""
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
+import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from reft_engine.errors import ConfigError
 from reft_engine.methods import METHODS
-from reft_engine.positions import PositionSpec
+from reft_engine.positions import PRESETS, PositionSpec
+from reft_engine.settings import Choices, Setting, setting, settings_of
 
 Activation = Literal["linear", "relu", "relu6", "leaky_relu", "gelu", "gelu_new", "silu", "mish", "tanh", "sigmoid"]
 Pooling = Literal["first", "mean", "last"]
+Reuse = Literal["all", "depth", "time", "none"]
+Keep = Literal["best", "last"]
+_POOLINGS = {"first": "The first token", "mean": "The mean of all", "last": "The last token"}
+_REUSES = {"all": "Both", "depth": "Blocks below the edits", "time": "Tokens before the first edited one", "none": "Nothing"}
+_KEEPS = {"best": "The best edit by held-out loss", "last": "The last edit"}
 
 
 def parse_layers(value: Any) -> Any:
@@ -32,6 +40,11 @@ def parse_layers(value: Any) -> Any:
             raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers")
         return layers
     raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers")
+
+
+def _parse_labels(value: Any) -> Any:
+    """Read names with commas between them, as a person writes them, into a list."""
+    return [name for part in value.split(",") if (name := part.strip())] if isinstance(value, str) else value
 
 
 def _known_method(value: Any) -> str:
@@ -79,26 +92,58 @@ def _first_problem(error: ValidationError) -> ConfigError:
 class ReftConfig(_Frozen):
     """What is edited: method, rank, which layers and which prompt tokens."""
 
-    method: Annotated[str, BeforeValidator(_known_method)] = "loreft"
-    """How hidden states are edited; a name of `methods.METHODS`."""
-    rank: int = Field(4, ge=1, le=4096)
-    """Dimension of the edited subspace, at most the hidden size; unused by methods without a rank."""
-    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(parse_layers)] = "all"
-    """Blocks whose output is edited, counted from 0."""
-    positions: Annotated[str, BeforeValidator(_canonical_positions)] = "f7+l7"
-    """Which prompt tokens are edited; see `positions.PositionSpec`."""
-    tied: bool = True
-    """One edit per layer for prefix and suffix; False gives each its own."""
-    dropout: float = Field(0.0, ge=0.0, lt=1.0)
-    """Share of the edit's rank-sized coefficients dropped in training (of RED, which has none, of the change's numbers)."""
-    activation: Activation = "linear"
-    """Function of W h + b, for the methods that have a learned source."""
-    identity_init: bool = False
-    """Start with an edit that changes nothing, instead of pyreft's random start."""
-    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(None, min_length=2, max_length=10_000)
-    """Names of the classes; with them a head is trained that classifies, in place of written answers."""
-    pooling: Pooling | None = None
-    """Which hidden state the head reads: the first token's, the mean or the last; left out: first for encoders, last for decoders."""
+    method: Annotated[
+        str, BeforeValidator(_known_method), Choices(lambda: {name: f"{method.title}, {method.help}" for name, method in METHODS.items()})
+    ] = setting(
+        "loreft", title="Method", group="Edit", advanced=False,
+        help="How the correction is computed; leave it when in doubt.",
+        why="The method that the paper recommends; it learns the most with so few trainable parameters.",
+    )  # fmt: skip
+    rank: int = setting(
+        4, ge=1, le=4096, title="Rank", group="Edit", advanced=False, unit="directions",
+        help="A larger one learns more, from more rows: how many directions of a hidden state the edit can change.",
+        why="The paper advises to start small, for example with 4.",
+    )  # fmt: skip
+    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(parse_layers)] = setting(
+        "all", title="Layers", group="Edit", advanced=False,
+        help="Where in the model it acts: all, 0;2;4 or 1-3, counted from 0.",
+        why="The paper advises to start with all layers and to use fewer later.",
+    )  # fmt: skip
+    positions: Annotated[str, BeforeValidator(_canonical_positions), Choices(PRESETS, free=True)] = setting(
+        "f7+l7", title="Positions", group="Edit", advanced=False,
+        help="Pieces (tokens) of the prompt that are edited; never those of the answer.",
+        why="Several positions work much better than one; seven at each end is the paper's setting for reasoning tasks.",
+    )  # fmt: skip
+    tied: bool = setting(
+        True, title="Tied", group="Edit",
+        help="One edit for the first and the last tokens alike; off gives each side its own.",
+        why="The paper advises to tie as much as possible; it halves the trainable parameters.",
+    )  # fmt: skip
+    dropout: float = setting(
+        0.0, ge=0.0, lt=1.0, step=0.05, title="Dropout", group="Edit",
+        help="Share of the edit that is switched off at random while it learns.",
+        why="So small an edit seldom needs it; the paper tunes it last.",
+    )  # fmt: skip
+    activation: Annotated[Activation, Choices({name: name for name in get_args(Activation)})] = setting(
+        "linear", title="Activation", group="Edit",
+        help="Function of what the edit reads off the hidden state (act in the formulas); only for methods that read it.",
+        why="The paper's methods are linear.",
+    )  # fmt: skip
+    identity_init: bool = setting(
+        False, title="Start from no change", group="Edit",
+        help="Begin with an edit that changes nothing, instead of a random one.",
+        why="A random start is pyreft's, so that results can be compared.",
+    )  # fmt: skip
+    labels: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None, BeforeValidator(_parse_labels)] = setting(
+        None, min_length=2, max_length=10_000, title="Labels", group="Classes and pairs", blank="answers are written",
+        help="Names of classes, with commas between them; the run then learns to sort texts into these instead of writing answers.",
+        why="Most data sets have answers to write.",
+    )  # fmt: skip
+    pooling: Annotated[Pooling | None, Choices(_POOLINGS)] = setting(
+        None, title="Read for the label", group="Classes and pairs", blank="first for encoders, last for decoders",
+        help="Which hidden state a label is read from; only with labels.",
+        why="An encoder gathers its text in the first token, a decoder in the last.",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -138,53 +183,117 @@ def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> i
 class TrainConfig(_Frozen):
     """How the edit is trained."""
 
-    epochs: int = Field(3, ge=1, le=10_000)
-    learning_rate: float = Field(9e-4, gt=0, le=1.0)
-    """Peak rate of AdamW; rises over the warm-up, then falls linearly to zero."""
-    head_learning_rate: float | None = Field(None, gt=0, le=1.0)
-    """Peak rate of a classifier's head; that of the edits when left out."""
-    batch_size: int = Field(8, ge=1, le=4096)
-    """Rows per forward pass."""
-    gradient_accumulation: int = Field(1, ge=1, le=1024)
-    """Forward passes per optimiser step."""
-    warmup_ratio: float = Field(0.1, ge=0.0, le=1.0)
-    """Share of all steps over which the rate rises."""
-    weight_decay: float = Field(0.0, ge=0.0, le=1.0)
-    """Decay of W and b; orthonormal factors, RED's scale and a head are never decayed."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this L2 norm."""
-    max_length: int = Field(512, ge=8, le=1_000_000)
-    """Longest row in tokens; the answer of a longer row is cut at its end, as is a text that is classified (of two, the longer
-    first). Of an encoder-decoder prompt and answer may have so many each."""
-    answer_tokens: int | None = Field(None, ge=1, le=1_000_000)
-    """Learn only the first so many tokens of each answer (arXiv 2511.10707 trains on such prefixes); all when left out."""
-    preference_beta: float = Field(0.1, gt=0, le=100)
-    """Strength of a preference pair's pull (beta of arXiv 2305.18290, equation 7)."""
-    gradient_checkpointing: bool = False
-    """Compute each block twice instead of keeping its inner values: less memory, a third more time, the same weights."""
-    pass_tokens: int | None = Field(None, ge=8, le=100_000_000)
-    """Most tokens, padding counted, of one forward pass; a batch of more is computed in parts, which gives the same step in less
-    memory and somewhat more time. Left out: 2,048 on a CPU, 16,384 elsewhere."""
-    packing: bool = True
-    """Read rows one behind another, so that no padding is computed: on a CPU, where the base model gives the same so."""
-    reuse: Literal["all", "depth", "time", "none"] = "all"
-    """What is kept because the base model is frozen: what blocks below the edits give, and keys and values of the prompt before
-    its first edited token. Nothing but the speed depends on it."""
-    reuse_memory_mb: int = Field(2048, ge=0, le=10_000_000)
-    """Megabytes of memory (of the device that trains; of a GPU a quarter of what is free at most) for what is kept; what exceeds them
-    goes to disk."""
-    reuse_disk_mb: int = Field(4096, ge=0, le=100_000_000)
-    """Megabytes of disk for it; what exceeds both is computed anew in each step."""
-    held_out: float = Field(0.1, ge=0.0, le=0.9)
-    """Share of rows kept away from training to measure what was learned; at most 1,000 rows."""
-    keep: Literal["best", "last"] = "best"
-    """Which edit a run ends with: the one with the least held-out loss, or the one after the last step."""
-    patience: int | None = Field(None, ge=1, le=1000)
-    """Stop early after this many held-out measurements without a lower loss; never when left out."""
-    seed: int = Field(42, ge=0, le=2**31 - 1)
-    """Draws the first weights, the order of the rows and dropout."""
-    split_seed: int | None = Field(None, ge=0, le=2**31 - 1)
-    """Draws which rows are held out; ``seed`` does when left out. Runs that are to be compared need the same."""
+    epochs: int = setting(
+        3, ge=1, le=10_000, title="Epochs", group="Learning", advanced=False, unit="passes",
+        help="Passes over all rows; few rows need more of them.",
+        why="Enough for some hundred rows; the page suggests more for fewer.",
+    )  # fmt: skip
+    learning_rate: float = setting(
+        4e-3, gt=0, le=1.0, step=1e-4, title="Learning rate", group="Learning",
+        help="How far one step moves the edit at its peak: it rises over the warm-up, then falls to zero; 0.0009 to 0.004 is usual.",
+        why="What the quality of the samples and of the verdicts was measured with; the paper's 0.0009 suits its long runs.",
+    )  # fmt: skip
+    head_learning_rate: float | None = setting(
+        None, gt=0, le=1.0, step=1e-4, title="Learning rate of the head", group="Classes and pairs", blank="that of the edit",
+        help="How far one step moves the head that names a label; only with labels.",
+        why="One rate is enough to begin with.",
+    )  # fmt: skip
+    batch_size: int = setting(
+        8, ge=1, le=4096, title="Batch size", group="Learning", unit="rows",
+        help="Rows that are read before each correction.",
+        why="Small data sets get enough steps, and it fits small machines.",
+    )  # fmt: skip
+    gradient_accumulation: int = setting(
+        1, ge=1, le=1024, title="Batches of a step", group="Learning", unit="batches",
+        help="Batches that are added up for one correction, as if they were one larger batch.",
+        why="The batch size alone says how many rows a step has.",
+    )  # fmt: skip
+    warmup_ratio: float = setting(
+        0.1, ge=0.0, le=1.0, step=0.05, title="Warm-up", group="Learning",
+        help="Share of all steps over which the learning rate rises.",
+        why="The paper's setting for its large tasks.",
+    )  # fmt: skip
+    weight_decay: float = setting(
+        0.0, ge=0.0, le=1.0, step=0.01, title="Weight decay", group="Learning",
+        help="Pull of the edit's free weights towards zero in each step; orthonormal rows, RED's scale and a head are left alone.",
+        why="The paper's setting for its large tasks.",
+    )  # fmt: skip
+    max_grad_norm: float = setting(
+        1.0, gt=0, step=0.1, title="Largest gradient", group="Learning",
+        help="A larger gradient is scaled down to this L2 norm, so that one odd batch does no harm.",
+        why="What transformers' Trainer uses, and pyreft with it.",
+    )  # fmt: skip
+    max_length: int = setting(
+        512, ge=8, le=1_000_000, title="Longest row", group="Rows", unit="tokens",
+        help="Longer answers are cut at their end, as are texts that get a label; an encoder-decoder counts prompt and answer apart.",
+        why="Most rows of instructions fit, and memory stays small.",
+    )  # fmt: skip
+    answer_tokens: int | None = setting(
+        None, ge=1, le=1_000_000, title="Learn only the beginning", group="Rows", unit="tokens", blank="the whole answer",
+        help="Learn only the first tokens of each answer (arXiv 2511.10707).",
+        why="The whole answer is what most people want back.",
+    )  # fmt: skip
+    preference_beta: float = setting(
+        0.1, gt=0, le=100, step=0.05, title="Pull of a preference", group="Classes and pairs",
+        help="How strongly a preferred answer is told from a rejected one (beta of arXiv 2305.18290, equation 7); only for such pairs.",
+        why="The usual value in that paper and in TRL.",
+    )  # fmt: skip
+    gradient_checkpointing: bool = setting(
+        False, title="Gradient checkpointing", group="Memory and speed",
+        help="Compute each block twice instead of keeping its inner values: less memory, a third more time, the same weights.",
+        why="The small models that most people start with have room enough.",
+    )  # fmt: skip
+    pass_tokens: int | None = setting(
+        None, ge=8, le=100_000_000, title="Largest micro-batch", group="Memory and speed", unit="tokens",
+        blank="2,048 on a CPU, 16,384 elsewhere",
+        help="Most tokens, padding included, of one micro-batch; smaller ones need less memory and more time, and give the same step.",
+        why="What keeps a CPU's cache or a GPU busy.",
+    )  # fmt: skip
+    packing: bool = setting(
+        True, title="Packing", group="Memory and speed",
+        help="Put sequences into one row so that no padding is computed; on a CPU, and where the base model gives the same.",
+        why="Nothing but the speed depends on it.",
+    )  # fmt: skip
+    reuse: Annotated[Reuse, Choices(_REUSES)] = setting(
+        "all", title="Activation reuse", group="Memory and speed",
+        help="What the frozen base model computes once and not again in later epochs.",
+        why="Nothing but the speed depends on it.",
+    )  # fmt: skip
+    reuse_memory_mb: int = setting(
+        2048, ge=0, le=10_000_000, title="Memory for reuse", group="Memory and speed", unit="MB",
+        help="Memory of the training device for what is reused (of a GPU at most a quarter of what is free); the rest goes to disk.",
+        why="Enough for thousands of rows of a small model, and little on most machines.",
+    )  # fmt: skip
+    reuse_disk_mb: int = setting(
+        4096, ge=0, le=100_000_000, title="Disk for reuse", group="Memory and speed", unit="MB",
+        help="Disk space for it; what fits into neither is computed again in each step.",
+        why="Twice the memory, which most disks have free.",
+    )  # fmt: skip
+    held_out: float = setting(
+        0.1, ge=0.0, le=0.9, step=0.05, title="Held-out share", group="Rows",
+        help="Share of the rows that is kept away to measure with; at most 1,000 rows.",
+        why="A tenth leaves enough to learn from.",
+    )  # fmt: skip
+    keep: Annotated[Keep, Choices(_KEEPS)] = setting(
+        "best", title="Keep", group="Which edit is kept",
+        help="Which edit the run ends with.",
+        why="The last edit has often learned some rows by heart.",
+    )  # fmt: skip
+    patience: int | None = setting(
+        None, ge=1, le=1000, title="Stop early", group="Which edit is kept", unit="measurements", blank="never",
+        help="End after this many held-out measurements without a lower loss.",
+        why="The best edit is kept anyway, and a later one can still be better.",
+    )  # fmt: skip
+    seed: int = setting(
+        42, ge=0, le=2**31 - 1, title="Seed", group="Learning",
+        help="Draws the first weights, the order of the rows and dropout; the same seed gives the same run.",
+        why="The paper's first seed.",
+    )  # fmt: skip
+    split_seed: int | None = setting(
+        None, ge=0, le=2**31 - 1, title="Seed of the held-out rows", group="Rows", blank="the seed",
+        help="Draws which rows are held out; runs that you compare need the same.",
+        why="One seed says everything; the page gives all its runs 42, so that they can be compared.",
+    )  # fmt: skip
 
     @property
     def held_out_seed(self) -> int:
@@ -195,9 +304,16 @@ class TrainConfig(_Frozen):
 class RunSpec(_Frozen):
     """Everything that makes a run: base model, edit, training."""
 
-    base: str = Field("starter", min_length=1, max_length=300)
-    revision: str | None = Field(None, min_length=1, max_length=100)
-    """Commit of a Hub id; left out, the newest when the run begins, which is then kept here."""
+    base: str = setting(
+        "starter", min_length=1, max_length=300, title="Base model", group="Model", advanced=False,
+        help="The frozen model that is edited: the starter, a local folder, or a Hub id (owner/model).",
+        why="It comes along and needs no download.",
+    )  # fmt: skip
+    revision: str | None = setting(
+        None, min_length=1, max_length=100, title="Revision", group="Model", blank="the newest when the run begins",
+        help="Commit, branch or tag of a Hub id.",
+        why="The run then keeps the commit that it began with.",
+    )  # fmt: skip
     reft: ReftConfig = ReftConfig()
     train: TrainConfig = TrainConfig()
 
@@ -206,3 +322,38 @@ class RunSpec(_Frozen):
     def _of_earlier_versions(cls, values: Any) -> Any:
         # They kept a mapping of columns here, which was always empty.
         return {name: value for name, value in values.items() if name != "mapping"} if isinstance(values, dict) else values
+
+    @classmethod
+    def of_settings(cls, values: Mapping[str, Any]) -> Self:
+        """The run whose settings, by name, have these values; the others have their defaults. Raises ConfigError."""
+        names = {row.name: row.section for row in settings_of(cls)}
+        sections: dict[str, dict[str, Any]] = {section: {} for section in names.values()}
+        for name, value in values.items():
+            if name not in names:
+                raise ConfigError(f"There is no setting {name[:40]}.", name, kind="format")
+            sections[names[name]][name] = value
+        own = sections.pop("")
+        return cls.read({**own, **{section: cls.model_fields[section].annotation.read(given) for section, given in sections.items()}})  # type: ignore[union-attr]
+
+    def settings(self) -> dict[str, Any]:
+        """The value of each setting, by its name."""
+        return {row.name: getattr(getattr(self, row.section) if row.section else self, row.name) for row in settings_of(type(self))}
+
+    def to_yaml(self) -> str:
+        """The run as YAML, which `from_yaml` reads back."""
+        return str(yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Read a run that was written as YAML, by hand or by `to_yaml`. Raises ConfigError."""
+        try:
+            values = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            place = getattr(error, "problem_mark", None)
+            raise ConfigError(f"This is not YAML{f'; see line {place.line + 1}' if place else ''}.", kind="format") from error
+        return cls.read(values)
+
+
+def all_settings() -> tuple[Setting, ...]:
+    """Every setting of a run, in the order of the spec."""
+    return settings_of(RunSpec)

@@ -60,12 +60,16 @@ class Files:
         return self.dataset_folder(dataset_id) / "examples.jsonl"
 
     def run_folder(self, run_id: str) -> Path:
-        """Folder of a run: checkpoint, adapter, log."""
+        """Folder of a run: settings, checkpoint, adapter, log."""
         return self._inside("runs", run_id)
 
     def adapter(self, run_id: str) -> Path:
         """The adapter folder of a run."""
         return self.run_folder(run_id) / "adapter"
+
+    def spec(self, run_id: str) -> Path:
+        """The settings of a run, as it was trained with them."""
+        return self.run_folder(run_id) / "run.yaml"
 
     def log(self, run_id: str) -> Path:
         """The log of a run."""

@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.output import finish, note, tell
+from app.cli.settings import given_settings
 from app.errors import StudioError
+from reft_engine import RunSpec
 
 if TYPE_CHECKING:
     from reft_engine.data import Inspection, RowCheck
+
+
+READ_WITH = ("base", "max_length")
+"""Settings by which rows are counted."""
 
 
 def inspected(path: Path, prompt: str | None, answer: str | None) -> "Inspection":
@@ -44,7 +50,9 @@ def inspect(options: argparse.Namespace) -> int:
     """Say what a file is recognised as, what a base model can be trained on of it, and what is wrong with it."""
     from app.cli.report import file_report
 
-    report = file_report(inspected(options.file, options.prompt_column, options.answer_column), options.base, options.max_length)
+    spec = RunSpec.of_settings(given_settings(options))
+    base, max_length = spec.base, spec.train.max_length
+    report = file_report(inspected(options.file, options.prompt_column, options.answer_column), base, max_length)
     said = [report.inspection.sentence, *report.notes]
     for sentence in said:
         tell(options, sentence)
@@ -52,5 +60,5 @@ def inspect(options: argparse.Namespace) -> int:
         tell(options, problem.text)
     if report.problem_count > 20:
         tell(options, f"... and {report.problem_count - 20:,} more.")
-    finish(options, report.values(options.base, options.max_length))
+    finish(options, report.values(base, max_length))
     return 0

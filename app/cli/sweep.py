@@ -1,24 +1,24 @@
 """``reft-studio sweep``: trains one edit for each combination of the values it is given, in shared passes, and ranks them."""
 
 import argparse
-from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.output import finish, note, tell
 from app.cli.rows import note_rows, rows_of
+from app.cli.settings import flag_of, given_settings
 from app.errors import StudioError
+from reft_engine import RunSpec, all_settings
 
 if TYPE_CHECKING:
-    from reft_engine import ReftConfig, TrainConfig
     from reft_engine.data import RowCheck
     from reft_engine.training import TrainResult
 
 MOST = 64
 """Runs of one sweep."""
-EDIT = ("method", "rank", "layers", "positions")
-TRAINING = ("lr", "batch_size", "epochs", "seed")
+LISTED = ("method", "rank", "layers", "positions", "learning_rate", "batch_size", "epochs", "seed")
+"""Settings of which several values can be listed."""
 
 
 def sweep(options: argparse.Namespace) -> int:
@@ -30,9 +30,9 @@ def sweep(options: argparse.Namespace) -> int:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StudioError(f"{out} is there already; --out names a folder that is to be made.")
     runs = combinations(options)
-    wanted = list(specs(options, runs))
+    wanted = specs(options, runs)
     found = rows_of(options)
-    base = load_base(options.base)
+    base = load_base(wanted[0].base, revision=wanted[0].revision)
     checked: list[RowCheck] = []
     unsaid = [True]
 
@@ -47,25 +47,18 @@ def sweep(options: argparse.Namespace) -> int:
         elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
             note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
 
-    lines = ranked(runs, train_many(base, found.examples, wanted, folder=out, file_rows=found.rows, on_event=show), out)
+    pairs = [(spec.reft, spec.train) for spec in wanted]
+    lines = ranked(runs, train_many(base, found.examples, pairs, folder=out, file_rows=found.rows, on_event=show), out)
     tell(options, table(lines))
     finish(options, {"runs": lines, "rows": checked[0].usable_rows, "rows_left_out": checked[0].rows_left_out})
     return 0
 
 
-def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    """Reads values that stand with commas between them."""
-
-    def read(text: str) -> list[Any]:
-        return list(dict.fromkeys(kind(part.strip()) for part in text.split(",") if part.strip()))
-
-    return read
-
-
 def combinations(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every combination of the listed values. Raises StudioError where there are too many."""
-    names = [*EDIT, *TRAINING]
-    found = [dict(zip(names, values, strict=True)) for values in product(*(getattr(options, name) for name in names))]
+    defaults, given = RunSpec().settings(), given_settings(options)
+    values = [given.get(name, [defaults[name]]) for name in LISTED]
+    found = [dict(zip(LISTED, each, strict=True)) for each in product(*values)]
     if not 1 <= len(found) <= MOST:
         raise StudioError(f"That makes {len(found):,} runs; a sweep has 1 to {MOST}.")
     return found
@@ -76,18 +69,16 @@ def varied(runs: list[dict[str, Any]]) -> list[str]:
     return [name for name in runs[0] if len({str(run[name]) for run in runs}) > 1]
 
 
-def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> Iterator[tuple["ReftConfig", "TrainConfig"]]:
-    """What the engine is told of each run; all are measured on the same held-out rows, whatever their seeds."""
-    from reft_engine import ReftConfig, TrainConfig
+def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> list[RunSpec]:
+    """What is asked for of each run; all are measured on the same held-out rows, whatever their seeds. Raises ConfigError."""
+    common = {"split_seed": runs[0]["seed"], **given_settings(options)}
+    return [RunSpec.of_settings({**common, **run}) for run in runs]
 
-    split_seed = options.seed[0] if options.split_seed is None else options.split_seed
 
-    for run in runs:
-        edit = ReftConfig(**{name: run[name] for name in EDIT}, tied=options.tied)
-        yield edit, TrainConfig(
-            learning_rate=run["lr"], batch_size=run["batch_size"], epochs=run["epochs"], seed=run["seed"],
-            max_length=options.max_length, held_out=options.held_out, split_seed=split_seed,
-        )  # fmt: skip
+def _column(name: str) -> str:
+    """What a setting is called in the table: as its flag."""
+    (row,) = (each for each in all_settings() if each.name == name)
+    return flag_of(row).strip("-").replace("-", "_")
 
 
 def ranked(runs: list[dict[str, Any]], results: list[Any], out: Path) -> list[dict[str, Any]]:
@@ -96,7 +87,7 @@ def ranked(runs: list[dict[str, Any]], results: list[Any], out: Path) -> list[di
 
     lines = []
     for index, (run, result) in enumerate(zip(runs, results, strict=True)):
-        told: dict[str, Any] = {"run": index, **{name: run[name] for name in varied(runs)}}
+        told: dict[str, Any] = {"run": index, **{_column(name): run[name] for name in varied(runs)}}
         if isinstance(result, ReftError):
             lines.append({**told, "problem": str(result)})
         else:

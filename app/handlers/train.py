@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, make_dataclass, replace
 from typing import Any
 
 from app.errors import EngineAwayError, StudioError
@@ -14,48 +14,40 @@ from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
-from reft_engine import ConfigError, ReftConfig, ReftError, RunSpec, TrainConfig, trainable_parameters
+from reft_engine import ConfigError, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
 from reft_engine.data import RowCheck
 from reft_engine.training import FEWEST, MOST, SAMPLE_TOKENS, Probe, measuring_budget
 from storage import DatasetRecord, RunRecord
 
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
-_SPLIT_SEED = 42
-"""Draws the held-out rows of every run from the page, so that runs with different seeds are measured on the same rows."""
+_PAGE = {"split_seed": 42}
+"""What the page suggests instead of a default: runs with different seeds are measured on the same rows, so that they can be compared."""
 _OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
 """What a verdict may offer to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainForm:
-    """The fields of the form, as a person fills them in."""
-
-    base: str = STARTER
-    method: str = "loreft"
-    layers: str = "all"
-    positions: str = "f7+l7"
-    rank: int = 4
-    epochs: int = 3
-    learning_rate: float = 4e-3
-    batch_size: int = 8
-    held_out: float = 0.1
-    max_length: int = 512
-    tied: bool = True
-    dropout: float = 0.0
-    keep: str = "best"
-    patience: int = 0
-    """0 for never."""
-    seed: int = 42
-
-
-FIELDS = tuple(field.name for field in fields(TrainForm))
-LABELS = {
-    "base": "Base model", "method": "Method", "layers": "Layers", "positions": "Positions", "rank": "Rank", "epochs": "Epochs",
-    "learning_rate": "Learning rate", "batch_size": "Batch size", "held_out": "Held-out share", "max_length": "Longest row",
-    "tied": "Tied", "dropout": "Dropout", "keep": "Keep", "patience": "Stop early", "seed": "Seed",
-}  # fmt: skip
+SETTINGS = all_settings()
+FIELDS = tuple(row.name for row in SETTINGS)
+LABELS = {row.name: row.title for row in SETTINGS}
 """What the page calls each field."""
+OPTIONAL = frozenset(row.name for row in SETTINGS if row.optional)
+"""Fields that may be left blank."""
+
+
+def _filled(row: Setting, value: Any) -> Any:
+    """A value as a field of the form holds it; a blank number is None, any other blank an empty text."""
+    if value is None:
+        return None if row.kind in ("integer", "number") else ""
+    return written(value) if isinstance(value, tuple) else value
+
+
+_DEFAULTS = {row.name: _filled(row, _PAGE.get(row.name, row.default)) for row in SETTINGS}
+_Fields: Any = make_dataclass("_Fields", [(name, Any, value) for name, value in _DEFAULTS.items()], frozen=True, slots=True)
+
+
+class TrainForm(_Fields):  # type: ignore[misc]  # its fields are the settings, which mypy cannot know
+    """The fields of the form, one for each setting of a run, as a person fills them in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +99,9 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
     """
     run = services.storage.runs.get(run_id)
     spec = RunSpec.read(run.spec)
-    layers = spec.reft.layers if isinstance(spec.reft.layers, str) else ";".join(map(str, spec.reft.layers))
-    values: dict[str, Any] = {
-        **{name: getattr(spec.train, name) for name in FIELDS if name in TrainConfig.model_fields},
-        **{name: getattr(spec.reft, name) for name in FIELDS if name in ReftConfig.model_fields},
-        "base": spec.base, "layers": layers, "patience": spec.train.patience or 0,
-    }  # fmt: skip
-    form = TrainForm(**values)
+    # The commit is left to the new run: whoever takes another base model has no use for this one's.
+    values = {**spec.settings(), "revision": None}
+    form = TrainForm(**{row.name: _filled(row, values[row.name]) for row in SETTINGS})
     for name in _OFFERED & changes.keys():
         with suppress(ValueError, OverflowError, ConfigError, StudioError):
             changed = replace(form, **{name: type(values[name])(changes[name])})
@@ -126,12 +114,10 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
 
 def read_form(settings: Settings, form: TrainForm) -> RunSpec:
     """Check the fields. Raises ConfigError, StudioError."""
-    values = asdict(form)
-    base = check_base(settings, str(values.pop("base")))
-    reft = {name: values.pop(name) for name in ("method", "rank", "layers", "positions", "tied", "dropout")}
-    values["patience"] = values["patience"] or None
+    values = {name: None if value == "" and name in OPTIONAL else value for name, value in asdict(form).items()}
+    values["base"] = check_base(settings, str(form.base))
     try:
-        return RunSpec(base=base, reft=ReftConfig.read(reft), train=TrainConfig.read({**values, "split_seed": _SPLIT_SEED}))
+        return RunSpec.of_settings(values)
     except ConfigError as error:
         raise _in_words(error) from None
 

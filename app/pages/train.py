@@ -16,20 +16,16 @@ from app.handlers import datasets, train
 from app.handlers.bases import STARTER
 from app.pages import train_html
 from app.services import Services
-from reft_engine import METHODS
+from reft_engine import GROUPS, Setting, all_settings
 from storage import DatasetRecord, NotFoundError
 
 _LINE = "The settings suit the dataset already. Press the button, or change what you like."
+_MOST_CHARACTERS = 2000
 _UNKNOWN: Shown = {"summary": ""}
 _GONE = "The run of this address is not here any more; these are the settings that suit your newest dataset."
 _NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
-# Enter takes the first entry that holds what was typed, so those of one side stand before those of two.
-_POSITIONS = [
-    ("Only the last (l1)", "l1"), ("Last 3 (l3)", "l3"), ("Last 7 (l7)", "l7"),
-    ("Only the first (f1)", "f1"), ("First 3 (f3)", "f3"), ("First 7 (f7)", "f7"),
-    ("First and last (f1+l1)", "f1+l1"), ("First 3, last 3 (f3+l3)", "f3+l3"), ("First 7, last 7 (f7+l7)", "f7+l7"),
-    ("Every token (all)", "all"), ("Between <reft> and </reft> (marked)", "marked"),
-]  # fmt: skip
+_IDS = {"base": "base-model"}
+"""Ids of elements that are not called as their setting is."""
 
 
 def build(services: Services) -> None:
@@ -54,7 +50,8 @@ def build(services: Services) -> None:
     page.on(opening(), _opened, shows=["form", "nothing", "page_key", "dataset", *train.FIELDS], note=note)
     page.on(fields["dataset"].input, _picked, inputs=["dataset"], shows=train.FIELDS, note=note, trigger_mode="always_last")
     # A text that is pasted is in the box only after its input event; its change event comes later.
-    edited = [*(fields[name].input for name in train.FIELDS), fields["layers"].change]
+    pasted = [row.name for row in train.SETTINGS if row.kind == "text" and row.name != "base"]
+    edited = [*(fields[name].input for name in train.FIELDS), *(fields[name].change for name in pasted)]
     look: dict[str, Any] = {"shows": ["summary", "start"], "refused": _UNKNOWN, "note": summary_note}
     page.on(edited, _summary, inputs=["dataset", *train.FIELDS], **look, clears=[note], trigger_mode="always_last")
     # Events of their own, since counting the rows of a large dataset takes longer than filling in the form.
@@ -67,66 +64,66 @@ def build(services: Services) -> None:
 
 
 def _fields(services: Services) -> dict[str, Any]:
-    models = [("Starter (comes along, small and quick)", STARTER), *((name, name) for name in services.settings.models)]
-    anything = services.settings.local
+    """The dataset, and a field for each setting."""
     found: dict[str, Any] = {}
     with gr.Group():
         found["dataset"] = gr.Dropdown(label="Dataset", info="The examples to learn from", choices=[], elem_id="train-dataset")
-        found["base"] = gr.Dropdown(
-            label="Base model",
-            info=f"The starter knows simple English only{'; for more, type a Hub id: owner/model' if anything else ''}",
-            choices=models, value=STARTER, allow_custom_value=anything, elem_id="train-base-model",
-        )  # fmt: skip
+        found["base"] = _base(services)
+    settings = all_settings()  # as they are now: a program may have added a method
+    plain = [row for row in settings if not row.advanced and row.name != "base"]
     with gr.Group():
-        found["method"] = gr.Dropdown(
-            [(f"{method.title}, {method.help}", method.name) for method in METHODS.values()], value="loreft", label="Method",
-            info="How the correction is computed; leave it when in doubt", elem_id="train-method",
-        )  # fmt: skip
-        with gr.Row():
-            found["layers"] = gr.Textbox(
-                "all", label="Layers", info="Where in the model: all, or 0;2;4 or 1-3", max_length=500, elem_id="train-layers",
-                min_width=220,
-            )  # fmt: skip
-            found["positions"] = gr.Dropdown(
-                _POSITIONS, value="f7+l7", label="Positions", info="Pieces (tokens) of the prompt that are edited",
-                allow_custom_value=True, elem_id="train-positions", min_width=220,
-            )  # fmt: skip
-        with gr.Row():
-            found["rank"] = gr.Number(4, label="Rank", info="Larger learns more, from more rows", precision=0,
-                                      elem_id="train-rank")  # fmt: skip
-            found["epochs"] = gr.Number(3, label="Epochs", info="Passes over all rows", precision=0,
-                                        elem_id="train-epochs")  # fmt: skip
-    with gr.Accordion("More settings", open=False):
-        with gr.Row():
-            found["learning_rate"] = gr.Number(4e-3, label="Learning rate", info="0.0009 to 0.004 is usual", step=1e-4,
-                                               elem_id="train-learning-rate")  # fmt: skip
-            found["batch_size"] = gr.Number(8, label="Batch size", info="Rows looked at before each correction", precision=0,
-                                            elem_id="train-batch-size")  # fmt: skip
-        with gr.Row():
-            found["held_out"] = gr.Number(0.1, label="Held-out share", info="Rows kept away to measure with", step=0.05,
-                                          elem_id="train-held-out")  # fmt: skip
-            found["max_length"] = gr.Number(512, label="Longest row", info="In tokens; longer answers are cut", precision=0,
-                                            elem_id="train-max-length")  # fmt: skip
-        with gr.Row():
-            found["keep"] = gr.Dropdown(
-                [("The best edit by held-out loss", "best"), ("The last edit", "last")], value="best", label="Keep",
-                info="Which edit the run ends with", elem_id="train-keep",
-            )  # fmt: skip
-            found["patience"] = gr.Number(0, label="Stop early", info="After so many measurements without a better one; 0 for never",
-                                          precision=0, elem_id="train-patience")  # fmt: skip
-        with gr.Row():
-            found["dropout"] = gr.Number(0.0, label="Dropout", info="Share of the edit switched off at random while it learns",
-                                         step=0.05, elem_id="train-dropout")  # fmt: skip
-            found["seed"] = gr.Number(42, label="Seed", info="The same seed gives the same run", precision=0,
-                                      elem_id="train-seed")  # fmt: skip
-        found["tied"] = gr.Checkbox(True, label="Tied", info="One edit for first and last tokens alike; off gives each its own",
-                                    elem_id="train-tied")  # fmt: skip
+        wide = [row for row in plain if row.choices and not row.free]
+        found |= {row.name: field(row) for row in wide}
+        found |= _in_pairs([row for row in plain if row not in wide])
+    with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
+        for group in GROUPS:
+            if rows := [row for row in settings if row.advanced and row.group == group]:
+                gr.HTML(train_html.group(group))
+                found |= _in_pairs(rows)
     return found
+
+
+def _base(services: Services) -> Any:
+    models = [("Starter (comes along, small and quick)", STARTER), *((name, name) for name in services.settings.models)]
+    anything = services.settings.local
+    return gr.Dropdown(
+        label=train.LABELS["base"], choices=models, value=STARTER, allow_custom_value=anything, elem_id="train-base-model",
+        info=f"The starter knows simple English only{'; for more, type a Hub id: owner/model' if anything else ''}",
+    )  # fmt: skip
+
+
+def _in_pairs(rows: list[Setting]) -> dict[str, Any]:
+    """Fields two by two, which stand one below the other on a phone: words first, then numbers, then switches."""
+    found: dict[str, Any] = {}
+    rows = sorted(rows, key=lambda row: {"integer": 1, "number": 1, "switch": 2}.get(row.kind, 0))
+    for index in range(0, len(rows), 2):
+        with gr.Row():
+            found |= {row.name: field(row) for row in rows[index : index + 2]}
+    return found
+
+
+def field(row: Setting) -> Any:
+    """The field of a setting."""
+    value = getattr(train.TrainForm(), row.name, row.default)
+    shown = {"label": row.title, "info": train_html.info(row), "min_width": 220,
+             "elem_id": f"train-{_IDS.get(row.name, row.name.replace('_', '-'))}"}  # fmt: skip
+    if row.kind == "switch":
+        return gr.Checkbox(value, **shown)
+    if row.kind == "choice":
+        blank = [(f"{row.blank[:1].upper()}{row.blank[1:]}", "")] if row.optional else []
+        return gr.Dropdown([*blank, *row.choices], value=value, allow_custom_value=row.free, **shown)
+    if row.kind == "text":
+        return gr.Textbox(value, max_length=_MOST_CHARACTERS, placeholder=row.blank, **shown)
+    precision = 0 if row.kind == "integer" else None
+    number = gr.Number(value, precision=precision, step=row.step, minimum=row.low, maximum=row.high, placeholder=row.blank, **shown)
+    # The browser knows the range; what is out of it the spec refuses in a sentence. Of Gradio's refusal the page would see no word.
+    number.raise_if_out_of_bounds = lambda *_: None
+    return number
 
 
 def _form(values: tuple[Any, ...]) -> train.TrainForm:
     given = dict(zip(train.FIELDS, values, strict=True))
-    empty = [train.LABELS[name] for name, value in given.items() if value is None or value == ""]
+    empty = [train.LABELS[name] for name, value in given.items() if value in (None, "") and name not in train.OPTIONAL]
     if empty:
         raise StudioError(f"{empty[0]} is empty; fill it in first.")
     return train.TrainForm(**given)

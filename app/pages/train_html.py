@@ -2,8 +2,20 @@
 
 from app.components import html
 from app.handlers.train import Estimate
+from reft_engine import Setting
 
 _HELD_OUT = html.term("Held-out rows", "Kept away from training, to measure what was learned rather than memorised.")
+
+
+def group(title: str) -> str:
+    """The headline of some settings."""
+    return f'<h2 class="rs-caption">{html.text(title)}</h2>'
+
+
+def info(row: Setting) -> str:
+    """What a setting does, and what its number counts where that does not say it."""
+    said = not row.unit or row.unit.lower() in row.help.lower()
+    return row.help if said else f"{row.help[:-1]} ({row.unit})."
 
 
 def estimate(found: Estimate | None, problem: str = "") -> str:

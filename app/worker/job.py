@@ -14,6 +14,7 @@ from app.worker.resident import Resident
 from reft_engine import RunSpec, train
 from reft_engine.base import newest_revision
 from reft_engine.data import load_examples
+from reft_engine.formats import write_atomic
 from reft_engine.training import TrainResult
 from storage import LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
 
@@ -63,6 +64,7 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, going_down: Goi
     examples = load_examples(files.examples(run.dataset_id))
     if journal.begin(say("job.reading")).status.ended:
         return
+    write_atomic(files.spec(run.id), spec.model_copy(update={"revision": revision}).to_yaml().encode())
     result = train(
         base, examples, spec.reft, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
         on_event=journal, exclusive=resident.base_lock.for_training,

@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.worker import client
 from reft_engine.data import load_examples, split
 from reft_engine.errors import ConfigError
+from reft_engine.spec import RunSpec
 from storage import NotFoundError, RunStatus
 from tests.waiting import PATIENCE
 
@@ -129,6 +130,11 @@ def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
     files = [path for path in engine.storage.files.adapter(finished.id).iterdir() if path.suffix == ".safetensors"]
     assert found.file_bytes == pytest.approx(files[0].stat().st_size, rel=0.3)
     assert found.base_parameters > 100 * found.parameters
+
+
+def test_the_folder_of_a_run_holds_the_settings_that_it_was_trained_with(engine, finished):
+    run = engine.storage.runs.get(finished.id)
+    assert RunSpec.from_yaml(engine.storage.files.spec(run.id).read_text(encoding="utf-8")) == RunSpec.read(run.spec)
 
 
 def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_path, table, quick, monkeypatch):

@@ -279,7 +279,7 @@ def test_the_summary_and_the_train_button_stay_in_sight_beside_a_long_form(page,
     page.set_viewport_size({"width": 1280, "height": 420})
     page.goto(f"{server.address}/train")
     expect(page.locator(".rs-summary dl")).to_be_visible()
-    page.get_by_role("button", name="More settings").click()
+    page.get_by_role("button", name="Advanced").click()
     expect(page.locator("#train-seed")).to_be_visible()
     for at in (0, 300, 600):
         page.evaluate("top => window.scrollTo(0, top)", at)

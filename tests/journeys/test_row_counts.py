@@ -39,7 +39,7 @@ def test_where_no_row_fits_the_start_is_blocked_until_one_does(page, server, tmp
     page.locator("#dataset-save").click()
     page.wait_for_url("**/train")
     expect(page.locator("#train-start")).to_be_disabled()
-    page.get_by_text("More settings").click()
+    page.get_by_role("button", name="Advanced").click()
     page.locator("#train-max_length input, #train-max-length input").first.fill("900")
     expect(page.locator("#train-start")).to_be_enabled()
 

@@ -9,9 +9,8 @@ from transformers.utils import logging
 from reft_engine import load_base
 from reft_engine.base.loading import Base
 from tests.settings.house import House, inhabited
+from tests.settings.words import ANIMALS
 from tests.tiny import write_base
-
-ANIMALS = "cat dog cow owl hen pig".split()
 
 
 @pytest.fixture(scope="session", autouse=True)

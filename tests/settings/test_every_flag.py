@@ -19,11 +19,14 @@ import torch
 from safetensors.torch import load_file
 
 import app.serve
+import reft_engine
 from app.cli.main import _parser, main
-from reft_engine import ReftModel, evaluate, generate
+from app.cli.settings import flag_of
+from reft_engine import ConfigError, ReftModel, RunSpec, Setting, evaluate, generate
 from reft_engine.data import inspect_file
 from reft_engine.formats.adapter import read_config
 from storage import Storage
+from tests.settings.examples import BESIDE, SETTINGS, another
 from tests.settings.house import LENGTH, PROMPT, conversation, write_adapter
 
 
@@ -106,7 +109,7 @@ def learns(command: str, *flags: str, **wanted: Any) -> Callable[[Bench], None]:
     def show(bench: Bench) -> None:
         before, after = plain(bench, command), trained(bench, *flags, command=command)
         assert {name: after.settings[name] for name in wanted} == wanted != {name: before.settings[name] for name in wanted}
-        others = {name for name in before.settings if before.settings[name] != after.settings[name]} & SETTINGS
+        others = {name for name in before.settings if before.settings[name] != after.settings[name]} & set(SETTINGS)
         assert others == set(wanted), "no other setting is another"
         assert not alike(before, after)
 
@@ -124,9 +127,53 @@ def costs(command: str, *flags: str, **wanted: Any) -> Callable[[Bench], None]:
     return show
 
 
-SETTINGS = set(
-    "method rank layers positions tied dropout epochs learning_rate batch_size seed max_length held_out reuse packing keep patience".split()
-)
+def arrives(command: str, flag: str, row: Setting) -> Callable[[Bench], None]:
+    """The engine is given this value, and no other setting is another; what it then does is shown by test_every_setting_acts."""
+
+    def show(bench: Bench) -> None:
+        value = flag == flag_of(row) if row.kind == "switch" else another(row)
+        beside = [part for name, text in BESIDE.get(row.name, {}).items() for part in (flag_of(SETTINGS[name]), text)]
+        other = ["--no-" + flag[2:] if flag == flag_of(row) else flag_of(row)] if row.kind == "switch" else []
+        given = [flag] if row.kind == "switch" else [flag, value]
+        usual, changed = (asked(bench, command, *beside, *flags) for flags in (other, given))
+        assert {name for name in usual if usual[name] != changed[name]} == {row.name}
+        assert changed[row.name] == RunSpec.of_settings({**BESIDE.get(row.name, {}), row.name: value}).settings()[row.name]
+
+    return show
+
+
+def asked(bench: Bench, command: str, *flags: Any) -> dict[str, Any]:
+    """The settings with which the engine is called; it is not let begin."""
+    seen: list[dict[str, Any]] = []
+
+    def loaded(name: str, *, revision: str | None = None) -> Any:
+        seen.append({"base": name, "revision": revision})
+        return bench.base
+
+    def called(base: Any, rows: Any, *given: Any, **_: Any) -> None:
+        edit, training = given if command == "train" else given[0][0]
+        seen.append(RunSpec(reft=edit, train=training).settings())
+        raise ConfigError("That is enough.")
+
+    bench.patch.setattr(reft_engine, "load_base", loaded)
+    bench.patch.setattr(reft_engine, "train" if command == "train" else "train_many", called)
+    assert "That is enough." in bench.run(command, "--data", bench.table, "--out", bench.new("out"), *flags, code=2).err
+    return {**seen[1], **seen[0]}
+
+
+def spec_file(bench: Bench) -> None:
+    """The run.yaml of a run makes the same run again, the flags beside it change it, and the very folder is known by it."""
+    first = trained(bench, "--layers", "0;2", "--untied")
+    written = first.out / "run.yaml"
+    again = ["train", "--data", bench.table, "--spec", written, "--json"]
+    second, third = bench.new("second"), bench.new("third")
+    bench.run(*again, "--out", second)
+    bench.run(*again, "--out", third, "--lr", "0.01", "--patience", "none")
+    weights = [load_file(folder / "adapter/reft_model.safetensors") for folder in (first.out, second, third)]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    assert not all(torch.equal(value, weights[2][name]) for name, value in weights[0].items())
+    assert written.read_bytes() == (second / "run.yaml").read_bytes() != (third / "run.yaml").read_bytes()
+    assert "finished already" in bench.run(*again, "--out", first.out).err
 
 
 def other_base(command: str) -> Callable[[Bench], None]:
@@ -517,7 +564,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, "--max-length"): learns(command, "--max-length", "20", max_length=20) for command in ("train", "sweep")},
     **{(command, "--split-seed"): split_seed(command) for command in ("train", "sweep")},
     **{(command, "--held-out"): learns(command, "--held-out", "0.5", held_out=0.5) for command in ("train", "sweep")},
-    ("train", "--json"): train_json, ("sweep", "--json"): sweep_json,
+    ("train", "--json"): train_json, ("sweep", "--json"): sweep_json, ("train", "--spec"): spec_file,
     ("train", "--method"): learns("train", "--method", "direft", method="direft"),
     ("train", "--rank"): learns("train", "--rank", "3", rank=3),
     ("train", "--layers"): learns("train", "--layers", "0;2", layers=[0, 2]),
@@ -554,6 +601,11 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("serve", "--host"): serve_host, ("serve", "--port"): serve_port, ("serve", "--data-dir"): serve_folder,
     ("serve", "--no-browser"): serve_browser,
 }  # fmt: skip
+# Settings without a row of their own, so that one that is added has one.
+for _command in ("train", "sweep"):
+    for _row in SETTINGS.values():
+        for _flag in (flag_of(_row), *([f"--no-{flag_of(_row)[2:]}"] if _row.kind == "switch" else [])):
+            TABLE.setdefault((_command, _flag), arrives(_command, _flag, _row))
 
 
 def flags() -> set[tuple[str, str]]:
@@ -580,9 +632,37 @@ def test_another_value_changes_what_is_done(bench, command, flag):
 def test_what_is_not_given_is_the_starter_and_the_settings_of_the_engine(bench):
     found = trained(bench, base=False)
     assert found.config["base_model"]["id"] == "starter"
-    wanted_settings = {"method": "loreft", "layers": "all", "positions": "f7+l7", "tied": True, "dropout": 0.0, "seed": 42,
-                       "max_length": 512, "reuse": "all", "packing": True, "keep": "best", "patience": None}  # fmt: skip
+    given = {"rank", "epochs", "batch_size", "held_out", "learning_rate", "base", "revision", "labels", "pooling"}
+    wanted_settings = {name: value for name, value in RunSpec().settings().items() if name not in given}
+    assert len(wanted_settings) > 20
     assert {name: found.settings[name] for name in wanted_settings} == wanted_settings
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_the_engine_is_given_the_defaults_of_the_spec_where_there_are_no_flags(bench, command):
+    split_seed = {"split_seed": 42} if command == "sweep" else {}  # all runs of a sweep are measured on the same rows
+    assert asked(bench, command) == {**RunSpec().settings(), **split_seed}
+
+
+def test_help_says_of_every_setting_what_it_does_and_its_default(bench):
+    bench.patch.setenv("COLUMNS", "9999")  # nothing is wrapped
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    lines = bench.capture.readouterr().out.splitlines()
+    for row in SETTINGS.values():
+        (place,) = (place for place, line in enumerate(lines) if f"{row.help[1:].rstrip('.')} [" in line)
+        assert flag_of(row) in lines[place - 1] + lines[place], "a long flag has a line of its own"
+        assert row.range in lines[place] and lines[place].endswith(f"default: {row.default_text}]"), row.name
+
+
+@pytest.mark.parametrize("text", ["train: {epochs: 0}", "train: [", "- 1", "epochs: 3", "", "reft: {labels: x}", "train: {made_up: 1}"])
+def test_a_file_of_settings_that_cannot_be_used_is_refused_with_a_sentence(bench, text):
+    path = bench.folder / "run.yaml"
+    path.write_text(text)
+    told = bench.run("train", "--spec", path, "--data", bench.table, "--out", bench.folder / "out", code=2).err
+    assert told.startswith(f"reft-studio: {path} cannot be used: ") and len(told.splitlines()) == 1
+    path.write_bytes(b"\xff\xfe")
+    assert "is not a text file" in bench.run("train", "--spec", path, "--data", bench.table, "--out", bench.folder / "out", code=2).err
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ from app.errors import StudioError
 from app.handlers import datasets, playground, runs, train
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html
-from app.pages.train import _POSITIONS
 from app.samples import all_samples
 from app.worker import probes, row_checks
 from reft_engine.data import dump_examples, inspect_rows, load_examples
@@ -24,27 +23,19 @@ from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
+from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read, reads
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
 FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {
-    "base": ("", ("base",), None),  # the other base model
-    "method": ("direft", ("reft", "method"), "direft"),
-    "layers": ("0;2", ("reft", "layers"), [0, 2]),
-    "positions": ("f1+l3", ("reft", "positions"), "f1+l3"),
-    "rank": (3, ("reft", "rank"), 3),
-    "tied": (False, ("reft", "tied"), False),
-    "dropout": (0.25, ("reft", "dropout"), 0.25),
-    "epochs": (5, ("train", "epochs"), 5),
-    "learning_rate": (0.0125, ("train", "learning_rate"), 0.0125),
-    "batch_size": (3, ("train", "batch_size"), 3),
-    "held_out": (0.3, ("train", "held_out"), 0.3),
-    "max_length": (64, ("train", "max_length"), 64),
-    "keep": ("last", ("train", "keep"), "last"),
-    "patience": (6, ("train", "patience"), 6),
-    "seed": (7, ("train", "seed"), 7),
+    name: (another(row), (row.section, name) if row.section else (name,), held(name, another(row))) for name, row in SETTINGS.items()
 }
+FORM["base"] = ("", ("base",), None)  # the other base model
+TOGETHER = {
+    name: value for name, (value, *_) in FORM.items() if name not in ("labels", "pooling", "identity_init", "activation", "revision")
+}
+"""What can be set at once."""
 NAMES = {
     ("playground", "run"): "Run", ("playground", "strength"): "Strength", ("playground", "prompt"): "Prompt",
     ("playground", "system"): "System message",
@@ -218,7 +209,7 @@ def opened_form(house: House, pages: Pages, files: Any) -> None:
 
 
 def other_form(house: House) -> TrainForm:
-    return TrainForm(**{name: value or str(house.bases[1]) if name == "base" else value for name, (value, *_) in FORM.items()})
+    return TrainForm(**{**TOGETHER, "base": str(house.bases[1])})
 
 
 def spec_of(house: House) -> dict[str, Any]:
@@ -266,12 +257,13 @@ def form_of(house: House, field: str) -> Any:
 def summarised(field: str) -> Callable[..., None]:
     def show(house: House, pages: Pages, files: Any) -> None:
         own = {"base": str(house.bases[0]), "dataset": house.dataset.id}
+        own |= BESIDE.get(field, {})
         change = {"dataset": house.other_dataset.id} if field == "dataset" else {field: form_of(house, field)}
         with pytest.MonkeyPatch.context() as patch:
             seen = estimated(patch)
             pages.fire("train", "_summary", **{**own, **change})
         ((dataset, form),) = seen
-        opened = {**asdict(TrainForm(base=own["base"])), **({} if field == "dataset" else change)}
+        opened = {**asdict(TrainForm(base=own["base"], **BESIDE.get(field, {}))), **({} if field == "dataset" else change)}
         assert (dataset, asdict(form)) == ({**own, **change}["dataset"], opened)
 
     return show
@@ -279,7 +271,7 @@ def summarised(field: str) -> Callable[..., None]:
 
 def started(field: str) -> Callable[..., None]:
     def show(house: House, pages: Pages, files: Any) -> None:
-        own = {"base": str(house.bases[0]), "dataset": house.dataset.id, "page_key": f"page {field}"}
+        own = {"base": str(house.bases[0]), "dataset": house.dataset.id, "page_key": f"page {field}", **BESIDE.get(field, {})}
         made = [
             pages.fire("train", "_start", **{**own, **change})["made"] for change in ({}, {field: form_of(house, field)})
         ]  # fmt: skip
@@ -625,13 +617,60 @@ def test_stop_ends_every_answer_of_the_playground(pages):
 
 def test_every_field_of_the_form_changes_the_summary_as_it_is_typed(pages):
     event = pages.event("train", "_summary")
-    wanted = {(event.parts[field]._id, "input") for field in FIELDS} | {(event.parts["layers"]._id, "change")}
+    wanted = {(event.parts[field]._id, "input") for field in FIELDS} | {
+        (event.parts[name]._id, "change") for name in ("layers", "labels", "revision")
+    }
     assert set(event.function.targets) == wanted
 
 
 def test_each_field_of_the_form_opens_with_the_value_of_its_own_name(pages):
     event = pages.event("train", "_start")
     assert {name: event.parts[name].value for name in FIELDS} == asdict(TrainForm())
+
+
+def test_the_page_opens_with_the_defaults_of_the_spec(house):
+    """But for the seed of the held-out rows, which it suggests so that its runs can be compared."""
+    opened = train.read_form(house.services.settings, TrainForm()).settings()
+    assert opened == {**RunSpec().settings(), "split_seed": 42}
+
+
+def test_what_may_be_left_blank_is_none_in_the_run(house, pages):
+    blank = {row.name: None if row.kind in ("integer", "number") else "" for row in SETTINGS.values() if row.optional}
+    assert {"patience", "pass_tokens", "head_learning_rate", "answer_tokens", "split_seed", "labels", "pooling", "revision"} == blank.keys()
+    own = {"base": str(house.bases[0]), "dataset": house.dataset.id, "page_key": "blank", **blank}
+    made = pages.fire("train", "_start", **own)["made"]
+    spec = RunSpec.read(house.services.storage.runs.get(made).spec).settings()
+    assert {spec[name] for name in blank} == {None}
+    runs.stop(house.services, made)
+
+
+def test_what_may_not_be_left_blank_is_refused_by_its_name(pages):
+    for row in SETTINGS.values():
+        if not row.optional and row.kind != "switch":
+            last = pages.shown(pages.event("train", "_start"), **{row.name: "" if row.kind in ("text", "choice") else None})[-1]
+            assert f"{row.title} is empty; fill it in first." in last["note"]
+
+
+def test_a_field_shows_what_the_spec_says_of_its_setting(pages):
+    parts = pages.event("train", "_start").parts
+    for row in SETTINGS.values():
+        part = parts[row.name]
+        assert part.label == row.title and (row.name == "base" or row.help.rstrip(".") in part.info), row.name
+        assert part.elem_id == ("train-base-model" if row.name == "base" else f"train-{row.name.replace('_', '-')}")
+        if row.kind in ("integer", "number"):
+            assert (part.minimum, part.maximum, part.placeholder) == (row.low, row.high, row.blank)
+        if row.choices:
+            assert [tuple(choice) for choice in part.choices if choice[1]] == list(row.choices)
+
+
+def test_a_number_out_of_its_range_is_refused_in_the_words_of_the_spec(pages):
+    """And not by Gradio before, whose refusal the page could not show."""
+    for row in SETTINGS.values():
+        if row.kind in ("integer", "number"):
+            part = pages.event("train", "_start").parts[row.name]
+            assert part.preprocess(-(10**12)) == -(10**12)
+            last = pages.shown(pages.event("train", "_summary"), dataset="x", **{row.name: -(10**12)})[-1]
+            assert f"{row.title} must be greater than" in html.unescape(last["note"]), last["note"]
 
 
 def test_the_playground_opens_with_what_the_engine_takes_for_granted(pages):
@@ -656,7 +695,7 @@ def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monke
     monkeypatch.setattr(probes, "probe", lambda base, rows, *given: timed.append((base.name, *given[:2])) or probe(base, rows, *given))
     house.resident.checks._known.clear()
     house.resident._probes._known.clear()
-    form = TrainForm(**{"base": str(house.bases[0]), field: form_of(house, field)})
+    form = TrainForm(**{"base": str(house.bases[0]), **BESIDE.get(field, {}), field: form_of(house, field)})
     found = train.estimate(house.services, house.dataset.id, form)
     spec = train.read_form(house.services.settings, form)
     assert counted == [(spec.base, spec.reft, spec.train)]
@@ -700,23 +739,19 @@ def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch)
 
 
 # The least and the most that the form takes, where Python takes them for nothing or the page's own widgets say otherwise.
-BOUNDS: dict[str, tuple[Any, ...]] = {
-    "rank": (1, 32), "epochs": (1, 10_000), "learning_rate": (1e-6, 1.0), "batch_size": (1, 4096), "held_out": (0.0, 0.9),
-    "max_length": (8, 1_000_000), "dropout": (0.0, 0.99), "patience": (0, 1, 1000), "seed": (0, 2**31 - 1), "tied": (False, True),
-    "keep": ("best", "last"), "method": tuple(METHODS), "positions": tuple(value for _, value in _POSITIONS),
-    "layers": ("all", "0", "0-2", "1;2"), "base": ("starter",),
-}  # fmt: skip
+BOUNDS: dict[str, list[Any]] = {name: ends(row) for name, row in SETTINGS.items()}
 
 
 def test_the_least_and_the_most_of_each_field_arrive(house):
     assert set(BOUNDS) == set(FIELDS)
     layers = {"all": "all", "0": [0], "0-2": [0, 1, 2], "1;2": [1, 2]}
+    taken = {"layers": layers.__getitem__, "labels": lambda text: text.split(", ")}
     for field, values in BOUNDS.items():
         for value in values:
-            spec = train.read_form(house.services.settings, TrainForm(**{field: value})).model_dump(mode="json")
+            spec = train.read_form(house.services.settings, TrainForm(**{**BESIDE.get(field, {}), field: value})).model_dump(mode="json")
             path = FORM[field][1]
             arrived = spec[path[0]] if len(path) == 1 else spec[path[0]][path[1]]
-            assert arrived == (layers[value] if field == "layers" else value or None if field == "patience" else value), field
+            assert arrived == taken.get(field, lambda same: same)(value), field
 
 
 def test_every_method_and_position_that_is_offered_is_one_of_the_engines(pages):

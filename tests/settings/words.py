@@ -1,0 +1,3 @@
+"""What the rows of the tests are about."""
+
+ANIMALS = "cat dog cow owl hen pig".split()
