@@ -477,8 +477,8 @@ BUGS = (
     Bug(
         "two fields of the form are laid out as each other",
         "app/pages/train.py",
-        'shown = {"label": row.title,',
-        'shown = {"label": "Patience" if row.name == "dropout" else row.title,',
+        '"label": translated(f"settings.{row.name}.title", row.title)',
+        '"label": translated(f"settings.{row.name}.title", "Patience" if row.name == "dropout" else row.title)',
         (_pages("every_input_is_what_a_person_reads_beside_it"),),
     ),
     Bug(

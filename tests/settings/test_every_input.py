@@ -655,7 +655,7 @@ def test_a_field_shows_what_the_spec_says_of_its_setting(pages):
     parts = pages.event("train", "_start").parts
     for row in SETTINGS.values():
         part = parts[row.name]
-        assert part.label == row.title and (row.name == "base" or row.help.rstrip(".") in part.info), row.name
+        assert reads(part.label) == row.title and (row.name == "base" or row.help.rstrip(".") in reads(part.info)), row.name
         assert part.elem_id == ("train-base-model" if row.name == "base" else f"train-{row.name.replace('_', '-')}")
         if row.kind in ("integer", "number"):
             assert (part.minimum, part.maximum, part.placeholder) == (row.low, row.high, row.blank)

@@ -148,6 +148,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     ],
     "data_html.dataset_lines": [lambda: data_html.dataset_lines([hostile(DatasetRecord, mapping=None)])],
     "data_html.dataset_line": [lambda: data_html.dataset_line(hostile(DatasetRecord, mapping=None))],
+    "train_html.group": [lambda: train_html.group(HOSTILE)],
     "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
     "runs_html.run_status": [
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
@@ -175,7 +176,7 @@ WITHOUT = {
     "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
 """What makes HTML of no text from anywhere."""
-NO_HTML = {"html.short"}
+NO_HTML = {"html.short", "train_html.info"}
 MODULES = (pieces, diagram, row_check_html, data_html, home_html, playground_html, runs_html, train_html)
 
 
