@@ -14,5 +14,3 @@ class EngineAwayError(StudioError):
 
 READABLE = (StudioError, ReftError, StorageError)
 """Errors whose own words are shown."""
-
-NEUTRAL = "Something went wrong inside the program. It was written to the log; please try again."

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import StudioError
+from app.words import say
 from storage.files import is_locked
 
 try:
@@ -69,8 +70,6 @@ def refuse_if_served(folder: Path) -> None:
 
 
 def _in_use(folder: Path, address: str) -> StudioError:
-    there = f" at {address.strip()}" if address.strip() else ""
-    return StudioError(
-        f"A studio is running on the data folder {folder.resolve()} already{there}. Use that one, end it, or name another folder "
-        "(--data-dir DIR, or make run DATA=DIR)."
-    )
+    if address.strip():
+        return StudioError(say("serve.in_use_at", folder=folder.resolve(), address=address.strip()))
+    return StudioError(say("serve.in_use", folder=folder.resolve()))

@@ -23,6 +23,7 @@ from app.launchers.local import Supervisor
 from app.lock import only_server, refuse_if_served
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
+from app.words import say
 from storage.upkeep import clean_up
 
 _log = logging.getLogger("reft_studio.web")
@@ -54,7 +55,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
     with _listen(settings) as listening, _opened(settings) as services, redirect_stderr(_Log()):
         _log_to_file(services)
         _clear_uploads(services)
-        _say("Starting ReFT Studio ...")
+        _print(say("serve.starting"))
         prepare_gradio(services.storage.files.uploads)
         from app.server import make_app  # takes seconds, so all that may be refused is behind us
 
@@ -72,13 +73,13 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
             pass
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would leave the worker behind
-            _say("Ending. What is in training goes on when the studio is started again.")
+            _print(say("serve.ending"))
             ended.set()
             supervisor.stop()
     return 0
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -90,10 +91,7 @@ def _opened(settings: Settings) -> Iterator[Services]:
     try:
         services = make_services(settings)
     except OSError as error:
-        raise StudioError(
-            f"The data folder {settings.data_dir} cannot be used: {error.strerror or error}. Name another (--data-dir DIR, or "
-            "make run DATA=DIR)."
-        ) from error
+        raise StudioError(say("serve.folder", folder=settings.data_dir, reason=error.strerror or error)) from error
     try:
         with only_server(services.storage.files.root, settings.address):
             yield services
@@ -123,11 +121,10 @@ def _listen(settings: Settings) -> socket.socket:
         return _bound(settings.host, settings.port)
     except OSError as error:
         refuse_if_served(settings.data_dir)  # by whom the port is taken, as likely as not
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror or error}"
-        free = _free_port(settings)
-        raise StudioError(
-            f"Port {settings.port} on {settings.host} {reason}. Choose another (--port {free}, or make run PORT={free})."
-        ) from error
+        port, host, free = settings.port, settings.host, _free_port(settings)
+        if error.errno == errno.EADDRINUSE:
+            raise StudioError(say("serve.port_taken", port=port, host=host, free=free)) from error
+        raise StudioError(say("serve.port", port=port, host=host, reason=error.strerror or error, free=free)) from error
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -180,7 +177,7 @@ def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Setti
             return
         threading.Event().wait(0.02)
     supervisor.start()
-    _say(f"ReFT Studio is ready: {settings.address}  (data in {settings.data_dir.resolve()}; Ctrl+C ends it)")
+    _print(say("serve.ready", address=settings.address, folder=settings.data_dir.resolve()))
     screen = sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if browser and screen and settings.local:
         webbrowser.open(settings.address)

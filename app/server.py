@@ -8,15 +8,18 @@ from urllib.parse import urlsplit
 import gradio as gr
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.components.theme import CSS, HEAD, STATIC, theme
+from app.components.labels import I18N
+from app.components.theme import CSS, STATIC, head, theme
 from app.errors import READABLE
 from app.handlers import runs
 from app.pages import build
 from app.services import Services
 from app.settings import LOOPBACK, Settings
+from app.words import language_of, say, speaking
 
 _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
 """Gradio's own ways to files of this machine, uploads of others among them, and to other servers; no page of ours needs them."""
@@ -61,7 +64,7 @@ def make_app(services: Services) -> FastAPI:
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     mounted: FastAPI = gr.mount_gradio_app(
-        app, pages, path="/", theme=theme(), css=CSS, head=HEAD,
+        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip
@@ -83,11 +86,12 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _CLOSED.match(scope["path"]):
-            await JSONResponse({"error": "There is nothing here."}, status_code=404)(scope, receive, send)
+            await JSONResponse({"error": say("server.nothing_here")}, status_code=404)(scope, receive, send)
         elif scope["type"] == "http" and _from_another_site(Request(scope)):
-            await JSONResponse({"error": "Requests from another site are refused."}, status_code=403)(scope, receive, send)
+            await JSONResponse({"error": say("server.another_site")}, status_code=403)(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            with speaking(language_of(Headers(scope=scope).get("accept-language") if scope["type"] == "http" else None)):
+                await self._app(scope, receive, send)
 
 
 def _from_another_site(request: Request) -> bool:

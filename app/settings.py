@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import StudioError
+from app.words import say
 
 # Telemetry is switched off here, before Gradio or huggingface_hub is imported anywhere.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -70,6 +71,6 @@ def read_settings(**values: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise StudioError(f"The setting {field} (REFT_STUDIO_{field.upper()}) cannot be used: {first['msg']}.") from error
+        raise StudioError(say("serve.setting", field=field, variable=field.upper(), reason=first["msg"])) from error
     except SettingsError as error:
-        raise StudioError(f"A REFT_STUDIO_ variable cannot be read: {error}.") from error
+        raise StudioError(say("serve.variable", reason=error)) from error

@@ -114,7 +114,7 @@ def test_the_commands_do_what_they_are_there_for(clone, home):
     done = shell(script, clone, environment(home))
     assert done.returncode == 0, done.stderr
     assert "prompts with answers" in done.stdout
-    size = re.search(r"trained numbers, (\d+) kB, written to my-run/adapter", done.stdout)[1]
+    size = re.search(r"trained parameters, (\d+) kB, written to my-run/adapter", done.stdout)[1]
     assert 90 <= int(size) <= 110 and "download the result: about 100 kB" in README
     assert re.search(r"^base: .+\ntuned: .+$", done.stdout, re.MULTILINE)
     assert re.search(r"^tuned +loss \d", done.stdout, re.MULTILINE)

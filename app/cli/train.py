@@ -109,6 +109,6 @@ def _train(options: argparse.Namespace, spec: RunSpec, found: "Inspection", reco
     for sentence in sentences(result.evidence, result.verdict):
         tell(options, sentence)
     size = sum(path.stat().st_size for path in Path(str(result.adapter)).iterdir())
-    tell(options, f"{result.reft.trainable_parameters:,} trained numbers, {size / 1000:,.0f} kB, written to {result.adapter}")
+    tell(options, f"{result.reft.trainable_parameters:,} trained parameters, {size / 1000:,.0f} kB, written to {result.adapter}")
     finish(options, values)
     return 0

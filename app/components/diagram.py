@@ -1,15 +1,17 @@
 """A picture of what the edit acts on: one dot for each hidden state, by token and layer."""
 
+from app.words import say
+
 _TOKENS, _LAYERS, _ENDS, _STEP = 14, 5, 3, 22
-_CAPTION = "A prompt on its way through a model: one dot for each token in each layer. Only the bright ones are corrected."
 
 
 def hidden_states() -> str:
     """An SVG of hidden states, those at the prompt's first and last tokens marked as edited."""
     dots = "".join(_dot(token, layer) for layer in range(_LAYERS) for token in range(_TOKENS))
     width, height = _TOKENS * _STEP, _LAYERS * _STEP
-    picture = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{_CAPTION}">{dots}</svg>'
-    return f'<figure class="rs-diagram">{picture}<figcaption>{_CAPTION}</figcaption></figure>'
+    caption = say("diagram.caption")
+    picture = f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{caption}">{dots}</svg>'
+    return f'<figure class="rs-diagram">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
 def _dot(token: int, layer: int) -> str:

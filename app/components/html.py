@@ -3,9 +3,11 @@
 from datetime import UTC, datetime
 from html import escape
 
+from app.words import say
 from storage import RunRecord, RunStatus
 
-PAGES = (("./", "Home"), ("data", "Data"), ("train", "Train"), ("runs", "Runs"), ("playground", "Playground"))
+PAGES = ("home", "data", "train", "runs", "playground")
+"""The pages, each at the path of its name, the first at the root."""
 _SHOWN_TEXT = 600
 
 
@@ -27,10 +29,15 @@ def term(word: str, meaning: str) -> str:
 
 def header(active: str) -> str:
     """Brand and navigation."""
-    links = "".join(f'<a href="{path}"{" class=active aria-current=page" if name == active else ""}>{name}</a>' for path, name in PAGES)
+    links = "".join(_link(page, page == active) for page in PAGES)
     mark = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 17c4 0 4-10 9-10s5 10 9 10"/><circle cx="12" cy="7" r="2.6"/></svg>'
-    brand = f'<a class="rs-brand" href="./">{mark}<span>ReFT Studio</span></a>'
-    return f'<header class="rs-header">{brand}<nav aria-label="Pages">{links}</nav></header>'
+    brand = f'<a class="rs-brand" href="./">{mark}<span>{say("studio.name")}</span></a>'
+    return f'<header class="rs-header">{brand}<nav aria-label="{say("pages.menu")}">{links}</nav></header>'
+
+
+def _link(page: str, active: bool) -> str:
+    path = "./" if page == PAGES[0] else page
+    return f'<a href="{path}"{" class=active aria-current=page" if active else ""}>{say(f"pages.{page}")}</a>'
 
 
 def title(name: str, line: str) -> str:
@@ -56,43 +63,44 @@ def empty(message: str, link: str, label: str) -> str:
 def ago(moment: datetime) -> str:
     """How long ago, in words."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {name}{'s' if count != 1 else ''} ago"
-    return "just now"
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= unit:
+            return say(f"time.ago.{name}", count=int(seconds // unit))
+    return say("time.now")
 
 
 def duration(seconds: float) -> str:
     """Seconds in words."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return say("time.seconds", count=max(1, round(seconds)))
     if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
+        return say("time.minutes", count=round(seconds / 60))
+    return say("time.hours", count=seconds / 3600)
 
 
 def size(count: int) -> str:
     """Bytes in words."""
     if count < 1_000_000:
-        return f"{count / 1000:,.0f} kB"
-    return f"{count / 1e6:,.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:,.1f} GB"
+        return say("size.kilobytes", count=count / 1000)
+    if count < 1_000_000_000:
+        return say("size.megabytes", count=count / 1e6)
+    return say("size.gigabytes", count=count / 1e9)
 
 
-STATUS_WORDS = {
-    RunStatus.QUEUED: ("Waiting", "info"),
-    RunStatus.PREPARING: ("Preparing", "live"),
-    RunStatus.TRAINING: ("Training", "live"),
-    RunStatus.CHECKING: ("Checking", "live"),
-    RunStatus.FINISHED: ("Finished", "good"),
-    RunStatus.STOPPING: ("Stopping", "live"),
-    RunStatus.STOPPED: ("Stopped", "info"),
-    RunStatus.INTERRUPTED: ("Interrupted", "warn"),
-    RunStatus.FAILED: ("Failed", "bad"),
+STATUS_KINDS = {
+    RunStatus.QUEUED: "info",
+    RunStatus.PREPARING: "live",
+    RunStatus.TRAINING: "live",
+    RunStatus.CHECKING: "live",
+    RunStatus.FINISHED: "good",
+    RunStatus.STOPPING: "live",
+    RunStatus.STOPPED: "info",
+    RunStatus.INTERRUPTED: "warn",
+    RunStatus.FAILED: "bad",
 }
-"""A word for each status, and its colour."""
+"""The colour of each status, by the name of its style."""
 
 
 def status_word(run: RunRecord) -> str:
     """A run's status in a word."""
-    return STATUS_WORDS[run.status][0]
+    return say(f"status.{run.status}")

@@ -1,16 +1,34 @@
 """How the studio looks: one accent colour, system fonts, light and dark."""
 
+import json
 from pathlib import Path
 
 import gradio as gr
 
+from app.words import LANGUAGES, said_in, say
+
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
-HEAD = (
-    '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    '<meta name="description" content="Teach a language model with a spreadsheet.">'
-    + "".join(f"<script>{(STATIC / name).read_text(encoding='utf-8')}</script>" for name in ("requests.js", "alive.js", "access.js"))
-)
+_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js")
+
+
+def head() -> str:
+    """What stands in the head of each page: its scripts, and before them their texts in every language."""
+    # A text that ended the script would let what follows it into the page.
+    texts = json.dumps({language: said_in(language, _texts) for language in LANGUAGES}).replace("<", r"\u003c")
+    scripts = [f"window.texts = {texts};", *((STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)]
+    return (
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta name="description" content="{say("studio.line")}">' + "".join(f"<script>{script}</script>" for script in scripts)
+    )
+
+
+def _texts() -> dict[str, str]:
+    """The texts of the scripts, by the names that they use."""
+    return {
+        "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
+        "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
+    }  # fmt: skip
 
 
 def theme() -> gr.themes.Base:

@@ -6,13 +6,15 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
-from app.errors import NEUTRAL, READABLE
+from app.errors import READABLE
 from app.services import Services
+from app.words import LANGUAGES, language_of, said_in, say, speaking
 
 _log = logging.getLogger("reft_studio.pages")
 
@@ -97,10 +99,11 @@ class Page:
         """Copy a part's value into another one, in the page itself."""
         return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
 
-    def stop(self, trigger: Any, events: list[Any], shown: Shown) -> None:
+    def stop(self, trigger: Any, events: list[Any], shown: Callable[[], Shown]) -> None:
         """End what streams, and show so; in the page itself, since nothing of it can be refused."""
-        values = json.dumps(list(shown.values()))
-        trigger(None, None, [self._parts[name] for name in shown], js=f"() => studio.stopped({values})", cancels=events, **_EVENT)
+        values = {language: list(said_in(language, shown).values()) for language in LANGUAGES}
+        go = f"() => studio.stopped({json.dumps(values)}[words.language])"
+        trigger(None, None, [self._parts[name] for name in shown()], js=go, cancels=events, **_EVENT)
 
 
 def _edge(
@@ -118,17 +121,23 @@ def _edge(
         return placed(refused) | {note: sentence}
 
     def call(*args: Any) -> dict[Any, Any]:
-        try:
-            return placed(edge.inner(*args))  # type: ignore[attr-defined]
-        except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-            return told(error)
+        with _spoken():
+            try:
+                return placed(edge.inner(*args))  # type: ignore[attr-defined]
+            except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+                return told(error)
 
     def stream(*args: Any) -> Iterator[dict[Any, Any]]:
-        try:
-            for shown in edge.inner(*args):  # type: ignore[attr-defined]
-                yield placed(shown)
-        except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-            yield told(error)
+        states = _lazily(edge, args)
+        while True:
+            with _spoken():  # anew for each state: Gradio takes each of them in a context of its own
+                try:
+                    shown = placed(next(states))
+                except StopIteration:
+                    return
+                except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+                    shown, states = told(error), iter(())
+            yield shown
 
     edge: Callable[..., Any] = stream if inspect.isgeneratorfunction(inner) else call
     functools.update_wrapper(edge, inner.func if isinstance(inner, functools.partial) else inner)
@@ -137,9 +146,19 @@ def _edge(
     return edge
 
 
+def _lazily(edge: Any, args: tuple[Any, ...]) -> Iterator[Shown]:
+    yield from edge.inner(*args)
+
+
+def _spoken() -> AbstractContextManager[None]:
+    """The language of the browser whose event this is."""
+    request = gr.context.LocalContext.request.get(None)
+    return speaking(language_of(request.headers.get("accept-language") if request else None))
+
+
 def _sentence(event: str, error: Exception) -> str:
     """What a person reads; what is not meant for people goes to the log."""
     if isinstance(error, READABLE):
         return str(error)
     _log.error("the page's event %s failed", event, exc_info=error)
-    return NEUTRAL
+    return say("errors.neutral")

@@ -14,6 +14,7 @@ from app.handlers.disk import require_room
 from app.handlers.uploads import Uploads
 from app.samples import all_samples, find_sample
 from app.services import Services
+from app.words import say
 from reft_engine import Example, ReftConfig, RunSpec, TrainConfig
 from reft_engine.data import ColumnMapping, Inspection, RowCheck, dump_examples, example_as_data, inspect_file, load_examples, split
 from reft_engine.training import FEW
@@ -52,7 +53,7 @@ def mapping_of(prompt: str | None, answer: str | None) -> ColumnMapping | None:
 def inspect_upload(path: str | None, prompt: str | None = None, answer: str | None = None) -> Inspection:
     """What an uploaded file is recognised as; it is parsed once for all that is done with it. Raises DataError, StudioError."""
     if not path or not Path(path).is_file():
-        raise StudioError("Drop a file first.")
+        raise StudioError(say("data.upload.missing"))
     return _UPLOADS.inspect(Path(path), mapping_of(prompt, answer))
 
 
@@ -120,9 +121,9 @@ def save_upload(
     """Keep an upload's usable rows as a dataset; the same rows under the same name are kept once. Raises DataError, StudioError."""
     found = inspect_upload(path, prompt, answer)
     if found.needs_mapping:
-        raise StudioError("Say first which column is the prompt and which is the answer.")
+        raise StudioError(say("data.columns.missing"))
     if not found.examples:
-        raise StudioError("There is no row in this file that can be trained on.")
+        raise StudioError(say("data.rows.none"))
     require_room(services)
     mapping = mapping_of(prompt, answer)
     kept = services.storage.datasets.create(
@@ -137,7 +138,7 @@ def use_sample(services: Services, key: str) -> DatasetRecord:
     """Make a bundled sample the newest dataset; it is kept once."""
     sample = find_sample(key)
     if sample is None:
-        raise StudioError("There is no such sample.")
+        raise StudioError(say("data.no_sample"))
     earlier = services.storage.datasets.find_sample(key)
     if earlier:
         return services.storage.datasets.touch(earlier.id)

@@ -9,6 +9,7 @@ from app.errors import StudioError
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
+from app.words import say
 from reft_engine import ReftError
 from storage import RunRecord, RunStatus, StorageError
 
@@ -114,15 +115,15 @@ def answer(
     """
     prompt = prompt.strip()
     if not run_id:
-        raise StudioError("There is no trained run yet. Train one first; the samples on the first page take less than a minute.")
+        raise StudioError(say("playground.no_run"))
     if not prompt:
-        raise StudioError("Write something to ask first.")
+        raise StudioError(say("playground.no_prompt"))
     if len(prompt) > PROMPT_LIMIT or len(system) > PROMPT_LIMIT:
-        raise StudioError(f"The text is too long: {max(len(prompt), len(system)):,} characters, at most {PROMPT_LIMIT:,} can be asked.")
+        raise StudioError(say("playground.too_long", length=max(len(prompt), len(system)), most=PROMPT_LIMIT))
     drawn_with = _seed(seed)
     run = services.storage.runs.get(run_id)
     if run.binned_at is not None:
-        raise StudioError("This run is in the bin; take it out on the Runs page first.")
+        raise StudioError(say("playground.binned"))
     messages = [{"role": "system", "content": system.strip()}] if system.strip() else []
     request = {
         "columns": [None, run.id], "base": run.base, "messages": [*messages, {"role": "user", "content": prompt}],
@@ -137,11 +138,11 @@ def answer(
         if time.monotonic() - shown > _SHOWN_EVERY:
             shown = time.monotonic()
             yield Answers(texts[0], texts[1], "", False)
-    took = f"Both answered in {time.monotonic() - begun:.2f} s"
+    seconds = time.monotonic() - begun
     if temperature > 0:  # else nothing is drawn
-        yield Answers(texts[0], texts[1], f"{took} with seed {drawn_with}.", True, drawn_with)
+        yield Answers(texts[0], texts[1], say("playground.answered_with_seed", seconds=seconds, seed=drawn_with), True, drawn_with)
     else:
-        yield Answers(texts[0], texts[1], f"{took}.", True)
+        yield Answers(texts[0], texts[1], say("playground.answered", seconds=seconds), True)
 
 
 def _seed(given: str) -> int:
@@ -150,7 +151,7 @@ def _seed(given: str) -> int:
     if not given:
         return randbelow(_SEEDS)
     if not (given.isdecimal() and len(given) <= len(str(_SEEDS)) and int(given) < _SEEDS):
-        raise StudioError(f"The seed is a whole number from 0 to {_SEEDS - 1}; left empty, each answer gets a new one.")
+        raise StudioError(say("playground.no_seed", most=_SEEDS - 1))
     return int(given)
 
 
@@ -159,6 +160,6 @@ def _wait(services: Services) -> Iterator[Answers]:
     begun = time.monotonic()
     while services.worker.health() is None:
         if time.monotonic() - begun > _PATIENCE:
-            raise StudioError("The engine does not answer. Its log, worker.log in the data folder, says why.")
-        yield Answers("", "", "The engine is starting…", False)
+            raise StudioError(say("playground.no_engine"))
+        yield Answers("", "", say("playground.starting"), False)
         time.sleep(0.5)

@@ -9,6 +9,7 @@ from app.errors import StudioError
 from app.handlers import disk
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
+from app.words import say
 from reft_engine.training import Smoothed
 from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
 
@@ -89,7 +90,7 @@ def view(services: Services, run_id: str) -> RunView:
     storage = services.storage
     run = storage.runs.get(run_id)
     if run.binned_at is not None:
-        raise NotFoundError("This run is in the bin.")
+        raise NotFoundError(say("runs.binned"))
     series: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for point in storage.metrics.thinned(run_id, _READ):
         series[point.name].append((point.step, point.value))
@@ -225,7 +226,7 @@ def log(services: Services, run_id: str) -> str:
     run = services.storage.runs.get(run_id)
     path = services.storage.files.log(run.id)
     if run.binned_at is not None or not path.is_file():
-        raise NotFoundError("This run has no log yet.")
+        raise NotFoundError(say("runs.no_log"))
     return path.read_text(encoding="utf-8", errors="replace")[-_LOG_CHARACTERS:]
 
 
@@ -233,6 +234,6 @@ def adapter_zip(services: Services, run_id: str) -> tuple[str, bytes]:
     """File name and content of a run's download. Raises NotFoundError, StudioError."""
     run = services.storage.runs.get(run_id)
     if not _downloadable(services, run):
-        raise StudioError("This run has nothing to download yet.")
+        raise StudioError(say("runs.nothing_to_download"))
     safe = "".join(character if character.isascii() and (character.isalnum() or character in "-_") else "-" for character in run.name)
     return f"{safe or 'adapter'}.zip", services.storage.files.zip_adapter(run_id)

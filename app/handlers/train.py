@@ -14,6 +14,7 @@ from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
+from app.words import say, translate
 from reft_engine import ConfigError, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
 from reft_engine.data import RowCheck
 from reft_engine.training import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, Probe, measuring_budget
@@ -101,7 +102,7 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
     run = services.storage.runs.get(run_id)
     spec = RunSpec.read(run.spec)
     if spec.peft:
-        raise StudioError(f"{run.name} trained a baseline, which this form has no fields for; the command line has.")
+        raise StudioError(say("train.baseline_again", name=run.name))
     # The commit is left to the new run: whoever takes another base model has no use for this one's.
     values = {**spec.settings(), "revision": None}
     form = TrainForm(**{row.name: _filled(row, values[row.name]) for row in SETTINGS})
@@ -125,12 +126,17 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
         raise _in_words(error) from None
 
 
+def title_of(name: str) -> str:
+    """What the page calls a field."""
+    return translate(f"settings.{name}.title", LABELS[name])
+
+
 def _in_words(error: ConfigError) -> ConfigError:
     """The same, with the field called as on the page."""
     _, generic, rest = error.detail.partition("Input should be ")
     if not generic or error.field not in LABELS:
         return error
-    return ConfigError(f"{LABELS[error.field]} must be {rest}.", error.field)
+    return ConfigError(say("train.must_be", field=title_of(error.field), rule=rest), error.field)
 
 
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:
@@ -188,7 +194,7 @@ def _seconds(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck
 def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:
     """Queue a run; the same settings sent again from the same page are the same run. Raises StudioError, ReftError."""
     if not dataset_id:
-        raise StudioError("Pick a dataset first.")
+        raise StudioError(say("train.pick_dataset"))
     spec = read_form(services.settings, form)
     dataset = services.storage.datasets.get(dataset_id)
     values = spec.model_dump(mode="json")
@@ -198,7 +204,7 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
         return earlier
     waiting = services.storage.runs.waiting_count()
     if waiting >= _QUEUE_LIMIT:
-        raise StudioError(f"{waiting} runs are waiting already; wait for some to finish.")
+        raise StudioError(say("train.queue_full", waiting=waiting))
     require_room(services)
     _check_fit(services, spec)
     check = None

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from app.handlers.bases import STARTER
-from reft_engine.data import counted
+from app.words import say
 from reft_engine.training import FEW, Evidence, Score, Verdict, judge, wilson
 from storage import RunRecord, RunStatus
 
@@ -49,14 +49,9 @@ class Verdicts:
     deeds: tuple[Deed, ...]
 
 
-_TITLES: dict[Verdict, tuple[str, Tone]] = {
-    "learned": ("It learned", "good"),
-    "memorised": ("It memorised its rows", "bad"),
-    "no_change": ("Nothing changed", "soft"),
-    "worse": ("Worse than before", "bad"),
-    "diverged": ("Training went out of bounds", "bad"),
-    "too_few": ("Too few rows to say", "soft"),
-}
+_TONES: dict[Verdict, Tone] = {
+    "learned": "good", "memorised": "bad", "no_change": "soft", "worse": "bad", "diverged": "bad", "too_few": "soft",
+}  # fmt: skip
 
 
 def verdict_of(run: RunRecord) -> Verdicts | None:
@@ -65,9 +60,9 @@ def verdict_of(run: RunRecord) -> Verdicts | None:
     if evidence is None:
         return None
     name = judge(evidence)
-    title, tone = _TITLES[name]
+    title, tone = say(f"verdict.title.{name}"), _TONES[name]
     if name == "learned" and evidence.score and not evidence.score.right_tuned:
-        title, tone = "It learned something", "soft"
+        title, tone = say("verdict.title.learned_something"), "soft"
     return Verdicts(name, title, tone, sentences(evidence, name), _deeds(run, evidence, name))
 
 
@@ -86,67 +81,64 @@ def sentences(evidence: Evidence, name: Verdict) -> tuple[str, ...]:
 
 
 def right_of(right: int, rows: int) -> str:
-    """Right answers of so many rows: a bare count of few rows, a share with its 95 % interval of more, a share of many."""
+    """Right answers of ``rows``: a bare count of few rows, a share with its 95 % interval of more, a share of many."""
     if rows < FEW:
-        return f"{right} of {rows}"
-    share = f"{right:,} of {rows:,} ({right / rows:.0%}"
+        return say("verdict.right.count", right=right, rows=rows)
     if rows > _SAYS_INTERVAL_TO:
-        return f"{share})"
+        return say("verdict.right.share", right=right, rows=rows, share=right / rows)
     low, high = wilson(right, rows)
-    return f"{share}; likely between {low:.0%} and {high:.0%})"
+    return say("verdict.right.interval", right=right, rows=rows, share=right / rows, low=low, high=high)
 
 
 def _what(found: Evidence, name: Verdict) -> str:
     score = found.score
     if name == "too_few":
         if score is None:
-            return "No row was held out, so nobody can say whether this run learned or only memorised."
-        rows = "One held-out row is" if score.rows == 1 else f"{score.rows} held-out rows are"
-        return f"{rows} too few to say whether this run learned anything that holds for new prompts."
+            return say("verdict.what.none_held_out")
+        return say("verdict.what.too_few", count=score.rows)
     if name == "diverged":
         first, last = _loss(found.loss_first), _loss(found.loss_last)
         if found.score and not (_is_number(found.score.tuned) and _is_number(found.last)):
-            return "The losses are no longer numbers, so the later steps did harm."
-        return f"The training loss rose from {first} to {last} instead of falling, so the later steps did harm."
+            return say("verdict.what.no_numbers")
+        return say("verdict.what.diverged", first=first, last=last)
     assert score is not None
     losses = _losses(score)
     if name == "learned":
-        return f"Answers to prompts that it never saw got better: {losses}."
+        return say("verdict.what.learned", losses=losses)
     if name == "memorised":
-        return (
-            f"It learned its training rows by heart (their loss went from {_loss(found.loss_first)} to {_loss(found.loss_last)}), "
-            f"but answers to prompts that it never saw {'got worse' if score.tuned > score.base else 'did not get better'}: {losses}."
-        )
-    already = f" The base model answers {score.right_base:,} of {score.rows:,} right without any edit, so there is little to learn."
-    already = already if score.rows >= FEW and score.right_base >= _ALREADY * score.rows else ""
-    if name == "worse":
-        return f"Answers to prompts that it never saw got worse: {losses}.{already}"
-    return f"Answers to prompts that it never saw are about as before: {losses}.{already}"
+        first, last = _loss(found.loss_first), _loss(found.loss_last)
+        worse = score.tuned > score.base
+        return say("verdict.what.memorised_worse" if worse else "verdict.what.memorised", first=first, last=last, losses=losses)
+    what = say("verdict.what.worse" if name == "worse" else "verdict.what.no_change", losses=losses)
+    if score.rows >= FEW and score.right_base >= _ALREADY * score.rows:
+        what += f" {say('verdict.what.already', right=score.right_base, rows=score.rows)}"
+    return what
 
 
 def _losses(score: Score) -> str:
     shape = ".2f" if max(score.base, score.tuned) >= 0.1 else ".2g"
     before, after = format(score.base, shape), format(score.tuned, shape)
     if before == after:
-        answers = "more" if score.right_tuned > score.right_base else "fewer" if score.right_tuned < score.right_base else "as many"
-        return f"the loss on held-out rows stayed at {before}, and {answers} answers are exactly right"
-    return f"the loss on held-out rows went from {before} (base model) to {after} (tuned)"
+        answers = "more" if score.right_tuned > score.right_base else "fewer" if score.right_tuned < score.right_base else "as_many"
+        return say(f"verdict.losses.stayed_{answers}", loss=before)
+    return say("verdict.losses.went", before=before, after=after)
 
 
 def _loss(value: float | None) -> str:
-    return "no number" if value is None else f"{value:.2f}"
+    return say("verdict.losses.no_number") if value is None else f"{value:.2f}"
 
 
 def _answers(score: Score | None, name: Verdict) -> str:
     if score is None:
         return ""
-    tail = ": too few to say" if name == "too_few" else ""
-    said = f"Exactly right on held-out rows: base model {score.right_base:,} of {score.rows:,}, "
-    said += f"tuned {right_of(score.right_tuned, score.rows)}{tail}."
+    said = say(
+        "verdict.answers.too_few" if name == "too_few" else "verdict.answers.right",
+        right_base=score.right_base, rows=score.rows, tuned=right_of(score.right_tuned, score.rows),
+    )  # fmt: skip
     if score.rows >= FEW and not score.right_tuned and _is_number(score.tuned):
         # exp(-loss) is the geometric mean of the chances of the right tokens.
-        said += f" The right next piece of an answer has a chance of {math.exp(-score.tuned):.0%} on average"
-        said += ": new answers will often be wrong or garbled." if _garbled(score) else "."
+        chance = math.exp(-score.tuned)
+        said += f" {say('verdict.answers.garbled' if _garbled(score) else 'verdict.answers.chance', chance=chance)}"
     return said
 
 
@@ -166,8 +158,10 @@ def _after(found: Evidence) -> str:
         return ""
     if found.last <= found.best * 1.02 or f"{found.last:.2f}" == f"{found.best:.2f}":
         return ""
-    rose = f"After step {found.best_step:,} the held-out loss rose from {found.best:.2f} to {found.last:.2f} at step {found.steps:,}"
-    return f"{rose}, so that edit was kept." if found.kept_step == found.best_step else f"{rose}; the last edit was kept, as was asked for."
+    return say(
+        "verdict.after.best_kept" if found.kept_step == found.best_step else "verdict.after.last_kept",
+        best_step=found.best_step, best=found.best, last=found.last, steps=found.steps,
+    )  # fmt: skip
 
 
 def _worth(found: Evidence) -> str:
@@ -176,18 +170,22 @@ def _worth(found: Evidence) -> str:
         return ""
     if found.kept == "last" or found.best_step is None:
         better = found.best_step is not None and found.best_step != found.kept_step
-        return f"The edit is the last one, not the best one (step {found.best_step:,})." if better else "The edit is the last one."
-    last = "the last one" if found.kept_step == found.steps else f"kept from step {found.kept_step:,} of {found.steps:,}"
-    sure = " That is few, so the choice is uncertain." if found.chosen_by < FEW else ""
-    return f"The edit is {last}, chosen by {counted(found.chosen_by)}.{sure} {_scored(found, found.score)}"
+        return say("verdict.worth.last_not_best", step=found.best_step or 0) if better else say("verdict.worth.last")
+    rows = say("verdict.worth.rows", count=found.chosen_by)
+    if found.kept_step == found.steps:
+        chosen = say("verdict.worth.last_chosen", rows=rows)
+    else:
+        chosen = say("verdict.worth.step_chosen", step=found.kept_step, steps=found.steps, rows=rows)
+    unsure = [say("verdict.worth.few")] if found.chosen_by < FEW else []
+    return " ".join([chosen, *unsure, _scored(found, found.score)])
 
 
 def _scored(found: Evidence, score: Score) -> str:
     if not found.same_rows:
-        return f"{score.rows:,} other rows score it."
+        return say("verdict.scored.others", rows=score.rows)
     if found.chosen_by == score.rows:
-        return "The same rows chose and score it, which flatters it a little."
-    return f"They are among the {score.rows:,} that score it, which flatters it a little."
+        return say("verdict.scored.same")
+    return say("verdict.scored.among", rows=score.rows)
 
 
 # What to do
@@ -215,13 +213,13 @@ def _fewer_epochs(run: RunRecord, found: Evidence) -> Deed | None:
     if not found.best_step or not run.total_steps:
         return None
     fewer = max(1, math.ceil(found.best_step * epochs / run.total_steps))
-    return Deed(f"Train for {counted(fewer, 'epoch')} instead of {epochs:,}", again(run, epochs=fewer)) if fewer < epochs else None
+    return Deed(say("verdict.deed.epochs", count=fewer, epochs=epochs), again(run, epochs=fewer)) if fewer < epochs else None
 
 
 def _more_epochs(run: RunRecord, found: Evidence) -> Deed | None:
     epochs = run.spec["train"]["epochs"]
     more = min(_MOST_EPOCHS, 3 * epochs)
-    return Deed(f"Train for {counted(more, 'epoch')} instead of {epochs:,}", again(run, epochs=more)) if more > epochs else None
+    return Deed(say("verdict.deed.epochs", count=more, epochs=epochs), again(run, epochs=more)) if more > epochs else None
 
 
 def _other_positions(run: RunRecord, found: Evidence) -> Deed | None:
@@ -229,21 +227,21 @@ def _other_positions(run: RunRecord, found: Evidence) -> Deed | None:
         return None
     here = run.spec["reft"]["positions"]
     wanted = "all" if here == _WIDE else _WIDE
-    words = "every token of the prompt" if wanted == "all" else "its first and last seven tokens"
-    return None if here == "all" else Deed(f"Edit {words}", again(run, positions=wanted))
+    label = say("verdict.deed.every_token" if wanted == "all" else "verdict.deed.first_and_last")
+    return None if here == "all" else Deed(label, again(run, positions=wanted))
 
 
 def _lower_rate(run: RunRecord, found: Evidence) -> Deed | None:
     rate = float(f"{run.spec['train']['learning_rate'] / 3:.2g}")
-    return Deed(f"Train with a third of the learning rate ({rate:g})", again(run, learning_rate=rate))
+    return Deed(say("verdict.deed.lower_rate", rate=rate), again(run, learning_rate=rate))
 
 
 def _another_base(run: RunRecord, found: Evidence) -> Deed | None:
-    return Deed("Choose a larger base model" if run.base == STARTER else "Choose another base model", again(run, choose="base"))
+    return Deed(say("verdict.deed.larger_base" if run.base == STARTER else "verdict.deed.another_base"), again(run, choose="base"))
 
 
 def _more_rows(run: RunRecord, found: Evidence) -> Deed | None:
-    return Deed("Add rows on the Data page", "data")
+    return Deed(say("verdict.deed.more_rows"), "data")
 
 
 def _hold_out_more(run: RunRecord, found: Evidence) -> Deed | None:
@@ -252,4 +250,6 @@ def _hold_out_more(run: RunRecord, found: Evidence) -> Deed | None:
     if rows < 4 * FEW:
         return None
     share = math.ceil(100 * FEW / rows) / 100
-    return Deed(f"Hold out {math.ceil(share * rows)} rows", again(run, held_out=share)) if share > run.spec["train"]["held_out"] else None
+    if share <= run.spec["train"]["held_out"]:
+        return None
+    return Deed(say("verdict.deed.hold_out", rows=math.ceil(share * rows)), again(run, held_out=share))

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from app.components import html
+from app.components.labels import label, markup
 from app.components.row_check_html import row_check
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
@@ -12,9 +13,9 @@ from app.handlers import datasets
 from app.handlers.bases import STARTER, base_models
 from app.pages import data_html
 from app.services import Services
+from app.words import say
 from reft_engine import ReftError
 
-_LINE = "CSV, TSV, JSON, JSON Lines or Parquet. Columns with well-known names are recognised; otherwise say which is which."
 _NOTHING = gr.update(choices=[], value=None)
 _NO_FILE: Shown = {
     "guide": gr.update(visible=True), "found": "", "mapping": HIDDEN, "prompt": _NOTHING, "answer": _NOTHING, "preview": "",
@@ -26,34 +27,38 @@ _NO_COUNT: Shown = {"check": ""}
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Data"))
-    gr.HTML(html.title("Data", _LINE))
-    upload = gr.File(label="Your file", elem_id="dataset-upload", type="filepath", height=170)
+    gr.HTML(markup("data.header", lambda: html.header("data")))
+    gr.HTML(markup("data.title", lambda: html.title(say("pages.data"), say("data.line"))))
+    upload = gr.File(label=label("data.upload.label"), elem_id="dataset-upload", type="filepath", height=170)
     upload_note = live("dataset-upload-note", uploads=True)
     found = gr.HTML(elem_id="dataset-found")
-    guide = gr.HTML(data_html.guide())
+    guide = gr.HTML(markup("data.guide", data_html.guide))
     with gr.Row(visible=False) as mapping:
-        prompt = gr.Dropdown(label="Prompt", info="What the model is asked", choices=[], value=None, elem_id="dataset-prompt")
-        answer = gr.Dropdown(label="Answer", info="What it should say", choices=[], value=None, elem_id="dataset-answer")
+        prompt = gr.Dropdown(
+            label=label("data.prompt.label"), info=label("data.prompt.info"), choices=[], value=None, elem_id="dataset-prompt"
+        )
+        answer = gr.Dropdown(
+            label=label("data.answer.label"), info=label("data.answer.info"), choices=[], value=None, elem_id="dataset-answer"
+        )
     mapping_note = live("dataset-mapping-note")
     with gr.Row(visible=False) as counting:
         base = gr.Dropdown(
-            base_models(services.settings), value=STARTER, label="Base model", info="Rows are counted for this one; each reads others",
+            base_models(services.settings), value=STARTER, label=label("data.base.label"), info=label("data.base.info"),
             allow_custom_value=services.settings.local, elem_id="dataset-base",
         )  # fmt: skip
     check = gr.HTML(elem_id="dataset-check")
     check_note = live("dataset-check-note")
     with gr.Row(visible=False, elem_classes="rs-keeping") as keeping:
-        name = gr.Textbox(label="Name", info="How you will find it again", max_length=200, elem_id="dataset-name", scale=3)
-        save = gr.Button("Keep it and go to training", variant="primary", elem_id="dataset-save", scale=2, min_width=220)
+        name = gr.Textbox(label=label("data.name.label"), info=label("data.name.info"), max_length=200, elem_id="dataset-name", scale=3)
+        save = gr.Button(label("data.save"), variant="primary", elem_id="dataset-save", scale=2, min_width=220)
     save_note = live("dataset-save-note")
     preview = gr.HTML(elem_id="dataset-preview")
     lists_note = live("dataset-lists-note")
     kept = gr.HTML()
-    with gr.Accordion("Remove a dataset", open=False, visible=False, elem_id="dataset-removing") as removing:
+    with gr.Accordion(label("data.remove.title"), open=False, visible=False, elem_id="dataset-removing") as removing:
         with gr.Row(elem_classes="rs-keeping"):
-            chosen = gr.Dropdown(label="Dataset", choices=[], value=None, elem_id="dataset-chosen", scale=3)
-            remove = gr.Button("Remove", variant="stop", scale=1, min_width=120, elem_id="dataset-remove")
+            chosen = gr.Dropdown(label=label("data.remove.dataset"), choices=[], value=None, elem_id="dataset-chosen", scale=3)
+            remove = gr.Button(label("data.remove.button"), variant="stop", scale=1, min_width=120, elem_id="dataset-remove")
         remove_note = live("dataset-remove-note")
 
     page = Page(services, {
@@ -129,21 +134,23 @@ def _recounted(services: Services, path: str | None, base: str | None, prompt: s
 
 
 def _save(services: Services, path: str | None, name: str, prompt: str | None, answer: str | None) -> Shown:
-    label = Path(path).name if path else ""
-    datasets.save_upload(services, path, label=label, name=name, prompt=prompt, answer=answer)
+    file_name = Path(path).name if path else ""
+    datasets.save_upload(services, path, label=file_name, name=name, prompt=prompt, answer=answer)
     return {}
 
 
 def _remove(services: Services, dataset_id: str | None) -> Shown:
     if not dataset_id:
-        raise StudioError("Choose a dataset first.")
+        raise StudioError(say("data.remove.choose"))
     datasets.delete_dataset(services, dataset_id)
     return _lists(services)
 
 
 def _lists(services: Services) -> Shown:
     found = services.storage.datasets.all()
-    lines = "".join(data_html.dataset_line(dataset) for dataset in found)
-    kept = f'<h2 class="rs-section">Kept datasets</h2><div>{lines}</div>' if found else ""
     choices = [(dataset.name, dataset.id) for dataset in found]
-    return {"kept": kept, "chosen": gr.update(choices=choices, value=None), "removing": gr.update(visible=bool(found))}
+    return {
+        "kept": data_html.dataset_lines(found),
+        "chosen": gr.update(choices=choices, value=None),
+        "removing": gr.update(visible=bool(found)),
+    }

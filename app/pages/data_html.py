@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.components import html
 from app.handlers.datasets import PreviewRow, Token
+from app.words import say
 from reft_engine.data import Inspection
 from storage import DatasetRecord
 
@@ -11,21 +12,21 @@ _PROBLEMS = 8
 """Problems that are listed."""
 
 
-_EXAMPLES = (
-    ("A table with a question and an answer", "question,answer\nWhat does a cat say?,Meow!\nWhat does a dog say?,Woof!"),
-    ("A table of texts and labels", "text,label\nThe film was wonderful.,positive\nI want my money back.,negative"),
-    ("Chats, one in each line", '{"messages": [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Ahoy!"}]}'),
-)
 _KNOWN = "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations"
 
 
 def guide() -> str:
     """What a file can look like, for those who have none ready."""
-    cards = "".join(f"<div><b>{html.text(name)}</b><pre>{html.text(example)}</pre></div>" for name, example in _EXAMPLES)
+    examples = [
+        (say("data.guide.pairs"), say("data.guide.pairs_example")),
+        (say("data.guide.labels"), say("data.guide.labels_example")),
+        (say("data.guide.chats"), say("data.guide.chats_example")),
+    ]
+    cards = "".join(f"<div><b>{html.text(name)}</b><pre>{html.text(example)}</pre></div>" for name, example in examples)
+    sample = f'<a href="./">{say("data.guide.sample")}</a>'
     return (
-        f'<h2 class="rs-section">What a file can look like<small>Names that are recognised: {_KNOWN}. With other names you say which '
-        f'column is which.</small></h2><div class="rs-guide">{cards}</div>'
-        '<p class="rs-facts">No file at hand? <a href="./">Start with a sample.</a></p>'
+        f'<h2 class="rs-section">{say("data.guide.title")}<small>{say("data.guide.names", known=_KNOWN)}</small></h2>'
+        f'<div class="rs-guide">{cards}</div><p class="rs-facts">{say("data.guide.no_file", sample=sample)}</p>'
     )
 
 
@@ -35,16 +36,14 @@ def inspection(found: Inspection) -> str:
     parts = [html.notice(found.sentence, kind)]
     parts += [html.notice(note, "soft") for note in found.notes]
     if found.needs_mapping and found.format in ("csv", "tsv"):
-        parts.append(html.notice("The file's first line is taken as the names of its columns.", "soft"))
+        parts.append(html.notice(say("data.found.first_line"), "soft"))
     if found.problems:
         items = "".join(f"<li>{html.text(problem.text, 300)}</li>" for problem in found.problems[:_PROBLEMS])
         more = found.problem_count - _PROBLEMS
-        rest = f"<li>and {more:,} more</li>" if more > 0 else ""
-        parts.append(f'<details class="rs-problems" open><summary>What cannot be used</summary><ul>{items}{rest}</ul></details>')
+        rest = f"<li>{say('data.found.more', count=more)}</li>" if more > 0 else ""
+        summary = f"<summary>{say('data.found.problems')}</summary>"
+        parts.append(f'<details class="rs-problems" open>{summary}<ul>{items}{rest}</ul></details>')
     return "".join(parts)
-
-
-_MARKS = "Signs such as &lt;|im_start|&gt; tell the model who is speaking."
 
 
 def preview(rows: Sequence[PreviewRow]) -> str:
@@ -52,19 +51,23 @@ def preview(rows: Sequence[PreviewRow]) -> str:
     if not rows:
         return ""
     tokens = any(row.tokens for row in rows)
-    legend = (
-        '<div class="rs-legend"><span><i class="tok edited"></i>prompt, edited</span><span><i class="tok"></i>prompt</span>'
-        '<span><i class="tok learned"></i>answer to learn</span>'
-        f"<span>{_MARKS if any('<|' in token.text for row in rows for token in row.tokens) else ''}</span></div>"
-        if tokens
-        else ""
-    )
-    count = f"The first {len(rows)} rows, as they will be trained" if len(rows) > 1 else "The row, as it will be trained"
+    legend = _legend(marks=any("<|" in token.text for row in rows for token in row.tokens)) if tokens else ""
+    count = say("data.preview.caption", count=len(rows))
     lines = [row.line for row in rows]
     # A JSON list may be a single line; then its rows are counted.
     numbers = range(1, len(lines) + 1) if len(lines) > 1 and len(set(lines)) == 1 else lines
     body = "".join(_preview_row(row, number) for row, number in zip(rows, numbers, strict=True))
     return f'<div class="rs-preview"><div class="rs-caption">{count}</div>{legend}{body}</div>'
+
+
+def _legend(*, marks: bool) -> str:
+    """What the colours of tokens mean, and the signs of a chat template where there are any."""
+    return (
+        f'<div class="rs-legend"><span><i class="tok edited"></i>{say("data.preview.edited")}</span>'
+        f'<span><i class="tok"></i>{say("data.preview.prompt")}</span>'
+        f'<span><i class="tok learned"></i>{say("data.preview.learned")}</span>'
+        f"<span>{html.text(say('data.preview.marks')) if marks else ''}</span></div>"
+    )
 
 
 def _preview_row(row: PreviewRow, number: int) -> str:
@@ -74,8 +77,8 @@ def _preview_row(row: PreviewRow, number: int) -> str:
         body = f'<p class="rs-tokens">{_tokens(row.tokens)}</p>'
     else:
         turns = "".join(f"<p><b>{html.text(message.role)}</b> {html.text(message.content)}</p>" for message in row.example.messages)
-        body = f'{turns}<p class="rs-answer"><b>answer</b> {html.text(row.example.answer)}</p>'
-    cut = '<span class="rs-chip warn">cut to fit</span>' if row.cut else ""
+        body = f'{turns}<p class="rs-answer"><b>{say("data.preview.answer")}</b> {html.text(row.example.answer)}</p>'
+    cut = f'<span class="rs-chip warn">{say("data.preview.cut")}</span>' if row.cut else ""
     return f'<div class="rs-row"><span class="rs-line">{number}</span><div>{body}{cut}</div></div>'
 
 
@@ -91,9 +94,17 @@ def _token(token: Token) -> str:
     return f'<span class="tok {kind}">{html.text(token.text.replace(chr(10), "⏎"))}</span>{breaks}' if token.text else ""
 
 
+def dataset_lines(datasets: Sequence[DatasetRecord]) -> str:
+    """All datasets; empty while there is none."""
+    lines = "".join(map(dataset_line, datasets))
+    return f'<h2 class="rs-section">{say("data.kept.title")}</h2><div>{lines}</div>' if datasets else ""
+
+
 def dataset_line(dataset: DatasetRecord) -> str:
     """A dataset in a list."""
     whole = dataset.usable_rows == dataset.rows
-    used = f"{dataset.rows:,} rows" if whole else f"{dataset.rows:,} rows, {dataset.usable_rows:,} of which can be read"
+    used = (
+        say("data.kept.rows", rows=dataset.rows) if whole else say("data.kept.usable_rows", rows=dataset.rows, usable=dataset.usable_rows)
+    )
     facts = f"{used} · {html.size(dataset.size_bytes)} · {html.ago(dataset.created_at)}"
     return f'<div class="rs-item"><b>{html.text(dataset.name, 80)}</b><span>{facts}</span></div>'

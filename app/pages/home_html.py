@@ -1,9 +1,12 @@
 """HTML of the Home page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from app.components import html
+from app.components import diagram, html
 from app.samples import Sample
+from app.words import say, translate
+from storage import RunRecord
 
 _ICONS = {
     "face": '<circle cx="12" cy="12" r="9"/><path d="M8 14.2c1 1.7 2.4 2.5 4 2.5s3-.8 4-2.5M9 9.4v.1M15 9.4v.1"/>',
@@ -19,11 +22,54 @@ _ICONS = {
 }
 
 
+def opening() -> str:
+    """What the studio is for, with a picture, and the three steps of a first run."""
+    edit = html.term(say("home.edit.term"), say("home.edit.meaning"))
+    words = f"<h1>{say('home.title')}</h1>\n<p>{say('home.line', edit=edit)}</p>"
+    steps = "".join(f"\n<li><i>{number}</i><span><b>{name}</b>{line}</span></li>" for number, (name, line) in enumerate(_steps(), 1))
+    return f'<div class="rs-hero"><div>{words}</div>{diagram.hidden_states()}</div><ol class="rs-steps">{steps}</ol>'
+
+
+def _steps() -> list[tuple[str, str]]:
+    return [
+        (say("home.steps.pick"), say("home.steps.pick_line")),
+        (say("home.steps.train"), say("home.steps.train_line")),
+        (say("home.steps.compare"), say("home.steps.compare_line")),
+    ]
+
+
+def try_samples() -> str:
+    """The head line above the samples."""
+    return _section(say("home.try"), say("home.try_line"))
+
+
+def bring_your_own() -> str:
+    """The head line above the way to an own file."""
+    return _section(say("home.own"), say("home.own_line"))
+
+
+def _section(title: str, line: str) -> str:
+    return f'<h2 class="rs-section">{title}<small>{line}</small></h2>'
+
+
 def sample_card(sample: Sample) -> str:
     """What a bundled sample teaches, with one of its rows."""
     prompt, answer = sample.example
     row = f'<div class="rs-example"><span>{html.text(prompt)}</span><b>{html.text(answer)}</b></div>'
     icon = f'<svg class="rs-icon" viewBox="0 0 24 24" aria-hidden="true">{_ICONS[sample.icon]}</svg>'
     kind = Path(sample.file).suffix[1:].upper().replace("JSONL", "JSON Lines")
-    facts = f'<p class="rs-facts">{sample.rows:,} rows, {kind}</p>'
-    return f"{icon}<h3>{html.text(sample.title)}</h3><p>{html.text(sample.description)}</p>{row}{facts}"
+    facts = f'<p class="rs-facts">{say("home.sample_facts", rows=sample.rows, kind=kind)}</p>'
+    title, description = (translate(f"samples.{sample.key}.{name}", getattr(sample, name)) for name in ("title", "description"))
+    return f"{icon}<h3>{html.text(title)}</h3><p>{html.text(description)}</p>{row}{facts}"
+
+
+def recent(latest: Sequence[RunRecord]) -> str:
+    """The latest runs; empty while there is none."""
+    if not latest:
+        return ""
+    lines = "".join(
+        f'<div class="rs-item"><a href="runs?run={html.text(run.id)}"><b>{html.text(run.name, 60)}</b></a>'
+        f"<span>{html.text(run.dataset_name, 60)} · {html.status_word(run)} · {html.ago(run.created_at)}</span></div>"
+        for run in latest
+    )
+    return f'<h2 class="rs-section">{say("home.latest")}</h2>{lines}'

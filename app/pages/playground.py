@@ -5,12 +5,14 @@ from collections.abc import Iterator
 import gradio as gr
 
 from app.components import html
+from app.components.labels import label, markup
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import playground
 from app.pages import playground_html
 from app.services import Services
+from app.words import say
+from storage import RunRecord
 
-_LINE = "One prompt, two answers: the base model as it is, and the same model with your edit. Nothing else differs."
 _UNSEEN_NAMES = [f"unseen{index}" for index in range(4)]
 _TRAINED_NAMES = [f"trained{index}" for index in range(3)]
 _CHIP_NAMES = [*_UNSEEN_NAMES, *_TRAINED_NAMES]
@@ -19,66 +21,68 @@ _UNANSWERED: Shown = {
     "base": playground_html.answer(""), "tuned": playground_html.answer(""), "told": "", "keeping": HIDDEN,
     "halt": gr.update(interactive=False),
 }  # fmt: skip
-_HALTED: Shown = {"told": '<p class="rs-facts rs-halted">Stopped.</p>', "halt": gr.update(interactive=False)}
 
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Playground"))
-    gr.HTML(html.title("Playground", _LINE))
+    gr.HTML(markup("playground.header", lambda: html.header("playground")))
+    gr.HTML(markup("playground.title", lambda: html.title(say("pages.playground"), say("playground.line"))))
     nothing = gr.HTML(visible=False)
     with gr.Column(elem_classes="rs-form") as filled:
         with gr.Row():
             run = gr.Dropdown(
-                label="Run", info="Whose edit answers on the right", choices=[], elem_id="playground-run", scale=2, min_width=260
-            )
+                label=label("playground.run.label"), info=label("playground.run.info"), choices=[], elem_id="playground-run", scale=2,
+                min_width=260,
+            )  # fmt: skip
             strength = gr.Slider(
-                0, 2, value=1, step=0.05, label="Strength", info="0 is the base model, 1 as trained, 2 twice as much",
+                0, 2, value=1, step=0.05, label=label("playground.strength.label"), info=label("playground.strength.info"),
                 elem_id="playground-strength", scale=2, min_width=260,
             )  # fmt: skip
         run_note = live("playground-run-note")
         with gr.Row(elem_classes="rs-chips"):
-            unseen = gr.HTML('<p class="rs-facts">Held out: prompts that the run never saw</p>', visible=False)
+            unseen = gr.HTML(markup("playground.unseen", lambda: playground_html.facts(say("playground.chips.unseen"))), visible=False)
             chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(len(_UNSEEN_NAMES))]
         with gr.Row(elem_classes="rs-chips"):
-            trained = gr.HTML('<p class="rs-facts">Training rows: prompts that it learned from</p>', visible=False)
+            trained = gr.HTML(markup("playground.trained", lambda: playground_html.facts(say("playground.chips.trained"))), visible=False)
             chips += [gr.Button("", size="sm", visible=False, elem_id=f"trained-{index}") for index in range(len(_TRAINED_NAMES))]
         with gr.Row():
             prompt = gr.Textbox(
-                label="Prompt", placeholder="Ask something, press Enter…", lines=1, max_lines=10, elem_id="playground-prompt", scale=5,
-                min_width=260, autofocus=True, submit_btn=False,
+                label=label("playground.prompt.label"), placeholder=label("playground.prompt.placeholder"), lines=1, max_lines=10,
+                elem_id="playground-prompt", scale=5, min_width=260, autofocus=True, submit_btn=False,
             )  # fmt: skip
             with gr.Column(scale=1, min_width=120):
-                send = gr.Button("Send", variant="primary", elem_id="playground-send")
-                halt = gr.Button("Stop", elem_id="playground-stop", interactive=False)
+                send = gr.Button(label("playground.send"), variant="primary", elem_id="playground-send")
+                halt = gr.Button(label("playground.stop"), elem_id="playground-stop", interactive=False)
         note = live("playground-note")
         with gr.Row(equal_height=True):
             with gr.Column(elem_classes="rs-pane", min_width=280):
-                gr.HTML('<div class="rs-pane-title">Base model</div>')
+                gr.HTML(markup("playground.base", lambda: playground_html.pane_title(say("playground.pane.base"))))
                 base = gr.HTML(playground_html.answer(""), elem_id="answer-base")
             with gr.Column(elem_classes=["rs-pane", "tuned"], min_width=280):
-                gr.HTML('<div class="rs-pane-title">Tuned</div>')
+                gr.HTML(markup("playground.tuned", lambda: playground_html.pane_title(say("playground.pane.tuned"))))
                 tuned = gr.HTML(playground_html.answer(""), elem_id="answer-tuned")
         told = live("playground-told")
-        keeping = gr.Button("Keep this seed", size="sm", scale=0, visible=False, elem_id="playground-seed-kept")
+        keeping = gr.Button(label("playground.keep_seed"), size="sm", scale=0, visible=False, elem_id="playground-seed-kept")
         keeping_note = live("playground-seed-note")
-        taken = gr.Button("Say the dataset's system message first", size="sm", scale=0, visible=False, elem_id="playground-system-taken")
+        taken = gr.Button(label("playground.take_system"), size="sm", scale=0, visible=False, elem_id="playground-system-taken")
         taken_note = live("playground-system-note")
-        with gr.Accordion("More settings", open=False) as more:
+        with gr.Accordion(label("playground.more"), open=False) as more:
             system = gr.Textbox(
-                "", label="System message", info="Said before the prompt; empty for none", lines=2, max_lines=6,
+                "", label=label("playground.system.label"), info=label("playground.system.info"), lines=2, max_lines=6,
                 elem_id="playground-system",
             )  # fmt: skip
             with gr.Row():
                 temperature = gr.Slider(
-                    0, 1.5, value=0, step=0.05, label="Temperature", info="0 says the likeliest; more is livelier",
+                    0, 1.5, value=0, step=0.05, label=label("playground.temperature.label"), info=label("playground.temperature.info"),
                     elem_id="playground-temperature",
                 )  # fmt: skip
-                length = gr.Slider(16, 512, value=128, step=16, label="Longest answer", info="In tokens", elem_id="playground-length")
+                length = gr.Slider(
+                    16, 512, value=128, step=16, label=label("playground.length.label"), info=label("playground.length.info"),
+                    elem_id="playground-length",
+                )  # fmt: skip
                 # A text, since an empty number field of Gradio's is 0.
                 seed = gr.Textbox(
-                    "", label="Seed", info="The same seed draws the same answers; empty, each press gets a new one", max_length=20,
-                    elem_id="playground-seed",
+                    "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
 
     page = Page(services, {
@@ -101,15 +105,15 @@ def build(services: Services) -> None:
         )
         for triggers in ([send.click, prompt.submit], *asked)
     ]  # fmt: skip
-    page.stop(halt.click, started, _HALTED)
+    page.stop(halt.click, started, _halted)
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
     found = playground.usable(services)
     chosen = playground.pick(services, dict(request.query_params).get("run"))
-    choices = [(f"{run.name} · {run.dataset_name}{'' if run.status.ended else ' · still training'}", run.id) for run in found]
+    choices = [(_named(run), run.id) for run in found]
     if not found:
-        missing = html.empty("There is nothing to compare yet: train a run first.", "./", "Try a sample")
+        missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
         return {
             "nothing": gr.update(value=missing, visible=True),
             "filled": HIDDEN,
@@ -122,6 +126,14 @@ def _opened(services: Services, request: gr.Request) -> Shown:
         "run": gr.update(choices=choices, value=chosen),
         **_picked(services, chosen),
     }
+
+
+def _halted() -> Shown:
+    return {"told": playground_html.halted(), "halt": gr.update(interactive=False)}
+
+
+def _named(run: RunRecord) -> str:
+    return " · ".join([run.name, run.dataset_name, *([] if run.status.ended else [say("playground.run.training")])])
 
 
 def _picked(services: Services, run_id: str | None) -> Shown:
@@ -159,7 +171,7 @@ def _answer(
             name: playground_html.answer(text, waiting=not found.done) for name, text in (("base", found.base), ("tuned", found.tuned))
         }
         if found.note:
-            shown["told"] = f'<p class="rs-facts">{html.text(found.note)}</p>'
+            shown["told"] = playground_html.facts(found.note)
         if found.done:
             shown |= {"halt": gr.update(interactive=False), "used": "" if found.seed is None else str(found.seed)}
             # A seed that was given stands in its field already.

@@ -9,14 +9,15 @@ import gradio as gr
 import pandas as pd
 
 from app.components import html
+from app.components.labels import label, markup
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import disk, runs
 from app.pages import runs_html
 from app.services import Services
+from app.words import say
 from storage import NotFoundError, RunRecord, RunStatus
 
-_LINE = "Runs go on in the background. Close the tab if you like; they will be here when you come back."
 _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
 _VANISHED = ["gone"]
 _NO_RUN: Shown = {
@@ -24,44 +25,50 @@ _NO_RUN: Shown = {
     **dict.fromkeys(("chart", "stop", "resume", "remedy", "talk", "download", "queue", "delete"), HIDDEN), "seen": None,
 }  # fmt: skip
 _NO_UNDO: Shown = {"undoing": HIDDEN, "undo_text": "", "deleted": None}
-_GONE = "The run of this address is not here; it may have been deleted."
-_AWAY = "This run has been deleted."
 _LABEL_LIMIT = 48
 
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Runs"))
-    gr.HTML(html.title("Runs", _LINE))
+    gr.HTML(markup("runs.header", lambda: html.header("runs")))
+    gr.HTML(markup("runs.title", lambda: html.title(say("pages.runs"), say("runs.line"))))
     nothing = gr.HTML(visible=False)
     with gr.Row(visible=False, elem_classes="rs-keeping") as undoing:
         undo_text = gr.HTML()
-        undo = gr.Button("Undo", size="sm", scale=0, min_width=100, elem_id="run-undo")
+        undo = gr.Button(label("runs.undo"), size="sm", scale=0, min_width=100, elem_id="run-undo")
     undo_note, list_note = live("run-undo-note"), live("run-list-note")
     with gr.Row(elem_classes="rs-form") as filled:
         with gr.Column(scale=1, min_width=240):
-            chosen = gr.Radio(label="Runs", choices=[], show_label=False, elem_classes="rs-runlist", container=False, elem_id="run-list")
+            chosen = gr.Radio(
+                label=label("pages.runs"), choices=[], show_label=False, elem_classes="rs-runlist", container=False, elem_id="run-list"
+            )
         with gr.Column(scale=3, min_width=300):
             status_note = live("run-status-note")
             status = gr.HTML(elem_id="run-status")
             failure = gr.HTML(elem_id="run-failure")
             verdict = gr.HTML(elem_id="run-verdict")
             with gr.Row():
-                stop = gr.Button("Stop", elem_id="run-stop", visible=False, min_width=100)
-                resume = gr.Button("Continue", elem_id="run-resume", visible=False, min_width=100)
-                remedy = gr.Button("Continue", variant="primary", elem_id="run-remedy", visible=False, min_width=220)
+                stop = gr.Button(label("runs.stop"), elem_id="run-stop", visible=False, min_width=100)
+                resume = gr.Button(label("runs.continue"), elem_id="run-resume", visible=False, min_width=100)
+                remedy = gr.Button(label("runs.continue"), variant="primary", elem_id="run-remedy", visible=False, min_width=220)
                 talk = gr.Button(
-                    "Open in the playground", variant="primary", visible=False, elem_id="run-playground", link_target="_self", min_width=220
+                    label("runs.playground"),
+                    variant="primary",
+                    visible=False,
+                    elem_id="run-playground",
+                    link_target="_self",
+                    min_width=220,
                 )
-                download = gr.Button("Download", visible=False, elem_id="run-download", link_target="_self", min_width=120)
+                download = gr.Button(label("runs.download"), visible=False, elem_id="run-download", link_target="_self", min_width=120)
             with gr.Row(visible=False) as queue:
-                first = gr.Button("Run next", size="sm", elem_id="run-first", min_width=100)
-                earlier = gr.Button("Earlier", size="sm", elem_id="run-earlier", min_width=100)
-                later = gr.Button("Later", size="sm", elem_id="run-later", min_width=100)
+                first = gr.Button(label("runs.first"), size="sm", elem_id="run-first", min_width=100)
+                earlier = gr.Button(label("runs.earlier"), size="sm", elem_id="run-earlier", min_width=100)
+                later = gr.Button(label("runs.later"), size="sm", elem_id="run-later", min_width=100)
             act_note = live("run-note")
             chart = gr.LinePlot(
                 x="step", y="loss", color="curve", color_map=_COLOURS, height=280, elem_id="run-loss-chart", show_label=False,
-                x_title="Step", y_title="Loss", colors_in_legend=list(_COLOURS), color_title="", tooltip=["step", "loss", "curve"],
+                x_title=label("runs.chart.step"), y_title=label("runs.chart.loss"), colors_in_legend=list(_COLOURS),
+                color_title="", tooltip=["step", "loss", "curve"],
             )  # fmt: skip
             sample = gr.HTML()
             with gr.Row():
@@ -69,14 +76,16 @@ def build(services: Services) -> None:
                     facts = gr.HTML()
                 with gr.Column(min_width=280):
                     events = gr.HTML()
-            delete = gr.Button("Delete this run", elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
+            delete = gr.Button(label("runs.delete"), elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
             delete_note = live("run-delete-note")
     usage = gr.HTML(elem_id="disk-usage")
-    with gr.Accordion("Bin", open=False, visible=False, elem_id="run-bin") as bin_:
-        binned = gr.Radio(label="Deleted runs", choices=[], show_label=False, elem_classes="rs-runlist", container=False)
+    with gr.Accordion(label("runs.bin.title"), open=False, visible=False, elem_id="run-bin") as bin_:
+        binned = gr.Radio(
+            label=label("runs.bin.deleted"), choices=[], show_label=False, elem_classes="rs-runlist", container=False,
+        )  # fmt: skip
         with gr.Row():
-            restore = gr.Button("Put back", size="sm", min_width=120, elem_id="run-restore")
-            empty = gr.Button("Empty the bin for good", size="sm", variant="stop", min_width=160, elem_id="run-empty-bin")
+            restore = gr.Button(label("runs.bin.restore"), size="sm", min_width=120, elem_id="run-restore")
+            empty = gr.Button(label("runs.bin.empty"), size="sm", variant="stop", min_width=160, elem_id="run-empty-bin")
         bin_note = live("run-bin-note")
     # The chosen run is a text of the page's own: a studio that was started again under it knows no choices of the list.
     current = gr.Textbox(visible=False)
@@ -115,10 +124,14 @@ def _opened(services: Services, request: gr.Request) -> Shown:
 
 def _bins(services: Services) -> Shown:
     found = runs.binned(services)
-    choices = [(f"{html.short(run.name, _LABEL_LIMIT)} · deleted {html.ago(run.binned_at)}", run.id) for run in found if run.binned_at]
+    choices = [
+        (say("runs.bin.entry", name=html.short(run.name, _LABEL_LIMIT), ago=html.ago(run.binned_at)), run.id)
+        for run in found
+        if run.binned_at
+    ]
     return {
         "usage": runs_html.disk_usage(disk.room(services), services.settings.bin_days),
-        "bin": gr.update(visible=bool(found), label=f"Bin ({len(found)})"),
+        "bin": gr.update(visible=bool(found), label=say("runs.bin.counted", count=len(found))),
         "binned": gr.update(choices=choices, value=found[0].id if found else None),
     }
 
@@ -126,7 +139,7 @@ def _bins(services: Services) -> Shown:
 def _lists_and_detail(services: Services, wanted: str | None = None) -> Shown:
     found = runs.newest(services)
     if not found:
-        missing = html.empty("There is no run yet.", "train", "Train one")
+        missing = html.empty(say("runs.none"), "train", say("runs.train_one"))
         return {
             "nothing": gr.update(value=missing, visible=True),
             "filled": HIDDEN,
@@ -135,7 +148,7 @@ def _lists_and_detail(services: Services, wanted: str | None = None) -> Shown:
             "seen": None,
         }
     chosen = wanted if any(run.id == wanted for run in found) else found[0].id
-    gone = gr.update(value=html.notice(_GONE), visible=True) if wanted and wanted != chosen else HIDDEN
+    gone = gr.update(value=html.notice(say("runs.not_here")), visible=True) if wanted and wanted != chosen else HIDDEN
     return {
         "nothing": gone,
         "filled": gr.update(visible=True),
@@ -161,8 +174,8 @@ def _shown(services: Services, run_id: str | None) -> Shown:
         "sample": runs_html.sample(view.sample),
         "facts": runs_html.facts(run),
         "events": runs_html.events(view.events),
-        "stop": gr.update(visible=view.stoppable, value="Take out of the queue" if run.status is RunStatus.QUEUED else "Stop"),
-        "resume": gr.update(visible=view.resumable, value="Continue" if run.step else "Start again"),
+        "stop": gr.update(visible=view.stoppable, value=say("runs.leave_queue" if run.status is RunStatus.QUEUED else "runs.stop")),
+        "resume": gr.update(visible=view.resumable, value=say("runs.continue" if run.step else "runs.start_again")),
         "remedy": gr.update(visible=bool(view.remedy), value=view.remedy),
         "talk": gr.update(visible=view.chattable, link=f"playground?run={run.id}"),
         "download": gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
@@ -194,7 +207,7 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> S
 def _vanished(services: Services) -> Shown:
     """Another tab has deleted the run: what is shown of it goes."""
     left = gr.update(choices=_choices(runs.newest(services)), value=None)
-    return {**_NO_RUN, "chosen": left, "status": html.notice(_AWAY), "seen": _VANISHED}
+    return {**_NO_RUN, "chosen": left, "status": html.notice(say("runs.away")), "seen": _VANISHED}
 
 
 def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> Shown:
@@ -204,7 +217,7 @@ def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: 
 
 def _chosen(run_id: str | None) -> str:
     if not run_id:
-        raise StudioError("Choose a run first.")
+        raise StudioError(say("runs.choose"))
     return run_id
 
 
@@ -224,7 +237,7 @@ def _delete(services: Services, run_id: str | None) -> Shown:
     undos = _NO_UNDO
     with suppress(NotFoundError):  # another tab has emptied the bin
         run = runs.delete(services, _chosen(run_id))
-        undos = {"undoing": gr.update(visible=True), "undo_text": html.notice(f"{run.name} is in the bin."), "deleted": run.id}
+        undos = {"undoing": gr.update(visible=True), "undo_text": html.notice(say("runs.in_bin", name=run.name)), "deleted": run.id}
     return undos | _bins(services) | _lists_and_detail(services)
 
 

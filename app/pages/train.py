@@ -2,12 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from secrets import token_hex
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
+from app.components.labels import label, markup, translated
 from app.components.row_check_html import row_check
 from app.components.wiring import Page, Shown, live, opening
 from app.errors import StudioError
@@ -15,32 +17,30 @@ from app.handlers import datasets, train
 from app.handlers.bases import STARTER
 from app.pages import train_html
 from app.services import Services
+from app.words import say
 from reft_engine import GROUPS, Setting, all_settings
 from storage import DatasetRecord, NotFoundError
 
-_LINE = "The settings suit the dataset already. Press the button, or change what you like."
 _MOST_CHARACTERS = 2000
 _UNKNOWN: Shown = {"summary": ""}
-_GONE = "The run of this address is not here any more; these are the settings that suit your newest dataset."
-_NO_DATASET = "There is no dataset yet. Upload a file, or take a sample on the first page."
 _IDS = {"base": "base-model"}
 """Ids of elements that are not called as their setting is."""
 
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
-    gr.HTML(html.header("Train"))
-    gr.HTML(html.title("Train", _LINE))
+    gr.HTML(markup("train.header", lambda: html.header("train")))
+    gr.HTML(markup("train.title", lambda: html.title(say("pages.train"), say("train.line"))))
     nothing = gr.HTML(visible=False)
     with gr.Row(elem_classes="rs-form") as form:
         with gr.Column(scale=3, min_width=300):
             fields = _fields(services)
         with gr.Column(scale=2, min_width=280, elem_classes="rs-sticky"):
-            name = gr.Textbox(label="Name of the run", placeholder="made up for you if you leave it empty", max_length=200)
+            name = gr.Textbox(label=label("train.name.label"), placeholder=label("train.name.placeholder"), max_length=200)
             summary = gr.HTML(elem_id="train-summary")
             summary_note = live("train-summary-note")
             note = live("train-note")
-            start = gr.Button("Train", variant="primary", size="lg", elem_id="train-start")
+            start = gr.Button(label("pages.train"), variant="primary", size="lg", elem_id="train-start")
     parts = {
         "form": form, "nothing": nothing, "summary": summary, "name": name, "page_key": gr.State(""), "made": gr.Textbox(visible=False),
         "start": start, **fields,
@@ -66,7 +66,9 @@ def _fields(services: Services) -> dict[str, Any]:
     """The dataset, and a field for each setting."""
     found: dict[str, Any] = {}
     with gr.Group():
-        found["dataset"] = gr.Dropdown(label="Dataset", info="The examples to learn from", choices=[], elem_id="train-dataset")
+        found["dataset"] = gr.Dropdown(
+            label=label("train.dataset.label"), info=label("train.dataset.info"), choices=[], elem_id="train-dataset",
+        )  # fmt: skip
         found["base"] = _base(services)
     settings = all_settings()  # as they are now: a program may have added a method
     plain = [row for row in settings if not row.advanced and row.name != "base"]
@@ -74,20 +76,20 @@ def _fields(services: Services) -> dict[str, Any]:
         wide = [row for row in plain if row.choices and not row.free]
         found |= {row.name: field(row) for row in wide}
         found |= _in_pairs([row for row in plain if row not in wide])
-    with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
+    with gr.Accordion(label("train.advanced"), open=False, elem_id="train-advanced"):
         for group in GROUPS:
             if rows := [row for row in settings if row.advanced and row.group == group]:
-                gr.HTML(train_html.group(group))
+                gr.HTML(markup(f"train.group.{group}", partial(train_html.group, group)))
                 found |= _in_pairs(rows)
     return found
 
 
 def _base(services: Services) -> Any:
-    models = [("Starter (comes along, small and quick)", STARTER), *((name, name) for name in services.settings.models)]
+    models = [(say("train.base.starter"), STARTER), *((name, name) for name in services.settings.models)]
     anything = services.settings.local
     return gr.Dropdown(
-        label=train.LABELS["base"], choices=models, value=STARTER, allow_custom_value=anything, elem_id="train-base-model",
-        info=f"The starter knows simple English only{'; for more, type a Hub id: owner/model' if anything else ''}",
+        label=translated("settings.base.title", train.LABELS["base"]), choices=models, value=STARTER, allow_custom_value=anything,
+        info=label("train.base.info_hub" if anything else "train.base.info"), elem_id="train-base-model",
     )  # fmt: skip
 
 
@@ -104,8 +106,11 @@ def _in_pairs(rows: list[Setting]) -> dict[str, Any]:
 def field(row: Setting) -> Any:
     """The field of a setting."""
     value = getattr(train.TrainForm(), row.name, row.default)
-    shown = {"label": row.title, "info": train_html.info(row), "min_width": 220,
-             "elem_id": f"train-{_IDS.get(row.name, row.name.replace('_', '-'))}"}  # fmt: skip
+    shown = {
+        "label": translated(f"settings.{row.name}.title", row.title),
+        "info": markup(f"settings.{row.name}.help", partial(train_html.info, row)), "min_width": 220,
+        "elem_id": f"train-{_IDS.get(row.name, row.name.replace('_', '-'))}",
+    }  # fmt: skip
     if row.kind == "switch":
         return gr.Checkbox(value, **shown)
     if row.kind == "choice":
@@ -122,9 +127,9 @@ def field(row: Setting) -> Any:
 
 def _form(values: tuple[Any, ...]) -> train.TrainForm:
     given = dict(zip(train.FIELDS, values, strict=True))
-    empty = [train.LABELS[name] for name, value in given.items() if value in (None, "") and name not in train.OPTIONAL]
+    empty = [train.title_of(name) for name, value in given.items() if value in (None, "") and name not in train.OPTIONAL]
     if empty:
-        raise StudioError(f"{empty[0]} is empty; fill it in first.")
+        raise StudioError(say("train.empty", field=empty[0]))
     return train.TrainForm(**given)
 
 
@@ -154,10 +159,10 @@ def _summarised(services: Services, dataset_id: str | None, form: train.TrainFor
 def _opened(services: Services, request: gr.Request) -> Shown:
     found = services.storage.datasets.all()
     dataset, form, gone = _asked_for(services, request)
-    choices = [(f"{each.name} · {each.rows:,} rows", each.id) for each in found]
-    missing = "" if found else html.empty(_NO_DATASET, "data", "Upload a file")
+    choices = [(say("train.dataset.entry", name=each.name, rows=each.rows), each.id) for each in found]
+    missing = "" if found else html.empty(say("train.no_dataset"), "data", say("home.upload"))
     if found and gone:
-        missing = html.notice(_GONE)
+        missing = html.notice(say("train.gone"))
     return {
         "form": gr.update(visible=bool(found)),
         "nothing": gr.update(value=missing, visible=bool(missing)),

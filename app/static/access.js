@@ -8,10 +8,10 @@
       const label = group.querySelector('[data-testid="block-info"]')?.textContent.trim();
       if (label) group.setAttribute("aria-label", label);
     }
-    const here = document.querySelector(".rs-header nav a.active")?.textContent.trim();
-    const title = here && here !== "Home" ? `${here} · ReFT Studio` : "ReFT Studio";
+    const here = document.querySelector(".rs-header nav a.active");
+    const title = here && here.getAttribute("href") !== "./" ? `${here.textContent.trim()} · ${words.studio}` : words.studio;
     if (here && document.title !== title) document.title = title;
-    for (const button of document.querySelectorAll('button[aria-label=""]')) button.setAttribute("aria-label", button.title || "Button");
+    for (const button of document.querySelectorAll('button[aria-label=""]')) button.setAttribute("aria-label", button.title || words.button);
     // Uploads are not handed out again, so the size of one is no link to it.
     for (const link of document.querySelectorAll("#dataset-upload a[download]")) {
       for (const name of ["href", "download"]) link.removeAttribute(name);

@@ -1,13 +1,12 @@
 // Says so while the studio itself does not answer.
 (() => {
-  const words = "The studio does not answer at the moment. Nothing is lost: runs are kept, and this page goes on by itself.";
   let bar = null;
   const show = () => {
     if (bar || !document.body) return;
     bar = document.createElement("div");
     bar.id = "studio-away";
     bar.setAttribute("role", "alert");
-    bar.textContent = words;
+    bar.textContent = words.unreachable;
     document.body.append(bar);
   };
   const look = async () => {

@@ -1,10 +1,10 @@
 // What a page asks the server for. A request that fails becomes an answer that says so: Gradio would otherwise give the whole page up
 // (and load it anew, with what was typed lost) or wait for ever, where now the event's own sentence is shown.
 window.studio = (() => {
-  const AWAY = "The studio did not answer. Try again when it is back; what was saved is not lost.";
+  const AWAY = words.away;
   // A quotation mark is written as %22 in an address.
-  const reload = `<a href="${location.pathname}${location.search}">Reload the page</a>`;
-  const REFUSED = `The studio did not take this, perhaps because it was started again. ${reload} and try again.`;
+  const reload = `<a href="${location.pathname}${location.search}">${words.reload}</a>`;
+  const REFUSED = words.refused.replace("{reload}", () => reload);
   const LOST = '\n\ndata: {"msg": "unexpected_error", "message": "", "success": false}\n\ndata: {"msg": "close_stream"}\n\n';
   const ask = window.fetch.bind(window);
   let sentence = REFUSED;
@@ -12,7 +12,7 @@ window.studio = (() => {
   let halted = false;
 
   // Another count makes the same sentence a new one, so that it is read out again.
-  const told = (words, again = true) => `<div class="rs-notice bad" data-told="page-${again ? (count += 1) : 0}">${words}</div>`;
+  const told = (text, again = true) => `<div class="rs-notice bad" data-told="page-${again ? (count += 1) : 0}">${text}</div>`;
   const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 
   const failing = (asked, why) => {

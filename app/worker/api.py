@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.words import say
 from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
@@ -75,7 +76,7 @@ def _examples(rows: Sequence[dict[str, Any]]) -> list[Example]:
     try:
         return list(map(example_of_data, rows))
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError("These rows are not in the form that the engine reads.") from error
+        raise DataError(say("engine.no_rows")) from error
 
 
 def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
@@ -102,7 +103,7 @@ async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator
             put({"error": str(error)})
         except Exception:  # noqa: BLE001 (the edge of a thread: the client waits for an answer)
             _log.exception("chat failed")
-            put({"error": "The engine could not answer; its log has the details."})
+            put({"error": say("engine.could_not_answer")})
         finally:
             put(None)
 
@@ -119,7 +120,7 @@ def _chat(resident: Resident, request: ChatRequest, disconnected: threading.Even
     runs = [resident.run(column) if column else None for column in request.columns]
     base = next((run[0] for run in runs if run), None) or resident.base(request.base)
     if any(run and run[0] is not base for run in runs):
-        raise StorageError("These runs were trained on different base models and cannot answer side by side.")
+        raise StorageError(say("engine.different_bases"))
     messages = [Message(message.role, message.content) for message in request.messages]  # type: ignore[arg-type]
     edits = [run[1] if run else None for run in runs]
     was_training = [(edit, edit.training) for edit in edits if edit is not None]

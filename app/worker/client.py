@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
+from app.words import say
 from reft_engine.data import RowCheck
 
-_STARTING = "The engine is still starting. Try again in a few seconds."
-_REFUSED = "The engine refused these values as out of range."
 _HEADERS = {"Content-Type": "application/json"}
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
@@ -73,18 +72,18 @@ class WorkerClient:
                         raise StudioError(item["error"])
                     yield item
         except httpx.ConnectError as error:
-            raise EngineAwayError(_STARTING) from error
+            raise EngineAwayError(say("engine.starting")) from error
         except httpx.HTTPError as error:
-            raise StudioError("The engine went away in the middle of the answer; it is being restarted.") from error
+            raise StudioError(say("engine.went_away")) from error
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         try:
             answer = self._http.post(path, content=body, headers=_HEADERS, timeout=httpx.Timeout(timeout, connect=2))
         except httpx.ConnectError as error:
-            raise EngineAwayError(_STARTING) from error
+            raise EngineAwayError(say("engine.starting")) from error
         except httpx.HTTPError as error:
-            raise EngineAwayError("The engine did not answer in time.") from error
+            raise EngineAwayError(say("engine.no_answer")) from error
         if answer.status_code != 200:
             raise StudioError(_error_text(answer))
         return answer.json()
@@ -94,16 +93,16 @@ def _body(values: dict[str, Any]) -> bytes:
     try:
         return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:
-        raise StudioError("The text holds half of a character (a lone surrogate). Write it again.") from error
+        raise StudioError(say("engine.half_a_character")) from error
     except (TypeError, ValueError) as error:
-        raise StudioError(_REFUSED) from error
+        raise StudioError(say("engine.out_of_range")) from error
 
 
 def _error_text(answer: httpx.Response) -> str:
     try:
         body = answer.json()
     except ValueError:
-        return "The engine could not do this; its log has the details."
+        return say("engine.failed")
     if isinstance(body, dict) and isinstance(body.get("error"), str):
         return str(body["error"])
-    return _REFUSED
+    return say("engine.out_of_range")

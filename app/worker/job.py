@@ -7,6 +7,7 @@ from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from app.words import say
 from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
@@ -61,7 +62,7 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, shutting_down: 
     if revision and revision != spec.revision:
         journal.set_revision(revision)
     examples = load_examples(files.examples(run.dataset_id))
-    if journal.begin("Reading the rows.").status.ended:
+    if journal.begin(say("job.reading")).status.ended:
         return
     write_atomic(files.spec(run.id), spec.model_copy(update={"revision": revision}).to_yaml().encode())
     result = train(
@@ -78,15 +79,14 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, shutting_down: 
 
 
 def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult) -> None:
-    journal.set_status(RunStatus.CHECKING, "Loading the result back in a fresh process, to be sure that it works.")
+    journal.set_status(RunStatus.CHECKING, say("job.checking"))
     _check(folder / "adapter", run.base)
     if result.stopped:
-        text = f"Stopped after step {result.steps} of {result.total_steps}; what was learned is kept and can be continued."
-        journal.set_status(RunStatus.STOPPED, text)
+        journal.set_status(RunStatus.STOPPED, say("job.stopped", step=result.steps, total=result.total_steps))
     else:
-        early = " early, since the held-out loss had not fallen for a while" if result.stopped_early else ""
-        kept = f"the edit after step {result.evidence.kept_step:,} was kept" if result.kept == "best" else "the last edit was kept"
-        journal.set_status(RunStatus.FINISHED, f"Finished{early} after {result.steps:,} steps; {kept}, loaded back and compared.")
+        kept = say("job.kept_best", step=result.evidence.kept_step) if result.kept == "best" else say("job.kept_last")
+        text = say("job.finished_early" if result.stopped_early else "job.finished", steps=result.steps, kept=kept)
+        journal.set_status(RunStatus.FINISHED, text)
 
 
 def _check(adapter: Path, base: str) -> None:
@@ -94,8 +94,8 @@ def _check(adapter: Path, base: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
     _log.info("check: %s", (done.stdout + done.stderr).strip()[-2000:])
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise StorageError(f"The result was saved but does not load back: {reason}")
+        reason = (done.stderr.strip().splitlines() or [say("job.no_reason")])[-1]
+        raise StorageError(say("job.does_not_load", reason=reason))
 
 
 def _log_to(path: Path) -> logging.Handler | None:

@@ -7,6 +7,7 @@ from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
+from app.words import say
 from reft_engine.training import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from storage import Failure, LeasedRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
 
@@ -18,7 +19,7 @@ _MAX_OUTAGE_SECONDS = 60.0
 """After this long without a database a checkpoint may be ahead of its metrics, because the training progress matters more."""
 _STOP_CHECK_SECONDS = 0.75
 """Interval between checks for a stop request."""
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class Journal:
@@ -72,7 +73,7 @@ class Journal:
         """Write the buffer, with retries."""
         self._retry(self._write)
 
-    def _retry(self, write: Callable[[], Result]) -> Result:
+    def _retry(self, write: Callable[[], T]) -> T:
         while True:
             try:
                 result = write()
@@ -107,9 +108,7 @@ class Journal:
             self._pending.append(partial(self._leased.add_sample, sample))
         elif isinstance(event, SavingFailedEvent):
             _log.warning("step %d: no checkpoint: %s", event.step, event.reason)
-            self._pending.append(
-                partial(self._leased.add_event, f"What was learned cannot be saved for now: {event.reason}. Training goes on.")
-            )
+            self._pending.append(partial(self._leased.add_event, say("job.not_saved", reason=event.reason)))
         if time.monotonic() > self._next_write:
             self._try_to_write()
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from app.words import say
 from app.worker.failures import explain_vanished_worker
 from app.worker.job import run_job
 from app.worker.resident import Resident
@@ -35,7 +36,7 @@ def _put_back(storage: Storage, worker: str) -> None:
     """Put the current run back into the queue, for the next worker."""
     for _ in range(5):
         try:
-            storage.queue.put_back(worker, "The studio was shut down; the run goes on from where it is when the studio is started again.")
+            storage.queue.put_back(worker, say("job.put_back"))
         except UnavailableError as error:
             _log.warning("the run in hand cannot be put back for now: %s", error)
             time.sleep(1.0)

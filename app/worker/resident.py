@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from app.words import say
 from app.worker.base_lock import BaseLock
 from app.worker.probes import Probes, TimedProbe
 from app.worker.row_checks import Load, RowChecks
@@ -133,7 +134,7 @@ class Resident:
             return current[1], current[2]
         record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
-            raise NotFoundError(f"{record.name} has nothing to chat with yet: it is {record.status}.")
+            raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
         with self._lock:
             folder = self.storage.files.adapter(run_id)
             base = self.base(record.base, read_config(folder)["base_model"]["revision"])

@@ -6,10 +6,11 @@ import gradio as gr
 import pytest
 
 from app.components.wiring import Page, live
-from app.errors import NEUTRAL, StudioError
+from app.errors import StudioError
 from app.handlers.runs import HeldOut, RunView
 from app.pages import build, runs_html
 from app.pages.runs import _ticked, _vanished
+from app.words import say
 from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
 from storage import Failure, Phase, RunRecord, RunStatus, StorageError
@@ -142,7 +143,7 @@ def test_what_happens_by_itself_is_not_read_out_each_time(services):
 def test_an_error_that_is_not_meant_for_people_is_in_the_log_only(services, caplog):
     found = Notes(services, lambda services: {"no such part": 1})
     shown = found.edge()
-    assert NEUTRAL in shown[found.note] and found.part not in shown
+    assert say("errors.neutral") in shown[found.note] and found.part not in shown
     assert "KeyError" in caplog.text and "no such part" not in shown[found.note]
 
 

@@ -11,6 +11,7 @@ from reft_engine.errors import ConfigError
 from reft_engine.settings import Setting, setting, settings_of
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from tests.settings.examples import another, ends
+from tests.settings.pages import reads
 from tests.test_settings_docs import line
 
 TEXTS = {"why": "Nobody has tried another.", "help": "How often the cat is fed.", "group": "Learning"}
@@ -49,7 +50,7 @@ def test_it_is_read_off_its_field():
 def test_it_has_a_field_of_the_page(row):
     with gr.Blocks():
         part = field(row)
-    assert (part.label, part.elem_id) == (row.title, f"train-{row.name}") and row.help[:-1] in part.info
+    assert (reads(part.label), part.elem_id) == (row.title, f"train-{row.name}") and row.help[:-1] in reads(part.info)
     assert part.value == row.default
 
 

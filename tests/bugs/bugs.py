@@ -478,8 +478,8 @@ BUGS = (
     Bug(
         "two fields of the form are laid out as each other",
         "app/pages/train.py",
-        'shown = {"label": row.title,',
-        'shown = {"label": "Patience" if row.name == "dropout" else row.title,',
+        '"label": translated(f"settings.{row.name}.title", row.title)',
+        '"label": translated(f"settings.{row.name}.title", "Patience" if row.name == "dropout" else row.title)',
         (_pages("every_input_is_what_a_person_reads_beside_it"),),
     ),
     Bug(
@@ -542,15 +542,15 @@ BUGS = (
     Bug(
         "the Data page keeps recognised columns",
         "app/pages/data.py",
-        "label=label, name=name, prompt=prompt, answer=answer)",
-        "label=label, name=name)",
+        "label=file_name, name=name, prompt=prompt, answer=answer)",
+        "label=file_name, name=name)",
         (_input("data._save.prompt"),),
     ),
     Bug(
         "the Data page forgets the name",
         "app/pages/data.py",
-        "label=label, name=name, prompt",
-        'label=label, name="", prompt',
+        "label=file_name, name=name, prompt",
+        'label=file_name, name="", prompt',
         (_input("data._save.name"),),
     ),
     Bug(
@@ -997,8 +997,8 @@ BUGS = (
     Bug(
         "samples are not escaped",
         RUNS_HTML,
-        '{html.text(value) or "<em>nothing</em>"}',
-        '{value or "<em>nothing</em>"}',
+        "{html.text(value) or nothing}",
+        "{value or nothing}",
         (_html("runs_html.sample"),),
     ),
     Bug("events are not escaped", RUNS_HTML, "{html.text(event.text, 300)}", "{html.short(event.text, 300)}", (_html("runs_html.events"),)),
@@ -1026,8 +1026,8 @@ BUGS = (
     Bug(
         "phases are not escaped",
         RUNS_HTML,
-        "{html.text(_PHASES.get(phase.name, phase.name))}",
-        "{_PHASES.get(phase.name, phase.name)}",
+        "name=html.text(name), done",
+        "name=name, done",
         (_html("runs_html.run_status"),),
     ),
     Bug("settings are not escaped", RUNS_HTML, "<dd>{html.text(value, 120)}</dd>", "<dd>{value}</dd>", (_html("runs_html.facts"),)),
@@ -1066,7 +1066,9 @@ BUGS = (
         'data-told="{count}">{message}</div>',
         (_html("html.refusal"),),
     ),
-    Bug("excerpts of rows are not escaped", ROWS_HTML, "{text(excerpt, 160)}", "{excerpt}", (_html("row_check_html.row_check"),)),
+    Bug(
+        "excerpts of rows are not escaped", ROWS_HTML, "excerpt=text(excerpt, 160)", "excerpt=excerpt", (_html("row_check_html.row_check"),)
+    ),
     Bug(
         "findings are not escaped",
         ROWS_HTML,
@@ -1090,23 +1092,23 @@ BUGS = (
     ),
     Bug(
         "names on the first page are not escaped",
-        "app/pages/home.py",
+        "app/pages/home_html.py",
         "<b>{html.text(run.name, 60)}</b>",
         "<b>{run.name}</b>",
         (f"{_HERE}/test_every_text_is_escaped.py::test_no_page_interprets_what_stands_in_the_database",),
     ),
     Bug(
         "dataset names on the first page are not escaped",
-        "app/pages/home.py",
+        "app/pages/home_html.py",
         "{html.text(run.dataset_name, 60)}",
         "{run.dataset_name}",
         (f"{_HERE}/test_every_text_is_escaped.py::test_no_page_interprets_what_stands_in_the_database",),
     ),
     Bug(
         "the note beside an answer is not escaped",
-        "app/pages/playground.py",
-        "{html.text(found.note)}",
-        "{found.note}",
+        PLAYGROUND_HTML,
+        "{html.text(line)}",
+        "{line}",
         (f"{_HERE}/test_every_text_is_escaped.py::test_the_note_beside_an_answer_is_shown_as_it_is",),
     ),
     Bug(
@@ -1486,7 +1488,7 @@ BUGS = (
     Bug(
         "the Runs page shows a run from the bin",
         RUNS,
-        '    if run.binned_at is not None:\n        raise NotFoundError("This run is in the bin.")',
+        '    if run.binned_at is not None:\n        raise NotFoundError(say("runs.binned"))',
         "    if False:\n        pass",
         (_pages("what_is_in_the_bin_is_neither_shown_nor_asked"),),
     ),

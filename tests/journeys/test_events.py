@@ -16,10 +16,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
-from app.errors import NEUTRAL, StudioError
+from app.errors import StudioError
 from app.handlers import train
 from app.services import Services, make_services
 from app.settings import Settings
+from app.words import say
 from reft_engine.data import dump_examples, inspect_rows
 from storage import DatasetRecord, Failure, RunStatus
 from tests.app.conftest import running_worker, wait_for_end
@@ -265,7 +266,7 @@ def walk(page: Page, site: Site, event: Event, caplog: pytest.LogCaptureFixture)
         event.edge.inner = refusing(RuntimeError(SECRET))
         caplog.clear()
         fire(page, event, 2)
-        expect(sentence).to_have_text(NEUTRAL)
+        expect(sentence).to_have_text(say("errors.neutral"))
         assert SECRET not in page.content()
         assert any(record.exc_info and SECRET in str(record.exc_info[1]) for record in caplog.records), "the log does not say why"
         wire.cut = True

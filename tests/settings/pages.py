@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 from starlette.requests import Request
 
+from app.components.labels import I18N
 from app.components.wiring import Page
 from app.pages import build
 from app.services import Services
@@ -71,6 +72,11 @@ class Pages:
         last = self.shown(self.event(page, act, which), address, **changes)[-1]
         assert last["note"] == "", last["note"]
         return last
+
+
+def reads(text: Any) -> str:
+    """What a person reads of a text of the layout, in English."""
+    return I18N.translations["en"][text.key] if isinstance(text, gr.i18n.I18nData) else text
 
 
 def _opened(part: Any) -> Any:

@@ -25,7 +25,7 @@ from reft_engine.training.verdict import Evidence, Score
 from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
-from tests.settings.pages import Pages, read
+from tests.settings.pages import Pages, read, reads
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
 FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {
@@ -593,7 +593,7 @@ def test_every_input_is_what_a_person_reads_beside_it(pages):
     for event in pages.events:
         for name in event.inputs:
             if (event.page, name) not in UNSEEN:
-                assert event.parts[name].label == NAMES[event.page, name], (event.page, name)
+                assert reads(event.parts[name].label) == NAMES[event.page, name], (event.page, name)
 
 
 def test_every_way_to_ask_in_the_playground_sends_the_same(pages):
@@ -655,7 +655,7 @@ def test_a_field_shows_what_the_spec_says_of_its_setting(pages):
     parts = pages.event("train", "_start").parts
     for row in SETTINGS.values():
         part = parts[row.name]
-        assert part.label == row.title and (row.name == "base" or row.help.rstrip(".") in part.info), row.name
+        assert reads(part.label) == row.title and (row.name == "base" or row.help.rstrip(".") in reads(part.info)), row.name
         assert part.elem_id == ("train-base-model" if row.name == "base" else f"train-{row.name.replace('_', '-')}")
         if row.kind in ("integer", "number"):
             assert (part.minimum, part.maximum, part.placeholder) == (row.low, row.high, row.blank)

@@ -139,15 +139,17 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "html.empty": [lambda: pieces.empty(HOSTILE, HOSTILE, HOSTILE)],
     "html.text": [lambda: pieces.text(HOSTILE)],
     "home_html.sample_card": [lambda: home_html.sample_card(hostile(Sample, icon="face", example=[HOSTILE, HOSTILE], file="rows.csv"))],
+    "home_html.recent": [lambda: home_html.recent([a_run()])],
     "data_html.inspection": [lambda: data_html.inspection(an_inspection())],
     "data_html.preview": [
         lambda: data_html.preview([PreviewRow(3, an_example(), tuple(Token(HOSTILE, *kind) for kind in KINDS))]),
         lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
         lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
+    "data_html.dataset_lines": [lambda: data_html.dataset_lines([hostile(DatasetRecord, mapping=None)])],
     "data_html.dataset_line": [lambda: data_html.dataset_line(hostile(DatasetRecord, mapping=None))],
-    "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
     "train_html.group": [lambda: train_html.group(HOSTILE)],
+    "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
     "runs_html.run_status": [
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.TRAINING, failure=None, phase=hostile(Phase)), trouble=HOSTILE)),
@@ -158,18 +160,23 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "runs_html.facts": [lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
     "runs_html.events": [lambda: runs_html.events([EventRecord(NOW, HOSTILE)])],
     "playground_html.answer": [lambda: playground_html.answer(HOSTILE), lambda: playground_html.answer(HOSTILE, waiting=True)],
+    "playground_html.facts": [lambda: playground_html.facts(HOSTILE)],
+    "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
-    "html.header": lambda: pieces.header("Home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
+    "html.header": lambda: pieces.header("home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
     "html.size": lambda: pieces.size(3),
-    "data_html.guide": data_html.guide, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
+    "data_html.guide": data_html.guide, "home_html.opening": home_html.opening, "home_html.try_samples": home_html.try_samples,
+    
+    "home_html.bring_your_own": home_html.bring_your_own,
+    "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
     "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
 """What makes HTML of no text from anywhere."""
-NO_HTML = {"html.short"}
+NO_HTML = {"html.short", "train_html.info"}
 MODULES = (pieces, diagram, row_check_html, data_html, home_html, playground_html, runs_html, train_html)
 
 
@@ -185,7 +192,7 @@ def functions() -> set[str]:
 
 def test_every_function_that_makes_html_has_a_row_here():
     assert functions() == set(TABLE) | {name.strip() for name in WITHOUT} | NO_HTML
-    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring"}
+    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring", "labels"}
     modules |= {path.stem for path in Path(data_html.__file__).parent.glob("*_html.py")}
     assert modules == {module.__name__.rpartition(".")[2] for module in MODULES}, "a module of pieces of HTML is looked through above"
 

@@ -1,0 +1,266 @@
+"""The catalogue of texts: complete, used, and never passed by."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import gradio as gr
+import pytest
+
+from app import words
+from app.components.labels import I18N
+from app.components.wiring import Page, live
+from app.errors import StudioError
+from app.pages import build
+from app.words import LANGUAGES, language_of, placeholders, say, speaking, texts, translate
+
+APP = Path(words.__file__).parents[1]
+FILES = sorted(path for path in APP.rglob("*.py") if path.parent != APP / "words")
+SPEAKERS = {"app.words": {"say"}, "app.components.labels": {"label"}}
+PIG = """
+errors.neutral = "Oink {{"
+samples.emoji.title = "Oink"
+pages.home = "Oinkome"
+time.ago.days = { other = "oink {count}" }
+"""
+
+
+@pytest.fixture
+def pig(monkeypatch, tmp_path):
+    """A second language, with one text of each kind; all others are English."""
+    (tmp_path / "pig.toml").write_text(PIG, encoding="utf-8")
+    (tmp_path / "en.toml").write_text((APP / "words/en.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    monkeypatch.setattr(words, "_FOLDER", tmp_path)
+    monkeypatch.setattr(words, "LANGUAGES", ("en", "pig"))
+    texts.cache_clear()
+    yield "pig"
+    texts.cache_clear()
+
+
+def test_a_text_is_said_with_its_values():
+    assert say("home.sample_facts", rows=1200, kind="CSV") == "1,200 rows, CSV"
+    assert [say("time.ago.days", count=count) for count in (1, 2)] == ["1 day ago", "2 days ago"]
+
+
+@pytest.mark.parametrize(
+    ("key", "values"), [("home.nothing", {}), ("home.sample_facts", {}), ("home.sample_facts", {"rows": 1}), ("home.try", {"rows": 1})]
+)
+def test_a_text_that_is_not_there_or_has_other_values_is_a_mistake(key, values):
+    with pytest.raises(LookupError, match=re.escape(key)):
+        say(key, **values)
+
+
+def test_another_language_is_one_file_and_what_it_lacks_is_english(pig):
+    with speaking(pig):
+        assert say("errors.neutral") == "Oink {"
+        assert say("time.ago.days", count=1) == "oink 1"
+        assert say("pages.data") == "Data"
+        assert translate("samples.emoji.title", "Answer with emoji") == "Oink" and translate("samples.pirate.title", "Arr") == "Arr"
+    assert say("pages.home") == "Home" and translate("samples.emoji.title", "Answer with emoji") == "Answer with emoji"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("pig", "pig"), ("pig-LATIN,en;q=0.9", "pig"), ("en-US,en;q=0.9,pig;q=0.8", "en"), ("fr, pig;q=0.5, en;q=0.2", "pig"),
+        ("fr", "en"), ("", "en"), (None, "en"), (";q=x,,*", "en"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_browsers(pig, accepted, language):
+    assert language_of(accepted) == language
+
+
+def test_an_event_answers_in_the_language_of_its_browser(pig, services):
+    """A plain one, one that streams, and a refusal, as Gradio calls them: with the request in its context."""
+    with gr.Blocks():
+        part, note, button = gr.HTML(), live("note"), gr.Button()
+        page = Page(services, {"part": part})
+
+        def plain(_services):
+            return {"part": say("pages.home")}
+
+        def streams(_services):
+            yield {"part": say("pages.home")}
+            yield {"part": say("pages.home")}
+
+        def refuses(_services):
+            raise StudioError(say("pages.home"))
+
+        def fails(_services):
+            raise ValueError
+
+        bound = [page.on(button.click, act, shows=["part"], note=note) for act in (plain, streams, refuses, fails)]
+        edges = [gr.context.Context.root_block.fns[each["id"]].fn for each in bound]
+    for accepted, home, neutral in (("pig", "Oinkome", "Oink {"), ("en", "Home", say("errors.neutral"))):
+        gr.context.LocalContext.request.set(gr.Request(headers={"accept-language": accepted}))
+        try:
+            assert edges[0]()[part] == home
+            assert [shown[part] for shown in edges[1]()] == [home, home]
+            assert home in edges[2]()[note] and neutral in edges[3]()[note]
+        finally:
+            gr.context.LocalContext.request.set(None)
+
+
+def test_the_layout_is_made_in_every_language(pig, services, monkeypatch):
+    monkeypatch.setattr("app.components.labels.LANGUAGES", words.LANGUAGES)
+    monkeypatch.setattr(I18N, "translations", {"en": {}, "pig": {}})
+    build(services)
+    assert I18N.translations["en"].keys() == I18N.translations["pig"].keys() and len(I18N.translations["en"]) > 10
+    assert ">Oinkome</a>" in I18N.translations["pig"]["home.header"] and ">Home</a>" in I18N.translations["en"]["home.header"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_language_has_the_placeholders_of_english(language):
+    english = texts("en")
+    assert {key: placeholders(forms) for key, forms in texts(language).items() if key in english} == {
+        key: placeholders(english[key]) for key in texts(language) if key in english
+    }
+
+
+# How the code uses it
+
+
+def calls() -> Iterator[tuple[Path, ast.Call]]:
+    for path in FILES:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        imports = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module in SPEAKERS]
+        speakers = {name.name for node in imports for name in node.names} & set().union(*SPEAKERS.values())
+        for node in nodes:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in speakers:
+                yield path, node
+
+
+def pattern(node: ast.expr) -> str:
+    """What keys an expression may have."""
+    if isinstance(node, ast.Constant):
+        return re.escape(str(node.value))
+    if isinstance(node, ast.IfExp):
+        return f"{pattern(node.body)}|{pattern(node.orelse)}"
+    assert isinstance(node, ast.JoinedStr), f"a key is written where it is said: line {node.lineno}"
+    return "".join(re.escape(str(piece.value)) if isinstance(piece, ast.Constant) else "[a-z0-9_]+" for piece in node.values)
+
+
+CALLS = [(path, call) for path, call in calls() if path.name != "labels.py"]  # which passes keys on
+
+
+def test_each_use_has_its_text_with_these_values():
+    english = texts("en")
+    for path, call in CALLS:
+        keys = [key for key in english if re.fullmatch(pattern(call.args[0]), key)]
+        assert keys, f"{path.name}:{call.lineno}: there is no such text"
+        given = {keyword.arg for keyword in call.keywords}
+        assert {placeholders(english[key]) == given for key in keys} == {True}, f"{path.name}:{call.lineno}: {keys} with {given}"
+
+
+def test_each_text_is_used():
+    patterns = [pattern(call.args[0]) for _, call in CALLS]
+    assert [key for key in texts("en") if not any(re.fullmatch(each, key) for each in patterns)] == []
+
+
+def test_each_plural_form_is_one_that_is_asked_for():
+    forms = [forms for forms in texts("en").values() if isinstance(forms, dict)]
+    assert forms and all(each.keys() == {"one", "other"} for each in forms)
+    assert all(list(Formatter().parse(text)) for each in forms for text in each.values())
+
+
+# Texts that pass it by
+
+TO_DO = {"cli"}
+"""Files and folders whose texts are not in the catalogue yet."""
+NOT_READ = {
+    "components/theme.py": "names of fonts and colours",
+    "worker/main.py": "the help of a command that the studio itself gives",
+    "worker/verify.py": "a line for a run's log",
+    "__main__.py": "said when nothing of the studio could be imported",
+}
+"""Files whose sentences no page shows, and why."""
+KNOWN = {
+    "held-out, base": "the name of a curve, by which its points are chosen",
+    "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations": "names of columns",
+    "False": "a value of an environment variable",
+    "Given": "a type",
+    "Input should be ": "how pydantic begins a rule",
+    "JSON Lines": "a name of its own",
+    "base model": "the name of a style",
+    "SSR mode is not supported": "by which a warning of Gradio's is known",
+    "Consistency check failed": "words of the Hub's library",
+    "can't allocate memory": "words of torch and of the system, as the three below",
+    "not enough memory": "",
+    "Cannot allocate memory": "",
+    "out of memory": "",
+}
+"""Sentences that are no texts of ours, and why."""
+
+
+def literals(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """The texts that a program holds, an f-string's with a sign for each value; not docstrings, logs, patterns and names of keys."""
+    passed_by = set[int]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant() as text):
+                passed_by.add(id(text))
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="_log"))) | ast.Call(func=ast.Attribute(value=ast.Name(id="re"))):
+                passed_by |= {id(inner) for inner in ast.walk(node)}
+            case ast.Call(func=ast.Name(id="Field")) | ast.Call(func=ast.Attribute(attr="Formatter")):
+                passed_by |= {id(inner) for inner in ast.walk(node)}
+            case ast.JoinedStr():
+                passed_by |= {id(piece) for piece in node.values}
+    for node in ast.walk(tree):
+        if id(node) in passed_by:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield node.lineno, "".join(str(piece.value) if isinstance(piece, ast.Constant) else "\0" for piece in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def is_read(text: str) -> bool:
+    """Whether a person reads it: words beside each other outside of tags, or a single one with a capital."""
+    plain = re.sub(r"<[^<>]*>|^[^<>]*>|<[^<>]*$", "", text)
+    plain = re.sub(r"[\w-]+=\S*", "", plain).strip()
+    if plain.startswith(("rs-", "tok ")):  # names of styles
+        return False
+    return bool(re.search(r"(?<![\w.#])[A-Za-z'-]{2,}[,;:]? [a-zA-Z\0]", plain) or re.fullmatch(r"[A-Z][a-z]{2,}\W*", plain))
+
+
+def passing_by() -> Iterator[tuple[str, str]]:
+    for path in FILES:
+        name = path.relative_to(APP).as_posix()
+        if name in TO_DO | NOT_READ.keys() or name.partition("/")[0] in TO_DO:
+            continue
+        for line, text in literals(ast.parse(path.read_text(encoding="utf-8"))):
+            if is_read(text):
+                yield f"{name}:{line}", text
+
+
+def test_no_text_passes_the_catalogue_by_but_those_that_are_known():
+    texts_found = list(passing_by())
+    assert [(place, text) for place, text in texts_found if text not in KNOWN] == []
+    assert KNOWN.keys() == {text for _, text in texts_found}, "an exception that is no longer needed"
+
+
+@pytest.mark.parametrize(
+    "text", ["Choose a run first.", "Stop", "<p>No file at hand?</p>", "about \0 left, at most", "Both answered in \0 s", "Rows: \0 of \0"]
+)
+def test_what_a_person_reads_is_known(text):
+    assert is_read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["rs-notice bad", "data.upload", '<div class="rs-row">\0</div>', "run_id", "step", "files/runs/\0/log.txt"]
+)
+def test_what_is_only_for_programs_is_known(text):
+    assert not is_read(text)
+
+
+def test_a_text_that_passes_it_by_is_found():
+    tree = ast.parse('def f():\n    """What it does."""\n    _log.info("not this one")\n    raise StudioError(f"Run {1} is gone.")\n')
+    assert [text for _, text in literals(tree) if is_read(text)] == ["Run \0 is gone."]
+
+
+@pytest.mark.parametrize("name", [*TO_DO, *NOT_READ])
+def test_a_file_that_is_left_out_still_holds_sentences(name):
+    files = [APP / name] if (APP / name).is_file() else sorted((APP / name).glob("*.py"))
+    assert any(is_read(text) for path in files for _, text in literals(ast.parse(path.read_text(encoding="utf-8"))))
