@@ -19,7 +19,7 @@ _MAX_OUTAGE_SECONDS = 60.0
 """After this long without a database a checkpoint may be ahead of its metrics, because the training progress matters more."""
 _STOP_CHECK_SECONDS = 0.75
 """Interval between checks for a stop request."""
-T = TypeVar("T")
+Given = TypeVar("Given")
 
 
 class Journal:
@@ -73,7 +73,7 @@ class Journal:
         """Write the buffer, with retries."""
         self._retry(self._write)
 
-    def _retry(self, write: Callable[[], T]) -> T:
+    def _retry(self, write: Callable[[], Given]) -> Given:
         while True:
             try:
                 result = write()

@@ -6,6 +6,7 @@ the base model answers unedited at any moment, to everybody, and nothing has to 
 Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -296,14 +297,27 @@ def _check_count(made: PeftBaseline) -> None:
 
 def _wrapped(model: Any, config: PeftConfig) -> Any:
     """The model with what PEFT puts into it or before it."""
-    try:
-        from peft import get_peft_model
-    except ImportError as error:
-        sentence = f"{BASELINES[config.method].title} is trained by PEFT, which is not installed. {_INSTALL} brings it."
-        raise ConfigError(sentence, "method", kind="package", detail=_INSTALL) from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PEFT's remarks on names and initial values are for programmers
+    with _quiet():
+        try:
+            from peft import get_peft_model
+        except ImportError as error:
+            sentence = f"{BASELINES[config.method].title} is trained by PEFT, which is not installed. {_INSTALL} brings it."
+            raise ConfigError(sentence, "method", kind="package", detail=_INSTALL) from error
         return get_peft_model(model, _peft_config(model, config), adapter_name=_ADAPTER)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without remarks for programmers: PEFT's on names and initial values, and those of bitsandbytes, which it imports, on fast kernels."""
+    log = logging.getLogger("bitsandbytes")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _peft_config(model: Any, config: PeftConfig) -> Any:
