@@ -1,8 +1,30 @@
 """Errors of storage; each text is a sentence for a person."""
 
+from typing import Any
+
 
 class StorageError(Exception):
-    """A record cannot be stored, changed or removed as requested."""
+    """A record cannot be stored, changed or removed as requested.
+
+    Args:
+        sentence: one sentence or two, of which the second is advice; a format string if there are values.
+        kind: which sentence it is, such as ``runs.not_found``; a catalogue in another language finds its own by it.
+        values: the values in the sentence, by name.
+    """
+
+    def __init__(self, sentence: str, *, kind: str = "", **values: Any) -> None:
+        super().__init__(sentence.format(**values) if values else sentence)
+        self.kind, self.values = kind, values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their arguments alone, which would lose all else.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(cls: type[StorageError], args: tuple[Any, ...], state: dict[str, Any]) -> StorageError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class NotFoundError(StorageError):

@@ -121,27 +121,27 @@ def _system(causes: Sequence[BaseException]) -> OSError | None:
 
 def _of_data(error: DataError) -> Failure:
     first = _first(str(error))
-    if error.kind == "template":
+    if error.group == "template":
         # Whoever wrote the template may have said why in a sentence; what the template language says of itself is none.
         told = _plain(error.detail).rstrip(".")
         why = say("failures.template.says", reason=told) if told[:1].isupper() else ""
         return Failure("template", say("failures.template.what"), why, say("failures.template.advice"))
-    if error.kind not in ("row", "length"):
+    if error.group not in ("row", "length"):
         return Failure("data", first, "", say("failures.file.advice"))
     why = say("failures.rows.example", row=f"{first[0].lower()}{first[1:]}")
-    advice = say("failures.rows.too_long" if error.kind == "length" else "failures.rows.advice")
+    advice = say("failures.rows.too_long" if error.group == "length" else "failures.rows.advice")
     return Failure("data", say("failures.rows.what"), why, advice)
 
 
 def _of_settings(error: ConfigError) -> Failure:
     text, field = str(error), error.field
-    if error.kind == "format" and field:  # what the page would not have let through
+    if error.group == "format" and field:  # what the page would not have let through
         why = say("failures.version.field", field=field)
         return Failure("settings", say("failures.version.what"), why, say("failures.version.advice"))
     if field != "base":
         return Failure("settings", _first(text), "", _rest(text) or say("failures.settings.advice"))
     advice = say("failures.unfit.advice")
-    if error.kind == "model":  # what it cannot do is enough; what the engine names are insides of the model
+    if error.group == "model":  # what it cannot do is enough; what the engine names are insides of the model
         return Failure("model", say("failures.unfit.cannot", act=error.detail), "", advice)
     return Failure("model", say("failures.unfit.what"), say("failures.unfit.reason", reason=_plain(_first(text))), advice)
 
@@ -156,9 +156,9 @@ def _of_a_model(error: ModelLoadError, causes: Sequence[BaseException]) -> Failu
         return _of_the_models_disk(system)
     if any(map(_is_network, causes)):
         return _failure("network", "network")
-    if error.kind == "package":  # for whoever runs the studio
+    if error.group == "package":  # for whoever runs the studio
         return Failure("model", str(error), "", say("failures.package.advice"))
-    if known := _MODELS.get(error.kind):
+    if known := _MODELS.get(error.group):
         return _failure(*known)
     return _failure("model", "model")
 

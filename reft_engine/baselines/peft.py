@@ -249,7 +249,7 @@ def _read(folder: Path, model: nn.Module) -> tuple[PeftBaseline, dict[str, Any]]
     try:
         made = PeftBaseline(model, PeftConfig.read(description["peft"]))
     except ConfigError as error:
-        if error.kind == "package":
+        if error.group == "package":
             raise
         raise AdapterError(f"{baseline.CONFIG_NAME} describes no baseline of this base model: {error}") from error
     shapes = {name: tuple(value.shape) for name, value in made._file_tensors().items()}

@@ -98,7 +98,7 @@ def read_rows(
         try:
             usable.append(ReadRow(index, example, objective.encode(example)))
         except DataError as error:
-            left_out.append(LeftOut(example, str(error), error.kind, error.detail))
+            left_out.append(LeftOut(example, str(error), error.group, error.detail))
     return RowsRead(tuple(usable), tuple(left_out))
 
 
