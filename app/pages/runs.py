@@ -65,9 +65,9 @@ def build(services: Services) -> None:
                 earlier = gr.Button(label("runs.earlier"), size="sm", elem_id="run-earlier", min_width=100)
                 later = gr.Button(label("runs.later"), size="sm", elem_id="run-later", min_width=100)
             act_note = live("run-note")
-            chart = gr.LinePlot(
+            chart = gr.LinePlot(  # whose titles Gradio does not translate
                 x="step", y="loss", color="curve", color_map=_COLOURS, height=280, elem_id="run-loss-chart", show_label=False,
-                x_title=label("runs.chart.step"), y_title=label("runs.chart.loss"), colors_in_legend=list(_COLOURS),
+                x_title=say("runs.chart.step"), y_title=say("runs.chart.loss"), colors_in_legend=list(_COLOURS),
                 color_title="", tooltip=["step", "loss", "curve"],
             )  # fmt: skip
             sample = gr.HTML()

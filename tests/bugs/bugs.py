@@ -263,7 +263,7 @@ BUGS = (
     Bug(
         "what to keep does not tell runs apart",
         CLI_TRAIN,
-        "if row.name not in _FIRST and section[row.name] == row.default:",
+        "if row.name not in _FIRST and row.name in section and section[row.name] == row.default:",
         "if row.name not in _FIRST:",
         (f"{_HERE}/test_every_flag.py::test_a_finished_run_is_not_taken_for_one_of_other_settings",),
     ),
@@ -295,15 +295,15 @@ BUGS = (
     Bug(
         "sweep ignores the seeds",
         CLI_SWEEP,
-        "return [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'return [RunSpec.of_settings({**common, **run, "seed": 42}) for run in runs]',
+        "made = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'made = [RunSpec.of_settings({**common, **run, "seed": 42}) for run in runs]',
         (_flag("sweep --seed"),),
     ),
     Bug(
         "sweep ignores the rates",
         CLI_SWEEP,
-        "return [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'return [RunSpec.of_settings({**common, **run, "learning_rate": 4e-3}) for run in runs]',
+        "made = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'made = [RunSpec.of_settings({**common, **run, "learning_rate": 4e-3}) for run in runs]',
         (_flag("sweep --lr"),),
     ),
     Bug(
@@ -323,8 +323,8 @@ BUGS = (
     Bug(
         "sweep ignores the positions",
         CLI_SWEEP,
-        "return [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'return [RunSpec.of_settings({**common, **run, "positions": "f7+l7"}) for run in runs]',
+        "made = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'made = [RunSpec.of_settings({**common, **run, "positions": "f7+l7"}) for run in runs]',
         (_flag("sweep --positions"),),
     ),
     Bug(
