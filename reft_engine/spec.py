@@ -43,15 +43,17 @@ def parse_layers(value: Any) -> Any:
         for part in filter(None, text.split(";")):
             low, dash, high = part.partition("-")
             if not low.isdecimal() or (dash and not high.isdecimal()) or max(len(low), len(high)) > 4:
-                raise ConfigError(f"'{value[:40]}' is not a list of layers; write all, 3;9;18 or 0-7.", "layers")
+                raise ConfigError(
+                    "'{text}' is not a list of layers; write all, 3;9;18 or 0-7.", "layers", kind="layers.list", text=value[:40]
+                )
             found.update(range(int(low), int(high or low) + 1))
         value = found
     if isinstance(value, (list, tuple, set, frozenset)) and all(type(layer) is int for layer in value):
         layers = tuple(sorted(set(value)))
         if not layers or layers[0] < 0:
-            raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers")
+            raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers", kind="layers.empty")
         return layers
-    raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers")
+    raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers", kind="layers.type")
 
 
 def _parse_labels(value: Any) -> Any:
@@ -92,7 +94,7 @@ class _Frozen(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ConfigError(f"{info.field_name} cannot be {value}.", info.field_name)
+            raise ConfigError("{name} cannot be {value}.", info.field_name, kind="spec.boolean", name=info.field_name, value=value)
         return value
 
     @classmethod
@@ -107,7 +109,10 @@ class _Frozen(BaseModel):
 def _first_problem(error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or None
-    return ConfigError(f"{field or 'The settings'}: {first['msg']}.", field, kind="format", detail=first["msg"])
+    reason = first["msg"]
+    if field is None:
+        return ConfigError("The settings: {reason}.", kind="format.settings", detail=reason, reason=reason)
+    return ConfigError("{name}: {reason}.", field, kind="format.setting", detail=reason, name=field, reason=reason)
 
 
 class ReftConfig(_Frozen):
@@ -169,13 +174,19 @@ class ReftConfig(_Frozen):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.activation != "linear" and not METHODS[self.method].learned_source:
-            raise ConfigError(f"The method {self.method} has no activation function.", "activation")
+            raise ConfigError("The method {method} has no activation function.", "activation", kind="spec.activation", method=self.method)
         if self.labels and len(set(self.labels)) != len(self.labels):
-            raise ConfigError("Every label must be named once only.", "labels")
+            raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
         if self.pooling and not self.labels:
-            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
+            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
         if self.identity_init and not METHODS[self.method].can_be_identity(self.activation):
-            raise ConfigError(f"{self.method} with activation {self.activation} cannot start as the identity.", "identity_init")
+            raise ConfigError(
+                "{method} with activation {activation} cannot start as the identity.",
+                "identity_init",
+                kind="spec.identity",
+                method=self.method,
+                activation=self.activation,
+            )
         return self
 
     @property
@@ -212,15 +223,25 @@ class PeftConfig(_Frozen):
     def _fits_together(self) -> Self:
         method = BASELINES[self.method]
         if self.dropout and not method.drops:
-            raise ConfigError(f"{method.title} has no dropout.", "dropout")
+            raise ConfigError("{method} has no dropout.", "dropout", kind="spec.dropout", method=method.title)
         if self.targets and method.size != "rank":
-            raise ConfigError(f"{method.title} does not choose its weights; targets are a setting of LoRA and DoRA.", "targets")
+            raise ConfigError(
+                "{method} does not choose its weights; targets are a setting of LoRA and DoRA.",
+                "targets",
+                kind="spec.targets",
+                method=method.title,
+            )
         if self.labels and method.virtual:
-            raise ConfigError(f"{method.title} writes answers here; to classify with labels, choose LoRA, DoRA or (IA)3.", "labels")
+            raise ConfigError(
+                "{method} writes answers here; to classify with labels, choose LoRA, DoRA or (IA)3.",
+                "labels",
+                kind="spec.labels",
+                method=method.title,
+            )
         if self.labels and len(set(self.labels)) != len(self.labels):
-            raise ConfigError("Every label must be named once only.", "labels")
+            raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
         if self.pooling and not self.labels:
-            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
+            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
         return self
 
     @property
@@ -247,10 +268,18 @@ def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> i
         ConfigError: a layer that the base model does not have, or a rank above its hidden size.
     """
     if config.layers != "all" and config.layers[-1] >= layers:
-        raise ConfigError(f"Layer {config.layers[-1]} does not exist; the base model has layers 0-{layers - 1}.", "layers")
+        raise ConfigError(
+            "Layer {layer} does not exist; the base model has layers 0-{last}.",
+            "layers",
+            kind="layers.beyond",
+            layer=config.layers[-1],
+            last=layers - 1,
+        )
     method = METHODS[config.method]
     if config.rank > hidden_size and method.has_rank:
-        raise ConfigError(f"Rank {config.rank} is larger than the hidden size {hidden_size}.", "rank")
+        raise ConfigError(
+            "Rank {rank} is larger than the hidden size {hidden_size}.", "rank", kind="spec.rank", rank=config.rank, hidden_size=hidden_size
+        )
     edited = layers if config.layers == "all" else len(config.layers)
     return edited * config.groups * method.parameters(config.rank, hidden_size)
 
@@ -409,7 +438,7 @@ class RunSpec(_Frozen):
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if self.peft and "reft" in self.model_fields_set:
-            raise ConfigError("A run trains edits or a baseline: give reft or peft, not both.", "peft")
+            raise ConfigError("A run trains edits or a baseline: give reft or peft, not both.", "peft", kind="spec.both")
         if self.peft:
             check_together(self.peft, self.train)
         return self
@@ -435,7 +464,7 @@ class RunSpec(_Frozen):
         by_section: dict[str, dict[str, Any]] = {section: {} for section in sections.values()}
         for name, value in values.items():
             if name not in sections:
-                raise ConfigError(f"There is no setting {name[:40]}.", name, kind="format")
+                raise ConfigError("There is no setting {name}.", name, kind="format.unknown", name=name[:40])
             by_section[sections[name]][name] = value
         own = by_section.pop("")
         trained: dict[str, Any] = {"peft": _baseline_of(by_section.pop("reft"))} if baseline else {}
@@ -459,7 +488,9 @@ class RunSpec(_Frozen):
             values = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             place = getattr(error, "problem_mark", None)
-            raise ConfigError(f"This is not YAML{f'; see line {place.line + 1}' if place else ''}.", kind="format") from error
+            if place is None:
+                raise ConfigError("This is not YAML.", kind="format.yaml") from error
+            raise ConfigError("This is not YAML; see line {line}.", kind="format.yaml_line", line=place.line + 1) from error
         return cls.read(values)
 
 
@@ -473,7 +504,13 @@ def _baseline_of(values: Mapping[str, Any]) -> PeftConfig:
     method, usual = BASELINES[values["method"]], ReftConfig()
     others = [name for name in values if name not in PeftConfig.model_fields and values[name] != getattr(usual, name)]
     if others:
-        raise ConfigError(f"{method.title} changes the whole model; the settings {', '.join(others)} are of edits alone.", others[0])
+        raise ConfigError(
+            "{method} changes the whole model; the settings {settings} are of edits alone.",
+            others[0],
+            kind="spec.edit_settings",
+            method=method.title,
+            settings=", ".join(others),
+        )
     sized = {method.size: values["rank"]} if method.size and "rank" in values else {}
     own = {name: value for name, value in values.items() if name in PeftConfig.model_fields and name != "rank"}
     return PeftConfig.read({**own, **sized})
@@ -491,8 +528,12 @@ def check_together(config: MethodConfig, settings: TrainConfig) -> None:
     if not isinstance(config, PeftConfig) or not settings.gradient_checkpointing:
         return
     if config.method == "prefix":
-        raise ConfigError("Prefix tuning fills a KV cache, so it cannot be trained with gradient checkpointing.", "gradient_checkpointing")
+        raise ConfigError(
+            "Prefix tuning fills a KV cache, so it cannot be trained with gradient checkpointing.",
+            "gradient_checkpointing",
+            kind="spec.prefix_checkpointing",
+        )
     if config.dropout:
+        sentence = "{method} draws its dropout inside the blocks, so gradient checkpointing would draw it twice; leave one of them out."
         title = BASELINES[config.method].title
-        sentence = f"{title} draws its dropout inside the blocks, so gradient checkpointing would draw it twice; leave one of them out."
-        raise ConfigError(sentence, "gradient_checkpointing")
+        raise ConfigError(sentence, "gradient_checkpointing", kind="spec.dropout_checkpointing", method=title)

@@ -148,9 +148,9 @@ def check_edit(base: object, reft: object) -> None:
     """Raises ConfigError for what is no base model with something trained beside it."""
     checks.check_base(base)
     if not isinstance(reft, Trainable):
-        raise ConfigError(f"The edit must be a ReftModel, not {checks.shown(reft)}.", "reft")
+        raise ConfigError("The edit must be a ReftModel, not {value}.", "reft", kind="trainable.type", value=checks.shown(reft))
     if reft.base is not bare_model(base):
-        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft")
+        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft", kind="trainable.other_base")
 
 
 def make_trainable(base: Base, config: MethodConfig, seed: int) -> Trainable:

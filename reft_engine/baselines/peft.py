@@ -170,7 +170,9 @@ class PeftBaseline:
     def classes_of(self, hidden: Sequence[Tensor]) -> Tensor:
         """See `Trainable.classes_of`. Raises ConfigError if there is no head."""
         if self.head is None:
-            raise ConfigError("This baseline was trained to answer, not to classify; it has no labels.", "labels")
+            raise ConfigError(
+                "This baseline was trained to answer, not to classify; it has no labels.", "labels", kind="baseline.no_labels"
+            )
         logits: Tensor = self.head(pool_rows(hidden, self.pooling))
         return logits
 
@@ -251,7 +253,12 @@ def _read(folder: Path, model: nn.Module) -> tuple[PeftBaseline, dict[str, Any]]
     except ConfigError as error:
         if error.group == "package":
             raise
-        raise AdapterError(f"{baseline.CONFIG_NAME} describes no baseline of this base model: {error}") from error
+        raise AdapterError(
+            "{name} describes no baseline of this base model: {reason}",
+            kind="baseline.no_fit",
+            name=baseline.CONFIG_NAME,
+            reason=str(error),
+        ) from error
     shapes = {name: tuple(value.shape) for name, value in made._file_tensors().items()}
     _fill(made, adapter.read_tensors(folder, shapes, baseline.TENSORS_NAME))
     if made.head:
@@ -276,10 +283,16 @@ def _check_kind(model: Any, config: PeftConfig) -> None:
     """Raises ConfigError for a base model that the method cannot be put into."""
     method = BASELINES[config.method]
     if method.virtual and (blocks.is_encoder_decoder(model) or blocks.is_encoder(model) or not blocks.generates_text(model)):
-        raise ConfigError(f"{method.title} needs a decoder, which reads its virtual tokens before the prompt.", "method")
+        raise ConfigError(
+            "{method} needs a decoder, which reads its virtual tokens before the prompt.",
+            "method",
+            kind="baseline.needs_decoder",
+            method=method.title,
+        )
     if method.virtual and config.virtual_tokens >= blocks.context_length(model):
-        sentence = f"{config.virtual_tokens} virtual tokens leave no room in a context of {blocks.context_length(model)} tokens."
-        raise ConfigError(sentence, "virtual_tokens")
+        sentence = "{count} virtual tokens leave no room in a context of {context} tokens."
+        context = blocks.context_length(model)
+        raise ConfigError(sentence, "virtual_tokens", kind="baseline.no_room", count=config.virtual_tokens, context=context)
 
 
 def _check_count(made: PeftBaseline) -> None:
@@ -291,7 +304,11 @@ def _check_count(made: PeftBaseline) -> None:
     expected = sum(layer.out_features for layer in scaled) + sum(layer.in_features for layer in inner)
     if made.trainable_parameters != expected:
         raise ConfigError(
-            f"(IA)3 would train {made.trainable_parameters:,} numbers instead of {expected:,} here, so it is refused.", "method"
+            "(IA)3 would train {count:,} numbers instead of {expected:,} here, so it is refused.",
+            "method",
+            kind="baseline.count",
+            count=made.trainable_parameters,
+            expected=expected,
         )
 
 
@@ -301,8 +318,9 @@ def _wrapped(model: Any, config: PeftConfig) -> Any:
         try:
             from peft import get_peft_model
         except ImportError as error:
-            sentence = f"{BASELINES[config.method].title} is trained by PEFT, which is not installed. {_INSTALL} brings it."
-            raise ConfigError(sentence, "method", kind="package", detail=_INSTALL) from error
+            sentence = "{method} is trained by PEFT, which is not installed. {command} brings it."
+            title = BASELINES[config.method].title
+            raise ConfigError(sentence, "method", kind="package.peft", detail=_INSTALL, method=title, command=_INSTALL) from error
         return get_peft_model(model, _peft_config(model, config), adapter_name=_ADAPTER)
 
 

@@ -36,7 +36,8 @@ def queries_and_values(model: Any) -> Targets:
     apart, fused = _targets(model, (*_QUERIES, *_VALUES)), _targets(model, _FUSED)
     found = apart if apart.layers else fused
     if not found.layers:
-        raise _unknown(model, "queries and values", "; name them with targets")
+        sentence = "The queries and values of {model} cannot be told apart; name them with targets."
+        raise ConfigError(sentence, "targets", kind="baseline.queries_values", model=_name(model))
     return found
 
 
@@ -44,7 +45,13 @@ def named(model: Any, ends: Sequence[str]) -> Targets:
     """The linear layers of all blocks whose names end so. Raises ConfigError."""
     found = _targets(model, ends)
     if not found.layers:
-        raise ConfigError(f"{_name(model)} has no linear layer named {', '.join(ends)} in its blocks.", "targets")
+        raise ConfigError(
+            "{model} has no linear layer named {targets} in its blocks.",
+            "targets",
+            kind="baseline.targets",
+            model=_name(model),
+            targets=", ".join(ends),
+        )
     return found
 
 
@@ -54,14 +61,16 @@ def keys_and_values(model: Any) -> Targets:
         for block in listed.values():
             keys, values = (sum(_last(path) in names for path in _linear(block)) for names in (_KEYS, _VALUES))
             if keys != values or not 1 <= keys <= (2 if blocks.is_encoder_decoder(model) else 1):
-                raise _unknown(model, "keys and values of each block, as (IA)3 scales them,", "")
+                sentence = "The keys and values of each block, as (IA)3 scales them, of {model} cannot be told apart."
+                raise ConfigError(sentence, "targets", kind="baseline.keys_values", model=_name(model))
     return _targets(model, (*_KEYS, *_VALUES))
 
 
 def feed_forward(model: Any) -> Targets:
     """The layer whose input (IA)3 scales: the last of each block's feed-forward. Raises ConfigError."""
     if any(sum(_is_down(path) for path in _linear(block)) != 1 for listed in _block_lists(model) for block in listed.values()):
-        raise _unknown(model, "one last layer of the feed-forward in each block, as (IA)3 scales its input,", "")
+        sentence = "The one last layer of the feed-forward in each block, as (IA)3 scales its input, of {model} cannot be told apart."
+        raise ConfigError(sentence, "targets", kind="baseline.feed_forward", model=_name(model))
     return _targets(model, (), down=True)
 
 
@@ -110,7 +119,3 @@ def _last(path: str) -> str:
 
 def _name(model: Any) -> str:
     return type(blocks.without_peft(model)).__name__
-
-
-def _unknown(model: Any, what: str, advice: str) -> ConfigError:
-    return ConfigError(f"The {what} of {_name(model)} cannot be told apart{advice}.", "targets")

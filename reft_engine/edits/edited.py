@@ -144,7 +144,13 @@ class EditedModel(TrainerSide):
             prompt_lengths = checks.prompt_lengths_from_labels(labels, mask)
         plan = self.plan(mask, prompt_lengths, marked=marked)
         if plan.batch != len(input_ids) or (plan.width != input_ids.shape[1] and not after_cache):
-            raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(input_ids.shape)}.", "attention_mask")
+            raise ConfigError(
+                "attention_mask is {mask_shape} and input_ids {shape}.",
+                "attention_mask",
+                kind="edited.mask_shape",
+                mask_shape=tuple(mask.shape),
+                shape=tuple(input_ids.shape),
+            )
         return mask, plan
 
     def factors(self) -> Factors:
@@ -288,7 +294,12 @@ class EditedModel(TrainerSide):
             return self.base(**inputs)
         if not blocks.accepts_argument(self.base, "labels"):
             name = type(blocks.without_peft(self.base)).__name__
-            raise ConfigError(f"{name} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.", "labels")
+            raise ConfigError(
+                "{model} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.",
+                "labels",
+                kind="edited.no_class_head",
+                model=name,
+            )
         return self.base(**inputs, labels=labels)
 
     def _classified(self, inputs: dict[str, Any], mask_BT: Tensor, labels: Tensor | None) -> SequenceClassifierOutput:
@@ -303,7 +314,7 @@ class EditedModel(TrainerSide):
     def classes(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
         """What the head reads in the last hidden states: logits (B, C), float32. Raises ConfigError if there is no head."""
         if self.head is None:
-            raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+            raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels", kind="edited.no_labels")
         logits: Tensor = self.head(pool(hidden_BTD, mask_BT, self.pooling))
         return logits
 
@@ -345,7 +356,9 @@ class EditedModel(TrainerSide):
         mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
         checks.check_generate_options(kwargs)
         if not blocks.is_encoder_decoder(self.base) and not bool(mask[:, -1].all()):
-            raise ConfigError("A decoder writes behind its rows, so they must be padded on the left.", "attention_mask")
+            raise ConfigError(
+                "A decoder writes behind its rows, so they must be padded on the left.", "attention_mask", kind="edited.left_padding"
+            )
         with blocks.editing(self.edits(plan, self.factors(), strength)):
             return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
 
@@ -354,16 +367,25 @@ def base_of(given: nn.Module | Base) -> Any:
     """The base model itself, given it or its `Base`. Raises ConfigError for an edit of one."""
     model = bare_model(given)
     if isinstance(model, EditedModel):
-        raise ConfigError("This is an edited model already. Give its base model (.base), which any number of edits can share.", "base")
+        raise ConfigError(
+            "This is an edited model already. Give its base model (.base), which any number of edits can share.",
+            "base",
+            kind="edited.twice",
+        )
     return model
 
 
 def check_writes(model: Any, edits: Sequence[Any]) -> None:
     """Raises ConfigError for a base model, or an edit of one, that writes no text."""
     if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
-        raise ConfigError("This model classifies; it writes no answers.", "labels")
+        raise ConfigError("This model classifies; it writes no answers.", "labels", kind="edited.classifies")
     if not blocks.generates_text(model):
-        raise ConfigError(f"{type(blocks.without_peft(model)).__name__} has no head that writes text; it writes no answers.", "base")
+        raise ConfigError(
+            "{model} has no head that writes text; it writes no answers.",
+            "base",
+            kind="edited.no_text_head",
+            model=type(blocks.without_peft(model)).__name__,
+        )
 
 
 def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:

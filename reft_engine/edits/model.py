@@ -112,7 +112,7 @@ def load_base_of(folder: str | Path) -> Base:
     description = folder_format.read_config(checks.folder_path(folder))
     name, revision = description["base_model"]["id"], description["base_model"]["revision"]
     if name is None:
-        raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")
+        raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.", kind="adapter.no_base")
     base = load_base(name, revision=revision)
     return base if description["template"] is None else replace(base, template=description["template"])
 
@@ -136,12 +136,16 @@ def _read(folder: Path, base_model: nn.Module) -> tuple[ReftModel, dict[str, Any
         trainable_parameters(config, count, width)
         layers = edited_layers(config, count)
         if description["layers"] != list(layers):
-            raise AdapterError(f"{adapter.CONFIG_NAME} is damaged: the layers it lists are not those that its edit has.")
+            raise AdapterError(
+                "{name} is damaged: the layers it lists are not those that its edit has.", kind="adapter.layers", name=adapter.CONFIG_NAME
+            )
         # The file first: what it does not hold, however much of it the description asks for, is not built.
         tensors = adapter.read_tensors(folder, adapter.tensor_shapes(config, layers, width, _head_width(config, base_model)))
         reft = ReftModel(base_model, config)
     except ConfigError as error:
-        raise AdapterError(f"{adapter.CONFIG_NAME} describes no edit: {error}") from error
+        raise AdapterError(
+            "{name} describes no edit: {reason}", kind="adapter.no_edit", name=adapter.CONFIG_NAME, reason=str(error)
+        ) from error
     _fill(reft, tensors)
     return reft, description
 
@@ -156,6 +160,11 @@ def _fill(reft: ReftModel, tensors: Mapping[str, Tensor]) -> None:
     reft.set_tensors(stacked)
     rows, given = reft.intervention.projection(), stacked.get("projection")
     if rows is not None and given is not None and not float((rows.detach() - given).abs().max()) <= _ROWS_TOLERANCE:
-        raise AdapterError(f"{adapter.TENSORS_NAME}: the projection rows are not orthonormal, as {reft.reft_config.method} needs them.")
+        raise AdapterError(
+            "{name}: the projection rows are not orthonormal, as {method} needs them.",
+            kind="adapter.not_orthonormal",
+            name=adapter.TENSORS_NAME,
+            method=reft.reft_config.method,
+        )
     if reft.head is not None:
         reft.head.load_state_dict({name: tensors[f"head.{name}"] for name in reft.head.state_dict()})
