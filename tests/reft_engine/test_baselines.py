@@ -122,7 +122,7 @@ def test_a_step_is_the_same_with_logits_in_parts_and_with_blocks_computed_twice(
     found = []
     for changed in (False, True):
         if changed and change == "in parts":
-            monkeypatch.setattr(losses, "_AT_ONCE", 3 * blocks.vocabulary_size(tiny.model))
+            monkeypatch.setattr(losses, "_MAX_LOGITS", 3 * blocks.vocabulary_size(tiny.model))
         objective, rows = encoded(tiny, examples[:5], config)
         objective.settings = SETTINGS.model_copy(update={"gradient_checkpointing": changed and change == "twice"})
         made = moved(PeftBaseline(tiny, config))
