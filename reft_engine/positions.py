@@ -47,12 +47,14 @@ class PositionSpec:
         match = _RULE.fullmatch(rule)
         if not match or not rule:
             raise PositionError(
-                f"'{text[:40]}' is not a position rule; write f3 (first three prompt tokens), l1 (the last one), "
-                "f7+l7 (both ends), all, or marked (what stands between <reft> and </reft>)."
+                "'{rule}' is not a position rule; write f3 (first three prompt tokens), l1 (the last one), f7+l7 (both ends), all, or "
+                "marked (what stands between <reft> and </reft>).",
+                kind="positions.rule",
+                rule=text[:40],
             )
         prefix, suffix = int(match[1] or 0), int(match[2] or 0)
         if prefix + suffix == 0:
-            raise PositionError(f"'{text[:40]}' selects no token; write at least f1 or l1.")
+            raise PositionError("'{rule}' selects no token; write at least f1 or l1.", kind="positions.empty", rule=text[:40])
         return cls(prefix=prefix, suffix=suffix)
 
     def __str__(self) -> str:
@@ -92,7 +94,12 @@ def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[in
     """
     if spec.marked:
         if any(not 0 <= index < prompt_length for index in marked):
-            raise PositionError(f"A prompt of {prompt_length} tokens cannot have the token {max(marked)} marked.")
+            raise PositionError(
+                "A prompt of {length} tokens cannot have the token {token} marked.",
+                kind="positions.marked",
+                length=prompt_length,
+                token=max(marked),
+            )
         return sorted(set(marked)), []
     if spec.every:
         return list(range(prompt_length)), []

@@ -39,31 +39,33 @@ def parse_layers(value: Any) -> Any:
         text = value.strip().lower().replace(",", ";").replace(" ", "")
         if text == "all":
             return "all"
-        found: set[int] = set()
-        for part in filter(None, text.split(";")):
-            low, dash, high = part.partition("-")
+        layer_set: set[int] = set()
+        for item in filter(None, text.split(";")):
+            low, dash, high = item.partition("-")
             if not low.isdecimal() or (dash and not high.isdecimal()) or max(len(low), len(high)) > 4:
-                raise ConfigError(f"'{value[:40]}' is not a list of layers; write all, 3;9;18 or 0-7.", "layers")
-            found.update(range(int(low), int(high or low) + 1))
-        value = found
+                raise ConfigError(
+                    "'{text}' is not a list of layers; write all, 3;9;18 or 0-7.", "layers", kind="layers.list", text=value[:40]
+                )
+            layer_set.update(range(int(low), int(high or low) + 1))
+        value = layer_set
     if isinstance(value, (list, tuple, set, frozenset)) and all(type(layer) is int for layer in value):
         layers = tuple(sorted(set(value)))
         if not layers or layers[0] < 0:
-            raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers")
+            raise ConfigError("Choose at least one layer; layers are counted from 0.", "layers", kind="layers.empty")
         return layers
-    raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers")
+    raise ConfigError("Layers are written all, 3;9;18, 0-7 or as a list of numbers.", "layers", kind="layers.type")
 
 
 def _parse_labels(value: Any) -> Any:
-    """Read names with commas between them, as a person writes them, into a list."""
-    return [name for part in value.split(",") if (name := part.strip())] if isinstance(value, str) else value
+    """Split comma-separated names into a list."""
+    return [name for text in value.split(",") if (name := text.strip())] if isinstance(value, str) else value
 
 
-def _known_method(value: Any) -> str:
+def _check_method(value: Any) -> str:
     return _one_of(METHODS, value)
 
 
-def _known_baseline(value: Any) -> str:
+def _check_baseline(value: Any) -> str:
     return _one_of(BASELINES, value)
 
 
@@ -90,9 +92,9 @@ class _Frozen(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _refuse_booleans_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
-            raise ConfigError(f"{info.field_name} cannot be {value}.", info.field_name)
+            raise ConfigError("{name} cannot be {value}.", info.field_name, kind="spec.boolean", name=info.field_name, value=value)
         return value
 
     @classmethod
@@ -106,15 +108,18 @@ class _Frozen(BaseModel):
 
 def _first_problem(error: ValidationError) -> ConfigError:
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or None
-    return ConfigError(f"{field or 'The settings'}: {first['msg']}.", field, kind="format", detail=first["msg"])
+    field = ".".join(str(key) for key in first["loc"]) or None
+    reason = first["msg"]
+    if field is None:
+        return ConfigError("The settings: {reason}.", kind="format.settings", detail=reason, reason=reason)
+    return ConfigError("{name}: {reason}.", field, kind="format.setting", detail=reason, name=field, reason=reason)
 
 
 class ReftConfig(_Frozen):
-    """What is edited: method, rank, which layers and which prompt tokens."""
+    """The config of an edit: method, rank, layers and positions."""
 
     method: Annotated[
-        str, BeforeValidator(_known_method), Choices(lambda: {name: f"{method.title}, {method.help}" for name, method in METHODS.items()})
+        str, BeforeValidator(_check_method), Choices(lambda: {name: f"{method.title}, {method.help}" for name, method in METHODS.items()})
     ] = setting(
         "loreft", title="Method", group="Edit", advanced=False,
         help="How the correction is computed; leave it when in doubt.",
@@ -167,15 +172,21 @@ class ReftConfig(_Frozen):
     )  # fmt: skip
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_combination(self) -> Self:
         if self.activation != "linear" and not METHODS[self.method].learned_source:
-            raise ConfigError(f"The method {self.method} has no activation function.", "activation")
+            raise ConfigError("The method {method} has no activation function.", "activation", kind="spec.activation", method=self.method)
         if self.labels and len(set(self.labels)) != len(self.labels):
-            raise ConfigError("Every label must be named once only.", "labels")
+            raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
         if self.pooling and not self.labels:
-            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
+            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
         if self.identity_init and not METHODS[self.method].can_be_identity(self.activation):
-            raise ConfigError(f"{self.method} with activation {self.activation} cannot start as the identity.", "identity_init")
+            raise ConfigError(
+                "{method} with activation {activation} cannot start as the identity.",
+                "identity_init",
+                kind="spec.identity",
+                method=self.method,
+                activation=self.activation,
+            )
         return self
 
     @property
@@ -185,22 +196,22 @@ class ReftConfig(_Frozen):
 
 
 class PeftConfig(_Frozen):
-    """What a baseline trains through PEFT, to compare edits with: method, size, and which weights."""
+    """The config of a baseline, trained through PEFT to compare edits with: method, size and target weights."""
 
-    method: Annotated[str, BeforeValidator(_known_baseline)] = Field("lora", title="Method", description="A name of `BASELINES`.")
+    method: Annotated[str, BeforeValidator(_check_baseline)] = Field("lora", title="Method", description="A name of `BASELINES`.")
     """The method; a name of `baseline_methods.BASELINES`."""
     rank: int = Field(8, ge=1, le=4096, title="Rank", description="Rank of LoRA and DoRA; unused by the others.")
     """Rank of LoRA and DoRA; unused by the others."""
     virtual_tokens: int = Field(20, ge=1, le=4096, title="Virtual tokens", description="Learned tokens of prefix and prompt tuning.")
-    """Learned tokens before each prompt, of prefix and prompt tuning; unused by the others."""
+    """Learned tokens before each prompt in prefix and prompt tuning; unused by the others."""
     alpha: int | None = Field(None, gt=0, le=100_000, title="Alpha", description="LoRA's scale times its rank; twice the rank if left out.")
-    """LoRA's update is scaled by alpha / rank; left out: twice the rank."""
+    """LoRA's update is scaled by alpha / rank; twice the rank by default."""
     dropout: float = Field(0.0, ge=0.0, lt=1.0, title="Dropout", description="Share of LoRA's inputs dropped in training.")
-    """Share of the inputs of LoRA and DoRA dropped in training."""
+    """Share of the inputs of LoRA and DoRA that is dropped in training."""
     targets: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
         None, min_length=1, max_length=1000, title="Targets", description="Ends of the names of the weights that LoRA and DoRA change."
     )
-    """Ends of the names of the linear layers that LoRA and DoRA change; left out: queries and values of all blocks."""
+    """Ends of the names of the linear layers that LoRA and DoRA change; queries and values of all blocks by default."""
     labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
         None, min_length=2, max_length=10_000, title="Labels", description="Names of the classes; with them a head is trained."
     )
@@ -209,54 +220,72 @@ class PeftConfig(_Frozen):
     """As of `ReftConfig`."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_combination(self) -> Self:
         method = BASELINES[self.method]
         if self.dropout and not method.drops:
-            raise ConfigError(f"{method.title} has no dropout.", "dropout")
+            raise ConfigError("{method} has no dropout.", "dropout", kind="spec.dropout", method=method.title)
         if self.targets and method.size != "rank":
-            raise ConfigError(f"{method.title} does not choose its weights; targets are a setting of LoRA and DoRA.", "targets")
+            raise ConfigError(
+                "{method} does not choose its weights; targets are a setting of LoRA and DoRA.",
+                "targets",
+                kind="spec.targets",
+                method=method.title,
+            )
         if self.labels and method.virtual:
-            raise ConfigError(f"{method.title} writes answers here; to classify with labels, choose LoRA, DoRA or (IA)3.", "labels")
+            raise ConfigError(
+                "{method} writes answers here; to classify with labels, choose LoRA, DoRA or (IA)3.",
+                "labels",
+                kind="spec.labels",
+                method=method.title,
+            )
         if self.labels and len(set(self.labels)) != len(self.labels):
-            raise ConfigError("Every label must be named once only.", "labels")
+            raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
         if self.pooling and not self.labels:
-            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling")
+            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
         return self
 
     @property
     def tokens_before(self) -> int:
-        """Virtual tokens before each row, which the base model's context has to hold too."""
+        """Number of virtual tokens before each row; they count towards the base model's context."""
         return self.virtual_tokens if BASELINES[self.method].virtual else 0
 
 
 MethodConfig = ReftConfig | PeftConfig
-"""What is trained beside a base model: edits, or a baseline."""
+"""The config of edits or of a baseline."""
 
 
 def reading(config: MethodConfig) -> ReftConfig:
-    """How rows are encoded: with which labels, and whether marks in a prompt mean anything; to a baseline they do not."""
+    """The config by which rows are encoded: labels, pooling, and positions; a baseline ignores marks in a prompt."""
     return config if isinstance(config, ReftConfig) else ReftConfig(labels=config.labels, pooling=config.pooling)
 
 
 def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
-    """Numbers that the edits train in a base model of so many ``layers``, the head of a classifier not counted.
+    """Trainable parameters of the edits in a base model with ``layers`` blocks, excluding a classification head.
 
-    The number of one edit is `methods.Method.parameters`. Known before the base model is loaded.
+    One edit has `methods.Method.parameters` of them. Needs no loaded base model.
 
     Raises:
-        ConfigError: a layer that the base model does not have, or a rank above its hidden size.
+        ConfigError: the base model does not have such a layer, or the rank is above its hidden size.
     """
     if config.layers != "all" and config.layers[-1] >= layers:
-        raise ConfigError(f"Layer {config.layers[-1]} does not exist; the base model has layers 0-{layers - 1}.", "layers")
+        raise ConfigError(
+            "Layer {layer} does not exist; the base model has layers 0-{last}.",
+            "layers",
+            kind="layers.beyond",
+            layer=config.layers[-1],
+            last=layers - 1,
+        )
     method = METHODS[config.method]
     if config.rank > hidden_size and method.has_rank:
-        raise ConfigError(f"Rank {config.rank} is larger than the hidden size {hidden_size}.", "rank")
+        raise ConfigError(
+            "Rank {rank} is larger than the hidden size {hidden_size}.", "rank", kind="spec.rank", rank=config.rank, hidden_size=hidden_size
+        )
     edited = layers if config.layers == "all" else len(config.layers)
     return edited * config.groups * method.parameters(config.rank, hidden_size)
 
 
 class TrainConfig(_Frozen):
-    """How the edit is trained."""
+    """The settings of training."""
 
     epochs: int = setting(
         3, ge=1, le=10_000, title="Epochs", group="Learning", advanced=False, unit="passes",
@@ -372,12 +401,12 @@ class TrainConfig(_Frozen):
 
     @property
     def held_out_seed(self) -> int:
-        """The seed that draws which rows are held out."""
+        """The seed of the split into training and held-out rows."""
         return self.seed if self.split_seed is None else self.split_seed
 
 
 class RunSpec(_Frozen):
-    """Everything that makes a run: base model, edit, training."""
+    """The full description of a run: base model, edit or baseline, training."""
 
     base: str = setting(
         "starter", min_length=1, max_length=300, title="Base model", group="Model", advanced=False,
@@ -390,43 +419,43 @@ class RunSpec(_Frozen):
         why="The run then keeps the commit that it began with.",
     )  # fmt: skip
     reft: ReftConfig = ReftConfig()
-    """What is edited; unused where there is a ``peft``."""
+    """The edit; unused if there is a ``peft``."""
     peft: PeftConfig | None = Field(None, title="Baseline", description="What PEFT trains, in place of edits.")
-    """The baseline that is trained in place of edits."""
+    """The baseline that is trained instead of edits."""
     train: TrainConfig = TrainConfig()
 
     @property
     def trained(self) -> MethodConfig:
-        """What is trained: ``peft`` if there is one, else ``reft``."""
+        """The config that is trained: ``peft`` if there is one, else ``reft``."""
         return self.peft or self.reft
 
     @model_validator(mode="before")
     @classmethod
-    def _of_earlier_versions(cls, values: Any) -> Any:
-        # They kept a mapping of columns here, which was always empty.
+    def _read_earlier_versions(cls, values: Any) -> Any:
+        # They had a mapping of columns here, which was always empty.
         return {name: value for name, value in values.items() if name != "mapping"} if isinstance(values, dict) else values
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
+    def _check_edit_or_baseline(self) -> Self:
         if self.peft and "reft" in self.model_fields_set:
-            raise ConfigError("A run trains edits or a baseline: give reft or peft, not both.", "peft")
+            raise ConfigError("A run trains edits or a baseline: give reft or peft, not both.", "peft", kind="spec.both")
         if self.peft:
             check_together(self.peft, self.train)
         return self
 
     @model_serializer(mode="wrap")
-    def _only_what_is_trained(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _write_trained_config(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         unused = "reft" if self.peft else "peft"
         return {name: value for name, value in write(self).items() if name != unused}
 
     @classmethod
     def of_settings(cls, values: Mapping[str, Any]) -> Self:
-        """The run whose settings, by name, have these values; the others have their defaults.
+        """Build a run from the values of settings, by name; the other settings have their defaults.
 
-        A method of PEFT makes a baseline, whose ``rank`` is its rank or its number of virtual tokens.
+        A method of PEFT gives a baseline; its ``rank`` is the rank or the number of virtual tokens.
 
         Raises:
-            ConfigError: there is no such setting, or a value that it cannot have.
+            ConfigError: a setting does not exist, or its value is not allowed.
         """
         sections = {row.name: row.section for row in settings_of(cls)}
         baseline = values.get("method") in BASELINES
@@ -435,15 +464,15 @@ class RunSpec(_Frozen):
         by_section: dict[str, dict[str, Any]] = {section: {} for section in sections.values()}
         for name, value in values.items():
             if name not in sections:
-                raise ConfigError(f"There is no setting {name[:40]}.", name, kind="format")
+                raise ConfigError("There is no setting {name}.", name, kind="format.unknown", name=name[:40])
             by_section[sections[name]][name] = value
-        own = by_section.pop("")
+        top_level = by_section.pop("")
         trained: dict[str, Any] = {"peft": _baseline_of(by_section.pop("reft"))} if baseline else {}
-        parts = {section: cls.model_fields[section].annotation.read(part) for section, part in by_section.items()}  # type: ignore[union-attr]
-        return cls.read({**own, **parts, **trained})
+        configs = {section: cls.model_fields[section].annotation.read(own) for section, own in by_section.items()}  # type: ignore[union-attr]
+        return cls.read({**top_level, **configs, **trained})
 
     def settings(self) -> dict[str, Any]:
-        """The value of each setting, by its name; a baseline has those of its own in place of an edit's."""
+        """The value of each setting, by name; a baseline has its own settings instead of an edit's."""
         rows = [row for row in settings_of(type(self)) if not (self.peft and row.section == "reft")]
         values = {row.name: getattr(getattr(self, row.section) if row.section else self, row.name) for row in rows}
         return values | (_settings_of_baseline(self.peft) if self.peft else {})
@@ -454,12 +483,14 @@ class RunSpec(_Frozen):
 
     @classmethod
     def from_yaml(cls, text: str) -> Self:
-        """Read a run that was written as YAML, by hand or by `to_yaml`. Raises ConfigError."""
+        """Read a run from YAML, written by hand or by `to_yaml`. Raises ConfigError."""
         try:
             values = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             place = getattr(error, "problem_mark", None)
-            raise ConfigError(f"This is not YAML{f'; see line {place.line + 1}' if place else ''}.", kind="format") from error
+            if place is None:
+                raise ConfigError("This is not YAML.", kind="format.yaml") from error
+            raise ConfigError("This is not YAML; see line {line}.", kind="format.yaml_line", line=place.line + 1) from error
         return cls.read(values)
 
 
@@ -469,30 +500,40 @@ def all_settings() -> tuple[Setting, ...]:
 
 
 def _baseline_of(values: Mapping[str, Any]) -> PeftConfig:
-    """The baseline whose settings, as those of an edit, have these values. Raises ConfigError."""
-    method, usual = BASELINES[values["method"]], ReftConfig()
-    others = [name for name in values if name not in PeftConfig.model_fields and values[name] != getattr(usual, name)]
+    """Build a baseline from the values of an edit's settings. Raises ConfigError."""
+    method, defaults = BASELINES[values["method"]], ReftConfig()
+    others = [name for name in values if name not in PeftConfig.model_fields and values[name] != getattr(defaults, name)]
     if others:
-        raise ConfigError(f"{method.title} changes the whole model; the settings {', '.join(others)} are of edits alone.", others[0])
-    sized = {method.size: values["rank"]} if method.size and "rank" in values else {}
+        raise ConfigError(
+            "{method} changes the whole model; the settings {settings} are of edits alone.",
+            others[0],
+            kind="spec.edit_settings",
+            method=method.title,
+            settings=", ".join(others),
+        )
+    size = {method.size: values["rank"]} if method.size and "rank" in values else {}
     own = {name: value for name, value in values.items() if name in PeftConfig.model_fields and name != "rank"}
-    return PeftConfig.read({**own, **sized})
+    return PeftConfig.read({**own, **size})
 
 
 def _settings_of_baseline(config: PeftConfig) -> dict[str, Any]:
-    """What `_baseline_of` makes this baseline of."""
+    """The values of settings from which `_baseline_of` builds this baseline."""
     size = BASELINES[config.method].size
     values = {name: value for name, value in config.model_dump().items() if name not in ("rank", "virtual_tokens") and value is not None}
     return values | ({"rank": getattr(config, size)} if size else {})
 
 
 def check_together(config: MethodConfig, settings: TrainConfig) -> None:
-    """Raises ConfigError where a baseline cannot be trained so."""
+    """Raises ConfigError for a baseline that cannot be trained with these settings."""
     if not isinstance(config, PeftConfig) or not settings.gradient_checkpointing:
         return
     if config.method == "prefix":
-        raise ConfigError("Prefix tuning fills a KV cache, so it cannot be trained with gradient checkpointing.", "gradient_checkpointing")
+        raise ConfigError(
+            "Prefix tuning fills a KV cache, so it cannot be trained with gradient checkpointing.",
+            "gradient_checkpointing",
+            kind="spec.prefix_checkpointing",
+        )
     if config.dropout:
+        sentence = "{method} draws its dropout inside the blocks, so gradient checkpointing would draw it twice; leave one of them out."
         title = BASELINES[config.method].title
-        sentence = f"{title} draws its dropout inside the blocks, so gradient checkpointing would draw it twice; leave one of them out."
-        raise ConfigError(sentence, "gradient_checkpointing")
+        raise ConfigError(sentence, "gradient_checkpointing", kind="spec.dropout_checkpointing", method=title)

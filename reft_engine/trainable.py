@@ -1,7 +1,7 @@
-"""What the training loop and generation need of anything that is trained beside a frozen base model.
+"""The interface that the training loop and generation use for everything that is trained with a frozen base model.
 
-`ReftModel` is one (edits of hidden states), `baselines.peft.PeftModel` another (weights that PEFT puts into the model). Whoever has all
-of these names can be trained, measured, resumed, saved and chatted with; nothing else is asked of it.
+`ReftModel` implements it (edits of hidden states), and so does `baselines.PeftBaseline` (weights that PEFT adds to the model). A class
+with these names can be trained, measured, resumed, saved and chatted with; nothing else is required.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from reft_engine.spec import MethodConfig, PeftConfig, Pooling, TrainConfig
 
 
 class Acting(Protocol):
-    """How something trained acts on a forward pass: by another model than the base model, by edits of hidden states, or both."""
+    """The action of a trainable on a forward pass: through a model other than the base model, edits of hidden states, or both."""
 
     @property
     def model(self) -> nn.Module:
@@ -35,95 +35,95 @@ class Acting(Protocol):
 
     @property
     def virtual_tokens(self) -> int:
-        """Tokens that stand before each row in the model's context."""
+        """Number of virtual tokens before each row in the model's context."""
         ...
 
     @property
     def virtual_logits(self) -> int:
-        """How many of them the model gives logits of, before those of the row."""
+        """Number of virtual tokens for which the model returns logits, before those of the row."""
         ...
 
     def edits(self, prompts: Prompts, inside: range, device: torch.device) -> Mapping[int, Edit]:
-        """The edits, by layer, of the prompts whose indices are ``inside``; for `blocks.editing`."""
+        """The edits, by layer, for the prompts with the indices ``inside``; for `blocks.editing`."""
         ...
 
     def drawing(self) -> AbstractContextManager[object]:
-        """Entered around a pass in training: what dropout draws in it follows from seed and step."""
+        """A context for a training pass, in which dropout's random numbers depend only on seed and step."""
         ...
 
     def disturbed(self) -> "Acting":
-        """The same with noise, so that it does something; asked only where there is a `Trainable.lowest_edited_layer`."""
+        """The same with noise, so that it changes something; called only if there is a `Trainable.lowest_edited_layer`."""
         ...
 
 
 class Step(Acting, Protocol):
-    """How something trained acts on all passes of one optimiser step."""
+    """The action of a trainable on all passes of one optimizer step."""
 
     def end(self) -> None:
-        """Bring the gradients of the passes to the trained parameters."""
+        """Propagate the gradients of the passes to the trained parameters."""
         ...
 
 
 @runtime_checkable
 class Trainable(Protocol):
-    """Parameters that are trained beside a frozen base model, and how they act on it."""
+    """Parameters that are trained with a frozen base model, and their action on it."""
 
     @property
     def base(self) -> nn.Module:
-        """The frozen base model, as it answers without what is trained."""
+        """The frozen base model, which answers without the trained parameters."""
         ...
 
     @property
     def head(self) -> nn.Module | None:
-        """The head of a classifier; None where answers are written."""
+        """The head of a classifier; None for a model that writes answers."""
         ...
 
     @property
     def method_config(self) -> MethodConfig:
-        """What is trained: method and size, labels and pooling."""
+        """The config: method and size, labels and pooling."""
         ...
 
     @property
     def pooling(self) -> Pooling:
-        """Which hidden state the head reads."""
+        """The hidden state that the head reads."""
         ...
 
     @property
     def trainable_parameters(self) -> int:
-        """Count the trainable parameters, without a head."""
+        """Number of trainable parameters, without a head."""
         ...
 
     @property
     def lowest_edited_layer(self) -> int | None:
-        """The lowest block whose output it edits; None where it changes the blocks themselves, so that nothing can be reused."""
+        """The lowest edited layer; None if the blocks themselves change, so that no activations can be reused."""
         ...
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
-        """Groups for an optimiser: ``params``, ``weight_decay`` and ``peak``, the peak learning rate."""
+        """Groups for an optimizer: ``params``, ``weight_decay`` and ``peak``, the peak learning rate."""
         ...
 
     def begin_step(self, seed: int, step: int) -> Step:
-        """Lay out an optimiser step, in training mode."""
+        """Begin an optimizer step; switches to training mode."""
         ...
 
     def acting(self) -> Acting:
-        """How it answers now, without dropout."""
+        """The action with the present weights, without dropout."""
         ...
 
     def classes_of(self, hidden: Sequence[Tensor]) -> Tensor:
-        """What the head reads in the last hidden states (T, D) of each text: logits (B, C), float32."""
+        """Class logits (B, C), float32, from the last hidden states (T, D) of each text."""
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """All that is trained."""
+        """All trained parameters."""
         ...
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that is trained, by name; with buffers that it depends on."""
+        """All trained tensors, by name, with the buffers that they depend on."""
         ...
 
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> Any:
-        """Take over what `state_dict` gave."""
+        """Set the trained tensors, in the form of `state_dict`."""
         ...
 
     @property
@@ -132,7 +132,7 @@ class Trainable(Protocol):
         ...
 
     def train(self, mode: bool = True) -> Any:
-        """Switch to training mode, or back; the base model stays in evaluation mode always."""
+        """Switch to training mode, or back; the base model always stays in evaluation mode."""
         ...
 
     def eval(self) -> Any:
@@ -145,23 +145,23 @@ class Trainable(Protocol):
 
 
 def check_edit(base: object, reft: object) -> None:
-    """Raises ConfigError for what is no base model with something trained beside it."""
+    """Raises ConfigError unless ``base`` is a `Base` and ``reft`` a `Trainable` of this base model."""
     checks.check_base(base)
     if not isinstance(reft, Trainable):
-        raise ConfigError(f"The edit must be a ReftModel, not {checks.shown(reft)}.", "reft")
+        raise ConfigError("The edit must be a ReftModel, not {value}.", "reft", kind="trainable.type", value=checks.shown(reft))
     if reft.base is not bare_model(base):
-        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft")
+        raise ConfigError("The edit is of another base model than the one that is given with it.", "reft", kind="trainable.other_base")
 
 
 def make_trainable(base: Base, config: MethodConfig, seed: int) -> Trainable:
-    """What a config describes, untrained. Raises ConfigError."""
+    """Build the untrained edits or baseline of a config. Raises ConfigError."""
     if isinstance(config, PeftConfig):
         return PeftBaseline(base.model, config, seed)
     return ReftModel(base.model, config, seed)
 
 
 def load_adapter(folder: str | Path, base_model: nn.Module | Base, *, check: bool = True) -> ReftModel | PeftBaseline:
-    """Read an adapter folder, of edits or of a baseline, onto a base model; arguments and errors are those of `ReftModel.load`."""
+    """Load an adapter folder of edits or of a baseline onto a base model; arguments and errors are those of `ReftModel.load`."""
     if is_baseline(checks.folder_path(folder)):
         return PeftBaseline.load(folder, base_model, check=check)
     return ReftModel.load(folder, base_model, check=check)
@@ -174,7 +174,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         The largest difference of a logit.
 
     Raises:
-        AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
+        AdapterError: the adapter cannot be loaded, or its logits differ (for example with another revision of the base model).
     """
     path = checks.folder_path(folder)
     return verify(path, base_of(base_model)) if is_baseline(path) else verify_edits(path, base_model)

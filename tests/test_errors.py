@@ -83,5 +83,9 @@ def test_what_is_to_do_is_still_to_do():
     assert {path.name for path in FILES if any(kind_of(call) is None for call in raised(path))} <= set(TO_DO)
 
 
-TO_DO = sorted({path.name for path in FILES} - {"errors.py"})
+DONE = {
+    "adapter.py", "blocks.py", "canary.py", "checks.py", "edited.py", "errors.py", "loading.py", "model.py", "peft.py", "positions.py",
+    "spec.py", "targets.py", "templates.py", "trainable.py", "trainer_side.py", "unpickling.py", "writing.py",
+}  # fmt: skip
+TO_DO = sorted({path.name for path in FILES} - DONE)
 """Files whose errors have no kinds yet."""

@@ -38,8 +38,8 @@ class FreeWeights(PeftBaseline):
     @property
     def lowest_edited_layer(self) -> int | None:
         """Under a head alone the encoder stays as it is, so that what its last block gives can be reused."""
-        return None if self._own() else self._deepest
+        return None if self._trained_parameters() else self._deepest
 
     @property
-    def _runner(self) -> nn.Module:
+    def _inner_model(self) -> nn.Module:
         return self.peft

@@ -154,11 +154,12 @@ def decoder_start_token(model: Any) -> int:
     start: int | None = next((token for token in tokens if token is not None), None)
     if start is None:
         raise ConfigError(
-            f"The config of {type(without_peft(model)).__name__} does not say which token an answer begins with (decoder_start_token_id), "
-            "so this base model cannot answer.",
+            "The config of {model} does not say which token an answer begins with (decoder_start_token_id), so this base model "
+            "cannot answer.",
             "base",
-            kind="model",
+            kind="model.no_answer_start",
             detail="answer",
+            model=type(without_peft(model)).__name__,
         )
     return start
 
@@ -172,18 +173,20 @@ def find_blocks(model: Any) -> nn.ModuleList:
         ConfigError: there is no such list, or more than one.
     """
     if not hasattr(getattr(model, "config", None), "get_text_config"):
-        sentence = f"{type(model).__name__} is no Hugging Face model with a config, so this base model cannot be edited."
-        raise ConfigError(sentence, "base", kind="model", detail="be edited")
+        sentence = "{model} is no Hugging Face model with a config, so this base model cannot be edited."
+        raise ConfigError(sentence, "base", kind="model.no_config", detail="be edited", model=type(model).__name__)
     lists = _block_lists(model.get_encoder() if is_encoder_decoder(model) else model, _depth(model))
     if len(lists) > 1 and hasattr(model, "get_decoder"):
         lists = _block_lists(model.get_decoder(), _depth(model))
     if len(lists) != 1:
         raise ConfigError(
-            f"The blocks of {type(model).__name__} cannot be told apart ({len(lists)} lists of {_depth(model)} blocks found), "
-            "so this base model cannot be edited.",
+            "The blocks of {model} cannot be told apart ({count} lists of {depth} blocks found), so this base model cannot be edited.",
             "base",
-            kind="model",
+            kind="model.blocks",
             detail="be edited",
+            model=type(model).__name__,
+            count=len(lists),
+            depth=_depth(model),
         )
     return lists[0]
 
@@ -268,10 +271,13 @@ def _check_reads_tokens(model: Any) -> None:
         size = vocabulary_size(model) if main_input == "input_ids" else 0
     except (AttributeError, NotImplementedError):
         size = 0
+    name = type(inner).__name__
+    if main_input != "input_ids":
+        sentence = "{model} reads {input}, not token ids, so this base model cannot be edited."
+        raise ConfigError(sentence, "base", kind="model.other_input", detail="be edited", model=name, input=main_input)
     if not size:
-        reason = "has no table of token embeddings" if main_input == "input_ids" else f"reads {main_input}, not token ids"
-        sentence = f"{type(inner).__name__} {reason}, so this base model cannot be edited."
-        raise ConfigError(sentence, "base", kind="model", detail="be edited")
+        sentence = "{model} has no table of token embeddings, so this base model cannot be edited."
+        raise ConfigError(sentence, "base", kind="model.no_embeddings", detail="be edited", model=name)
 
 
 def attach(model: Any) -> int:
@@ -283,7 +289,11 @@ def attach(model: Any) -> int:
     blocks = find_blocks(model)
     _check_reads_tokens(model)
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
-        raise ConfigError("PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.", "base")
+        raise ConfigError(
+            "PEFT puts trained tokens before this model's prompts, so the prompts' own tokens cannot be edited.",
+            "base",
+            kind="base.virtual_tokens",
+        )
     head = _linear_head(model)
     with _ATTACHING:
         _disable_cpu_packing(model)

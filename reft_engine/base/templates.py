@@ -60,7 +60,9 @@ def render(base: Base, messages: Sequence[Message], generation_prompt: bool) -> 
         return _join_pieces(pieces, 4 * sum(len(message.content) for message in messages) + _RENDER_CHARACTERS)
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
         reason = str(error)[:200]
-        raise DataError(f"The chat template of {base.name} refuses this conversation: {reason}", kind="template", detail=reason) from error
+        raise DataError(
+            "The chat template of {base} refuses this conversation: {reason}", kind="template", detail=reason, base=base.name, reason=reason
+        ) from error
 
 
 def _join_pieces(pieces: Iterable[str], limit: int) -> str:

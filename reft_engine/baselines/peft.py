@@ -1,7 +1,7 @@
-"""LoRA, DoRA, (IA)3, prefix and prompt tuning through PEFT, beside a base model that is not touched.
+"""LoRA, DoRA, (IA)3, prefix and prompt tuning through PEFT; the base model itself is not changed.
 
-PEFT exchanges a model's layers, or wraps the whole model. It is given a `twin`: modules of their own over the base model's weights. So
-the base model answers unedited at any moment, to everybody, and nothing has to be unloaded afterwards.
+PEFT replaces a model's layers, or wraps the whole model. It works on a `twin`: a second tree of modules with the base model's weights.
+So the base model can answer unedited at any moment, and nothing has to be unloaded afterwards.
 
 Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """
@@ -36,7 +36,7 @@ _INSTALL = "pip install 'reft-studio[app]'"
 
 @dataclass(frozen=True, slots=True)
 class ActingBaseline:
-    """A baseline as it acts on a pass: by the model that PEFT made; ``seed`` is that of its dropout, if it drops anything."""
+    """A baseline that acts on a pass through PEFT's model; ``seed`` is the seed of its dropout, None without dropout."""
 
     model: nn.Module
     virtual_tokens: int
@@ -44,32 +44,32 @@ class ActingBaseline:
     seed: int | None = None
 
     def edits(self, prompts: Prompts, inside: range, device: torch.device) -> dict[int, blocks.Edit]:
-        """None: what is trained is in the model."""
+        """No edits: the trained parameters are in the model."""
         return {}
 
     def drawing(self) -> AbstractContextManager[object]:
-        """See `Acting.drawing`; passes of one step draw alike, and the caller's random numbers stay as they were."""
+        """See `Acting.drawing`; all passes of a step draw the same numbers, and the caller's generators stay unchanged."""
         return nullcontext() if self.seed is None else _seeded(self.seed, next(self.model.parameters()).device)
 
     def disturbed(self) -> "ActingBaseline":
-        """The same: whatever it does, it does without edits."""
+        """The baseline itself: it has no edits to disturb."""
         return self
 
     def end(self) -> None:
-        """Nothing: gradients reach the parameters by themselves."""
+        """Do nothing: gradients reach the parameters by themselves."""
 
 
 class PeftBaseline:
-    """What PEFT trains beside a frozen base model; a `Trainable`.
+    """A frozen base model with parameters that PEFT trains; a `Trainable`.
 
     Args:
         base_model: a Hugging Face decoder, encoder or encoder-decoder, or the `Base` that holds it; its parameters get
-            ``requires_grad=False``, and nothing else of it is changed.
-        config: what is trained.
-        seed: of the initial weights, 0 to 2**63 - 1.
+            ``requires_grad=False``, and nothing else in it changes.
+        config: the method and its settings.
+        seed: seed of the initial weights, 0 to 2**63 - 1.
 
     Raises:
-        ConfigError: PEFT is not installed, or the base model is built in a way that the method cannot be put into.
+        ConfigError: PEFT is not installed, or the method does not fit the base model's structure.
     """
 
     def __init__(self, base_model: nn.Module | Base, config: PeftConfig, seed: int = 0) -> None:
@@ -82,7 +82,7 @@ class PeftBaseline:
         self.method_config = config
         device = next(model.parameters()).device
         with _seeded(checks.seed_of(seed), device):
-            self.peft: Any = _wrapped(twin(model), config)
+            self.peft: Any = _wrap(twin(model), config)
         self.peft.eval()
         head = None
         if config.labels:
@@ -94,13 +94,13 @@ class PeftBaseline:
 
     @property
     def pooling(self) -> Pooling:
-        """Which hidden state the head reads."""
+        """The hidden state that the head reads."""
         return self.method_config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
 
     @property
     def trainable_parameters(self) -> int:
-        """How many numbers PEFT trains; the head of a classifier is not counted."""
-        return sum(parameter.numel() for parameter in self._own().values())
+        """Number of trainable parameters; a classification head is not counted."""
+        return sum(parameter.numel() for parameter in self._trained_parameters().values())
 
     @property
     def lowest_edited_layer(self) -> int | None:
@@ -113,19 +113,19 @@ class PeftBaseline:
         return self._training
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """All that is trained, the head's parameters last."""
-        yield from self._own().values()
+        """All trained parameters, the head's last."""
+        yield from self._trained_parameters().values()
         yield from self.head.parameters() if self.head else ()
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
         """See `Trainable.parameter_groups`."""
-        decays, own = BASELINES[self.method_config.method].decays, self._own()
-        decayed = [weight for name, weight in own.items() if decays and "magnitude" not in name]
-        rest = [weight for name, weight in own.items() if not decays or "magnitude" in name]
+        decays, weights = BASELINES[self.method_config.method].decays, self._trained_parameters()
+        decayed = [weight for name, weight in weights.items() if decays and "magnitude" not in name]
+        others = [weight for name, weight in weights.items() if not decays or "magnitude" in name]
         head = list(self.head.parameters()) if self.head else []
         return [
             {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-            {"params": rest, "weight_decay": 0.0, "peak": settings.learning_rate},
+            {"params": others, "weight_decay": 0.0, "peak": settings.learning_rate},
             {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
         ]
 
@@ -135,21 +135,21 @@ class PeftBaseline:
         return self._acting(hash((seed, step)) if self.method_config.dropout else None)
 
     def acting(self) -> ActingBaseline:
-        """How it answers now; switches to evaluation mode."""
+        """The baseline as it answers now; switches to evaluation mode."""
         self.eval()
         return self._acting()
 
     def _acting(self, seed: int | None = None) -> ActingBaseline:
-        before = self.method_config.tokens_before
-        # A prefix is keys and values alone, and no token that is answered.
-        return ActingBaseline(self._runner, before, before if self.method_config.method == "prompt" else 0, seed)
+        virtual = self.method_config.tokens_before
+        # A prefix consists of keys and values only, so the model returns no logits for it.
+        return ActingBaseline(self._inner_model, virtual, virtual if self.method_config.method == "prompt" else 0, seed)
 
     def train(self, mode: bool = True) -> "PeftBaseline":
-        """Switch PEFT's dropout on or off; the base model stays in evaluation mode always."""
+        """Switch PEFT's dropout on or off; the base model always stays in evaluation mode."""
         self._training = mode
-        for name, part in self.peft.named_modules():
+        for name, module in self.peft.named_modules():
             if "lora_dropout" in name:
-                part.train(mode)
+                module.train(mode)
         return self
 
     def eval(self) -> "PeftBaseline":
@@ -157,33 +157,35 @@ class PeftBaseline:
         return self.train(False)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that is trained, by name."""
-        named = {f"head.{name}": value for name, value in self.head.state_dict().items()} if self.head else {}
-        return {**{name: value.detach() for name, value in self._own().items()}, **named}
+        """All trained tensors, by name."""
+        head = {f"head.{name}": value for name, value in self.head.state_dict().items()} if self.head else {}
+        return {**{name: value.detach() for name, value in self._trained_parameters().items()}, **head}
 
     @torch.no_grad()
     def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what `state_dict` gave."""
+        """Set the trained tensors, in the form of `state_dict`."""
         for name, value in self.state_dict().items():
             value.copy_(tensors[name])
 
     def classes_of(self, hidden: Sequence[Tensor]) -> Tensor:
         """See `Trainable.classes_of`. Raises ConfigError if there is no head."""
         if self.head is None:
-            raise ConfigError("This baseline was trained to answer, not to classify; it has no labels.", "labels")
+            raise ConfigError(
+                "This baseline was trained to answer, not to classify; it has no labels.", "labels", kind="baseline.no_labels"
+            )
         logits: Tensor = self.head(pool_rows(hidden, self.pooling))
         return logits
 
     def save(self, folder: str | Path, *, base: Base | None = None, training: dict[str, Any] | None = None) -> Path:
-        """Write the adapter folder: PEFT's own files, which `peft.PeftModel.from_pretrained` reads, beside our description and card.
+        """Write the adapter folder: PEFT's own files, which `peft.PeftModel.from_pretrained` reads, with our description and card.
 
         Args:
-            folder: made if it does not exist.
-            base: whose name, revision and template text are kept; where it is left out, what `load_base` knows of the model.
-            training: a summary to keep, plain data.
+            folder: created if it does not exist.
+            base: its name, revision and template text are stored; by default, those that `load_base` recorded for the model.
+            training: a summary of the training to store, plain data.
 
         Raises:
-            ConfigError: ``base`` is none, or ``training`` holds what JSON has no word for.
+            ConfigError: ``base`` is not a `Base`, or ``training`` cannot be written as JSON.
             AdapterError: a file is in the way.
         """
         target = checks.folder_to_write(folder)
@@ -200,24 +202,24 @@ class PeftBaseline:
 
     @classmethod
     def load(cls, folder: str | Path, base_model: nn.Module | Base, *, check: bool = True) -> "PeftBaseline":
-        """Read an adapter folder onto a base model; arguments and errors are those of `ReftModel.load`."""
-        made, description = _read(checks.folder_path(folder), base_of(base_model))
+        """Load an adapter folder onto a base model; arguments and errors are those of `ReftModel.load`."""
+        loaded, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
-            canary.replay(description["canary"], made.base, made._answer)
-        return made
+            canary.replay(description["canary"], loaded.base, loaded._answer)
+        return loaded
 
     @property
-    def _runner(self) -> nn.Module:
-        """What is run: the model inside, where its layers are exchanged, so that its blocks are reached as the base model's are."""
-        whole: nn.Module = self.peft if BASELINES[self.method_config.method].virtual else self.peft.get_base_model()
-        return whole
+    def _inner_model(self) -> nn.Module:
+        """The model to run: PEFT's for virtual tokens, else the model inside it, whose blocks are reached as the base model's are."""
+        model: nn.Module = self.peft if BASELINES[self.method_config.method].virtual else self.peft.get_base_model()
+        return model
 
-    def _own(self) -> dict[str, nn.Parameter]:
-        """What PEFT trains, by name."""
+    def _trained_parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters that PEFT trains, by name."""
         return {name: parameter for name, parameter in self.peft.named_parameters() if parameter.requires_grad}
 
     def _answer(self, ids_BT: Tensor) -> Tensor:
-        """Logits of a row of tokens, the last token's or label's last; for the canary."""
+        """Logits of one row of tokens, (1, T, V) or of a classifier (1, C); the canary reads the last."""
         inputs = {"input_ids": ids_BT, "attention_mask": torch.ones_like(ids_BT)}
         runner = self.acting().model
         if self.head is not None:
@@ -228,11 +230,11 @@ class PeftBaseline:
         return logits
 
     def _file_tensors(self) -> dict[str, Tensor]:
-        """The weights by their names in PEFT's file."""
+        """The weights by their names in PEFT's file, float32, on the CPU."""
         from peft import get_peft_model_state_dict
 
-        found = get_peft_model_state_dict(self.peft, adapter_name=_ADAPTER, save_embedding_layers=False)
-        return {name: value.detach().float().cpu().contiguous().clone() for name, value in found.items()}
+        weights = get_peft_model_state_dict(self.peft, adapter_name=_ADAPTER, save_embedding_layers=False)
+        return {name: value.detach().float().cpu().contiguous().clone() for name, value in weights.items()}
 
     def _head_tensors(self) -> dict[str, Tensor]:
         return {name: value.detach().cpu().contiguous().clone() for name, value in self.head.state_dict().items()} if self.head else {}
@@ -243,72 +245,88 @@ class PeftBaseline:
 
 
 def _read(folder: Path, model: nn.Module) -> tuple[PeftBaseline, dict[str, Any]]:
-    """The baseline of an adapter folder on a base model, and the folder's description. Raises AdapterError."""
+    """Load the baseline of an adapter folder onto a base model; also returns the folder's description. Raises AdapterError."""
     description = baseline.read_config(folder)
     adapter.check_shape(description, blocks.hidden_size(model), len(blocks.find_blocks(model)))
     try:
-        made = PeftBaseline(model, PeftConfig.read(description["peft"]))
+        loaded = PeftBaseline(model, PeftConfig.read(description["peft"]))
     except ConfigError as error:
         if error.group == "package":
             raise
-        raise AdapterError(f"{baseline.CONFIG_NAME} describes no baseline of this base model: {error}") from error
-    shapes = {name: tuple(value.shape) for name, value in made._file_tensors().items()}
-    _fill(made, adapter.read_tensors(folder, shapes, baseline.TENSORS_NAME))
-    if made.head:
-        head = {name: tuple(value.shape) for name, value in made.head.state_dict().items()}
-        made.head.load_state_dict(adapter.read_tensors(folder, head, baseline.HEAD_NAME))
-    return made, description
+        raise AdapterError(
+            "{name} describes no baseline of this base model: {reason}",
+            kind="baseline.no_fit",
+            name=baseline.CONFIG_NAME,
+            reason=str(error),
+        ) from error
+    shapes = {name: tuple(value.shape) for name, value in loaded._file_tensors().items()}
+    _set_weights(loaded, adapter.read_tensors(folder, shapes, baseline.TENSORS_NAME))
+    if loaded.head:
+        head_shapes = {name: tuple(value.shape) for name, value in loaded.head.state_dict().items()}
+        loaded.head.load_state_dict(adapter.read_tensors(folder, head_shapes, baseline.HEAD_NAME))
+    return loaded, description
 
 
-def _fill(made: PeftBaseline, tensors: dict[str, Tensor]) -> None:
+def _set_weights(model: PeftBaseline, tensors: dict[str, Tensor]) -> None:
     from peft import set_peft_model_state_dict
 
-    set_peft_model_state_dict(made.peft, tensors, adapter_name=_ADAPTER)
+    set_peft_model_state_dict(model.peft, tensors, adapter_name=_ADAPTER)
 
 
 def verify(folder: Path, model: nn.Module) -> float:
     """Load an adapter folder and replay its canary; see `verify_adapter`. Raises AdapterError."""
-    made, description = _read(folder, model)
-    return canary.replay(description["canary"], made.base, made._answer)
+    loaded, description = _read(folder, model)
+    return canary.replay(description["canary"], loaded.base, loaded._answer)
 
 
 def _check_kind(model: Any, config: PeftConfig) -> None:
-    """Raises ConfigError for a base model that the method cannot be put into."""
+    """Raises ConfigError for a base model that does not suit the method."""
     method = BASELINES[config.method]
     if method.virtual and (blocks.is_encoder_decoder(model) or blocks.is_encoder(model) or not blocks.generates_text(model)):
-        raise ConfigError(f"{method.title} needs a decoder, which reads its virtual tokens before the prompt.", "method")
-    if method.virtual and config.virtual_tokens >= blocks.context_length(model):
-        sentence = f"{config.virtual_tokens} virtual tokens leave no room in a context of {blocks.context_length(model)} tokens."
-        raise ConfigError(sentence, "virtual_tokens")
-
-
-def _check_count(made: PeftBaseline) -> None:
-    """Raises ConfigError where (IA)3 does not train one number for each key, value and inner value of each block."""
-    if made.method_config.method != "ia3":
-        return
-    scaled: list[Any] = [*keys_and_values(made.base).layers]
-    inner: list[Any] = [*feed_forward(made.base).layers]
-    expected = sum(layer.out_features for layer in scaled) + sum(layer.in_features for layer in inner)
-    if made.trainable_parameters != expected:
         raise ConfigError(
-            f"(IA)3 would train {made.trainable_parameters:,} numbers instead of {expected:,} here, so it is refused.", "method"
+            "{method} needs a decoder, which reads its virtual tokens before the prompt.",
+            "method",
+            kind="baseline.needs_decoder",
+            method=method.title,
+        )
+    if method.virtual and config.virtual_tokens >= blocks.context_length(model):
+        sentence = "{count} virtual tokens leave no room in a context of {context} tokens."
+        context = blocks.context_length(model)
+        raise ConfigError(sentence, "virtual_tokens", kind="baseline.no_room", count=config.virtual_tokens, context=context)
+
+
+def _check_count(model: PeftBaseline) -> None:
+    """Raises ConfigError unless (IA)3 trains one parameter for each key, value and inner value of each block."""
+    if model.method_config.method != "ia3":
+        return
+    scaled: list[Any] = [*keys_and_values(model.base).layers]
+    inner: list[Any] = [*feed_forward(model.base).layers]
+    expected = sum(layer.out_features for layer in scaled) + sum(layer.in_features for layer in inner)
+    if model.trainable_parameters != expected:
+        raise ConfigError(
+            "(IA)3 would train {count:,} numbers instead of {expected:,} here, so it is refused.",
+            "method",
+            kind="baseline.count",
+            count=model.trainable_parameters,
+            expected=expected,
         )
 
 
-def _wrapped(model: Any, config: PeftConfig) -> Any:
-    """The model with what PEFT puts into it or before it."""
-    with _quiet():
+def _wrap(model: Any, config: PeftConfig) -> Any:
+    """The model inside a PEFT model, with its new parameters."""
+    with _quiet_libraries():
         try:
             from peft import get_peft_model
         except ImportError as error:
-            sentence = f"{BASELINES[config.method].title} is trained by PEFT, which is not installed. {_INSTALL} brings it."
-            raise ConfigError(sentence, "method", kind="package", detail=_INSTALL) from error
+            sentence = "{method} is trained by PEFT, which is not installed. {command} brings it."
+            title = BASELINES[config.method].title
+            raise ConfigError(sentence, "method", kind="package.peft", detail=_INSTALL, method=title, command=_INSTALL) from error
         return get_peft_model(model, _peft_config(model, config), adapter_name=_ADAPTER)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without remarks for programmers: PEFT's on names and initial values, and those of bitsandbytes, which it imports, on fast kernels."""
+def _quiet_libraries() -> Iterator[None]:
+    """Silence warnings for programmers: PEFT's about names and initial values, and about fast kernels from bitsandbytes (its import)."""
     log = logging.getLogger("bitsandbytes")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -328,7 +346,7 @@ def _peft_config(model: Any, config: PeftConfig) -> Any:
     if config.method == "prefix":
         return peft.PrefixTuningConfig(task_type=task, num_virtual_tokens=config.virtual_tokens)
     if config.method == "prompt":
-        # Embeddings of some words: random numbers are far from any, and learn little.
+        # Start with embeddings of real words: random numbers are far from all of them and learn little.
         return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=config.virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB")
     if config.method == "ia3":
         scaled, inner = keys_and_values(model).pattern, feed_forward(model).pattern
@@ -342,7 +360,7 @@ def _peft_config(model: Any, config: PeftConfig) -> Any:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Torch's global random numbers begin at ``seed`` inside the ``with``, and go on outside as if nothing had been."""
+    """Seed torch's global generator inside the ``with``, and restore its state afterwards."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

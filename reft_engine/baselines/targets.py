@@ -1,8 +1,8 @@
-"""Which weights of a base model a baseline changes, found by structure.
+"""The weights of a base model that a baseline changes, found by structure.
 
-PEFT's own lists go by the model's name, and some are wrong: its (IA)3 scales queries instead of keys in Qwen, Gemma and Phi, and a
-name such as ``output.dense`` also meets a layer of BERT's attention. Here each layer is looked for inside the blocks, and what is given
-to PEFT is a pattern that names these layers and no others.
+PEFT's own lists are by model name, and some are wrong: its (IA)3 scales queries instead of keys in Qwen, Gemma and Phi, and a
+name such as ``output.dense`` also matches a layer of BERT's attention. This module finds each layer inside the blocks and gives PEFT
+a pattern that matches these layers only.
 """
 
 import re
@@ -17,87 +17,97 @@ from reft_engine.errors import ConfigError
 
 _QUERIES, _KEYS, _VALUES = ("q_proj", "query", "q", "q_lin"), ("k_proj", "key", "k", "k_lin"), ("v_proj", "value", "v", "v_lin")
 _FUSED = ("c_attn", "query_key_value", "qkv_proj", "Wqkv")
-"""Queries, keys and values as one product (GPT-2, GPT-NeoX, Phi-3, MPT)."""
+"""Names of layers that compute queries, keys and values in one product (GPT-2, GPT-NeoX, Phi-3, MPT)."""
 _DOWN = ("down_proj", "fc2", "wo", "dense_4h_to_h", "lin2")
 _DOWN_BY_PATH = ("output.dense", "mlp.c_proj")
-"""The feed-forward's last layer by its whole path in the block (BERT, GPT-2), as attention has one of the same name."""
+"""The feed-forward's last layer by its full path in the block (BERT, GPT-2), as attention has a layer of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Layers of a model: a pattern of their whole names, and the layers."""
+    """Layers of a model: a pattern for their full names, and the layers."""
 
     pattern: str
     layers: tuple[nn.Module, ...]
 
 
 def queries_and_values(model: Any) -> Targets:
-    """The layers that LoRA changes where nothing is said. Raises ConfigError."""
-    apart, fused = _targets(model, (*_QUERIES, *_VALUES)), _targets(model, _FUSED)
-    found = apart if apart.layers else fused
-    if not found.layers:
-        raise _unknown(model, "queries and values", "; name them with targets")
-    return found
+    """The layers that LoRA changes by default. Raises ConfigError."""
+    separate, fused = _targets(model, (*_QUERIES, *_VALUES)), _targets(model, _FUSED)
+    targets = separate if separate.layers else fused
+    if not targets.layers:
+        sentence = "The queries and values of {model} cannot be told apart; name them with targets."
+        raise ConfigError(sentence, "targets", kind="baseline.queries_values", model=_name(model))
+    return targets
 
 
 def named(model: Any, ends: Sequence[str]) -> Targets:
-    """The linear layers of all blocks whose names end so. Raises ConfigError."""
-    found = _targets(model, ends)
-    if not found.layers:
-        raise ConfigError(f"{_name(model)} has no linear layer named {', '.join(ends)} in its blocks.", "targets")
-    return found
+    """The linear layers of all blocks whose names end with one of ``ends``. Raises ConfigError."""
+    targets = _targets(model, ends)
+    if not targets.layers:
+        raise ConfigError(
+            "{model} has no linear layer named {targets} in its blocks.",
+            "targets",
+            kind="baseline.targets",
+            model=_name(model),
+            targets=", ".join(ends),
+        )
+    return targets
 
 
 def keys_and_values(model: Any) -> Targets:
-    """The layers whose outputs (IA)3 scales: one of keys and one of values of each attention. Raises ConfigError."""
-    for listed in _block_lists(model):
-        for block in listed.values():
+    """The layers whose outputs (IA)3 scales: one for the keys and one for the values of each attention. Raises ConfigError."""
+    for block_list in _block_lists(model):
+        for block in block_list.values():
             keys, values = (sum(_last(path) in names for path in _linear(block)) for names in (_KEYS, _VALUES))
             if keys != values or not 1 <= keys <= (2 if blocks.is_encoder_decoder(model) else 1):
-                raise _unknown(model, "keys and values of each block, as (IA)3 scales them,", "")
+                sentence = "The keys and values of each block, as (IA)3 scales them, of {model} cannot be told apart."
+                raise ConfigError(sentence, "targets", kind="baseline.keys_values", model=_name(model))
     return _targets(model, (*_KEYS, *_VALUES))
 
 
 def feed_forward(model: Any) -> Targets:
-    """The layer whose input (IA)3 scales: the last of each block's feed-forward. Raises ConfigError."""
-    if any(sum(_is_down(path) for path in _linear(block)) != 1 for listed in _block_lists(model) for block in listed.values()):
-        raise _unknown(model, "one last layer of the feed-forward in each block, as (IA)3 scales its input,", "")
+    """The layers whose inputs (IA)3 scales: the last layer of each block's feed-forward. Raises ConfigError."""
+    linear_layers = [_linear(block) for block_list in _block_lists(model) for block in block_list.values()]
+    if any(sum(map(_is_down, layers)) != 1 for layers in linear_layers):
+        sentence = "The one last layer of the feed-forward in each block, as (IA)3 scales its input, of {model} cannot be told apart."
+        raise ConfigError(sentence, "targets", kind="baseline.feed_forward", model=_name(model))
     return _targets(model, (), down=True)
 
 
 def _targets(model: Any, ends: Sequence[str], *, down: bool = False) -> Targets:
     patterns, layers = [], []
-    for listed in _block_lists(model):
+    for block_list in _block_lists(model):
         paths: dict[str, None] = {}
-        for block in listed.values():
+        for block in block_list.values():
             for path, layer in _linear(block).items():
                 if _is_down(path) if down else any(path == end or path.endswith(f".{end}") for end in ends):
                     paths[path] = None
                     layers.append(layer)
         if paths:
-            prefix = re.escape(next(iter(listed)).rpartition(".")[0])
+            prefix = re.escape(next(iter(block_list)).rpartition(".")[0])
             patterns.append(rf"{prefix}\.\d+\.({'|'.join(map(re.escape, paths))})")
     return Targets("|".join(patterns), tuple(layers))
 
 
 def _block_lists(model: Any) -> list[dict[str, nn.Module]]:
-    """The model's blocks by their whole names; of an encoder-decoder those of both."""
+    """The model's blocks by their full names; for an encoder-decoder, one list for the encoder and one for the decoder."""
     names = {id(module): name for name, module in model.named_modules()}
     lists = [blocks.find_blocks(model)]
     if blocks.is_encoder_decoder(model):
         decoder = model.get_decoder()
-        lists.append(next(part for part in decoder.modules() if isinstance(part, nn.ModuleList)))
-    return [{f"{names[id(listed)]}.{index}": block for index, block in enumerate(listed)} for listed in lists]
+        lists.append(next(module for module in decoder.modules() if isinstance(module, nn.ModuleList)))
+    return [{f"{names[id(block_list)]}.{index}": block for index, block in enumerate(block_list)} for block_list in lists]
 
 
 def _linear(block: nn.Module) -> dict[str, nn.Module]:
-    """Layers of a block with one weight matrix, linear ones and GPT-2's, by their paths in it."""
-    return {path: part for path, part in block.named_modules() if not list(part.children()) and _is_linear(part)}
+    """A block's layers with one weight matrix (linear layers and GPT-2's ``Conv1D``), by their paths in the block."""
+    return {path: module for path, module in block.named_modules() if not list(module.children()) and _is_linear(module)}
 
 
-def _is_linear(part: nn.Module) -> bool:
-    # Quantised weights are packed into another shape, but their layers are linear ones.
-    return isinstance(part, nn.Linear) or type(part).__name__ == "Conv1D"
+def _is_linear(module: nn.Module) -> bool:
+    # Quantised weights have another shape, but their layers are linear layers too.
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
 
 
 def _is_down(path: str) -> bool:
@@ -110,7 +120,3 @@ def _last(path: str) -> str:
 
 def _name(model: Any) -> str:
     return type(blocks.without_peft(model)).__name__
-
-
-def _unknown(model: Any, what: str, advice: str) -> ConfigError:
-    return ConfigError(f"The {what} of {_name(model)} cannot be told apart{advice}.", "targets")

@@ -1,4 +1,4 @@
-"""A second tree of modules over the same weights, in which layers can be exchanged while the base model itself stays as it is."""
+"""A second tree of modules with the same weights: its layers can be replaced while the base model stays unchanged."""
 
 import copy
 from typing import TypeVar
@@ -9,6 +9,6 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 def twin(model: Model) -> Model:
-    """A copy of a model's modules that holds the very parameters and buffers of the model: it needs no memory for weights."""
+    """Copy a model's modules but share its parameters and buffers, so that the copy needs no memory for weights."""
     shared = {id(tensor): tensor for tensors in (model.parameters(), model.buffers()) for tensor in tensors}
     return copy.deepcopy(model, shared)

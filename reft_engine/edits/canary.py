@@ -108,16 +108,24 @@ def replay(canary: dict[str, Any], base: nn.Module, run: Run) -> float:
     try:
         output = _canary_logits(base, run, prompt_ids) if max(prompt_ids) < blocks.vocabulary_size(base) else torch.empty(0)
     except ConfigError as error:
-        raise AdapterError(f"The canary of {CONFIG_NAME} cannot be replayed: {error}") from error
+        raise AdapterError(
+            "The canary of {name} cannot be replayed: {reason}", kind="canary.replay", name=CONFIG_NAME, reason=str(error)
+        ) from error
     # A head may have fewer tokens than the embeddings, or more.
     if max(token_ids) >= len(output) or len(token_ids) != len(canary["logits"]):
-        raise AdapterError(f"The canary of {CONFIG_NAME} names tokens that this base model does not have, or lacks their logits.")
+        raise AdapterError(
+            "The canary of {name} names tokens that this base model does not have, or lacks their logits.",
+            kind="canary.tokens",
+            name=CONFIG_NAME,
+        )
     logits = output[token_ids]
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
     allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(base)} == {"float32"} else _HALF_TOLERANCE
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
         raise AdapterError(
-            f"The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): "
-            "the base model is another one, another revision or in fewer bits, or the file was changed."
+            "The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): the base model is "
+            "another one, another revision or in fewer bits, or the file was changed.",
+            kind="canary.logits",
+            difference=difference,
         )
     return difference

@@ -1,4 +1,4 @@
-"""A frozen base model together with trained edits of its hidden states.
+"""A frozen base model with trained edits of its hidden states.
 
 Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """
@@ -25,20 +25,20 @@ from reft_engine.spec import Pooling, ReftConfig, trainable_parameters
 
 
 class EditedModel(TrainerSide):
-    """The base model as it answers with the edits; the base itself stays frozen and unedited.
+    """A base model that answers with the edits; the base model itself stays frozen and unedited.
 
-    With ``reft_config.labels`` it classifies: the last hidden states go through a head that is trained with the edits. ``config``
-    is the base model's, as trainers expect it; see `TrainerSide`.
+    With ``reft_config.labels`` it classifies: a head, trained with the edits, reads the last hidden states. ``config`` is the base
+    model's, as trainers expect it; see `TrainerSide`.
 
     Args:
         base_model: a Hugging Face decoder, encoder or encoder-decoder, also inside PEFT, or the `Base` that holds it; its
             parameters get ``requires_grad=False``.
-        config: what is edited.
-        seed: of the initial weights, 0 to 2**63 - 1.
+        config: method, rank, layers and positions of the edits.
+        seed: seed of the initial weights, 0 to 2**63 - 1.
 
     Raises:
-        ConfigError: a layer that does not exist, a rank above the hidden size, a model whose blocks are not found or that reads no
-            tokens, an encoder-decoder that cannot begin an answer, or a seed that is none.
+        ConfigError: a layer does not exist, the rank is above the hidden size, the model's blocks are not found, the model reads no
+            tokens, an encoder-decoder cannot begin an answer, or the seed is out of range.
     """
 
     def __init__(self, base_model: nn.Module | Base, config: ReftConfig, seed: int = 0) -> None:
@@ -47,12 +47,12 @@ class EditedModel(TrainerSide):
         model = base_of(base_model)
         count = blocks.attach(model)
         if config.labels is None and blocks.is_encoder_decoder(model) and blocks.generates_text(model):
-            blocks.decoder_start_token(model)  # raises now what would end a training that cannot be saved
+            blocks.decoder_start_token(model)  # raises before training, which would end in an adapter that cannot be saved
         width = blocks.hidden_size(model)
         trainable_parameters(config, count, width)
         self.layers = edited_layers(config, count)
         model.requires_grad_(False).eval()
-        # Not a registered submodule: `parameters()` and `state_dict()` of this module are the edits alone.
+        # Not a registered submodule, so that `parameters()` and `state_dict()` hold the edits alone.
         object.__setattr__(self, "base", model)
         self.reft_config = config
         self.hidden_size = width
@@ -60,15 +60,15 @@ class EditedModel(TrainerSide):
         generator = torch.Generator().manual_seed(checks.seed_of(seed))
         self.intervention: Intervention = build(config, len(self.layers) * config.groups, width, generator)
         self.head = ClassificationHead(blocks.output_size(model), len(config.labels), generator) if config.labels else None
-        self._ready: Factors | None = None
-        self._rows: Tensor | None = None
+        self._cached_factors: Factors | None = None
+        self._exact_projection: Tensor | None = None
         self.to(next(model.parameters()).device)
 
     base: nn.Module
 
     @property
     def trainable_parameters(self) -> int:
-        """How many numbers the edits train; the head of a classifier is not counted, as in the paper."""
+        """Number of trainable parameters; a classification head is not counted, as in the paper."""
         return sum(parameter.numel() for parameter in self.intervention.parameters())
 
     @property
@@ -83,17 +83,17 @@ class EditedModel(TrainerSide):
         rows: Sequence[int] | None = None,
         marked: Sequence[Sequence[int]] | None = None,
     ) -> EditPlan:
-        """Find the tokens to edit; either padding side.
+        """Find the tokens to edit, for either padding side.
 
         Args:
             attention_mask: (B, T), 1 for real tokens; padding on one side of each row.
-            prompt_lengths: (B,) prompt tokens of each row, padding not counted; every real token when left out.
-            rows: edit only these rows of the batch.
-            marked: of each row the marked tokens, counted from the prompt's first; needed by the positions ``marked`` alone.
+            prompt_lengths: (B,) prompt tokens of each row without padding; all real tokens by default.
+            rows: the rows of the batch to edit; all by default.
+            marked: marked tokens of each row, counted from the prompt's first; needed only by the positions ``marked``.
 
         Raises:
-            ConfigError: the mask is none, or has a row without a real token or with padding between them; a prompt is longer than its
-                row; there is no such row; or ``marked`` is missing or does not fit.
+            ConfigError: the mask is invalid, or has a row without real tokens or with padding between them; a prompt is longer than its
+                row; a row does not exist; or ``marked`` is missing or does not fit.
         """
         starts, sizes = checks.real_tokens(attention_mask)
         chosen = range(len(sizes)) if rows is None else [checks.whole_number(row, "rows", 0, len(sizes) - 1) for row in rows]
@@ -106,7 +106,7 @@ class EditedModel(TrainerSide):
         return self.plan_of(prompts, chosen, attention_mask.device)
 
     def plan_of(self, prompts: Prompts, chosen: Sequence[int] | None, device: torch.device) -> EditPlan:
-        """Find the tokens to edit of prompts (the ``chosen`` ones, if not all) that say which of theirs are edited."""
+        """Plan the edited tokens of prompts; with ``chosen``, of the prompts with these indices only."""
         places: tuple[list[tuple[int, int]], ...] = ([], [])
         for index in range(len(prompts.starts)) if chosen is None else chosen:
             row, start = prompts.starts[index]
@@ -124,7 +124,7 @@ class EditedModel(TrainerSide):
             shifted=any(start for _, start in prompts.starts),
         )
 
-    def _planned(
+    def _mask_and_plan(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None,
@@ -133,83 +133,89 @@ class EditedModel(TrainerSide):
         after_cache: bool,
         labels: Tensor | None = None,
     ) -> tuple[Tensor, EditPlan]:
-        """The mask and the plan of a batch, of which both may be left out: then every token is real, and every real one prompt.
+        """Return the mask and the plan of a batch; by default all tokens are real, and all real tokens belong to the prompt.
 
-        The mask of tokens ``after_cache`` covers those in the cache too. Raises ConfigError for what makes no sense.
+        With ``after_cache``, the mask covers the tokens in the cache too. Raises ConfigError for inputs that do not fit together.
         """
         checks.check_ids(input_ids, self.base)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        # Labels of answers that are written behind their prompts; those of an encoder-decoder's stand apart.
+        # A decoder's labels show where the answer follows the prompt; an encoder-decoder's labels are a sequence of their own.
         if labels is not None and prompt_lengths is None and self.can_generate() and not blocks.is_encoder_decoder(self.base):
             prompt_lengths = checks.prompt_lengths_from_labels(labels, mask)
         plan = self.plan(mask, prompt_lengths, marked=marked)
         if plan.batch != len(input_ids) or (plan.width != input_ids.shape[1] and not after_cache):
-            raise ConfigError(f"attention_mask is {tuple(mask.shape)} and input_ids {tuple(input_ids.shape)}.", "attention_mask")
+            raise ConfigError(
+                "attention_mask is {mask_shape} and input_ids {shape}.",
+                "attention_mask",
+                kind="edited.mask_shape",
+                mask_shape=tuple(mask.shape),
+                shape=tuple(input_ids.shape),
+            )
         return mask, plan
 
     def factors(self) -> Factors:
-        """The ready factors: kept while `eval()` mode lasts, computed afresh in training."""
+        """The factors: cached in evaluation mode, computed anew in training mode."""
         if self.training:
             return self.intervention.factors()
-        # Another thread may switch the mode in between, so the field is read once.
-        ready = self._ready
-        if ready is None:
-            fresh = self.intervention.factors(self._rows)
-            ready = self._ready = {name: tuple(value.detach() for value in sites) for name, sites in fresh.items()}
-        return ready
+        # Another thread may switch the mode meanwhile, so the field is read once.
+        factors = self._cached_factors
+        if factors is None:
+            computed = self.intervention.factors(self._exact_projection)
+            factors = self._cached_factors = {name: tuple(value.detach() for value in sites) for name, sites in computed.items()}
+        return factors
 
     def tensors(self) -> dict[str, Tensor]:
-        """The edits' weights as a file keeps them: stacked, G = layers x groups first, float32, layer by layer."""
+        """The edits' weights as stored in a file: float32, stacked layer by layer, G = layers x groups first."""
         weights: dict[str, Tensor] = dict(self.intervention.weights())
-        rows = self.intervention.projection() if self._rows is None else self._rows
+        rows = self.intervention.projection() if self._exact_projection is None else self._exact_projection
         if rows is not None:
             weights["projection"] = rows
         return {name: value.detach() for name, value in weights.items()}
 
     @torch.no_grad()
     def set_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over weights as `tensors` gives them, and answer with exactly these until `train()` is called."""
+        """Set weights in the form of `tensors`; the model answers with exactly these until `train()` is called."""
         for name, weight in self.intervention.weights().items():
             weight.copy_(tensors[name])
         self.eval()
-        self._ready = None
+        self._cached_factors = None
         if "projection" in tensors:
-            # The rows as given, not as their reflections give them back: what is loaded is what was saved, bit for bit.
-            self._rows = tensors["projection"].to(next(self.intervention.parameters()))
-            self.intervention.set_projection(self._rows)
+            # The rows themselves, not those recomputed from their reflections: what is loaded equals what was saved, bit for bit.
+            self._exact_projection = tensors["projection"].to(next(self.intervention.parameters()))
+            self.intervention.set_projection(self._exact_projection)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # A move to a device takes the base model along, for an edit on another one is of no use; a cast leaves both as they are.
+        # A move to a device also moves the base model, because edits on another device are useless; a cast changes neither.
         target = fn(torch.empty(0, device=self.device)).device
         if target != self.device:
             self.base.to(target)
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._ready = None
-        if self._rows is not None:
-            self._rows = self._rows.to(next(self.parameters()).device)
+        self._cached_factors = None
+        if self._exact_projection is not None:
+            self._exact_projection = self._exact_projection.to(next(self.parameters()).device)
         return self
 
     def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """As of any module; what was kept ready of the weights before is dropped."""
-        found = super().load_state_dict(*args, **kwargs)
-        self._ready = self._rows = None
-        return found
+        """Load weights as `nn.Module` does, and clear the cached factors."""
+        result = super().load_state_dict(*args, **kwargs)
+        self._cached_factors = self._exact_projection = None
+        return result
 
     def train(self, mode: bool = True) -> Self:
-        """Switch dropout on or off; the base model stays in evaluation mode always."""
+        """Switch dropout on or off; the base model always stays in evaluation mode."""
         if mode or self.training:
-            self._ready = self._rows = None
+            self._cached_factors = self._exact_projection = None
         super().train(mode)
         self.base.eval()
         return self
 
     def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: Dropout | None = None) -> dict[int, blocks.Edit]:
-        """One edit per layer for `blocks.editing`; none at all where the plan is empty or the strength is 0.
+        """One edit per layer for `blocks.editing`; none if the plan is empty or the strength is 0.
 
-        ``dropout`` is the caller's to ask for, so that whoever answers or measures while others train never drops anything.
+        ``dropout`` comes from the caller, so that answers and measurements during a training never use it.
 
         Raises:
-            ConfigError: the strength is no finite number.
+            ConfigError: the strength is not a finite number.
         """
         checks.check_strength(strength)
         if plan.empty or strength == 0:
@@ -254,44 +260,49 @@ class EditedModel(TrainerSide):
         token_type_ids: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Run the base model with the edits on; returns its own output (``.logits``: (B, T, V); of a classifier (B, C)).
+        """Run the base model with the edits; returns its own output (``.logits``: (B, T, V); of a classifier (B, C)).
 
         Args:
             input_ids: (B, T).
-            attention_mask: (B, T); all ones when left out.
-            prompt_lengths: (B,) tokens of each prompt, padding not counted; when left out what stands before the first of a decoder's
-                ``labels`` that is not -100, and without any such labels every real token.
+            attention_mask: (B, T); all ones by default.
+            prompt_lengths: (B,) prompt tokens of each row without padding; by default, the tokens before the first of a decoder's
+                ``labels`` that is not -100, and without such labels all real tokens.
             marked: as in `plan`.
-            strength: factor on the edit; 0 is the bare base model.
-            labels: what the output's ``.loss`` is to be of: as the base model takes them, of a classifier (B,) numbers of its labels.
-            token_type_ids: (B, T), where the base model takes them.
-            **kwargs: go to the base model's forward pass as they are.
+            strength: factor on the edit; 0 is the base model.
+            labels: targets of the output's ``.loss``: as the base model takes them; for a classifier (B,) class indices.
+            token_type_ids: (B, T), if the base model takes them.
+            **kwargs: passed on to the base model's forward pass.
 
         Raises:
-            ConfigError: ids that the base model does not have, a mask with a hole or an empty row, prompt lengths, marks or labels that
-                do not fit, or a strength that is no number.
+            ConfigError: unknown token ids, a mask with a gap or an empty row, prompt lengths, marks or labels that do not fit, or a
+                strength that is not a number.
         """
-        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs, labels)
-        given = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        inputs = {"input_ids": input_ids, "attention_mask": mask, **given, **kwargs}
+        mask, plan = self._mask_and_plan(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs, labels)
+        token_types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        inputs = {"input_ids": input_ids, "attention_mask": mask, **token_types, **kwargs}
         if plan.shifted and not {"past_key_values", "position_ids"} & inputs.keys():
             inputs |= blocks.position_inputs(self.base, mask)
         checkpointed = self.training and self.is_activation_checkpointing
         if checkpointed and blocks.accepts_argument(self.base, "use_cache"):
-            inputs.setdefault("use_cache", False)  # which a block that is computed twice would fill twice
+            inputs.setdefault("use_cache", False)  # a block that is computed twice would fill the cache twice
         dropout = Dropout(self.reft_config.dropout) if self.training and self.reft_config.dropout else None
         with blocks.editing(self.edits(plan, self.factors(), strength, dropout), checkpointed=checkpointed):
-            return self._answered(inputs, labels) if self.head is None else self._classified(inputs, mask, labels)
+            return self._forward_base(inputs, labels) if self.head is None else self._forward_head(inputs, mask, labels)
 
-    def _answered(self, inputs: dict[str, Any], labels: Tensor | None) -> Any:
+    def _forward_base(self, inputs: dict[str, Any], labels: Tensor | None) -> Any:
         if labels is None:
             return self.base(**inputs)
         if not blocks.accepts_argument(self.base, "labels"):
             name = type(blocks.without_peft(self.base)).__name__
-            raise ConfigError(f"{name} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.", "labels")
+            raise ConfigError(
+                "{model} has no head that learns from labels; ReftConfig(labels=...) gives the edit one.",
+                "labels",
+                kind="edited.no_class_head",
+                model=name,
+            )
         return self.base(**inputs, labels=labels)
 
-    def _classified(self, inputs: dict[str, Any], mask_BT: Tensor, labels: Tensor | None) -> SequenceClassifierOutput:
+    def _forward_head(self, inputs: dict[str, Any], mask_BT: Tensor, labels: Tensor | None) -> SequenceClassifierOutput:
         items = inputs.pop("num_items_in_batch", None)
         logits = self.classes(blocks.last_hidden_states(self.base, inputs), mask_BT)
         if labels is None:
@@ -301,14 +312,14 @@ class EditedModel(TrainerSide):
         return SequenceClassifierOutput(loss=loss if items is None else loss / items, logits=logits)
 
     def classes(self, hidden_BTD: Tensor, mask_BT: Tensor) -> Tensor:
-        """What the head reads in the last hidden states: logits (B, C), float32. Raises ConfigError if there is no head."""
+        """Class logits (B, C), float32, from the last hidden states. Raises ConfigError if there is no head."""
         if self.head is None:
-            raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+            raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels", kind="edited.no_labels")
         logits: Tensor = self.head(pool(hidden_BTD, mask_BT, self.pooling))
         return logits
 
     def classes_of(self, hidden: Sequence[Tensor]) -> Tensor:
-        """As `classes`, of the last hidden states (T, D) of each text apart."""
+        """As `classes`, from a list of the last hidden states (T, D) of each text."""
         mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(each), device=each.device) for each in hidden], batch_first=True)
         return self.classes(torch.nn.utils.rnn.pad_sequence(list(hidden), batch_first=True), mask)
 
@@ -323,66 +334,77 @@ class EditedModel(TrainerSide):
         strength: float = 1.0,
         **kwargs: Any,
     ) -> Any:
-        """The base model's own ``generate`` (beams, sampling, batches, any cache) with the prompt's tokens edited, no others.
+        """Call the base model's own ``generate`` (beams, sampling, batches, any cache) with the prompt's tokens edited.
 
         Args:
-            input_ids: (B, T), padded on the left where the base model is a decoder.
-            attention_mask: (B, T); all ones when left out.
-            prompt_lengths: (B,) tokens of each prompt; every real token when left out.
+            input_ids: (B, T); padded on the left if the base model is a decoder.
+            attention_mask: (B, T); all ones by default.
+            prompt_lengths: (B,) prompt tokens of each row; all real tokens by default.
             marked: as in `plan`.
-            strength: factor on the edit; 0 is the bare base model.
-            **kwargs: go to ``generate`` as they are, such as ``max_new_tokens`` or ``num_beams``; what it refuses of them, it
-                refuses by errors of its own.
+            strength: factor on the edit; 0 is the base model.
+            **kwargs: passed on to ``generate``, such as ``max_new_tokens`` or ``num_beams``; it refuses unknown ones with errors of
+                its own.
 
         Returns:
-            What ``generate`` returns: token ids (B * num_return_sequences, T + new), of an encoder-decoder the answers alone.
+            The token ids that ``generate`` returns, (B * num_return_sequences, T + new); of an encoder-decoder the answers only.
 
         Raises:
-            ConfigError: this is a classifier, or the base model writes no text; a decoder's row is padded behind its prompt; or what
-                `forward` refuses.
+            ConfigError: this is a classifier, or the base model writes no text; a decoder's row is padded after its prompt; or as
+                in `forward`.
         """
         check_writes(self.base, [self])
-        mask, plan = self._planned(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
+        mask, plan = self._mask_and_plan(input_ids, attention_mask, prompt_lengths, marked, "past_key_values" in kwargs)
         checks.check_generate_options(kwargs)
         if not blocks.is_encoder_decoder(self.base) and not bool(mask[:, -1].all()):
-            raise ConfigError("A decoder writes behind its rows, so they must be padded on the left.", "attention_mask")
+            raise ConfigError(
+                "A decoder writes behind its rows, so they must be padded on the left.", "attention_mask", kind="edited.left_padding"
+            )
         with blocks.editing(self.edits(plan, self.factors(), strength)):
             return self.base.generate(input_ids=input_ids, attention_mask=mask, **kwargs)  # type: ignore[operator]
 
 
-def base_of(given: nn.Module | Base) -> Any:
-    """The base model itself, given it or its `Base`. Raises ConfigError for an edit of one."""
-    model = bare_model(given)
+def base_of(base_model: nn.Module | Base) -> Any:
+    """Return the base model inside a `Base`, or the model itself. Raises ConfigError for an edited model."""
+    model = bare_model(base_model)
     if isinstance(model, EditedModel):
-        raise ConfigError("This is an edited model already. Give its base model (.base), which any number of edits can share.", "base")
+        raise ConfigError(
+            "This is an edited model already. Give its base model (.base), which any number of edits can share.",
+            "base",
+            kind="edited.twice",
+        )
     return model
 
 
 def check_writes(model: Any, edits: Sequence[Any]) -> None:
-    """Raises ConfigError for a base model, or an edit of one, that writes no text."""
+    """Raises ConfigError for a base model or an edit that writes no text."""
     if blocks.is_encoder(model) or any(edit is not None and edit.head is not None for edit in edits):
-        raise ConfigError("This model classifies; it writes no answers.", "labels")
+        raise ConfigError("This model classifies; it writes no answers.", "labels", kind="edited.classifies")
     if not blocks.generates_text(model):
-        raise ConfigError(f"{type(blocks.without_peft(model)).__name__} has no head that writes text; it writes no answers.", "base")
+        raise ConfigError(
+            "{model} has no head that writes text; it writes no answers.",
+            "base",
+            kind="edited.no_text_head",
+            model=type(blocks.without_peft(model)).__name__,
+        )
 
 
 def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:
-    """The blocks that are edited in a base model of ``count``."""
+    """The edited layers of a base model with ``count`` blocks."""
     return tuple(range(count)) if config.layers == "all" else config.layers
 
 
 def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit]:
-    """Merge edits of several models (each on its own rows) into one edit per layer."""
+    """Merge the edits of several models, each for its own rows, into one edit per layer."""
     if len(edits) == 1:
         return dict(edits[0])
     merged: dict[int, blocks.Edit] = {}
     for layer in sorted({layer for edit in edits for layer in edit}):
         chain = [edit[layer] for edit in edits if layer in edit]
-        merged[layer] = partial(_in_turn, chain)
+        merged[layer] = partial(_apply_in_order, chain)
     return merged
 
 
-def _in_turn(chain: Sequence[blocks.Edit], h_BTD: Tensor, past: int) -> Tensor:
+def _apply_in_order(chain: Sequence[blocks.Edit], h_BTD: Tensor, past: int) -> Tensor:
     for edit in chain:
         h_BTD = edit(h_BTD, past)
     return h_BTD

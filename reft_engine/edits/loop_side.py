@@ -1,4 +1,4 @@
-"""What the training loop asks of edits: their parameter groups, and how they act on the passes of a step; see `Trainable`."""
+"""The training loop's interface to edits: parameter groups, and their action on the passes of a step; see `Trainable`."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +18,7 @@ from reft_engine.spec import ReftConfig, TrainConfig
 
 @dataclass(frozen=True, slots=True)
 class ActingEdits:
-    """Edits with ready factors, as they act on a pass of the base model."""
+    """Edits with computed factors that act on passes of the base model."""
 
     reft: EditedModel
     factors: Factors
@@ -44,23 +44,23 @@ class ActingEdits:
         return self.reft.edits(self.reft.plan_of(prompts, inside, device), self.factors, dropout=self.dropout)
 
     def drawing(self) -> AbstractContextManager[object]:
-        """Nothing: the edits' dropout has a generator of its own."""
+        """A context without effect: the edits' dropout has its own generator."""
         return nullcontext()
 
     def disturbed(self) -> "ActingEdits":
-        """The same with noise, so that it does something: some methods begin by changing nothing, wherever they act."""
-        draw = torch.Generator().manual_seed(0)
+        """The same edits with noise, so that they change something: some methods start without any change."""
+        generator = torch.Generator().manual_seed(0)
 
-        def moved(value: Tensor) -> Tensor:
-            noise = torch.randn(value.shape, generator=draw).to(value)
+        def disturb(value: Tensor) -> Tensor:
+            noise = torch.randn(value.shape, generator=generator).to(value)
             return value.detach() + 0.1 * noise * (value.detach().square().mean().sqrt() or 1.0)
 
-        return ActingEdits(self.reft, {name: tuple(map(moved, sites)) for name, sites in self.factors.items()})
+        return ActingEdits(self.reft, {name: tuple(map(disturb, sites)) for name, sites in self.factors.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class EditsStep(ActingEdits):
-    """An optimiser step of edits: the orthonormal factors are computed once, and passes add their gradients to a leaf copy."""
+    """An optimizer step of edits: the orthonormal factors are computed once, and passes add their gradients to a leaf copy."""
 
     projection: Tensor | None = None
     leaf: Tensor | None = None
@@ -77,43 +77,43 @@ class LoopSide(EditedModel):
 
     @property
     def method_config(self) -> ReftConfig:
-        """What is edited."""
+        """The config of the edits."""
         return self.reft_config
 
     @property
     def lowest_edited_layer(self) -> int | None:
-        """The lowest edited block."""
+        """The lowest edited layer."""
         return min(self.layers)
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
-        """See `Trainable.parameter_groups`: decayed weights, the other weights, the head."""
+        """See `Trainable.parameter_groups`: decayed weights, other weights, the head."""
         edit, head = self.intervention, list(self.head.parameters()) if self.head else []
         decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
-        rest = [weight for weight in edit.parameters() if not _among(weight, decayed)]
+        others = [weight for weight in edit.parameters() if not _contains(decayed, weight)]
         return [
             {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-            {"params": rest, "weight_decay": 0.0, "peak": settings.learning_rate},
+            {"params": others, "weight_decay": 0.0, "peak": settings.learning_rate},
             {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
         ]
 
     def begin_step(self, seed: int, step: int) -> EditsStep:
         """See `Trainable.begin_step`."""
-        # Whoever answered or measured with the edit since the last step may have left it in evaluation mode.
+        # An answer or a measurement since the last step may have switched the edit to evaluation mode.
         self.train()
         projection = self.intervention.projection()
         leaf = None if projection is None else projection.detach().requires_grad_()
-        return EditsStep(self, self.intervention.factors(leaf), self._drawn(seed, step), projection, leaf)
+        return EditsStep(self, self.intervention.factors(leaf), self._step_dropout(seed, step), projection, leaf)
 
     def acting(self) -> ActingEdits:
         """See `Trainable.acting`."""
         return ActingEdits(self, self.factors())
 
-    def _drawn(self, seed: int, step: int) -> Dropout | None:
-        """Dropout draws what follows from (seed, step), and leaves the caller's random numbers as they were."""
+    def _step_dropout(self, seed: int, step: int) -> Dropout | None:
+        """Dropout with random numbers that depend only on (seed, step); the caller's generators are not used."""
         if not (rate := self.reft_config.dropout):
             return None
         return Dropout(rate, torch.Generator(self.device).manual_seed(hash((seed, step))))
 
 
-def _among(weight: Tensor, others: Iterable[Tensor]) -> bool:
-    return any(weight is other for other in others)
+def _contains(weights: Iterable[Tensor], weight: Tensor) -> bool:
+    return any(weight is other for other in weights)

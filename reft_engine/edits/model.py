@@ -1,4 +1,4 @@
-"""`ReftModel`: an edited model that is written to files and read from them."""
+"""`ReftModel`: an edited model that is saved to files and loaded from them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,19 +24,19 @@ _ROWS_TOLERANCE = 1e-3
 
 
 class ReftModel(LoopSide):
-    """The base model as it answers with the edits, and the files of these; arguments and errors are those of `EditedModel`."""
+    """A base model that answers with edits, and the edits' files; arguments and errors are those of `EditedModel`."""
 
     def save(self, folder: str | Path, *, base: Base | None = None, training: dict[str, Any] | None = None) -> Path:
-        """Write the adapter folder, each file atomically, the config last.
+        """Write the adapter folder: each file atomically, the config last.
 
         Args:
-            folder: made if it does not exist. A README.md there that this function did not write, or that was changed since, is left
-                alone, and the adapter has no model card then.
-            base: whose name, revision and template text are kept; where it is left out, what `load_base` knows of the model.
-            training: a summary to keep, plain data.
+            folder: created if it does not exist. A README.md that was not written by this function, or has been changed since, is
+                left alone, and the adapter then has no model card.
+            base: its name, revision and template text are stored; by default, those that `load_base` recorded for the model.
+            training: a summary of the training to store, plain data.
 
         Raises:
-            ConfigError: ``base`` is none, or ``training`` holds what JSON has no word for.
+            ConfigError: ``base`` is not a `Base`, or ``training`` cannot be written as JSON.
             AdapterError: a file is in the way.
         """
         target = checks.folder_to_write(folder)
@@ -53,16 +53,16 @@ class ReftModel(LoopSide):
 
     @classmethod
     def load(cls, folder: str | Path, base_model: nn.Module | Base, *, check: bool = True) -> "ReftModel":
-        """Read an adapter folder onto a base model.
+        """Load an adapter folder onto a base model.
 
         Args:
-            folder: what `save` wrote.
-            base_model: the base model that it was trained on.
+            folder: a folder written by `save`.
+            base_model: the base model that the adapter was trained on.
             check: replay the canary, one short forward pass, to prove that it is that base model. Switch it off to put an edit
                 on another model of the same shape on purpose, or on weights of a precision that changes the answers.
 
         Raises:
-            AdapterError: damaged, unknown, or made for another base model; says which.
+            AdapterError: the folder is damaged, of an unknown format, or made for another base model; the message says which.
         """
         reft, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
@@ -74,7 +74,7 @@ class ReftModel(LoopSide):
         cls, folder: str | Path, base_model: nn.Module | Base, positions: str | None = None, *, method: str | None = None,
         activation: Activation = "linear", dropout: float = 0.0,
     ) -> "ReftModel":  # fmt: skip
-        """Read a folder that pyreft wrote, which does not say the positions; see `pyreft.read`. Raises AdapterError."""
+        """Load a folder written by pyreft, which does not store the positions; see `pyreft.read`. Raises AdapterError."""
         model = base_of(base_model)
         with exact(torch.device("cpu")):
             config, tensors = pyreft.read(
@@ -85,7 +85,7 @@ class ReftModel(LoopSide):
         return reft.eval()
 
     def save_pyreft(self, folder: str | Path) -> Path:
-        """Write a folder that pyreft 0.1.0 loads; see `pyreft.write`. Raises AdapterError where it has no such edit."""
+        """Write a folder that pyreft 0.1.0 loads; see `pyreft.write`. Raises AdapterError if pyreft has no such edit."""
         return pyreft.write(checks.folder_to_write(folder), self.reft_config, self.layers, self.hidden_size, self.tensors())
 
 
@@ -96,7 +96,7 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         The largest difference of a logit.
 
     Raises:
-        AdapterError: it cannot be loaded, or does not reproduce (another revision of the base, say).
+        AdapterError: the adapter cannot be loaded, or its logits differ (for example with another revision of the base model).
     """
     reft, description = _read(checks.folder_path(folder), base_of(base_model))
     return canary.replay(description["canary"], reft.base, partial(canary.run_edited, reft))
@@ -112,13 +112,13 @@ def load_base_of(folder: str | Path) -> Base:
     description = folder_format.read_config(checks.folder_path(folder))
     name, revision = description["base_model"]["id"], description["base_model"]["revision"]
     if name is None:
-        raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.")
+        raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.", kind="adapter.no_base")
     base = load_base(name, revision=revision)
     return base if description["template"] is None else replace(base, template=description["template"])
 
 
 def _file_tensors(reft: ReftModel) -> dict[str, Tensor]:
-    """The weights by their names in an adapter file, float32, on the CPU."""
+    """The weights by their names in an adapter file: float32, on the CPU."""
     sites = adapter.site_names(reft.reft_config, reft.layers)
     named = {f"{site}.{name}": values[index] for name, values in reft.tensors().items() for index, site in enumerate(sites)}
     if reft.head is not None:
@@ -127,7 +127,7 @@ def _file_tensors(reft: ReftModel) -> dict[str, Tensor]:
 
 
 def _read(folder: Path, base_model: nn.Module) -> tuple[ReftModel, dict[str, Any]]:
-    """The edit of an adapter folder on a base model, and the folder's description. Raises AdapterError."""
+    """Load the edit of an adapter folder onto a base model; also returns the folder's description. Raises AdapterError."""
     description = adapter.read_config(folder)
     count, width = len(blocks.find_blocks(base_model)), blocks.hidden_size(base_model)
     adapter.check_shape(description, width, count)
@@ -136,13 +136,17 @@ def _read(folder: Path, base_model: nn.Module) -> tuple[ReftModel, dict[str, Any
         trainable_parameters(config, count, width)
         layers = edited_layers(config, count)
         if description["layers"] != list(layers):
-            raise AdapterError(f"{adapter.CONFIG_NAME} is damaged: the layers it lists are not those that its edit has.")
-        # The file first: what it does not hold, however much of it the description asks for, is not built.
+            raise AdapterError(
+                "{name} is damaged: the layers it lists are not those that its edit has.", kind="adapter.layers", name=adapter.CONFIG_NAME
+            )
+        # The file is read first, so that a description with huge sizes builds nothing that the file does not hold.
         tensors = adapter.read_tensors(folder, adapter.tensor_shapes(config, layers, width, _head_width(config, base_model)))
         reft = ReftModel(base_model, config)
     except ConfigError as error:
-        raise AdapterError(f"{adapter.CONFIG_NAME} describes no edit: {error}") from error
-    _fill(reft, tensors)
+        raise AdapterError(
+            "{name} describes no edit: {reason}", kind="adapter.no_edit", name=adapter.CONFIG_NAME, reason=str(error)
+        ) from error
+    _set_weights(reft, tensors)
     return reft, description
 
 
@@ -150,12 +154,17 @@ def _head_width(config: ReftConfig, base_model: nn.Module) -> int:
     return blocks.output_size(base_model) if config.labels else 0
 
 
-def _fill(reft: ReftModel, tensors: Mapping[str, Tensor]) -> None:
+def _set_weights(reft: ReftModel, tensors: Mapping[str, Tensor]) -> None:
     sites, device = adapter.site_names(reft.reft_config, reft.layers), next(reft.parameters()).device
     stacked = {name: torch.stack([tensors[f"{site}.{name}"] for site in sites]).to(device) for name in reft.tensors()}
     reft.set_tensors(stacked)
-    rows, given = reft.intervention.projection(), stacked.get("projection")
-    if rows is not None and given is not None and not float((rows.detach() - given).abs().max()) <= _ROWS_TOLERANCE:
-        raise AdapterError(f"{adapter.TENSORS_NAME}: the projection rows are not orthonormal, as {reft.reft_config.method} needs them.")
+    rows, saved_rows = reft.intervention.projection(), stacked.get("projection")
+    if rows is not None and saved_rows is not None and not float((rows.detach() - saved_rows).abs().max()) <= _ROWS_TOLERANCE:
+        raise AdapterError(
+            "{name}: the projection rows are not orthonormal, as {method} needs them.",
+            kind="adapter.not_orthonormal",
+            name=adapter.TENSORS_NAME,
+            method=reft.reft_config.method,
+        )
     if reft.head is not None:
         reft.head.load_state_dict({name: tensors[f"head.{name}"] for name in reft.head.state_dict()})

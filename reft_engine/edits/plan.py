@@ -1,4 +1,4 @@
-"""Where the prompts of a batch stand, and which of their tokens an edit changes.
+"""The places of a batch's prompts, and the prompt tokens that an edit changes.
 
 Legend: B rows, T tokens (padded).
 """
@@ -14,10 +14,10 @@ from reft_engine.positions import EditedTokens
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """Where the prompts of a batch of ``batch`` rows of ``width`` columns stand, and which of their tokens are edited.
+    """The places and edited tokens of the prompts in a batch of ``batch`` rows and ``width`` columns.
 
-    ``starts``: of each prompt the row and the column of its first token (below 0 where a pass before this one has read it);
-    ``edited``: of each prompt the edited tokens, counted from its first.
+    ``starts``: row and column of each prompt's first token (the column is below 0 if an earlier pass has computed it);
+    ``edited``: edited tokens of each prompt, counted from its first.
     """
 
     starts: Sequence[tuple[int, int]]
@@ -28,11 +28,10 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """Which tokens of one batch a `ReftModel` edits.
+    """The tokens of one batch that a `ReftModel` edits.
 
-    Per group, ``rows`` and ``columns`` (N,) of its tokens; ``batch`` and ``width`` are B and T; ``begin`` is the first
-    of their columns (the width if there is none), ``end`` the first behind all of them; ``shifted`` says whether some row
-    begins with padding.
+    ``rows`` and ``columns`` hold one tensor (N,) per group; ``batch`` and ``width`` are B and T; ``begin`` is the first edited
+    column (the width if there is none), ``end`` the column after the last; ``shifted`` says whether some row begins with padding.
     """
 
     rows: tuple[Tensor, ...]
@@ -45,17 +44,17 @@ class EditPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether no token at all is edited."""
+        """Whether no token is edited."""
         return self.end == 0
 
     def tokens(self, batch: int, width: int, past: int = 0) -> tuple[Tensor, ...]:
-        """Flat indices into (batch*width,), per group, in a pass that reads ``width`` columns after ``past`` earlier ones.
+        """Flat indices into (batch*width,), per group, for a pass over ``width`` columns after ``past`` cached ones.
 
-        A batch that is a multiple of the planned one holds each row so many times (beams, several samples).
+        A batch may be a multiple of the planned one: then it repeats each row (beams, several samples).
         """
         if past >= self.end:
             return ()
-        found = []
+        indices = []
         for rows, columns in zip(self.rows, self.columns, strict=True):
             columns = columns - past
             if past or width < self.width:
@@ -65,18 +64,18 @@ class EditPlan:
                 copies = torch.arange(times + 1, device=rows.device)
                 rows = (rows.unsqueeze(1) * (times + 1) + copies).flatten()
                 columns = columns.repeat_interleave(times + 1)
-            found.append(rows * width + columns)
-        return tuple(found)
+            indices.append(rows * width + columns)
+        return tuple(indices)
 
 
 class PlannedTokens:
-    """The flat indices of a plan, worked out once per forward pass for all its layers."""
+    """The flat indices of a plan, computed once per forward pass for all layers."""
 
     def __init__(self, plan: EditPlan) -> None:
-        self._plan, self._pass, self._found = plan, (-1, -1, -1), tuple[Tensor, ...]()
+        self._plan, self._shape, self._indices = plan, (-1, -1, -1), tuple[Tensor, ...]()
 
     def __call__(self, batch: int, width: int, past: int) -> tuple[Tensor, ...]:
         """As `EditPlan.tokens`."""
-        if (batch, width, past) != self._pass:
-            self._found, self._pass = self._plan.tokens(batch, width, past), (batch, width, past)
-        return self._found
+        if (batch, width, past) != self._shape:
+            self._indices, self._shape = self._plan.tokens(batch, width, past), (batch, width, past)
+        return self._indices

@@ -42,9 +42,11 @@ class TrainerSide(nn.Module):
     def config(self, value: Any) -> None:
         if not isinstance(value, PreTrainedConfig):
             raise ConfigError(
-                f"config is the base model's own, a PreTrainedConfig of transformers, not a {type(value).__name__}. What is edited stands "
-                "in reft_config; to edit otherwise, make another ReftModel.",
+                "config is the base model's own, a PreTrainedConfig of transformers, not a {type}. What is edited stands in "
+                "reft_config; to edit otherwise, make another ReftModel.",
                 "config",
+                kind="trainer.config",
+                type=type(value).__name__,
             )
         self._inner.config = value
 
@@ -122,7 +124,11 @@ class TrainerSide(nn.Module):
             ConfigError: another ``every_n_layers``, or ``offload``.
         """
         if every_n_layers != 1 or offload:
-            raise ConfigError("An edit's training computes every block twice or none, and offloads nothing.", "activation_checkpointing")
+            raise ConfigError(
+                "An edit's training computes every block twice or none, and offloads nothing.",
+                "activation_checkpointing",
+                kind="trainer.checkpointing",
+            )
         self._checkpointing = True
 
     def activation_checkpointing_disable(self) -> None:
@@ -159,7 +165,8 @@ class TrainerSide(nn.Module):
     def _replicate_for_data_parallel(self) -> Any:
         """Called by torch's `DataParallel`, which a trainer uses when one process sees several GPUs. Raises ConfigError."""
         raise ConfigError(
-            "The base model lies on one GPU only. Start one process for each GPU (torchrun, accelerate launch), or let this one see "
-            "one (CUDA_VISIBLE_DEVICES=0).",
+            "The base model lies on one GPU only. Start one process for each GPU (torchrun, accelerate launch), or let this one "
+            "see one (CUDA_VISIBLE_DEVICES=0).",
             "device",
+            kind="trainer.one_gpu",
         )

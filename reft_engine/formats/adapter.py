@@ -114,7 +114,9 @@ def check_summary(training: object) -> None:
     try:
         json.dumps(training, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"The summary of the training cannot be written as JSON: {error}.", "training") from error
+        raise ConfigError(
+            "The summary of the training cannot be written as JSON: {reason}.", "training", kind="adapter.training", reason=str(error)
+        ) from error
 
 
 def write(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor], parameters: int) -> None:
@@ -165,39 +167,60 @@ def read_description(folder: Path, name: str, versions: Sequence[int], kind: typ
     path = folder / name
     try:
         if folder.is_file():
-            raise AdapterError(f"{folder.name} is a file; an adapter is a folder. Unpack what was downloaded, and name its folder.")
+            raise AdapterError(
+                "{name} is a file; an adapter is a folder. Unpack what was downloaded, and name its folder.",
+                kind="adapter.is_file",
+                name=folder.name,
+            )
         if path.stat().st_size > _CONFIG_LIMIT:
-            raise AdapterError(f"{name} is larger than an adapter's description can be.")
+            raise AdapterError("{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=name)
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise AdapterError(f"{folder} is no adapter folder: it has no {name}.") from error
+        raise AdapterError(
+            "{folder} is no adapter folder: it has no {name}.", kind="adapter.no_folder", folder=folder, name=name
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"{name} is damaged: it is not readable as JSON.") from error
+        raise AdapterError("{name} is damaged: it is not readable as JSON.", kind="adapter.json", name=name) from error
     if not isinstance(config, dict):
-        raise AdapterError(f"{name} is damaged: it does not hold an object.")
+        raise AdapterError("{name} is damaged: it does not hold an object.", kind="adapter.no_object", name=name)
     version = config.get("format_version")
     if type(version) is not int or version not in versions:
-        raise AdapterError(f"{name} is of another format_version than {_listed(versions)}; this program reads no other.")
+        if len(versions) == 1:
+            sentence = "{name} is of another format_version than {version}; this program reads no other."
+            raise AdapterError(sentence, kind="adapter.other_version", name=name, version=versions[0])
+        sentence = "{name} is of another format_version than {first} to {last}; this program reads no other."
+        raise AdapterError(sentence, kind="adapter.other_versions", name=name, first=versions[0], last=versions[-1])
     try:
         kind.model_validate(config)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(key) for key in first["loc"])[:200]
-        raise AdapterError(f"{name} is damaged at {where}: {first['msg']}.") from error
+        raise AdapterError(
+            "{name} is damaged at {place}: {reason}.", kind="adapter.damaged", name=name, place=where, reason=first["msg"]
+        ) from error
     return config
-
-
-def _listed(versions: Sequence[int]) -> str:
-    return f"{versions[0]} to {versions[-1]}" if len(versions) > 1 else str(versions[0])
 
 
 def check_shape(description: dict[str, Any], width: int, count: int) -> None:
     """Raises AdapterError for an adapter of a base model of another width or number of blocks."""
-    if (description["hidden_size"], description["blocks"]) != (width, count):
+    trained_width, trained_count = description["hidden_size"], description["blocks"]
+    if (trained_width, trained_count) == (width, count):
+        return
+    sizes = {"trained_count": trained_count, "trained_width": trained_width, "count": count, "width": width}
+    if name := description["base_model"].get("id"):
         raise AdapterError(
-            f"This adapter was trained on {description['base_model'].get('id') or 'another base model'} with {description['blocks']} "
-            f"layers of width {description['hidden_size']}; this base model has {count} layers of width {width}."
+            "This adapter was trained on {name} with {trained_count} layers of width {trained_width}; "
+            "this base model has {count} layers of width {width}.",
+            kind="adapter.named_base",
+            name=name,
+            **sizes,
         )
+    raise AdapterError(
+        "This adapter was trained on another base model with {trained_count} layers of width {trained_width}; "
+        "this base model has {count} layers of width {width}.",
+        kind="adapter.other_base",
+        **sizes,
+    )
 
 
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]], file_name: str = TENSORS_NAME) -> dict[str, Tensor]:
@@ -205,24 +228,39 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]], file_name: st
     path = folder / file_name
     try:
         if path.stat().st_size > _HEADER_LIMIT + sum(4 * math.prod(shape) for shape in shapes.values()):
-            raise AdapterError(f"{file_name} is larger than the edit that {CONFIG_NAME} describes.")
+            raise AdapterError(
+                "{name} is larger than the edit that {config} describes.", kind="adapter.tensors_size", name=file_name, config=CONFIG_NAME
+            )
         with safe_open(path, framework="pt") as file:
             _check_header(file, shapes, file_name)
             tensors = {name: file.get_tensor(name) for name in shapes}
     except (SafetensorError, OSError) as error:
-        raise AdapterError(f"{file_name} is missing or damaged.") from error
+        raise AdapterError("{name} is missing or damaged.", kind="adapter.tensors", name=file_name) from error
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise AdapterError(f"{file_name}: {name} holds values that are no numbers.")
+            raise AdapterError("{name}: {tensor} holds values that are no numbers.", kind="adapter.not_finite", name=file_name, tensor=name)
     return tensors
 
 
 def _check_header(file: Any, shapes: dict[str, tuple[int, ...]], file_name: str) -> None:
     """Check names, shapes and dtypes of the tensors before any of them is loaded. Raises AdapterError."""
     if mismatch := set(file.keys()) ^ set(shapes):
-        raise AdapterError(f"{file_name} has missing or unknown tensors: {', '.join(sorted(mismatch))[:200]}.")
+        raise AdapterError(
+            "{name} has missing or unknown tensors: {tensors}.",
+            kind="adapter.tensor_names",
+            name=file_name,
+            tensors=", ".join(sorted(mismatch))[:200],
+        )
     for name, expected in shapes.items():
         tensor = file.get_slice(name)
         shape, dtype = tuple(tensor.get_shape()), tensor.get_dtype()
         if (shape, dtype) != (expected, "F32"):
-            raise AdapterError(f"{file_name}: {name} is {dtype} {str(shape)[:100]}, expected F32 {expected}.")
+            raise AdapterError(
+                "{name}: {tensor} is {dtype} {shape}, expected F32 {expected}.",
+                kind="adapter.tensor",
+                name=file_name,
+                tensor=name,
+                dtype=dtype,
+                shape=str(shape)[:100],
+                expected=expected,
+            )

@@ -46,7 +46,7 @@ def write(
     """Write the adapter folder, each file atomically, our description last.
 
     Args:
-        folder: made if it does not exist.
+        folder: created if it does not exist.
         description: as `describe` gives it.
         tensors: by their names in PEFT's file, float32, on the CPU.
         head: the head's, empty where there is none.

@@ -122,7 +122,7 @@ def test_a_step_is_the_same_with_logits_in_parts_and_with_blocks_computed_twice(
     found = []
     for changed in (False, True):
         if changed and change == "in parts":
-            monkeypatch.setattr(losses, "_AT_ONCE", 3 * blocks.vocabulary(tiny.model))
+            monkeypatch.setattr(losses, "_MAX_LOGITS", 3 * blocks.vocabulary_size(tiny.model))
         objective, rows = encoded(tiny, examples[:5], config)
         objective.settings = SETTINGS.model_copy(update={"gradient_checkpointing": changed and change == "twice"})
         made = moved(PeftBaseline(tiny, config))
@@ -136,7 +136,7 @@ def test_a_step_is_the_same_with_logits_in_parts_and_with_blocks_computed_twice(
 
 def test_ia3_scales_keys_values_and_inner_values_as_by_hand(tiny):
     made, ids = moved(PeftBaseline(tiny, config_of("ia3"))), torch.arange(5, 17)[None]
-    by_hand = families.build("llama", vocab_size=blocks.vocabulary(tiny.model))
+    by_hand = families.build("llama", vocab_size=blocks.vocabulary_size(tiny.model))
     by_hand.load_state_dict(tiny.model.state_dict())
     vectors = made.state_dict()
     assert len(vectors) == 3 * tiny.layers
@@ -211,7 +211,7 @@ def test_peft_itself_loads_the_folder_and_answers_alike(tiny, examples, method, 
 
     train(tiny, examples, config_of(method), SETTINGS.model_copy(update={"epochs": 1}), folder=tmp_path)
     made = load_adapter(tmp_path / "adapter", tiny)
-    other = families.build("llama", vocab_size=blocks.vocabulary(tiny.model))
+    other = families.build("llama", vocab_size=blocks.vocabulary_size(tiny.model))
     other.load_state_dict(tiny.model.state_dict())
     theirs, ids = PeftModel.from_pretrained(other, tmp_path / "adapter").eval(), torch.tensor([[7, 30, 41, 55, 9]])
     with torch.no_grad():
@@ -349,7 +349,7 @@ def test_without_peft_a_sentence_says_what_to_install(llama, monkeypatch):
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ConfigError, match="PEFT, which is not installed") as caught:
         PeftBaseline(llama, PeftConfig())
-    assert caught.value.kind == "package" and "reft-studio[app]" in caught.value.detail
+    assert caught.value.group == "package" and "reft-studio[app]" in caught.value.detail
 
 
 @pytest.mark.slow
@@ -358,7 +358,7 @@ def test_a_folder_that_is_damaged_or_of_another_base_model_is_refused(tiny, exam
     folder = tmp_path / "adapter"
     with pytest.raises(AdapterError, match="3 layers of width 32"):
         load_adapter(folder, make_model(num_hidden_layers=2))
-    other = make_model(seed=9, vocab_size=blocks.vocabulary(tiny.model), max_position_embeddings=160)
+    other = make_model(seed=9, vocab_size=blocks.vocabulary_size(tiny.model), max_position_embeddings=160)
     with pytest.raises(AdapterError, match="does not give the answers"):
         load_adapter(folder, other)
     with pytest.raises(AdapterError, match=r"no reft_config\.json"):

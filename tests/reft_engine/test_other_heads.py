@@ -141,7 +141,7 @@ REFUSED = {
 def test_what_reads_no_tokens_is_refused_when_the_edit_is_made(said, labels):
     with pytest.raises(ConfigError, match=said) as refused:
         ReftModel(REFUSED[said](), ReftConfig(rank=2, labels=labels))
-    assert (refused.value.field, refused.value.kind, refused.value.detail) == ("base", "model", "be edited")
+    assert (refused.value.field, refused.value.group, refused.value.detail) == ("base", "model", "be edited")
 
 
 # --- the public functions on such a base model

@@ -246,7 +246,7 @@ def test_labels_of_tokens_or_of_answers_apart_leave_the_whole_text_a_prompt(stro
             plain, given = reft(ids, **extra), reft(ids, labels=labels, **extra)
             assert torch.equal(plain.logits, given.logits)
         else:
-            assert reft._planned(ids, None, None, None, False, labels)[1].columns[0].tolist() == [3]
+            assert reft._mask_and_plan(ids, None, None, None, False, labels)[1].columns[0].tolist() == [3]
 
 
 @pytest.mark.slow

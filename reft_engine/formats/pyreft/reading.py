@@ -101,22 +101,33 @@ def _edits_folder(folder: Path) -> Path:
     for candidate in (folder, folder / _TRAINER_FOLDER):
         if candidate.is_dir() and any(candidate.glob("intkey_*.bin")):
             return candidate
-    raise AdapterError(f"{folder.name} is no folder of pyreft's: it holds no file intkey_....bin, nor does its {_TRAINER_FOLDER}.")
+    raise AdapterError(
+        "{name} is no folder of pyreft's: it holds no file intkey_....bin, nor does its {trainer_folder}.",
+        kind="pyreft.no_folder",
+        name=folder.name,
+        trainer_folder=_TRAINER_FOLDER,
+    )
 
 
 def _read_json(path: Path, model: type[_Json]) -> _Json | None:
     try:
         if path.stat().st_size > _JSON_LIMIT:
-            raise AdapterError(f"{path.name} is larger than an adapter's description can be.")
+            raise AdapterError("{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=path.name)
         return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(key) for key in first["loc"])[:200]
-        raise AdapterError(f"{path.name} is not what pyreft or this program writes: {where}: {first['msg']}.") from error
+        raise AdapterError(
+            "{name} is not what pyreft or this program writes: {place}: {reason}.",
+            kind="pyreft.config",
+            name=path.name,
+            place=where,
+            reason=first["msg"],
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise AdapterError(f"{path.name} is damaged: it is not readable as JSON.") from error
+        raise AdapterError("{name} is damaged: it is not readable as JSON.", kind="adapter.json", name=path.name) from error
 
 
 def _list_edits(folder: Path, description: _Description | None, base_model: nn.Module) -> _EditFiles:
@@ -125,12 +136,24 @@ def _list_edits(folder: Path, description: _Description | None, base_model: nn.M
     keys = {path.name.removeprefix("intkey_").removesuffix(".bin") for path in folder.glob("intkey_*.bin")}
     if description and set(description.sorted_keys) != keys:
         mismatch = ", ".join(sorted(set(description.sorted_keys) ^ keys))[:300]
-        raise AdapterError(f"The files of this folder are not those that its {CONFIG_NAME} lists: {mismatch}.")
+        raise AdapterError(
+            "The files of this folder are not those that its {config} lists: {files}.",
+            kind="pyreft.files",
+            config=CONFIG_NAME,
+            files=mismatch,
+        )
     files: dict[tuple[int, int], Path] = {}
     for key in sorted(keys):
         site = _site(key, base_model)
         if site in files:
-            raise AdapterError(f"The folder holds two edits of layer {site[0]}, #{site[1]}: {files[site].name} and intkey_{key}.bin.")
+            raise AdapterError(
+                "The folder holds two edits of layer {layer}, #{group}: {file} and intkey_{key}.bin.",
+                kind="pyreft.two_edits",
+                layer=site[0],
+                group=site[1],
+                file=files[site].name,
+                key=key,
+            )
         files[site] = folder / f"intkey_{key}.bin"
     layers, groups = _layers_and_groups(set(files), len(blocks.find_blocks(base_model)))
     return _EditFiles(layers, groups, tuple(files[layer, group] for layer in layers for group in range(groups)))
@@ -145,9 +168,13 @@ def _check_base_untrained(folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             trained = any(re.search(r"/data/\d+$", name) for name in archive.namelist())
     except DAMAGE as error:
-        raise AdapterError(f"{_BASE_NAME} is damaged.") from error
+        raise AdapterError("{name} is damaged.", kind="pyreft.base_damaged", name=_BASE_NAME) from error
     if trained:
-        raise AdapterError(f"{_BASE_NAME} holds weights of the base model itself that were trained along; this engine reads edits only.")
+        raise AdapterError(
+            "{name} holds weights of the base model itself that were trained along; this engine reads edits only.",
+            kind="pyreft.base_weights",
+            name=_BASE_NAME,
+        )
 
 
 def _site(key: str, base_model: nn.Module) -> tuple[int, int]:
@@ -156,7 +183,9 @@ def _site(key: str, base_model: nn.Module) -> tuple[int, int]:
         return int(match[1]), int(match[2])
     match = _STRING_KEY.fullmatch(key)
     if not match or (blocks.is_encoder_decoder(base_model) and "decoder" in match[1]):
-        raise AdapterError(f"The edit '{key[:200]}' is not on the output of a block; this engine edits nothing else.")
+        raise AdapterError(
+            "The edit '{name}' is not on the output of a block; this engine edits nothing else.", kind="pyreft.place", name=key[:200]
+        )
     return int(match[2]), int(match[3])
 
 
@@ -167,14 +196,26 @@ def _layers_and_groups(sites: set[tuple[int, int]], count: int) -> tuple[tuple[i
         by_group.setdefault(group, set()).add(layer)
     layers = tuple(sorted({layer for layer, _ in sites}))
     if max(by_group) > 1:
-        raise AdapterError(f"Layer {max(by_group[max(by_group)])} has an edit #{max(by_group)}; this engine knows #0 and #1 only.")
+        raise AdapterError(
+            "Layer {layer} has an edit #{group}; this engine knows #0 and #1 only.",
+            kind="pyreft.group",
+            layer=max(by_group[max(by_group)]),
+            group=max(by_group),
+        )
     for group, present in by_group.items():
         if missing := set(layers) - present:
-            raise AdapterError(f"Layer {min(missing)} has no edit #{group}, though other layers have; every layer needs the same.")
+            raise AdapterError(
+                "Layer {layer} has no edit #{group}, though other layers have; every layer needs the same.",
+                kind="pyreft.missing_group",
+                layer=min(missing),
+                group=group,
+            )
     if 0 not in by_group:
-        raise AdapterError("The folder holds edits #1 (suffix) but none #0 (prefix).")
+        raise AdapterError("The folder holds edits #1 (suffix) but none #0 (prefix).", kind="pyreft.no_prefix")
     if layers[-1] >= count:
-        raise AdapterError(f"The folder edits layer {layers[-1]}; this base model has layers 0-{count - 1}.")
+        raise AdapterError(
+            "The folder edits layer {layer}; this base model has layers 0-{last}.", kind="pyreft.layer", layer=layers[-1], last=count - 1
+        )
     return layers, len(by_group)
 
 
@@ -183,19 +224,40 @@ def _select_class(description: _Description | None, state: dict[str, Tensor], me
     if description:
         names = set(description.intervention_types)
         if unknown := names - set(TYPES):
-            raise AdapterError(f"{CONFIG_NAME} names a class that this engine does not know: {min(unknown)[:200]}.")
+            raise AdapterError(
+                "{config} names a class that this engine does not know: {name}.",
+                kind="pyreft.unknown_class",
+                config=CONFIG_NAME,
+                name=min(unknown)[:200],
+            )
         if len(names) != 1 or len(description.intervention_types) != len(description.sorted_keys):
-            raise AdapterError(f"{CONFIG_NAME} mixes classes ({', '.join(sorted(names))[:300]}); one per folder can be read.")
+            raise AdapterError(
+                "{config} mixes classes ({names}); one per folder can be read.",
+                kind="pyreft.mixed_classes",
+                config=CONFIG_NAME,
+                names=", ".join(sorted(names))[:300],
+            )
         return TYPES[names.pop()]
     kinds = [kind for kind in CLASSES.values() if _fits(kind, set(state))]
     if len(kinds) > 1:
         possible = {kind.method.name: kind for kind in kinds}
         if method not in possible:
             options = " or ".join(f'method="{name}"' for name in possible)
-            raise ConfigError(f"Without {CONFIG_NAME} this folder could be of {len(kinds)} classes; say which: {options}.", "method")
+            raise ConfigError(
+                "Without {config} this folder could be of {count} classes; say which: {options}.",
+                "method",
+                kind="pyreft.ambiguous",
+                config=CONFIG_NAME,
+                count=len(kinds),
+                options=options,
+            )
         return possible[method]
     if not kinds:
-        raise AdapterError(f"The folder holds the tensors of no class that this engine knows: {', '.join(sorted(state))[:300]}.")
+        raise AdapterError(
+            "The folder holds the tensors of no class that this engine knows: {tensors}.",
+            kind="pyreft.tensors",
+            tensors=", ".join(sorted(state))[:300],
+        )
     return kinds[0]
 
 
@@ -207,9 +269,16 @@ def _rank(kind: SavedClass, state: dict[str, Tensor], path: Path, width: int) ->
     """The rank of an edit: the length of its vector of coefficients. Raises AdapterError."""
     bias = next((state[name] for name, shape in kind.shapes.items() if shape == "K" and name in state), None)
     if bias is None or bias.ndim != 1 or not len(bias):
-        raise AdapterError(f"{path.name} does not tell the rank of its edit: a vector of that length is missing.")
+        raise AdapterError(
+            "{name} does not tell the rank of its edit: a vector of that length is missing.", kind="pyreft.no_rank", name=path.name
+        )
     if len(bias) > width:
-        raise AdapterError(f"The folder's first edit has rank {len(bias)}, but this base model has width {width}.")
+        raise AdapterError(
+            "The folder's first edit has rank {rank}, but this base model has width {width}.",
+            kind="pyreft.width",
+            rank=len(bias),
+            width=width,
+        )
     return len(bias)
 
 
@@ -217,19 +286,28 @@ def _check_tensors(name: str, state: dict[str, Tensor], kind: SavedClass, sizes:
     """Raises AdapterError unless a file has exactly the tensors of its class: right shapes, a precision of pyreft's, finite values."""
     if not _fits(kind, set(state)):
         mismatch = ", ".join(sorted(set(state) ^ set(kind.shapes)))[:300]
-        raise AdapterError(f"{name} has missing or unknown tensors: {mismatch}.")
+        raise AdapterError("{name} has missing or unknown tensors: {tensors}.", kind="adapter.tensor_names", name=name, tensors=mismatch)
     for key, value in state.items():
         expected = tuple(sizes[letter] for letter in kind.shapes[key])
         if tuple(value.shape) != expected:
             raise AdapterError(
-                f"{name}: {key} has the shape {tuple(value.shape)}, expected {expected}: the folder's first edit has rank "
-                f"{sizes['K']}, and this base model has width {sizes['D']}."
+                "{name}: {tensor} has the shape {shape}, expected {expected}: the folder's first edit has rank {rank}, and this base "
+                "model has width {width}.",
+                kind="pyreft.shape",
+                name=name,
+                tensor=key,
+                shape=tuple(value.shape),
+                expected=expected,
+                rank=sizes["K"],
+                width=sizes["D"],
             )
         allowed = (torch.int64,) if key in DIMENSIONS else (torch.float32, torch.bfloat16, torch.float16)
         if value.dtype not in allowed or value.layout != torch.strided:
-            raise AdapterError(f"{name}: {key} is {value.dtype}, which pyreft does not write.")
+            raise AdapterError(
+                "{name}: {tensor} is {dtype}, which pyreft does not write.", kind="pyreft.dtype", name=name, tensor=key, dtype=value.dtype
+            )
         if not bool(torch.isfinite(value).all()):
-            raise AdapterError(f"{name}: {key} holds values that are no numbers.")
+            raise AdapterError("{name}: {tensor} holds values that are no numbers.", kind="adapter.not_finite", name=name, tensor=key)
 
 
 def _select_method(kind: SavedClass, sidecar: Sidecar | None, method: str | None, activation: str) -> str:
@@ -237,26 +315,47 @@ def _select_method(kind: SavedClass, sidecar: Sidecar | None, method: str | None
     saved = sidecar.method if sidecar else kind.method.name
     row, free = METHODS.get(saved), free_form(kind.method)
     if row is None or kind.method.pyreft not in (row.pyreft, row.pyreft_writes):
-        raise AdapterError(f"{SIDECAR_NAME} says {saved[:40]}, but the tensors are those of {kind.method.name}.")
+        raise AdapterError(
+            "{name} says {saved}, but the tensors are those of {method}.",
+            kind="pyreft.other_method",
+            name=SIDECAR_NAME,
+            saved=saved[:40],
+            method=kind.method.name,
+        )
     if method not in (None, saved, kind.method.name, free and free.name):
-        raise ConfigError(f"This folder holds {saved}; it cannot be read as {method}.", "method")
+        raise ConfigError(
+            "This folder holds {saved}; it cannot be read as {method}.", "method", kind="pyreft.method", saved=saved, method=method
+        )
     if sidecar and activation != sidecar.activation:
-        raise ConfigError(f"This folder was written with the activation {sidecar.activation}, not {activation}.", "activation")
+        raise ConfigError(
+            "This folder was written with the activation {saved}, not {activation}.",
+            "activation",
+            kind="pyreft.activation",
+            saved=sidecar.activation,
+            activation=activation,
+        )
     return method or saved
 
 
 def _configuration(edits: _EditFiles, sidecar: Sidecar | None, positions: str | None, **settings: Any) -> ReftConfig:
     rule = positions or (sidecar and sidecar.positions)
     if not rule:
-        raise ConfigError("pyreft does not store which tokens were edited; give the positions of the training, such as f7+l7.", "positions")
+        raise ConfigError(
+            "pyreft does not store which tokens were edited; give the positions of the training, such as f7+l7.",
+            "positions",
+            kind="pyreft.no_positions",
+        )
     if sidecar and sidecar.tied and edits.groups == 2:
-        raise AdapterError(f"{SIDECAR_NAME} says that prefix and suffix share an edit, but there is one for each.")
+        raise AdapterError(
+            "{name} says that prefix and suffix share an edit, but there is one for each.", kind="pyreft.tied", name=SIDECAR_NAME
+        )
     config = ReftConfig.read({**settings, "layers": list(edits.layers), "positions": rule, "tied": edits.groups == 1})
     if config.groups != edits.groups:
         raise ConfigError(
-            f"The folder holds an edit for the prefix and one for the suffix of each layer; the positions {config.positions} "
-            "have one side only.",
+            "The folder holds an edit for the prefix and one for the suffix of each layer; the positions {positions} have one side only.",
             "positions",
+            kind="pyreft.positions",
+            positions=config.positions,
         )
     untied = config.model_copy(update={"tied": False})
     return untied if sidecar and not sidecar.tied and untied.groups == edits.groups else config
@@ -272,7 +371,12 @@ def _to_engine(kind: SavedClass, state: dict[str, Tensor], method: Method, activ
         weights["source"] = weights["source"] + weights["projection"]  # h + R^T (S h + b) = h + R^T ((S + R) h + b - R h)
     if kind.method.subtracts and "proj_layer.bias" in state:
         if activation != "linear":
-            raise AdapterError(f"{name} subtracts a bias (add_bias=True) after the activation {activation}, which this engine has not.")
+            raise AdapterError(
+                "{name} subtracts a bias (add_bias=True) after the activation {activation}, which this engine has not.",
+                kind="pyreft.bias",
+                name=name,
+                activation=activation,
+            )
         weights["bias"] = weights["bias"] - state["proj_layer.bias"]
     return {key: value.contiguous() for key, value in weights.items()}
 
@@ -308,8 +412,21 @@ def _check_orthonormal(rows_KD: Tensor, method: Method, name: str) -> None:
     if error <= _ROWS_TOLERANCE:
         return
     free = free_form(method)
-    hint = f' It can be read with method="{free.name}", the same formula for any R.' if free else ""
+    if free is None:
+        raise AdapterError(
+            "{name}: the rows of R are not orthonormal (off by {error:.2g}), as {method} needs them. Weight decay and resumed "
+            "trainings do that to pyreft's edits.",
+            kind="pyreft.not_orthonormal",
+            name=name,
+            error=error,
+            method=method.name,
+        )
     raise AdapterError(
-        f"{name}: the rows of R are not orthonormal (off by {error:.2g}), as {method.name} needs them. Weight decay and resumed "
-        f"trainings do that to pyreft's edits.{hint}"
+        "{name}: the rows of R are not orthonormal (off by {error:.2g}), as {method} needs them. Weight decay and resumed "
+        'trainings do that to pyreft\'s edits. It can be read with method="{free}", the same formula for any R.',
+        kind="pyreft.not_orthonormal_free",
+        name=name,
+        error=error,
+        method=method.name,
+        free=free.name,
     )

@@ -33,14 +33,19 @@ def read_state(path: Path, width: int) -> dict[str, Tensor]:
     limit = 4 * (3 * width * width + 4 * width) + _SLACK
     try:
         if path.stat().st_size > limit:
-            raise AdapterError(f"{path.name} is larger than any edit of a base model of width {width} can be.")
+            raise AdapterError(
+                "{name} is larger than any edit of a base model of width {width} can be.",
+                kind="pyreft.file_size",
+                name=path.name,
+                width=width,
+            )
         data = path.read_bytes()
         _check_archive(data, limit, path.name)
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except DAMAGE as error:
-        raise AdapterError(f"{path.name} is damaged, or no file that torch wrote.") from error
+        raise AdapterError("{name} is damaged, or no file that torch wrote.", kind="pyreft.file_damaged", name=path.name) from error
     if not isinstance(state, dict) or not all(isinstance(name, str) and type(value) is Tensor for name, value in state.items()):
-        raise AdapterError(f"{path.name} holds something else than tensors by name.")
+        raise AdapterError("{name} holds something else than tensors by name.", kind="pyreft.no_tensors", name=path.name)
     return dict(state)
 
 
@@ -51,10 +56,15 @@ def _check_archive(data: bytes, limit: int, name: str) -> None:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries) or sum(entry.file_size for entry in entries) > limit:
-            raise AdapterError(f"{name} declares more data than an edit of this base model has.")
+            raise AdapterError("{name} declares more data than an edit of this base model has.", kind="pyreft.tensor_size", name=name)
         pickles = [entry for entry in entries if entry.filename.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1 or pickles[0].file_size > _PICKLE_LIMIT:
-            raise AdapterError(f"{name} does not hold the one small pickle that torch writes.")
+            raise AdapterError("{name} does not hold the one small pickle that torch writes.", kind="pyreft.pickle", name=name)
         for code, argument, _ in pickletools.genops(archive.read(pickles[0])):
             if code.name in _CALL_OPCODES or (code.name == "GLOBAL" and not _GLOBALS.fullmatch(str(argument))):
-                raise AdapterError(f"{name} holds code ({str(argument or code.name)[:80]}) where only tensors belong; it was not opened.")
+                raise AdapterError(
+                    "{name} holds code ({code}) where only tensors belong; it was not opened.",
+                    kind="pyreft.code",
+                    name=name,
+                    code=str(argument or code.name)[:80],
+                )

@@ -47,7 +47,12 @@ def write(folder: Path, config: ReftConfig, layers: Sequence[int], width: int, t
     sites = [(group, layer) for group in range(config.groups) for layer in layers]
     keys = [f"layer_{layer}_comp_block_output_unit_pos_nunit_1#{group}" for group, layer in sites]
     if foreign := {path.name for path in folder.glob("intkey_*.bin")} - {f"intkey_{key}.bin" for key in keys}:
-        raise AdapterError(f"{folder.name} already holds another model's edits ({min(foreign)}); choose an empty folder.")
+        raise AdapterError(
+            "{folder} already holds another model's edits ({name}); choose an empty folder.",
+            kind="pyreft.folder_taken",
+            folder=folder.name,
+            name=min(foreign),
+        )
     for key, (group, layer) in zip(keys, sites, strict=True):
         index = layers.index(layer) * config.groups + group
         state = _to_pyreft(kind, {name: value[index] for name, value in weights.items()}, width)
@@ -69,22 +74,35 @@ def _check_config_is_pyrefts(folder: Path) -> None:
     except (OSError, ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or "intervention_types" not in content:
-        raise AdapterError(f"{path} is there already and describes no edit of pyreft; choose an empty folder.")
+        raise AdapterError(
+            "{path} is there already and describes no edit of pyreft; choose an empty folder.", kind="pyreft.foreign_config", path=path
+        )
 
 
 def _check_pyreft_supports(config: ReftConfig) -> None:
     """Raises ConfigError for an edit that pyreft's format cannot represent."""
     if config.activation != "linear":
         raise ConfigError(
-            f"pyreft forgets the activation when it loads, so {config.activation} would silently become linear; "
-            "save the adapter in this program's own format.",
+            "pyreft forgets the activation when it loads, so {activation} would silently become linear; save the adapter in this "
+            "program's own format.",
             "activation",
+            kind="pyreft.forgets_activation",
+            activation=config.activation,
         )
     if config.labels:
-        raise ConfigError("pyreft's folder has no place for a classifier's head; save the adapter in this program's own format.", "labels")
+        raise ConfigError(
+            "pyreft's folder has no place for a classifier's head; save the adapter in this program's own format.",
+            "labels",
+            kind="pyreft.no_head",
+        )
     method = METHODS[config.method]
     if method.pyreft is None:
-        raise ConfigError(f"pyreft has no {method.title} edit; save the adapter in this program's own format.", "method")
+        raise ConfigError(
+            "pyreft has no {method} edit; save the adapter in this program's own format.",
+            "method",
+            kind="pyreft.no_class",
+            method=method.title,
+        )
 
 
 def _class_and_weights(method: Method, tensors: Mapping[str, Tensor]) -> tuple[SavedClass, dict[str, Tensor]]:
