@@ -81,5 +81,11 @@ def test_what_is_to_do_is_still_to_do():
     assert {path.name for path in FILES if any(kind_of(call) is None for call in raised(path))} <= set(TO_DO)
 
 
-TO_DO = sorted({path.name for path in FILES} - {"errors.py"})
+TO_DO = sorted(
+    {path.name for path in FILES}
+    - {"errors.py"}
+    - {"batches.py", "examples.py", "packing.py", "prompts.py", "spelling.py"}
+    - {"inspection.py", "normalised.py", "records.py", "row_check.py", "shapes.py", "splitting.py"}
+    - {"classification.py", "generation.py", "kv_cache.py"}
+)
 """Files whose errors have no kinds yet."""

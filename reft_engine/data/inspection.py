@@ -50,9 +50,14 @@ def _inspect(table: Table, mapping: ColumnMapping | None, limits: Limits) -> Ins
 def _columns(rows: Iterable[Row], limits: Limits) -> tuple[str, ...]:
     found = dict.fromkeys(str(name) for row in rows for name in row.values or ())
     if len(found) > limits.columns:
-        raise DataError(f"The rows have {len(found):,} different fields; at most {limits.columns} can be read.")
+        raise DataError(
+            "The rows have {count:,} different fields; at most {limit} can be read.",
+            kind="file.fields",
+            count=len(found),
+            limit=limits.columns,
+        )
     if problem := next((problem for name in found if (problem := unreadable(name))), None):
-        raise DataError(f"The name of a column {problem}.")
+        raise DataError("The name of a column {reason}.", kind="file.column_name", reason=problem)
     return tuple(found)
 
 
@@ -97,7 +102,11 @@ class _Collected:
         # Each answer of a chat is kept with all that was said before it, so a chat grows by the square of its turns.
         self._size += sum(len(example.answer) + sum(len(message.content) for message in example.messages) for example in found)
         if self._size > self._limits.expanded:
-            raise DataError(f"The examples grow to more than {self._limits.expanded // 1_000_000:,} MB; cut its chats into parts.")
+            raise DataError(
+                "The examples grow to more than {limit:,} MB; cut its chats into parts.",
+                kind="file.examples_size",
+                limit=self._limits.expanded // 1_000_000,
+            )
 
     def _problem(self, line: int, text: str) -> None:
         self._problem_count += 1

@@ -39,7 +39,7 @@ def load_examples(path: Path, limit: int | None = None) -> list[Example]:
                     break
                 found.append(_example(json.loads(text), found[-1] if found else None))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError("The dataset's file is missing or damaged. Upload it again.") from error
+        raise DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset") from error
     return found
 
 

@@ -13,21 +13,22 @@ from reft_engine.data.records import Limits
 from reft_engine.errors import DataError
 
 _SIGNATURES = (
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
-    (b"BZh", "a bzip2 archive; unpack it first"),
-    (b"\xfd7zXZ", "an xz archive; unpack it first"),
-    (b"7z\xbc\xaf", "a 7-Zip archive; unpack it first"),
-    (b"Rar!", "a RAR archive; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file; save the table as CSV first"),
-    (b"%PDF", "a PDF; save the table as CSV first"),
-    (b"MZ", "a program"),
-    (b"\x7fELF", "a program"),
-    (b"SQLite format 3", "a SQLite database; export the table as CSV first"),
-    (b"ARROW1", "an Arrow file; save it as Parquet first"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
+    (b"\x1f\x8b", "gzip", "a gzip archive; unpack it first"),
+    (b"BZh", "bzip2", "a bzip2 archive; unpack it first"),
+    (b"\xfd7zXZ", "xz", "an xz archive; unpack it first"),
+    (b"7z\xbc\xaf", "seven_zip", "a 7-Zip archive; unpack it first"),
+    (b"Rar!", "rar", "a RAR archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "zstandard", "a Zstandard archive; unpack it first"),
+    (b"\xd0\xcf\x11\xe0", "old_office", "an old Excel or Word file; save the table as CSV first"),
+    (b"%PDF", "pdf", "a PDF; save the table as CSV first"),
+    (b"MZ", "program", "a program"),
+    (b"\x7fELF", "program", "a program"),
+    (b"SQLite format 3", "sqlite", "a SQLite database; export the table as CSV first"),
+    (b"ARROW1", "arrow", "an Arrow file; save it as Parquet first"),
+    (b"\x89PNG", "picture", "a picture"),
+    (b"\xff\xd8\xff", "picture", "a picture"),
 )
+"""How a file begins that cannot be read: its first bytes, the name of its format in an error's kind, and what it is in a sentence."""
 _LETTERS = (b"BZh", b"MZ")
 """Signatures that a table's first column may begin with by chance."""
 _UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
@@ -67,14 +68,19 @@ class Table:
 def read_table(path: Path, limits: Limits) -> Table:
     """Open a file. Raises DataError when it is of no known format."""
     if not path.is_file():
-        raise DataError(f"There is no file '{path.name[:80]}' here.")
+        raise DataError("There is no file '{name}' here.", kind="file.missing", name=path.name[:80])
     with path.open("rb") as file:
         start = file.read(_START)
     if start.startswith(b"PAR1"):
         return Table("parquet", _parquet_rows(path, limits))
     _refuse_binary(path, start)
     if (size := path.stat().st_size) > limits.size:
-        raise DataError(f"The file has {size / 1e6:,.0f} MB; at most {limits.size / 1e6:,.0f} MB of text can be read.")
+        raise DataError(
+            "The file has {size:,.0f} MB; at most {limit:,.0f} MB of text can be read.",
+            kind="file.size",
+            size=size / 1e6,
+            limit=limits.size / 1e6,
+        )
     text, encoding, notes = _decode(path.read_bytes())
     return replace(_text_table(text, notes, limits), encoding=encoding)
 
@@ -82,7 +88,7 @@ def read_table(path: Path, limits: Limits) -> Table:
 def _text_table(text: str, notes: tuple[str, ...], limits: Limits) -> Table:
     found = re.search(r"\S", text)  # not strip(), which copies the whole file
     if found is None:
-        raise DataError("The file is empty.")
+        raise DataError("The file is empty.", kind="file.empty")
     first = found[0]
     if first == "[" and (read := _json_array(text, limits)) is not None:
         return Table("json", read, notes)
@@ -93,19 +99,26 @@ def _text_table(text: str, notes: tuple[str, ...], limits: Limits) -> Table:
 
 
 def _refuse_binary(path: Path, start: bytes) -> None:
-    kind = next((what for signature, what in _SIGNATURES if start.startswith(signature)), None)
-    if start.startswith(_LETTERS) and _is_text(start):
-        kind = None
+    if binary := _binary_format(path, start):
+        name, what = binary
+        raise DataError("This is {what}. CSV, TSV, JSON, JSON Lines and Parquet can be read.", kind=f"file.{name}", what=what)
+
+
+def _binary_format(path: Path, start: bytes) -> tuple[str, str] | None:
+    """Name and description of a format that cannot be read; None for text."""
     if start.startswith(b"PK\x03\x04"):
         with path.open("rb") as file:
             sheet = b"xl/" in start or any(b"xl/workbook" in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
-        kind = "an Excel workbook; save the sheet as CSV first" if sheet else "a zip archive; unpack it first"
-    elif kind is None and _PICKLE.match(start):
-        kind = "a Python pickle, which can run code and is never opened"
-    elif _PAGE.match(start):
-        kind = "a web page or another XML file; save the table as CSV first"
-    if kind:
-        raise DataError(f"This is {kind}. CSV, TSV, JSON, JSON Lines and Parquet can be read.")
+        return ("excel", "an Excel workbook; save the sheet as CSV first") if sheet else ("zip", "a zip archive; unpack it first")
+    if _PAGE.match(start):
+        return "xml", "a web page or another XML file; save the table as CSV first"
+    if not (start.startswith(_LETTERS) and _is_text(start)):
+        for signature, name, what in _SIGNATURES:
+            if start.startswith(signature):
+                return name, what
+    if _PICKLE.match(start):
+        return "pickle", "a Python pickle, which can run code and is never opened"
+    return None
 
 
 def _is_text(start: bytes) -> bool:
@@ -119,14 +132,16 @@ def _is_text(start: bytes) -> bool:
 def _decode(data: bytes) -> tuple[str, str, tuple[str, ...]]:
     """The text, the encoding that it was read in, and what is to be said of it."""
     if data.startswith(_UTF32):
-        raise DataError("The file is UTF-32 text. Save it as UTF-8.")
+        raise DataError("The file is UTF-32 text. Save it as UTF-8.", kind="file.utf32")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         try:
             return data.decode("utf-16"), "utf-16", ("Read as UTF-16.",)
         except UnicodeDecodeError as error:
-            raise DataError("The file begins like UTF-16 text and is broken. Save it as UTF-8.") from error
+            raise DataError("The file begins like UTF-16 text and is broken. Save it as UTF-8.", kind="file.utf16") from error
     if b"\0" in data:
-        raise DataError("This is not a text file: it holds zero bytes. CSV, TSV, JSON, JSON Lines and Parquet can be read.")
+        raise DataError(
+            "This is not a text file: it holds zero bytes. CSV, TSV, JSON, JSON Lines and Parquet can be read.", kind="file.zero_bytes"
+        )
     try:
         return data.decode("utf-8-sig"), "utf-8", ()
     except UnicodeDecodeError as error:
@@ -134,13 +149,22 @@ def _decode(data: bytes) -> tuple[str, str, tuple[str, ...]]:
         whole = len(_MULTIBYTE.findall(data))
         high = len(_HIGH.findall(data))
         # Text that is UTF-8 but for a few bytes is broken UTF-8; Windows' own letters hardly ever form its sequences.
-        broken = DataError(f"Line {line}: the text is neither UTF-8 nor Windows-1252. Save the file as UTF-8.")
+        broken = DataError(
+            "Line {line}: the text is neither UTF-8 nor Windows-1252. Save the file as UTF-8.", kind="file.encoding", line=line
+        )
         if whole * 2 > high / 2 or high > len(data) / 3:
             raise broken from error
         try:
             return data.decode("cp1252"), "windows-1252", ("The file is not UTF-8; it was read as Windows-1252.",)
         except UnicodeDecodeError:
             raise broken from error
+
+
+def _check_columns(count: int, limits: Limits) -> None:
+    if count > limits.columns:
+        raise DataError(
+            "The file has {count:,} columns; at most {limit} can be read.", kind="file.columns", count=count, limit=limits.columns
+        )
 
 
 # JSON
@@ -325,10 +349,11 @@ def _delimited(text: str, notes: Sequence[str], limits: Limits) -> Table:
         quoting = csv.QUOTE_NONE
     records = _records(text, delimiter, quoting, limits)
     first = next(records, None)
-    if first is None or isinstance(first[1], str):
-        raise DataError(f"Line 1: {first[1] if first else 'nothing can be read'}.")
-    if len(first[1]) > limits.columns:
-        raise DataError(f"The file has {len(first[1]):,} columns; at most {limits.columns} can be read.")
+    if first is None:
+        raise DataError("Line 1: nothing can be read.", kind="file.blank")
+    if isinstance(first[1], str):
+        raise DataError("Line 1: {reason}.", kind="file.first_line", reason=first[1])
+    _check_columns(len(first[1]), limits)
     header = first[1]
     if _looks_like_data(header):
         records = _records(text, delimiter, quoting, limits)
@@ -454,14 +479,18 @@ def _parquet_rows(path: Path, limits: Limits) -> Iterator[Row]:
     try:
         file = ParquetFile(path, thrift_string_size_limit=100_000_000, thrift_container_size_limit=1_000_000)
         meta = file.metadata
-        if len(file.schema_arrow.names) > limits.columns:
-            raise DataError(f"The file has {len(file.schema_arrow.names):,} columns; at most {limits.columns} can be read.")
+        _check_columns(len(file.schema_arrow.names), limits)
         size = sum(meta.row_group(index).total_byte_size for index in range(meta.num_row_groups))
         if size > limits.expanded or meta.num_rows > 50_000_000 or meta.num_rows < 0:
-            raise DataError(f"The file claims {meta.num_rows:,} rows in {size / 1e9:,.1f} GB, which is too much to read here.")
+            raise DataError(
+                "The file claims {rows:,} rows in {size:,.1f} GB, which is too much to read here.",
+                kind="file.parquet_size",
+                rows=meta.num_rows,
+                size=size / 1e9,
+            )
         yield from _batches(file, limits)
     except (ArrowException, OSError, ValueError, OverflowError) as error:
-        raise DataError("The Parquet file is damaged and cannot be read.") from error
+        raise DataError("The Parquet file is damaged and cannot be read.", kind="file.parquet") from error
 
 
 def _batches(file: Any, limits: Limits) -> Iterator[Row]:
@@ -473,5 +502,9 @@ def _batches(file: Any, limits: Limits) -> Iterator[Row]:
             # A small file can hold one long text and point to it a million times; each time it is a text of its own here.
             size += sum(len(value) for value in values.values() if isinstance(value, str))
             if size > limits.expanded:
-                raise DataError(f"The file grows to more than {limits.expanded // 1_000_000:,} MB when it is read; it was refused.")
+                raise DataError(
+                    "The file grows to more than {limit:,} MB when it is read; it was refused.",
+                    kind="file.parquet_growth",
+                    limit=limits.expanded // 1_000_000,
+                )
             yield Row(number, values)

@@ -56,14 +56,14 @@ LooseRow = Example | Preference | tuple[str, str] | tuple[str, str, str]
 def as_rows(rows: Iterable[LooseRow]) -> list[Example | Preference]:
     """Bring rows given as bare texts into the engine's form. Raises DataError for what is no row."""
     if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
-        raise DataError(f"Rows are given as a list, not as a {type(rows).__name__}.")
+        raise DataError("Rows are given as a list, not as a {type}.", kind="records.list", type=type(rows).__name__)
     found: list[Any] = []
     for line, row in enumerate(rows, start=1):
         if isinstance(row, (Example, Preference)):
             found.append(_whole(row, line))
             continue
         if not isinstance(row, (tuple, list)) or len(row) not in (2, 3) or not all(isinstance(text, str) for text in row):
-            raise DataError(f"Row {line} is neither an example nor a pair of texts (prompt, answer).")
+            raise DataError("Row {line} is neither an example nor a pair of texts (prompt, answer).", kind="records.row", line=line)
         asked = (Message("user", row[0]),)
         found.append(Example(line, asked, row[1]) if len(row) == 2 else Preference(line, asked, *row[1:]))
     return found
@@ -74,7 +74,11 @@ def _whole(row: Example | Preference, line: int) -> Example | Preference:
     answers = (row.answer,) if isinstance(row, Example) else (row.chosen, row.rejected)
     fine = isinstance(row.messages, list | tuple) and all(isinstance(message, Message) for message in row.messages)
     if not fine or not isinstance(row.line, int) or not all(isinstance(answer, str) for answer in answers):
-        raise DataError(f"Row {line} does not hold what a row holds: a line number, messages, and answers that are text.")
+        raise DataError(
+            "Row {line} does not hold what a row holds: a line number, messages, and answers that are text.",
+            kind="records.contents",
+            line=line,
+        )
     return row if isinstance(row.messages, tuple) else replace(row, messages=tuple(row.messages))
 
 

@@ -109,9 +109,14 @@ def mapped(mapping: ColumnMapping, columns: Sequence[str], limits: Limits) -> Sh
     """The shape that a person chose. Raises DataError for a column that is not there."""
     for column in (mapping.prompt, mapping.answer):
         if column not in columns:
-            raise DataError(f"There is no column '{shown(column)}'. The file has {shown(', '.join(columns), 300)}.")
+            raise DataError(
+                "There is no column '{column}'. The file has {columns}.",
+                kind="columns.missing",
+                column=shown(column),
+                columns=shown(", ".join(columns), 300),
+            )
     if mapping.prompt == mapping.answer:
-        raise DataError("The prompt and the answer are the same column; choose two.")
+        raise DataError("The prompt and the answer are the same column; choose two.", kind="columns.same")
     return _pairs("mapped", mapping.prompt, mapping.answer, limits)
 
 

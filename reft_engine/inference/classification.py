@@ -39,7 +39,7 @@ def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: 
     check_edit(base, reft)
     labels = reft.method_config.labels
     if labels is None:
-        raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
+        raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels", kind="classification.labels")
     limit = TrainConfig(max_length=max_length).max_length  # which refuses what is no length
     if edited:
         reft.eval()
@@ -74,5 +74,7 @@ def _messages(text: Text) -> tuple[Message, ...]:
     if isinstance(parts, list | tuple) and all(isinstance(part, Message) for part in parts):
         return tuple(parts)
     if not isinstance(parts, list | tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
-        raise DataError(f"{shown(text)} is neither a text, nor a pair of texts, nor a list of messages.")
+        raise DataError(
+            "{text} is neither a text, nor a pair of texts, nor a list of messages.", kind="classification.text", text=shown(text)
+        )
     return tuple(Message("user", part) for part in parts)

@@ -37,7 +37,6 @@ class Delta:
 
 Prompt = str | Sequence[Message | Mapping[str, str] | int]
 """A user's text, a conversation that ends with the user's turn, or token ids exactly as the model shall read them."""
-_EMPTY = "The prompt is empty, so there is nothing to answer."
 
 
 def _read(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
@@ -46,21 +45,31 @@ def _read(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> l
         return _asked(base, [Message("user", prompt)], rules)
     parts: list[Any] = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray) else [None]
     if not parts:
-        raise ConfigError(_EMPTY, "prompt")
+        raise _empty_prompt()
     if all(type(part) is int for part in parts):
         return _as_they_are(base, parts, rules)
     messages = [Message(part["role"], part["content"]) if _is_turn(part) else part for part in parts]
     if not all(isinstance(message, Message) for message in messages):
-        raise ConfigError("A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt")
+        raise ConfigError(
+            "A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt", kind="generation.prompt"
+        )
     return _asked(base, messages, rules)
+
+
+def _empty_prompt() -> ConfigError:
+    return ConfigError("The prompt is empty, so there is nothing to answer.", "prompt", kind="generation.prompt_empty")
 
 
 def _asked(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
     read = read_prompts(base, messages, rules)
     if not messages[-1].content.strip():
-        raise ConfigError(_EMPTY, "prompt")
+        raise _empty_prompt()
     if messages[-1].role == "assistant":
-        raise ConfigError("The conversation ends with an answer, so there is nothing to answer. End it with what the user says.", "prompt")
+        raise ConfigError(
+            "The conversation ends with an answer, so there is nothing to answer. End it with what the user says.",
+            "prompt",
+            kind="generation.prompt_answered",
+        )
     return read
 
 
@@ -70,10 +79,10 @@ def _is_turn(part: object) -> bool:
 
 def _as_they_are(base: Base, ids: Sequence[Any], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
     if any(rule is not None and rule.reads_text for rule in rules):
-        raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt")
+        raise ConfigError("Token ids carry no marks; give the prompt as text.", "prompt", kind="generation.marks")
     known = blocks.vocabulary_size(base.model)
     if not all(0 <= token < known for token in ids):
-        raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt")
+        raise ConfigError("The prompt holds token ids that this base model does not have.", "prompt", kind="generation.token_ids")
     return [EncodedPrompt(tuple(ids), edited_tokens(rule, len(ids))) for rule in rules]
 
 
@@ -200,7 +209,7 @@ def _passes(base: Base, edits: Sequence[Trainable | None], strength: float) -> I
         if model is None or isinstance(model, ReftModel):
             continue
         if strength != 1:
-            raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength")
+            raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength", kind="generation.strength")
         acting = model.acting()
         yield [column], _Runner(replace(base, model=acting.model), [None], acting.virtual_tokens, shared=False)
 
@@ -262,20 +271,28 @@ def _answer(
 def _room(base: Base, length: int) -> int:
     """How many tokens an answer to a prompt of so many may have. Raises ConfigError."""
     if not length:
-        raise ConfigError(_EMPTY, "prompt")
+        raise _empty_prompt()
     # A decoder writes behind its prompt; an encoder-decoder writes in rows of their own.
     most = base.context - 1 if base.kind == "decoder" else base.context
     if length > most:
-        raise ConfigError(f"The prompt has {length} tokens; this base model reads at most {most}.", "prompt")
+        raise ConfigError(
+            "The prompt has {tokens} tokens; this base model reads at most {limit}.",
+            "prompt",
+            kind="generation.prompt_length",
+            tokens=length,
+            limit=most,
+        )
     return base.context - length if base.kind == "decoder" else base.context
 
 
 def _check_edits(base: Base, edits: Sequence[Trainable | None]) -> None:
     if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, Trainable) for model in edits):
-        raise ConfigError("edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits")
+        raise ConfigError(
+            "edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits", kind="generation.edits"
+        )
     check_writes(base.model, edits)
     if any(model is not None and model.base is not base.model for model in edits):
-        raise ConfigError("An edit is of another base model than the one that is to answer.", "edits")
+        raise ConfigError("An edit is of another base model than the one that is to answer.", "edits", kind="generation.other_base")
 
 
 def _ends(base: Base) -> set[int]:
@@ -307,7 +324,12 @@ def _prefill(
         output = base.model(**inputs, **ahead)
     ahead["past_key_values"] = getattr(output, "past_key_values", None)
     if ahead["past_key_values"] is None:
-        raise ConfigError(f"{base.name} keeps no key-value cache, as answering needs it. Choose another base model.", "base")
+        raise ConfigError(
+            "{base} keeps no key-value cache, as answering needs it. Choose another base model.",
+            "base",
+            kind="generation.cache",
+            base=base.name,
+        )
     return output.logits[:, -1], ahead
 
 

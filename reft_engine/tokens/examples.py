@@ -125,7 +125,7 @@ def encode_preference(
     sides = (pair.chosen, pair.rejected)
     chosen, rejected = (_with_answer(base, prompt, answer, pair.line, room, answer_tokens) for answer in sides)
     if chosen.answer_ids == rejected.answer_ids:
-        raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.", kind="row")
+        raise DataError("Line {line}: the chosen and the rejected answer are the same.", kind="row.answers_equal", line=pair.line)
     return EncodedPreference(chosen, rejected)
 
 
@@ -138,7 +138,13 @@ def encode_label(base: Base, example: Example, max_length: int, config: ReftConf
     assert config.labels is not None
     if example.answer not in config.labels:
         known = ", ".join(config.labels[:5]) + (", ..." if len(config.labels) > 5 else "")
-        raise DataError(f"Line {example.line}: '{example.answer[:40]}' is none of the labels ({known}).", kind="row")
+        raise DataError(
+            "Line {line}: '{answer}' is none of the labels ({labels}).",
+            kind="row.label",
+            line=example.line,
+            answer=example.answer[:40],
+            labels=known,
+        )
     return EncodedLabel(encode_text(base, example, max_length, config), config.labels.index(example.answer), example.line)
 
 
@@ -146,7 +152,7 @@ def encode_text(base: Base, example: Example, max_length: int, config: ReftConfi
     """Encode what is to be classified; see `encode_label`. Raises DataError."""
     prompt = _named(base, example.messages, example.line, config, min(max_length, base.context))
     if not any(message.content.strip() for message in example.messages):
-        raise DataError(f"Line {example.line}: the text is empty.", kind="row")
+        raise DataError("Line {line}: the text is empty.", kind="row.text_empty", line=example.line)
     return prompt
 
 
@@ -157,7 +163,8 @@ def _named(
     try:
         return read_prompt(base, messages, PositionSpec.parse(config.positions) if config else None, limit)
     except DataError as error:
-        raise DataError(f"Line {line}: {error}", kind=error.kind or "row", detail=error.detail) from error
+        kind = "template.line" if error.group == "template" else "row.prompt"
+        raise DataError("Line {line}: {reason}", kind=kind, detail=error.detail, line=line, reason=str(error)) from error
 
 
 def _fitting_prompt(
@@ -166,27 +173,33 @@ def _fitting_prompt(
     """A prompt, and how many answer tokens fit behind it."""
     prompt = _named(base, messages, line, config)
     if not messages or not messages[-1].content.strip():
-        raise DataError(f"Line {line}: the prompt is empty.", kind="row")
+        raise DataError("Line {line}: the prompt is empty.", kind="row.prompt_empty", line=line)
     if messages[-1].role == "assistant":
-        raise DataError(f"Line {line}: the prompt ends with an answer of the assistant, so nothing asks for the one to learn.", kind="row")
+        raise DataError(
+            "Line {line}: the prompt ends with an answer of the assistant, so nothing asks for the one to learn.",
+            kind="row.prompt_answered",
+            line=line,
+        )
     limit, apart = min(max_length, base.context), base.kind == "encoder_decoder"
     fits = limit if apart else limit - 1
     if len(prompt.ids) > fits:
         raise DataError(
-            f"Line {line}: the prompt has {len(prompt.ids)} tokens, and only {fits} fit. "
-            "Shorten it or choose a base model with a longer context.",
+            "Line {line}: the prompt has {tokens} tokens, and only {limit} fit. Shorten it or choose a base model with a longer context.",
             kind="length",
+            line=line,
+            tokens=len(prompt.ids),
+            limit=fits,
         )
     return prompt, limit if apart else limit - len(prompt.ids)
 
 
 def _with_answer(base: Base, prompt: EncodedPrompt, text: str, line: int, room: int, answer_tokens: int | None = None) -> EncodedExample:
     if not text.strip():
-        raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row")
+        raise DataError("Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row.answer_empty", line=line)
     try:
         answer = _answer_ids(base, text)
     except DataError as error:
-        raise DataError(f"Line {line}: {error}", kind="row") from error
+        raise DataError("Line {line}: {reason}", kind="row.answer", line=line, reason=str(error)) from error
     kept = answer[: min(room, answer_tokens or room)]
     return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, edited=prompt.edited)
 

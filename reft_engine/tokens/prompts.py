@@ -114,11 +114,15 @@ def _check(base: Base, messages: Sequence[Message]) -> None:
     """Raises DataError for messages that no template is to see."""
     for message in messages:
         if message.role not in _ROLES:
-            raise DataError(f"A message has the role '{str(message.role)[:40]}'; there are system, user and assistant.")
+            raise DataError(
+                "A message has the role '{role}'; there are system, user and assistant.", kind="prompts.role", role=str(message.role)[:40]
+            )
         if not isinstance(message.content, str):
-            raise DataError(f"A message of the {message.role} is no text.")
+            raise DataError("A message of the {role} is no text.", kind="prompts.message", role=message.role)
     if base.kind == "encoder" and len(messages) > 2:
-        raise DataError(f"There are {len(messages)} texts; {base.name} reads one, or two together.")
+        raise DataError(
+            "There are {count} texts; {base} reads one, or two together.", kind="prompts.texts", count=len(messages), base=base.name
+        )
 
 
 class _Pieces:
@@ -141,7 +145,11 @@ class _Pieces:
             self.ids += _tokenised(self._base, text, add_special_tokens=False, **how)["input_ids"]
             return
         if not self._base.tokenizer.is_fast:
-            raise DataError(f"The tokenizer of {self._base.name} cannot say which tokens a mark covers. Choose other positions.")
+            raise DataError(
+                "The tokenizer of {base} cannot say which tokens a mark covers. Choose other positions.",
+                kind="prompts.tokenizer",
+                base=self._base.name,
+            )
         encoded = _tokenised(self._base, text, add_special_tokens=False, return_offsets_mapping=True, **how)
         behind = 0
         for index, (token, (start, end)) in enumerate(zip(encoded.tokens(), encoded["offset_mapping"], strict=True)):
@@ -157,7 +165,7 @@ class _Pieces:
         for piece in re.split(f"([{_OPENED}{_CLOSED}])", part):
             if piece in (_OPENED, _CLOSED):
                 if self._open == (piece == _OPENED):
-                    raise DataError(f"{_OPEN} and {_CLOSE} must take turns.")
+                    raise DataError("{open} and {close} must take turns.", kind="prompts.marks_alternate", open=_OPEN, close=_CLOSE)
                 if piece == _CLOSED:
                     spans.append((start, length))
                 self._open, start = piece == _OPENED, length
@@ -171,9 +179,14 @@ class _Pieces:
     def check_marks(self) -> None:
         """Refuse a prompt that marks nothing. Raises DataError."""
         if self._open:
-            raise DataError(f"A {_OPEN} is not closed by {_CLOSE}.")
+            raise DataError("A {open} is not closed by {close}.", kind="prompts.mark_open", open=_OPEN, close=_CLOSE)
         if not self.marked:
-            raise DataError(f"Nothing is marked: put {_OPEN} and {_CLOSE} around what is to be edited, or choose other positions.")
+            raise DataError(
+                "Nothing is marked: put {open} and {close} around what is to be edited, or choose other positions.",
+                kind="prompts.unmarked",
+                open=_OPEN,
+                close=_CLOSE,
+            )
 
 
 def _render_marked(base: Base, messages: Sequence[Message]) -> str:
@@ -184,7 +197,7 @@ def _render_marked(base: Base, messages: Sequence[Message]) -> str:
         rendered = render(base, turns, True)
         if rendered.translate(_NO_MARKS) == plain:
             return rendered
-    raise DataError(f"The chat template of {base.name} changes what is marked. Choose other positions.")
+    raise DataError("The chat template of {base} changes what is marked. Choose other positions.", kind="prompts.template", base=base.name)
 
 
 def _trimmable(text: str) -> str:
@@ -292,7 +305,7 @@ def text_encodings(base: Base, texts: Sequence[str]) -> Sequence[Any]:
 def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
     """What the tokenizer makes of a text or two, in one thread at a time: how it reads control tokens is set on it, for all threads."""
     if any(_SURROGATE.search(text) for text in texts if not text.isascii()):
-        raise DataError("The text holds half of a character (a lone surrogate).")
+        raise DataError("The text holds half of a character (a lone surrogate).", kind="prompts.surrogate")
     with _TOKENISING:
         return base.tokenizer(*texts, **how)
 
