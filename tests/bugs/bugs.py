@@ -1635,8 +1635,8 @@ BUGS = (
     Bug(
         "a mark is kept in the prompt",
         "reft_engine/tokens/prompts.py",
-        "                kept.append(piece)\n",
-        "                kept.append(piece + '<reft>')\n",
+        "                pieces.append(piece)\n",
+        "                pieces.append(piece + '<reft>')\n",
         (
             "tests/reft_engine/test_marked.py::test_the_base_reads_the_tokens_it_reads_without_marks_and_exactly_those_under_marked_characters_are_edited",
         ),
