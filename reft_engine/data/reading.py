@@ -125,7 +125,7 @@ def _is_text(start: bytes) -> bool:
     try:
         return "\0" not in start.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character that is cut off where reading stopped does not mean a program.
+        # A character that is cut off at the end of the bytes read does not mean a program.
         return error.start > _START - 4
 
 
