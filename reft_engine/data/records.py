@@ -1,4 +1,4 @@
-"""What reading a file gives: examples, and what is wrong with the rest of its rows."""
+"""Records of this room: examples, limits, and the inspection of a file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One message of a conversation."""
 
     role: Role
     content: str
@@ -21,10 +21,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What is said before, and the answer to learn.
+    """The messages before an answer, and the answer to learn.
 
-    ``line`` is where it stands in its file, counted from 1; ``row`` is the number of its row there where it is known, since
-    several rows may share a line (JSON), and else 0. All answers of one chat are of one row.
+    ``line`` is its line in the file, counted from 1; ``row`` is the number of its row, or 0 if that is unknown (in JSON several
+    rows may share a line). All answers of a chat belong to one row.
     """
 
     line: int
@@ -35,7 +35,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What is said before, the answer that is preferred and the one that is not; ``line`` and ``row`` as of an `Example`."""
+    """The messages before an answer, the preferred answer and the rejected one; ``line`` and ``row`` as in `Example`."""
 
     line: int
     messages: tuple[Message, ...]
@@ -45,41 +45,45 @@ class Preference:
 
 
 def row_of(example: Example | Preference) -> int:
-    """The number of an example's row, by which the examples of a chat are told from those of other rows."""
+    """The number of an example's row, which all examples of a chat share."""
     return example.row or example.line
 
 
 LooseRow = Example | Preference | tuple[str, str] | tuple[str, str, str]
-"""A row, or its texts: prompt and answer; or prompt, the answer that is preferred, and the one that is not."""
+"""A row, or its texts: prompt and answer; or prompt, preferred answer and rejected answer."""
 
 
 def as_rows(rows: Iterable[LooseRow]) -> list[Example | Preference]:
-    """Bring rows given as bare texts into the engine's form. Raises DataError for what is no row."""
+    """Convert rows that are given as bare texts to examples and preference pairs. Raises DataError for anything else."""
     if not isinstance(rows, Iterable) or isinstance(rows, str | bytes | Mapping):
-        raise DataError(f"Rows are given as a list, not as a {type(rows).__name__}.")
-    found: list[Any] = []
+        raise DataError("Rows are given as a list, not as a {type}.", kind="records.list", type=type(rows).__name__)
+    examples: list[Any] = []
     for line, row in enumerate(rows, start=1):
         if isinstance(row, (Example, Preference)):
-            found.append(_whole(row, line))
+            examples.append(_checked(row, line))
             continue
         if not isinstance(row, (tuple, list)) or len(row) not in (2, 3) or not all(isinstance(text, str) for text in row):
-            raise DataError(f"Row {line} is neither an example nor a pair of texts (prompt, answer).")
-        asked = (Message("user", row[0]),)
-        found.append(Example(line, asked, row[1]) if len(row) == 2 else Preference(line, asked, *row[1:]))
-    return found
+            raise DataError("Row {line} is neither an example nor a pair of texts (prompt, answer).", kind="records.row", line=line)
+        messages = (Message("user", row[0]),)
+        examples.append(Example(line, messages, row[1]) if len(row) == 2 else Preference(line, messages, *row[1:]))
+    return examples
 
 
-def _whole(row: Example | Preference, line: int) -> Example | Preference:
+def _checked(row: Example | Preference, line: int) -> Example | Preference:
     """The row with its messages as a tuple. Raises DataError."""
     answers = (row.answer,) if isinstance(row, Example) else (row.chosen, row.rejected)
-    fine = isinstance(row.messages, list | tuple) and all(isinstance(message, Message) for message in row.messages)
-    if not fine or not isinstance(row.line, int) or not all(isinstance(answer, str) for answer in answers):
-        raise DataError(f"Row {line} does not hold what a row holds: a line number, messages, and answers that are text.")
+    are_messages = isinstance(row.messages, list | tuple) and all(isinstance(message, Message) for message in row.messages)
+    if not are_messages or not isinstance(row.line, int) or not all(isinstance(answer, str) for answer in answers):
+        raise DataError(
+            "Row {line} does not hold what a row holds: a line number, messages, and answers that are text.",
+            kind="records.contents",
+            line=line,
+        )
     return row if isinstance(row.messages, tuple) else replace(row, messages=tuple(row.messages))
 
 
 class ColumnMapping(BaseModel):
-    """Which column is the prompt and which is the answer, for a file that does not say it by its names."""
+    """Which column is the prompt and which is the answer, for a file whose column names do not say so."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,7 +93,7 @@ class ColumnMapping(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a row cannot be used; ``line`` counts from 1, None for the file as a whole."""
+    """Why a row cannot be used; ``line`` counts from 1 and is None for the file as a whole."""
 
     line: int | None
     text: str
@@ -97,7 +101,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a file may hold at most; what is over it is refused in words."""
+    """Maximum sizes of a file and its contents; larger ones are refused with a sentence."""
 
     rows: int = 200_000
     columns: int = 500
@@ -110,9 +114,9 @@ class Limits:
     turns: int = 200
     """Messages of one conversation."""
     problems: int = 100
-    """Problems that are kept; all are counted."""
+    """Problems that are listed; all are counted."""
     expanded: int = 1_000_000_000
-    """Bytes that a compressed file may grow to, and characters that all examples may have together."""
+    """Bytes that a compressed file may expand to, and characters of all examples together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,11 @@ class Inspection:
         format: csv, tsv, json, jsonl or parquet.
         shape: instructions, pairs, labels, messages, conversations, mapped, preferences or unknown.
         columns: names of the columns, in the order of the file.
-        rows: rows read; ``usable_rows``: those of which at least one example was made.
-        needs_mapping: the columns must be named by a person before there are examples.
-        notes: what was assumed in reading, or is odd about the whole; nothing is lost by it.
-        roles: of each column what it is read as: prompt, answer, label, chat or ignored; empty while nobody can know.
-        encoding: what a text file was read as: utf-8, utf-16 or windows-1252.
+        rows: rows read; ``usable_rows``: those that gave at least one example.
+        needs_mapping: a person must choose the columns before there are examples.
+        notes: assumptions made while reading and oddities of the whole file; nothing is lost by them.
+        roles: what each column is read as: prompt, answer, label, chat or ignored; empty while the shape is unknown.
+        encoding: of a text file: utf-8, utf-16 or windows-1252.
     """
 
     format: str

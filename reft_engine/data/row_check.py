@@ -1,4 +1,4 @@
-"""What a base model can learn from rows: counts and findings, as every page and command shows them. Imports no torch."""
+"""Which rows a base model can be trained on: counts and findings, as pages and commands show them. Imports no torch."""
 
 from typing import Literal
 
@@ -7,23 +7,23 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt
 from reft_engine.data.splitting import HELD_OUT_LIMIT
 
 FEW = 10
-"""With fewer rows to learn from, little can be learned."""
+"""Fewer training rows than this teach little."""
 
 FindingKind = Literal["unreadable", "too_long", "refused", "partly", "cut", "letters", "placeholders", "few", "contradictions", "leaks"]
 LEFT_OUT: tuple[FindingKind, ...] = ("unreadable", "too_long", "refused")
-"""Findings whose rows are left out; together they are all that is left out."""
+"""Findings that leave their rows out; no row is left out for another reason."""
 
 
 class Finding(BaseModel):
-    """Something that a person should know of some rows before training.
+    """Something that a person should know about some rows before training.
 
     Attributes:
-        kind: what it is, for programs.
+        kind: the finding's name, for programs.
         count: rows that it concerns.
-        text: what it is, in a sentence with the count.
+        text: the finding as a sentence with the count.
         advice: what can be done.
-        lines: where the first of these rows stand in the file, in ``unit``: rows are numbered where several share a line.
-        excerpts: of the same rows the beginning of prompt and answer.
+        lines: the first of these rows by their numbers in the file, counted in ``unit``: in rows where several share a line.
+        excerpts: the beginnings of prompt and answer of the same rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,19 +38,19 @@ class Finding(BaseModel):
 
 
 class RowCheck(BaseModel):
-    """What one base model can be trained on of the rows of a file, with one longest row and one held-out share.
+    """Which rows of a file one base model can be trained on, with one maximum sequence length and one held-out share.
 
     Attributes:
-        base: name of the base model that the rows were counted for.
-        max_length: tokens of the longest row that fits: what was asked for, at most the base model's context.
-        rows: rows of the file, those that could not be read included.
+        base: name of the base model.
+        max_length: maximum sequence length in tokens: the setting, or the base model's context if that is shorter.
+        rows: rows of the file, including those that could not be read.
         usable_rows: rows that are trained on or held out; ``rows_left_out``: all others.
         examples: answers in the usable rows; a chat has several.
-        trained: examples that are learned from; ``held_out``: those that are measured with.
-        cut_answers: usable examples whose answer (of a text to classify, the text) is cut to fit.
+        trained: training examples; ``held_out``: held-out examples.
+        cut_answers: usable examples whose answer (in classification, whose text) is cut to fit.
         tokens: tokens of one epoch.
         longest: tokens of the longest usable example.
-        findings: what a person should know, what is left out first.
+        findings: what a person should know; those that leave rows out come first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,7 +75,7 @@ class RowCheck(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """How many rows can be trained on, with which base model, and why the others cannot."""
+        """How many rows can be trained on with the base model, and why the others cannot."""
         if self.rows_left_out == 0:
             which = f"All {self.rows:,} rows" if self.rows > 1 else "The row" if self.rows else "No row"
             return f"{which} can be trained on with {self.base}."
@@ -84,16 +84,18 @@ class RowCheck(BaseModel):
 
     @property
     def run_sentence(self) -> str:
-        """What a run with these rows does, as it is told when the run begins."""
+        """What a run does with these rows, as shown when it begins."""
         most = ", the most there can be" if self.held_out >= HELD_OUT_LIMIT else ""
-        held = f"; {self.held_out:,} {_are(self.held_out)} held out to measure with{most}" if self.held_out else ""
+        held_out = f"; {self.held_out:,} {_are(self.held_out)} held out to measure with{most}" if self.held_out else ""
         learned = counted(self.trained, "row" if self.examples == self.usable_rows else "answer")
-        parts = [f"Training on {learned}{held}."]
+        sentences = [f"Training on {learned}{held_out}."]
         if repeats := self.examples - self.trained - self.held_out:
-            parts.append(f"{repeats:,} more {_are(repeats)} not used: what is held out is measured once, however often it stands there.")
+            sentences.append(
+                f"{repeats:,} more {_are(repeats)} not used: what is held out is measured once, however often it stands there."
+            )
         if self.rows_left_out:
-            parts.append(f"Of the {counted(self.rows)} of the file, {self._left_out()}.")
-        return " ".join([*parts, *([self.cut_sentence] if self.cut_answers else [])])
+            sentences.append(f"Of the {counted(self.rows)} of the file, {self._left_out()}.")
+        return " ".join([*sentences, *([self.cut_sentence] if self.cut_answers else [])])
 
     @property
     def cut_sentence(self) -> str:
@@ -102,21 +104,23 @@ class RowCheck(BaseModel):
 
     @property
     def notes(self) -> list[str]:
-        """All of it in sentences: the count, then each finding that it does not tell already, with what to do."""
-        told = [f"{finding.text} {finding.advice}".strip() for finding in self.findings if finding.kind not in LEFT_OUT]
-        return [self.sentence, *told]
+        """The check in sentences: the count, then each finding that it does not cover, with its advice."""
+        findings = [f"{finding.text} {finding.advice}".strip() for finding in self.findings if finding.kind not in LEFT_OUT]
+        return [self.sentence, *findings]
 
     def _left_out(self) -> str:
-        reasons = [(found.count, _why(found.kind, found.count, self.max_length)) for found in self.findings if found.kind in LEFT_OUT]
+        reasons = [
+            (finding.count, _why(finding.kind, finding.count, self.max_length)) for finding in self.findings if finding.kind in LEFT_OUT
+        ]
         head = f"{self.rows_left_out:,} {_are(self.rows_left_out)} left out"
         if len(reasons) == 1:
             return f"{head}: {reasons[0][1]}"
         return f"{head}: " + ", ".join(f"{count:,} because {why}" for count, why in reasons) if reasons else head
 
 
-def counted(count: int, what: str = "row") -> str:
-    """A number of things: 1 row, 1,200 rows."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str = "row") -> str:
+    """A count with its noun: 1 row, 1,200 rows."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _are(count: int) -> str:

@@ -18,51 +18,51 @@ from reft_engine.trainable import Trainable, check_edit
 
 Text = str | tuple[str, str] | Sequence[Message]
 """One text, a pair of texts, or for a decoder a conversation."""
-_ROWS = 32
+_BATCH_SIZE = 32
 
 
 @torch.no_grad()
 def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: int = 512, edited: bool = True) -> list[dict[str, float]]:
-    """Give each text the probability of each label, the likeliest label first.
+    """Classify texts: for each, the probability of each label, the likeliest first.
 
     Args:
         base: the base model that ``reft`` was trained on.
         reft: trained with ``ReftConfig(labels=...)``.
-        texts: one entry per answer.
-        max_length: tokens; longer texts are cut at their end.
+        texts: one entry per result.
+        max_length: maximum tokens; longer texts are cut at their end.
         edited: False lets the head read the base model's own hidden states.
 
     Raises:
-        ConfigError: ``reft`` is no edit of this base model, or has no labels.
+        ConfigError: ``reft`` is not an edit of this base model, or has no labels.
         DataError: there are no texts, or one cannot be encoded.
     """
     check_edit(base, reft)
     labels = reft.method_config.labels
     if labels is None:
-        raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels")
-    limit = TrainConfig(max_length=max_length).max_length  # which refuses what is no length
+        raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels", kind="classification.labels")
+    limit = TrainConfig(max_length=max_length).max_length  # which refuses invalid lengths
     if edited:
         reft.eval()
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(as_list(texts, "texts"))]
     rows = [text_of(encode_text(base, example, limit, reading(reft.method_config))) for example in examples]
-    found = []
-    for part in in_batches(rows, _ROWS):
-        batch = collate(base, part)
-        rows_of_part = range(len(part))
+    results = []
+    for batch_rows in in_batches(rows, _BATCH_SIZE):
+        batch = collate(base, batch_rows)
+        indices = range(len(batch_rows))
         acting = reft.acting() if edited else None
-        edits = acting.edits(batch.prompts, rows_of_part, batch.device) if acting else {}
+        edits = acting.edits(batch.prompts, indices, batch.device) if acting else {}
         runner = replace(base, model=acting.model) if acting else base
-        (logits,) = head_logits(runner, batch, edits, [(reft, rows_of_part)])
-        for shares in torch.softmax(logits, dim=-1).cpu():
-            order = shares.argsort(descending=True, stable=True).tolist()
-            found.append({labels[index]: float(shares[index]) for index in order})
-    return found
+        (logits,) = head_logits(runner, batch, edits, [(reft, indices)])
+        for probabilities in torch.softmax(logits, dim=-1).cpu():
+            order = probabilities.argsort(descending=True, stable=True).tolist()
+            results.append({labels[index]: float(probabilities[index]) for index in order})
+    return results
 
 
 def head_logits(
     base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], heads: Sequence[tuple[Trainable, range]], *, checkpointed: bool = False
 ) -> list[Tensor]:  # fmt: skip
-    """For each model the logits (B, C), float32, of its head on its own rows of a batch, from one forward pass."""
+    """For each model the logits (B, C), float32, of its head on its own rows, from one forward pass of the batch."""
     with blocks.editing(edits, checkpointed=checkpointed, resume_after=batch.resume_after, run_block=batch.run_block):
         hidden = blocks.last_hidden_states(base.model, batch.inputs)
     texts = [hidden[row, begin:end] for row, begin, end in batch.rows]
@@ -70,9 +70,11 @@ def head_logits(
 
 
 def _messages(text: Text) -> tuple[Message, ...]:
-    parts = (text,) if isinstance(text, str) else text
-    if isinstance(parts, list | tuple) and all(isinstance(part, Message) for part in parts):
-        return tuple(parts)
-    if not isinstance(parts, list | tuple) or len(parts) > 2 or not all(isinstance(part, str) for part in parts):
-        raise DataError(f"{shown(text)} is neither a text, nor a pair of texts, nor a list of messages.")
-    return tuple(Message("user", part) for part in parts)
+    items = (text,) if isinstance(text, str) else text
+    if isinstance(items, list | tuple) and all(isinstance(item, Message) for item in items):
+        return tuple(items)
+    if not isinstance(items, list | tuple) or len(items) > 2 or not all(isinstance(item, str) for item in items):
+        raise DataError(
+            "{text} is neither a text, nor a pair of texts, nor a list of messages.", kind="classification.text", text=shown(text)
+        )
+    return tuple(Message("user", item) for item in items)

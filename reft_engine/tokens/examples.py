@@ -1,7 +1,7 @@
-"""From an example to a row of token ids: the template's prompt, then the answer, joined at a border that is kept.
+"""Encodes an example to a sequence of token ids: the rendered prompt, then the answer.
 
-Prompt and answer are tokenised apart and their ids joined, in training and in generation alike, so that no merge
-across the border can shift the label mask or the edited positions. For the prompts see `prompts`.
+Prompt and answer are tokenised separately and their ids joined, in training as in generation, so that no merge across their
+border can shift the loss mask or the edited positions. For the prompts see `prompts`.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EncodedExample:
-    """Token ids of a prompt and of the answer with its end-of-turn token; ``line`` of its file; whether it was cut.
+    """Token ids of a prompt and of the answer with its end-of-turn token; its ``line`` in the file; whether the answer was cut.
 
-    ``edited`` says which tokens of the prompt are edited. A text that is classified has no answer; ``second`` is where the second of
-    two texts begins in it, 0 if there is one alone.
+    ``edited`` says which tokens of the prompt are edited. In classification there is no answer; ``second`` is the index of the first
+    token of the second of two texts, or 0 if there is only one.
     """
 
     prompt_ids: tuple[int, ...]
@@ -53,25 +53,25 @@ class EncodedExample:
 
     @property
     def length(self) -> int:
-        """Tokens of the row."""
+        """Tokens of the sequence."""
         return len(self.prompt_ids) + len(self.answer_ids)
 
     @property
     def first_edited(self) -> int:
-        """The first edited token; at the latest the prompt's last token, which the answer is predicted from."""
+        """The index of the first edited token, at most that of the prompt's last token, which predicts the answer."""
         return min([max(len(self.prompt_ids) - 1, 0), *(group[0] for group in self.edited if group)])
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPreference:
-    """One prompt with the answer that is preferred and the one that is not."""
+    """One prompt with the preferred answer and the rejected one."""
 
     chosen: EncodedExample
     rejected: EncodedExample
 
     @property
     def length(self) -> int:
-        """Tokens of the longer row."""
+        """Tokens of the longer sequence."""
         return max(self.chosen.length, self.rejected.length)
 
     @property
@@ -90,7 +90,7 @@ class EncodedLabel:
 
     @property
     def length(self) -> int:
-        """Tokens of the row."""
+        """Tokens of the sequence."""
         return len(self.prompt.ids)
 
     @property
@@ -105,10 +105,10 @@ EncodedRow = EncodedExample | EncodedPreference | EncodedLabel
 def encode(
     base: Base, example: Example, max_length: int, config: ReftConfig | None = None, answer_tokens: int | None = None
 ) -> EncodedExample:
-    """Encode one example; an answer that does not fit is cut at its end, and only its first ``answer_tokens`` are kept.
+    """Encode one example; an answer that does not fit is cut at its end, and only its first ``answer_tokens`` stay.
 
-    Prompt and answer together have ``max_length`` tokens; of an encoder-decoder, which reads them apart, each has as many. Which
-    tokens are edited follows from ``config``; without one none are.
+    Prompt and answer together have at most ``max_length`` tokens; for an encoder-decoder, the limit applies to each separately.
+    ``config`` says which tokens are edited; without it, none are.
 
     Raises:
         DataError: the prompt alone leaves no room for an answer token, or cannot be encoded; the line is named.
@@ -125,96 +125,109 @@ def encode_preference(
     sides = (pair.chosen, pair.rejected)
     chosen, rejected = (_with_answer(base, prompt, answer, pair.line, room, answer_tokens) for answer in sides)
     if chosen.answer_ids == rejected.answer_ids:
-        raise DataError(f"Line {pair.line}: the chosen and the rejected answer are the same.", kind="row")
+        raise DataError("Line {line}: the chosen and the rejected answer are the same.", kind="row.answers_equal", line=pair.line)
     return EncodedPreference(chosen, rejected)
 
 
 def encode_label(base: Base, example: Example, max_length: int, config: ReftConfig) -> EncodedLabel:
-    """Encode a text with its label; a text that does not fit is cut at its end, of two texts the longer first.
+    """Encode a text with its label; a text that does not fit is cut at its end, the longer of two texts first.
 
     Raises:
         DataError: the label is none of the config's, or the text cannot be encoded; the line is named.
     """
     assert config.labels is not None
     if example.answer not in config.labels:
-        known = ", ".join(config.labels[:5]) + (", ..." if len(config.labels) > 5 else "")
-        raise DataError(f"Line {example.line}: '{example.answer[:40]}' is none of the labels ({known}).", kind="row")
+        labels = ", ".join(config.labels[:5]) + (", ..." if len(config.labels) > 5 else "")
+        raise DataError(
+            "Line {line}: '{answer}' is none of the labels ({labels}).",
+            kind="row.label",
+            line=example.line,
+            answer=example.answer[:40],
+            labels=labels,
+        )
     return EncodedLabel(encode_text(base, example, max_length, config), config.labels.index(example.answer), example.line)
 
 
 def encode_text(base: Base, example: Example, max_length: int, config: ReftConfig) -> EncodedPrompt:
-    """Encode what is to be classified; see `encode_label`. Raises DataError."""
-    prompt = _named(base, example.messages, example.line, config, min(max_length, base.context))
+    """Encode a text to classify; see `encode_label`. Raises DataError."""
+    prompt = _read_line(base, example.messages, example.line, config, min(max_length, base.context))
     if not any(message.content.strip() for message in example.messages):
-        raise DataError(f"Line {example.line}: the text is empty.", kind="row")
+        raise DataError("Line {line}: the text is empty.", kind="row.text_empty", line=example.line)
     return prompt
 
 
-def _named(
+def _read_line(
     base: Base, messages: Sequence[Message], line: int, config: ReftConfig | None, limit: int | None = None
 ) -> EncodedPrompt:  # fmt: skip
-    """A prompt as the config's rule edits it; an error names the line."""
+    """A prompt with the tokens that the config's rule edits; errors name its line."""
     try:
         return read_prompt(base, messages, PositionSpec.parse(config.positions) if config else None, limit)
     except DataError as error:
-        raise DataError(f"Line {line}: {error}", kind=error.kind or "row", detail=error.detail) from error
+        kind = "template.line" if error.group == "template" else "row.prompt"
+        raise DataError("Line {line}: {reason}", kind=kind, detail=error.detail, line=line, reason=str(error)) from error
 
 
 def _fitting_prompt(
     base: Base, messages: Sequence[Message], line: int, max_length: int, config: ReftConfig | None
 ) -> tuple[EncodedPrompt, int]:
-    """A prompt, and how many answer tokens fit behind it."""
-    prompt = _named(base, messages, line, config)
+    """A prompt, and how many answer tokens fit after it."""
+    prompt = _read_line(base, messages, line, config)
     if not messages or not messages[-1].content.strip():
-        raise DataError(f"Line {line}: the prompt is empty.", kind="row")
+        raise DataError("Line {line}: the prompt is empty.", kind="row.prompt_empty", line=line)
     if messages[-1].role == "assistant":
-        raise DataError(f"Line {line}: the prompt ends with an answer of the assistant, so nothing asks for the one to learn.", kind="row")
-    limit, apart = min(max_length, base.context), base.kind == "encoder_decoder"
-    fits = limit if apart else limit - 1
-    if len(prompt.ids) > fits:
         raise DataError(
-            f"Line {line}: the prompt has {len(prompt.ids)} tokens, and only {fits} fit. "
-            "Shorten it or choose a base model with a longer context.",
-            kind="length",
+            "Line {line}: the prompt ends with an answer of the assistant, so nothing asks for the one to learn.",
+            kind="row.prompt_answered",
+            line=line,
         )
-    return prompt, limit if apart else limit - len(prompt.ids)
+    limit, is_separate = min(max_length, base.context), base.kind == "encoder_decoder"
+    room = limit if is_separate else limit - 1
+    if len(prompt.ids) > room:
+        raise DataError(
+            "Line {line}: the prompt has {tokens} tokens, and only {limit} fit. Shorten it or choose a base model with a longer context.",
+            kind="length",
+            line=line,
+            tokens=len(prompt.ids),
+            limit=room,
+        )
+    return prompt, limit if is_separate else limit - len(prompt.ids)
 
 
 def _with_answer(base: Base, prompt: EncodedPrompt, text: str, line: int, room: int, answer_tokens: int | None = None) -> EncodedExample:
     if not text.strip():
-        raise DataError(f"Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row")
+        raise DataError("Line {line}: the answer is empty, so there is nothing to learn from it.", kind="row.answer_empty", line=line)
     try:
         answer = _answer_ids(base, text)
     except DataError as error:
-        raise DataError(f"Line {line}: {error}", kind="row") from error
-    kept = answer[: min(room, answer_tokens or room)]
-    return EncodedExample(prompt.ids, kept, line, cut=len(answer) > room, edited=prompt.edited)
+        raise DataError("Line {line}: {reason}", kind="row.answer", line=line, reason=str(error)) from error
+    answer_ids = answer[: min(room, answer_tokens or room)]
+    return EncodedExample(prompt.ids, answer_ids, line, cut=len(answer) > room, edited=prompt.edited)
 
 
 def _answer_ids(base: Base, text: str) -> tuple[int, ...]:
     if base.kind == "encoder_decoder":
         around = frame(base)
-        return (*around.before, *text_ids(base, text), *around.behind)
+        return (*around.before, *text_ids(base, text), *around.after)
     space = " " if text and base.template == PLAIN_TEMPLATE else ""
     return (*text_ids(base, space + text), *end_ids(base))
 
 
 def text_of(prompt: EncodedPrompt, line: int = 0) -> EncodedExample:
-    """A text without an answer."""
+    """A text to classify as a sequence without an answer."""
     return EncodedExample(prompt.ids, (), line, edited=prompt.edited, second=prompt.second)
 
 
 def as_in_checkpoints(row: EncodedRow, rule: PositionSpec) -> str:
-    """A row as text, by which a checkpoint tells its rows from others.
+    """A row as text, by which a checkpoint recognises its rows.
 
-    Rows gain and lose fields, and checkpoints of earlier versions must go on: so these are the fields of the first version, in its
-    words. What a rule edits by a prompt's length alone stands in the run's settings, and only what it reads in the text stands here.
+    It has the fields of the first version, in its words, whatever fields rows gain or lose, so that earlier checkpoints can be
+    resumed. Edited tokens are included only if the rule reads them from the text; otherwise the run's settings determine them.
     """
     if isinstance(row, EncodedPreference):
         chosen, rejected = (as_in_checkpoints(side, rule) for side in (row.chosen, row.rejected))
         return f"EncodedPreference(chosen={chosen}, rejected={rejected})"
-    given = row.prompt if isinstance(row, EncodedLabel) else row
-    marked = given.edited.prefix if rule.reads_text else ()
+    prompt_row = row.prompt if isinstance(row, EncodedLabel) else row
+    marked = prompt_row.edited.prefix if rule.reads_text else ()
     if isinstance(row, EncodedLabel):
         prompt = f"EncodedPrompt(ids={row.prompt.ids}, marked={marked}, second={row.prompt.second}, cut={row.prompt.cut})"
         return f"EncodedLabel(prompt={prompt}, label={row.label}, line={row.line})"

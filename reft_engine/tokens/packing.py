@@ -40,7 +40,7 @@ class Packed:
         with _AttentionOverride(self, layer) as attention:
             output = forward(*args, **kwargs)
         if not attention.calls:
-            raise RuntimeError("A block has not called torch's attention, so its rows cannot stand one behind another.")
+            raise RuntimeError("A block has not called torch's attention, so its sequences cannot be packed.")
         return output
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float | None, **options: Any) -> Tensor:

@@ -1,9 +1,9 @@
-"""From a conversation to the token ids of its prompt, with what the tokenizer puts around a text and which tokens are edited.
+"""Encodes a conversation to the token ids of its prompt, with the tokenizer's frame, and says which tokens are edited.
 
 Control tokens inside a message (``<|im_end|>`` typed by a person) are encoded as text, never as control tokens.
 
-With the positions ``marked``, ``<reft>`` and ``</reft>`` in a message mark what is edited. They are taken out before the
-text is tokenised, so that the base model reads the same tokens as without them; a token that a mark cuts through is edited.
+With the positions ``marked``, ``<reft>`` and ``</reft>`` in a message mark the edited text. They are removed before the
+text is tokenised, so that the base model reads the same tokens as without them; a token that is partly marked is edited.
 """
 
 import re
@@ -22,10 +22,10 @@ from reft_engine.errors import DataError
 from reft_engine.positions import UNEDITED, EditedTokens, PositionSpec, edited_tokens
 
 _TYPED, _TYPED_END = "\ue000", "\ue001"
-"""Stand around a control token in a message while the template is rendered; private-use characters."""
+"""Enclose a control token in a message while the template is rendered; private-use characters."""
 _OPEN, _CLOSE = "<reft>", "</reft>"
 _OPENED, _CLOSED = "\ue003", "\ue004"
-"""Stand for the marks of edited text, likewise."""
+"""Replace the marks of edited text, likewise."""
 _NO_MARKS = dict.fromkeys(map(ord, _OPENED + _CLOSED))
 _NO_PRIVATE = _NO_MARKS | dict.fromkeys(map(ord, _TYPED + _TYPED_END))
 _ROLES = get_args(Role)
@@ -35,7 +35,7 @@ _TOKENISING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """Token ids of a prompt, which are edited, for a pair of texts where the second begins (else 0), and whether it was cut."""
+    """Token ids of a prompt, which of them are edited, where the second of two texts begins (else 0), and whether it was cut."""
 
     ids: tuple[int, ...]
     edited: EditedTokens = UNEDITED
@@ -45,51 +45,51 @@ class EncodedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A prompt before a rule says what is edited; ``marked`` are the indices that the text itself marks."""
+    """A prompt before a rule chooses the edited tokens; ``marked`` are the indices of the tokens that the text marks."""
 
     ids: tuple[int, ...]
     marked: tuple[int, ...] = ()
     second: int = 0
     cut: bool = False
 
-    def under(self, rule: PositionSpec | None) -> EncodedPrompt:
-        """The prompt as a rule edits it; without one nothing is edited."""
+    def with_rule(self, rule: PositionSpec | None) -> EncodedPrompt:
+        """The prompt with the tokens that a rule edits; without a rule, none."""
         return EncodedPrompt(self.ids, edited_tokens(rule, len(self.ids), self.marked), self.second, self.cut)
 
 
 def prompt_ids(base: Base, messages: Sequence[Message]) -> tuple[int, ...]:
-    """Token ids of a conversation rendered up to where the assistant begins to answer."""
+    """Token ids of a conversation, rendered up to the beginning of the assistant's answer."""
     return read_prompt(base, messages).ids
 
 
 def read_prompt(base: Base, messages: Sequence[Message], rule: PositionSpec | None = None, limit: int | None = None) -> EncodedPrompt:
-    """Encode a conversation up to where the assistant begins to answer; for an encoder its one text or its two.
+    """Encode a conversation up to the beginning of the assistant's answer; for an encoder, its one or two texts.
 
     Args:
         base: the base model.
         messages: the conversation.
-        rule: which tokens are edited; none without it.
-        limit: tokens; what exceeds them is cut at the texts' ends, of two texts the longer first.
+        rule: which tokens are edited; None edits none.
+        limit: maximum tokens; longer texts are cut at their ends, the longer of two texts first.
 
     Raises:
         DataError: a message is no text, or there are more texts than an encoder reads; the template refuses the conversation;
             nothing is marked, or a mark stands alone.
     """
     text = _text(base, messages, rule is not None and rule.reads_text)
-    return (text if limit is None or len(text.ids) <= limit else _cut(text, frame(base), limit)).under(rule)
+    return (text if limit is None or len(text.ids) <= limit else _cut(text, frame(base), limit)).with_rule(rule)
 
 
 def read_prompts(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
-    """Encode a conversation once, as each of several rules edits it; the token ids are the same in all. Raises DataError.
+    """Encode a conversation once, for each of several rules; the token ids of all are the same. Raises DataError.
 
-    If one of the rules reads marks they are taken out for all of them.
+    If one of the rules reads marks, they are removed for all.
     """
     text = _text(base, messages, any(rule is not None and rule.reads_text for rule in rules))
-    return [text.under(rule) for rule in rules]
+    return [text.with_rule(rule) for rule in rules]
 
 
 def _text(base: Base, messages: Sequence[Message], marked: bool) -> _Text:
-    """The tokens of a conversation; if it is ``marked``, what stands between ``<reft>`` and ``</reft>``. Raises DataError."""
+    """The tokens of a conversation and, if ``marked``, those between ``<reft>`` and ``</reft>``. Raises DataError."""
     _check(base, messages)
     control = _control_tokens(base.tokenizer)
     guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
@@ -104,21 +104,25 @@ def _text(base: Base, messages: Sequence[Message], marked: bool) -> _Text:
             pieces.add(message.content)
     else:
         pieces.add(_render_marked(base, guarded) if marked else render(base, guarded, True))
-    pieces.ids += around.behind
+    pieces.ids += around.after
     if marked:
         pieces.check_marks()
     return _Text(tuple(pieces.ids), tuple(pieces.marked), second)
 
 
 def _check(base: Base, messages: Sequence[Message]) -> None:
-    """Raises DataError for messages that no template is to see."""
+    """Refuse messages that no template can render. Raises DataError."""
     for message in messages:
         if message.role not in _ROLES:
-            raise DataError(f"A message has the role '{str(message.role)[:40]}'; there are system, user and assistant.")
+            raise DataError(
+                "A message has the role '{role}'; there are system, user and assistant.", kind="prompts.role", role=str(message.role)[:40]
+            )
         if not isinstance(message.content, str):
-            raise DataError(f"A message of the {message.role} is no text.")
+            raise DataError("A message of the {role} is no text.", kind="prompts.message", role=message.role)
     if base.kind == "encoder" and len(messages) > 2:
-        raise DataError(f"There are {len(messages)} texts; {base.name} reads one, or two together.")
+        raise DataError(
+            "There are {count} texts; {base} reads one, or two together.", kind="prompts.texts", count=len(messages), base=base.name
+        )
 
 
 class _Pieces:
@@ -132,66 +136,75 @@ class _Pieces:
 
     def add(self, text: str) -> None:
         """Tokenise text; control tokens that a person typed are encoded as text."""
-        for index, part in enumerate(re.split(f"{_TYPED}([^{_TYPED}{_TYPED_END}]*){_TYPED_END}", text)):
-            self._add_part(part, {"split_special_tokens": True} if index % 2 else {})
+        for index, piece in enumerate(re.split(f"{_TYPED}([^{_TYPED}{_TYPED_END}]*){_TYPED_END}", text)):
+            self._add_piece(piece, {"split_special_tokens": True} if index % 2 else {})
 
-    def _add_part(self, part: str, how: dict[str, bool]) -> None:
-        text, spans = self._take_marks(part)
+    def _add_piece(self, piece: str, options: dict[str, bool]) -> None:
+        text, spans = self._remove_marks(piece)
         if not spans:
-            self.ids += _tokenised(self._base, text, add_special_tokens=False, **how)["input_ids"]
+            self.ids += _tokenised(self._base, text, add_special_tokens=False, **options)["input_ids"]
             return
         if not self._base.tokenizer.is_fast:
-            raise DataError(f"The tokenizer of {self._base.name} cannot say which tokens a mark covers. Choose other positions.")
-        encoded = _tokenised(self._base, text, add_special_tokens=False, return_offsets_mapping=True, **how)
-        behind = 0
+            raise DataError(
+                "The tokenizer of {base} cannot say which tokens a mark covers. Choose other positions.",
+                kind="prompts.tokenizer",
+                base=self._base.name,
+            )
+        encoded = _tokenised(self._base, text, add_special_tokens=False, return_offsets_mapping=True, **options)
+        previous_end = 0
         for index, (token, (start, end)) in enumerate(zip(encoded.tokens(), encoded["offset_mapping"], strict=True)):
-            # Byte-level tokenizers may take the space that a token begins with off what they say it covers.
-            start, behind = behind if token.startswith("Ġ") else start, end
+            # Byte-level tokenizers may leave a token's leading space out of its offsets.
+            start, previous_end = previous_end if token.startswith("Ġ") else start, end
             if any(start < last and end > first for first, last in spans):
                 self.marked.append(len(self.ids) + index)
         self.ids += encoded["input_ids"]
 
-    def _take_marks(self, part: str) -> tuple[str, list[tuple[int, int]]]:
-        """The text without marks, and the ranges of its characters that are marked."""
-        kept, length, spans, start = list[str](), 0, list[tuple[int, int]](), 0
-        for piece in re.split(f"([{_OPENED}{_CLOSED}])", part):
+    def _remove_marks(self, text: str) -> tuple[str, list[tuple[int, int]]]:
+        """The text without marks, and its marked ranges of characters."""
+        pieces, length, spans, start = list[str](), 0, list[tuple[int, int]](), 0
+        for piece in re.split(f"([{_OPENED}{_CLOSED}])", text):
             if piece in (_OPENED, _CLOSED):
                 if self._open == (piece == _OPENED):
-                    raise DataError(f"{_OPEN} and {_CLOSE} must take turns.")
+                    raise DataError("{open} and {close} must take turns.", kind="prompts.marks_alternate", open=_OPEN, close=_CLOSE)
                 if piece == _CLOSED:
                     spans.append((start, length))
                 self._open, start = piece == _OPENED, length
             else:
-                kept.append(piece)
+                pieces.append(piece)
                 length += len(piece)
         if self._open:
             spans.append((start, length))
-        return "".join(kept), [span for span in spans if span[0] < span[1]]
+        return "".join(pieces), [span for span in spans if span[0] < span[1]]
 
     def check_marks(self) -> None:
         """Refuse a prompt that marks nothing. Raises DataError."""
         if self._open:
-            raise DataError(f"A {_OPEN} is not closed by {_CLOSE}.")
+            raise DataError("A {open} is not closed by {close}.", kind="prompts.mark_open", open=_OPEN, close=_CLOSE)
         if not self.marked:
-            raise DataError(f"Nothing is marked: put {_OPEN} and {_CLOSE} around what is to be edited, or choose other positions.")
+            raise DataError(
+                "Nothing is marked: put {open} and {close} around what is to be edited, or choose other positions.",
+                kind="prompts.unmarked",
+                open=_OPEN,
+                close=_CLOSE,
+            )
 
 
 def _render_marked(base: Base, messages: Sequence[Message]) -> str:
-    """Render with marks in the messages to what the template writes without them, with the marks added."""
+    """Render messages with marks; the result without its marks is what the template writes for messages without them."""
     plain = render(base, [Message(message.role, message.content.translate(_NO_MARKS)) for message in messages], True)
-    # Templates that trim a message find its white space only where no mark stands around it.
-    for turns in (messages, [Message(message.role, _trimmable(message.content)) for message in messages]):
-        rendered = render(base, turns, True)
+    # A template that trims a message sees only white space outside its marks.
+    for attempt in (messages, [Message(message.role, _trimmable(message.content)) for message in messages]):
+        rendered = render(base, attempt, True)
         if rendered.translate(_NO_MARKS) == plain:
             return rendered
-    raise DataError(f"The chat template of {base.name} changes what is marked. Choose other positions.")
+    raise DataError("The chat template of {base} changes what is marked. Choose other positions.", kind="prompts.template", base=base.name)
 
 
 def _trimmable(text: str) -> str:
-    """Move marks behind white space that the text begins with, and before what it ends with."""
+    """Move marks inwards, past the white space at both ends of a text."""
     marks = _OPENED + _CLOSED
-    text = re.sub(rf"^[\s{marks}]+", lambda found: "".join(sorted(found[0], key=lambda letter: letter in marks)), text)
-    return re.sub(rf"[\s{marks}]+$", lambda found: "".join(sorted(found[0], key=lambda letter: letter not in marks)), text)
+    text = re.sub(rf"^[\s{marks}]+", lambda match: "".join(sorted(match[0], key=lambda letter: letter in marks)), text)
+    return re.sub(rf"[\s{marks}]+$", lambda match: "".join(sorted(match[0], key=lambda letter: letter not in marks)), text)
 
 
 def _control_tokens(tokenizer: Any) -> list[str]:
@@ -202,120 +215,122 @@ def _guard(text: str, control: Sequence[str], marked: bool) -> str:
     text = text.translate(_NO_PRIVATE)
     if marked:
         text = text.replace(_OPEN, _OPENED).replace(_CLOSE, _CLOSED)
-    return _typed(tuple(control)).sub(lambda found: f"{_TYPED}{found[0]}{_TYPED_END}", text) if control else text
+    return _control_pattern(tuple(control)).sub(lambda match: f"{_TYPED}{match[0]}{_TYPED_END}", text) if control else text
 
 
 @lru_cache(maxsize=16)
-def _typed(control: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds control tokens in a message, also those with marks inside: without these they must be text like any other."""
+def _control_pattern(control: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches control tokens in a message, also with marks inside, which would turn into control tokens without the marks."""
     return re.compile("|".join(f"[{_OPENED}{_CLOSED}]*".join(map(re.escape, token)) for token in control))
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Token ids that the tokenizer puts before a text, between two texts and behind the last."""
+    """Token ids that the tokenizer adds before a text, between two texts and after the last."""
 
     before: tuple[int, ...] = ()
     between: tuple[int, ...] = ()
-    behind: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
 
 
 def _cut(text: _Text, around: Frame, limit: int) -> _Text:
-    """Cut at the texts' ends, the longer text first; what the tokenizer puts around them is kept."""
-    start, end = len(around.before), len(text.ids) - len(around.behind)
+    """Cut texts at their ends, the longer text first; the tokenizer's frame stays."""
+    start, end = len(around.before), len(text.ids) - len(around.after)
     second = text.second or end
     between = len(around.between) if text.second else 0
     first = second - between - start
-    kept_first, kept_second = _shares(first, end - second, max(0, limit - (len(text.ids) - first - (end - second))))
-    kept = [*range(start + kept_first), *range(second - between, second + kept_second), *range(end, len(text.ids))]
+    first_room, second_room = _shares(first, end - second, max(0, limit - (len(text.ids) - first - (end - second))))
+    indices = [*range(start + first_room), *range(second - between, second + second_room), *range(end, len(text.ids))]
     marked = set(text.marked)
     return _Text(
-        tuple(text.ids[index] for index in kept),
-        tuple(at for at, index in enumerate(kept) if index in marked),
-        start + kept_first + between if text.second else 0,
+        tuple(text.ids[index] for index in indices),
+        tuple(at for at, index in enumerate(indices) if index in marked),
+        start + first_room + between if text.second else 0,
         cut=True,
     )
 
 
 def _shares(first: int, second: int, room: int) -> tuple[int, int]:
-    """How many tokens each of two texts may keep: as transformers' truncation ``longest_first`` gives them."""
-    less = min(first, second, room // 2)
-    return (less, room - less) if first <= second else (room - less, less)
+    """How many of ``room`` tokens each of two texts gets, as in transformers' truncation ``longest_first``."""
+    shorter = min(first, second, room // 2)
+    return (shorter, room - shorter) if first <= second else (room - shorter, shorter)
 
 
 _FRAMES: WeakKeyDictionary[Any, dict[Kind, Frame]] = WeakKeyDictionary()
 
 
 def frame(base: Base) -> Frame:
-    """The frame of a base model's texts, found once per tokenizer; empty where a chat template writes it itself."""
+    """The frame of a base model's texts, computed once per tokenizer; empty if the chat template writes it."""
     if base.kind == "decoder" and not _is_plain(base):
         return Frame()
-    known = _FRAMES.setdefault(base.tokenizer, {})
-    if base.kind not in known:
-        known[base.kind] = _found_frame(base)
-    return known[base.kind]
+    frames = _FRAMES.setdefault(base.tokenizer, {})
+    if base.kind not in frames:
+        frames[base.kind] = _probe_frame(base)
+    return frames[base.kind]
 
 
-def _found_frame(base: Base) -> Frame:
+def _probe_frame(base: Base) -> Frame:
+    """Compare tokenisations of a letter with and without special tokens."""
     probe: list[int] = _tokenised(base, "a", add_special_tokens=False)["input_ids"]
-    whole: list[int] = _tokenised(base, "a")["input_ids"]
-    start, size = _index_of(probe, whole), len(probe)
-    before, behind = tuple(whole[:start]), tuple(whole[start + size :])
+    framed: list[int] = _tokenised(base, "a")["input_ids"]
+    start, size = _index_of(probe, framed), len(probe)
+    before, after = tuple(framed[:start]), tuple(framed[start + size :])
     if base.kind == "decoder":
         return Frame(before if before[-1:] == (base.tokenizer.bos_token_id,) else ())
     pair: list[int] = _tokenised(base, "a", "a")["input_ids"] if base.kind == "encoder" else []
-    return Frame(before, tuple(pair[start + size : len(pair) - len(behind) - size]), behind)
+    return Frame(before, tuple(pair[start + size : len(pair) - len(after) - size]), after)
 
 
 def _is_plain(base: Base) -> bool:
-    """Whether the template writes no control tokens of its own."""
+    """Whether the template writes no control tokens."""
     return base.template in (PLAIN_TEMPLATE, TEXT_TEMPLATE)
 
 
-def _index_of(part: Sequence[int], whole: Sequence[int]) -> int:
-    return next((at for at in range(len(whole)) if list(whole[at : at + len(part)]) == list(part)), 0)
+def _index_of(ids: Sequence[int], sequence: Sequence[int]) -> int:
+    return next((at for at in range(len(sequence)) if list(sequence[at : at + len(ids)]) == list(ids)), 0)
 
 
 def text_ids(base: Base, text: str) -> list[int]:
-    """Token ids of a text alone; control tokens in it are encoded as text."""
+    """Token ids of a text without the frame; control tokens in it are encoded as text."""
     ids: list[int] = _tokenised(base, text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return ids
 
 
 def text_encodings(base: Base, texts: Sequence[str]) -> Sequence[Any]:
-    """What a fast tokenizer knows of texts alone: ids, tokens, and which characters each token covers; see `text_ids`."""
+    """A fast tokenizer's encodings of texts: ids, tokens and the characters that each covers; see `text_ids`."""
     with _TOKENISING:
         encodings: Sequence[Any] = base.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True).encodings
     return encodings
 
 
-def _tokenised(base: Base, *texts: str, **how: bool) -> Any:
-    """What the tokenizer makes of a text or two, in one thread at a time: how it reads control tokens is set on it, for all threads."""
+def _tokenised(base: Base, *texts: str, **options: bool) -> Any:
+    """Tokenise one text or a pair, one thread at a time, since ``split_special_tokens`` is set on the tokenizer for all threads."""
     if any(_SURROGATE.search(text) for text in texts if not text.isascii()):
-        raise DataError("The text holds half of a character (a lone surrogate).")
+        raise DataError("The text holds half of a character (a lone surrogate).", kind="prompts.surrogate")
     with _TOKENISING:
-        return base.tokenizer(*texts, **how)
+        return base.tokenizer(*texts, **options)
 
 
 _ENDS: WeakKeyDictionary[Any, dict[tuple[Kind, str], tuple[int, ...]]] = WeakKeyDictionary()
 
 
 def end_ids(base: Base) -> tuple[int, ...]:
-    """What closes an answer: the template's own end-of-turn token, or the tokenizer's end-of-text."""
-    known = _ENDS.setdefault(base.tokenizer, {})
+    """Token ids that end an answer: the template's end-of-turn token, or the tokenizer's end-of-text token."""
+    ends = _ENDS.setdefault(base.tokenizer, {})
     key = base.kind, base.template
-    if key not in known:
-        known[key] = _found_end(base)
-    return known[key]
+    if key not in ends:
+        ends[key] = _probe_end(base)
+    return ends[key]
 
 
-def _found_end(base: Base) -> tuple[int, ...]:
+def _probe_end(base: Base) -> tuple[int, ...]:
+    """Render an answer and read the tokens after it."""
     if base.kind == "encoder_decoder":
-        return frame(base).behind
+        return frame(base).after
     probe = "\ue002"
     text = render(base, [Message("user", "a"), Message("assistant", probe)], False)
-    _, shown, after = text.rpartition(probe)
-    ids = _tokenised(base, after, add_special_tokens=False)["input_ids"] if shown else []
+    _, answer, after = text.rpartition(probe)
+    ids = _tokenised(base, after, add_special_tokens=False)["input_ids"] if answer else []
     special = {index for index, token in base.tokenizer.added_tokens_decoder.items() if token.special} | set(base.tokenizer.all_special_ids)
     first = next((index for index, token in enumerate(ids) if token in special), None)
     if first is not None:

@@ -1,4 +1,4 @@
-"""Whether a base model's tokenizer has tokens for the letters of a text, or can only spell them in pieces."""
+"""Finds texts whose letters a base model's tokenizer does not know, or splits into several tokens each."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,54 +8,54 @@ from typing import Any
 from reft_engine.base.loading import Base
 from reft_engine.tokens.prompts import text_encodings
 
-_AT_ONCE = 256
-"""Texts that are tokenised in one go."""
+_ROWS = 256
+"""Rows whose texts are tokenised together."""
 _TOO_MANY = 1 / 3
-"""Share of a row's letters above which the row counts as badly spelt."""
+"""Share of a row's letters, spelt in pieces, above which the row counts as badly spelt."""
 _SPACES = "▁Ġ"
 """Tokens that stand for white space, in sentencepiece and in byte-level tokenizers."""
 
 
 def badly_spelt(base: Base, rows: Sequence[Sequence[str]]) -> list[bool]:
-    """Of each row, given as its texts with the answer last, whether its letters can mostly not be read.
+    """For each row, given as its texts with the answer last, whether the tokenizer spells its letters badly.
 
-    A letter (a digit, a mark) is spelt in pieces when its tokens are more than one for each character, as bytes are; not at all when
-    its token is the unknown one, or it has none. A row is concerned when that is so of more than a third of its letters, or of its
-    answer's. Signs do not count: emoji in bytes are learned well. Where the tokenizer cannot say which token is of which
-    character, nothing is found.
+    A letter (or digit, or mark) is spelt in pieces if it takes more than one token, such as bytes, and not at all if its token is the
+    unknown token or missing. A row is badly spelt if that holds for more than a third of its letters, or of its answer's letters.
+    Symbols do not count: emoji in bytes are learned well. If the tokenizer cannot say which token covers which character, no row
+    is badly spelt.
     """
     if not base.tokenizer.is_fast:
         return [False] * len(rows)
-    sure = _spells_ascii(base)
+    ascii_is_fine = _spells_ascii(base)
     bad = [False] * len(rows)
-    doubtful = [index for index, texts in enumerate(rows) if not (sure and all(map(str.isascii, texts)))]
-    for begin in range(0, len(doubtful), _AT_ONCE):
-        part = doubtful[begin : begin + _AT_ONCE]
-        shares = iter(_spelt(base, [text for index in part for text in rows[index]]))
-        for index in part:
-            bad[index] = _concerned([next(shares) for _ in rows[index]])
+    doubtful = [index for index, texts in enumerate(rows) if not (ascii_is_fine and all(map(str.isascii, texts)))]
+    for begin in range(0, len(doubtful), _ROWS):
+        indices = doubtful[begin : begin + _ROWS]
+        counts = iter(_letter_counts(base, [text for index in indices for text in rows[index]]))
+        for index in indices:
+            bad[index] = _is_badly_spelt([next(counts) for _ in rows[index]])
     return bad
 
 
-def _concerned(texts: Sequence[tuple[int, int]]) -> bool:
-    """Whether too many letters are in pieces, given of each text how many there are and how many of them are."""
-    whole = sum(letters for letters, _ in texts), sum(pieces for _, pieces in texts)
-    return any(letters and pieces / letters > _TOO_MANY for letters, pieces in (whole, texts[-1]))
+def _is_badly_spelt(counts: Sequence[tuple[int, int]]) -> bool:
+    """Whether too many letters are in pieces, given for each text its letters and those of them in pieces."""
+    total = sum(letters for letters, _ in counts), sum(pieces for _, pieces in counts)
+    return any(letters and pieces / letters > _TOO_MANY for letters, pieces in (total, counts[-1]))
 
 
-def _spelt(base: Base, texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Of each text its letters, and how many of them are spelt in pieces or not at all."""
+def _letter_counts(base: Base, texts: Sequence[str]) -> list[tuple[int, int]]:
+    """For each text the number of its letters, and of those that are spelt in pieces or not at all."""
     vocabulary = base.tokenizer.backend_tokenizer.token_to_id
     unknown, spaces = base.tokenizer.unk_token_id, frozenset(map(vocabulary, _SPACES))
-    # Half a character (a lone surrogate) is no letter, and no tokenizer takes it; its row is left out for another reason.
-    whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-    return [_letters(text, encoding, unknown, spaces) for text, encoding in zip(whole, text_encodings(base, whole), strict=True)]
+    # A lone surrogate is no letter, and no tokenizer accepts it; its row is left out for another reason.
+    encodable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    return [_letters(text, encoding, unknown, spaces) for text, encoding in zip(encodable, text_encodings(base, encodable), strict=True)]
 
 
 def _letters(text: str, encoding: Any, unknown: int | None, spaces: frozenset[int | None]) -> tuple[int, int]:
-    tokens = [0.0] * len(text)  # of each character; a token of four characters counts a quarter for each
+    tokens = [0.0] * len(text)  # for each character; a token of four characters counts as a quarter for each
     for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-        if token in spaces:  # sentencepiece says that the one before a text is of its first letter
+        if token in spaces:  # sentencepiece gives the space before a text the offset of its first letter
             continue
         if token == unknown:
             tokens[start:end] = [0.0] * (end - start)
@@ -70,14 +70,14 @@ def _letters(text: str, encoding: Any, unknown: int | None, spaces: frozenset[in
 
 @lru_cache(maxsize=8192)
 def _is_letter(character: str) -> bool:
-    """Whether it is a letter, a digit or a mark; variation selectors and enclosing marks dress emoji and are none."""
+    """Whether a character is a letter, digit or mark, but not a variation selector or enclosing mark, which belong to emoji."""
     category = unicodedata.category(character)
     return category[0] in "LNM" and category != "Me" and not unicodedata.name(character, "").startswith("VARIATION SELECTOR")
 
 
 def _spells_ascii(base: Base) -> bool:
-    """Whether no ASCII text can be badly spelt: pairs of known characters are merged (BPE), and all of them are known."""
+    """Whether no ASCII text can be badly spelt: the tokenizer merges known characters (BPE) and knows all ASCII letters and digits."""
     if type(base.tokenizer.backend_tokenizer.model).__name__ != "BPE":
         return False
     letters = [chr(code) for code in range(128) if _is_letter(chr(code))]
-    return not any(pieces for _, pieces in _spelt(base, letters))
+    return not any(pieces for _, pieces in _letter_counts(base, letters))

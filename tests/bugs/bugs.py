@@ -1206,8 +1206,8 @@ BUGS = (
     Bug(
         "nobody can stop an answer",
         GENERATION,
-        "if not alive or should_stop():",
-        "if not alive:",
+        "if not active or should_stop():",
+        "if not active:",
         (_engine("an_argument_of_answering_acts[should_stop]"),),
     ),
     Bug(
@@ -1635,8 +1635,8 @@ BUGS = (
     Bug(
         "a mark is kept in the prompt",
         "reft_engine/tokens/prompts.py",
-        "                kept.append(piece)\n",
-        "                kept.append(piece + '<reft>')\n",
+        "                pieces.append(piece)\n",
+        "                pieces.append(piece + '<reft>')\n",
         (
             "tests/reft_engine/test_marked.py::test_the_base_reads_the_tokens_it_reads_without_marks_and_exactly_those_under_marked_characters_are_edited",
         ),
@@ -1766,15 +1766,15 @@ BUGS = (
     Bug(
         "an answer is one token shorter",
         GENERATION,
-        "over = token in ends or count + 1 == most",
-        "over = token in ends or count + 2 == most",
+        "is_last = token in ends or count + 1 == limit",
+        "is_last = token in ends or count + 2 == limit",
         ("tests/reft_engine/test_generation.py::test_an_answer_has_at_most_the_tokens_it_may_have",),
     ),
     Bug(
         "an answer goes beyond the context",
         GENERATION,
-        "edits, min(most, room), pick",
-        "edits, most, pick",
+        "edits, min(limit, room), pick",
+        "edits, limit, pick",
         ("tests/reft_engine/test_generation.py::test_an_answer_stops_where_the_context_ends",),
     ),
     Bug(
@@ -1787,8 +1787,8 @@ BUGS = (
     Bug(
         "a tuned answer is remembered as the base model's",
         GENERATION,
-        "row = edits.index(None)\n            memory.remember([*asked[row].ids, *columns[row].ids]",
-        "row = len(edits) - 1\n            memory.remember([*asked[row].ids, *columns[row].ids]",
+        "row = edits.index(None)\n            memory.remember([*prompts[row].ids, *columns[row].ids]",
+        "row = len(edits) - 1\n            memory.remember([*prompts[row].ids, *columns[row].ids]",
         (_base_lock("what_an_edit_has_touched_is_no_memory_of_the_base_model"),),
     ),
     Bug(
