@@ -110,8 +110,7 @@ class RunState:
         loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            what = "gradient" if math.isfinite(loss) else "loss"
-            raise TrainingError(f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps.")
+            raise _diverged(self.step + 1, loss)
         self.optimizer.step()
         self.step += 1
         self.loss_last = loss
@@ -119,6 +118,17 @@ class RunState:
         if self.step == 1:
             self.loss_first = loss
         return loss
+
+
+def _diverged(step: int, loss: float) -> TrainingError:
+    if math.isfinite(loss):
+        return TrainingError(
+            "The gradient is no longer a number at step {step}. A learning rate a third as high usually helps.",
+            kind="training.gradient", step=step,
+        )  # fmt: skip
+    return TrainingError(
+        "The loss is no longer a number at step {step}. A learning rate a third as high usually helps.", kind="training.loss", step=step
+    )
 
 
 def _digest(base: Base, rows: Sequence[EncodedRow], rule: PositionSpec) -> str:

@@ -328,10 +328,17 @@ def objective_for(base: Base, config: MethodConfig, settings: TrainConfig, examp
     """
     pairs = sum(isinstance(example, Preference) for example in examples)
     if pairs and (pairs < len(examples) or config.labels):
-        raise DataError("Preference pairs cannot be mixed with other rows or given labels.")
+        raise DataError("Preference pairs cannot be mixed with other rows or given labels.", kind="objective.mixed_rows")
     if config.labels:
         return Labelling(base, config, settings)
-    if base.kind == "encoder" or not blocks.generates_text(base.model):
-        what = "is an encoder" if base.kind == "encoder" else f"({type(blocks.without_peft(base.model)).__name__}) has no head that writes"
-        raise ConfigError(f"{base.name} {what}: it writes no answers, but it can be trained to classify with labels.", "base")
+    if base.kind == "encoder":
+        raise ConfigError(
+            "{base} is an encoder: it writes no answers, but it can be trained to classify with labels.", "base",
+            kind="objective.encoder", base=base.name,
+        )  # fmt: skip
+    if not blocks.generates_text(base.model):
+        raise ConfigError(
+            "{base} ({architecture}) has no head that writes: it writes no answers, but it can be trained to classify with labels.", "base",
+            kind="objective.no_head", base=base.name, architecture=type(blocks.without_peft(base.model)).__name__,
+        )  # fmt: skip
     return Preferring(base, config, settings) if pairs else NextToken(base, config, settings)

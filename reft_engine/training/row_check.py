@@ -103,12 +103,12 @@ class _Findings:
         usable = {row_of(example) for example in self._usable}
         left_out = {row_of(row.example): row for row in reversed(self._read.left_out) if row_of(row.example) not in usable}
         rows = [left_out[number] for number in sorted(left_out)]
-        long = [row.example for row in rows if row.kind == "length"]
+        long = [row.example for row in rows if row.error.group == "length"]
         self._add(
             "too_long", long, "{rows} left out: the prompt alone leaves no room for an answer.",
             "Shorten the prompts, raise the longest row, or choose a base model with a longer context.",
         )  # fmt: skip
-        refused = [row for row in rows if row.kind != "length"]
+        refused = [row for row in rows if row.error.group != "length"]
         if refused:
             self._add("refused", [row.example for row in refused], "{rows} left out. The first: " + shown(refused[0].reason, 200), "")
         partly = [row.example for row in self._read.left_out if row_of(row.example) in usable]

@@ -180,7 +180,7 @@ def train_many(
         for index, wanted in enumerate(runs)
     ]
     if len({type(run.objective) for run in made}) > 1:
-        raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels")
+        raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels", kind="training.mixed_runs")
     _together(made, should_stop, exclusive)
     return [run.error or run.result() for run in made]
 
@@ -349,10 +349,7 @@ def _reuse_event(plan: Plan, done: bool) -> ReuseEvent:
 
 
 def _no_rows(read: RowsRead) -> DataError:
-    if not read.left_out:
-        return DataError("There is no row to train on.")
-    first = read.left_out[0]
-    return DataError(first.reason, kind=first.kind, detail=first.detail)
+    return read.left_out[0].error if read.left_out else DataError("There is no row to train on.", kind="training.no_rows")
 
 
 def train_config_dict(settings: TrainConfig) -> dict[str, object]:
