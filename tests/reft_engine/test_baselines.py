@@ -102,8 +102,8 @@ def test_rows_of_a_batch_answer_as_each_does_alone(tiny, examples, method):
     config = config_of(method)
     objective, rows = encoded(tiny, examples[:5], config)
     acting = moved(PeftBaseline(tiny, config))
-    together = objective.numbers(rows, acting, acting.acting())
-    alone = torch.cat([objective.numbers([row], acting, acting.acting()) for row in rows])
+    together = objective.outputs(rows, acting, acting.acting())
+    alone = torch.cat([objective.outputs([row], acting, acting.acting()) for row in rows])
     assert (together - alone).abs().max() < 1e-5 * alone.abs().max()
 
 
@@ -122,9 +122,9 @@ def test_a_step_is_the_same_with_logits_in_parts_and_with_blocks_computed_twice(
     found = []
     for changed in (False, True):
         if changed and change == "in parts":
-            monkeypatch.setattr(losses, "_AT_ONCE", 3 * blocks.vocabulary(tiny.model))
+            monkeypatch.setattr(losses, "_MAX_LOGITS", 3 * blocks.vocabulary_size(tiny.model))
         objective, rows = encoded(tiny, examples[:5], config)
-        objective.settings = SETTINGS.model_copy(update={"gradient_checkpointing": changed and change == "twice"})
+        objective.train_config = SETTINGS.model_copy(update={"gradient_checkpointing": changed and change == "twice"})
         made = moved(PeftBaseline(tiny, config))
         loss = objective.loss(rows, made, made.begin_step(1, 0))
         loss.backward()
@@ -136,7 +136,7 @@ def test_a_step_is_the_same_with_logits_in_parts_and_with_blocks_computed_twice(
 
 def test_ia3_scales_keys_values_and_inner_values_as_by_hand(tiny):
     made, ids = moved(PeftBaseline(tiny, config_of("ia3"))), torch.arange(5, 17)[None]
-    by_hand = families.build("llama", vocab_size=blocks.vocabulary(tiny.model))
+    by_hand = families.build("llama", vocab_size=blocks.vocabulary_size(tiny.model))
     by_hand.load_state_dict(tiny.model.state_dict())
     vectors = made.state_dict()
     assert len(vectors) == 3 * tiny.layers
@@ -211,7 +211,7 @@ def test_peft_itself_loads_the_folder_and_answers_alike(tiny, examples, method, 
 
     train(tiny, examples, config_of(method), SETTINGS.model_copy(update={"epochs": 1}), folder=tmp_path)
     made = load_adapter(tmp_path / "adapter", tiny)
-    other = families.build("llama", vocab_size=blocks.vocabulary(tiny.model))
+    other = families.build("llama", vocab_size=blocks.vocabulary_size(tiny.model))
     other.load_state_dict(tiny.model.state_dict())
     theirs, ids = PeftModel.from_pretrained(other, tmp_path / "adapter").eval(), torch.tensor([[7, 30, 41, 55, 9]])
     with torch.no_grad():
@@ -358,7 +358,7 @@ def test_a_folder_that_is_damaged_or_of_another_base_model_is_refused(tiny, exam
     folder = tmp_path / "adapter"
     with pytest.raises(AdapterError, match="3 layers of width 32"):
         load_adapter(folder, make_model(num_hidden_layers=2))
-    other = make_model(seed=9, vocab_size=blocks.vocabulary(tiny.model), max_position_embeddings=160)
+    other = make_model(seed=9, vocab_size=blocks.vocabulary_size(tiny.model), max_position_embeddings=160)
     with pytest.raises(AdapterError, match="does not give the answers"):
         load_adapter(folder, other)
     with pytest.raises(AdapterError, match=r"no reft_config\.json"):

@@ -237,7 +237,7 @@ def test_no_checkpoint_is_written_before_it_may_be(tiny, examples, tmp_path, eac
 def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_step, undisturbed, monkeypatch):
     real = training.train_step
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_step", lambda loops: [TrainingError("no number")] if loops[0].step == 6 else real(loops))
+        patch.setattr(training, "train_step", lambda states: [TrainingError("no number")] if states[0].step == 6 else real(states))
         with pytest.raises(TrainingError):
             train(tiny, examples, EDIT, SETTINGS, folder=tmp_path / "run")
     _, events = run(tiny, examples, tmp_path / "run")
