@@ -68,8 +68,8 @@ class RowsRead:
 
     def split(self, share: float, seed: int) -> "RowsSplit":
         """Draw which rows are held out; see `reft_engine.data.split`."""
-        trained, held = split_indices([row.example for row in self.usable], share, seed)
-        return RowsSplit(self, tuple(self.usable[index] for index in trained), tuple(self.usable[index] for index in held))
+        trained, held_out = split_indices([row.example for row in self.usable], share, seed)
+        return RowsSplit(self, tuple(self.usable[index] for index in trained), tuple(self.usable[index] for index in held_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class RowsSplit:
 
     read: RowsRead
     trained: tuple[ReadRow, ...]
-    held: tuple[ReadRow, ...]
+    held_out: tuple[ReadRow, ...]
 
 
 def read_rows(

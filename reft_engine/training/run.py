@@ -200,7 +200,7 @@ class _Run:
         split = self.read.split(train_config.held_out, train_config.held_out_seed)
         if not split.trained:
             raise _no_rows(self.read)
-        self.rows, self.held_out = encoded_of(split.trained), split.held
+        self.rows, self.held_out = encoded_of(split.trained), split.held_out
         self.check = count_rows(split, self.objective, rows=file_rows)
         on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
         self.state, self.root = RunState(self.objective, self.rows), root
