@@ -25,7 +25,7 @@ def _preview_row(objective: Objective[Any], example: Example) -> dict[str, Any]:
         row = objective.encode(example)
     except ReftError as error:
         return {"line": example.line, "problem": str(error), "tokens": []}
-    (encoded,) = objective.texts([row])
+    (encoded,) = objective.sequences([row])
     edited = {*encoded.edited.prefix, *encoded.edited.suffix}
     texts = _token_texts(objective.base, encoded.ids)
     border = len(encoded.prompt_ids)

@@ -1,10 +1,10 @@
-"""What a run needs to go on, in a safetensors file whose name holds the hash of its content.
+"""Checkpoints: the state from which a run resumes, in a safetensors file whose name holds the hash of its content.
 
-It holds edits, optimiser state, the place of the run, and the best edit so far.
+It holds the edit, the optimizer state, the progress of the run, and the best edit so far.
 
-``checkpoint/00000120-<16 hex digits of the sha256>.safetensors`` is step 120. The last two are kept; one that is torn, or of
-another run, is passed over for the one before. No random state and no place in the data lie in it: batches follow from
-(seed, epoch), dropout from (seed, step) and the schedule from the step.
+``checkpoint/00000120-<16 hex digits of the sha256>.safetensors`` is step 120. The folder holds the last two; a file that is
+incomplete, or of another run, is skipped for the one before. The file holds no random state and no position in the data: batches
+follow from (seed, epoch), dropout from (seed, step) and the schedule from the step.
 """
 
 import hashlib
@@ -24,25 +24,25 @@ from torch import Tensor
 from reft_engine.formats.atomic import remove_leftovers, write_atomic
 from reft_engine.trainable import Trainable
 
-KEPT = 2
-"""How many checkpoints lie there: the last one, and the one before in case that the last is damaged."""
+MAX_CHECKPOINTS = 2
+"""Checkpoints in a folder: the last one, and the one before in case the last is damaged."""
 _NAME = re.compile(r"(\d{8,})-([0-9a-f]{16})\.safetensors")
 _FORMER = "state.safetensors"
-"""What an early version wrote, without a hash; a run of that time begins anew."""
+"""The file of an early version, without a hash; a run of that version starts again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where a run stands: steps, seconds, losses, and the best edit so far.
+    """The progress of a run: steps, seconds, losses, and the best edit so far.
 
     Attributes:
-        step: steps done.
+        step: number of steps made.
         seconds: time spent.
         loss_first: training loss of the first step; ``loss_last`` of the last one.
         loss_total: numerator of the smoothed training loss; ``loss_weight`` its denominator.
         best_step: step of the best edit so far; ``best_loss`` its held-out loss; None before the first measurement.
-        waited: measurements since.
-        best: weights of that edit; empty where there is none.
+        waited: number of measurements since then.
+        best: weights of that edit; empty before the first measurement.
     """
 
     step: int
@@ -66,55 +66,55 @@ def save_state(reft: Trainable, optimizer: torch.optim.Optimizer, best: Mapping[
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}
 
 
-def save_checkpoint_bytes(reft: Trainable, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> bytes:
-    """The checkpoint file's content."""
-    place = {each.name: getattr(state, each.name) for each in fields(state) if each.name != "best"}
-    meta = {"place": json.dumps(place), "identity": identity}
-    data: bytes = save(save_state(reft, optimizer, state.best), metadata=meta)
+def save_checkpoint_bytes(reft: Trainable, optimizer: torch.optim.Optimizer, progress: Checkpoint, identity: str) -> bytes:
+    """The content of a checkpoint file."""
+    values = {each.name: getattr(progress, each.name) for each in fields(progress) if each.name != "best"}
+    metadata = {"place": json.dumps(values), "identity": identity}
+    data: bytes = save(save_state(reft, optimizer, progress.best), metadata=metadata)
     return data
 
 
-def save_checkpoint(folder: Path, reft: Trainable, optimizer: torch.optim.Optimizer, state: Checkpoint, identity: str) -> None:
-    """Write the checkpoint of the run that ``identity`` names; a crash at any moment leaves the ones before it. Raises OSError."""
-    data = save_checkpoint_bytes(reft, optimizer, state, identity)
-    written = folder / f"{state.step:08d}-{_digest(data)}.safetensors"
-    if written.is_dir():  # whoever made it, it is in the way
-        _remove(written)
-    write_atomic(written, data)
-    # Also one of a later step goes, which a run that has begun anew finds here.
-    others = [path for path in _by_step(folder) if path != written]
-    before = [path for path in others if _step(path) < state.step][: KEPT - 1]
-    for path in {*others, folder / _FORMER} - {*before}:
+def save_checkpoint(folder: Path, reft: Trainable, optimizer: torch.optim.Optimizer, progress: Checkpoint, identity: str) -> None:
+    """Write a checkpoint of the run with this identity; a crash at any moment leaves the earlier ones intact. Raises OSError."""
+    data = save_checkpoint_bytes(reft, optimizer, progress, identity)
+    file = folder / f"{progress.step:08d}-{_digest(data)}.safetensors"
+    if file.is_dir():  # in the way, whoever made it
+        _remove(file)
+    write_atomic(file, data)
+    # Checkpoints of later steps are removed too: they are of a run that was started again.
+    others = [path for path in _by_step(folder) if path != file]
+    earlier = [path for path in others if _step(path) < progress.step][: MAX_CHECKPOINTS - 1]
+    for path in {*others, folder / _FORMER} - {*earlier}:
         _remove(path)
     remove_leftovers(folder)
 
 
 def load_checkpoint(folder: Path, reft: Trainable, optimizer: torch.optim.Optimizer, identity: str) -> Checkpoint | None:
-    """Put the newest whole checkpoint of this run into model and optimiser; None when there is none."""
-    for data in _whole(folder):
+    """Load the newest intact checkpoint of this run into model and optimizer; None if there is none."""
+    for data in _intact_files(folder):
         try:
-            meta, tensors = _metadata(data), load(data)
-            place = Checkpoint(**json.loads(meta["place"]))
+            metadata, tensors = _metadata(data), load(data)
+            progress = Checkpoint(**json.loads(metadata["place"]))
         except (SafetensorError, ValueError, KeyError, TypeError):
             continue
-        if meta.get("identity") == identity:
+        if metadata.get("identity") == identity:
             _restore(tensors, reft, optimizer)
-            return replace(place, best={name[5:]: value for name, value in tensors.items() if name.startswith("best.")})
+            return replace(progress, best={name[5:]: value for name, value in tensors.items() if name.startswith("best.")})
     return None
 
 
 def _remove(path: Path) -> None:
-    """Best effort: what is saved counts, not what is left lying."""
+    """Remove a file or folder if possible; a leftover does no harm."""
     with suppress(OSError):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _whole(folder: Path) -> Iterator[bytes]:
-    """Contents of files that are what their names say, newest first."""
+def _intact_files(folder: Path) -> Iterator[bytes]:
+    """Contents of the checkpoint files whose hash matches their name, newest first."""
     for path in _by_step(folder):
         try:
             data = path.read_bytes()
-        except OSError:  # not there, not readable, or no file
+        except OSError:  # missing, unreadable, or a folder
             continue
         if path.stem.endswith(_digest(data)):
             yield data
@@ -134,10 +134,10 @@ def _digest(data: bytes) -> str:
 
 
 def _metadata(data: bytes) -> dict[str, str]:
-    """The header's own part of a safetensors file: eight bytes with its length, then JSON."""
+    """The metadata in the header of a safetensors file: eight bytes with the header's length, then JSON."""
     length = int.from_bytes(data[:8], "little")
-    found: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
-    return found
+    metadata: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+    return metadata
 
 
 def _restore(tensors: dict[str, Tensor], reft: Trainable, optimizer: torch.optim.Optimizer) -> None:

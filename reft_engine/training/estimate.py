@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reft_engine.errors import DataError
 from reft_engine.spec import ReftConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def probe(
     read = read_rows(objective, examples)
     reading = (time.perf_counter() - start) / len(examples)
     if not read.usable:
-        raise DataError(read.left_out[0].reason)
+        raise read.left_out[0].error
     rows = _representative_rows(encoded_of(read.usable), min(quick.batch_size, len(read.usable)))
     tokens = objective.length(rows)
     state = RunState(objective, rows)

@@ -50,15 +50,15 @@ def evaluate(
     check_edit(base, reft)
     all_rows = as_rows(examples)
     if not all_rows:
-        raise DataError("There are no rows to measure on.")
+        raise DataError("There are no rows to measure on.", kind="evaluation.no_rows")
     rows = [row for row in all_rows if isinstance(row, Example)]
     if len(rows) < len(all_rows):
-        raise DataError("A preference pair has no expected answer; measure on prompts with answers.")
+        raise DataError("A preference pair has no expected answer; measure on prompts with answers.", kind="evaluation.preference")
     reft.eval()
     objective = objective_for(base, reft.method_config, TrainConfig(max_length=max_length), rows)
     read = read_rows(objective, rows)
     if not read.usable:
-        raise DataError(read.left_out[0].reason if read.left_out else "There is no row to measure on.")
+        raise read.left_out[0].error
     matches = [0, 0]
     for count, row in enumerate(read.usable, 1):
         example = rows[row.index]

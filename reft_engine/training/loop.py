@@ -1,10 +1,11 @@
-"""The steps of a run, and of several runs that share their passes of one base model."""
+"""Training steps of a run, and of several runs that share the forward passes of one base model."""
 
 import hashlib
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,35 +27,41 @@ from reft_engine.training.reuse.store import Budget
 from reft_engine.training.schedule import MEASURED_AT_ONCE
 from reft_engine.training.smoothing import Smoothed
 
-_AGREES, _AGREES_IN_HALF = 1e-4, 5e-2
-"""How far losses may be off with reuse, as a share of the largest, before it is given up: in float32, and in half precision."""
-_ON_A_CPU, _ELSEWHERE = 2048, 16_384
-"""Tokens of one pass, unless they are set."""
+_TOLERANCE, _HALF_TOLERANCE = 1e-4, 5e-2
+"""Largest difference that reuse may make to outputs, as a share of the largest output: in float32, and in half precision."""
+_PASS_TOKENS_CPU, _PASS_TOKENS_ELSEWHERE = 2048, 16_384
+"""Tokens of one micro-batch, unless they are set."""
 _ONLY_COST = ("pass_tokens", "packing", "reuse", "reuse_memory_mb", "reuse_disk_mb", "gradient_checkpointing")
-"""Settings with which the same is learned within rounding."""
+"""Settings that change time and memory, and the result only within rounding."""
 _ONLY_CHOICE = ("keep", "patience")
-"""Settings that choose among what is learned, and do not change it."""
+"""Settings that choose among the trained edits and do not change them."""
 _ALONE = 30_000_000
 """Operations of a block that take as long on a CPU as the attention of one more row by itself, forward and backward (measured)."""
 
 
 class RunState:
-    """State of one run between steps; of a ``trainable`` that is given, else of the one that the objective's config describes."""
+    """State of one run between steps.
+
+    Args:
+        objective: the training objective; its configs describe the run.
+        rows: encoded training rows.
+        trainable: what is trained; by default a new one made from the objective's config.
+    """
 
     def __init__(self, objective: Objective[Any], rows: Sequence[EncodedRow], trainable: Trainable | None = None) -> None:
-        base, config, settings = objective.base, objective.config, objective.settings
-        self.objective, self.settings, self.rows = objective, settings, rows
-        self.reft = trainable or make_trainable(base, config, settings.seed)
+        base, config, train_config = objective.base, objective.config, objective.train_config
+        self.objective, self.train_config, self.rows = objective, train_config, rows
+        self.reuse: Reuse | None = None
+        self.reft = trainable or make_trainable(base, config, train_config.seed)
         self.reft.train()
-        self.optimizer = torch.optim.AdamW(self.reft.parameter_groups(settings))
-        per_step = settings.batch_size * settings.gradient_accumulation
-        self.steps_per_epoch = math.ceil(len(rows) / per_step)
-        self.total_steps = self.steps_per_epoch * settings.epochs
-        # A checkpoint goes on only with what it was begun with, but for what only time, memory or the choice of the edit depend on.
-        # What the split gave stands in the digest of the rows.
+        self.optimizer = torch.optim.AdamW(self.reft.parameter_groups(train_config))
+        self.steps_per_epoch = math.ceil(len(rows) / (train_config.batch_size * train_config.gradient_accumulation))
+        self.total_steps = self.steps_per_epoch * train_config.epochs
+        # A run resumes only from a checkpoint with the same identity. Settings that change only time, memory or the choice of the
+        # edit are no part of it; the digest of the rows covers the result of the split.
         rule = PositionSpec.parse(reading(config).positions)
-        learned = settings.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
-        self.identity = json.dumps([config.model_dump(), learned, base.layers, base.hidden_size, _digest(base, rows, rule)])
+        settings = train_config.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
+        self.identity = json.dumps([config.model_dump(), settings, base.layers, base.hidden_size, _digest(base, rows, rule)])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self.recent = Smoothed()
@@ -62,56 +69,57 @@ class RunState:
 
     @property
     def pass_tokens(self) -> int:
-        """Most tokens of one pass."""
-        return self.settings.pass_tokens or (_ON_A_CPU if self.objective.base.device.type == "cpu" else _ELSEWHERE)
+        """Maximum tokens of one micro-batch, padding included."""
+        on_cpu = self.objective.base.device.type == "cpu"
+        return self.train_config.pass_tokens or (_PASS_TOKENS_CPU if on_cpu else _PASS_TOKENS_ELSEWHERE)
 
     def batches(self) -> list[list[EncodedRow]]:
-        """The micro-batches of the next step."""
-        epoch, at = divmod(self.step, self.steps_per_epoch)
+        """The batches that the next step accumulates."""
+        epoch, index = divmod(self.step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._batches = epoch, self.batches_of(epoch)
-        many = self.settings.gradient_accumulation
-        return self._batches[at * many : (at + 1) * many]
+        count = self.train_config.gradient_accumulation
+        return self._batches[index * count : (index + 1) * count]
 
     def batches_of(self, epoch: int) -> list[list[EncodedRow]]:
-        """All micro-batches of an epoch."""
-        return epoch_batches(self.rows, self.settings.batch_size, self.settings.seed, epoch)
+        """All batches of an epoch."""
+        return epoch_batches(self.rows, self.train_config.batch_size, self.train_config.seed, epoch)
 
     def schedule(self) -> float:
-        """Share of the peak rates: linear warm-up, then linear decay to zero."""
-        warmup = round(self.settings.warmup_ratio * self.total_steps)
+        """Share of the peak learning rates: linear warm-up, then linear decay to zero."""
+        warmup = round(self.train_config.warmup_ratio * self.total_steps)
         if self.step < warmup:
             return (self.step + 1) / warmup
         return (self.total_steps - self.step) / max(self.total_steps - warmup, 1)
 
     def begin_step(self) -> None:
-        """Lay out the next step: its passes, and what acts on all of them."""
+        """Lay out the next step: its micro-batches, learning rates and edits."""
         batches = self.batches()
-        self.passes = [part for rows in batches for part in in_passes(rows, self.pass_tokens, self.objective.tokens)]
+        size = partial(self.objective.tokens, reuse=self.reuse)
+        self.micro_batches = [rows for batch in batches for rows in in_passes(batch, self.pass_tokens, size)]
         self._weight = sum(map(self.objective.weight, batches))
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        self._acting, self._loss = self.reft.begin_step(self.settings.seed, self.step), 0.0
+        self._acting, self._loss = self.reft.begin_step(self.train_config.seed, self.step), 0.0
 
-    def part(self, index: int) -> RunRows[Any]:
-        """The rows of one pass."""
-        return RunRows(self.objective, self.passes[index], self.reft, self._acting)
+    def micro_batch(self, index: int) -> RunRows[Any]:
+        """The rows of one micro-batch, with what acts on them."""
+        return RunRows(self.objective, self.micro_batches[index], self.reft, self._acting)
 
-    def share(self, loss: Tensor) -> Tensor:
-        """What a pass's loss adds to the mean loss of the step."""
+    def add_loss(self, loss: Tensor) -> Tensor:
+        """Add the loss of a micro-batch to the step's; returns its share of the mean loss."""
         share = loss / self._weight
         self._loss += share.item()
         return share
 
     def end_step(self) -> float:
-        """Move the weights; returns the step's mean loss. Raises TrainingError."""
+        """Update the trainable parameters; returns the step's mean loss. Raises TrainingError."""
         self._acting.end()
         loss = self._loss
-        norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.settings.max_grad_norm))
+        norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.train_config.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            what = "gradient" if math.isfinite(loss) else "loss"
-            raise TrainingError(f"The {what} is no longer a number at step {self.step + 1}. A learning rate a third as high usually helps.")
+            raise _diverged(self.step + 1, loss)
         self.optimizer.step()
         self.step += 1
         self.loss_last = loss
@@ -121,139 +129,152 @@ class RunState:
         return loss
 
 
+def _diverged(step: int, loss: float) -> TrainingError:
+    if math.isfinite(loss):
+        return TrainingError(
+            "The gradient is no longer a number at step {step}. A learning rate a third as high usually helps.",
+            kind="training.gradient", step=step,
+        )  # fmt: skip
+    return TrainingError(
+        "The loss is no longer a number at step {step}. A learning rate a third as high usually helps.", kind="training.loss", step=step
+    )
+
+
 def _digest(base: Base, rows: Sequence[EncodedRow], rule: PositionSpec) -> str:
-    """Tells rows and base models apart; a base model by the names, kinds and first numbers of its weights."""
-    found = hashlib.sha256()
+    """Hash of rows and base model; of the base model the names, shapes, types and first values of its weights."""
+    digest = hashlib.sha256()
     for name, weight in base.model.named_parameters():
-        found.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {weight.detach().flatten()[:16].double().tolist()}".encode())
     for row in rows:
-        found.update(as_in_checkpoints(row, rule).encode())
-    return found.hexdigest()
+        digest.update(as_in_checkpoints(row, rule).encode())
+    return digest.hexdigest()
 
 
-def train_step(loops: Sequence[RunState]) -> list[float | TrainingError]:
-    """One optimiser step of each, rows of different loops in the same passes; their mean losses, or what a loop ended with."""
-    for loop in loops:
-        loop.begin_step()
-    for index in range(max(len(loop.passes) for loop in loops)):
-        reading = [loop for loop in loops if index < len(loop.passes)]
-        parts = [loop.part(index) for loop in reading]
-        losses = parts[0].objective.losses(parts)
-        total = torch.stack([loop.share(loss) for loop, loss in zip(reading, losses, strict=True)]).sum()
+def train_step(states: Sequence[RunState]) -> list[float | TrainingError]:
+    """One optimizer step of each run, rows of different runs in the same forward passes.
+
+    Returns:
+        The mean loss of each run's step, or the error that ended the run.
+    """
+    for state in states:
+        state.begin_step()
+    for index in range(max(len(state.micro_batches) for state in states)):
+        reading = [state for state in states if index < len(state.micro_batches)]
+        runs = [state.micro_batch(index) for state in reading]
+        losses = runs[0].objective.losses(runs, reading[0].reuse)
+        total = torch.stack([state.add_loss(loss) for state, loss in zip(reading, losses, strict=True)]).sum()
         if total.requires_grad:
             # A backward pass follows the precision of its forward pass by itself; autocast around it would round gradients once more.
             with exact(total.device):
                 total.backward()
-    return [_ended(loop) for loop in loops]
+    return [_end_step(state) for state in states]
 
 
-def _ended(loop: RunState) -> float | TrainingError:
+def _end_step(state: RunState) -> float | TrainingError:
     try:
-        return loop.end_step()
+        return state.end_step()
     except TrainingError as error:
         return error
 
 
-def share_reuse(loops: Sequence[RunState], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
-    """Let runs share what need not be computed, or not twice, if that is worth it and gives the same.
+def share_reuse(states: Sequence[RunState], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
+    """Let runs share activation reuse and packing, if that is worthwhile and gives the same outputs.
 
     Args:
-        loops: of the runs.
-        measured: the encoded rows that each run measures on.
-        folder: where files of what is kept may lie.
+        states: the runs.
+        measured: the encoded rows that each run measures.
+        folder: folder for files of stored activations.
 
     Returns:
-        What is left out, or what would have been worth it; and whether it is done. None if there is nothing to speak of.
+        The plan and True if the runs follow it; a worthwhile plan and False if its outputs differ; None if no plan is worthwhile.
     """
     refused: Plan | None = None
-    for plan in _plans(loops):
-        reuse = Reuse(loops[0].objective.base, plan, _budget(loops[0], folder))
-        if _agrees(reuse, loops, measured):
-            _share(reuse, loops, measured)
-            return (plan, True) if plan.worth else None
+    for plan in _plans(states):
+        reuse = Reuse(states[0].objective.base, plan, _budget(states[0], folder))
+        if _agrees(reuse, states, measured):
+            _share(reuse, states, measured)
+            return (plan, True) if plan.worthwhile else None
         refused = refused or plan
-    return (refused, False) if refused and refused.kept else None
+    return (refused, False) if refused and refused.saved_share else None
 
 
-def _plans(loops: Sequence[RunState]) -> list[Plan]:
-    """What may be left out, the most first."""
-    objective, settings = loops[0].objective, loops[0].settings
+def _plans(states: Sequence[RunState]) -> list[Plan]:
+    """The possible plans, the one that saves the most first."""
+    objective, train_config = states[0].objective, states[0].train_config
     base = objective.base
-    lowest = [loop.reft.lowest_edited_layer for loop in loops]
+    lowest = [state.reft.lowest_edited_layer for state in states]
     layers = [layer for layer in lowest if layer is not None]
-    if base.kind == "encoder_decoder" or len(layers) < len(loops):
+    if base.kind == "encoder_decoder" or len(layers) < len(states):
         return []
-    texts = [text for loop in loops for text in loop.objective.texts(loop.rows)]
+    sequences = [sequence for state in states for sequence in state.objective.sequences(state.rows)]
     layer = min(layers)
-    again = any(loop.settings.epochs > 1 for loop in loops)
-    # A head reads other tokens than those behind the first edited one, unless it reads the last alone.
-    late = base.kind == "decoder" and all(loop.reft.head is None or loop.reft.pooling == "last" for loop in loops)
-    twice = any(loop.settings.gradient_checkpointing for loop in loops)
-    found: list[Plan] = []
-    for packed in (True, False) if settings.packing and base.device.type == "cpu" else (False,):
-        # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have none.
-        for time in (True, False) if late and settings.reuse in ("all", "time") and (packed or not twice) else (False,):
-            plan = plan_reuse(layer, texts, base.layers, depth=settings.reuse in ("all", "depth"), time=time, again=again)
-            lengths = _lengths(loops, plan)
+    again = any(state.train_config.epochs > 1 for state in states)
+    # A head may read tokens before the first edited one, unless it reads only the last token.
+    late = base.kind == "decoder" and all(state.reft.head is None or state.reft.pooling == "last" for state in states)
+    twice = any(state.train_config.gradient_checkpointing for state in states)
+    plans: list[Plan] = []
+    for packed in (True, False) if train_config.packing and base.device.type == "cpu" else (False,):
+        # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have no such cache.
+        for time in (True, False) if late and train_config.reuse in ("all", "time") and (packed or not twice) else (False,):
+            depth = train_config.reuse in ("all", "depth")
+            plan = plan_reuse(layer, sequences, base.layers, depth=depth, time=time, again=again)
+            lengths = _computed_lengths(states, plan)
             plan = replace(plan, packed=packed, padding=_padding(lengths) / sum(len(batch) * max(batch) for batch in lengths))
-            if plan not in found and (_pays(base, lengths) if packed else plan.kept):
-                found.append(plan)
-    return found
+            if plan not in plans and (_packing_pays(base, lengths) if packed else plan.saved_share):
+                plans.append(plan)
+    return plans
 
 
-def _lengths(loops: Sequence[RunState], plan: Plan) -> list[list[int]]:
-    """How many tokens of each row an epoch's batches compute."""
-    batches = [loop.objective.texts(batch) for loop in loops for batch in loop.batches_of(0)]
-    return [[text.length - (text.first_edited if plan.time else 0) for text in batch] for batch in batches]
+def _computed_lengths(states: Sequence[RunState], plan: Plan) -> list[list[int]]:
+    """Number of tokens computed for each sequence, in the batches of an epoch."""
+    batches = [state.objective.sequences(batch) for state in states for batch in state.batches_of(0)]
+    return [[sequence.length - (sequence.first_edited if plan.time else 0) for sequence in batch] for batch in batches]
 
 
 def _padding(lengths: Sequence[Sequence[int]]) -> int:
-    """The tokens of padding that such batches have where rows are not packed."""
+    """Padding tokens of batches with sequences of these lengths, without packing."""
     return sum(len(batch) * max(batch) - sum(batch) for batch in lengths)
 
 
-def _pays(base: Base, lengths: Sequence[Sequence[int]]) -> bool:
+def _packing_pays(base: Base, lengths: Sequence[Sequence[int]]) -> bool:
     """Whether padding costs more than attention row by row: a token's products with a block's weights, and their gradients."""
     weights = sum(weight.numel() for weight in blocks.find_blocks(base.model).parameters()) // base.layers
     return 4 * weights * _padding(lengths) >= _ALONE * sum(map(len, lengths))
 
 
-def _budget(loop: RunState, folder: Path | None) -> Budget:
-    memory, device = loop.settings.reuse_memory_mb * 10**6, loop.objective.base.device
-    if device.type == "cuda":  # where a run that would have fitted must not fail for what is kept
+def _budget(state: RunState, folder: Path | None) -> Budget:
+    memory, device = state.train_config.reuse_memory_mb * 10**6, state.objective.base.device
+    if device.type == "cuda":  # stored activations must not take the memory that the run itself needs
         memory = min(memory, torch.cuda.mem_get_info(device)[0] // 4)
-    return Budget(memory, loop.settings.reuse_disk_mb * 10**6, folder)
+    return Budget(memory, state.train_config.reuse_disk_mb * 10**6, folder)
 
 
-def _share(reuse: Reuse, loops: Sequence[RunState], measured: Sequence[Sequence[Any]]) -> None:
-    for loop, held in zip(loops, measured, strict=True):
-        loop.objective.reuse = reuse
-        seen = loop.batches_of(0) if loop.settings.epochs > 1 else []
-        groups = [*seen, *in_batches(held, MEASURED_AT_ONCE)]
-        # What is kept is computed from whole rows.
-        whole = [loop.objective.texts(group) for group in groups]
-        reuse.expect(part for group in whole for part in in_passes(group, loop.pass_tokens))
+def _share(reuse: Reuse, states: Sequence[RunState], measured: Sequence[Sequence[Any]]) -> None:
+    """Give the runs the reuse, and register the rows that will come again."""
+    for state, held_out in zip(states, measured, strict=True):
+        state.reuse = reuse
+        trained = state.batches_of(0) if state.train_config.epochs > 1 else []
+        batches = map(state.objective.sequences, [*trained, *in_batches(held_out, MEASURED_AT_ONCE)])
+        # Stored activations are computed from whole sequences.
+        reuse.register(group for batch in batches for group in in_passes(batch, state.pass_tokens))
 
 
-def _agrees(reuse: Reuse, loops: Sequence[RunState], measured: Sequence[Sequence[Any]]) -> bool:
-    """Whether the numbers of a few of all rows are the same so as they are row by row, but for rounding."""
-    rows = [text for loop, held in zip(loops, measured, strict=True) for text in loop.objective.texts([*loop.rows, *held])]
-    texts = reuse.telling(rows)
-    # Heads that read other tokens see other differences; of the first tokens alone next to nothing is seen.
-    return all(_same(reuse, loop, texts) for loop in {loop.reft.pooling: loop for loop in loops}.values())
+def _agrees(reuse: Reuse, states: Sequence[RunState], measured: Sequence[Sequence[Any]]) -> bool:
+    """Whether outputs with reuse match those without, within rounding, on two probe rows."""
+    rows = [row for state, held_out in zip(states, measured, strict=True) for row in state.objective.sequences([*state.rows, *held_out])]
+    probes = reuse.probe_rows(rows)
+    # Each kind of pooling reads other tokens, so one run of each is tried: outputs at the first tokens show few differences.
+    return all(_outputs_match(reuse, state, probes) for state in {state.reft.pooling: state for state in states}.values())
 
 
-def _same(reuse: Reuse, loop: RunState, texts: Sequence[EncodedExample]) -> bool:
-    """Whether one run's numbers of these texts are."""
-    objective, disturbed = loop.objective, loop.reft.acting().disturbed()
-    plain = torch.cat([objective.numbers([text], loop.reft, disturbed) for text in texts])
-    objective.reuse = reuse
+def _outputs_match(reuse: Reuse, state: RunState, sequences: Sequence[EncodedExample]) -> bool:
+    """Whether cached and uncached outputs match for one run."""
+    objective, disturbed = state.objective, state.reft.acting().disturbed()
+    uncached = torch.cat([objective.outputs([sequence], state.reft, disturbed) for sequence in sequences])
     try:
-        found = objective.numbers(texts, loop.reft, disturbed)
+        cached = objective.outputs(sequences, state.reft, disturbed, reuse)
     except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError, ReftError):
-        return False  # a model that is built in another way than those that this was made for
-    finally:
-        objective.reuse = None
+        return False  # the model is built differently from those that reuse was written for
     weight = next(objective.base.model.parameters())
-    allowed = _AGREES if weight.dtype == torch.float32 and not is_autocast(weight.device) else _AGREES_IN_HALF
-    return float((found - plain).abs().max()) <= allowed * max(1.0, float(plain.abs().max()))
+    tolerance = _TOLERANCE if weight.dtype == torch.float32 and not is_autocast(weight.device) else _HALF_TOLERANCE
+    return float((cached - uncached).abs().max()) <= tolerance * max(1.0, float(uncached.abs().max()))

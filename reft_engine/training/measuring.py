@@ -1,4 +1,4 @@
-"""Measures held-out rows while a run goes on, remembers the best edit, and lets the rows score the one that is kept."""
+"""Measures held-out rows during a run, remembers the best edit, and scores the edit that is saved."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -28,15 +28,15 @@ Exclusive = Callable[[], AbstractContextManager[object]]
 
 @dataclass(slots=True)
 class Best:
-    """The best edit so far; ``waited`` counts the measurements since. Step 0, where nothing is learned yet, is never the best."""
+    """The best edit so far; ``waited`` counts the measurements since. Step 0, before anything is learned, is never the best."""
 
     step: int | None = None
     loss: float | None = None
     waited: int = 0
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
-    def look(self, step: int, loss: float, state: dict[str, Tensor]) -> None:
-        """Take a measurement into account."""
+    def update(self, step: int, loss: float, state: dict[str, Tensor]) -> None:
+        """Compare a new measurement with the best one; a lower loss replaces it."""
         if isfinite(loss) and (self.loss is None or loss < self.loss):
             self.step, self.loss, self.waited = step, loss, 0
             self.tensors = {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
@@ -45,7 +45,7 @@ class Best:
 
 
 def score(base: Sequence[RowResult], tuned: Sequence[RowResult]) -> Score:
-    """What held-out rows say, row by row, of base and tuned."""
+    """Compare the results of base and tuned on held-out rows, row by row."""
     gains = torch.tensor([before.mean - after.mean for before, after in zip(base, tuned, strict=True)], dtype=torch.float64)
     pairs = list(zip(base, tuned, strict=True))
     return Score(
@@ -59,82 +59,83 @@ def score(base: Sequence[RowResult], tuned: Sequence[RowResult]) -> Score:
 
 
 class Watch:
-    """Measures held-out loss at step 0 and as the schedule says, shows a sample then, and lets the kept edit be scored at the end."""
+    """Measures held-out loss at step 0 and at the scheduled steps, generates sample answers, and scores the saved edit at the end."""
 
-    def __init__(self, loop: RunState, held: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
-        self.loop, self.on_event, self.best = loop, on_event, best
+    def __init__(self, state: RunState, held_out: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
+        self.state, self.on_event, self.best = state, on_event, best
         self.exclusive: Exclusive = nullcontext
         self.last: HeldOutEvent | None = None
-        self._sample = held[0].example if held else None
+        self._sample = held_out[0].example if held_out else None
         self._base: list[RowResult] | None = None
-        rows = encoded_of(held)
-        # A classifier's base model is read by the very head that is being trained, so it must be measured anew each time.
-        self._passes = 2 if loop.reft.head else 1
-        settings, objective = loop.settings, loop.objective
+        rows = encoded_of(held_out)
+        # A classifier's base model is measured through the head that is being trained, so it must be measured again each time.
+        self._passes = 2 if state.reft.head else 1
+        objective = state.objective
         self.schedule = plan_measuring(
-            [objective.length([row]) for row in rows], settings.epochs * objective.length(loop.rows),
-            loop.total_steps, objective.base.parameters, objective.base.device.type, self._passes,
+            [objective.length([row]) for row in rows], state.train_config.epochs * objective.length(state.rows),
+            state.total_steps, objective.base.parameters, objective.base.device.type, self._passes,
         )  # fmt: skip
         self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
         self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
         every = -(-len(self.schedule.steps) // MIN_MEASUREMENTS)
-        self._sampled = {0, loop.total_steps, *self.schedule.steps[every - 1 :: every]}
+        self._sample_steps = {0, state.total_steps, *self.schedule.steps[every - 1 :: every]}
 
-    def look_when_due(self) -> None:
-        """Measure if the schedule says so."""
-        if self.loop.step in self.schedule.steps:
-            self.look()
+    def measure_when_due(self) -> None:
+        """Measure if a measurement is scheduled after this step."""
+        if self.state.step in self.schedule.steps:
+            self.measure()
 
-    def look_at_the_end(self) -> None:
-        """Measure after the last step, if a run that was stopped ends between two measurements."""
-        if self.last is None or self.last.step != self.loop.step:
-            self.look()
+    def measure_at_end(self) -> None:
+        """Measure the last step of a run that was stopped between two measurements."""
+        if self.last is None or self.last.step != self.state.step:
+            self.measure()
 
-    def look(self) -> None:
-        """Measure the rows that choose."""
+    def measure(self) -> None:
+        """Measure the rows that choose the edit; at some steps generate a sample answer too."""
         if (example := self._sample) is None:
             return
-        loop, step = self.loop, self.loop.step
-        tuned = self._measured(self.choosing, "measure")
+        state, step = self.state, self.state.step
+        tuned = self._results(self.choosing, "measure")
         if self._base is None or self._passes == 2:
-            self._base = self._measured(self.choosing, "measure", edited=False)
+            self._base = self._results(self.choosing, "measure", edited=False)
         loss = mean_loss(tuned)
         if step:
-            self.best.look(step, loss, loop.reft.state_dict())
+            self.best.update(step, loss, state.reft.state_dict())
         self.last = HeldOutEvent(
             step, loss, mean_loss(self._base), len(tuned), sum(row.right for row in tuned), sum(row.right for row in self._base),
             self.best.step,
         )  # fmt: skip
         self.on_event(self.last)
-        if step in self._sampled or step not in self.schedule.steps:
+        if step in self._sample_steps or step not in self.schedule.steps:
             with self.exclusive():
-                loop.reft.eval()
-                base, answered = _answers(loop.objective.base, loop.reft, example)
+                state.reft.eval()
+                base_answer, tuned_answer = _answers(state.objective.base, state.reft, example)
             expected = example.answer if isinstance(example, Example) else example.chosen
-            self.on_event(SampleEvent(step, example.messages[-1].content, expected, base, answered))
+            self.on_event(SampleEvent(step, example.messages[-1].content, expected, base_answer, tuned_answer))
 
     def score(self) -> Score | None:
-        """Base and tuned on the rows that score; None where nothing was held out."""
+        """Score of base and tuned on the rows that score; None without held-out rows."""
         if not self._scoring:
             return None
-        tuned = self._measured(self._scoring, "score")
-        return score(self._measured(self._scoring, "score", edited=False), tuned)
+        tuned = self._results(self._scoring, "score")
+        return score(self._results(self._scoring, "score", edited=False), tuned)
 
-    def _measured(self, rows: Sequence[EncodedRow], phase: Phase, *, edited: bool = True) -> list[RowResult]:
-        """How the rows are answered now, each forward pass inside `exclusive`."""
-        found: list[RowResult] = []
-        for part in in_batches(rows, MEASURED_AT_ONCE):
-            self.on_event(PhaseEvent(self.loop.step, phase, len(found), len(rows)))
+    def _results(self, rows: Sequence[EncodedRow], phase: Phase, *, edited: bool = True) -> list[RowResult]:
+        """Results of the rows at this step, each forward pass inside `exclusive`."""
+        state = self.state
+        results: list[RowResult] = []
+        for batch in in_batches(rows, MEASURED_AT_ONCE):
+            self.on_event(PhaseEvent(state.step, phase, len(results), len(rows)))
             with self.exclusive():
-                self.loop.reft.eval()
-                found += self.loop.objective.measure(part, self.loop.reft, edited)
-        return found
+                state.reft.eval()
+                results += state.objective.measure(batch, state.reft, edited, reuse=state.reuse)
+        return results
 
 
 def _answers(base: Base, reft: Trainable, example: Example | Preference) -> tuple[str, str]:
-    """What base and tuned say to one row now."""
+    """Answers of base and tuned to one row, or their likeliest labels."""
     if reft.method_config.labels:
-        bare, tuned = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
-        return bare, tuned
+        base_label, tuned_label = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
+        return base_label, tuned_label
     answers = generate(base, example.messages, [None, reft], max_new_tokens=SAMPLE_TOKENS)
     return answers[0], answers[1]

@@ -1,8 +1,8 @@
-"""What training makes smaller: the loss of answers, of labels, or of preferring one answer to another.
+"""Training objectives: the loss of answers, of labels, or of preferring one answer to another.
 
-An objective says how rows are encoded, what they weigh, and what they cost. The loss of a batch is a sum, so that
-micro-batches of a step add up; divided by the weight it is what people are shown. Rows of several runs can share one pass
-of the base model: each run is a `RunRows` of the batch, with its own edits on its own rows.
+An objective says how rows are encoded, what they weigh, and what their loss is. The loss of a batch is a sum, so that the
+micro-batches of a step add up; people see it divided by the weight. Rows of several runs can share one forward pass of the
+base model: each run is a `RunRows` of the batch, with its own edits on its own rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,10 +42,10 @@ Row = TypeVar("Row", bound=EncodedRow)
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """How one row was answered: its loss in nats (a sum), what it weighs, and whether the answer is exactly right.
+    """Result of one row: its loss in nats (a sum), its weight, and whether the answer is exactly right.
 
-    A written answer is right when every token of it and its end token is the likeliest one, as greedy decoding would write it;
-    a label when it is the likeliest; a preference pair when the preferred answer is the likelier one.
+    A written answer is right when each of its tokens and its end token is the likeliest, as greedy decoding would write it; a
+    label when it is the likeliest; a preference pair when the preferred answer is the likelier one.
     """
 
     loss: float
@@ -59,69 +59,72 @@ class RowResult:
 
 
 class Objective(Generic[Row]):
-    """What all objectives share: a base model, what was asked for, and what is kept between steps."""
+    """Base class of objectives: a base model, what is trained on it, and how.
 
-    def __init__(self, base: Base, config: MethodConfig, settings: TrainConfig) -> None:
-        self.base, self.config, self.settings = base, config, settings
+    Methods that run the base model take ``reuse``, the activations that need not be computed again.
+    """
+
+    def __init__(self, base: Base, config: MethodConfig, train_config: TrainConfig) -> None:
+        self.base, self.config, self.train_config = base, config, train_config
         self.reading = reading(config)
-        self.reuse: Reuse | None = None
 
     @property
     def max_length(self) -> int:
-        """Tokens of the longest row; virtual tokens take room in the base model's context too."""
-        return min(self.settings.max_length, self.base.context - (self.config.tokens_before if isinstance(self.config, PeftConfig) else 0))
+        """Maximum sequence length; virtual tokens take up context of the base model too."""
+        virtual = self.config.tokens_before if isinstance(self.config, PeftConfig) else 0
+        return min(self.train_config.max_length, self.base.context - virtual)
 
     def encode(self, example: Any) -> Row:
         """Encode one row. Raises DataError."""
         raise NotImplementedError
 
-    def unprepared(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
-        """The rows that need `prepare`, in parts of one forward pass each."""
+    def rows_without_reference(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
+        """Rows that still need `prepare`, in batches of one forward pass each."""
         return []
 
-    def prepare(self, rows: Sequence[Row]) -> None:
-        """Compute what depends on the frozen base model alone; must be done before `loss`, in one order always."""
+    def prepare(self, rows: Sequence[Row], reuse: Reuse | None = None) -> None:
+        """Compute what depends on the frozen base model alone; must run before `losses`, on the same rows in the same order."""
 
     def weight(self, rows: Sequence[Row]) -> int:
-        """What the loss of these rows is divided by."""
+        """The number by which the loss of these rows is divided."""
         return len(rows)
 
-    def texts(self, rows: Sequence[Row]) -> list[EncodedExample]:
-        """What is read of the rows: prompts, with answers where any are written."""
+    def sequences(self, rows: Sequence[Row]) -> list[EncodedExample]:
+        """The sequences of rows: prompts, with answers where any are written."""
         raise NotImplementedError
 
     def length(self, rows: Sequence[Row]) -> int:
-        """Tokens of all texts of the rows."""
-        return sum(text.length for text in self.texts(rows))
+        """Tokens of all sequences of the rows."""
+        return sum(sequence.length for sequence in self.sequences(rows))
 
-    def tokens(self, row: Row) -> int:
-        """How many tokens of a row a step computes, as many times as it is read."""
-        # Dropout draws pass by pass, so with it the passes must be the same whatever is reused.
-        known = self.reuse.first if self.reuse and not self.config.dropout else lambda text: 0
-        texts = self.texts([row])
-        return len(texts) * max(text.length - known(text) for text in texts)
+    def tokens(self, row: Row, reuse: Reuse | None = None) -> int:
+        """Tokens of a row that a step computes, its sequences padded to equal length."""
+        # Dropout draws anew for each micro-batch, so with dropout the micro-batches must not depend on reuse.
+        first = reuse.first if reuse and not self.config.dropout else lambda sequence: 0
+        sequences = self.sequences([row])
+        return len(sequences) * max(sequence.length - first(sequence) for sequence in sequences)
 
-    def losses(self, parts: "Sequence[RunRows[Row]]") -> list[Tensor]:
-        """Of each part the sum of its rows' losses in nats, a number, from one pass of the base model."""
+    def losses(self, runs: "Sequence[RunRows[Row]]", reuse: Reuse | None = None) -> list[Tensor]:
+        """For each run the sum of its rows' losses in nats, a scalar, from one forward pass of the base model."""
         raise NotImplementedError
 
     def loss(self, rows: Sequence[Row], reft: Trainable, acting: Acting | None) -> Tensor:
-        """Sum of the rows' losses in nats, a number; without ``acting`` that of the unedited base model."""
+        """Sum of the rows' losses in nats, a scalar; without ``acting`` that of the unedited base model."""
         return self.losses([RunRows(self, rows, reft, acting)])[0]
 
     @torch.no_grad()
-    def measure(self, rows: Sequence[Row], reft: Trainable, edited: bool = True) -> list[RowResult]:
-        """Of each row how it is answered, edited or not, without dropout: one forward pass of `MEASURED_AT_ONCE` rows each."""
-        self.prepare(rows)
+    def measure(self, rows: Sequence[Row], reft: Trainable, edited: bool = True, *, reuse: Reuse | None = None) -> list[RowResult]:
+        """Result of each row, edited or not, without dropout; each forward pass has `MEASURED_AT_ONCE` rows."""
+        self.prepare(rows, reuse)
         acting = reft.acting() if edited else None
         return [
             result
-            for part in in_batches(rows, MEASURED_AT_ONCE)
-            for result in self.results(RunRows(self, part, reft, acting))
+            for batch in in_batches(rows, MEASURED_AT_ONCE)
+            for result in self.results(RunRows(self, batch, reft, acting), reuse)
         ]  # fmt: skip
 
-    def results(self, part: "RunRows[Row]") -> list[RowResult]:
-        """How each row of a part is answered, from one pass of the base model."""
+    def results(self, run: "RunRows[Row]", reuse: Reuse | None = None) -> list[RowResult]:
+        """Result of each row of a run, from one forward pass of the base model."""
         raise NotImplementedError
 
     def mean(self, rows: Sequence[Row], reft: Trainable, edited: bool = True) -> float:
@@ -129,25 +132,26 @@ class Objective(Generic[Row]):
         return mean_loss(self.measure(rows, reft, edited))
 
     @torch.no_grad()
-    def numbers(self, texts: Sequence[EncodedExample], reft: Trainable, acting: Acting) -> Tensor:
-        """What losses are made of: numbers of each text, one text after another."""
-        return torch.cat(self._answer_losses(self._collate(texts), [(RunRows(self, (), reft, acting), len(texts))]))
+    def outputs(self, sequences: Sequence[EncodedExample], reft: Trainable, acting: Acting, reuse: Reuse | None = None) -> Tensor:
+        """Per-token losses of each sequence's answer, concatenated."""
+        run = RunRows(self, (), reft, acting)
+        return torch.cat(self._answer_losses(self._collate(sequences, reuse), [(run, len(sequences))]))
 
-    def _collate(self, texts: Sequence[EncodedExample]) -> Batch:
-        return collate(self.base, texts, self.reuse)
+    def _collate(self, sequences: Sequence[EncodedExample], reuse: Reuse | None) -> Batch:
+        return collate(self.base, sequences, reuse)
 
-    def _answer_losses(self, batch: Batch, parts: "Sized", *, greedy: bool = False) -> list[Tensor]:
-        """Of each row the losses of its answer's tokens, with what acts on the parts; with ``greedy`` as `answer_losses` says."""
-        before = max((part.acting.virtual_logits for part, _ in parts if part.acting), default=0)
-        checkpointed = self.settings.gradient_checkpointing
-        with acting_on(self.base, batch, parts) as (base, edits):
+    def _answer_losses(self, batch: Batch, runs: "RowCounts", *, greedy: bool = False) -> list[Tensor]:
+        """For each sequence the losses of its answer's tokens, edited by its run; with ``greedy`` as in `answer_losses`."""
+        before = max((run.acting.virtual_logits for run, _ in runs if run.acting), default=0)
+        checkpointed = self.train_config.gradient_checkpointing
+        with acting_on(self.base, batch, runs) as (base, edits):
             losses = answer_losses(base, batch, edits, checkpointed=checkpointed, greedy=greedy, before=before)
         return list(losses.split(list(batch.counts), dim=-1))
 
 
 @dataclass(frozen=True, slots=True)
 class RunRows(Generic[Row]):
-    """Rows of one run, with what acts on them; without ``acting`` they are read by the unedited base model."""
+    """Rows of one run in a batch, with what acts on them; without ``acting`` the unedited base model reads them."""
 
     objective: Objective[Row]
     rows: Sequence[Row]
@@ -155,32 +159,32 @@ class RunRows(Generic[Row]):
     acting: Acting | None
 
 
-Sized = Sequence[tuple[RunRows[Any], int]]
-"""Parts of a batch, with the number of its rows that each has."""
+RowCounts = Sequence[tuple[RunRows[Any], int]]
+"""The runs of a batch, each with its number of sequences in it (or of rows, where rows are placed)."""
 
 
 def mean_loss(results: Sequence[RowResult]) -> float:
-    """Loss per unit of weight over all rows; 0 of none."""
+    """Loss per unit of weight over all rows; 0 without rows."""
     return sum(result.loss for result in results) / max(sum(result.weight for result in results), 1)
 
 
 @contextmanager
-def acting_on(base: Base, batch: Batch, parts: Sized) -> Iterator[tuple[Base, dict[int, blocks.Edit]]]:
-    """What runs a batch inside the ``with``: the base model, or the one that stands in for it, and the edits of all parts."""
-    acting = [(part.acting, inside) for part, inside in _placed(parts) if part.acting]
-    edits = combine([each.edits(batch.prompts, inside, batch.device) for each, inside in acting])
+def acting_on(base: Base, batch: Batch, runs: RowCounts) -> Iterator[tuple[Base, dict[int, blocks.Edit]]]:
+    """Yield the model that runs a batch (the base model, or the one that replaces it) and the edits of all runs."""
+    acting = [(run.acting, rows) for run, rows in _row_ranges(runs) if run.acting]
+    edits = combine([each.edits(batch.prompts, rows, batch.device) for each, rows in acting])
     models = {id(each.model): each for each, _ in acting}
-    with ExitStack() as around:
+    with ExitStack() as contexts:
         for each in models.values():
-            around.enter_context(each.drawing())
+            contexts.enter_context(each.drawing())
         yield next((replace(base, model=each.model) for each in models.values()), base), edits
 
 
-def _placed(parts: Iterable[tuple[RunRows[Any], int]]) -> Iterator[tuple[RunRows[Any], range]]:
-    """Each part with the rows that it has in the batch."""
+def _row_ranges(runs: Iterable[tuple[RunRows[Any], int]]) -> Iterator[tuple[RunRows[Any], range]]:
+    """Each run with the range of its rows in the batch."""
     begin = 0
-    for part, count in parts:
-        yield part, range(begin, begin + count)
+    for run, count in runs:
+        yield run, range(begin, begin + count)
         begin += count
 
 
@@ -188,31 +192,30 @@ class NextToken(Objective[EncodedExample]):
     """Cross-entropy of the answer's tokens; weighs answer tokens. Source: arXiv 2404.03592, equation 4."""
 
     def encode(self, example: Example) -> EncodedExample:
-        """See `encoding.encode`."""
-        return encode(self.base, example, self.max_length, self.reading, self.settings.answer_tokens)
+        """See `tokens.examples.encode`."""
+        return encode(self.base, example, self.max_length, self.reading, self.train_config.answer_tokens)
 
     def weight(self, rows: Sequence[EncodedExample]) -> int:
         """Count answer tokens."""
         return sum(len(row.answer_ids) for row in rows)
 
-    def texts(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
-        """See `Objective.texts`."""
+    def sequences(self, rows: Sequence[EncodedExample]) -> list[EncodedExample]:
+        """See `Objective.sequences`."""
         return list(rows)
 
-    def losses(self, parts: Sequence[RunRows[EncodedExample]]) -> list[Tensor]:
+    def losses(self, runs: Sequence[RunRows[EncodedExample]], reuse: Reuse | None = None) -> list[Tensor]:
         """See `Objective.losses`."""
-        batch = self._collate([row for part in parts for row in part.rows])
-        sizes = [(part, len(part.rows)) for part in parts]
-        found = self._answer_losses(batch, sizes)
-        return [torch.cat(found[inside.start : inside.stop]).sum() for _, inside in _placed(sizes)]
+        batch = self._collate([row for run in runs for row in run.rows], reuse)
+        counts = [(run, len(run.rows)) for run in runs]
+        losses = self._answer_losses(batch, counts)
+        return [torch.cat(losses[rows.start : rows.stop]).sum() for _, rows in _row_ranges(counts)]
 
-    def results(self, part: RunRows[EncodedExample]) -> list[RowResult]:
-        """See `Objective.results`. An answer that was cut has no end, so it is never right."""
-        batch = self._collate(part.rows)
-        found = self._answer_losses(batch, [(part, len(part.rows))], greedy=True)
+    def results(self, run: RunRows[EncodedExample], reuse: Reuse | None = None) -> list[RowResult]:
+        """See `Objective.results`. A truncated answer has no end token, so it is never right."""
+        losses = self._answer_losses(self._collate(run.rows, reuse), [(run, len(run.rows))], greedy=True)
         return [
             RowResult(float(each[0].sum()), each.shape[1], bool(each[1].all()) and not row.cut)
-            for row, each in zip(part.rows, found, strict=True)
+            for row, each in zip(run.rows, losses, strict=True)
         ]
 
 
@@ -223,115 +226,130 @@ class Preferring(Objective[EncodedPreference]):
     Source: arXiv 2305.18290, equation 7.
     """
 
-    def __init__(self, base: Base, config: MethodConfig, settings: TrainConfig) -> None:
-        super().__init__(base, config, settings)
+    def __init__(self, base: Base, config: MethodConfig, train_config: TrainConfig) -> None:
+        super().__init__(base, config, train_config)
         self._reference: dict[EncodedPreference, float] = {}
 
     def encode(self, example: Preference) -> EncodedPreference:
-        """See `encoding.encode_preference`."""
-        return encode_preference(self.base, example, self.max_length, self.reading, self.settings.answer_tokens)
+        """See `tokens.examples.encode_preference`."""
+        return encode_preference(self.base, example, self.max_length, self.reading, self.train_config.answer_tokens)
 
-    def unprepared(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
-        """See `Objective.unprepared`."""
+    def rows_without_reference(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
+        """See `Objective.rows_without_reference`."""
         return list(in_batches([row for row in dict.fromkeys(rows) if row not in self._reference], MEASURED_AT_ONCE))
 
     @torch.no_grad()
-    def prepare(self, rows: Sequence[EncodedPreference]) -> None:
-        """Compute how much likelier the unedited base model finds each chosen answer."""
-        for part in self.unprepared(rows):
-            self._reference |= zip(part, map(float, self._margins(self._collate(self.texts(part)), [])), strict=True)
+    def prepare(self, rows: Sequence[EncodedPreference], reuse: Reuse | None = None) -> None:
+        """Compute how much likelier each chosen answer is for the unedited base model."""
+        for pairs in self.rows_without_reference(rows):
+            margins = self._margins(self._collate(self.sequences(pairs), reuse), [])
+            self._reference |= zip(pairs, map(float, margins), strict=True)
 
-    def texts(self, rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
-        """See `Objective.texts`."""
+    def sequences(self, rows: Sequence[EncodedPreference]) -> list[EncodedExample]:
+        """See `Objective.sequences`."""
         return [side for row in rows for side in (row.chosen, row.rejected)]
 
-    def losses(self, parts: Sequence[RunRows[EncodedPreference]]) -> list[Tensor]:
-        """See `Objective.losses`; the unedited base model's is log 2 a pair."""
-        batch = self._collate([side for part in parts for side in self.texts(part.rows)])
-        margins = self._margins(batch, [(part, 2 * len(part.rows)) for part in parts])
-        placed = _placed((part, len(part.rows)) for part in parts)
-        return [_preferences(part, margins[inside.start : inside.stop]).sum() for part, inside in placed]
+    def losses(self, runs: Sequence[RunRows[EncodedPreference]], reuse: Reuse | None = None) -> list[Tensor]:
+        """See `Objective.losses`; for the unedited base model it is log 2 per pair."""
+        batch = self._collate([side for run in runs for side in self.sequences(run.rows)], reuse)
+        margins = self._margins(batch, [(run, 2 * len(run.rows)) for run in runs])
+        ranges = _row_ranges((run, len(run.rows)) for run in runs)
+        return [_preference_losses(run, margins[pairs.start : pairs.stop]).sum() for run, pairs in ranges]
 
-    def results(self, part: RunRows[EncodedPreference]) -> list[RowResult]:
+    def results(self, run: RunRows[EncodedPreference], reuse: Reuse | None = None) -> list[RowResult]:
         """See `Objective.results`."""
-        batch = self._collate(self.texts(part.rows))
-        margins = self._margins(batch, [(part, 2 * len(part.rows))])
-        losses = _preferences(part, margins)
+        batch = self._collate(self.sequences(run.rows), reuse)
+        margins = self._margins(batch, [(run, 2 * len(run.rows))])
+        losses = _preference_losses(run, margins)
         return [RowResult(float(loss), 1, float(margin) > 0) for loss, margin in zip(losses, margins, strict=True)]
 
     def reference(self, row: EncodedPreference) -> float:
-        """What `prepare` has computed of a row."""
+        """The margin of a row for the unedited base model, as `prepare` computed it."""
         return self._reference[row]
 
-    def _margins(self, batch: Batch, parts: Sized) -> Tensor:
-        """Of each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds `texts`, twice the pairs."""
-        # Adding the losses up in place would follow no fixed order on a GPU.
-        sums = torch.stack([losses.sum() for losses in self._answer_losses(batch, parts)])
+    def _margins(self, batch: Batch, runs: RowCounts) -> Tensor:
+        """For each pair log p(chosen) - log p(rejected), sums over answer tokens; ``batch`` holds two sequences for each pair."""
+        # Adding up the losses in place would follow no fixed order on a GPU.
+        sums = torch.stack([losses.sum() for losses in self._answer_losses(batch, runs)])
         return sums[1::2] - sums[::2]
 
 
-def _preferences(part: RunRows[EncodedPreference], margins: Tensor) -> Tensor:
+def _preference_losses(run: RunRows[EncodedPreference], margins: Tensor) -> Tensor:
     """The loss of each pair, (B,)."""
-    objective = part.objective
+    objective = run.objective
     assert isinstance(objective, Preferring)
-    reference = torch.tensor([objective.reference(row) for row in part.rows], device=margins.device)
-    return -F.logsigmoid(objective.settings.preference_beta * (margins - reference))
+    reference = torch.tensor([objective.reference(row) for row in run.rows], device=margins.device)
+    return -F.logsigmoid(objective.train_config.preference_beta * (margins - reference))
 
 
 class Labelling(Objective[EncodedLabel]):
     """Cross-entropy of the label under the head; weighs rows. Source: arXiv 2404.03592, equations 5 and 6."""
 
     def encode(self, example: Example) -> EncodedLabel:
-        """See `encoding.encode_label`."""
+        """See `tokens.examples.encode_label`."""
         return encode_label(self.base, example, self.max_length, self.reading)
 
-    def texts(self, rows: Sequence[EncodedLabel]) -> list[EncodedExample]:
-        """See `Objective.texts`."""
+    def sequences(self, rows: Sequence[EncodedLabel]) -> list[EncodedExample]:
+        """See `Objective.sequences`."""
         return [text_of(row.prompt, row.line) for row in rows]
 
-    def losses(self, parts: Sequence[RunRows[EncodedLabel]]) -> list[Tensor]:
-        """See `Objective.losses`; unedited, the head reads the base model's own hidden states."""
-        found = []
-        for part, logits in zip(parts, self.logits(parts, [self.texts(part.rows) for part in parts]), strict=True):
-            wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
-            found.append(F.cross_entropy(logits, wanted, reduction="sum"))
-        return found
+    def losses(self, runs: Sequence[RunRows[EncodedLabel]], reuse: Reuse | None = None) -> list[Tensor]:
+        """See `Objective.losses`; without edits the head reads the base model's own hidden states."""
+        all_logits = self.logits(runs, [self.sequences(run.rows) for run in runs], reuse)
+        return [
+            F.cross_entropy(logits, _labels(run, logits), reduction="sum")
+            for run, logits in zip(runs, all_logits, strict=True)
+        ]  # fmt: skip
 
-    def results(self, part: RunRows[EncodedLabel]) -> list[RowResult]:
+    def results(self, run: RunRows[EncodedLabel], reuse: Reuse | None = None) -> list[RowResult]:
         """See `Objective.results`."""
-        logits = self.logits([part], [self.texts(part.rows)])[0]
-        wanted = torch.tensor([row.label for row in part.rows], device=logits.device)
-        losses = F.cross_entropy(logits, wanted, reduction="none")
-        right = logits.argmax(dim=-1) == wanted
-        return [RowResult(float(loss), 1, bool(hit)) for loss, hit in zip(losses, right, strict=True)]
+        logits = self.logits([run], [self.sequences(run.rows)], reuse)[0]
+        labels = _labels(run, logits)
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        hits = logits.argmax(dim=-1) == labels
+        return [RowResult(float(loss), 1, bool(hit)) for loss, hit in zip(losses, hits, strict=True)]
 
-    def logits(self, parts: Sequence[RunRows[Any]], texts: Sequence[Sequence[EncodedExample]]) -> list[Tensor]:
-        """Of each part the logits (B, C) of its texts, float32."""
-        batch = self._collate([text for each in texts for text in each])
-        sizes = list(zip(parts, map(len, texts), strict=True))
-        heads = [(part.reft, inside) for part, inside in _placed(sizes)]
-        with acting_on(self.base, batch, sizes) as (base, edits):
-            return head_logits(base, batch, edits, heads, checkpointed=self.settings.gradient_checkpointing)
+    def logits(
+        self, runs: Sequence[RunRows[Any]], sequences: Sequence[Sequence[EncodedExample]], reuse: Reuse | None = None
+    ) -> list[Tensor]:  # fmt: skip
+        """For each run the logits (B, C) of its sequences, float32."""
+        batch = self._collate([sequence for each in sequences for sequence in each], reuse)
+        counts = list(zip(runs, map(len, sequences), strict=True))
+        heads = [(run.reft, rows) for run, rows in _row_ranges(counts)]
+        with acting_on(self.base, batch, counts) as (base, edits):
+            return head_logits(base, batch, edits, heads, checkpointed=self.train_config.gradient_checkpointing)
 
     @torch.no_grad()
-    def numbers(self, texts: Sequence[EncodedExample], reft: Trainable, acting: Acting) -> Tensor:
-        """See `Objective.numbers`; here the logits."""
-        return self.logits([RunRows(self, (), reft, acting)], [texts])[0]
+    def outputs(self, sequences: Sequence[EncodedExample], reft: Trainable, acting: Acting, reuse: Reuse | None = None) -> Tensor:
+        """The logits (B, C) of the sequences."""
+        return self.logits([RunRows(self, (), reft, acting)], [sequences], reuse)[0]
+
+
+def _labels(run: RunRows[EncodedLabel], logits: Tensor) -> Tensor:
+    """The label of each row, (B,), on the device of the logits."""
+    return torch.tensor([row.label for row in run.rows], device=logits.device)
 
 
 def objective_for(base: Base, config: MethodConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
-    """The objective that the rows and the settings ask for: labels make a classifier, preference pairs a preference.
+    """The objective for these rows and this config: labels train a classifier, preference pairs a preference.
 
     Raises:
-        ConfigError: the base model cannot do it.
-        DataError: the rows are of two kinds, or pairs are to be labelled.
+        ConfigError: the base model cannot be trained so.
+        DataError: the rows are of two kinds, or preference pairs have labels.
     """
     pairs = sum(isinstance(example, Preference) for example in examples)
     if pairs and (pairs < len(examples) or config.labels):
-        raise DataError("Preference pairs cannot be mixed with other rows or given labels.")
+        raise DataError("Preference pairs cannot be mixed with other rows or given labels.", kind="objective.mixed_rows")
     if config.labels:
         return Labelling(base, config, settings)
-    if base.kind == "encoder" or not blocks.generates_text(base.model):
-        what = "is an encoder" if base.kind == "encoder" else f"({type(blocks.without_peft(base.model)).__name__}) has no head that writes"
-        raise ConfigError(f"{base.name} {what}: it writes no answers, but it can be trained to classify with labels.", "base")
+    if base.kind == "encoder":
+        raise ConfigError(
+            "{base} is an encoder: it writes no answers, but it can be trained to classify with labels.", "base",
+            kind="objective.encoder", base=base.name,
+        )  # fmt: skip
+    if not blocks.generates_text(base.model):
+        raise ConfigError(
+            "{base} ({architecture}) has no head that writes: it writes no answers, but it can be trained to classify with labels.", "base",
+            kind="objective.no_head", base=base.name, architecture=type(blocks.without_peft(base.model)).__name__,
+        )  # fmt: skip
     return Preferring(base, config, settings) if pairs else NextToken(base, config, settings)

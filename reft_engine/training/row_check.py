@@ -55,9 +55,9 @@ def check_rows(
         DataError: the rows are of two kinds.
     """
     all_rows = as_rows(examples)
-    settings = train_config or TrainConfig()
-    objective = objective_for(base, config or ReftConfig(), settings, all_rows)
-    split = read_rows(objective, all_rows, on_progress).split(settings.held_out, settings.held_out_seed)
+    train_config = train_config or TrainConfig()
+    objective = objective_for(base, config or ReftConfig(), train_config, all_rows)
+    split = read_rows(objective, all_rows, on_progress).split(train_config.held_out, train_config.held_out_seed)
     return count_rows(split, objective, rows=rows)
 
 
@@ -72,10 +72,10 @@ def count_rows(split: RowsSplit, objective: Objective[Any], *, rows: int | None 
     report.placeholders()
     report.few()
     report.contradictions()
-    report.leaks(split.trained, split.held)
+    report.leaks(split.trained, split.held_out)
     return RowCheck(
         base=base.name, max_length=max_length, rows=total, usable_rows=read.lines, rows_left_out=total - read.lines,
-        examples=len(read.usable), trained=len(split.trained), held_out=len(split.held),
+        examples=len(read.usable), trained=len(split.trained), held_out=len(split.held_out),
         cut_answers=sum(row.encoded.cut for row in read.usable), tokens=objective.length(encoded_of(split.trained)),
         longest=max((row.encoded.length for row in read.usable), default=0),
         findings=tuple(report.findings),
@@ -103,12 +103,12 @@ class _Findings:
         usable = {row_of(example) for example in self._usable}
         left_out = {row_of(row.example): row for row in reversed(self._read.left_out) if row_of(row.example) not in usable}
         rows = [left_out[number] for number in sorted(left_out)]
-        long = [row.example for row in rows if row.kind == "length"]
+        long = [row.example for row in rows if row.error.group == "length"]
         self._add(
             "too_long", long, "{rows} left out: the prompt alone leaves no room for an answer.",
             "Shorten the prompts, raise the longest row, or choose a base model with a longer context.",
         )  # fmt: skip
-        refused = [row for row in rows if row.kind != "length"]
+        refused = [row for row in rows if row.error.group != "length"]
         if refused:
             self._add("refused", [row.example for row in refused], "{rows} left out. The first: " + shown(refused[0].reason, 200), "")
         partly = [row.example for row in self._read.left_out if row_of(row.example) in usable]

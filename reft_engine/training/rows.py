@@ -4,12 +4,13 @@ Training, evaluation and every page and command that counts rows use `read_rows`
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from reft_engine.data import Example, Preference, row_of
 from reft_engine.data.splitting import split_indices
-from reft_engine.errors import DataError, Kind
+from reft_engine.errors import DataError
 from reft_engine.tokens.examples import EncodedRow
 from reft_engine.training.objectives import Objective
 
@@ -19,15 +20,15 @@ _PROGRESS_EVERY = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that this base model cannot be trained on, with the reason as a sentence that names its line in the file.
-
-    ``kind`` and ``detail`` are those of the error, for programs.
-    """
+    """A row that this base model cannot be trained on, with the error that says why and names its line in the file."""
 
     example: Example | Preference
-    reason: str
-    kind: Kind = ""
-    detail: str = ""
+    error: DataError
+
+    @property
+    def reason(self) -> str:
+        """The error's sentence."""
+        return str(self.error)
 
     @property
     def line(self) -> int:
@@ -67,8 +68,8 @@ class RowsRead:
 
     def split(self, share: float, seed: int) -> "RowsSplit":
         """Draw which rows are held out; see `reft_engine.data.split`."""
-        trained, held = split_indices([row.example for row in self.usable], share, seed)
-        return RowsSplit(self, tuple(self.usable[index] for index in trained), tuple(self.usable[index] for index in held))
+        trained, held_out = split_indices([row.example for row in self.usable], share, seed)
+        return RowsSplit(self, tuple(self.usable[index] for index in trained), tuple(self.usable[index] for index in held_out))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class RowsSplit:
 
     read: RowsRead
     trained: tuple[ReadRow, ...]
-    held: tuple[ReadRow, ...]
+    held_out: tuple[ReadRow, ...]
 
 
 def read_rows(
@@ -98,7 +99,7 @@ def read_rows(
         try:
             usable.append(ReadRow(index, example, objective.encode(example)))
         except DataError as error:
-            left_out.append(LeftOut(example, str(error), error.group, error.detail))
+            left_out.append(LeftOut(example, copy(error)))  # without its traceback, which would keep the encoded row in memory
     return RowsRead(tuple(usable), tuple(left_out))
 
 

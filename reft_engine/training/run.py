@@ -1,7 +1,7 @@
-"""The training loop: resumable at any step, reporting through a callback, storing nothing but its checkpoint.
+"""Runs training: it can resume at any step, reports through a callback, and stores nothing but its checkpoint.
 
-The same seed on the same machine gives the same weights, and a run that was cut off and resumed ends with the weights
-of an undisturbed one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
+The same seed on the same machine gives the same weights, and a run that was interrupted and resumed ends with the weights of
+an uninterrupted one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
 """
 
 import time
@@ -27,27 +27,27 @@ from reft_engine.training.objectives import objective_for
 from reft_engine.training.reuse.plan import Plan
 from reft_engine.training.row_check import count_rows
 from reft_engine.training.rows import RowsRead, encoded_of, read_rows
-from reft_engine.training.verdict import Evidence, Verdict, finite, judge
+from reft_engine.training.verdict import Evidence, Score, Verdict, finite, judge
 
 _CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
-"""A checkpoint is due after so many steps and at the latest after so many seconds, but never sooner than after the pause."""
+"""A checkpoint is due after this number of steps or of seconds, whichever comes first, but never before the pause is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What training ended with; losses in nats per answer token (label, pair), None where nothing was held out.
+    """Result of a run; losses in nats per answer token (label, pair), None without held-out rows.
 
     Attributes:
-        reft: the edit that was kept.
-        steps: steps that were made, of ``total_steps``.
+        reft: the edit that is saved.
+        steps: number of steps made, of ``total_steps``.
         loss_first: training loss of the first step; ``loss_last`` of the last one.
-        held_out_base: held-out loss of the base model; ``held_out_tuned`` of the edit that was kept, on the rows that score.
-        stopped: whether somebody asked for the end; ``stopped_early`` whether it came by ``patience``.
-        adapter: the folder that the edit was saved to.
-        check: which rows could be trained on, held-out ones included, and which could not.
-        left_out: of each example that could not be used why, such as a prompt that is too long.
-        best_step: the step with the least held-out loss; ``kept`` says whether that edit was kept or the last one.
-        evidence: what the verdict looks at.
+        held_out_base: held-out loss of the base model; ``held_out_tuned`` of the saved edit, on the rows that score.
+        stopped: whether the run was told to stop; ``stopped_early`` whether ``patience`` ended it.
+        adapter: the folder of the saved edit.
+        check: counts of the rows that can be trained on, held-out ones included, and of those that cannot.
+        left_out: for each unusable example the reason, such as a prompt that is too long.
+        best_step: the step with the lowest held-out loss; ``kept`` says whether the saved edit is that one or the last.
+        evidence: the figures that the verdict is based on.
     """
 
     reft: Trainable
@@ -69,11 +69,11 @@ class TrainResult:
 
     @property
     def verdict(self) -> Verdict:
-        """What the figures say; see docs/verdict.md."""
+        """The conclusion from the figures; see docs/verdict.md."""
         return judge(self.evidence)
 
     def summary(self) -> dict[str, Any]:
-        """The figures, ready for JSON: None where there is no number (no step was made, say)."""
+        """The figures as plain data for JSON; None where there is no number, such as before the first step."""
         return {
             "trainable_parameters": self.reft.trainable_parameters,
             "rows": self.check.usable_rows,
@@ -110,34 +110,35 @@ def train(
 
     Args:
         base: the frozen base model.
-        examples: rows, or their texts as tuples: (prompt, answer), (text, label), (prompt, chosen, rejected). A share of them
-            is held out as ``train_config.held_out`` says.
-        config: what is edited; a `PeftConfig` trains a baseline.
-        train_config: how it is trained.
-        folder: gets ``checkpoint/`` while training, from which an unfinished run goes on, and ``adapter/`` at the end.
-        file_rows: rows of the file that the examples come from, those that could not be read included, so that they are counted too.
+        examples: rows, or their texts as tuples: (prompt, answer), (text, label), (prompt, chosen, rejected). The share
+            ``train_config.held_out`` of them is held out.
+        config: the edit; a `PeftConfig` trains a baseline.
+        train_config: the training settings.
+        folder: gets ``checkpoint/`` while training, from which an unfinished run resumes, and ``adapter/`` at the end.
+        file_rows: number of rows of the examples' file, unreadable ones included, so that these are counted too.
         on_event: called with every event of `reft_engine.training.events`.
-        on_ready: called once with the model that is being trained, when its rows are read and before anything is measured.
-        should_stop: asked before every step (and before every part of the reference of preference pairs); True ends training
-            and keeps what was learned.
-        leaving: asked when training was told to stop; True ends it with its checkpoint alone, to go on later: nothing more is measured,
-            and no adapter is saved.
-        may_save: asked before every checkpoint and before the adapter is saved; False puts a checkpoint off. Whoever writes events
-            down does so here, so that no checkpoint is ahead of them: a run that is killed and goes on from it makes the steps before
-            it never again. The last one, at the end, is written whatever the answer.
-        exclusive: entered around every piece of work on the base model, so that others can take turns on it.
+        on_ready: called once with the model to be trained, after its rows are read and before the first measurement.
+        should_stop: asked before every step (and before every batch of reference log-probabilities of preference pairs); True ends
+            training and saves what was learned.
+        leaving: asked after training was told to stop; True ends it with a checkpoint alone, to resume later: nothing more is
+            measured, and no adapter is saved.
+        may_save: asked before every checkpoint and before the adapter is saved; False postpones a checkpoint. A caller that records
+            events records them here, so that no checkpoint is ahead of the record: a killed run that resumes from a checkpoint never
+            repeats the steps before it. The final checkpoint is written whatever the answer.
+        exclusive: entered around every piece of work on the base model, so that others can use it in between.
 
     Raises:
-        ConfigError: the base model cannot do what is asked, or settings are none.
-        DataError: no row can be trained on, or what is given is no row.
-        AdapterError: a file is where the folder is to be.
-        TrainingError: the loss stops being a number.
+        ConfigError: the base model cannot be trained so, or a config is invalid.
+        DataError: no row can be trained on, or an example is no row.
+        AdapterError: a file stands in the place of the folder.
+        TrainingError: the loss is no longer a number.
     """
-    wanted = ReftConfig() if config is None else config, TrainConfig() if train_config is None else train_config
-    checks.check_runs(base, [wanted], baselines=True)
+    config = ReftConfig() if config is None else config
+    train_config = TrainConfig() if train_config is None else train_config
+    checks.check_runs(base, [(config, train_config)], baselines=True)
     root = None if folder is None else checks.folder_to_write(folder)
-    run = _Run(base, as_rows(examples), wanted, root, on_event, on_ready, may_save, file_rows)
-    _together([run], should_stop, exclusive)
+    run = _Run(base, as_rows(examples), config, train_config, root, on_event, on_ready, may_save, file_rows)
+    _train_together([run], should_stop, exclusive)
     return run.result(leaving)
 
 
@@ -152,183 +153,188 @@ def train_many(
     should_stop: Callable[[], bool] = lambda: False,
     exclusive: Exclusive = nullcontext,
 ) -> list[TrainResult | TrainingError]:
-    """Train several edits at once, as rows of the same passes of one base model; each ends as it would alone, within rounding.
+    """Train several edits at once, in the same forward passes of one base model; each ends as it would alone, within rounding.
 
     Args:
         base: the frozen base model.
-        examples: as of `train`; each run holds out its own.
-        runs: what is edited and how it is trained, in which everything may differ but whether rows are labelled.
-        folder: gets a folder of each run, ``0``, ``1`` and so on, as of `train`.
-        file_rows: as of `train`.
+        examples: as in `train`; each run holds out its own.
+        runs: the edit and the training settings of each run; they may differ in everything except whether rows are labelled.
+        folder: gets a folder for each run, ``0``, ``1`` and so on, with the contents that `train` describes.
+        file_rows: as in `train`.
         on_event: called with the run's index and its event.
-        should_stop: as of `train`, for all runs.
-        exclusive: as of `train`.
+        should_stop: as in `train`, for all runs.
+        exclusive: as in `train`.
 
     Returns:
-        What each run ended with; a TrainingError for one whose loss stopped being a number, which does not stop the others.
+        The result of each run; a TrainingError for a run whose loss is no longer a number, while the others go on.
 
     Raises:
-        ConfigError: the base model cannot do what is asked, there is no run, or some runs classify and others do not.
-        DataError: no row can be trained on, or what is given is no row.
-        AdapterError: a file is where the folder is to be.
+        ConfigError: the base model cannot be trained so, there is no run, or some runs classify and others do not.
+        DataError: no row can be trained on, or an example is no row.
+        AdapterError: a file stands in the place of the folder.
     """
     checks.check_runs(base, runs)
     root = None if folder is None else checks.folder_to_write(folder)
     rows = as_rows(examples)
-    made = [
-        _Run(base, rows, wanted, None if root is None else root / str(index), partial(on_event, index), file_rows=file_rows)
-        for index, wanted in enumerate(runs)
+    started = [
+        _Run(base, rows, *configs, None if root is None else root / str(index), partial(on_event, index), file_rows=file_rows)
+        for index, configs in enumerate(runs)
     ]
-    if len({type(run.objective) for run in made}) > 1:
-        raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels")
-    _together(made, should_stop, exclusive)
-    return [run.error or run.result() for run in made]
+    if len({type(run.objective) for run in started}) > 1:
+        raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels", kind="training.mixed_runs")
+    _train_together(started, should_stop, exclusive)
+    return [run.error or run.result() for run in started]
 
 
 class _Run:
-    """One run with what goes on around its steps: what it is told, measured, and saved."""
+    """One run with everything around its steps: its rows, events, measurements, checkpoints and result."""
 
     def __init__(
-        self, base: Base, given: Sequence[Example | Preference], wanted: tuple[MethodConfig, TrainConfig], root: Path | None,
+        self, base: Base, examples: Sequence[Example | Preference], config: MethodConfig, train_config: TrainConfig, root: Path | None,
         on_event: Callable[[TrainEvent], None], on_ready: Callable[[Trainable], None] = lambda reft: None,
         may_save: Callable[[], bool] = lambda: True, file_rows: int | None = None,
     ) -> None:  # fmt: skip
-        config, settings = wanted
         self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
-        self.objective = objective_for(base, config, settings, given)
-        self.read = read_rows(self.objective, given, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
-        split = self.read.split(settings.held_out, settings.held_out_seed)
+        self.objective = objective_for(base, config, train_config, examples)
+        self.read = read_rows(self.objective, examples, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
+        split = self.read.split(train_config.held_out, train_config.held_out_seed)
         if not split.trained:
             raise _no_rows(self.read)
-        self.rows, self.held = encoded_of(split.trained), split.held
+        self.rows, self.held_out = encoded_of(split.trained), split.held_out
         self.check = count_rows(split, self.objective, rows=file_rows)
-        on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held)))
-        self.loop, self.root = RunState(self.objective, self.rows), root
+        on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
+        self.state, self.root = RunState(self.objective, self.rows), root
         self.best = Best()
-        self.watch = Watch(self.loop, self.held, self.best, on_event)
-        self.stopped, self._failing = False, False
+        self.watch = Watch(self.state, self.held_out, self.best, on_event)
+        self.stopped, self._saving_failed = False, False
         self.error: TrainingError | None = None
 
     def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
-        """Prepare the objective, go on from a checkpoint if there is one, and measure for the first time."""
+        """Prepare the objective, resume from a checkpoint if there is one, else measure for the first time."""
         self.watch.exclusive = self.exclusive = exclusive
-        self.stopped = not self._prepared(should_stop)
-        loop = self.loop
-        found = checkpoint.load_checkpoint(self.root / "checkpoint", loop.reft, loop.optimizer, loop.identity) if self.root else None
-        if found:
-            self._go_on(found)
-        self.on_ready(loop.reft)
+        self.stopped = not self._prepare(should_stop)
+        state = self.state
+        saved = checkpoint.load_checkpoint(self.root / "checkpoint", state.reft, state.optimizer, state.identity) if self.root else None
+        if saved:
+            self._resume(saved)
+        self.on_ready(state.reft)
         if reuse:
-            self.on_event(replace(reuse, step=loop.step))
-        self.clock = _Clock(found.seconds if found else 0.0, loop.step)
-        if loop.step == 0:  # a run that goes on was measured here before it was cut off
-            self.watch.look()
+            self.on_event(replace(reuse, step=state.step))
+        self.clock = _Clock(saved.seconds if saved else 0.0, state.step)
+        if state.step == 0:  # a run that resumes was measured at this step before it was interrupted
+            self.watch.measure()
         self.clock.begin_steps()
 
-    def _go_on(self, found: checkpoint.Checkpoint) -> None:
-        loop, best = self.loop, self.best
-        loop.step, loop.loss_first, loop.loss_last = found.step, found.loss_first, found.loss_last
-        loop.recent.total, loop.recent.weight = found.loss_total, found.loss_weight
-        best.step, best.loss, best.waited, best.tensors = found.best_step, found.best_loss, found.waited, found.best
+    def _resume(self, saved: checkpoint.Checkpoint) -> None:
+        state, best = self.state, self.best
+        state.step, state.loss_first, state.loss_last = saved.step, saved.loss_first, saved.loss_last
+        state.recent.total, state.recent.weight = saved.loss_total, saved.loss_weight
+        best.step, best.loss, best.waited, best.tensors = saved.best_step, saved.best_loss, saved.waited, saved.best
 
-    def _prepared(self, should_stop: Callable[[], bool]) -> bool:
-        """Prepare the objective, in turns; False when told to stop on the way."""
-        parts = self.objective.unprepared(self.rows)
-        for index, part in enumerate(parts):
+    def _prepare(self, should_stop: Callable[[], bool]) -> bool:
+        """Prepare the objective batch by batch; False when told to stop."""
+        batches = self.objective.rows_without_reference(self.rows)
+        for index, rows in enumerate(batches):
             if should_stop():
                 return False
-            self.on_event(PhaseEvent(0, "prepare", index, len(parts)))
+            self.on_event(PhaseEvent(0, "prepare", index, len(batches)))
             with self.exclusive():
-                self.objective.prepare(part)
+                self.objective.prepare(rows, self.state.reuse)
         return True
 
     @property
     def stopped_early(self) -> bool:
-        """Whether steps are left that are not made, since held-out loss has not fallen for as long as ``patience`` allows."""
-        patience = self.loop.settings.patience
-        return patience is not None and self.best.waited >= patience and self.loop.step < self.loop.total_steps
+        """Whether steps remain that are not made, because held-out loss has not fallen for ``patience`` measurements."""
+        patience = self.state.train_config.patience
+        return patience is not None and self.best.waited >= patience and self.state.step < self.state.total_steps
 
     @property
     def active(self) -> bool:
-        """Whether there is a step to be made."""
-        return not (self.stopped or self.error or self.stopped_early) and self.loop.step < self.loop.total_steps
+        """Whether another step is to be made."""
+        return not (self.stopped or self.error or self.stopped_early) and self.state.step < self.state.total_steps
 
     def after_step(self, loss: float | TrainingError) -> None:
-        """Tell of the step that was made, measure and save when it is time to; or end with the error."""
+        """Emit the step's event, and measure and save when due; an error ends the run."""
         if isinstance(loss, TrainingError):
             self.error = loss
             return
-        loop = self.loop
-        rate, left = loop.optimizer.param_groups[0]["lr"], self.clock.seconds_left(loop.step, loop.total_steps)
-        self.on_event(StepEvent(loop.step, loop.total_steps, loop.step / loop.steps_per_epoch, loss, rate, left))
-        self.watch.look_when_due()
-        if self.active and self.root and self.clock.checkpoint_due(loop.step) and self.may_save():
-            self.clock.saved(loop.step)
-            self._keep(self.root)
+        state = self.state
+        rate, seconds_left = state.optimizer.param_groups[0]["lr"], self.clock.seconds_left(state.step, state.total_steps)
+        self.on_event(StepEvent(state.step, state.total_steps, state.step / state.steps_per_epoch, loss, rate, seconds_left))
+        self.watch.measure_when_due()
+        if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
+            self.clock.saved(state.step)
+            self._try_to_save(self.root)
 
-    def _keep(self, root: Path) -> None:
+    def _try_to_save(self, root: Path) -> None:
         """Save a checkpoint; a disk that is full for a while must not end the run."""
         try:
             self._save_checkpoint(root)
-            self._failing = False
+            self._saving_failed = False
         except OSError as error:
-            if not self._failing:
-                self.on_event(SavingFailedEvent(self.loop.step, error.strerror or type(error).__name__))
-            self._failing = True
+            if not self._saving_failed:
+                self.on_event(SavingFailedEvent(self.state.step, error.strerror or type(error).__name__))
+            self._saving_failed = True
 
     def _save_checkpoint(self, root: Path) -> None:
-        loop, best = self.loop, self.best
-        state = checkpoint.Checkpoint(
-            loop.step, self.clock.seconds(), loop.loss_first, loop.loss_last, loop.recent.total, loop.recent.weight, best.step,
+        state, best = self.state, self.best
+        progress = checkpoint.Checkpoint(
+            state.step, self.clock.seconds(), state.loss_first, state.loss_last, state.recent.total, state.recent.weight, best.step,
             best.loss, best.waited, best.tensors,
         )  # fmt: skip
-        checkpoint.save_checkpoint(root / "checkpoint", loop.reft, loop.optimizer, state, loop.identity)
+        checkpoint.save_checkpoint(root / "checkpoint", state.reft, state.optimizer, progress, state.identity)
 
     def result(self, leaving: Callable[[], bool] = lambda: False) -> TrainResult:
-        """Keep the edit that is to be kept, let the held-out rows score it, and save. Raises the TrainingError that the run ended with."""
+        """Choose the edit, score it on the held-out rows, and save it. Raises the TrainingError that ended the run."""
         if self.error:
             raise self.error
-        loop, root, best = self.loop, self.root, self.best
+        state, root, best = self.state, self.root, self.best
         if root:
             self.may_save()
-            # Before a run that was stopped is measured once more: when it goes on, it must end as one that was never stopped.
+            # Before the last measurement of a run that was stopped: when it resumes, it must end as one that was never stopped.
             self._save_checkpoint(root)
         leaves = self.stopped and leaving()
         if not leaves:
-            self.watch.look_at_the_end()
-        kept_step, last = loop.step, self.watch.last
-        kept: Literal["best", "last"] = "best" if loop.settings.keep == "best" and best.step is not None else "last"
-        if kept == "best" and best.step is not None and not leaves:
-            kept_step = best.step
+            self.watch.measure_at_end()
+        choice: Literal["best", "last"] = "best" if state.train_config.keep == "best" and best.step is not None else "last"
+        chosen_step = state.step
+        if choice == "best" and best.step is not None and not leaves:
+            chosen_step = best.step
             with self.exclusive():
-                loop.reft.load_state_dict(best.tensors)
+                state.reft.load_state_dict(best.tensors)
         score = None if leaves else self.watch.score()
-        schedule = self.watch.schedule
-        evidence = Evidence(
-            score, finite(loop.loss_first), finite(loop.recent.mean), last.loss if last else None, last.loss_base if last else None,
-            best.step, best.loss, kept_step, loop.step, len(schedule.choosing) if self.held else 0, not schedule.apart,
-            kept,
-        )  # fmt: skip
         result = TrainResult(
-            loop.reft, loop.step, loop.total_steps, self.clock.seconds(), loop.loss_first, loop.loss_last,
+            state.reft, state.step, state.total_steps, self.clock.seconds(), state.loss_first, state.loss_last,
             score.base if score else None, score.tuned if score else None, self.stopped, self.stopped_early and not self.stopped,
             root / "adapter" if root and not leaves else None, self.check,
-            tuple(row.reason for row in self.read.left_out), best.step, kept, evidence,
+            tuple(row.reason for row in self.read.left_out), best.step, choice, self._evidence(score, chosen_step, choice),
         )  # fmt: skip
-        if root and not leaves:
-            self.may_save()
-        with self.exclusive():
-            loop.reft.eval()
-            if root and not leaves:
-                told = {**train_config_dict(loop.settings), **result.summary()}
-                loop.reft.save(root / "adapter", base=self.objective.base, training=told)
+        self._save_adapter(result)
         return result
 
+    def _evidence(self, score: Score | None, chosen_step: int, choice: Literal["best", "last"]) -> Evidence:
+        state, best, last, schedule = self.state, self.best, self.watch.last, self.watch.schedule
+        return Evidence(
+            score, finite(state.loss_first), finite(state.recent.mean), last.loss if last else None, last.loss_base if last else None,
+            best.step, best.loss, chosen_step, state.step, len(schedule.choosing) if self.held_out else 0, not schedule.apart,
+            choice,
+        )  # fmt: skip
 
-def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
-    """Make all steps of all runs, those of different runs in the same passes."""
+    def _save_adapter(self, result: TrainResult) -> None:
+        """Save the adapter folder if the result names one, and leave the edit in evaluation mode."""
+        if result.adapter:
+            self.may_save()
+        with self.exclusive():
+            self.state.reft.eval()
+            if result.adapter:
+                training = {**train_config_dict(self.state.train_config), **result.summary()}
+                self.state.reft.save(result.adapter, base=self.objective.base, training=training)
+
+
+def _train_together(runs: Sequence[_Run], should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
+    """Make all steps of all runs, in the same forward passes."""
     with exclusive():
-        shared = share_reuse([run.loop for run in runs], [run.watch.choosing for run in runs], runs[0].root)
+        shared = share_reuse([run.state for run in runs], [run.watch.choosing for run in runs], runs[0].root)
     for run in runs:
         run.begin(_reuse_event(*shared) if shared else None, should_stop, exclusive)
     while active := [run for run in runs if run.active]:
@@ -337,8 +343,8 @@ def _together(runs: Sequence[_Run], should_stop: Callable[[], bool], exclusive: 
                 run.stopped = True
             break
         with exclusive():
-            found = train_step([run.loop for run in active])
-        for run, loss in zip(active, found, strict=True):
+            losses = train_step([run.state for run in active])
+        for run, loss in zip(active, losses, strict=True):
             run.after_step(loss)
 
 
@@ -349,19 +355,16 @@ def _reuse_event(plan: Plan, done: bool) -> ReuseEvent:
 
 
 def _no_rows(read: RowsRead) -> DataError:
-    if not read.left_out:
-        return DataError("There is no row to train on.")
-    first = read.left_out[0]
-    return DataError(first.reason, kind=first.kind, detail=first.detail)
+    return read.left_out[0].error if read.left_out else DataError("There is no row to train on.", kind="training.no_rows")
 
 
-def train_config_dict(settings: TrainConfig) -> dict[str, object]:
-    """The settings as plain data for the adapter file."""
-    return settings.model_dump(mode="json")
+def train_config_dict(train_config: TrainConfig) -> dict[str, object]:
+    """The training settings as plain data for the adapter folder."""
+    return train_config.model_dump(mode="json")
 
 
 class _Clock:
-    """Time spent, over interruptions, and time left."""
+    """Time spent, interruptions of the run aside, and time left."""
 
     def __init__(self, spent: float, step: int) -> None:
         self._begun = self._steps_begun = time.monotonic()
@@ -372,7 +375,7 @@ class _Clock:
         return self._before + time.monotonic() - self._begun
 
     def begin_steps(self) -> None:
-        """Count the time of steps from here: what was measured before the first one is not done again for each."""
+        """Start the time of steps, without that of the first measurement, which steps do not repeat."""
         self._steps_begun = time.monotonic()
 
     def seconds_left(self, step: int, total: int) -> float:
@@ -380,10 +383,10 @@ class _Clock:
         return (time.monotonic() - self._steps_begun) / done * (total - step)
 
     def checkpoint_due(self, step: int) -> bool:
-        """Whether a checkpoint is to be written after this step."""
+        """Whether a checkpoint is due after this step."""
         passed = time.monotonic() - self._saved
         return passed >= _CHECKPOINT_PAUSE and (passed >= _CHECKPOINT_SECONDS or step - self._saved_step >= _CHECKPOINT_STEPS)
 
     def saved(self, step: int) -> None:
-        """Count the time to the next checkpoint from here."""
+        """Start the time to the next checkpoint."""
         self._saved, self._saved_step = time.monotonic(), step

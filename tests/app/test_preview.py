@@ -42,7 +42,7 @@ def trained_on(base, examples, config, monkeypatch):
 
 def as_trained(base, objective, rows, config):
     """Of each text its tokens as the tensors of a batch have them: id, whether a loss is on it, whether it is edited."""
-    texts, reft = objective.texts(rows), ReftModel(base.model, config)
+    texts, reft = objective.sequences(rows), ReftModel(base.model, config)
     batch = collate(base, texts)
     plan = reft.plan_of(batch.prompts, None, batch.device)
     edited = torch.zeros(batch.shape, dtype=torch.bool)

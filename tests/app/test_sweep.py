@@ -53,10 +53,10 @@ def test_the_table_names_only_what_differs_and_a_run_that_diverged_stands_last(t
 
     whole = RunState.end_step
 
-    def diverge(loop):
-        if loop.settings.learning_rate == 1.0:
+    def diverge(state):
+        if state.train_config.learning_rate == 1.0:
             raise TrainingError("The loss is no longer a number at step 1.")
-        return whole(loop)
+        return whole(state)
 
     monkeypatch.setattr(RunState, "end_step", diverge)
     rows = ["--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out")]

@@ -102,8 +102,8 @@ def test_rows_of_a_batch_answer_as_each_does_alone(tiny, examples, method):
     config = config_of(method)
     objective, rows = encoded(tiny, examples[:5], config)
     acting = moved(PeftBaseline(tiny, config))
-    together = objective.numbers(rows, acting, acting.acting())
-    alone = torch.cat([objective.numbers([row], acting, acting.acting()) for row in rows])
+    together = objective.outputs(rows, acting, acting.acting())
+    alone = torch.cat([objective.outputs([row], acting, acting.acting()) for row in rows])
     assert (together - alone).abs().max() < 1e-5 * alone.abs().max()
 
 
@@ -124,7 +124,7 @@ def test_a_step_is_the_same_with_logits_in_parts_and_with_blocks_computed_twice(
         if changed and change == "in parts":
             monkeypatch.setattr(losses, "_MAX_LOGITS", 3 * blocks.vocabulary_size(tiny.model))
         objective, rows = encoded(tiny, examples[:5], config)
-        objective.settings = SETTINGS.model_copy(update={"gradient_checkpointing": changed and change == "twice"})
+        objective.train_config = SETTINGS.model_copy(update={"gradient_checkpointing": changed and change == "twice"})
         made = moved(PeftBaseline(tiny, config))
         loss = objective.loss(rows, made, made.begin_step(1, 0))
         loss.backward()

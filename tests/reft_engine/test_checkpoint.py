@@ -17,7 +17,7 @@ from reft_engine.positions import EditedTokens, PositionSpec
 from reft_engine.tokens.examples import EncodedExample, EncodedLabel, EncodedPreference, EncodedPrompt, as_in_checkpoints
 from reft_engine.training import checkpoint, measuring
 from reft_engine.training import run as training
-from reft_engine.training.checkpoint import KEPT
+from reft_engine.training.checkpoint import MAX_CHECKPOINTS
 from reft_engine.training.events import HeldOutEvent, SavingFailedEvent, StepEvent
 
 EDIT = ReftConfig(rank=2, positions="f2+l2", dropout=0.2)
@@ -85,7 +85,7 @@ def killed(tiny, examples, tmp_path, each_step):
 def test_the_last_two_are_kept_and_named_by_step_and_content(killed):
     for path in kept(killed):
         assert path.name[9:25] == sha256(path.read_bytes()).hexdigest()[:16]
-    assert len(list((killed / "checkpoint").iterdir())) == KEPT == 2
+    assert len(list((killed / "checkpoint").iterdir())) == MAX_CHECKPOINTS == 2
 
 
 def cut(path):
@@ -237,7 +237,7 @@ def test_no_checkpoint_is_written_before_it_may_be(tiny, examples, tmp_path, eac
 def test_numbers_that_are_none_are_never_kept(tiny, examples, tmp_path, each_step, undisturbed, monkeypatch):
     real = training.train_step
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_step", lambda loops: [TrainingError("no number")] if loops[0].step == 6 else real(loops))
+        patch.setattr(training, "train_step", lambda states: [TrainingError("no number")] if states[0].step == 6 else real(states))
         with pytest.raises(TrainingError):
             train(tiny, examples, EDIT, SETTINGS, folder=tmp_path / "run")
     _, events = run(tiny, examples, tmp_path / "run")

@@ -531,19 +531,20 @@ def test_a_batch_is_cut_into_passes_of_at_most_so_many_tokens(tiny, rows):
 
 def test_the_first_weights_and_the_order_of_the_rows_follow_from_the_seed(tiny, examples):
     lines = encoded(tiny, examples)
-    loops = [loop.RunState(next_token(tiny, seed=value), lines) for value in (1, 1, 2)]
-    starts = [each.reft.tensors() for each in loops]
-    orders = [[row.line for batch in each.batches_of(0) for row in batch] for each in loops]
+    states = [loop.RunState(next_token(tiny, seed=value), lines) for value in (1, 1, 2)]
+    starts = [each.reft.tensors() for each in states]
+    orders = [[row.line for batch in each.batches_of(0) for row in batch] for each in states]
     assert orders[0] == orders[1] != orders[2] and sorted(orders[0]) == sorted(orders[2])
-    assert loops[0].batches_of(0) != loops[0].batches_of(1)
+    assert states[0].batches_of(0) != states[0].batches_of(1)
     assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
     assert not all(torch.equal(starts[0][name], starts[2][name]) for name in starts[0])
 
 
 def test_what_is_dropped_follows_from_the_seed_and_the_step(tiny, rows):
     def drawn(seed: int, step: int) -> list[float]:
-        made = loop.RunState(objective(tiny, {"dropout": 0.5}, seed=seed), encoded(tiny, rows))
-        made.step = step
-        return torch.rand(4, generator=made._drawing().generator).tolist()
+        state = loop.RunState(objective(tiny, {"dropout": 0.5}, seed=seed), encoded(tiny, rows))
+        state.step = step
+        state.begin_step()
+        return torch.rand(4, generator=state.micro_batch(0).acting.dropout.generator).tolist()
 
     assert drawn(1, 0) == drawn(1, 0) and len({tuple(drawn(*each)) for each in ((1, 0), (1, 1), (2, 0))}) == 3

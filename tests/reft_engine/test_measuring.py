@@ -71,7 +71,7 @@ def test_the_schedule_does_not_ask_what_time_it_is(monkeypatch, tiny, examples):
 def test_step_0_is_never_the_best_and_a_loss_that_is_no_number_never_is():
     best = Best()
     for step, loss in ((1, math.nan), (2, 3.0), (3, 2.0), (4, math.nan), (5, 2.0)):
-        best.look(step, loss, {"w": torch.tensor(float(step))})
+        best.update(step, loss, {"w": torch.tensor(float(step))})
     assert (best.step, best.loss, best.waited) == (3, 2.0, 2)
     assert best.tensors["w"] == 3
 

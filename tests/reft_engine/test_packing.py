@@ -201,12 +201,12 @@ def test_an_encoder_is_told_which_of_two_texts_a_packed_token_is_of(starter):
     rows = [EncodedExample((3, *range(4, 5 + at), *range(9, 12)), (), at, edited=EditedTokens((0,)), second=2 + at) for at in range(4)]
     assert base.reads_types
     reft = ReftModel(base.model, config).eval()
-    plain = objective.numbers(rows, reft, reft.acting())
-    blind = objective.numbers([replace(row, second=0) for row in rows], reft, reft.acting())
+    plain = objective.outputs(rows, reft, reft.acting())
+    blind = objective.outputs([replace(row, second=0) for row in rows], reft, reft.acting())
     assert (plain - blind).abs().max() > 1e-4
-    objective.reuse = packing_reuse(base, 1)
-    assert collate(base, rows, objective.reuse).run_block is not None
-    assert (objective.numbers(rows, reft, reft.acting()) - plain).abs().max() < 1e-5
+    reuse = packing_reuse(base, 1)
+    assert collate(base, rows, reuse).run_block is not None
+    assert (objective.outputs(rows, reft, reft.acting(), reuse) - plain).abs().max() < 1e-5
 
 
 @pytest.mark.slow
@@ -459,19 +459,19 @@ def test_a_single_token_is_read_padded(llama):
 @pytest.mark.parametrize(
     ("changes", "share", "words"),
     [
-        ({"kept": 0.5, "depth": True, "time": True, "packed": True, "padding": 0.2}, 0.6,
+        ({"saved_share": 0.5, "depth": True, "time": True, "packed": True, "padding": 0.2}, 0.6,
          "Reuses 60% of each step from the second epoch on, with the same result: the part of each prompt before the first edited "
          "token and layers 0 to 1 are frozen and computed once, and no padding is computed."),
-        ({"kept": 0.5, "time": True, "packed": False, "padding": 0.2}, 0.5,
+        ({"saved_share": 0.5, "time": True, "packed": False, "padding": 0.2}, 0.5,
          "Reuses 50% of each step from the second epoch on, with the same result: the part of each prompt before the first edited "
          "token is frozen and computed once."),
-        ({"kept": 0.5, "time": True, "again": False, "packed": True, "padding": 0.2}, 0.6,
+        ({"saved_share": 0.5, "time": True, "again": False, "packed": True, "padding": 0.2}, 0.6,
          "Leaves out 60% of each step, with the same result: nothing is learned in the part of each prompt before the first edited "
          "token, and no padding is computed."),
         ({"packed": True, "padding": 0.2}, 0.2, "Leaves out 20% of each step, with the same result: no padding is computed."),
-        ({"kept": 0.5, "depth": True, "packed": True, "padding": 0.04}, 0.52,
+        ({"saved_share": 0.5, "depth": True, "packed": True, "padding": 0.04}, 0.52,
          "Reuses 52% of each step from the second epoch on, with the same result: layers 0 to 1 are frozen and computed once."),
-        ({"kept": 0.99, "depth": True, "packed": True, "padding": 0.9}, 0.999,
+        ({"saved_share": 0.99, "depth": True, "packed": True, "padding": 0.9}, 0.999,
          "Reuses 99% of each step from the second epoch on, with the same result: layers 0 to 1 are frozen and computed once, and "
          "no padding is computed."),
     ],
@@ -484,7 +484,7 @@ def test_a_plan_says_what_it_leaves_out(changes, share, words):
 
 @pytest.mark.parametrize(("packed", "padding", "worth"), [(True, 0.06, True), (True, 0.04, False), (False, 0.9, False)])
 def test_a_little_padding_is_not_worth_speaking_of(packed, padding, worth):
-    assert Plan(1, packed=packed, padding=padding).worth == worth
+    assert Plan(1, packed=packed, padding=padding).worthwhile == worth
 
 
 def test_the_share_of_padding_is_that_of_an_epochs_batches(llama):

@@ -589,15 +589,15 @@ def test_the_share_that_is_saved_by_hand():
 def test_what_is_worth_it(layer, rule, count, rows, allowed, found):
     plan = plan_reuse(layer, [row(len(each.prompt_ids), len(each.answer_ids), rule) for each in rows], count, **allowed)
     assert (plan.depth, plan.time) == found
-    assert 0.05 <= plan.kept <= 1 if any(found) else plan.kept == 0
+    assert 0.05 <= plan.saved_share <= 1 if any(found) else plan.saved_share == 0
 
 
 def test_rows_that_come_once_are_read_without_gradients_before_their_first_edit():
     # Ten tokens go forwards through four blocks, and the last three backwards through the blocks 2 and 3.
     expected = Plan(1, False, True, pytest.approx(1 - 46 / 60), again=False)
     assert plan_reuse(1, [row(8)], 4, again=False) == expected
-    assert not plan_reuse(1, [row(8, rule="f1")], 4, again=False).kept
-    assert not plan_reuse(1, [row(8)], 4, again=False, time=False).kept
+    assert not plan_reuse(1, [row(8, rule="f1")], 4, again=False).saved_share
+    assert not plan_reuse(1, [row(8)], 4, again=False, time=False).saved_share
 
 
 def test_the_plan_in_words():
@@ -653,10 +653,10 @@ def test_losses_of_any_rows_under_any_edit_are_the_same(base_of, name, data):
     config = ReftConfig(rank=2, positions=positions, layers=sorted(layers))
     reft = ReftModel(base.model, config, seed=data.draw(st.integers(0, 9))).eval()
     objective = NextToken(base, config, SETTINGS)
-    plain = objective.numbers(rows, reft, reft.acting())
+    plain = objective.outputs(rows, reft, reft.acting())
     budget = Budget(data.draw(st.sampled_from([0, 9000, 10**9])))
     packed = data.draw(st.booleans()) and name != "bloom"
-    objective.reuse = Reuse(base, Plan(min(layers), depth, time, packed=packed), budget)
-    objective.reuse.expect([rows[: data.draw(st.integers(0, len(rows)))], rows[1:]])
+    reuse = Reuse(base, Plan(min(layers), depth, time, packed=packed), budget)
+    reuse.register([rows[: data.draw(st.integers(0, len(rows)))], rows[1:]])
     for _ in range(2):
-        assert (objective.numbers(rows, reft, reft.acting()) - plain).abs().max() < 1e-5 * plain.abs().max()
+        assert (objective.outputs(rows, reft, reft.acting(), reuse) - plain).abs().max() < 1e-5 * plain.abs().max()

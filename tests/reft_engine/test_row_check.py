@@ -63,7 +63,7 @@ def test_the_counts_are_those_of_the_split(starter):
     split = read.split(0.25, 3)
     check = count_rows(split, objective)
     assert check == check_rows(starter, SHORT, None, settings)
-    assert (check.trained, check.held_out) == (len(split.trained), len(split.held)) == (9, 3)
+    assert (check.trained, check.held_out) == (len(split.trained), len(split.held_out)) == (9, 3)
     assert check.tokens == sum(row.encoded.length for row in split.trained)
     assert check.longest == max(row.encoded.length for row in read.usable)
 
@@ -293,7 +293,7 @@ def test_held_out_prompts_that_are_also_learned_are_found(starter):
     objective = objective_for(starter, ReftConfig(), TrainConfig(), [])
     split = read_rows(objective, [ask(line, *row) for line, row in enumerate(rows, 1)]).split(0.5, 42)
     learned = {row.example.messages[0].content.lower() for row in split.trained}
-    assert found.lines == tuple(row.example.line for row in split.held if row.example.messages[0].content.lower() in learned)
+    assert found.lines == tuple(row.example.line for row in split.held_out if row.example.messages[0].content.lower() in learned)
     assert check_rows(starter, rows, None, TrainConfig(held_out=0)).findings == ()
 
 

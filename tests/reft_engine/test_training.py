@@ -104,6 +104,7 @@ def test_rows_that_cannot_be_used_are_left_out_and_named(tiny, examples):
     assert [row.example.line for row in found.usable] == [1, 2]
     assert [row.line for row in found.left_out] == [77]
     assert found.left_out[0].reason.startswith("Line 77")
+    assert found.left_out[0].error.group == "length" and found.left_out[0].error.__traceback__ is None
     assert (found.lines, found.lines_left_out) == (2, 1)
 
 
