@@ -31,10 +31,12 @@ def test_values_fill_the_sentence_and_are_kept():
     "error",
     [
         ConfigError("Layer {layer} does not exist.", "layers", kind="spec.layer", detail="d", layer=9),
-        PositionError("Odd.", kind="positions.odd"), DataError("Line {line}.", kind="row", line=1), NotFoundError("There is no run {id}.", kind="runs.not_found", id="x"),
+        PositionError("Odd.", kind="positions.odd"),
+        DataError("Line {line}.", kind="row", line=1),
+        NotFoundError("There is no run {id}.", kind="runs.not_found", id="x"),
         StorageError("Full."),
     ],
-)  # fmt: skip
+)
 def test_an_error_survives_pickling(error, again):
     found = again(error)
     assert type(found) is type(error) and str(found) == str(error) and found.__dict__ == error.__dict__
