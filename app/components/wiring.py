@@ -14,7 +14,7 @@ import gradio as gr
 from app.components import html
 from app.errors import READABLE
 from app.services import Services
-from app.words import LANGUAGES, language_of, said_in, say, speaking
+from app.words import LANGUAGES, language_of, said_in, say, say_error, speaking
 
 _log = logging.getLogger("reft_studio.pages")
 
@@ -159,6 +159,6 @@ def _spoken() -> AbstractContextManager[None]:
 def _sentence(event: str, error: Exception) -> str:
     """What a person reads; what is not meant for people goes to the log."""
     if isinstance(error, READABLE):
-        return str(error)
+        return say_error(error)
     _log.error("the page's event %s failed", event, exc_info=error)
     return say("errors.neutral")

@@ -14,7 +14,7 @@ from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
-from app.words import say, translate
+from app.words import say, say_error, translate
 from reft_engine import ConfigError, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
 from reft_engine.data import RowCheck
 from reft_engine.training import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, Probe, measuring_budget
@@ -223,4 +223,4 @@ def _check_fit(services: Services, spec: RunSpec) -> None:
     try:
         trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     except ReftError as error:
-        raise StudioError(str(error)) from error
+        raise StudioError(say_error(error)) from error

@@ -8,19 +8,29 @@ from string import Formatter
 
 import gradio as gr
 import pytest
+from fastapi.testclient import TestClient
 
 from app import words
 from app.components.labels import I18N
 from app.components.wiring import Page, live
 from app.errors import StudioError
 from app.pages import build
-from app.words import LANGUAGES, language_of, placeholders, say, speaking, texts, translate
+from app.words import LANGUAGES, language_of, placeholders, say, say_error, speaking, texts, translate
+from app.worker.api import make_app
+from app.worker.client import WorkerClient
+from app.worker.resident import Resident
+from reft_engine import DataError, ReftError
+from storage import NotFoundError, StorageError
 
 APP = Path(words.__file__).parents[1]
 FILES = sorted(path for path in APP.rglob("*.py") if path.parent != APP / "words")
 SPEAKERS = {"app.words": {"say"}, "app.components.labels": {"label"}}
 PIG = """
 errors.neutral = "Oink {{"
+errors.length.too_long = "Oink {tokens:,}"
+errors.datasets.not_found = "Oink dataset"
+errors.runs.not_found = "Oink run"
+errors.runs.other_values = "Oink {count}"
 samples.emoji.title = "Oink"
 pages.home = "Oinkome"
 time.ago.days = { other = "oink {count}" }
@@ -59,6 +69,38 @@ def test_another_language_is_one_file_and_what_it_lacks_is_english(pig):
         assert say("pages.data") == "Data"
         assert translate("samples.emoji.title", "Answer with emoji") == "Oink" and translate("samples.pirate.title", "Arr") == "Arr"
     assert say("pages.home") == "Home" and translate("samples.emoji.title", "Answer with emoji") == "Answer with emoji"
+
+
+def test_an_error_is_said_by_its_kind_and_its_values(pig):
+    """And by its own sentence where the language has none, or one with other values."""
+    long = DataError("The prompt has {tokens} tokens.", kind="length.too_long", tokens=1234)
+    missing, other = (
+        NotFoundError("There is no run {id}.", kind="runs.missing", id="x"),
+        StorageError("No {id}.", kind="runs.other_values", id="x"),
+    )
+    with speaking(pig):
+        sentences = [say_error(error) for error in (long, missing, other, StudioError("A brace {."), ReftError("Plain."))]
+    assert sentences == ["Oink 1,234", "There is no run x.", "No x.", "A brace {.", "Plain."]
+    assert say_error(long) == "The prompt has 1234 tokens."
+
+
+def test_the_worker_refuses_in_the_language_of_the_event(pig, services):
+    """With a status, and within a stream."""
+    chat = {"base": "starter", "columns": ["gone"], "messages": [{"role": "user", "content": "Hello"}]}
+    with TestClient(make_app(Resident(services.storage))) as requests:
+        client = WorkerClient(services.storage.files.socket)
+        client._http = requests
+        for language, no_dataset, no_run in (
+            ("pig", "Oink dataset", "Oink run"),
+            ("en", "There is no such dataset.", "There is no such run."),
+        ):
+            with speaking(language):
+                with pytest.raises(StudioError) as refusal:
+                    client.check({"base": "starter", "dataset": "gone"})
+                assert str(refusal.value) == no_dataset
+                with pytest.raises(StudioError) as refusal:
+                    list(client.chat(chat))
+                assert str(refusal.value) == no_run
 
 
 @pytest.mark.parametrize(
