@@ -109,7 +109,7 @@ BUGS = (
     Bug(
         "chat ignores the system message",
         CLI_CHAT,
-        "conversation = [*before, Message",
+        "conversation = [*system, Message",
         "conversation = [Message",
         (_flag("chat --system"),),
     ),
@@ -221,8 +221,8 @@ BUGS = (
     Bug(
         "named columns are ignored",
         CLI_ROWS,
-        "found = inspected(path, options.prompt_column, options.answer_column)",
-        "found = inspected(path, None, None)",
+        "inspection = inspected(path, options.prompt_column, options.answer_column)",
+        "inspection = inspected(path, None, None)",
         (_flag("evaluate --answer-column"),),
     ),
     Bug(
@@ -263,8 +263,8 @@ BUGS = (
     Bug(
         "what to keep does not tell runs apart",
         CLI_TRAIN,
-        "if row.name not in _FIRST and section[row.name] == row.default:",
-        "if row.name not in _FIRST:",
+        "if row.name not in _FIRST and row.name in section and section[row.name] == row.default:",
+        "if row.name not in _FIRST and row.name in section:",
         (f"{_HERE}/test_every_flag.py::test_a_finished_run_is_not_taken_for_one_of_other_settings",),
     ),
     Bug("serve ignores the port", CLI_SERVE, '"port": options.port, "data_dir"', '"port": None, "data_dir"', (_flag("serve --port"),)),
@@ -281,8 +281,8 @@ BUGS = (
     Bug(
         "--json says nothing",
         CLI_OUTPUT,
-        "    if options.json:\n        say(json.dumps",
-        "    if False:\n        say(json.dumps",
+        "    if options.json:\n        write(json.dumps",
+        "    if False:\n        write(json.dumps",
         (_flag("inspect --json"),),
     ),
     Bug(
@@ -295,15 +295,15 @@ BUGS = (
     Bug(
         "sweep ignores the seeds",
         CLI_SWEEP,
-        "return [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'return [RunSpec.of_settings({**common, **run, "seed": 42}) for run in runs]',
+        "run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'run_specs = [RunSpec.of_settings({**common, **run, "seed": 42}) for run in runs]',
         (_flag("sweep --seed"),),
     ),
     Bug(
         "sweep ignores the rates",
         CLI_SWEEP,
-        "return [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'return [RunSpec.of_settings({**common, **run, "learning_rate": 4e-3}) for run in runs]',
+        "run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'run_specs = [RunSpec.of_settings({**common, **run, "learning_rate": 4e-3}) for run in runs]',
         (_flag("sweep --lr"),),
     ),
     Bug(
@@ -323,14 +323,14 @@ BUGS = (
     Bug(
         "sweep ignores the positions",
         CLI_SWEEP,
-        "return [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'return [RunSpec.of_settings({**common, **run, "positions": "f7+l7"}) for run in runs]',
+        "run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'run_specs = [RunSpec.of_settings({**common, **run, "positions": "f7+l7"}) for run in runs]',
         (_flag("sweep --positions"),),
     ),
     Bug(
         "sweep takes the first value only",
         CLI_SETTINGS,
-        'return list(dict.fromkeys(read(part.strip()) for part in text.split(",") if part.strip()))',
+        'return list(dict.fromkeys(read(value.strip()) for value in text.split(",") if value.strip()))',
         'return [read(text.split(",")[0].strip())]',
         (_flag("sweep --rank"),),
     ),
@@ -1446,8 +1446,8 @@ BUGS = (
     Bug(
         "chat's lines swap base and tuned",
         CLI_CHAT,
-        'say(f"base:  {answers[0]}\\ntuned: {answers[1]}")',
-        'say(f"base:  {answers[1]}\\ntuned: {answers[0]}")',
+        "base=answers[0], tuned=answers[1]))",
+        "base=answers[1], tuned=answers[0]))",
         (f"{_HERE}/test_every_flag.py::test_what_chat_says_in_lines_is_what_it_says_in_json",),
     ),
     Bug(
@@ -1873,15 +1873,15 @@ BUGS = (
     Bug(
         "outcomes are told on standard error",
         CLI_OUTPUT,
-        "note(text) if options.json else say(text)",
+        "note(text) if options.json else write(text)",
         "note(text)",
         (_hour("the_outcome_of_a_command_is_on_standard_output"),),
     ),
     Bug(
         "outcomes stand in the way of the line of JSON",
         CLI_OUTPUT,
-        "note(text) if options.json else say(text)",
-        "say(text)",
+        "note(text) if options.json else write(text)",
+        "write(text)",
         (_hour("the_outcome_of_a_command_is_on_standard_output"),),
     ),
     Bug(
