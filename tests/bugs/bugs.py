@@ -415,7 +415,7 @@ BUGS = (
     Bug(
         "the playground opens with another run",
         TALK,
-        "if any(run.id == wanted for run in runs):",
+        "if any(run.id == run_id for run in runs):",
         "if False:",
         (_input("playground._opened.address"),),
     ),
@@ -875,15 +875,15 @@ BUGS = (
     Bug(
         "the data folder may be as large as it likes",
         "app/handlers/disk.py",
-        "if most and found.total > most:",
+        "if most and usage.total > most:",
         "if False:",
         (_setting("max_data_mb"),),
     ),
     Bug(
         "the cap on data is one byte too strict",
         "app/handlers/disk.py",
-        "found.total > most:",
-        "found.total >= most:",
+        "usage.total > most:",
+        "usage.total >= most:",
         (_setting("max_data_mb"),),
     ),
     Bug(
@@ -1565,7 +1565,7 @@ BUGS = (
     Bug(
         "an upload is counted with another held-out share",
         DATA,
-        "train = TrainConfig(held_out=suggested_held_out(found.usable_rows))",
+        "train = TrainConfig(held_out=suggested_held_out(inspection.usable_rows))",
         "train = TrainConfig(held_out=0.5)",
         (_pages("an_upload_is_counted_as_the_dataset_that_it_becomes"),),
     ),
@@ -1717,8 +1717,8 @@ BUGS = (
     Bug(
         "a seed of 0 is drawn anew",
         TALK,
-        "    if not given:\n        return randbelow",
-        "    if not given.strip('0'):\n        return randbelow",
+        "    if not text:\n        return randbelow",
+        "    if not text.strip('0'):\n        return randbelow",
         (_input("playground._answer.seed"),),
     ),
     Bug(
