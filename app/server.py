@@ -22,7 +22,7 @@ from app.words import say, say_error
 from app.words.http import Speaking
 
 _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
-"""Gradio's own ways to files of this machine, uploads of others among them, and to other servers; no page of ours needs them."""
+"""Gradio's own routes to files of this machine, also uploads of others, and to other servers; no page needs them."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -73,14 +73,14 @@ def make_app(services: Services) -> FastAPI:
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """Names that a request may ask for: a foreign page must not reach a laptop's server by a name of its own."""
+    """Host names that a request may have, so that a foreign page cannot reach a laptop's server through its own name."""
     if settings.local:
         return [*LOOPBACK, "[::1]", *settings.allowed_hosts]
     return settings.allowed_hosts or ["*"]
 
 
 class _Gate:
-    """Refuses what another site's page sends here, and what Gradio would hand out. Plain ASGI, so that streams pass through untouched."""
+    """Refuses requests from pages of other sites, and Gradio's closed routes. Plain ASGI, so that streams pass through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

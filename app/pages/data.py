@@ -1,4 +1,4 @@
-"""Data: drop a file, see how it will be trained, keep it."""
+"""Data: upload a file, see how it will be trained, save it."""
 
 from pathlib import Path
 

@@ -189,7 +189,7 @@ def _shown(services: Services, run_id: str | None) -> Shown:
 
 
 def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> Shown:
-    """What changed since the last look; nothing when nothing did."""
+    """The changes since the last look; empty if there are none."""
     if not run_id:
         return {}
     try:
@@ -205,7 +205,7 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> S
 
 
 def _vanished(services: Services) -> Shown:
-    """Another tab has deleted the run: what is shown of it goes."""
+    """Another tab has deleted the run: clear the page."""
     left = gr.update(choices=_choices(runs.newest(services)), value=None)
     return {**_NO_RUN, "chosen": left, "status": html.notice(say("runs.away")), "seen": _VANISHED}
 

@@ -1,4 +1,4 @@
-"""Train: pick what is edited and how it is trained, see what it costs, press one button."""
+"""Train: choose the settings of a run, see its cost, start it with one button."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from storage import DatasetRecord, NotFoundError
 _MOST_CHARACTERS = 2000
 _UNKNOWN: Shown = {"summary": ""}
 _IDS = {"base": "base-model"}
-"""Ids of elements that are not called as their setting is."""
+"""Ids of elements that differ from the names of their settings."""
 
 
 def build(services: Services) -> None:

@@ -1034,8 +1034,8 @@ BUGS = (
     Bug(
         "advice is not escaped",
         RUNS_HTML,
-        'f"<p>{html.text(line)}</p>" for line in (told.why, told.advice)',
-        'f"<p>{line}</p>" for line in (told.why, told.advice)',
+        'f"<p>{html.text(line)}</p>" for line in (cause.why, cause.advice)',
+        'f"<p>{line}</p>" for line in (cause.why, cause.advice)',
         (_html("runs_html.failure"),),
     ),
     Bug(
@@ -1072,8 +1072,8 @@ BUGS = (
     Bug(
         "findings are not escaped",
         ROWS_HTML,
-        "<summary>{text(found.text)}</summary>",
-        "<summary>{found.text}</summary>",
+        "<summary>{text(finding.text)}</summary>",
+        "<summary>{finding.text}</summary>",
         (_html("row_check_html.row_check"),),
     ),
     Bug(
