@@ -464,8 +464,8 @@ BUGS = (
     Bug(
         "the form's fields are in another order",
         "app/pages/train.py",
-        "given = dict(zip(train.FIELDS, values, strict=True))",
-        "given = dict(zip(train.FIELDS, [*values[:5], values[4], *values[6:]], strict=True))",
+        "fields = dict(zip(train.FIELDS, values, strict=True))",
+        "fields = dict(zip(train.FIELDS, [*values[:5], values[4], *values[6:]], strict=True))",
         (_input("train._start.epochs"),),
     ),
     Bug(
@@ -592,8 +592,8 @@ BUGS = (
     Bug(
         "the Runs page opens the newest run",
         "app/pages/runs.py",
-        "chosen = wanted if any(run.id == wanted for run in found) else found[0].id",
-        "chosen = found[0].id",
+        "chosen = run_id if any(run.id == run_id for run in records) else records[0].id",
+        "chosen = records[0].id",
         (_input("runs._opened.address"),),
     ),
     Bug(
