@@ -268,7 +268,7 @@ BUGS = (
         (f"{_HERE}/test_every_flag.py::test_a_finished_run_is_not_taken_for_one_of_other_settings",),
     ),
     Bug("serve ignores the port", CLI_SERVE, '"port": options.port, "data_dir"', '"port": None, "data_dir"', (_flag("serve --port"),)),
-    Bug("serve ignores the host", CLI_SERVE, 'given = {"host": options.host,', 'given = {"host": None,', (_flag("serve --host"),)),
+    Bug("serve ignores the host", CLI_SERVE, 'flags = {"host": options.host,', 'flags = {"host": None,', (_flag("serve --host"),)),
     Bug("serve opens a browser always", CLI_SERVE, "browser=not options.no_browser", "browser=True", (_flag("serve --no-browser"),)),
     Bug(
         "doctor looks at another folder",
