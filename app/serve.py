@@ -28,20 +28,20 @@ from storage.upkeep import clean_up
 
 _log = logging.getLogger("reft_studio.web")
 _LOG_BYTES = 2_000_000
-_TIDY_SECONDS = 3600.0
+_CLEAN_UP_SECONDS = 3600.0
 _LAST_ANSWERS = 0.5
 """Seconds that requests have to be answered when the studio is ended."""
 _PORTS_TRIED = 20
 
 
 class Server(uvicorn.Server):
-    """Hangs up when it ends: what streams to an open page would never end by itself."""
+    """Closes all connections at its end, because streams to open pages never end by themselves."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(uvicorn.Config(app, log_level="warning", log_config=None, timeout_graceful_shutdown=2))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, after the last answers."""
+        """As uvicorn's, after the last responses."""
         asyncio.get_running_loop().call_later(_LAST_ANSWERS, self._hang_up)
         await super().shutdown(sockets)
 
@@ -51,19 +51,19 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings, *, browser: bool = True) -> int:
-    """Serve until interrupted. Raises StudioError when the port is taken, or the data folder in use."""
-    with _listen(settings) as listening, _opened(settings) as services, redirect_stderr(_Log()):
+    """Serve until interrupted. Raises StudioError if the port is taken or the data folder is in use."""
+    with _listen(settings) as listening, _open(settings) as services, redirect_stderr(_Log()):
         _log_to_file(services)
         _clear_uploads(services)
         _print(say("serve.starting"))
         prepare_gradio(services.storage.files.uploads)
-        from app.server import make_app  # takes seconds, so all that may be refused is behind us
+        from app.server import make_app  # takes seconds, so it comes after everything that may be refused
 
         supervisor = Supervisor(settings, services.storage)
         server = Server(make_app(services))
         ended = threading.Event()
         threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
-        threading.Thread(target=_keep_house, args=(services, ended), daemon=True).start()
+        threading.Thread(target=_clean_up_hourly, args=(services, ended), daemon=True).start()
         # uvicorn passes both signals on after it has ended in order; as Docker's, SIGTERM is no reason to leave the worker alone.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,7 +72,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         except (KeyboardInterrupt, SystemExit):
             pass
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would leave the worker behind
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl+C would leave the worker running
             _print(say("serve.ending"))
             ended.set()
             supervisor.stop()
@@ -85,8 +85,8 @@ def _print(text: str) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Services]:
-    """The data folder, held for this studio alone. Raises StudioError, StorageError."""
+def _open(settings: Settings) -> Iterator[Services]:
+    """Open the data folder and lock it. Raises StudioError, StorageError."""
     refuse_if_served(settings.data_dir)
     try:
         services = make_services(settings)
@@ -100,27 +100,27 @@ def _opened(settings: Settings) -> Iterator[Services]:
 
 
 def _clear_uploads(services: Services) -> None:
-    """Remove what a studio left that did not end in order."""
-    for left in services.storage.files.uploads.iterdir():
-        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    """Remove uploads of a studio that ended unexpectedly."""
+    for upload in services.storage.files.uploads.iterdir():
+        shutil.rmtree(upload, ignore_errors=True) if upload.is_dir() else upload.unlink(missing_ok=True)
 
 
-def _keep_house(services: Services, ended: threading.Event) -> None:
-    """At the start and once an hour: remove what was left half-done, and what has been in the bin long enough."""
+def _clean_up_hourly(services: Services, ended: threading.Event) -> None:
+    """Remove leftovers of interrupted writes and old runs in the bin, at the start and once an hour."""
     while not ended.is_set():
         try:
             clean_up(services.storage, services.settings.bin_days)
         except Exception:  # noqa: BLE001 (the edge of a thread: cleaning up must never take the pages with it)
             _log.exception("cleaning up failed")
-        ended.wait(_TIDY_SECONDS)
+        ended.wait(_CLEAN_UP_SECONDS)
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """Take the port before the slow part of the start, so that a taken one is said at once."""
+    """Bind the port before the slow part of the start, so that a taken one is reported at once."""
     try:
         return _bound(settings.host, settings.port)
     except OSError as error:
-        refuse_if_served(settings.data_dir)  # by whom the port is taken, as likely as not
+        refuse_if_served(settings.data_dir)  # which has probably taken the port
         port, host, free = settings.port, settings.host, _free_port(settings)
         if error.errno == errno.EADDRINUSE:
             raise StudioError(say("serve.port_taken", port=port, host=host, free=free)) from error
@@ -143,7 +143,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _free_port(settings: Settings) -> int:
-    """A port to offer in place of one that cannot be used."""
+    """A free port to suggest."""
     first = max(settings.port, 1024) + 1
     for port in range(first, min(first + _PORTS_TRIED, 65536)):
         try:
@@ -155,7 +155,7 @@ def _free_port(settings: Settings) -> int:
 
 
 class _Log(io.TextIOBase):
-    """Takes what libraries print of their own failures, which is for whoever reads the log, not for the terminal."""
+    """Sends to the log what libraries print about their own failures."""
 
     def write(self, text: str) -> int:
         if text.strip():
@@ -164,14 +164,14 @@ class _Log(io.TextIOBase):
 
 
 def _log_to_file(services: Services) -> None:
-    logging.raiseExceptions = False  # a log that cannot be written, on a full disk say, is no reason to fill the terminal
+    logging.raiseExceptions = False  # a log that cannot be written, for example on a full disk, must not fill the terminal
     handler = RotatingFileHandler(services.storage.files.root / "web.log", maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(handler)
 
 
 def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Settings, browser: bool) -> None:
-    """Once the pages are served: start the engine, say where the pages are, open them."""
+    """Once the pages are served: start the engine, print the address, open the browser."""
     while not server.started:
         if server.should_exit:
             return

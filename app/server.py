@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import gradio as gr
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,10 +18,11 @@ from app.handlers import runs
 from app.pages import build
 from app.services import Services
 from app.settings import LOOPBACK, Settings
-from app.words import language_of, say, speaking
+from app.words import say, say_error
+from app.words.http import Speaking
 
 _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
-"""Gradio's own ways to files of this machine, uploads of others among them, and to other servers; no page of ours needs them."""
+"""Gradio's own routes to files of this machine, also uploads of others, and to other servers; no page needs them."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -44,7 +44,7 @@ def make_app(services: Services) -> FastAPI:
         try:
             content = runs.log(services, run_id)
         except READABLE as error:
-            return JSONResponse({"error": str(error)}, status_code=404)
+            return JSONResponse({"error": say_error(error)}, status_code=404)
         return PlainTextResponse(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
     @app.get("/files/runs/{run_id}/adapter.zip")
@@ -52,12 +52,13 @@ def make_app(services: Services) -> FastAPI:
         try:
             name, content = runs.adapter_zip(services, run_id)
         except READABLE as error:
-            return JSONResponse({"error": str(error)}, status_code=404)
+            return JSONResponse({"error": say_error(error)}, status_code=404)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type="application/zip", headers=headers)
 
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
     pages = build(services).queue(default_concurrency_limit=4)
@@ -72,14 +73,14 @@ def make_app(services: Services) -> FastAPI:
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """Names that a request may ask for: a foreign page must not reach a laptop's server by a name of its own."""
+    """Host names that a request may have, so that a foreign page cannot reach a laptop's server through its own name."""
     if settings.local:
         return [*LOOPBACK, "[::1]", *settings.allowed_hosts]
     return settings.allowed_hosts or ["*"]
 
 
 class _Gate:
-    """Refuses what another site's page sends here, and what Gradio would hand out. Plain ASGI, so that streams pass through untouched."""
+    """Refuses requests from pages of other sites, and Gradio's closed routes. Plain ASGI, so that streams pass through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -90,8 +91,7 @@ class _Gate:
         elif scope["type"] == "http" and _from_another_site(Request(scope)):
             await JSONResponse({"error": say("server.another_site")}, status_code=403)(scope, receive, send)
         else:
-            with speaking(language_of(Headers(scope=scope).get("accept-language") if scope["type"] == "http" else None)):
-                await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
 
 
 def _from_another_site(request: Request) -> bool:

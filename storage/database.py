@@ -39,7 +39,7 @@ class Database:
             self._open(url)
         except (SQLAlchemyError, ImportError, ValueError) as error:
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-            raise StorageError(f"The database cannot be opened: {reason[:200]}.") from error
+            raise StorageError("The database cannot be opened: {reason}.", kind="database.not_opened", reason=reason[:200]) from error
 
     def _open(self, url: str) -> None:
         parsed_url, read_options = make_url(url), {}
@@ -122,14 +122,16 @@ def _translated_errors() -> Iterator[None]:
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0] if str(error.orig) else "no reason given"
         if "full" in reason:
-            raise UnavailableError("The disk is full, so nothing can be written down.") from error
+            raise UnavailableError("The disk is full, so nothing can be written down.", kind="database.disk_full") from error
         if "readonly" in reason or "read-only" in reason:
-            raise UnavailableError("The data folder cannot be written, so nothing can be written down.") from error
+            raise UnavailableError(
+                "The data folder cannot be written, so nothing can be written down.", kind="database.read_only"
+            ) from error
         if "locked" in reason or "busy" in reason or "lock timeout" in reason:
-            raise UnavailableError("The database is in use by another program. Try again in a moment.") from error
-        raise UnavailableError(f"The database does not answer: {reason[:200]}.") from error
+            raise UnavailableError("The database is in use by another program. Try again in a moment.", kind="database.in_use") from error
+        raise UnavailableError("The database does not answer: {reason}.", kind="database.no_answer", reason=reason[:200]) from error
     except DataError as error:
-        raise StorageError("Something of this is too long or too large to be kept.") from error
+        raise StorageError("Something of this is too long or too large to be kept.", kind="database.too_large") from error
 
 
 def _prepare_sqlite(engine: Engine, patience: float) -> None:

@@ -52,7 +52,9 @@ class DatasetStore:
                     session.add(row)
         except OSError as error:
             remove_tree(folder)
-            raise StorageError(f"The dataset could not be written: {error.strerror or error}.") from error
+            raise StorageError(
+                "The dataset could not be written: {reason}.", kind="datasets.not_written", reason=error.strerror or str(error)
+            ) from error
         except BaseException:
             remove_tree(folder)
             raise
@@ -109,9 +111,13 @@ class DatasetStore:
             row = _get_row(session, dataset_id)
             # Name a run outside the bin if there is one: that is the one that the person can see.
             if run := session.scalars(select(Run).where(Run.dataset_id == dataset_id).order_by(Run.binned_at.is_not(None))).first():
-                first = "empty the bin first" if run.binned_at else "delete the run first"
-                where = " in the bin" if run.binned_at else ""
-                raise StorageError(f"The run {run.name}{where} was made from this dataset; {first}.")
+                if run.binned_at:
+                    raise StorageError(
+                        "The run {name} in the bin was made from this dataset; empty the bin first.",
+                        kind="datasets.used_in_bin",
+                        name=run.name,
+                    )
+                raise StorageError("The run {name} was made from this dataset; delete the run first.", kind="datasets.used", name=run.name)
             session.delete(row)
         remove_tree(self._files.dataset_folder(dataset_id))
 
@@ -119,7 +125,7 @@ class DatasetStore:
 def _get_row(session: Session, dataset_id: str) -> Dataset:
     row = session.get(Dataset, dataset_id)
     if row is None:
-        raise NotFoundError("There is no such dataset.")
+        raise NotFoundError("There is no such dataset.", kind="datasets.not_found")
     return row
 
 

@@ -44,7 +44,7 @@ class Files:
     def worker_lock(self, worker: str) -> Path:
         """The file that a worker keeps locked while it is alive."""
         if not worker.isalnum():
-            raise NotFoundError("There is nothing with this id.")
+            raise NotFoundError("There is nothing with this id.", kind="files.id")
         return self.root / "workers" / f"{worker}.lock"
 
     @property
@@ -81,19 +81,19 @@ class Files:
         folder = self.adapter(run_id)
         paths = sorted(path for path in folder.glob("*") if path.is_file() and not path.name.startswith("."))
         if not paths:
-            raise NotFoundError("This run has no finished adapter to download.")
+            raise NotFoundError("This run has no finished adapter to download.", kind="files.no_adapter")
         buffer = io.BytesIO()
         try:
             with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
                 for path in paths:
                     archive.write(path, path.name)
         except FileNotFoundError as error:
-            raise NotFoundError("This run was removed while its download was packed.") from error
+            raise NotFoundError("This run was removed while its download was packed.", kind="files.removed") from error
         return buffer.getvalue()
 
     def _inside(self, kind: str, name: str) -> Path:
         if not name.isalnum():
-            raise NotFoundError("There is nothing with this id.")
+            raise NotFoundError("There is nothing with this id.", kind="files.id")
         return self.root / kind / name
 
 

@@ -58,8 +58,6 @@ def test_a_sentence_of_an_error_is_whole_and_its_values_stand_beside_it(path):
     """So that another language can say it: no f-string, a kind, and a value for each placeholder."""
     for call in raised(path):
         place = f"{path.name}:{call.lineno}"
-        if path.name in TO_DO:
-            continue
         assert kind_of(call) is not None, f"{place} has no kind"
         if any(each.arg is None for each in call.keywords) or not isinstance(call.args[0], ast.Constant):
             assert not isinstance(call.args[0], ast.JoinedStr), f"{place}: values stand beside the sentence, not in it"
@@ -77,15 +75,3 @@ def test_a_kind_is_of_one_sentence():
             if isinstance(kind, ast.Constant) and "." in kind.value and isinstance(call.args[0], ast.Constant):
                 sentences.setdefault((call.func.id in STORAGE, kind.value), set()).add(call.args[0].value)
     assert {key: said for key, said in sentences.items() if len(said) > 1} == {}
-
-
-def test_what_is_to_do_is_still_to_do():
-    assert {path.name for path in FILES if any(kind_of(call) is None for call in raised(path))} <= set(TO_DO)
-
-
-DONE = {
-    "adapter.py", "blocks.py", "canary.py", "checks.py", "edited.py", "errors.py", "loading.py", "model.py", "peft.py", "positions.py",
-    "spec.py", "targets.py", "templates.py", "trainable.py", "trainer_side.py", "unpickling.py", "writing.py",
-}  # fmt: skip
-TO_DO = sorted({path.name for path in FILES} - DONE)
-"""Files whose errors have no kinds yet."""

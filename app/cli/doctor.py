@@ -1,4 +1,4 @@
-"""What ``reft-studio doctor``, ``backup`` and ``restore`` do."""
+"""Checks of the machine and of the data folder, backup and restore, for the commands in `upkeep`."""
 
 import os
 import platform
@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
+from app.words import say, say_error
 from app.worker.failures import explain_vanished_worker
 from storage import Storage, StorageError
 from storage.database import HEAD
 from storage.upkeep import Backup, Finding, database_revision, disk_usage, find_problems, repair, restore_backup, write_backup
 
-_OLDER = "The database is of an earlier version of the studio; it is brought up to date when the studio is started."
-_NEWER = "The database is of a later version of the studio than this one; install that one."
-
 
 def check_machine() -> dict[str, Any]:
-    """What this machine can run; loads the starter and lets it answer."""
+    """Describe this machine; loads the starter and generates an answer."""
     import torch
 
     from reft_engine import generate, load_base
@@ -36,65 +34,65 @@ def check_machine() -> dict[str, Any]:
 
 
 def open_storage(data_dir: Path, url: str | None) -> Storage:
-    """The storage of a data folder that is there; one of an earlier version is brought up to date. Raises StudioError, StorageError."""
+    """Open an existing data folder; one of an earlier version is upgraded. Raises StudioError, StorageError."""
     _require_data(data_dir, url)
     if _age(data_dir, url) > 0:
-        raise StudioError(_NEWER)
+        raise StudioError(say("cli.doctor.newer"))
     return Storage(data_dir, url)
 
 
 def _require_data(data_dir: Path, url: str | None) -> None:
     if not (data_dir / "studio.db").is_file() and not (url and data_dir.is_dir()):
-        raise StudioError(f"There is no data of the studio in {data_dir}; name its folder with --data-dir.")
+        raise StudioError(say("cli.doctor.no_data", folder=data_dir))
 
 
 def _age(data_dir: Path, url: str | None) -> int:
     """-1 for a database of an earlier version of the studio, 1 for one of a later version."""
-    found = database_revision(url or f"sqlite:///{data_dir / 'studio.db'}")
-    return 0 if found in (None, HEAD) else 1 if str(found) > HEAD else -1
+    revision = database_revision(url or f"sqlite:///{data_dir / 'studio.db'}")
+    return 0 if revision in (None, HEAD) else 1 if str(revision) > HEAD else -1
 
 
 def check_data_folder(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
-    """Disk use, what is out of order, and what was done about it. Raises StudioError where there is no data folder."""
+    """Report disk usage, problems and repairs. Raises StudioError if there is no data folder."""
     _require_data(data_dir, url)
-    done = []
+    repairs = []
     try:
         if _age(data_dir, url) < 0:
             if not mend:
-                return _report([Finding(_OLDER, lambda: "")])
-            done.append("Brought the database up to date.")
+                return _report([Finding(say("cli.doctor.older"), lambda: "")])
+            repairs.append(say("cli.doctor.upgraded"))
         storage = open_storage(data_dir, url)
     except (StudioError, StorageError) as error:
-        return _report([Finding(str(error))])
+        return _report([Finding(say_error(error))])
     try:
-        found = find_problems(storage, explain_vanished_worker)
-        done += repair(found) if mend else []
-        return {**_report(find_problems(storage, explain_vanished_worker) if mend else found), "disk": _disk(storage), "done": done}
+        findings = find_problems(storage, explain_vanished_worker)
+        repairs += repair(findings) if mend else []
+        return {**_report(find_problems(storage, explain_vanished_worker) if mend else findings), "disk": _disk(storage), "done": repairs}
     finally:
         storage.close()
 
 
-def _report(found: list[Finding]) -> dict[str, Any]:
-    repairable = sum(finding.repair is not None for finding in found)
-    return {"disk": {}, "findings": [finding.text for finding in found], "repairable": repairable, "done": []}
+def _report(findings: list[Finding]) -> dict[str, Any]:
+    repairable = sum(finding.repair is not None for finding in findings)
+    return {"disk": {}, "findings": [finding.text for finding in findings], "repairable": repairable, "done": []}
 
 
 def _disk(storage: Storage) -> dict[str, int]:
     try:
         return asdict(disk_usage(storage))
-    except StorageError:  # which is among the findings
+    except StorageError:  # reported among the findings
         return {}
 
 
 def backup(storage: Storage, path: Path) -> Backup:
     """Write a backup. Raises StudioError, StorageError."""
     if path.is_dir():
-        raise StudioError(f"{path} is a folder; name a file, such as backup.zip.")
+        raise StudioError(say("cli.backup.folder", path=path))
     return write_backup(storage, path)
 
 
 def restore(path: Path, data_dir: Path) -> Backup:
-    """Put a backup into a new folder. Raises StudioError, StorageError."""
+    """Restore a backup into a new folder. Raises StudioError, StorageError."""
     if not path.is_file():
-        raise StudioError(f"There is no file {path}.")
+        raise StudioError(say("cli.no_file", path=path))
     return restore_backup(path, data_dir)

@@ -1,4 +1,4 @@
-"""Flags made from the settings of the spec, and the spec that they make."""
+"""Flags made from the settings of the spec, and the spec made from the flags."""
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import StudioError
+from app.words import say, say_error, translate
 from reft_engine import GROUPS, ConfigError, RunSpec, Setting, all_settings
 
 _FLAGS = {"learning_rate": "--lr"}
-"""Flags that are not called as their setting is."""
+"""Flags whose names differ from their settings."""
 _OFF = {"tied": "--untied"}
-"""A second name for switching off."""
+"""A second flag that switches a setting off."""
 _NONE = "none"
-"""How a setting is left blank that a file has set."""
+"""The value that leaves a setting blank that a file has set."""
 _MOST_BYTES = 1_000_000
 
 
@@ -22,25 +23,26 @@ def flag_of(row: Setting) -> str:
     return _FLAGS.get(row.name, f"--{row.name.replace('_', '-')}")
 
 
-def number(kind: Callable[[str], Any], what: str) -> Callable[[str], Any]:
-    """Read a number; ``what`` says in words what it has to be."""
+def number(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    """A reader of numbers for a flag."""
 
     def read(text: str) -> Any:
         try:
             return kind(text)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not {what}") from error
+            quoted = repr(text[:40])
+            raise argparse.ArgumentTypeError(say("cli.no_integer" if kind is int else "cli.no_number", text=quoted)) from error
 
     return read
 
 
-INTEGER, REAL = number(int, "a whole number"), number(float, "a number")
+INTEGER, REAL = number(int), number(float)
 
 
 def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting], listed: Sequence[str] = ()) -> None:
-    """Add a flag for each setting; those that are ``listed`` take several values, with commas between them.
+    """Add a flag for each setting; those in ``listed`` take several values, separated by commas.
 
-    A flag that is not given leaves nothing in the options, so that a file of settings can be told from a default.
+    A missing flag leaves no attribute in the options, to distinguish it from a default.
     """
     rows = list(settings)
     groups = {name: parser.add_argument_group(name) for name in GROUPS if any(row.group == name for row in rows)}
@@ -50,8 +52,8 @@ def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting], l
         if row.kind == "switch":
             group.add_argument(flag_of(row), action=argparse.BooleanOptionalAction, **shown)
             if row.name in _OFF:
-                again = f"the same as {flag_of(row).replace('--', '--no-')}"
-                group.add_argument(_OFF[row.name], dest=row.name, action="store_false", default=argparse.SUPPRESS, help=again)
+                same_as = say("cli.help.same_as", flag=flag_of(row).replace("--", "--no-"))
+                group.add_argument(_OFF[row.name], dest=row.name, action="store_false", default=argparse.SUPPRESS, help=same_as)
             continue
         read = _reader(row)
         group.add_argument(flag_of(row), type=_several(read) if row.name in listed else read, metavar=_METAVARS[row.kind], **shown)
@@ -67,26 +69,27 @@ def _reader(row: Setting) -> Callable[[str], Any]:
 
 def _several(read: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     def read_all(text: str) -> list[Any]:
-        return list(dict.fromkeys(read(part.strip()) for part in text.split(",") if part.strip()))
+        return list(dict.fromkeys(read(value.strip()) for value in text.split(",") if value.strip()))
 
     return read_all
 
 
 def _help(row: Setting, listed: bool) -> str:
-    """What a setting does, what it takes and what it is when nothing is said."""
+    """Help text of a setting, with its range or choices, its unit and its default."""
     names = "" if row.free else ", ".join(value for _, value in row.choices)
-    takes = " ".join(part for part in (row.range, row.unit) if part) or names
-    facts = [takes, f"default: {row.default_text}", "several with commas between them" if listed else ""]
-    return f"{row.help[:1].lower()}{row.help[1:].rstrip('.')} [{'; '.join(fact for fact in facts if fact)}]".replace("%", "%%")
+    takes = " ".join(text for text in (row.range, row.unit) if text) or names
+    sentence = translate(f"settings.{row.name}.help", row.help)
+    facts = [takes, say("cli.help.default", value=row.default_text), say("cli.help.several") if listed else ""]
+    return f"{sentence[:1].lower()}{sentence[1:].rstrip('.')} [{'; '.join(fact for fact in facts if fact)}]".replace("%", "%%")
 
 
 def given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings for which there was a flag."""
+    """The settings whose flags are in the options."""
     return {row.name: getattr(options, row.name) for row in all_settings() if hasattr(options, row.name)}
 
 
 def spec_of(options: argparse.Namespace) -> RunSpec:
-    """The run that is asked for: what ``--spec`` says, else the defaults, changed by the flags. Raises StudioError, ConfigError."""
+    """The spec of ``--spec``, or the defaults, changed by the flags. Raises StudioError, ConfigError."""
     path: Path | None = options.spec
     read = _spec_file(path).settings() if path else {}
     return RunSpec.of_settings({**read, **given_settings(options)})
@@ -94,12 +97,12 @@ def spec_of(options: argparse.Namespace) -> RunSpec:
 
 def _spec_file(path: Path) -> RunSpec:
     if not path.is_file():
-        raise StudioError(f"There is no file {path}.")
+        raise StudioError(say("cli.no_file", path=path))
     if path.stat().st_size > _MOST_BYTES:
-        raise StudioError(f"{path} is too large for the settings of a run.")
+        raise StudioError(say("cli.spec.too_large", path=path))
     try:
         return RunSpec.from_yaml(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise StudioError(f"{path} is not a text file.") from error
+        raise StudioError(say("cli.spec.no_text", path=path)) from error
     except ConfigError as error:
-        raise StudioError(f"{path} cannot be used: {error}") from error
+        raise StudioError(say("cli.spec.wrong", path=path, reason=say_error(error))) from error

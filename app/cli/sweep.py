@@ -1,4 +1,4 @@
-"""``reft-studio sweep``: trains one edit for each combination of the values it is given, in shared passes, and ranks them."""
+"""``reft-studio sweep``: trains one edit for each combination of the listed values, in shared passes, and ranks them."""
 
 import argparse
 from itertools import product
@@ -9,6 +9,7 @@ from app.cli.output import finish, note, tell
 from app.cli.rows import note_rows, rows_of
 from app.cli.settings import flag_of, given_settings
 from app.errors import StudioError
+from app.words import say, say_error
 from reft_engine import RunSpec, all_settings
 
 if TYPE_CHECKING:
@@ -16,85 +17,87 @@ if TYPE_CHECKING:
     from reft_engine.training import TrainResult
 
 MOST = 64
-"""Runs of one sweep."""
+"""Maximum number of runs of one sweep."""
 LISTED = ("method", "rank", "layers", "positions", "learning_rate", "batch_size", "epochs", "seed")
-"""Settings of which several values can be listed."""
+"""Settings that take several values."""
 
 
 def sweep(options: argparse.Namespace) -> int:
-    """Train one edit for each combination of what is listed, all in the same passes of the base model, and rank them."""
+    """Train one edit for each combination of the listed values, all in the same passes of the base model, and rank them."""
     from reft_engine import load_base, train_many
     from reft_engine.training import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StudioError(f"{out} is there already; --out names a folder that is to be made.")
+        raise StudioError(say("cli.sweep.out", folder=out))
     runs = combinations(options)
-    wanted = specs(options, runs)
-    found = rows_of(options)
-    base = load_base(wanted[0].base, revision=wanted[0].revision)
-    checked: list[RowCheck] = []
-    unsaid = [True]
+    run_specs = specs(options, runs)
+    inspection = rows_of(options)
+    base = load_base(run_specs[0].base, revision=run_specs[0].revision)
+    row_checks: list[RowCheck] = []
+    rows_noted = False
 
     def show(index: int, event: Any) -> None:
+        nonlocal rows_noted
         if isinstance(event, RowsEvent):
-            checked.append(event.check)
-        elif unsaid and not isinstance(event, PhaseEvent):  # nothing speaks against the runs any more
-            unsaid.clear()
-            note_rows(found, f"{len(runs)} runs. {checked[0].sentence}", checked[0])
+            row_checks.append(event.check)
+        elif not rows_noted and not isinstance(event, PhaseEvent):  # all runs can start
+            rows_noted = True
+            note_rows(inspection, say("cli.sweep.rows", count=len(runs), rows=row_checks[0].sentence), row_checks[0])
         if isinstance(event, ReuseEvent) and index == 0:
             note(event.sentence)
         elif isinstance(event, StepEvent) and (event.step % 50 == 0 or event.step == event.total_steps):
-            note(f"run {index}: step {event.step}/{event.total_steps}  loss {event.loss:.4f}  {event.seconds_left:.0f} s left")
+            left = event.seconds_left
+            note(say("cli.sweep.step", run=index, step=event.step, total=event.total_steps, loss=event.loss, seconds=left))
 
-    pairs = [(spec.reft, spec.train) for spec in wanted]
-    lines = ranked(runs, train_many(base, found.examples, pairs, folder=out, file_rows=found.rows, on_event=show), out)
+    pairs = [(spec.reft, spec.train) for spec in run_specs]
+    lines = ranked(runs, train_many(base, inspection.examples, pairs, folder=out, file_rows=inspection.rows, on_event=show), out)
     tell(options, table(lines))
-    finish(options, {"runs": lines, "rows": checked[0].usable_rows, "rows_left_out": checked[0].rows_left_out})
+    finish(options, {"runs": lines, "rows": row_checks[0].usable_rows, "rows_left_out": row_checks[0].rows_left_out})
     return 0
 
 
 def combinations(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every combination of the listed values. Raises StudioError where there are too many."""
-    defaults, given = RunSpec().settings(), given_settings(options)
-    values = [given.get(name, [defaults[name]]) for name in LISTED]
-    found = [dict(zip(LISTED, each, strict=True)) for each in product(*values)]
-    if not 1 <= len(found) <= MOST:
-        raise StudioError(f"That makes {len(found):,} runs; a sweep has 1 to {MOST}.")
-    return found
+    """Every combination of the listed values. Raises StudioError if there are more than `MOST`."""
+    defaults, flags = RunSpec().settings(), given_settings(options)
+    values = [flags.get(name, [defaults[name]]) for name in LISTED]
+    runs = [dict(zip(LISTED, each, strict=True)) for each in product(*values)]
+    if not 1 <= len(runs) <= MOST:
+        raise StudioError(say("cli.sweep.count", runs=len(runs), most=MOST))
+    return runs
 
 
 def varied(runs: list[dict[str, Any]]) -> list[str]:
-    """The names of what differs between the runs."""
+    """Names of the settings that differ between the runs."""
     return [name for name in runs[0] if len({str(run[name]) for run in runs}) > 1]
 
 
 def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> list[RunSpec]:
-    """What is asked for of each run; all are measured on the same held-out rows, whatever their seeds. Raises ConfigError."""
+    """The spec of each run; all share the held-out rows, whatever their seeds. Raises ConfigError, StudioError."""
     common = {"split_seed": runs[0]["seed"], **given_settings(options)}
-    made = [RunSpec.of_settings({**common, **run}) for run in runs]
-    if baseline := next((spec.peft.method for spec in made if spec.peft), None):
-        raise StudioError(f"{baseline} changes the base model's layers, so it shares no forward pass with other runs; use train.")
-    return made
+    run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]
+    if baseline := next((spec.peft.method for spec in run_specs if spec.peft), None):
+        raise StudioError(say("cli.sweep.baseline", method=baseline))
+    return run_specs
 
 
 def _column(name: str) -> str:
-    """What a setting is called in the table: as its flag."""
+    """The column of a setting: the name of its flag."""
     (row,) = (each for each in all_settings() if each.name == name)
     return flag_of(row).strip("-").replace("-", "_")
 
 
 def ranked(runs: list[dict[str, Any]], results: list[Any], out: Path) -> list[dict[str, Any]]:
-    """One line of each run, the best first; those that came to no end stand last, with the reason."""
+    """One line for each run, the best first; failed runs come last, with the reason."""
     from reft_engine import ReftError
 
     lines = []
     for index, (run, result) in enumerate(zip(runs, results, strict=True)):
-        told: dict[str, Any] = {"run": index, **{_column(name): run[name] for name in varied(runs)}}
+        line: dict[str, Any] = {"run": index, **{_column(name): run[name] for name in varied(runs)}}
         if isinstance(result, ReftError):
-            lines.append({**told, "problem": str(result)})
+            lines.append({**line, "problem": say_error(result)})
         else:
-            lines.append({**told, **_figures(result), "adapter": str(out / str(index) / "adapter")})
+            lines.append({**line, **_figures(result), "adapter": str(out / str(index) / "adapter")})
     return sorted(lines, key=lambda line: (line.get("held_out_tuned") is None, line.get("held_out_tuned") or line.get("loss_last") or 0.0))
 
 

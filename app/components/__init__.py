@@ -1,1 +1,1 @@
-"""What two pages or more share: theme, pieces of HTML, and the wiring of events."""
+"""Shared by the pages: theme, pieces of HTML, and the wiring of events."""

@@ -1,4 +1,4 @@
-"""A picture of what the edit acts on: one dot for each hidden state, by token and layer."""
+"""A picture of an edit: one dot for each hidden state, by token and layer."""
 
 from app.words import say
 

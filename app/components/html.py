@@ -12,13 +12,13 @@ _SHOWN_TEXT = 600
 
 
 def short(value: object, limit: int) -> str:
-    """Text, cut where it is too long; not for HTML."""
-    shown = str(value)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    """Text, truncated to ``limit`` characters; not escaped."""
+    full = str(value)
+    return full if len(full) <= limit else full[: limit - 1] + "…"
 
 
 def text(value: object, limit: int = _SHOWN_TEXT) -> str:
-    """Text from anywhere, made harmless and short."""
+    """Text from anywhere, escaped and truncated."""
     return escape(short(value, limit), quote=True)
 
 
@@ -46,22 +46,22 @@ def title(name: str, line: str) -> str:
 
 
 def notice(message: str, kind: str = "info") -> str:
-    """A sentence that is not to be overlooked."""
+    """A highlighted sentence."""
     return f'<div class="rs-notice {kind}" role="status">{text(message)}</div>'
 
 
 def refusal(message: str, count: int = 0) -> str:
-    """Why something was not done, for a place that reads out what changes; another ``count`` makes the same sentence a new one."""
+    """A refusal, for a live region; another ``count`` makes a screen reader read the same sentence again."""
     return f'<div class="rs-notice bad" data-told="{count}">{text(message)}</div>'
 
 
 def empty(message: str, link: str, label: str) -> str:
-    """What stands where nothing is yet, and the way on."""
+    """A message for an empty page, with a link."""
     return f'<div class="rs-empty"><p>{text(message)}</p><a class="rs-button" href="{text(link)}">{text(label)}</a></div>'
 
 
 def ago(moment: datetime) -> str:
-    """How long ago, in words."""
+    """Time since a moment, in words."""
     seconds = (datetime.now(UTC) - moment).total_seconds()
     for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= unit:

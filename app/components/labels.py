@@ -12,17 +12,17 @@ I18N = gr.I18n(**{language: {} for language in LANGUAGES})
 
 
 def label(key: str) -> Any:
-    """A text of the catalogue: a label, an info, a placeholder, or what a button says."""
+    """A text of the catalogue: a label, an info, a placeholder, or the text of a button."""
     return markup(key, lambda: say(key))
 
 
 def translated(key: str, english: str) -> Any:
-    """A text whose English stands elsewhere, as of `app.words.translate`; where there is none it stays empty."""
+    """A text whose English is elsewhere, as in `app.words.translate`; empty if there is none."""
     return markup(key, lambda: translate(key, english)) if english else english
 
 
 def markup(name: str, make: Callable[[], str]) -> Any:
-    """HTML that holds texts, made once in each language; ``name`` is its own."""
+    """HTML with texts, made once for each language; ``name`` is its key in the table."""
     for language in LANGUAGES:
         I18N.translations[language][name] = said_in(language, make)
     return I18N(name)

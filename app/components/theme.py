@@ -13,8 +13,8 @@ _SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js")
 
 
 def head() -> str:
-    """What stands in the head of each page: its scripts, and before them their texts in every language."""
-    # A text that ended the script would let what follows it into the page.
+    """The head of each page: its scripts, preceded by their texts in every language."""
+    # A text must not be able to end the script.
     texts = json.dumps({language: said_in(language, _texts) for language in LANGUAGES}).replace("<", r"\u003c")
     scripts = [f"window.texts = {texts};", *((STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)]
     return (

@@ -1,4 +1,4 @@
-"""How every event of every page is bound: what goes wrong becomes a sentence beside the control that caused it."""
+"""Binds the events of the pages: an error becomes a sentence beside the control that caused it."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ import gradio as gr
 from app.components import html
 from app.errors import READABLE
 from app.services import Services
-from app.words import LANGUAGES, language_of, said_in, say, speaking
+from app.words import LANGUAGES, language_of, said_in, say, say_error, speaking
 
 _log = logging.getLogger("reft_studio.pages")
 
@@ -22,7 +22,7 @@ Shown = dict[str, Any]
 """New values or updates of a page's parts, by the parts' names; a part that is not named stays as it is."""
 
 HIDDEN: dict[str, Any] = gr.update(visible=False)
-"""What hides a part."""
+"""The update that hides a part."""
 
 _EVENT: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 """Of every event: not listed as an API (which protects nothing; handlers check), no veil over what is being read.
@@ -34,16 +34,16 @@ _COUNT = itertools.count()
 
 
 def live(elem_id: str, *, uploads: bool = False) -> gr.HTML:
-    """A place for a sentence that is read out when it changes; its element stays in the page also while it is empty.
+    """A live region for a sentence; its element stays in the page also while it is empty.
 
-    With ``uploads`` it also tells of files that did not arrive, of which no event knows.
+    With ``uploads`` it also reports files that did not arrive, which no event notices.
     """
     listens = "studio.uploads(props)" if uploads else None
     return gr.HTML("", html_template=_LIVE, elem_id=elem_id, elem_classes="rs-noted", js_on_load=listens)
 
 
 def opening() -> Any:
-    """The event of a page being opened; within the page's layout."""
+    """The event of opening a page; call it within the page's layout."""
     return gr.context.Context.root_block.load
 
 
@@ -75,7 +75,7 @@ class Page:
             refused: What the page's parts become on a refusal.
             clears: Other notes, whose sentences are no longer about what is shown.
             leads_to: Page to go to, only if the event was not refused.
-            carrying: Name of the part whose value is put behind ``leads_to``.
+            carrying: Name of the part whose value is appended to ``leads_to``.
             again: Whether the same sentence is read out anew each time; not for what happens by itself.
             options: Of Gradio's event.
         """
@@ -86,9 +86,9 @@ class Page:
         bind = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
         bound = bind(edge, [self._parts[name] for name in inputs], [*outputs.values(), note, *clears], **settings)
         if leads_to:
-            told = [note, *([self._parts[carrying]] if carrying else [])]
+            sources = [note, *([self._parts[carrying]] if carrying else [])]
             go = f"(refused, value = '') => {{ if (!refused) location.href = {json.dumps(leads_to)} + encodeURIComponent(value); }}"
-            bound.success(None, told, None, js=go, **_EVENT)
+            bound.success(None, sources, None, js=go, **_EVENT)
         # What only the server holds cannot be set from the page.
         there = {name: value for name, value in refused.items() if not isinstance(self._parts[name], gr.State)}
         arguments = ", ".join(json.dumps(value) for value in (list(there.values()), settings["queue"], again))
@@ -96,11 +96,11 @@ class Page:
         return bound
 
     def put(self, trigger: Any, source: str, target: str) -> Any:
-        """Copy a part's value into another one, in the page itself."""
+        """Copy the value of a part to another, in the browser."""
         return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
 
     def stop(self, trigger: Any, events: list[Any], shown: Callable[[], Shown]) -> None:
-        """End what streams, and show so; in the page itself, since nothing of it can be refused."""
+        """End streaming events and show ``shown``, in the browser, because it cannot be refused."""
         values = {language: list(said_in(language, shown).values()) for language in LANGUAGES}
         go = f"() => studio.stopped({json.dumps(values)}[words.language])"
         trigger(None, None, [self._parts[name] for name in shown()], js=go, cancels=events, **_EVENT)
@@ -109,14 +109,14 @@ class Page:
 def _edge(
     inner: Callable[..., Any], outputs: Mapping[str, Any], note: gr.HTML, refused: Shown, clears: list[gr.HTML], again: bool
 ) -> Callable[..., Any]:
-    """The function that Gradio calls. What it calls itself is its attribute ``inner``, looked up each time, and ``note`` another."""
+    """The function that Gradio calls. Its attribute ``inner`` is the function that it calls, looked up each time; ``note`` is another."""
 
     def placed(shown: Shown) -> dict[Any, Any]:
         # Gradio takes updates apart, so that each has to be a copy: a page may show the same one twice.
         values = {outputs[name]: dict(value) if isinstance(value, dict) else value for name, value in shown.items()}
         return values | dict.fromkeys([note, *clears], "")
 
-    def told(error: Exception) -> dict[Any, Any]:
+    def refusal(error: Exception) -> dict[Any, Any]:
         sentence = html.refusal(_sentence(edge.__name__, error), next(_COUNT) if again else 0)
         return placed(refused) | {note: sentence}
 
@@ -125,7 +125,7 @@ def _edge(
             try:
                 return placed(edge.inner(*args))  # type: ignore[attr-defined]
             except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-                return told(error)
+                return refusal(error)
 
     def stream(*args: Any) -> Iterator[dict[Any, Any]]:
         states = _lazily(edge, args)
@@ -136,12 +136,12 @@ def _edge(
                 except StopIteration:
                     return
                 except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-                    shown, states = told(error), iter(())
+                    shown, states = refusal(error), iter(())
             yield shown
 
     edge: Callable[..., Any] = stream if inspect.isgeneratorfunction(inner) else call
     functools.update_wrapper(edge, inner.func if isinstance(inner, functools.partial) else inner)
-    # Gradio counts parameters and finds `gr.Request` by the signature; what is given already is none of its business.
+    # Gradio counts parameters and finds `gr.Request` by the signature, which must not include the bound arguments.
     edge.__dict__.update(inner=inner, note=note, __signature__=inspect.signature(inner))
     return edge
 
@@ -151,14 +151,14 @@ def _lazily(edge: Any, args: tuple[Any, ...]) -> Iterator[Shown]:
 
 
 def _spoken() -> AbstractContextManager[None]:
-    """The language of the browser whose event this is."""
+    """Speak the language of the event's browser."""
     request = gr.context.LocalContext.request.get(None)
     return speaking(language_of(request.headers.get("accept-language") if request else None))
 
 
 def _sentence(event: str, error: Exception) -> str:
-    """What a person reads; what is not meant for people goes to the log."""
+    """The sentence for a person; an error that is not meant for people goes to the log."""
     if isinstance(error, READABLE):
-        return str(error)
+        return say_error(error)
     _log.error("the page's event %s failed", event, exc_info=error)
     return say("errors.neutral")

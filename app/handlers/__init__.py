@@ -1,1 +1,1 @@
-"""What a page's events do: plain functions with values in and frozen views out. Never imports Gradio."""
+"""The actions of the pages' events: plain functions that take values and return frozen views. Never imports Gradio."""

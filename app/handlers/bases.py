@@ -1,4 +1,4 @@
-"""Which base models may be used here."""
+"""The base models that may be used here."""
 
 import re
 from pathlib import Path
@@ -12,12 +12,12 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCI
 
 
 def base_models(settings: Settings) -> list[str]:
-    """Base models on offer."""
+    """Base models that are offered."""
     return list(dict.fromkeys([STARTER, *settings.models]))
 
 
 def check_base(settings: Settings, name: str) -> str:
-    """A base model that may be loaded here: one on offer, or on a laptop any Hub id. Raises StudioError."""
+    """Check that a base model may be loaded here: an offered one, or on a laptop any Hub id. Raises StudioError."""
     name = name.strip()
     if not name:
         raise StudioError(say("bases.choose"))

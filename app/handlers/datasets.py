@@ -1,4 +1,4 @@
-"""What the Data page does: look at an upload, show rows as they will be trained, keep them."""
+"""Actions of the Data page: inspect an upload, preview rows as they will be trained, save them."""
 
 import math
 import time
@@ -27,7 +27,7 @@ _STARTS_WITHIN = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of a row: its text, whether it is learned (part of the answer), whether it is edited."""
+    """A token of a row: its text, whether it is part of the answer, and whether it is edited."""
 
     text: str
     learned: bool
@@ -36,7 +36,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """A row as it is trained; no tokens while the engine is not up."""
+    """A row as it is trained; without tokens while the engine is not running."""
 
     line: int
     example: Example
@@ -46,19 +46,19 @@ class PreviewRow:
 
 
 def mapping_of(prompt: str | None, answer: str | None) -> ColumnMapping | None:
-    """The columns that a person chose, when both are chosen."""
+    """The chosen columns, if both are chosen."""
     return ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None
 
 
 def inspect_upload(path: str | None, prompt: str | None = None, answer: str | None = None) -> Inspection:
-    """What an uploaded file is recognised as; it is parsed once for all that is done with it. Raises DataError, StudioError."""
+    """Inspect an uploaded file, which is parsed only once. Raises DataError, StudioError."""
     if not path or not Path(path).is_file():
         raise StudioError(say("data.upload.missing"))
     return _UPLOADS.inspect(Path(path), mapping_of(prompt, answer))
 
 
 def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:
-    """The first rows as they will be trained: token by token when the engine is up, else as text."""
+    """The first rows as they will be trained: token by token if the engine is running, else as text."""
     first = list(examples[:PREVIEW_ROWS])
     try:
         encoded = services.worker.preview(base, list(map(example_as_data, first)), (reft or ReftConfig()).model_dump(mode="json"))
@@ -73,7 +73,7 @@ def _preview_row(example: Example, row: dict[str, Any]) -> PreviewRow:
 
 
 def suggested_held_out(rows: int) -> float:
-    """The share of so many rows that is held out unless a person chooses another."""
+    """The suggested held-out share of a dataset with ``rows`` rows."""
     share = TrainConfig().held_out
     if rows < 4 * FEW:
         return share
@@ -81,29 +81,29 @@ def suggested_held_out(rows: int) -> float:
 
 
 def wait_for_engine(services: Services) -> None:
-    """Give an engine that is still starting the time that it takes; come back without it when it takes longer."""
+    """Wait for an engine that is still starting, but not for ever."""
     deadline = time.monotonic() + _STARTS_WITHIN
     while services.worker.health() is None and time.monotonic() < deadline:
         time.sleep(0.2)
 
 
-def check_upload(services: Services, found: Inspection, base: str = STARTER) -> RowCheck | None:
-    """What a base model can be trained on of an upload, with the settings that are suggested for it; see `check_dataset`.
+def check_upload(services: Services, inspection: Inspection, base: str = STARTER) -> RowCheck | None:
+    """Count the rows of an upload that a base model can be trained on, with the suggested settings; see `check_dataset`.
 
-    None while nobody can know: the engine is not up, the base model is not on this machine, or there are no rows yet.
+    None if that is unknown: the engine is not running, the base model is not on this machine, or there are no rows yet.
 
     Raises:
-        StudioError: the base model is not offered, or cannot be trained on such rows.
+        StudioError: the base model is not offered here, or cannot be trained on such rows.
     """
-    if not found.examples:
+    if not inspection.examples:
         return None
-    train = TrainConfig(held_out=suggested_held_out(found.usable_rows))
+    train = TrainConfig(held_out=suggested_held_out(inspection.usable_rows))
     spec = RunSpec(base=check_base(services.settings, base), train=train)
-    return _check(services, spec, {"rows": list(map(example_as_data, found.examples)), "file_rows": found.rows})
+    return _check(services, spec, {"rows": list(map(example_as_data, inspection.examples)), "file_rows": inspection.rows})
 
 
 def check_dataset(services: Services, dataset_id: str, spec: RunSpec) -> RowCheck | None:
-    """What a base model can be trained on of a kept dataset; see `check_upload`. Raises NotFoundError, StudioError."""
+    """Count the rows of a saved dataset that a base model can be trained on; see `check_upload`. Raises NotFoundError, StudioError."""
     dataset = services.storage.datasets.get(dataset_id)
     return _check(services, spec, {"dataset": dataset.id, "file_rows": dataset.rows})
 
@@ -118,45 +118,46 @@ def _check(services: Services, spec: RunSpec, rows: dict[str, Any]) -> RowCheck 
 def save_upload(
     services: Services, path: str | None, *, label: str, name: str = "", prompt: str | None = None, answer: str | None = None
 ) -> DatasetRecord:
-    """Keep an upload's usable rows as a dataset; the same rows under the same name are kept once. Raises DataError, StudioError."""
-    found = inspect_upload(path, prompt, answer)
-    if found.needs_mapping:
+    """Save the usable rows of an upload; the same rows under the same name are saved only once. Raises DataError, StudioError."""
+    inspection = inspect_upload(path, prompt, answer)
+    if inspection.needs_mapping:
         raise StudioError(say("data.columns.missing"))
-    if not found.examples:
+    if not inspection.examples:
         raise StudioError(say("data.rows.none"))
     require_room(services)
     mapping = mapping_of(prompt, answer)
-    kept = services.storage.datasets.create(
-        name=name.strip() or Path(label).stem, label=label, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows,
-        source=Path(str(path)), examples=dump_examples(found.examples), mapping=mapping.model_dump() if mapping else None,
+    dataset = services.storage.datasets.create(
+        name=name.strip() or Path(label).stem, label=label, shape=inspection.shape, rows=inspection.rows,
+        usable_rows=inspection.usable_rows, source=Path(str(path)), examples=dump_examples(inspection.examples),
+        mapping=mapping.model_dump() if mapping else None,
     )  # fmt: skip
     _UPLOADS.drop(Path(str(path)))
-    return kept
+    return dataset
 
 
 def use_sample(services: Services, key: str) -> DatasetRecord:
-    """Make a bundled sample the newest dataset; it is kept once."""
+    """Make a bundled sample the newest dataset; it is saved only once."""
     sample = find_sample(key)
     if sample is None:
         raise StudioError(say("data.no_sample"))
     earlier = services.storage.datasets.find_sample(key)
     if earlier:
         return services.storage.datasets.touch(earlier.id)
-    found = inspect_file(sample.path)
+    inspection = inspect_file(sample.path)
     return services.storage.datasets.create(
-        name=sample.title, label=sample.file, shape=found.shape, rows=found.rows, usable_rows=found.usable_rows, source=sample.path,
-        examples=dump_examples(found.examples), sample=key,
+        name=sample.title, label=sample.file, shape=inspection.shape, rows=inspection.rows, usable_rows=inspection.usable_rows,
+        source=sample.path, examples=dump_examples(inspection.examples), sample=key,
     )  # fmt: skip
 
 
 def examples_of(services: Services, dataset_id: str, limit: int | None = None) -> list[Example]:
-    """Rows of a kept dataset. Raises NotFoundError, DataError."""
+    """Examples of a saved dataset. Raises NotFoundError, DataError."""
     services.storage.datasets.get(dataset_id)
     return load_examples(services.storage.files.examples(dataset_id), limit)
 
 
 def split_sizes(services: Services, dataset_id: str, share: float, seed: int) -> tuple[int, int]:
-    """How many examples of a dataset would be learned from and how many held out; a chat with several answers is several.
+    """Number of training and of held-out examples of a dataset; a chat with several answers counts as several.
 
     Raises NotFoundError, DataError.
     """
@@ -167,12 +168,12 @@ def split_sizes(services: Services, dataset_id: str, share: float, seed: int) ->
 
 @lru_cache(maxsize=64)
 def _split_sizes(path: Path, _changed: int, share: float, seed: int) -> tuple[int, int]:
-    kept, held = split(load_examples(path), share, seed)
-    return len(kept), len(held)
+    trained, held_out = split(load_examples(path), share, seed)
+    return len(trained), len(held_out)
 
 
 def delete_dataset(services: Services, dataset_id: str) -> None:
-    """Remove a dataset that no run was made from."""
+    """Remove a dataset that no run refers to."""
     services.storage.datasets.delete(dataset_id)
 
 

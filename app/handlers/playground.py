@@ -1,4 +1,4 @@
-"""What the Playground does: the base model's answer and the tuned one's, streamed together."""
+"""Actions of the Playground: the answers of the base model and the tuned model, streamed together."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -17,16 +17,16 @@ PROMPT_LIMIT = 20_000
 _PATIENCE = 60.0
 _SHOWN_EVERY = 0.05
 _SHORT = 80
-"""Characters of a prompt that fits on a button."""
+"""Maximum characters of a prompt on a button."""
 _LOOKED_AT = 20_000
-"""Rows of a dataset among which prompts are looked for."""
+"""Number of rows of a dataset that suggestions are taken from."""
 _UNSEEN, _SEEN = 4, 3
 _SEEDS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Both answers so far; ``seed`` is the one that they were drawn with, once they are whole and if anything was drawn."""
+    """Both answers so far; ``seed`` is that of the sampling, once both are complete, and None without sampling."""
 
     base: str
     tuned: str
@@ -37,14 +37,14 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """Prompts to try: ``unseen`` ones that the run was never trained on, and ``trained`` ones of its training rows."""
+    """Prompts to try: ``unseen`` ones are not among the training rows, ``trained`` ones are."""
 
     unseen: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
 
 
 def usable(services: Services) -> list[RunRecord]:
-    """Runs that can be talked to, newest first: those with a result, and the one that trains now."""
+    """Runs that can answer, newest first: those with a result, and the one in training."""
     ready = (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.TRAINING, RunStatus.CHECKING)
     return [run for run in services.storage.runs.all() if run.status in ready and (not run.status.ended or _has_result(services, run))]
 
@@ -53,17 +53,17 @@ def _has_result(services: Services, run: RunRecord) -> bool:
     return services.storage.files.adapter(run.id).is_dir()
 
 
-def pick(services: Services, wanted: str | None = None) -> str | None:
-    """The run to show first: the one asked for, else the newest finished one, else the newest."""
+def pick(services: Services, run_id: str | None = None) -> str | None:
+    """The run to show first: the requested one, else the newest finished one, else the newest."""
     runs = usable(services)
-    if any(run.id == wanted for run in runs):
-        return wanted
+    if any(run.id == run_id for run in runs):
+        return run_id
     finished = next((run.id for run in runs if run.status is RunStatus.FINISHED), None)
     return finished or (runs[0].id if runs else None)
 
 
 def suggestions(services: Services, run_id: str | None) -> Suggestions:
-    """Short prompts to try: of a sample its own, which it was not trained on, else held-out rows; and apart from them training rows."""
+    """Short prompts to try: a sample's own unseen prompts or those of held-out rows, and prompts of training rows."""
     if not run_id:
         return Suggestions()
     try:
@@ -73,12 +73,12 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
     except (StorageError, ReftError):
         return Suggestions()
     sample = find_sample(dataset.sample)
-    if places is None:  # the rows are not read yet, or the run is of an earlier version
+    if places is None:  # the rows are not read yet, or an earlier version trained the run
         return Suggestions(tuple(sample.prompts[:_UNSEEN]) if sample else ())
-    # Of rows that are held out and stand there again none is trained on.
+    # Duplicates of held-out rows are not trained on either.
     held = {(examples[place].messages, examples[place].answer) for place in places if place < len(examples)}
     learned = dict.fromkeys(each.messages[-1].content for each in examples if (each.messages, each.answer) not in held)
-    # A prompt that stands on both sides is none that the run never saw.
+    # A prompt of a held-out row that is also a training prompt is not unseen.
     asked = [examples[place].messages[-1].content for place in places if place < len(examples)]
     unseen = sample.prompts if sample else _short([prompt for prompt in asked if prompt not in learned])
     return Suggestions(tuple(unseen[:_UNSEEN]), tuple(_spread(_short(list(learned)), _SEEN)))
@@ -89,12 +89,12 @@ def _short(prompts: Sequence[str]) -> list[str]:
 
 
 def _spread(prompts: Sequence[str], count: int) -> Sequence[str]:
-    """So many of them from all over the list."""
+    """``count`` prompts, spread over the list."""
     return prompts[:: max(1, len(prompts) // count)][:count]
 
 
 def system_message(services: Services, run_id: str | None) -> str:
-    """The system message that the run's rows begin with, for a chat that begins as training did; empty for none."""
+    """The system message of the run's first row; empty if it has none."""
     if not run_id:
         return ""
     try:
@@ -109,7 +109,7 @@ def answer(
     services: Services, run_id: str | None, prompt: str, *, strength: float = 1.0, system: str = "", temperature: float = 0.0,
     max_new_tokens: int = 128, seed: str = "",
 ) -> Iterator[Answers]:  # fmt: skip
-    """Stream both answers, drawn with a seed of their own where none is given; waits for an engine that is still starting.
+    """Stream both answers, with a random seed if ``seed`` is empty; waits for an engine that is still starting.
 
     Raises StudioError.
     """
@@ -130,29 +130,29 @@ def answer(
         "max_new_tokens": max_new_tokens, "temperature": temperature, "strength": strength, "seed": drawn_with,
     }  # fmt: skip
     yield from _wait(services)
-    texts, shown = ["", ""], 0.0
+    texts, last_shown = ["", ""], 0.0
     begun = time.monotonic()
     for item in services.worker.chat(request):
         if "column" in item:
             texts[item["column"]] += item["text"]
-        if time.monotonic() - shown > _SHOWN_EVERY:
-            shown = time.monotonic()
+        if time.monotonic() - last_shown > _SHOWN_EVERY:
+            last_shown = time.monotonic()
             yield Answers(texts[0], texts[1], "", False)
     seconds = time.monotonic() - begun
-    if temperature > 0:  # else nothing is drawn
+    if temperature > 0:  # otherwise nothing is sampled
         yield Answers(texts[0], texts[1], say("playground.answered_with_seed", seconds=seconds, seed=drawn_with), True, drawn_with)
     else:
         yield Answers(texts[0], texts[1], say("playground.answered", seconds=seconds), True)
 
 
-def _seed(given: str) -> int:
-    """The seed that is given, else a new one. Raises StudioError for what is none."""
-    given = given.strip()
-    if not given:
+def _seed(text: str) -> int:
+    """Read a seed, or draw one if the text is empty. Raises StudioError."""
+    text = text.strip()
+    if not text:
         return randbelow(_SEEDS)
-    if not (given.isdecimal() and len(given) <= len(str(_SEEDS)) and int(given) < _SEEDS):
+    if not (text.isdecimal() and len(text) <= len(str(_SEEDS)) and int(text) < _SEEDS):
         raise StudioError(say("playground.no_seed", most=_SEEDS - 1))
-    return int(given)
+    return int(text)
 
 
 def _wait(services: Services) -> Iterator[Answers]:

@@ -1,4 +1,4 @@
-"""What the Runs page does: show where a run stands, stop it, continue it, remove it."""
+"""Actions of the Runs page: show, stop, resume and remove runs."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from reft_engine.training import Smoothed
 from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
 
 _POINTS = 400
-"""Points of a curve that are drawn; a longer one is thinned, its last point kept."""
+"""Maximum points of a drawn curve; a longer one is thinned, but its last point always stays."""
 _LOG_CHARACTERS = 200_000
 _READ = 1200
-"""Points of a figure that are read of a longer run, each the mean of its neighbours."""
+"""Maximum points that are read per metric; those of a longer run are means of neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Held-out rows as they were measured last, or at the end: losses, and how many of ``rows`` are answered exactly right."""
+    """The latest or final measurement on held-out rows: losses, and the number of exactly right answers among ``rows``."""
 
     loss: float
     loss_base: float
@@ -42,7 +42,7 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as the page shows it; ``best_step`` is the one with the least held-out loss so far."""
+    """A run as the page shows it; ``best_step`` has the lowest held-out loss so far."""
 
     run: RunRecord
     place: int | None
@@ -61,22 +61,22 @@ class RunView:
 
     @property
     def stoppable(self) -> bool:
-        """Whether stopping would do anything."""
+        """Whether the run can be stopped."""
         return self.run.status.waiting or self.run.status in (RunStatus.PREPARING, RunStatus.TRAINING)
 
     @property
     def resumable(self) -> bool:
-        """Whether it can go on where it ended."""
+        """Whether the run can be resumed."""
         return self.run.status in (RunStatus.STOPPED, RunStatus.FAILED)
 
     @property
     def remedy(self) -> str:
-        """What the button is called that goes on with other settings; empty when there is none."""
+        """Label of the button that resumes with other settings; empty if there is none."""
         return self.run.failure.label if self.run.failure and self.run.failure.remedy else ""
 
     @property
     def chattable(self) -> bool:
-        """Whether the playground can answer with its result: also while that is still being checked."""
+        """Whether the Playground can answer with its result, also while that is being checked."""
         return self.downloadable or self.run.status is RunStatus.CHECKING
 
     @property
@@ -99,7 +99,7 @@ def view(services: Services, run_id: str) -> RunView:
     return RunView(
         run=run, place=storage.runs.queue_position(run_id), waiting=storage.runs.waiting_count(),
         held_out=_held_out(run, series), best_step=_best_step(series["held_out"]),
-        loss=_last(_smoothed(series["loss"])), curve=_curve(series), verdict=verdict_of(run), sample=_kept_sample(run, samples),
+        loss=_last(_smoothed(series["loss"])), curve=_curve(series), verdict=verdict_of(run), sample=_shown_sample(run, samples),
         events=tuple(storage.events.all(run_id)), downloadable=_downloadable(services, run),
         logged=storage.files.log(run_id).is_file(), engine_up=run.status.ended or engine is not None,
         trouble=str(engine.get("trouble", "")) if engine else "",
@@ -107,7 +107,7 @@ def view(services: Services, run_id: str) -> RunView:
 
 
 def _held_out(run: RunRecord, series: Mapping[str, list[tuple[int, float]]]) -> HeldOut | None:
-    """At the end what the rows that score say of the edit that was kept; before it the last measurement."""
+    """The score of the chosen edit if the run has ended, else the last measurement."""
     evidence = evidence_of(run)
     if evidence and (score := evidence.score) and score.tuned is not None and score.base is not None:
         return HeldOut(score.tuned, score.base, score.rows, score.right_tuned, score.right_base)
@@ -125,8 +125,8 @@ def _best_step(points: list[tuple[int, float]]) -> int | None:
     return min(after_the_start)[1] if after_the_start else None
 
 
-def _kept_sample(run: RunRecord, samples: list[SampleRecord]) -> SampleRecord | None:
-    """The last sample answer; of a run that ended the last one up to the edit that was kept."""
+def _shown_sample(run: RunRecord, samples: list[SampleRecord]) -> SampleRecord | None:
+    """The last sample; if the run has ended, the last one up to the chosen edit's step."""
     evidence = evidence_of(run)
     until = [sample for sample in samples if evidence is None or sample.step <= evidence.kept_step]
     return (until or samples)[-1] if samples else None
@@ -142,7 +142,7 @@ def _last(points: list[tuple[int, float]]) -> float | None:
 
 
 def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """A running mean over about a thirtieth of the run: single batches jump too much to be read."""
+    """A running mean over at most a tenth of the points, because losses of single batches fluctuate too much."""
     smooth, mean = list[tuple[int, float]](), Smoothed()
     for step, value in points:
         mean.add(value, min(30, len(points) // 10))
@@ -170,17 +170,17 @@ def newest(services: Services) -> list[RunRecord]:
 
 
 def stop(services: Services, run_id: str) -> RunRecord:
-    """Ask a run to stop, keeping what it learned; one that waits leaves the queue."""
+    """Ask a run to stop, with a checkpoint; a waiting run leaves the queue."""
     return services.storage.runs.request_stop(run_id)
 
 
 def resume(services: Services, run_id: str) -> RunRecord:
-    """Continue a run that ended early; one that goes on already, by another tab, is left alone. Raises StudioError."""
+    """Resume a run that ended early; a run that another tab has resumed stays as it is. Raises StudioError."""
     return _go_on(services, run_id, None)
 
 
 def remedy(services: Services, run_id: str) -> RunRecord:
-    """Continue a failed run with the settings that its failure suggests. Raises StudioError."""
+    """Resume a failed run with the settings that its failure suggests. Raises StudioError."""
     failure = services.storage.runs.get(run_id).failure
     return _go_on(services, run_id, failure.remedy if failure else None)
 
@@ -194,7 +194,7 @@ def _go_on(services: Services, run_id: str, changes: dict[str, Any] | None) -> R
 
 
 def reorder(services: Services, run_id: str, by: int) -> RunRecord:
-    """Let a waiting run go so many places earlier (negative) or later."""
+    """Move a waiting run by ``by`` queue positions, earlier if negative."""
     place = services.storage.runs.queue_position(run_id)
     if place is not None:
         services.storage.runs.reorder(run_id, max(1, place + by))
@@ -202,22 +202,22 @@ def reorder(services: Services, run_id: str, by: int) -> RunRecord:
 
 
 def delete(services: Services, run_id: str) -> RunRecord:
-    """Move a run to the bin, from where it can be taken back for some days."""
+    """Move a run to the bin, from which it can be restored for some days."""
     return services.storage.runs.delete(run_id)
 
 
 def restore(services: Services, run_id: str) -> RunRecord:
-    """Take a run out of the bin."""
+    """Restore a run from the bin."""
     return services.storage.runs.restore(run_id)
 
 
 def binned(services: Services) -> list[RunRecord]:
-    """Runs in the bin, the last one first."""
+    """Runs in the bin, most recently deleted first."""
     return services.storage.runs.binned()
 
 
 def empty_bin(services: Services) -> int:
-    """Remove what is in the bin for good; returns how many runs that were."""
+    """Permanently remove the runs in the bin; returns their number."""
     return len(services.storage.runs.empty_bin())
 
 

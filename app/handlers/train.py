@@ -1,4 +1,4 @@
-"""What the Train page does: suggest settings, say what they cost, queue a run."""
+"""Actions of the Train page: suggest settings, estimate a run, queue it."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from app.handlers.disk import require_room
 from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
-from app.words import say, translate
+from app.words import say, say_error, translate
 from reft_engine import ConfigError, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
 from reft_engine.data import RowCheck
 from reft_engine.training import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, Probe, measuring_budget
@@ -23,21 +23,21 @@ from storage import DatasetRecord, RunRecord
 _WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
 _PAGE = {"split_seed": 42}
-"""What the page suggests instead of a default: runs with different seeds are measured on the same rows, so that they can be compared."""
+"""Suggestions that differ from the defaults: runs with different seeds are measured on the same rows, so that they can be compared."""
 _OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
-"""What a verdict may offer to change."""
+"""Settings that a verdict may offer to change."""
 
 
 SETTINGS = all_settings()
 FIELDS = tuple(row.name for row in SETTINGS)
 LABELS = {row.name: row.title for row in SETTINGS}
-"""What the page calls each field."""
+"""English titles of the fields."""
 OPTIONAL = frozenset(row.name for row in SETTINGS if row.optional)
 """Fields that may be left blank."""
 
 
 def _filled(row: Setting, value: Any) -> Any:
-    """A value as a field of the form holds it; a blank number is None, any other blank an empty text."""
+    """A value as the form holds it; a blank number is None, any other blank an empty text."""
     if value is None:
         return None if row.kind in ("integer", "number") else ""
     return written(value) if isinstance(value, tuple) else value
@@ -48,15 +48,14 @@ _Fields: Any = make_dataclass("_Fields", [(name, Any, value) for name, value in 
 
 
 class TrainForm(_Fields):  # type: ignore[misc]  # its fields are the settings, which mypy cannot know
-    """The fields of the form, one for each setting of a run, as a person fills them in."""
+    """The fields of the form, one for each setting of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will be, ``rows`` those it learns from; what is None nobody can know yet.
+    """The size and cost of a run; ``rows`` are its training rows, and None means unknown.
 
-    Without a ``check`` rows may still be left out for being too long, so that ``rows``, ``held_out`` and ``steps`` are the most that there
-    can be.
+    Without a ``check``, rows that are too long are still counted, so ``rows``, ``held_out`` and ``steps`` are upper bounds.
     """
 
     rows: int
@@ -71,12 +70,12 @@ class Estimate:
 
     @property
     def can_start(self) -> bool:
-        """Whether there is, as far as is known, a row to learn from."""
+        """Whether there is a row to train on, as far as is known."""
         return self.check is None or self.check.can_start
 
 
 def suggested(dataset: DatasetRecord | None) -> TrainForm:
-    """Settings that suit a dataset: a sample's own, else as many epochs as give a few hundred steps."""
+    """Settings that suit a dataset: those of a sample, else enough epochs for a few hundred steps."""
     if dataset is None:
         return TrainForm()
     held_out = suggested_held_out(dataset.usable_rows)
@@ -91,9 +90,9 @@ def suggested(dataset: DatasetRecord | None) -> TrainForm:
 
 
 def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[DatasetRecord, TrainForm]:
-    """The dataset of a run and its settings with some changed, as a verdict offers them; changes that cannot be are left out.
+    """The dataset and the settings of a run, with the changes that a verdict offers; invalid changes are ignored.
 
-    ``choose=base`` leaves the base model open, for a person to choose.
+    ``choose=base`` leaves the base model blank, for a person to choose.
 
     Raises:
         NotFoundError: there is no such run.
@@ -103,7 +102,7 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
     spec = RunSpec.read(run.spec)
     if spec.peft:
         raise StudioError(say("train.baseline_again", name=run.name))
-    # The commit is left to the new run: whoever takes another base model has no use for this one's.
+    # Without the commit, because another base model may be chosen.
     values = {**spec.settings(), "revision": None}
     form = TrainForm(**{row.name: _filled(row, values[row.name]) for row in SETTINGS})
     for name in _OFFERED & changes.keys():
@@ -127,12 +126,12 @@ def read_form(settings: Settings, form: TrainForm) -> RunSpec:
 
 
 def title_of(name: str) -> str:
-    """What the page calls a field."""
+    """The title of a field, in the language that is spoken."""
     return translate(f"settings.{name}.title", LABELS[name])
 
 
 def _in_words(error: ConfigError) -> ConfigError:
-    """The same, with the field called as on the page."""
+    """The error with the field's title as on the page."""
     _, generic, rest = error.detail.partition("Input should be ")
     if not generic or error.field not in LABELS:
         return error
@@ -140,7 +139,7 @@ def _in_words(error: ConfigError) -> ConfigError:
 
 
 def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Estimate:
-    """What the run will be. Raises ConfigError, StudioError for settings that cannot be."""
+    """Estimate a run. Raises ConfigError, StudioError."""
     spec = read_form(services.settings, form)
     check = check_dataset(services, dataset_id, spec) if dataset_id else None
     learned, held_out = _split(services, dataset_id, spec, check) if dataset_id else (0, 0)
@@ -156,14 +155,14 @@ def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Est
 
 
 def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck | None) -> tuple[int, int]:
-    """How many examples are learned from, and how many held out."""
+    """Number of training and of held-out examples."""
     if check is not None:
         return check.trained, check.held_out
     return split_sizes(services, dataset_id, spec.train.held_out, spec.train.held_out_seed)
 
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:
-    """What the engine knows of a base model; a model that is not here yet is not fetched for an estimate."""
+    """The engine's description of a base model; only the starter is loaded for an estimate."""
     try:
         return services.worker.describe(base, load=base == STARTER)
     except StudioError:
@@ -171,28 +170,28 @@ def _described(services: Services, base: str) -> dict[str, Any] | None:
 
 
 def _seconds(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck, parameters: int) -> float | None:
-    """From two steps on rows of this dataset; None while nobody can make them."""
+    """Seconds of a run, estimated from two steps on rows of this dataset; None if they cannot be timed now."""
     if not check.trained:
         return None
     settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
     try:
-        found = services.worker.probe({"base": spec.base, "dataset": dataset_id, **settings})
+        timed = services.worker.probe({"base": spec.base, "dataset": dataset_id, **settings})
     except StudioError:
         return None
-    if found is None:
+    if timed is None:
         return None
-    of_a_row = check.tokens / check.trained
+    tokens_per_row = check.tokens / check.trained
     run_tokens = check.tokens * spec.train.epochs
-    held_out = round(of_a_row * check.held_out)
-    measured = min(measuring_budget(run_tokens, parameters, found["device"]), (MAX_MEASUREMENTS + 2) * held_out)
-    return Probe(**found["probe"]).seconds(
+    held_out = round(tokens_per_row * check.held_out)
+    measured = min(measuring_budget(run_tokens, parameters, timed["device"]), (MAX_MEASUREMENTS + 2) * held_out)
+    return Probe(**timed["probe"]).seconds(
         rows=check.examples, epoch_tokens=check.tokens, epochs=spec.train.epochs, held_out_tokens=held_out, measured_tokens=round(measured),
-        written_tokens=round(MIN_MEASUREMENTS * min(SAMPLE_TOKENS, of_a_row / 2)) if check.held_out else 0,
+        written_tokens=round(MIN_MEASUREMENTS * min(SAMPLE_TOKENS, tokens_per_row / 2)) if check.held_out else 0,
     )  # fmt: skip
 
 
 def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:
-    """Queue a run; the same settings sent again from the same page are the same run. Raises StudioError, ReftError."""
+    """Queue a run; the same settings from the same page are the same run. Raises StudioError, ReftError."""
     if not dataset_id:
         raise StudioError(say("train.pick_dataset"))
     spec = read_form(services.settings, form)
@@ -216,11 +215,11 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
 
 
 def _check_fit(services: Services, spec: RunSpec) -> None:
-    """Refuse before queueing what the engine would refuse after."""
+    """Refuse settings that the engine would refuse after queueing. Raises StudioError."""
     base = _described(services, spec.base)
     if base is None:
         return
     try:
         trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     except ReftError as error:
-        raise StudioError(str(error)) from error
+        raise StudioError(say_error(error)) from error

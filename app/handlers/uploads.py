@@ -1,4 +1,4 @@
-"""Uploads as they are recognised: each file is parsed once, whichever event of the Data page asks for it first."""
+"""Inspections of uploads: each file is parsed once, for all events of the Data page."""
 
 import threading
 from collections import OrderedDict
@@ -8,19 +8,19 @@ from pathlib import Path
 from reft_engine.data import ColumnMapping, Inspection, inspect_file
 
 _REMEMBERED, _BYTES = 4, 50_000_000
-"""The latest uploads that are remembered: so many, and files of so many bytes together; the latest one always."""
+"""Maximum number and total bytes of the uploads whose inspections are cached; the latest one is always cached."""
 _Key = tuple[str, int, int, ColumnMapping | None]
 
 
 class Uploads:
-    """Remembers what the latest uploads were recognised as: an upload is shown, counted and kept from one parse."""
+    """Caches the inspections of the latest uploads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: OrderedDict[_Key, Future[Inspection]] = OrderedDict()
 
     def inspect(self, path: Path, mapping: ColumnMapping | None) -> Inspection:
-        """Parse a file, or wait for another event that parses it already. Raises DataError."""
+        """Parse a file, or wait for the event that is already parsing it. Raises DataError."""
         now = path.stat()
         key = str(path), now.st_mtime_ns, now.st_size, mapping
         with self._lock:
@@ -33,7 +33,7 @@ class Uploads:
         return parsed.result()
 
     def drop(self, path: Path) -> None:
-        """Forget a file that is done with."""
+        """Drop a file that is no longer needed."""
         with self._lock:
             for key in [key for key in self._known if key[0] == str(path)]:
                 del self._known[key]
@@ -42,12 +42,12 @@ class Uploads:
         try:
             parsed.set_result(inspect_file(key[0], key[3]))
         except BaseException as error:
-            parsed.set_exception(error)  # for whoever waits; the next one tries again
+            parsed.set_exception(error)  # for events that are waiting; the next one tries again
             with self._lock:
                 self._known.pop(key, None)
             raise
 
     def _forget(self) -> None:
-        """Let the oldest go while there are too many."""
+        """Drop the oldest inspections beyond the limits."""
         while len(self._known) > 1 and (len(self._known) > _REMEMBERED or sum(key[2] for key in self._known) > _BYTES):
             self._known.popitem(last=False)

@@ -1,4 +1,4 @@
-"""What an ended run's figures say, in plain words, and what to do about it. The rule is the engine's; see docs/verdict.md."""
+"""The verdict on an ended run in plain words, and next steps. The engine has the rule; see docs/verdict.md."""
 
 import math
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from reft_engine.training import FEW, Evidence, Score, Verdict, judge, wilson
 from storage import RunRecord, RunStatus
 
 _GARBLED_FROM = 1.0
-"""Held-out loss from which answers are often wrong or garbled: the right token has a chance of 37 % at best."""
+"""Held-out loss above which answers are often wrong or garbled: the right token has a probability of 37 % at best."""
 _SAYS_INTERVAL_TO = 300
-"""Held-out rows up to which a share is said with its interval."""
+"""Maximum number of held-out rows for which a share is given with its interval."""
 _ALREADY = 0.8
-"""Share of right answers of the base model from which there is little to learn."""
+"""Share of right answers of the base model above which there is little to learn."""
 _MOST_EPOCHS = 200
 _WIDE = "f7+l7"
 
@@ -24,7 +24,7 @@ Tone = Literal["good", "soft", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """Something to do next: what its button is called, and where it leads."""
+    """A next step: label and link of its button."""
 
     label: str
     link: str
@@ -32,14 +32,14 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """What is said of a run that ended.
+    """The verdict on an ended run.
 
     Attributes:
         name: the verdict.
         title: the verdict in two or three words.
-        tone: whether that is good news.
-        sentences: what the figures say, and what they are worth.
-        deeds: what to do, the most useful first.
+        tone: whether it is good news.
+        sentences: the meaning of the figures, and their reliability.
+        deeds: next steps, the most useful first.
     """
 
     name: Verdict
@@ -55,7 +55,7 @@ _TONES: dict[Verdict, Tone] = {
 
 
 def verdict_of(run: RunRecord) -> Verdicts | None:
-    """What is said of a run; None while it goes on, and of runs of a version that kept no evidence."""
+    """The verdict on a run; None if `evidence_of` is."""
     evidence = evidence_of(run)
     if evidence is None:
         return None
@@ -67,17 +67,17 @@ def verdict_of(run: RunRecord) -> Verdicts | None:
 
 
 def evidence_of(run: RunRecord) -> Evidence | None:
-    """What the verdict of a run with a result looks at; None while it goes on, where it failed, and of a version that kept none."""
+    """The measurements behind a verdict; None if the run has not ended, has failed, or is of a version that saved none."""
     if run.status not in (RunStatus.FINISHED, RunStatus.STOPPED):
         return None
-    kept = (run.summary or {}).get("evidence")
-    return Evidence.from_dict(kept) if isinstance(kept, dict) else None
+    values = (run.summary or {}).get("evidence")
+    return Evidence.from_dict(values) if isinstance(values, dict) else None
 
 
 def sentences(evidence: Evidence, name: Verdict) -> tuple[str, ...]:
-    """A verdict in sentences: what happened, right and wrong answers, and what the figures are worth."""
-    found = [_what(evidence, name), _answers(evidence.score, name), _after(evidence), _worth(evidence)]
-    return tuple(sentence for sentence in found if sentence)
+    """A verdict in sentences: the outcome, right answers, and how reliable the figures are."""
+    texts = [_what(evidence, name), _answers(evidence.score, name), _after(evidence), _worth(evidence)]
+    return tuple(sentence for sentence in texts if sentence)
 
 
 def right_of(right: int, rows: int) -> str:
@@ -90,15 +90,15 @@ def right_of(right: int, rows: int) -> str:
     return say("verdict.right.interval", right=right, rows=rows, share=right / rows, low=low, high=high)
 
 
-def _what(found: Evidence, name: Verdict) -> str:
-    score = found.score
+def _what(evidence: Evidence, name: Verdict) -> str:
+    score = evidence.score
     if name == "too_few":
         if score is None:
             return say("verdict.what.none_held_out")
         return say("verdict.what.too_few", count=score.rows)
     if name == "diverged":
-        first, last = _loss(found.loss_first), _loss(found.loss_last)
-        if found.score and not (_is_number(found.score.tuned) and _is_number(found.last)):
+        first, last = _loss(evidence.loss_first), _loss(evidence.loss_last)
+        if evidence.score and not (_is_number(evidence.score.tuned) and _is_number(evidence.last)):
             return say("verdict.what.no_numbers")
         return say("verdict.what.diverged", first=first, last=last)
     assert score is not None
@@ -106,7 +106,7 @@ def _what(found: Evidence, name: Verdict) -> str:
     if name == "learned":
         return say("verdict.what.learned", losses=losses)
     if name == "memorised":
-        first, last = _loss(found.loss_first), _loss(found.loss_last)
+        first, last = _loss(evidence.loss_first), _loss(evidence.loss_last)
         worse = score.tuned > score.base
         return say("verdict.what.memorised_worse" if worse else "verdict.what.memorised", first=first, last=last, losses=losses)
     what = say("verdict.what.worse" if name == "worse" else "verdict.what.no_change", losses=losses)
@@ -131,15 +131,15 @@ def _loss(value: float | None) -> str:
 def _answers(score: Score | None, name: Verdict) -> str:
     if score is None:
         return ""
-    said = say(
+    text = say(
         "verdict.answers.too_few" if name == "too_few" else "verdict.answers.right",
         right_base=score.right_base, rows=score.rows, tuned=right_of(score.right_tuned, score.rows),
     )  # fmt: skip
     if score.rows >= FEW and not score.right_tuned and _is_number(score.tuned):
         # exp(-loss) is the geometric mean of the chances of the right tokens.
         chance = math.exp(-score.tuned)
-        said += f" {say('verdict.answers.garbled' if _garbled(score) else 'verdict.answers.chance', chance=chance)}"
-    return said
+        text += f" {say('verdict.answers.garbled' if _garbled(score) else 'verdict.answers.chance', chance=chance)}"
+    return text
 
 
 def _garbled(score: Score | None) -> bool:
@@ -148,42 +148,42 @@ def _garbled(score: Score | None) -> bool:
 
 
 def _is_number(value: float | None) -> bool:
-    """Whether a loss is one; what was none comes back from JSON as None."""
+    """Whether a loss is a finite number; JSON holds others as None."""
     return value is not None and math.isfinite(value)
 
 
-def _after(found: Evidence) -> str:
-    """What became of the run after its best step."""
-    if found.best is None or found.last is None or found.best_step is None or found.best_step >= found.steps:
+def _after(evidence: Evidence) -> str:
+    """Describe the run after its best step, if the held-out loss rose."""
+    if evidence.best is None or evidence.last is None or evidence.best_step is None or evidence.best_step >= evidence.steps:
         return ""
-    if found.last <= found.best * 1.02 or f"{found.last:.2f}" == f"{found.best:.2f}":
+    if evidence.last <= evidence.best * 1.02 or f"{evidence.last:.2f}" == f"{evidence.best:.2f}":
         return ""
     return say(
-        "verdict.after.best_kept" if found.kept_step == found.best_step else "verdict.after.last_kept",
-        best_step=found.best_step, best=found.best, last=found.last, steps=found.steps,
+        "verdict.after.best_kept" if evidence.kept_step == evidence.best_step else "verdict.after.last_kept",
+        best_step=evidence.best_step, best=evidence.best, last=evidence.last, steps=evidence.steps,
     )  # fmt: skip
 
 
-def _worth(found: Evidence) -> str:
-    """Which edit was kept, by whom it was chosen, and whether others scored it."""
-    if found.score is None:
+def _worth(evidence: Evidence) -> str:
+    """Which edit was saved, which rows chose it, and whether other rows score it."""
+    if evidence.score is None:
         return ""
-    if found.kept == "last" or found.best_step is None:
-        better = found.best_step is not None and found.best_step != found.kept_step
-        return say("verdict.worth.last_not_best", step=found.best_step or 0) if better else say("verdict.worth.last")
-    rows = say("verdict.worth.rows", count=found.chosen_by)
-    if found.kept_step == found.steps:
+    if evidence.kept == "last" or evidence.best_step is None:
+        better = evidence.best_step is not None and evidence.best_step != evidence.kept_step
+        return say("verdict.worth.last_not_best", step=evidence.best_step or 0) if better else say("verdict.worth.last")
+    rows = say("verdict.worth.rows", count=evidence.chosen_by)
+    if evidence.kept_step == evidence.steps:
         chosen = say("verdict.worth.last_chosen", rows=rows)
     else:
-        chosen = say("verdict.worth.step_chosen", step=found.kept_step, steps=found.steps, rows=rows)
-    unsure = [say("verdict.worth.few")] if found.chosen_by < FEW else []
-    return " ".join([chosen, *unsure, _scored(found, found.score)])
+        chosen = say("verdict.worth.step_chosen", step=evidence.kept_step, steps=evidence.steps, rows=rows)
+    unsure = [say("verdict.worth.few")] if evidence.chosen_by < FEW else []
+    return " ".join([chosen, *unsure, _scored(evidence, evidence.score)])
 
 
-def _scored(found: Evidence, score: Score) -> str:
-    if not found.same_rows:
+def _scored(evidence: Evidence, score: Score) -> str:
+    if not evidence.same_rows:
         return say("verdict.scored.others", rows=score.rows)
-    if found.chosen_by == score.rows:
+    if evidence.chosen_by == score.rows:
         return say("verdict.scored.same")
     return say("verdict.scored.among", rows=score.rows)
 
@@ -191,61 +191,61 @@ def _scored(found: Evidence, score: Score) -> str:
 # What to do
 
 
-def _deeds(run: RunRecord, found: Evidence, name: Verdict) -> tuple[Deed, ...]:
-    wanted = {
-        "learned": [*([_fewer_epochs] if _after(found) else []), *([_another_base] if _garbled(found.score) else [])],
+def _deeds(run: RunRecord, evidence: Evidence, name: Verdict) -> tuple[Deed, ...]:
+    makers = {
+        "learned": [*([_fewer_epochs] if _after(evidence) else []), *([_another_base] if _garbled(evidence.score) else [])],
         "memorised": [_fewer_epochs, _more_rows],
         "no_change": [_more_epochs, _other_positions, _another_base],
         "worse": [_lower_rate, _another_base],
         "diverged": [_lower_rate],
         "too_few": [_hold_out_more, _more_rows],
     }[name]
-    return tuple(deed for make in wanted if (deed := make(run, found)))
+    return tuple(deed for make in makers if (deed := make(run, evidence)))
 
 
 def again(run: RunRecord, **changes: Any) -> str:
-    """The address of the Train page, filled in as for this run but for the changes."""
+    """Address of the Train page with the settings of this run and some changes."""
     return f"train?{urlencode({'run': run.id, **changes})}"
 
 
-def _fewer_epochs(run: RunRecord, found: Evidence) -> Deed | None:
+def _fewer_epochs(run: RunRecord, evidence: Evidence) -> Deed | None:
     epochs = run.spec["train"]["epochs"]
-    if not found.best_step or not run.total_steps:
+    if not evidence.best_step or not run.total_steps:
         return None
-    fewer = max(1, math.ceil(found.best_step * epochs / run.total_steps))
+    fewer = max(1, math.ceil(evidence.best_step * epochs / run.total_steps))
     return Deed(say("verdict.deed.epochs", count=fewer, epochs=epochs), again(run, epochs=fewer)) if fewer < epochs else None
 
 
-def _more_epochs(run: RunRecord, found: Evidence) -> Deed | None:
+def _more_epochs(run: RunRecord, evidence: Evidence) -> Deed | None:
     epochs = run.spec["train"]["epochs"]
     more = min(_MOST_EPOCHS, 3 * epochs)
     return Deed(say("verdict.deed.epochs", count=more, epochs=epochs), again(run, epochs=more)) if more > epochs else None
 
 
-def _other_positions(run: RunRecord, found: Evidence) -> Deed | None:
+def _other_positions(run: RunRecord, evidence: Evidence) -> Deed | None:
     if "reft" not in run.spec:  # a baseline, which has no positions
         return None
     here = run.spec["reft"]["positions"]
-    wanted = "all" if here == _WIDE else _WIDE
-    label = say("verdict.deed.every_token" if wanted == "all" else "verdict.deed.first_and_last")
-    return None if here == "all" else Deed(label, again(run, positions=wanted))
+    positions = "all" if here == _WIDE else _WIDE
+    label = say("verdict.deed.every_token" if positions == "all" else "verdict.deed.first_and_last")
+    return None if here == "all" else Deed(label, again(run, positions=positions))
 
 
-def _lower_rate(run: RunRecord, found: Evidence) -> Deed | None:
+def _lower_rate(run: RunRecord, evidence: Evidence) -> Deed | None:
     rate = float(f"{run.spec['train']['learning_rate'] / 3:.2g}")
     return Deed(say("verdict.deed.lower_rate", rate=rate), again(run, learning_rate=rate))
 
 
-def _another_base(run: RunRecord, found: Evidence) -> Deed | None:
+def _another_base(run: RunRecord, evidence: Evidence) -> Deed | None:
     return Deed(say("verdict.deed.larger_base" if run.base == STARTER else "verdict.deed.another_base"), again(run, choose="base"))
 
 
-def _more_rows(run: RunRecord, found: Evidence) -> Deed | None:
+def _more_rows(run: RunRecord, evidence: Evidence) -> Deed | None:
     return Deed(say("verdict.deed.more_rows"), "data")
 
 
-def _hold_out_more(run: RunRecord, found: Evidence) -> Deed | None:
-    """Only where enough rows are left to learn from."""
+def _hold_out_more(run: RunRecord, evidence: Evidence) -> Deed | None:
+    """Only if enough training rows remain."""
     rows = int((run.summary or {}).get("rows") or 0)
     if rows < 4 * FEW:
         return None

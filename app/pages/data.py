@@ -1,4 +1,4 @@
-"""Data: drop a file, see how it will be trained, keep it."""
+"""Data: upload a file, see how it will be trained, save it."""
 
 from pathlib import Path
 
@@ -147,10 +147,10 @@ def _remove(services: Services, dataset_id: str | None) -> Shown:
 
 
 def _lists(services: Services) -> Shown:
-    found = services.storage.datasets.all()
-    choices = [(dataset.name, dataset.id) for dataset in found]
+    stored = services.storage.datasets.all()
+    choices = [(dataset.name, dataset.id) for dataset in stored]
     return {
-        "kept": data_html.dataset_lines(found),
+        "kept": data_html.dataset_lines(stored),
         "chosen": gr.update(choices=choices, value=None),
-        "removing": gr.update(visible=bool(found)),
+        "removing": gr.update(visible=bool(stored)),
     }

@@ -9,14 +9,14 @@ from reft_engine.data import Inspection
 from storage import DatasetRecord
 
 _PROBLEMS = 8
-"""Problems that are listed."""
+"""Maximum number of problems that are listed."""
 
 
 _KNOWN = "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations"
 
 
 def guide() -> str:
-    """What a file can look like, for those who have none ready."""
+    """Example files."""
     examples = [
         (say("data.guide.pairs"), say("data.guide.pairs_example")),
         (say("data.guide.labels"), say("data.guide.labels_example")),
@@ -30,20 +30,20 @@ def guide() -> str:
     )
 
 
-def inspection(found: Inspection) -> str:
-    """What a file was recognised as, and what is wrong with it."""
-    kind = "good" if found.examples and not found.problem_count else "info" if found.examples or found.needs_mapping else "bad"
-    parts = [html.notice(found.sentence, kind)]
-    parts += [html.notice(note, "soft") for note in found.notes]
-    if found.needs_mapping and found.format in ("csv", "tsv"):
-        parts.append(html.notice(say("data.found.first_line"), "soft"))
-    if found.problems:
-        items = "".join(f"<li>{html.text(problem.text, 300)}</li>" for problem in found.problems[:_PROBLEMS])
-        more = found.problem_count - _PROBLEMS
+def inspection(result: Inspection) -> str:
+    """The recognised format of a file, and its problems."""
+    kind = "good" if result.examples and not result.problem_count else "info" if result.examples or result.needs_mapping else "bad"
+    pieces = [html.notice(result.sentence, kind)]
+    pieces += [html.notice(note, "soft") for note in result.notes]
+    if result.needs_mapping and result.format in ("csv", "tsv"):
+        pieces.append(html.notice(say("data.found.first_line"), "soft"))
+    if result.problems:
+        items = "".join(f"<li>{html.text(problem.text, 300)}</li>" for problem in result.problems[:_PROBLEMS])
+        more = result.problem_count - _PROBLEMS
         rest = f"<li>{say('data.found.more', count=more)}</li>" if more > 0 else ""
         summary = f"<summary>{say('data.found.problems')}</summary>"
-        parts.append(f'<details class="rs-problems" open>{summary}<ul>{items}{rest}</ul></details>')
-    return "".join(parts)
+        pieces.append(f'<details class="rs-problems" open>{summary}<ul>{items}{rest}</ul></details>')
+    return "".join(pieces)
 
 
 def preview(rows: Sequence[PreviewRow]) -> str:
@@ -54,14 +54,14 @@ def preview(rows: Sequence[PreviewRow]) -> str:
     legend = _legend(marks=any("<|" in token.text for row in rows for token in row.tokens)) if tokens else ""
     count = say("data.preview.caption", count=len(rows))
     lines = [row.line for row in rows]
-    # A JSON list may be a single line; then its rows are counted.
+    # A JSON list may be a single line; its rows are numbered instead.
     numbers = range(1, len(lines) + 1) if len(lines) > 1 and len(set(lines)) == 1 else lines
     body = "".join(_preview_row(row, number) for row, number in zip(rows, numbers, strict=True))
     return f'<div class="rs-preview"><div class="rs-caption">{count}</div>{legend}{body}</div>'
 
 
 def _legend(*, marks: bool) -> str:
-    """What the colours of tokens mean, and the signs of a chat template where there are any."""
+    """The meaning of the colours of tokens and, with ``marks``, of the signs of a chat template."""
     return (
         f'<div class="rs-legend"><span><i class="tok edited"></i>{say("data.preview.edited")}</span>'
         f'<span><i class="tok"></i>{say("data.preview.prompt")}</span>'
@@ -83,9 +83,9 @@ def _preview_row(row: PreviewRow, number: int) -> str:
 
 
 def _tokens(tokens: Sequence[Token], limit: int = 220) -> str:
-    """Tokens, the middle left out when there are very many."""
-    shown = list(tokens) if len(tokens) <= limit else [*tokens[: limit // 2], None, *tokens[-limit // 2 :]]
-    return "".join(_token(token) if token else '<span class="rs-gap">…</span>' for token in shown)
+    """Tokens; beyond ``limit`` the middle is omitted."""
+    visible = list(tokens) if len(tokens) <= limit else [*tokens[: limit // 2], None, *tokens[-limit // 2 :]]
+    return "".join(_token(token) if token else '<span class="rs-gap">…</span>' for token in visible)
 
 
 def _token(token: Token) -> str:
@@ -95,7 +95,7 @@ def _token(token: Token) -> str:
 
 
 def dataset_lines(datasets: Sequence[DatasetRecord]) -> str:
-    """All datasets; empty while there is none."""
+    """All datasets; empty if there are none."""
     lines = "".join(map(dataset_line, datasets))
     return f'<h2 class="rs-section">{say("data.kept.title")}</h2><div>{lines}</div>' if datasets else ""
 

@@ -1,4 +1,4 @@
-"""Home: what this is, and a first run in four clicks."""
+"""Home: the purpose of the studio, and a first run in four clicks."""
 
 import gradio as gr
 

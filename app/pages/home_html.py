@@ -23,7 +23,7 @@ _ICONS = {
 
 
 def opening() -> str:
-    """What the studio is for, with a picture, and the three steps of a first run."""
+    """The purpose of the studio, with a picture, and the three steps of a first run."""
     edit = html.term(say("home.edit.term"), say("home.edit.meaning"))
     words = f"<h1>{say('home.title')}</h1>\n<p>{say('home.line', edit=edit)}</p>"
     steps = "".join(f"\n<li><i>{number}</i><span><b>{name}</b>{line}</span></li>" for number, (name, line) in enumerate(_steps(), 1))
@@ -64,7 +64,7 @@ def sample_card(sample: Sample) -> str:
 
 
 def recent(latest: Sequence[RunRecord]) -> str:
-    """The latest runs; empty while there is none."""
+    """The latest runs; empty if there are none."""
     if not latest:
         return ""
     lines = "".join(

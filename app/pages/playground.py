@@ -109,10 +109,10 @@ def build(services: Services) -> None:
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    found = playground.usable(services)
+    usable = playground.usable(services)
     chosen = playground.pick(services, dict(request.query_params).get("run"))
-    choices = [(_named(run), run.id) for run in found]
-    if not found:
+    choices = [(_named(run), run.id) for run in usable]
+    if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
         return {
             "nothing": gr.update(value=missing, visible=True),
@@ -137,12 +137,12 @@ def _named(run: RunRecord) -> str:
 
 
 def _picked(services: Services, run_id: str | None) -> Shown:
-    found = playground.suggestions(services, run_id)
-    offered = [*zip(_UNSEEN_NAMES, found.unseen, strict=False), *zip(_TRAINED_NAMES, found.trained, strict=False)]
+    suggestions = playground.suggestions(services, run_id)
+    offered = [*zip(_UNSEEN_NAMES, suggestions.unseen, strict=False), *zip(_TRAINED_NAMES, suggestions.trained, strict=False)]
     return {
         **_UNPICKED,
         **{name: gr.update(value=prompt, visible=True) for name, prompt in offered},
-        "unseen": gr.update(visible=bool(found.unseen)), "trained": gr.update(visible=bool(found.trained)),
+        "unseen": gr.update(visible=bool(suggestions.unseen)), "trained": gr.update(visible=bool(suggestions.trained)),
         "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
     }  # fmt: skip
 
@@ -165,15 +165,15 @@ def _answer(
         services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length),
         seed=seed or "",
     )  # fmt: skip
-    # Note and button are left alone on the way: a late text must not undo what Stop has shown.
-    for found in answers:
+    # Note and button change only at the end: a late text must not undo the effect of Stop.
+    for state in answers:
         shown: Shown = {
-            name: playground_html.answer(text, waiting=not found.done) for name, text in (("base", found.base), ("tuned", found.tuned))
+            name: playground_html.answer(text, waiting=not state.done) for name, text in (("base", state.base), ("tuned", state.tuned))
         }
-        if found.note:
-            shown["told"] = playground_html.facts(found.note)
-        if found.done:
-            shown |= {"halt": gr.update(interactive=False), "used": "" if found.seed is None else str(found.seed)}
-            # A seed that was given stands in its field already.
-            shown["keeping"] = gr.update(visible=found.seed is not None and not seed)
+        if state.note:
+            shown["told"] = playground_html.facts(state.note)
+        if state.done:
+            shown |= {"halt": gr.update(interactive=False), "used": "" if state.seed is None else str(state.seed)}
+            # A seed that a person entered is in its field already.
+            shown["keeping"] = gr.update(visible=state.seed is not None and not seed)
         yield shown

@@ -16,7 +16,7 @@ def facts(line: str) -> str:
 
 
 def halted() -> str:
-    """What stands below answers that were stopped."""
+    """The note below answers that were stopped."""
     return f'<p class="rs-facts rs-halted">{say("playground.stopped")}</p>'
 
 

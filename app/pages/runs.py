@@ -114,8 +114,8 @@ def build(services: Services) -> None:
     page.on(empty.click, _empty, shows=[*undos, *bins], note=bin_note, clears=[undo_note])
 
 
-def _choices(found: list[RunRecord]) -> list[tuple[str, str]]:
-    return [(f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}", run.id) for run in found]
+def _choices(records: list[RunRecord]) -> list[tuple[str, str]]:
+    return [(f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}", run.id) for run in records]
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
@@ -123,22 +123,22 @@ def _opened(services: Services, request: gr.Request) -> Shown:
 
 
 def _bins(services: Services) -> Shown:
-    found = runs.binned(services)
+    records = runs.binned(services)
     choices = [
         (say("runs.bin.entry", name=html.short(run.name, _LABEL_LIMIT), ago=html.ago(run.binned_at)), run.id)
-        for run in found
+        for run in records
         if run.binned_at
     ]
     return {
         "usage": runs_html.disk_usage(disk.room(services), services.settings.bin_days),
-        "bin": gr.update(visible=bool(found), label=say("runs.bin.counted", count=len(found))),
-        "binned": gr.update(choices=choices, value=found[0].id if found else None),
+        "bin": gr.update(visible=bool(records), label=say("runs.bin.counted", count=len(records))),
+        "binned": gr.update(choices=choices, value=records[0].id if records else None),
     }
 
 
-def _lists_and_detail(services: Services, wanted: str | None = None) -> Shown:
-    found = runs.newest(services)
-    if not found:
+def _lists_and_detail(services: Services, run_id: str | None = None) -> Shown:
+    records = runs.newest(services)
+    if not records:
         missing = html.empty(say("runs.none"), "train", say("runs.train_one"))
         return {
             "nothing": gr.update(value=missing, visible=True),
@@ -147,12 +147,12 @@ def _lists_and_detail(services: Services, wanted: str | None = None) -> Shown:
             "current": "",
             "seen": None,
         }
-    chosen = wanted if any(run.id == wanted for run in found) else found[0].id
-    gone = gr.update(value=html.notice(say("runs.not_here")), visible=True) if wanted and wanted != chosen else HIDDEN
+    chosen = run_id if any(run.id == run_id for run in records) else records[0].id
+    missing_note = gr.update(value=html.notice(say("runs.not_here")), visible=True) if run_id and run_id != chosen else HIDDEN
     return {
-        "nothing": gone,
+        "nothing": missing_note,
         "filled": gr.update(visible=True),
-        "chosen": gr.update(choices=_choices(found), value=chosen),
+        "chosen": gr.update(choices=_choices(records), value=chosen),
         "current": chosen,
         **_shown(services, chosen),
     }
@@ -189,7 +189,7 @@ def _shown(services: Services, run_id: str | None) -> Shown:
 
 
 def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> Shown:
-    """What changed since the last look; nothing when nothing did."""
+    """The changes since the last look; empty if there are none."""
     if not run_id:
         return {}
     try:
@@ -205,7 +205,7 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> S
 
 
 def _vanished(services: Services) -> Shown:
-    """Another tab has deleted the run: what is shown of it goes."""
+    """Another tab has deleted the run: clear the page."""
     left = gr.update(choices=_choices(runs.newest(services)), value=None)
     return {**_NO_RUN, "chosen": left, "status": html.notice(say("runs.away")), "seen": _VANISHED}
 

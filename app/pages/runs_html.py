@@ -12,20 +12,20 @@ from storage import EventRecord, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 
 _PHASES = frozenset({"read", "prepare", "measure", "score"})
-"""What a run is at beside its steps, as far as this version has words for it."""
+"""Names of the phases that have texts."""
 
 
-def run_status(found: RunView) -> str:
-    """Where a run stands: status, sentence, progress, the figures that count."""
-    run = found.run
+def run_status(view: RunView) -> str:
+    """Status, sentence, progress and main figures of a run."""
+    run = view.run
     word, kind = html.status_word(run), html.STATUS_KINDS[run.status]
     share = 1.0 if run.status is RunStatus.FINISHED else run.step / run.total_steps if run.total_steps else 0.0
-    sentence = _sentence(found)
+    sentence = _sentence(view)
     going_on = run.seconds_left is not None and not run.status.ended
     left = say("runs.status.left", time=html.duration(run.seconds_left or 0)) if going_on else ""
     steps = say("runs.status.step", step=run.step, total=run.total_steps) if run.total_steps else ""
     epochs = _epoch(run) if run.total_steps else ""
-    facts = " · ".join(part for part in (steps, epochs, left) if part)
+    facts = " · ".join(fact for fact in (steps, epochs, left) if fact)
     if (phase := run.phase) and run.status.active:
         name = say(f"runs.phase.{phase.name}") if phase.name in _PHASES else phase.name
         facts = say("runs.status.phase", name=html.text(name), done=phase.done, total=phase.total)
@@ -33,39 +33,39 @@ def run_status(found: RunView) -> str:
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span>'
         f"<h2>{html.text(run.name, 80)}</h2></div>"
-        f'<p class="rs-sentence">{html.text(sentence)}</p>{html.notice(found.trouble, "bad") if found.trouble else ""}'
+        f'<p class="rs-sentence">{html.text(sentence)}</p>{html.notice(view.trouble, "bad") if view.trouble else ""}'
         f'<div class="rs-bar {kind}" role="progressbar" aria-label="{say("runs.status.progress")}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{share * 100:.0f}"><i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
-        f"{_figures(found)}</div>"
+        f"{_figures(view)}</div>"
     )
 
 
-def _sentence(found: RunView) -> str:
-    run = found.run
+def _sentence(view: RunView) -> str:
+    run = view.run
     if run.failure:
         return run.failure.what
-    queued = run.status is RunStatus.QUEUED and found.place is not None and found.place > 1
-    sentence = say("runs.status.waiting", before=(found.place or 1) - 1) if queued else run.sentence
-    if found.engine_up or run.status is RunStatus.INTERRUPTED:
+    queued = run.status is RunStatus.QUEUED and view.place is not None and view.place > 1
+    sentence = say("runs.status.waiting", before=(view.place or 1) - 1) if queued else run.sentence
+    if view.engine_up or run.status is RunStatus.INTERRUPTED:
         return sentence
     return f"{sentence} {say('runs.status.starting')}"
 
 
 def failure(run: RunRecord) -> str:
-    """Why a run failed, and what to do; what happened stands above it, where the status is."""
-    if (told := run.failure) is None or run.status is not RunStatus.FAILED:
+    """Why a run failed, and advice; the status above it says what happened."""
+    if (cause := run.failure) is None or run.status is not RunStatus.FAILED:
         return ""
     log = f'<a href="files/runs/{html.text(run.id)}/log.txt" target="_blank">{say("runs.failure.log")}</a>'
-    lines = "".join(f"<p>{html.text(line)}</p>" for line in (told.why, told.advice) if line)
+    lines = "".join(f"<p>{html.text(line)}</p>" for line in (cause.why, cause.advice) if line)
     return f'<div class="rs-failure" role="alert"><b>{say("runs.failure.what_to_do")}</b>{lines}<p class="rs-facts">{log}</p></div>'
 
 
-def disk_usage(found: DiskUsage, bin_days: int) -> str:
-    """What the data folder takes."""
-    runs, datasets, free = html.size(found.runs), html.size(found.datasets), html.size(found.free)
+def disk_usage(usage: DiskUsage, bin_days: int) -> str:
+    """Disk usage of the data folder."""
+    runs, datasets, free = html.size(usage.runs), html.size(usage.datasets), html.size(usage.free)
     used = say("runs.disk.used", runs=runs, datasets=datasets, free=free)
-    if found.bin:
-        used = say("runs.disk.with_bin", runs=runs, datasets=datasets, bin=html.size(found.bin), free=free)
+    if usage.bin:
+        used = say("runs.disk.with_bin", runs=runs, datasets=datasets, bin=html.size(usage.bin), free=free)
     return f'<p class="rs-facts">{used} {say("runs.disk.days", days=bin_days)}</p>'
 
 
@@ -75,23 +75,23 @@ def _epoch(run: RunRecord) -> str:
     return say("runs.status.epoch", epoch=done, total=epochs)
 
 
-def _figures(found: RunView) -> str:
-    if found.loss is None:
+def _figures(view: RunView) -> str:
+    if view.loss is None:
         return ""
-    cells = [(html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{found.loss:.3f}", say("runs.loss.rows"))]
-    if (held := found.held_out) is not None:
+    cells = [(html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{view.loss:.3f}", say("runs.loss.rows"))]
+    if (held := view.held_out) is not None:
         compared = say("runs.held_out.lower" if held.loss < held.loss_base else "runs.held_out.not_lower", base=held.loss_base)
         term = html.term(say("runs.held_out.term"), say("runs.held_out.meaning"))
-        cells += [(term, f"{held.loss:.3f}", f"{compared}{_of_step(found)}"), *_right(held)]
-    shown = (f"<div><span>{name}</span><b>{value}</b><small>{words}</small></div>" for name, value, words in cells)
-    return f'<div class="rs-figures">{"".join(shown)}</div>'
+        cells += [(term, f"{held.loss:.3f}", f"{compared}{_of_step(view)}"), *_right(held)]
+    figures = (f"<div><span>{name}</span><b>{value}</b><small>{words}</small></div>" for name, value, words in cells)
+    return f'<div class="rs-figures">{"".join(figures)}</div>'
 
 
-def _of_step(found: RunView) -> str:
-    """Which step's edit the figures are of, while the run goes on: the last measurement is not always the best."""
-    if found.run.status.ended or found.best_step is None:
+def _of_step(view: RunView) -> str:
+    """The best step so far, while the run continues, because the last measurement is not always the best."""
+    if view.run.status.ended or view.best_step is None:
         return ""
-    return say("runs.held_out.best", step=found.best_step)
+    return say("runs.held_out.best", step=view.best_step)
 
 
 def _right(held: HeldOut) -> list[tuple[str, str, str]]:
@@ -101,22 +101,22 @@ def _right(held: HeldOut) -> list[tuple[str, str, str]]:
     return [(html.term(say("runs.right.term"), say("runs.right.meaning")), tuned, base)]
 
 
-def sample(found: SampleRecord | None) -> str:
-    """What base and tuned answer to a held-out prompt."""
-    if found is None:
+def sample(record: SampleRecord | None) -> str:
+    """Answers of the base model and the tuned model to a held-out prompt."""
+    if record is None:
         return ""
     texts = [
-        (say("runs.sample.prompt"), "prompt", found.prompt), (say("runs.sample.expected"), "expected", found.expected),
-        (say("runs.sample.base"), "base model", found.base), (say("runs.sample.tuned"), "tuned", found.tuned),
+        (say("runs.sample.prompt"), "prompt", record.prompt), (say("runs.sample.expected"), "expected", record.expected),
+        (say("runs.sample.base"), "base model", record.base), (say("runs.sample.tuned"), "tuned", record.tuned),
     ]  # fmt: skip
     nothing = f"<em>{say('runs.sample.nothing')}</em>"
     body = "".join(f'<dt>{name}</dt><dd class="{style}">{html.text(value) or nothing}</dd>' for name, style, value in texts)
-    caption = f'<div class="rs-caption">{say("runs.sample.caption", step=found.step)}</div>'
+    caption = f'<div class="rs-caption">{say("runs.sample.caption", step=record.step)}</div>'
     return f'<div class="rs-card">{caption}<dl class="rs-pairs">{body}</dl></div>'
 
 
 def facts(run: RunRecord) -> str:
-    """What the run was started with."""
+    """Main settings of a run."""
     train = run.spec["train"]
     trained = _baseline(run.spec["peft"]) if "peft" in run.spec else _edit(run.spec["reft"])
     rows = [
@@ -152,20 +152,20 @@ def _baseline(peft: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(say("runs.facts.method"), translate(f"baselines.{method.name}.title", method.title)), *size]
 
 
-def events(found: Sequence[EventRecord]) -> str:
-    """What happened, newest last."""
-    items = "".join(f"<li><time>{event.at.astimezone():%H:%M:%S}</time>{html.text(event.text, 300)}</li>" for event in found[-12:])
+def events(records: Sequence[EventRecord]) -> str:
+    """The latest events, newest last."""
+    items = "".join(f"<li><time>{event.at.astimezone():%H:%M:%S}</time>{html.text(event.text, 300)}</li>" for event in records[-12:])
     return f'<div class="rs-card"><div class="rs-caption">{say("runs.events.title")}</div><ol class="rs-events">{items}</ol></div>'
 
 
-def verdict(found: Verdicts | None) -> str:
-    """The verdict, what it rests on, and what to do about it; empty while there is none."""
-    if found is None:
+def verdict(verdicts: Verdicts | None) -> str:
+    """The verdict, its reasons and next steps; empty if there is none."""
+    if verdicts is None:
         return ""
-    lines = "".join(f"<p>{html.text(sentence)}</p>" for sentence in found.sentences)
-    deeds = "".join(f'<a class="rs-button rs-deed" href="{html.text(deed.link)}">{html.text(deed.label)}</a>' for deed in found.deeds)
+    lines = "".join(f"<p>{html.text(sentence)}</p>" for sentence in verdicts.sentences)
+    deeds = "".join(f'<a class="rs-button rs-deed" href="{html.text(deed.link)}">{html.text(deed.label)}</a>' for deed in verdicts.deeds)
     after = f'<div class="rs-deeds">{deeds}</div>' if deeds else ""
     return (
-        f'<section class="rs-verdict {found.tone}" aria-label="{say("runs.verdict")}" data-verdict="{found.name}">'
-        f"<h3>{html.text(found.title)}</h3>{lines}{after}</section>"
+        f'<section class="rs-verdict {verdicts.tone}" aria-label="{say("runs.verdict")}" data-verdict="{verdicts.name}">'
+        f"<h3>{html.text(verdicts.title)}</h3>{lines}{after}</section>"
     )

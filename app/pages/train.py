@@ -1,4 +1,4 @@
-"""Train: pick what is edited and how it is trained, see what it costs, press one button."""
+"""Train: choose the settings of a run, see its cost, start it with one button."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from storage import DatasetRecord, NotFoundError
 _MOST_CHARACTERS = 2000
 _UNKNOWN: Shown = {"summary": ""}
 _IDS = {"base": "base-model"}
-"""Ids of elements that are not called as their setting is."""
+"""Ids of elements that differ from the names of their settings."""
 
 
 def build(services: Services) -> None:
@@ -64,24 +64,24 @@ def build(services: Services) -> None:
 
 def _fields(services: Services) -> dict[str, Any]:
     """The dataset, and a field for each setting."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     with gr.Group():
-        found["dataset"] = gr.Dropdown(
+        fields["dataset"] = gr.Dropdown(
             label=label("train.dataset.label"), info=label("train.dataset.info"), choices=[], elem_id="train-dataset",
         )  # fmt: skip
-        found["base"] = _base(services)
+        fields["base"] = _base(services)
     settings = all_settings()  # as they are now: a program may have added a method
     plain = [row for row in settings if not row.advanced and row.name != "base"]
     with gr.Group():
         wide = [row for row in plain if row.choices and not row.free]
-        found |= {row.name: field(row) for row in wide}
-        found |= _in_pairs([row for row in plain if row not in wide])
+        fields |= {row.name: field(row) for row in wide}
+        fields |= _in_pairs([row for row in plain if row not in wide])
     with gr.Accordion(label("train.advanced"), open=False, elem_id="train-advanced"):
         for group in GROUPS:
             if rows := [row for row in settings if row.advanced and row.group == group]:
                 gr.HTML(markup(f"train.group.{group}", partial(train_html.group, group)))
-                found |= _in_pairs(rows)
-    return found
+                fields |= _in_pairs(rows)
+    return fields
 
 
 def _base(services: Services) -> Any:
@@ -95,12 +95,12 @@ def _base(services: Services) -> Any:
 
 def _in_pairs(rows: list[Setting]) -> dict[str, Any]:
     """Fields two by two, which stand one below the other on a phone: words first, then numbers, then switches."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     rows = sorted(rows, key=lambda row: {"integer": 1, "number": 1, "switch": 2}.get(row.kind, 0))
     for index in range(0, len(rows), 2):
         with gr.Row():
-            found |= {row.name: field(row) for row in rows[index : index + 2]}
-    return found
+            fields |= {row.name: field(row) for row in rows[index : index + 2]}
+    return fields
 
 
 def field(row: Setting) -> Any:
@@ -120,17 +120,17 @@ def field(row: Setting) -> Any:
         return gr.Textbox(value, max_length=_MOST_CHARACTERS, placeholder=row.blank, **shown)
     precision = 0 if row.kind == "integer" else None
     number = gr.Number(value, precision=precision, step=row.step, minimum=row.low, maximum=row.high, placeholder=row.blank, **shown)
-    # The browser knows the range; what is out of it the spec refuses in a sentence. Of Gradio's refusal the page would see no word.
+    # The browser knows the range, and the spec refuses other values in a sentence. The page could not show Gradio's refusal.
     number.raise_if_out_of_bounds = lambda *_: None
     return number
 
 
 def _form(values: tuple[Any, ...]) -> train.TrainForm:
-    given = dict(zip(train.FIELDS, values, strict=True))
-    empty = [train.title_of(name) for name, value in given.items() if value in (None, "") and name not in train.OPTIONAL]
+    fields = dict(zip(train.FIELDS, values, strict=True))
+    empty = [train.title_of(name) for name, value in fields.items() if value in (None, "") and name not in train.OPTIONAL]
     if empty:
         raise StudioError(say("train.empty", field=empty[0]))
-    return train.TrainForm(**given)
+    return train.TrainForm(**fields)
 
 
 def _summary(services: Services, dataset_id: str | None, *values: Any) -> Shown:
@@ -152,19 +152,19 @@ def _summary_of(services: Services, dataset_id: str | None) -> Shown:
 def _summarised(services: Services, dataset_id: str | None, form: train.TrainForm) -> Shown:
     if not dataset_id:
         return {"summary": train_html.estimate(None)}
-    found = train.estimate(services, dataset_id, form)
-    return {"summary": train_html.estimate(found) + row_check(found.check), "start": gr.update(interactive=found.can_start)}
+    values = train.estimate(services, dataset_id, form)
+    return {"summary": train_html.estimate(values) + row_check(values.check), "start": gr.update(interactive=values.can_start)}
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    found = services.storage.datasets.all()
-    dataset, form, gone = _asked_for(services, request)
-    choices = [(say("train.dataset.entry", name=each.name, rows=each.rows), each.id) for each in found]
-    missing = "" if found else html.empty(say("train.no_dataset"), "data", say("home.upload"))
-    if found and gone:
+    stored = services.storage.datasets.all()
+    dataset, form, run_missing = _asked_for(services, request)
+    choices = [(say("train.dataset.entry", name=each.name, rows=each.rows), each.id) for each in stored]
+    missing = "" if stored else html.empty(say("train.no_dataset"), "data", say("home.upload"))
+    if stored and run_missing:
         missing = html.notice(say("train.gone"))
     return {
-        "form": gr.update(visible=bool(found)),
+        "form": gr.update(visible=bool(stored)),
         "nothing": gr.update(value=missing, visible=bool(missing)),
         "page_key": token_hex(16),
         "dataset": gr.update(choices=choices, value=dataset.id if dataset else None),

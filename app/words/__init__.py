@@ -13,6 +13,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, TypeVar
 
+from reft_engine import ReftError
+from storage import StorageError
+
 Made = TypeVar("Made")
 ENGLISH = "en"
 _FOLDER = Path(__file__).parent
@@ -38,6 +41,16 @@ def translate(key: str, english: str, /, **values: Any) -> str:
     return _filled(key, language, values) if language != ENGLISH and key in texts(language) else english
 
 
+def say_error(error: Exception) -> str:
+    """The sentence of an error: for one of engine or storage the text ``errors.<kind>`` if there is one, else its own, which is English."""
+    if not isinstance(error, ReftError | StorageError):
+        return str(error)
+    try:
+        return translate(f"errors.{error.kind}", str(error), **error.values)
+    except LookupError:  # a text with other values: an error must be said all the same
+        return str(error)
+
+
 def _filled(key: str, language: str, values: Mapping[str, Any]) -> str:
     forms = texts(language).get(key)
     if forms is None:
@@ -52,6 +65,11 @@ def _form(language: str, count: int) -> str:
     if language == ENGLISH:
         return "one" if count == 1 else "other"
     return "other"
+
+
+def spoken() -> str:
+    """The language that is spoken."""
+    return _language.get()
 
 
 @contextmanager

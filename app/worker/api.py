@@ -1,6 +1,7 @@
 """The worker's HTTP interface: JSON and streams of JSON lines, no pickle."""
 
 import asyncio
+import contextvars
 import hashlib
 import json
 import logging
@@ -13,7 +14,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from app.words import say
+from app.words import say, say_error
+from app.words.http import Speaking
 from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
@@ -28,11 +30,12 @@ _log = logging.getLogger("reft_studio.worker")
 def make_app(resident: Resident) -> FastAPI:
     """The worker's HTTP interface."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Speaking)
 
     @app.exception_handler(ReftError)
     @app.exception_handler(StorageError)
     def refuse(_request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, status_code=400)
+        return JSONResponse({"error": say_error(error)}, status_code=400)
 
     @app.get("/health")
     def health() -> dict[str, Any]:
@@ -100,14 +103,14 @@ async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator
             for line in _chat(resident, request, disconnected):
                 put(line)
         except (ReftError, StorageError) as error:
-            put({"error": str(error)})
+            put({"error": say_error(error)})
         except Exception:  # noqa: BLE001 (the edge of a thread: the client waits for an answer)
             _log.exception("chat failed")
             put({"error": say("engine.could_not_answer")})
         finally:
             put(None)
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
     thread.start()
     try:
         while (line := await lines.get()) is not None:

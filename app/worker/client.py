@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
-from app.words import say
+from app.words import say, spoken
 from reft_engine.data import RowCheck
 
-_HEADERS = {"Content-Type": "application/json"}
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _PROBE_TIMEOUT = 30.0
@@ -62,7 +61,7 @@ class WorkerClient:
         """Stream answers as ``{"column", "text", "ended"}``; closing the iterator stops generation."""
         body = _body(request)
         try:
-            with self._http.stream("POST", "/chat", content=body, headers=_HEADERS) as answer:
+            with self._http.stream("POST", "/chat", content=body, headers=_headers()) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     raise StudioError(_error_text(answer))
@@ -79,7 +78,7 @@ class WorkerClient:
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         try:
-            answer = self._http.post(path, content=body, headers=_HEADERS, timeout=httpx.Timeout(timeout, connect=2))
+            answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
         except httpx.ConnectError as error:
             raise EngineAwayError(say("engine.starting")) from error
         except httpx.HTTPError as error:
@@ -87,6 +86,11 @@ class WorkerClient:
         if answer.status_code != 200:
             raise StudioError(_error_text(answer))
         return answer.json()
+
+
+def _headers() -> dict[str, str]:
+    # The worker answers in the language of the event that asks it.
+    return {"Content-Type": "application/json", "Accept-Language": spoken()}
 
 
 def _body(values: dict[str, Any]) -> bytes:

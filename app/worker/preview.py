@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.words import say_error
 from reft_engine import Example, ReftConfig, ReftError, TrainConfig
 from reft_engine.base import Base
 from reft_engine.training import Objective, objective_for
@@ -24,7 +25,7 @@ def _preview_row(objective: Objective[Any], example: Example) -> dict[str, Any]:
     try:
         row = objective.encode(example)
     except ReftError as error:
-        return {"line": example.line, "problem": str(error), "tokens": []}
+        return {"line": example.line, "problem": say_error(error), "tokens": []}
     (encoded,) = objective.sequences([row])
     edited = {*encoded.edited.prefix, *encoded.edited.suffix}
     texts = _token_texts(objective.base, encoded.ids)

@@ -20,7 +20,6 @@ from storage.runs.rows import add_event, get_row, set_status, to_record
 from storage.tables import Run
 
 _RUNS: Table = Run.metadata.tables["runs"]  # a tenth of the cost of statements on mapped objects
-_LEASE_LOST = "The run is no longer this worker's."
 
 
 class LeasedRun:
@@ -41,9 +40,9 @@ class LeasedRun:
             try:
                 row = get_row(session, self.run.id)
             except NotFoundError as error:
-                raise LeaseLostError("The run was removed.") from error
+                raise LeaseLostError("The run was removed.", kind="lease.removed") from error
             if row.worker != self._worker or not RunStatus(row.status).active:
-                raise LeaseLostError(_LEASE_LOST)
+                raise _lease_lost()
             yield session, row
 
     def begin(self, sentence: str) -> RunRecord:
@@ -85,7 +84,7 @@ class LeasedRun:
         values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left, "phase": None}
         with self._database.transaction() as session:
             if not session.execute(update(_RUNS).where(*self._lease_holds).values(values)).rowcount:  # type: ignore[attr-defined]
-                raise LeaseLostError(_LEASE_LOST)
+                raise _lease_lost()
             write_metrics(session, self.run.id, metrics)
 
     def add_metrics(self, metrics: Iterable[MetricPoint]) -> None:
@@ -120,8 +119,12 @@ class LeasedRun:
         with self._database.reading() as session:
             row = session.execute(query).one_or_none()
         if row is None:
-            raise LeaseLostError(_LEASE_LOST)
+            raise _lease_lost()
         return bool(row.stop_requested)
+
+
+def _lease_lost() -> LeaseLostError:
+    return LeaseLostError("The run is no longer this worker's.", kind="lease.lost")
 
 
 def _finite_or_none(value: Any) -> Any:

@@ -15,14 +15,16 @@ def get_row(session: Session, run_id: str) -> Run:
     """The row of a run, locked until the transaction ends (SQLite has a single writer anyway). Raises NotFoundError."""
     row = session.scalars(select(Run).where(Run.id == run_id).with_for_update(of=Run)).first()
     if row is None:
-        raise NotFoundError("There is no such run.")
+        raise NotFoundError("There is no such run.", kind="runs.not_found")
     return row
 
 
 def set_status(session: Session, row: Run, status: RunStatus, sentence: str, failure: Failure | None = None) -> None:
     """Change the status; nothing else does. Raises StorageError for a transition that is not allowed."""
     if status not in ALLOWED[RunStatus(row.status)]:
-        raise StorageError(f"A run that is {row.status} cannot become {status}.")
+        raise StorageError(
+            "A run that is {status} cannot become {next_status}.", kind="runs.transition", status=str(row.status), next_status=str(status)
+        )
     row.status, row.sentence, row.failure, row.phase = status, sentence, asdict(failure) if failure else None, None
     if status.ended or status.waiting:
         row.worker, row.seconds_left = None, None

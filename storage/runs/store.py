@@ -40,7 +40,7 @@ class RunStore:
                     return to_record(existing)
                 dataset = session.get(Dataset, dataset_id)
                 if dataset is None:
-                    raise NotFoundError("There is no such dataset.")
+                    raise NotFoundError("There is no such dataset.", kind="datasets.not_found")
                 row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
                           base=str(spec.get("base", "")), spec=spec, start_key=start_key, status=RunStatus.QUEUED,
                           sentence="Waiting for its turn.", queue_position=next_queue_position(session), step=0, total_steps=0,
@@ -65,7 +65,7 @@ class RunStore:
         with self._database.reading() as session:
             row = session.get(Run, run_id)
             if row is None:
-                raise NotFoundError("There is no such run.")
+                raise NotFoundError("There is no such run.", kind="runs.not_found")
             return to_record(row)
 
     def all(self, limit: int = 200) -> list[RunRecord]:
@@ -79,7 +79,7 @@ class RunStore:
         with self._database.reading() as session:
             row = session.execute(select(Run.held_out_places).where(Run.id == run_id)).one_or_none()
             if row is None:
-                raise NotFoundError("There is no such run.")
+                raise NotFoundError("There is no such run.", kind="runs.not_found")
             return row[0]
 
     # The queue
@@ -102,7 +102,7 @@ class RunStore:
             moved = next((row for row in rows if row.id == run_id), None)
             if moved is None:
                 get_row(session, run_id)
-                raise StorageError("This run does not wait any more.")
+                raise StorageError("This run does not wait any more.", kind="runs.not_waiting")
             positions = sorted(row.queue_position for row in rows)
             rows.remove(moved)
             rows.insert(max(0, position - 1), moved)
@@ -151,7 +151,7 @@ class RunStore:
         with self._database.transaction() as session:
             row = get_row(session, run_id)
             if RunStatus(row.status).active:
-                raise StorageError("This run is being trained; stop it first.")
+                raise StorageError("This run is being trained; stop it first.", kind="runs.training")
             if RunStatus(row.status).waiting:
                 set_status(session, row, RunStatus.STOPPED, "Taken out of the queue.")
             if row.binned_at is None:

@@ -75,10 +75,16 @@ def write_backup(storage: Storage, path: Path) -> Backup:
             flush_folder(path.parent)
     except (sqlite3.Error, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0][:200]
-        raise StorageError(f"The backup could not be written, because the database cannot be read: {reason}.") from error
+        raise StorageError(
+            "The backup could not be written, because the database cannot be read: {reason}.", kind="backup.database", reason=reason
+        ) from error
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise StorageError(f"The backup could not be written: {error.strerror or error}{where}.") from error
+        reason = error.strerror or str(error)
+        if error.filename:
+            raise StorageError(
+                "The backup could not be written: {reason} ({file}).", kind="backup.file", reason=reason, file=str(error.filename)
+            ) from error
+        raise StorageError("The backup could not be written: {reason}.", kind="backup.not_written", reason=reason) from error
     return backup
 
 
@@ -197,7 +203,7 @@ def _open_files(stack: ExitStack, folder: Path, quiet: float) -> Sequence[tuple[
                 stack.push(attempt.pop_all())
                 return files
         time.sleep(_PAUSE)
-    raise StorageError(f"The files of {folder.parent.name} change all the time; try again in a moment.")
+    raise StorageError("The files of {run} change all the time; try again in a moment.", kind="backup.restless", run=folder.parent.name)
 
 
 def _is_plain(path: Path) -> bool:

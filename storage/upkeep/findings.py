@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.errors import RESTORE_ADVICE, StorageError, database_damage, reason_of
+from storage.errors import StorageError, damaged_database, reason_of
 from storage.files import is_locked
 from storage.records import Failure, RunRecord, RunStatus
 from storage.store import Storage
@@ -53,7 +53,7 @@ def database_revision(url: str) -> str | None:
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise StorageError(f"The database cannot be opened: {reason_of(error)}.") from error
+        raise StorageError("The database cannot be opened: {reason}.", kind="database.not_opened", reason=reason_of(error)) from error
 
 
 def _explain_vanished(_run: RunRecord) -> Failure:
@@ -82,7 +82,7 @@ def _collect(checks: list[Iterator[Finding]]) -> list[Finding]:
         try:
             findings += check
         except (SQLAlchemyError, ValueError, TypeError) as error:  # raised by queries of, and values from, a damaged database
-            failed_check = Finding(database_damage(error))
+            failed_check = Finding(str(damaged_database(reason_of(error))))
         except StorageError as error:
             failed_check = Finding(str(error))
         except OSError as error:
@@ -129,7 +129,7 @@ def _check_database(storage: Storage) -> Iterator[Finding]:
     with storage.database.reading() as session:
         for (message,) in session.execute(text("PRAGMA integrity_check(1)")):
             if message != "ok":
-                yield Finding(f"The database is damaged: {' '.join(str(message).split())[:200]}. {RESTORE_ADVICE}")
+                yield Finding(str(damaged_database(" ".join(str(message).split())[:200])))
         orphans = Counter((row[0], row[2]) for row in session.execute(text("PRAGMA foreign_key_check")))
         for (table, parent), count in orphans.items():
             yield Finding(f"{count:,} rows of {table} in the database belong to no row of {parent}.")

@@ -35,7 +35,9 @@ def restore_backup(path: Path, data_dir: Path) -> Backup:
     """Restore a backup into a new or empty data folder, after checking all of it. Raises StorageError."""
     try:
         if data_dir.exists() and (not data_dir.is_dir() or any(data_dir.iterdir())):
-            raise StorageError(f"{data_dir} is not an empty folder; name a new one with --data-dir.")
+            raise StorageError(
+                "{folder} is not an empty folder; name a new one with --data-dir.", kind="restore.not_empty", folder=str(data_dir)
+            )
         existing = next(folder for folder in (data_dir, *data_dir.absolute().parents) if folder.is_dir())
         with tempfile.TemporaryDirectory(prefix=".restoring-", dir=existing) as scratch:
             unpacked = Path(scratch) / "data"
@@ -45,9 +47,10 @@ def restore_backup(path: Path, data_dir: Path) -> Backup:
             _move_into_place(unpacked, data_dir)
     except _DAMAGE_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")
-        raise StorageError(f"{path.name} is no whole backup: {reason}.") from error
+        raise StorageError("{file} is no whole backup: {reason}.", kind="restore.damaged", file=path.name, reason=reason) from error
     except OSError as error:
-        raise StorageError(f"{path.name} could not be put back: {error.strerror or error}.") from error
+        reason = error.strerror or str(error)
+        raise StorageError("{file} could not be put back: {reason}.", kind="restore.not_written", file=path.name, reason=reason) from error
     return backup
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.errors import StorageError, database_damage
+from storage.errors import damaged_database, reason_of
 from storage.store import Storage
 from storage.tables import Run
 
@@ -44,7 +44,7 @@ def disk_usage(storage: Storage) -> DiskUsage:
         with storage.database.reading() as session:
             binned = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
     except SQLAlchemyError as error:
-        raise StorageError(database_damage(error)) from error
+        raise damaged_database(reason_of(error)) from error
     sizes: Counter[str] = Counter()
     for entry in os.scandir(root):
         sizes[_category(entry.name)] += _size(entry)

@@ -109,7 +109,7 @@ BUGS = (
     Bug(
         "chat ignores the system message",
         CLI_CHAT,
-        "conversation = [*before, Message",
+        "conversation = [*system, Message",
         "conversation = [Message",
         (_flag("chat --system"),),
     ),
@@ -221,8 +221,8 @@ BUGS = (
     Bug(
         "named columns are ignored",
         CLI_ROWS,
-        "found = inspected(path, options.prompt_column, options.answer_column)",
-        "found = inspected(path, None, None)",
+        "inspection = inspected(path, options.prompt_column, options.answer_column)",
+        "inspection = inspected(path, None, None)",
         (_flag("evaluate --answer-column"),),
     ),
     Bug(
@@ -264,11 +264,11 @@ BUGS = (
         "what to keep does not tell runs apart",
         CLI_TRAIN,
         "if row.name not in _FIRST and row.name in section and section[row.name] == row.default:",
-        "if row.name not in _FIRST:",
+        "if row.name not in _FIRST and row.name in section:",
         (f"{_HERE}/test_every_flag.py::test_a_finished_run_is_not_taken_for_one_of_other_settings",),
     ),
     Bug("serve ignores the port", CLI_SERVE, '"port": options.port, "data_dir"', '"port": None, "data_dir"', (_flag("serve --port"),)),
-    Bug("serve ignores the host", CLI_SERVE, 'given = {"host": options.host,', 'given = {"host": None,', (_flag("serve --host"),)),
+    Bug("serve ignores the host", CLI_SERVE, 'flags = {"host": options.host,', 'flags = {"host": None,', (_flag("serve --host"),)),
     Bug("serve opens a browser always", CLI_SERVE, "browser=not options.no_browser", "browser=True", (_flag("serve --no-browser"),)),
     Bug(
         "doctor looks at another folder",
@@ -281,8 +281,8 @@ BUGS = (
     Bug(
         "--json says nothing",
         CLI_OUTPUT,
-        "    if options.json:\n        say(json.dumps",
-        "    if False:\n        say(json.dumps",
+        "    if options.json:\n        write(json.dumps",
+        "    if False:\n        write(json.dumps",
         (_flag("inspect --json"),),
     ),
     Bug(
@@ -295,15 +295,15 @@ BUGS = (
     Bug(
         "sweep ignores the seeds",
         CLI_SWEEP,
-        "made = [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'made = [RunSpec.of_settings({**common, **run, "seed": 42}) for run in runs]',
+        "run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'run_specs = [RunSpec.of_settings({**common, **run, "seed": 42}) for run in runs]',
         (_flag("sweep --seed"),),
     ),
     Bug(
         "sweep ignores the rates",
         CLI_SWEEP,
-        "made = [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'made = [RunSpec.of_settings({**common, **run, "learning_rate": 4e-3}) for run in runs]',
+        "run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'run_specs = [RunSpec.of_settings({**common, **run, "learning_rate": 4e-3}) for run in runs]',
         (_flag("sweep --lr"),),
     ),
     Bug(
@@ -323,14 +323,14 @@ BUGS = (
     Bug(
         "sweep ignores the positions",
         CLI_SWEEP,
-        "made = [RunSpec.of_settings({**common, **run}) for run in runs]",
-        'made = [RunSpec.of_settings({**common, **run, "positions": "f7+l7"}) for run in runs]',
+        "run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]",
+        'run_specs = [RunSpec.of_settings({**common, **run, "positions": "f7+l7"}) for run in runs]',
         (_flag("sweep --positions"),),
     ),
     Bug(
         "sweep takes the first value only",
         CLI_SETTINGS,
-        'return list(dict.fromkeys(read(part.strip()) for part in text.split(",") if part.strip()))',
+        'return list(dict.fromkeys(read(value.strip()) for value in text.split(",") if value.strip()))',
         'return [read(text.split(",")[0].strip())]',
         (_flag("sweep --rank"),),
     ),
@@ -415,7 +415,7 @@ BUGS = (
     Bug(
         "the playground opens with another run",
         TALK,
-        "if any(run.id == wanted for run in runs):",
+        "if any(run.id == run_id for run in runs):",
         "if False:",
         (_input("playground._opened.address"),),
     ),
@@ -464,8 +464,8 @@ BUGS = (
     Bug(
         "the form's fields are in another order",
         "app/pages/train.py",
-        "given = dict(zip(train.FIELDS, values, strict=True))",
-        "given = dict(zip(train.FIELDS, [*values[:5], values[4], *values[6:]], strict=True))",
+        "fields = dict(zip(train.FIELDS, values, strict=True))",
+        "fields = dict(zip(train.FIELDS, [*values[:5], values[4], *values[6:]], strict=True))",
         (_input("train._start.epochs"),),
     ),
     Bug(
@@ -592,8 +592,8 @@ BUGS = (
     Bug(
         "the Runs page opens the newest run",
         "app/pages/runs.py",
-        "chosen = wanted if any(run.id == wanted for run in found) else found[0].id",
-        "chosen = found[0].id",
+        "chosen = run_id if any(run.id == run_id for run in records) else records[0].id",
+        "chosen = records[0].id",
         (_input("runs._opened.address"),),
     ),
     Bug(
@@ -875,15 +875,15 @@ BUGS = (
     Bug(
         "the data folder may be as large as it likes",
         "app/handlers/disk.py",
-        "if most and found.total > most:",
+        "if most and usage.total > most:",
         "if False:",
         (_setting("max_data_mb"),),
     ),
     Bug(
         "the cap on data is one byte too strict",
         "app/handlers/disk.py",
-        "found.total > most:",
-        "found.total >= most:",
+        "usage.total > most:",
+        "usage.total >= most:",
         (_setting("max_data_mb"),),
     ),
     Bug(
@@ -1034,8 +1034,8 @@ BUGS = (
     Bug(
         "advice is not escaped",
         RUNS_HTML,
-        'f"<p>{html.text(line)}</p>" for line in (told.why, told.advice)',
-        'f"<p>{line}</p>" for line in (told.why, told.advice)',
+        'f"<p>{html.text(line)}</p>" for line in (cause.why, cause.advice)',
+        'f"<p>{line}</p>" for line in (cause.why, cause.advice)',
         (_html("runs_html.failure"),),
     ),
     Bug(
@@ -1072,8 +1072,8 @@ BUGS = (
     Bug(
         "findings are not escaped",
         ROWS_HTML,
-        "<summary>{text(found.text)}</summary>",
-        "<summary>{found.text}</summary>",
+        "<summary>{text(finding.text)}</summary>",
+        "<summary>{finding.text}</summary>",
         (_html("row_check_html.row_check"),),
     ),
     Bug(
@@ -1446,8 +1446,8 @@ BUGS = (
     Bug(
         "chat's lines swap base and tuned",
         CLI_CHAT,
-        'say(f"base:  {answers[0]}\\ntuned: {answers[1]}")',
-        'say(f"base:  {answers[1]}\\ntuned: {answers[0]}")',
+        "base=answers[0], tuned=answers[1]))",
+        "base=answers[1], tuned=answers[0]))",
         (f"{_HERE}/test_every_flag.py::test_what_chat_says_in_lines_is_what_it_says_in_json",),
     ),
     Bug(
@@ -1565,7 +1565,7 @@ BUGS = (
     Bug(
         "an upload is counted with another held-out share",
         DATA,
-        "train = TrainConfig(held_out=suggested_held_out(found.usable_rows))",
+        "train = TrainConfig(held_out=suggested_held_out(inspection.usable_rows))",
         "train = TrainConfig(held_out=0.5)",
         (_pages("an_upload_is_counted_as_the_dataset_that_it_becomes"),),
     ),
@@ -1717,8 +1717,8 @@ BUGS = (
     Bug(
         "a seed of 0 is drawn anew",
         TALK,
-        "    if not given:\n        return randbelow",
-        "    if not given.strip('0'):\n        return randbelow",
+        "    if not text:\n        return randbelow",
+        "    if not text.strip('0'):\n        return randbelow",
         (_input("playground._answer.seed"),),
     ),
     Bug(
@@ -1873,15 +1873,15 @@ BUGS = (
     Bug(
         "outcomes are told on standard error",
         CLI_OUTPUT,
-        "note(text) if options.json else say(text)",
+        "note(text) if options.json else write(text)",
         "note(text)",
         (_hour("the_outcome_of_a_command_is_on_standard_output"),),
     ),
     Bug(
         "outcomes stand in the way of the line of JSON",
         CLI_OUTPUT,
-        "note(text) if options.json else say(text)",
-        "say(text)",
+        "note(text) if options.json else write(text)",
+        "write(text)",
         (_hour("the_outcome_of_a_command_is_on_standard_output"),),
     ),
     Bug(

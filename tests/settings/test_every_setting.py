@@ -15,7 +15,7 @@ import pytest
 from app.errors import StudioError
 from app.handlers import bases, datasets, disk, runs, train
 from app.handlers.train import TrainForm
-from app.serve import _keep_house, _listen, serve
+from app.serve import _clean_up_hourly, _listen, serve
 from app.server import make_app
 from app.services import Services, make_services
 from app.settings import Settings, read_settings
@@ -159,7 +159,7 @@ def bin_days(place: Place) -> None:
     clean_up(services.storage, 4)
     assert len(services.storage.runs.binned()) == 2
     ended = threading.Event()
-    thread = threading.Thread(target=_keep_house, args=(services, ended), daemon=True)
+    thread = threading.Thread(target=_clean_up_hourly, args=(services, ended), daemon=True)
     thread.start()
     deadline = datetime.now(UTC) + timedelta(seconds=20)
     while len(services.storage.runs.binned()) == 2 and datetime.now(UTC) < deadline:
