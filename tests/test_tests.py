@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,13 @@ def test_a_fixture_is_asked_for_and_a_skip_tells_what_is_missing(path):
 
 
 SKIPS = ("pytest.skip", "pytest.importorskip", "unittest.skip")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
+def test_no_clock_is_set_for_everybody(path):
+    """A clock that stands still in one test puts event loops of servers that other tests share to sleep, for as long as it was wrong."""
+    found = re.findall(r"setattr\((?:\w+\.)*time, .*", path.read_text(encoding="utf-8"))
+    assert found == [], "put a stand-in for `time` into the module that asks it: monkeypatch.setattr(module, 'time', ...)"
 
 
 def test_what_is_looked_for_is_found():

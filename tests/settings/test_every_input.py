@@ -385,7 +385,7 @@ def remedied(house: House, pages: Pages, files: Any) -> None:
     pages.fire("runs", "_act", 2, current=found[1])
     told = [house.services.storage.runs.get(run) for run in found]
     assert [run.status for run in told] == [RunStatus.FAILED, RunStatus.QUEUED]
-    assert [run.spec["train"]["pass_tokens"] for run in told] == [None, 64]
+    assert [run.spec["train"]["pass_tokens"] for run in told] == [spec_of(house)["train"]["pass_tokens"], 64]
     cleared(house, found)
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -200,7 +201,7 @@ def test_three_deaths_at_one_step_fail_a_run_and_progress_between_them_forgives(
 
 def test_a_worker_is_dead_once_its_lock_is_free_or_its_heart_is_silent(store, dataset, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     with store.workers.serving("alive"):
         assert store.workers.heartbeat("alive") and store.workers.dead() == []
         clock[0] = workers.SILENCE - 1
