@@ -10,7 +10,7 @@ from app.words import say, say_error
 
 def doctor(options: argparse.Namespace) -> int:
     """Describe this machine and the problems of the data folder; returns 1 if problems remain."""
-    from app.cli import doctor as checks
+    from app.cli import checks
 
     values = checks.check_machine()
     for name, value in values.items():
@@ -39,7 +39,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 def backup(options: argparse.Namespace) -> int:
     """Write all persistent data into one file, while the studio runs."""
-    from app.cli import doctor as checks
+    from app.cli import checks
 
     storage = checks.open_storage(*_data_folder(options.data_dir))
     try:
@@ -55,7 +55,7 @@ def backup(options: argparse.Namespace) -> int:
 
 def restore(options: argparse.Namespace) -> int:
     """Restore a backup into a new data folder."""
-    from app.cli import doctor as checks
+    from app.cli import checks
 
     contents = checks.restore(options.file, options.data_dir)
     tell(options, say("cli.restore.files", files=contents.files, folder=options.data_dir))

@@ -1,4 +1,4 @@
-"""Checks of the machine and of the data folder, backup and restore, for the commands in `upkeep`."""
+"""What the commands doctor, backup and restore look at and do: this machine, and the data folder."""
 
 import os
 import platform
