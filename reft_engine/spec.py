@@ -115,6 +115,14 @@ def _first_problem(error: ValidationError) -> ConfigError:
     return ConfigError("{name}: {reason}.", field, kind="format.setting", detail=reason, name=field, reason=reason)
 
 
+def _check_labels(labels: tuple[str, ...] | None, pooling: Pooling | None) -> None:
+    """Raises ConfigError for a label that is named twice, or pooling without labels."""
+    if labels and len(set(labels)) != len(labels):
+        raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
+    if pooling and not labels:
+        raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
+
+
 class ReftConfig(_Frozen):
     """The config of an edit: method, rank, layers and positions."""
 
@@ -175,10 +183,7 @@ class ReftConfig(_Frozen):
     def _check_combination(self) -> Self:
         if self.activation != "linear" and not METHODS[self.method].learned_source:
             raise ConfigError("The method {method} has no activation function.", "activation", kind="spec.activation", method=self.method)
-        if self.labels and len(set(self.labels)) != len(self.labels):
-            raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
-        if self.pooling and not self.labels:
-            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
+        _check_labels(self.labels, self.pooling)
         if self.identity_init and not METHODS[self.method].can_be_identity(self.activation):
             raise ConfigError(
                 "{method} with activation {activation} cannot start as the identity.",
@@ -238,10 +243,7 @@ class PeftConfig(_Frozen):
                 kind="spec.labels",
                 method=method.title,
             )
-        if self.labels and len(set(self.labels)) != len(self.labels):
-            raise ConfigError("Every label must be named once only.", "labels", kind="spec.labels_twice")
-        if self.pooling and not self.labels:
-            raise ConfigError("Pooling is a setting of classification; it needs labels.", "pooling", kind="spec.pooling")
+        _check_labels(self.labels, self.pooling)
         return self
 
     @property

@@ -24,7 +24,8 @@ from reft_engine.baselines.targets import feed_forward, keys_and_values, named, 
 from reft_engine.baselines.twin import twin
 from reft_engine.edits import canary
 from reft_engine.edits.edited import base_of
-from reft_engine.edits.head import ClassificationHead, pool_rows
+from reft_engine.edits.head import ClassificationHead, pool_rows, pooling_of
+from reft_engine.edits.loop_side import optimizer_groups
 from reft_engine.edits.plan import Prompts
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, baseline
@@ -95,7 +96,7 @@ class PeftBaseline:
     @property
     def pooling(self) -> Pooling:
         """The hidden state that the head reads."""
-        return self.method_config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
+        return pooling_of(self.method_config, self.base)
 
     @property
     def trainable_parameters(self) -> int:
@@ -122,12 +123,7 @@ class PeftBaseline:
         decays, weights = BASELINES[self.method_config.method].decays, self._trained_parameters()
         decayed = [weight for name, weight in weights.items() if decays and "magnitude" not in name]
         others = [weight for name, weight in weights.items() if not decays or "magnitude" in name]
-        head = list(self.head.parameters()) if self.head else []
-        return [
-            {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-            {"params": others, "weight_decay": 0.0, "peak": settings.learning_rate},
-            {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
-        ]
+        return optimizer_groups(settings, decayed, others, self.head)
 
     def begin_step(self, seed: int, step: int) -> ActingBaseline:
         """See `Trainable.begin_step`."""
@@ -188,10 +184,7 @@ class PeftBaseline:
             ConfigError: ``base`` is not a `Base`, or ``training`` cannot be written as JSON.
             AdapterError: a file is in the way.
         """
-        target = checks.folder_to_write(folder)
-        if base is not None:
-            checks.check_base(base)
-        adapter.check_summary(training)
+        target = adapter.check_save(folder, base, training)
         self.eval()
         description = baseline.describe(
             self.method_config, width=blocks.hidden_size(self.base), block_count=len(blocks.find_blocks(self.base)),

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base, bare_model
-from reft_engine.edits.head import ClassificationHead, pool
+from reft_engine.edits.head import ClassificationHead, pool, pooling_of
 from reft_engine.edits.interventions import Dropout, Factors, Intervention, build
 from reft_engine.edits.plan import EditPlan, PlannedTokens, Prompts
 from reft_engine.edits.precision import exact
@@ -74,7 +74,7 @@ class EditedModel(TrainerSide):
     @property
     def pooling(self) -> Pooling:
         """Which hidden state the head reads."""
-        return self.reft_config.pooling or ("first" if blocks.is_encoder(self.base) else "last")
+        return pooling_of(self.reft_config, self.base)
 
     def plan(
         self,

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from reft_engine.base import blocks
 from reft_engine.edits.interventions import Float32Module, linear_init
 from reft_engine.edits.precision import exact
-from reft_engine.spec import Pooling
+from reft_engine.spec import MethodConfig, Pooling
 
 
 class ClassificationHead(Float32Module):
@@ -34,6 +35,11 @@ def _linear(width: int, out: int, generator: torch.Generator | None) -> nn.Linea
         layer.weight.copy_(linear_init((out, width), width, generator))
         layer.bias.copy_(linear_init((out,), width, generator))
     return layer
+
+
+def pooling_of(config: MethodConfig, model: nn.Module) -> Pooling:
+    """The hidden state that a head reads: as configured, else the first for encoders and the last for all others."""
+    return config.pooling or ("first" if blocks.is_encoder(model) else "last")
 
 
 def pool_rows(hidden: Sequence[Tensor], how: Pooling) -> Tensor:

@@ -1,6 +1,6 @@
 """The training loop's interface to edits: parameter groups, and their action on the passes of a step; see `Trainable`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +72,18 @@ class EditsStep(ActingEdits):
                 self.projection.backward(self.leaf.grad)
 
 
+def optimizer_groups(
+    settings: TrainConfig, decayed: Sequence[nn.Parameter], others: Sequence[nn.Parameter], head: nn.Module | None
+) -> list[dict[str, Any]]:
+    """The optimizer's groups of decayed and other weights and of a head, each with its weight decay and its peak learning rate."""
+    head_weights = list(head.parameters()) if head else []
+    return [
+        {"params": list(decayed), "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
+        {"params": list(others), "weight_decay": 0.0, "peak": settings.learning_rate},
+        {"params": head_weights, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
+    ]
+
+
 class LoopSide(EditedModel):
     """The side of a `ReftModel` that the training loop sees."""
 
@@ -87,14 +99,10 @@ class LoopSide(EditedModel):
 
     def parameter_groups(self, settings: TrainConfig) -> list[dict[str, Any]]:
         """See `Trainable.parameter_groups`: decayed weights, other weights, the head."""
-        edit, head = self.intervention, list(self.head.parameters()) if self.head else []
+        edit = self.intervention
         decayed = [weight for name, weight in edit.weights().items() if name in edit.decayed]
         others = [weight for weight in edit.parameters() if not _contains(decayed, weight)]
-        return [
-            {"params": decayed, "weight_decay": settings.weight_decay, "peak": settings.learning_rate},
-            {"params": others, "weight_decay": 0.0, "peak": settings.learning_rate},
-            {"params": head, "weight_decay": 0.0, "peak": settings.head_learning_rate or settings.learning_rate},
-        ]
+        return optimizer_groups(settings, decayed, others, self.head)
 
     def begin_step(self, seed: int, step: int) -> EditsStep:
         """See `Trainable.begin_step`."""

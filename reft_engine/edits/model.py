@@ -39,10 +39,7 @@ class ReftModel(LoopSide):
             ConfigError: ``base`` is not a `Base`, or ``training`` cannot be written as JSON.
             AdapterError: a file is in the way.
         """
-        target = checks.folder_to_write(folder)
-        if base is not None:
-            checks.check_base(base)
-        adapter.check_summary(training)
+        target = adapter.check_save(folder, base, training)
         self.eval()
         description = adapter.describe(
             self.reft_config, self.layers, width=self.hidden_size, block_count=len(blocks.find_blocks(self.base)),

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor
 
+from reft_engine.base import checks
 from reft_engine.base.loading import Base, Origin
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats.atomic import write_atomic
@@ -109,7 +110,21 @@ def common(
     }
 
 
-def check_summary(training: object) -> None:
+def check_save(folder: object, base: object, training: object) -> Path:
+    """Check the arguments of ``save``, of edits and of baselines alike; returns the folder.
+
+    Raises:
+        ConfigError: ``base`` is neither None nor a `Base`, or ``training`` cannot be written as JSON.
+        AdapterError: a file is in the way.
+    """
+    target = checks.folder_to_write(folder)
+    if base is not None:
+        checks.check_base(base)
+    _check_summary(training)
+    return target
+
+
+def _check_summary(training: object) -> None:
     """Raises ConfigError for a summary of the training that JSON cannot represent."""
     try:
         json.dumps(training, allow_nan=False)
@@ -131,7 +146,12 @@ def write(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor],
     """
     write_atomic(folder / TENSORS_NAME, tensors_to_bytes(tensors, metadata={"format": "reft"}))
     write_card(folder, description, parameters)
-    write_atomic(folder / CONFIG_NAME, (json.dumps(description, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomic(folder / CONFIG_NAME, json_bytes(description))
+
+
+def json_bytes(description: dict[str, Any]) -> bytes:
+    """A description as it is written to its file."""
+    return (json.dumps(description, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def site_names(config: ReftConfig, layers: Sequence[int]) -> list[str]:

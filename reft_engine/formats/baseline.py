@@ -4,7 +4,6 @@ PEFT's files are read by PEFT alone (`peft.PeftModel.from_pretrained`). Our desc
 edits: base model, template, training and canary. A classifier adds ``head.safetensors``. No pickle.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +56,11 @@ def write(
     write_atomic(folder / TENSORS_NAME, tensors_to_bytes(tensors, metadata={"format": "pt"}))
     if head:
         write_atomic(folder / HEAD_NAME, tensors_to_bytes(head, metadata={"format": "pt"}))
-    write_atomic(folder / PEFT_CONFIG_NAME, _json(values))
+    write_atomic(folder / PEFT_CONFIG_NAME, adapter.json_bytes(values))
     write_card(folder, description, parameters)
-    write_atomic(folder / CONFIG_NAME, _json(description))
+    write_atomic(folder / CONFIG_NAME, adapter.json_bytes(description))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Read and check ``baseline_config.json``. Raises AdapterError."""
     return adapter.read_description(folder, CONFIG_NAME, (FORMAT_VERSION,), _Description)
-
-
-def _json(values: dict[str, Any]) -> bytes:
-    return (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode()

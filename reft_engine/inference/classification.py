@@ -41,17 +41,17 @@ def classify(base: Base, reft: Trainable, texts: Sequence[Text], *, max_length: 
     if labels is None:
         raise ConfigError("This edit was trained to answer, not to classify; it has no labels.", "labels", kind="classification.labels")
     limit = TrainConfig(max_length=max_length).max_length  # which refuses invalid lengths
-    if edited:
-        reft.eval()
     examples = [Example(at + 1, _messages(text), "") for at, text in enumerate(as_list(texts, "texts"))]
     rows = [text_of(encode_text(base, example, limit, reading(reft.method_config))) for example in examples]
+    if edited:
+        reft.eval()
+    acting = reft.acting() if edited else None
+    runner = replace(base, model=acting.model) if acting else base
     results = []
     for batch_rows in in_batches(rows, _BATCH_SIZE):
         batch = collate(base, batch_rows)
         indices = range(len(batch_rows))
-        acting = reft.acting() if edited else None
         edits = acting.edits(batch.prompts, indices, batch.device) if acting else {}
-        runner = replace(base, model=acting.model) if acting else base
         (logits,) = head_logits(runner, batch, edits, [(reft, indices)])
         for probabilities in torch.softmax(logits, dim=-1).cpu():
             order = probabilities.argsort(descending=True, stable=True).tolist()
