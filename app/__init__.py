@@ -1,1 +1,1 @@
-"""The app that people touch: pages, command line, HTTP, and the worker that joins engine and storage."""
+"""The app: pages, command line, HTTP routes, and the worker process."""

@@ -1,4 +1,4 @@
-"""Where the command begins: nothing else is imported before Ctrl+C ends it without a traceback."""
+"""The entry point of the command ``reft-studio``: Ctrl+C ends it without a traceback, even while libraries are still imported."""
 
 import os
 import signal

@@ -57,7 +57,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         _clear_uploads(services)
         _print(say("serve.starting"))
         prepare_gradio(services.storage.files.uploads)
-        from app.server import make_app  # takes seconds, so it comes after everything that may be refused
+        from app.routes import make_app  # takes seconds, so it comes after everything that may be refused
 
         supervisor = Supervisor(settings, services.storage)
         server = Server(make_app(services))

@@ -1,4 +1,4 @@
-"""Saved datasets."""
+"""The store of datasets: their rows in the database, and their files in the data folder."""
 
 import secrets
 import shutil

@@ -10,8 +10,8 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.routing import Mount
 
+from app.routes import make_app
 from app.serve import Server
-from app.server import make_app
 from app.services import Services
 from tests.waiting import until
 

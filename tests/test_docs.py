@@ -46,15 +46,3 @@ def test_links_between_the_documents_lead_somewhere():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def test_the_drawing_of_the_architecture_names_every_module():
-    drawing = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## How data flows")[0]
-    modules = {
-        path.stem if path.stem != "__init__" else path.parent.name
-        for package in ("app", "storage", "reft_engine") for path in (ROOT / package).rglob("*.py")
-        if "versions" not in path.parts and path.name != "env.py"
-    }  # fmt: skip
-    named = set(re.findall(r"\w+", drawing))
-    pages = {"home", "data", "train", "runs", "playground"}
-    assert {module for module in modules if module not in named and module.removesuffix("_html") not in pages} == set()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.settings import flag_of
+from app.cli.flags import flag_of
 from reft_engine import GROUPS, Setting, all_settings
 
 GUIDE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"

@@ -1,4 +1,4 @@
-"""``python -m app.cli``."""
+"""The entry point of ``python -m app.cli``, the command line without the installed command."""
 
 import sys
 

@@ -1,29 +1,11 @@
-"""``reft-studio chat`` and ``evaluate``: try and measure an adapter beside its base model."""
+"""``reft-studio chat``: answers a prompt with the base model and the tuned model."""
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from app.cli.output import finish, tell, write
-from app.cli.rows import rows_of
+from app.cli.adapter import open_adapter
+from app.cli.output import finish, write
 from app.errors import StudioError
 from app.words import say
-
-if TYPE_CHECKING:
-    from reft_engine import Trainable
-    from reft_engine.base import Base
-
-
-def _adapter(folder: Path) -> "tuple[Base, Trainable, int]":
-    """The base model, the adapter, and the maximum sequence length of its training."""
-    from reft_engine import TrainConfig, load_adapter
-    from reft_engine.edits import load_base_of
-    from reft_engine.formats import read_config
-
-    folder = folder / "adapter" if (folder / "adapter").is_dir() else folder
-    base = load_base_of(folder)
-    max_length = read_config(folder)["training"].get("max_length")
-    return base, load_adapter(folder, base), max_length if isinstance(max_length, int) else TrainConfig().max_length
 
 
 def chat(options: argparse.Namespace) -> int:
@@ -36,7 +18,7 @@ def chat(options: argparse.Namespace) -> int:
         raise StudioError(say("cli.chat.no_tokens"))
     if not 0 <= options.seed < 2**31:
         raise StudioError(say("cli.chat.seed", most=2**31 - 1))
-    base, reft, _ = _adapter(options.dir)
+    base, reft, _ = open_adapter(options.dir)
     system = [Message("system", options.system.strip())] if options.system.strip() else []
     conversation = [*system, Message("user", options.prompt.strip())]
     answers = generate(
@@ -46,26 +28,4 @@ def chat(options: argparse.Namespace) -> int:
     if not options.json:
         write(say("cli.chat.answers", base=answers[0], tuned=answers[1]))
     finish(options, {"base": answers[0], "tuned": answers[1]})
-    return 0
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    """Measure the base model and the tuned model on rows of a file; rows that training would skip are skipped."""
-    from app.handlers.verdict import right_of
-    from reft_engine import evaluate as measure
-
-    inspection = rows_of(options)
-    base, reft, max_length = _adapter(options.dir)
-    figures = measure(base, reft, inspection.examples, max_length=max_length)
-    left_out = inspection.rows - figures["rows"]
-    for note in inspection.notes:
-        tell(options, note)
-    if left_out:
-        tell(options, say("cli.evaluate.rows", rows=figures["rows"], total=inspection.rows, count=left_out))
-        for reason in [problem.text for problem in inspection.problems][:10] + figures["left_out"][:10]:
-            tell(options, reason)
-    for name, each in (("base", figures["base"]), ("tuned", figures["tuned"])):
-        right = right_of(round(each["exact_match"] * figures["examples"]), figures["examples"])
-        tell(options, say("cli.evaluate.figures", name=name, loss=each["loss"], right=right))
-    finish(options, {"base": figures["base"], "tuned": figures["tuned"], "rows": figures["rows"], "rows_left_out": left_out})
     return 0

@@ -12,14 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.cli.chat import chat, evaluate
+from app.cli.backup import backup, restore
+from app.cli.chat import chat
+from app.cli.doctor import doctor
+from app.cli.evaluate import evaluate
+from app.cli.flags import INTEGER, REAL, add_settings
+from app.cli.inspect import READ_WITH, inspect
 from app.cli.output import note, refuse
-from app.cli.rows import READ_WITH, inspect
 from app.cli.serve import serve
-from app.cli.settings import INTEGER, REAL, add_settings
 from app.cli.sweep import LISTED, sweep
 from app.cli.train import train
-from app.cli.upkeep import backup, doctor, restore
 from app.errors import READABLE, StudioError
 from app.words import say, say_error
 from reft_engine import all_settings

@@ -1,21 +1,15 @@
-"""Rows of a file: read for training and measuring, or reported by ``inspect``."""
+"""The file named by a command: its columns chosen and its rows read for training and measuring."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.output import finish, note, tell
-from app.cli.settings import given_settings
+from app.cli.output import note
 from app.errors import StudioError
 from app.words import say
-from reft_engine import RunSpec
 
 if TYPE_CHECKING:
     from reft_engine.data import Inspection, RowCheck
-
-
-READ_WITH = ("base", "max_length")
-"""Settings on which the count of rows depends."""
 
 
 def inspected(path: Path, prompt: str | None, answer: str | None) -> "Inspection":
@@ -47,20 +41,3 @@ def note_rows(inspection: "Inspection", sentence: str, check: "RowCheck") -> Non
     """Write the unused rows of a file and remarks on the others, before training."""
     for line in [*inspection.notes, sentence, *check.notes[1:]]:
         note(line)
-
-
-def inspect(options: argparse.Namespace) -> int:
-    """Report the format of a file, the rows that a base model can be trained on, and the problems."""
-    from app.cli.report import file_report
-
-    spec = RunSpec.of_settings(given_settings(options))
-    base, max_length = spec.base, spec.train.max_length
-    report = file_report(inspected(options.file, options.prompt_column, options.answer_column), base, max_length)
-    for sentence in [report.inspection.sentence, *report.notes]:
-        tell(options, sentence)
-    for problem in report.problems[:20]:
-        tell(options, problem.text)
-    if report.problem_count > 20:
-        tell(options, say("cli.rows.more", count=report.problem_count - 20))
-    finish(options, report.values(base, max_length))
-    return 0

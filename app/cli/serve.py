@@ -1,4 +1,4 @@
-"""``reft-studio serve``: the pages."""
+"""``reft-studio serve``: reads the flags and starts `app.serve`, the web process."""
 
 import argparse
 

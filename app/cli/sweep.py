@@ -5,9 +5,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.flags import flag_of, given_settings
 from app.cli.output import finish, note, tell
 from app.cli.rows import note_rows, rows_of
-from app.cli.settings import flag_of, given_settings
 from app.errors import StudioError
 from app.words import say, say_error
 from reft_engine import RunSpec, all_settings

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.flags import spec_of
 from app.cli.output import finish, note, tell
 from app.cli.rows import note_rows, rows_of
-from app.cli.settings import spec_of
 from app.errors import StudioError
 from app.words import say
 from reft_engine import RunSpec, all_settings

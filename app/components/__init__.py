@@ -1,1 +1,1 @@
-"""Shared by the pages: theme, pieces of HTML, and the wiring of events."""
+"""What the pages share: theme, pieces of HTML, texts of the layout, and the wiring of events."""

@@ -1,4 +1,4 @@
-"""Runs: watch one learn, stop it, continue it, take its result away."""
+"""Runs: watch a run, stop it, continue it, delete it, download its adapter."""
 
 from collections.abc import Callable
 from contextlib import suppress

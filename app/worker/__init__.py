@@ -1,1 +1,1 @@
-"""The engine's own process, the supervisor that keeps it alive, and the client that talks to it."""
+"""The process that holds the base model, trains and answers; and the client through which the web process talks to it."""

@@ -5,7 +5,7 @@ import argparse
 import gradio as gr
 import pytest
 
-from app.cli.settings import add_settings, flag_of, given_settings
+from app.cli.flags import add_settings, flag_of, given_settings
 from app.pages.train import field
 from reft_engine.errors import ConfigError
 from reft_engine.settings import Setting, setting, settings_of

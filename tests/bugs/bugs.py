@@ -60,11 +60,12 @@ def _engine(name: str) -> str:
     return f"tests/reft_engine/test_every_setting_acts.py::test_{name}"
 
 
-CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE = (f"app/cli/{name}.py" for name in ("main", "output", "rows", "serve"))
-CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_UPKEEP, CLI_SETTINGS = (
-    f"app/cli/{name}.py" for name in ("train", "sweep", "chat", "upkeep", "settings")
-)
-SETTINGS, SERVER = "app/settings.py", "app/server.py"
+_CLI = "main output rows serve train sweep chat evaluate inspect adapter folder doctor backup flags"
+(
+    CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE, CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_EVALUATE, CLI_INSPECT, CLI_ADAPTER, CLI_FOLDER,
+    CLI_DOCTOR, CLI_BACKUP, CLI_FLAGS,
+) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
+SETTINGS, ROUTES = "app/settings.py", "app/routes.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
 API, MESSAGES = "app/worker/api.py", "app/worker/messages.py"
 RESIDENT, BASE_LOCK, JOB = "app/worker/resident.py", "app/worker/base_lock.py", "app/worker/job.py"
@@ -129,77 +130,77 @@ BUGS = (
     ),
     Bug(
         "train ignores the dropout",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "dropout": 0.0})',
         (_flag("train --dropout"),),
     ),
     Bug(
         "train ignores the method",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "method": "loreft"})',
         (_flag("train --method"),),
     ),
     Bug(
         "train ignores --untied",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "tied": True})',
         (_flag("train --untied"),),
     ),
     Bug(
         "train takes epochs for the batch size",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "batch_size": options.epochs})',
         (_flag("train --batch-size"),),
     ),
     Bug(
         "train ignores the longest row",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "max_length": 512})',
         (_flag("train --max-length"),),
     ),
     Bug(
         "train ignores the held-out share",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "held_out": 0.1})',
         (_flag("train --held-out"),),
     ),
     Bug(
         "train ignores the reuse",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "reuse": "all"})',
         (_flag("train --reuse"),),
     ),
     Bug(
         "train always packs",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "packing": True})',
         (_flag("train --no-packing"),),
     ),
     Bug(
         "train keeps the best whatever is asked",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "keep": "best"})',
         (_flag("train --keep"),),
     ),
     Bug(
         "train has no patience",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "patience": None})',
         (_flag("train --patience"),),
     ),
     Bug(
         "--untied ties",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         'dest=row.name, action="store_false"',
         'dest=row.name, action="store_true"',
         (_flag("train --untied"), _flag("sweep --untied")),
@@ -227,28 +228,28 @@ BUGS = (
     ),
     Bug(
         "inspect ignores named columns",
-        CLI_ROWS,
+        CLI_INSPECT,
         "inspected(options.file, options.prompt_column, options.answer_column)",
         "inspected(options.file, None, None)",
         (_flag("inspect --prompt-column"),),
     ),
     Bug(
         "inspect ignores the base model",
-        CLI_ROWS,
+        CLI_INSPECT,
         "base, max_length = spec.base, spec.train.max_length",
         'base, max_length = "starter", spec.train.max_length',
         (_flag("inspect --base"),),
     ),
     Bug(
         "inspect ignores the longest row",
-        CLI_ROWS,
+        CLI_INSPECT,
         "base, max_length = spec.base, spec.train.max_length",
         "base, max_length = spec.base, 512",
         (_flag("inspect --max-length"),),
     ),
     Bug(
         "evaluate cuts where the default is",
-        CLI_CHAT,
+        CLI_EVALUATE,
         "examples, max_length=max_length)",
         "examples)",
         (f"{_HERE}/test_every_flag.py::test_evaluate_cuts_answers_where_the_training_did",),
@@ -272,12 +273,12 @@ BUGS = (
     Bug("serve opens a browser always", CLI_SERVE, "browser=not options.no_browser", "browser=True", (_flag("serve --no-browser"),)),
     Bug(
         "doctor looks at another folder",
-        CLI_UPKEEP,
+        CLI_FOLDER,
         "return settings.data_dir, settings.database_url",
         'return Path("data"), settings.database_url',
         (_flag("doctor --data-dir"),),
     ),
-    Bug("doctor never repairs", CLI_UPKEEP, "mend=options.repair", "mend=False", (_flag("doctor --repair"),)),
+    Bug("doctor never repairs", CLI_DOCTOR, "mend=options.repair", "mend=False", (_flag("doctor --repair"),)),
     Bug(
         "--json says nothing",
         CLI_OUTPUT,
@@ -329,7 +330,7 @@ BUGS = (
     ),
     Bug(
         "sweep takes the first value only",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         'return list(dict.fromkeys(read(value.strip()) for value in text.split(",") if value.strip()))',
         'return [read(text.split(",")[0].strip())]',
         (_flag("sweep --rank"),),
@@ -900,21 +901,21 @@ BUGS = (
     Bug("a dataset may be kept on a full disk", DATA, "    require_room(services)\n", "", (_setting("max_data_mb"),)),
     Bug(
         "files of the data folder are served",
-        SERVER,
+        ROUTES,
         'if scope["type"] == "http" and _CLOSED.match(scope["path"]):',
         "if False:",
         (f"{_HERE}/test_every_setting.py::test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among_the_uploads",),
     ),
     Bug(
         "an upload may be as large as it likes",
-        SERVER,
+        ROUTES,
         "max_file_size=settings.max_upload_mb * 1_000_000, ",
         "",
         (_setting("max_upload_mb"),),
     ),
     Bug(
         "uploads are capped at the default",
-        SERVER,
+        ROUTES,
         "max_file_size=settings.max_upload_mb * 1_000_000, ",
         "max_file_size=1_000_000, ",
         (_setting("max_upload_mb"),),
@@ -937,12 +938,12 @@ BUGS = (
     Bug("a server loads any Hub id", "app/handlers/bases.py", "    if not settings.local:\n", "    if False:\n", (_setting("host"),)),
     Bug(
         "any name may be asked for",
-        SERVER,
+        ROUTES,
         'return [*LOOPBACK, "[::1]", *settings.allowed_hosts]',
         'return ["*"]',
         (_setting("allowed_hosts"),),
     ),
-    Bug("a server's own names are ignored", SERVER, 'return settings.allowed_hosts or ["*"]', 'return ["*"]', (_setting("allowed_hosts"),)),
+    Bug("a server's own names are ignored", ROUTES, 'return settings.allowed_hosts or ["*"]', 'return ["*"]', (_setting("allowed_hosts"),)),
     Bug(
         "it listens everywhere",
         SERVE,
@@ -966,7 +967,7 @@ BUGS = (
     ),
     Bug(
         "other sites' pages may send",
-        SERVER,
+        ROUTES,
         "    app.add_middleware(_Gate)\n",
         "",
         (f"{_HERE}/test_every_setting.py::test_every_way_into_the_studio_is_behind_its_guards",),
@@ -1410,35 +1411,35 @@ BUGS = (
     ),
     Bug(
         "train's rate is the engine's default",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "learning_rate": 4e-3})',
         (_flag("train --lr"),),
     ),
     Bug(
         "train edits all layers",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "layers": "all"})',
         (_flag("train --layers"),),
     ),
     Bug(
         "train's seed is of the day",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "seed": 42})',
         (_flag("train --seed"),),
     ),
     Bug(
         "evaluate measures the base model twice",
-        CLI_CHAT,
+        CLI_EVALUATE,
         '("tuned", figures["tuned"])',
         '("tuned", figures["base"])',
         (f"{_HERE}/test_every_flag.py::test_what_evaluate_says_is_what_it_measured",),
     ),
     Bug(
         "evaluate's line swaps base and tuned",
-        CLI_CHAT,
+        CLI_EVALUATE,
         '{"base": figures["base"], "tuned": figures["tuned"], "rows"',
         '{"base": figures["tuned"], "tuned": figures["base"], "rows"',
         (_flag("evaluate dir"),),
@@ -1466,7 +1467,7 @@ BUGS = (
     ),
     Bug(
         "an adapter of a run's folder is not found",
-        CLI_CHAT,
+        CLI_ADAPTER,
         'folder = folder / "adapter" if (folder / "adapter").is_dir() else folder',
         "folder = folder",
         (f"{_HERE}/test_every_flag.py::test_the_folder_of_a_run_stands_for_the_adapter_in_it",),
@@ -1737,7 +1738,7 @@ BUGS = (
     ),
     Bug(
         "train ignores the seed of the split",
-        CLI_SETTINGS,
+        CLI_FLAGS,
         "return RunSpec.of_settings({**read, **given_settings(options)})",
         'return RunSpec.of_settings({**read, **given_settings(options), "split_seed": None})',
         (_flag("train --split-seed"),),

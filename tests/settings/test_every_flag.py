@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 
 import app.serve
 import reft_engine
+from app.cli.flags import flag_of
 from app.cli.main import _parser, main
-from app.cli.settings import flag_of
 from reft_engine import ConfigError, ReftModel, RunSpec, Setting, evaluate, generate
 from reft_engine.data import inspect_file
 from reft_engine.formats.adapter import read_config

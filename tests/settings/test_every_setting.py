@@ -15,8 +15,8 @@ import pytest
 from app.errors import StudioError
 from app.handlers import bases, datasets, disk, runs, train
 from app.handlers.train import TrainForm
+from app.routes import make_app
 from app.serve import _clean_up_hourly, _listen, serve
-from app.server import make_app
 from app.services import Services, make_services
 from app.settings import Settings, read_settings
 from storage import Storage

@@ -1,4 +1,4 @@
-"""Activation reuse: what need not be computed twice, because the base model is frozen.
+"""The plan of activation reuse: the part of each row that is stored, because the base model is frozen, and the part computed anew.
 
 In depth: the hidden states of a row below the first edit are the same in every epoch. In time: in a causal model nothing before
 the first edited token ever changes, so keys and values of those tokens are computed once, without gradients, and a step computes

@@ -1,4 +1,4 @@
-"""The web process: pages, health and downloads. Never imports torch."""
+"""The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
 import re
 import warnings

@@ -1,21 +1,44 @@
-"""The report of ``reft-studio inspect``: the format of a file, and the rows that a base model can be trained on."""
+"""``reft-studio inspect``: reports the format of a file, the rows that a base model can be trained on, and the problems."""
 
+import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.cli.flags import given_settings
+from app.cli.output import finish, tell
+from app.cli.rows import inspected
+from app.words import say
+from reft_engine import RunSpec
 from reft_engine.data import Inspection, Problem, RowCheck
 
 if TYPE_CHECKING:
     from reft_engine.base import Base
     from reft_engine.training import ReadRow
 
-PROBLEMS = 100
+READ_WITH = ("base", "max_length")
+"""Settings on which the count of rows depends."""
+_PROBLEMS = 100
 """Number of problems that are listed; all are counted."""
 _FIRST = 3
 
 
+def inspect(options: argparse.Namespace) -> int:
+    """Report the format of a file, the rows that a base model can be trained on, and the problems."""
+    spec = RunSpec.of_settings(given_settings(options))
+    base, max_length = spec.base, spec.train.max_length
+    report = _file_report(inspected(options.file, options.prompt_column, options.answer_column), base, max_length)
+    for sentence in [report.inspection.sentence, *report.notes]:
+        tell(options, sentence)
+    for problem in report.problems[:20]:
+        tell(options, problem.text)
+    if report.problem_count > 20:
+        tell(options, say("cli.rows.more", count=report.problem_count - 20))
+    finish(options, report.values(base, max_length))
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
-class FileReport:
+class _FileReport:
     """A file as one base model reads it; ``check`` is None if the file has no examples.
 
     Attributes:
@@ -52,7 +75,7 @@ class FileReport:
         }  # fmt: skip
 
 
-def file_report(inspection: Inspection, base_name: str, max_length: int) -> FileReport:
+def _file_report(inspection: Inspection, base_name: str, max_length: int) -> _FileReport:
     """Count the rows that a base model can be trained on, without loading its weights. Raises ModelLoadError, ConfigError."""
     from reft_engine import ReftConfig, TrainConfig
     from reft_engine.base import load_tokenizer
@@ -60,15 +83,15 @@ def file_report(inspection: Inspection, base_name: str, max_length: int) -> File
 
     settings = TrainConfig(max_length=max_length)
     if not inspection.examples:
-        return FileReport(inspection, None, inspection.problems, inspection.problem_count, ())
+        return _FileReport(inspection, None, inspection.problems, inspection.problem_count, ())
     base = load_tokenizer(base_name)
     objective = objective_for(base, ReftConfig(), settings, inspection.examples)
     read = read_rows(objective, inspection.examples)
     split = read.split(settings.held_out, settings.held_out_seed)
-    problems = [*inspection.problems, *(Problem(row.line, row.reason) for row in read.left_out[:PROBLEMS])]
+    problems = [*inspection.problems, *(Problem(row.line, row.reason) for row in read.left_out[:_PROBLEMS])]
     problems.sort(key=lambda problem: problem.line or 0)
-    return FileReport(
-        inspection, count_rows(split, objective, rows=inspection.rows), tuple(problems[:PROBLEMS]),
+    return _FileReport(
+        inspection, count_rows(split, objective, rows=inspection.rows), tuple(problems[:_PROBLEMS]),
         inspection.problem_count + len(read.left_out), tuple(_as_trained(base, row) for row in read.usable[:_FIRST]),
     )  # fmt: skip
 

@@ -14,8 +14,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.handlers import datasets, runs
+from app.routes import make_app
 from app.samples import all_samples
-from app.server import make_app
 from app.services import make_services
 from app.settings import Settings
 from tests.waiting import PATIENCE
@@ -55,7 +55,7 @@ def test_the_web_process_never_loads_the_engine(tmp_path, environment):
     program = """
 import sys
 from pathlib import Path
-from app.server import make_app
+from app.routes import make_app
 from app.services import make_services
 from app.settings import Settings
 from tests.waiting import PATIENCE
@@ -191,7 +191,7 @@ def hidden(engine):
     ids=["plain", "encoded", "encoded twice", "up and down", "two slashes", "upwards"],
 )  # fmt: skip
 def test_no_file_route_reads_the_database_or_the_environment(site, engine, finished, route, style):
-    for path in [*map(str, hidden(engine)), "/proc/self/environ", "/etc/passwd", "/proc/self/root/etc/passwd", "app/server.py"]:
+    for path in [*map(str, hidden(engine)), "/proc/self/environ", "/etc/passwd", "/proc/self/root/etc/passwd", "app/routes.py"]:
         status, body = raw(site, "GET", route + style(path))
         assert status in (400, 403, 404, 405, 422), (path, status)
         assert b"SQLite format" not in body and b"PATH=" not in body and b"root:" not in body and b"import uvicorn" not in body
