@@ -1,4 +1,4 @@
-"""Renders conversations with the base model's own chat template, which comes with the model and is not trusted."""
+"""Renders messages to text with the base model's own chat template, as asked; the template comes with the model and is not trusted."""
 
 import json
 import time

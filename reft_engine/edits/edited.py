@@ -1,4 +1,4 @@
-"""A frozen base model with trained edits of its hidden states.
+"""`EditedModel`: the forward pass of a frozen base model with edits of its hidden states, and the checks of what it is given.
 
 Legend: B rows, T tokens (padded), D hidden size, V vocabulary.
 """

@@ -1,4 +1,4 @@
-"""The training loop's interface to edits: parameter groups, and their action on the passes of a step; see `Trainable`."""
+"""What the training loop uses of an edited model: parameter groups, and edits of the passes of a step; see `Trainable`."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""`ReftModel`: an edited model that is saved to files and loaded from them."""
+"""`ReftModel`: an edited model as library users hold it, which is saved to files and loaded from them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

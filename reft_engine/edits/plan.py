@@ -1,4 +1,4 @@
-"""The places of a batch's prompts, and the prompt tokens that an edit changes.
+"""Where prompts begin and end in a padded batch, and so which of its tokens an edit changes; the rule itself is in `positions`.
 
 Legend: B rows, T tokens (padded).
 """

@@ -1,4 +1,4 @@
-"""Attributes that transformers' `Trainer` and TRL expect of a model and an ``nn.Module`` lacks.
+"""What transformers' `Trainer` and TRL use of an edited model, because they expect it of any model.
 
 Most of them come from the base model. Each is written out: a blanket ``__getattr__`` would also pass on attributes that are wrong
 for an edit (``save_pretrained`` would save the base model, ``is_loaded_in_4bit`` would let TRL round the edit to bfloat16).

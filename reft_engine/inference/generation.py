@@ -1,4 +1,4 @@
-"""Streams answers of the base model and of its edited versions, as rows of one batch.
+"""Streams answers of base and edited models as rows of one batch: strength of edits, sampling and seed, length, stop strings, end.
 
 The prompt is prefilled once, each row with its own edits; then every row decodes from the KV cache without edits, at the base
 model's speed. Rows cannot affect each other, since an edit acts on token indices of its own row. In an encoder-decoder the

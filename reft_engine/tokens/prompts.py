@@ -1,4 +1,4 @@
-"""Encodes a conversation to the token ids of its prompt, with the tokenizer's frame, and says which tokens are edited.
+"""A conversation to the token ids of its prompt: what the template is asked for, the tokenizer's frame, control tokens, edited tokens.
 
 Control tokens inside a message (``<|im_end|>`` typed by a person) are encoded as text, never as control tokens.
 

@@ -1,4 +1,4 @@
-"""Training steps of a run, and of several runs that share the forward passes of one base model."""
+"""One step of a run, or of several runs that share the passes of one base model: micro-batches, clipping, optimizer, learning rate."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Measures held-out rows during a run, remembers the best edit, and scores the edit that is saved."""
+"""Measures held-out rows during a run, remembers the best edit and how long it has been the best, and scores the edit that is saved."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""Training objectives: the loss of answers, of labels, or of preferring one answer to another.
+"""What a row is trained for: its answer, its label, or the better of two answers; says how rows are encoded, weighed and compared.
 
 An objective says how rows are encoded, what they weigh, and what their loss is. The loss of a batch is a sum, so that the
 micro-batches of a step add up; people see it divided by the weight. Rows of several runs can share one forward pass of the

@@ -1,4 +1,4 @@
-"""Encodes rows for a base model, or leaves them out with a reason, and splits off the held-out rows.
+"""Encodes rows for a base model, or leaves them out with a reason; splits off the held-out rows. Pages and commands count with it, too.
 
 Training, evaluation and every page and command that counts rows use `read_rows`, so all of them agree.
 """

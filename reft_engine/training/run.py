@@ -1,4 +1,4 @@
-"""Runs training: it can resume at any step, reports through a callback, and stores nothing but its checkpoint.
+"""`train` and `train_many`: a run from its rows to its result, with its phases, early stopping, checkpoints, resuming and events.
 
 The same seed on the same machine gives the same weights, and a run that was interrupted and resumed ends with the weights of
 an uninterrupted one: batches follow from (seed, epoch), dropout from (seed, step), and the checkpoint holds the rest.
