@@ -42,6 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not kinds(item):
             item.add_marker(kind_of(item))
     config.stash[COLLECTED] = {item.nodeid: kinds(item) for item in items}
+    # Files of quick tests come last: workers take whole files, and the last one to be taken is not to be a long one.
+    longer = {item.path for item in items if "unit" not in kinds(item)}
+    items.sort(key=lambda item: item.path not in longer)
 
 
 COLLECTED = pytest.StashKey[dict[str, list[str]]]()

@@ -64,9 +64,8 @@ def _machine() -> dict[str, Any]:
 
 def _check(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
     """Report disk usage, problems and repairs. Raises StudioError if there is no data folder."""
-    from app.worker.failures import explain_vanished_worker
     from storage import StorageError
-    from storage.upkeep import Finding, find_problems, repair
+    from storage.upkeep import Finding, repair
 
     require_data(data_dir, url)
     repairs = []
@@ -79,11 +78,21 @@ def _check(data_dir: Path, url: str | None, *, mend: bool) -> dict[str, Any]:
     except (StudioError, StorageError) as error:
         return _report([Finding(say_error(error))])
     try:
-        findings = find_problems(storage, explain_vanished_worker)
+        findings = problems_of(storage)
         repairs += repair(findings) if mend else []
-        return {**_report(find_problems(storage, explain_vanished_worker) if mend else findings), "disk": _disk(storage), "done": repairs}
+        return {**_report(problems_of(storage) if mend else findings), "disk": _disk(storage), "done": repairs}
     finally:
         storage.close()
+
+
+def problems_of(storage: "Storage") -> "list[Finding]":
+    """The problems of a data folder, with the engine's checks of the files that training writes."""
+    from app.worker.failures import explain_vanished_worker
+    from reft_engine.formats import is_complete
+    from reft_engine.training import is_damaged
+    from storage.upkeep import FileChecks, find_problems
+
+    return find_problems(storage, explain_vanished_worker, FileChecks(is_complete, is_damaged))
 
 
 def _report(findings: "list[Finding]") -> dict[str, Any]:

@@ -6,14 +6,15 @@ from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
     from reft_engine.formats.atomic import write_atomic
-    from reft_engine.formats.folder import read_config
+    from reft_engine.formats.folder import is_complete, read_config
 
 __all__ = [
+    "is_complete",
     "read_config",
     "write_atomic",
 ]
 
 __getattr__ = lazy_names(__name__, {
     "atomic": ["write_atomic"],
-    "folder": ["read_config"],
+    "folder": ["is_complete", "read_config"],
 })  # fmt: skip

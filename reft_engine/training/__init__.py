@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
+    from reft_engine.training.checkpoint import is_damaged
     from reft_engine.training.estimate import Probe, probe
     from reft_engine.training.evaluation import evaluate
     from reft_engine.training.events import (
@@ -49,6 +50,7 @@ __all__ = [
     "check_rows",
     "count_rows",
     "evaluate",
+    "is_damaged",
     "judge",
     "measuring_budget",
     "objective_for",
@@ -60,6 +62,7 @@ __all__ = [
 ]
 
 __getattr__ = lazy_names(__name__, {
+    "checkpoint": ["is_damaged"],
     "estimate": ["Probe", "probe"],
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],

@@ -103,6 +103,11 @@ def load_checkpoint(folder: Path, reft: Trainable, optimizer: torch.optim.Optimi
     return None
 
 
+def is_damaged(folder: Path) -> bool:
+    """Whether a checkpoint folder holds checkpoints, but none whose hash matches its name; then a run begins anew."""
+    return bool(_by_step(folder)) and next(_intact_files(folder), None) is None
+
+
 def _remove(path: Path) -> None:
     """Remove a file or folder if possible; a leftover does no harm."""
     with suppress(OSError):

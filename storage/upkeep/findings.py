@@ -1,13 +1,11 @@
 """Problems of a data folder and their repair. A repair never destroys data that a person might miss."""
 
-import hashlib
 import logging
 import os
-import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,9 +25,6 @@ _log = logging.getLogger("reft_studio.house")
 _IN_PROGRESS_SECONDS = 600.0
 """A file that changed more recently may belong to work in progress."""
 _TEMPORARY = (".writing-", ".removed-", ".restoring-")
-_CHECKPOINT = re.compile(r"\d{8,}-([0-9a-f]{16})\.safetensors")
-_ADAPTERS = (("reft_model.safetensors", "reft_config.json"), ("adapter_model.safetensors", "baseline_config.json"))
-"""The files that an adapter folder of an edit must hold, and those of a baseline's."""
 _MAX_LOG_BYTES, _SHORTENED_LOG_BYTES = 50_000_000, 1_000_000
 _VANISHED = Failure("bug", "The engine went away in the middle of the run.")
 
@@ -40,6 +35,19 @@ class Finding:
 
     text: str
     repair: Callable[[], str] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FileChecks:
+    """Checks of files whose formats storage does not know; the app passes those of the engine.
+
+    Attributes:
+        is_complete: whether an adapter folder holds what a loader needs.
+        is_damaged: whether a checkpoint folder holds checkpoints, but none is intact.
+    """
+
+    is_complete: Callable[[Path], bool] = lambda folder: folder.is_dir() and any(folder.iterdir())
+    is_damaged: Callable[[Path], bool] = lambda _: False
 
 
 def database_revision(url: str) -> str | None:
@@ -60,14 +68,18 @@ def _explain_vanished(_run: RunRecord) -> Failure:
     return _VANISHED
 
 
-def find_problems(storage: Storage, explain: Callable[[RunRecord], Failure] = _explain_vanished) -> list[Finding]:
+def find_problems(
+    storage: Storage, explain: Callable[[RunRecord], Failure] = _explain_vanished, files: FileChecks | None = None
+) -> list[Finding]:
     """Check the database and the data folder.
 
     Args:
         storage: the storage to check.
         explain: the failure of a dead worker's run, if the run fails because of it.
+        files: checks of the files that training writes; by default only whether there is a result at all.
     """
-    return _collect([_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), _strays(storage), _losses(storage)])
+    lost = _losses(storage, files or FileChecks())
+    return _collect([_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), _strays(storage), lost])
 
 
 def _leftovers(storage: Storage) -> list[Iterator[Finding]]:
@@ -237,11 +249,7 @@ def _set_aside(storage: Storage, path: Path) -> str:
     return f"Moved {path.parent.name}/{path.name} to lost/{target.name}."
 
 
-def _all_here(folder: Path, names: Sequence[str]) -> bool:
-    return all((folder / name).is_file() for name in names)
-
-
-def _losses(storage: Storage) -> Iterator[Finding]:
+def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
     """Rows whose files are missing or damaged."""
     for dataset in storage.datasets.all():
         if not storage.files.examples(dataset.id).is_file():
@@ -249,20 +257,11 @@ def _losses(storage: Storage) -> Iterator[Finding]:
     for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
         # A run that was stopped while it waited, or before its first step, has no result.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
-        if has_result and not any(_all_here(storage.files.adapter(run.id), names) for names in _ADAPTERS):
+        if has_result and not files.is_complete(storage.files.adapter(run.id)):
             yield Finding(f"The result of the run {run.name} is gone.")
-        checkpoints = list((storage.files.run_folder(run.id) / "checkpoint").glob("*.safetensors"))
-        if run.status is not RunStatus.FINISHED and not run.status.active and checkpoints and not any(map(_is_whole, checkpoints)):
+        resumable = run.status is not RunStatus.FINISHED and not run.status.active
+        if resumable and files.is_damaged(storage.files.run_folder(run.id) / "checkpoint"):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a checkpoint's content matches the hash in its name (see `reft_engine.training.checkpoint`)."""
-    match = _CHECKPOINT.fullmatch(path.name)
-    try:
-        return match is None or hashlib.sha256(path.read_bytes()).hexdigest()[:16] == match[1]
-    except OSError:
-        return False
 
 
 def _is_unused(path: Path) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from app.cli import main
+from app.cli.doctor import problems_of
 from app.errors import StudioError
 from app.handlers import runs, train
 from app.handlers.playground import answer
@@ -15,7 +16,6 @@ from reft_engine import PeftConfig, RunSpec, TrainConfig, load_base
 from reft_engine import train as train_here
 from reft_engine.data import load_examples
 from storage import RunStatus
-from storage.upkeep import find_problems
 from tests.waiting import until
 
 SETTINGS = ["--epochs", "6", "--lr", "0.01", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
@@ -114,6 +114,6 @@ def test_a_queued_baseline_is_trained_stopped_continued_verified_and_chatted_wit
     assert last.base != last.tuned
     assert "LoRA" in facts(done) and "Positions" not in facts(done)
     assert runs.view(engine, run.id).run.id == run.id
-    assert not [found for found in find_problems(engine.storage) if "Rival" in found.text]
+    assert not [found for found in problems_of(engine.storage) if "Rival" in found.text]
     with pytest.raises(StudioError, match="trained a baseline"):
         train.again(engine, run.id, {})

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.cli.doctor import problems_of
 from app.handlers.train import TrainForm
 from storage import RunStatus
-from storage.upkeep import clean_up, find_problems
+from storage.upkeep import clean_up
 from tests.faults.studio import LONG, SHORT, TINY, Learned, Studio, Watched, make_base, wait
 
 PATIENCE = 900.0
@@ -146,7 +147,7 @@ class Trial:
         for path in studio.folder.rglob("*"):
             os.utime(path, (time.time() - 3600,) * 2, follow_symlinks=False)
         clean_up(studio.services.storage, studio.services.settings.bin_days)  # as at every start and every hour
-        for finding in find_problems(studio.services.storage):
+        for finding in problems_of(studio.services.storage):
             self.left(finding.text)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from app.cli.doctor import problems_of
 from storage import Failure, MetricPoint, RunStatus, SampleRecord, Storage
 from storage.database import HEAD
 from storage.files import write_atomic
@@ -110,9 +111,17 @@ def test_a_result_and_rows_that_are_gone_are_named_and_kept_in_the_database(stor
 def test_a_run_none_of_whose_checkpoints_is_whole_is_named(storage, run):
     folder = storage.files.run_folder(run.id) / "checkpoint"
     write_atomic(folder / "00000005-0123456789abcdef.safetensors", b"torn")
-    assert "would begin anew" in texts(storage)[0]
+    assert "would begin anew" in problems_of(storage)[0].text
     write_atomic(folder / "00000004-ba7816bf8f01cfea.safetensors", b"abc")
-    assert find_problems(storage) == []
+    assert problems_of(storage) == []
+
+
+@pytest.mark.parametrize("name", ["reft_model.safetensors", "reft_config.json"])
+def test_a_result_that_lacks_a_file_is_named(storage, run, name):
+    finish(storage, run)
+    assert problems_of(storage) == []
+    (storage.files.adapter(run.id) / name).unlink()
+    assert [finding.text for finding in problems_of(storage)] == [f"The result of the run {run.name} is gone."]
 
 
 def sql(storage, statement):
