@@ -9,12 +9,13 @@ import zipfile
 from html.parser import HTMLParser
 from urllib.parse import quote, urlsplit
 
+import gradio as gr
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from app.handlers import datasets, runs
-from app.routes import make_app
+from app.routes import _QUEUE_SECONDS, make_app
 from app.samples import all_samples
 from app.services import make_services
 from app.settings import Settings
@@ -299,6 +300,10 @@ def test_a_public_server_answers_under_the_names_it_was_given(tmp_path):
         with TestClient(make_app(made), base_url=f"http://{host}") as alone:
             assert alone.get("/healthz").status_code == status
         made.storage.close()
+
+
+def test_gradio_left_alone_looks_for_events_more_often_than_in_the_studio():
+    assert gr.Blocks().queue()._queue.sleep_when_free < _QUEUE_SECONDS  # so that the name still means what the studio sets
 
 
 def test_nothing_is_documented_to_strangers(client):

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.faults.disks import NotHereError
 from tests.faults.faults import FAULTS, inflict
-from tests.faults.trial import NotHereError, Outcome, undisturbed
+from tests.faults.trial import Outcome, Series
 
 _HEAD = "fault | injected | runs lost | rows lost | weights differing | seconds until the page tells | verdict"
 
@@ -39,26 +40,32 @@ def main() -> int:
     done: dict[str, Outcome] = {}
     missing: dict[str, str] = {}
     folder = Path(tempfile.mkdtemp(prefix="reft-faults-"))
-    wanted = undisturbed(folder / "undisturbed", options.quick)
-    _print(f"| {_HEAD} |\n|{'---|' * 7}")
-    for name in options.only:
-        try:
-            done[name] = inflict(name, folder / name, options.quick, wanted)
-            _print(_line(name, done[name]))
-        except NotHereError as error:
-            missing[name] = str(error)
-            _print(f"| {name} | not caused here: {error} | | | | | |")
-    shutil.rmtree(folder / "undisturbed")
+    series = Series(folder / "shared", options.quick)
+    try:
+        series.run_undisturbed()
+        _print(f"| {_HEAD} |\n|{'---|' * 7}")
+        for name in options.only:
+            try:
+                done[name] = inflict(name, folder / name, series)
+                _print(_line(name, done[name]))
+            except NotHereError as error:
+                missing[name] = str(error)
+                _print(f"| {name} | not caused here: {error} | | | | | |")
+    finally:
+        left = series.end()
+        shutil.rmtree(folder / "shared", ignore_errors=True)
     with suppress(OSError):  # it is left where a fault has left something to look at
         folder.rmdir()
     _print("")
     for name, found in done.items():
         _print(f"{name} took {found.seconds:.0f} s. {'; '.join(found.notes)}")
+    for what in left:
+        _print(f"left over at the end of all: {what}")
     if options.json:
         figures = {name: {**asdict(found), "verdict": found.verdict} for name, found in done.items()}
         options.json.write_text(json.dumps({"quick": options.quick, "faults": figures, "not_caused": missing}, indent=1) + "\n")
     # In CI everything that a fault needs is installed.
-    return int(any(found.verdict != "good" for found in done.values()) or bool(missing and os.environ.get("CI") == "true"))
+    return int(bool(left) or any(found.verdict != "good" for found in done.values()) or bool(missing and os.environ.get("CI") == "true"))
 
 
 if __name__ == "__main__":

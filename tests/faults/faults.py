@@ -4,7 +4,6 @@
 ``trial.inject()`` counts what was done, and with ``told=`` measures how long the page takes to say so.
 """
 
-import os
 import random
 import shutil
 import signal
@@ -13,18 +12,16 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.handlers.train import TrainForm
 from storage import RunStatus
-from tests.faults.studio import ROOT, TINY, Learned, Watched, free_port, wait
-from tests.faults.trial import NotHereError, Outcome, Trial
+from tests.faults.disks import NotHereError, fill, read_only
+from tests.faults.studio import ROOT, TINY, Watched, free_port, wait
+from tests.faults.trial import Outcome, Series, Trial
 from tests.waiting import PATIENCE
 
-_DISK = "128m"
-"""A new run wants to see 100 MB free."""
 _CHECKPOINT = 5.5
 """Seconds after which a worker writes its next checkpoint at the latest, and finds that it cannot."""
 _LAST_WORD = 20.0
@@ -35,16 +32,17 @@ _GROWTH = 200.0
 
 def kills(trial: Trial) -> None:
     """Signal 9 to the worker, the web process or both, at random moments of one run and just after a checkpoint."""
-    chance, furthest, spared, wanted = random.Random(4), 0, 0, trial.often(3, 25)
+    chance, furthest, spared, wanted = random.Random(4), 0, 0, trial.often(2, 25)
+    victims = ("worker", "both") if trial.quick else ("worker", "web", "both")  # among the quick faults ``reloads`` kills the web process
     with trial.training() as run:
         while trial.outcome.injected < wanted and not run.ended:
             number = trial.outcome.injected
-            what = ("worker", "web", "both")[number % 3]
+            what = victims[number % len(victims)]
             wait(lambda: run.lives or run.ended, what="a worker for the run")
             if run.record.worker_exits == 2:  # by design a third death at one step ends a run
                 spared += 1
                 wait(lambda furthest=furthest: run.step > furthest or run.ended, what="progress")
-            _bide(run, chance.uniform(0, trial.often(1, 4) / 2), after_checkpoint=number % trial.often(3, 4) == trial.often(2, 3))
+            _bide(run, chance.uniform(0, trial.often(1, 4) / 2), after_checkpoint=number % trial.often(2, 4) == trial.often(1, 3))
             if run.ended or not run.studio.kill(what, run):
                 continue
             furthest = max(furthest, run.step)
@@ -70,7 +68,7 @@ def two_workers(trial: Trial) -> None:
     if not trial.quick:
         _share_a_queue(trial, 20, kill=False)
         shutil.rmtree(trial.folder / "data")
-    _share_a_queue(trial, trial.often(3, 20), kill=True)
+    _share_a_queue(trial, trial.often(2, 20), kill=True)
 
 
 def two_workers_on_postgresql(trial: Trial) -> None:
@@ -83,14 +81,14 @@ def two_workers_on_postgresql(trial: Trial) -> None:
     if programs is None:
         raise NotHereError("PostgreSQL is not installed")
     with running(programs) as server:
-        _share_a_queue(trial, trial.often(3, 20), kill=True, url=server.new_database())
+        _share_a_queue(trial, trial.often(2, 20), kill=True, url=server.new_database())
 
 
 def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = None) -> None:
     with trial.studio(url) as studio:
-        queued = [studio.queue(TINY, str(number)) for number in range(count)]
-        studio.start()
         second = studio.worker("--queue-only", "--worker", "second")
+        wait(lambda: {"second"} < {*studio.workers()}, what="two workers")
+        queued = [studio.queue(TINY) for _ in range(count)]
         had, victim = defaultdict[str, set[str]](set), None
 
         def seen() -> bool:
@@ -99,7 +97,7 @@ def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = No
             return all(run.ended for run in queued)
 
         if kill:
-            half = count // 2
+            half = (count - 1) // 2
             wait(lambda: seen() or len(had["second"]) > 1 or (len(had) > 1 and sum(run.ended for run in queued) >= half), 600, "shares")
             while victim is None and not seen():
                 wait(lambda: seen() or "second" in studio.holders().values(), 600, "a run of the second worker")
@@ -127,28 +125,21 @@ def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = No
 
 def full_disk(trial: Trial) -> None:
     """A disk that fills while a run trains, and has room again later."""
-    with _small_disk(trial.folder / "data") as folder, trial.training() as run:
-        _fill(folder / "filling")
+    with trial.small_disk(), trial.training() as run:
+        filling = run.studio.folder / "filling"
+        fill(filling)
         trial.inject(told=lambda: "disk is full" in run.page() or "cannot be saved" in run.story(), noticed_after=_CHECKPOINT)
         time.sleep(trial.often(0, 15))
-        (folder / "filling").unlink()
+        filling.unlink()
         wait(lambda: run.ended, 900, "the end of the run")
         if run.go_on():
             trial.note("Continue had to be pressed")
 
 
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file:
-        for size in (1_000_000, 4096, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(b"x" * size)
-
-
 def read_only_folder(trial: Trial) -> None:
     """A data folder in which nothing can be written any more while a run trains, not even by a new worker or a new server."""
-    with _small_disk(trial.folder / "data") as folder, trial.training() as run:
-        with _read_only(folder):
+    with trial.small_disk(), trial.training() as run:
+        with read_only(run.studio.folder):
             trial.inject(told=lambda: "cannot be saved" in run.story() or "cannot be written" in run.page(), noticed_after=_CHECKPOINT)
             run.studio.kill("worker", run)
             trial.inject()
@@ -162,41 +153,6 @@ def read_only_folder(trial: Trial) -> None:
             trial.note("Continue had to be pressed")
 
 
-@contextmanager
-def _small_disk(folder: Path) -> Iterator[Path]:
-    folder.mkdir()
-    _mount("-t", "tmpfs", "-o", f"size={_DISK}", "none", folder)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=False)
-
-
-@contextmanager
-def _read_only(folder: Path) -> Iterator[None]:
-    """For whoever opens a file; a disk with open files cannot be made so, but one that is can be laid over it."""
-    view = folder.with_name("view")
-    view.mkdir()
-    _mount("--bind", folder, view)
-    try:
-        _mount("-o", "remount,bind,ro", view)
-        _mount("--bind", view, folder)
-        try:
-            yield
-        finally:
-            subprocess.run(["umount", "-l", folder], check=True)
-    finally:
-        subprocess.run(["umount", "-l", view], check=True)
-
-
-def _mount(*arguments: str | Path) -> None:
-    if os.geteuid() != 0:
-        raise NotHereError("a small disk can be mounted by root only")
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotHereError(f"no small disk can be mounted: {done.stderr.splitlines()[0]}")
-
-
 def torn_checkpoint(trial: Trial) -> None:
     """Everything killed, and the newest checkpoint cut off, changed in one bit, or emptied before the next worker reads it."""
     furthest = 0
@@ -204,6 +160,7 @@ def torn_checkpoint(trial: Trial) -> None:
         for harm in (_flip, _cut, _empty)[: trial.often(1, 3)] * trial.often(1, 3):
             # Beyond the step of the last death: by design a third at one step ends a run.
             wait(lambda furthest=furthest: run.ended or (run.saved > furthest and len(run.checkpoints()) == 2), what="a checkpoint")
+            trial.strikes(run)
             run.studio.kill("both", run)
             wait(lambda: not run.studio.processes(), what="the end of all processes")
             furthest = max(run.step, run.saved)
@@ -238,6 +195,7 @@ def locked_database(trial: Trial) -> None:
             begun = time.monotonic()
             assert run.record.name in run.page()
             slowest, read = max(slowest, time.monotonic() - begun), read + 1
+            time.sleep(0.1)
         other.execute("ROLLBACK")
         trial.note(f"meanwhile the page was read in {slowest:.2f} s at most")
 
@@ -257,7 +215,7 @@ def clock(trial: Trial) -> None:
         "LD_PRELOAD": str(library), "FAKETIME_TIMESTAMP_FILE": str(shift), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1",
         "PYTHONPATH": f"{trial.folder}:{ROOT}",
     }  # fmt: skip
-    with trial.studio() as studio:
+    with trial.own_studio() as studio:
         run = studio.queue(trial.form)
         studio.worker(**fake)
         for seconds in ("-3600", "+86400"):
@@ -274,7 +232,6 @@ def clock(trial: Trial) -> None:
 def terminated(trial: Trial) -> None:
     """SIGTERM, as Docker stops a container, at five bad moments."""
     with trial.studio() as studio:
-        studio.start()
         run = studio.queue(trial.form)
         known: list[Path] = []
         moments: dict[str, Callable[[], object]] = {
@@ -287,7 +244,7 @@ def terminated(trial: Trial) -> None:
         if trial.quick:
             del moments["before the worker was up"], moments["in a step"]
         for name, moment in moments.items():
-            wait(lambda moment=moment: moment() or run.ended, 900, f"the moment {name}")
+            wait(lambda moment=moment: moment() or run.ended, 900, f"the moment {name}", every=0.02)
             if run.ended:
                 trial.lost(f"the run was over before the moment {name}, so nothing was tried there")
                 break
@@ -305,13 +262,19 @@ def terminated(trial: Trial) -> None:
 
 
 def reloads(trial: Trial) -> None:
-    """The page of a run reloaded again and again while it trains, and the web process killed under it."""
+    """The web process killed under the page of a run that trains, and the page reloaded again and again."""
     with _browser() as browser, trial.training() as run:
         page, name, studio = browser.new_page(), run.record.name, run.studio
         page.goto(f"{studio.address}/runs?run={run.id}")
         page.get_by_role("heading", name=name).wait_for()
+        trial.strikes(run)
+        studio.kill("web", run)
+        trial.inject(told=lambda: page.query_selector("#studio-away"), noticed_after=1.5)
+        studio.start()
+        page.wait_for_selector("#studio-away", state="detached")
+        page.get_by_role("heading", name=name).wait_for()
         before, meanwhile = studio.web_megabytes(), 0
-        for _ in range(trial.often(10, 100)):
+        for _ in range(trial.often(5, 100)):
             meanwhile += not run.ended
             page.reload(wait_until="commit")
             trial.inject()
@@ -320,11 +283,8 @@ def reloads(trial: Trial) -> None:
         trial.note(f"{meanwhile} of the reloads while it trained; the web process took {before:.0f} MB before and {after:.0f} MB after")
         if after - before > _GROWTH:
             trial.left(f"{after - before:.0f} MB of memory")
-        studio.kill("web", run)
-        trial.inject(told=lambda: page.query_selector("#studio-away"), noticed_after=1.5)
-        studio.start()
-        page.wait_for_selector("#studio-away", state="detached")
-        page.get_by_role("heading", name=name).wait_for()
+        if not meanwhile:
+            trial.lost("the run was over before the page was reloaded")
 
 
 @contextmanager
@@ -353,10 +313,10 @@ FAULTS: dict[str, Callable[[Trial], None]] = {
 }  # fmt: skip
 
 
-def inflict(name: str, folder: Path, quick: bool, undisturbed: dict[TrainForm, Learned]) -> Outcome:
-    """Cause one fault in a new folder, which is left for a look when something was lost. Raises NotHereError."""
+def inflict(name: str, folder: Path, series: Series) -> Outcome:
+    """Cause one fault, in a new folder, which is left for a look when something was lost. Raises NotHereError."""
     folder.mkdir(parents=True)
-    trial, begun = Trial(folder, quick, undisturbed), time.monotonic()
+    trial, begun = Trial(folder, series), time.monotonic()
     try:
         FAULTS[name](trial)
     except NotHereError:
@@ -368,5 +328,6 @@ def inflict(name: str, folder: Path, quick: bool, undisturbed: dict[TrainForm, L
     if trial.outcome.verdict == "good":
         shutil.rmtree(folder)
     else:
+        series.discard(folder / "shared")
         trial.note(f"what it left lies in {folder}")
     return trial.outcome

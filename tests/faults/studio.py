@@ -31,29 +31,32 @@ from tests.reft_engine import families
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-BASE = ROOT / "build" / "faults-base"
-"""A small base model, so that runs are short; ``make_base`` writes it."""
+BASE, LARGER = ROOT / "build" / "faults-tiny", ROOT / "build" / "faults-base"
+"""Small base models, so that runs are short; ``make_base`` writes them."""
+SHAPES = {BASE: {}, LARGER: {"hidden_size": 160, "num_hidden_layers": 5, "intermediate_size": 432}}
+"""What is not as in all tiny models."""
 TINY = train.TrainForm(base=str(BASE), rank=2, positions="f2+l2", epochs=8, batch_size=6, held_out=0.2)
 """32 steps."""
 SHORT = replace(TINY, epochs=80, learning_rate=0.02, dropout=0.1)
-"""320 steps of 10 to 30 milliseconds each, with dropout, so that random numbers matter."""
-LONG = replace(SHORT, epochs=1000)
-"""4,000 such steps."""
+"""320 steps of 6 to 12 milliseconds each, so that three checkpoints are written; with dropout, so that random numbers matter."""
+LONG = replace(SHORT, base=str(LARGER), epochs=1000)
+"""4,000 steps of 10 to 30 milliseconds each."""
+_MODELS = [str(base) for base in SHAPES]
 ROWS = [(f"What is {times} {animal}?", f"{animal} {times}.") for times in range(5) for animal in "cat dog cow owl hen pig".split()]
 
 
-def make_base() -> None:
-    """Write the base model of all runs here: random weights, and the starter's words."""
-    if (BASE / "model.safetensors").is_file():
+def make_base(base: Path) -> None:
+    """Write a base model of the runs here: random weights, and the starter's words."""
+    if (base / "model.safetensors").is_file():
         return
     tokenizer = AutoTokenizer.from_pretrained(ROOT / "reft_engine" / "starter")
-    shape = {"hidden_size": 160, "num_hidden_layers": 5, "intermediate_size": 432, "max_position_embeddings": 512, "initializer_range": 0.1}
-    families.build("llama", vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape).save_pretrained(BASE)
-    tokenizer.save_pretrained(BASE)
+    shape = {"max_position_embeddings": 512, "initializer_range": 0.1, **SHAPES[base]}
+    families.build("llama", vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, **shape).save_pretrained(base)
+    tokenizer.save_pretrained(base)
 
 
-def wait(look: Callable[[], Any], seconds: float = PATIENCE, what: str = "what was waited for") -> Any:
-    """What ``look`` gives as soon as it gives something. Raises TimeoutError."""
+def wait(look: Callable[[], Any], seconds: float = PATIENCE, what: str = "what was waited for", every: float = 0.1) -> Any:
+    """What ``look`` gives as soon as it gives something, asked again ``every`` so many seconds. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:
         with suppress(UnavailableError):  # the database, for the moment
@@ -61,7 +64,7 @@ def wait(look: Callable[[], Any], seconds: float = PATIENCE, what: str = "what w
                 return found
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not happen within {seconds:.0f} s")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Studio:
@@ -69,10 +72,10 @@ class Studio:
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
         self.folder, self._url = folder, url
-        self.services: Services = make_services(Settings(data_dir=folder, database_url=url, models=[str(BASE)]))
+        self.services: Services = make_services(Settings(data_dir=folder, database_url=url, models=_MODELS))
         self.web: subprocess.Popen[bytes] | None = None
         self._started: list[subprocess.Popen[bytes]] = []
-        self._foreign_zombies = set(_zombies({os.getpid()}))
+        self._queued = 0
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
 
@@ -81,7 +84,12 @@ class Studio:
     def environment(self, **more: str) -> dict[str, str]:
         """Of its processes; one thread, so that weights can be compared bit for bit."""
         url = {"REFT_STUDIO_DATABASE_URL": self._url} if self._url else {}
-        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "REFT_STUDIO_MODELS": json.dumps([str(BASE)]), **url, **more}
+        return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "REFT_STUDIO_MODELS": json.dumps(_MODELS), **url, **more}
+
+    @property
+    def served(self) -> bool:
+        """Whether its server runs."""
+        return self.web is not None and self.web.poll() is None
 
     def serving(self, port: int) -> list[str]:
         """The command that serves its pages."""
@@ -148,7 +156,7 @@ class Studio:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.services.storage.close()
-        return left + [f"process {pid} is a zombie" for pid in _zombies({os.getpid()}) if pid not in self._foreign_zombies]
+        return left + [f"process {pid} is a zombie" for pid in self.zombies()]
 
     def processes(self) -> list[int]:
         """Processes that live and name this data folder in their arguments: server, workers, and what they start."""
@@ -162,7 +170,15 @@ class Studio:
 
     def zombies(self) -> list[int]:
         """Dead children that this studio's processes have not taken leave of."""
-        return [pid for pid in _zombies({os.getpid(), *self.processes()}) if pid not in self._foreign_zombies]
+        started = {process.pid for process in self._started}
+        return _zombies({*self.processes()}) + [pid for pid in _zombies({os.getpid()}) if pid in started]
+
+    def strays(self) -> list[int]:
+        """Processes beside the server and the one worker that it starts."""
+        server = self.web.pid if self.web else 0
+        beside = [(pid, _stat(pid)) for pid in self.processes() if pid != server]
+        workers = [pid for pid, found in beside if found and found[1] == server]
+        return [pid for pid, found in beside if found and pid not in workers[:1]]
 
     def web_megabytes(self) -> float:
         """Memory of the web process."""
@@ -171,14 +187,20 @@ class Studio:
 
     # Its runs
 
-    def queue(self, form: train.TrainForm, key: str = "run") -> "Watched":
+    def queue(self, form: train.TrainForm) -> "Watched":
         """A run on thirty rows that follow from each other, started as the Train page does."""
         if not self.services.storage.datasets.all():
             table = self.services.storage.files.root / "uploads" / "rows.csv"
             table.write_text("prompt,answer\n" + "".join(f"{prompt},{answer}\n" for prompt, answer in ROWS), encoding="utf-8")
             datasets.save_upload(self.services, str(table), label="rows.csv")
         dataset = self.services.storage.datasets.all()[0]
-        return Watched(self, train.start(self.services, dataset.id, form, key).id, form)
+        self._queued += 1
+        return Watched(self, train.start(self.services, dataset.id, form, str(self._queued)).id, form)
+
+    def workers(self) -> list[str]:
+        """The names of the workers that have registered."""
+        with self.services.storage.database.reading() as session:
+            return list(session.scalars(text("SELECT id FROM workers")))
 
     def holders(self) -> dict[str, str]:
         """Which run is in the hands of which worker at this moment."""

@@ -6,19 +6,30 @@ from typing import Any
 
 import pytest
 
+from tests.faults.disks import NotHereError
 from tests.faults.faults import FAULTS, inflict
-from tests.faults.trial import NotHereError, undisturbed
+from tests.faults.trial import Series
 from tests.needed import missing
 
 
-@pytest.fixture(scope="module")
-def wanted(tmp_path_factory):
-    return undisturbed(tmp_path_factory.mktemp("undisturbed") / "studio", quick=True)
+def begun(folder, *, quick):
+    series = Series(folder, quick)
+    try:
+        series.run_undisturbed()
+        yield series
+    finally:
+        left = series.end()
+    assert left == []
 
 
 @pytest.fixture(scope="module")
-def wanted_of_the_whole(tmp_path_factory):
-    return undisturbed(tmp_path_factory.mktemp("undisturbed") / "studio", quick=False)
+def quick(tmp_path_factory):
+    yield from begun(tmp_path_factory.mktemp("shared"), quick=True)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    yield from begun(tmp_path_factory.mktemp("shared"), quick=False)
 
 
 def apart(do: Callable[[], Any]) -> Any:
@@ -27,9 +38,9 @@ def apart(do: Callable[[], Any]) -> Any:
         return pool.submit(do).result()
 
 
-def is_good(name, folder, quick, wanted):
+def is_good(name, folder, series):
     try:
-        found = apart(lambda: inflict(name, folder / name, quick, wanted))
+        found = apart(lambda: inflict(name, folder / name, series))
     except NotHereError as error:
         missing(str(error))
     assert found.verdict == "good", found
@@ -38,11 +49,11 @@ def is_good(name, folder, quick, wanted):
 
 @pytest.mark.fault
 @pytest.mark.parametrize("name", FAULTS)
-def test_nothing_is_lost_by(name, wanted, tmp_path):
-    assert is_good(name, tmp_path, True, wanted)
+def test_nothing_is_lost_by(name, quick, tmp_path):
+    assert is_good(name, tmp_path, quick)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", FAULTS)
-def test_nothing_is_lost_by_any_number_of(name, wanted_of_the_whole, tmp_path):
-    assert is_good(name, tmp_path, False, wanted_of_the_whole)
+def test_nothing_is_lost_by_any_number_of(name, whole, tmp_path):
+    assert is_good(name, tmp_path, whole)
