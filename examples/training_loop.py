@@ -62,8 +62,8 @@ def training_loop(
 
 if __name__ == "__main__":
     starter = load_base("starter", device="cpu")
-    sums = [(f"What is {n} plus 1?", f"{n} PLUS 1 IS {n + 1}.") for n in range(10)]
-    edit, curve = training_loop(starter, sums, ReftConfig(rank=4, positions="f7+l7"), epochs=20, learning_rate=4e-3)
+    sums = [(f"What is {n} plus 1?", f"{n} PLUS 1 IS {n + 1}.") for n in range(8)]
+    edit, curve = training_loop(starter, sums, ReftConfig(rank=4, positions="f7+l7"), epochs=6, learning_rate=4e-3)
     print(f"{edit.trainable_parameters:,} trainable parameters, loss {curve[0]:.2f} -> {curve[-1]:.2f}")
     print("base: ", *generate(starter, "What is 4 plus 4?"))
     print("tuned:", *generate(starter, "What is 4 plus 4?", edits=[edit]))

@@ -1,8 +1,6 @@
 """docs/engine.md: its blocks run in order, in one namespace, and print what stands behind each print."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -18,13 +16,12 @@ CODE = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL))
 SHOWN = re.findall(r"^ *print\(.*\)  # (.*)$", CODE, re.MULTILINE)
 
 
-@pytest.mark.process
-def test_the_blocks_run_in_order_and_print_what_the_text_says(tmp_path):
-    code = f"import torch\ntorch.set_num_threads(1)\n{CODE}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.slow
+def test_the_blocks_run_in_order_and_print_what_the_text_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(CODE, "docs/engine.md", "exec"), {"__name__": "__main__"})
     # What transformers' Trainer prints at its end, by itself, holds the seconds that it took.
-    assert [line for line in done.stdout.splitlines() if not line.startswith("{'train_runtime'")] == SHOWN
+    assert [line for line in capsys.readouterr().out.splitlines() if not line.startswith("{'train_runtime'")] == SHOWN
     assert sorted(path.name for path in tmp_path.iterdir()) == ["for-pyreft", "my-adapter", "run", "trainer"]
     assert {path.name for path in (tmp_path / "my-adapter").iterdir()} == {"README.md", "reft_config.json", "reft_model.safetensors"}
 

@@ -1,8 +1,7 @@
 """The examples run as they stand, over public names alone."""
 
 import ast
-import subprocess
-import sys
+import runpy
 from importlib import import_module
 from pathlib import Path
 
@@ -21,11 +20,11 @@ def training_loop(monkeypatch):
     return import_module("training_loop").training_loop
 
 
-@pytest.mark.process
-def test_the_loop_runs_as_a_script_and_saves_an_edit(tmp_path):
-    done = subprocess.run([sys.executable, FOLDER / "training_loop.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "tuned: 4 PLUS 4 IS 8." in done.stdout
+@pytest.mark.slow
+def test_the_loop_runs_as_a_script_and_saves_an_edit(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(FOLDER / "training_loop.py"), run_name="__main__")
+    assert "tuned: 4 PLUS 4 IS 8." in capsys.readouterr().out
     assert (tmp_path / "my-adapter" / "reft_model.safetensors").is_file()
 
 

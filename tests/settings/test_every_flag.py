@@ -262,7 +262,7 @@ def split_seed(command: str) -> Callable[[Bench], None]:
     """Other rows are held out, and so others learned from, with the same first weights and order; without it the seed draws them."""
 
     def show(bench: Bench) -> None:
-        held = ("--held-out", "0.4")
+        held = ("--held-out", "0.4", "--epochs", "1", "--batch-size", "24")  # one step, so that they are measured once
         usual, first, second = (
             trained(bench, *held, *given, command=command) for given in ((), ("--split-seed", "42"), ("--split-seed", "9"))
         )
@@ -286,15 +286,22 @@ def wild(bench: Bench) -> Path:
     return path
 
 
+def running_wild(bench: Bench) -> SimpleNamespace:
+    """The run on them of which nothing is changed, made once."""
+    if "wild" not in bench.kept:
+        bench.kept["wild"] = trained(bench, *WILD, data=wild(bench))
+    return bench.kept["wild"]
+
+
 def patience(bench: Bench) -> None:
     """With it a run whose held-out loss does not fall ends early."""
-    without, found = trained(bench, *WILD, data=wild(bench)), trained(bench, *WILD, "--patience", "2", data=wild(bench))
+    without, found = running_wild(bench), trained(bench, *WILD, "--patience", "2", data=wild(bench))
     assert found.settings["patience"] == 2 and found.told.json["steps"] < without.told.json["steps"] == 8 * 2
     assert "Stopped early after step" in found.told.err and "Stopped early" not in without.told.err
 
 
 def keep(bench: Bench) -> None:
-    best, last = trained(bench, *WILD, data=wild(bench)), trained(bench, *WILD, "--keep", "last", data=wild(bench))
+    best, last = running_wild(bench), trained(bench, *WILD, "--keep", "last", data=wild(bench))
     assert (best.told.json["kept"], last.told.json["kept"]) == ("best", "last") and best.told.json["best_step"] < 16
     assert best.told.json["held_out_tuned"] < last.told.json["held_out_tuned"] and not alike(best, last)
 
@@ -557,9 +564,24 @@ def serve_command(bench: Bench) -> None:
     assert main(["--port", "7871"]) == main([]) == 0 and seen == [7871, 7860]
 
 
-DATA = {"--data": data, "--out": out, "--prompt-column": columns, "--answer-column": columns, "--base": other_base, "--tied": tied}
+def together(show: Callable[[Bench], None]) -> Callable[[Bench], None]:
+    """What shows several flags at once is shown for the first of them, and holds for the others."""
+    shown: list[bool] = []
+
+    def once(bench: Bench) -> None:
+        if not shown:
+            show(bench)
+            shown.append(True)
+
+    return once
+
+
+DATA = {"--data": data, "--out": out, "--base": other_base, "--tied": tied}
+COLUMNS = {command: together(columns(command)) for command in ("train", "sweep")}
+BACKUPS, RESTORES, INSPECTED, EVALUATED = map(together, (backups, restores, inspect_columns, evaluate_columns))
 TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
+    **{(command, flag): show for command, show in COLUMNS.items() for flag in ("--prompt-column", "--answer-column")},
     **{(command, flag): learns(command, flag, tied=False) for command in ("train", "sweep") for flag in ("--untied", "--no-tied")},
     **{(command, "--max-length"): learns(command, "--max-length", "20", max_length=20) for command in ("train", "sweep")},
     **{(command, "--split-seed"): split_seed(command) for command in ("train", "sweep")},
@@ -583,7 +605,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("sweep", "--lr"): swept("--lr", "learning_rate", 0.02, 0.005), ("sweep", "--batch-size"): swept("--batch-size", "batch_size", 6, 4),
     ("sweep", "--epochs"): swept("--epochs", "epochs", 2, 3), ("sweep", "--seed"): swept("--seed", "seed", 42, 7),
     ("inspect", "file"): inspect_file_named, ("inspect", "--base"): inspect_base, ("inspect", "--max-length"): inspect_length,
-    ("inspect", "--prompt-column"): inspect_columns, ("inspect", "--answer-column"): inspect_columns,
+    **{("inspect", flag): INSPECTED for flag in ("--prompt-column", "--answer-column")},
     ("inspect", "--json"): lambda bench: says_json(bench, "inspect", bench.table),
     ("chat", "dir"): chat_dir, ("chat", "--prompt"): chat_prompt,
     ("chat", "--system"): chats("--system", "system", "Be brief.", "Be long."),
@@ -592,12 +614,12 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("chat", "--temperature"): chats("--temperature", "temperature", 0, 0.6, 1.5),
     ("chat", "--seed"): chats("--seed", "seed", 0, 1, 2, temperature=1.0),
     ("chat", "--json"): lambda bench: says_json(bench, "chat", adapter(bench), "--prompt", PROMPT, "--max-new-tokens", 3),
-    ("evaluate", "dir"): evaluate_dir, ("evaluate", "--data"): evaluate_data, ("evaluate", "--prompt-column"): evaluate_columns,
-    ("evaluate", "--answer-column"): evaluate_columns,
+    ("evaluate", "dir"): evaluate_dir, ("evaluate", "--data"): evaluate_data,
+    **{("evaluate", flag): EVALUATED for flag in ("--prompt-column", "--answer-column")},
     ("evaluate", "--json"): lambda bench: says_json(bench, "evaluate", adapter(bench), "--data", few(bench)),
     ("doctor", "--data-dir"): doctor_folder, ("doctor", "--repair"): doctor_repair, ("doctor", "--json"): doctor_json,
-    **{("backup", flag): backups for flag in ("file", "--data-dir", "--json")},
-    **{("restore", flag): restores for flag in ("file", "--data-dir", "--json")},
+    **{("backup", flag): BACKUPS for flag in ("file", "--data-dir", "--json")},
+    **{("restore", flag): RESTORES for flag in ("file", "--data-dir", "--json")},
     ("serve", "--host"): serve_host, ("serve", "--port"): serve_port, ("serve", "--data-dir"): serve_folder,
     ("serve", "--no-browser"): serve_browser,
 }  # fmt: skip

@@ -299,11 +299,8 @@ def test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among
 def test_every_way_into_the_studio_is_behind_its_guards(tmp_path):
     """Strangers' pages and foreign names are refused on what was added since, too."""
     services = make_services(Settings(data_dir=tmp_path / "data"))
-    app = make_app(services)
-    assert {each.cls.__name__ for each in app.user_middleware} >= {
-        "TrustedHostMiddleware", "_Gate"
-    }  # fmt: skip
     with serving(services) as site:
+        assert {each.cls.__name__ for each in site.app.user_middleware} >= {"TrustedHostMiddleware", "_Gate"}
         for path in ("/alive", "/healthz", "/gradio_api/upload", "/files/runs/x/log.txt"):
             assert httpx.post(f"{site.address}{path}", headers={"Origin": "http://evil.example"}).status_code == 403
             assert httpx.get(f"{site.address}{path}", headers={"Host": "evil.example"}).status_code == 400
