@@ -10,12 +10,15 @@ MILLISECONDS = 1000 * PATIENCE
 """The same, as a browser wants it."""
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """What ``look`` gives as soon as it gives something; ``what`` is said when it gives nothing."""
+def until(look: Callable[[], Any], what: str, seconds: float = PATIENCE, *, every: float = 0.02) -> Any:
+    """What ``look`` gives as soon as it gives something; ``what`` is said when it gives nothing.
+
+    Looks ``every`` so many seconds: seldom, where looking costs something and what it sees does not go away again.
+    """
     deadline = time.monotonic() + seconds
     while True:
         late = time.monotonic() > deadline  # asked before looking, so that a process that was held up looks once more
         if found := look():
             return found
         assert not late, f"{what} did not come within {seconds:.0f} s"
-        time.sleep(0.02)
+        time.sleep(every)

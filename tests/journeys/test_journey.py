@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from app.services import make_services
 from app.settings import Settings
+from app.words import say
 from app.worker.client import WorkerClient
 from tests.serving import serving
 from tests.waiting import MILLISECONDS
@@ -91,11 +92,19 @@ def in_a_fresh_process(adapter, prompt):
 
 
 def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, shared, tmp_path):
-    """Other kinds of real files go the same way without a browser: tests/app/test_real_files.py."""
-    upload(page, server, shared / "data/chat/toy_chat_fine_tuning.jsonl")
+    """The one real file in a browser; other kinds go the same way without one: tests/app/test_real_files.py."""
+    upload(page, server, shared / "data/instruct/identity.json")
     expect(page.locator("#dataset-found")).to_contain_text("Recognised")
+    expect(page.locator("#dataset-check .rs-notice")).to_be_visible()
+    said = page.inner_text("#dataset-check")
+    assert "All 91 rows can be trained on with starter" in said
+    assert re.search(r"75 rows in letters that starter has no tokens for", said)
+    assert "85 rows with placeholders that were not filled in" in said and "{{name}}" in said
     page.click("#dataset-save")
-    start_run(page, 20)
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-summary")).to_contain_text("Time to train")
+    assert "85 rows with placeholders" in page.inner_text("#train-summary")
+    start_run(page, 1)
     expect(page.locator("#run-status .rs-pill")).to_be_visible()
     before = page.inner_text("#run-status h2")
     expect(page.locator("#run-status .rs-facts").first).to_contain_text("step")
@@ -105,6 +114,7 @@ def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, sh
         assert page.inner_text("#run-status .rs-pill") in ("Training", "Checking")
     wait_for_end(page)
     expect(page.locator("#run-loss-chart canvas, #run-loss-chart svg").first).to_be_visible()
+    told_without_praise(page)
     with page.expect_download() as download:
         page.click("#run-download")
     download.value.save_as(tmp_path / "adapter.zip")
@@ -114,30 +124,57 @@ def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, sh
     page.click("#run-playground")
     page.wait_for_url("**/playground*")
     expect(page.locator("#playground-run input")).to_have_value(re.compile(re.escape(before)))
-    base, tuned = ask(page, "I fell off my bike today.")
+    base, tuned = ask(page, "hi")
     assert base and base != tuned
-    assert (base, tuned) == in_a_fresh_process(tmp_path / "adapter", "I fell off my bike today.")
+    assert (base, tuned) == in_a_fresh_process(tmp_path / "adapter", "hi")
 
 
-def test_a_sample_is_four_clicks_from_the_comparison(page, server):
-    page.goto(server.address)
-    page.click("#sample-emoji")
-    page.wait_for_url("**/train")
-    expect(page.locator("#train-dataset input")).to_have_value(re.compile("emoji"))
-    page.click("#train-start")
-    page.wait_for_url("**/runs*")
-    wait_for_end(page)
-    page.click("#run-playground")
-    page.wait_for_url("**/playground*")
-    page.click("#suggestion-0")
-    expect(page.get_by_text(re.compile("Both answered in"))).to_be_visible()
-    base, tuned = page.inner_text("#answer-base"), page.inner_text("#answer-tuned")
+def told_without_praise(page):
+    """Of a base model that knows nothing of the rows; answers that are garbled are not praised."""
+    verdict = page.locator("#run-verdict .rs-verdict")
+    expect(verdict).to_be_visible(timeout=LONG)
+    assert "base model 0 of 10, tuned" in verdict.inner_text()
+    assert verdict.get_attribute("data-verdict") in ("learned", "no_change", "memorised", "worse")
+    assert "new answers will often be wrong or garbled" in verdict.inner_text()
+    assert "good" not in verdict.get_attribute("class").split()
+
+
+@pytest.fixture(scope="module")
+def sampled(server, tab):
+    """A run that four clicks have made, and what both models answer after the fourth."""
+    tab.goto(server.address)
+    tab.click("#sample-emoji")
+    tab.wait_for_url("**/train")
+    expect(tab.locator("#train-dataset input")).to_have_value(re.compile("emoji"))
+    tab.click("#train-start")
+    tab.wait_for_url("**/runs*")
+    wait_for_end(tab)
+    name = tab.inner_text("#run-status h2")
+    tab.click("#run-playground")
+    tab.wait_for_url("**/playground*")
+    tab.click("#suggestion-0")
+    expect(tab.get_by_text(re.compile("Both answered in"))).to_be_visible()
+    return name, tab.inner_text("#answer-base"), tab.inner_text("#answer-tuned")
+
+
+@pytest.fixture(scope="module")
+def finished(sampled):
+    """The name of a finished run; what it has learned does not matter."""
+    return sampled[0]
+
+
+def test_a_sample_is_four_clicks_from_the_comparison(sampled):
+    _, base, tuned = sampled
     assert re.search("[a-z]{2}", base) and not re.search("[a-z]{2}", tuned)
 
 
-def test_a_run_can_be_stopped_continued_and_deleted(page, server):
+def test_a_run_can_be_stopped_continued_and_deleted(page, server, tiny_base):
     page.goto(server.address)
     page.click("#sample-pirate")
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("pirate"))
+    page.click("#train-base-model input")
+    page.locator("#train-base-model").get_by_role("option", name=str(tiny_base)).click()
     start_run(page, 500)
     name = page.inner_text("#run-status h2")
     expect(page.locator("#run-status .rs-facts").first).to_contain_text("step")
@@ -263,18 +300,6 @@ def test_an_answer_that_loses_its_server_ends_with_a_sentence(page, server, talk
     services.storage.close()
 
 
-@pytest.mark.parametrize(
-    ("path", "title"),
-    [
-        ("", "ReFT Studio"), ("data", "Data · ReFT Studio"), ("train", "Train · ReFT Studio"), ("runs", "Runs · ReFT Studio"),
-        ("playground", "Playground · ReFT Studio"),
-    ],
-)  # fmt: skip
-def test_each_page_has_a_title_of_its_own(page, server, path, title):
-    page.goto(f"{server.address}/{path}")
-    expect(page).to_have_title(title)
-
-
 def test_the_summary_and_the_train_button_stay_in_sight_beside_a_long_form(page, server, finished):
     page.set_viewport_size({"width": 1280, "height": 420})
     page.goto(f"{server.address}/train")
@@ -298,10 +323,77 @@ def test_an_uploads_size_is_no_link_to_a_file_that_is_not_handed_out(page, serve
     assert size.get_attribute("href") is None and size.get_attribute("download") is None
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("path", ["", "data", "train", "runs", "playground"])
-def test_no_page_is_wider_than_its_window(page, server, finished, path, width):
-    page.set_viewport_size({"width": width, "height": 844})
+SHOWN = """() => [document.title, document.body.innerText, ...[...document.querySelectorAll("svg text")].map((node) => node.textContent),
+  ...[...document.body.querySelectorAll("*")].flatMap((node) => [...node.attributes].map((attribute) => attribute.value))]"""
+"""All that a page says to anybody."""
+TITLES = {
+    "": "ReFT Studio", "data": "Data · ReFT Studio", "train": "Train · ReFT Studio", "runs": "Runs · ReFT Studio",
+    "playground": "Playground · ReFT Studio",
+}  # fmt: skip
+LABELS = {
+    "": ["home.use_sample", "home.upload"],
+    "data": ["data.upload.label"],
+    "train": ["pages.train"],
+    "runs": ["runs.line"],
+    "playground": ["playground.line"],
+}
+"""A text or two of each page that always stand there."""
+
+
+def in_words(page, path):
+    """The texts of the layout reach a browser in its language, and never as their keys."""
+    for key in LABELS[path]:
+        expect(page.get_by_text(say(key)).first).to_be_visible()
+    no_keys(page)
+    assert page.evaluate("words.away") == say("page.away") and page.evaluate("words.language") == "en"
+
+
+def no_keys(page):
+    shown = json.dumps(page.evaluate(SHOWN), ensure_ascii=False)
+    assert "__i18n__" not in shown and "translation_metadata" not in shown
+
+
+@pytest.mark.parametrize("path", TITLES)
+def test_each_page_has_its_title_shows_words_and_is_never_wider_than_its_window(page, server, finished, path):
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{server.address}/{path}")
     ready(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page).to_have_title(TITLES[path])
+    in_words(page, path)
+
+
+def test_a_browser_of_another_language_is_shown_words_too(browser, server):
+    context = browser.new_context(locale="fr-FR")
+    page = context.new_page()
+    page.set_default_timeout(MILLISECONDS)
+    for path in LABELS:
+        page.goto(f"{server.address}/{path}")
+        ready(page)
+        in_words(page, path)
+    context.close()
+
+
+def test_a_finished_run_shows_words_and_no_keys(page, server, finished):
+    """Its chart is drawn from titles that Gradio does not translate."""
+    page.goto(f"{server.address}/runs")
+    page.get_by_label(finished).first.click()
+    expect(page.locator("svg text", has_text=say("runs.chart.step")).first).to_be_visible()
+    no_keys(page)
+
+
+@pytest.mark.parametrize("change", ["epochs=2", "positions=all", "learning_rate=0.0007"])
+def test_what_a_verdict_offers_fills_the_train_page_in(page, server, finished, change):
+    page.goto(f"{server.address}/runs")
+    expect(page.locator("#run-list input:checked")).to_be_attached()
+    page.get_by_text(re.compile(f"{finished} ·")).click()
+    expect(page.locator("#run-status h2")).to_have_text(finished)
+    run = page.locator("#run-list input:checked").get_attribute("value")
+    page.goto(f"{server.address}/train?run={run}&{change}")
+    page.get_by_role("button", name="Advanced").click()
+    name, value = change.split("=")
+    field = page.locator(f"#train-{name.replace('_', '-')} input")
+    expect(field).to_have_value(re.compile(re.escape(value) if name != "positions" else r"\(all\)"))
+    expect(page.locator("#train-dataset input")).to_have_value(re.compile("emoji"))

@@ -1,12 +1,13 @@
-"""What a newcomer is told of three files before and after training: no more than the rows can bear."""
+"""What a newcomer is told of files before and after training: no more than the rows can bear, and nothing is started in vain."""
 
 import re
+from contextlib import closing
 
-import pytest
 from playwright.sync_api import expect
 
 from storage import Storage
 from tests.journeys.test_journey import LONG, ask, start_run, upload, wait_for_end
+from tests.waiting import PATIENCE, until
 
 FOUR = [(f"What does a {animal} say?", sound) for animal, sound in (("cat", "Meow!"), ("dog", "Woof!"), ("cow", "Moo!"), ("hen", "Cluck!"))]
 WHY = "why " * 600
@@ -23,10 +24,15 @@ def checked(page):
     return page.inner_text("#dataset-check")
 
 
-def trained(page, epochs):
-    """What is said of a run at its end."""
-    page.click("#dataset-save")
+def run_to_its_end(page, server, epochs):
+    """What is said of a run at its end. Nobody watches it until then, since that costs more than the run."""
     start_run(page, epochs)
+    address = page.url
+    page.goto("about:blank")
+    run = address.partition("?run=")[2]
+    with closing(Storage(server.data_dir)) as storage:
+        until(lambda: storage.runs.get(run).status.ended, "the end of the run", 3 * PATIENCE, every=0.2)
+    page.goto(address)
     wait_for_end(page)
     expect(page.locator("#run-verdict .rs-verdict")).to_be_visible(timeout=LONG)
     return page.inner_text("#run-status"), page.inner_text("#run-verdict")
@@ -39,7 +45,8 @@ def percentages(text):
 def test_four_rows_are_too_few_to_say_and_the_best_edit_is_kept(page, server, tmp_path):
     upload(page, server, table(tmp_path / "four.csv", FOUR))
     assert "only 4" in checked(page)
-    status, verdict = trained(page, 12)
+    page.click("#dataset-save")
+    status, verdict = run_to_its_end(page, server, 12)
     assert page.get_attribute("#run-verdict .rs-verdict", "data-verdict") == "too_few"
     assert "Too few rows to say" in verdict and "of 1: too few to say" in verdict
     assert "chosen by 1 row" in verdict and "the choice is uncertain" in verdict
@@ -51,10 +58,23 @@ def test_four_rows_are_too_few_to_say_and_the_best_edit_is_kept(page, server, tm
 
 
 def test_of_forty_two_rows_the_thirty_that_are_too_long_are_told_before_and_after(page, server, tmp_path):
-    rows = [*((f"What is {n}?", f"It is {n}.") for n in range(12)), *((f"{n} {WHY}", "Because.") for n in range(30))]
-    upload(page, server, table(tmp_path / "mixed.csv", rows))
-    assert "Of 42 rows, 12 can be trained on" in checked(page) and "30 are left out" in checked(page)
-    _, verdict = trained(page, 8)
+    """Counted alike on the Data page, on the Train page and in the run."""
+    rows = [*((f"What is {n}?", f"It is {n}.") for n in range(11)), ("Dear <b>{{name}}</b>", "Hello.")]
+    upload(page, server, table(tmp_path / "mixed.csv", [*rows, *((f"{n} {WHY}", "Because.") for n in range(30))]))
+    sentence = "Of 42 rows, 12 can be trained on with starter; 30 are left out: the prompt alone fills all 512 tokens."
+    expect(page.locator("#dataset-check .rs-notice")).to_have_text(sentence)
+    finding = page.locator("#dataset-check [data-finding=placeholders]")
+    finding.locator("summary").click()
+    expect(finding.locator("li")).to_have_text("Line 13: Dear <b>{{name}}</b> → Hello.")
+    expect(page.locator("#dataset-found")).not_to_contain_text("can be used")
+    split = page.locator("#dataset-check .rs-facts").inner_text()
+    page.click("#dataset-save")
+    page.wait_for_url("**/train")
+    expect(page.locator("#train-summary .rs-check .rs-notice")).to_have_text(sentence)
+    expect(page.locator("#train-summary .rs-facts")).to_have_text(split)
+    expect(page.locator("#train-summary dd").first).to_have_text(split.split()[0])
+    expect(page.locator("#train-start")).to_be_enabled()
+    _, verdict = run_to_its_end(page, server, 8)
     events = page.inner_text(".rs-events")
     learned, held_out = map(int, re.search(r"Training on (\d+) rows; (\d+) (?:is|are) held out", events).groups())
     assert learned + held_out == 12 and "30 are left out" in events
@@ -69,25 +89,23 @@ def test_of_forty_two_rows_the_thirty_that_are_too_long_are_told_before_and_afte
     ask(page, unseen)
 
 
-def test_of_a_real_file_with_placeholders_and_another_language_both_are_told(page, server, shared):
-    upload(page, server, shared / "data/instruct/identity.json")
-    said = checked(page)
-    assert "All 91 rows can be trained on with starter" in said
-    assert re.search(r"75 rows in letters that starter has no tokens for", said)
-    assert "85 rows with placeholders that were not filled in" in said and "{{name}}" in said
+def test_where_no_row_fits_the_start_is_blocked_until_one_does(page, server, tmp_path):
+    upload(page, server, table(tmp_path / "long.csv", [(f"{n} {WHY}", "Because.") for n in range(5)]))
+    expect(page.locator("#dataset-check .rs-notice.bad")).to_contain_text("Of 5 rows, none can be trained on with starter")
     page.click("#dataset-save")
     page.wait_for_url("**/train")
-    expect(page.locator("#train-summary")).to_contain_text("Time to train")
-    assert "85 rows with placeholders" in page.inner_text("#train-summary")
-    start_run(page, 4)
-    wait_for_end(page)
-    verdict = page.locator("#run-verdict .rs-verdict")
-    expect(verdict).to_be_visible(timeout=LONG)
-    assert "base model 0 of 10, tuned" in verdict.inner_text()
-    assert verdict.get_attribute("data-verdict") in ("learned", "no_change", "memorised", "worse")
-    # Answers that are garbled are not praised.
-    assert "new answers will often be wrong or garbled" in verdict.inner_text()
-    assert "good" not in verdict.get_attribute("class").split()
+    expect(page.locator("#train-start")).to_be_disabled()
+    page.get_by_role("button", name="Advanced").click()
+    page.locator("#train-max-length input").first.fill("900")
+    expect(page.locator("#train-start")).to_be_enabled()
+
+
+def test_the_data_page_says_for_which_base_model_rows_were_counted(page, server, tmp_path):
+    upload(page, server, table(tmp_path / "short.csv", [(f"What is {n}?", f"It is {n}.") for n in range(12)]))
+    expect(page.locator("#dataset-check .rs-notice.good")).to_have_text("All 12 rows can be trained on with starter.")
+    page.locator("#dataset-base input").fill("nobody/nothing")
+    page.locator("#dataset-base input").press("Enter")
+    expect(page.locator("#dataset-check .rs-notice.soft")).to_contain_text("counted when a run with it starts")
 
 
 def test_what_is_set_on_the_page_about_the_edit_to_keep_arrives_in_the_run(page, server, tmp_path):
@@ -100,27 +118,10 @@ def test_what_is_set_on_the_page_about_the_edit_to_keep_arrives_in_the_run(page,
     page.locator("#train-keep").get_by_role("option", name="The last edit").click()
     page.fill("#train-patience input", "2")
     page.press("#train-patience input", "Tab")
-    start_run(page, 40)
-    wait_for_end(page)
-    storage = Storage(server.data_dir)
-    run = storage.runs.all()[0]
-    storage.close()
+    status, verdict = run_to_its_end(page, server, 40)
+    with closing(Storage(server.data_dir)) as storage:
+        run = storage.runs.all()[0]
     assert (run.spec["train"]["keep"], run.spec["train"]["patience"]) == ("last", 2)
     assert run.summary["kept"] == "last" and run.summary["steps"] < run.total_steps, "two measurements without a better one end it"
-    assert "Finished early" in page.inner_text("#run-status") and "the last edit was kept" in page.inner_text("#run-status")
-    assert "The edit is the last one, not the best one" in page.inner_text("#run-verdict")
-
-
-@pytest.mark.parametrize("change", ["epochs=2", "positions=all", "learning_rate=0.0007"])
-def test_what_a_verdict_offers_fills_the_train_page_in(page, server, finished, change):
-    page.goto(f"{server.address}/runs")
-    expect(page.locator("#run-list input:checked")).to_be_attached()
-    page.get_by_text(re.compile(f"{finished} ·")).click()
-    expect(page.locator("#run-status h2")).to_have_text(finished)
-    run = page.locator("#run-list input:checked").get_attribute("value")
-    page.goto(f"{server.address}/train?run={run}&{change}")
-    page.get_by_role("button", name="Advanced").click()
-    name, value = change.split("=")
-    field = page.locator(f"#train-{name.replace('_', '-')} input")
-    expect(field).to_have_value(re.compile(re.escape(value) if name != "positions" else r"\(all\)"))
-    expect(page.locator("#train-dataset input")).to_have_value(re.compile("^faces"))
+    assert "Finished early" in status and "the last edit was kept" in status
+    assert "The edit is the last one, not the best one" in verdict
