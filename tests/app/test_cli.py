@@ -18,7 +18,9 @@ from app.cli.train import _settings
 from app.handlers import datasets
 from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
+from reft_engine.training import run as training
 from storage import RunStatus, Storage
+from tests.copies import Copy
 from tests.ports import free_port
 from tests.waiting import PATIENCE
 
@@ -28,12 +30,6 @@ TRAIN = [
     *("--held-out", "0.2", "--seed", "3"),
 ]
 SHORT = ["--rank", "2", "--epochs", "1", "--held-out", "0"]
-OFTEN = """
-import sys, reft_engine.training.run as t
-t._CHECKPOINT_STEPS, t._CHECKPOINT_PAUSE = 1, 0.0
-from app.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 
 
 @pytest.fixture(scope="session")
@@ -48,12 +44,30 @@ def studio(environment):
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, studio, table_file):
+def copied(environment, tmp_path_factory):
+    """Begin a command in a process of its own that has the libraries already; gives the process, and where its two outputs go."""
+
+    def begin(*arguments, first=lambda: None):
+        said = tmp_path_factory.mktemp("said")
+
+        def work():
+            os.environ.update(environment)
+            first()
+            return main([*map(str, arguments)])
+
+        return Copy(work, said / "out", said / "err"), said / "out", said / "err"
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, copied, table_file):
     """An undisturbed run: its folder, and what the command said."""
-    out = tmp_path_factory.mktemp("cli") / "out"
-    done = studio("train", "--data", table_file, "--out", out, *TRAIN, "--json")
+    folder = tmp_path_factory.mktemp("cli") / "out"
+    process, out, err = copied("train", "--data", table_file, "--out", folder, *TRAIN, "--json")
+    done = subprocess.CompletedProcess("train", process.wait(PATIENCE), out.read_text("utf-8"), err.read_text("utf-8"))
     assert done.returncode == 0, done.stderr
-    return out, done
+    return folder, done
 
 
 def content(folder):
@@ -117,15 +131,18 @@ def test_a_folder_with_another_run_is_left_alone(trained, table_file, tmp_path, 
     assert content(out) == before
 
 
-def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(table_file, tiny_base, tmp_path, environment, until, capfd):
+def with_a_checkpoint_at_each_step():
+    training._CHECKPOINT_STEPS, training._CHECKPOINT_PAUSE = 1, 0.0
+
+
+def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(table_file, tiny_base, tmp_path, copied, until, capfd):
     arguments = ["train", "--data", str(table_file), "--base", str(tiny_base), *TRAIN, "--epochs", "40", "--json", "--out"]
     assert main([*arguments, str(tmp_path / "undisturbed")]) == 0
     out = tmp_path / "out"
-    with (tmp_path / "errors").open("w") as errors:
-        process = subprocess.Popen([sys.executable, "-c", OFTEN, *arguments, str(out)], env=environment, stderr=errors, stdout=errors)
-        until(lambda: "step 30/" in (tmp_path / "errors").read_text() or process.poll() is not None, "the thirtieth step")
-        process.kill()
-    assert process.wait() == -signal.SIGKILL, (tmp_path / "errors").read_text()
+    process, _, errors = copied(*arguments, out, first=with_a_checkpoint_at_each_step)
+    until(lambda: (errors.exists() and "step 30/" in errors.read_text()) or process.poll() is not None, "the thirtieth step")
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, errors.read_text()
     assert not (out / "adapter").exists()
     capfd.readouterr()
     assert main([*arguments, str(out)]) == 0
@@ -360,19 +377,42 @@ def test_every_command_has_help(command, capfd):
     assert ended.value.code == 0 and "usage:" in capfd.readouterr().out
 
 
-def test_a_terminal_without_emoji_gets_its_line_of_json_all_the_same(tmp_path, environment):
-    path = tmp_path / "rows.csv"
-    path.write_text("prompt,🐱\nx,🐱\n", encoding="utf-8")
-    both = "import sys; from app.cli import main; sys.exit(main(sys.argv[1:]) or main([*sys.argv[1:], '--json']))"
-    given = {**environment, "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-c", both, "inspect", str(path)]
-    done = subprocess.run(command, capture_output=True, env=given, timeout=PATIENCE, check=False)
-    assert done.returncode == 0 and b"Traceback" not in done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["columns"] == ["prompt", "🐱"]
+ONE_BY_ONE = """
+import json, sys
+from app.cli import main
+for command in json.loads(sys.argv[1]):
+    code = main(command)
+    for stream, text in ((sys.stdout, f"{code}"), (sys.stderr, "")):
+        stream.write(f"{text}\\0")
+        stream.flush()
+"""
 
 
-def test_a_pipe_that_closes_early_is_no_traceback(environment, table_file):
-    command = [sys.executable, "-m", "app.cli", "inspect", str(table_file), "--json"]
+@pytest.fixture(scope="module")
+def started(environment, table_file, tmp_path_factory):
+    """What a process says that was started as a person starts it, in a terminal without emoji: of each command its code and outputs."""
+    folder = tmp_path_factory.mktemp("started")
+    (folder / "rows.csv").write_text("prompt,🐱\nx,🐱\n", encoding="utf-8")
+    looking = ["inspect", str(folder / "rows.csv")]
+    refused = ["train", "--data", str(table_file), "--out", str(folder / "out"), "--rank", "385"]
+    commands = {"looking": looking, "in JSON": [*looking, "--json"], "refused": refused}
+    command = [sys.executable, "-c", ONE_BY_ONE, json.dumps([*commands.values()])]
+    done = subprocess.run(command, capture_output=True, env={**environment, "PYTHONIOENCODING": "ascii"}, timeout=PATIENCE, check=True)
+    both = [stream.decode("ascii").split("\0")[:-1] for stream in (done.stdout, done.stderr)]
+    assert not (folder / "out").exists()
+    return {name: (int(out[-1]), out[:-1], err) for name, out, err in zip(commands, *both, strict=True)}
+
+
+def test_a_terminal_without_emoji_gets_its_line_of_json_all_the_same(started):
+    code, out, err = started["looking"]
+    assert code == 0 and "\\U0001f431" in out and "Traceback" not in err
+    code, out, err = started["in JSON"]
+    (line,) = out.splitlines()
+    assert code == 0 and json.loads(line)["columns"] == ["prompt", "🐱"] and "Traceback" not in err
+
+
+def test_a_pipe_that_closes_early_is_no_traceback(environment, house, tmp_path):
+    command = [sys.executable, "-m", "app.cli", "backup", str(tmp_path / "b.zip"), "--data-dir", str(house), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     process.stdout.close()
     assert b"Traceback" not in process.stderr.read()
@@ -380,31 +420,14 @@ def test_a_pipe_that_closes_early_is_no_traceback(environment, table_file):
     process.stderr.close()
 
 
-def test_control_c_says_how_to_go_on(environment, table_file, tiny_base, tmp_path, until):
-    asked = ["--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out"), *TRAIN]
-    command = [sys.executable, "-m", "app.cli", "train", *asked]
-
-    def listening():  # what a shell starts in the background ignores Ctrl+C, and hands that down
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    with (tmp_path / "errors").open("w") as errors:
-        process = subprocess.Popen([*command, "--epochs", "5000"], env=environment, stderr=errors, preexec_fn=listening)
-        until(lambda: "step 10/" in (tmp_path / "errors").read_text() or process.poll() is not None, "the tenth step")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=PATIENCE) == 130
-    assert "the same command continues" in (tmp_path / "errors").read_text().splitlines()[-1]
-    assert "Traceback" not in (tmp_path / "errors").read_text()
-
-
-def test_a_disk_that_is_full_is_said_in_words(environment, table_file, tiny_base, tmp_path):
+def test_a_disk_that_is_full_is_said_in_words(copied, table_file, tiny_base, tmp_path):
     def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
-    asked = ["--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out"), *SHORT]
-    command = [sys.executable, "-m", "app.cli", "train", *asked]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=small_files, timeout=PATIENCE)
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("reft-studio: File too large")
+    asked = ["--data", table_file, "--base", tiny_base, "--out", tmp_path / "out", *SHORT]
+    process, _, errors = copied("train", *asked, first=small_files)
+    assert process.wait(PATIENCE) == 2 and "Traceback" not in errors.read_text()
+    assert errors.read_text().splitlines()[-1].startswith("reft-studio: File too large")
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".writing-*"))
 
 
@@ -616,9 +639,8 @@ def test_a_folder_without_an_adapter_is_refused_in_a_sentence(refused, tmp_path,
         refused("chat", folder, "--prompt", "x")
 
 
-def test_bad_input_is_refused_the_same_way_in_a_real_process(studio, table_file, tmp_path):
-    for arguments in (["train", "--data", table_file, "--out", tmp_path / "out", "--rank", "385"], ["nonsense"]):
-        done = studio(*arguments)
-        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1), done.stderr
-        assert done.stderr.startswith("reft-studio: ")
-    assert not (tmp_path / "out").exists()
+def test_bad_input_is_refused_the_same_way_in_a_real_process(studio, started):
+    done = studio("nonsense")
+    for code, out, err in ((done.returncode, done.stdout, done.stderr), started["refused"]):
+        assert (code, out, len(err.splitlines())) == (2, "", 1), err
+        assert err.startswith("reft-studio: ")

@@ -89,41 +89,6 @@ def streaming(address):
 # Starting and ending the pages
 
 
-def test_ctrl_c_ends_the_studio_with_a_page_open_and_says_one_sentence(terminal, tmp_path):
-    port = free_port()
-    studio = terminal("--port", str(port), "--data-dir", str(tmp_path / "data")).ready()
-    with streaming(f"http://127.0.0.1:{port}"):
-        studio.ctrl_c()
-        assert studio.ended() == 0
-    assert studio.lines == [
-        "Starting ReFT Studio ...",
-        f"ReFT Studio is ready: http://127.0.0.1:{port}  (data in {tmp_path / 'data'}; Ctrl+C ends it)",
-        "Ending. What is in training goes on when the studio is started again.",
-    ]
-    assert "Traceback" not in (tmp_path / "data" / "web.log").read_text(), "the page's stream was ended, not broken off"
-
-
-def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order(terminal, tmp_path):
-    port = free_port()
-    studio = terminal("--port", str(port), "--data-dir", str(tmp_path / "data")).ready()
-    transport = httpx.HTTPTransport(uds=str(tmp_path / "data" / "worker.sock"))
-
-    def health():
-        try:
-            with httpx.Client(transport=transport, base_url="http://worker", timeout=5) as client:
-                return client.get("/health").json()
-        except httpx.HTTPError:
-            return None
-
-    worker = until(health, "the worker")["pid"]
-    assert os.getsid(worker) != os.getsid(studio.process.pid)
-    studio.ctrl_c()
-    studio.ctrl_c()  # pressed twice
-    assert studio.ended() == 0 and not any("Traceback" in line for line in studio.lines)
-    with pytest.raises(ProcessLookupError):
-        os.kill(worker, 0)
-
-
 def test_ctrl_c_before_the_pages_are_up_says_one_sentence(terminal, tmp_path):
     studio = terminal("--port", str(free_port()), "--data-dir", str(tmp_path / "data"))
     until(lambda: studio.lines, "the first line")
@@ -133,7 +98,7 @@ def test_ctrl_c_before_the_pages_are_up_says_one_sentence(terminal, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "command"), [("app.cli", "doctor"), ("sqlalchemy", "doctor"), ("gradio", "serve"), ("uvicorn", "serve")]
+    ("module", "command"), [("app.cli", "doctor"), ("sqlalchemy", "backup x.zip"), ("gradio", "serve"), ("uvicorn", "serve")]
 )
 def test_ctrl_c_while_the_program_is_being_read_says_one_sentence(environment, tmp_path, module, command):
     """Also where a library swallows what Python makes of the key press."""
@@ -148,7 +113,7 @@ sys.meta_path.insert(0, Interrupted())
 from app.__main__ import main
 sys.exit(main())
 """
-    begun = [sys.executable, "-c", program, command, "--data-dir", str(tmp_path)]
+    begun = [sys.executable, "-c", program, *command.split(), "--data-dir", str(tmp_path)]
     done = subprocess.run(begun, env=environment, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (130, "reft-studio: stopped.\n")
 
@@ -160,25 +125,6 @@ def test_ctrl_c_ends_a_command_in_order_and_says_whether_it_goes_on(terminal_of,
     training.ctrl_c()
     assert training.ended() == 130
     assert training.lines[-1] == "reft-studio: stopped; the same command continues." and "Traceback" not in "".join(training.lines)
-
-
-def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, tmp_path):
-    port, data = free_port(), tmp_path / "data"
-    first = terminal("--port", str(port), "--data-dir", str(data)).ready()
-    second = terminal("--port", str(free_port()), "--data-dir", str(data))
-    assert second.refused() == 2
-    assert second.lines == [
-        f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
-        "another folder (--data-dir DIR, or make run DATA=DIR)."
-    ]
-    again = terminal("--port", str(port), "--data-dir", str(data))  # the same command once more
-    assert again.refused() == 2 and again.lines == second.lines
-    assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).status_code == 200
-    first.process.kill()  # whatever ends it, the folder is free again
-    first.ended()
-    third = terminal("--port", str(port), "--data-dir", str(data)).ready()
-    third.ctrl_c()
-    assert third.ended() == 0
 
 
 def test_a_taken_port_is_said_with_one_that_is_free(tmp_path, capfd):
@@ -226,7 +172,8 @@ def opened(tmp_path_factory, environment):
     try:
         yield studio.ready(), f"http://127.0.0.1:{port}", folder / "data"
     finally:
-        studio.ctrl_c()
+        if studio.process.poll() is None:
+            studio.ctrl_c()
         studio.ended()
 
 
@@ -255,6 +202,56 @@ def test_what_libraries_print_of_their_own_failures_goes_to_the_log(opened):
     assert httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=PATIENCE).status_code == 500
     until(lambda: "Traceback" in (data / "web.log").read_text(), "the traceback in the log")
     assert len(studio.lines) == 2, "that it starts and that it is ready"
+
+
+def test_ctrl_c_reaches_the_worker_only_through_the_studio_which_ends_it_in_order(opened):
+    studio, _, data = opened
+    worker = until(lambda: health(data), "the worker")["pid"]
+    assert os.getsid(worker) != os.getsid(studio.process.pid)
+    studio.ctrl_c()
+    studio.ctrl_c()  # pressed twice
+    assert studio.ended() == 0 and not any("Traceback" in line for line in studio.lines)
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def health(data):
+    """What the worker of a data folder says of itself."""
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(data / "worker.sock")), base_url="http://worker", timeout=5) as client:
+            return client.get("/health").json()
+    except httpx.HTTPError:
+        return None
+
+
+def test_a_second_studio_on_a_data_folder_says_where_the_first_one_is(terminal, tmp_path):
+    port, data = free_port(), tmp_path / "data"
+    first = terminal("--port", str(port), "--data-dir", str(data)).ready()
+    second = terminal("--port", str(free_port()), "--data-dir", str(data))
+    assert second.refused() == 2
+    assert second.lines == [
+        f"reft-studio: A studio is running on the data folder {data} already at http://127.0.0.1:{port}. Use that one, end it, or name "
+        "another folder (--data-dir DIR, or make run DATA=DIR)."
+    ]
+    again = terminal("--port", str(port), "--data-dir", str(data))  # the same command once more
+    assert again.refused() == 2 and again.lines == second.lines
+    assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE).status_code == 200
+    first.process.kill()  # whatever ends it, the folder is free again
+    first.ended()
+    third = terminal("--port", str(port), "--data-dir", str(data)).ready()
+    ctrl_c_ends_it_with_a_page_open_and_says_one_sentence(third, port, data)
+
+
+def ctrl_c_ends_it_with_a_page_open_and_says_one_sentence(studio, port, data):
+    with streaming(f"http://127.0.0.1:{port}"):
+        studio.ctrl_c()
+        assert studio.ended() == 0
+    assert studio.lines == [
+        "Starting ReFT Studio ...",
+        f"ReFT Studio is ready: http://127.0.0.1:{port}  (data in {data}; Ctrl+C ends it)",
+        "Ending. What is in training goes on when the studio is started again.",
+    ]
+    assert "Traceback" not in (data / "web.log").read_text(), "the page's stream was ended, not broken off"
 
 
 # What a command is asked for

@@ -24,6 +24,7 @@ from app.launchers.local import Supervisor
 from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
 from app.worker.failures import explain_worker_exit
+from app.worker.main import main as serve_queue_and_chats
 from app.worker.messages import ALREADY_SERVED
 from app.worker.row_checks import RowChecks
 from reft_engine import Example, ReftConfig, TrainConfig, load_base
@@ -32,6 +33,7 @@ from reft_engine.base.loading import load_tokenizer
 from reft_engine.data import Message, load_examples
 from reft_engine.spec import RunSpec
 from storage import NotFoundError, RunStatus, StorageError
+from tests.copies import Copy
 from tests.hub import COMMIT, Hub
 from tests.waiting import PATIENCE
 
@@ -61,14 +63,28 @@ def running(pid):
     return Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-@contextmanager
 def supervised(settings, services):
-    supervisor = Supervisor(settings, services.storage)
+    return at_work(Supervisor(settings, services.storage))
+
+
+@contextmanager
+def at_work(supervisor):
     supervisor.start()
     try:
         yield supervisor
     finally:
         supervisor.stop()
+
+
+def worker_of(services, said, *options):
+    """A worker of a data folder, without what it costs to start one: a copy of this process."""
+    arguments = ["worker", "--data-dir", str(services.storage.files.root), *options]
+
+    def work():
+        sys.argv = arguments
+        return serve_queue_and_chats()
+
+    return Copy(work, said)
 
 
 # BaseLock
@@ -262,7 +278,14 @@ def test_none_but_its_owner_may_talk_to_the_worker(engine):
 # While it trains
 
 
-def test_a_run_answers_while_it_trains_and_training_goes_on(engine, training, until):
+def test_a_run_in_training_answers_has_one_worker_alone_and_is_deleted_once_it_is_stopped(engine, training, until, ended):
+    """Three claims of one run, which is stopped in the last: to start and to end another for each costs much more than to look."""
+    it_answers_while_it_trains_and_training_goes_on(engine, training, until)
+    a_second_worker_refuses_and_the_first_goes_on(engine, training, until)
+    it_is_not_deleted_while_it_is_in_hand_and_can_be_taken_away_when_stopped(engine, training, ended)
+
+
+def it_answers_while_it_trains_and_training_goes_on(engine, training, until):
     assert engine.worker.health()["training"] == training.id
 
     def ask():
@@ -274,9 +297,11 @@ def test_a_run_answers_while_it_trains_and_training_goes_on(engine, training, un
     assert ask().base == first.base
 
 
-def test_a_second_worker_on_one_data_folder_refuses_and_the_first_goes_on(engine, training, until):
+def a_second_worker_refuses_and_the_first_goes_on(engine, training, until):
     first = engine.worker.health()["pid"]
-    with supervised(engine.settings, engine) as other:
+    supervisor = Supervisor(engine.settings, engine.storage)
+    supervisor._launch = lambda worker: worker_of(engine, engine.storage.files.worker_log, "--worker", worker)
+    with at_work(supervisor) as other:
         until(lambda: other._process and other._process.poll() is not None, "the end of the second worker")
         assert other._process.returncode == ALREADY_SERVED
     assert "another worker already serves" in engine.storage.files.worker_log.read_text()
@@ -285,7 +310,7 @@ def test_a_second_worker_on_one_data_folder_refuses_and_the_first_goes_on(engine
     assert not any("unexpectedly" in text for text in told)
 
 
-def test_a_run_in_hand_is_not_deleted_and_a_stopped_one_can_be_taken_away(engine, training, ended):
+def it_is_not_deleted_while_it_is_in_hand_and_can_be_taken_away_when_stopped(engine, training, ended):
     with pytest.raises(StorageError, match="stop it first"):
         runs.delete(engine, training.id)
     runs.stop(engine, training.id)
@@ -299,20 +324,18 @@ def test_a_run_in_hand_is_not_deleted_and_a_stopped_one_can_be_taken_away(engine
     assert not engine.storage.files.run_folder(run.id).exists()
 
 
-def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, tiny_base, ended):
-    form = train.TrainForm(base=str(tiny_base), rank=2, epochs=60, batch_size=6, held_out=0, dropout=0.3, seed=5)
-    weights = []
-    for key in ("undisturbed", "disturbed"):
-        run = train.start(engine, kept.id, form, key)
-        answered = 0
-        while key == "disturbed" and answered < 12 and not engine.storage.runs.get(run.id).status.ended:
-            with suppress(StudioError):  # it has not begun yet
-                answered += list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=3))[-1].done
-        assert answered or key == "undisturbed"
-        assert ended(engine, run).status is RunStatus.FINISHED
-        weights.append(load_file(engine.storage.files.adapter(run.id) / "reft_model.safetensors"))
-    one, other = weights
-    assert one and one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, tiny_base, ended, tmp_path):
+    form = train.TrainForm(base=str(tiny_base), rank=2, epochs=40, batch_size=6, held_out=0, dropout=0.3, seed=5)
+    run = train.start(engine, kept.id, form, "disturbed")
+    answered = 0
+    while answered < 12 and not engine.storage.runs.get(run.id).status.ended:
+        with suppress(StudioError):  # it has not begun yet
+            answered += list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=3))[-1].done
+    assert answered
+    assert ended(engine, run).status is RunStatus.FINISHED
+    same = undisturbed(engine, kept, train.read_form(engine.settings, form), tmp_path / "same")
+    one = load_file(engine.storage.files.adapter(run.id) / "reft_model.safetensors")
+    assert one and one.keys() == same.keys() and all(one[name].equal(same[name]) for name in one)
 
 
 @pytest.mark.parametrize(
@@ -354,16 +377,12 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret too")
     monkeypatch.setenv("REFT_STUDIO_MODELS", '["secret/model"]')
-    form = train.TrainForm(base=str(tiny_base), rank=2, positions="f2+l2", epochs=150, batch_size=6, held_out=0.2, dropout=0.1)
+    form = train.TrainForm(base=str(tiny_base), rank=2, positions="f2+l2", epochs=30, batch_size=1, held_out=0.2, dropout=0.1)
     services = replace(services, settings=services.settings.model_copy(update={"models": [str(tiny_base)]}))
     run = train.start(services, dataset.id, form, "page")
     with supervised(services.settings, services) as supervisor:
-        until(lambda: services.storage.runs.get(run.id).step > 5, "the sixth step")
-        runs.stop(services, run.id)  # leaves a checkpoint
-        kept = ended(services, run).step
-        assert kept < 600
-        runs.resume(services, run.id)
-        until(lambda: services.storage.runs.get(run.id).step > kept, "a step of the run that goes on")
+        checkpoints = services.storage.files.run_folder(run.id) / "checkpoint"
+        until(lambda: list(checkpoints.glob("*.safetensors")), "a checkpoint")
         given = Path(f"/proc/{services.worker.health()['pid']}/environ").read_bytes().split(b"\0")
         killed = kill(services, until)
         waiting = answer(services, run.id, "What is 2 cat?", max_new_tokens=3)
@@ -374,14 +393,14 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
         done = ended(services, run)
         pid = supervisor._process.pid
     assert not running(pid) and not running(killed)
-    assert done.status is RunStatus.FINISHED and done.step == done.total_steps == 600
+    assert done.status is RunStatus.FINISHED and done.step == done.total_steps == 30 * 19
     told = [event.text for event in services.storage.events.all(run.id)]
     assert any("most likely because it ran out of memory" in text for text in told)
     assert any("goes on from its last checkpoint" in text for text in told)
     log = services.storage.files.log(run.id).read_text()
     assert log.count("step 0: held-out") == 1
     steps = [point.step for point in services.storage.metrics.after(run.id) if point.name == "loss"]
-    assert steps == list(range(1, 601))
+    assert steps == list(range(1, done.total_steps + 1))
     assert {entry.partition(b"=")[0] for entry in given} & {b"HF_TOKEN", b"AWS_SECRET_ACCESS_KEY", b"REFT_STUDIO_MODELS"} == set()
     assert b"OMP_WAIT_POLICY=PASSIVE" in given
     same = undisturbed(services, dataset, train.read_form(services.settings, form), tmp_path / "same")
@@ -412,27 +431,29 @@ def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_ag
     assert die().status is RunStatus.INTERRUPTED, "what was tried before does not count against it"
 
 
-ORPHAN = """
-import subprocess, sys, os, time
-child = subprocess.Popen([sys.executable, "-m", "app.worker.main", "--data-dir", sys.argv[1], "--parent", str(os.getpid())])
-print(child.pid, flush=True)
-time.sleep(600)
-"""
-
-
+@pytest.mark.process
 @pytest.mark.parametrize("when", ["once it answers", "before it has begun"])
-def test_the_worker_ends_with_its_parent(services, environment, until, when):
-    with services.storage.files.worker_log.open("ab") as log:
-        parent = subprocess.Popen(
-            [sys.executable, "-c", ORPHAN, str(services.storage.files.root)], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    worker = int(parent.stdout.readline())
+def test_the_worker_ends_with_its_parent(services, until, tmp_path, when):
+    born, said = tmp_path / "born", services.storage.files.worker_log
+
+    def begin():
+        """As the parent of a worker, which may begin only when it is an orphan."""
+        parent = os.getpid()
+        if os.fork():
+            return signal.pause()
+        born.write_text(str(os.getpid()))
+        until(lambda: when == "once it answers" or os.getppid() != parent, "the end of the parent")
+        sys.argv = ["worker", "--data-dir", str(services.storage.files.root), "--parent", str(parent)]
+        os._exit(serve_queue_and_chats())
+
+    parent = Copy(begin, said)
+    worker = int(until(lambda: born.exists() and born.read_text(), "the worker"))
     if when == "once it answers":
         until(services.worker.health, "the worker's first word")
     parent.kill()
     parent.wait()
-    parent.stdout.close()
     until(lambda: not running(worker), "the end of the worker")
+    assert "Traceback" not in said.read_text()
 
 
 @pytest.mark.process
@@ -461,8 +482,8 @@ def test_the_password_of_a_database_is_not_among_the_workers_arguments(services,
 TRAIN_HERE = """
 import json, sys
 from pathlib import Path
+from app.worker import job
 from app.worker.resident import Resident
-from app.worker.job import run_job
 from reft_engine.formats.adapter import read_config
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from storage import Storage
@@ -470,13 +491,14 @@ from storage import Storage
 folder, chatted, *asked = sys.argv[1:]
 storage = Storage(Path(folder))
 dataset = storage.datasets.all()[0]
-resident = Resident(storage)
+resident, check = Resident(storage), job._check
 resident.base("owner/tiny", chatted)
 found = []
 for revision in asked:
     spec = RunSpec(base="owner/tiny", revision=revision or None, reft=ReftConfig(rank=1), train=TrainConfig(epochs=1))
     run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
-    run_job(resident, storage.queue.claim("test"), lambda: False)
+    job._check = check if revision else lambda adapter, base: None  # a process for each, and what is not the newest is the harder one
+    job.run_job(resident, storage.queue.claim("test"), lambda: False)
     ended = storage.runs.get(run.id)
     found.append([ended.status, ended.spec["revision"], read_config(storage.files.adapter(run.id))["base_model"]["revision"]])
 print(json.dumps(found))
