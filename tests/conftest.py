@@ -11,6 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more only cost time on models this small, here and in every process that is started
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that is started would compile the studio anew
 
 import pytest
 import torch

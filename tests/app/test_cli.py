@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from reft_engine.training import run as training
 from storage import RunStatus, Storage
-from tests.copies import Copy
 from tests.ports import free_port
+from tests.preloaded import Preloaded, nothing, run_command
 from tests.waiting import PATIENCE
 
 OLD_DATABASE = Path(__file__).parents[1] / "fixtures/databases/0001.sqlite"
@@ -44,27 +45,22 @@ def studio(environment):
 
 
 @pytest.fixture(scope="session")
-def copied(environment, tmp_path_factory):
+def begun(environment, tmp_path_factory):
     """Begin a command in a process of its own that has the libraries already; gives the process, and where its two outputs go."""
 
-    def begin(*arguments, first=lambda: None):
+    def begin(*arguments, before=nothing):
         said = tmp_path_factory.mktemp("said")
-
-        def work():
-            os.environ.update(environment)
-            first()
-            return main([*map(str, arguments)])
-
-        return Copy(work, said / "out", said / "err"), said / "out", said / "err"
+        out, errors = said / "out", said / "err"
+        return Preloaded(partial(run_command, [*map(str, arguments)], before), environment, out, errors), out, errors
 
     return begin
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, copied, table_file):
+def trained(tmp_path_factory, begun, table_file):
     """An undisturbed run: its folder, and what the command said."""
     folder = tmp_path_factory.mktemp("cli") / "out"
-    process, out, err = copied("train", "--data", table_file, "--out", folder, *TRAIN, "--json")
+    process, out, err = begun("train", "--data", table_file, "--out", folder, *TRAIN, "--json")
     done = subprocess.CompletedProcess("train", process.wait(PATIENCE), out.read_text("utf-8"), err.read_text("utf-8"))
     assert done.returncode == 0, done.stderr
     return folder, done
@@ -135,11 +131,11 @@ def with_a_checkpoint_at_each_step():
     training._CHECKPOINT_STEPS, training._CHECKPOINT_PAUSE = 1, 0.0
 
 
-def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(table_file, tiny_base, tmp_path, copied, until, capfd):
+def test_a_killed_run_is_continued_and_ends_as_if_nothing_had_happened(table_file, tiny_base, tmp_path, begun, until, capfd):
     arguments = ["train", "--data", str(table_file), "--base", str(tiny_base), *TRAIN, "--epochs", "40", "--json", "--out"]
     assert main([*arguments, str(tmp_path / "undisturbed")]) == 0
     out = tmp_path / "out"
-    process, _, errors = copied(*arguments, out, first=with_a_checkpoint_at_each_step)
+    process, _, errors = begun(*arguments, out, before=with_a_checkpoint_at_each_step)
     until(lambda: (errors.exists() and "step 30/" in errors.read_text()) or process.poll() is not None, "the thirtieth step")
     process.kill()
     assert process.wait() == -signal.SIGKILL, errors.read_text()
@@ -420,12 +416,13 @@ def test_a_pipe_that_closes_early_is_no_traceback(environment, house, tmp_path):
     process.stderr.close()
 
 
-def test_a_disk_that_is_full_is_said_in_words(copied, table_file, tiny_base, tmp_path):
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+def with_small_files_only():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
+
+def test_a_disk_that_is_full_is_said_in_words(begun, table_file, tiny_base, tmp_path):
     asked = ["--data", table_file, "--base", tiny_base, "--out", tmp_path / "out", *SHORT]
-    process, _, errors = copied("train", *asked, first=small_files)
+    process, _, errors = begun("train", *asked, before=with_small_files_only)
     assert process.wait(PATIENCE) == 2 and "Traceback" not in errors.read_text()
     assert errors.read_text().splitlines()[-1].startswith("reft-studio: File too large")
     assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob(".writing-*"))

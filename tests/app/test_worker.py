@@ -24,7 +24,6 @@ from app.launchers.local import Supervisor
 from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
 from app.worker.failures import explain_worker_exit
-from app.worker.main import main as serve_queue_and_chats
 from app.worker.messages import ALREADY_SERVED
 from app.worker.row_checks import RowChecks
 from reft_engine import Example, ReftConfig, TrainConfig, load_base
@@ -33,9 +32,10 @@ from reft_engine.base.loading import load_tokenizer
 from reft_engine.data import Message, load_examples
 from reft_engine.spec import RunSpec
 from storage import NotFoundError, RunStatus, StorageError
-from tests.copies import Copy
 from tests.hub import COMMIT, Hub
+from tests.preloaded import Preloaded, run_worker
 from tests.waiting import PATIENCE
+from tests.waiting import until as wait_until
 
 LONG = train.TrainForm(rank=2, positions="f2+l2", epochs=3000, batch_size=6, held_out=0.2, learning_rate=0.05)
 
@@ -63,28 +63,14 @@ def running(pid):
     return Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
 
 
-def supervised(settings, services):
-    return at_work(Supervisor(settings, services.storage))
-
-
 @contextmanager
-def at_work(supervisor):
+def supervised(settings, services):
+    supervisor = Supervisor(settings, services.storage)
     supervisor.start()
     try:
         yield supervisor
     finally:
         supervisor.stop()
-
-
-def worker_of(services, said, *options):
-    """A worker of a data folder, without what it costs to start one: a copy of this process."""
-    arguments = ["worker", "--data-dir", str(services.storage.files.root), *options]
-
-    def work():
-        sys.argv = arguments
-        return serve_queue_and_chats()
-
-    return Copy(work, said)
 
 
 # BaseLock
@@ -299,9 +285,7 @@ def it_answers_while_it_trains_and_training_goes_on(engine, training, until):
 
 def a_second_worker_refuses_and_the_first_goes_on(engine, training, until):
     first = engine.worker.health()["pid"]
-    supervisor = Supervisor(engine.settings, engine.storage)
-    supervisor._launch = lambda worker: worker_of(engine, engine.storage.files.worker_log, "--worker", worker)
-    with at_work(supervisor) as other:
+    with supervised(engine.settings, engine) as other:
         until(lambda: other._process and other._process.poll() is not None, "the end of the second worker")
         assert other._process.returncode == ALREADY_SERVED
     assert "another worker already serves" in engine.storage.files.worker_log.read_text()
@@ -431,22 +415,21 @@ def test_a_run_that_kills_its_worker_three_times_is_given_up_and_may_be_tried_ag
     assert die().status is RunStatus.INTERRUPTED, "what was tried before does not count against it"
 
 
+def be_the_parent(data, born, when):
+    """The parent of a worker, which may begin only when it is an orphan."""
+    parent = os.getpid()
+    if os.fork():
+        return signal.pause()
+    born.write_text(str(os.getpid()))
+    wait_until(lambda: when == "once it answers" or os.getppid() != parent, "the end of the parent")
+    os._exit(run_worker(["--data-dir", str(data), "--parent", str(parent)]))
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("when", ["once it answers", "before it has begun"])
-def test_the_worker_ends_with_its_parent(services, until, tmp_path, when):
+def test_the_worker_ends_with_its_parent(services, environment, until, tmp_path, when):
     born, said = tmp_path / "born", services.storage.files.worker_log
-
-    def begin():
-        """As the parent of a worker, which may begin only when it is an orphan."""
-        parent = os.getpid()
-        if os.fork():
-            return signal.pause()
-        born.write_text(str(os.getpid()))
-        until(lambda: when == "once it answers" or os.getppid() != parent, "the end of the parent")
-        sys.argv = ["worker", "--data-dir", str(services.storage.files.root), "--parent", str(parent)]
-        os._exit(serve_queue_and_chats())
-
-    parent = Copy(begin, said)
+    parent = Preloaded(partial(be_the_parent, services.storage.files.root, born, when), environment, said)
     worker = int(until(lambda: born.exists() and born.read_text(), "the worker"))
     if when == "once it answers":
         until(services.worker.health, "the worker's first word")
