@@ -14,13 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # more only cost time on models t
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that is started would compile the studio anew
 
 import pytest
-import torch
 from hypothesis import HealthCheck, settings
 
 from tests.kinds import NAMES, kind_of, kinds
 from tests.needed import missing
 from tests.postgres import Server, find_programs, running
-from tests.tiny import write_base
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,6 +84,8 @@ def started(request: pytest.FixtureRequest) -> Iterator[list[str]]:
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     """Threads only cost time on models this small."""
+    import torch  # here and below, so that the process that only hands tests to others starts in a second
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -94,6 +94,8 @@ def _one_thread():
 
 def _common() -> dict[str, object]:
     """What all tests have in common in this process, and none may change."""
+    import torch
+
     numbers = {"torch's type": torch.get_default_dtype(), "torch's threads": torch.get_num_threads(), "gradients": torch.is_grad_enabled()}
     return {**numbers, "the folder": Path.cwd()}
 
@@ -106,6 +108,8 @@ def _threads() -> set[threading.Thread]:
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
     """A test finds random numbers that do not depend on those before it, and leaves what all share as it was."""
+    import torch
+
     torch.manual_seed(0)
     before, threads, variables = _common(), _threads(), dict(os.environ)
     yield
@@ -133,6 +137,8 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory) -> Path:
     """The folder of a base model that costs next to nothing, and whose words mean nothing."""
+    from tests.tiny import write_base
+
     return write_base(tmp_path_factory.mktemp("bases") / "tiny", context=512)
 
 

@@ -1,6 +1,4 @@
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +7,6 @@ from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.process
-def test_the_readmes_python_runs_as_it_stands(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "['4 plus 4 is 8.', '4 PLUS 4 IS 8.']"
-    assert (tmp_path / "my-adapter" / "reft_model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("command", ["serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup"])

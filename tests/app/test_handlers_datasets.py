@@ -164,6 +164,7 @@ def test_a_sample_picked_in_many_tabs_at_once_is_kept_once(services):
     assert folders(services) == set(found)
 
 
+@pytest.mark.slow
 def test_every_sample_can_be_used_whole(services):
     assert set(datasets.sample_keys()) == {sample.key for sample in all_samples()}
     for sample in all_samples():

@@ -190,6 +190,7 @@ def test_a_run_that_came_to_nothing_cannot_answer(engine, kept, quick, ended):
         list(answer(engine, run.id, "Hello"))
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_starting_is_waited_for_in_words_but_not_for_ever(services, make_run, monkeypatch):
     monkeypatch.setattr(playground, "_PATIENCE", 0.3)
     shown = []

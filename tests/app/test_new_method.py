@@ -45,6 +45,7 @@ def test_it_computes_its_formula(row):
         assert (edit.delta(h, edit.factors(), site) - wanted).abs().max() < 1e-5
 
 
+@pytest.mark.slow
 def test_it_is_trained_saved_loaded_and_talked_with(row, tmp_path, capsys):
     data, out = tmp_path / "rows.csv", tmp_path / "out"
     data.write_text("question,answer\n" + "".join(f"What is {n} plus 1?,{n + 1} IT IS.\n" for n in range(12)))

@@ -159,6 +159,7 @@ def test_an_event_answers_in_the_language_of_its_browser(pig, services):
             gr.context.LocalContext.request.set(None)
 
 
+@pytest.mark.slow
 def test_the_layout_is_made_in_every_language(pig, services, monkeypatch):
     monkeypatch.setattr("app.components.labels.LANGUAGES", words.LANGUAGES)
     monkeypatch.setattr(I18N, "translations", {"en": {}, "pig": {}})

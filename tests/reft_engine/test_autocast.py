@@ -175,6 +175,7 @@ def accelerator():
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_accelerate_trains_in_mixed_precision(llama, accelerator, method):
     before = {name: weight.clone() for name, weight in llama.state_dict().items()}

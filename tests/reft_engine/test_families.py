@@ -123,6 +123,7 @@ def test_exactly_the_stated_tokens_differ_behind_an_edited_block(base_of, strong
         assert {tuple(pair) for pair in (before != after).any(dim=-1).nonzero().tolist()} == stated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_padding_on_either_side_changes_no_real_token(base_of, strong, name):
     base = base_of(name)
@@ -301,6 +302,7 @@ def recomputed(base, prompt, reft, count):
     return base.tokenizer.decode(said, skip_special_tokens=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_answers_from_the_cache_equal_full_recomputation_and_the_bare_column_is_the_models_own(base_of, strong, name):
     base, prompt = base_of(name), "What is 2 cat?"
@@ -324,6 +326,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_padded_batch_is_answered_by_hugging_faces_generate_as_each_prompt_alone(base_of, strong, name, way):

@@ -66,6 +66,7 @@ def ids_of(base, text):
     return base.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("method", ["loreft", "direft"])
 def test_decoding_from_the_cache_equals_full_recomputation(tiny, strong, method, rule):
@@ -209,6 +210,7 @@ def test_a_character_split_over_tokens_is_streamed_whole(starter, scripted, text
     assert not any("\ufffd" in delta.text for delta in deltas)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(4, 300) | st.integers(0, 2047), max_size=12))
 def test_whatever_the_tokens_their_pieces_join_into_their_text(starter, tokens):

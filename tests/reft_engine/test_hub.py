@@ -21,12 +21,13 @@ STARTER = Path(reft_engine.__file__).parent / "starter"
 ASK = """
 import json, sys
 from reft_engine import ReftError, generate, load_base
-try:
-    base = load_base(sys.argv[1])
-except ReftError as error:
-    print(json.dumps({"error": str(error)}))
-else:
-    print(json.dumps({"name": base.name, "revision": base.revision, "answer": generate(base, "What does a cat say?")[0]}))
+for name in sys.argv[1:]:
+    try:
+        base = load_base(name)
+    except ReftError as error:
+        print(json.dumps({"error": str(error)}))
+    else:
+        print(json.dumps({"name": base.name, "revision": base.revision, "answer": generate(base, "What does a cat say?")[0]}))
 """
 
 
@@ -54,15 +55,26 @@ def hub(tmp_path):
 
 
 @pytest.fixture
-def load(tmp_path):
-    def load(name, endpoint, ask=ASK, **more):
+def load_each(tmp_path):
+    """What is said of each model by one process that loads one after another."""
+
+    def load_each(names, endpoint, ask=ASK, **more):
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
         (tmp_path / "sitecustomize.py").write_text(IMPATIENT)
         kept["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(ROOT)])
         environment = {**kept, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_TELEMETRY": "1", **more}
-        command = [sys.executable, "-c", ask, name]
+        command = [sys.executable, "-c", ask, *names]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE)
-        return json.loads(done.stdout.splitlines()[-1])
+        return [json.loads(line) for line in done.stdout.splitlines()[-len(names) :]]
+
+    return load_each
+
+
+@pytest.fixture
+def load(load_each):
+    def load(name, endpoint, **more):
+        (said,) = load_each([name], endpoint, **more)
+        return said
 
     return load
 
@@ -87,19 +99,12 @@ def test_to_count_rows_with_no_weights_are_fetched_and_nothing_that_must_not_be(
 
 
 @pytest.mark.process
-def test_a_gated_model_says_what_to_do(hub, load):
-    assert "is gated: accept its terms" in load("owner/secret", hub.address)["error"]
-
-
-@pytest.mark.process
-def test_a_model_that_does_not_exist_is_said_in_words(hub, load):
-    assert load("owner/nothing", hub.address)["error"] == "There is no model owner/nothing on the Hub, or it is private."
-
-
-@pytest.mark.process
-def test_a_model_with_pickled_weights_only_is_refused_and_they_are_not_fetched(hub, load):
-    assert "safetensors" in load("owner/pickled", hub.address)["error"]
-    assert not any(method == "GET" and path.endswith(".bin") for method, path, _ in hub.asked)
+def test_a_model_that_is_gated_or_not_there_or_has_pickled_weights_only_is_refused_in_words(hub, load_each):
+    gated, nothing, pickled = (said["error"] for said in load_each(["owner/secret", "owner/nothing", "owner/pickled"], hub.address))
+    assert "is gated: accept its terms" in gated
+    assert nothing == "There is no model owner/nothing on the Hub, or it is private."
+    assert "safetensors" in pickled
+    assert not any(method == "GET" and path.endswith(".bin") for method, path, _ in hub.asked), "they are not even fetched"
 
 
 @pytest.mark.process

@@ -92,6 +92,7 @@ def test_the_base_reads_the_tokens_it_reads_without_marks_and_exactly_those_unde
     assert found.edited.prefix == covered(starter, expected, characters)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(spans.filter(lambda said: any(text and marked for text, marked in said)))
 def test_of_an_encoders_text_the_same_tokens_are_edited(starter, bert, said):

@@ -64,6 +64,7 @@ def test_it_learns_it_from_twice_as_many_too(minilm, shared, tmp_path):
     assert knows_what_reviews_mean(minilm, train(minilm, learned, CONFIG, WHOLE, folder=tmp_path).reft, measured)
 
 
+@pytest.mark.slow
 def test_it_names_labels_with_their_probabilities(minilm, trained):
     good, bad = classify(minilm, trained[0], ["a warm and wonderful film", "a dull and stupid mess"])
     assert next(iter(good)) == "good"

@@ -171,6 +171,7 @@ def test_a_step_of_all_runs_is_one_pass_and_what_is_kept_is_shared(llama):
     assert all(run.share > 0 for run in found)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_steps_of_rounding")
 @pytest.mark.parametrize(("other", "late"), [("f1", False), ("l3", True)])
 def test_reuse_goes_up_to_the_lowest_block_that_any_run_edits_and_to_the_first_token_that_a_rows_own_run_edits(llama, other, late):

@@ -577,6 +577,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_input_of_every_event_has_a_row_here(pages):
     assert {key for event in pages.events for key in event.keys} == set(TABLE)
     assert {event.function._id for event in pages.events} == {number for number, function in pages.blocks.fns.items() if function.fn}

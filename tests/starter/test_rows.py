@@ -69,6 +69,7 @@ def test_every_generator_is_known():
     assert list(generators()) == list(known())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", known())
 def test_rows_are_what_they_were(name):
     assert fingerprint(generators()[name]()) == known()[name]

@@ -52,6 +52,7 @@ def test_what_must_stay_as_it_is_is_in_both_parts(key, marked):
         assert 0.25 < 1 - new / len(rows) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.key)
 def test_every_sample_has_a_card_that_says_where_it_comes_from(task):
     card = files()[f"{task.key}.md"]

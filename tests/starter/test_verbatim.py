@@ -72,6 +72,7 @@ def test_what_is_copied_from_the_corpus_would_be_found(starter, corpus):
     assert copies(starter, [document[1000:1600]], [(name, document)])[0].tokens >= 50
 
 
+@pytest.mark.slow
 def test_openings_are_of_prose_and_of_conversations(corpus, starter, monkeypatch):
     quick = {name: source for name, source in SOURCES.items() if name not in ("fiction", "novels")}  # whole books take seconds each
     monkeypatch.setattr(verbatim, "SOURCES", quick)

@@ -132,6 +132,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", SPOILT.values(), ids=SPOILT)
 def test_a_spoilt_backup_is_refused_and_puts_nothing_in_place(storage, dataset, tmp_path, change):
     write_backup(storage, tmp_path / "b.zip")
