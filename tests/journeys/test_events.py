@@ -8,7 +8,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from reft_engine.data import dump_examples, inspect_rows
 from storage import DatasetRecord, Failure, RunStatus
 from tests.app.conftest import running_worker, wait_for_end
 from tests.serving import Site, serving
+from tests.waiting import MILLISECONDS
 
 PAGES = ("", "data", "train", "runs", "playground")
 HOSTILE = 'Refused: <img src=x onerror="document.title=1"> ${document.title="owned"} {{value}}'
@@ -110,14 +111,31 @@ def site(services) -> Iterator[Site]:
 # What there is to fire, and how
 
 
+class Wire:
+    """What lies between a tab and its server; it can be cut. It is watched as long as the tab is open: a request that is on its way when
+    the watching ends may hang, and the tab with it.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._cut = False
+        page.route(WIRE, lambda route: route.abort("connectionrefused") if self._cut else route.continue_())
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Nothing that the page asks for reaches its server."""
+        self._cut = True
+        try:
+            yield
+        finally:
+            self._cut = False
+
+
 @contextmanager
-def cut(page: Page) -> Iterator[None]:
-    """Nothing that the page asks for reaches its server. Only as long as it must be, since a page that is so watched has no cache."""
-    page.route(WIRE, lambda route: route.abort("connectionrefused"))
-    try:
-        yield
-    finally:
-        page.unroute(WIRE)
+def tab_beside(page: Page) -> Iterator[tuple[Page, Wire]]:
+    """Another tab, and its wire."""
+    with closing(page.context.new_page()) as tab:
+        tab.set_default_timeout(MILLISECONDS)
+        yield tab, Wire(tab)
 
 
 @dataclass(frozen=True)
@@ -312,7 +330,7 @@ def in_a_live_region(note: Locator) -> bool:
     return note.evaluate("e => !!e.querySelector('.rs-notice')?.closest('[aria-live=polite], [aria-live=assertive], [role=alert]')")
 
 
-def walk(page: Page, site: Site, event: Event, caplog: pytest.LogCaptureFixture) -> None:
+def walk(page: Page, wire: Wire, site: Site, event: Event, caplog: pytest.LogCaptureFixture) -> None:
     """The event refused, failing, not reached and done; each is seen in its note, which stays the same element throughout."""
     open_page(page, site, event.path)
     bring(page, site, event)
@@ -332,7 +350,7 @@ def walk(page: Page, site: Site, event: Event, caplog: pytest.LogCaptureFixture)
         expect(sentence).to_have_text(say("errors.neutral"))
         assert SECRET not in page.content()
         assert any(record.exc_info and SECRET in str(record.exc_info[1]) for record in caplog.records), "the log does not say why"
-        with cut(page):
+        with wire.cut():
             fire(page, event, 3)
             expect(sentence).to_contain_text(AWAY)
             expect(sentence).to_be_visible()
@@ -349,7 +367,7 @@ def walk(page: Page, site: Site, event: Event, caplog: pytest.LogCaptureFixture)
         event.edge.inner = inner
 
 
-def refuse_each(page: Page, site: Site, path: str, events: list[Event], walked: set[Callable]) -> None:
+def refuse_each(page: Page, wire: Wire, site: Site, path: str, events: list[Event], walked: set[Callable]) -> None:
     """Each is fired by its own means, in a page that stays open, and its own refusal is seen in its note.
 
     What is bound apart from the controls that were ``walked`` does not reach the server once either.
@@ -360,7 +378,7 @@ def refuse_each(page: Page, site: Site, path: str, events: list[Event], walked: 
             bring(page, site, event)
             refuse_once(page, event, count)
             if event.edge not in walked:
-                lose_once(page, event, count)
+                lose_once(page, wire, event, count)
 
 
 def refuse_once(page: Page, event: Event, count: int) -> None:
@@ -373,8 +391,8 @@ def refuse_once(page: Page, event: Event, count: int) -> None:
         event.edge.inner = inner
 
 
-def lose_once(page: Page, event: Event, count: int) -> None:
-    with cut(page):
+def lose_once(page: Page, wire: Wire, event: Event, count: int) -> None:
+    with wire.cut():
         fire(page, event, count)
         expect(page.locator(f"{event.note} .rs-notice")).to_contain_text(AWAY)
 
@@ -398,10 +416,11 @@ def test_every_event_of_a_page_tells_what_went_wrong_beside_its_control(page, si
         alike[event.edge.__wrapped__, event.kind, event.name].append(event)
     assert alike
     for first, *_ in alike.values():
-        with told_of(first), taken_out_again(services):
-            walk(page, site, first, caplog)
+        with told_of(first), taken_out_again(services), tab_beside(page) as (tab, wire):
+            walk(tab, wire, site, first, caplog)
     if others := [event for _, *rest in alike.values() for event in rest]:
-        refuse_each(page, site, path, others, {first.edge for first, *_ in alike.values()})
+        with tab_beside(page) as (tab, wire):
+            refuse_each(tab, wire, site, path, others, {first.edge for first, *_ in alike.values()})
 
 
 def test_no_event_is_left_out_of_the_pages_that_are_walked(site):

@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.words import say
 from app.worker.client import WorkerClient
 from tests.serving import serving
-from tests.waiting import MILLISECONDS
+from tests.waiting import MILLISECONDS, until
 
 LONG = 3 * MILLISECONDS
 
@@ -60,10 +60,15 @@ def wait_for_end(page):
 
 def slide(page, control, value):
     """Put a slider to a value, as a person does who types into its field."""
-    field = page.locator(f"{control} input[type=number]")
-    field.fill(value)
-    field.press("Tab")
-    expect(page.locator(f"{control} input[type=range]")).to_have_value(value)
+    field, bar = page.locator(f"{control} input[type=number]"), page.locator(f"{control} input[type=range]")
+
+    def typed():
+        """In a fold that has only just opened, Gradio does not listen yet."""
+        field.fill(value)
+        field.press("Tab")
+        return bar.input_value() == value
+
+    until(typed, f"{control} at {value}", every=0.2)
     expect(field).to_have_value(value)
 
 
