@@ -41,10 +41,6 @@ class Preloaded(ForkServerProcess):
         logging.getLogger().handlers.clear()
         sys.exit(self._work())
 
-    @property
-    def returncode(self) -> int | None:
-        return self.exitcode
-
     def poll(self) -> int | None:
         return self.exitcode
 

@@ -60,10 +60,10 @@ def _engine(name: str) -> str:
     return f"tests/reft_engine/test_every_setting_acts.py::test_{name}"
 
 
-_CLI = "main output rows serve train sweep chat evaluate inspect adapter folder doctor backup flags"
+_CLI = "main output rows serve train sweep chat evaluate inspect adapter folder doctor flags"
 (
     CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE, CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_EVALUATE, CLI_INSPECT, CLI_ADAPTER, CLI_FOLDER,
-    CLI_DOCTOR, CLI_BACKUP, CLI_FLAGS,
+    CLI_DOCTOR, CLI_FLAGS,
 ) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
 SETTINGS, ROUTES = "app/settings.py", "app/routes.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"

@@ -195,7 +195,7 @@ def locked_database(trial: Trial) -> None:
             begun = time.monotonic()
             assert run.record.name in run.page()
             slowest, read = max(slowest, time.monotonic() - begun), read + 1
-            time.sleep(0.1)
+            time.sleep(0.1)  # no pause would take a core from the run that is to wait for the lock
         other.execute("ROLLBACK")
         trial.note(f"meanwhile the page was read in {slowest:.2f} s at most")
 
