@@ -1,30 +1,54 @@
 """Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
 
-from reft_engine.data.inspection import inspect_file, inspect_rows
-from reft_engine.data.normalised import dump_examples, example_as_data, example_of_data, load_examples
-from reft_engine.data.records import ColumnMapping, Example, Inspection, Limits, LooseRow, Message, Preference, Problem, as_rows, row_of
+from reft_engine.data.importing import import_file, load_inspection
+from reft_engine.data.inspection import Inspection, inspect_file, inspect_rows
+from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
+from reft_engine.data.reading import Encoding, ReadOptions
+from reft_engine.data.records import AnyExample, Example, Limits, LooseRow, Message, Preference, Problem, answers_of, as_rows, row_of
+from reft_engine.data.report import REMEDIES, Remedy, ReportItem
+from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, RowCheck, counted
-from reft_engine.data.splitting import split
+from reft_engine.data.shapes import TITLES
+from reft_engine.data.splitting import SplitPlan, divided, split
+from reft_engine.data.stored import Order, StoredRows
 
 __all__ = [
-    "ColumnMapping",
+    "REMEDIES",
+    "ROLES",
+    "TITLES",
+    "AnyExample",
+    "ColumnRole",
+    "Columns",
+    "Encoding",
     "Example",
     "Finding",
     "Inspection",
     "Limits",
     "LooseRow",
     "Message",
+    "Order",
     "Preference",
     "Problem",
+    "ReadOptions",
+    "Remedy",
+    "ReportItem",
     "RowCheck",
+    "SplitPlan",
+    "StoredRows",
+    "answers_of",
+    "as_columns",
     "as_rows",
     "counted",
+    "divided",
     "dump_examples",
     "example_as_data",
-    "example_of_data",
+    "examples_of_data",
+    "import_file",
     "inspect_file",
     "inspect_rows",
     "load_examples",
+    "load_inspection",
     "row_of",
+    "rows_as_data",
     "split",
 ]

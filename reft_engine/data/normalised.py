@@ -1,57 +1,107 @@
-"""Examples as plain data of ``line``, ``row``, ``messages`` and ``answer``: as the studio stores them (JSON Lines) and sends them."""
+"""Examples as plain data: as the studio stores them (JSON Lines, a row a line, each text once) and sends them.
+
+A line has ``line``, ``row``, ``messages`` (pairs of role and content) and either ``answer``, or ``chosen`` and ``rejected``. A chat is one
+line: ``messages`` are those before its last answer, and ``learned`` are the indices of the answers among them that are learned too.
+Files of earlier versions, with a line for each answer, are read as well.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from reft_engine.data.records import Example, Message
+from reft_engine.data.records import AnyExample, Example, Message, Preference
 from reft_engine.errors import DataError
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each row
 
-def dump_examples(examples: Iterable[Example]) -> bytes:
+
+def dump_examples(examples: Iterable[AnyExample]) -> bytes:
     """Write examples as JSON Lines."""
-    return "".join(json.dumps(example_as_data(example), ensure_ascii=False) + "\n" for example in examples).encode()
+    return "".join(dump_lines(examples)).encode()
 
 
-def example_as_data(example: Example) -> dict[str, Any]:
+def dump_lines(examples: Iterable[AnyExample]) -> Iterator[str]:
+    """The lines of `dump_examples`, one after another."""
+    for row in _rows(examples):
+        yield _ENCODE(row) + "\n"
+
+
+def rows_as_data(examples: Iterable[AnyExample]) -> list[dict[str, Any]]:
+    """Examples as rows of plain data, the answers of a chat together."""
+    return list(_rows(examples))
+
+
+def example_as_data(example: AnyExample) -> dict[str, Any]:
     """An example as plain data."""
-    messages = [[message.role, message.content] for message in example.messages]
-    return {"line": example.line, "row": example.row, "messages": messages, "answer": example.answer}
+    return _row_as_data([example])
 
 
-def example_of_data(row: Mapping[str, Any]) -> Example:
-    """The example that `example_as_data` described. Raises KeyError, TypeError or ValueError for anything else."""
+def examples_of_data(row: Mapping[str, Any]) -> list[AnyExample]:
+    """The examples of a row of plain data. Raises KeyError, TypeError or ValueError for anything else."""
     if any(isinstance(message, dict) for message in row["messages"]):  # which would unpack into its keys
         raise TypeError("a message is a pair of role and content")
     messages = tuple(Message(role, content) for role, content in row["messages"])
-    return Example(row["line"], messages, row["answer"], row.get("row", 0))
+    place = {"row": row.get("row", 0), "split": row.get("split", ""), "group": row.get("group", "")}
+    if "chosen" in row:
+        return [Preference(row["line"], messages, row["chosen"], row["rejected"], **place)]
+    before = [Example(row["line"], messages[:index], messages[index].content, **place) for index in row.get("learned", ())]
+    return [*before, Example(row["line"], messages, row["answer"], **place)]
 
 
-def load_examples(path: Path, limit: int | None = None) -> list[Example]:
+def load_examples(path: Path, limit: int | None = None) -> list[AnyExample]:
     """Read all examples that `dump_examples` wrote, or the first ``limit``. Raises DataError if the file is missing or damaged."""
-    examples: list[Example] = []
+    examples: list[AnyExample] = []
     try:
         with path.open(encoding="utf-8", newline="\n") as file:
             for text in file:
                 if limit is not None and len(examples) >= limit:
                     break
-                examples.append(_example(json.loads(text), examples[-1] if examples else None))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+                row = json.loads(text)
+                found = examples_of_data(row)
+                examples += found if "row" in row else [_numbered(found[0], examples[-1] if examples else None)]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset") from error
-    return examples
+    return examples[:limit]
 
 
-def _example(row: Mapping[str, Any], previous: Example | None) -> Example:
-    example = example_of_data(row)
-    return example if "row" in row else replace(example, row=_row_number(example, previous))
+def _rows(examples: Iterable[AnyExample]) -> Iterator[dict[str, Any]]:
+    """Examples as rows: the answers of a chat together, where each goes on from the one before."""
+    for _, group in groupby(examples, lambda example: (example.row, example.line, type(example))):
+        row: list[AnyExample] = []
+        for example in group:
+            if row and not _continues(row[-1], example):
+                yield _row_as_data(row)
+                row = []
+            row.append(example)
+        yield _row_as_data(row)
 
 
-def _row_number(example: Example, previous: Example | None) -> int:
-    """The row number of an example in a file of a version that did not number rows."""
-    if previous is None:
-        return 1
-    conversation = (*previous.messages, Message("assistant", previous.answer))
-    continues = example.line == previous.line and example.messages[: len(conversation)] == conversation
-    return previous.row if continues else previous.row + 1
+def _continues(earlier: AnyExample, later: AnyExample) -> bool:
+    """Whether an example's messages begin with the earlier example and its answer."""
+    if not isinstance(earlier, Example) or earlier.row == 0:
+        return False
+    index = len(earlier.messages)
+    return later.messages[:index] == earlier.messages and later.messages[index : index + 1] == (Message("assistant", earlier.answer),)
+
+
+def _row_as_data(examples: Sequence[AnyExample]) -> dict[str, Any]:
+    last = examples[-1]
+    row: dict[str, Any] = {"line": last.line, "row": last.row, "messages": [[message.role, message.content] for message in last.messages]}
+    if isinstance(last, Preference):
+        row |= {"chosen": last.chosen, "rejected": last.rejected}
+    else:
+        row["answer"] = last.answer
+    if len(examples) > 1:
+        row["learned"] = [len(example.messages) for example in examples[:-1]]
+    return row | {name: value for name, value in (("split", last.split), ("group", last.group)) if value}
+
+
+def _numbered(example: AnyExample, previous: AnyExample | None) -> AnyExample:
+    """An example of a file of a version that did not number rows, with its row's number."""
+    assert isinstance(example, Example)
+    number = 1 if previous is None else previous.row
+    if isinstance(previous, Example) and not (example.line == previous.line and _continues(previous, example)):
+        number += 1
+    return Example(example.line, example.messages, example.answer, number)

@@ -1,10 +1,8 @@
-"""Records of this room: examples, limits, and the inspection of a file."""
+"""Examples, problems of rows, and limits: what all modules of the data share."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from reft_engine.errors import DataError
 
@@ -24,29 +22,42 @@ class Example:
     """The messages before an answer, and the answer to learn.
 
     ``line`` is its line in the file, counted from 1; ``row`` is the number of its row, or 0 if that is unknown (in JSON several
-    rows may share a line). All answers of a chat belong to one row.
+    rows may share a line). All answers of a chat belong to one row. Without messages the answer is plain text to continue.
+    ``split`` and ``group`` are what the file says of the row: the part of the data that it belongs to (train, test ...), and whose it is.
     """
 
     line: int
     messages: tuple[Message, ...]
     answer: str
     row: int = field(default=0, compare=False)
+    split: str = field(default="", compare=False)
+    group: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """The messages before an answer, the preferred answer and the rejected one; ``line`` and ``row`` as in `Example`."""
+    """The messages before an answer, the preferred answer and the rejected one; the other fields as in `Example`."""
 
     line: int
     messages: tuple[Message, ...]
     chosen: str
     rejected: str
     row: int = field(default=0, compare=False)
+    split: str = field(default="", compare=False)
+    group: str = field(default="", compare=False)
+
+
+AnyExample = Example | Preference
 
 
 def row_of(example: Example | Preference) -> int:
     """The number of an example's row, which all examples of a chat share."""
     return example.row or example.line
+
+
+def answers_of(example: Example | Preference) -> tuple[str, ...]:
+    """The answer of an example; of a preference pair the preferred and the rejected one."""
+    return (example.answer,) if isinstance(example, Example) else (example.chosen, example.rejected)
 
 
 LooseRow = Example | Preference | tuple[str, str] | tuple[str, str, str]
@@ -82,15 +93,6 @@ def _checked(row: Example | Preference, line: int) -> Example | Preference:
     return row if isinstance(row.messages, tuple) else replace(row, messages=tuple(row.messages))
 
 
-class ColumnMapping(BaseModel):
-    """Which column is the prompt and which is the answer, for a file whose column names do not say so."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompt: str = Field(min_length=1, max_length=1000)
-    answer: str = Field(min_length=1, max_length=1000)
-
-
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a row cannot be used; ``line`` counts from 1 and is None for the file as a whole."""
@@ -103,47 +105,17 @@ class Problem:
 class Limits:
     """Maximum sizes of a file and its contents; larger ones are refused with a sentence."""
 
-    rows: int = 200_000
+    rows: int = 2_000_000
     columns: int = 500
     cell: int = 1_000_000
     """Characters of one text."""
     row: int = 4_000_000
     """Characters of one row."""
-    size: int = 200_000_000
-    """Bytes of a text file, which is read as a whole."""
+    size: int = 1_100_000_000
+    """Bytes of a text file."""
     turns: int = 200
     """Messages of one conversation."""
     problems: int = 100
     """Problems that are listed; all are counted."""
-    expanded: int = 1_000_000_000
+    expanded: int = 1_100_000_000
     """Bytes that a compressed file may expand to, and characters of all examples together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What a file was recognised as.
-
-    Attributes:
-        format: csv, tsv, json, jsonl or parquet.
-        shape: instructions, pairs, labels, messages, conversations, mapped, preferences or unknown.
-        columns: names of the columns, in the order of the file.
-        rows: rows read; ``usable_rows``: those that gave at least one example.
-        needs_mapping: a person must choose the columns before there are examples.
-        notes: assumptions made while reading and oddities of the whole file; nothing is lost by them.
-        roles: what each column is read as: prompt, answer, label, chat or ignored; empty while the shape is unknown.
-        encoding: of a text file: utf-8, utf-16 or windows-1252.
-    """
-
-    format: str
-    shape: str
-    columns: tuple[str, ...]
-    rows: int
-    usable_rows: int
-    needs_mapping: bool
-    problems: tuple[Problem, ...]
-    problem_count: int
-    notes: tuple[str, ...]
-    examples: tuple[Example, ...]
-    sentence: str
-    roles: Mapping[str, str]
-    encoding: str | None

@@ -5,7 +5,7 @@ border can shift the loss mask or the edited positions. For the prompts see `pro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reft_engine.base.loading import PLAIN_TEMPLATE, Base
 from reft_engine.data import Example, Message, Preference
@@ -28,7 +28,11 @@ __all__ = [
     "end_ids",
     "prompt_ids",
     "read_prompt",
+    "with_prompt",
 ]
+
+PLAIN_PROMPT_TOKENS = 16
+"""Tokens of a plain text that are its prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,29 @@ class EncodedLabel:
 
 
 EncodedRow = EncodedExample | EncodedPreference | EncodedLabel
+
+
+def with_prompt(base: Base, example: Example | Preference) -> Example | Preference:
+    """An example as it is trained: of plain text the first `PLAIN_PROMPT_TOKENS` tokens are the prompt, and the rest is the answer.
+
+    Raises:
+        DataError: the text has no more tokens than that; the line is named.
+    """
+    if example.messages or isinstance(example, Preference):
+        return example
+    text, ids = example.answer, text_ids(base, example.answer)
+    if len(ids) <= PLAIN_PROMPT_TOKENS:
+        raise DataError(
+            "Line {line}: the text has {tokens} tokens; the first {count} are the prompt, so that nothing is left to learn.",
+            kind="row.text_short",
+            line=example.line,
+            tokens=len(ids),
+            count=PLAIN_PROMPT_TOKENS,
+        )
+    prompt = base.tokenizer.decode(ids[:PLAIN_PROMPT_TOKENS])
+    if not text.startswith(prompt):  # a tokenizer that changes what it reads: the same share of the letters
+        prompt = text[: max(1, len(text) * PLAIN_PROMPT_TOKENS // len(ids))]
+    return replace(example, messages=(Message("user", prompt),), answer=text[len(prompt) :])
 
 
 def encode(

@@ -10,7 +10,7 @@ from reft_engine.spec import ReftConfig, TrainConfig
 
 if TYPE_CHECKING:
     from reft_engine.base.loading import Base
-    from reft_engine.data import Example
+    from reft_engine.data import AnyExample
 
 _MAX_STEP_TOKENS = 1024
 """Maximum tokens of a probe's step; a larger batch takes no longer per token."""
@@ -54,7 +54,7 @@ class Probe:
 
 
 def probe(
-    base: "Base", examples: "Sequence[Example]", config: ReftConfig, settings: TrainConfig,
+    base: "Base", examples: "Sequence[AnyExample]", config: ReftConfig, settings: TrainConfig,
     exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Probe:  # fmt: skip
     """Train a throwaway edit for two epochs of one step each on a few rows, and time every kind of work that a run does.

@@ -4,15 +4,14 @@ All counts of trained, held-out and left-out rows come from `count_rows`, applie
 training itself uses.
 """
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from reft_engine.base.loading import Base
-from reft_engine.data import Example, LooseRow, Preference, as_rows, row_of
+from reft_engine.data import Example, LooseRow, Preference, answers_of, as_rows, row_of
+from reft_engine.data.cells import shown
+from reft_engine.data.oddities import Tally, placeholder_of, prompt_key, texts_of
 from reft_engine.data.row_check import FEW, Finding, FindingKind, RowCheck, counted
-from reft_engine.data.shapes import shown
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.tokens.spelling import badly_spelt
 from reft_engine.training.objectives import Objective, objective_for
@@ -21,12 +20,6 @@ from reft_engine.training.rows import ReadRow, RowsRead, RowsSplit, encoded_of, 
 LISTED = 50
 """Maximum number of rows that a finding lists; all are counted."""
 _EXCERPT = 60
-_PLACEHOLDER = re.compile(
-    r"\{\{\s*[A-Za-z_][\w .\-]{0,60}\}\}"  # {{name}} of Handlebars, Jinja and Mustache
-    r"|\$\{[A-Za-z_][\w.]{0,60}\}"  # ${name} of shells and JavaScript
-    r"|\{%.{1,80}?%\}|<%.{1,80}?%>"  # statements of Jinja and ERB
-    r"|(?<![\\\w$^{}\"'\])])\{[a-z][a-z0-9]*(?:_[a-z0-9]+)*\}(?![{}])"  # {name} of Python, not LaTeX's \frac{a}{b}
-)
 
 Row = Example | Preference
 
@@ -125,7 +118,7 @@ class _Findings:
 
     def letters(self, base: Base) -> None:
         """Rows with letters that the tokenizer has no tokens for."""
-        flags = badly_spelt(base, [_texts(example) for example in self._all])
+        flags = badly_spelt(base, [texts_of(example) for example in self._all])
         self._add(
             "letters", [example for example, flag in zip(self._all, flags, strict=True) if flag],
             f"{{rows}} in letters that {base.name} has no tokens for: it spells them in pieces, or not at all.",
@@ -134,8 +127,8 @@ class _Findings:
 
     def placeholders(self) -> None:
         """Templates that were never filled in."""
-        matches = [(example, placeholder) for example in self._usable if (placeholder := _placeholder(example))]
-        instance = f", such as {matches[0][1]}" if matches else ""
+        matches = [(example, placeholder) for example in self._usable if (placeholder := placeholder_of(example))]
+        instance = f", such as {shown(matches[0][1], 40)}" if matches else ""
         self._add(
             "placeholders", [example for example, _ in matches], f"{{rows}} with placeholders that were not filled in{instance}.",
             "The model will learn them as they stand; fill them in first.",
@@ -150,21 +143,21 @@ class _Findings:
 
     def contradictions(self) -> None:
         """Prompts with different answers."""
-        groups: dict[Hashable, list[Row]] = defaultdict(list)
+        tally = Tally()
         for example in self._usable:
-            groups[_prompt_key(example)].append(example)
-        contradictory = [group for group in groups.values() if len(group) > 1 and _contradict(group)]
-        prompts = f"{counted(len(contradictory), 'prompt')} {'has' if len(contradictory) == 1 else 'have'}"
+            tally.add(example)
+        found = tally.contradicting()
+        prompts = f"{counted(found.prompts, 'prompt')} {'has' if found.prompts == 1 else 'have'}"
         self._add(
-            "contradictions", [example for group in contradictory for example in group], f"{prompts} different answers, in {{rows}}.",
+            "contradictions", [self._usable[index] for index in found.indices], f"{prompts} different answers, in {{rows}}.",
             "The model can give one of them only; keep the right one, or tell the prompts apart.",
         )  # fmt: skip
 
     def leaks(self, trained: Sequence[ReadRow], held_out: Sequence[ReadRow]) -> None:
         """Held-out rows whose prompt is also trained on."""
-        prompts = {_prompt_key(row.example) for row in trained} if held_out else set()
+        prompts = {prompt_key(row.example) for row in trained} if held_out else set()
         self._add(
-            "leaks", [row.example for row in held_out if _prompt_key(row.example) in prompts],
+            "leaks", [row.example for row in held_out if prompt_key(row.example) in prompts],
             "{rows} held out with a prompt that is also learned from.",
             "The held-out loss will look better than it is; keep each prompt once.",
         )  # fmt: skip
@@ -184,38 +177,6 @@ class _Findings:
         )  # fmt: skip
 
 
-def _answers(example: Row) -> tuple[str, ...]:
-    return (example.answer,) if isinstance(example, Example) else (example.chosen, example.rejected)
-
-
-def _texts(example: Row) -> list[str]:
-    """The texts of a row: its messages, then its answers."""
-    return [*(message.content for message in example.messages), *_answers(example)]
-
-
-def _placeholder(example: Row) -> str:
-    """The first placeholder in a row; empty when there is none."""
-    match = next(filter(None, map(_PLACEHOLDER.search, _texts(example))), None)
-    return shown(match[0], 40) if match else ""
-
-
 def _excerpt(example: Row) -> str:
-    return f"{shown(example.messages[-1].content, _EXCERPT)} → {shown(_answers(example)[0], _EXCERPT)}"
-
-
-def _normalised(text: str) -> str:
-    """A text with case and white space normalised."""
-    return " ".join(text.split()).casefold()
-
-
-def _prompt_key(example: Row) -> Hashable:
-    """A key that is equal for prompts which differ in case and white space only."""
-    return tuple((message.role, _normalised(message.content)) for message in example.messages)
-
-
-def _contradict(group: Sequence[Row]) -> bool:
-    """Whether rows with the same prompt have different answers; for preference pairs, whether one prefers what another rejects."""
-    pairs = [example for example in group if isinstance(example, Preference)]
-    if pairs:
-        return bool({_normalised(pair.chosen) for pair in pairs} & {_normalised(pair.rejected) for pair in pairs})
-    return len({_normalised(_answers(example)[0]) for example in group}) > 1
+    prompt = example.messages[-1].content if example.messages else ""
+    return f"{shown(prompt, _EXCERPT)} → {shown(answers_of(example)[0], _EXCERPT)}"

@@ -11,7 +11,7 @@ from typing import Any
 from reft_engine.data import Example, Preference, row_of
 from reft_engine.data.splitting import split_indices
 from reft_engine.errors import DataError
-from reft_engine.tokens.examples import EncodedRow
+from reft_engine.tokens.examples import EncodedRow, with_prompt
 from reft_engine.training.objectives import Objective
 
 _PROGRESS_EVERY = 200
@@ -38,7 +38,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class ReadRow:
-    """A row that can be trained on; ``index`` is its index in the list of all examples."""
+    """A row that can be trained on, with a prompt; ``index`` is its index in the list of all examples."""
 
     index: int
     example: Example | Preference
@@ -97,7 +97,8 @@ def read_rows(
         if index % _PROGRESS_EVERY == 0:
             on_progress(index, len(examples))
         try:
-            usable.append(ReadRow(index, example, objective.encode(example)))
+            asking = with_prompt(objective.base, example)
+            usable.append(ReadRow(index, asking, objective.encode(asking)))
         except DataError as error:
             left_out.append(LeftOut(example, copy(error)))  # without its traceback, which would keep the encoded row in memory
     return RowsRead(tuple(usable), tuple(left_out))

@@ -1,0 +1,140 @@
+"""Rows in a file of JSON Lines with an index, so that any of millions are read without the others."""
+
+import json
+import random
+from array import array
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from reft_engine.data.normalised import dump_lines, examples_of_data
+from reft_engine.data.records import AnyExample, row_of
+from reft_engine.errors import DataError
+
+ROWS, INDEX = "rows.jsonl", "rows.index"
+Order = Literal["file", "longest", "shortest", "random"]
+
+
+class RowsOnDisk:
+    """Keeps the examples of a file in a folder as they are read: an `inspection.Kept`.
+
+    The index holds two 64-bit integers for each row: where its line begins, and how many bytes it has.
+    """
+
+    def __init__(self, folder: Path, shown: int = 200) -> None:
+        """``shown`` examples, the first, are kept in memory as well."""
+        self._folder, self._limit = folder, shown
+        self._first: list[AnyExample] = []
+        self._count = 0
+        self._index = array("Q")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / ROWS).open("wb")
+
+    def begin(self) -> None:
+        """Forget what was kept, because the file is read once more."""
+        self._file.seek(0)
+        self._file.truncate()
+        self._index, self._first, self._count = array("Q"), [], 0
+
+    def add(self, examples: list[AnyExample]) -> None:
+        """Keep the examples of a row."""
+        self._count += len(examples)
+        for line in dump_lines(examples):
+            data = line.encode()
+            self._index.extend((self._file.tell(), len(data)))
+            self._file.write(data)
+        if len(self._first) < self._limit:
+            self._first += examples
+
+    def drop(self, rows: Collection[int]) -> None:
+        """Drop the examples of these rows."""
+        self._file.flush()
+        kept, index = self._folder / f"{ROWS}.kept", array("Q")
+        with (self._folder / ROWS).open("rb") as file, kept.open("wb") as out:
+            for line in file:
+                row = json.loads(line)
+                if row["row"] in rows:
+                    self._count -= 1 + len(row.get("learned", ()))
+                else:
+                    index.extend((out.tell(), len(line)))
+                    out.write(line)
+        self._file.close()
+        kept.replace(self._folder / ROWS)
+        self._file, self._index = (self._folder / ROWS).open("ab"), index
+        self._first = [example for example in self._first if row_of(example) not in rows]
+
+    def examples(self) -> tuple[AnyExample, ...]:
+        """The first examples."""
+        return tuple(self._first[: self._limit])
+
+    def count(self) -> int:
+        """The number of all examples."""
+        return self._count
+
+    def close(self) -> None:
+        """Write the index and what is not on disk yet."""
+        self._file.close()
+        with (self._folder / INDEX).open("wb") as file:
+            self._index.tofile(file)
+
+
+class StoredRows:
+    """Reads the rows of a file by their places in it."""
+
+    def __init__(self, path: Path, index: Path | None = None) -> None:
+        """Open a file of rows; without an ``index`` it is read through once to make one. Raises DataError if it is missing or damaged."""
+        self._path = path
+        self._index = array("Q")
+        try:
+            if index is not None:
+                with index.open("rb") as file:
+                    self._index.frombytes(file.read())
+            else:
+                self._read_index()
+        except (OSError, ValueError) as error:
+            raise _damaged() from error
+
+    def _read_index(self) -> None:
+        begin = 0
+        with self._path.open("rb") as file:
+            for line in file:
+                self._index.extend((begin, len(line)))
+                begin += len(line)
+
+    def __len__(self) -> int:
+        return len(self._index) // 2
+
+    def read(self, places: Sequence[int]) -> list[AnyExample]:
+        """The examples of the rows at these places. Raises DataError if the file is damaged."""
+        found: list[AnyExample] = []
+        try:
+            with self._path.open("rb") as file:
+                for place in places:
+                    file.seek(self._index[2 * place])
+                    found += examples_of_data(json.loads(file.read(self._index[2 * place + 1])))
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise _damaged() from error
+        return found
+
+    def places(self, order: Order = "file", search: str = "", limit: int = 10_000) -> list[int]:
+        """Places of rows in an order, the first ``limit``; with ``search`` those whose texts hold it, whatever the case."""
+        found = list(range(len(self))) if not search.strip() else list(islice(self._matching(search), limit))
+        if order == "random":
+            random.Random(len(self)).shuffle(found)
+        elif order != "file":
+            found.sort(key=lambda place: self._index[2 * place + 1], reverse=order == "longest")
+        return found[:limit]
+
+    def _matching(self, search: str) -> Iterator[int]:
+        needle = search.strip().casefold()
+        with self._path.open(encoding="utf-8", newline="\n") as file:
+            for place, line in enumerate(file):
+                row = json.loads(line)
+                texts = [text for _, text in row["messages"]] + [str(row.get(name, "")) for name in ("answer", "chosen", "rejected")]
+                if any(needle in text.casefold() for text in texts):
+                    yield place
+
+
+def _damaged() -> DataError:
+    return DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset")
