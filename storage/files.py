@@ -16,6 +16,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from storage.errors import NotFoundError
+from storage.records import DatasetVersionRecord
 
 _WRITING = ".writing-"
 
@@ -56,9 +57,13 @@ class Files:
         """Folder of a dataset."""
         return self._inside("datasets", dataset_id)
 
-    def examples(self, dataset_id: str) -> Path:
-        """The dataset's normalised examples (JSON Lines)."""
-        return self.dataset_folder(dataset_id) / "examples.jsonl"
+    def rows(self, version: DatasetVersionRecord) -> Path:
+        """The rows of a version, as normalised examples (JSON Lines)."""
+        return self.dataset_folder(version.dataset_id) / version.rows_file
+
+    def source(self, version: DatasetVersionRecord) -> Path | None:
+        """The file that the rows of a version were read from; None if they were read from no file."""
+        return self.dataset_folder(version.dataset_id) / version.source_file if version.source_file else None
 
     def run_folder(self, run_id: str) -> Path:
         """Folder of a run: settings, checkpoint, adapter, log."""
@@ -95,6 +100,17 @@ class Files:
         if not name.isalnum():
             raise NotFoundError("There is nothing with this id.", kind="files.id")
         return self.root / kind / name
+
+
+def temporary_path(folder: Path) -> Path:
+    """A path in a folder for a file that is being written; whoever finds it later may remove it."""
+    return folder / f"{_WRITING}{token_hex(8)}"
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a file, read in pieces. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_locked(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class RunStatus(StrEnum):
@@ -52,20 +52,102 @@ ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
 """The allowed transitions from one status to the next."""
 
 
+def rows_file(digest: str | None) -> str:
+    """Name of the file of a version's rows, by their sha256; None for a version of an earlier studio."""
+    return f"{digest}.jsonl" if digest else "examples.jsonl"
+
+
 @dataclass(frozen=True, slots=True)
-class DatasetRecord:
-    """A saved dataset; its examples are in `Files.examples`. ``label`` is the uploaded file's name, for display only."""
+class DatasetVersionRecord:
+    """A version of a dataset, which is never changed; its rows are in `Files.rows`.
+
+    Attributes:
+        number: 1 for the first version of its dataset; the highest is the current one.
+        digest: sha256 of the file of its rows; None for a version of an earlier studio.
+        source_file: name of the file that the rows were read from, in the dataset's folder; None if there is none.
+        label: the name that this file had, for display only.
+        rows: rows read; ``usable_rows``: those that gave at least one example.
+        reading: what a person chose in order to read the file; None for nothing.
+        split: how the rows are divided, and the counts; None if the held-out share of a run decides.
+        change: what differs from the version before, as a sentence; empty for the first.
+        size_bytes: bytes of the rows and of the file that they were read from.
+    """
 
     id: str
-    name: str
+    dataset_id: str
+    number: int
+    digest: str | None
+    source_file: str | None
     label: str
     shape: str
     rows: int
     usable_rows: int
-    mapping: dict[str, str] | None
-    sample: str | None
+    reading: dict[str, Any] | None
+    split: dict[str, Any] | None
+    change: str
     size_bytes: int
     created_at: datetime
+
+    @property
+    def rows_file(self) -> str:
+        """Name of the file of its rows, in the dataset's folder."""
+        return rows_file(self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """A saved dataset with its current version, whose facts it also shows as its own."""
+
+    id: str
+    name: str
+    tags: tuple[str, ...]
+    sample: str | None
+    created_at: datetime
+    binned_at: datetime | None
+    version: DatasetVersionRecord
+
+    @property
+    def label(self) -> str:
+        """Name of the file that the current version was read from, for display only."""
+        return self.version.label
+
+    @property
+    def shape(self) -> str:
+        """Shape of the current version's rows."""
+        return self.version.shape
+
+    @property
+    def rows(self) -> int:
+        """Rows read for the current version."""
+        return self.version.rows
+
+    @property
+    def usable_rows(self) -> int:
+        """Rows of the current version that gave at least one example."""
+        return self.version.usable_rows
+
+    @property
+    def reading(self) -> dict[str, Any] | None:
+        """What a person chose in order to read the current version; None for nothing."""
+        return self.version.reading
+
+    @property
+    def split(self) -> dict[str, Any] | None:
+        """How the rows of the current version are divided; None if the held-out share of a run decides."""
+        return self.version.split
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the current version's rows and of the file that they were read from."""
+        return self.version.size_bytes
+
+
+class DatasetUse(NamedTuple):
+    """A run that was made from a dataset, and the number of the version that it was made from."""
+
+    run_id: str
+    run_name: str
+    version_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +189,16 @@ class Phase:
 class RunRecord:
     """A run: its spec, progress and result.
 
-    ``phase`` is the work besides its steps, if any; ``worker_exits`` counts the workers that died at its current step.
+    ``version_id`` and ``version_number`` say which version of the dataset it was made from. ``phase`` is the work besides its steps,
+    if any; ``worker_exits`` counts the workers that died at its current step.
     """
 
     id: str
     name: str
     dataset_id: str
     dataset_name: str
+    version_id: str
+    version_number: int
     base: str
     spec: dict[str, Any]
     status: RunStatus

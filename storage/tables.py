@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, String, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, String, TypeDecorator, UniqueConstraint, select
 from sqlalchemy import Text as LongText
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -59,20 +59,38 @@ class Table(DeclarativeBase):
 
 
 class Dataset(Table):
-    """A saved dataset."""
+    """A saved dataset; its rows are those of its versions."""
 
     __tablename__ = "datasets"
 
     id: Mapped[str] = mapped_column(Name(32), primary_key=True)
     name: Mapped[str] = mapped_column(Name(200))
+    tags: Mapped[list[str]] = mapped_column(JSON)
+    sample: Mapped[str | None] = mapped_column(Name(50), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+class DatasetVersion(Table):
+    """A version of a dataset. Rows are added and never changed."""
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (UniqueConstraint("dataset_id", "number"),)
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    digest: Mapped[str | None] = mapped_column(Name(64))
+    source_file: Mapped[str | None] = mapped_column(Name(80))
     label: Mapped[str] = mapped_column(Name(300))
     shape: Mapped[str] = mapped_column(Name(50))
     rows: Mapped[int]
     usable_rows: Mapped[int]
-    mapping: Mapped[dict[str, str] | None] = mapped_column(JSON)
-    sample: Mapped[str | None] = mapped_column(Name(50), index=True)
+    reading: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    split: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    change: Mapped[str] = mapped_column(Text)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class Run(Table):
@@ -83,6 +101,7 @@ class Run(Table):
     id: Mapped[str] = mapped_column(Name(32), primary_key=True)
     name: Mapped[str] = mapped_column(Name(200))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="RESTRICT"), index=True)
+    version_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id", ondelete="RESTRICT"), index=True)
     base: Mapped[str] = mapped_column(Name(300))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     start_key: Mapped[str | None] = mapped_column(Name(100), unique=True)
@@ -106,6 +125,9 @@ class Run(Table):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
+    version_number: Mapped[int] = column_property(
+        select(DatasetVersion.number).where(DatasetVersion.id == version_id).correlate_except(DatasetVersion).scalar_subquery()
+    )
 
 
 class Metric(Table):

@@ -9,12 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.database import Database
-from storage.datasets import clean_name
+from storage.datasets import clean_name, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
 from storage.records import RunRecord, RunStatus
 from storage.runs.rows import add_event, get_row, next_queue_position, select_waiting, set_status, to_record
-from storage.tables import Dataset, Event, Run, now
+from storage.tables import Event, Run, now
 
 _ADJECTIVES = (
     "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
@@ -32,19 +32,27 @@ class RunStore:
     def __init__(self, database: Database, files: Files) -> None:
         self._database, self._files = database, files
 
-    def create(self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None) -> RunRecord:
-        """Queue a new run; a ``start_key`` that was used before returns the existing run."""
+    def create(
+        self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None,
+        version_id: str | None = None,
+    ) -> RunRecord:  # fmt: skip
+        """Queue a new run on a version of a dataset, by default its current one.
+
+        A ``start_key`` that was used before returns the existing run.
+
+        Raises:
+            NotFoundError: there is no such dataset, or it has no such version.
+            StorageError: the dataset is in the bin.
+        """
         try:
             with self._database.exclusive() as session:
                 if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return to_record(existing)
-                dataset = session.get(Dataset, dataset_id)
-                if dataset is None:
-                    raise NotFoundError("There is no such dataset.", kind="datasets.not_found")
+                dataset, version = get_dataset_and_version(session, dataset_id, version_id)
                 row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
-                          base=str(spec.get("base", "")), spec=spec, start_key=start_key, status=RunStatus.QUEUED,
-                          sentence="Waiting for its turn.", queue_position=next_queue_position(session), step=0, total_steps=0,
-                          epoch=0.0, stop_requested=False, worker_exits=0)  # fmt: skip
+                          version_id=version.id, base=str(spec.get("base", "")), spec=spec, start_key=start_key,
+                          status=RunStatus.QUEUED, sentence="Waiting for its turn.", queue_position=next_queue_position(session),
+                          step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0)  # fmt: skip
                 session.add(row)
                 session.flush()
                 session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
@@ -160,12 +168,13 @@ class RunStore:
             return to_record(row)
 
     def restore(self, run_id: str) -> RunRecord:
-        """Restore a run from the bin."""
-        with self._database.transaction() as session:
+        """Restore a run from the bin, and its dataset too if that is there."""
+        with self._database.exclusive() as session:
             row = get_row(session, run_id)
             if row.binned_at is not None:
-                row.binned_at = None
-                add_event(session, row, "Taken out of the bin.")
+                with_dataset = ", and its dataset with it" if row.dataset.binned_at is not None else ""
+                row.binned_at = row.dataset.binned_at = None
+                add_event(session, row, f"Taken out of the bin{with_dataset}.")
             return to_record(row)
 
     def binned(self) -> list[RunRecord]:

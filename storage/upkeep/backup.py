@@ -12,11 +12,11 @@ import sqlite3
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,8 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from storage.database import HEAD
 from storage.errors import StorageError
 from storage.files import flush_folder
+from storage.records import rows_file
 from storage.store import Storage
-from storage.tables import Dataset, Run
+from storage.tables import Dataset, DatasetVersion, Run
 
 VERSION = 1
 DATABASE, MANIFEST = "studio.db", "manifest.json"
@@ -48,11 +49,14 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class _Ids:
+    """Datasets and runs at one moment, and the files of the datasets' versions, named as in the zip."""
+
     datasets: frozenset[str]
     runs: frozenset[str]
+    files: frozenset[str]
 
     def __and__(self, other: "_Ids") -> "_Ids":
-        return _Ids(self.datasets & other.datasets, self.runs & other.runs)
+        return _Ids(self.datasets & other.datasets, self.runs & other.runs, self.files & other.files)
 
     def __contains__(self, name: str) -> bool:
         """Whether a file, named as in the zip, belongs to one of these datasets or runs."""
@@ -104,9 +108,10 @@ class _Writer:
         has_database = self._take_snapshot()
         ids = self._snapshot_ids() if has_database else self._current_ids()
         # 3) all other files of the rows in the snapshot
-        for kind, names in (("datasets", ids.datasets), ("runs", ids.runs)):
-            for name in sorted(names):
-                self._add_other_files(f"{kind}/{name}")
+        for name in sorted(ids.files):
+            self._add_file(self._root / name)
+        for run_id in sorted(ids.runs):
+            self._add_other_files(f"runs/{run_id}")
         for run_id in sorted(ids.runs):
             self._add_consistent_folder(f"runs/{run_id}/adapter", quiet=_QUIET_SECONDS)
         # 4) leave out every dataset and run that was removed meanwhile
@@ -123,7 +128,9 @@ class _Writer:
 
     def _current_ids(self) -> _Ids:
         with self._storage.database.reading() as session:
-            return _Ids(frozenset(session.scalars(select(Dataset.id))), frozenset(session.scalars(select(Run.id))))
+            datasets, runs = session.scalars(select(Dataset.id)).all(), session.scalars(select(Run.id)).all()
+            versions = session.execute(select(DatasetVersion.dataset_id, DatasetVersion.digest, DatasetVersion.source_file)).all()
+        return _Ids(frozenset(datasets), frozenset(runs), _files_of(versions))
 
     # The database
 
@@ -140,7 +147,8 @@ class _Writer:
     def _snapshot_ids(self) -> _Ids:
         with closing(sqlite3.connect(self._snapshot)) as copy:
             datasets, runs = (copy.execute(f"SELECT id FROM {table}").fetchall() for table in ("datasets", "runs"))
-        return _Ids(frozenset(row[0] for row in datasets), frozenset(row[0] for row in runs))
+            versions = copy.execute("SELECT dataset_id, digest, source_file FROM dataset_versions").fetchall()
+        return _Ids(frozenset(row[0] for row in datasets), frozenset(row[0] for row in runs), _files_of(versions))
 
     def _delete_from_snapshot(self, ids: _Ids, remaining: _Ids) -> None:
         with closing(sqlite3.connect(self._snapshot)) as copy, copy:
@@ -151,13 +159,16 @@ class _Writer:
     # Files
 
     def _add_other_files(self, name: str) -> None:
-        """Add all files of a dataset or run except checkpoints and adapter, which `_add_consistent_folder` adds."""
+        """Add all files of a run except checkpoints and adapter, which `_add_consistent_folder` adds."""
         for folder, names, files in os.walk(self._root / name):
             names[:] = sorted(name for name in names if name not in ("checkpoint", "adapter") and not name.startswith(_TEMPORARY))
             for path in (Path(folder, file_name) for file_name in sorted(files) if not file_name.startswith(_TEMPORARY)):
-                if not path.is_symlink():
-                    with _skip_missing(), path.open("rb") as file:
-                        self._add(path.relative_to(self._root).as_posix(), file)
+                self._add_file(path)
+
+    def _add_file(self, path: Path) -> None:
+        if not path.is_symlink():
+            with _skip_missing(), path.open("rb") as file:
+                self._add(path.relative_to(self._root).as_posix(), file)
 
     def _add_consistent_folder(self, name: str, *, quiet: float = 0.0) -> float:
         """Add the files of a folder as they are at one moment; returns the newest modification time."""
@@ -176,6 +187,12 @@ class _Writer:
                 target.write(block)
         self._digests[name] = content_hash.hexdigest()
         return self._digests[name]
+
+
+def _files_of(versions: Iterable[Any]) -> frozenset[str]:
+    """The files of versions (dataset, digest, source file), named as in the zip."""
+    names = ((dataset_id, (rows_file(digest), source)) for dataset_id, digest, source in versions)
+    return frozenset(f"datasets/{dataset_id}/{name}" for dataset_id, files in names for name in files if name)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import StorageError, damaged_database, reason_of
-from storage.files import is_locked
-from storage.records import Failure, RunRecord, RunStatus
+from storage.files import digest_of, is_locked
+from storage.records import DatasetVersionRecord, Failure, RunRecord, RunStatus
 from storage.store import Storage
 from storage.tables import Dataset, Run, Worker
 from storage.upkeep.usage import LOG_FILE
@@ -79,7 +79,9 @@ def find_problems(
         files: checks of the files that training writes; by default only whether there is a result at all.
     """
     lost = _losses(storage, files or FileChecks())
-    return _collect([_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), _strays(storage), lost])
+    return _collect(
+        [_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), _strays(storage), _stray_files(storage), lost]
+    )
 
 
 def _leftovers(storage: Storage) -> list[Iterator[Finding]]:
@@ -119,7 +121,7 @@ def repair(findings: list[Finding]) -> list[str]:
 
 
 def clean_up(storage: Storage, bin_days: int) -> list[str]:
-    """Remove leftovers of interrupted writes and runs deleted ``bin_days`` ago; the server calls it at its start and periodically.
+    """Remove leftovers of interrupted writes, and what lies in the bin for ``bin_days``; the server calls it at its start and periodically.
 
     It leaves runs of dead workers to the living ones, which know what happened, and folders without a row to a person: with the
     wrong database, every folder would be one.
@@ -128,6 +130,8 @@ def clean_up(storage: Storage, bin_days: int) -> list[str]:
     try:
         removed = storage.runs.empty_bin(timedelta(days=bin_days))
         outcomes += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in removed]
+        removed = storage.datasets.empty_bin(timedelta(days=bin_days))  # after the runs, which may be what refers to them
+        outcomes += [f"Removed dataset {dataset_id}, which was in the bin for {bin_days} days." for dataset_id in removed]
     except (OSError, StorageError, SQLAlchemyError) as error:
         outcomes.append(f"The bin could not be emptied: {reason_of(error).rstrip('.')}.")
     for sentence in outcomes:
@@ -241,19 +245,49 @@ def _strays(storage: Storage) -> Iterator[Finding]:
         yield Finding(sentence, lambda path=path: _set_aside(storage, path))  # type: ignore[misc]
 
 
+def _stray_files(storage: Storage) -> Iterator[Finding]:
+    """Files in the folders of datasets that no version names: of a version whose row was not written any more, or a person's."""
+    # First what lies there, then what is known: a version that is added in between is known.
+    found = [path for folder in (storage.files.root / "datasets").iterdir() if folder.is_dir() for path in _entries(folder)]
+    known: dict[str, set[str]] = {}
+    for version in _versions(storage):
+        names = known.setdefault(version.dataset_id, set())
+        names.update(name for name in (version.rows_file, version.source_file) if name)
+    for path in found:
+        names = known.get(path.parent.name, {path.name})  # a folder without a dataset is a finding of its own
+        if path.name not in names and not path.name.startswith(_TEMPORARY) and _is_unused(path):
+            sentence = f"The file {path.relative_to(storage.files.root)} belongs to no version of its dataset."
+            yield Finding(sentence, lambda path=path: _set_aside(storage, path))  # type: ignore[misc]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # another process is removing it
+        return []
+
+
+def _versions(storage: Storage) -> list[DatasetVersionRecord]:
+    """The versions of all datasets, in the bin or not."""
+    datasets = [*storage.datasets.all(), *storage.datasets.binned()]
+    return [version for dataset in datasets for version in storage.datasets.versions(dataset.id)]
+
+
 def _set_aside(storage: Storage, path: Path) -> str:
     lost = storage.files.root / "lost"
     lost.mkdir(exist_ok=True)
-    target = lost / f"{path.parent.name}-{path.name}-{time.time_ns()}"
+    where = path.relative_to(storage.files.root)
+    target = lost / f"{'-'.join(where.parts)}-{time.time_ns()}"
     path.rename(target)
-    return f"Moved {path.parent.name}/{path.name} to lost/{target.name}."
+    return f"Moved {where} to lost/{target.name}."
 
 
 def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
     """Rows whose files are missing or damaged."""
-    for dataset in storage.datasets.all():
-        if not storage.files.examples(dataset.id).is_file():
-            yield Finding(f"The rows of the dataset {dataset.name} are gone.")
+    for dataset in [*storage.datasets.all(), *storage.datasets.binned()]:
+        for version in storage.datasets.versions(dataset.id):
+            if problem := _problem_of_rows(storage.files.rows(version), version.digest):
+                yield Finding(f"The rows of version {version.number} of the dataset {dataset.name} {problem}.")
     for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
         # A run that was stopped while it waited, or before its first step, has no result.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
@@ -262,6 +296,16 @@ def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
         resumable = run.status is not RunStatus.FINISHED and not run.status.active
         if resumable and files.is_damaged(storage.files.run_folder(run.id) / "checkpoint"):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
+
+
+def _problem_of_rows(path: Path, digest: str | None) -> str:
+    """What is wrong with the file of a version's rows; empty for nothing. Without a digest only a missing file is noticed."""
+    try:
+        if not path.is_file():
+            return "are gone"
+        return "were altered" if digest and digest_of(path) != digest else ""
+    except OSError as error:
+        return f"cannot be read: {reason_of(error)}"
 
 
 def _is_unused(path: Path) -> bool:

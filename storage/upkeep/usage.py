@@ -13,14 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import damaged_database, reason_of
 from storage.store import Storage
-from storage.tables import Run
+from storage.tables import Dataset, Run
 
 LOG_FILE = re.compile(r"(log\.txt|\w+\.log)(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class DiskUsage:
-    """Bytes used by each kind of content, and bytes free on the disk. The logs of runs count as ``runs``."""
+    """Bytes used by each kind of content, and bytes free on the disk.
+
+    The logs of runs count as ``runs``; ``bin`` is of the runs and datasets in the bin, which count nowhere else.
+    """
 
     datasets: int
     runs: int
@@ -42,14 +45,18 @@ def disk_usage(storage: Storage) -> DiskUsage:
     root = storage.files.root
     try:
         with storage.database.reading() as session:
-            binned = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
+            runs = list(session.scalars(select(Run.id).where(Run.binned_at.is_not(None))))
+            datasets = list(session.scalars(select(Dataset.id).where(Dataset.binned_at.is_not(None))))
     except SQLAlchemyError as error:
         raise damaged_database(reason_of(error)) from error
     sizes: Counter[str] = Counter()
     for entry in os.scandir(root):
         sizes[_category(entry.name)] += _size(entry)
-    sizes["bin"] = sum(_folder_size(storage.files.run_folder(run_id)) for run_id in binned)
-    sizes["runs"] = max(0, sizes["runs"] - sizes["bin"])
+    binned_runs = sum(_folder_size(storage.files.run_folder(run_id)) for run_id in runs)
+    binned_datasets = sum(_folder_size(storage.files.dataset_folder(dataset_id)) for dataset_id in datasets)
+    sizes["bin"] = binned_runs + binned_datasets
+    sizes["runs"] = max(0, sizes["runs"] - binned_runs)
+    sizes["datasets"] = max(0, sizes["datasets"] - binned_datasets)
     return DiskUsage(free=shutil.disk_usage(root).free, **{name: sizes[name] for name in DiskUsage.__dataclass_fields__ if name != "free"})
 
 

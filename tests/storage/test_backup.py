@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from storage import MetricPoint, RunStatus, Storage, StorageError
 from storage.files import write_atomic
-from storage.upkeep import find_problems, restore_backup, write_backup
+from storage.upkeep import backup, find_problems, restore_backup, write_backup
 from tests.waiting import PATIENCE, until
 
 
@@ -78,6 +78,48 @@ def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_pat
         back.close()
 
 
+def add_version(storage, dataset_id, examples):
+    return storage.datasets.add_version(
+        dataset_id, label="d", shape="pairs", rows=1, usable_rows=1, examples=examples, change="Changed.", source=None
+    )
+
+
+def test_every_version_comes_back_and_what_lies_in_the_bin(storage, dataset, tmp_path):
+    storage.runs.create(dataset.id, {"base": "starter", "train": {}})
+    changed = add_version(storage, dataset.id, b"[]\n")
+    storage.datasets.tag(dataset.id, ["mine"])
+    binned = storage.datasets.create(name="Gone", label="g", shape="pairs", rows=1, usable_rows=1, examples=b"0\n")
+    storage.datasets.delete(binned.id)
+    write_backup(storage, tmp_path / "b.zip")
+    restore_backup(tmp_path / "b.zip", tmp_path / "back")
+    back = Storage(tmp_path / "back")
+    assert back.datasets.versions(dataset.id) == [changed.version, dataset.version]
+    assert [back.files.rows(version).read_bytes() for version in back.datasets.versions(dataset.id)] == [b"[]\n", b"{}\n"]
+    assert back.files.source(dataset.version).read_bytes() == storage.files.source(dataset.version).read_bytes()
+    assert back.datasets.get(dataset.id).tags == ("mine",) and [found.id for found in back.datasets.binned()] == [binned.id]
+    assert back.runs.all()[0].version_number == 1 and find_problems(back) == []
+    back.close()
+
+
+def test_a_version_that_is_added_while_the_backup_is_written_is_not_half_in_it(storage, dataset, tmp_path, monkeypatch):
+    take = backup._Writer._take_snapshot
+
+    def take_and_add(writer):
+        taken = take(writer)
+        add_version(storage, dataset.id, b"[]\n")
+        return taken
+
+    monkeypatch.setattr(backup._Writer, "_take_snapshot", take_and_add)
+    write_backup(storage, tmp_path / "b.zip")
+    assert len(storage.datasets.versions(dataset.id)) == 2
+    restore_backup(tmp_path / "b.zip", tmp_path / "back")
+    back = Storage(tmp_path / "back")
+    assert back.datasets.versions(dataset.id) == [dataset.version]
+    names = {path.name for path in back.files.dataset_folder(dataset.id).iterdir()}
+    assert names == {back.files.rows(dataset.version).name, back.files.source(dataset.version).name}
+    back.close()
+
+
 def test_everything_comes_back(storage, dataset, tmp_path):
     run = storage.runs.create(dataset.id, {"base": "starter", "train": {}}, name="Mine")
     storage.runs.delete(run.id)
@@ -89,7 +131,7 @@ def test_everything_comes_back(storage, dataset, tmp_path):
     restored = Storage(tmp_path / "back")
     assert [each.name for each in restored.runs.binned()] == ["Mine"]
     assert restored.files.log(run.id).read_bytes() == b"a log"
-    assert restored.files.examples(dataset.id).read_bytes() == b"{}\n"
+    assert restored.files.rows(dataset.version).read_bytes() == b"{}\n"
     assert not (restored.files.run_folder(run.id) / ".writing-x").exists()
     restored.close()
 

@@ -15,7 +15,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, func, select, text
 
 import storage as package
-from storage import MetricPoint, NotFoundError, RunRecord, RunStatus, SampleRecord, Storage, StorageError, UnavailableError
+from storage import DatasetRecord, MetricPoint, NotFoundError, RunRecord, RunStatus, SampleRecord, Storage, StorageError, UnavailableError
 from storage.tables import Run
 from tests.waiting import PATIENCE
 
@@ -91,7 +91,7 @@ def test_a_figure_that_is_no_number_does_not_cost_the_others(store, dataset):
 
 def test_a_dataset_may_be_larger_than_two_gigabytes(store, dataset):
     with store.database.transaction() as session:
-        session.execute(text("UPDATE datasets SET size_bytes = 3000000000"))
+        session.execute(text("UPDATE dataset_versions SET size_bytes = 3000000000"))
     assert store.datasets.get(dataset.id).size_bytes == 3_000_000_000
 
 
@@ -132,7 +132,7 @@ def test_a_dataset_is_never_deleted_under_a_run_that_is_being_made(store, reopen
             name=f"D{number}", label="d", shape="two columns", rows=1, usable_rows=1, source=source, examples=b"{}\n"
         )
         made, deleted = at_once([lambda: store.runs.create(dataset.id, SPEC), lambda: other.datasets.delete(dataset.id)])  # noqa: B023
-        kept, removed = isinstance(made, RunRecord), deleted is None
+        kept, removed = isinstance(made, RunRecord), isinstance(deleted, DatasetRecord)
         assert kept != removed, (made, deleted)
         assert isinstance(deleted if kept else made, StorageError), (made, deleted)
 

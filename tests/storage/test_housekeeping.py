@@ -16,7 +16,7 @@ from app.cli.doctor import problems_of
 from storage import Failure, MetricPoint, RunStatus, SampleRecord, Storage
 from storage.database import HEAD
 from storage.files import write_atomic
-from storage.tables import Run, now
+from storage.tables import Dataset, Run, now
 from storage.upkeep import clean_up, disk_usage, find_problems, repair
 
 OLD = Path(__file__).parents[1] / "fixtures/databases"
@@ -102,10 +102,52 @@ def test_the_run_of_a_worker_that_is_gone_waits_again(storage, run):
 def test_a_result_and_rows_that_are_gone_are_named_and_kept_in_the_database(storage, run, dataset):
     finish(storage, run)
     shutil.rmtree(storage.files.adapter(run.id))
-    storage.files.examples(dataset.id).unlink()
+    storage.files.rows(dataset.version).unlink()
     assert [finding.repair for finding in find_problems(storage)] == [None, None]
     assert repair(find_problems(storage)) == []
     assert storage.runs.get(run.id).status is RunStatus.FINISHED
+
+
+def add_version(storage, dataset, examples):
+    return storage.datasets.add_version(
+        dataset.id, label="d", shape="pairs", rows=1, usable_rows=1, examples=examples, change="Changed."
+    ).version  # fmt: skip
+
+
+def test_rows_of_any_version_that_are_gone_or_altered_are_named(storage, run, dataset):
+    second, third = add_version(storage, dataset, b"[]\n"), add_version(storage, dataset, b"0\n")
+    assert find_problems(storage) == []
+    storage.files.rows(dataset.version).unlink()
+    with storage.files.rows(second).open("ab") as file:
+        file.write(b"[]\n")
+    storage.runs.delete(run.id)
+    storage.datasets.delete(dataset.id)
+    gone, altered = "The rows of version 1 of the dataset d are gone.", "The rows of version 2 of the dataset d were altered."
+    assert sorted(texts(storage)) == [gone, altered] and repair(find_problems(storage)) == []
+    storage.files.rows(second).write_bytes(b"[]\n")
+    storage.files.rows(third).unlink()
+    storage.files.rows(third).mkdir()
+    assert sorted(texts(storage)) == [gone, "The rows of version 3 of the dataset d are gone."]
+
+
+def test_a_file_that_no_version_names_is_set_aside_and_not_destroyed(storage, dataset):
+    add_version(storage, dataset, b"[]\n")
+    folder = storage.files.dataset_folder(dataset.id)
+    stray = folder / f"{64 * 'a'}.jsonl"
+    stray.write_bytes(b"of a version that was never written down")
+    (folder / "more").mkdir()
+    (folder / "more/notes").write_text("a person's")
+    assert find_problems(storage) == [], "somebody may just be writing it"
+    aged(folder)
+    where = f"datasets/{dataset.id}"
+    assert texts(storage) == [
+        f"The file {where}/{stray.name} belongs to no version of its dataset.",
+        f"The file {where}/more belongs to no version of its dataset.",
+    ]
+    assert all(sentence.startswith(f"Moved {where}/") for sentence in repair(find_problems(storage)))
+    assert find_problems(storage) == [] and len(storage.datasets.versions(dataset.id)) == 2
+    kept, notes = sorted((storage.files.root / "lost").iterdir())
+    assert kept.read_bytes() == b"of a version that was never written down" and (notes / "notes").read_text() == "a person's"
 
 
 def test_a_run_none_of_whose_checkpoints_is_whole_is_named(storage, run):
@@ -215,6 +257,27 @@ def test_tidying_empties_the_bin_of_what_has_lain_there_long_enough(storage, run
         session.scalars(select(Run)).one().binned_at = now() - timedelta(days=8)
     assert any(run.id in sentence for sentence in clean_up(storage, 7))
     assert not storage.files.run_folder(run.id).exists() and storage.runs.binned() == []
+
+
+def test_what_a_dataset_in_the_bin_takes_counts_as_the_bins(storage, dataset):
+    before = disk_usage(storage)
+    storage.datasets.delete(dataset.id)
+    after = disk_usage(storage)
+    assert (before.bin, after.bin) == (0, dataset.size_bytes) and before.datasets - after.datasets == dataset.size_bytes
+    assert after.total - after.database == before.total - before.database
+
+
+def test_tidying_empties_the_bin_of_datasets_after_that_of_their_runs(storage, run, dataset):
+    storage.runs.delete(run.id)
+    storage.datasets.delete(dataset.id)
+    assert clean_up(storage, 7) == []
+    with storage.database.transaction() as session:
+        session.scalars(select(Dataset)).one().binned_at = now() - timedelta(days=8)
+    assert clean_up(storage, 7) == [] and storage.datasets.binned(), "the run may be restored for a week"
+    with storage.database.transaction() as session:
+        session.scalars(select(Run)).one().binned_at = now() - timedelta(days=8)
+    assert any(f"Removed dataset {dataset.id}" in sentence for sentence in clean_up(storage, 7))
+    assert not storage.files.dataset_folder(dataset.id).exists() and storage.datasets.binned() == []
 
 
 def test_what_fails_to_be_put_right_is_said_and_the_rest_goes_on(storage, run, monkeypatch):

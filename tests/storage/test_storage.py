@@ -40,7 +40,10 @@ def test_opening_twice_keeps_what_is_there(dataset, reopen):
 
 def test_a_dataset_is_filed_under_a_name_of_the_programs_own(store, dataset):
     assert store.files.dataset_folder(dataset.id).parent == store.files.root / "datasets"
-    assert store.files.examples(dataset.id).read_bytes() == b"{}\n"
+    assert store.files.rows(dataset.version).read_bytes() == b"{}\n"
+    assert {path.parent for path in (store.files.rows(dataset.version), store.files.source(dataset.version))} == {
+        store.files.dataset_folder(dataset.id)
+    }
 
 
 def test_the_same_start_sent_many_times_is_one_run(store, dataset):
