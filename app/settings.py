@@ -34,11 +34,11 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=1, le=65535)
     database_url: str | None = None
     """Any SQLAlchemy URL; by default a SQLite file in ``data_dir``."""
-    max_upload_mb: int = Field(100, ge=1, le=10_000)
+    max_upload_mb: int = Field(1_000, ge=1, le=10_000)
     max_data_mb: int = Field(0, ge=0, le=1_000_000_000)
     """Megabytes of the data folder above which no new dataset or run is accepted; 0 for no limit but the disk."""
     bin_days: int = Field(7, ge=0, le=3650)
-    """Days for which a deleted run can be restored."""
+    """Days for which a deleted run or dataset can be restored."""
     models: list[str] = []
     """More base models to offer: Hub ids, or local folders, which are refused unless listed here."""
     allowed_hosts: list[str] = []

@@ -92,6 +92,17 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _files_are_read_here():
+    """A process for each file that a test has read would take half of its time; tests/app/test_reader.py starts it, and so do journeys."""
+    from app.handlers import uploads
+    from tests.reading import read_here
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(uploads, "read_in_process", read_here)
+        yield
+
+
 def _common() -> dict[str, object]:
     """What all tests have in common in this process, and none may change."""
     import torch

@@ -1,22 +1,34 @@
 """Actions of the Data page: inspect an upload, preview rows as they will be trained, save them."""
 
+import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
-from app.handlers.uploads import Uploads
+from app.handlers.uploads import Upload, Uploads
 from app.samples import all_samples, find_sample
 from app.services import Services
 from app.words import say
-from reft_engine import Example, ReftConfig, RunSpec, TrainConfig
-from reft_engine.data import ColumnMapping, Inspection, RowCheck, dump_examples, example_as_data, inspect_file, load_examples, split
+from reft_engine import ReftConfig, RunSpec, TrainConfig
+from reft_engine.data import (
+    AnyExample,
+    Inspection,
+    RowCheck,
+    dump_examples,
+    example_as_data,
+    inspect_file,
+    load_examples,
+    split,
+)
 from reft_engine.training import FEW
 from storage import DatasetRecord
 
@@ -35,29 +47,50 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row as it stands in the file; ``problem`` says why it cannot be used."""
+
+    number: int
+    line: int
+    values: Mapping[str, Any]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewRow:
     """A row as it is trained; without tokens while the engine is not running."""
 
     line: int
-    example: Example
+    example: AnyExample
     tokens: tuple[Token, ...] = ()
     cut: bool = False
     problem: str | None = None
 
 
-def mapping_of(prompt: str | None, answer: str | None) -> ColumnMapping | None:
-    """The chosen columns, if both are chosen."""
-    return ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None
+def inspect_upload(path: str | None, choices: Choices = AS_RECOGNISED) -> Inspection:
+    """Inspect an uploaded file, which is read only once. Raises DataError, StudioError."""
+    return read_upload(path, choices).inspection
 
 
-def inspect_upload(path: str | None, prompt: str | None = None, answer: str | None = None) -> Inspection:
-    """Inspect an uploaded file, which is parsed only once. Raises DataError, StudioError."""
+def read_upload(path: str | None, choices: Choices = AS_RECOGNISED) -> Upload:
+    """Read an uploaded file; its rows are then on disk. Raises DataError, StudioError."""
     if not path or not Path(path).is_file():
         raise StudioError(say("data.upload.missing"))
-    return _UPLOADS.inspect(Path(path), mapping_of(prompt, answer))
+    return _UPLOADS.read(Path(path), choices)
 
 
-def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:
+def upload_progress(path: str | None) -> float | None:
+    """The share of an upload that is read, 0 to 1; None while nobody reads it."""
+    return _UPLOADS.progress(Path(path)) if path else None
+
+
+def stop_reading(path: str | None) -> None:
+    """End the reading of an upload."""
+    if path:
+        _UPLOADS.stop(Path(path))
+
+
+def preview(services: Services, examples: Sequence[AnyExample], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:
     """The first rows as they will be trained: token by token if the engine is running, else as text."""
     first = list(examples[:PREVIEW_ROWS])
     try:
@@ -67,7 +100,65 @@ def preview(services: Services, examples: Sequence[Example], reft: ReftConfig | 
     return [_preview_row(example, row) for example, row in zip(first, encoded, strict=True)]
 
 
-def _preview_row(example: Example, row: dict[str, Any]) -> PreviewRow:
+@dataclass(frozen=True, slots=True)
+class TablePage:
+    """A page of a file's rows as they stand in it.
+
+    Attributes:
+        columns: names of the columns.
+        roles: the role of each column; of a table that nobody has mapped yet the suggested ones.
+        reasons: why a column has its role, by column.
+        rows: number, line, values and, for a row that cannot be used, why.
+        total: rows that fit the search and the filter; ``seen`` of ``rows_in_file`` rows can be shown.
+    """
+
+    columns: tuple[str, ...]
+    roles: Mapping[str, str]
+    reasons: Mapping[str, str]
+    rows: tuple[TableRow, ...]
+    total: int
+    seen: int
+    rows_in_file: int
+
+
+def table_page(
+    inspection: Inspection, *, offset: int = 0, count: int = 20, search: str = "", only: Collection[int] | None = None
+) -> TablePage:
+    """A page of the rows that hold ``search`` in any cell and are among the row numbers ``only``."""
+    problems = {problem.line: problem.text for problem in inspection.problems if problem.line}
+    needle = search.casefold().strip()
+    found = [
+        TableRow(number, row.line, row.values or {}, problems.get(row.line) or row.problem)
+        for number, row in enumerate(inspection.first, 1)
+        if (only is None or number in only) and (not needle or needle in " ".join(map(str, (row.values or {}).values())).casefold())
+    ]  # fmt: skip
+    return TablePage(
+        inspection.columns, inspection.read_as.of(inspection.columns), inspection.reasons, tuple(found[offset : offset + count]),
+        len(found), len(inspection.first), inspection.rows,
+    )  # fmt: skip
+
+
+def paste(services: Services, text: str) -> Path:
+    """Keep pasted text as an upload: a table copied from a spreadsheet, or the text of any file. Raises StudioError."""
+    if not text.strip():
+        raise StudioError(say("data.paste.empty"))
+    folder = services.storage.files.uploads / token_hex(16)
+    folder.mkdir(parents=True)
+    path = folder / "pasted.tsv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def type_rows(services: Services, rows: Sequence[tuple[str, str]]) -> Path:
+    """Keep typed prompts and answers as an upload; empty lines are left out. Raises StudioError."""
+    filled = [{"prompt": prompt, "answer": answer} for prompt, answer in rows if prompt.strip() or answer.strip()]
+    if not filled:
+        raise StudioError(say("data.typed.empty"))
+    path = paste(services, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in filled))
+    return path.rename(path.with_name("typed.jsonl"))
+
+
+def _preview_row(example: AnyExample, row: dict[str, Any]) -> PreviewRow:
     tokens = tuple(Token(text, kind == "answer", edited) for text, kind, edited in row["tokens"])
     return PreviewRow(example.line, example, tokens, bool(row.get("cut")), row.get("problem"))
 
@@ -87,7 +178,7 @@ def wait_for_engine(services: Services) -> None:
         time.sleep(0.2)
 
 
-def check_upload(services: Services, inspection: Inspection, base: str = STARTER) -> RowCheck | None:
+def check_upload(services: Services, upload: Upload, base: str = STARTER) -> RowCheck | None:
     """Count the rows of an upload that a base model can be trained on, with the suggested settings; see `check_dataset`.
 
     None if that is unknown: the engine is not running, the base model is not on this machine, or there are no rows yet.
@@ -95,11 +186,11 @@ def check_upload(services: Services, inspection: Inspection, base: str = STARTER
     Raises:
         StudioError: the base model is not offered here, or cannot be trained on such rows.
     """
-    if not inspection.examples:
+    if not upload.inspection.examples:
         return None
-    train = TrainConfig(held_out=suggested_held_out(inspection.usable_rows))
+    train = TrainConfig(held_out=suggested_held_out(upload.inspection.usable_rows))
     spec = RunSpec(base=check_base(services.settings, base), train=train)
-    return _check(services, spec, {"rows": list(map(example_as_data, inspection.examples)), "file_rows": inspection.rows})
+    return _check(services, spec, {"upload": str(upload.rows_file.resolve()), "file_rows": upload.inspection.rows})
 
 
 def check_dataset(services: Services, dataset_id: str, spec: RunSpec) -> RowCheck | None:
@@ -115,21 +206,20 @@ def _check(services: Services, spec: RunSpec, rows: dict[str, Any]) -> RowCheck 
     return services.worker.check({"base": spec.base, "revision": spec.revision, **settings, **rows})
 
 
-def save_upload(
-    services: Services, path: str | None, *, label: str, name: str = "", prompt: str | None = None, answer: str | None = None
-) -> DatasetRecord:
+def save_upload(services: Services, path: str | None, *, label: str, name: str = "", choices: Choices = AS_RECOGNISED) -> DatasetRecord:
     """Save the usable rows of an upload; the same rows under the same name are saved only once. Raises DataError, StudioError."""
-    inspection = inspect_upload(path, prompt, answer)
+    upload = read_upload(path, choices)
+    inspection = upload.inspection
+    if inspection.needs_encoding:
+        raise StudioError(say("data.encoding.missing"))
     if inspection.needs_mapping:
         raise StudioError(say("data.columns.missing"))
     if not inspection.examples:
         raise StudioError(say("data.rows.none"))
     require_room(services)
-    mapping = mapping_of(prompt, answer)
     dataset = services.storage.datasets.create(
         name=name.strip() or Path(label).stem, label=label, shape=inspection.shape, rows=inspection.rows,
-        usable_rows=inspection.usable_rows, source=Path(str(path)), examples=dump_examples(inspection.examples),
-        mapping=mapping.model_dump() if mapping else None,
+        usable_rows=inspection.usable_rows, source=Path(str(path)), examples=upload.rows_file, reading=choices.as_data(),
     )  # fmt: skip
     _UPLOADS.drop(Path(str(path)))
     return dataset
@@ -150,10 +240,11 @@ def use_sample(services: Services, key: str) -> DatasetRecord:
     )  # fmt: skip
 
 
-def examples_of(services: Services, dataset_id: str, limit: int | None = None) -> list[Example]:
-    """Examples of a saved dataset. Raises NotFoundError, DataError."""
-    services.storage.datasets.get(dataset_id)
-    return load_examples(services.storage.files.examples(dataset_id), limit)
+def examples_of(services: Services, dataset_id: str, limit: int | None = None, *, version_id: str | None = None) -> list[AnyExample]:
+    """Examples of a saved dataset: of one version, by default the current one. Raises NotFoundError, DataError."""
+    stored = services.storage.datasets
+    version = stored.version(version_id) if version_id else stored.get(dataset_id).version
+    return load_examples(services.storage.files.rows(version), limit)
 
 
 def split_sizes(services: Services, dataset_id: str, share: float, seed: int) -> tuple[int, int]:
@@ -161,8 +252,7 @@ def split_sizes(services: Services, dataset_id: str, share: float, seed: int) ->
 
     Raises NotFoundError, DataError.
     """
-    services.storage.datasets.get(dataset_id)
-    path = services.storage.files.examples(dataset_id)
+    path = services.storage.files.rows(services.storage.datasets.get(dataset_id).version)
     return _split_sizes(path, path.stat().st_mtime_ns if path.is_file() else 0, share, seed)
 
 
@@ -173,7 +263,7 @@ def _split_sizes(path: Path, _changed: int, share: float, seed: int) -> tuple[in
 
 
 def delete_dataset(services: Services, dataset_id: str) -> None:
-    """Remove a dataset that no run refers to."""
+    """Move a dataset to the bin; refused while a run outside the bin refers to it. Raises StorageError."""
     services.storage.datasets.delete(dataset_id)
 
 

@@ -11,6 +11,7 @@ from app.samples import find_sample
 from app.services import Services
 from app.words import say
 from reft_engine import ReftError
+from reft_engine.data import answers_of
 from storage import RunRecord, RunStatus, StorageError
 
 PROMPT_LIMIT = 20_000
@@ -67,19 +68,21 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
     if not run_id:
         return Suggestions()
     try:
-        dataset = services.storage.datasets.get(services.storage.runs.get(run_id).dataset_id)
+        run = services.storage.runs.get(run_id)
+        dataset = services.storage.datasets.get(run.dataset_id)
         places = services.storage.runs.held_out_places(run_id)
-        examples = examples_of(services, dataset.id, _LOOKED_AT)
+        examples = examples_of(services, dataset.id, _LOOKED_AT, version_id=run.version_id)
     except (StorageError, ReftError):
         return Suggestions()
-    sample = find_sample(dataset.sample)
+    sample = find_sample(dataset.sample) if run.version_number == 1 else None  # an edit may have added the sample's own prompts
     if places is None:  # the rows are not read yet, or an earlier version trained the run
         return Suggestions(tuple(sample.prompts[:_UNSEEN]) if sample else ())
     # Duplicates of held-out rows are not trained on either.
-    held = {(examples[place].messages, examples[place].answer) for place in places if place < len(examples)}
-    learned = dict.fromkeys(each.messages[-1].content for each in examples if (each.messages, each.answer) not in held)
+    held = {(examples[place].messages, answers_of(examples[place])) for place in places if place < len(examples)}
+    asking = [each for each in examples if each.messages]
+    learned = dict.fromkeys(each.messages[-1].content for each in asking if (each.messages, answers_of(each)) not in held)
     # A prompt of a held-out row that is also a training prompt is not unseen.
-    asked = [examples[place].messages[-1].content for place in places if place < len(examples)]
+    asked = [examples[place].messages[-1].content for place in places if place < len(examples) and examples[place].messages]
     unseen = sample.prompts if sample else _short([prompt for prompt in asked if prompt not in learned])
     return Suggestions(tuple(unseen[:_UNSEEN]), tuple(_spread(_short(list(learned)), _SEEN)))
 
@@ -98,7 +101,8 @@ def system_message(services: Services, run_id: str | None) -> str:
     if not run_id:
         return ""
     try:
-        rows = examples_of(services, services.storage.runs.get(run_id).dataset_id, 1)
+        run = services.storage.runs.get(run_id)
+        rows = examples_of(services, run.dataset_id, 1, version_id=run.version_id)
     except (StorageError, ReftError):
         return ""
     first = rows[0].messages[0] if rows else None

@@ -197,7 +197,7 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
     spec = read_form(services.settings, form)
     dataset = services.storage.datasets.get(dataset_id)
     values = spec.model_dump(mode="json")
-    key = hashlib.sha256(json.dumps([page_key, dataset_id, values], sort_keys=True).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([page_key, dataset.version.id, values], sort_keys=True).encode()).hexdigest()
     earlier = services.storage.runs.find_by_start_key(key)
     if earlier:
         return earlier
@@ -211,7 +211,7 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
         check = check_dataset(services, dataset.id, spec)
     if check is not None and not check.can_start:
         raise StudioError(check.sentence)
-    return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key)
+    return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key, version_id=dataset.version.id)
 
 
 def _check_fit(services: Services, spec: RunSpec) -> None:

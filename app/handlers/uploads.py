@@ -1,53 +1,102 @@
-"""Inspections of uploads: each file is parsed once, for all events of the Data page."""
+"""Uploads that are read: each file is read once for each choice, in a process of its own, for all events of the Data page."""
 
+import shutil
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 
-from reft_engine.data import ColumnMapping, Inspection, inspect_file
+from app.choices import Choices
+from app.reader.client import read_in_process
+from reft_engine.data import Inspection, StoredRows
 
-_REMEMBERED, _BYTES = 4, 50_000_000
-"""Maximum number and total bytes of the uploads whose inspections are cached; the latest one is always cached."""
-_Key = tuple[str, int, int, ColumnMapping | None]
+_REMEMBERED = 4
+"""Maximum number of readings that are kept; the latest one is always kept."""
+_Key = tuple[str, int, int, Choices]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was read: its inspection, and the folder that holds its rows."""
+
+    inspection: Inspection
+    folder: Path
+
+    @property
+    def rows_file(self) -> Path:
+        """The rows, as they are kept with a dataset."""
+        return self.folder / "rows.jsonl"
+
+    def rows(self) -> StoredRows:
+        """The rows by their places. Raises DataError."""
+        return StoredRows(self.rows_file, self.folder / "rows.index")
 
 
 class Uploads:
-    """Caches the inspections of the latest uploads."""
+    """Keeps the readings of the latest uploads; one file is read at a time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: OrderedDict[_Key, Future[Inspection]] = OrderedDict()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._known: OrderedDict[_Key, Future[Upload]] = OrderedDict()
+        self._progress: dict[str, float] = {}
+        self._unwanted: set[str] = set()
 
-    def inspect(self, path: Path, mapping: ColumnMapping | None) -> Inspection:
-        """Parse a file, or wait for the event that is already parsing it. Raises DataError."""
+    def read(self, path: Path, choices: Choices) -> Upload:
+        """Read a file, or wait for the event that is already reading it. Raises StudioError, DataError."""
         now = path.stat()
-        key = str(path), now.st_mtime_ns, now.st_size, mapping
+        key = str(path), now.st_mtime_ns, now.st_size, choices
         with self._lock:
             first = key not in self._known
-            parsed = self._known.setdefault(key, Future())
+            reading = self._known.setdefault(key, Future())
             self._known.move_to_end(key)
             self._forget()
         if first:
-            self._parse(key, parsed)
-        return parsed.result()
+            self._read(key, reading)
+        return reading.result()
+
+    def progress(self, path: Path) -> float | None:
+        """The share of a file that is read, 0 to 1; None while nobody reads it."""
+        return self._progress.get(str(path))
+
+    def stop(self, path: Path) -> None:
+        """End the reading of a file."""
+        self._unwanted.add(str(path))
 
     def drop(self, path: Path) -> None:
         """Drop a file that is no longer needed."""
         with self._lock:
             for key in [key for key in self._known if key[0] == str(path)]:
-                del self._known[key]
+                _remove(self._known.pop(key))
 
-    def _parse(self, key: _Key, parsed: "Future[Inspection]") -> None:
+    def _read(self, key: _Key, reading: "Future[Upload]") -> None:
+        name, path = key[0], Path(key[0])
+        folder = path.parent / f"read-{token_hex(8)}"
+        self._unwanted.discard(name)
+
+        def note(share: float) -> None:
+            self._progress[name] = share
+
         try:
-            parsed.set_result(inspect_file(key[0], key[3]))
+            with self._reading:
+                inspection = read_in_process(path, folder, key[3], note, lambda: name in self._unwanted)
+            reading.set_result(Upload(inspection, folder))
         except BaseException as error:
-            parsed.set_exception(error)  # for events that are waiting; the next one tries again
+            shutil.rmtree(folder, ignore_errors=True)
+            reading.set_exception(error)  # for events that are waiting; the next one tries again
             with self._lock:
                 self._known.pop(key, None)
             raise
+        finally:
+            self._progress.pop(name, None)
 
     def _forget(self) -> None:
-        """Drop the oldest inspections beyond the limits."""
-        while len(self._known) > 1 and (len(self._known) > _REMEMBERED or sum(key[2] for key in self._known) > _BYTES):
-            self._known.popitem(last=False)
+        """Drop the oldest readings beyond the limit."""
+        while len(self._known) > _REMEMBERED and next(iter(self._known.values())).done():
+            _remove(self._known.popitem(last=False)[1])
+
+
+def _remove(reading: "Future[Upload]") -> None:
+    if reading.done() and reading.exception() is None:
+        shutil.rmtree(reading.result().folder, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-import hashlib
 import json
 import logging
 import os
@@ -20,8 +19,8 @@ from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, Prev
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
-from reft_engine import DataError, Example, Message, ReftConfig, ReftError, TrainConfig, stream
-from reft_engine.data import RowCheck, dump_examples, example_of_data
+from reft_engine import DataError, Message, ReftConfig, ReftError, TrainConfig, stream
+from reft_engine.data import AnyExample, RowCheck, examples_of_data
 from storage import StorageError
 
 _log = logging.getLogger("reft_studio.worker")
@@ -75,10 +74,10 @@ def make_app(resident: Resident) -> FastAPI:
     return app
 
 
-def _examples(rows: Sequence[dict[str, Any]]) -> list[Example]:
+def _examples(rows: Sequence[dict[str, Any]]) -> list[AnyExample]:
     try:
-        return list(map(example_of_data, rows))
-    except (KeyError, TypeError, ValueError) as error:
+        return [example for row in rows for example in examples_of_data(row)]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(say("engine.no_rows")) from error
 
 
@@ -86,9 +85,7 @@ def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
     """A digest of the rows, and a function that loads them. Raises NotFoundError for an unknown dataset."""
     if request.dataset is not None:
         return resident.dataset_rows(request.dataset)
-    examples = _examples(request.rows)
-    # The same digest as that of the dataset saved from an upload, so that its rows are counted only once.
-    return hashlib.sha256(dump_examples(examples)).hexdigest(), lambda: examples
+    return resident.upload_rows(request.upload)
 
 
 async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:

@@ -61,12 +61,13 @@ def _train(resident: Resident, run: RunRecord, journal: Journal, shutting_down: 
     base = resident.base(spec.base, revision)
     if revision and revision != spec.revision:
         journal.set_revision(revision)
-    examples = load_examples(files.examples(run.dataset_id))
+    version = resident.storage.datasets.version(run.version_id)
+    examples = load_examples(files.rows(version))
     if journal.begin(say("job.reading")).status.ended:
         return
     write_atomic(files.spec(run.id), spec.model_copy(update={"revision": revision}).to_yaml().encode())
     result = train(
-        base, examples, spec.trained, spec.train, folder=folder, file_rows=resident.storage.datasets.get(run.dataset_id).rows,
+        base, examples, spec.trained, spec.train, folder=folder, file_rows=version.rows,
         on_event=journal, exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(run.id, base, reft),
         should_stop=journal.should_stop, leaving=shutting_down, may_save=journal.settled,

@@ -47,13 +47,13 @@ class PreviewRequest(BaseModel):
 
 
 class CheckRequest(BaseModel):
-    """Rows to count: those of ``dataset``, else ``rows``."""
+    """Rows to count: those of ``dataset``, else those in the file ``upload``."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = _BASE
     revision: str | None = _REVISION
     dataset: str | None = Field(None, max_length=100)
-    rows: list[dict[str, Any]] = Field([], max_length=1_000_000)
+    upload: str = Field("", max_length=4_000)
     file_rows: int | None = Field(None, ge=0)
     reft: dict[str, Any] = {}
     train: dict[str, Any] = {}

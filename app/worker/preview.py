@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.words import say_error
-from reft_engine import Example, ReftConfig, ReftError, TrainConfig
+from reft_engine import ReftConfig, ReftError, TrainConfig
 from reft_engine.base import Base
+from reft_engine.data import AnyExample
+from reft_engine.tokens.examples import with_prompt
 from reft_engine.training import Objective, objective_for
 
 
-def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
+def preview_rows(base: Base, examples: Sequence[AnyExample], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
     """Preview rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``; or ``problem``.
 
     They are encoded by the objective of a run with this config.
@@ -21,12 +23,12 @@ def preview_rows(base: Base, examples: Sequence[Example], config: ReftConfig, ma
     return [_preview_row(objective, example) for example in examples]
 
 
-def _preview_row(objective: Objective[Any], example: Example) -> dict[str, Any]:
+def _preview_row(objective: Objective[Any], example: AnyExample) -> dict[str, Any]:
     try:
-        row = objective.encode(example)
+        row = objective.encode(with_prompt(objective.base, example))
     except ReftError as error:
         return {"line": example.line, "problem": say_error(error), "tokens": []}
-    (encoded,) = objective.sequences([row])
+    encoded, *rejected = objective.sequences([row])
     edited = {*encoded.edited.prefix, *encoded.edited.suffix}
     texts = _token_texts(objective.base, encoded.ids)
     border = len(encoded.prompt_ids)
@@ -34,6 +36,7 @@ def _preview_row(objective: Objective[Any], example: Example) -> dict[str, Any]:
     return {
         "line": example.line, "problem": None, "tokens": tokens, "prompt_tokens": border,
         "answer_tokens": len(encoded.answer_ids), "cut": row.cut,
+        "rejected": [_token_texts(objective.base, each.answer_ids) for each in rejected],
     }  # fmt: skip
 
 

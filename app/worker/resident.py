@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -18,6 +17,7 @@ from reft_engine.data import load_examples
 from reft_engine.formats import read_config
 from reft_engine.inference import PromptCache
 from storage import NotFoundError, RunStatus, Storage
+from storage.files import digest_of
 
 _MAX_BASES, _MAX_ADAPTERS, _MAX_TOKENIZERS = 1, 8, 4
 
@@ -95,12 +95,20 @@ class Resident:
             return self._tokenizers[key]
 
     def dataset_rows(self, dataset_id: str) -> tuple[str, Load]:
-        """A digest of a dataset's rows, and a function that loads them. Raises NotFoundError."""
-        self.storage.datasets.get(dataset_id)
-        path = self.storage.files.examples(dataset_id)
+        """A digest of the rows of a dataset's current version, and a function that loads them. Raises NotFoundError."""
+        return self._rows_in(self.storage.files.rows(self.storage.datasets.get(dataset_id).version))
+
+    def upload_rows(self, name: str) -> tuple[str, Load]:
+        """As `dataset_rows`, of an upload that was read; its digest is that of the dataset made from it. Raises NotFoundError."""
+        path = Path(name).resolve()
+        if not path.is_relative_to(self.storage.files.uploads.resolve()) or path.suffix != ".jsonl":
+            raise NotFoundError(say("engine.no_rows"), kind="files.id")
+        return self._rows_in(path)
+
+    def _rows_in(self, path: Path) -> tuple[str, Load]:
         try:
             status = path.stat()
-            digest = _digest(path, status.st_mtime_ns, status.st_size)
+            digest = _digest(path, status.st_mtime_ns, status.st_size)  # of what lies there, whatever the version says
         except OSError:
             digest = ""  # the file is missing; loading it raises the error
         return digest, lambda: load_examples(path)
@@ -149,4 +157,4 @@ class Resident:
 @lru_cache(maxsize=64)
 def _digest(path: Path, _changed: int, _size: int) -> str:
     """The sha256 of a file, cached while its time and size stay the same, since every change of the Train form asks. Raises OSError."""
-    return sha256(path.read_bytes()).hexdigest()
+    return digest_of(path)

@@ -4,13 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from reft_engine import Example, PositionSpec, ReftConfig, TrainConfig
+from reft_engine import PositionSpec, ReftConfig, TrainConfig
 from reft_engine.base import Base
-from reft_engine.data import RowCheck
+from reft_engine.data import AnyExample, RowCheck
 from reft_engine.training import check_rows
 
 _MAX_CACHED = 200
-Load = Callable[[], Sequence[Example]]
+Load = Callable[[], Sequence[AnyExample]]
 
 
 class RowChecks:

@@ -106,7 +106,7 @@ def test_a_queued_baseline_is_trained_stopped_continued_verified_and_chatted_wit
     assert done.status is RunStatus.FINISHED and done.step == 400, done.sentence
     ours = load_file(engine.storage.files.adapter(run.id) / "adapter_model.safetensors")
     train_here(
-        load_base(str(tiny_base)), load_examples(engine.storage.files.examples(kept.id)), spec.trained, spec.train, folder=tmp_path
+        load_base(str(tiny_base)), load_examples(engine.storage.files.rows(kept.version)), spec.trained, spec.train, folder=tmp_path
     )  # fmt: skip
     theirs = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert ours and ours.keys() == theirs.keys() and all(ours[name].equal(theirs[name]) for name in ours)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from app.cli import COMMANDS, main
 from app.cli.train import _settings
-from app.handlers import datasets
+from app.handlers import datasets, workbench
 from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from reft_engine.training import run as training
@@ -185,10 +185,10 @@ def test_inspect_says_how_a_file_is_read_that_nobody_has_mapped_yet(tmp_path, ca
     assert main(["inspect", str(path), "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert (found["needs_mapping"], found["rows"], found["usable_rows"], found["rows_left_out"], found["roles"]) == (True, 2, 0, 2, {})
-    assert main(["inspect", str(path), "--prompt-column", "wort", "--answer-column", "zahl", "--json"]) == 0
+    assert main(["inspect", str(path), "--role", "wort=prompt", "--role", "zahl=answer", "--json"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert (found["needs_mapping"], found["usable_rows"]) == (False, 2)
-    assert found["roles"] == {"wort": "prompt", "zahl": "answer", "mehr": "ignored"} and "Not used: mehr." in found["notes"][0]
+    assert found["roles"] == {"wort": "prompt", "zahl": "answer", "mehr": "ignore"} and "Not used: mehr." in found["notes"][0]
 
 
 def test_inspect_counts_for_the_base_model_and_the_longest_row_that_are_named(table_file, tmp_path, capfd):
@@ -218,7 +218,7 @@ def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, 
     assert (found["rows"], found["usable_rows"], found["rows_left_out"]) == (44, 12, 32)
     left_out = "2 because they are incomplete or unreadable, 30 because the prompt alone fills all 512 tokens"
     sentence = f"Of 44 rows, 12 can be trained on with starter; 32 are left out: {left_out}."
-    assert sentence in found["notes"] and found["problem_count"] == 32 and found["roles"]["id"] == "ignored"
+    assert sentence in found["notes"] and found["problem_count"] == 32 and found["roles"]["id"] == "ignore"
 
     out = tmp_path / "out"
     assert main(["train", "--data", str(path), "--out", str(out), "--epochs", "1", "--json"]) == 0
@@ -234,8 +234,8 @@ def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, 
     assert (measured["rows"], measured["rows_left_out"]) == (12, 32)
     assert "Measured on 12 of 44 rows; 32 are left out." in shown.err
 
-    upload = datasets.inspect_upload(str(path))
-    check = datasets.check_upload(engine, upload)
+    upload = workbench.find_upload(engine, workbench.take(engine, str(path)))
+    check = datasets.check_upload(engine, datasets.read_upload(str(upload)))
     assert check.sentence == sentence
     kept = datasets.save_upload(engine, str(path), label="mixed.csv")
     assert estimate(engine, kept.id, suggested(kept)).check == check
@@ -253,8 +253,8 @@ def test_columns_are_named_by_hand(tmp_path, table, capfd):
     path = table(tmp_path / "odd.csv", [("eins", "1"), ("zwei", "2")], "wort,zahl")
     command = ["train", "--data", str(path), "--out", str(tmp_path / "out"), *SHORT, "--json"]
     assert main(command) == 2
-    assert "--prompt-column" in capfd.readouterr().err
-    assert main([*command, "--prompt-column", "wort", "--answer-column", "zahl"]) == 0
+    assert "--role 'wort=prompt'" in capfd.readouterr().err
+    assert main([*command, "--role", "wort=prompt", "--role", "zahl=answer"]) == 0
 
 
 def test_chat_answers_with_base_and_tuned(trained, capfd):
@@ -296,7 +296,8 @@ def test_evaluate_cuts_and_leaves_out_what_the_training_did(table_file, tmp_path
 
 
 @pytest.mark.slow
-def test_doctor_finds_a_machine_that_can_answer(capfd):
+def test_doctor_finds_a_machine_that_can_answer(capfd, monkeypatch, tmp_path):
+    monkeypatch.setenv("REFT_STUDIO_DATA_DIR", str(tmp_path / "data"))  # this machine's own may be in need of repair
     assert main(["doctor", "--json"]) == 0
     (line,) = capfd.readouterr().out.splitlines()
     found = json.loads(line)
@@ -311,7 +312,7 @@ def house(tmp_path):
     source = tmp_path / "rows.csv"
     source.write_text("a,b\n1,2\n")
     dataset = storage.datasets.create(name="d", label="d", shape="pairs", rows=1, usable_rows=1, source=source, examples=b"{}\n")
-    storage.files.examples(dataset.id).unlink()
+    storage.files.rows(dataset.version).unlink()
     storage.close()
     (folder / ".writing-x").write_bytes(b"half")
     os.utime(folder / ".writing-x", (1, 1))
@@ -322,10 +323,14 @@ def house(tmp_path):
 def test_doctor_says_what_is_out_of_order_and_repairs_what_can_be(house, capfd):
     assert main(["doctor", "--data-dir", str(house), "--json"]) == 1
     shown = capfd.readouterr()
-    assert json.loads(shown.out)["data"]["repairable"] == 1 and "rows of the dataset d are gone" in shown.err and "database" in shown.err
+    assert (
+        json.loads(shown.out)["data"]["repairable"] == 1
+        and "rows of version 1 of the dataset d are gone" in shown.err
+        and "database" in shown.err
+    )
     assert main(["doctor", "--data-dir", str(house), "--repair", "--json"]) == 1, "gone rows cannot be repaired"
     found = json.loads(capfd.readouterr().out)["data"]
-    assert len(found["done"]) == 1 and found["findings"] == ["The rows of the dataset d are gone."]
+    assert len(found["done"]) == 1 and found["findings"] == ["The rows of version 1 of the dataset d are gone."]
     assert not (house / ".writing-x").exists()
 
 
@@ -459,8 +464,8 @@ def refused(capfd, monkeypatch):
         f"--rank {'9' * 6000}", "--lr nan", "--lr inf", "--lr 0", "--lr -1", "--lr 1e-", "--epochs 0", "--epochs 1e3", "--batch-size 0",
         "--seed -1", f"--seed {10**30}", "--layers 9", "--layers a", "--layers 3-1", "--method magic", "--held-out nan", "--held-out 1",
         "--held-out 1.0", "--max-length 1", "--max-length 8", "--dropout 1", "--base nobody/nothing", "--base ../x", "--base /etc",
-        "--base https://example.org/m", f"--base {'a' * 10_000}", "--base a/b/c", "--prompt-column nope --answer-column answer",
-        "--prompt-column prompt --answer-column prompt", "--what", "--tied yes",
+        "--base https://example.org/m", f"--base {'a' * 10_000}", "--base a/b/c", "--role nope=prompt --role answer=answer",
+        "--role prompt=boss", "--role prompt", "--fix everything", "--encoding morse", "--what", "--tied yes",
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused_in_a_sentence(refused, tmp_path, table, options):
@@ -482,12 +487,11 @@ FILES = {
     "program.csv": b"\x7fELF\x02\x01\x01" + bytes(100),
     "pickle.json": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94.",
     "zip.csv": b"PK\x03\x04" + bytes(60),
-    "zero.csv": b"prompt,answer\nx\0,y\n",
+    "zero.csv": b"prompt,answer\n\0\0\0\0,\0\n",
     "broken.jsonl": b'{"prompt": "a", "answ',
     "torn.parquet": b"PAR1" + bytes(50),
     "random.bin": bytes(range(256)) * 8,
     "deep.json": b'{"a":' * 100_000,
-    "preferences.jsonl": b'{"prompt": "p", "chosen": "a", "rejected": "b"}\n',
 }
 
 

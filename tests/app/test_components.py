@@ -19,8 +19,8 @@ from storage.upkeep import DiskUsage
 
 def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, trouble="", phase=None):
     run = RunRecord(
-        id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", base=base, spec=RunSpec().model_dump(mode="json"),
-        status=status,
+        id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", version_id="c", version_number=1, base=base,
+        spec=RunSpec().model_dump(mode="json"), status=status,
         sentence="Finished.", failure=failure, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, phase=phase,
         worker_exits=0, created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
     )  # fmt: skip

@@ -125,7 +125,7 @@ def test_rows_without_a_known_label_are_said_with_the_labels(end):
     ],
 )
 def test_a_dataset_damaged_on_the_disk_is_to_be_uploaded_again(services, dataset, end, spoil, what):
-    spoil(services.storage.files.examples(dataset.id))
+    spoil(services.storage.files.rows(dataset.version))
     failure = told(end(), "data")
     assert failure.what == what and "Upload a whole file" in failure.advice
 

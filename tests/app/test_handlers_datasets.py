@@ -1,8 +1,10 @@
 import json
+import re
 import threading
 
 import pytest
 
+from app.choices import Choices
 from app.errors import StudioError
 from app.handlers import datasets, train
 from app.handlers.datasets import (
@@ -16,7 +18,7 @@ from app.handlers.datasets import (
     use_sample,
 )
 from app.samples import all_samples
-from reft_engine.data import Example, Message
+from reft_engine.data import Columns, Example, Message
 from reft_engine.errors import DataError
 from reft_engine.spec import ReftConfig
 from storage import NotFoundError, StorageError
@@ -41,11 +43,10 @@ def test_an_upload_is_recognised_with_every_row(table_file, rows):
 def test_unknown_columns_are_asked_for_and_then_taken(tmp_path, table):
     path = str(table(tmp_path / "odd.csv", [("Was ist 1?", "eins"), ("Was ist 2?", "zwei")], "frage,antwort"))
     assert inspect_upload(path).needs_mapping
-    assert inspect_upload(path, "frage", None).needs_mapping
-    found = inspect_upload(path, "frage", "antwort")
+    found = inspect_upload(path, Choices(Columns.pair("frage", "antwort")))
     assert [example.answer for example in found.examples] == ["eins", "zwei"]
-    with pytest.raises(DataError, match="There is no column 'fragen'"):
-        inspect_upload(path, "fragen", "antwort")
+    with pytest.raises(StudioError, match="There is no column 'fragen'"):
+        inspect_upload(path, Choices(Columns.pair("fragen", "antwort")))
 
 
 def test_without_the_engine_the_first_rows_are_shown_as_text(services, table_file, rows):
@@ -86,7 +87,7 @@ def test_characters_of_several_tokens_are_shown_once(engine):
 def test_an_upload_is_kept_with_its_source_and_its_rows(services, table_file, rows):
     kept = save_upload(services, str(table_file), label="animals.csv")
     assert (kept.name, kept.label, kept.shape, kept.rows, kept.usable_rows) == ("animals", "animals.csv", "pairs", 24, 24)
-    assert (services.storage.files.dataset_folder(kept.id) / "source").read_bytes() == table_file.read_bytes()
+    assert services.storage.files.source(kept.version).read_bytes() == table_file.read_bytes()
     assert [(example.messages[0].content, example.answer) for example in examples_of(services, kept.id)] == rows
     assert len(examples_of(services, kept.id, 3)) == 3
     assert split_sizes(services, kept.id, 0.0, 42) == (24, 0)
@@ -103,7 +104,8 @@ def test_a_hostile_file_name_is_a_label_and_nothing_else(services, table_file):
     kept = save_upload(services, str(table_file), label="../../etc/pass\nwd\x00.csv", name="  ")
     assert "\n" not in kept.label and "\x00" not in kept.label
     assert folders(services) == {kept.id}
-    assert {path.name for path in services.storage.files.dataset_folder(kept.id).iterdir()} == {"source", "examples.jsonl"}
+    for path in services.storage.files.dataset_folder(kept.id).iterdir():
+        assert re.fullmatch(r"[0-9a-f]{64}\.(jsonl|source)", path.name)
 
 
 def test_a_mapping_is_kept_with_the_dataset(services, tmp_path, table):
@@ -111,20 +113,24 @@ def test_a_mapping_is_kept_with_the_dataset(services, tmp_path, table):
     with pytest.raises(StudioError, match="Say first which column"):
         save_upload(services, path, label="odd.csv")
     assert folders(services) == set()
-    kept = save_upload(services, path, label="odd.csv", prompt="wort", answer="zahl", name="Numbers")
-    assert (kept.name, kept.shape, kept.mapping) == ("Numbers", "mapped", {"prompt": "wort", "answer": "zahl"})
+    choices = Choices(Columns(roles={"wort": "prompt", "zahl": "label"}, template="Say {wort}"), remedies=("drop_duplicates",))
+    kept = save_upload(services, path, label="odd.csv", choices=choices, name="Numbers")
+    assert (kept.name, kept.shape, kept.reading) == ("Numbers", "mapped", choices.as_data())
+    assert Choices.of_data(kept.reading) == choices and examples_of(services, kept.id)[0].messages[0].content == "Say eins"
+    assert Choices.of_data({"roles": {"a": "prompt", "b": "answer"}}).columns == Columns.pair("a", "b")  # as versions before stored it
 
 
 @pytest.mark.parametrize(
     ("content", "error", "words"),
     [
-        (b"", DataError, "empty"),
+        (b"", StudioError, "empty"),
         (b"prompt,answer\n,\n", StudioError, "no row"),
-        (b"prompt,answer\nx,\n", StudioError, "Say first"),
+        (b"prompt,answer\nx,\n", StudioError, "no row"),
         (b'{"chosen": "a", "rejected": "b"}\n', StudioError, "no row"),
-        (b"PK\x03\x04" + b"\0" * 30, DataError, "zip archive"),
-        (b"\x80\x04\x95rest", DataError, "pickle"),
-        (b"\x7fELF\x02\x01", DataError, "a program"),
+        (b"PK\x03\x04" + b"\0" * 30, StudioError, "zip archive"),
+        (b"\x80\x04\x95rest", StudioError, "pickle"),
+        (b"\x7fELF\x02\x01", StudioError, "a program"),
+        ("prompt,answer\ncaf\u00e9,b\n".encode("mac-roman"), StudioError, "letters of this file"),
     ],
 )
 def test_a_file_with_nothing_to_learn_is_refused_and_leaves_nothing(services, tmp_path, content, error, words):
@@ -186,17 +192,17 @@ def test_a_chat_with_several_answers_counts_as_several(services, tmp_path):
     assert (kept.rows, split_sizes(services, kept.id, 0.0, 42)) == (1, (3, 0))
 
 
-def test_a_dataset_that_a_run_was_made_from_stays_until_the_run_is_deleted(services, dataset):
+def test_a_dataset_is_not_deleted_while_a_run_outside_the_bin_was_made_from_it(services, dataset):
     run = train.start(services, dataset.id, train.TrainForm(), "key")
     with pytest.raises(StorageError, match="delete the run first"):
         delete_dataset(services, dataset.id)
     assert examples_of(services, dataset.id)
     services.storage.runs.delete(run.id)
-    with pytest.raises(StorageError, match="in the bin was made from this dataset; empty the bin first"):
-        delete_dataset(services, dataset.id)
-    services.storage.runs.empty_bin()
     delete_dataset(services, dataset.id)
-    assert folders(services) == set()
+    assert services.storage.datasets.all() == [] and examples_of(services, dataset.id)
+    assert services.storage.datasets.empty_bin() == [], "the run in the bin may be restored"
+    services.storage.runs.empty_bin()
+    assert services.storage.datasets.empty_bin() == [dataset.id] and folders(services) == set()
 
 
 @pytest.mark.parametrize("dataset_id", ["nothing", "", "../uploads", "a" * 5000])
@@ -207,7 +213,7 @@ def test_an_unknown_dataset_is_not_found(services, dataset_id):
 
 
 def test_a_dataset_whose_file_is_gone_says_so(services, dataset):
-    services.storage.files.examples(dataset.id).unlink()
+    services.storage.files.rows(dataset.version).unlink()
     with pytest.raises(DataError, match="Upload it again"):
         examples_of(services, dataset.id)
     with pytest.raises(DataError, match="Upload it again"):

@@ -14,6 +14,8 @@ from app.handlers.playground import PROMPT_LIMIT, Suggestions, answer, pick, sug
 from app.samples import find_sample
 from app.worker import api
 from app.worker.base_lock import BaseLock
+from reft_engine import Example
+from reft_engine.data import Message, dump_examples
 from reft_engine.errors import ReftError
 from reft_engine.inference.generation import Delta
 from storage import Failure, NotFoundError, RunStatus
@@ -87,6 +89,38 @@ def test_a_prompt_that_stands_on_both_sides_is_none_that_the_run_never_saw(servi
     services.storage.queue.claim("w").set_rows("Training.", [1, 2, 4])
     found = suggestions(services, run.id)
     assert found.unseen == ("other",) and found.trained == ("same",)
+
+
+def edit(services, kept, *rows):
+    """A version of other rows, each a prompt and an answer, after an optional system message."""
+    examples = [
+        Example(line, (*(Message("system", each) for each in system), Message("user", prompt)), answer)
+        for line, (prompt, answer, *system) in enumerate(rows, start=1)
+    ]
+    services.storage.datasets.add_version(
+        kept.id, label="l", shape="pairs", rows=len(rows), usable_rows=len(rows), examples=dump_examples(examples), change="Other rows."
+    )
+
+
+def test_what_a_run_is_asked_comes_from_its_own_version_of_the_rows(services, make_run, tmp_path, table):
+    kept = datasets.save_upload(services, str(table(tmp_path / "rows.csv", [("first", "1"), ("second", "2")])), label="rows.csv")
+    before = services.storage.runs.get(make_run(dataset_id=kept.id))
+    services.storage.queue.claim("w").set_rows("Training.", [1])
+    edit(services, kept, ("third", "3", "Be kind."), ("fourth", "4"))
+    after = make_run(dataset_id=kept.id)
+    services.storage.queue.claim("w").set_rows("Training.", [1])
+    assert suggestions(services, before.id) == Suggestions(("second",), ("first",))
+    assert suggestions(services, after) == Suggestions(("fourth",), ("third",))
+    assert system_message(services, before.id) == "" and system_message(services, after) == "Be kind."
+
+
+def test_a_samples_own_prompts_are_not_suggested_once_its_rows_were_edited(services, make_run):
+    kept = datasets.use_sample(services, "emoji")
+    edit(services, kept, (find_sample("emoji").prompts[0], "x"), ("other", "y"))
+    run = make_run(dataset_id=kept.id)
+    assert suggestions(services, run) == Suggestions()
+    services.storage.queue.claim("w").set_rows("Training.", [1])
+    assert suggestions(services, run).unseen == ("other",)
 
 
 @pytest.mark.parametrize("run_id", [None, "", "nothing", "../x"])

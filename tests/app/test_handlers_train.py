@@ -31,7 +31,7 @@ def test_the_suggestion_for_a_sample_is_the_samples_own(services):
 
 @pytest.mark.parametrize(("usable", "epochs"), [(1, 30), (24, 30), (800, 3), (200_000, 1)])
 def test_the_suggestion_gives_a_few_hundred_steps(dataset, usable, epochs):
-    assert suggested(replace(dataset, usable_rows=usable)).epochs == epochs
+    assert suggested(replace(dataset, version=replace(dataset.version, usable_rows=usable))).epochs == epochs
 
 
 def test_runs_from_the_page_hold_the_same_rows_out_whatever_their_seed(services):
@@ -119,7 +119,7 @@ def test_an_estimate_holds_out_what_the_engine_holds_out(services, tmp_path, tab
     uneven = [row for index, row in enumerate(rows[: len(rows) // repeats or 1]) for _ in range(1 + index % 3 if repeats > 1 else 1)]
     kept = datasets.save_upload(services, str(table(tmp_path / "rows.csv", uneven)), label="rows.csv")
     found = estimate(services, kept.id, TrainForm(held_out=held_out, epochs=2, batch_size=3))
-    learned, held = split(load_examples(services.storage.files.examples(kept.id)), held_out, 42)
+    learned, held = split(load_examples(services.storage.files.rows(kept.version)), held_out, 42)
     assert (found.rows, found.held_out, found.steps) == (len(learned), len(held), 2 * math.ceil(len(learned) / 3))
 
 
@@ -223,6 +223,16 @@ def test_the_same_start_sent_a_hundred_times_is_one_run(services, dataset):
 def test_another_page_or_other_settings_are_another_run(services, dataset):
     made = {start(services, dataset.id, form, key).id for form in (TrainForm(), TrainForm(seed=1)) for key in ("one", "two")}
     assert len(made) == 4
+
+
+def test_a_start_after_an_edit_of_the_rows_is_another_run_on_the_new_version(services, dataset):
+    first = start(services, dataset.id, TrainForm(), "page")
+    changed = services.storage.datasets.add_version(
+        dataset.id, label="l", shape="pairs", rows=1, usable_rows=1, examples=b"[]\n", change="Most rows were dropped."
+    )
+    second = start(services, dataset.id, TrainForm(), "page")
+    assert (first.version_id, second.version_id) == (dataset.version.id, changed.version.id)
+    assert start(services, dataset.id, TrainForm(), "page").id == second.id
 
 
 def test_a_started_run_holds_its_whole_spec_and_waits(services, dataset):

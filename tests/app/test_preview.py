@@ -5,7 +5,7 @@ import torch
 
 from app.worker.preview import preview_rows
 from reft_engine import ReftConfig, ReftModel, TrainConfig, load_base, train
-from reft_engine.data import inspect_rows
+from reft_engine.data import Preference, inspect_rows, shapes
 from reft_engine.tokens.batches import collate
 from reft_engine.training import loop, objective_for
 from reft_engine.training import run as running
@@ -19,6 +19,13 @@ SHAPES = {
     "labels": [{"text": f"the {word} <reft>thing</reft> here", "label": word} for word in ("good", "bad", "good")],
     "messages": [{"messages": [{"role": "system", "content": "Be brief."}, *CHAT, {"role": "assistant", "content": "A cat."}]}],
     "conversations": [{"conversations": [{"from": "human", "value": "<reft>Hi</reft>"}, {"from": "gpt", "value": "Ho"}]}],
+    "preferences": [{"prompt": f"Is {n} <reft>good</reft>?", "chosen": "Yes it is.", "rejected": "no"} for n in range(3)],
+    "judged": [{"prompt": f"What is {n}?", "completion": f"It is {n}", "label": n != 1} for n in range(3)],
+    "trees": [{"role": "prompter", "text": "hi", "replies": [{"role": "assistant", "text": "ho"}, {"role": "assistant", "text": "go"}]}],
+    "choices": [{"question": "Which?", "choices": ["red", "blue"], "answer": 1}],
+    "questions": [{"context": "Lima is in Peru.", "question": "Where is Lima?", "answers": {"text": ["Peru"], "answer_start": [11]}}],
+    "sentence_pairs": [{"sentence1": "It rains.", "sentence2": "It is <reft>wet</reft>.", "label": "entailment"}],
+    "text": [{"text": "one two three four five six seven eight nine ten cat dog bird fish tree rain " * 2}, {"text": LONG}],
 }
 CONFIGS = [
     ReftConfig(rank=2, positions="f2+l3", tied=False), ReftConfig(rank=2, positions="l1"), ReftConfig(rank=2, positions="all"),
@@ -57,6 +64,10 @@ def as_trained(base, objective, rows, config):
     ]
 
 
+def test_every_shape_is_compared():
+    assert set(SHAPES) == {shape.name for shape in shapes.SHAPES}
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.positions)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_preview_shows_the_tokens_that_are_trained(base, shape, config, monkeypatch):
@@ -77,6 +88,7 @@ def test_a_preview_of_what_is_classified_shows_the_text_and_learns_no_token(base
 def compare(base, examples, config, monkeypatch):
     marked = config.positions == "marked"
     usable = [each for each in examples if not marked or any("<reft>" in message.content for message in each.messages)]
+    each_row = 2 if isinstance(examples[0], Preference) else 1
     shown = preview_rows(base, examples, config, LENGTH)
     problems = [row["line"] for row in shown if row["problem"]]
     assert problems == [each.line for each in examples if each not in usable]
@@ -86,7 +98,11 @@ def compare(base, examples, config, monkeypatch):
     objective, rows = trained_on(base, examples, config, monkeypatch)
     assert type(objective) is type(objective_for(base, config, TrainConfig(), examples))
     assert [row["cut"] for row in shown] == [row.cut for row in rows]
-    for row, tokens in zip(shown, as_trained(base, objective, rows, config), strict=True):
+    sequences = as_trained(base, objective, rows, config)
+    for row, tokens in zip(shown, sequences[1::2] if each_row == 2 else [], strict=each_row == 2):
+        (rejected,) = row["rejected"]
+        assert "".join(rejected) == base.tokenizer.decode([token for token, learned, _ in tokens if learned])
+    for row, tokens in zip(shown, sequences[::each_row], strict=True):
         assert [(kind == "answer", edited) for _, kind, edited in row["tokens"]] == [(learned, edited) for _, learned, edited in tokens]
         assert "".join(text for text, *_ in row["tokens"]) == base.tokenizer.decode([token for token, *_ in tokens])
         assert row["prompt_tokens"] + row["answer_tokens"] == len(tokens)

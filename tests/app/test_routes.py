@@ -207,10 +207,10 @@ def test_no_file_route_reads_the_database_or_the_environment(site, engine, finis
 
 
 def events(config, target):
-    """The page's own events that take a component's value, or that it sets off."""
-    (number,) = [component["id"] for component in config["components"] if component["props"].get("elem_id") == target]
+    """The pages' own events that take a component's value, or that it sets off; Home and Data share some, Home's come first."""
+    numbers = {component["id"] for component in config["components"] if component["props"].get("elem_id") == target}
     own = [event for event in config["dependencies"] if event["backend_fn"]]
-    return [event for event in own if number in event["inputs"] or number in (component for component, _ in event["targets"])]
+    return [event for event in own if numbers & {*event["inputs"], *(component for component, _ in event["targets"])}]
 
 
 def send(client, event, data):
@@ -229,17 +229,18 @@ def send(client, event, data):
 
 
 def test_a_file_that_was_not_uploaded_is_not_taken_for_an_upload(client, site, engine, finished):
-    event = events(client.get("/config").json(), "dataset-upload")[0]
+    on_home, on_data = events(client.get("/config").json(), "dataset-upload")
     shown = datasets.use_sample(engine, "sentiment")
-    readable = [engine.storage.files.dataset_folder(shown.id) / "source", all_samples()[2].path, "/etc/passwd", "app/samples/sentiment.csv"]
+    readable = [engine.storage.files.source(shown.version), all_samples()[2].path, "/etc/passwd", "app/samples/sentiment.csv"]
     for path in [*map(str, [*hidden(engine), *readable]), "/proc/self/environ", "/tmp/../etc/passwd", f"{site}/healthz"]:
-        ended = send(client, event, [{"path": path, "meta": {"_type": "gradio.FileData"}}])
-        assert ended["success"] is False and "zero bytes" not in json.dumps(ended), path
-        assert "root:" not in json.dumps(ended) and "sentiment" not in json.dumps(ended["output"])
+        for event in (on_home, on_data):
+            ended = send(client, event, [{"path": path, "meta": {"_type": "gradio.FileData"}}])
+            assert ended["success"] is False and "zero bytes" not in json.dumps(ended), path
+            assert "root:" not in json.dumps(ended) and "sentiment" not in json.dumps(ended["output"])
 
 
 def test_a_real_upload_is_shown_row_by_row_and_stays_within_the_cap(client, alone, table_file):
-    event = events(client.get("/config").json(), "dataset-upload")[0]
+    event = events(client.get("/config").json(), "dataset-upload")[-1]
     (path,) = client.post("/gradio_api/upload", files={"files": ("../../animals.csv", table_file.read_bytes())}).json()
     ended = send(client, event, [{"path": path, "meta": {"_type": "gradio.FileData"}}])
     assert ended["success"] is True and "Recognised as prompts with answers" in json.dumps(ended)
@@ -249,7 +250,7 @@ def test_a_real_upload_is_shown_row_by_row_and_stays_within_the_cap(client, alon
 
 def test_an_event_with_odd_values_ends_in_a_sentence_and_not_in_a_traceback(client):
     config = client.get("/config").json()
-    for target in ("dataset-upload", "train-rank", "run-stop", "playground-prompt"):
+    for target in ("dataset-upload", "dataset-paste", "dataset-table", "train-rank", "run-stop", "playground-prompt"):
         bound = events(config, target)[:2]
         assert bound
         for event in bound:

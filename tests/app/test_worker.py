@@ -18,7 +18,7 @@ import pytest
 from safetensors.torch import load_file
 
 from app.errors import StudioError
-from app.handlers import datasets, runs, train
+from app.handlers import datasets, runs, train, workbench
 from app.handlers.playground import answer
 from app.launchers.local import Supervisor
 from app.worker.base_lock import BaseLock
@@ -202,11 +202,13 @@ def test_rows_are_counted_once_for_the_same_content_and_settings():
 
 
 def test_the_worker_counts_an_upload_and_the_dataset_that_it_becomes_alike(engine, kept, table_file):
-    found = datasets.inspect_upload(str(table_file))
-    check = datasets.check_upload(engine, found)
+    upload = workbench.find_upload(engine, workbench.take(engine, str(table_file)))
+    check = datasets.check_upload(engine, datasets.read_upload(str(upload)))
     assert (check.base, check.rows, check.usable_rows, check.trained, check.held_out) == ("starter", 24, 24, 22, 2)
     assert datasets.check_dataset(engine, kept.id, RunSpec()) == check
-    assert engine.worker.check({"rows": [], "base": "starter"}).rows == 0
+    for elsewhere in (str(table_file), "/etc/passwd", "../../rows.jsonl", ""):
+        with pytest.raises(StudioError, match="not in the form"):
+            engine.worker.check({"upload": elsewhere, "base": "starter"})
 
 
 def test_what_is_not_on_this_machine_is_not_fetched_to_count_with(engine, kept):
@@ -328,12 +330,23 @@ def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, tin
 )
 def test_a_dataset_that_is_damaged_fails_in_words_and_the_next_run_goes_on(engine, table_file, quick, ended, content, words):
     spoilt = datasets.save_upload(engine, str(table_file), label="spoilt.csv")
-    path = engine.storage.files.examples(spoilt.id)
+    path = engine.storage.files.rows(spoilt.version)
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(StudioError, match=r"damaged|none can be trained on"):
         train.start(engine, spoilt.id, quick, "spoilt")
     run = ended(engine, engine.storage.runs.create(spoilt.id, train.read_form(engine.settings, quick).model_dump(mode="json")))
     assert run.status is RunStatus.FAILED and words in run.sentence and run.failure.kind == "data"
+
+
+def test_a_run_is_trained_on_its_own_version_of_the_rows(engine, table_file, quick, ended):
+    kept = datasets.save_upload(engine, str(table_file), label="versions.csv")
+    few = b"".join(engine.storage.files.rows(kept.version).read_bytes().splitlines(keepends=True)[:8])
+    changed = engine.storage.datasets.add_version(
+        kept.id, label="versions.csv", shape="pairs", rows=8, usable_rows=8, examples=few, change="16 rows were dropped."
+    )
+    spec = train.read_form(engine.settings, quick).model_dump(mode="json")
+    made = [engine.storage.runs.create(kept.id, spec, version_id=version) for version in (kept.version.id, changed.version.id)]
+    assert [ended(engine, run).summary["rows"] for run in made] == [24, 8]
 
 
 def test_a_run_whose_folder_cannot_be_written_fails_in_words(engine, kept, quick, ended):
@@ -394,7 +407,7 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
 
 def undisturbed(services, dataset, spec, out):
     """What the same run ends with when nothing happens to it."""
-    train_here(load_base(spec.base), load_examples(services.storage.files.examples(dataset.id)), spec.reft, spec.train, folder=out)
+    train_here(load_base(spec.base), load_examples(services.storage.files.rows(dataset.version)), spec.reft, spec.train, folder=out)
     return load_file(out / "adapter" / "reft_model.safetensors")
 
 

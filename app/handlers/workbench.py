@@ -1,0 +1,322 @@
+"""What a person says about a file on the Data page, and its rows as they are then: in a table, in a report, as they are learned."""
+
+import json
+import os
+import random
+import re
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.choices import Choices
+from app.errors import StudioError
+from app.handlers import datasets, train
+from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TablePage
+from app.handlers.uploads import Upload
+from app.samples import find_sample
+from app.services import Services
+from app.words import say
+from reft_engine import DataError
+from reft_engine.data import Columns, Encoding, Inspection, Order, ReadOptions, Remedy
+from storage import DatasetRecord
+
+TABLE_ROWS = 20
+"""Rows on a page of the table."""
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_KEPT_SECONDS = 86_400.0
+"""Files that nobody keeps as a dataset are removed after a day."""
+_ALONE: dict[str, tuple[str, ...]] = {
+    **{role: (role,) for role in ("system", "rejected", "messages", "weight", "split", "group")},
+    "answer": ("answer", "label"), "label": ("label", "answer"),
+}  # fmt: skip
+"""Roles that no other column keeps when one is given the role."""
+
+
+class Said(BaseModel):
+    """What a person has said about an upload, and which part of it the page shows; the browser keeps it between events.
+
+    Attributes:
+        token: names the upload; see `take`.
+        sample: key of the bundled sample that the upload is a copy of.
+        roles: pairs of a column and its role, in the order of the file; None leaves them to what is recognised or suggested.
+        template: as in `Columns`.
+        guessed: nobody has confirmed the roles.
+        options: what a person set of `ReadOptions`.
+        remedies: rows that are dropped.
+        offset: the first row of the table's page; ``search`` and ``only`` (see `_numbers`) choose among the rows.
+        at: the first of the rows as they are learned; ``find`` and ``order`` choose among them; ``seed`` shuffles them.
+        count: counts what the browser has sent, so that it can tell which answer is the newest.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    token: str = Field(pattern=r"^[0-9a-f]{32}$")
+    sample: str = Field("", max_length=60)
+    roles: tuple[tuple[str, str], ...] | None = Field(None, max_length=500)
+    template: str = Field("", max_length=10_000)
+    guessed: bool = False
+    options: dict[str, Any] = Field(default_factory=dict)
+    remedies: tuple[Remedy, ...] = Field((), max_length=20)
+    offset: int = Field(0, ge=0)
+    search: str = Field("", max_length=1000)
+    only: str = Field("", max_length=20_000)
+    at: int = Field(0, ge=0)
+    find: str = Field("", max_length=1000)
+    order: Order = "file"
+    seed: int = Field(0, ge=0)
+    count: int = Field(0, ge=0)
+
+    @classmethod
+    def read(cls, text: str) -> "Said":
+        """What the browser sent. Raises StudioError: there is no upload, or it is not what the page sends."""
+        if not text:
+            raise StudioError(say("data.upload.missing"))
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise StudioError(say("data.said.unreadable")) from error
+
+    @property
+    def choices(self) -> Choices:
+        """The choices by which the file is read. Raises DataError."""
+        columns = None if self.roles is None else Columns.read(dict(self.roles), self.template)
+        return Choices(columns, ReadOptions(**self.options), self.remedies)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An upload as it is read by what a person has said, which ``said`` completes with the suggested roles.
+
+    ``encodings`` are all that it may have, also once a person has chosen one of them.
+    """
+
+    said: Said
+    path: Path
+    upload: Upload
+    encodings: tuple[Encoding, ...]
+
+    @property
+    def inspection(self) -> Inspection:
+        """What the file was recognised as."""
+        return self.upload.inspection
+
+    @property
+    def can_keep(self) -> bool:
+        """Whether it can be saved as a dataset."""
+        return bool(self.inspection.examples) and not self.inspection.needs_encoding and not self.inspection.needs_mapping
+
+
+# Uploads
+
+
+def take(services: Services, path: str | None) -> str:
+    """Give an upload a folder of its own, named by a token that nobody can guess; returns the token. Raises StudioError."""
+    if not path or not Path(path).is_file():
+        raise StudioError(say("data.upload.missing"))
+    uploads = services.storage.files.uploads
+    _remove_old(uploads)
+    folder = uploads / token_hex(16)
+    folder.mkdir(parents=True)
+    target = folder / (Path(path).name[-200:] or "file")
+    try:
+        os.link(path, target)
+    except OSError:  # another disk, or one that has no hard links
+        shutil.copyfile(path, target)
+    return folder.name
+
+
+def take_paste(services: Services, text: str) -> str:
+    """As `take`, of pasted text."""
+    _remove_old(services.storage.files.uploads)
+    return datasets.paste(services, text).parent.name
+
+
+def take_typed(services: Services, rows: str) -> str:
+    """As `take`, of typed rows: a JSON list of pairs of a prompt and an answer."""
+    try:
+        pairs = [(str(prompt), str(answer)) for prompt, answer in json.loads(rows or "[]")]
+    except (ValueError, TypeError) as error:
+        raise StudioError(say("data.said.unreadable")) from error
+    _remove_old(services.storage.files.uploads)
+    return datasets.type_rows(services, pairs).parent.name
+
+
+def take_sample(services: Services, key: str) -> str:
+    """As `take`, of a copy of a bundled sample."""
+    sample = find_sample(key)
+    if sample is None:
+        raise StudioError(say("data.no_sample"))
+    return take(services, str(sample.path))
+
+
+def find_upload(services: Services, token: str) -> Path:
+    """The file of a token. Raises StudioError: there is none, or not any more."""
+    folder = services.storage.files.uploads / token
+    if not _TOKEN.fullmatch(token) or not folder.is_dir():
+        raise StudioError(say("data.upload.gone"))
+    found = [path for path in folder.iterdir() if path.is_file()]
+    if len(found) != 1:
+        raise StudioError(say("data.upload.gone"))
+    return found[0]
+
+
+def _remove_old(uploads: Path) -> None:
+    before = time.time() - _KEPT_SECONDS
+    for folder in uploads.glob("*") if uploads.is_dir() else ():
+        if _TOKEN.fullmatch(folder.name):
+            with suppress(OSError):
+                if folder.stat().st_mtime < before:
+                    shutil.rmtree(folder)
+
+
+# The rows as they stand in the file
+
+
+def look(services: Services, said: Said) -> Look:
+    """Read an upload as a person has said; without roles by the suggested ones, if they fit. Raises DataError, StudioError."""
+    path = find_upload(services, said.token)
+    upload = datasets.read_upload(str(path), said.choices)
+    if upload.inspection.needs_mapping and said.roles is None:
+        said, upload = _guessed(path, said, upload)
+    return Look(said, path, upload, _encodings(path, said, upload.inspection))
+
+
+def _encodings(path: Path, said: Said, inspection: Inspection) -> tuple[Encoding, ...]:
+    """The encodings that the file may have, also of one that a person has confirmed."""
+    if "encoding" not in said.options:
+        return inspection.encodings
+    others = {name: value for name, value in said.options.items() if name != "encoding"}
+    return datasets.inspect_upload(str(path), Choices(options=ReadOptions(**others))).encodings
+
+
+def _guessed(path: Path, said: Said, upload: Upload) -> tuple[Said, Upload]:
+    """The file by the suggested roles; as it is if they make no example."""
+    inspection = upload.inspection
+    roles = inspection.read_as.of(inspection.columns)
+    guess = said.model_copy(update={"roles": tuple(roles.items()), "template": inspection.read_as.template, "guessed": True})
+    with suppress(DataError, StudioError):
+        read = datasets.read_upload(str(path), guess.choices)
+        if read.inspection.examples:
+            return guess, replace(read, inspection=replace(read.inspection, reasons=inspection.reasons))
+    return said, upload
+
+
+def as_shown(inspection: Inspection) -> dict[str, Any]:
+    """How a file was read, as the page's fields show it; without what its format has nothing of."""
+    options = inspection.options
+    shown: dict[str, Any] = {
+        "encoding": None if inspection.needs_encoding else options.encoding, "sheet": options.sheet, "list": options.list or "",
+    }  # fmt: skip
+    if options.delimiter is None:
+        return shown
+    header = True if options.header is None else options.header
+    return {**shown, "delimiter": options.delimiter, "quote": options.quote, "header": header, "skip": options.skip or 0}
+
+
+def reread(services: Services, said: Said, shown: dict[str, Any]) -> Said:
+    """What a person has said, with what the page's fields show of how the file is read; columns and rows are then other ones."""
+    now = as_shown(look(services, said).inspection)
+    changed = {name: value for name, value in shown.items() if name in now and value is not None and value != now[name]}
+    if not changed:
+        return said
+    options = {name: value for name, value in {**said.options, **changed}.items() if (name, value) != ("list", "")}
+    update = {"options": options, "roles": None, "template": "", "guessed": False, "offset": 0, "at": 0, "only": ""}
+    return said.model_copy(update=update)
+
+
+def table(found: Look, *, fresh: bool) -> dict[str, Any]:
+    """What the table shows, as plain data; ``fresh`` for another file or another way to read it. Its texts are not escaped."""
+    said, inspection = found.said, found.inspection
+    numbers = _numbers(found)
+    page = datasets.table_page(inspection, offset=said.offset, count=TABLE_ROWS, search=said.search, only=numbers)
+    if said.offset and not page.rows:
+        said = said.model_copy(update={"offset": 0})
+        page = datasets.table_page(inspection, count=TABLE_ROWS, search=said.search, only=numbers)
+    return {
+        "said": said.model_dump(mode="json"), "fresh": fresh, "name": found.path.name,
+        "columns": [
+            {"name": column, "role": page.roles.get(column, "ignore"), "reason": page.reasons.get(column, "")} for column in page.columns
+        ],
+        "rows": [
+            {"number": row.number, "line": row.line, "problem": row.problem or "",
+             "cells": [row.values.get(column, "") for column in page.columns]}
+            for row in page.rows
+        ],
+        "caption": _caption(said.offset, page), "later": said.offset + TABLE_ROWS < page.total, "alone": _ALONE,
+        "prompt": _first_prompt(inspection),
+    }  # fmt: skip
+
+
+def _caption(offset: int, page: TablePage) -> str:
+    if not page.rows:
+        return say("data.table.none")
+    last = offset + len(page.rows)
+    if page.total < page.seen:
+        return say("data.table.found", first=offset + 1, last=last, count=page.total, seen=page.seen)
+    if page.seen < page.rows_in_file:
+        return say("data.table.part", first=offset + 1, last=last, count=page.total, rows=page.rows_in_file)
+    return say("data.table.rows", first=offset + 1, last=last, count=page.total)
+
+
+def _numbers(found: Look) -> frozenset[int] | None:
+    """The rows that the page asks for: those of an item of the report by its kind, or ``line:3,4`` or ``row:3,4``; None for all."""
+    only = found.said.only
+    if not only:
+        return None
+    unit, colon, numbers = only.partition(":")
+    if not colon:
+        return frozenset(row for item in found.inspection.report if item.kind == only for row in item.rows)
+    wanted = {int(number) for number in numbers.split(",") if number.isdecimal()}
+    if unit == "row":
+        return frozenset(wanted)
+    return frozenset(number for number, row in enumerate(found.inspection.first, 1) if row.line in wanted)
+
+
+def _first_prompt(inspection: Inspection) -> str:
+    """The prompt of the first example, as it is joined from several columns."""
+    first = next(iter(inspection.examples), None)
+    return first.messages[-1].content if first and first.messages else ""
+
+
+# The rows as they are learned
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A page of the rows as they are trained: ``count`` of them from number ``at``, of ``total`` that hold what was searched for.
+
+    A chat has an example for each of its answers.
+    """
+
+    examples: tuple[PreviewRow, ...]
+    count: int
+    at: int
+    total: int
+
+
+def learned(services: Services, found: Look) -> Learned:
+    """Rows as they are trained with the suggested settings, in an order and with a text that a person has chosen. Raises DataError."""
+    said, rows = found.said, found.upload.rows()
+    places = rows.places("file" if said.order == "random" else said.order, said.find, limit=len(rows))
+    if said.order == "random":
+        random.Random(said.seed).shuffle(places)
+    at = said.at if said.at < len(places) else 0
+    page = places[at : at + PREVIEW_ROWS]
+    examples, reft = rows.read(page), train.read_form(services.settings, train.TrainForm()).reft
+    parts = [examples[first : first + PREVIEW_ROWS] for first in range(0, len(examples), PREVIEW_ROWS)]
+    shown = [each for part in parts for each in datasets.preview(services, part, reft)]
+    return Learned(tuple(shown), len(page), at, len(places))
+
+
+def keep(services: Services, said: Said, name: str) -> DatasetRecord:
+    """Save the usable rows as a dataset. Raises DataError, StudioError."""
+    found = look(services, said)
+    if said.sample and found.said.roles is None and not said.options and not said.remedies:
+        return datasets.use_sample(services, said.sample)
+    return datasets.save_upload(services, str(found.path), label=found.path.name, name=name, choices=found.said.choices)

@@ -1,0 +1,1 @@
+"""Untrusted files are read in a process of their own, with a memory limit and a time limit."""

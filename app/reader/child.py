@@ -1,0 +1,53 @@
+"""Reads one file in a process of its own: ``python -m app.reader.child``, which knows neither the database nor any secret.
+
+Standard input has one line of JSON: ``path``, ``folder``, ``choices``, ``memory_mb``, ``language``. Standard output has lines of JSON:
+``progress`` (0 to 1) now and then; last ``done``, or ``error``, a sentence.
+"""
+
+import json
+import resource
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from app.choices import Choices
+from app.words import say, say_error, speaking
+from reft_engine import ReftError
+from reft_engine.data import import_file
+
+
+def main() -> int:
+    """Read the file that standard input names; returns the exit code."""
+    request = json.loads(sys.stdin.readline())
+    limit = request["memory_mb"] * 1_000_000
+    # The data segment, not the address space: libraries reserve more addresses than they ever use.
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    with speaking(request["language"]):
+        try:
+            _read(request)
+        except ReftError as error:
+            _write({"error": say_error(error)})
+        except MemoryError:
+            _write({"error": say("reader.memory", limit=request["memory_mb"])})
+        except Exception:  # noqa: BLE001 (the edge of the process: nobody else can say what happened)
+            _write({"error": say("errors.neutral"), "log": traceback.format_exc()[-4000:]})
+    return 0
+
+
+def _read(request: dict[str, Any]) -> None:
+    choices = Choices.of_data(request["choices"])
+    import_file(
+        Path(request["path"]), Path(request["folder"]), choices.columns, choices.options, choices.remedies,
+        on_progress=lambda share: _write({"progress": share}),
+    )  # fmt: skip
+    _write({"done": True})
+
+
+def _write(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
