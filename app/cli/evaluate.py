@@ -17,7 +17,7 @@ def evaluate(options: argparse.Namespace) -> int:
     base, reft, max_length = open_adapter(options.dir)
     figures = measure(base, reft, inspection.examples, max_length=max_length)
     left_out = inspection.rows - figures["rows"]
-    for note in inspection.notes:
+    for note in inspection.remarks:
         tell(options, note)
     if left_out:
         tell(options, say("cli.evaluate.rows", rows=figures["rows"], total=inspection.rows, count=left_out))

@@ -1,15 +1,15 @@
 """``reft-studio inspect``: reports the format of a file, the rows that a base model can be trained on, and the problems."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.cli.flags import given_settings
 from app.cli.output import finish, tell
-from app.cli.rows import inspected
+from app.cli.rows import inspected, remarks
 from app.words import say
 from reft_engine import RunSpec
-from reft_engine.data import Inspection, Problem, RowCheck
+from reft_engine.data import Inspection, Preference, Problem, RowCheck
 
 if TYPE_CHECKING:
     from reft_engine.base import Base
@@ -26,8 +26,8 @@ def inspect(options: argparse.Namespace) -> int:
     """Report the format of a file, the rows that a base model can be trained on, and the problems."""
     spec = RunSpec.of_settings(given_settings(options))
     base, max_length = spec.base, spec.train.max_length
-    report = _file_report(inspected(options.file, options.prompt_column, options.answer_column), base, max_length)
-    for sentence in [report.inspection.sentence, *report.notes]:
+    report = _file_report(inspected(options.file, options), base, max_length)
+    for sentence in [report.inspection.sentence, *_candidates(report.inspection), *report.notes]:
         tell(options, sentence)
     for problem in report.problems[:20]:
         tell(options, problem.text)
@@ -35,6 +35,17 @@ def inspect(options: argparse.Namespace) -> int:
         tell(options, say("cli.rows.more", count=report.problem_count - 20))
     finish(options, report.values(base, max_length))
     return 0
+
+
+def _candidates(inspection: Inspection) -> list[str]:
+    """How else the letters of a file may be read, each with its first sample line."""
+    if not inspection.encodings:
+        return []
+    return [say("cli.rows.unsure"), *_lines(inspection)]
+
+
+def _lines(inspection: Inspection) -> list[str]:
+    return [say("cli.rows.candidate", name=each.name, line=" / ".join(each.lines)[:200]) for each in inspection.encodings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +68,18 @@ class _FileReport:
     @property
     def notes(self) -> list[str]:
         """Remarks besides the problems, one sentence each."""
-        return [*self.inspection.notes, *(self.check.notes if self.check else [])]
+        return [*remarks(self.inspection, self.check), *(self.check.notes if self.check else [])]
 
     def values(self, base: str, max_length: int) -> dict[str, Any]:
         """The report as plain data; with the requested base model and maximum length if no rows were counted."""
         inspection, check = self.inspection, self.check
         return {
             "format": inspection.format, "encoding": inspection.encoding, "shape": inspection.shape,
-            "columns": inspection.columns, "roles": inspection.roles,
+            "encodings": [{"name": each.name, "lines": each.lines} for each in inspection.encodings],
+            "columns": inspection.columns, "roles": inspection.roles, "suggested_roles": inspection.read_as.of(inspection.columns),
+            "template": inspection.read_as.template, "options": inspection.options.model_dump(), "sheets": inspection.sheets,
+            "lists": inspection.lists, "lost_lines": inspection.lost_lines, "bad_answers": inspection.bad_answers,
+            "report": [asdict(item) for item in inspection.report],
             "rows": inspection.rows, "usable_rows": check.usable_rows if check else 0,
             "rows_left_out": check.rows_left_out if check else inspection.rows, "cut_answers": check.cut_answers if check else 0,
             "base": check.base if check else base, "max_length": check.max_length if check else max_length,
@@ -99,5 +114,7 @@ def _file_report(inspection: Inspection, base_name: str, max_length: int) -> _Fi
 def _as_trained(base: "Base", row: "ReadRow") -> dict[str, Any]:
     """Messages and answer of a row; an answer that is too long is truncated."""
     example = row.example
-    answer = base.tokenizer.decode(row.encoded.answer_ids) if row.encoded.cut else getattr(example, "answer", "")
-    return {"messages": [{"role": message.role, "content": message.content} for message in example.messages], "answer": answer}
+    messages = [{"role": message.role, "content": message.content} for message in example.messages]
+    if isinstance(example, Preference):
+        return {"messages": messages, "answer": example.chosen, "rejected": example.rejected}
+    return {"messages": messages, "answer": base.tokenizer.decode(row.encoded.answer_ids) if row.encoded.cut else example.answer}

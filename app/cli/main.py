@@ -19,12 +19,14 @@ from app.cli.evaluate import evaluate
 from app.cli.flags import INTEGER, REAL, add_settings
 from app.cli.inspect import READ_WITH, inspect
 from app.cli.output import note, refuse
+from app.cli.rows import READ_FLAGS
 from app.cli.serve import serve
 from app.cli.sweep import LISTED, sweep
 from app.cli.train import train
 from app.errors import READABLE, StudioError
 from app.words import say, say_error
 from reft_engine import all_settings
+from reft_engine.data import REMEDIES, ROLES
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
@@ -96,8 +98,14 @@ def _run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _columns(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--prompt-column", default=None, metavar="NAME", help=say("cli.help.prompt_column"))
-    command.add_argument("--answer-column", default=None, metavar="NAME", help=say("cli.help.answer_column"))
+    command.add_argument("--role", action="append", default=[], metavar="COLUMN=ROLE", help=say("cli.help.role", roles=", ".join(ROLES)))
+    command.add_argument("--template", default="", metavar="TEXT", help=say("cli.help.template"))
+    remedies = ", ".join(REMEDIES)
+    command.add_argument("--fix", nargs="?", const="all", default="", metavar="REMEDIES", help=say("cli.help.fix", remedies=remedies))
+    for flag, name, metavar in READ_FLAGS:
+        kind = INTEGER if name == "skip" else str
+        command.add_argument(flag, type=kind, default=None, metavar=metavar, help=say(f"cli.reading.{name}"))
+    command.add_argument("--no-header", action="store_true", help=say("cli.help.no_header"))
     _json(command)
 
 

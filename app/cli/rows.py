@@ -1,35 +1,69 @@
-"""The file named by a command: its columns chosen and its rows read for training and measuring."""
+"""The file named by a command: how it is read, what its columns are, and its rows for training and measuring."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from app.cli.output import note
 from app.errors import StudioError
 from app.words import say
 
 if TYPE_CHECKING:
-    from reft_engine.data import Inspection, RowCheck
+    from reft_engine.data import Inspection, Remedy, RowCheck
+
+READ_FLAGS = (
+    ("--encoding", "encoding", "NAME"), ("--separator", "delimiter", "SIGN"), ("--quote", "quote", "SIGN"), ("--skip-lines", "skip", "N"),
+    ("--sheet", "sheet", "NAME"), ("--list", "list", "NAME"),
+)  # fmt: skip
+"""Flags that say how a file is read: flag, field of `ReadOptions`, and what its value is called."""
 
 
-def inspected(path: Path, prompt: str | None, answer: str | None) -> "Inspection":
-    """Recognise a file, with the columns that are named. Raises StudioError."""
-    from reft_engine.data import ColumnMapping, inspect_file
+def inspected(path: Path, options: argparse.Namespace) -> "Inspection":
+    """Recognise a file, with the roles and remedies that are given. Raises StudioError, DataError."""
+    from reft_engine.data import ReadOptions, inspect_file
 
     if not path.is_file():
         raise StudioError(say("cli.no_file", path=path))
-    if bool(prompt) != bool(answer):
-        raise StudioError(say("cli.rows.one_column"))
-    return inspect_file(path, ColumnMapping(prompt=prompt, answer=answer) if prompt and answer else None)
+    given = {name: getattr(options, flag.removeprefix("--").replace("-", "_")) for flag, name, _ in READ_FLAGS}
+    given["delimiter"] = {"tab": "\t"}.get(given["delimiter"], given["delimiter"])
+    header = {"header": False} if options.no_header else {}
+    try:
+        reading = ReadOptions(**{name: value for name, value in given.items() if value is not None}, **header)
+    except ValidationError as error:
+        flag = next(flag for flag, name, _ in READ_FLAGS if name == error.errors()[0]["loc"][0])
+        raise StudioError(say("cli.rows.no_sign", flag=flag)) from error
+    roles = dict(map(_role, options.role))
+    return inspect_file(path, options=reading, roles=roles, template=options.template, remedies=_remedies(options.fix))
+
+
+def _role(given: str) -> tuple[str, str]:
+    column, equals, role = given.rpartition("=")
+    if not equals or not column:
+        raise StudioError(say("cli.rows.no_role", given=given[:80]))
+    return column, role
+
+
+def _remedies(given: str) -> "list[Remedy]":
+    from reft_engine.data import REMEDIES
+
+    names = list(REMEDIES) if given == "all" else [name.strip() for name in given.split(",") if name.strip()]
+    for name in names:
+        if name not in REMEDIES:
+            raise StudioError(say("cli.rows.no_remedy", given=name[:80], remedies=", ".join(REMEDIES)))
+    return names  # type: ignore[return-value]
 
 
 def rows_of(options: argparse.Namespace) -> "Inspection":
     """Read the rows of the file that is named. Raises StudioError if no row can be used."""
     path: Path = options.data
-    inspection = inspected(path, options.prompt_column, options.answer_column)
+    inspection = inspected(path, options)
+    if inspection.needs_encoding:
+        raise StudioError(say("cli.rows.encoding", file=path.name, names=", ".join(each.name for each in inspection.encodings)))
     if inspection.needs_mapping:
-        columns = ", ".join(inspection.columns)[:300]
-        raise StudioError(say("cli.rows.columns", file=path.name, columns=columns))
+        columns, suggested = ", ".join(inspection.columns)[:300], list(inspection.read_as.roles) or list(inspection.columns)
+        raise StudioError(say("cli.rows.columns", file=path.name, columns=columns, first=suggested[0], last=suggested[-1]))
     if not inspection.examples:
         if inspection.problems:
             raise StudioError(say("cli.rows.none_because", file=path.name, reason=inspection.problems[0].text))
@@ -37,7 +71,14 @@ def rows_of(options: argparse.Namespace) -> "Inspection":
     return inspection
 
 
+def remarks(inspection: "Inspection", check: "RowCheck | None") -> list[str]:
+    """Remarks on a file, but for what the check with a base model says of the same rows."""
+    said = {finding.kind for finding in check.findings} if check else set()
+    items = {item.text for item in inspection.report if item.kind in said}
+    return [text for text in inspection.remarks if text not in items]
+
+
 def note_rows(inspection: "Inspection", sentence: str, check: "RowCheck") -> None:
     """Write the unused rows of a file and remarks on the others, before training."""
-    for line in [*inspection.notes, sentence, *check.notes[1:]]:
+    for line in [*remarks(inspection, check), sentence, *check.notes[1:]]:
         note(line)
