@@ -5,12 +5,15 @@ from app.words import say
 from reft_engine.data import Finding, RowCheck
 
 
-def row_check(check: RowCheck | None) -> str:
-    """The number of rows that a base model can be trained on, and findings, each with its rows."""
+def row_check(check: RowCheck | None, *, filters: bool = False) -> str:
+    """The number of rows that a base model can be trained on, and findings, each with its rows.
+
+    With ``filters`` each finding has a button that shows its rows in the table of the page.
+    """
     if check is None:
         return f'<div class="rs-check">{notice(say("row_check.later"), "soft")}</div>'
     kind = "bad" if not check.can_start else "info" if check.findings else "good"
-    findings = "".join(map(_finding, check.findings))
+    findings = "".join(_finding(finding, filters) for finding in check.findings)
     return f'<div class="rs-check">{notice(check.sentence, kind)}{_facts(check) if check.can_start else ""}{findings}</div>'
 
 
@@ -22,7 +25,7 @@ def _facts(check: RowCheck) -> str:
     return f'<p class="rs-facts">{say("row_check.facts_held_out", answers=answers, held_out=check.held_out, longest=longest)}</p>'
 
 
-def _finding(finding: Finding) -> str:
+def _finding(finding: Finding, filters: bool) -> str:
     listed_rows = zip(finding.lines, finding.excerpts, strict=True)
     items = [say(f"row_check.at.{finding.unit}", number=line, excerpt=text(excerpt, 160)) for line, excerpt in listed_rows]
     rows = "".join(f"<li>{item}</li>" for item in items)
@@ -30,4 +33,10 @@ def _finding(finding: Finding) -> str:
     rest = f"<li>{say('row_check.more', count=more)}</li>" if rows and more > 0 else ""
     listed = f"<ul>{rows}{rest}</ul>" if rows else ""
     advice = f"<p>{text(finding.advice)}</p>" if finding.advice else ""
-    return f'<details class="rs-problems" data-finding="{finding.kind}"><summary>{text(finding.text)}</summary>{advice}{listed}</details>'
+    body = f"{advice}{listed}{_filter(finding) if filters and finding.lines else ''}"
+    return f'<details class="rs-problems" data-finding="{finding.kind}"><summary>{text(finding.text)}</summary>{body}</details>'
+
+
+def _filter(finding: Finding) -> str:
+    only = f"{finding.unit}:{','.join(map(str, finding.lines))}"
+    return f'<button type="button" class="rs-quiet" data-only="{only}" aria-pressed="false">{say("data.report.show")}</button>'

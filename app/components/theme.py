@@ -2,14 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from app.words import LANGUAGES, said_in, say
+from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
-_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js")
+_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js", "table.js")
+
+_TABLE = (
+    "whole", "less", "line", "rows", "all_rows", "search", "earlier", "later", "template", "first", "learned",
+    "order", "find", "draw_again",
+)  # fmt: skip
+"""Texts of the tables of the Data page."""
 
 
 def head() -> str:
@@ -23,9 +31,12 @@ def head() -> str:
     )
 
 
-def _texts() -> dict[str, str]:
+def _texts() -> dict[str, Any]:
     """The texts of the scripts, by the names that they use."""
     return {
+        **{name: say(f"table.shown.{name}") for name in _TABLE}, "role_of": say("table.role_of", column="{column}"),
+        "roles": {role: say(f"table.role.{role}") for role in ROLES},
+        "orders": {order: say(f"table.orders.{order}") for order in ("file", "longest", "shortest", "random")},
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

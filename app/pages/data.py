@@ -1,46 +1,54 @@
-"""Data: upload a file, see how it will be trained, save it."""
+"""Data: bring rows in, see how they are read and what is learned from them, keep them."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import gradio as gr
 
 from app.components import html
+from app.components.entry import TYPED, entry
 from app.components.labels import label, markup
 from app.components.row_check_html import row_check
+from app.components.table import SAID, learned_table, rows_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
-from app.errors import StudioError
-from app.handlers import datasets
+from app.errors import READABLE, StudioError
+from app.handlers import datasets, workbench
 from app.handlers.bases import STARTER, base_models
+from app.handlers.workbench import Look, Said
 from app.pages import data_html
 from app.services import Services
 from app.words import say
-from reft_engine import ReftError
 
-_NOTHING = gr.update(choices=[], value=None)
+_KEEPING = ("reading", "encoding", "sheet", "list", "keeping", "counting")
 _NO_FILE: Shown = {
-    "guide": gr.update(visible=True), "found": "", "mapping": HIDDEN, "prompt": _NOTHING, "answer": _NOTHING, "preview": "",
-    "keeping": HIDDEN, "name": "", "counting": HIDDEN,
+    "said": "", "table": None, "found": "", "report": "", "guide": gr.update(visible=True), "preview": None, "check": "", "name": "",
+    **dict.fromkeys(_KEEPING, HIDDEN),
 }  # fmt: skip
-_NO_ROWS: Shown = {"found": "", "preview": "", "keeping": HIDDEN, "counting": HIDDEN}
-_NO_COUNT: Shown = {"check": ""}
+_NO_ROWS: Shown = {"found": "", "report": "", "keeping": HIDDEN, "counting": HIDDEN, "preview": None, "check": ""}
+_LOOK = (*_NO_FILE, "save", "delimiter", "quote", "header", "skip")
+_FIELDS = ("encoding", "sheet", "list", "delimiter", "quote", "header", "skip")
+"""The fields of how a file is read, by the names of `ReadOptions`."""
 
 
 def build(services: Services) -> None:
     """Lay the page out and wire it."""
     gr.HTML(markup("data.header", lambda: html.header("data")))
     gr.HTML(markup("data.title", lambda: html.title(say("pages.data"), say("data.line"))))
-    upload = gr.File(label=label("data.upload.label"), elem_id="dataset-upload", type="filepath", height=170)
-    upload_note = live("dataset-upload-note", uploads=True)
+    ways = entry(_samples)
+    said = gr.Textbox(visible=False)
     found = gr.HTML(elem_id="dataset-found")
+    opened_note = live("dataset-opened-note")
     guide = gr.HTML(markup("data.guide", data_html.guide))
-    with gr.Row(visible=False) as mapping:
-        prompt = gr.Dropdown(
-            label=label("data.prompt.label"), info=label("data.prompt.info"), choices=[], value=None, elem_id="dataset-prompt"
-        )
-        answer = gr.Dropdown(
-            label=label("data.answer.label"), info=label("data.answer.info"), choices=[], value=None, elem_id="dataset-answer"
-        )
-    mapping_note = live("dataset-mapping-note")
+    how = _how_it_is_read()
+    reading_note = live("dataset-reading-note")
+    report = gr.HTML(elem_id="dataset-report")
+    table = rows_table("dataset-table")
+    table_note = live("dataset-table-note")
+    rows_note = live("dataset-rows-note")
+    with gr.Row(visible=False, elem_classes="rs-keeping") as keeping:
+        name = gr.Textbox(label=label("data.name.label"), info=label("data.name.info"), max_length=200, elem_id="dataset-name", scale=3)
+        save = gr.Button(label("data.save"), variant="primary", elem_id="dataset-save", scale=2, min_width=220)
+    save_note = live("dataset-save-note")
     with gr.Row(visible=False) as counting:
         base = gr.Dropdown(
             base_models(services.settings), value=STARTER, label=label("data.base.label"), info=label("data.base.info"),
@@ -48,13 +56,10 @@ def build(services: Services) -> None:
         )  # fmt: skip
     check = gr.HTML(elem_id="dataset-check")
     check_note = live("dataset-check-note")
-    with gr.Row(visible=False, elem_classes="rs-keeping") as keeping:
-        name = gr.Textbox(label=label("data.name.label"), info=label("data.name.info"), max_length=200, elem_id="dataset-name", scale=3)
-        save = gr.Button(label("data.save"), variant="primary", elem_id="dataset-save", scale=2, min_width=220)
-    save_note = live("dataset-save-note")
-    preview = gr.HTML(elem_id="dataset-preview")
+    preview = learned_table("dataset-preview")
+    preview_note = live("dataset-preview-note")
     lists_note = live("dataset-lists-note")
-    kept = gr.HTML()
+    kept = gr.HTML(elem_id="dataset-kept")
     with gr.Accordion(label("data.remove.title"), open=False, visible=False, elem_id="dataset-removing") as removing:
         with gr.Row(elem_classes="rs-keeping"):
             chosen = gr.Dropdown(label=label("data.remove.dataset"), choices=[], value=None, elem_id="dataset-chosen", scale=3)
@@ -62,80 +67,167 @@ def build(services: Services) -> None:
         remove_note = live("dataset-remove-note")
 
     page = Page(services, {
-        "upload": upload, "found": found, "guide": guide, "mapping": mapping, "prompt": prompt, "answer": answer, "keeping": keeping,
-        "name": name, "preview": preview, "counting": counting, "base": base, "check": check,
-        "kept": kept, "removing": removing, "chosen": chosen,
+        "upload": ways.upload, "pasted": ways.pasted, "typed": ways.typed, "said": said, "found": found, "guide": guide, "report": report,
+        "table": table, "keeping": keeping, "name": name, "save": save, "counting": counting, "base": base, "check": check,
+        "preview": preview, "kept": kept, "removing": removing, "chosen": chosen, **how,
     })  # fmt: skip
+    look: dict[str, Any] = {"shows": _LOOK, "refused": _NO_FILE, "clears": [table_note, rows_note, reading_note, save_note]}
+    page.on(ways.upload.change, _uploaded, inputs=["upload"], note=ways.upload_note, **look, show_progress="minimal")
+    page.on(ways.read.click, _pasted, inputs=["pasted"], note=ways.read_note, **look)
+    page.on(ways.take.click, _typed, inputs=["typed"], note=ways.take_note, **look, js=TYPED)
+    page.on(opening(), _opened, note=opened_note, **look)
+    again: dict[str, Any] = {"shows": _LOOK, "refused": _NO_ROWS, "clears": [save_note], "js": SAID, "trigger_mode": "always_last"}
+    page.on(table.input, _told, inputs=["said"], note=table_note, **again)
+    page.on([how[field].input for field in _FIELDS], _reread, inputs=["said", *_FIELDS], note=reading_note, **again)
+    asked: dict[str, Any] = {"js": SAID, "trigger_mode": "always_last"}
+    page.on(table.select, _turned, inputs=["said"], shows=["table"], note=rows_note, **asked)
+    # Events of their own, since the engine takes longer than the table.
     page.on(
-        upload.change, _looked_at, inputs=["upload"], note=upload_note, refused=_NO_FILE, clears=[mapping_note, save_note],
-        show_progress="minimal",
-    )  # fmt: skip
-    page.on(
-        [prompt.input, answer.input], _mapped, inputs=["upload", "prompt", "answer"], note=mapping_note, refused=_NO_ROWS,
-        clears=[save_note],
-    )  # fmt: skip
-    # Events of their own, since counting many rows takes longer than showing the first.
-    page.on(upload.change, _counted, inputs=["upload", "base"], note=check_note, refused=_NO_COUNT)
-    page.on(
-        [prompt.input, answer.input, base.input], _recounted, inputs=["upload", "base", "prompt", "answer"], note=check_note,
-        refused=_NO_COUNT, trigger_mode="always_last",
-    )  # fmt: skip
-    page.on(save.click, _save, inputs=["upload", "name", "prompt", "answer"], note=save_note, leads_to="train")
+        [table.apply, preview.select], _previewed, inputs=["said"], refused={"preview": data_html.NONE_LEARNED}, note=preview_note, **asked
+    )
+    page.on([table.apply, base.input], _counted, inputs=["said", "base"], refused={"check": ""}, note=check_note, **asked)
+    page.on(save.click, _save, inputs=["said", "name"], note=save_note, leads_to="train", js=SAID, trigger_mode="once")
     page.on(remove.click, _remove, inputs=["chosen"], shows=["kept", "chosen", "removing"], note=remove_note)
     page.on(opening(), _lists, shows=["kept", "chosen", "removing"], note=lists_note)
 
 
-def _looked_at(services: Services, path: str | None) -> Shown:
-    if not path:
-        return _NO_FILE
-    inspection = datasets.inspect_upload(path)
-    columns = gr.update(choices=list(inspection.columns), value=None)
+def _samples() -> None:
+    with gr.Tab(label("entry.sample.tab"), elem_id="dataset-entry-sample"):
+        gr.HTML(markup("data.samples", data_html.samples))
+
+
+def _how_it_is_read() -> dict[str, Any]:
+    """The fields of how a file is read; those that most files need none of are folded away."""
+    parts: dict[str, Any] = {
+        "encoding": gr.Radio(
+            [], label=label("data.reading.encoding"), info=label("data.reading.encoding_info"), visible=False, elem_id="dataset-encoding"
+        ),
+    }  # fmt: skip
+    with gr.Row():
+        parts["sheet"] = gr.Dropdown([], label=label("data.reading.sheet"), visible=False, elem_id="dataset-sheet")
+        parts["list"] = gr.Dropdown(
+            [], label=label("data.reading.list"), info=label("data.reading.list_info"), visible=False, elem_id="dataset-list"
+        )
+    with gr.Accordion(label("data.reading.title"), open=False, visible=False, elem_id="dataset-reading") as parts["reading"]:
+        with gr.Row():
+            parts["delimiter"] = gr.Dropdown(
+                data_html.delimiters(), value=",", label=label("data.reading.delimiter"), elem_id="dataset-delimiter", min_width=160
+            )
+            parts["quote"] = gr.Dropdown(
+                data_html.quotes(), value='"', label=label("data.reading.quote"), elem_id="dataset-quote", min_width=160
+            )
+            parts["skip"] = gr.Number(0, precision=0, minimum=0, label=label("data.reading.skip"), elem_id="dataset-skip", min_width=120)
+        parts["header"] = gr.Checkbox(True, label=label("data.reading.header"), elem_id="dataset-header")
+    return parts
+
+
+# A file
+
+
+def _uploaded(services: Services, path: str | None) -> Shown:
+    return _looked_at(services, Said(token=workbench.take(services, path))) if path else _NO_FILE
+
+
+def _pasted(services: Services, text: str) -> Shown:
+    return _looked_at(services, Said(token=workbench.take_paste(services, text)))
+
+
+def _typed(services: Services, rows: str) -> Shown:
+    return _looked_at(services, Said(token=workbench.take_typed(services, rows)))
+
+
+def _opened(services: Services, request: gr.Request) -> Shown:
+    """The upload or the sample of the address."""
+    token, sample = (request.query_params.get(name, "") for name in ("upload", "sample"))
+    if sample:
+        return _looked_at(services, Said(token=workbench.take_sample(services, sample), sample=sample))
+    if token:
+        workbench.find_upload(services, token)
+        return _looked_at(services, Said(token=token))
+    return {}
+
+
+def _looked_at(services: Services, said: Said) -> Shown:
+    """Everything about another file, or about one that is read in another way."""
+    look = workbench.look(services, said)
+    return {**_seen(look, fresh=True), **_fields(look), "guide": HIDDEN, "name": look.path.stem[:200]}
+
+
+def _seen(look: Look, *, fresh: bool) -> Shown:
+    """What a file is as a person has said; what the engine says of it comes later."""
+    count = look.inspection.usable_rows
     return {
-        "guide": HIDDEN,
-        "found": data_html.inspection(inspection),
-        "mapping": gr.update(visible=inspection.needs_mapping),
-        "prompt": columns,
-        "answer": columns,
-        "preview": data_html.preview(datasets.preview(services, inspection.examples)),
-        "keeping": gr.update(visible=bool(inspection.examples)),
-        "counting": gr.update(visible=bool(inspection.examples)),
-        "name": Path(path).stem[:200],
-    }
+        "said": look.said.model_dump_json(), "table": workbench.table(look, fresh=fresh), "found": data_html.found(look),
+        "report": data_html.report(look), "keeping": gr.update(visible=look.can_keep), "counting": gr.update(visible=look.can_keep),
+        "save": gr.update(value=say("data.keep", count=count)),
+        **({} if look.can_keep else {"preview": None, "check": ""}),
+    }  # fmt: skip
 
 
-def _mapped(services: Services, path: str | None, prompt: str | None, answer: str | None) -> Shown:
-    if not prompt or not answer:
-        return {"preview": "", "keeping": HIDDEN, "counting": HIDDEN}
-    inspection = datasets.inspect_upload(path, prompt, answer)
-    rows = datasets.preview(services, inspection.examples)
-    return {
-        "found": data_html.inspection(inspection),
-        "preview": data_html.preview(rows),
-        "keeping": gr.update(visible=bool(inspection.examples)),
-        "counting": gr.update(visible=bool(inspection.examples)),
-    }
+def _fields(look: Look) -> Shown:
+    """How a file is read, in the fields for it."""
+    inspection, values = look.inspection, workbench.as_shown(look.inspection)
+    lists = [(say("data.reading.every"), ""), *((name, name) for name in inspection.lists)]
+    shown: Shown = {
+        "encoding": gr.update(
+            choices=data_html.encodings(look.encodings), value=values["encoding"], visible=bool(look.encodings)
+        ),
+        "sheet": gr.update(choices=list(inspection.sheets), value=values["sheet"], visible=len(inspection.sheets) > 1),
+        "list": gr.update(choices=lists, value=values["list"], visible=len(inspection.lists) > 1),
+        "reading": gr.update(visible="delimiter" in values),
+    }  # fmt: skip
+    if "delimiter" in values:
+        shown |= {
+            "delimiter": gr.update(choices=data_html.delimiters(values["delimiter"]), value=values["delimiter"]),
+            "quote": gr.update(value=values["quote"]), "header": values["header"], "skip": values["skip"],
+        }  # fmt: skip
+    return shown
 
 
-def _counted(services: Services, path: str | None, base: str | None) -> Shown:
-    return _recounted(services, path, base, None, None)
+# What is said of it
 
 
-def _recounted(services: Services, path: str | None, base: str | None, prompt: str | None, answer: str | None) -> Shown:
-    if not path:
-        return _NO_COUNT
-    try:
-        inspection = datasets.inspect_upload(path, prompt, answer)
-    except ReftError:  # why is said beside the file, or beside the columns
-        return _NO_COUNT
-    if not inspection.examples:
-        return _NO_COUNT
+def _told(services: Services, said: str) -> Shown:
+    return _seen(workbench.look(services, Said.read(said)), fresh=False)
+
+
+def _reread(services: Services, said: str, *values: Any) -> Shown:
+    now = Said.read(said)
+    shown: Mapping[str, Any] = dict(zip(_FIELDS, values, strict=True))
+    look = workbench.look(services, workbench.reread(services, now, dict(shown)))
+    return {**_seen(look, fresh=True), **_fields(look)}
+
+
+def _turned(services: Services, said: str) -> Shown:
+    return {"table": workbench.table(workbench.look(services, Said.read(said)), fresh=False)}
+
+
+def _previewed(services: Services, said: str) -> Shown:
+    look = _readable(services, said)
+    if look is None or not look.can_keep:
+        return {"preview": None}
     datasets.wait_for_engine(services)
-    return {"check": row_check(datasets.check_upload(services, inspection, base or STARTER))}
+    return {"preview": data_html.learned(workbench.learned(services, look))}
 
 
-def _save(services: Services, path: str | None, name: str, prompt: str | None, answer: str | None) -> Shown:
-    file_name = Path(path).name if path else ""
-    datasets.save_upload(services, path, label=file_name, name=name, prompt=prompt, answer=answer)
+def _counted(services: Services, said: str, base: str | None) -> Shown:
+    look = _readable(services, said)
+    if look is None or not look.can_keep:
+        return {"check": ""}
+    datasets.wait_for_engine(services)
+    return {"check": row_check(datasets.check_upload(services, look.upload, base or STARTER), filters=True)}
+
+
+def _readable(services: Services, said: str) -> Look | None:
+    """The file as it is read; None if it is not, which is said beside the file or beside its table."""
+    try:
+        return workbench.look(services, Said.read(said)) if said else None
+    except READABLE:
+        return None
+
+
+def _save(services: Services, said: str, name: str) -> Shown:
+    workbench.keep(services, Said.read(said), name)
     return {}
 
 

@@ -1,16 +1,22 @@
 """HTML of the Data page."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.components import html
 from app.handlers.datasets import PreviewRow, Token
-from app.words import say
-from reft_engine.data import Inspection
+from app.handlers.workbench import Learned, Look
+from app.samples import all_samples
+from app.words import say, translate
+from reft_engine.data import TITLES, Encoding, ReportItem, answers_of
 from storage import DatasetRecord
 
 _PROBLEMS = 8
 """Maximum number of problems that are listed."""
-
+_AROUND = 24
+"""Letters that are shown on either side of the one by which encodings are told apart."""
+_NOTES = 3
+"""More notes than these are folded away."""
 
 _KNOWN = "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations"
 
@@ -23,20 +29,59 @@ def guide() -> str:
         (say("data.guide.chats"), say("data.guide.chats_example")),
     ]
     cards = "".join(f"<div><b>{html.text(name)}</b><pre>{html.text(example)}</pre></div>" for name, example in examples)
-    sample = f'<a href="./">{say("data.guide.sample")}</a>'
     return (
         f'<h2 class="rs-section">{say("data.guide.title")}<small>{say("data.guide.names", known=_KNOWN)}</small></h2>'
-        f'<div class="rs-guide">{cards}</div><p class="rs-facts">{say("data.guide.no_file", sample=sample)}</p>'
+        f'<div class="rs-guide">{cards}</div>'
     )
 
 
-def inspection(result: Inspection) -> str:
-    """The recognised format of a file, and its problems."""
-    kind = "good" if result.examples and not result.problem_count else "info" if result.examples or result.needs_mapping else "bad"
-    pieces = [html.notice(result.sentence, kind)]
-    pieces += [html.notice(note, "soft") for note in result.notes]
-    if result.needs_mapping and result.format in ("csv", "tsv"):
-        pieces.append(html.notice(say("data.found.first_line"), "soft"))
+def samples() -> str:
+    """Links that show a bundled sample as any other file."""
+    links = "".join(
+        f'<li><a href="data?sample={html.text(sample.key)}">{html.text(translate(f"samples.{sample.key}.title", sample.title))}</a></li>'
+        for sample in all_samples()
+    )
+    return f'<ul class="rs-sample-links">{links}</ul>'
+
+
+def delimiters(own: str | None = None) -> list[tuple[str, str]]:
+    """What may stand between cells, by its name; a file may have one of its own."""
+    known = [
+        (say("data.reading.comma"), ","), (say("data.reading.semicolon"), ";"), (say("data.reading.tab"), "\t"),
+        (say("data.reading.bar"), "|"), (say("data.reading.one_column"), ""),
+    ]  # fmt: skip
+    return known if own is None or own in [sign for _, sign in known] else [*known, (own, own)]
+
+
+def quotes() -> list[tuple[str, str]]:
+    """What may stand around cells, by its name."""
+    return [(say("data.reading.double"), '"'), (say("data.reading.single"), "'"), (say("data.reading.none"), "")]
+
+
+def encodings(candidates: Sequence[Encoding]) -> list[tuple[str, str]]:
+    """Encodings that a file may have, each with some lines as they read in it; not escaped."""
+    lines = {each.name: " · ".join(map(_around_odd, each.lines)) for each in candidates}
+    return [(say("data.reading.encoding_entry", name=name, lines=sample), name) for name, sample in lines.items()]
+
+
+def _around_odd(line: str) -> str:
+    """The part of a line in which encodings differ: around its first letter that is not English."""
+    at = next((index for index, letter in enumerate(line) if not letter.isascii()), 0)
+    begin = max(0, at - _AROUND)
+    return f"{'…' if begin else ''}{html.short(line[begin:].strip(), 2 * _AROUND)}"
+
+
+def found(look: Look) -> str:
+    """What a file is recognised as, what a person should decide, its notes and its problems."""
+    result = look.inspection
+    sentence = say("data.found.guessed", count=result.rows) if look.said.guessed else result.sentence
+    pieces = [html.notice(sentence, _kind(look)), *(html.notice(advice) for advice in _advice(look))]
+    if len(result.notes) > _NOTES:
+        items = "".join(f"<li>{html.text(note)}</li>" for note in result.notes)
+        summary = f"<summary>{say('data.found.notes', count=len(result.notes))}</summary>"
+        pieces.append(f'<details class="rs-problems">{summary}<ul>{items}</ul></details>')
+    else:
+        pieces += [html.notice(note, "soft") for note in result.notes]
     if result.problems:
         items = "".join(f"<li>{html.text(problem.text, 300)}</li>" for problem in result.problems[:_PROBLEMS])
         more = result.problem_count - _PROBLEMS
@@ -46,18 +91,67 @@ def inspection(result: Inspection) -> str:
     return "".join(pieces)
 
 
+def _kind(look: Look) -> str:
+    result = look.inspection
+    if result.examples and not result.problem_count and look.can_keep and not look.said.guessed:
+        return "good"
+    return "info" if result.examples or result.needs_mapping else "bad"
+
+
+def _advice(look: Look) -> list[str]:
+    if look.inspection.needs_encoding:
+        return [say("data.found.encoding")]
+    if look.inspection.needs_mapping:
+        return [say("data.found.roles")]
+    return []
+
+
+def report(look: Look) -> str:
+    """What a person should know about the rows, each with the button that shows them and the one that drops them."""
+    if not look.inspection.rows or look.inspection.needs_mapping:
+        return ""
+    items = "".join(_item(look, item) for item in look.inspection.report)
+    body = f'<ul class="rs-report">{items}</ul>' if items else f'<p class="rs-facts">{say("data.report.well")}</p>'
+    return f'<h2 class="rs-section">{say("data.report.title")}</h2>{body}'
+
+
+def _item(look: Look, item: ReportItem) -> str:
+    dropped = item.remedy in look.said.remedies
+    words = html.text(item.text)
+    pressed = str(look.said.only == item.kind).lower()
+    named = (
+        f'<button type="button" data-only="{item.kind}" aria-pressed="{pressed}">{words}</button>' if item.rows else f"<span>{words}</span>"
+    )
+    if item.remedy is None:
+        return f"<li>{named}</li>"
+    deed = say("data.report.undo") if dropped else say("data.report.drop")
+    button = f'<button type="button" class="rs-quiet" data-remedy="{item.remedy}" aria-pressed="{str(dropped).lower()}">{deed}</button>'
+    gone = f'<span class="rs-chip">{say("data.report.dropped")}</span>' if dropped else ""
+    return f"<li>{named}{gone}{button}</li>"
+
+
+NONE_LEARNED = {"html": "", "caption": "", "at": 0, "later": False}
+"""Of rows that could not be shown; others may be asked for."""
+
+
+def learned(page: Learned) -> dict[str, Any]:
+    """The rows as they are trained, for the table of them."""
+    last = page.at + page.count
+    caption = say("data.preview.caption", first=page.at + 1, last=last, count=page.total) if page.count else say("data.preview.none")
+    return {"html": preview(page.examples), "caption": caption, "at": page.at, "later": last < page.total}
+
+
 def preview(rows: Sequence[PreviewRow]) -> str:
     """Rows as they are trained."""
     if not rows:
         return ""
     tokens = any(row.tokens for row in rows)
     legend = _legend(marks=any("<|" in token.text for row in rows for token in row.tokens)) if tokens else ""
-    count = say("data.preview.caption", count=len(rows))
     lines = [row.line for row in rows]
     # A JSON list may be a single line; its rows are numbered instead.
     numbers = range(1, len(lines) + 1) if len(lines) > 1 and len(set(lines)) == 1 else lines
     body = "".join(_preview_row(row, number) for row, number in zip(rows, numbers, strict=True))
-    return f'<div class="rs-preview"><div class="rs-caption">{count}</div>{legend}{body}</div>'
+    return f'<div class="rs-preview">{legend}{body}</div>'
 
 
 def _legend(*, marks: bool) -> str:
@@ -76,8 +170,9 @@ def _preview_row(row: PreviewRow, number: int) -> str:
     elif row.tokens:
         body = f'<p class="rs-tokens">{_tokens(row.tokens)}</p>'
     else:
+        answer = " | ".join(answers_of(row.example))
         turns = "".join(f"<p><b>{html.text(message.role)}</b> {html.text(message.content)}</p>" for message in row.example.messages)
-        body = f'{turns}<p class="rs-answer"><b>{say("data.preview.answer")}</b> {html.text(row.example.answer)}</p>'
+        body = f'{turns}<p class="rs-answer"><b>{say("data.preview.answer")}</b> {html.text(answer)}</p>'
     cut = f'<span class="rs-chip warn">{say("data.preview.cut")}</span>' if row.cut else ""
     return f'<div class="rs-row"><span class="rs-line">{number}</span><div>{body}{cut}</div></div>'
 
@@ -97,7 +192,7 @@ def _token(token: Token) -> str:
 def dataset_lines(datasets: Sequence[DatasetRecord]) -> str:
     """All datasets; empty if there are none."""
     lines = "".join(map(dataset_line, datasets))
-    return f'<h2 class="rs-section">{say("data.kept.title")}</h2><div>{lines}</div>' if datasets else ""
+    return f'<h2 class="rs-section">{say("data.kept.title")}</h2><ul class="rs-cards">{lines}</ul>' if datasets else ""
 
 
 def dataset_line(dataset: DatasetRecord) -> str:
@@ -107,4 +202,7 @@ def dataset_line(dataset: DatasetRecord) -> str:
         say("data.kept.rows", rows=dataset.rows) if whole else say("data.kept.usable_rows", rows=dataset.rows, usable=dataset.usable_rows)
     )
     facts = f"{used} · {html.size(dataset.size_bytes)} · {html.ago(dataset.created_at)}"
-    return f'<div class="rs-item"><b>{html.text(dataset.name, 80)}</b><span>{facts}</span></div>'
+    shape = say("data.kept.chosen") if dataset.shape == "mapped" else TITLES.get(dataset.shape, dataset.shape)
+    name = f'<b dir="auto">{html.text(dataset.name, 80)}</b>'
+    train = f'<a href="train?dataset={html.text(dataset.id)}">{say("pages.train")}</a>'
+    return f'<li class="rs-dataset">{name}<span>{html.text(shape, 80)}</span><span>{facts}</span>{train}</li>'

@@ -1,11 +1,14 @@
-"""Home: the purpose of the studio, and a first run in four clicks."""
+"""Home: the purpose of the studio, the ways to bring rows in, and samples for a first run in four clicks."""
+
+from typing import Any
 
 import gradio as gr
 
 from app.components import html
+from app.components.entry import TYPED, entry
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live, opening
-from app.handlers import datasets, runs
+from app.handlers import datasets, runs, workbench
 from app.pages import home_html
 from app.samples import Sample, all_samples
 from app.services import Services
@@ -15,15 +18,21 @@ def build(services: Services) -> None:
     """Lay the page out."""
     gr.HTML(markup("home.header", lambda: html.header("home")))
     gr.HTML(markup("home.opening", home_html.opening))
+    gr.HTML(markup("home.bring_your_own", home_html.bring_your_own))
+    ways, token = entry(), gr.Textbox(visible=False)
     gr.HTML(markup("home.try_samples", home_html.try_samples))
     with gr.Row(elem_classes="rs-samples", equal_height=True):
         for sample in all_samples():
             _card(services, sample)
-    gr.HTML(markup("home.bring_your_own", home_html.bring_your_own))
-    with gr.Row():
-        gr.Button(label("home.upload"), link="data", link_target="_self", elem_id="home-upload", scale=0, min_width=180)
+    gr.HTML(markup("home.steps", home_html.steps))
     note = live("home-recent-note")
-    page = Page(services, {"recent": gr.HTML()})
+    page = Page(services, {
+        "recent": gr.HTML(), "upload": ways.upload, "pasted": ways.pasted, "typed": ways.typed, "token": token,
+    })  # fmt: skip
+    to_data: dict[str, Any] = {"shows": ["token"], "leads_to": "data?upload=", "carrying": "token"}
+    page.on(ways.upload.upload, _uploaded, inputs=["upload"], note=ways.upload_note, **to_data)
+    page.on(ways.read.click, _pasted, inputs=["pasted"], note=ways.read_note, **to_data)
+    page.on(ways.take.click, _typed, inputs=["typed"], note=ways.take_note, **to_data, js=TYPED)
     page.on(opening(), _recent, shows=["recent"], note=note)
 
 
@@ -38,6 +47,18 @@ def _card(services: Services, sample: Sample) -> None:
 def _use(services: Services, key: str) -> Shown:
     datasets.use_sample(services, key)
     return {}
+
+
+def _uploaded(services: Services, path: str | None) -> Shown:
+    return {"token": workbench.take(services, path)}
+
+
+def _pasted(services: Services, text: str) -> Shown:
+    return {"token": workbench.take_paste(services, text)}
+
+
+def _typed(services: Services, rows: str) -> Shown:
+    return {"token": workbench.take_typed(services, rows)}
 
 
 def _recent(services: Services) -> Shown:

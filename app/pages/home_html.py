@@ -23,11 +23,16 @@ _ICONS = {
 
 
 def opening() -> str:
-    """The purpose of the studio, with a picture, and the three steps of a first run."""
+    """The purpose of the studio, with a picture."""
     edit = html.term(say("home.edit.term"), say("home.edit.meaning"))
     words = f"<h1>{say('home.title')}</h1>\n<p>{say('home.line', edit=edit)}</p>"
-    steps = "".join(f"\n<li><i>{number}</i><span><b>{name}</b>{line}</span></li>" for number, (name, line) in enumerate(_steps(), 1))
-    return f'<div class="rs-hero"><div>{words}</div>{diagram.hidden_states()}</div><ol class="rs-steps">{steps}</ol>'
+    return f'<div class="rs-hero"><div>{words}</div>{diagram.hidden_states()}</div>'
+
+
+def steps() -> str:
+    """The three steps of a first run."""
+    lines = "".join(f"\n<li><i>{number}</i><span><b>{name}</b>{line}</span></li>" for number, (name, line) in enumerate(_steps(), 1))
+    return f'<ol class="rs-steps">{lines}</ol>'
 
 
 def _steps() -> list[tuple[str, str]]:
@@ -44,7 +49,7 @@ def try_samples() -> str:
 
 
 def bring_your_own() -> str:
-    """The head line above the way to an own file."""
+    """The head line above the ways to bring own rows in."""
     return _section(say("home.own"), say("home.own_line"))
 
 

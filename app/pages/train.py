@@ -173,7 +173,7 @@ def _opened(services: Services, request: gr.Request) -> Shown:
 
 
 def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord | None, train.TrainForm, bool]:
-    """The newest dataset with settings that suit it, or those of the run that the address names, changed as it says.
+    """The newest dataset or the one of the address, with settings that suit it; or those of the run of the address, changed as it says.
 
     Last whether that run is not here any more.
     """
@@ -181,6 +181,10 @@ def _asked_for(services: Services, request: gr.Request) -> tuple[DatasetRecord |
     if asked.get("run"):
         with suppress(NotFoundError):  # it has been deleted; the page is of use all the same
             return *train.again(services, asked["run"], asked), False
+    if asked.get("dataset"):
+        with suppress(NotFoundError):
+            named = services.storage.datasets.get(asked["dataset"])
+            return named, train.suggested(named), False
     newest = next(iter(services.storage.datasets.all()), None)
     return newest, train.suggested(newest), bool(asked.get("run"))
 

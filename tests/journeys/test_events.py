@@ -28,6 +28,7 @@ from storage import DatasetRecord, Failure, RunStatus
 from tests.app.conftest import running_worker, wait_for_end
 from tests.serving import Site, serving
 from tests.waiting import MILLISECONDS
+from tests.workbook import workbook
 
 PAGES = ("", "data", "train", "runs", "playground")
 HOSTILE = 'Refused: <img src=x onerror="document.title=1"> ${document.title="owned"} {{value}}'
@@ -153,8 +154,8 @@ class Event:
     """A selector; empty for what has no element, such as a timer."""
     trigger: int | None
     """The component that a request names as what set it off; None for the page."""
-    accordion: str
-    """A selector of what is to be opened first; empty where nothing is."""
+    fold: str
+    """A selector of the accordion or of the tab's button that is to be opened first; empty where nothing is."""
 
     @property
     def note(self) -> str:
@@ -167,7 +168,7 @@ class Event:
 def events_of(site: Site, path: str) -> list[Event]:
     config = site.blocks.config
     components = {component["id"]: component for component in config["components"]}
-    folded = accordions(config["page"][path]["layout"], components)
+    folded = folds(config["page"][path]["layout"], components)
     bound = {dependency["id"]: dependency for dependency in config["dependencies"]}
     found = []
     for number in config["page"][path]["dependencies"]:
@@ -185,12 +186,12 @@ def events_of(site: Site, path: str) -> list[Event]:
     return found
 
 
-def accordions(part: dict[str, Any], components: dict[int, dict[str, Any]], within: str = "") -> dict[int, str]:
-    """Each component below a part of the layout, and the accordion in which it is."""
+def folds(part: dict[str, Any], components: dict[int, dict[str, Any]], within: str = "") -> dict[int, str]:
+    """Each component below a part of the layout, and the accordion or the tab in which it is."""
     shown = components.get(part["id"])
-    if shown and shown["type"] == "accordion":
-        within = f"#{shown['props'].get('elem_id')}"
-    below = [accordions(child, components, within) for child in part.get("children") or []]
+    if shown and shown["type"] in ("accordion", "tabitem"):
+        within = f"#{shown['props'].get('elem_id')}{'-button' if shown['type'] == 'tabitem' else ''}"
+    below = [folds(child, components, within) for child in part.get("children") or []]
     return {part["id"]: within} | {number: found for each in below for number, found in each.items()}
 
 
@@ -213,6 +214,24 @@ def upload(control: Locator, count: int) -> None:
         control.get_by_label("Clear").first.click()
 
 
+def bring_in(control: Locator, count: int) -> None:
+    """Another file, where one has been taken already too."""
+    if not control.locator("input[type=file]").count():
+        control.get_by_label("Clear").first.click()
+        control.locator("input[type=file]").wait_for(state="attached")
+    upload(control, count)
+
+
+def give_role(control: Locator, count: int) -> None:
+    """Another role for the first column in the table's head."""
+    menu = control.locator("#dataset-roles select").first
+    menu.select_option("context" if menu.input_value() != "context" else "system")
+
+
+def search(control: Locator, count: int) -> None:
+    control.locator("input[type=search]").first.fill(f"b{count}")
+
+
 def type_in(control: Locator, count: int) -> None:
     control.locator("input, textarea").first.fill(str(count))
 
@@ -223,7 +242,8 @@ MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
     ("textbox", "input"): type_in, ("textbox", "change"): type_in, ("number", "input"): type_in, ("dropdown", "input"): choose,
     ("radio", "input"): lambda control, _: control.locator("label:not(.selected)").first.click(),
     ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
-    ("file", "change"): upload, ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
+    ("file", "change"): upload, ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "apply"): give_role,
+    ("html", "select"): search, ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
 }  # fmt: skip
 
 
@@ -238,11 +258,18 @@ def open_page(page: Page, site: Site, path: str) -> None:
     expect(page.locator(".rs-header nav a.active")).to_be_visible()
 
 
-def unfold(page: Page, accordion: str) -> None:
-    button = page.locator(f"{accordion} button.label-wrap")
+def unfold(page: Page, fold: str) -> None:
+    if fold.endswith("-button"):
+        return page.click(fold)
+    button = page.locator(f"{fold} button.label-wrap")
     button.wait_for()
-    if page.locator(f"{accordion} button.label-wrap:not(.open)").count():
+    if page.locator(f"{fold} button.label-wrap:not(.open)").count():
         button.click()
+
+
+def turned_to(name: str) -> Callable[[Page, Site], None]:
+    """One of the ways to bring rows in."""
+    return lambda page, _: page.click(f"#dataset-entry-{name}-button")
 
 
 def unfold_all(page: Page, _: Site) -> None:
@@ -251,17 +278,34 @@ def unfold_all(page: Page, _: Site) -> None:
             closed.click()
 
 
-def put_in(header: str) -> Callable[[Page, Site], None]:
+def put_in(rows: str | bytes, encoding: str = "utf-8", name: str = "t.csv") -> Callable[[Page, Site], None]:
     def put(page: Page, _: Site) -> None:
+        page.click("#dataset-entry-file-button")
         if page.get_by_label("Clear").count():
             page.get_by_label("Clear").first.click()
             expect(page.locator("#dataset-found .rs-notice")).to_have_count(0)
-        rows = f"{header}\na,b\nc,d\n".encode()
-        page.locator("#dataset-upload input[type=file]").set_input_files({"name": "t.csv", "mimeType": "text/csv", "buffer": rows})
+        file = {"name": name, "mimeType": "text/csv", "buffer": rows.encode(encoding) if isinstance(rows, str) else rows}
+        page.locator("#dataset-upload input[type=file]").set_input_files(file)
         expect(page.locator("#dataset-found .rs-notice").first).to_be_visible()
         expect(page.locator(".rs-guide")).to_be_hidden()
+        if encoding == "utf-8":
+            expect(page.locator("#dataset-preview .rs-row").first).to_be_visible()
 
     return put
+
+
+def unfolded(rows: str) -> Callable[[Page, Site], None]:
+    """A table, with the fields of how it is read."""
+
+    def show(page: Page, site: Site) -> None:
+        put_in(rows)(page, site)
+        unfold(page, "#dataset-reading")
+
+    return show
+
+
+SHEETS = {name: [("prompt", "answer"), ("a", "b"), ("c", "d")] for name in ("One", "Two")}
+LISTS = '{"train": [{"prompt": "a", "answer": "b"}], "test": [{"prompt": "c", "answer": "d"}]}'
 
 
 def answered(page: Page, site: Site) -> None:
@@ -296,10 +340,17 @@ class State:
     brings: tuple[str, ...] = ()
 
 
+SETTLED = ("delimiter", "quote", "header", "skip")
+"""Fields of how a table is read that most tables need none of."""
 STATES: dict[str, list[State]] = {
+    "": [State(turned_to(name)) for name in ("paste", "type", "file")],
     "data": [
-        State(put_in("frage,antwort"), ("#dataset-prompt", "#dataset-answer")),
-        State(put_in("prompt,answer"), ("#dataset-base", "#dataset-save")),
+        *(State(turned_to(name)) for name in ("paste", "type", "sample")),
+        State(put_in("frage,antwort,mehr\na,b,c\nc,d,e\n"), ("#dataset-table", "#dataset-preview", "#dataset-base", "#dataset-save")),
+        State(unfolded("prompt,input,answer\na,x,b\na,x,b\nc,,\n"), tuple(f"#dataset-{field}" for field in SETTLED)),
+        State(put_in("prompt,answer\ngrün,ja\nrot,nein\n", "cp1252"), ("#dataset-encoding",)),
+        State(put_in(LISTS, name="t.json"), ("#dataset-list",)),
+        State(put_in(workbook(SHEETS), name="t.ods"), ("#dataset-sheet",)),
     ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
@@ -315,8 +366,8 @@ def bring(page: Page, site: Site, event: Event) -> None:
     for state in STATES.get(event.path, []):
         if event.target in state.brings and not page.locator(event.target).is_visible():
             state.reach(page, site)
-    if event.accordion:
-        unfold(page, event.accordion)
+    if event.fold:
+        unfold(page, event.fold)
     if event.target:
         page.locator(event.target).wait_for()
 
@@ -511,28 +562,23 @@ def said(page: Page, note: str, words: str) -> None:
     expect(sentence).to_be_visible()
 
 
-def test_the_same_column_twice_leaves_nothing_of_the_file_before_it(page, site):
+def test_an_answer_without_its_prompt_leaves_nothing_of_the_roles_before(page, site):
     open_page(page, site, "data")
-    rows = {"name": "odd.csv", "mimeType": "text/csv", "buffer": b"frage,antwort\nWas?,Das\nWer?,Der\n"}
-    page.locator("#dataset-upload input[type=file]").set_input_files(rows)
-    expect(page.locator("#dataset-found")).to_contain_text("Say which is the prompt")
-
-    def pick(field: str, column: str) -> None:
-        page.click(f"{field} input")
-        page.locator(field).get_by_role("option", name=column).click()
-
-    pick("#dataset-prompt", "frage")
-    pick("#dataset-answer", "antwort")
+    put_in("frage,antwort\nWas?,Das\nWer?,Der\n")(page, site)
+    frage, antwort = page.get_by_label("Role of frage"), page.get_by_label("Role of antwort")
+    antwort.select_option("ignore")
+    antwort.select_option("answer")
+    frage.select_option("prompt")
     expect(page.locator("#dataset-found .rs-notice.good")).to_be_visible()
     expect(page.locator("#dataset-preview .rs-row")).to_have_count(2)
-    pick("#dataset-answer", "frage")
-    said(page, "#dataset-mapping-note", "The prompt and the answer are the same column; choose two.")
+    frage.select_option("ignore")
+    said(page, "#dataset-table-note", "Say also which column is the prompt.")
     expect(page.locator("#dataset-save")).not_to_be_visible()
     expect(page.locator("#dataset-preview")).to_have_text("")
     assert page.locator(".rs-notice.good").count() == 0
-    pick("#dataset-prompt", "antwort")
+    frage.select_option("prompt")
     expect(page.locator("#dataset-save")).to_be_visible()
-    expect(page.locator("#dataset-mapping-note .rs-notice")).to_have_count(0)
+    expect(page.locator("#dataset-table-note .rs-notice")).to_have_count(0)
 
 
 def test_a_dataset_in_use_is_not_removed_and_the_page_says_why(page, site, services):

@@ -213,10 +213,11 @@ def test_columns_with_other_names_are_chosen_by_hand(page, server, tmp_path):
     page.goto(f"{server.address}/data")
     page.wait_for_selector("#dataset-upload input[type=file]", state="attached")
     page.set_input_files("#dataset-upload input[type=file]", table)
-    expect(page.locator("#dataset-found")).to_contain_text("Say which is the prompt")
-    for field, column in (("#dataset-prompt", "frage"), ("#dataset-answer", "antwort")):
-        page.click(f"{field} input")
-        page.locator(field).get_by_role("option", name=column).click()
+    expect(page.locator("#dataset-found")).to_contain_text("their roles are guessed")
+    page.get_by_label("Role of antwort").select_option("ignore")
+    page.get_by_label("Role of antwort").select_option("answer")
+    page.get_by_label("Role of frage").select_option("prompt")
+    expect(page.locator("#dataset-found .rs-notice.good")).to_be_visible()
     expect(page.locator("#dataset-preview .rs-row")).to_have_count(10)
     expect(page.locator("#dataset-preview")).to_contain_text("Was")
     page.click("#dataset-save")
@@ -229,7 +230,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(page, server, tmp_path):
     page.goto(f"{server.address}/data")
     page.wait_for_selector("#dataset-upload input[type=file]", state="attached")
     page.set_input_files("#dataset-upload input[type=file]", tmp_path / "sheet.csv")
-    expect(page.get_by_text(re.compile("Excel workbook"))).to_be_visible()
+    expect(page.get_by_text(re.compile("damaged zip archive or workbook"))).to_be_visible()
     expect(page.locator("#dataset-save")).not_to_be_visible()
 
 
@@ -336,8 +337,8 @@ TITLES = {
     "playground": "Playground · ReFT Studio",
 }  # fmt: skip
 LABELS = {
-    "": ["home.use_sample", "home.upload"],
-    "data": ["data.upload.label"],
+    "": ["home.use_sample", "entry.file.label"],
+    "data": ["entry.file.label"],
     "train": ["pages.train"],
     "runs": ["runs.line"],
     "playground": ["playground.line"],

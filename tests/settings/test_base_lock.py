@@ -310,7 +310,7 @@ def test_a_run_is_trained_with_every_setting_of_its_spec(house, monkeypatch):
         run_job(house.resident, held, lambda: False)
         base, examples, *wanted, rows, folder, exclusive = told.pop()
         assert (base.name, wanted, rows) == (spec.base, [reft, settings], dataset.rows)
-        assert examples == load_examples(house.services.storage.files.examples(dataset.id))
+        assert examples == load_examples(house.services.storage.files.rows(dataset.version))
         assert folder == house.services.storage.files.run_folder(run.id) and exclusive == house.resident.base_lock.for_training
         assert house.services.storage.runs.get(run.id).status is RunStatus.FAILED
 

@@ -22,12 +22,13 @@ import app.serve
 import reft_engine
 from app.cli.flags import flag_of
 from app.cli.main import _parser, main
-from reft_engine import ConfigError, ReftModel, RunSpec, Setting, evaluate, generate
+from reft_engine import ConfigError, Example, Message, ReftModel, RunSpec, Setting, evaluate, generate
 from reft_engine.data import inspect_file
 from reft_engine.formats.adapter import read_config
 from storage import Storage
 from tests.settings.examples import BESIDE, SETTINGS, another
 from tests.settings.house import LENGTH, PROMPT, conversation, write_adapter
+from tests.workbook import workbook
 
 
 @dataclass
@@ -233,20 +234,65 @@ def columns(command: str) -> Callable[[Bench], None]:
             other.write_text(
                 "\n".join(",".join(["prompt,answer"] if line is lines[0] else [line[place] for place in places]) for line in lines)
             )
-            named = trained(bench, "--prompt-column", prompt, "--answer-column", answer, command=command)
+            named = trained(bench, "--role", f"{prompt}=prompt", "--role", f"{answer}=answer", command=command)
             assert alike(named, trained(bench, command=command, data=other)) and not alike(named, plain(bench, command))
 
     return show
 
 
-def one_column(*command: str) -> Callable[[Bench], None]:
+READINGS: dict[str, tuple[str | bytes, tuple[str, ...], tuple[int, str, str]]] = {
+    "--template": ("prompt,answer\na,b\n", ("--template", "Say {prompt}!"), (1, "Say a!", "b")),
+    "--fix": ("prompt,answer\na,b\na,b\nc,d\n", ("--fix",), (2, "a", "b")),
+    "--encoding": ("prompt,answer\ncaf\u00e9 noir,b\n".encode("mac-roman"), ("--encoding", "mac-roman"), (1, "caf\u00e9 noir", "b")),
+    "--separator": (
+        "prompt,x;answer,y\na,b;c,d\n",
+        ("--separator", ";", "--role", "prompt,x=prompt", "--role", "answer,y=answer"), (1, "a,b", "c,d"),
+    ),
+    "--quote": ("prompt,answer\n'a, b',c\n", ("--quote", "'"), (1, "a, b", "c")),
+    "--skip-lines": ("x,y\n1,2\nprompt,answer\na,b\n", ("--skip-lines", "2"), (1, "a", "b")),
+    "--sheet": (
+        workbook({"one": [["prompt", "answer"], ["a", "b"]], "two": [["prompt", "answer"], ["c", "d"]]}), ("--sheet", "two"), (1, "c", "d"),
+    ),
+    "--no-header": ("prompt,answer\nc,d\n", ("--no-header",), (2, "prompt", "answer")),
+    "--list": ('{"train": [{"prompt": "a", "answer": "b"}], "test": [{"prompt": "c", "answer": "d"}]}', ("--list", "test"), (1, "c", "d")),
+}  # fmt: skip
+"""By flag: a file, the flags that it wants, and what is read with them: rows, and the first prompt and answer."""
+
+
+def rows_read(bench: Bench, command: str, path: Path, *flags: str) -> list[Any] | None:
+    """The rows that a command goes on with; None if it refuses the file."""
+    if command == "inspect":
+        found = inspected(bench, *flags, path=path)
+        rows = [Example(1, (Message("user", row["messages"][-1]["content"]),), row["answer"]) for row in found["first"]]
+        return rows if rows and not found["encodings"] else None
+    seen: list[Any] = []
+
+    def called(base: Any, rows: Any, *_: Any, **__: Any) -> None:
+        seen.extend(rows)
+        raise ConfigError("That is enough.")
+
+    def measured(base: Any, reft: Any, rows: Any, **_: Any) -> None:
+        called(base, rows)
+
+    for name, stand_in in (("train", called), ("train_many", called), ("evaluate", measured)):
+        bench.patch.setattr(reft_engine, name, stand_in)
+    bench.patch.setattr(reft_engine, "load_base", lambda *_, **__: bench.base)
+    given = [adapter(bench)] if command == "evaluate" else ["--out", bench.new("out")]
+    bench.run(command, *given, "--data", path, *flags, code=2)
+    return seen or None
+
+
+def reads(command: str, flag: str) -> Callable[[Bench], None]:
+    """The file is read as the flag says, and otherwise, or not at all, without it."""
+
     def show(bench: Bench) -> None:
-        given = [
-            bench.table if part == "TABLE" else bench.new("out") if part == "OUT" else adapter(bench) if part == "DIR" else part
-            for part in command
-        ]
-        for flag in ("--prompt-column", "--answer-column"):
-            assert "--prompt-column and --answer-column" in bench.run(*given, flag, "second", code=2).err
+        content, flags, (count, prompt, answer) = READINGS[flag]
+        path = bench.folder / f"reading{flag}"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        rows = rows_read(bench, command, path, *flags)
+        assert rows and (len(rows), rows[0].messages[-1].content, rows[0].answer) == (count, prompt, answer)
+        without = rows_read(bench, command, path)
+        assert not without or (len(without), without[0].messages[-1].content, without[0].answer) != (count, prompt, answer)
 
     return show
 
@@ -368,7 +414,7 @@ def inspect_columns(bench: Bench) -> None:
     wanted = inspect_file(bench.table).examples[0]
     assert inspected(bench)["first"][0] == {"messages": [{"role": "user", "content": wanted.messages[0].content}], "answer": wanted.answer}
     for prompt, answer in (("second", "answer"), ("prompt", "third")):
-        first = inspected(bench, "--prompt-column", prompt, "--answer-column", answer)["first"][0]
+        first = inspected(bench, "--role", f"{prompt}=prompt", "--role", f"{answer}=answer")["first"][0]
         row = dict(zip("prompt answer second third".split(), bench.table.read_text().splitlines()[1].split(","), strict=True))
         assert (first["messages"][0]["content"], first["answer"]) == (row[prompt], row[answer])
 
@@ -465,7 +511,7 @@ def evaluate_columns(bench: Bench) -> None:
     for prompt, answer in (("second", "answer"), ("prompt", "third")):
         lines = [line.split(",") for line in few(bench).read_text().splitlines()[1:]]
         rows = [(line[row.index(prompt)], line[row.index(answer)]) for line in lines]
-        found = measured(bench, "--prompt-column", prompt, "--answer-column", answer)
+        found = measured(bench, "--role", f"{prompt}=prompt", "--role", f"{answer}=answer")
         assert same_figures(found, rows, bench) and found["tuned"] != plain_figures["tuned"]
 
 
@@ -500,6 +546,7 @@ def doctor_repair(bench: Bench) -> None:
 
 
 def doctor_json(bench: Bench) -> None:
+    bench.patch.setenv("REFT_STUDIO_DATA_DIR", str(bench.folder / "nobody's"))  # this machine's own may be in need of repair
     says_json(bench, "doctor")
 
 
@@ -581,7 +628,8 @@ COLUMNS = {command: together(columns(command)) for command in ("train", "sweep")
 BACKUPS, RESTORES, INSPECTED, EVALUATED = map(together, (backups, restores, inspect_columns, evaluate_columns))
 TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
-    **{(command, flag): show for command, show in COLUMNS.items() for flag in ("--prompt-column", "--answer-column")},
+    **{(command, "--role"): show for command, show in COLUMNS.items()},
+    **{(command, flag): reads(command, flag) for command in ("train", "sweep", "inspect", "evaluate") for flag in READINGS},
     **{(command, flag): learns(command, flag, tied=False) for command in ("train", "sweep") for flag in ("--untied", "--no-tied")},
     **{(command, "--max-length"): learns(command, "--max-length", "20", max_length=20) for command in ("train", "sweep")},
     **{(command, "--split-seed"): split_seed(command) for command in ("train", "sweep")},
@@ -605,7 +653,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("sweep", "--lr"): swept("--lr", "learning_rate", 0.02, 0.005), ("sweep", "--batch-size"): swept("--batch-size", "batch_size", 6, 4),
     ("sweep", "--epochs"): swept("--epochs", "epochs", 2, 3), ("sweep", "--seed"): swept("--seed", "seed", 42, 7),
     ("inspect", "file"): inspect_file_named, ("inspect", "--base"): inspect_base, ("inspect", "--max-length"): inspect_length,
-    **{("inspect", flag): INSPECTED for flag in ("--prompt-column", "--answer-column")},
+    ("inspect", "--role"): INSPECTED,
     ("inspect", "--json"): lambda bench: says_json(bench, "inspect", bench.table),
     ("chat", "dir"): chat_dir, ("chat", "--prompt"): chat_prompt,
     ("chat", "--system"): chats("--system", "system", "Be brief.", "Be long."),
@@ -615,7 +663,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("chat", "--seed"): chats("--seed", "seed", 0, 1, 2, temperature=1.0),
     ("chat", "--json"): lambda bench: says_json(bench, "chat", adapter(bench), "--prompt", PROMPT, "--max-new-tokens", 3),
     ("evaluate", "dir"): evaluate_dir, ("evaluate", "--data"): evaluate_data,
-    **{("evaluate", flag): EVALUATED for flag in ("--prompt-column", "--answer-column")},
+    ("evaluate", "--role"): EVALUATED,
     ("evaluate", "--json"): lambda bench: says_json(bench, "evaluate", adapter(bench), "--data", few(bench)),
     ("doctor", "--data-dir"): doctor_folder, ("doctor", "--repair"): doctor_repair, ("doctor", "--json"): doctor_json,
     **{("backup", flag): BACKUPS for flag in ("file", "--data-dir", "--json")},
@@ -694,20 +742,6 @@ def test_chat_without_settings_is_greedy_and_of_the_strength_that_was_trained(be
 
 def test_without_a_command_the_pages_are_served(bench):
     serve_command(bench)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("inspect", "TABLE"),
-        ("train", "--data", "TABLE", "--out", "OUT"),
-        ("sweep", "--data", "TABLE", "--out", "OUT"),
-        ("evaluate", "DIR", "--data", "TABLE"),
-    ],
-    ids=lambda command: command[0],
-)
-def test_one_column_alone_is_refused_and_not_ignored(bench, command):
-    one_column(*command)(bench)
 
 
 @pytest.mark.parametrize("change", [["--dropout", "0.5"], ["--keep", "last"], ["--patience", "3"], ["--reuse", "none"], ["--layers", "1"]])

@@ -4,16 +4,18 @@ The events are read from the pages themselves, so that an input that is added fa
 """
 
 import html
+import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.errors import StudioError
-from app.handlers import datasets, playground, runs, train
+from app.handlers import datasets, playground, runs, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html
 from app.samples import all_samples
@@ -26,6 +28,7 @@ from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, Storage
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read, reads
+from tests.workbook import workbook
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
 FORM: dict[str, tuple[Any, tuple[str, ...], Any]] = {
@@ -40,12 +43,17 @@ NAMES = {
     ("playground", "run"): "Run", ("playground", "strength"): "Strength", ("playground", "prompt"): "Prompt",
     ("playground", "system"): "System message",
     ("playground", "seed"): "Seed", ("playground", "temperature"): "Temperature", ("playground", "length"): "Longest answer",
-    ("data", "prompt"): "Prompt", ("data", "answer"): "Answer", ("data", "base"): "Base model", ("data", "name"): "Name",
-    ("data", "upload"): "Your file", ("data", "chosen"): "Dataset", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
+    ("data", "base"): "Base model", ("data", "name"): "Name", ("data", "encoding"): "How its letters are read",
+    ("data", "sheet"): "Sheet", ("data", "list"): "List", ("data", "delimiter"): "Between cells", ("data", "quote"): "Around cells",
+    ("data", "header"): "The first line names the columns", ("data", "skip"): "Lines above it",
+    **{(page, "upload"): "Your file" for page in ("home", "data")},
+    **{(page, "pasted"): "Rows from a spreadsheet" for page in ("home", "data")},
+    ("data", "chosen"): "Dataset", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
     ("runs", "binned"): "Deleted runs", **{("train", field): label for field, label in LABELS.items()},
 }  # fmt: skip
 """What a person reads beside each input."""
-UNSEEN = {("train", "page_key"), ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted")}
+UNSEEN = {("train", "page_key"), ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted"),
+          ("data", "said"), ("data", "typed"), ("home", "typed")}  # fmt: skip
 """Inputs that the page keeps for itself."""
 
 
@@ -62,9 +70,21 @@ def files(tmp_path_factory) -> SimpleNamespace:
     odd.write_text("eins,zwei,drei\nalpha 1,beta 1,gamma 1\nalpha 2,beta 2,\nalpha 3,beta 3,gamma 3\n")
     long = folder / "long.csv"
     long.write_text("prompt,answer\n" + "".join(f"{'no ' * (50 * n)}?,yes {n}\n" for n in range(4)))
-    plain = folder / "plain.csv"
-    plain.write_text("prompt,answer\nHello?,Ahoy!\n")
-    return SimpleNamespace(odd=str(odd), long=str(long), plain=str(plain))
+    made = {
+        "plain.csv": "prompt,answer\nHello?,Ahoy!\n",
+        "twice.csv": "prompt,answer\nHello?,Ahoy!\nHello?,Ahoy!\nBye?,Farewell!\n",
+        "many.csv": "prompt,answer\n" + "".join(f"Ask number {n}?,It is {n}.\n" for n in range(44)) + ",no prompt\n",
+        "growing.csv": "prompt,answer\n" + "".join(f"{'so ' * (n + 1)}?,yes\n" for n in range(12)),
+        "quoted.csv": 'prompt,answer\n"a",c\n"d",f\n',
+        "splits.json": json.dumps({"train": [{"prompt": "Train?", "answer": "One."}], "test": [{"prompt": "Test?", "answer": "Two."}]}),
+    }  # fmt: skip
+    for name, content in made.items():
+        (folder / name).write_text(content)
+    (folder / "umlauts.csv").write_bytes('prompt,answer\nGrün?,"Ja, grün."\n'.encode("cp1252"))
+    paths = {Path(name).stem: str(folder / name) for name in (*made, "umlauts.csv")}
+    sheets = {name: [("prompt", "answer"), row] for name, row in (("First", ("First?", "One.")), ("Second", ("Second?", "Two.")))}
+    (folder / "book.ods").write_bytes(workbook(sheets))
+    return SimpleNamespace(odd=str(odd), long=str(long), workbook=str(folder / "book.ods"), **paths)
 
 
 def text(markup: str) -> str:
@@ -89,93 +109,215 @@ def use(house: House, pages: Pages, files: Any) -> None:
         house.services.storage.datasets.delete(newest.id)
 
 
-# Data
-
-
-def looked_at(house: House, pages: Pages, files: Any) -> None:
-    odd, plain = (pages.fire("data", "_looked_at", upload=path) for path in (files.odd, files.plain))
-    assert (odd["name"], plain["name"]) == ("odd", "plain") and odd["prompt"]["choices"] == ["eins", "zwei", "drei"]
-    assert odd["mapping"]["visible"] and not plain["mapping"]["visible"]
-    assert "Ahoy!" in learned(plain["preview"]) and "Hello?" in text(plain["preview"])
-
-
-def mapped(house: House, pages: Pages, files: Any, **columns: str) -> dict[str, Any]:
-    return pages.fire("data", "_mapped", **{"upload": files.odd, "prompt": "eins", "answer": "zwei", **columns})
-
-
-def mapped_upload(house: House, pages: Pages, files: Any) -> None:
-    assert "beta 1" in learned(mapped(house, pages, files)["preview"])
-    other = pages.fire("data", "_mapped", upload=files.plain, prompt="prompt", answer="answer")
-    assert "Ahoy!" in learned(other["preview"])
-
-
-def mapped_prompt(house: House, pages: Pages, files: Any) -> None:
-    shown = [text(mapped(house, pages, files, prompt=column)["preview"]) for column in ("eins", "drei")]
-    assert "alpha 1" in shown[0] and "gamma 1" not in shown[0] and "gamma 1" in shown[1] and "alpha 1" not in shown[1]
-    assert not any(word in learned(mapped(house, pages, files)["preview"]) for word in ("alpha", "gamma")), "a prompt is not learned"
-
-
-def mapped_answer(house: House, pages: Pages, files: Any) -> None:
-    shown = [learned(mapped(house, pages, files, answer=column)["preview"]) for column in ("zwei", "drei")]
-    assert "beta 1" in shown[0] and "gamma 1" in shown[1] and "beta" not in shown[1]
-
-
-def counted(act: str) -> Callable[..., None]:
-    columns = {"prompt": "eins", "answer": "zwei"} if act == "_recounted" else {}
+def handed_over(act: str, **given: Any) -> Callable[..., None]:
+    """What is brought in on Home is looked at on Data."""
 
     def show(house: House, pages: Pages, files: Any) -> None:
-        path = files.odd if columns else files.plain
-        first, second = map(str, house.bases)
-        shown = [pages.fire("data", act, upload=path, base=base, **columns)["check"] for base in (first, second)]
-        assert first in text(shown[0]) and second in text(shown[1])
-        long = {"upload": files.long, **({"prompt": "prompt", "answer": "answer"} if columns else {})}
-        assert "Of 4 rows, 3 can be trained on" in text(pages.fire("data", act, base=first, **long)["check"])
-        assert "Of 4 rows, 2 can be trained on" in text(pages.fire("data", act, base=second, **long)["check"])
+        seen = []
+        for values, wanted in (brought(files, name, which) for name in given for which in (0, 1)):
+            token = pages.fire("home", act, **values)["token"]
+            shown = pages.fire("data", "_opened", address={"upload": token})
+            assert cells(shown)[0] == wanted
+            seen.append(token)
+        assert len(set(seen)) == 2 and all(re.fullmatch(r"[0-9a-f]{32}", token) for token in seen)
 
     return show
 
 
-def recounted_prompt(house: House, pages: Pages, files: Any) -> None:
-    for column, usable in (("eins", "All 3 rows"), ("drei", "Of 3 rows, 2")):
-        assert usable in text(
-            pages.fire("data", "_recounted", upload=files.odd, base=str(house.bases[0]), prompt=column, answer="zwei")["check"]
-        )
-    sides_count(house, pages, files)
+def brought(files: Any, way: str, which: int) -> tuple[dict[str, str], list[str]]:
+    """A value for a way to bring rows in, and the cells of its first row."""
+    if way == "upload":
+        return {"upload": (files.odd, files.plain)[which]}, (["alpha 1", "beta 1", "gamma 1"], ["Hello?", "Ahoy!"])[which]
+    rows = (("Who?", "Me."), ("What, then?", "That\tit is."))[which]
+    if way == "pasted":
+        return {"pasted": f"question\tanswer\n{rows[0]}\t{rows[1].replace(chr(9), ' ')}\n"}, [rows[0], rows[1].replace("\t", " ")]
+    return {"typed": json.dumps([["", ""], rows, ["", ""]])}, list(rows)
 
 
-def sides_count(house: House, pages: Pages, files: Any) -> None:
+# Data
+
+
+def cells(shown: dict[str, Any]) -> list[list[str]]:
+    """The cells of the table that an event leaves."""
+    return [row["cells"] for row in shown["table"]["rows"]]
+
+
+SAID: dict[tuple[int, str], str] = {}
+"""What is said of a file that nobody has said anything of, since a reading costs a process."""
+
+
+def said_of(pages: Pages, path: str, **changes: Any) -> str:
+    """What the browser sends of an upload, after a person has changed it."""
+    if (id(pages), path) not in SAID:
+        SAID[id(pages), path] = pages.fire("data", "_uploaded", upload=path)["said"]
+    return json.dumps({**json.loads(SAID[id(pages), path]), **changes})
+
+
+def looked_at(act: str, way: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        for which in (0, 1):
+            values, wanted = brought(files, way, which)
+            shown = pages.fire("data", act, **values)
+            assert cells(shown)[0] == wanted and shown["keeping"]["visible"] and shown["said"]
+            assert json.loads(shown["said"])["guessed"] is (values == {"upload": files.odd})
+        if act == "_uploaded":
+            assert shown["name"] == "plain" and shown["save"]["value"] == "Keep the row"
+            gone = pages.fire("data", act, upload=None)
+            assert (gone["said"], gone["table"], gone["keeping"]["visible"]) == ("", None, False)
+
+    return show
+
+
+def opened_upload(house: House, pages: Pages, files: Any) -> None:
+    """The file or the sample of the address, and a sentence for one that is not there."""
+    assert cells(pages.fire("data", "_opened", address={"sample": "emoji"})) != cells(
+        pages.fire("data", "_opened", address={"sample": "pirate"})
+    )
+    assert "table" not in pages.fire("data", "_opened")
+    for wrong in ("0" * 32, "..", "../../data", ""):
+        last = pages.shown(pages.event("data", "_opened"), {"upload": wrong})[-1]
+        assert ("is not here any more" in last["note"]) is bool(wrong)
+    assert "There is no such sample" in pages.shown(pages.event("data", "_opened"), {"sample": "none"})[-1]["note"]
+
+
+def roles(**given: str) -> list[list[str]]:
+    return [[column, role] for column, role in given.items()]
+
+
+BETA, GAMMA = roles(eins="prompt", zwei="answer", drei="ignore"), roles(eins="prompt", zwei="ignore", drei="answer")
+
+
+def told(house: House, pages: Pages, files: Any) -> None:
+    """The roles that a person gives are those of the heads, and of what is read."""
+    for given, count in ((BETA, "Keep 3 rows"), (GAMMA, "Keep 2 rows")):
+        shown = pages.fire("data", "_told", said=said_of(pages, files.odd, roles=given, guessed=False, count=7))
+        assert [[column["name"], column["role"]] for column in shown["table"]["columns"]] == given
+        assert shown["save"]["value"] == count and shown["table"]["said"]["count"] == 7 and not shown["table"]["fresh"]
+    last = pages.shown(pages.event("data", "_told"), said=said_of(pages, files.odd, roles=roles(eins="answer", zwei="answer")))[-1]
+    assert "Two columns are the answer" in text(last["note"]) and last["keeping"]["visible"] is False
+    joined = roles(eins="prompt", zwei="prompt", drei="answer")
+    for template, wanted in (("", "alpha 1\n\nbeta 1"), ("{zwei} before {eins}", "beta 1 before alpha 1")):
+        shown = pages.fire("data", "_told", said=said_of(pages, files.odd, roles=joined, template=template))
+        assert shown["table"]["prompt"] == wanted
+    kept = pages.fire("data", "_told", said=said_of(pages, files.twice))
+    assert "1 row" in text(kept["report"]) and "Drop them" in kept["report"]
+    dropped = pages.fire("data", "_told", said=said_of(pages, files.twice, remedies=["drop_duplicates"]))
+    assert (kept["save"]["value"], dropped["save"]["value"]) == ("Keep 3 rows", "Keep 2 rows") and "Put them back" in dropped["report"]
+
+
+def turned(house: House, pages: Pages, files: Any) -> None:
+    """Another page of the table, rows that hold a word, and rows of a finding."""
+    many = files.many
+    first = pages.fire("data", "_turned", said=said_of(pages, many))["table"]
+    assert len(first["rows"]) == 20 and first["later"] and first["caption"] == "rows 1 to 20 of 45"
+    last = pages.fire("data", "_turned", said=said_of(pages, many, offset=40))["table"]
+    assert [row["number"] for row in last["rows"]] == [41, 42, 43, 44, 45] and not last["later"]
+    assert len(pages.fire("data", "_turned", said=said_of(pages, many, search="NUMBER 7"))["table"]["rows"]) == 1
+    assert pages.fire("data", "_turned", said=said_of(pages, many, search="nothing of it"))["table"]["caption"] == "No row holds that."
+    for only, numbers in (("line:3,5", [2, 4]), ("row:3,5", [3, 5]), ("unusable", [45])):
+        rows = pages.fire("data", "_turned", said=said_of(pages, many, only=only))["table"]["rows"]
+        assert [row["number"] for row in rows] == numbers
+    assert rows[0]["problem"].startswith("Line 46: ")
+
+
+def reread(field: str) -> Callable[..., None]:
+    """How a file is read, which a person may change."""
+
+    def show(house: House, pages: Pages, files: Any) -> None:
+        path, before, value, after = READING[field](files)
+        opened = pages.fire("data", "_uploaded", upload=path)
+        fields = {name: opened[name]["value"] if isinstance(opened[name], dict) else opened[name] for name in READING if name in opened}
+        said = json.dumps(opened["table"]["said"])
+        same = pages.fire("data", "_reread", said=said, **fields)
+        assert cells(same) == cells(opened) and cells(opened)[0] == before
+        shown = pages.fire("data", "_reread", said=said, **{**fields, field: value})
+        assert cells(shown)[0] == after and shown["table"]["said"]["options"] == {field: value}
+
+    return show
+
+
+# A file, the cells of its first row, another value of the field, and the cells of the first row then.
+READING: dict[str, Callable[[Any], tuple[str, list[str], Any, list[str]]]] = {
+    "encoding": lambda files: (files.umlauts, ["Grün?", "Ja, grün."], "cp437", ["Grⁿn?", "Ja, grⁿn."]),
+    "sheet": lambda files: (files.workbook, ["First?", "One."], "Second", ["Second?", "Two."]),
+    "list": lambda files: (files.splits, ["Train?", "One.", "train"], "test", ["Test?", "Two.", "test"]),
+    "delimiter": lambda files: (files.odd, ["alpha 1", "beta 1", "gamma 1"], "", ["alpha 1,beta 1,gamma 1"]),
+    "quote": lambda files: (files.quoted, ["a", "c"], "", ['"a"', "c"]),
+    "header": lambda files: (files.odd, ["alpha 1", "beta 1", "gamma 1"], False, ["eins", "zwei", "drei"]),
+    "skip": lambda files: (files.odd, ["alpha 1", "beta 1", "gamma 1"], 1, ["alpha 2", "beta 2", ""]),
+}
+
+
+def reread_said(house: House, pages: Pages, files: Any) -> None:
+    fields = dict.fromkeys(READING)
+    for path, wanted in ((files.odd, ["alpha 1", "beta 1", "gamma 1"]), (files.plain, ["Hello?", "Ahoy!"])):
+        assert cells(pages.fire("data", "_reread", said=said_of(pages, path), **fields))[0] == wanted
+
+
+def previewed(house: House, pages: Pages, files: Any) -> None:
+    """Which columns are learned, and which of the rows are shown in which order."""
+
+    def shown(path: str, **said: Any) -> dict[str, Any]:
+        return pages.fire("data", "_previewed", said=said_of(pages, path, **said))["preview"]
+
+    beta, gamma = shown(files.odd, roles=BETA)["html"], shown(files.odd, roles=GAMMA)["html"]
+    assert "beta 1" in learned(beta) and "gamma" not in text(beta) and "gamma 1" in learned(gamma) and "beta" not in text(gamma)
+    assert "alpha 1" in text(beta) and "alpha" not in learned(beta), "a prompt is not learned"
+    assert 'class="tok edited"' in beta
+    first, second = shown(files.many), shown(files.many, at=10)
+    assert (first["at"], first["later"], first["caption"]) == (0, True, "1 to 10 of 44, as they will be trained")
+    assert "number 9" in text(first["html"]) and "number 10" in text(second["html"]) and "number 9" not in text(second["html"])
+    assert shown(files.many, find="NUMBER 33")["caption"] == "1 row, as it will be trained"
+    orders = [shown(files.growing, order=order)["html"] for order in ("file", "longest", "shortest")]
+    assert [re.findall(r"rs-line.>(\d+)<", each)[:2] for each in orders] == [["2", "3"], ["13", "12"], ["2", "3"]]
+    drawn = {shown(files.many, order="random", seed=seed)["html"] for seed in range(4)}
+    assert len(drawn) == 4 and shown(files.many, order="random", seed=1)["html"] in drawn
+
+
+def counted_said(house: House, pages: Pages, files: Any) -> None:
     """A prompt that is too long leaves its row out, an answer that is too long is cut: which is which makes a difference."""
-    for prompt, answer, usable in (("prompt", "answer", "Of 4 rows, 3"), ("answer", "prompt", "All 4 rows")):
-        shown = pages.fire("data", "_recounted", upload=files.long, base=str(house.bases[0]), prompt=prompt, answer=answer)["check"]
-        assert usable in text(shown)
+    base = str(house.bases[0])
+    for given, usable in (("prompt", "Of 4 rows, 3"), ("answer", "All 4 rows")):
+        said = said_of(pages, files.long, roles=roles(prompt=given, answer="answer" if given == "prompt" else "prompt"))
+        assert usable in text(pages.fire("data", "_counted", said=said, base=base)["check"])
+    assert pages.fire("data", "_counted", said="", base=base)["check"] == ""
 
 
-def recounted_answer(house: House, pages: Pages, files: Any) -> None:
-    for column, usable in (("zwei", "All 3 rows"), ("drei", "Of 3 rows, 2")):
-        assert usable in text(
-            pages.fire("data", "_recounted", upload=files.odd, base=str(house.bases[0]), prompt="eins", answer=column)["check"]
-        )
+def counted_base(house: House, pages: Pages, files: Any) -> None:
+    first, second = map(str, house.bases)
+    shown = [pages.fire("data", "_counted", said=said_of(pages, files.plain), base=base)["check"] for base in (first, second)]
+    assert first in text(shown[0]) and second in text(shown[1])
+    for base, usable in ((first, 3), (second, 2)):
+        check = pages.fire("data", "_counted", said=said_of(pages, files.long), base=base)["check"]
+        assert f"Of 4 rows, {usable} can be trained on" in text(check) and 'data-only="line:' in check
 
 
 def saved(house: House, pages: Pages, files: Any) -> None:
     """File, name and columns of an upload become those of the dataset."""
     storage = house.services.storage
-    for path, name, columns in (
-        (files.odd, "My own", ("zwei", "eins")),
-        (files.odd, "Another", ("eins", "drei")),
-        (files.plain, "", ("", "")),
-    ):
-        pages.fire("data", "_save", upload=path, name=name, prompt=columns[0], answer=columns[1])
+    known = {"eins": "alpha 1", "zwei": "beta 1", "drei": "gamma 1"}
+    for name, prompt, answer in (("My own", "zwei", "eins"), ("Another", "eins", "drei")):
+        given = [[column, {prompt: "prompt", answer: "answer"}.get(column, "ignore")] for column in known]
+        pages.fire("data", "_save", said=said_of(pages, files.odd, roles=given), name=name)
         newest = storage.datasets.all()[0]
-        assert newest.name == (name or "plain") and newest.label == ("odd.csv" if columns[0] else "plain.csv")
-        assert newest.mapping == ({"prompt": columns[0], "answer": columns[1]} if columns[0] else None)
-        rows, usable = (1, 1) if path == files.plain else (3, 2 if "drei" in columns else 3)
-        assert (newest.rows, newest.usable_rows) == (rows, usable)
-        first = load_examples(storage.files.examples(newest.id))[0]
-        known = {"eins": "alpha 1", "zwei": "beta 1", "drei": "gamma 1"}
-        wanted = (known[columns[0]], known[columns[1]]) if columns[0] else ("Hello?", "Ahoy!")
-        assert (first.messages[-1].content, first.answer) == wanted
+        assert (newest.name, newest.label, newest.rows) == (name, "odd.csv", 3) and newest.usable_rows == (2 if answer == "drei" else 3)
+        assert newest.reading["roles"] == dict(given)
+        first = load_examples(storage.files.rows(newest.version))[0]
+        assert (first.messages[-1].content, first.answer) == (known[prompt], known[answer])
         storage.datasets.delete(newest.id)
+    pages.fire("data", "_save", said=said_of(pages, files.plain), name="")
+    newest = storage.datasets.all()[0]
+    assert (newest.name, newest.label, newest.reading, newest.rows, newest.usable_rows) == ("plain", "plain.csv", None, 1, 1)
+    storage.datasets.delete(newest.id)
+
+
+def saved_sample(house: House, pages: Pages, files: Any) -> None:
+    """A sample that is kept as it is remains that sample, with the settings that suit it."""
+    opened = pages.fire("data", "_opened", address={"sample": "emoji"})["table"]["said"]
+    pages.fire("data", "_save", said=json.dumps(opened), name="x")
+    newest = house.services.storage.datasets.all()[0]
+    assert newest.sample == "emoji"
+    house.services.storage.datasets.delete(newest.id)
 
 
 def removed(house: House, pages: Pages, files: Any) -> None:
@@ -205,6 +347,7 @@ def opened_form(house: House, pages: Pages, files: Any) -> None:
         changed = pages.fire("train", "_opened", address={"run": run.id, name: written})
         assert {field for field in FIELDS if changed[field] != values[field]} == {name} and changed[name] == value
     assert pages.fire("train", "_opened", address={"run": run.id, "choose": "base"})["base"] == ""
+    assert pages.fire("train", "_opened", address={"dataset": house.other_dataset.id})["dataset"]["value"] == house.other_dataset.id
     runs.stop(house.services, run.id)
 
 
@@ -549,13 +692,14 @@ def answer_length(house: House, pages: Pages, files: Any) -> None:
 
 TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("home", "_use", "given"): use,
-    ("data", "_looked_at", "upload"): looked_at,
-    ("data", "_mapped", "upload"): mapped_upload,
-    ("data", "_mapped", "prompt"): mapped_prompt, ("data", "_mapped", "answer"): mapped_answer,
-    ("data", "_counted", "upload"): counted("_counted"), ("data", "_counted", "base"): counted("_counted"),
-    ("data", "_recounted", "upload"): counted("_recounted"), ("data", "_recounted", "base"): counted("_recounted"),
-    ("data", "_recounted", "prompt"): recounted_prompt, ("data", "_recounted", "answer"): recounted_answer,
-    **{("data", "_save", part): saved for part in ("upload", "name", "prompt", "answer")},
+    ("home", "_uploaded", "upload"): handed_over("_uploaded", upload=True),
+    ("home", "_pasted", "pasted"): handed_over("_pasted", pasted=True), ("home", "_typed", "typed"): handed_over("_typed", typed=True),
+    ("data", "_uploaded", "upload"): looked_at("_uploaded", "upload"), ("data", "_pasted", "pasted"): looked_at("_pasted", "pasted"),
+    ("data", "_typed", "typed"): looked_at("_typed", "typed"), ("data", "_opened", "address"): opened_upload,
+    ("data", "_told", "said"): told, ("data", "_turned", "said"): turned, ("data", "_previewed", "said"): previewed,
+    ("data", "_reread", "said"): reread_said, **{("data", "_reread", field): reread(field) for field in READING},
+    ("data", "_counted", "said"): counted_said, ("data", "_counted", "base"): counted_base,
+    ("data", "_save", "said"): saved_sample, ("data", "_save", "name"): saved,
     ("data", "_remove", "chosen"): removed,
     ("train", "_opened", "address"): opened_form, ("train", "_picked", "dataset"): picked_dataset,
     ("train", "_first_summary", "address"): first_summary, ("train", "_summary_of", "dataset"): summary_of,
@@ -790,13 +934,16 @@ def test_so_many_rows_are_previewed(house):
     assert [row.line for row in datasets.preview(house.services, examples, base="nobody/nothing")] == [row.line for row in shown]
 
 
+@pytest.mark.slow
 def test_an_upload_is_counted_as_the_dataset_that_it_becomes(house, table):
-    found, base = datasets.inspect_upload(str(table)), str(house.bases[0])
-    spec = RunSpec(base=base, train=TrainConfig(held_out=datasets.suggested_held_out(found.usable_rows)))
+    path, base = workbench.find_upload(house.services, workbench.take(house.services, str(table))), str(house.bases[0])
+    found = datasets.read_upload(str(path))
+    spec = RunSpec(base=base, train=TrainConfig(held_out=datasets.suggested_held_out(found.inspection.usable_rows)))
     counted = datasets.check_upload(house.services, found, base)
     assert counted == datasets.check_dataset(house.services, house.dataset.id, spec) and (counted.trained, counted.held_out) == (22, 2)
 
 
+@pytest.mark.slow
 def test_rows_of_one_name_and_size_are_another_dataset_when_they_are_others(house, tmp_path):
     kept = []
     for answer in ("Ahoy!", "Ahoy?", "Ahoy!"):

@@ -1,5 +1,6 @@
 """Every field of the worker's requests, over its HTTP: another value is another answer, and one out of range is refused."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -153,10 +154,12 @@ def dataset(house: House) -> None:
     assert [checked(house, dataset=each.id)["rows"] for each in (house.dataset, house.other_dataset)] == [24, 9]
 
 
-def check_rows(house: House) -> None:
-    assert [checked(house, dataset=None, rows=[ROW] * count)["usable_rows"] for count in (1, 3)] == [1, 1]
-    lines = [{**ROW, "line": line} for line in range(3)]
-    assert checked(house, dataset=None, rows=lines)["usable_rows"] == 3
+def check_upload(house: House) -> None:
+    folder = house.services.storage.files.uploads / "an upload"
+    folder.mkdir()
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps({**ROW, "line": line, "row": line}) + "\n" for line in (1, 2, 3)))
+    assert checked(house, dataset=None, upload=str(path))["usable_rows"] == 3 != checked(house)["usable_rows"]
 
 
 def file_rows(house: House) -> None:
@@ -205,7 +208,7 @@ def probe_base(house: House) -> None:
 
 def probe_dataset(house: House) -> None:
     for kept in (house.dataset, house.other_dataset):
-        assert timed(house, dataset=kept.id)[1][0][1] == load_examples(house.services.storage.files.examples(kept.id))
+        assert timed(house, dataset=kept.id)[1][0][1] == load_examples(house.services.storage.files.rows(kept.version))
 
 
 def probe_reft(house: House) -> None:
@@ -249,7 +252,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (CheckRequest, "base"): Field(check_base, ("x" * 301, None)),
     (CheckRequest, "revision"): Field(revision, ("x" * 101, 3)),
     (CheckRequest, "dataset"): Field(dataset, ("x" * 101, "nothing", 3)),
-    (CheckRequest, "rows"): Field(check_rows, (None, "x")),
+    (CheckRequest, "upload"): Field(check_upload, ("x" * 4001, None)),
     (CheckRequest, "file_rows"): Field(file_rows, (-1, 1.5)),
     (CheckRequest, "reft"): Field(check_reft, ({"rank": 0}, {"x": 1}, None)),
     (CheckRequest, "train"): Field(check_train, ({"epochs": 0}, {"x": 1}, None)),

@@ -58,7 +58,7 @@ def data_dir(place: Place) -> None:
     kept = datasets.save_upload(services, place.upload(), label="rows.csv")
     services.storage.close()
     assert (place.folder / "elsewhere/studio.db").is_file() and not (place.folder / "data").exists()
-    assert services.storage.files.examples(kept.id).is_relative_to(place.folder / "elsewhere")
+    assert services.storage.files.rows(kept.version).is_relative_to(place.folder / "elsewhere")
 
 
 def host(place: Place) -> None:
@@ -283,7 +283,8 @@ def test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("secret of the house")
     hidden = [path for path in root.rglob("*") if path.is_file()]
-    assert {"studio.db", "worker.log", "worker.sock", "source", "reft_config.json"} <= {path.name for path in hidden}
+    rows, source = services.storage.files.rows(kept.version).name, services.storage.files.source(kept.version).name
+    assert {"studio.db", "worker.log", "worker.sock", rows, source, "reft_config.json"} <= {path.name for path in hidden}
     with serving(services) as site:
         (mine,) = httpx.post(f"{site.address}/gradio_api/upload", files={"files": ("mine.csv", b"mine,own\n")}).json()
         for path in [*hidden, Path(mine)]:

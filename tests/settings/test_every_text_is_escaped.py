@@ -26,15 +26,17 @@ from app.handlers.datasets import PreviewRow, Token
 from app.handlers.playground import Answers
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.train import Estimate
+from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
+from app.handlers.workbench import Look, Said
 from app.pages import data_html, home_html, playground_html, runs_html, train_html
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
-from reft_engine.data import Example, Inspection, Message, Problem, dump_examples
+from reft_engine.data import Columns, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
 from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.spec import RunSpec
-from storage import DatasetRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
+from storage import DatasetRecord, DatasetVersionRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 from tests.settings.pages import read
 
@@ -111,6 +113,10 @@ def a_run(**given: Any) -> RunRecord:
     return hostile(RunRecord, **{"spec": a_spec(), "status": RunStatus.FAILED, "summary": summary, **given})
 
 
+def a_dataset() -> DatasetRecord:
+    return hostile(DatasetRecord, version=hostile(DatasetVersionRecord, reading={HOSTILE: HOSTILE}, split={HOSTILE: HOSTILE}))
+
+
 def a_view(**given: Any) -> RunView:
     return hostile(RunView, **{"run": a_run(), "held_out": hostile(HeldOut), "curve": (), "verdict": None, "loss": 0.5, **given})
 
@@ -123,11 +129,13 @@ def an_example() -> Example:
     return Example(3, (Message("user", HOSTILE), Message(typing.cast(Any, HOSTILE), HOSTILE)), HOSTILE)
 
 
-def an_inspection() -> Inspection:
-    examples = [an_example()]
-    return hostile(
-        Inspection, examples=examples, problems=[Problem(3, HOSTILE)], roles={HOSTILE: HOSTILE}, columns=(HOSTILE, HOSTILE), mapping=None
-    )
+def a_look(**given: Any) -> Look:
+    items = [ReportItem("duplicates", 3, HOSTILE, (1, 2), remedy) for remedy in ("drop_duplicates", None)]
+    inspection = hostile(
+        Inspection, report=items, examples=[an_example()], problems=[Problem(3, HOSTILE)], columns=(HOSTILE, HOSTILE),
+        read_as=Columns(roles={HOSTILE: "prompt"}), reasons={HOSTILE: HOSTILE}, first=(), options=ReadOptions(), **given,
+    )  # fmt: skip
+    return Look(Said(token="0" * 32, search=HOSTILE, only=HOSTILE, find=HOSTILE), Path(HOSTILE), Upload(inspection, Path(HOSTILE)), ())
 
 
 # Each function that makes HTML, with what is to be seen of the hostile text in what it makes.
@@ -140,14 +148,15 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "html.text": [lambda: pieces.text(HOSTILE)],
     "home_html.sample_card": [lambda: home_html.sample_card(hostile(Sample, icon="face", example=[HOSTILE, HOSTILE], file="rows.csv"))],
     "home_html.recent": [lambda: home_html.recent([a_run()])],
-    "data_html.inspection": [lambda: data_html.inspection(an_inspection())],
+    "data_html.found": [lambda: data_html.found(a_look()), lambda: data_html.found(a_look(notes=(HOSTILE,) * 4))],
+    "data_html.report": [lambda: data_html.report(a_look(needs_mapping=False))],
     "data_html.preview": [
         lambda: data_html.preview([PreviewRow(3, an_example(), tuple(Token(HOSTILE, *kind) for kind in KINDS))]),
         lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
         lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
-    "data_html.dataset_lines": [lambda: data_html.dataset_lines([hostile(DatasetRecord, mapping=None)])],
-    "data_html.dataset_line": [lambda: data_html.dataset_line(hostile(DatasetRecord, mapping=None))],
+    "data_html.dataset_lines": [lambda: data_html.dataset_lines([a_dataset()])],
+    "data_html.dataset_line": [lambda: data_html.dataset_line(a_dataset())],
     "train_html.group": [lambda: train_html.group(HOSTILE)],
     "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
     "runs_html.run_status": [
@@ -168,8 +177,8 @@ TABLE: dict[str, list[Callable[[], str]]] = {
 WITHOUT = {
     "html.header": lambda: pieces.header("home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
     "html.size": lambda: pieces.size(3),
-    "data_html.guide": data_html.guide, "home_html.opening": home_html.opening, "home_html.try_samples": home_html.try_samples,
-    
+    "data_html.guide": data_html.guide, "data_html.samples": data_html.samples, "home_html.opening": home_html.opening,
+    "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
     "home_html.bring_your_own": home_html.bring_your_own,
     "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
@@ -192,7 +201,14 @@ def functions() -> set[str]:
 
 def test_every_function_that_makes_html_has_a_row_here():
     assert functions() == set(TABLE) | {name.strip() for name in WITHOUT} | NO_HTML
-    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {"__init__", "theme", "wiring", "labels"}
+    modules = {path.stem for path in Path(pieces.__file__).parent.glob("*.py")} - {
+        "__init__",
+        "theme",
+        "wiring",
+        "labels",
+        "table",
+        "entry",
+    }
     modules |= {path.stem for path in Path(data_html.__file__).parent.glob("*_html.py")}
     assert modules == {module.__name__.rpartition(".")[2] for module in MODULES}, "a module of pieces of HTML is looked through above"
 
