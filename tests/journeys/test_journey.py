@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(page, server, tmp_path):
     page.goto(f"{server.address}/data")
     page.wait_for_selector("#dataset-upload input[type=file]", state="attached")
     page.set_input_files("#dataset-upload input[type=file]", tmp_path / "sheet.csv")
-    expect(page.get_by_text(re.compile("damaged zip archive or workbook"))).to_be_visible()
+    expect(page.get_by_text(re.compile("damaged zip archive or Excel workbook"))).to_be_visible()
     expect(page.locator("#dataset-save")).not_to_be_visible()
 
 
