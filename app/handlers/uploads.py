@@ -10,7 +10,7 @@ from secrets import token_hex
 
 from app.choices import Choices
 from app.reader.client import read_in_process
-from reft_engine.data import Inspection, StoredRows
+from reft_engine.data import INDEX, ROWS, Inspection, StoredRows
 
 _REMEMBERED = 4
 """Maximum number of readings that are kept; the latest one is always kept."""
@@ -27,11 +27,11 @@ class Upload:
     @property
     def rows_file(self) -> Path:
         """The rows, as they are kept with a dataset."""
-        return self.folder / "rows.jsonl"
+        return self.folder / ROWS
 
     def rows(self) -> StoredRows:
         """The rows by their places. Raises DataError."""
-        return StoredRows(self.rows_file, self.folder / "rows.index")
+        return StoredRows(self.rows_file, self.folder / INDEX)
 
 
 class Uploads:

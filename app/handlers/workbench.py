@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import re
 import shutil
 import time
@@ -303,9 +302,7 @@ class Learned:
 def learned(services: Services, found: Look) -> Learned:
     """Rows as they are trained with the suggested settings, in an order and with a text that a person has chosen. Raises DataError."""
     said, rows = found.said, found.upload.rows()
-    places = rows.places("file" if said.order == "random" else said.order, said.find, limit=len(rows))
-    if said.order == "random":
-        random.Random(said.seed).shuffle(places)
+    places = rows.places(said.order, said.find, limit=len(rows), seed=said.seed)
     at = said.at if said.at < len(places) else 0
     page = places[at : at + PREVIEW_ROWS]
     examples, reft = rows.read(page), train.read_form(services.settings, train.TrainForm()).reft

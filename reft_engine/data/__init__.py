@@ -4,17 +4,31 @@ from reft_engine.data.importing import import_file, load_inspection
 from reft_engine.data.inspection import Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
 from reft_engine.data.reading import Encoding, ReadOptions
-from reft_engine.data.records import AnyExample, Example, Limits, LooseRow, Message, Preference, Problem, answers_of, as_rows, row_of
+from reft_engine.data.records import (
+    AnyExample,
+    Example,
+    Limits,
+    LooseRow,
+    Message,
+    Preference,
+    Problem,
+    answers_of,
+    as_rows,
+    counted,
+    row_of,
+)
 from reft_engine.data.report import REMEDIES, Remedy, ReportItem
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
-from reft_engine.data.row_check import Finding, RowCheck, counted
+from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.data.shapes import TITLES
 from reft_engine.data.splitting import SplitPlan, divided, split
-from reft_engine.data.stored import Order, StoredRows
+from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows
 
 __all__ = [
+    "INDEX",
     "REMEDIES",
     "ROLES",
+    "ROWS",
     "TITLES",
     "AnyExample",
     "ColumnRole",

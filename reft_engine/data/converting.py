@@ -8,7 +8,7 @@ from typing import Any
 from reft_engine.data.cells import BadAnswerError, RowError, is_false, is_missing, required_text, says_nothing, shown, text_of, unpacked
 from reft_engine.data.records import AnyExample, Example, Limits, Message, Preference
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, joined
-from reft_engine.data.turns import Turn, answers_of, read_turns
+from reft_engine.data.turns import Turn, learned_answers, read_turns
 
 _WHOLE = re.compile(r"-?\d+\.0+")
 _HUMAN = re.compile(r"\n\n(Human|Assistant): ?")
@@ -90,7 +90,7 @@ class Converter:
         answer, label, chat = self._one["answer"], self._one["label"], self._one["messages"]
         if not answer and not label:
             if chat:
-                return answers_of([*self._systems(values), *read_turns(values.get(chat), self._limits, left_out)])
+                return learned_answers([*self._systems(values), *read_turns(values.get(chat), self._limits, left_out)])
             return [((), self._plain(values))]
         messages = tuple(turn.message for turn in self._before(values, left_out))
         if label:
@@ -98,7 +98,7 @@ class Converter:
         cell = values.get(answer)
         if _is_chat(chat_cell := unpacked(cell)):
             turns = read_turns(chat_cell, self._limits, left_out)
-            return answers_of([*(Turn(each.role, each.content, learned=False) for each in messages), *turns])
+            return learned_answers([*(Turn(each.role, each.content, learned=False) for each in messages), *turns])
         return [(messages, required_text(cell, self._name(answer, "answer"), self._limits))]
 
     def _systems(self, values: Mapping[str, Any]) -> list[Turn]:

@@ -13,10 +13,9 @@ from reft_engine.data.cells import BadAnswerError, RowError, holds_text, is_miss
 from reft_engine.data.converting import Converter
 from reft_engine.data.oddities import Tally
 from reft_engine.data.reading import Encoding, ReadOptions, Row, Table, read_table
-from reft_engine.data.records import AnyExample, Limits, Problem, answers_of, row_of
+from reft_engine.data.records import AnyExample, Limits, Problem, answers_of, counted, row_of
 from reft_engine.data.report import Remedy, ReportItem, RowCounts, dropped_rows, report
 from reft_engine.data.roles import Columns
-from reft_engine.data.row_check import counted
 from reft_engine.data.shapes import TITLES, Sample, Shape, has_whole_labels, recognise, suggest
 from reft_engine.errors import DataError
 
@@ -434,7 +433,7 @@ class _Collector:
     # The sentence
 
     def _sentence(self, name: str, needs_mapping: bool) -> str:
-        rows = f"{self.rows:,} {'row' if self.rows == 1 else 'rows'}"
+        rows = counted(self.rows)
         format_name = _FORMATS[self._table.format]
         if self.rows == 0:
             return f"There is no row of data in this file ({format_name}); a prompt and an answer are needed."

@@ -62,8 +62,13 @@ def load_examples(path: Path, limit: int | None = None) -> list[AnyExample]:
                 found = examples_of_data(row)
                 examples += found if "row" in row else [_numbered(found[0], examples[-1] if examples else None)]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset") from error
+        raise damaged() from error
     return examples[:limit]
+
+
+def damaged() -> DataError:
+    """The error of a file of rows that is missing or damaged."""
+    return DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset")
 
 
 def _rows(examples: Iterable[AnyExample]) -> Iterator[dict[str, Any]]:

@@ -66,12 +66,43 @@ _NOTHING = 0
 """Hash of a rejected answer or of a prompt that there is not."""
 
 
+class Prompts:
+    """Remembers the prompts and answers of examples by their hashes, so that contradictions among millions are found in little memory."""
+
+    def __init__(self) -> None:
+        self._rows = array("L")
+        # Hashes of each example: of its prompt, of its answer, of its rejected answer.
+        self._prompts, self._said, self._rejected = (array("q") for _ in range(3))
+
+    def add(self, example: AnyExample) -> None:
+        """Take one example into account."""
+        keys = _answer_keys(example)
+        self._rows.append(row_of(example))
+        self._prompts.append(hash(prompt_key(example)) if example.messages else _NOTHING)
+        self._said.append(hash(keys[0]))
+        self._rejected.append(hash(keys[1]) if len(keys) > 1 else _NOTHING)
+
+    def contradicting(self) -> "Contradictions":
+        """Prompts (but for case and white space) that have different answers; of pairs, where one prefers what another rejects."""
+        import numpy as np
+
+        prompts, said, rejected = (np.asarray(values) for values in (self._prompts, self._said, self._rejected))
+        asked = prompts != _NOTHING
+        pairs = rejected != _NOTHING
+        opposed = _with_two_values(prompts[asked & ~pairs], said[asked & ~pairs])
+        both = np.intersect1d(_joined(prompts, said)[asked & pairs], _joined(prompts, rejected)[asked & pairs])
+        opposed = np.union1d(opposed, prompts[asked & pairs & np.isin(_joined(prompts, said), both)])
+        members = asked & np.isin(prompts, opposed)
+        rows = np.unique(np.asarray(self._rows)[members])
+        return Contradictions(len(opposed), tuple(np.flatnonzero(members).tolist()), tuple(rows.tolist()))
+
+
 class Tally:
-    """Remembers a few numbers of each example, so that repeats and contradictions among millions are found in little memory.
+    """Remembers a few numbers of each example, so that what is odd among millions is found in little memory.
 
     Attributes:
         examples: number of examples; ``answers``: how often each of the first `_ANSWERS` different answers came.
-        splits: rows of each part into which the file divides them.
+        splits: rows of each part into which the file divides them; ``prompts``: see `Prompts`.
     """
 
     _ANSWERS = 1000
@@ -80,10 +111,10 @@ class Tally:
         self.examples = 0
         self.answers: Counter[str] = Counter()
         self.splits: Counter[str] = Counter()
+        self.prompts = Prompts()
         self._rows = array("L")
         self._flags = bytearray()
-        # Hashes of each example: of all its texts, of its prompt, of its answer, of its rejected answer.
-        self._wholes, self._prompts, self._said, self._rejected = (array("q") for _ in range(4))
+        self._wholes = array("q")  # hashes of all texts of each example
 
     def add(self, example: AnyExample) -> None:
         """Take one example into account."""
@@ -93,13 +124,10 @@ class Tally:
             self.answers[answers[0][:200]] += 1
         if example.split:
             self.splits[example.split] += 1
-        keys = _answer_keys(example)
+        self.prompts.add(example)
         self._rows.append(row_of(example))
         self._flags.append(sum(1 << bit for bit, find in enumerate(ODDITIES.values()) if find(example)))
         self._wholes.append(hash((example.messages, answers)))
-        self._prompts.append(hash(prompt_key(example)) if example.messages else _NOTHING)
-        self._said.append(hash(keys[0]))
-        self._rejected.append(hash(keys[1]) if len(keys) > 1 else _NOTHING)
 
     def rows_with(self, kind: str) -> list[int]:
         """Rows of a kind of oddity that an example has by itself, in order."""
@@ -118,20 +146,6 @@ class Tally:
         starts = np.flatnonzero(np.r_[True, wholes[1:] != wholes[:-1]])
         first = np.repeat(rows[starts], np.diff(np.r_[starts, len(rows)]))
         return [int(row) for row in np.unique(rows[rows != first])]
-
-    def contradicting(self) -> "Contradictions":
-        """Prompts (but for case and white space) that have different answers; of pairs, where one prefers what another rejects."""
-        import numpy as np
-
-        prompts, said, rejected = (np.asarray(values) for values in (self._prompts, self._said, self._rejected))
-        asked = prompts != _NOTHING
-        pairs = rejected != _NOTHING
-        opposed = _with_two_values(prompts[asked & ~pairs], said[asked & ~pairs])
-        both = np.intersect1d(_joined(prompts, said)[asked & pairs], _joined(prompts, rejected)[asked & pairs])
-        opposed = np.union1d(opposed, prompts[asked & pairs & np.isin(_joined(prompts, said), both)])
-        members = asked & np.isin(prompts, opposed)
-        rows = np.unique(np.asarray(self._rows)[members])
-        return Contradictions(len(opposed), tuple(np.flatnonzero(members).tolist()), tuple(rows.tolist()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,11 @@ def _checked(row: Example | Preference, line: int) -> Example | Preference:
     return row if isinstance(row.messages, tuple) else replace(row, messages=tuple(row.messages))
 
 
+def counted(count: int, noun: str = "row", plural: str = "") -> str:
+    """A count with its noun: 1 row, 1,200 rows."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a row cannot be used; ``line`` counts from 1 and is None for the file as a whole."""

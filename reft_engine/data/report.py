@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from reft_engine.data.cells import shown
 from reft_engine.data.oddities import Tally
-from reft_engine.data.row_check import counted
+from reft_engine.data.records import counted
 
 ReportKind = Literal[
     "unusable", "lost_lines", "bad_answers", "duplicates", "contradictions", "control_tokens", "broken_letters", "placeholders",
@@ -56,7 +56,9 @@ def _of_file(counts: RowCounts) -> Iterator[ReportItem]:
 
 _ODDITIES: Mapping[ReportKind, tuple[Callable[[Tally], Sequence[int]], str, Remedy]] = {
     "duplicates": (Tally.repeating, "{rows} repeat an earlier one.", "drop_duplicates"),
-    "contradictions": (lambda tally: tally.contradicting().rows, "{rows} answer the same prompt differently.", "drop_contradictions"),
+    "contradictions": (
+        lambda tally: tally.prompts.contradicting().rows, "{rows} answer the same prompt differently.", "drop_contradictions",
+    ),
     "control_tokens": (
         partial(Tally.rows_with, kind="control_tokens"), "{rows} with signs of a chat template, which are read as plain text.",
         "drop_control_tokens",

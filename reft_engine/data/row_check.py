@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
+from reft_engine.data.records import counted
 from reft_engine.data.splitting import HELD_OUT_LIMIT
 
 FEW = 10
@@ -116,11 +117,6 @@ class RowCheck(BaseModel):
         if len(reasons) == 1:
             return f"{head}: {reasons[0][1]}"
         return f"{head}: " + ", ".join(f"{count:,} because {why}" for count, why in reasons) if reasons else head
-
-
-def counted(count: int, noun: str = "row") -> str:
-    """A count with its noun: 1 row, 1,200 rows."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _are(count: int) -> str:

@@ -8,9 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from reft_engine.data.normalised import dump_lines, examples_of_data
+from reft_engine.data.normalised import damaged, dump_lines, examples_of_data
 from reft_engine.data.records import AnyExample, row_of
-from reft_engine.errors import DataError
 
 ROWS, INDEX = "rows.jsonl", "rows.index"
 Order = Literal["file", "longest", "shortest", "random"]
@@ -93,7 +92,7 @@ class StoredRows:
             else:
                 self._read_index()
         except (OSError, ValueError) as error:
-            raise _damaged() from error
+            raise damaged() from error
 
     def _read_index(self) -> None:
         begin = 0
@@ -114,14 +113,17 @@ class StoredRows:
                     file.seek(self._index[2 * place])
                     found += examples_of_data(json.loads(file.read(self._index[2 * place + 1])))
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise _damaged() from error
+            raise damaged() from error
         return found
 
-    def places(self, order: Order = "file", search: str = "", limit: int = 10_000) -> list[int]:
-        """Places of rows in an order, the first ``limit``; with ``search`` those whose texts hold it, whatever the case."""
+    def places(self, order: Order = "file", search: str = "", limit: int = 10_000, seed: int = 0) -> list[int]:
+        """Places of rows in an order, the first ``limit``; with ``search`` those whose texts hold it, whatever the case.
+
+        The ``seed`` draws the random order.
+        """
         found = list(range(len(self))) if not search.strip() else list(islice(self._matching(search), limit))
         if order == "random":
-            random.Random(len(self)).shuffle(found)
+            random.Random(seed).shuffle(found)
         elif order != "file":
             found.sort(key=lambda place: self._index[2 * place + 1], reverse=order == "longest")
         return found[:limit]
@@ -134,7 +136,3 @@ class StoredRows:
                 texts = [text for _, text in row["messages"]] + [str(row.get(name, "")) for name in ("answer", "chosen", "rejected")]
                 if any(needle in text.casefold() for text in texts):
                     yield place
-
-
-def _damaged() -> DataError:
-    return DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset")

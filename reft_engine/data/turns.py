@@ -128,7 +128,7 @@ def _piece(piece: Any, limits: Limits, left_out: Counter[str]) -> str:
     raise RowError("a turn holds something other than text")
 
 
-def answers_of(turns: Sequence[Turn]) -> list[tuple[tuple[Message, ...], str]]:
+def learned_answers(turns: Sequence[Turn]) -> list[tuple[tuple[Message, ...], str]]:
     """Each answer of the assistant that is learned, with the messages before it. Raises RowError if there is none."""
     messages = tuple(turn.message for turn in turns)
     asked = next((index for index, turn in enumerate(turns) if turn.role == "user"), len(turns))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reft_engine.baseline_methods import BASELINES
-from reft_engine.data.row_check import counted
+from reft_engine.data.records import counted
 from reft_engine.formats.atomic import write_atomic
 
 CARD_NAME = "README.md"

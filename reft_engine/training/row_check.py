@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from reft_engine.base.loading import Base
-from reft_engine.data import Example, LooseRow, Preference, answers_of, as_rows, row_of
+from reft_engine.data import Example, LooseRow, Preference, answers_of, as_rows, counted, row_of
 from reft_engine.data.cells import shown
-from reft_engine.data.oddities import Tally, placeholder_of, prompt_key, texts_of
-from reft_engine.data.row_check import FEW, Finding, FindingKind, RowCheck, counted
+from reft_engine.data.oddities import Prompts, placeholder_of, prompt_key, texts_of
+from reft_engine.data.row_check import FEW, Finding, FindingKind, RowCheck
 from reft_engine.spec import ReftConfig, TrainConfig
 from reft_engine.tokens.spelling import badly_spelt
 from reft_engine.training.objectives import Objective, objective_for
@@ -143,10 +143,10 @@ class _Findings:
 
     def contradictions(self) -> None:
         """Prompts with different answers."""
-        tally = Tally()
+        asked = Prompts()
         for example in self._usable:
-            tally.add(example)
-        found = tally.contradicting()
+            asked.add(example)
+        found = asked.contradicting()
         prompts = f"{counted(found.prompts, 'prompt')} {'has' if found.prompts == 1 else 'have'}"
         self._add(
             "contradictions", [self._usable[index] for index in found.indices], f"{prompts} different answers, in {{rows}}.",

@@ -601,7 +601,7 @@ BUGS = (
     Bug(
         "learned rows are shown in one order only",
         WORKBENCH,
-        'places("file" if said.order == "random" else said.order, said.find',
+        "places(said.order, said.find",
         'places("file", said.find',
         (_input("data._previewed.said"),),
     ),

@@ -7,8 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from reft_engine.data.reading.table import Row, Table, check_columns, column_names, counted
-from reft_engine.data.records import Limits
+from reft_engine.data.reading.table import Row, Table, check_columns, column_names
+from reft_engine.data.records import Limits, counted
 from reft_engine.errors import DataError
 
 ARROW_FILE, ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"

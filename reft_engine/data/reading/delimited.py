@@ -11,8 +11,8 @@ from itertools import islice
 from reft_engine.data.reading.csv_records import Dialect, Records
 from reft_engine.data.reading.header import Record, find_header, note_index, starts_below, title_lines
 from reft_engine.data.reading.source import Lines, Source
-from reft_engine.data.reading.table import Counts, ReadOptions, Row, Table, check_columns, column_names, counted
-from reft_engine.data.records import Limits
+from reft_engine.data.reading.table import Counts, ReadOptions, Row, Table, check_columns, column_names
+from reft_engine.data.records import Limits, counted
 from reft_engine.errors import DataError
 
 _DELIMITERS = (",", "\t", ";", "|")

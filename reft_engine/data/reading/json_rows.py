@@ -9,8 +9,8 @@ from typing import Any
 from reft_engine.data.reading.json_layout import Layout, is_split, layout_of
 from reft_engine.data.reading.json_text import DECODER, OBJECT_LIMIT, BrokenValueError, Window, reason
 from reft_engine.data.reading.source import Lines, Source, bad_bytes
-from reft_engine.data.reading.table import Counts, ReadOptions, Row, Table, counted
-from reft_engine.data.records import Limits
+from reft_engine.data.reading.table import Counts, ReadOptions, Row, Table
+from reft_engine.data.records import Limits, counted
 from reft_engine.errors import DataError
 
 _START = 1_000_000

@@ -95,11 +95,6 @@ class Table:
     counts: Counts = field(default_factory=Counts)
 
 
-def counted(count: int, singular: str, plural: str = "") -> str:
-    """A number with its noun, such as "1 row" or "2,000 rows"."""
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
-
-
 def check_columns(count: int, limits: Limits) -> None:
     """Raise DataError for a table that is too wide."""
     if count > limits.columns:

@@ -12,8 +12,8 @@ from xml.parsers import expat
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from reft_engine.data.reading.header import Record, find_header, note_index, title_lines
-from reft_engine.data.reading.table import Counts, ReadOptions, Row, Table, check_columns, column_names, counted
-from reft_engine.data.records import Limits
+from reft_engine.data.reading.table import Counts, ReadOptions, Row, Table, check_columns, column_names
+from reft_engine.data.records import Limits, counted
 from reft_engine.errors import DataError
 
 _MOST_MEMBERS = 10_000
