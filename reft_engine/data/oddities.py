@@ -62,6 +62,8 @@ ODDITIES: dict[str, Callable[[AnyExample], str]] = {
     "control_tokens": control_token_of, "broken_letters": broken_letters_of, "placeholders": placeholder_of,
 }  # fmt: skip
 """What is found in one example alone, by kind."""
+_LONG = 200
+"""Characters of an answer that are remembered."""
 _NOTHING = 0
 """Hash of a rejected answer or of a prompt that there is not."""
 
@@ -120,8 +122,10 @@ class Tally:
         """Take one example into account."""
         self.examples += 1
         answers = answers_of(example)
-        if len(self.answers) < self._ANSWERS or answers[0] in self.answers:
-            self.answers[answers[0][:200]] += 1
+        # A long answer is known by its beginning and its hash, so that none is held as a whole.
+        answer = answers[0] if len(answers[0]) <= _LONG else f"{answers[0][:_LONG]}… {hash(answers[0])}"
+        if len(self.answers) < self._ANSWERS or answer in self.answers:
+            self.answers[answer] += 1
         if example.split:
             self.splits[example.split] += 1
         self.prompts.add(example)

@@ -52,3 +52,9 @@ def test_unbalanced_and_equal_answers_are_told():
     labels = [{"text": f"text {n}", "label": "rare" if n == 7 else "common"} for n in range(50)]
     assert items(labels)["unbalanced"].text == "The answers are unbalanced: common in 49 rows, rare in 1 row."
     assert "same_answer" in items([{"prompt": str(n), "answer": "yes"} for n in range(5)])
+
+
+def test_long_answers_that_only_begin_alike_are_not_the_same():
+    rows = [{"prompt": str(n), "answer": f"{'Dear reader, ' * 40}{n}"} for n in range(5)]
+    assert items(rows) == {}
+    assert set(items([{**row, "answer": rows[0]["answer"]} for row in rows])) == {"same_answer"}
