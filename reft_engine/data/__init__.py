@@ -6,6 +6,7 @@ from reft_engine.data.normalised import dump_examples, example_as_data, examples
 from reft_engine.data.reading import Encoding, ReadOptions
 from reft_engine.data.records import AnyExample, Example, Limits, LooseRow, Message, Preference, Problem, answers_of, as_rows, row_of
 from reft_engine.data.report import REMEDIES, Remedy, ReportItem
+from reft_engine.data.rewriting import Differences, ExportFormat, change_rows, differences, divide_rows, export_rows, texts_of
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, RowCheck, counted
 from reft_engine.data.shapes import TITLES
@@ -19,8 +20,10 @@ __all__ = [
     "AnyExample",
     "ColumnRole",
     "Columns",
+    "Differences",
     "Encoding",
     "Example",
+    "ExportFormat",
     "Finding",
     "Inspection",
     "Limits",
@@ -38,11 +41,15 @@ __all__ = [
     "answers_of",
     "as_columns",
     "as_rows",
+    "change_rows",
     "counted",
+    "differences",
+    "divide_rows",
     "divided",
     "dump_examples",
     "example_as_data",
     "examples_of_data",
+    "export_rows",
     "import_file",
     "inspect_file",
     "inspect_rows",
@@ -51,4 +58,5 @@ __all__ = [
     "row_of",
     "rows_as_data",
     "split",
+    "texts_of",
 ]

@@ -13,7 +13,7 @@ from reft_engine.errors import DataError
 
 Row = dict[str, Any]
 """A row as `normalised` writes it."""
-Format = Literal["jsonl", "csv", "parquet"]
+ExportFormat = Literal["jsonl", "csv", "parquet"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 _LISTED = 200
@@ -141,7 +141,7 @@ def _text_changes(key: tuple[int, int], before: Row, after: Row) -> list[TextCha
 # For others
 
 
-def export_rows(path: Path, out: Path, form: Format) -> None:
+def export_rows(path: Path, out: Path, form: ExportFormat) -> None:
     """Write the rows as a file that other programs read, and this one reads the same again.
 
             kinds = [
