@@ -18,6 +18,7 @@ from reft_engine.data.records import (
     row_of,
 )
 from reft_engine.data.report import REMEDIES, Remedy, ReportItem
+from reft_engine.data.rewriting import Differences, ExportFormat, change_rows, differences, divide_rows, export_rows, texts_of
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.data.shapes import TITLES
@@ -33,8 +34,10 @@ __all__ = [
     "AnyExample",
     "ColumnRole",
     "Columns",
+    "Differences",
     "Encoding",
     "Example",
+    "ExportFormat",
     "Finding",
     "Inspection",
     "Limits",
@@ -52,11 +55,15 @@ __all__ = [
     "answers_of",
     "as_columns",
     "as_rows",
+    "change_rows",
     "counted",
+    "differences",
+    "divide_rows",
     "divided",
     "dump_examples",
     "example_as_data",
     "examples_of_data",
+    "export_rows",
     "import_file",
     "inspect_file",
     "inspect_rows",
@@ -65,4 +72,5 @@ __all__ = [
     "row_of",
     "rows_as_data",
     "split",
+    "texts_of",
 ]

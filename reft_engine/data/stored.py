@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 
 from reft_engine.data.normalised import damaged, dump_lines, examples_of_data
 from reft_engine.data.records import AnyExample, row_of
@@ -106,15 +106,23 @@ class StoredRows:
 
     def read(self, places: Sequence[int]) -> list[AnyExample]:
         """The examples of the rows at these places. Raises DataError if the file is damaged."""
-        found: list[AnyExample] = []
+        try:
+            return [example for row in self.data(places) for example in examples_of_data(row)]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise damaged() from error
+
+    def data(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """The rows at these places as plain data; see `normalised`. Raises DataError if the file is damaged."""
         try:
             with self._path.open("rb") as file:
-                for place in places:
-                    file.seek(self._index[2 * place])
-                    found += examples_of_data(json.loads(file.read(self._index[2 * place + 1])))
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+                return [self._row(file, place) for place in places]
+        except (OSError, ValueError, IndexError) as error:
             raise damaged() from error
-        return found
+
+    def _row(self, file: IO[bytes], place: int) -> dict[str, Any]:
+        file.seek(self._index[2 * place])
+        row: dict[str, Any] = json.loads(file.read(self._index[2 * place + 1]))
+        return row
 
     def places(self, order: Order = "file", search: str = "", limit: int = 10_000, seed: int = 0) -> list[int]:
         """Places of rows in an order, the first ``limit``; with ``search`` those whose texts hold it, whatever the case.

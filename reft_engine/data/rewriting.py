@@ -1,0 +1,213 @@
+"""Other rows from those of a file of rows: texts changed, rows dropped, sides drawn; what differs; the rows as a file for others."""
+
+import csv
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from reft_engine.data.normalised import damaged, dump_lines, load_examples
+from reft_engine.data.splitting import SplitPlan, divided
+from reft_engine.errors import DataError
+
+Row = dict[str, Any]
+"""A row as `normalised` writes it."""
+ExportFormat = Literal["jsonl", "csv", "parquet"]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+_LISTED = 200
+"""Changes that are listed; all are counted."""
+_AT_ONCE = 1_000
+"""Rows that are written to Parquet at once."""
+
+
+def rows_in(path: Path) -> Iterator[Row]:
+    """The rows of a file, in order. Raises DataError if it is missing or damaged."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                yield json.loads(line)
+    except (OSError, ValueError) as error:
+        raise damaged() from error
+
+
+def change_rows(path: Path, out: Path, texts: Mapping[int, Mapping[str, str]], dropped: Collection[int] = ()) -> int:
+    """Write the rows with other texts and without some; returns how many are written.
+
+    Args:
+        path: the rows.
+        out: the file that is made.
+        texts: by the number of a row, its new texts by the names of `texts_of`.
+        dropped: numbers of the rows that are left out.
+
+    Raises:
+        DataError: there is no such text in a row, an answer becomes empty, or nothing is left.
+    """
+    written = 0
+    with out.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows_in(path):
+            if row.get("row", 0) in dropped:
+                continue
+            file.write(json.dumps(_changed(row, texts.get(row.get("row", 0), {})), ensure_ascii=False) + "\n")
+            written += 1
+    if not written:
+        raise DataError("No row is left.", kind="rows.none_left")
+    return written
+
+
+def texts_of(row: Row) -> dict[str, str]:
+    """The texts of a row by their names: ``message 1`` and so on, then ``answer``, or ``chosen`` and ``rejected``."""
+    messages = {f"message {number}": text for number, (_, text) in enumerate(row["messages"], 1)}
+    return {**messages, **{name: row[name] for name in ("answer", "chosen", "rejected") if name in row}}
+
+
+def _changed(row: Row, texts: Mapping[str, str]) -> Row:
+    known = texts_of(row)
+    for name, text in texts.items():
+        if name not in known:
+            raise DataError("Row {row} has no {name}.", kind="rows.no_text", row=row.get("row", 0), name=name[:40])
+        if not text.strip():
+            raise DataError("Row {row}: the {name} is empty.", kind="rows.empty_text", row=row.get("row", 0), name=name)
+    messages = [[role, texts.get(f"message {number}", text)] for number, (role, text) in enumerate(row["messages"], 1)]
+    return {**row, "messages": messages, **{name: texts[name] for name in ("answer", "chosen", "rejected") if name in texts}}
+
+
+def divide_rows(path: Path, out: Path, plan: SplitPlan) -> dict[str, int]:
+    """Write the rows with the side that a plan gives them; returns the examples on each side. Raises DataError: see `divided`."""
+    examples = divided(load_examples(path), plan)
+    with out.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(dump_lines(examples))
+    return {side: sum(example.split == side for example in examples) for side in dict.fromkeys(example.split for example in examples)}
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """A text that differs between two versions of a row."""
+
+    row: int
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What differs between two files of rows: numbers of rows, and the first of the texts that changed."""
+
+    added: int
+    dropped: int
+    changed: int
+    moved: int
+    """Rows that are on another side."""
+    texts: tuple[TextChange, ...]
+
+
+def differences(before: Path, after: Path) -> Differences:
+    """Compare two files of rows by the numbers of their rows, both in order. Raises DataError."""
+    added = dropped = changed = moved = 0
+    texts: list[TextChange] = []
+    old, new = _numbered(before), _numbered(after)
+    one, other = next(old, None), next(new, None)
+    while one or other:
+        if other is None or (one is not None and one[0] < other[0]):
+            dropped, one = dropped + 1, next(old, None)
+        elif one is None or other[0] < one[0]:
+            added, other = added + 1, next(new, None)
+        else:
+            found = _text_changes(one[0], one[1], other[1])
+            changed += bool(found)
+            moved += one[1].get("split", "") != other[1].get("split", "")
+            texts += found[: _LISTED - len(texts)]
+            one, other = next(old, None), next(new, None)
+    return Differences(added, dropped, changed, moved, tuple(texts))
+
+
+def _numbered(path: Path) -> Iterator[tuple[tuple[int, int], Row]]:
+    """Rows with what tells them apart: their number, and their place among those of one number."""
+    last, place = 0, 0
+    for row in rows_in(path):
+        place = place + 1 if row.get("row", 0) == last else 0
+        last = row.get("row", 0)
+        yield (last, place), row
+
+
+def _text_changes(key: tuple[int, int], before: Row, after: Row) -> list[TextChange]:
+    old, new = texts_of(before), texts_of(after)
+    names = dict.fromkeys([*old, *new])
+    return [TextChange(key[0], name, old.get(name, ""), new.get(name, "")) for name in names if old.get(name) != new.get(name)]
+
+
+# For others
+
+
+def export_rows(path: Path, out: Path, form: ExportFormat) -> None:
+    """Write the rows as a file that other programs read, and this one reads the same again.
+
+    Prompt and answer are columns of their own; where a row has more turns, it is a list of ``messages`` (role, content, and weight 0
+    for an answer that is not learned). In CSV such lists are JSON, and a text that a spreadsheet would take for a formula is preceded
+    by an apostrophe.
+
+    Raises:
+        DataError: the rows are missing or damaged.
+    """
+    chats = any(len(row["messages"]) != 1 or "learned" in row for row in rows_in(path))
+    written = (_for_others(row, chats=chats) for row in rows_in(path))
+    if form == "jsonl":
+        with out.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in written)
+    elif form == "csv":
+        _write_csv(written, out, _columns(path, chats=chats))
+    else:
+        _write_parquet(written, out, _columns(path, chats=chats))
+
+
+def _columns(path: Path, *, chats: bool) -> list[str]:
+    return list(dict.fromkeys(name for row in rows_in(path) for name in _for_others(row, chats=chats)))
+
+
+def _for_others(row: Row, *, chats: bool) -> Row:
+    place = {name: row[name] for name in ("split", "group") if row.get(name)}
+    turns = [{"role": role, "content": text} for role, text in row["messages"]]
+    if "chosen" in row:
+        return {"prompt": turns if chats else turns[0]["content"], "chosen": row["chosen"], "rejected": row["rejected"], **place}
+    if not row["messages"]:
+        return {"text": row["answer"], **place}
+    if not chats:
+        return {"prompt": turns[0]["content"], "answer": row["answer"], **place}
+    learned = set(row.get("learned", ()))
+    weighed = [turn if turn["role"] != "assistant" or index in learned else {**turn, "weight": 0} for index, turn in enumerate(turns)]
+    return {"messages": [*weighed, {"role": "assistant", "content": row["answer"]}], **place}
+
+
+def _write_csv(rows: Iterator[Row], out: Path, columns: list[str]) -> None:
+    with out.open("w", encoding="utf-8-sig", newline="") as file:  # the mark tells Excel that it is UTF-8
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([_in_csv(row.get(column, "")) for column in columns] for row in rows)
+
+
+def _in_csv(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _write_parquet(rows: Iterator[Row], out: Path, columns: list[str]) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    turn = pa.struct([("role", pa.string()), ("content", pa.string()), ("weight", pa.int8())])
+    listed = {"messages", "prompt"} if any(name == "messages" for name in columns) else set()
+    writer: Any = None
+    batch: list[Row] = []
+    for row in (*rows, None):
+        if row is not None:
+            batch.append(row)
+        if batch and (row is None or len(batch) == _AT_ONCE):
+            kinds = [(name, pa.list_(turn) if name in listed or isinstance(batch[0].get(name), list) else pa.string()) for name in columns]
+            table = pa.Table.from_pylist(batch, schema=pa.schema(kinds))
+            writer = writer or ParquetWriter(out, table.schema)
+            writer.write_table(table)
+            batch = []
+    if writer:
+        writer.close()
