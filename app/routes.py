@@ -1,20 +1,22 @@
 """The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
 import re
+import shutil
 import warnings
 from typing import Any
 from urllib.parse import urlsplit
 
 import gradio as gr
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from starlette.background import BackgroundTask
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, head, theme
 from app.errors import READABLE
-from app.handlers import runs
+from app.handlers import kept, runs
 from app.pages import build
 from app.services import Services
 from app.settings import LOOPBACK, Settings
@@ -49,6 +51,16 @@ def make_app(services: Services) -> FastAPI:
         except READABLE as error:
             return JSONResponse({"error": say_error(error)}, status_code=404)
         return PlainTextResponse(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    @app.get("/files/datasets/{dataset_id}/{number}.{form}")
+    def dataset(dataset_id: str, number: int, form: str) -> Response:
+        try:
+            name, path = kept.export(services, dataset_id, number, form)
+        except READABLE as error:
+            return JSONResponse({"error": say_error(error)}, status_code=404)
+        gone = BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True)
+        headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        return FileResponse(path, filename=name, media_type="application/octet-stream", headers=headers, background=gone)
 
     @app.get("/files/runs/{run_id}/adapter.zip")
     def adapter(run_id: str) -> Response:

@@ -6,8 +6,10 @@ from html import escape
 from app.words import say
 from storage import RunRecord, RunStatus
 
-PAGES = ("home", "data", "train", "runs", "playground")
-"""The pages, each at the path of its name, the first at the root."""
+MENU = ("home", "data", "train", "runs", "playground")
+"""The pages that the menu names."""
+PAGES = (*MENU, "dataset")
+"""All pages, each at the path of its name, the first at the root."""
 _SHOWN_TEXT = 600
 
 
@@ -29,7 +31,7 @@ def term(word: str, meaning: str) -> str:
 
 def header(active: str) -> str:
     """Brand and navigation."""
-    links = "".join(_link(page, page == active) for page in PAGES)
+    links = "".join(_link(page, page == active) for page in MENU)
     mark = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 17c4 0 4-10 9-10s5 10 9 10"/><circle cx="12" cy="7" r="2.6"/></svg>'
     brand = f'<a class="rs-brand" href="./">{mark}<span>{say("studio.name")}</span></a>'
     return f'<header class="rs-header">{brand}<nav aria-label="{say("pages.menu")}">{links}</nav></header>'

@@ -1,14 +1,17 @@
-"""The tables of the Data page, made in the browser: a file's rows with a role in each column's head, and the rows as they are learned.
+"""The tables of the pages Data and Dataset, made in the browser: rows of a file or of a kept dataset, and rows as they are learned.
 
-Gradio's own table has no menus in its heads and posts all its cells with each event. Both tables are drawn by app/static/table.js from
-plain data. No text of a file goes through a template, which would run it.
+Gradio's own table has no menus in its heads and posts all its cells with each event. These are drawn by app/static/table.js and kept.js
+from plain data. No text of a file goes through a template, which would run it.
 """
 
 import gradio as gr
 
 _EMPTY = "<div></div>"
-SAID = "(said,...others)=>[studio.said(said),...others]"
-"""Of an event: its first input is what the person has said up to this moment, which the browser knows before the server does."""
+SAID, ASKED = (f"(said,...others)=>[studio.{name}(said),...others]" for name in ("said", "asked"))
+"""Of an event: its first input is what the person has said up to this moment, which the browser knows before the server does.
+
+`SAID` is of the rows of a file, `ASKED` of those of a kept dataset.
+"""
 
 
 def rows_table(elem_id: str) -> gr.HTML:
@@ -28,3 +31,12 @@ def learned_table(elem_id: str) -> gr.HTML:
     Its event ``select``: another page, another order, or other words to find.
     """
     return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load="studio.learned(element,props,watch,()=>trigger('select'))")
+
+
+def kept_table(elem_id: str) -> gr.HTML:
+    """The rows of a kept dataset as `kept_rows.table` gives them, to read and to change; None for none.
+
+    Its events: ``select`` when other rows are to be shown, and at the same time ``apply``, for the rows as they are learned.
+    """
+    events = "{turned:()=>trigger('select'),reads:()=>trigger('apply')}"
+    return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=f"studio.kept(element,props,watch,{events})")

@@ -11,13 +11,14 @@ from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
-_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js", "table.js")
+_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js", "parts.js", "table.js", "kept.js")
 
 _TABLE = (
     "whole", "less", "line", "rows", "all_rows", "search", "earlier", "later", "template", "first", "learned",
-    "order", "find", "draw_again",
+    "order", "find", "draw_again", "kept_rows", "row", "turns", "side", "edit", "edit_keys", "changed", "undo", "drop", "put_back",
+    "drop_them", "discard", "too_long_to_edit",
 )  # fmt: skip
-"""Texts of the tables of the Data page."""
+"""Texts of the tables of rows."""
 
 
 def head() -> str:
@@ -35,8 +36,9 @@ def _texts() -> dict[str, Any]:
     """The texts of the scripts, by the names that they use."""
     return {
         **{name: say(f"table.shown.{name}") for name in _TABLE}, "role_of": say("table.role_of", column="{column}"),
+        "pending": say("table.pending", texts="{texts}", rows="{rows}"),
         "roles": {role: say(f"table.role.{role}") for role in ROLES},
-        "orders": {order: say(f"table.orders.{order}") for order in ("file", "longest", "shortest", "random")},
+        "orders": {order: say(f"table.orders.{order}") for order in ("file", "longest", "shortest", "random", "suspicious")},
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

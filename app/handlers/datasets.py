@@ -3,12 +3,12 @@
 import json
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
@@ -22,7 +22,11 @@ from reft_engine import ReftConfig, RunSpec, TrainConfig
 from reft_engine.data import (
     AnyExample,
     Inspection,
+    Order,
+    ReportItem,
     RowCheck,
+    StoredRows,
+    Unit,
     dump_examples,
     example_as_data,
     inspect_file,
@@ -98,6 +102,28 @@ def preview(services: Services, examples: Sequence[AnyExample], reft: ReftConfig
     except StudioError:
         return [PreviewRow(example.line, example) for example in first]
     return [_preview_row(example, row) for example, row in zip(first, encoded, strict=True)]
+
+
+TableOrder = Literal[Order, "suspicious"]
+"""An order of rows as they are learned; suspicious: those alone of which the report has something to say."""
+
+
+def places(
+    rows: StoredRows, order: TableOrder, search: str, seed: int, only: Collection[int] | None = None, unit: Unit = "row", *,
+    report: Callable[[], Sequence[ReportItem]],
+) -> list[int]:  # fmt: skip
+    """The places of rows as in `StoredRows.places`, without a limit."""
+    if order == "suspicious":
+        odd = {row for item in report() for row in item.rows}
+        numbers = odd if only is None else odd & set(only)
+        return rows.places("file", search, limit=len(rows), only=numbers, unit=unit)
+    return rows.places(order, search, limit=len(rows), seed=seed, only=only, unit=unit)
+
+
+def preview_all(services: Services, examples: Sequence[AnyExample], reft: ReftConfig, base: str = STARTER) -> list[PreviewRow]:
+    """As `preview`, of all examples, a few at a time."""
+    parts = [examples[first : first + PREVIEW_ROWS] for first in range(0, len(examples), PREVIEW_ROWS)]
+    return [row for part in parts for row in preview(services, part, reft, base)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +214,17 @@ def check_upload(services: Services, upload: Upload, base: str = STARTER) -> Row
     """
     if not upload.inspection.examples:
         return None
-    train = TrainConfig(held_out=suggested_held_out(upload.inspection.usable_rows))
-    spec = RunSpec(base=check_base(services.settings, base), train=train)
+    spec = _suggested_spec(services, base, upload.inspection.usable_rows)
     return _check(services, spec, {"upload": str(upload.rows_file.resolve()), "file_rows": upload.inspection.rows})
+
+
+def check_kept(services: Services, dataset: DatasetRecord, base: str = STARTER) -> RowCheck | None:
+    """As `check_upload`, of a saved dataset. Raises StudioError."""
+    return check_dataset(services, dataset.id, _suggested_spec(services, base, dataset.usable_rows))
+
+
+def _suggested_spec(services: Services, base: str, rows: int) -> RunSpec:
+    return RunSpec(base=check_base(services.settings, base), train=TrainConfig(held_out=suggested_held_out(rows)))
 
 
 def check_dataset(services: Services, dataset_id: str, spec: RunSpec) -> RowCheck | None:
@@ -265,6 +299,16 @@ def _split_sizes(path: Path, _changed: int, share: float, seed: int) -> tuple[in
 def delete_dataset(services: Services, dataset_id: str) -> None:
     """Move a dataset to the bin; refused while a run outside the bin refers to it. Raises StorageError."""
     services.storage.datasets.delete(dataset_id)
+
+
+def restore_dataset(services: Services, dataset_id: str) -> DatasetRecord:
+    """Take a dataset out of the bin. Raises NotFoundError."""
+    return services.storage.datasets.restore(dataset_id)
+
+
+def empty_bin(services: Services) -> None:
+    """Delete the datasets in the bin for good; one that a run in its bin was made from stays until that run is gone."""
+    services.storage.datasets.empty_bin()
 
 
 def sample_keys() -> list[str]:

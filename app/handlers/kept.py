@@ -1,50 +1,44 @@
-"""A dataset that is kept: its rows by pages, its versions, and what a person makes of it: other texts, other sides, a file to take away."""
+"""A dataset that is kept: its versions, and what a person makes of it: other texts, other sides, a file to take away, the bin."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
+from typing import get_args
 
+from pydantic import ValidationError
+
+from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
+from app.handlers import datasets
 from app.handlers.disk import require_room
+from app.handlers.uploads import Upload
 from app.services import Services
 from app.words import say
+from reft_engine import DataError
 from reft_engine.data import (
+    HELD_OUT,
+    TRAIN,
     Differences,
     ExportFormat,
-    Order,
+    Remedy,
+    ReportItem,
     SplitPlan,
-    StoredRows,
     change_rows,
     differences,
     divide_rows,
     export_rows,
-    texts_of,
+    join_rows,
+    report_of,
+    rows_to_drop,
+    shared_prompts,
 )
 from storage import DatasetRecord, DatasetUse, DatasetVersionRecord
 
-PAGE_ROWS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRow:
-    """A row of a version: its number, its line in the file, its texts by their names, and the side that it is on, if it is divided."""
-
-    number: int
-    line: int
-    texts: Mapping[str, str]
-    side: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPage:
-    """A page of a version's rows; ``total`` of them hold what was searched for."""
-
-    rows: tuple[KeptRow, ...]
-    offset: int
-    total: int
+FORMS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +66,60 @@ def open_dataset(services: Services, dataset_id: str, number: int | None = None)
     return Kept(dataset, version, tuple(versions), tuple(store.used_by(dataset_id)))
 
 
-def rows_page(services: Services, kept: Kept, *, offset: int = 0, search: str = "", order: Order = "file") -> KeptPage:
-    """A page of the rows of a version. Raises DataError."""
-    rows = _rows(services, kept.version)
-    places = rows.places(order, search, limit=len(rows))
-    offset = offset if offset < len(places) else 0
-    return KeptPage(tuple(_row(data) for data in rows.data(places[offset : offset + PAGE_ROWS])), offset, len(places))
+def report(services: Services, kept: Kept) -> tuple[ReportItem, ...]:
+    """What stands out in the rows of a version. Raises DataError."""
+    return _report(services.storage.files.rows(kept.version))
 
 
-def _row(data: Mapping[str, object]) -> KeptRow:
-    row = dict(data)
-    number, line = int(str(row.get("row", 0))), int(str(row["line"]))
-    return KeptRow(number, line, texts_of(row), str(row.get("split", "")))
+@lru_cache(maxsize=16)
+def _report(path: Path) -> tuple[ReportItem, ...]:
+    return report_of(path)
 
 
-def _rows(services: Services, version: DatasetVersionRecord) -> StoredRows:
-    return StoredRows(services.storage.files.rows(version))
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """How a version is divided: its examples by side, and how many held-out rows have a prompt that is trained as well."""
+
+    counts: Mapping[str, int]
+    shared: int
+
+
+def sides(services: Services, kept: Kept) -> Sides | None:
+    """The sides of a version; None if it is not divided. Raises DataError."""
+    split = kept.version.split
+    return Sides(split.get("counts", {}), _shared(services.storage.files.rows(kept.version))) if split else None
+
+
+@lru_cache(maxsize=16)
+def _shared(path: Path) -> int:
+    return shared_prompts(path)
 
 
 # Other versions
 
 
-def change(services: Services, dataset_id: str, texts: Mapping[int, Mapping[str, str]], dropped: Sequence[int]) -> DatasetRecord:
-    """Add a version with other texts and without some rows. Raises NotFoundError, DataError, StorageError, StudioError."""
-    changed = sum(len(each) for number, each in texts.items() if number not in dropped)
-    if not changed and not dropped:
+def change(
+    services: Services, dataset_id: str, texts: Mapping[int, Mapping[str, str]], dropped: Collection[int], remedies: Collection[Remedy] = ()
+) -> DatasetRecord:  # fmt: skip
+    """Add a version with other texts and without some rows, also those that remedies drop.
+
+    Raises:
+        NotFoundError, StorageError: the dataset is not there, or in the bin.
+        DataError: see `change_rows`.
+        StudioError: nothing was changed.
+    """
+    dataset = services.storage.datasets.get(dataset_id)
+    path = services.storage.files.rows(dataset.version)
+    gone = {*dropped, *(rows_to_drop(path, remedies) if remedies else ())}
+    changed = sum(len(each) for number, each in texts.items() if number not in gone)
+    if not changed and not gone:
         raise StudioError(say("kept.nothing_changed"))
     said = [say("kept.changed", count=changed)] if changed else []
-    said += [say("kept.dropped", count=len(dropped))] if dropped else []
-    dataset = services.storage.datasets.get(dataset_id)
+    said += [say("kept.dropped", count=len(gone))] if gone else []
     with _beside(services) as out:
-        rows = change_rows(services.storage.files.rows(dataset.version), out, texts, set(dropped))
-        return _add(services, dataset, out, rows, " ".join(said), dataset.version.split)
+        usable = change_rows(path, out, texts, gone)
+        rows = dataset.rows - (dataset.usable_rows - usable)  # what a person drops is no row that cannot be used
+        return _add(services, dataset, out, rows, usable, " ".join(said), dataset.version.split)
 
 
 def divide(services: Services, dataset_id: str, plan: SplitPlan) -> DatasetRecord:
@@ -112,7 +128,61 @@ def divide(services: Services, dataset_id: str, plan: SplitPlan) -> DatasetRecor
     with _beside(services) as out:
         counts = divide_rows(services.storage.files.rows(dataset.version), out, plan)
         split = {**plan.model_dump(), "counts": counts}
-        return _add(services, dataset, out, dataset.usable_rows, say("kept.divided", held=counts.get("held-out", 0)), split)
+        said = say("kept.divided", held=counts.get(HELD_OUT, 0))
+        return _add(services, dataset, out, dataset.rows, dataset.usable_rows, said, split)
+
+
+def hold_out_file(services: Services, dataset_id: str, path: str | None) -> DatasetRecord:
+    """Add a version whose held-out rows are those of a file of their own; the rows that it has are all trained on.
+
+    Raises:
+        NotFoundError, StorageError: the dataset is not there, or in the bin.
+        DataError, StudioError: the file cannot be read, its columns are others, or it has no row that can be used.
+    """
+    dataset = services.storage.datasets.get(dataset_id)
+    upload = _read_alike(path, Choices.of_data(dataset.version.reading))
+    if upload.inspection.needs_encoding or upload.inspection.needs_mapping or not upload.inspection.examples:
+        raise StudioError(say("kept.other_columns", reason=upload.inspection.sentence))
+    with _beside(services) as out:
+        usable = join_rows(services.storage.files.rows(dataset.version), upload.rows_file, out)
+        held_out = upload.inspection.usable_rows
+        split = {"method": "file", "file": Path(str(path)).name[:200], "counts": {TRAIN: usable - held_out, HELD_OUT: held_out}}
+        rows = dataset.rows + upload.inspection.rows
+        return _add(services, dataset, out, rows, usable, say("kept.divided", held=held_out), split)
+
+
+def _read_alike(path: str | None, choices: Choices) -> Upload:
+    """A file, read as the dataset's own was; as it is recognised if it is another kind of file. Raises DataError, StudioError."""
+    with suppress(DataError, StudioError):
+        upload = datasets.read_upload(path, Choices(choices.columns))
+        if upload.inspection.examples:
+            return upload
+    return datasets.read_upload(path, AS_RECOGNISED)
+
+
+def bring_back(services: Services, dataset_id: str, number: int) -> DatasetRecord:
+    """Add a version with the rows of an earlier one. Raises NotFoundError, StorageError, StudioError."""
+    old = open_dataset(services, dataset_id, number).version
+    with _beside(services) as out:
+        shutil.copyfile(services.storage.files.rows(old), out)
+        dataset = services.storage.datasets.get(dataset_id)
+        return _add(services, dataset, out, old.rows, old.usable_rows, say("kept.brought_back", number=number), old.split)
+
+
+def plan_of(method: str, share: float | None, seed: float | None) -> SplitPlan:
+    """The plan that a person has filled in; the share is in percent. Raises StudioError."""
+    try:
+        return SplitPlan.model_validate({"method": method, "share": (share or 0) / 100, "seed": seed or 0})
+    except ValidationError as error:
+        raise StudioError(say("kept.split.refused")) from error
+
+
+def rename(services: Services, dataset_id: str, name: str, tags: Collection[str]) -> DatasetRecord:
+    """Give a dataset another name and other tags. Raises NotFoundError, StorageError."""
+    if not name.strip():
+        raise StudioError(say("kept.naming.empty"))
+    services.storage.datasets.tag(dataset_id, tags)
+    return services.storage.datasets.rename(dataset_id, name)
 
 
 @contextmanager
@@ -126,12 +196,12 @@ def _beside(services: Services) -> Iterator[Path]:
 
 
 def _add(
-    services: Services, dataset: DatasetRecord, out: Path, usable_rows: int, sentence: str, split: Mapping[str, object] | None
+    services: Services, dataset: DatasetRecord, out: Path, rows: int, usable_rows: int, said: str, split: Mapping[str, object] | None
 ) -> DatasetRecord:  # fmt: skip
     require_room(services)
     version = dataset.version
     return services.storage.datasets.add_version(
-        dataset.id, label=version.label, shape=version.shape, rows=version.rows, usable_rows=usable_rows, examples=out, change=sentence,
+        dataset.id, label=version.label, shape=version.shape, rows=rows, usable_rows=usable_rows, examples=out, change=said,
         reading=version.reading, split=dict(split) if split else None,
     )  # fmt: skip
 
@@ -145,16 +215,22 @@ def compare(services: Services, before: str, after: str) -> Differences:
 # To take away
 
 
-def export(services: Services, version_id: str, form: ExportFormat) -> tuple[str, Path]:
-    """The name and the path of a version's rows as a file for other programs; who asked removes it. Raises NotFoundError, DataError."""
-    version = services.storage.datasets.version(version_id)
-    dataset = services.storage.datasets.get(version.dataset_id)
+def export(services: Services, dataset_id: str, number: int, form: str) -> tuple[str, Path]:
+    """The name and the path of a version's rows as a file for other programs; who asked removes its folder.
+
+    Raises:
+        NotFoundError, StudioError: there is no such version, or no such form.
+        DataError: the rows are missing or damaged.
+    """
+    opened = open_dataset(services, dataset_id, number)
+    if form not in FORMS:
+        raise StudioError(say("kept.no_form", form=form[:20]))
     folder = services.storage.files.uploads / token_hex(16)
     folder.mkdir(parents=True)
     path = folder / f"rows.{form}"
     try:
-        export_rows(services.storage.files.rows(version), path, form)
+        export_rows(services.storage.files.rows(opened.version), path, form)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return f"{dataset.name} v{version.number}.{form}", path
+    return f"{opened.dataset.name} v{number}.{form}", path

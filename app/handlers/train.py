@@ -15,7 +15,7 @@ from app.samples import find_sample
 from app.services import Services
 from app.settings import Settings
 from app.words import say, say_error, translate
-from reft_engine import ConfigError, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
+from reft_engine import ConfigError, ReftConfig, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
 from reft_engine.data import RowCheck
 from reft_engine.training import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, Probe, measuring_budget
 from storage import DatasetRecord, RunRecord
@@ -113,6 +113,13 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
     if changes.get("choose") == "base":
         form = replace(form, base="")
     return services.storage.datasets.get(run.dataset_id), form
+
+
+def edit_shown(settings: Settings, positions: str = "") -> ReftConfig:
+    """The edit that rows are shown with: the suggested one, at the positions that a person has chosen, if there are such positions."""
+    with suppress(ConfigError, StudioError):
+        return read_form(settings, replace(TrainForm(), positions=positions or TrainForm().positions)).reft
+    return read_form(settings, TrainForm()).reft
 
 
 def read_form(settings: Settings, form: TrainForm) -> RunSpec:

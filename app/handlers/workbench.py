@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.choices import Choices
 from app.errors import StudioError
 from app.handlers import datasets, train
-from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TablePage
+from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TableOrder, TablePage
 from app.handlers.uploads import Upload
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
 from reft_engine import DataError
-from reft_engine.data import Columns, Encoding, Inspection, Order, ReadOptions, Remedy
+from reft_engine.data import Columns, Encoding, Inspection, ReadOptions, Remedy
 from storage import DatasetRecord
 
 TABLE_ROWS = 20
@@ -50,6 +50,7 @@ class Said(BaseModel):
         remedies: rows that are dropped.
         offset: the first row of the table's page; ``search`` and ``only`` (see `_numbers`) choose among the rows.
         at: the first of the rows as they are learned; ``find`` and ``order`` choose among them; ``seed`` shuffles them.
+        positions: positions that were chosen on the Train page; empty for the suggested ones.
         count: counts what the browser has sent, so that it can tell which answer is the newest.
     """
 
@@ -67,8 +68,9 @@ class Said(BaseModel):
     only: str = Field("", max_length=20_000)
     at: int = Field(0, ge=0)
     find: str = Field("", max_length=1000)
-    order: Order = "file"
+    order: TableOrder = "file"
     seed: int = Field(0, ge=0)
+    positions: str = Field("", max_length=100)
     count: int = Field(0, ge=0)
 
     @classmethod
@@ -290,25 +292,24 @@ def _first_prompt(inspection: Inspection) -> str:
 class Learned:
     """A page of the rows as they are trained: ``count`` of them from number ``at``, of ``total`` that hold what was searched for.
 
-    A chat has an example for each of its answers.
+    A chat has an example for each of its answers. The edit acts at ``positions``.
     """
 
     examples: tuple[PreviewRow, ...]
     count: int
     at: int
     total: int
+    positions: str
 
 
-def learned(services: Services, found: Look) -> Learned:
-    """Rows as they are trained with the suggested settings, in an order and with a text that a person has chosen. Raises DataError."""
+def learned(services: Services, found: Look, base: str) -> Learned:
+    """Rows as a base model is trained on them, in an order and with a text that a person has chosen. Raises DataError."""
     said, rows = found.said, found.upload.rows()
-    places = rows.places(said.order, said.find, limit=len(rows), seed=said.seed)
+    places = datasets.places(rows, said.order, said.find, said.seed, report=lambda: found.inspection.report)
     at = said.at if said.at < len(places) else 0
     page = places[at : at + PREVIEW_ROWS]
-    examples, reft = rows.read(page), train.read_form(services.settings, train.TrainForm()).reft
-    parts = [examples[first : first + PREVIEW_ROWS] for first in range(0, len(examples), PREVIEW_ROWS)]
-    shown = [each for part in parts for each in datasets.preview(services, part, reft)]
-    return Learned(tuple(shown), len(page), at, len(places))
+    reft = train.edit_shown(services.settings, said.positions)
+    return Learned(tuple(datasets.preview_all(services, rows.read(page), reft, base)), len(page), at, len(places), reft.positions)
 
 
 def keep(services: Services, said: Said, name: str) -> DatasetRecord:

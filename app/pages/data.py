@@ -26,6 +26,7 @@ _NO_FILE: Shown = {
 }  # fmt: skip
 _NO_ROWS: Shown = {"found": "", "report": "", "keeping": HIDDEN, "counting": HIDDEN, "preview": None, "check": ""}
 _LOOK = (*_NO_FILE, "save", "delimiter", "quote", "header", "skip")
+_LISTS = ("kept", "bin", "binned", "undoing", "undo_text", "deleted")
 _FIELDS = ("encoding", "sheet", "list", "delimiter", "quote", "header", "skip")
 """The fields of how a file is read, by the names of `ReadOptions`."""
 
@@ -34,6 +35,10 @@ def build(services: Services) -> None:
     """Lay the page out and wire it."""
     gr.HTML(markup("data.header", lambda: html.header("data")))
     gr.HTML(markup("data.title", lambda: html.title(say("pages.data"), say("data.line"))))
+    with gr.Row(visible=False, elem_classes="rs-keeping") as undoing:
+        undo_text = gr.HTML(elem_id="dataset-deleted")
+        undo = gr.Button(label("data.bin.undo"), size="sm", scale=0, min_width=100, elem_id="dataset-undo")
+    undo_note, deleted = live("dataset-undo-note"), gr.Textbox(visible=False)
     ways = entry(_samples)
     said = gr.Textbox(visible=False)
     found = gr.HTML(elem_id="dataset-found")
@@ -60,16 +65,20 @@ def build(services: Services) -> None:
     preview_note = live("dataset-preview-note")
     lists_note = live("dataset-lists-note")
     kept = gr.HTML(elem_id="dataset-kept")
-    with gr.Accordion(label("data.remove.title"), open=False, visible=False, elem_id="dataset-removing") as removing:
-        with gr.Row(elem_classes="rs-keeping"):
-            chosen = gr.Dropdown(label=label("data.remove.dataset"), choices=[], value=None, elem_id="dataset-chosen", scale=3)
-            remove = gr.Button(label("data.remove.button"), variant="stop", scale=1, min_width=120, elem_id="dataset-remove")
-        remove_note = live("dataset-remove-note")
+    with gr.Accordion(label("data.bin.title"), open=False, visible=False, elem_id="dataset-bin") as bin_:
+        binned = gr.Radio(
+            label=label("data.bin.dataset"), choices=[], show_label=False, elem_classes="rs-runlist", container=False,
+        )  # fmt: skip
+        with gr.Row():
+            restore = gr.Button(label("data.bin.restore"), size="sm", min_width=120, elem_id="dataset-restore")
+            empty = gr.Button(label("data.bin.empty"), size="sm", variant="stop", min_width=160, elem_id="dataset-empty-bin")
+        bin_note = live("dataset-bin-note")
 
     page = Page(services, {
         "upload": ways.upload, "pasted": ways.pasted, "typed": ways.typed, "said": said, "found": found, "guide": guide, "report": report,
         "table": table, "keeping": keeping, "name": name, "save": save, "counting": counting, "base": base, "check": check,
-        "preview": preview, "kept": kept, "removing": removing, "chosen": chosen, **how,
+        "preview": preview, "kept": kept, "undoing": undoing, "undo_text": undo_text, "deleted": deleted, "bin": bin_, "binned": binned,
+        **how,
     })  # fmt: skip
     look: dict[str, Any] = {"shows": _LOOK, "refused": _NO_FILE, "clears": [table_note, rows_note, reading_note, save_note]}
     page.on(ways.upload.change, _uploaded, inputs=["upload"], note=ways.upload_note, **look, show_progress="minimal")
@@ -83,12 +92,20 @@ def build(services: Services) -> None:
     page.on(table.select, _turned, inputs=["said"], shows=["table"], note=rows_note, **asked)
     # Events of their own, since the engine takes longer than the table.
     page.on(
-        [table.apply, preview.select], _previewed, inputs=["said"], refused={"preview": data_html.NONE_LEARNED}, note=preview_note, **asked
+        [table.apply, preview.select, base.input],
+        _previewed,
+        inputs=["said", "base"],
+        refused={"preview": data_html.NONE_LEARNED},
+        note=preview_note,
+        **asked,
     )
     page.on([table.apply, base.input], _counted, inputs=["said", "base"], refused={"check": ""}, note=check_note, **asked)
     page.on(save.click, _save, inputs=["said", "name"], note=save_note, leads_to="train", js=SAID, trigger_mode="once")
-    page.on(remove.click, _remove, inputs=["chosen"], shows=["kept", "chosen", "removing"], note=remove_note)
-    page.on(opening(), _lists, shows=["kept", "chosen", "removing"], note=lists_note)
+    lists: dict[str, Any] = {"shows": _LISTS}
+    page.on(opening(), _opened_lists, **lists, note=lists_note)
+    page.on(undo.click, _restore, inputs=["deleted"], **lists, note=undo_note)
+    page.on(restore.click, _restore, inputs=["binned"], **lists, note=bin_note)
+    page.on(empty.click, _empty_bin, **lists, note=bin_note)
 
 
 def _samples() -> None:
@@ -202,12 +219,12 @@ def _turned(services: Services, said: str) -> Shown:
     return {"table": workbench.table(workbench.look(services, Said.read(said)), fresh=False)}
 
 
-def _previewed(services: Services, said: str) -> Shown:
+def _previewed(services: Services, said: str, base: str | None) -> Shown:
     look = _readable(services, said)
     if look is None or not look.can_keep:
         return {"preview": None}
     datasets.wait_for_engine(services)
-    return {"preview": data_html.learned(workbench.learned(services, look))}
+    return {"preview": data_html.learned(workbench.learned(services, look, base or STARTER))}
 
 
 def _counted(services: Services, said: str, base: str | None) -> Shown:
@@ -231,18 +248,37 @@ def _save(services: Services, said: str, name: str) -> Shown:
     return {}
 
 
-def _remove(services: Services, dataset_id: str | None) -> Shown:
+def _opened_lists(services: Services, request: gr.Request) -> Shown:
+    """All datasets, and the one that was just deleted, which can be taken back."""
+    return _lists(services, request.query_params.get("binned", ""))
+
+
+def _restore(services: Services, dataset_id: str | None) -> Shown:
     if not dataset_id:
-        raise StudioError(say("data.remove.choose"))
-    datasets.delete_dataset(services, dataset_id)
+        raise StudioError(say("data.bin.choose"))
+    datasets.restore_dataset(services, dataset_id)
     return _lists(services)
 
 
-def _lists(services: Services) -> Shown:
-    stored = services.storage.datasets.all()
-    choices = [(dataset.name, dataset.id) for dataset in stored]
+def _empty_bin(services: Services) -> Shown:
+    datasets.empty_bin(services)
+    return _lists(services)
+
+
+def _lists(services: Services, deleted: str = "") -> Shown:
+    store = services.storage.datasets
+    binned = store.binned()
+    gone = next((dataset for dataset in binned if dataset.id == deleted), None)
+    choices = [
+        (say("data.bin.entry", name=html.short(dataset.name, 60), ago=html.ago(dataset.binned_at)), dataset.id)
+        for dataset in binned
+        if dataset.binned_at
+    ]
     return {
-        "kept": data_html.dataset_lines(stored),
-        "chosen": gr.update(choices=choices, value=None),
-        "removing": gr.update(visible=bool(stored)),
+        "kept": data_html.dataset_lines(store.all(), store.uses()),
+        "bin": gr.update(visible=bool(binned), label=say("data.bin.counted", count=len(binned))),
+        "binned": gr.update(choices=choices, value=binned[0].id if binned else None),
+        "undoing": gr.update(visible=gone is not None),
+        "undo_text": html.notice(say("data.bin.in_bin", name=gone.name)) if gone else "",
+        "deleted": gone.id if gone else "",
     }

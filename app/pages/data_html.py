@@ -1,6 +1,6 @@
 """HTML of the Data page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.components import html
@@ -9,12 +9,14 @@ from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
 from app.words import say, translate
 from reft_engine.data import TITLES, Encoding, ReportItem, answers_of
-from storage import DatasetRecord
+from storage import DatasetRecord, DatasetUse, DatasetVersionRecord
 
 _PROBLEMS = 8
 """Maximum number of problems that are listed."""
 _AROUND = 24
 """Letters that are shown on either side of the one by which encodings are told apart."""
+_RUNS = 3
+"""Maximum number of runs that a card names."""
 _NOTES = 3
 """More notes than these are folded away."""
 
@@ -110,15 +112,19 @@ def report(look: Look) -> str:
     """What a person should know about the rows, each with the button that shows them and the one that drops them."""
     if not look.inspection.rows or look.inspection.needs_mapping:
         return ""
-    items = "".join(_item(look, item) for item in look.inspection.report)
+    return report_items(look.inspection.report, look.said.remedies, look.said.only)
+
+
+def report_items(found: Sequence[ReportItem], remedies: Sequence[str] = (), only: str = "") -> str:
+    """A report, with the remedies that are taken and the item whose rows are shown."""
+    items = "".join(_item(item, item.remedy in remedies, item.kind == only) for item in found)
     body = f'<ul class="rs-report">{items}</ul>' if items else f'<p class="rs-facts">{say("data.report.well")}</p>'
     return f'<h2 class="rs-section">{say("data.report.title")}</h2>{body}'
 
 
-def _item(look: Look, item: ReportItem) -> str:
-    dropped = item.remedy in look.said.remedies
+def _item(item: ReportItem, dropped: bool, shown: bool) -> str:
     words = html.text(item.text)
-    pressed = str(look.said.only == item.kind).lower()
+    pressed = str(shown).lower()
     named = (
         f'<button type="button" data-only="{item.kind}" aria-pressed="{pressed}">{words}</button>' if item.rows else f"<span>{words}</span>"
     )
@@ -134,22 +140,36 @@ NONE_LEARNED = {"html": "", "caption": "", "at": 0, "later": False}
 """Of rows that could not be shown; others may be asked for."""
 
 
+def facts(version: DatasetVersionRecord) -> str:
+    """What a version is: its shape, its rows and its size; escaped."""
+    whole = version.usable_rows == version.rows
+    rows = say("kept.rows", count=version.rows) if whole else say("data.kept.usable_rows", rows=version.rows, usable=version.usable_rows)
+    shape = say("data.kept.chosen") if version.shape == "mapped" else TITLES.get(version.shape, version.shape)
+    return f"{html.text(shape, 80)} · {rows} · {html.size(version.size_bytes)}"
+
+
 def learned(page: Learned) -> dict[str, Any]:
     """The rows as they are trained, for the table of them."""
     last = page.at + page.count
     caption = say("data.preview.caption", first=page.at + 1, last=last, count=page.total) if page.count else say("data.preview.none")
-    return {"html": preview(page.examples), "caption": caption, "at": page.at, "later": last < page.total}
+    at = html.text(say("data.preview.positions", positions=page.positions))
+    return {
+        "html": f'<p class="rs-facts">{at}</p>{preview(page.examples)}' if page.examples else "",
+        "caption": caption,
+        "at": page.at,
+        "later": last < page.total,
+    }
 
 
-def preview(rows: Sequence[PreviewRow]) -> str:
-    """Rows as they are trained."""
+def preview(rows: Sequence[PreviewRow], numbers: Sequence[int] = ()) -> str:
+    """Rows as they are trained, by their lines in the file or by other ``numbers``."""
     if not rows:
         return ""
     tokens = any(row.tokens for row in rows)
     legend = _legend(marks=any("<|" in token.text for row in rows for token in row.tokens)) if tokens else ""
     lines = [row.line for row in rows]
     # A JSON list may be a single line; its rows are numbered instead.
-    numbers = range(1, len(lines) + 1) if len(lines) > 1 and len(set(lines)) == 1 else lines
+    numbers = numbers or (range(1, len(lines) + 1) if len(lines) > 1 and len(set(lines)) == 1 else lines)
     body = "".join(_preview_row(row, number) for row, number in zip(rows, numbers, strict=True))
     return f'<div class="rs-preview">{legend}{body}</div>'
 
@@ -189,20 +209,24 @@ def _token(token: Token) -> str:
     return f'<span class="tok {kind}">{html.text(token.text.replace(chr(10), "⏎"))}</span>{breaks}' if token.text else ""
 
 
-def dataset_lines(datasets: Sequence[DatasetRecord]) -> str:
-    """All datasets; empty if there are none."""
-    lines = "".join(map(dataset_line, datasets))
+def dataset_lines(datasets: Sequence[DatasetRecord], uses: Mapping[str, Sequence[DatasetUse]]) -> str:
+    """All datasets, each with the runs that learn from it, by its id; empty if there are none."""
+    lines = "".join(dataset_line(dataset, uses.get(dataset.id, ())) for dataset in datasets)
     return f'<h2 class="rs-section">{say("data.kept.title")}</h2><ul class="rs-cards">{lines}</ul>' if datasets else ""
 
 
-def dataset_line(dataset: DatasetRecord) -> str:
+def dataset_line(dataset: DatasetRecord, uses: Sequence[DatasetUse]) -> str:
     """A dataset in a list."""
-    whole = dataset.usable_rows == dataset.rows
-    used = (
-        say("data.kept.rows", rows=dataset.rows) if whole else say("data.kept.usable_rows", rows=dataset.rows, usable=dataset.usable_rows)
+    ident = html.text(dataset.id)
+    tags = "".join(f'<span class="rs-chip">{html.text(tag)}</span>' for tag in dataset.tags)
+    version = f"{say('kept.version', number=dataset.version.number)} · " if dataset.version.number > 1 else ""
+    names = ", ".join(f'<a href="runs?run={html.text(use.run_id)}">{html.text(use.run_name, 40)}</a>' for use in uses[:_RUNS])
+    more = say("kept.more_runs", count=len(uses) - _RUNS) if len(uses) > _RUNS else ""
+    used = f'<span class="rs-uses">{say("kept.used_by")} {names}{more}</span>' if uses else ""
+    return (
+        f'<li class="rs-dataset"><b dir="auto"><a href="dataset?id={ident}">{html.text(dataset.name, 80)}</a></b>'
+        f"<span>{facts(dataset.version)}</span><span>{version}{html.ago(dataset.created_at)}</span>"
+        f"{f'<span>{tags}</span>' if tags else ''}{used}"
+        f'<span class="rs-links"><a href="dataset?id={ident}">{say("data.kept.open")}</a>'
+        f'<a href="train?dataset={ident}">{say("pages.train")}</a></span></li>'
     )
-    facts = f"{used} · {html.size(dataset.size_bytes)} · {html.ago(dataset.created_at)}"
-    shape = say("data.kept.chosen") if dataset.shape == "mapped" else TITLES.get(dataset.shape, dataset.shape)
-    name = f'<b dir="auto">{html.text(dataset.name, 80)}</b>'
-    train = f'<a href="train?dataset={html.text(dataset.id)}">{say("pages.train")}</a>'
-    return f'<li class="rs-dataset">{name}<span>{html.text(shape, 80)}</span><span>{facts}</span>{train}</li>'

@@ -1,32 +1,13 @@
 // The tables of the Data page. What a person says about the rows is kept here from the moment it is said; the server's answers complete
 // it. Texts of files are set as text, never as markup.
 (() => {
+  const { el, after, labelled, button, choice, folded, keepingFocus, positions } = studio.parts;
   let said = null; // what has been said; null without a file
   let view = null; // what the server has answered last
   let sent = 0;
   let fire = {};
   let redraw = () => {};
   let field = {}; // where the template is written
-
-  const el = (name, attributes = {}, ...inside) => {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) if (value !== null && value !== false) made.setAttribute(key, value);
-    made.append(...inside);
-    return made;
-  };
-  const after = (milliseconds, act) => {
-    let waits;
-    return (...given) => {
-      clearTimeout(waits);
-      waits = setTimeout(() => act(...given), milliseconds);
-    };
-  };
-  const labelled = (text, control) => el("label", { class: "rs-labelled" }, el("span", {}, text), control);
-  const button = (text, key, act) => {
-    const made = el("button", { type: "button", class: "rs-quiet", "data-key": key }, text);
-    made.onclick = act;
-    return made;
-  };
 
   // What is said
 
@@ -64,20 +45,7 @@
 
   // The table
 
-  const cellOf = (row, column, text) => {
-    const inside = el("div", { class: "rs-cell", dir: "auto" });
-    inside.textContent = text;
-    const cell = el("td", { "data-role": roleOf(column) }, inside);
-    if (text.length <= 180 && text.split("\n").length <= 4) return cell;
-    const open = button(words.whole, `open ${row.number} ${column}`, () => {
-      const opened = inside.classList.toggle("open");
-      open.textContent = opened ? words.less : words.whole;
-      open.setAttribute("aria-expanded", String(opened));
-    });
-    open.setAttribute("aria-expanded", "false");
-    cell.append(open);
-    return cell;
-  };
+  const cellOf = (row, column, text) => el("td", { "data-role": roleOf(column) }, ...folded(text, `${row.number} ${column}`));
 
   const headOf = (column) => {
     const role = roleOf(column.name);
@@ -132,7 +100,10 @@
 
     redraw = () => {
       if (!view || !said) return root.replaceChildren();
-      const held = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+      keepingFocus(root, drawn);
+    };
+
+    const drawn = () => {
       const left = rows.scrollLeft;
       if (!root.contains(rows)) root.replaceChildren(tools, rows, pager, joins);
       if (document.activeElement !== search) search.value = said.search;
@@ -148,7 +119,6 @@
       if (document.activeElement !== template) template.value = said.template || joined(names);
       first.textContent = view.prompt;
       rows.scrollLeft = left;
-      if (held) [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held)?.focus({ preventScroll: true });
       for (const chip of document.querySelectorAll("[data-only]"))
         chip.setAttribute("aria-pressed", String(chip.dataset.only === said.only));
     };
@@ -184,8 +154,7 @@
       said = { ...said, at: 0, ...change };
       ask();
     };
-    const order = el("select", {});
-    for (const [name, word] of Object.entries(words.orders)) order.append(el("option", { value: name }, word));
+    const order = choice(words.orders);
     const find = el("input", { type: "search", maxlength: 1000 });
     const rows = el("div");
     const caption = el("span", { role: "status" });
@@ -230,7 +199,7 @@
   Object.assign(studio, {
     table,
     learned,
-    said: (known) => (said ? JSON.stringify(said) : (known ?? "")),
+    said: (known) => (said ? JSON.stringify({ ...said, positions: positions() }) : (known ?? "")),
     typed: () =>
       JSON.stringify([...document.querySelectorAll("#dataset-typed tbody tr")].map((row) => [...row.querySelectorAll("textarea")].map((each) => each.value))),
   });

@@ -17,20 +17,32 @@ from reft_engine.data.records import (
     counted,
     row_of,
 )
-from reft_engine.data.report import REMEDIES, Remedy, ReportItem
-from reft_engine.data.rewriting import Differences, ExportFormat, change_rows, differences, divide_rows, export_rows, texts_of
+from reft_engine.data.report import REMEDIES, Remedy, ReportItem, report_of, rows_to_drop
+from reft_engine.data.rewriting import (
+    Differences,
+    ExportFormat,
+    change_rows,
+    differences,
+    divide_rows,
+    export_rows,
+    join_rows,
+    shared_prompts,
+    texts_of,
+)
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.data.shapes import TITLES
-from reft_engine.data.splitting import SplitPlan, divided, split
-from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows
+from reft_engine.data.splitting import HELD_OUT, TRAIN, SplitPlan, divided, split
+from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows, Unit
 
 __all__ = [
+    "HELD_OUT",
     "INDEX",
     "REMEDIES",
     "ROLES",
     "ROWS",
     "TITLES",
+    "TRAIN",
     "AnyExample",
     "ColumnRole",
     "Columns",
@@ -52,6 +64,7 @@ __all__ = [
     "RowCheck",
     "SplitPlan",
     "StoredRows",
+    "Unit",
     "answers_of",
     "as_columns",
     "as_rows",
@@ -67,10 +80,14 @@ __all__ = [
     "import_file",
     "inspect_file",
     "inspect_rows",
+    "join_rows",
     "load_examples",
     "load_inspection",
+    "report_of",
     "row_of",
     "rows_as_data",
+    "rows_to_drop",
+    "shared_prompts",
     "split",
     "texts_of",
 ]

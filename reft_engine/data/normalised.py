@@ -66,6 +66,21 @@ def load_examples(path: Path, limit: int | None = None) -> list[AnyExample]:
     return examples[:limit]
 
 
+def rows_in(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file as plain data, one after another; see `numbered_row`. Raises DataError if it is missing or damaged."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for place, line in enumerate(file):
+                yield numbered_row(json.loads(line), place)
+    except (OSError, ValueError, TypeError) as error:
+        raise damaged() from error
+
+
+def numbered_row(row: dict[str, Any], place: int) -> dict[str, Any]:
+    """A row of plain data with its number; in a file of an earlier version, whose rows have none, by its place in the file."""
+    return row if "row" in row else {"line": row["line"], "row": place + 1, **row}
+
+
 def damaged() -> DataError:
     """The error of a file of rows that is missing or damaged."""
     return DataError("The dataset's file is missing or damaged. Upload it again.", kind="file.dataset")

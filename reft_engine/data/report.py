@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Literal, get_args
 
 from reft_engine.data.cells import shown
+from reft_engine.data.normalised import examples_of_data, rows_in
 from reft_engine.data.oddities import Tally
 from reft_engine.data.records import counted
 
@@ -45,6 +47,24 @@ class RowCounts:
 def report(counts: RowCounts, tally: Tally) -> tuple[ReportItem, ...]:
     """The report of a file; empty if there is nothing to say."""
     return tuple(item for item in (*_of_file(counts), *_of_examples(tally)) if item.count)
+
+
+def report_of(path: Path) -> tuple[ReportItem, ...]:
+    """The report of a file of rows that are kept. Raises DataError if it is missing or damaged."""
+    return report(RowCounts(), _tally_of(path))
+
+
+def rows_to_drop(path: Path, remedies: Iterable[Remedy]) -> set[int]:
+    """As `dropped_rows`, of a file of rows that are kept. Raises DataError if it is missing or damaged."""
+    return dropped_rows(_tally_of(path), remedies)
+
+
+def _tally_of(path: Path) -> Tally:
+    tally = Tally()
+    for row in rows_in(path):
+        for example in examples_of_data(row):
+            tally.add(example)
+    return tally
 
 
 def _of_file(counts: RowCounts) -> Iterator[ReportItem]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reft_engine.data.normalised import damaged, dump_lines, load_examples
-from reft_engine.data.splitting import SplitPlan, divided
+from reft_engine.data.normalised import dump_lines, load_examples, rows_in
+from reft_engine.data.splitting import HELD_OUT, TRAIN, SplitPlan, divided, is_trained
 from reft_engine.errors import DataError
 
 Row = dict[str, Any]
@@ -20,16 +20,6 @@ _LISTED = 200
 """Changes that are listed; all are counted."""
 _AT_ONCE = 1_000
 """Rows that are written to Parquet at once."""
-
-
-def rows_in(path: Path) -> Iterator[Row]:
-    """The rows of a file, in order. Raises DataError if it is missing or damaged."""
-    try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for line in file:
-                yield json.loads(line)
-    except (OSError, ValueError) as error:
-        raise damaged() from error
 
 
 def change_rows(path: Path, out: Path, texts: Mapping[int, Mapping[str, str]], dropped: Collection[int] = ()) -> int:
@@ -47,9 +37,9 @@ def change_rows(path: Path, out: Path, texts: Mapping[int, Mapping[str, str]], d
     written = 0
     with out.open("w", encoding="utf-8", newline="\n") as file:
         for row in rows_in(path):
-            if row.get("row", 0) in dropped:
+            if row["row"] in dropped:
                 continue
-            file.write(json.dumps(_changed(row, texts.get(row.get("row", 0), {})), ensure_ascii=False) + "\n")
+            file.write(json.dumps(_changed(row, texts.get(row["row"], {})), ensure_ascii=False) + "\n")
             written += 1
     if not written:
         raise DataError("No row is left.", kind="rows.none_left")
@@ -66,9 +56,9 @@ def _changed(row: Row, texts: Mapping[str, str]) -> Row:
     known = texts_of(row)
     for name, text in texts.items():
         if name not in known:
-            raise DataError("Row {row} has no {name}.", kind="rows.no_text", row=row.get("row", 0), name=name[:40])
+            raise DataError("Row {row} has no {name}.", kind="rows.no_text", row=row["row"], name=name[:40])
         if not text.strip():
-            raise DataError("Row {row}: the {name} is empty.", kind="rows.empty_text", row=row.get("row", 0), name=name)
+            raise DataError("Row {row}: the {name} is empty.", kind="rows.empty_text", row=row["row"], name=name)
     messages = [[role, texts.get(f"message {number}", text)] for number, (role, text) in enumerate(row["messages"], 1)]
     return {**row, "messages": messages, **{name: texts[name] for name in ("answer", "chosen", "rejected") if name in texts}}
 
@@ -79,6 +69,37 @@ def divide_rows(path: Path, out: Path, plan: SplitPlan) -> dict[str, int]:
     with out.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(dump_lines(examples))
     return {side: sum(example.split == side for example in examples) for side in dict.fromkeys(example.split for example in examples)}
+
+
+def join_rows(path: Path, held_out: Path, out: Path) -> int:
+    """Write the rows of a file as training rows, and those of another one behind them as held-out rows; returns how many are written.
+
+    Raises:
+        DataError: a file is missing or damaged, one has no row, or only one has pairs of answers.
+    """
+    written = {TRAIN: 0, HELD_OUT: 0}
+    last = 0
+    kinds: set[bool] = set()
+    with out.open("w", encoding="utf-8", newline="\n") as file:
+        for side, rows in ((TRAIN, rows_in(path)), (HELD_OUT, rows_in(held_out))):
+            first = last
+            for row in rows:
+                last = first + row["row"] if side == HELD_OUT else row["row"]
+                file.write(json.dumps({**row, "row": last, "split": side}, ensure_ascii=False) + "\n")
+                written[side] += 1
+                kinds.add("chosen" in row)
+    if len(kinds) > 1:
+        raise DataError("One file has pairs of answers, and the other single ones.", kind="split.other_kind")
+    if not all(written.values()):
+        raise DataError("There is no row to hold out, or none to train on.", kind="split.no_rows")
+    return sum(written.values())
+
+
+def shared_prompts(path: Path) -> int:
+    """How many held-out rows have a prompt that is trained as well, which makes them easier than new ones. Raises DataError."""
+    sides = [(is_trained(str(row.get("split", ""))), hash(tuple(map(tuple, row["messages"])))) for row in rows_in(path) if row["messages"]]
+    trained = {prompt for is_training, prompt in sides if is_training}
+    return sum(prompt in trained for is_training, prompt in sides if not is_training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +148,8 @@ def _numbered(path: Path) -> Iterator[tuple[tuple[int, int], Row]]:
     """Rows with what tells them apart: their number, and their place among those of one number."""
     last, place = 0, 0
     for row in rows_in(path):
-        place = place + 1 if row.get("row", 0) == last else 0
-        last = row.get("row", 0)
+        place = place + 1 if row["row"] == last else 0
+        last = row["row"]
         yield (last, place), row
 
 

@@ -34,7 +34,7 @@ def split(examples: Sequence[Row], share: float, seed: int) -> tuple[list[Row], 
 
 def split_indices(examples: Sequence[Example | Preference], share: float, seed: int) -> tuple[list[int], list[int]]:
     """The indices of the training rows and of the held-out rows of `split`; of equal held-out rows only the first is measured."""
-    trained_on = [index for index, example in enumerate(examples) if _is_training(example)]
+    trained_on = [index for index, example in enumerate(examples) if is_trained(example.split)]
     if 0 < len(trained_on) < len(examples):
         others = set(range(len(examples))) - set(trained_on)
         return trained_on, sorted({_whole(examples[index]): index for index in sorted(others, reverse=True)}.values())[:HELD_OUT_LIMIT]
@@ -112,8 +112,9 @@ def _count_of(share: float, count: int) -> int:
     return min(max(1, round(share * count)), count - 1)
 
 
-def _is_training(example: Example | Preference) -> bool:
-    return example.split.strip().lower() in ("", TRAIN, "training")
+def is_trained(side: str) -> bool:
+    """Whether rows of this part of a file are trained on; those of any other are held out."""
+    return side.strip().lower() in ("", TRAIN, "training")
 
 
 def _key(example: Example | Preference) -> _Key:

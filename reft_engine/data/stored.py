@@ -2,17 +2,22 @@
 
 import json
 import random
+import re
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from reft_engine.data.normalised import damaged, dump_lines, examples_of_data
+from reft_engine.data.normalised import damaged, dump_lines, examples_of_data, numbered_row
 from reft_engine.data.records import AnyExample, row_of
 
 ROWS, INDEX = "rows.jsonl", "rows.index"
 Order = Literal["file", "longest", "shortest", "random"]
+Unit = Literal["row", "line"]
+"""What rows are named by: their numbers, or the lines of the file in which they began."""
+_PLACE = re.compile(rb'\{"line": (?P<line>\d+), (?:"row": (?P<row>\d+))?')
+"""How a row begins."""
 
 
 class RowsOnDisk:
@@ -116,25 +121,36 @@ class StoredRows:
         try:
             with self._path.open("rb") as file:
                 return [self._row(file, place) for place in places]
-        except (OSError, ValueError, IndexError) as error:
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise damaged() from error
 
     def _row(self, file: IO[bytes], place: int) -> dict[str, Any]:
         file.seek(self._index[2 * place])
-        row: dict[str, Any] = json.loads(file.read(self._index[2 * place + 1]))
-        return row
+        return numbered_row(json.loads(file.read(self._index[2 * place + 1])), place)
 
-    def places(self, order: Order = "file", search: str = "", limit: int = 10_000, seed: int = 0) -> list[int]:
+    def places(
+        self, order: Order = "file", search: str = "", limit: int = 10_000, seed: int = 0, only: Collection[int] | None = None,
+        unit: Unit = "row",
+    ) -> list[int]:  # fmt: skip
         """Places of rows in an order, the first ``limit``; with ``search`` those whose texts hold it, whatever the case.
 
-        The ``seed`` draws the random order.
+        The ``seed`` draws the random order. With ``only`` there are no others than these rows, each named by its ``unit``.
         """
         found = list(range(len(self))) if not search.strip() else list(islice(self._matching(search), limit))
+        if only is not None:
+            named = self._named(only, unit)
+            found = [place for place in found if place in named]
         if order == "random":
             random.Random(seed).shuffle(found)
         elif order != "file":
             found.sort(key=lambda place: self._index[2 * place + 1], reverse=order == "longest")
         return found[:limit]
+
+    def _named(self, numbers: Collection[int], unit: Unit) -> set[int]:
+        """Places of the rows with these numbers."""
+        with self._path.open("rb") as file:
+            begun = ((place, _PLACE.match(line)) for place, line in enumerate(file))
+            return {place for place, match in begun if match and int(match[unit] or place + 1) in numbers}
 
     def _matching(self, search: str) -> Iterator[int]:
         needle = search.strip().casefold()

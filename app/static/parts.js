@@ -1,0 +1,58 @@
+// What the tables of the Data pages are made of. Texts of files are set as text, never as markup.
+(() => {
+  const el = (name, attributes = {}, ...inside) => {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) if (value !== null && value !== false) made.setAttribute(key, value);
+    made.append(...inside);
+    return made;
+  };
+  const after = (milliseconds, act) => {
+    let waits;
+    return (...given) => {
+      clearTimeout(waits);
+      waits = setTimeout(() => act(...given), milliseconds);
+    };
+  };
+  const labelled = (text, control) => el("label", { class: "rs-labelled" }, el("span", {}, text), control);
+  const button = (text, key, act) => {
+    const made = el("button", { type: "button", class: "rs-quiet", "data-key": key }, text);
+    made.onclick = act;
+    return made;
+  };
+  const choice = (texts) => {
+    const made = el("select", {});
+    for (const [name, word] of Object.entries(texts)) made.append(el("option", { value: name }, word));
+    return made;
+  };
+
+  // A text of a file; a long one is folded, with a button that opens it.
+  const folded = (text, key) => {
+    const inside = el("div", { class: "rs-cell", dir: "auto" });
+    inside.textContent = text;
+    if (text.length <= 180 && text.split("\n").length <= 4) return [inside];
+    const open = button(words.whole, `open ${key}`, () => {
+      const opened = inside.classList.toggle("open");
+      open.textContent = opened ? words.less : words.whole;
+      open.setAttribute("aria-expanded", String(opened));
+    });
+    open.setAttribute("aria-expanded", "false");
+    return [inside, open];
+  };
+
+  // Redraws, and gives the focus back to the part that had it.
+  const keepingFocus = (root, draw) => {
+    const held = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    draw();
+    if (held) [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held)?.focus({ preventScroll: true });
+  };
+
+  // Positions that were chosen on the Train page: rows are shown with them.
+  const POSITIONS = "studio.positions";
+  const note = (event) => {
+    if (event.target.closest?.("#train-positions")) localStorage.setItem(POSITIONS, event.target.value);
+  };
+  document.addEventListener("change", note);
+  document.addEventListener("focusout", note);
+
+  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, positions: () => localStorage.getItem(POSITIONS) ?? "" };
+})();
