@@ -15,7 +15,7 @@ from app.handlers.kept import Kept
 from app.handlers.train import edit_shown
 from app.services import Services
 from app.words import say
-from reft_engine.data import HELD_OUT, TRAIN, Remedy, StoredRows, Unit, texts_of
+from reft_engine.data import HELD_OUT, TRAIN, Remedy, StoredRows, Unit, texts_of, turns_of
 from storage import DatasetRecord, DatasetVersionRecord
 
 PAGE_ROWS = 10
@@ -120,8 +120,8 @@ def _only(services: Services, opened: Kept, asked: Asked) -> frozenset[int] | No
 
 
 def _row(data: Mapping[str, Any]) -> KeptRow:
-    turns = {f"message {number}": role for number, (role, _) in enumerate(data["messages"], 1)}
-    return KeptRow(data["row"], data["line"], texts_of(dict(data)), turns, data.get("split", ""))
+    row = dict(data)
+    return KeptRow(row["row"], row["line"], texts_of(row), turns_of(row), row.get("split", ""))
 
 
 def _rows(services: Services, version: DatasetVersionRecord) -> StoredRows:

@@ -90,7 +90,7 @@ def _dividing() -> dict[str, Any]:
         parts["sides"] = gr.HTML(elem_id="kept-sides")
         with gr.Row():
             parts["method"] = gr.Dropdown(
-                [(label(f"kept.split.{name}"), name) for name in _METHODS], value="random", label=label("kept.split.method"),
+                [(label(f"kept.way.{name}"), name) for name in _METHODS], value="random", label=label("kept.split.method"),
                 info=label("kept.split.method_info"), elem_id="kept-split-method", min_width=240,
             )  # fmt: skip
             parts["share"] = gr.Number(

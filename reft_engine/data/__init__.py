@@ -28,6 +28,7 @@ from reft_engine.data.rewriting import (
     join_rows,
     shared_prompts,
     texts_of,
+    turns_of,
 )
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, RowCheck
@@ -90,4 +91,5 @@ __all__ = [
     "shared_prompts",
     "split",
     "texts_of",
+    "turns_of",
 ]

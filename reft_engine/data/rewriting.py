@@ -52,6 +52,11 @@ def texts_of(row: Row) -> dict[str, str]:
     return {**messages, **{name: row[name] for name in ("answer", "chosen", "rejected") if name in row}}
 
 
+def turns_of(row: Row) -> dict[str, str]:
+    """Who speaks in the messages of a row, by the names of `texts_of`."""
+    return {f"message {number}": role for number, (role, _) in enumerate(row["messages"], 1)}
+
+
 def _changed(row: Row, texts: Mapping[str, str]) -> Row:
     known = texts_of(row)
     for name, text in texts.items():

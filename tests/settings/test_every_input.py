@@ -6,7 +6,8 @@ The events are read from the pages themselves, so that an input that is added fa
 import html
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from app.errors import StudioError
-from app.handlers import datasets, playground, runs, train, workbench
+from app.handlers import datasets, kept, playground, runs, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html
 from app.samples import all_samples
@@ -24,7 +25,7 @@ from reft_engine.data import dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
-from storage import EventRecord, Failure, MetricPoint, Phase, RunStatus, StorageError
+from storage import DatasetRecord, EventRecord, Failure, MetricPoint, NotFoundError, Phase, RunStatus, StorageError
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read, reads
@@ -48,12 +49,15 @@ NAMES = {
     ("data", "header"): "The first line names the columns", ("data", "skip"): "Lines above it",
     **{(page, "upload"): "Your file" for page in ("home", "data")},
     **{(page, "pasted"): "Rows from a spreadsheet" for page in ("home", "data")},
-    ("data", "chosen"): "Dataset", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
-    ("runs", "binned"): "Deleted runs", **{("train", field): label for field, label in LABELS.items()},
+    ("data", "binned"): "Deleted datasets", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
+    ("dataset", "base"): "Base model", ("dataset", "method"): "How they are drawn", ("dataset", "share"): "Held-out percent",
+    ("dataset", "seed"): "Seed", ("dataset", "held_out"): "Or hold out the rows of a file of their own",
+    ("dataset", "name"): "Name", ("dataset", "tags"): "Tags", ("runs", "binned"): "Deleted runs",
+    **{("train", field): label for field, label in LABELS.items()},
 }  # fmt: skip
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted"),
-          ("data", "said"), ("data", "typed"), ("home", "typed")}  # fmt: skip
+          ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
 
 
@@ -320,14 +324,170 @@ def saved_sample(house: House, pages: Pages, files: Any) -> None:
     house.services.storage.datasets.delete(newest.id)
 
 
-def removed(house: House, pages: Pages, files: Any) -> None:
-    kept = [datasets.save_upload(house.services, files.plain, label="plain.csv", name=name) for name in ("a", "b", "c")]
-    shown = pages.fire("data", "_remove", chosen=kept[1].id)
-    left = [dataset.id for dataset in house.services.storage.datasets.all()]
-    assert kept[1].id not in left and {kept[0].id, kept[2].id} <= set(left)
-    assert {key for _, key in shown["chosen"]["choices"]} == set(left)
-    for dataset in (kept[0], kept[2]):
-        pages.fire("data", "_remove", chosen=dataset.id)
+def restored_dataset(which: int, part: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        store = house.services.storage.datasets
+        kept = [datasets.save_upload(house.services, files.plain, label="plain.csv", name=name) for name in ("a", "b", "c")]
+        for dataset in kept:
+            store.delete(dataset.id)
+        shown = pages.fire("data", "_restore", which, **{part: kept[1].id})  # neither the first nor the last that was deleted
+        assert {dataset.id for dataset in store.binned()} == {kept[0].id, kept[2].id}
+        assert [key for _, key in shown["binned"]["choices"]] == [kept[2].id, kept[0].id] and "Bin: 2" in shown["bin"]["label"]
+        assert kept[1].id in shown["kept"]
+        store.delete(kept[1].id)
+        gone = pages.fire("data", "_empty_bin")
+        assert store.binned() == [] and gone["bin"]["visible"] is False
+
+    return show
+
+
+def opened_lists(house: House, pages: Pages, files: Any) -> None:
+    """The dataset of the address was just deleted, and can be taken back."""
+    kept = datasets.save_upload(house.services, files.plain, label="plain.csv", name="gone")
+    assert pages.fire("data", "_opened_lists", address={"binned": kept.id})["deleted"] == ""
+    house.services.storage.datasets.delete(kept.id)
+    shown = pages.fire("data", "_opened_lists", address={"binned": kept.id})
+    assert shown["deleted"] == kept.id and "gone is in the bin." in text(shown["undo_text"]) and shown["undoing"]["visible"]
+    assert pages.fire("data", "_opened_lists")["deleted"] == ""
+    house.services.storage.datasets.empty_bin()
+
+
+def previewed_base(house: House, pages: Pages, files: Any) -> None:
+    """The other base model has a shorter context."""
+    shown = [pages.fire("data", "_previewed", said=said_of(pages, files.long), base=str(base))["preview"]["html"] for base in house.bases]
+    assert shown[0].count("rs-bad") == 1 and shown[1].count("rs-bad") == 2
+
+
+# Dataset
+
+
+@contextmanager
+def dataset_of(house: House, path: str, **choices: Any) -> Iterator[DatasetRecord]:
+    """A dataset that is there meanwhile."""
+    made = datasets.save_upload(house.services, path, label="rows.csv", name="mine", **choices)
+    try:
+        yield made
+    finally:
+        with suppress(NotFoundError):  # another one has emptied the bin
+            house.services.storage.datasets.delete(made.id)
+        house.services.storage.datasets.empty_bin()
+
+
+def asked_of(dataset: DatasetRecord, version: int = 1, **changes: Any) -> str:
+    return json.dumps({"dataset": dataset.id, "version": version, **changes})
+
+
+def numbers(shown: dict[str, Any]) -> list[int]:
+    return [row["number"] for row in shown["table"]["rows"]]
+
+
+def dataset_opened(house: House, pages: Pages, files: Any) -> None:
+    """The dataset of the address, one of its versions, and what that has other than another one."""
+    with dataset_of(house, files.many) as made:
+        changed = kept.change(house.services, made.id, {1: {"answer": "Another!"}}, [2])
+        newest = pages.fire("dataset", "_opened", address={"id": made.id})
+        assert numbers(newest)[:2] == [1, 3] and newest["table"]["can_change"] and newest["saving"]["visible"]
+        assert json.loads(newest["asked"])["version"] == 2 and "differences" not in newest["versions"]
+        first = pages.fire("dataset", "_opened", address={"id": made.id, "version": "1"})
+        assert (
+            numbers(first)[:2] == [1, 2]
+            and not first["table"]["can_change"]
+            and not first["saving"]["visible"]
+            and first["back"]["visible"]
+        )
+        compared = pages.fire("dataset", "_opened", address={"id": made.id, "version": "2", "against": "1"})
+        assert "1 row has another text. 1 row is gone." in text(compared["versions"]) and "Another!" in compared["versions"]
+        assert pages.fire("dataset", "_reported", address={"id": made.id})["report"]
+        for wrong in ("", "nothing", "../x"):
+            last = pages.shown(pages.event("dataset", "_opened"), {"id": wrong})[-1]
+            assert "There is no such dataset here" in last["note"] and last["table"] is None
+        assert changed.version.number == 2
+
+
+def dataset_reported(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.twice) as twice, dataset_of(house, files.plain) as plain:
+        shown = [text(pages.fire("dataset", "_reported", address={"id": made.id})["report"]) for made in (twice, plain)]
+        assert "1 row repeats an earlier one." in shown[0] and "Nothing stands out" in shown[1]
+        kept.divide(house.services, twice.id, kept.plan_of("last", 50, 0))
+        assert "train on 2 and measure with 1" in text(pages.fire("dataset", "_reported", address={"id": twice.id})["sides"])
+
+
+def dataset_turned(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.many) as made:
+        pages_shown = [numbers(pages.fire("dataset", "_turned", asked=asked_of(made, offset=offset))) for offset in (0, 10, 40)]
+        assert pages_shown == [list(range(1, 11)), list(range(11, 21)), [41, 42, 43, 44]]
+        assert numbers(pages.fire("dataset", "_turned", asked=asked_of(made, search="NUMBER 33"))) == [34]
+
+
+def dataset_learned(house: House, pages: Pages, files: Any) -> None:
+    """The rows of the page, with the positions that were chosen on the Train page, as the base model reads them."""
+    with dataset_of(house, files.many) as many, dataset_of(house, files.long) as long:
+        base = str(house.bases[0])
+
+        def shown(made: DatasetRecord, base: str = base, **asked: Any) -> str:
+            return pages.fire("dataset", "_learned", asked=asked_of(made, **asked), base=base)["learned"]
+
+        first, second = shown(many), shown(many, offset=10)
+        assert "number 9" in text(first) and "number 10" in text(second) and "number 9" not in text(second)
+        assert (
+            "positions f7+l7" in first and "positions l1" in shown(many, positions="l1") and "positions f7+l7" in shown(many, positions="?")
+        )
+        edited = [each.count("tok edited") for each in (first, shown(many, positions="l1"))]
+        assert edited[1] == 1 + 10 < edited[0], "the legend, and a token of each row"
+        assert [shown(long, str(each)).count("rs-bad") for each in house.bases] == [1, 2]
+
+
+def dataset_counted(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.long) as long, dataset_of(house, files.plain) as plain:
+        for base, usable in zip(house.bases, (3, 2), strict=True):
+            check = pages.fire("dataset", "_counted", base=str(base), address={"id": long.id})["check"]
+            assert f"Of 4 rows, {usable} can be trained on" in text(check)
+        assert "can be trained on" in text(pages.fire("dataset", "_counted", base=str(house.bases[0]), address={"id": plain.id})["check"])
+
+
+def dataset_saved(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.twice) as made:
+        pages.fire("dataset", "_save", asked=asked_of(made, texts={"1": {"answer": "Other"}}, dropped=[3]))
+        pages.fire("dataset", "_bring_back", asked=asked_of(made, 1))
+        pages.fire("dataset", "_save", asked=asked_of(made, 3, remedies=["drop_duplicates"]))
+        versions = kept.open_dataset(house.services, made.id).versions
+        assert [(each.number, each.usable_rows) for each in versions] == [(4, 2), (3, 3), (2, 2), (1, 3)]
+        assert load_examples(house.services.storage.files.rows(versions[2]))[0].answer == "Other"
+
+
+def dataset_divided(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.many) as made, dataset_of(house, files.growing) as other:
+
+        def sides(dataset: DatasetRecord, **values: Any) -> list[int]:
+            pages.fire("dataset", "_divide", **{"id": dataset.id, "method": "random", "share": 10, "seed": 0, **values})
+            newest = house.services.storage.datasets.get(dataset.id)
+            return [each.row for each in load_examples(house.services.storage.files.rows(newest.version)) if each.split == "held-out"]
+
+        found = [sides(made), sides(made, share=50), sides(made, seed=7), sides(made, method="last")]
+        assert [len(each) for each in found] == [4, 22, 4, 4] and found[0] != found[2] and found[3] == [41, 42, 43, 44]
+        assert sides(other, method="last") == [12]
+
+
+def held_out_file(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.many) as made:
+        for dataset, path, count in ((made, files.plain, 1), (made, files.twice, 3)):
+            pages.fire("dataset", "_hold_out", id=dataset.id, held_out=path)
+            assert house.services.storage.datasets.get(made.id).split["counts"]["held-out"] == count
+
+
+def renamed(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.plain) as made, dataset_of(house, files.twice) as other:
+        for dataset, name, tags, kept_tags in ((made, "One", "a, b", ("a", "b")), (other, "Two", "", ())):
+            pages.fire("dataset", "_rename", id=dataset.id, name=name, tags=tags)
+            found = house.services.storage.datasets.get(dataset.id)
+            assert (found.name, found.tags) == (name, kept_tags)
+
+
+def deleted_dataset(house: House, pages: Pages, files: Any) -> None:
+    with dataset_of(house, files.plain) as made, dataset_of(house, files.twice) as other:
+        pages.fire("dataset", "_delete", id=made.id)
+        left = [dataset.id for dataset in house.services.storage.datasets.all()]
+        assert made.id not in left and other.id in left
 
 
 # Train
@@ -671,13 +831,13 @@ def answer_seed(house: House, pages: Pages, files: Any) -> None:
     drawn = [talked(house, pages, temperature=1.2)[1]["seed"] for _ in range(5)]
     assert len(set(drawn)) == 5 and all(0 <= value < 2**31 for value in drawn)
     values = {"run": house.run.id, "prompt": PROMPT, "length": 4}
-    for given, kept, offered in (
+    for given, is_kept, offered in (
         ({"temperature": 1}, True, True),
         ({"temperature": 1, "seed": "7"}, True, False),
         ({"temperature": 0}, False, False),
     ):
         shown = pages.fire("playground", "_answer", **values, **given)
-        assert bool(shown["used"]) is kept and shown["keeping"]["visible"] is offered and shown["used"] in text(shown["told"])
+        assert bool(shown["used"]) is is_kept and shown["keeping"]["visible"] is offered and shown["used"] in text(shown["told"])
 
 
 def seed_kept(house: House, pages: Pages, files: Any) -> None:
@@ -700,7 +860,16 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("data", "_reread", "said"): reread_said, **{("data", "_reread", field): reread(field) for field in READING},
     ("data", "_counted", "said"): counted_said, ("data", "_counted", "base"): counted_base,
     ("data", "_save", "said"): saved_sample, ("data", "_save", "name"): saved,
-    ("data", "_remove", "chosen"): removed,
+    ("data", "_previewed", "base"): previewed_base, ("data", "_opened_lists", "address"): opened_lists,
+    ("data", "_restore", "deleted"): restored_dataset(0, "deleted"), ("data", "_restore", "binned"): restored_dataset(1, "binned"),
+    ("dataset", "_opened", "address"): dataset_opened, ("dataset", "_reported", "address"): dataset_reported,
+    ("dataset", "_turned", "asked"): dataset_turned, ("dataset", "_learned", "asked"): dataset_learned,
+    ("dataset", "_learned", "base"): dataset_learned, ("dataset", "_counted", "base"): dataset_counted,
+    ("dataset", "_counted", "address"): dataset_counted, ("dataset", "_save", "asked"): dataset_saved,
+    ("dataset", "_bring_back", "asked"): dataset_saved,
+    **{("dataset", "_divide", name): dataset_divided for name in ("id", "method", "share", "seed")},
+    **{("dataset", "_hold_out", name): held_out_file for name in ("id", "held_out")},
+    **{("dataset", "_rename", name): renamed for name in ("id", "name", "tags")}, ("dataset", "_delete", "id"): deleted_dataset,
     ("train", "_opened", "address"): opened_form, ("train", "_picked", "dataset"): picked_dataset,
     ("train", "_first_summary", "address"): first_summary, ("train", "_summary_of", "dataset"): summary_of,
     **{("train", "_summary", field): summarised(field) for field in ("dataset", *FORM)},

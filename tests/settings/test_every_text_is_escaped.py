@@ -23,20 +23,21 @@ from app.components import html as pieces
 from app.errors import StudioError
 from app.handlers import runs
 from app.handlers.datasets import PreviewRow, Token
+from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.train import Estimate
 from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
 from app.handlers.workbench import Look, Said
-from app.pages import data_html, home_html, playground_html, runs_html, train_html
+from app.pages import data_html, dataset_html, home_html, playground_html, runs_html, train_html
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
-from reft_engine.data import Columns, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
+from reft_engine.data import Columns, Differences, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
 from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.spec import RunSpec
-from storage import DatasetRecord, DatasetVersionRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
+from storage import DatasetRecord, DatasetUse, DatasetVersionRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 from tests.settings.pages import read
 
@@ -117,6 +118,15 @@ def a_dataset() -> DatasetRecord:
     return hostile(DatasetRecord, version=hostile(DatasetVersionRecord, reading={HOSTILE: HOSTILE}, split={HOSTILE: HOSTILE}))
 
 
+def a_use() -> DatasetUse:
+    return DatasetUse(HOSTILE, HOSTILE, 3)
+
+
+def a_kept() -> Kept:
+    other = hostile(DatasetVersionRecord, id="another", reading=None, split=None)
+    return Kept(a_dataset(), a_dataset().version, (a_dataset().version, other), (a_use(),))
+
+
 def a_view(**given: Any) -> RunView:
     return hostile(RunView, **{"run": a_run(), "held_out": hostile(HeldOut), "curve": (), "verdict": None, "loss": 0.5, **given})
 
@@ -155,8 +165,13 @@ TABLE: dict[str, list[Callable[[], str]]] = {
         lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
         lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
-    "data_html.dataset_lines": [lambda: data_html.dataset_lines([a_dataset()])],
-    "data_html.dataset_line": [lambda: data_html.dataset_line(a_dataset())],
+    "data_html.report_items": [lambda: data_html.report_items([ReportItem("duplicates", 3, HOSTILE, (1, 2), "drop_duplicates")])],
+    "data_html.facts": [lambda: data_html.facts(a_dataset().version)],
+    "data_html.dataset_lines": [lambda: data_html.dataset_lines([a_dataset()], {HOSTILE: [a_use()]})],
+    "data_html.dataset_line": [lambda: data_html.dataset_line(a_dataset(), [a_use()])],
+    "dataset_html.top": [lambda: dataset_html.top(a_kept())],
+    "dataset_html.versions": [lambda: dataset_html.versions(a_kept(), dataset_html.Compared(2, hostile(Differences)))],
+    "dataset_html.learned": [lambda: dataset_html.learned([PreviewRow(3, an_example())], HOSTILE)],
     "train_html.group": [lambda: train_html.group(HOSTILE)],
     "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
     "runs_html.run_status": [
@@ -181,12 +196,13 @@ WITHOUT = {
     "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
     "home_html.bring_your_own": home_html.bring_your_own,
     "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
+    "dataset_html.sides": lambda: dataset_html.sides(Sides({HOSTILE: 3}, 2)),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
     "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
 """What makes HTML of no text from anywhere."""
 NO_HTML = {"html.short", "train_html.info"}
-MODULES = (pieces, diagram, row_check_html, data_html, home_html, playground_html, runs_html, train_html)
+MODULES = (pieces, diagram, row_check_html, data_html, dataset_html, home_html, playground_html, runs_html, train_html)
 
 
 def functions() -> set[str]:
