@@ -60,7 +60,7 @@ def open_dataset(services: Services, dataset_id: str, number: int | None = None)
     """A dataset with its version of this number, by default the newest. Raises NotFoundError, StudioError."""
     store = services.storage.datasets
     dataset, versions = store.get(dataset_id), store.versions(dataset_id)
-    version = next((each for each in versions if each.number == number), None) if number else dataset.version
+    version = next((each for each in versions if each.number == number), None) if number is not None else dataset.version
     if version is None:
         raise StudioError(say("kept.no_version", number=number))
     return Kept(dataset, version, tuple(versions), tuple(store.used_by(dataset_id)))

@@ -13,10 +13,18 @@
   // What is changed
 
   const key = () => `studio.changes.${view.key}`;
-  const remember = () => {
+  const remember = (draw = redraw) => {
     if (pending()) sessionStorage.setItem(key(), JSON.stringify(changes));
     else sessionStorage.removeItem(key());
-    redraw();
+    draw();
+  };
+  // A press on a button ends the editing of a text; the page must not change under it before it is released.
+  let pressed = false;
+  addEventListener("pointerdown", () => (pressed = true), true);
+  for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
+  const redrawReleased = () => {
+    if (pressed) addEventListener("pointerup", () => setTimeout(redraw), { once: true });
+    else redraw();
   };
   const recall = () => {
     const known = view.can_change && sessionStorage.getItem(key());
@@ -25,14 +33,14 @@
   const changed = () => Object.values(changes.texts).reduce((count, texts) => count + Object.keys(texts).length, 0);
   const pending = () => changed() + changes.dropped.length + changes.remedies.length;
   const textOf = (row, text) => changes.texts[row.number]?.[text.name] ?? text.text;
-  const setText = (row, text, now) => {
+  const setText = (row, text, now, draw) => {
     const texts = { ...changes.texts[row.number] };
     if (now === text.text) delete texts[text.name];
     else texts[text.name] = now;
     const all = { ...changes.texts, [row.number]: texts };
     if (!Object.keys(texts).length) delete all[row.number];
     changes = { ...changes, texts: all };
-    remember();
+    remember(draw);
   };
   const drop = (row) => {
     const { dropped } = changes;
@@ -70,7 +78,7 @@
     field.onblur = () => {
       if (!open) return;
       open = false;
-      setText(row, text, field.value);
+      setText(row, text, field.value, redrawReleased);
     };
     cell.replaceChildren(field, el("small", {}, words.edit_keys));
     field.focus();

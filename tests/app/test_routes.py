@@ -22,9 +22,9 @@ from app.services import make_services
 from app.settings import Settings
 from tests.waiting import PATIENCE
 
-ROUTES = ("/", "/data", "/train", "/runs", "/playground")
+ROUTES = ("/", "/data", "/train", "/runs", "/playground", "/dataset")
 IDS = {
-    "data": "dataset-upload dataset-preview dataset-save",
+    "data": "dataset-upload dataset-preview dataset-save dataset-table dataset-report dataset-paste",
     "train": "train-dataset train-base-model train-method train-layers train-positions train-rank train-epochs train-start",
     "runs": "run-status run-loss-chart run-download",
     "playground": "playground-run playground-prompt playground-send playground-stop playground-strength answer-base answer-tuned",
@@ -154,6 +154,23 @@ def test_a_download_of_nothing_is_not_found(site, finished, name):
         status, body = raw(site, "GET", path)
         assert status == 404, body
         assert b"Traceback" not in body and b"SQLite" not in body
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_version_of_a_dataset_is_downloaded_and_leaves_no_file(alone, form):
+    found = alone.client.get(f"/files/datasets/{alone.dataset.id}/1.{form}")
+    assert found.status_code == 200 and found.headers["cache-control"] == "no-store"
+    assert found.headers["content-disposition"].endswith(f"a%20v1.{form}")
+    assert found.content[:4] == {"jsonl": b'{"pr', "csv": b"\xef\xbb\xbfp", "parquet": b"PAR1"}[form]
+    assert not [path for path in alone.services.storage.files.uploads.glob("*/rows.*") if path.parent.name != "read"]
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing/1.jsonl", "ID/2.jsonl", "ID/0.csv", "ID/1.exe", "ID/x.csv", "..%2f..%2fstudio.db/1.csv", "ID/1.csv%00"]
+)
+def test_a_dataset_that_is_not_there_is_not_downloaded(alone, path):
+    found = alone.client.get(f"/files/datasets/{path.replace('ID', alone.dataset.id)}")
+    assert found.status_code in (404, 422) and "Traceback" not in found.text
 
 
 def test_a_log_is_text_and_of_a_run_that_is_here(site, engine, finished):

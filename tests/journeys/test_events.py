@@ -19,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from app.errors import StudioError
-from app.handlers import datasets, train
+from app.handlers import datasets, kept, train
 from app.services import Services, make_services
 from app.settings import Settings
 from app.words import say
@@ -30,7 +30,9 @@ from tests.serving import Site, serving
 from tests.waiting import MILLISECONDS
 from tests.workbook import workbook
 
-PAGES = ("", "data", "train", "runs", "playground")
+PAGES = ("", "data", "train", "runs", "playground", "dataset")
+QUERY = dict.fromkeys(PAGES, "")
+"""What the address of a page says besides; filled in with the studio's own datasets."""
 HOSTILE = 'Refused: <img src=x onerror="document.title=1"> ${document.title="owned"} {{value}}'
 SECRET = "secret-of-the-house"
 AWAY, STALE = "The studio did not answer.", "The studio did not take this"
@@ -56,7 +58,7 @@ def keep(services: Services, folder: Path, name: str) -> DatasetRecord:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory, tiny_base) -> Iterator[Services]:
-    """Two datasets; runs that have finished, failed, were stopped, train, wait (two), and lie in the bin."""
+    """Two datasets, and a third one in the bin; runs that have finished, failed, were stopped, train, wait (two), and lie in the bin."""
     folder = tmp_path_factory.mktemp("events")
     made = make_services(Settings(data_dir=folder / "data", models=[str(tiny_base)]))
     first, second = keep(made, folder, "one"), keep(made, folder, "two")
@@ -81,6 +83,10 @@ def services(tmp_path_factory, tiny_base) -> Iterator[Services]:
     runs.delete(runs.request_stop(train.start(made, first.id, quick, "binned").id).id)
     for key in ("waits", "waits too"):
         train.start(made, first.id, quick, key)
+    kept.change(made, second.id, {1: {"answer": "Another answer."}}, [12])
+    third = keep(made, folder, "three")
+    made.storage.datasets.delete(third.id)
+    QUERY.update(dataset=f"?id={second.id}", data=f"?binned={third.id}")
     yield made
     made.storage.close()
 
@@ -223,7 +229,9 @@ def bring_in(control: Locator, count: int) -> None:
 
 
 def give_role(control: Locator, count: int) -> None:
-    """Another role for the first column in the table's head."""
+    """Another role for the first column in the table's head; in a table without roles, other rows."""
+    if not control.locator("#dataset-roles").count():
+        return search(control, count)
     menu = control.locator("#dataset-roles select").first
     menu.select_option("context" if menu.input_value() != "context" else "system")
 
@@ -254,7 +262,7 @@ def fire(page: Page, event: Event, count: int) -> None:
 
 def open_page(page: Page, site: Site, path: str) -> None:
     with page.expect_response(WIRE):
-        page.goto(f"{site.address}/{path}")
+        page.goto(f"{site.address}/{path}{QUERY[path]}")
     expect(page.locator(".rs-header nav a.active")).to_be_visible()
 
 
@@ -326,6 +334,20 @@ def picked(status: str) -> Callable[[Page, Site], None]:
     return pick
 
 
+def at_version_1(page: Page, site: Site) -> None:
+    page.goto(f"{site.address}/dataset{QUERY['dataset']}&version=1&against=2")
+    expect(page.locator("#kept-differences")).to_be_visible()
+
+
+def changed(page: Page, site: Site) -> None:
+    """The newest version, with a text and a row that are changed and not saved."""
+    page.goto(f"{site.address}/dataset{QUERY['dataset']}")
+    page.get_by_role("button", name="Edit: answer, 2", exact=True).click()
+    page.get_by_label("answer, 2", exact=True).fill("Mine.")
+    page.get_by_role("button", name="Drop: 3", exact=True).click()
+    expect(page.locator(".rs-pending")).to_contain_text("Changed texts: 1. Dropped rows: 1.")
+
+
 def deleted(page: Page, site: Site) -> None:
     picked("Stopped")(page, site)
     page.click("#run-delete")
@@ -352,6 +374,7 @@ STATES: dict[str, list[State]] = {
         State(put_in(LISTS, name="t.json"), ("#dataset-list",)),
         State(put_in(workbook(SHEETS), name="t.ods"), ("#dataset-sheet",)),
     ],
+    "dataset": [State(at_version_1, ("#kept-bring-back",)), State(changed)],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later")), State(picked("Training")),
@@ -534,7 +557,7 @@ def test_a_page_has_no_serious_fault_of_accessibility_whatever_it_shows(page, si
                 expect(page.locator(f"{event.note} .rs-notice").first).to_be_visible()
         found["refused"] = violations(page)
         page.route(WIRE, lambda route: route.fulfill(status=500))
-        page.goto(f"{site.address}/{path}?__theme=dark")
+        page.goto(f"{site.address}/{path}{QUERY[path] or '?'}&__theme=dark")
         expect(page.locator("body.dark .rs-live .rs-notice a").first).to_be_visible()
         found["opening refused"] = violations(page)
     finally:
@@ -582,13 +605,10 @@ def test_an_answer_without_its_prompt_leaves_nothing_of_the_roles_before(page, s
 
 
 def test_a_dataset_in_use_is_not_removed_and_the_page_says_why(page, site, services):
-    open_page(page, site, "data")
-    page.locator("#dataset-removing button.label-wrap").click()
-    page.click("#dataset-chosen input")
-    page.locator("#dataset-chosen").get_by_role("option", name="one", exact=True).click()
-    page.click("#dataset-remove")
-    said(page, "#dataset-remove-note", "was made from this dataset; delete the run first.")
-    assert "one" in [dataset.name for dataset in services.storage.datasets.all()]
+    open_page(page, site, "dataset")
+    page.click("#kept-delete")
+    said(page, "#kept-delete-note", "was made from this dataset; delete the run first.")
+    assert "two" in [dataset.name for dataset in services.storage.datasets.all()]
 
 
 def test_train_says_what_is_missing(page, site, services):
