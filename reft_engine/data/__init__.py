@@ -20,10 +20,10 @@ from reft_engine.data.records import (
 from reft_engine.data.report import REMEDIES, Remedy, ReportItem
 from reft_engine.data.rewriting import Differences, ExportFormat, change_rows, differences, divide_rows, export_rows, texts_of
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
-from reft_engine.data.row_check import Finding, RowCheck
+from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.data.shapes import TITLES
 from reft_engine.data.splitting import SplitPlan, divided, split
-from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows
+from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows
 
 __all__ = [
     "INDEX",
@@ -40,6 +40,7 @@ __all__ = [
     "ExportFormat",
     "Finding",
     "Inspection",
+    "Lengths",
     "Limits",
     "LooseRow",
     "Message",
@@ -51,6 +52,7 @@ __all__ = [
     "ReportItem",
     "RowCheck",
     "SplitPlan",
+    "StoredExamples",
     "StoredRows",
     "answers_of",
     "as_columns",

@@ -84,6 +84,12 @@ class Prompts:
         self._said.append(hash(keys[0]))
         self._rejected.append(hash(keys[1]) if len(keys) > 1 else _NOTHING)
 
+    def numbers(self) -> Any:
+        """For each example a number that is the same for equal prompts (but for case and white space); an array of integers."""
+        import numpy as np
+
+        return np.unique(np.asarray(self._prompts, np.int64), return_inverse=True)[1].astype(np.uint32)
+
     def contradicting(self) -> "Contradictions":
         """Prompts (but for case and white space) that have different answers; of pairs, where one prefers what another rejects."""
         import numpy as np
