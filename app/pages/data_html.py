@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.components import html
+from app.components.bars_html import Bar, bars
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
@@ -112,7 +113,13 @@ def report(look: Look) -> str:
         return ""
     items = "".join(_item(look, item) for item in look.inspection.report)
     body = f'<ul class="rs-report">{items}</ul>' if items else f'<p class="rs-facts">{say("data.report.well")}</p>'
-    return f'<h2 class="rs-section">{say("data.report.title")}</h2>{body}'
+    return f'<h2 class="rs-section">{say("data.report.title")}</h2>{body}{_balance(look.inspection.answers)}'
+
+
+def _balance(answers: Sequence[tuple[str, int]]) -> str:
+    """How often each answer comes, where they are few."""
+    made = [Bar(answer, count) for answer, count in answers]
+    return bars(say("data.report.balance"), say("data.report.answer"), made) if made else ""
 
 
 def _item(look: Look, item: ReportItem) -> str:

@@ -1,8 +1,9 @@
 """Which rows a base model can be trained on: counts and findings, as pages and commands show them. Imports no torch."""
 
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from reft_engine.data.records import counted
 from reft_engine.data.splitting import HELD_OUT_LIMIT
@@ -54,9 +55,40 @@ class Lengths(BaseModel):
     counts: tuple[NonNegativeInt, ...] = ()
     over: tuple[NonNegativeInt, ...] = ()
 
+    @property
+    def bins(self) -> list["LengthBin"]:
+        """The bins from the first to the last that holds any."""
+        filled = [number for number, count in enumerate(self.counts) if count]
+        numbers = range(filled[0], filled[-1] + 1) if filled else ()
+        return [LengthBin(number, self.counts[number], self.over[number]) for number in numbers]
+
 
 BINS = 16
 """Bins of `Lengths`: number ``n`` begins at 2 ** n tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class LengthBin:
+    """A bin of `Lengths`: its number, and the texts in it; those of them that are too long are ``over``."""
+
+    number: int
+    count: int
+    over: int
+
+    @property
+    def first(self) -> int:
+        """The fewest tokens."""
+        return 1 << self.number
+
+    @property
+    def last(self) -> int | None:
+        """The most tokens; None for the last bin."""
+        return (2 << self.number) - 1 if self.number < BINS - 1 else None
+
+    def __str__(self) -> str:
+        """Its tokens, such as 4-7."""
+        last = self.last
+        return f"{self.first:,}+" if last is None else f"{self.first:,}-{last:,}" if last > self.first else f"{last}"
 
 
 class RowCheck(BaseModel):
@@ -92,7 +124,7 @@ class RowCheck(BaseModel):
     longest: NonNegativeInt
     prompts: Lengths = Lengths()
     answers: Lengths = Lengths()
-    learned: float = Field(0.0, ge=0, le=1)
+    learned: float = 0.0
     findings: tuple[Finding, ...] = ()
 
     @property

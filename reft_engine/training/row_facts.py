@@ -49,7 +49,7 @@ class ReadAgain:
     """The examples of rows that are read already, by their places."""
 
     def __init__(self, read: RowsRead) -> None:
-        self._examples = {row.index: row.example for row in (*read.usable, *read.left_out)}
+        self._examples = {row.index: row.example for row in in_order(read)}
 
     def __iter__(self) -> Iterator[AnyExample]:
         """See `Examples`."""
