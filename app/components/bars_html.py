@@ -27,7 +27,8 @@ def bars(caption: str, names: str, bars: Sequence[Bar]) -> str:
 
 def _row(bar: Bar, most: int) -> str:
     fits, over = (100 * count / max(1, most) for count in (bar.count - bar.over, bar.over))
-    drawn = f'<div aria-hidden="true"><i style="width:{fits:.1f}%"></i><i class="over" style="width:{over:.1f}%"></i></div>'
+    beyond = f'<i class="over" style="width:{over:.1f}%"></i>' if bar.over else ""
+    drawn = f'<div aria-hidden="true"><i style="width:{fits:.1f}%"></i>{beyond}</div>'
     count = say("bars.over", count=bar.count, over=bar.over) if bar.over else f"{bar.count:,}"
     ends = ' class="rs-ends"' if bar.ends else ""
     return f'<tr{ends}><th scope="row" dir="auto">{text(bar.name, 60)}</th><td>{drawn}</td><td>{count}</td></tr>'

@@ -22,10 +22,12 @@ def lengths(check: RowCheck | None) -> str:
     """How long the prompts and the answers are, in a sentence and in a chart each; empty while nothing is known."""
     if check is None or not check.prompts.bins:
         return ""
-    charts = "".join(_chart(kind, each, check.max_length) for kind, each in _charts(check))
-    room = say("row_check.lengths.room", count=check.max_length)
+    charts = [_chart(kind, each, check.max_length) for kind, each in _charts(check)]
+    ends = any(bar.ends for _, made in charts for bar in made)
+    room = say("row_check.lengths.room_line" if ends else "row_check.lengths.room", count=check.max_length)
+    drawn = "".join(bars(caption, say("row_check.lengths.tokens"), made) for caption, made in charts)
     title = f'<h2 class="rs-section">{say("row_check.lengths.title")}</h2>'
-    return f'<div class="rs-lengths">{title}<p class="rs-facts">{text(check.lengths_sentence)} {room}</p><div>{charts}</div></div>'
+    return f'<div class="rs-lengths">{title}<p class="rs-facts">{text(check.lengths_sentence)} {room}</p><div>{drawn}</div></div>'
 
 
 def _charts(check: RowCheck) -> list[tuple[str, Lengths]]:
@@ -33,10 +35,10 @@ def _charts(check: RowCheck) -> list[tuple[str, Lengths]]:
     return [("prompts" if answers else "texts", check.prompts), *answers]
 
 
-def _chart(kind: str, lengths: Lengths, room: int) -> str:
-    """The bins of texts; below the one in which the room of a row ends there is a line."""
-    made = [Bar(str(each), each.count, each.over, ends=each.first <= room <= (each.last or room)) for each in lengths.bins]
-    return bars(say(f"row_check.lengths.by.{kind}"), say("row_check.lengths.tokens"), made)
+def _chart(kind: str, lengths: Lengths, room: int) -> tuple[str, list[Bar]]:
+    """The caption of a chart, and a bar for each bin; below the last one whose texts can fit there is a line."""
+    made = [Bar(str(each), each.count, each.over, ends=each.first < room <= (each.last or room) + 1) for each in lengths.bins]
+    return say(f"row_check.lengths.by.{kind}"), made
 
 
 def _facts(check: RowCheck) -> str:

@@ -63,7 +63,7 @@ def report(counts: RowCounts, tally: Tally) -> tuple[ReportItem, ...]:
 
 def _of_file(counts: RowCounts) -> Iterator[ReportItem]:
     yield ReportItem("unusable", counts.unusable, f"{counted(counts.unusable)} cannot be used.", counts.unusable_rows)
-    empty = f"{counted(counts.empty)} of these {'has' if counts.empty == 1 else 'have'} no text where a prompt or an answer must stand."
+    empty = f"{counted(counts.empty)} without text where a prompt or an answer must stand."
     yield ReportItem("empty", counts.empty, empty, counts.empty_rows)
     yield ReportItem("lost_lines", counts.lost_lines, f"{counted(counts.lost_lines, 'line')} of the file could not be read.")
     swallowed = (

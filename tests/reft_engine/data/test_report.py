@@ -51,7 +51,7 @@ def test_what_no_example_came_from_is_counted():
 def test_rows_without_a_text_where_one_must_stand_are_counted_among_the_unusable():
     found = items([*GOOD, {"prompt": "", "answer": "a"}, {"prompt": "b", "answer": " "}, {"prompt": ["c"], "answer": {"d": 1}}])
     assert (found["empty"].rows, found["unusable"].rows) == ((5, 6), (5, 6, 7))
-    assert found["empty"].text == "2 rows of these have no text where a prompt or an answer must stand."
+    assert found["empty"].text == "2 rows without text where a prompt or an answer must stand."
     assert items([*GOOD, {"messages": []}, {"messages": [{"role": "user", "content": "a"}]}]).keys() >= {"unusable"}
 
 
