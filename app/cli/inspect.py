@@ -10,7 +10,6 @@ from app.cli.rows import inspected, remarks
 from app.words import say
 from reft_engine import RunSpec
 from reft_engine.data import Inspection, Preference, Problem, RowCheck
-from reft_engine.data.cells import shown
 
 if TYPE_CHECKING:
     from reft_engine.base import Base
@@ -82,7 +81,7 @@ class _FileReport:
             for kind, lengths in (("prompts", self.check.prompts), ("answers", self.check.answers)):
                 bins = ", ".join(f"{each}: {each.count:,}" for each in lengths.bins)
                 lines += [say(f"cli.lengths.{kind}", bins=bins)] if bins else []
-        return lines + [say("cli.rows.answer", answer=shown(answer), count=count) for answer, count in self.inspection.answers]
+        return lines + [say("cli.rows.answer", answer=answer, count=count) for answer, count in self.inspection.answers]
 
     def values(self, base: str, max_length: int) -> dict[str, Any]:
         """The report as plain data; with the requested base model and maximum length if no rows were counted."""

@@ -24,13 +24,14 @@ from reft_engine.data import (
     AnyExample,
     Inspection,
     RowCheck,
+    Sides,
     StoredExamples,
     dump_examples,
     example_as_data,
     inspect_file,
     load_examples,
+    sides_of,
 )
-from reft_engine.data.splitting import Sides, sides_of
 from reft_engine.training import FEW
 from storage import DatasetRecord
 

@@ -22,7 +22,7 @@ from reft_engine.data.rewriting import Differences, ExportFormat, change_rows, d
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.data.shapes import TITLES
-from reft_engine.data.splitting import SplitPlan, divided, split
+from reft_engine.data.splitting import Sides, SplitPlan, divided, sides_of, split
 from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "Remedy",
     "ReportItem",
     "RowCheck",
+    "Sides",
     "SplitPlan",
     "StoredExamples",
     "StoredRows",
@@ -73,6 +74,7 @@ __all__ = [
     "load_inspection",
     "row_of",
     "rows_as_data",
+    "sides_of",
     "split",
     "texts_of",
 ]
