@@ -29,6 +29,8 @@ def inspect(options: argparse.Namespace) -> int:
     report = _file_report(inspected(options.file, options), base, max_length)
     for sentence in [report.inspection.sentence, *_candidates(report.inspection), *report.notes]:
         tell(options, sentence)
+    for line in report.figures:
+        tell(options, line)
     for problem in report.problems[:20]:
         tell(options, problem.text)
     if report.problem_count > 20:
@@ -70,6 +72,17 @@ class _FileReport:
         """Remarks besides the problems, one sentence each."""
         return [*remarks(self.inspection, self.check), *(self.check.notes if self.check else [])]
 
+    @property
+    def figures(self) -> list[str]:
+        """How long prompts and answers are, in a sentence and in numbers; then each answer with its number, where they are few."""
+        lines = []
+        if self.check and (sentence := self.check.lengths_sentence):
+            lines.append(sentence)
+            for kind, lengths in (("prompts", self.check.prompts), ("answers", self.check.answers)):
+                bins = ", ".join(f"{each}: {each.count:,}" for each in lengths.bins)
+                lines += [say(f"cli.lengths.{kind}", bins=bins)] if bins else []
+        return lines + [say("cli.rows.answer", answer=answer, count=count) for answer, count in self.inspection.answers]
+
     def values(self, base: str, max_length: int) -> dict[str, Any]:
         """The report as plain data; with the requested base model and maximum length if no rows were counted."""
         inspection, check = self.inspection, self.check
@@ -79,7 +92,10 @@ class _FileReport:
             "columns": inspection.columns, "roles": inspection.roles, "suggested_roles": inspection.read_as.of(inspection.columns),
             "template": inspection.read_as.template, "options": inspection.options.model_dump(), "sheets": inspection.sheets,
             "lists": inspection.lists, "lost_lines": inspection.lost_lines, "bad_answers": inspection.bad_answers,
-            "report": [asdict(item) for item in inspection.report],
+            "report": [asdict(item) for item in inspection.report], "answers": inspection.answers,
+            "lengths": {
+                "prompts": check.prompts.model_dump(), "answers": check.answers.model_dump(), "learned": check.learned,
+            } if check else None,
             "rows": inspection.rows, "usable_rows": check.usable_rows if check else 0,
             "rows_left_out": check.rows_left_out if check else inspection.rows, "cut_answers": check.cut_answers if check else 0,
             "base": check.base if check else base, "max_length": check.max_length if check else max_length,

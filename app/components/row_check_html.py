@@ -1,8 +1,9 @@
 """HTML of a row check: the rows that a base model can be trained on."""
 
+from app.components.bars_html import Bar, bars
 from app.components.html import notice, text
 from app.words import say
-from reft_engine.data import Finding, RowCheck
+from reft_engine.data import Finding, Lengths, RowCheck
 
 
 def row_check(check: RowCheck | None, *, filters: bool = False) -> str:
@@ -15,6 +16,29 @@ def row_check(check: RowCheck | None, *, filters: bool = False) -> str:
     kind = "bad" if not check.can_start else "info" if check.findings else "good"
     findings = "".join(_finding(finding, filters) for finding in check.findings)
     return f'<div class="rs-check">{notice(check.sentence, kind)}{_facts(check) if check.can_start else ""}{findings}</div>'
+
+
+def lengths(check: RowCheck | None) -> str:
+    """How long the prompts and the answers are, in a sentence and in a chart each; empty while nothing is known."""
+    if check is None or not check.prompts.bins:
+        return ""
+    charts = [_chart(kind, each, check.max_length) for kind, each in _charts(check)]
+    ends = any(bar.ends for _, made in charts for bar in made)
+    room = say("row_check.lengths.room_line" if ends else "row_check.lengths.room", count=check.max_length)
+    drawn = "".join(bars(caption, say("row_check.lengths.tokens"), made) for caption, made in charts)
+    title = f'<h2 class="rs-section">{say("row_check.lengths.title")}</h2>'
+    return f'<div class="rs-lengths">{title}<p class="rs-facts">{text(check.lengths_sentence)} {room}</p><div>{drawn}</div></div>'
+
+
+def _charts(check: RowCheck) -> list[tuple[str, Lengths]]:
+    answers = [("answers", check.answers)] if check.answers.bins else []
+    return [("prompts" if answers else "texts", check.prompts), *answers]
+
+
+def _chart(kind: str, lengths: Lengths, room: int) -> tuple[str, list[Bar]]:
+    """The caption of a chart, and a bar for each bin; below the last one whose texts can fit there is a line."""
+    made = [Bar(str(each), each.count, each.over, ends=each.first < room <= (each.last or room) + 1) for each in lengths.bins]
+    return say(f"row_check.lengths.by.{kind}"), made
 
 
 def _facts(check: RowCheck) -> str:

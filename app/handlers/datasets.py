@@ -2,10 +2,10 @@
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
 from app.handlers.uploads import Upload, Uploads
+from app.remembered import Remembered
 from app.samples import all_samples, find_sample
 from app.services import Services
 from app.words import say
@@ -25,18 +26,23 @@ from reft_engine.data import (
     Order,
     ReportItem,
     RowCheck,
+    Sides,
+    StoredExamples,
     StoredRows,
     Unit,
     dump_examples,
     example_as_data,
     inspect_file,
     load_examples,
-    split,
+    sides_of,
 )
 from reft_engine.training import FEW
 from storage import DatasetRecord
 
 PREVIEW_ROWS = 10
+_SIDES_LOCK = threading.Lock()
+_SIDES = Remembered[Sides](20_000_000, lambda sides: sides.size)
+"""What divides the rows of the latest versions, five bytes an example, since the form asks again with every share and seed."""
 _UPLOADS = Uploads()
 _STARTS_WITHIN = 15.0
 
@@ -287,12 +293,10 @@ def split_sizes(services: Services, dataset_id: str, share: float, seed: int) ->
     Raises NotFoundError, DataError.
     """
     path = services.storage.files.rows(services.storage.datasets.get(dataset_id).version)
-    return _split_sizes(path, path.stat().st_mtime_ns if path.is_file() else 0, share, seed)
-
-
-@lru_cache(maxsize=64)
-def _split_sizes(path: Path, _changed: int, share: float, seed: int) -> tuple[int, int]:
-    trained, held_out = split(load_examples(path), share, seed)
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    with _SIDES_LOCK:
+        sides = _SIDES.get((path, changed), lambda: sides_of(StoredExamples(path)))
+    trained, held_out = sides.indices(share, seed)
     return len(trained), len(held_out)
 
 

@@ -25,8 +25,8 @@ from reft_engine.data import (
     Differences,
     ExportFormat,
     Remedy,
-    ReportItem,
     SplitPlan,
+    StoredReport,
     change_rows,
     differences,
     divide_rows,
@@ -66,13 +66,13 @@ def open_dataset(services: Services, dataset_id: str, number: int | None = None)
     return Kept(dataset, version, tuple(versions), tuple(store.used_by(dataset_id)))
 
 
-def report(services: Services, kept: Kept) -> tuple[ReportItem, ...]:
+def report(services: Services, kept: Kept) -> StoredReport:
     """What stands out in the rows of a version. Raises DataError."""
     return _report(services.storage.files.rows(kept.version))
 
 
 @lru_cache(maxsize=16)
-def _report(path: Path) -> tuple[ReportItem, ...]:
+def _report(path: Path) -> StoredReport:
     return report_of(path)
 
 

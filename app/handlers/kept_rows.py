@@ -103,7 +103,7 @@ def rows_page(services: Services, opened: Kept, asked: Asked) -> KeptPage:
     rows = _rows(services, opened.version)
     numbers = _only(services, opened, asked)
     unit: Unit = "line" if asked.only.startswith("line:") else "row"
-    places = datasets.places(rows, asked.order, asked.search, asked.seed, numbers, unit, report=lambda: kept.report(services, opened))
+    places = datasets.places(rows, asked.order, asked.search, asked.seed, numbers, unit, report=lambda: kept.report(services, opened).items)
     offset = asked.offset if asked.offset < len(places) else 0
     page = tuple(places[offset : offset + PAGE_ROWS])
     return KeptPage(tuple(map(_row, rows.data(page))), offset, len(places), page)
@@ -116,7 +116,7 @@ def _only(services: Services, opened: Kept, asked: Asked) -> frozenset[int] | No
     _, colon, numbers = asked.only.partition(":")
     if colon:
         return frozenset(int(number) for number in numbers.split(",") if number.isdecimal())
-    return frozenset(row for item in kept.report(services, opened) if item.kind == asked.only for row in item.rows)
+    return frozenset(row for item in kept.report(services, opened).items if item.kind == asked.only for row in item.rows)
 
 
 def _row(data: Mapping[str, Any]) -> KeptRow:

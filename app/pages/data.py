@@ -8,7 +8,7 @@ import gradio as gr
 from app.components import html
 from app.components.entry import TYPED, entry
 from app.components.labels import label, markup
-from app.components.row_check_html import row_check
+from app.components.row_check_html import lengths, row_check
 from app.components.table import SAID, learned_table, rows_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import READABLE, StudioError
@@ -232,7 +232,8 @@ def _counted(services: Services, said: str, base: str | None) -> Shown:
     if look is None or not look.can_keep:
         return {"check": ""}
     datasets.wait_for_engine(services)
-    return {"check": row_check(datasets.check_upload(services, look.upload, base or STARTER), filters=True)}
+    check = datasets.check_upload(services, look.upload, base or STARTER)
+    return {"check": row_check(check, filters=True) + lengths(check)}
 
 
 def _readable(services: Services, said: str) -> Look | None:

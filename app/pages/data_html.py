@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.components import html
+from app.components.bars_html import Bar, bars
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
@@ -112,14 +113,22 @@ def report(look: Look) -> str:
     """What a person should know about the rows, each with the button that shows them and the one that drops them."""
     if not look.inspection.rows or look.inspection.needs_mapping:
         return ""
-    return report_items(look.inspection.report, look.said.remedies, look.said.only)
+    return report_items(look.inspection.report, look.inspection.answers, look.said.remedies, look.said.only)
 
 
-def report_items(found: Sequence[ReportItem], remedies: Sequence[str] = (), only: str = "") -> str:
-    """A report, with the remedies that are taken and the item whose rows are shown."""
+def report_items(
+    found: Sequence[ReportItem], answers: Sequence[tuple[str, int]], remedies: Sequence[str] = (), only: str = ""
+) -> str:  # fmt: skip
+    """A report and how often each answer comes, with the remedies that are taken and the item whose rows are shown."""
     items = "".join(_item(item, item.remedy in remedies, item.kind == only) for item in found)
     body = f'<ul class="rs-report">{items}</ul>' if items else f'<p class="rs-facts">{say("data.report.well")}</p>'
-    return f'<h2 class="rs-section">{say("data.report.title")}</h2>{body}'
+    return f'<h2 class="rs-section">{say("data.report.title")}</h2>{body}{_balance(answers)}'
+
+
+def _balance(answers: Sequence[tuple[str, int]]) -> str:
+    """How often each answer comes, where they are few."""
+    made = [Bar(answer, count) for answer, count in answers]
+    return bars(say("data.report.balance"), say("data.report.answer"), made) if made else ""
 
 
 def _item(item: ReportItem, dropped: bool, shown: bool) -> str:

@@ -158,8 +158,9 @@ def _difference(services: Services, found: Kept, number: str) -> dataset_html.Co
 
 def _reported(services: Services, request: gr.Request) -> Shown:
     found = _of_address(services, request)
+    known = kept.report(services, found)
     return {
-        "report": data_html.report_items(kept.report(services, found)),
+        "report": data_html.report_items(known.items, known.answers),
         "sides": dataset_html.sides(kept.sides(services, found)),
     }
 

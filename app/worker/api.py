@@ -82,7 +82,7 @@ def _examples(rows: Sequence[dict[str, Any]]) -> list[AnyExample]:
 
 
 def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
-    """A digest of the rows, and a function that loads them. Raises NotFoundError for an unknown dataset."""
+    """A digest of the rows, and a function that opens them. Raises NotFoundError for an unknown dataset."""
     if request.dataset is not None:
         return resident.dataset_rows(request.dataset)
     return resident.upload_rows(request.upload)

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
 from app.worker.base_lock import BaseLock
 from app.worker.row_checks import Load
@@ -37,7 +38,7 @@ class Probes:
         key = (digest, base.name, base.revision, reft, *(getattr(train, name) for name in _COST))
         with self._lock:
             if key not in self._cache:
-                timing = probe(base, load()[:_MAX_ROWS], reft, train, self._base_lock.for_training)
+                timing = probe(base, list(islice(load(), _MAX_ROWS)), reft, train, self._base_lock.for_training)
                 self._cache[key] = TimedProbe(timing, base.parameters, base.device.type)
                 while len(self._cache) > _MAX_CACHED:
                     self._cache.popitem(last=False)

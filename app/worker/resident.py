@@ -13,7 +13,7 @@ from app.worker.probes import Probes, TimedProbe
 from app.worker.row_checks import Load, RowChecks
 from reft_engine import ReftConfig, Trainable, TrainConfig, load_adapter, load_base
 from reft_engine.base import Base, is_here, load_tokenizer
-from reft_engine.data import load_examples
+from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
 from reft_engine.inference import PromptCache
 from storage import NotFoundError, RunStatus, Storage
@@ -95,7 +95,7 @@ class Resident:
             return self._tokenizers[key]
 
     def dataset_rows(self, dataset_id: str) -> tuple[str, Load]:
-        """A digest of the rows of a dataset's current version, and a function that loads them. Raises NotFoundError."""
+        """A digest of the rows of a dataset's current version, and a function that opens them. Raises NotFoundError."""
         return self._rows_in(self.storage.files.rows(self.storage.datasets.get(dataset_id).version))
 
     def upload_rows(self, name: str) -> tuple[str, Load]:
@@ -110,8 +110,8 @@ class Resident:
             status = path.stat()
             digest = _digest(path, status.st_mtime_ns, status.st_size)  # of what lies there, whatever the version says
         except OSError:
-            digest = ""  # the file is missing; loading it raises the error
-        return digest, lambda: load_examples(path)
+            digest = ""  # the file is missing; reading it raises the error
+        return digest, lambda: StoredExamples(path)
 
     def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> TimedProbe | None:
         """Time a run on a dataset; None if its base model is not in memory, because a probe loads none.

@@ -1,46 +1,52 @@
-"""Counts of the rows that a base model can be trained on, cached by rows and settings."""
+"""Counts of the rows that a base model can be trained on; rows are read once, whatever share and seed then divide them."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from app.remembered import Remembered
 from reft_engine import PositionSpec, ReftConfig, TrainConfig
 from reft_engine.base import Base
-from reft_engine.data import AnyExample, RowCheck
-from reft_engine.training import check_rows
+from reft_engine.data import RowCheck, StoredExamples
+from reft_engine.training import Checked, read_checked
 
-_MAX_CACHED = 200
-Load = Callable[[], Sequence[AnyExample]]
+_BYTES, _MAX_CACHED = 100_000_000, 200
+"""Bytes of rows that were read, at about 30 an example, and number of counts that are kept; the latest is kept always."""
+Load = Callable[[], StoredExamples]
 
 
 class RowChecks:
-    """Caches the latest counts, by the digest of the rows, the base model, and the settings that affect the count."""
+    """Caches the latest counts, and of the latest rows what is needed to count them with another held-out share or seed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cache: OrderedDict[tuple[object, ...], RowCheck] = OrderedDict()
+        self._read = Remembered[tuple[Checked, StoredExamples]](_BYTES, lambda kept: kept[0].size + kept[1].size)
+        self._cache = Remembered[RowCheck](_MAX_CACHED, lambda check: 1)
 
     def check(self, digest: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig, rows: int | None = None) -> RowCheck:
         """Count rows; one count runs at a time.
 
         Args:
             digest: identifies the rows.
-            load: loads the rows if they are not counted yet.
+            load: opens the rows if they are not read yet.
             base: the base model, with or without its weights.
             reft: the edit's config.
             train: the training config.
             rows: see `check_rows`.
 
         Raises:
-            ConfigError, DataError: see `check_rows`; also whatever ``load`` raises.
+            ConfigError, DataError: see `check_rows`; also DataError if the file is missing or damaged.
         """
         rule = reft.positions if PositionSpec.parse(reft.positions).reads_text else ""
         lengths = train.max_length, train.answer_tokens
-        key = (digest, rows, base.name, base.revision, rule, reft.labels, *lengths, train.held_out, train.held_out_seed)
+        read_by = (digest, base.name, base.revision, rule, reft.labels, *lengths)
+
+        def read() -> tuple[Checked, StoredExamples]:
+            examples = load()
+            return read_checked(base, examples, reft, train), examples
+
+        def count() -> RowCheck:
+            checked, _ = self._read.get(read_by, read)
+            return checked.divided(train.held_out, train.held_out_seed, rows=rows)
+
         with self._lock:
-            if key not in self._cache:
-                self._cache[key] = check_rows(base, load(), reft, train, rows=rows)
-                while len(self._cache) > _MAX_CACHED:
-                    self._cache.popitem(last=False)
-            self._cache.move_to_end(key)
-            return self._cache[key]
+            return self._cache.get((*read_by, rows, train.held_out, train.held_out_seed), count)

@@ -17,7 +17,7 @@ from reft_engine.data.records import (
     counted,
     row_of,
 )
-from reft_engine.data.report import REMEDIES, Remedy, ReportItem, report_of, rows_to_drop
+from reft_engine.data.report import REMEDIES, Remedy, ReportItem, StoredReport, report_of, rows_to_drop
 from reft_engine.data.rewriting import (
     Differences,
     ExportFormat,
@@ -31,10 +31,10 @@ from reft_engine.data.rewriting import (
     turns_of,
 )
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
-from reft_engine.data.row_check import Finding, RowCheck
+from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.data.shapes import TITLES
-from reft_engine.data.splitting import HELD_OUT, TRAIN, SplitPlan, divided, split
-from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows, Unit
+from reft_engine.data.splitting import HELD_OUT, TRAIN, Sides, SplitPlan, divided, sides_of, split
+from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows, Unit
 
 __all__ = [
     "HELD_OUT",
@@ -53,6 +53,7 @@ __all__ = [
     "ExportFormat",
     "Finding",
     "Inspection",
+    "Lengths",
     "Limits",
     "LooseRow",
     "Message",
@@ -63,7 +64,10 @@ __all__ = [
     "Remedy",
     "ReportItem",
     "RowCheck",
+    "Sides",
     "SplitPlan",
+    "StoredExamples",
+    "StoredReport",
     "StoredRows",
     "Unit",
     "answers_of",
@@ -89,6 +93,7 @@ __all__ = [
     "rows_as_data",
     "rows_to_drop",
     "shared_prompts",
+    "sides_of",
     "split",
     "texts_of",
     "turns_of",

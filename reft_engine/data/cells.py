@@ -22,6 +22,10 @@ class RowError(Exception):
     """Why a row cannot be used."""
 
 
+class EmptyError(RowError):
+    """A row without a text where one must stand."""
+
+
 class BadAnswerError(RowError):
     """A row that is marked as a bad answer; it is left out, because it would be trained as a good one."""
 
@@ -90,7 +94,7 @@ def required_text(value: Any, what: str, limits: Limits) -> str:
     """The text of a cell that must not be empty. Raises RowError."""
     text = text_of(value, what, limits)
     if not text:
-        raise RowError(f"{what} is empty")
+        raise EmptyError(f"{what} is empty")
     return text
 
 

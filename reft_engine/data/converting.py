@@ -5,7 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reft_engine.data.cells import BadAnswerError, RowError, is_false, is_missing, required_text, says_nothing, shown, text_of, unpacked
+from reft_engine.data.cells import (
+    BadAnswerError,
+    EmptyError,
+    RowError,
+    is_false,
+    is_missing,
+    required_text,
+    says_nothing,
+    shown,
+    text_of,
+    unpacked,
+)
 from reft_engine.data.records import AnyExample, Example, Limits, Message, Preference
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, joined
 from reft_engine.data.turns import Turn, learned_answers, read_turns
@@ -60,7 +71,7 @@ class Converter:
             turns += _history(values.get(chat), self._limits, left_out)
         turns += self._asked(values, left_out)
         if not turns or turns[-1].role != "user":
-            raise RowError("no message of a user stands before the answer" if turns else "the prompt is empty")
+            raise RowError("no message of a user stands before the answer") if turns else EmptyError("the prompt is empty")
         return turns
 
     def _asked(self, values: Mapping[str, Any], left_out: Counter[str]) -> list[Turn]:
@@ -109,7 +120,7 @@ class Converter:
     def _plain(self, values: Mapping[str, Any]) -> str:
         text = self._prompt(values)
         if not text:
-            raise RowError("the text is empty")
+            raise EmptyError("the text is empty")
         return text
 
     def _label(self, value: Any, column: str) -> str:

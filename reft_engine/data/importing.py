@@ -62,6 +62,7 @@ def of_data(data: Mapping[str, Any]) -> Inspection:
         "read_as": Columns.model_validate(data["read_as"]), "options": ReadOptions.model_validate(data["options"]),
         "report": tuple(ReportItem(**{**item, "rows": tuple(item["rows"])}) for item in data["report"]),
         "first": tuple(Row(**row) for row in data["first"]),
+        "answers": tuple((answer, count) for answer, count in data["answers"]),
         "encodings": tuple(Encoding(each["name"], tuple(each["lines"])) for each in data["encodings"]),
         **{name: tuple(data[name]) for name in ("columns", "notes", "sheets", "lists")},
     }  # fmt: skip

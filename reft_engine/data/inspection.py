@@ -9,12 +9,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from reft_engine.data.cells import BadAnswerError, RowError, holds_text, is_missing, shown, unreadable
+from reft_engine.data.cells import BadAnswerError, EmptyError, RowError, holds_text, is_missing, shown, unreadable
 from reft_engine.data.converting import Converter
 from reft_engine.data.oddities import Tally
 from reft_engine.data.reading import Encoding, ReadOptions, Row, Table, read_table
 from reft_engine.data.records import AnyExample, Limits, Problem, answers_of, counted, row_of
-from reft_engine.data.report import Remedy, ReportItem, RowCounts, dropped_rows, report
+from reft_engine.data.report import Remedy, ReportItem, RowCounts, balance, dropped_rows, report
 from reft_engine.data.roles import Columns
 from reft_engine.data.shapes import TITLES, Sample, Shape, has_whole_labels, recognise, suggest
 from reft_engine.errors import DataError
@@ -28,6 +28,8 @@ _FORMATS = {
     "csv": "CSV", "tsv": "TSV", "json": "JSON", "jsonl": "JSON Lines", "parquet": "Parquet", "arrow": "Arrow", "xlsx": "Excel",
     "xls": "Excel", "ods": "ODS", "rows": "rows",
 }  # fmt: skip
+_REMARKS = ("same_answer", "unbalanced", "repeated_headers", "swallowed_lines")
+"""Items of the report that have no remedy and concern rows that are used."""
 _UNNUMBERED = ("parquet", "arrow", "rows", "xlsx", "xls", "ods")
 """Formats without lines; their rows are counted."""
 
@@ -50,7 +52,7 @@ class Inspection:
         sentence: the inspection in one or two sentences.
         read_as: the roles by which the rows were read; without a shape those that are suggested.
         reasons: why a column has its role, by column.
-        report: what a person should know about the rows.
+        report: what a person should know about the rows; ``answers``: each answer with its number of examples, where they are few.
         first: the first rows as they stand in the file, each cell as text.
         encoding: of a text file; ``encodings``: what else it may be, best first, while that is uncertain.
         options: how the file was read; ``sheets`` and ``lists``: what else there is in it to read.
@@ -73,6 +75,7 @@ class Inspection:
     read_as: Columns
     reasons: Mapping[str, str]
     report: tuple[ReportItem, ...]
+    answers: tuple[tuple[str, int], ...]
     first: tuple[Row, ...]
     encoding: str | None
     encodings: tuple[Encoding, ...]
@@ -88,7 +91,7 @@ class Inspection:
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and what the report says of rows that are used."""
-        return (*self.notes, *(item.text for item in self.report if item.remedy or item.kind in ("same_answer", "unbalanced")))
+        return (*self.notes, *(item.text for item in self.report if item.remedy or item.kind in _REMARKS))
 
     @property
     def needs_encoding(self) -> bool:
@@ -262,7 +265,8 @@ class _Collector:
         self._filled: set[str] = set()
         self._kept, self._tally = kept, Tally()
         self._problems: list[Problem] = []
-        self._unusable_rows: list[int] = []
+        self._unusable_rows, self._empty_rows, self._swallowing_rows = (list[int]() for _ in range(3))
+        self._empty = self._swallowed = 0
         self._first: list[Row] = []
         self._shown = 0
 
@@ -284,8 +288,14 @@ class _Collector:
             if len(self._filled) < len(values):
                 self._filled.update(name for name, value in values.items() if name not in self._filled and holds_text(value))
             self._show(row, values)
+            self._note_swallowed(row)
             if self._converter:
                 self._convert(values, row.line)
+
+    def _note_swallowed(self, row: Row) -> None:
+        self._swallowed += row.swallowed
+        if row.swallowed and len(self._swallowing_rows) < _SHOWN_ROWS:
+            self._swallowing_rows.append(self.rows)
 
     def _unfolded(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from self._shape.unfold(values) if self._shape else (values,)
@@ -305,6 +315,10 @@ class _Collector:
             self._bad += 1
         except RowError as error:
             self._add_problem(line, str(error))
+            if isinstance(error, EmptyError):
+                self._empty += 1
+                if len(self._empty_rows) < _SHOWN_ROWS:
+                    self._empty_rows.append(self.rows)
         else:
             self._add(examples)
 
@@ -358,9 +372,9 @@ class _Collector:
             format=table.format, shape=name, columns=self._sample.columns, rows=self.rows, usable_rows=self._usable - len(dropped),
             bad_answers=self._bad, lost_lines=self._lost, needs_mapping=needs_mapping, problems=tuple(self._problems),
             problem_count=self._problem_count, notes=(*table.notes, *self.notes), examples=examples, example_count=self._kept.count(),
-            sentence=self._sentence(name, needs_mapping), report=items, read_as=self._columns or self._suggested,
-            reasons=self._reasons, first=tuple(self._first), encoding=table.encoding, encodings=table.encodings, options=table.options,
-            sheets=table.sheets, lists=table.lists,
+            sentence=self._sentence(name, needs_mapping), report=items, answers=balance(self._tally),
+            read_as=self._columns or self._suggested, reasons=self._reasons, first=tuple(self._first), encoding=table.encoding,
+            encodings=table.encodings, options=table.options, sheets=table.sheets, lists=table.lists,
         )  # fmt: skip
 
     def _name(self) -> str:
@@ -372,7 +386,11 @@ class _Collector:
 
     def _counts(self) -> RowCounts:
         unusable = 0 if self._columns is None else self.rows - self._usable - self._bad
-        return RowCounts(unusable, tuple(self._unusable_rows), self._bad, self._lost)
+        counts = self._table.counts
+        return RowCounts(
+            unusable, tuple(self._unusable_rows), self._bad, self._lost, self._empty, tuple(self._empty_rows), counts.headers,
+            counts.first_header, self._swallowed, tuple(self._swallowing_rows),
+        )  # fmt: skip
 
     # Notes
 

@@ -53,17 +53,26 @@ def examples_of_data(row: Mapping[str, Any]) -> list[AnyExample]:
 def load_examples(path: Path, limit: int | None = None) -> list[AnyExample]:
     """Read all examples that `dump_examples` wrote, or the first ``limit``. Raises DataError if the file is missing or damaged."""
     examples: list[AnyExample] = []
+    for _, found in rows_of(path):
+        examples += found
+        if limit is not None and len(examples) >= limit:
+            break
+    return examples[:limit]
+
+
+def rows_of(path: Path) -> Iterator[tuple[int, list[AnyExample]]]:
+    """Each row of a file one after another: the byte at which it begins, and its examples. Raises DataError as `load_examples` does."""
+    begin, last = 0, None
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            for text in file:
-                if limit is not None and len(examples) >= limit:
-                    break
-                row = json.loads(text)
+        with path.open("rb") as file:
+            for line in file:
+                row = json.loads(line.decode())
                 found = examples_of_data(row)
-                examples += found if "row" in row else [_numbered(found[0], examples[-1] if examples else None)]
+                found = found if "row" in row else [_numbered(found[0], last)]
+                yield begin, found
+                begin, last = begin + len(line), found[-1]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise damaged() from error
-    return examples[:limit]
 
 
 def rows_in(path: Path) -> Iterator[dict[str, Any]]:

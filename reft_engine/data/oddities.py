@@ -84,6 +84,12 @@ class Prompts:
         self._said.append(hash(keys[0]))
         self._rejected.append(hash(keys[1]) if len(keys) > 1 else _NOTHING)
 
+    def numbers(self) -> Any:
+        """For each example a number that is the same for equal prompts (but for case and white space); an array of integers."""
+        import numpy as np
+
+        return np.unique(np.asarray(self._prompts, np.int64), return_inverse=True)[1].astype(np.uint32)
+
     def contradicting(self) -> "Contradictions":
         """Prompts (but for case and white space) that have different answers; of pairs, where one prefers what another rejects."""
         import numpy as np
@@ -116,6 +122,8 @@ class Tally:
         self.prompts = Prompts()
         self._rows = array("L")
         self._flags = bytearray()
+        self._answered = array("H")  # the number of each example's answer; _ANSWERS for any that came later
+        self._numbers: dict[str, int] = {}
         self._wholes = array("q")  # hashes of all texts of each example
 
     def add(self, example: AnyExample) -> None:
@@ -126,6 +134,9 @@ class Tally:
         answer = answers[0] if len(answers[0]) <= _LONG else f"{answers[0][:_LONG]}… {hash(answers[0])}"
         if len(self.answers) < self._ANSWERS or answer in self.answers:
             self.answers[answer] += 1
+            self._answered.append(self._numbers.setdefault(answer, len(self._numbers)))
+        else:
+            self._answered.append(self._ANSWERS)
         if example.split:
             self.splits[example.split] += 1
         self.prompts.add(example)
@@ -137,6 +148,11 @@ class Tally:
         """Rows of a kind of oddity that an example has by itself, in order."""
         bit = 1 << list(ODDITIES).index(kind)
         return sorted({row for row, flags in zip(self._rows, self._flags, strict=True) if flags & bit})
+
+    def rows_that_answer(self, answer: str) -> list[int]:
+        """Rows with one of the first `_ANSWERS` different answers, in order."""
+        number = self._numbers[answer]
+        return sorted({row for row, answered in zip(self._rows, self._answered, strict=True) if answered == number})
 
     def repeating(self) -> list[int]:
         """Rows that repeat an example of an earlier row, in order."""

@@ -12,8 +12,8 @@ from reft_engine.data.oddities import Tally
 from reft_engine.data.records import counted
 
 ReportKind = Literal[
-    "unusable", "lost_lines", "bad_answers", "duplicates", "contradictions", "control_tokens", "broken_letters", "placeholders",
-    "unbalanced", "same_answer",
+    "unusable", "empty", "lost_lines", "swallowed_lines", "repeated_headers", "bad_answers", "duplicates", "contradictions",
+    "control_tokens", "broken_letters", "placeholders", "unbalanced", "same_answer",
 ]  # fmt: skip
 Remedy = Literal["drop_duplicates", "drop_contradictions", "drop_control_tokens", "drop_broken_letters", "drop_placeholders"]
 REMEDIES: tuple[Remedy, ...] = get_args(Remedy)
@@ -36,12 +36,26 @@ class ReportItem:
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Rows from which no example came: unusable ones with the first of their numbers, bad answers, and lines that are no rows at all."""
+    """Rows from which no example came, and lines that are no rows.
+
+    Attributes:
+        unusable: rows that cannot be used, with the first of their numbers; ``empty``: those of them without a text where one must stand.
+        bad_answers: rows that are marked as bad.
+        lost_lines: lines that could not be read.
+        headers: repetitions of the header, the first of them in line ``first_header``.
+        swallowed: lines like rows inside quoted cells, with the first numbers of the rows that hold them.
+    """
 
     unusable: int = 0
     unusable_rows: tuple[int, ...] = ()
     bad_answers: int = 0
     lost_lines: int = 0
+    empty: int = 0
+    empty_rows: tuple[int, ...] = ()
+    headers: int = 0
+    first_header: int = 0
+    swallowed: int = 0
+    swallowing_rows: tuple[int, ...] = ()
 
 
 def report(counts: RowCounts, tally: Tally) -> tuple[ReportItem, ...]:
@@ -49,9 +63,18 @@ def report(counts: RowCounts, tally: Tally) -> tuple[ReportItem, ...]:
     return tuple(item for item in (*_of_file(counts), *_of_examples(tally)) if item.count)
 
 
-def report_of(path: Path) -> tuple[ReportItem, ...]:
+@dataclass(frozen=True, slots=True)
+class StoredReport:
+    """The report of rows that are kept, and how often each answer comes; see `report` and `balance`."""
+
+    items: tuple[ReportItem, ...]
+    answers: tuple[tuple[str, int], ...]
+
+
+def report_of(path: Path) -> StoredReport:
     """The report of a file of rows that are kept. Raises DataError if it is missing or damaged."""
-    return report(RowCounts(), _tally_of(path))
+    tally = _tally_of(path)
+    return StoredReport(report(RowCounts(), tally), balance(tally))
 
 
 def rows_to_drop(path: Path, remedies: Iterable[Remedy]) -> set[int]:
@@ -69,7 +92,18 @@ def _tally_of(path: Path) -> Tally:
 
 def _of_file(counts: RowCounts) -> Iterator[ReportItem]:
     yield ReportItem("unusable", counts.unusable, f"{counted(counts.unusable)} cannot be used.", counts.unusable_rows)
+    empty = f"{counted(counts.empty)} without text where a prompt or an answer must stand."
+    yield ReportItem("empty", counts.empty, empty, counts.empty_rows)
     yield ReportItem("lost_lines", counts.lost_lines, f"{counted(counts.lost_lines, 'line')} of the file could not be read.")
+    swallowed = (
+        f"{counted(counts.swallowed, 'line')} inside quoted cells {'looks like a row' if counts.swallowed == 1 else 'look like rows'}; "
+        "a quotation mark may be one too many or missing."
+    )
+    yield ReportItem("swallowed_lines", counts.swallowed, swallowed, counts.swallowing_rows)
+    times = f"once more, in line {counts.first_header}" if counts.headers == 1 else (
+        f"{counts.headers:,} times more, first in line {counts.first_header}"
+    )  # fmt: skip
+    yield ReportItem("repeated_headers", counts.headers, f"The header stands {times}; it is left out there.")
     bad = counts.bad_answers
     yield ReportItem("bad_answers", bad, f"{counted(bad)} {'is' if bad == 1 else 'are'} marked as bad and left out.")
 
@@ -106,6 +140,13 @@ def _in_rows(text: str, count: int) -> str:
     return said.replace("{rows}", counted(count))
 
 
+def balance(tally: Tally) -> tuple[tuple[str, int], ...]:
+    """Each answer with the number of its examples, the most frequent first, where they are few and come again; else empty."""
+    common = tally.answers.most_common()
+    is_few = 2 <= len(common) <= _FEW_LABELS and tally.examples >= 2 * len(common)
+    return tuple((shown(answer, 200), count) for answer, count in common) if is_few else ()
+
+
 def _balance(tally: Tally) -> Iterator[ReportItem]:
     """What the answers are, where they are few."""
     common = tally.answers.most_common()
@@ -114,7 +155,7 @@ def _balance(tally: Tally) -> Iterator[ReportItem]:
     if 2 <= len(common) <= _FEW_LABELS and tally.examples >= _ENOUGH and common[0][1] >= _LOPSIDED * common[-1][1]:
         (most, many), (least, few) = common[0], common[-1]
         text = f"The answers are unbalanced: {shown(most, 40)} in {counted(many)}, {shown(least, 40)} in {counted(few)}."
-        yield ReportItem("unbalanced", few, text)
+        yield ReportItem("unbalanced", few, text, tuple(tally.rows_that_answer(least)[:_LISTED]))
 
 
 def dropped_rows(tally: Tally, remedies: Iterable[Remedy]) -> set[int]:

@@ -1,5 +1,6 @@
 """Which rows a base model can be trained on: counts and findings, as pages and commands show them. Imports no torch."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
@@ -38,6 +39,58 @@ class Finding(BaseModel):
     unit: Literal["line", "row"] = "line"
 
 
+class Lengths(BaseModel):
+    """How many tokens texts have.
+
+    Attributes:
+        half: half of the texts have at most so many tokens; ``longest``: the longest has so many.
+        counts: number of texts by their tokens, in `BINS` bins: of 1, 2 to 3, 4 to 7, and so on; the last one has no upper end.
+        over: those of them that are cut, or whose row is left out, because the row would be too long.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    half: NonNegativeInt = 0
+    longest: NonNegativeInt = 0
+    counts: tuple[NonNegativeInt, ...] = ()
+    over: tuple[NonNegativeInt, ...] = ()
+
+    @property
+    def bins(self) -> list["LengthBin"]:
+        """The bins from the first to the last that holds any."""
+        filled = [number for number, count in enumerate(self.counts) if count]
+        numbers = range(filled[0], filled[-1] + 1) if filled else ()
+        return [LengthBin(number, self.counts[number], self.over[number]) for number in numbers]
+
+
+BINS = 16
+"""Bins of `Lengths`: number ``n`` begins at 2 ** n tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class LengthBin:
+    """A bin of `Lengths`: its number, and the texts in it; those of them that are too long are ``over``."""
+
+    number: int
+    count: int
+    over: int
+
+    @property
+    def first(self) -> int:
+        """The fewest tokens."""
+        return 1 << self.number
+
+    @property
+    def last(self) -> int | None:
+        """The most tokens; None for the last bin."""
+        return (2 << self.number) - 1 if self.number < BINS - 1 else None
+
+    def __str__(self) -> str:
+        """Its tokens, such as 4-7."""
+        last = self.last
+        return f"{self.first:,}+" if last is None else f"{self.first:,}-{last:,}" if last > self.first else f"{last}"
+
+
 class RowCheck(BaseModel):
     """Which rows of a file one base model can be trained on, with one maximum sequence length and one held-out share.
 
@@ -51,6 +104,8 @@ class RowCheck(BaseModel):
         cut_answers: usable examples whose answer (in classification, whose text) is cut to fit.
         tokens: tokens of one epoch.
         longest: tokens of the longest usable example.
+        prompts: tokens of the prompts (in classification, of the texts); ``answers``: of all answers; both also of what is too long.
+        learned: share of the tokens of all usable examples that is learned: the answers.
         findings: what a person should know; those that leave rows out come first.
     """
 
@@ -67,6 +122,9 @@ class RowCheck(BaseModel):
     cut_answers: NonNegativeInt
     tokens: NonNegativeInt
     longest: NonNegativeInt
+    prompts: Lengths = Lengths()
+    answers: Lengths = Lengths()
+    learned: float = 0.0
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -102,6 +160,19 @@ class RowCheck(BaseModel):
     def cut_sentence(self) -> str:
         """How many answers are cut; empty when none is."""
         return next((finding.text for finding in self.findings if finding.kind == "cut"), "")
+
+    @property
+    def lengths_sentence(self) -> str:
+        """How long prompts and answers are, and how much of all is learned; empty when no row can be trained on."""
+        if not self.examples:
+            return ""
+        if not self.answers.longest:
+            return f"Half of the texts have at most {counted(self.prompts.half, 'token')}, the longest {self.prompts.longest:,}."
+        prompts, answers = (
+            f"Half of the {name} have at most {counted(each.half, 'token')}, the longest {each.longest:,}"
+            for name, each in (("prompts", self.prompts), ("answers", self.answers))
+        )
+        return f"{prompts}. {answers}; {self.learned:.0%} of all tokens are learned."
 
     @property
     def notes(self) -> list[str]:

@@ -1,9 +1,10 @@
 """Divides rows into training rows and held-out rows, which measure what was learned; as the file says, or by chance."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal, TypeVar
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,21 +35,95 @@ def split(examples: Sequence[Row], share: float, seed: int) -> tuple[list[Row], 
 
 def split_indices(examples: Sequence[Example | Preference], share: float, seed: int) -> tuple[list[int], list[int]]:
     """The indices of the training rows and of the held-out rows of `split`; of equal held-out rows only the first is measured."""
-    trained_on = [index for index, example in enumerate(examples) if is_trained(example.split)]
-    if 0 < len(trained_on) < len(examples):
-        others = set(range(len(examples))) - set(trained_on)
-        return trained_on, sorted({_whole(examples[index]): index for index in sorted(others, reverse=True)}.values())[:HELD_OUT_LIMIT]
-    groups: dict[_Key, dict[_Exchange, int]] = {}
-    for index, example in enumerate(examples):
-        groups.setdefault(_key(example), {}).setdefault(_whole(example), index)
-    if share <= 0 or len(groups) < 4:
-        return list(range(len(examples))), []
-    keys = list(groups)
-    random.Random(f"{seed}/split").shuffle(keys)
-    count = min(max(1, round(share * len(groups))), HELD_OUT_LIMIT, len(groups) - 1)
-    held_out = set(keys[:count])
-    training = [index for index, example in enumerate(examples) if _key(example) not in held_out]
-    return training, [index for key in keys[:count] for index in groups[key].values()][:HELD_OUT_LIMIT]
+    training, held_out = sides_of(examples).indices(share, seed)
+    return training.tolist(), held_out.tolist()
+
+
+def sides_of(examples: Iterable[AnyExample]) -> "Sides":
+    """What decides on which side each of these examples is; each is looked at once and not kept."""
+    keys = SideKeys()
+    for example in examples:
+        keys.add(example)
+    return keys.sides()
+
+
+class SideKeys:
+    """Remembers by hashes which examples belong together and which are equal, and which of them the file trains on."""
+
+    def __init__(self) -> None:
+        self._keys, self._wholes = array("q"), array("q")
+        self._training = bytearray()
+
+    def add(self, example: AnyExample) -> None:
+        """Take one example into account."""
+        self._keys.append(hash(_key(example)))
+        self._wholes.append(hash(_whole(example)))
+        self._training.append(is_trained(example.split))
+
+    def sides(self) -> "Sides":
+        """What they decide, without the hashes."""
+        import numpy as np
+
+        keys, wholes = np.asarray(self._keys, np.int64), np.asarray(self._wholes, np.int64)
+        training = np.frombuffer(self._training, np.bool_)
+        if 0 < training.sum() < len(training):
+            trained_on, others = np.flatnonzero(training), np.flatnonzero(~training)
+            measured = np.sort(others[np.unique(wholes[others], return_index=True)[1]])[:HELD_OUT_LIMIT]
+            return Sides(None, None, 0, (trained_on.astype(np.uint32), measured.astype(np.uint32)))
+        groups, count = numbered(keys)
+        with np.errstate(over="ignore"):
+            within = keys * np.int64(1_000_003) ^ wholes  # equal rows of one group
+        first = np.zeros(len(keys), np.bool_)
+        first[np.unique(within, return_index=True)[1]] = True
+        return Sides(groups, first, count)
+
+
+def numbered(keys: Any) -> tuple[Any, int]:
+    """Numbers from 0 for equal keys, in the order in which they first come, and how many there are; arrays of one dimension."""
+    import numpy as np
+
+    _, begins, places = np.unique(keys, return_index=True, return_inverse=True)
+    numbers = np.empty(len(begins), np.uint32)
+    numbers[np.argsort(begins)] = np.arange(len(begins), dtype=np.uint32)
+    return numbers[places], len(begins)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sides:
+    """What decides on which side each example is, in five bytes an example: any share and seed divides them without the examples.
+
+    Attributes:
+        groups: for each example the number of what it belongs to, counted in the order of the file; ``count`` of them.
+        first: for each example whether none of its group before it is equal.
+        own: where the file itself divides its rows, the indices of the training rows and of the held-out rows.
+    """
+
+    groups: Any
+    first: Any
+    count: int
+    own: tuple[Any, Any] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return sum(int(each.nbytes) for each in (self.groups, self.first, *(self.own or ())) if each is not None)
+
+    def indices(self, share: float, seed: int) -> tuple[Any, Any]:
+        """See `split_indices`; arrays of integers."""
+        import numpy as np
+
+        if self.own is not None:
+            return self.own
+        if share <= 0 or self.count < 4:
+            return np.arange(len(self.groups)), np.arange(0)
+        drawn = list(range(self.count))
+        random.Random(f"{seed}/split").shuffle(drawn)
+        drawn = drawn[: min(max(1, round(share * self.count)), HELD_OUT_LIMIT, self.count - 1)]
+        order = np.full(self.count, -1)
+        order[drawn] = np.arange(len(drawn))
+        places = order[self.groups]
+        measured = np.flatnonzero((places >= 0) & self.first)
+        return np.flatnonzero(places < 0), measured[np.argsort(places[measured], kind="stable")][:HELD_OUT_LIMIT]
 
 
 class SplitPlan(BaseModel):

@@ -4,12 +4,13 @@ import json
 import random
 import re
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from reft_engine.data.normalised import damaged, dump_lines, examples_of_data, numbered_row
+from reft_engine.data.normalised import damaged, dump_lines, examples_of_data, numbered_row, rows_of
 from reft_engine.data.records import AnyExample, row_of
 
 ROWS, INDEX = "rows.jsonl", "rows.index"
@@ -81,6 +82,44 @@ class RowsOnDisk:
         self._file.close()
         with (self._folder / INDEX).open("wb") as file:
             self._index.tofile(file)
+
+
+class StoredExamples:
+    """The examples of a file, read one after another without any being kept, and some of them again by their places.
+
+    What is remembered of each is where its row begins: eight bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._begins = array("Q")
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return len(self._begins) * self._begins.itemsize
+
+    def __iter__(self) -> Iterator[AnyExample]:
+        """All examples. Raises DataError if the file is missing or damaged."""
+        begins = array("Q")
+        for begin, found in rows_of(self._path):
+            for example in found:
+                begins.append(begin)
+                yield example
+        self._begins = begins
+
+    def at(self, places: Sequence[int]) -> list[AnyExample]:
+        """The examples at these places, once all have been read. Raises DataError."""
+        try:
+            with self._path.open("rb") as file:
+                return [self._at(file, place) for place in places]
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise damaged() from error
+
+    def _at(self, file: IO[bytes], place: int) -> AnyExample:
+        begin = self._begins[place]
+        file.seek(begin)
+        return examples_of_data(json.loads(file.readline()))[place - bisect_left(self._begins, begin)]
 
 
 class StoredRows:

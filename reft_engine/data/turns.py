@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reft_engine.data.cells import RowError, is_false, is_missing, required_text, shown, text_of, unpacked
+from reft_engine.data.cells import EmptyError, RowError, is_false, is_missing, required_text, shown, text_of, unpacked
 from reft_engine.data.records import Limits, Message, Role
 
 _ROLES: dict[str, Role] = {
@@ -55,7 +55,7 @@ def read_turns(value: Any, limits: Limits, left_out: Counter[str]) -> list[Turn]
         listed = next((each for each in entries.values() if isinstance(each, list)), None)
         entries = [entries] if any(name in entries for name in _WHO) else listed
     if not isinstance(entries, list) or not entries:
-        raise RowError("the conversation is empty")
+        raise EmptyError("the conversation is empty")
     if len(entries) > limits.turns:
         raise RowError(f"the conversation has {len(entries):,} turns; at most {limits.turns} can be read")
     turns: list[Turn] = []

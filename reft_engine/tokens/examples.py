@@ -28,6 +28,7 @@ __all__ = [
     "end_ids",
     "prompt_ids",
     "read_prompt",
+    "whole_length",
     "with_prompt",
 ]
 
@@ -237,6 +238,11 @@ def _answer_ids(base: Base, text: str) -> tuple[int, ...]:
         return (*around.before, *text_ids(base, text), *around.after)
     space = " " if text and base.template == PLAIN_TEMPLATE else ""
     return (*text_ids(base, space + text), *end_ids(base))
+
+
+def whole_length(base: Base, text: str) -> int:
+    """Tokens of an answer with its end-of-turn token, also of one that is cut when it is encoded. Raises DataError."""
+    return len(_answer_ids(base, text))
 
 
 def text_of(prompt: EncodedPrompt, line: int = 0) -> EncodedExample:

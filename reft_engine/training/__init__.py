@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TrainEvent,
     )
     from reft_engine.training.objectives import Objective, objective_for
-    from reft_engine.training.row_check import check_rows, count_rows
+    from reft_engine.training.row_check import Checked, check_rows, count_rows, read_checked
     from reft_engine.training.rows import ReadRow, read_rows
     from reft_engine.training.run import TrainResult, train, train_many
     from reft_engine.training.schedule import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, measuring_budget
@@ -31,6 +31,7 @@ __all__ = [
     "MAX_MEASUREMENTS",
     "MIN_MEASUREMENTS",
     "SAMPLE_TOKENS",
+    "Checked",
     "Evidence",
     "HeldOutEvent",
     "Objective",
@@ -55,6 +56,7 @@ __all__ = [
     "measuring_budget",
     "objective_for",
     "probe",
+    "read_checked",
     "read_rows",
     "train",
     "train_many",
@@ -67,7 +69,7 @@ __getattr__ = lazy_names(__name__, {
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
     "objectives": ["Objective", "objective_for"],
-    "row_check": ["check_rows", "count_rows"],
+    "row_check": ["Checked", "check_rows", "count_rows", "read_checked"],
     "rows": ["ReadRow", "read_rows"],
     "schedule": ["MIN_MEASUREMENTS", "MAX_MEASUREMENTS", "SAMPLE_TOKENS", "measuring_budget"],
     "smoothing": ["Smoothed"],

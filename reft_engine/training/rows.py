@@ -1,9 +1,9 @@
 """Encodes rows for a base model, or leaves them out with a reason; splits off the held-out rows. Pages and commands count with it, too.
 
-Training, evaluation and every page and command that counts rows use `read_rows`, so all of them agree.
+Training, evaluation and every page and command that counts rows use `encoded_rows`, so all of them agree.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,12 @@ _PROGRESS_EVERY = 200
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that this base model cannot be trained on, with the error that says why and names its line in the file."""
+    """A row that this base model cannot be trained on, with the error that says why and names its line in the file.
 
+    ``index`` is its index in the list of all examples.
+    """
+
+    index: int
     example: Example | Preference
     error: DataError
 
@@ -93,15 +97,27 @@ def read_rows(
     """
     usable: list[ReadRow] = []
     left_out: list[LeftOut] = []
+    for row in encoded_rows(objective, examples, lambda done: on_progress(done, len(examples))):
+        if isinstance(row, ReadRow):
+            usable.append(row)
+        else:
+            left_out.append(row)
+    return RowsRead(tuple(usable), tuple(left_out))
+
+
+def encoded_rows(
+    objective: Objective[Any], examples: Iterable[Example | Preference], on_progress: Callable[[int], None] = lambda done: None
+) -> Iterator[ReadRow | LeftOut]:
+    """As `read_rows`, one row after another; none of them is kept."""
     for index, example in enumerate(examples):
         if index % _PROGRESS_EVERY == 0:
-            on_progress(index, len(examples))
+            on_progress(index)
         try:
             asking = with_prompt(objective.base, example)
-            usable.append(ReadRow(index, asking, objective.encode(asking)))
+            row: ReadRow | LeftOut = ReadRow(index, asking, objective.encode(asking))
         except DataError as error:
-            left_out.append(LeftOut(example, copy(error)))  # without its traceback, which would keep the encoded row in memory
-    return RowsRead(tuple(usable), tuple(left_out))
+            row = LeftOut(index, example, copy(error))  # without its traceback, which would keep the encoded row in memory
+        yield row
 
 
 def encoded_of(rows: Iterable[ReadRow]) -> list[EncodedRow]:

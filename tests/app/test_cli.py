@@ -203,6 +203,24 @@ def test_inspect_counts_for_the_base_model_and_the_longest_row_that_are_named(ta
         assert main(["inspect", str(table_file), *refused]) == 2
 
 
+def test_inspect_tells_lengths_and_the_balance_of_labels(tmp_path, capfd):
+    path = tmp_path / "labels.csv"
+    path.write_text("text,label\n" + "".join(f"text {n},{'rare' if n < 3 else 'common'}\n" for n in range(60)) + "text,label\n")
+    assert main(["inspect", str(path), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["answers"] == [["common", 57], ["rare", 3]]
+    prompts, answers = found["lengths"]["prompts"], found["lengths"]["answers"]
+    assert sum(prompts["counts"]) == sum(answers["counts"]) == 60 and 0 < found["lengths"]["learned"] < 1
+    assert {item["kind"]: item["rows"] for item in found["report"]} == {"repeated_headers": [], "unbalanced": [1, 2, 3]}
+    assert main(["inspect", str(path)]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert any(line.startswith(f"Half of the prompts have at most {prompts['half']} tokens, the longest") for line in lines)
+    first = next(number for number, count in enumerate(prompts["counts"]) if count)
+    assert any(line.startswith(f"Prompts by their tokens: {2**first}-{2 ** (first + 1) - 1}: {prompts['counts'][first]}") for line in lines)
+    assert "Answer common: 57." in lines and "Answer rare: 3." in lines
+    assert "The header stands once more, in line 62; it is left out there." in lines
+
+
 def mixed(path):
     """Twelve rows that fit, thirty of which the prompt does not, two that cannot be read, and a column that is not used."""
     short = [f"What is {number} plus {number}?,It is {number + number}.,x" for number in range(12)]

@@ -236,6 +236,7 @@ KNOWN = {
     "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations": "names of columns",
     "False": "a value of an environment variable",
     "Given": "a type",
+    "Value": "a type",
     "Input should be ": "how pydantic begins a rule",
     "Hello!": "a prompt for the starter, which knows English",
     "JSON Lines": "a name of its own",

@@ -29,8 +29,9 @@ from app.worker.row_checks import RowChecks
 from reft_engine import Example, ReftConfig, TrainConfig, load_base
 from reft_engine import train as train_here
 from reft_engine.base.loading import load_tokenizer
-from reft_engine.data import Message, load_examples
+from reft_engine.data import Message, StoredExamples, dump_examples, load_examples
 from reft_engine.spec import RunSpec
+from reft_engine.training import check_rows
 from storage import NotFoundError, RunStatus, StorageError
 from tests.hub import COMMIT, Hub
 from tests.preloaded import Preloaded, run_worker
@@ -182,23 +183,30 @@ def test_rows_are_previewed_and_a_preview_that_is_no_row_is_refused(engine):
     assert engine.worker.preview("starter", [row], {})
 
 
-def test_rows_are_counted_once_for_the_same_content_and_settings():
+def test_rows_are_read_once_whatever_the_seed_and_the_held_out_share(tmp_path):
     checks, loads = RowChecks(), []
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(dump_examples(Example(line, (Message("user", f"<reft>{line}</reft>"),), "yes") for line in range(12)))
 
     def check(content="a", reft=None, rows=None, **settings):
         def load():
             loads.append(content)
-            return [Example(line, (Message("user", f"<reft>{line}</reft>"),), "yes") for line in range(12)]
+            return StoredExamples(path)
 
         return checks.check(content, load, base, reft or ReftConfig(), TrainConfig(**settings), rows)
 
     base = load_tokenizer()
     first = check()
     assert first == check(epochs=7, learning_rate=1e-3, reft=ReftConfig(rank=2, positions="l1")) and loads == ["a"]
-    for change in ({"content": "b"}, {"max_length": 12}, {"held_out": 0.5}, {"seed": 1}, {"answer_tokens": 1}, {"rows": 13},
-                   {"reft": ReftConfig(positions="marked")}, {"reft": ReftConfig(labels=("yes", "no"))}):  # fmt: skip
+    for change in ({"held_out": 0.5}, {"seed": 1}, {"rows": 13}):
+        rows = change.get("rows")
+        settings = TrainConfig(**{name: value for name, value in change.items() if name != "rows"})
+        assert check(**change) == check_rows(base, load_examples(path), None, settings, rows=rows)
+    assert loads == ["a"], "another division needs no row again"
+    for change in ({"content": "b"}, {"max_length": 12}, {"answer_tokens": 1}, {"reft": ReftConfig(positions="marked")},
+                   {"reft": ReftConfig(labels=("yes", "no"))}):  # fmt: skip
         check(**change)
-    assert len(loads) == 9
+    assert len(loads) == 6
 
 
 def test_the_worker_counts_an_upload_and_the_dataset_that_it_becomes_alike(engine, kept, table_file):

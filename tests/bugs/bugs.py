@@ -765,8 +765,8 @@ BUGS = (
     Bug(
         "a count is remembered for another share",
         CHECKS,
-        "*lengths, train.held_out, train.held_out_seed)",
-        "*lengths, train.held_out_seed)",
+        "rows, train.held_out, train.held_out_seed), count)",
+        "rows, train.held_out_seed), count)",
         (f"{_HERE}/test_every_request.py::test_a_count_of_other_settings_is_not_the_one_that_is_remembered",),
     ),
     Bug(

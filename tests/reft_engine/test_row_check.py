@@ -9,15 +9,17 @@ from transformers import PreTrainedTokenizerFast
 
 from reft_engine import Example, Preference, ReftConfig, TrainConfig, train
 from reft_engine.base.loading import TEXT_TEMPLATE
-from reft_engine.data import Message, inspect_file, row_of
-from reft_engine.data.row_check import RowCheck
+from reft_engine.data import Message, StoredExamples, dump_examples, inspect_file, row_of
+from reft_engine.data.row_check import BINS, RowCheck
 from reft_engine.data.splitting import split_indices
+from reft_engine.errors import DataError
 from reft_engine.tokens.spelling import badly_spelt
 from reft_engine.training import rows as rows_room
 from reft_engine.training.events import RowsEvent
 from reft_engine.training.objectives import objective_for
-from reft_engine.training.row_check import LISTED, check_rows, count_rows
+from reft_engine.training.row_check import LISTED, check_rows, count_rows, read_checked
 from reft_engine.training.rows import read_rows
+from tests.reft_engine.data.test_splitting import of_all_kinds
 
 SHORT = [(f"What is {number} plus {number}?", f"It is {number + number}.") for number in range(12)]
 LONG = [(f"{number} why " * 300, "yes") for number in range(30)]
@@ -148,6 +150,64 @@ def test_it_tells_how_far_it_has_come(starter):
     told = []
     check_rows(starter, SHORT * 20, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 240), (200, 240)]
+
+
+@pytest.mark.parametrize("kind", ["plain", "groups", "chats", "pairs", "own split"])
+def test_rows_that_are_read_once_are_divided_and_counted_as_a_run_does_it(starter, tmp_path, kind):
+    examples = [*of_all_kinds(kind), *of_all_kinds(kind, 8)]
+    examples.insert(7, replace(examples[7], messages=(Message("user", "why " * 600),)))
+    (tmp_path / "rows").write_bytes(dump_examples(examples))
+    checked = read_checked(starter, StoredExamples(tmp_path / "rows"))
+    objective = objective_for(starter, ReftConfig(), TrainConfig(), examples)
+    read = read_rows(objective, examples)
+    for share, seed in ((0.0, 1), (0.1, 1), (0.1, 2), (0.5, 3)):
+        split = read.split(share, seed)
+        trained, held_out = checked.sides.indices(share, seed)
+        assert [row.index for row in split.trained] == checked.places[trained].tolist()
+        assert [row.index for row in split.held_out] == checked.places[held_out].tolist()
+        assert checked.divided(share, seed) == count_rows(split, objective)
+    assert checked.size < 40 * len(examples)
+
+
+def test_rows_of_two_kinds_are_refused_wherever_the_second_kind_begins(starter):
+    with pytest.raises(DataError, match="cannot be mixed"):
+        check_rows(starter, [*SHORT, ("a", "b", "c")])
+
+
+# Lengths
+
+
+def test_lengths_are_counted_by_powers_of_two_with_what_is_too_long(starter):
+    rows = [*SHORT, ("Count.", "one two three " * 60), ("why " * 100, "yes")]
+    check = check_rows(starter, rows, None, TrainConfig(max_length=64, held_out=0))
+    read = read_rows(objective_for(starter, ReftConfig(), TrainConfig(), []), [ask(line, *row) for line, row in enumerate(rows, 1)])
+    for found, lengths in (
+        (check.prompts, [len(row.encoded.prompt_ids) for row in read.usable]),
+        (check.answers, [len(row.encoded.answer_ids) for row in read.usable][:-1]),  # of what is too long there is no answer
+    ):
+        assert sum(found.counts) == len(lengths) and len(found.counts) == len(found.over) == BINS
+        for number, count in enumerate(found.counts):
+            assert count == sum(2**number <= length < 2 ** (number + 1) for length in lengths)
+        assert found.longest == max(lengths) > 64, "those beyond the longest row have their whole length"
+        assert sum(length <= found.half for length in lengths) >= len(lengths) / 2 > sum(length < found.half for length in lengths)
+        assert sum(found.over) == 1 and found.over[found.longest.bit_length() - 1] == 1
+    usable = [row.encoded for row in read.usable][:12]
+    answers, tokens = sum(len(row.answer_ids) for row in usable), sum(row.length for row in usable)
+    cut = 64 - len(read.usable[12].encoded.prompt_ids)
+    assert check.learned == pytest.approx((answers + cut) / (tokens + 64))
+    assert check.lengths_sentence == (
+        f"Half of the prompts have at most {check.prompts.half} tokens, the longest {check.prompts.longest}. "
+        f"Half of the answers have at most {check.answers.half} tokens, the longest {check.answers.longest}; "
+        f"{check.learned:.0%} of all tokens are learned."
+    )
+
+
+def test_of_texts_that_are_classified_the_texts_alone_have_lengths(starter):
+    rows = [("word " * 80, "a"), ("word", "b")]
+    check = check_rows(starter, rows, ReftConfig(labels=("a", "b")), TrainConfig(max_length=64))
+    assert sum(check.prompts.counts) == 2 and sum(check.prompts.over) == 1 and check.prompts.longest > 80
+    assert check.answers.counts == () and check.learned == 0 and "learned" not in check.lengths_sentence
+    assert check_rows(starter, []).lengths_sentence == ""
 
 
 # Findings

@@ -1000,14 +1000,14 @@ def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monke
     """Rows are counted and two steps are timed with what the run will have, not with something like it."""
     house.chat(columns=[None])  # the first base model is in memory
     counted, timed = [], []
-    check, probe = row_checks.check_rows, probes.probe
+    check, probe = row_checks.read_checked, probes.probe
     monkeypatch.setattr(
         row_checks,
-        "check_rows",
+        "read_checked",
         lambda base, found, *given, **more: counted.append((base.name, *given)) or check(base, found, *given, **more),
     )
     monkeypatch.setattr(probes, "probe", lambda base, rows, *given: timed.append((base.name, *given[:2])) or probe(base, rows, *given))
-    house.resident.checks._cache.clear()
+    house.resident.checks = row_checks.RowChecks()
     house.resident._probes._cache.clear()
     form = TrainForm(**{"base": str(house.bases[0]), **BESIDE.get(field, {}), field: form_of(house, field)})
     found = train.estimate(house.services, house.dataset.id, form)

@@ -18,7 +18,7 @@ import gradio as gr
 import pytest
 from pydantic import BaseModel
 
-from app.components import diagram, row_check_html
+from app.components import bars_html, diagram, row_check_html
 from app.components import html as pieces
 from app.errors import StudioError
 from app.handlers import runs
@@ -35,7 +35,7 @@ from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
 from reft_engine.data import Columns, Differences, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
-from reft_engine.data.row_check import Finding, RowCheck
+from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.spec import RunSpec
 from storage import DatasetRecord, DatasetUse, DatasetVersionRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
@@ -135,6 +135,9 @@ def a_check(**given: Any) -> RowCheck:
     return hostile(RowCheck, **{"findings": (hostile(Finding, lines=(3, 4), excerpts=(HOSTILE, HOSTILE)),), **given})
 
 
+LENGTHS = Lengths(half=3, longest=5, counts=(1, 2), over=(0, 1))
+
+
 def an_example() -> Example:
     return Example(3, (Message("user", HOSTILE), Message(typing.cast(Any, HOSTILE), HOSTILE)), HOSTILE)
 
@@ -143,7 +146,8 @@ def a_look(**given: Any) -> Look:
     items = [ReportItem("duplicates", 3, HOSTILE, (1, 2), remedy) for remedy in ("drop_duplicates", None)]
     inspection = hostile(
         Inspection, report=items, examples=[an_example()], problems=[Problem(3, HOSTILE)], columns=(HOSTILE, HOSTILE),
-        read_as=Columns(roles={HOSTILE: "prompt"}), reasons={HOSTILE: HOSTILE}, first=(), options=ReadOptions(), **given,
+        read_as=Columns(roles={HOSTILE: "prompt"}), reasons={HOSTILE: HOSTILE}, first=(), options=ReadOptions(),
+        answers=((HOSTILE, 3), (HOSTILE, 2)), **given,
     )  # fmt: skip
     return Look(Said(token="0" * 32, search=HOSTILE, only=HOSTILE, find=HOSTILE), Path(HOSTILE), Upload(inspection, Path(HOSTILE)), ())
 
@@ -165,7 +169,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
         lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
         lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
-    "data_html.report_items": [lambda: data_html.report_items([ReportItem("duplicates", 3, HOSTILE, (1, 2), "drop_duplicates")])],
+    "data_html.report_items": [lambda: data_html.report_items([ReportItem("duplicates", 3, HOSTILE, (1, 2), "drop_duplicates")], [(HOSTILE, 2)])],
     "data_html.facts": [lambda: data_html.facts(a_dataset().version)],
     "data_html.dataset_lines": [lambda: data_html.dataset_lines([a_dataset()], {HOSTILE: [a_use()]})],
     "data_html.dataset_line": [lambda: data_html.dataset_line(a_dataset(), [a_use()])],
@@ -187,11 +191,13 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.facts": [lambda: playground_html.facts(HOSTILE)],
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
+    "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
     "html.header": lambda: pieces.header("home"), "html.ago": lambda: pieces.ago(NOW), "html.duration": lambda: pieces.duration(3),
     "html.size": lambda: pieces.size(3),
+    "row_check_html.lengths": lambda: row_check_html.lengths(a_check(prompts=LENGTHS, answers=LENGTHS)),
     "data_html.guide": data_html.guide, "data_html.samples": data_html.samples, "home_html.opening": home_html.opening,
     "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
     "home_html.bring_your_own": home_html.bring_your_own,
@@ -202,7 +208,7 @@ WITHOUT = {
 }  # fmt: skip
 """What makes HTML of no text from anywhere."""
 NO_HTML = {"html.short", "train_html.info"}
-MODULES = (pieces, diagram, row_check_html, data_html, dataset_html, home_html, playground_html, runs_html, train_html)
+MODULES = (pieces, bars_html, diagram, row_check_html, data_html, dataset_html, home_html, playground_html, runs_html, train_html)
 
 
 def functions() -> set[str]:

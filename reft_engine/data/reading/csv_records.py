@@ -13,7 +13,6 @@ _SCAN = 16_000_000
 """Characters that are searched for the end of a quoted cell."""
 _SPARE, _LEAST_SCAN = 20_000_000, 1000
 """Characters that may be searched in vain before the search is shortened, and to what."""
-_SUSPECTS = 5
 _DELIMITER_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar", " ": "space"}
 _ANY_SIZE = (1 << 31) - 1
 
@@ -75,8 +74,6 @@ class Records:
         self._reader = dialect.reader(self._feed)
         self._scan = min(_SCAN, 4 * limits.row)
         self._scanned = self._wasted = 0
-        self.suspects: list[int] = []
-        """Lines where the first few quoted cells begin that hold lines like rows."""
 
     def __iter__(self) -> Iterator[Record]:
         return self
@@ -105,15 +102,8 @@ class Records:
         self._scanned += feed.size
         if problem := self._problem(cells):
             return Record(line, count, None, problem)
-        if (
-            count > 3
-            and len(self.suspects) < _SUSPECTS
-            and self._width
-            and self._width > 1
-            and all(self._is_row(text) for text in feed.taken[1:-1])
-        ):
-            self.suspects.append(line)
-        return Record(line, count, cells)
+        swallows = count > 3 and self._width and self._width > 1 and all(self._is_row(text) for text in feed.taken[1:-1])
+        return Record(line, count, cells, swallowed=count - 1 if swallows else 0)
 
     def _problem(self, cells: list[str]) -> str:
         """Why a record that was read cannot be used."""

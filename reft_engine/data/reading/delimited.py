@@ -187,7 +187,7 @@ class _Rows:
         self._source, self._encoding, self._layout, self._names = source, encoding, layout, names
         self._limits, self._notes, self._counts = limits, notes, counts
         self._header = [cell.strip() for cell in layout.header or ()]
-        self._short = self._repeated = self._repeated_line = 0
+        self._short = 0
 
     def __iter__(self) -> Iterator[Row]:
         with self._source.open_text(self._encoding, progress=True) as text:
@@ -201,7 +201,7 @@ class _Rows:
                     yield row
             if self._source.damage:
                 yield Row(lines.number + 1, None, self._source.damage, lines.cut)
-            self._note(records, lines)
+            self._note(lines)
 
     def _row(self, record: Record) -> Row | None:
         cells, names = record.cells, self._names
@@ -211,18 +211,14 @@ class _Rows:
             problem = f"the row has {len(cells):,} cells, the first line {len(names):,}"
             return Row(record.line, None, problem, record.lines)
         if self._header and cells[0].strip() == self._header[0] and [cell.strip() for cell in cells] == self._header:
-            self._repeated += 1
-            self._repeated_line = self._repeated_line or record.line
+            self._counts.add_header(record.line)
             self._counts.heading += record.lines
             return None
         self._counts.rows += record.lines
         self._short += len(cells) < len(names)
-        return Row(record.line, dict(zip(names, cells, strict=False)))
+        return Row(record.line, dict(zip(names, cells, strict=False)), swallowed=record.swallowed)
 
-    def _note(self, records: "Records", lines: Lines) -> None:
-        if self._repeated:
-            times = "once more" if self._repeated == 1 else f"{self._repeated:,} times more"
-            self._notes.append(f"The header stands {times} in the file (first in line {self._repeated_line}); it is left out there.")
+    def _note(self, lines: Lines) -> None:
         if self._short:
             verb = "has" if self._short == 1 else "have"
             self._notes.append(f"{counted(self._short, 'row')} {verb} fewer cells than the first line; the missing ones are empty.")
@@ -230,7 +226,3 @@ class _Rows:
             self._notes.append(
                 f"{counted(lines.marks, 'byte order mark')} inside the file {'was' if lines.marks == 1 else 'were'} left out."
             )
-        if records.suspects:
-            what = "a quoted cell holds lines that look" if len(records.suspects) == 1 else "quoted cells hold lines that look"
-            shown = ", ".join(map(str, records.suspects[:5]))
-            self._notes.append(f"Line {shown}: {what} like rows; a quotation mark may be one too many or missing.")

@@ -13,12 +13,16 @@ _HEADER_NAMES = {"text", "label", "prompt", "question", "answer", "sentence", "i
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one row, or why it cannot be read; ``lines`` is the number of lines that it takes."""
+    """The cells of one row, or why it cannot be read.
+
+    ``lines`` is the number of lines that it takes; ``swallowed`` of them stand in a quoted cell and look like rows.
+    """
 
     line: int
     lines: int
     cells: list[str] | None
     problem: str = ""
+    swallowed: int = 0
 
 
 def _filled(cells: Sequence[str]) -> int:

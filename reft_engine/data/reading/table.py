@@ -42,12 +42,14 @@ class Row:
         line: its line in the file, counted from 1; of Parquet and Arrow the number of the row, of a workbook the row of the sheet.
         problem: why it cannot be read, as a clause that follows "Line 3: ".
         lost: lines of the file that are lost with it.
+        swallowed: lines of the file inside one of its quoted cells that look like rows.
     """
 
     line: int
     values: dict[str, Any] | None
     problem: str | None = None
     lost: int = 0
+    swallowed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Counts:
     blank: int = 0
     heading: int = 0
     """Lines above the header, the header, and its repetitions."""
+    headers: int = 0
+    first_header: int = 0
+    """Repetitions of the header, and the line of the first of them; of a workbook the row."""
+
+    def add_header(self, line: int) -> None:
+        """Count a repetition of the header."""
+        self.headers += 1
+        self.first_header = self.first_header or line
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,13 +307,14 @@ def _sheet_table(
 
 
 def _rows(read: _Sheet, limits: Limits, notes: list[str], counts: Counts, on_progress: Progress) -> Iterator[Row]:
-    repeated, is_first = 0, True
+    is_first = True
     for record in read.records():
         if record.line <= read.skip:
             continue
         cells = record.cells or []
         if read.header is not None and cells == read.header:
-            repeated += not is_first
+            if not is_first:
+                counts.add_header(record.line)
             is_first = False
             continue
         if on_progress and record.line % 1000 == 0:
@@ -325,8 +326,6 @@ def _rows(read: _Sheet, limits: Limits, notes: list[str], counts: Counts, on_pro
             yield Row(record.line, dict(zip(read.names, cells, strict=False)))
     if on_progress:
         on_progress(1.0)
-    if repeated:
-        notes.append(f"The header stands {counted(repeated, 'time')} more in the sheet; it is left out there.")
 
 
 def _shown(value: Any) -> str:

@@ -1,10 +1,25 @@
 """Rows are divided as the file says, or by a plan of the dataset; nothing that belongs together is on both sides."""
 
+import random
 from collections import Counter
 
 import pytest
 
-from reft_engine.data import Columns, SplitPlan, divided, inspect_rows, split
+from reft_engine.data import (
+    Columns,
+    Example,
+    Message,
+    Preference,
+    SplitPlan,
+    StoredExamples,
+    answers_of,
+    divided,
+    dump_examples,
+    inspect_rows,
+    load_examples,
+    split,
+)
+from reft_engine.data.splitting import HELD_OUT_LIMIT, sides_of, split_indices
 from reft_engine.errors import DataError
 
 
@@ -76,3 +91,87 @@ def test_the_files_own_split_is_followed():
     table = [{"prompt": f"q{n}", "answer": "a", "split": "train" if n < 7 else "test"} for n in range(10)]
     trained, held = split(inspect_rows(table).examples, 0.5, 0)
     assert ([each.messages[0].content for each in trained], len(held)) == ([f"q{n}" for n in range(7)], 3)
+
+
+# By the letter: what the hashes must come to
+
+
+def belongs_to(example):
+    """What a row belongs to: its group, or the chat up to its first answer."""
+    spoke = False
+    for index, message in enumerate(example.messages):
+        if message.role == "assistant" and spoke:
+            return example.group or (example.messages[:index], message.content)
+        spoke = spoke or message.role == "user"
+    return example.group or (example.messages, answers_of(example)[0])
+
+
+def by_the_letter(examples, share, seed):
+    """The division with the texts themselves in lists and dictionaries."""
+    whole = [(example.messages, answers_of(example)[0]) for example in examples]
+    named = [index for index, example in enumerate(examples) if example.split in ("", "train")]
+    if 0 < len(named) < len(examples):
+        others = [index for index in range(len(examples)) if index not in named]
+        return named, [index for index in others if whole[index] not in [whole[each] for each in others if each < index]][:HELD_OUT_LIMIT]
+    keys = list(dict.fromkeys(map(belongs_to, examples)))
+    if share <= 0 or len(keys) < 4:
+        return list(range(len(examples))), []
+    random.Random(f"{seed}/split").shuffle(keys)
+    drawn = keys[: min(max(1, round(share * len(keys))), HELD_OUT_LIMIT, len(keys) - 1)]
+    held = []
+    for key in drawn:
+        same = [index for index, example in enumerate(examples) if belongs_to(example) == key]
+        held += [index for at, index in enumerate(same) if whole[index] not in [whole[each] for each in same[:at]]]
+    return [index for index, example in enumerate(examples) if belongs_to(example) not in drawn], held[:HELD_OUT_LIMIT]
+
+
+def of_all_kinds(kind, count=60):
+    """Rows with repeats; in groups, in chats, in pairs, or divided by the file."""
+    draw, made = random.Random(kind), []
+    for row in range(1, count + 1):
+        asked, said = (Message("user", f"Question {draw.randrange(count // 2)}?"),), f"Answer {draw.randrange(3)}."
+        place = {"row": row, "group": f"g{draw.randrange(9)}" if kind == "groups" and draw.random() < 0.8 else ""}
+        place["split"] = draw.choice(["train", "test", "train"]) if kind == "own split" else ""
+        if kind == "pairs":
+            made.append(Preference(row, asked, said, "No.", **place))
+            continue
+        made.append(Example(row, asked, said, **place))
+        if kind == "chats" and draw.random() < 0.5:
+            made.append(Example(row, (*asked, Message("assistant", said), Message("user", "And?")), "That is all.", **place))
+    return made
+
+
+KINDS = ["plain", "groups", "chats", "pairs", "own split"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hashes_divide_as_the_texts_themselves(kind):
+    examples = of_all_kinds(kind)
+    for share in (0.0, 0.02, 0.1, 0.5, 0.9):
+        for seed in (0, 1, 42):
+            assert split_indices(examples, share, seed) == by_the_letter(examples, share, seed)
+    assert split_indices(examples[:3], 0.5, 1) == by_the_letter(examples[:3], 0.5, 1)
+    assert split_indices([], 0.5, 1) == ([], [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_remembered_of_a_file_divides_it_as_its_examples(kind, tmp_path):
+    (tmp_path / "rows").write_bytes(dump_examples(of_all_kinds(kind)))
+    sides, examples = sides_of(StoredExamples(tmp_path / "rows")), load_examples(tmp_path / "rows")
+    for seed in range(4):
+        trained, held = sides.indices(0.2, seed)
+        assert (trained.tolist(), held.tolist()) == split_indices(examples, 0.2, seed)
+    assert 0 < sides.size <= 5 * len(examples)
+
+
+def test_stored_examples_are_read_again_by_their_places(tmp_path):
+    examples = of_all_kinds("chats")
+    (tmp_path / "rows").write_bytes(dump_examples(examples))
+    stored = StoredExamples(tmp_path / "rows")
+    assert list(stored) == examples and stored.size == 8 * len(examples)
+    places = random.Random(1).sample(range(len(examples)), 30)
+    assert stored.at(places) == [examples[place] for place in places] and stored.at([]) == []
+    (tmp_path / "rows").unlink()
+    for read in (lambda: list(stored), lambda: stored.at([3])):
+        with pytest.raises(DataError, match="missing or damaged"):
+            read()

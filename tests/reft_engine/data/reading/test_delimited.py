@@ -54,10 +54,15 @@ def test_a_quoted_cell_with_line_breaks_is_one_cell_also_a_long_one(read):
     assert [row.line for row in rows] == [2, 3002] and accounted(table, rows) == 3002
 
 
-def test_a_quoted_cell_that_holds_lines_like_rows_is_noted(read):
-    table, rows = read('prompt,answer\nq1,"a1\nq2,a2\nq3,a3\nq4,a4"\nq5,a5\n')
-    assert len(cells(rows)) == 2
-    assert any(note.startswith("Line 2: a quoted cell holds lines that look like rows") for note in table.notes)
+def test_the_lines_like_rows_that_a_quoted_cell_has_swallowed_are_counted(read):
+    _, rows = read('prompt,answer\nq1,"a1\nq2,a2\nq3,a3\nq4,a4"\nq5,a5\n')
+    assert [(row.line, row.swallowed) for row in rows] == [(2, 3), (6, 0)]
+
+
+def test_repeated_headers_are_counted(read):
+    table, rows = read("prompt,answer\na,b\nprompt,answer\nc,d\n prompt,answer \n")
+    assert cells(rows) == [["a", "b"], ["c", "d"]]
+    assert (table.counts.headers, table.counts.first_header) == (2, 3) and accounted(table, rows) == 5
 
 
 def test_quotation_marks_inside_a_cell_are_text(read):
@@ -78,7 +83,7 @@ def test_line_ends_blank_lines_and_marks_in_the_middle(read, end):
     table, rows = read(end.join(lines) + end)
     assert [(row.line, list(row.values.values())) for row in rows] == [(2, ["a", "b"]), (7, ["c", "d"])]
     assert (table.counts.rows, table.counts.blank, table.counts.heading) == (2, 3, 2)
-    assert any("byte order mark" in note for note in table.notes) and any("line 6" in note for note in table.notes)
+    assert any("byte order mark" in note for note in table.notes) and (table.counts.headers, table.counts.first_header) == (1, 6)
 
 
 @pytest.mark.parametrize(
