@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from reft_engine.data.normalised import dump_lines, load_examples, rows_in
-from reft_engine.data.splitting import HELD_OUT, TRAIN, SplitPlan, divided, is_trained
+from reft_engine.data.normalised import rows_in, rows_of
+from reft_engine.data.splitting import HELD_OUT, TRAIN, SplitPlan, held_out_by, is_trained
 from reft_engine.errors import DataError
 
 Row = dict[str, Any]
@@ -69,11 +69,15 @@ def _changed(row: Row, texts: Mapping[str, str]) -> Row:
 
 
 def divide_rows(path: Path, out: Path, plan: SplitPlan) -> dict[str, int]:
-    """Write the rows with the side that a plan gives them; returns the examples on each side. Raises DataError: see `divided`."""
-    examples = divided(load_examples(path), plan)
+    """Write the rows with the side that a plan gives them; returns the examples on each side. Raises DataError: see `held_out_by`."""
+    counts = {TRAIN: 0, HELD_OUT: 0}
+    sides = held_out_by((examples[0] for _, examples in rows_of(path)), plan)
     with out.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(dump_lines(examples))
-    return {side: sum(example.split == side for example in examples) for side in dict.fromkeys(example.split for example in examples)}
+        for row, held_out in zip(rows_in(path), sides, strict=True):
+            side = HELD_OUT if held_out else TRAIN
+            counts[side] += 1 + len(row.get("learned", ()))
+            file.write(json.dumps({**row, "split": side}, ensure_ascii=False) + "\n")
+    return counts
 
 
 def join_rows(path: Path, held_out: Path, out: Path) -> int:

@@ -144,42 +144,51 @@ class SplitPlan(BaseModel):
 
 
 def divided(examples: Sequence[AnyExample], plan: SplitPlan) -> list[AnyExample]:
-    """Examples with their side written into `Example.split`; equal rows and the answers of a chat are on one side.
+    """Examples with their side written into `Example.split`; see `held_out_by`."""
+    sides = held_out_by(examples, plan)
+    return [replace(example, split=HELD_OUT if held_out else TRAIN) for example, held_out in zip(examples, sides, strict=True)]
+
+
+def held_out_by(examples: Iterable[AnyExample], plan: SplitPlan) -> list[bool]:
+    """For each example whether a plan holds it out; equal rows and the answers of a chat are on one side.
+
+    Each example is looked at once and not kept.
 
     Raises:
         DataError: there are too few rows, no groups, or only one.
     """
-    keys = list(dict.fromkeys(map(_key, examples)))
-    if plan.method == "group":
-        if not any(example.group for example in examples):
-            raise DataError("No column says to which group a row belongs. Give one the role group first.", kind="split.no_group")
-        keys = list(dict.fromkeys(example.group for example in examples))
-    if len(keys) < 2:
+    keys, answers, has_groups = array("q"), array("q"), False
+    for example in examples:
+        keys.append(hash(example.group if plan.method == "group" else _key(example)))
+        answers.append(hash(answers_of(example)))
+        has_groups = has_groups or bool(example.group)
+    if plan.method == "group" and not has_groups:
+        raise DataError("No column says to which group a row belongs. Give one the role group first.", kind="split.no_group")
+    groups, count = numbered(keys)
+    if count < 2:
         raise DataError("There is nothing to divide: all rows belong together.", kind="split.single")
-    held_out = set(_drawn(examples, keys, plan))
-    return [replace(example, split=HELD_OUT if _side_key(example, plan) in held_out else TRAIN) for example in examples]
+    held_out = _drawn(groups, count, answers, plan)
+    return [number in held_out for number in groups.tolist()]
 
 
-def _side_key(example: AnyExample, plan: SplitPlan) -> _Key:
-    return example.group if plan.method == "group" else _key(example)
-
-
-def _drawn(examples: Sequence[AnyExample], keys: list[_Key], plan: SplitPlan) -> list[_Key]:
-    """The keys of the held-out side: at least one, never all."""
+def _drawn(groups: Any, count: int, answers: "array[int]", plan: SplitPlan) -> set[int]:
+    """The numbers of the groups on the held-out side: at least one, never all."""
     if plan.method == "last":
-        return keys[len(keys) - _count_of(plan.share, len(keys)) :]
-    if plan.method == "stratified":
-        strata: dict[tuple[str, ...], list[_Key]] = {}
-        for key, answers in {_key(example): answers_of(example) for example in reversed(examples)}.items():
-            strata.setdefault(answers, []).append(key)
-        # A stratum of one row cannot be on both sides; it is trained on.
-        return [key for each in strata.values() if len(each) > 1 for key in _shuffled(each, plan)[: _count_of(plan.share, len(each))]]
-    return _shuffled(keys, plan)[: _count_of(plan.share, len(keys))]
+        return set(range(count - _count_of(plan.share, count), count))
+    draw = random.Random(f"{plan.seed}/plan")
+    if plan.method != "stratified":
+        return set(_shuffled(range(count), draw)[: _count_of(plan.share, count)])
+    strata: dict[int, list[int]] = {}
+    for number, answer in dict(zip(reversed(groups.tolist()), reversed(answers), strict=True)).items():  # of a group its first answer
+        strata.setdefault(answer, []).append(number)
+    # A stratum of one row cannot be on both sides; it is trained on.
+    strata_of_several = sorted(sorted(each) for each in strata.values() if len(each) > 1)
+    return {number for each in strata_of_several for number in _shuffled(each, draw)[: _count_of(plan.share, len(each))]}
 
 
-def _shuffled(keys: list[_Key], plan: SplitPlan) -> list[_Key]:
-    shuffled = sorted(keys, key=repr)
-    random.Random(f"{plan.seed}/plan").shuffle(shuffled)
+def _shuffled(numbers: Iterable[int], draw: random.Random) -> list[int]:
+    shuffled = list(numbers)
+    draw.shuffle(shuffled)
     return shuffled
 
 

@@ -169,7 +169,9 @@ TABLE: dict[str, list[Callable[[], str]]] = {
         lambda: data_html.preview([PreviewRow(3, an_example(), problem=HOSTILE)]),
         lambda: data_html.preview([PreviewRow(3, an_example())]),
     ],
-    "data_html.report_items": [lambda: data_html.report_items([ReportItem("duplicates", 3, HOSTILE, (1, 2), "drop_duplicates")], [(HOSTILE, 2)])],
+    "data_html.report_items": [
+        lambda: data_html.report_items([ReportItem("duplicates", 3, HOSTILE, (1, 2), "drop_duplicates")], [(HOSTILE, 2)])
+    ],
     "data_html.facts": [lambda: data_html.facts(a_dataset().version)],
     "data_html.dataset_lines": [lambda: data_html.dataset_lines([a_dataset()], {HOSTILE: [a_use()]})],
     "data_html.dataset_line": [lambda: data_html.dataset_line(a_dataset(), [a_use()])],
