@@ -208,3 +208,18 @@ def test_a_chat_is_shown_turn_by_turn_as_it_is(page, server, width):
     assert first.locator(".rs-cell").nth(2).evaluate("e => e.textContent") == "Ahoy!\n  indented"
     assert page.locator("#kept-table img").count() == 0 and page.title().endswith("ReFT Studio")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_rows_are_shown_with_the_positions_that_were_chosen_for_training(page, server):
+    dataset = kept(page, server, table([("prompt", "answer"), *MANY[:12]]), name="positions.csv")
+    expect(page.locator("#kept-learned")).to_contain_text("Edited at the positions f7+l7.")
+    page.goto(f"{server.address}/train?dataset={dataset}")
+    expect(page.locator("#train-summary dl")).to_be_visible()
+    positions = page.locator("#train-positions").locator("input, textarea").first
+    positions.fill("l2")
+    positions.press("Tab")
+    page.goto(f"{server.address}/dataset?id={dataset}")
+    expect(page.locator("#kept-learned")).to_contain_text("Edited at the positions l2.")
+    expect(page.locator("#kept-learned .rs-row").first.locator(".tok.edited")).to_have_count(2)
+    opened(page, server, table([("prompt", "answer"), *MANY[:12]]), name="positions.csv")
+    expect(page.locator("#dataset-preview")).to_contain_text("Edited at the positions l2.")
