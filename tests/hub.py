@@ -1,8 +1,12 @@
 """A local server that speaks the part of the Hub's HTTP API that loading models and streaming datasets use."""
 
+import datetime
 import hashlib
 import json
+import os
 import re
+import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote
 
@@ -11,8 +15,75 @@ IMPATIENT = "import time\nsleep = time.sleep\ntime.sleep = lambda seconds: sleep
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
+CARD = """---
+configs:
+- config_name: reviews
+  default: true
+  data_files:
+  - split: train
+    path: reviews/train-*.parquet
+  - split: test
+    path: reviews/test.csv
+- config_name: chats
+  data_files: chats/*.jsonl
+---
+Reviews and chats.
+"""
 _DATASET_API = re.compile(r"/api/datasets/([\w-]+/[\w-]+)(?:/(revision|tree|paths-info)/([\w.-]+)/?(.*))?")
 _DATASET_FILE = re.compile(r"/datasets/([\w-]+/[\w-]+)/resolve/([\w.-]+)/(.+)")
+
+
+def write_dataset(folder):
+    """A dataset as people put it on the Hub: two configs, three formats, classes by number, a date, pictures, turns of unlike keys."""
+    import pyarrow
+    from pyarrow import parquet
+
+    for name in ("reviews", "chats"):
+        (folder / name).mkdir(parents=True)
+    (folder / "README.md").write_text(CARD)
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": ["bad", "good"], "_type": "ClassLabel"},
+                "written": {"dtype": "date32", "_type": "Value"}, "picture": {"_type": "Image"}}  # fmt: skip
+    described = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    picture = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    for part in range(2):
+        numbers = range(part * 30, part * 30 + 30)
+        columns = {
+            "text": [f"Review {number}" for number in numbers], "label": [number % 2 for number in numbers],
+            "written": [datetime.date(2024, 1, 1 + number % 28) for number in numbers],
+            "picture": pyarrow.array([{"bytes": b"\x89PNG\xff", "path": "/etc/hostname"} for _ in numbers], picture),
+        }  # fmt: skip
+        table = pyarrow.table(columns).replace_schema_metadata(described)
+        parquet.write_table(table, folder / f"reviews/train-0000{part}.parquet", row_group_size=10)
+    (folder / "reviews/test.csv").write_text('text,label\n"One, two",NA\nThree,\n')
+    turns = [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Ho.", "weight": 1}]
+    rows = [{"messages": turns[: 1 + number % 2] + turns[1:], "topic": {"a": number} if number % 2 else "none"} for number in range(25)]
+    (folder / "chats/one.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:20]))
+    (folder / "chats/two.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[20:]))
+    return folder
+
+
+@contextmanager
+def answering(hub):
+    """The Hub while it answers."""
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    try:
+        yield hub
+    finally:
+        hub.shutdown()
+        hub.server_close()
+
+
+def way_to(hub, folder):
+    """Variables by which a process finds it, and nothing else; ``folder`` is for what it keeps, and on its path."""
+    (folder / "sitecustomize.py").write_text(IMPATIENT)
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    return {
+        "HF_ENDPOINT": hub.address,
+        "HF_HOME": str(folder / "home"),
+        "HF_HUB_OFFLINE": "0",
+        "PYTHONPATH": path,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
 
 
 class Hub(ThreadingHTTPServer):
@@ -85,11 +156,11 @@ class Answer(BaseHTTPRequestHandler):
         if any(mood(self) for mood in self.server.moods):
             return None
         name, folder = asked[1], self.server.datasets.get(asked[1])
-        if name in self.server.gated and not self.headers.get("Authorization"):
+        is_file = asked.re is _DATASET_FILE
+        if is_file and name in self.server.gated and not self.headers.get("Authorization"):
             return self.reply(401, X_Error_Code="GatedRepo", X_Error_Message="Access to this dataset is restricted")
         if folder is None:
             return self.reply(401, X_Error_Code="RepoNotFound", X_Error_Message="Repository not found")
-        is_file = asked.re is _DATASET_FILE
         revision = asked[2] if is_file else asked[3]
         if revision not in (None, "main", COMMIT):
             return self.reply(404, X_Error_Code="RevisionNotFound", X_Error_Message="Invalid rev id")

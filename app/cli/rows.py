@@ -46,7 +46,7 @@ def local_file(given: Path | str, options: argparse.Namespace) -> Path:
         return given
     from reft_engine.data import HubRows, fetch_rows, read_hub_name
 
-    first, count = _range(options.rows) if options.rows is not None else (HubRows.first, HubRows.count)
+    first, count = _range(options.rows) if options.rows is not None else (HubRows().first, HubRows().count)
     folder = Path(tempfile.mkdtemp(prefix="reft-studio-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = fetch_rows(read_hub_name(given), HubRows(options.config, options.split, first, count), folder)

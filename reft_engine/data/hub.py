@@ -97,7 +97,7 @@ def read_hub_name(text: str) -> HubName:
     if address := _ADDRESS.fullmatch(text):
         name, revision = address[1], address[2]
     else:
-        name, _, revision = text.removeprefix(PREFIX).removeprefix("datasets/").strip("/").partition("@")
+        name, _, revision = text.removeprefix(PREFIX).removeprefix("datasets/").rstrip("/").partition("@")
     if ".." in text or not _NAME.fullmatch(name) or (revision and not _REVISION.fullmatch(revision)):
         raise DataError(
             "'{text}' names no dataset of the Hub. A dataset has a name such as owner/name, or the address of its page.",
@@ -334,6 +334,8 @@ def _is_media(feature: Any) -> bool:
 def _check_files(builder: Any, prefix: str, name: str) -> None:
     """Refuse files of other places, and those for whose reading the library would run or unpack more than text."""
     files = [str(file) for split in builder.config.data_files.values() for file in split]
+    if not files:
+        raise _no_files(name)
     if any(not file.startswith(prefix) or ".." in file for file in files):
         raise DataError("{name} names files that are not its own; they are not read.", kind="hub.foreign", name=name)
     reader = type(builder).__module__.rpartition(".")[2]
