@@ -75,7 +75,7 @@ def _hub() -> HubEntry:
         with gr.Row(elem_classes="rs-keeping"):
             name = gr.Textbox(
                 label=label("entry.hub.label"), info=label("entry.hub.info"), placeholder="owner/name", max_length=300,
-                elem_id="dataset-hub", scale=4,
+                max_lines=1, min_width=240, elem_id="dataset-hub", scale=4,
             )  # fmt: skip
             look = gr.Button(label("entry.hub.look"), elem_id="dataset-hub-look", scale=1, min_width=120)
         look_note = live("dataset-hub-look-note")
