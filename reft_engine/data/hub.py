@@ -409,15 +409,15 @@ def _plain(value: Any, feature: Any) -> Any:
 # What may go wrong
 
 
-def _refusal(name: str, error: Exception) -> DataError:
-    """An error of the libraries as one sentence, which is that of the first cause that is known."""
+def _refusal(name: str, error: Exception) -> Exception:
+    """An error of the libraries as one sentence, which is that of the first cause that is known; a lack of memory as it is."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
     for each in chain:
-        if isinstance(each, DataError):
+        if isinstance(each, DataError | MemoryError):
             return each
     for each in chain:
         if (refusal := _hub_refusal(name, each)) is not None:
