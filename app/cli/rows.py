@@ -44,15 +44,14 @@ def local_file(given: Path | str, options: argparse.Namespace) -> Path:
             if getattr(options, flag.removeprefix("--")) is not None:
                 raise StudioError(say("cli.rows.hub_only", flag=flag))
         return given
+    from app.handlers.hub import origin_sentence
     from reft_engine.data import HubRows, fetch_rows, read_hub_name
 
     first, count = _range(options.rows) if options.rows is not None else (HubRows().first, HubRows().count)
     folder = Path(tempfile.mkdtemp(prefix="reft-studio-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = fetch_rows(read_hub_name(given), HubRows(options.config, options.split, first, count), folder)
-    last = file.first + file.rows - 1
-    parts = {"config": file.config, "split": file.split, "first": file.first, "last": last, "commit": file.commit[:7]}
-    for sentence in (say("hub.origin", name=file.name, **parts), *file.notes):
+    for sentence in (origin_sentence(file), *file.notes):
         note(sentence)
     return file.path
 

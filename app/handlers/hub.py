@@ -115,9 +115,10 @@ def origin_of(path: Path) -> HubFile | None:
 
 def origin_sentence(origin: HubFile) -> str:
     """Where rows come from, in a line."""
-    last = origin.first + origin.rows - 1
-    parts = {"config": origin.config, "split": origin.split, "first": origin.first, "last": last, "commit": origin.commit[:7]}
-    return say("hub.origin", name=origin.name, **parts)
+    return say(
+        "hub.origin", name=origin.name, config=origin.config, split=origin.split, first=origin.first,
+        last=origin.first + origin.rows - 1, commit=origin.commit[:7],
+    )  # fmt: skip
 
 
 def _check_offered(services: Services) -> None:

@@ -325,4 +325,5 @@ def keep(services: Services, said: Said, name: str) -> DatasetRecord:
     if said.sample and found.said.roles is None and not said.options and not said.remedies:
         return datasets.use_sample(services, said.sample)
     label = hub.origin_sentence(found.origin) if found.origin else found.path.name
-    return datasets.save_upload(services, str(found.path), label=label, name=name.strip() or found.path.stem, choices=found.said.choices)
+    name = name.strip() or found.path.stem
+    return datasets.save_upload(services, str(found.path), label=label, name=name, choices=found.said.choices)

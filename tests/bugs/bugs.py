@@ -558,8 +558,8 @@ BUGS = (
     Bug(
         "the Data page forgets the name",
         WORKBENCH,
-        "label=found.path.name, name=name",
-        'label=found.path.name, name=""',
+        "label=label, name=name",
+        'label=label, name=""',
         (_input("data._save.name"),),
     ),
     Bug(

@@ -19,6 +19,8 @@ from app.handlers import datasets, playground, runs, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html
 from app.samples import all_samples
+from app.services import make_services
+from app.settings import Settings
 from app.worker import probes, row_checks
 from reft_engine.data import HubRows, dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
@@ -843,6 +845,15 @@ def test_every_input_of_every_event_has_a_row_here(pages):
 @pytest.mark.parametrize("key", TABLE, ids=[".".join(key) for key in TABLE])
 def test_another_value_does_something_else(house, pages, files, key):
     TABLE[key](house, pages, files)
+
+
+def test_a_server_for_others_has_no_way_in_from_the_hub(pages, tmp_path):
+    made = make_services(Settings(data_dir=tmp_path / "data", host="0.0.0.0"))
+    hosted = read(made)
+    made.storage.close()
+    assert {event.act for event in pages.events} - {event.act for event in hosted.events} == {"_hub_looked", "_hub_split", "_hub_read"}
+    ids = [[block.elem_id for block in shown.blocks.blocks.values() if "hub" in str(block.elem_id)] for shown in (pages, hosted)]
+    assert len(ids[0]) > 10 and ids[1] == []
 
 
 def test_every_input_is_what_a_person_reads_beside_it(pages):

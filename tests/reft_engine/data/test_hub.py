@@ -1,5 +1,6 @@
 """Rows of datasets of the Hub, streamed from a local server that speaks the part of its HTTP API that the library uses."""
 
+import gzip
 import itertools
 import json
 import subprocess
@@ -140,6 +141,15 @@ def test_each_format_is_read_and_texts_stay_what_they_are(ask):
     assert chats["rows"][0]["messages"][0] == {"role": "user", "content": "Hi?"}, "and not as JSON text"
     assert chats["rows"][0]["messages"][1]["weight"] == 1
     assert last["count"] == 2, "the range may be longer than the split"
+
+
+@pytest.mark.process
+def test_how_a_file_is_read_may_stand_in_the_card_and_it_may_be_packed(ask, hub):
+    put(hub, "rows.csv", "frage;antwort\n1,5?;ja\n")
+    (hub.datasets["owner/rows"] / "rows.jsonl.gz").write_bytes(gzip.compress(b'{"frage": "Wer?", "antwort": "Ich"}\n'))
+    card(hub, [{"split": "train", "path": "rows.csv"}, {"split": "test", "path": "rows.jsonl.gz"}], sep=";")
+    table, packed = ask(of(), of(split="test"))
+    assert (table["rows"], packed["rows"]) == ([{"frage": "1,5?", "antwort": "ja"}], [{"frage": "Wer?", "antwort": "Ich"}])
 
 
 @pytest.mark.process
