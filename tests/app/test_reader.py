@@ -10,6 +10,7 @@ import pytest
 
 from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
+from app.reader import client
 from app.reader.client import environment, fetch_rows_in_process, hub_environment, look_at_hub_in_process, read_in_process
 from app.words import say
 from reft_engine.data import Columns, HubRows, ReadOptions, StoredRows, inspect_file
@@ -116,6 +117,15 @@ def test_rows_that_need_too_much_memory_end_the_process_and_no_other(hub, tmp_pa
     (hub.datasets["owner/rows"] / "chats/one.jsonl").write_text(line)
     with pytest.raises(StudioError, match="memory"):
         fetch_rows_in_process("owner/rows", HubRows(config="chats"), tmp_path / "fetched", 1_000_000, memory_mb=180)
+
+
+def test_a_file_is_read_without_the_token_of_the_hub(read, monkeypatch):
+    seen = []
+    monkeypatch.setenv("HF_TOKEN", "for the Hub")
+    monkeypatch.setattr(client.subprocess, "Popen", lambda *_, env, **__: seen.append(env) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        read("prompt,answer\na,b\n")
+    assert seen and "HF_TOKEN" not in seen[0]
 
 
 def test_the_process_that_asks_the_hub_gets_its_token_and_no_other_secret(monkeypatch, tmp_path):
