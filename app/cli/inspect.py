@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.flags import given_settings
 from app.cli.output import finish, tell
-from app.cli.rows import inspected, remarks
+from app.cli.rows import inspected, local_file, remarks
 from app.words import say
 from reft_engine import RunSpec
 from reft_engine.data import Inspection, Preference, Problem, RowCheck
@@ -26,7 +26,7 @@ def inspect(options: argparse.Namespace) -> int:
     """Report the format of a file, the rows that a base model can be trained on, and the problems."""
     spec = RunSpec.of_settings(given_settings(options))
     base, max_length = spec.base, spec.train.max_length
-    report = _file_report(inspected(options.file, options), base, max_length)
+    report = _file_report(inspected(local_file(options.file, options), options), base, max_length)
     for sentence in [report.inspection.sentence, *_candidates(report.inspection), *report.notes]:
         tell(options, sentence)
     for line in report.figures:

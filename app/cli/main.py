@@ -19,7 +19,7 @@ from app.cli.evaluate import evaluate
 from app.cli.flags import INTEGER, REAL, add_settings
 from app.cli.inspect import READ_WITH, inspect
 from app.cli.output import note, refuse
-from app.cli.rows import READ_FLAGS
+from app.cli.rows import HUB_FLAGS, READ_FLAGS, data_file
 from app.cli.serve import serve
 from app.cli.sweep import LISTED, sweep
 from app.cli.train import train
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _run_options(command)
     add_settings(command, all_settings(), LISTED)
     command = commands.add_parser("inspect", help=say("cli.help.inspect"))
-    command.add_argument("file", type=Path, help=say("cli.help.file"))
+    command.add_argument("file", type=data_file, help=say("cli.help.file"))
     add_settings(command, [row for row in all_settings() if row.name in READ_WITH])
     _columns(command)
     command = commands.add_parser("chat", help=say("cli.help.chat"))
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _json(command)
     command = commands.add_parser("evaluate", help=say("cli.help.evaluate"))
     command.add_argument("dir", type=Path, help=say("cli.help.dir"))
-    command.add_argument("--data", type=Path, required=True, metavar="FILE", help=say("cli.help.measured"))
+    command.add_argument("--data", type=data_file, required=True, metavar="FILE", help=say("cli.help.measured"))
     _columns(command)
     command = commands.add_parser("doctor", help=say("cli.help.doctor"))
     _data_dir(command)
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_options(command: argparse.ArgumentParser) -> None:
     """Flags that ``train`` and ``sweep`` share."""
-    command.add_argument("--data", type=Path, required=True, metavar="FILE", help=say("cli.help.data"))
+    command.add_argument("--data", type=data_file, required=True, metavar="FILE", help=say("cli.help.data"))
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help=say("cli.help.out"))
     _columns(command)
 
@@ -105,6 +105,8 @@ def _columns(command: argparse.ArgumentParser) -> None:
     for flag, name, metavar in READ_FLAGS:
         kind = INTEGER if name == "skip" else str
         command.add_argument(flag, type=kind, default=None, metavar=metavar, help=say(f"cli.reading.{name}"))
+    for flag, metavar in HUB_FLAGS:
+        command.add_argument(flag, default=None, metavar=metavar, help=say(f"cli.hub.{flag.removeprefix('--')}"))
     command.add_argument("--no-header", action="store_true", help=say("cli.help.no_header"))
     _json(command)
 

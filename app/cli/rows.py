@@ -1,6 +1,10 @@
 """The file named by a command: how it is read, what its columns are, and its rows for training and measuring."""
 
 import argparse
+import atexit
+import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +22,46 @@ READ_FLAGS = (
     ("--sheet", "sheet", "NAME"), ("--list", "list", "NAME"),
 )  # fmt: skip
 """Flags that say how a file is read: flag, field of `ReadOptions`, and what its value is called."""
+HUB_FLAGS = (("--config", "NAME"), ("--split", "NAME"), ("--rows", "FIRST-LAST"))
+"""Flags that say which rows of a dataset of the Hub are read: flag, and what its value is called."""
+_HUB = "hf://"
+
+
+def data_file(text: str) -> Path | str:
+    """The file that an argument names; a dataset of the Hub (``hf://datasets/owner/name``) as it is."""
+    return text if text.startswith(_HUB) else Path(text)
+
+
+def local_file(given: Path | str, options: argparse.Namespace) -> Path:
+    """The file that an argument names; rows of the Hub are read into one that is removed when the command ends.
+
+    Raises:
+        StudioError: a flag is for the Hub and the file is not of it, or is no range of rows.
+        DataError: see `reft_engine.data.fetch_rows`.
+    """
+    if isinstance(given, Path):
+        for flag, _ in HUB_FLAGS:
+            if getattr(options, flag.removeprefix("--")) is not None:
+                raise StudioError(say("cli.rows.hub_only", flag=flag))
+        return given
+    from app.handlers.hub import origin_sentence
+    from reft_engine.data import HubRows, fetch_rows, read_hub_name
+
+    first, count = _range(options.rows) if options.rows is not None else (HubRows().first, HubRows().count)
+    folder = Path(tempfile.mkdtemp(prefix="reft-studio-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = fetch_rows(read_hub_name(given), HubRows(options.config, options.split, first, count), folder)
+    for sentence in (origin_sentence(file), *file.notes):
+        note(sentence)
+    return file.path
+
+
+def _range(given: str) -> tuple[int, int]:
+    """The first row and the number of rows of ``FIRST-LAST``. Raises StudioError."""
+    ends = re.fullmatch(r"(\d{1,12})-(\d{1,12})", given)
+    if not ends or not 1 <= int(ends[1]) <= int(ends[2]):
+        raise StudioError(say("cli.rows.no_range", given=given[:80]))
+    return int(ends[1]), int(ends[2]) - int(ends[1]) + 1
 
 
 def inspected(path: Path, options: argparse.Namespace) -> "Inspection":
@@ -57,7 +101,7 @@ def _remedies(given: str) -> "list[Remedy]":
 
 def rows_of(options: argparse.Namespace) -> "Inspection":
     """Read the rows of the file that is named. Raises StudioError if no row can be used."""
-    path: Path = options.data
+    path = options.data = local_file(options.data, options)
     inspection = inspected(path, options)
     if inspection.needs_encoding:
         raise StudioError(say("cli.rows.encoding", file=path.name, names=", ".join(each.name for each in inspection.encodings)))

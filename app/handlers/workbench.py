@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.choices import Choices
 from app.errors import StudioError
-from app.handlers import datasets, train
+from app.handlers import datasets, hub, train
 from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TableOrder, TablePage
 from app.handlers.uploads import Upload
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
 from reft_engine import DataError
-from reft_engine.data import Columns, Encoding, Inspection, ReadOptions, Remedy
+from reft_engine.data import Columns, Encoding, HubFile, HubRows, Inspection, ReadOptions, Remedy
 from storage import DatasetRecord
 
 TABLE_ROWS = 20
@@ -94,13 +94,14 @@ class Said(BaseModel):
 class Look:
     """An upload as it is read by what a person has said, which ``said`` completes with the suggested roles.
 
-    ``encodings`` are all that it may have, also once a person has chosen one of them.
+    ``encodings`` are all that it may have, also once a person has chosen one of them; ``origin`` says what of the Hub it is, if it is.
     """
 
     said: Said
     path: Path
     upload: Upload
     encodings: tuple[Encoding, ...]
+    origin: HubFile | None = None
 
     @property
     def inspection(self) -> Inspection:
@@ -148,6 +149,13 @@ def take_typed(services: Services, rows: str) -> str:
     return datasets.type_rows(services, pairs).parent.name
 
 
+def take_hub(services: Services, looked: str, text: str, rows: HubRows) -> str:
+    """As `take`, of rows of a dataset of the Hub that was looked at. Raises DataError, StudioError."""
+    found = hub.Looked.read(looked)
+    _remove_old(services.storage.files.uploads)
+    return hub.fetch(services, found, text, rows).parent.name
+
+
 def take_sample(services: Services, key: str) -> str:
     """As `take`, of a copy of a bundled sample."""
     sample = find_sample(key)
@@ -185,7 +193,7 @@ def look(services: Services, said: Said) -> Look:
     upload = datasets.read_upload(str(path), said.choices)
     if upload.inspection.needs_mapping and said.roles is None:
         said, upload = _guessed(path, said, upload)
-    return Look(said, path, upload, _encodings(path, said, upload.inspection))
+    return Look(said, path, upload, _encodings(path, said, upload.inspection), hub.origin_of(path))
 
 
 def _encodings(path: Path, said: Said, inspection: Inspection) -> tuple[Encoding, ...]:
@@ -317,4 +325,6 @@ def keep(services: Services, said: Said, name: str) -> DatasetRecord:
     found = look(services, said)
     if said.sample and found.said.roles is None and not said.options and not said.remedies:
         return datasets.use_sample(services, said.sample)
-    return datasets.save_upload(services, str(found.path), label=found.path.name, name=name, choices=found.said.choices)
+    label = hub.origin_sentence(found.origin) if found.origin else found.path.name
+    name = name.strip() or found.path.stem
+    return datasets.save_upload(services, str(found.path), label=label, name=name, choices=found.said.choices)

@@ -6,13 +6,13 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
-from app.components.entry import TYPED, entry
+from app.components.entry import HUB_FIELDS, HUB_LOOKED, HUB_REFUSED, TYPED, entry, hub_looked, hub_splits
 from app.components.labels import label, markup
 from app.components.row_check_html import lengths, row_check
 from app.components.table import SAID, learned_table, rows_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import READABLE, StudioError
-from app.handlers import datasets, workbench
+from app.handlers import datasets, hub, workbench
 from app.handlers.bases import STARTER, base_models
 from app.handlers.workbench import Look, Said
 from app.pages import data_html
@@ -39,7 +39,7 @@ def build(services: Services) -> None:
         undo_text = gr.HTML(elem_id="dataset-deleted")
         undo = gr.Button(label("data.bin.undo"), size="sm", scale=0, min_width=100, elem_id="dataset-undo")
     undo_note, deleted = live("dataset-undo-note"), gr.Textbox(visible=False)
-    ways = entry(_samples)
+    ways = entry(_samples, hub=hub.is_offered(services.settings))
     said = gr.Textbox(visible=False)
     found = gr.HTML(elem_id="dataset-found")
     opened_note = live("dataset-opened-note")
@@ -78,12 +78,17 @@ def build(services: Services) -> None:
         "upload": ways.upload, "pasted": ways.pasted, "typed": ways.typed, "said": said, "found": found, "guide": guide, "report": report,
         "table": table, "keeping": keeping, "name": name, "save": save, "counting": counting, "base": base, "check": check,
         "preview": preview, "kept": kept, "undoing": undoing, "undo_text": undo_text, "deleted": deleted, "bin": bin_, "binned": binned,
-        **how,
+        **how, **(ways.hub.parts if ways.hub else {}),
     })  # fmt: skip
     look: dict[str, Any] = {"shows": _LOOK, "refused": _NO_FILE, "clears": [table_note, rows_note, reading_note, save_note]}
     page.on(ways.upload.change, _uploaded, inputs=["upload"], note=ways.upload_note, **look, show_progress="minimal")
     page.on(ways.read.click, _pasted, inputs=["pasted"], note=ways.read_note, **look)
     page.on(ways.take.click, _typed, inputs=["typed"], note=ways.take_note, **look, js=TYPED)
+    if ways.hub:
+        page.on(ways.hub.look.click, _hub_looked, inputs=["hub"], shows=HUB_LOOKED, refused=HUB_REFUSED, note=ways.hub.look_note,
+                clears=[ways.hub.read_note], show_progress="minimal")  # fmt: skip
+        page.on(ways.hub.config.input, _hub_split, inputs=["hub_looked", "hub_config"], shows=["hub_split"], note=ways.hub.read_note)
+        page.on(ways.hub.read.click, _hub_read, inputs=HUB_FIELDS, note=ways.hub.read_note, **look, show_progress="minimal")
     page.on(opening(), _opened, note=opened_note, **look)
     again: dict[str, Any] = {"shows": _LOOK, "refused": _NO_ROWS, "clears": [save_note], "js": SAID, "trigger_mode": "always_last"}
     page.on(table.input, _told, inputs=["said"], note=table_note, **again)
@@ -151,6 +156,18 @@ def _pasted(services: Services, text: str) -> Shown:
 
 def _typed(services: Services, rows: str) -> Shown:
     return _looked_at(services, Said(token=workbench.take_typed(services, rows)))
+
+
+def _hub_looked(services: Services, text: str) -> Shown:
+    return hub_looked(hub.look(services, text))
+
+
+def _hub_split(services: Services, looked: str, config: str | None) -> Shown:
+    return hub_splits(hub.Looked.read(looked), config)
+
+
+def _hub_read(services: Services, looked: str, text: str, *rows: Any) -> Shown:
+    return _looked_at(services, Said(token=workbench.take_hub(services, looked, text, hub.rows_of(*rows))))
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:

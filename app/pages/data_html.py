@@ -5,6 +5,7 @@ from typing import Any
 
 from app.components import html
 from app.components.bars_html import Bar, bars
+from app.handlers import hub
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
@@ -79,6 +80,8 @@ def found(look: Look) -> str:
     result = look.inspection
     sentence = say("data.found.guessed", count=result.rows) if look.said.guessed else result.sentence
     pieces = [html.notice(sentence, _kind(look)), *(html.notice(advice) for advice in _advice(look))]
+    if look.origin:
+        pieces += [html.notice(said, "soft") for said in (hub.origin_sentence(look.origin), *look.origin.notes)]
     if len(result.notes) > _NOTES:
         items = "".join(f"<li>{html.text(note)}</li>" for note in result.notes)
         summary = f"<summary>{say('data.found.notes', count=len(result.notes))}</summary>"

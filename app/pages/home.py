@@ -5,10 +5,10 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
-from app.components.entry import TYPED, entry
+from app.components.entry import HUB_FIELDS, HUB_LOOKED, HUB_REFUSED, TYPED, entry, hub_looked, hub_splits
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live, opening
-from app.handlers import datasets, runs, workbench
+from app.handlers import datasets, hub, runs, workbench
 from app.pages import home_html
 from app.samples import Sample, all_samples
 from app.services import Services
@@ -19,7 +19,7 @@ def build(services: Services) -> None:
     gr.HTML(markup("home.header", lambda: html.header("home")))
     gr.HTML(markup("home.opening", home_html.opening))
     gr.HTML(markup("home.bring_your_own", home_html.bring_your_own))
-    ways, token = entry(), gr.Textbox(visible=False)
+    ways, token = entry(hub=hub.is_offered(services.settings)), gr.Textbox(visible=False)
     gr.HTML(markup("home.try_samples", home_html.try_samples))
     with gr.Row(elem_classes="rs-samples", equal_height=True):
         for sample in all_samples():
@@ -28,11 +28,17 @@ def build(services: Services) -> None:
     note = live("home-recent-note")
     page = Page(services, {
         "recent": gr.HTML(), "upload": ways.upload, "pasted": ways.pasted, "typed": ways.typed, "token": token,
+        **(ways.hub.parts if ways.hub else {}),
     })  # fmt: skip
     to_data: dict[str, Any] = {"shows": ["token"], "leads_to": "data?upload=", "carrying": "token"}
     page.on(ways.upload.upload, _uploaded, inputs=["upload"], note=ways.upload_note, **to_data)
     page.on(ways.read.click, _pasted, inputs=["pasted"], note=ways.read_note, **to_data)
     page.on(ways.take.click, _typed, inputs=["typed"], note=ways.take_note, **to_data, js=TYPED)
+    if ways.hub:
+        page.on(ways.hub.look.click, _hub_looked, inputs=["hub"], shows=HUB_LOOKED, refused=HUB_REFUSED, note=ways.hub.look_note,
+                clears=[ways.hub.read_note], show_progress="minimal")  # fmt: skip
+        page.on(ways.hub.config.input, _hub_split, inputs=["hub_looked", "hub_config"], shows=["hub_split"], note=ways.hub.read_note)
+        page.on(ways.hub.read.click, _hub_read, inputs=HUB_FIELDS, note=ways.hub.read_note, **to_data, show_progress="minimal")
     page.on(opening(), _recent, shows=["recent"], note=note)
 
 
@@ -59,6 +65,18 @@ def _pasted(services: Services, text: str) -> Shown:
 
 def _typed(services: Services, rows: str) -> Shown:
     return {"token": workbench.take_typed(services, rows)}
+
+
+def _hub_looked(services: Services, text: str) -> Shown:
+    return hub_looked(hub.look(services, text))
+
+
+def _hub_split(services: Services, looked: str, config: str | None) -> Shown:
+    return hub_splits(hub.Looked.read(looked), config)
+
+
+def _hub_read(services: Services, looked: str, text: str, *rows: Any) -> Shown:
+    return {"token": workbench.take_hub(services, looked, text, hub.rows_of(*rows))}
 
 
 def _recent(services: Services) -> Shown:

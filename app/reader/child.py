@@ -2,19 +2,23 @@
 
 Standard input has one line of JSON: ``path``, ``folder``, ``choices``, ``memory_mb``, ``language``. Standard output has lines of JSON:
 ``progress`` (0 to 1) now and then; last ``done``, or ``error``, a sentence.
+
+With ``hub``, the name of a dataset of the Hub, instead of ``path`` and ``choices``, ``done`` is what there is; with ``rows`` as well they
+are written into ``folder``, and ``done`` is what was.
 """
 
 import json
 import resource
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.choices import Choices
 from app.words import say, say_error, speaking
 from reft_engine import ReftError
-from reft_engine.data import import_file
+from reft_engine.data import HubRows, Limits, fetch_rows, import_file, look_at_hub, read_hub_name
 
 
 def main() -> int:
@@ -25,7 +29,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with speaking(request["language"]):
         try:
-            _read(request)
+            (_ask_hub if "hub" in request else _read)(request)
         except ReftError as error:
             _write({"error": say_error(error)})
         except MemoryError:
@@ -42,6 +46,18 @@ def _read(request: dict[str, Any]) -> None:
         on_progress=lambda share: _write({"progress": share}),
     )  # fmt: skip
     _write({"done": True})
+
+
+def _ask_hub(request: dict[str, Any]) -> None:
+    name = read_hub_name(request["hub"])
+    if "rows" not in request:
+        _write({"done": asdict(look_at_hub(name))})
+        return
+    file = fetch_rows(
+        name, HubRows(**request["rows"]), Path(request["folder"]), Limits(size=request["size"]),
+        on_progress=lambda share: _write({"progress": share}),
+    )  # fmt: skip
+    _write({"done": {**asdict(file), "path": str(file.path)}})
 
 
 def _write(line: dict[str, Any]) -> None:

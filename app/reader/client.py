@@ -3,23 +3,33 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.choices import Choices
 from app.errors import StudioError
 from app.words import say, spoken
-from reft_engine.data import Inspection, load_inspection
+from reft_engine.data import HubDataset, HubFile, HubRows, Inspection, load_inspection
 
 _log = logging.getLogger("reft_studio.reader")
 MEMORY_MB, SECONDS = 2_000, 1_800
 """Limits of one file: megabytes of the process that reads it, and seconds until it is ended."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
 """Variables that the process gets; it gets no secret."""
+HUB_SECONDS, HUB_ROWS_SECONDS = 60, 900
+"""Seconds until a request to the Hub is ended: for what there is, and for rows."""
+_HUB_KEPT = (
+    "HF_ENDPOINT", "HF_HOME", "HF_TOKEN", "HF_TOKEN_PATH", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", *(f"{name}_proxy" for name in ("http", "https", "all", "no")),
+    *(f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")),
+)  # fmt: skip
+"""Variables that it gets besides when it asks the Hub: the way there, and the token."""
 
 
 def read_in_process(
@@ -43,9 +53,53 @@ def read_in_process(
     request = {
         "path": str(path), "folder": str(folder), "choices": choices.as_data(), "memory_mb": memory_mb, "language": spoken(),
     }  # fmt: skip
+    last, late = _ask(request, environment(), on_progress, should_stop, seconds)
+    return _result(last, folder, late=late, memory_mb=memory_mb, seconds=seconds)
+
+
+def look_at_hub_in_process(name: str, folder: Path, *, memory_mb: int = MEMORY_MB, seconds: float = HUB_SECONDS) -> HubDataset:
+    """The configs and splits of a dataset of the Hub; what its library keeps goes into ``folder``. Raises StudioError."""
+    done = _ask_hub({"hub": name}, folder, lambda share: None, memory_mb, seconds)
+    return HubDataset(**{**done, "splits": {config: tuple(splits) for config, splits in done["splits"].items()}})
+
+
+def fetch_rows_in_process(
+    name: str, rows: HubRows, folder: Path, size: int, on_progress: Callable[[float], None] = lambda share: None,
+    *, memory_mb: int = MEMORY_MB, seconds: float = HUB_ROWS_SECONDS,
+) -> HubFile:  # fmt: skip
+    """Stream rows of a dataset of the Hub into a file of at most ``size`` bytes in ``folder``. Raises StudioError."""
+    done = _ask_hub({"hub": name, "rows": asdict(rows), "size": size}, folder, on_progress, memory_mb, seconds)
+    return HubFile(**{**done, "path": Path(done["path"]), "notes": tuple(done["notes"])})
+
+
+def _ask_hub(asked: dict[str, Any], folder: Path, on_progress: Callable[[float], None], memory_mb: int, seconds: float) -> dict[str, Any]:
+    request = {**asked, "folder": str(folder), "memory_mb": memory_mb, "language": spoken()}
+    cache = folder / "cache"
+    last, late = _ask(request, hub_environment(cache), on_progress, lambda: False, seconds)
+    shutil.rmtree(cache, ignore_errors=True)
+    if isinstance(done := last.get("done"), dict):
+        return done
+    sentence = say("reader.hub_late", seconds=round(seconds)) if late else say("reader.memory", limit=memory_mb)
+    raise StudioError(_why(last) or sentence)
+
+
+def hub_environment(cache: Path) -> dict[str, str]:
+    """As `environment`, with what is needed to ask the Hub, whose library keeps its files in ``cache``."""
+    more = {name: value for name, value in os.environ.items() if name in _HUB_KEPT}
+    return {**environment(), **more, "HF_HUB_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+
+
+def _ask(
+    request: dict[str, Any],
+    variables: dict[str, str],
+    on_progress: Callable[[float], None],
+    should_stop: Callable[[], bool],
+    seconds: float,
+) -> tuple[dict[str, Any], bool]:
+    """The last line that the process writes, and whether it was ended because it was late."""
     command = [sys.executable, "-m", "app.reader.child"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(), encoding="utf-8"
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, encoding="utf-8"
     ) as process:
         timer = threading.Timer(seconds, process.kill)
         timer.start()
@@ -55,7 +109,7 @@ def read_in_process(
             late = not timer.is_alive()
             timer.cancel()
             process.kill()
-    return _result(last, folder, late=late, memory_mb=memory_mb, seconds=seconds)
+    return last, late
 
 
 def environment() -> dict[str, str]:
@@ -86,10 +140,12 @@ def _follow(
 def _result(last: dict[str, Any], folder: Path, *, late: bool, memory_mb: int, seconds: float) -> Inspection:
     if last.get("done"):
         return load_inspection(folder)
+    sentence = say("reader.late", minutes=max(1, round(seconds / 60))) if late else say("reader.memory", limit=memory_mb)
+    raise StudioError(_why(last) or sentence)
+
+
+def _why(last: dict[str, Any]) -> str:
+    """The sentence with which the process has ended; empty if it had none."""
     if "log" in last:
         _log.error("a file could not be read: %s", last["log"])
-    if "error" in last:
-        raise StudioError(last["error"])
-    if last.get("stopped"):
-        raise StudioError(say("reader.stopped"))
-    raise StudioError(say("reader.late", minutes=max(1, round(seconds / 60))) if late else say("reader.memory", limit=memory_mb))
+    return say("reader.stopped") if last.get("stopped") else str(last.get("error", ""))

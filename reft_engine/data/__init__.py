@@ -1,5 +1,6 @@
 """Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
 
+from reft_engine.data.hub import HubDataset, HubFile, HubName, HubRows, fetch_rows, look_at_hub, read_hub_name
 from reft_engine.data.importing import import_file, load_inspection
 from reft_engine.data.inspection import Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
@@ -52,6 +53,10 @@ __all__ = [
     "Example",
     "ExportFormat",
     "Finding",
+    "HubDataset",
+    "HubFile",
+    "HubName",
+    "HubRows",
     "Inspection",
     "Lengths",
     "Limits",
@@ -82,12 +87,15 @@ __all__ = [
     "example_as_data",
     "examples_of_data",
     "export_rows",
+    "fetch_rows",
     "import_file",
     "inspect_file",
     "inspect_rows",
     "join_rows",
     "load_examples",
     "load_inspection",
+    "look_at_hub",
+    "read_hub_name",
     "report_of",
     "row_of",
     "rows_as_data",

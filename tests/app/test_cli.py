@@ -21,6 +21,7 @@ from app.handlers.train import TrainForm, estimate, start, suggested
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
 from reft_engine.training import run as training
 from storage import RunStatus, Storage
+from tests.hub import Hub, answering, way_to, write_dataset
 from tests.ports import free_port
 from tests.preloaded import Preloaded, nothing, run_command
 from tests.waiting import PATIENCE
@@ -219,6 +220,31 @@ def test_inspect_tells_lengths_and_the_balance_of_labels(tmp_path, capfd):
     assert any(line.startswith(f"Prompts by their tokens: {2**first}-{2 ** (first + 1) - 1}: {prompts['counts'][first]}") for line in lines)
     assert "Answer common: 57." in lines and "Answer rare: 3." in lines
     assert "The header stands once more, in line 62; it is left out there." in lines
+
+
+@pytest.mark.process
+def test_rows_of_the_hub_are_inspected_and_trained_on_as_those_of_a_file(environment, tmp_path):
+    hub = Hub({}, datasets={"owner/rows": write_dataset(tmp_path / "owner")})
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "app.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env={**environment, **way})
+
+    with answering(hub):
+        way = {**way_to(hub, tmp_path), "TMPDIR": str(tmp_path / "temporary")}
+        way["PYTHONPATH"] = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
+        (tmp_path / "temporary").mkdir()
+        done = run("inspect", "hf://datasets/owner/rows", "--split", "train", "--rows", "11-30", "--json")
+        assert done.returncode == 0, done.stderr
+        assert "owner/rows of the Hub, reviews, train, rows 11 to 30 (commit 0123456)" in done.stderr and "picture" in done.stderr
+        found = json.loads(done.stdout.splitlines()[-1])
+        assert (found["rows"], found["shape"], found["first"][0]["answer"]) == (20, "labels", "bad")
+        train = ["train", "--data", "hf://datasets/owner/rows@main", "--rows", "1-24", "--out", tmp_path / "out", *SHORT]
+        assert (first := run(*train)).returncode == 0, first.stderr
+        assert "finished already" in run(*train).stdout
+        refused = run("inspect", "hf://datasets/owner/rows", "--rows", "5-1")
+        assert refused.returncode == 2 and "--rows wants the first row and the last" in refused.stderr
+        assert "several" not in refused.stderr and list((tmp_path / "temporary").glob("reft-studio-*")) == [], "nothing is left behind"
 
 
 def mixed(path):

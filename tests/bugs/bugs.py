@@ -549,6 +549,27 @@ BUGS = (
         (_input("data._counted.said"),),
     ),
     Bug(
+        "rows of the Hub are counted from the first, whatever is asked",
+        "reft_engine/data/hub.py",
+        "part = table.slice(max(0, rows.first - 1 - seen),",
+        "part = table.slice(0,",
+        (_input("data._hub_read.hub_first"),),
+    ),
+    Bug(
+        "a server for others asks the Hub for what its visitors name",
+        "app/handlers/hub.py",
+        "return settings.local",
+        "return True",
+        (_pages("a_server_for_others_has_no_way_in_from_the_hub"),),
+    ),
+    Bug(
+        "the process that reads a file gets the token of the Hub",
+        "app/reader/client.py",
+        "environment(), on_progress, should_stop, seconds)",
+        'hub_environment(folder / "cache"), on_progress, should_stop, seconds)',
+        ("tests/app/test_reader.py::test_a_file_is_read_without_the_token_of_the_hub",),
+    ),
+    Bug(
         "the Data page keeps recognised columns",
         WORKBENCH,
         "name=name, choices=found.said.choices)",
@@ -558,8 +579,8 @@ BUGS = (
     Bug(
         "the Data page forgets the name",
         WORKBENCH,
-        "label=found.path.name, name=name",
-        'label=found.path.name, name=""',
+        "label=label, name=name",
+        'label=label, name=""',
         (_input("data._save.name"),),
     ),
     Bug(

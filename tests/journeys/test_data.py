@@ -8,7 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.conftest import WINDOW
+from tests.hub import Hub, answering, way_to, write_dataset
+from tests.journeys.conftest import ROOT, WINDOW, running
 from tests.journeys.test_journey import wait_for_end
 
 HOSTILE = '<img src=x onerror="document.title=\'owned\'"> ${document.title="owned"} {{value}}'
@@ -134,6 +135,46 @@ def test_rows_are_pasted_typed_and_taken_from_a_sample(page, server):
     expect(page.locator("#dataset-save")).to_have_text("Keep 10 rows")
     page.goto(f"{server.address}/data?upload={'0' * 32}")
     expect(page.locator("#dataset-opened-note")).to_contain_text("This file is not here any more; drop it again.")
+
+
+@pytest.mark.parametrize("start", ["data", ""])
+def test_rows_of_the_hub_are_looked_for_chosen_and_read(page, tmp_path, start):
+    hub = Hub({}, gated={"owner/secret"}, datasets={"owner/rows": write_dataset(tmp_path / "owner")})
+    hub.datasets["owner/secret"] = hub.datasets["owner/rows"]
+    with answering(hub), running(tmp_path / "data", **{**way_to(hub, tmp_path), "PYTHONPATH": str(ROOT)}) as server:
+        page.set_viewport_size(PHONE)
+        page.goto(f"{server.address}/{start}")
+        page.click("#dataset-entry-hub-button")
+        field, note = page.locator("#dataset-hub input"), page.locator("#dataset-hub-look-note")
+        expect(page.locator("#dataset-hub-read")).to_be_hidden()
+        page.click("#dataset-hub-look")
+        expect(note).to_contain_text("Name a dataset first")
+        assert not hub.asked, "nothing is asked before a dataset is named and Look is pressed"
+        for name, sentence in (("owner/none", "There is no dataset owner/none"), ("owner/secret", "is gated: accept its terms")):
+            field.fill(name)
+            page.click("#dataset-hub-look")
+            expect(note).to_contain_text(sentence)
+        field.fill(f"{hub.address}/datasets/owner/rows/viewer")
+        page.click("#dataset-hub-look")
+        expect(page.locator("#dataset-hub-config input")).to_have_value("reviews")
+        expect(note.locator(".rs-notice")).to_have_count(0)
+        page.click("#dataset-hub-config input")
+        page.locator("#dataset-hub-config").get_by_role("option", name="chats").click()
+        expect(page.locator("#dataset-hub-split input")).to_have_value("train")
+        page.fill("#dataset-hub-first input", "26")
+        page.click("#dataset-hub-read")
+        expect(page.locator("#dataset-hub-read-note")).to_contain_text("There is no row 26 in train of owner/rows")
+        page.fill("#dataset-hub-first input", "3")
+        page.fill("#dataset-hub-count input", "4")
+        page.click("#dataset-hub-read")
+        expect(page.locator("#dataset-found")).to_contain_text("owner/rows of the Hub, chats, train, rows 3 to 6 (commit 0123456)")
+        showing(page, 1, 2, 3, 4)
+        expect(page.locator("#dataset-name input, #dataset-name textarea").first).to_have_value("rows-chats-train")
+        page.reload()
+        showing(page, 1, 2, 3, 4)
+        page.click("#dataset-save")
+        page.wait_for_url("**/train")
+        expect(page.locator("#train-dataset input")).to_have_value(re.compile("^rows-chats-train"))
 
 
 def test_the_table_pages_searches_and_shows_what_stands_in_it(page, server):

@@ -26,6 +26,7 @@ from app.words import say
 from reft_engine.data import dump_examples, inspect_rows
 from storage import DatasetRecord, Failure, RunStatus
 from tests.app.conftest import running_worker, wait_for_end
+from tests.hub import Hub, answering, way_to, write_dataset
 from tests.serving import Site, serving
 from tests.waiting import MILLISECONDS
 from tests.workbook import workbook
@@ -106,6 +107,17 @@ def taken_out_again(services: Services) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _runs_as_they_were(services) -> Iterator[None]:
     with taken_out_again(services):
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hub(tmp_path_factory) -> Iterator[None]:
+    """A Hub that the processes that read find."""
+    folder = tmp_path_factory.mktemp("hub")
+    hub = Hub({}, datasets={"owner/rows": write_dataset(folder / "rows")})
+    with pytest.MonkeyPatch.context() as patched, answering(hub):
+        for name, value in way_to(hub, folder).items():
+            patched.setenv(name, value)
         yield
 
 
@@ -302,6 +314,14 @@ def put_in(rows: str | bytes, encoding: str = "utf-8", name: str = "t.csv") -> C
     return put
 
 
+def looked_up(page: Page, _: Site) -> None:
+    """A dataset of the Hub of which is seen what there is."""
+    page.click("#dataset-entry-hub-button")
+    page.locator("#dataset-hub input").fill("owner/rows")
+    page.click("#dataset-hub-look")
+    expect(page.locator("#dataset-hub-config input")).to_have_value("reviews")
+
+
 def unfolded(rows: str) -> Callable[[Page, Site], None]:
     """A table, with the fields of how it is read."""
 
@@ -364,10 +384,11 @@ class State:
 
 SETTLED = ("delimiter", "quote", "header", "skip")
 """Fields of how a table is read that most tables need none of."""
+HUB = ("#dataset-hub-config", "#dataset-hub-read")
 STATES: dict[str, list[State]] = {
-    "": [State(turned_to(name)) for name in ("paste", "type", "file")],
+    "": [*(State(turned_to(name)) for name in ("paste", "type", "file")), State(looked_up, HUB)],
     "data": [
-        *(State(turned_to(name)) for name in ("paste", "type", "sample")),
+        *(State(turned_to(name)) for name in ("paste", "type", "sample")), State(looked_up, HUB),
         State(put_in("frage,antwort,mehr\na,b,c\nc,d,e\n"), ("#dataset-table", "#dataset-preview", "#dataset-base", "#dataset-save")),
         State(unfolded("prompt,input,answer\na,x,b\na,x,b\nc,,\n"), tuple(f"#dataset-{field}" for field in SETTLED)),
         State(put_in("prompt,answer\ngrün,ja\nrot,nein\n", "cp1252"), ("#dataset-encoding",)),

@@ -23,7 +23,7 @@ import reft_engine
 from app.cli.flags import flag_of
 from app.cli.main import _parser, main
 from reft_engine import ConfigError, Example, Message, ReftModel, RunSpec, Setting, evaluate, generate
-from reft_engine.data import inspect_file
+from reft_engine.data import HubName, HubRows, inspect_file
 from reft_engine.formats.adapter import read_config
 from storage import Storage
 from tests.settings.examples import BESIDE, SETTINGS, another
@@ -293,6 +293,34 @@ def reads(command: str, flag: str) -> Callable[[Bench], None]:
         assert rows and (len(rows), rows[0].messages[-1].content, rows[0].answer) == (count, prompt, answer)
         without = rows_read(bench, command, path)
         assert not without or (len(without), without[0].messages[-1].content, without[0].answer) != (count, prompt, answer)
+
+    return show
+
+
+HUB: dict[str, tuple[str, HubRows]] = {
+    "--config": ("chats", HubRows(config="chats")), "--split": ("test", HubRows(split="test")),
+    "--rows": ("11-30", HubRows(first=11, count=20)),
+}  # fmt: skip
+"""By flag: a value, and what is then asked of the Hub."""
+
+
+def asks_the_hub(command: str, flag: str) -> Callable[[Bench], None]:
+    """Other rows are asked for; what then comes from the Hub is shown by tests of reading and by test_cli."""
+
+    def show(bench: Bench) -> None:
+        seen: list[Any] = []
+
+        def called(name: HubName, rows: HubRows, folder: Path) -> None:
+            seen.append((name, rows))
+            raise ConfigError("That is enough.")
+
+        bench.patch.setattr(reft_engine.data, "fetch_rows", called)
+        given = {"inspect": [], "evaluate": [adapter(bench), "--data"]}.get(command, ["--out", bench.new("out"), "--data"])
+        value, rows = HUB[flag]
+        for more in ([], [flag, value]):
+            bench.run(command, *given, "hf://datasets/owner/rows", *more, code=2)
+        assert seen == [(HubName("owner/rows"), HubRows()), (HubName("owner/rows"), rows)]
+        assert "is for datasets of the Hub" in bench.run(command, *given, bench.table, flag, value, code=2).err
 
     return show
 
@@ -630,6 +658,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
     **{(command, "--role"): show for command, show in COLUMNS.items()},
     **{(command, flag): reads(command, flag) for command in ("train", "sweep", "inspect", "evaluate") for flag in READINGS},
+    **{(command, flag): asks_the_hub(command, flag) for command in ("train", "sweep", "inspect", "evaluate") for flag in HUB},
     **{(command, flag): learns(command, flag, tied=False) for command in ("train", "sweep") for flag in ("--untied", "--no-tied")},
     **{(command, "--max-length"): learns(command, "--max-length", "20", max_length=20) for command in ("train", "sweep")},
     **{(command, "--split-seed"): split_seed(command) for command in ("train", "sweep")},

@@ -20,12 +20,15 @@ from app.handlers import datasets, kept, playground, runs, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html
 from app.samples import all_samples
+from app.services import make_services
+from app.settings import Settings
 from app.worker import probes, row_checks
-from reft_engine.data import dump_examples, inspect_rows, load_examples
+from reft_engine.data import HubRows, dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
 from storage import DatasetRecord, EventRecord, Failure, MetricPoint, NotFoundError, Phase, RunStatus, StorageError
+from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read, reads
@@ -49,6 +52,9 @@ NAMES = {
     ("data", "header"): "The first line names the columns", ("data", "skip"): "Lines above it",
     **{(page, "upload"): "Your file" for page in ("home", "data")},
     **{(page, "pasted"): "Rows from a spreadsheet" for page in ("home", "data")},
+    **{(page, name): label for page in ("home", "data") for name, label in {
+        "hub": "Dataset of the Hugging Face Hub", "hub_config": "Part (config)", "hub_split": "Split", "hub_first": "First row",
+        "hub_count": "Number of rows"}.items()},
     ("data", "binned"): "Deleted datasets", ("train", "dataset"): "Dataset", ("train", "name"): "Name of the run",
     ("dataset", "base"): "Base model", ("dataset", "method"): "How they are drawn", ("dataset", "share"): "Held-out percent",
     ("dataset", "seed"): "Seed", ("dataset", "held_out"): "Or hold out the rows of a file of their own",
@@ -57,7 +63,8 @@ NAMES = {
 }  # fmt: skip
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted"),
-          ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked")}  # fmt: skip
+          ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
+          ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
 
 
@@ -182,6 +189,109 @@ def opened_upload(house: House, pages: Pages, files: Any) -> None:
         last = pages.shown(pages.event("data", "_opened"), {"upload": wrong})[-1]
         assert ("is not here any more" in last["note"]) is bool(wrong)
     assert "There is no such sample" in pages.shown(pages.event("data", "_opened"), {"sample": "none"})[-1]["note"]
+
+
+# The Hub
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hub(tmp_path_factory) -> Iterator[Hub]:
+    """A Hub with two datasets, which the processes that read find."""
+    folder = tmp_path_factory.mktemp("hub")
+    datasets = {name: write_dataset(folder / name) for name in ("owner/rows", "owner/more")}
+    (datasets["owner/more"] / "reviews/train-00001.parquet").unlink()
+    with pytest.MonkeyPatch.context() as patched, answering(Hub({}, datasets=datasets)) as found:
+        for name, value in way_to(found, folder).items():
+            patched.setenv(name, value)
+        yield found
+
+
+LOOKED: dict[str, str] = {}
+"""What was seen of a dataset, since each look costs a process."""
+
+
+def looked_up(pages: Pages, name: str) -> str:
+    if name not in LOOKED:
+        LOOKED[name] = pages.fire("data", "_hub_looked", hub=name)["hub_looked"]
+    return LOOKED[name]
+
+
+def hub_looked(page: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        shown = pages.fire(page, "_hub_looked", hub="owner/rows")
+        assert (shown["hub_config"]["choices"], shown["hub_config"]["value"]) == (["reviews", "chats"], "reviews")
+        assert (shown["hub_split"]["choices"], shown["hub_split"]["value"]) == (["train", "test"], "train")
+        assert shown["hub_chosen"]["visible"] and json.loads(shown["hub_looked"])["name"] == "owner/rows"
+        refused = pages.shown(pages.event(page, "_hub_looked"), hub="owner/none")[-1]
+        assert "There is no dataset owner/none" in text(refused["note"]) and not refused["hub_chosen"]["visible"]
+
+    return show
+
+
+def hub_split(page: str) -> Callable[..., None]:
+    def show(house: House, pages: Pages, files: Any) -> None:
+        looked = looked_up(pages, "owner/rows")
+        without = json.dumps({**json.loads(looked), "splits": {"chats": ["a", "b"]}})
+        for seen, config, splits in ((looked, "reviews", ["train", "test"]), (looked, "chats", ["train"]), (without, "chats", ["a", "b"])):
+            shown = pages.fire(page, "_hub_split", hub_looked=seen, hub_config=config)["hub_split"]
+            assert (shown["choices"], shown["value"]) == (splits, splits[0])
+
+    return show
+
+
+HUB: dict[str, dict[str, Any]] = {
+    "hub_looked": {"hub": "owner/more"}, "hub": {"hub": "owner/none"}, "hub_config": {"hub_config": "chats"},
+    "hub_split": {"hub_split": "test"}, "hub_first": {"hub_first": 31}, "hub_count": {"hub_count": 5},
+}  # fmt: skip
+"""By input: what is another."""
+
+
+def hub_values(pages: Pages, **changes: Any) -> dict[str, Any]:
+    usual = {"hub": "owner/rows", "hub_config": "reviews", "hub_split": "train", "hub_first": 1, "hub_count": 100}
+    return {**usual, "hub_looked": looked_up(pages, changes.get("hub", "owner/rows")), **changes}
+
+
+def hub_read(field: str) -> Callable[..., None]:
+    """Other rows are in the table."""
+
+    def show(house: House, pages: Pages, files: Any) -> None:
+        if field == "hub":
+            changed = hub_values(pages) | HUB[field]
+            assert "Press Look first." in pages.shown(pages.event("data", "_hub_read"), **changed)[-1]["note"]
+            return
+        shown = pages.fire("data", "_hub_read", **hub_values(pages, **HUB[field]))
+        rows, saved = cells(shown), shown["save"]["value"]
+        wanted = {
+            "hub_looked": (["Review 0", "bad", "2024-01-01"], "Keep 30 rows"),
+            "hub_first": (["Review 30", "bad", "2024-01-03"], "Keep 30 rows"),
+            "hub_count": (["Review 0", "bad", "2024-01-01"], "Keep 5 rows"), "hub_split": (["One, two", "NA"], "Keep the row"),
+        }  # fmt: skip
+        if field == "hub_config":
+            assert shown["name"] == "rows-chats-train" and len(rows[0]) == 2 and saved == "Keep 25 rows"
+        else:
+            assert (rows[0], saved) == wanted[field]
+        assert "of the Hub" in text(shown["found"])
+
+    return show
+
+
+def hub_handed_over(field: str) -> Callable[..., None]:
+    """Home asks for the same rows as Data, and leads there."""
+
+    def show(house: House, pages: Pages, files: Any) -> None:
+        seen: list[Any] = []
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(workbench, "take_hub", lambda _, *asked: seen.append(asked) or "0" * 32)
+            for values in (
+                hub_values(pages),
+                hub_values(pages)
+                | HUB[field]
+                | ({"hub_looked": looked_up(pages, "owner/more"), "hub": "owner/rows"} if field == "hub_looked" else {}),
+            ):
+                assert pages.fire("home", "_hub_read", **values)["token"] == "0" * 32
+        assert seen[0] != seen[1] and seen[0] == (looked_up(pages, "owner/rows"), "owner/rows", HubRows("reviews", "train", 1, 100))
+
+    return show
 
 
 def roles(**given: str) -> list[list[str]]:
@@ -856,6 +966,10 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("home", "_pasted", "pasted"): handed_over("_pasted", pasted=True), ("home", "_typed", "typed"): handed_over("_typed", typed=True),
     ("data", "_uploaded", "upload"): looked_at("_uploaded", "upload"), ("data", "_pasted", "pasted"): looked_at("_pasted", "pasted"),
     ("data", "_typed", "typed"): looked_at("_typed", "typed"), ("data", "_opened", "address"): opened_upload,
+    **{(page, "_hub_looked", "hub"): hub_looked(page) for page in ("home", "data")},
+    **{(page, "_hub_split", name): hub_split(page) for page in ("home", "data") for name in ("hub_looked", "hub_config")},
+    **{("data", "_hub_read", field): hub_read(field) for field in HUB},
+    **{("home", "_hub_read", field): hub_handed_over(field) for field in HUB},
     ("data", "_told", "said"): told, ("data", "_turned", "said"): turned, ("data", "_previewed", "said"): previewed,
     ("data", "_reread", "said"): reread_said, **{("data", "_reread", field): reread(field) for field in READING},
     ("data", "_counted", "said"): counted_said, ("data", "_counted", "base"): counted_base,
@@ -901,6 +1015,15 @@ def test_every_input_of_every_event_has_a_row_here(pages):
 @pytest.mark.parametrize("key", TABLE, ids=[".".join(key) for key in TABLE])
 def test_another_value_does_something_else(house, pages, files, key):
     TABLE[key](house, pages, files)
+
+
+def test_a_server_for_others_has_no_way_in_from_the_hub(pages, tmp_path):
+    made = make_services(Settings(data_dir=tmp_path / "data", host="0.0.0.0"))
+    hosted = read(made)
+    made.storage.close()
+    assert {event.act for event in pages.events} - {event.act for event in hosted.events} == {"_hub_looked", "_hub_split", "_hub_read"}
+    ids = [[block.elem_id for block in shown.blocks.blocks.values() if "hub" in str(block.elem_id)] for shown in (pages, hosted)]
+    assert len(ids[0]) > 10 and ids[1] == []
 
 
 def test_every_input_is_what_a_person_reads_beside_it(pages):

@@ -34,7 +34,7 @@ def read_parquet(path: Path, limits: Limits, on_progress: Callable[[float], None
             path, read_dictionary=_text_columns(file), thrift_string_size_limit=100_000_000, thrift_container_size_limit=1_000_000
         )
     size = max(1, min(_BATCH, int(_BATCH_VALUES / max(1.0, values_per_row))))
-    return _table("parquet", file.schema_arrow, lambda: file.iter_batches(batch_size=size), file.metadata.num_rows, limits, on_progress)
+    return table_of("parquet", file.schema_arrow, lambda: file.iter_batches(batch_size=size), file.metadata.num_rows, limits, on_progress)
 
 
 def read_arrow(path: Path, limits: Limits, on_progress: Callable[[float], None] | None = None) -> Table:
@@ -54,7 +54,7 @@ def read_arrow(path: Path, limits: Limits, on_progress: Callable[[float], None] 
                 raise ValueError("more rows than a file can hold")
             yield from (batch.slice(begin, _BATCH) for begin in range(0, batch.num_rows, _BATCH))
 
-    return _table("arrow", reader.schema, batches, 0, limits, on_progress)
+    return table_of("arrow", reader.schema, batches, 0, limits, on_progress)
 
 
 class _damage:  # noqa: N801 (a context manager)
@@ -150,9 +150,11 @@ def _text_columns(file: Any) -> list[str]:
 # Rows
 
 
-def _table(
-    name: str, schema: Any, batches: Callable[[], Iterator[Any]], rows: int, limits: Limits, on_progress: Callable[[float], None] | None
-) -> Table:
+def table_of(
+    name: str, schema: Any, batches: Callable[[], Iterator[Any]], rows: int, limits: Limits,
+    on_progress: Callable[[float], None] | None = None,
+) -> Table:  # fmt: skip
+    """The rows of record batches that have one schema; of ``rows`` of them in all, if that is known."""
     notes: list[str] = []
     names = column_names(schema.names, notes)
     labels = _class_labels(schema, notes)
