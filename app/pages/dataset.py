@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.components import html
 from app.components.labels import label, markup
-from app.components.row_check_html import row_check
+from app.components.row_check_html import lengths, row_check
 from app.components.table import ASKED, kept_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
@@ -184,7 +184,8 @@ def _counted(services: Services, base: str | None, request: gr.Request) -> Shown
     if not found.is_current:
         return {"check": ""}
     datasets.wait_for_engine(services)
-    return {"check": row_check(datasets.check_kept(services, found.dataset, base or STARTER), filters=True)}
+    check = datasets.check_kept(services, found.dataset, base or STARTER)
+    return {"check": row_check(check, filters=True) + lengths(check)}
 
 
 # What a person does

@@ -48,6 +48,10 @@ def _html(name: str) -> str:
     return f"{_HERE}/test_every_text_is_escaped.py::test_hostile_text_is_shown_as_it_is[{name}]"
 
 
+def _kept(name: str) -> str:
+    return f"tests/app/test_handlers_kept.py::test_{name}"
+
+
 def _base_lock(name: str) -> str:
     return f"{_HERE}/test_base_lock.py::test_{name}"
 
@@ -622,16 +626,51 @@ BUGS = (
     Bug(
         "learned rows are shown in one order only",
         WORKBENCH,
-        "places(said.order, said.find",
-        'places("file", said.find',
+        "places(rows, said.order, said.find",
+        'places(rows, "file", said.find',
         (_input("data._previewed.said"),),
     ),
     Bug(
         "the newest dataset is removed",
-        "app/pages/data.py",
+        "app/pages/dataset.py",
         "datasets.delete_dataset(services, dataset_id)",
         "datasets.delete_dataset(services, services.storage.datasets.all()[0].id)",
-        (_input("data._remove.chosen"),),
+        (_input("dataset._delete.id"),),
+    ),
+    Bug(
+        "another dataset is taken out of the bin",
+        "app/pages/data.py",
+        "datasets.restore_dataset(services, dataset_id)",
+        "datasets.restore_dataset(services, services.storage.datasets.binned()[0].id)",
+        (_input("data._restore.binned"), _input("data._restore.deleted")),
+    ),
+    Bug(
+        "a changed text is not saved",
+        "app/handlers/kept_rows.py",
+        "asked.dataset, asked.texts, asked.dropped",
+        "asked.dataset, {}, asked.dropped",
+        (_input("dataset._save.asked"),),
+    ),
+    Bug(
+        "changes of an older version overwrite the newest",
+        "app/handlers/kept_rows.py",
+        "if asked.version != dataset.version.number:",
+        "if asked.version > dataset.version.number:",
+        (_kept("what_is_changed_on_a_page_of_another_version_is_not_saved"),),
+    ),
+    Bug(
+        "a plan always draws alike",
+        "reft_engine/data/splitting.py",
+        'random.Random(f"{plan.seed}/plan")',
+        'random.Random("0/plan")',
+        (_input("dataset._divide.seed"),),
+    ),
+    Bug(
+        "a formula is exported as it is",
+        "reft_engine/data/rewriting.py",
+        """return f"'{text}" if text.startswith(_FORMULA) else text""",
+        "return text",
+        ("tests/reft_engine/data/test_rewriting.py::test_no_spreadsheet_finds_a_formula",),
     ),
     Bug(
         "another sample is used",
@@ -1071,8 +1110,8 @@ BUGS = (
     Bug(
         "dataset names are not escaped",
         DATA_HTML,
-        "{html.text(dataset.name, 80)}</b>",
-        "{html.short(dataset.name, 80)}</b>",
+        "{html.text(dataset.name, 80)}</a></b>",
+        "{html.short(dataset.name, 80)}</a></b>",
         (_html("data_html.dataset_line"),),
     ),
     Bug(
@@ -1635,8 +1674,8 @@ BUGS = (
     Bug(
         "an upload is counted with another held-out share",
         DATA,
-        "train = TrainConfig(held_out=suggested_held_out(upload.inspection.usable_rows))",
-        "train = TrainConfig(held_out=0.5)",
+        "_suggested_spec(services, base, upload.inspection.usable_rows)",
+        "_suggested_spec(services, base, 4)",
         (_pages("an_upload_is_counted_as_the_dataset_that_it_becomes"),),
     ),
     Bug(
