@@ -10,6 +10,14 @@ _EMPTY = "<div></div>"
 SAID = "(said,...others)=>[studio.said(said),...others]"
 """Of an event: its first input is what the person has said up to this moment, which the browser knows before the server does."""
 
+REREAD = "(said,...others)=>[studio.reread(said),...others]"
+"""The same, of an event that has the file read in another way."""
+
+
+def reading() -> gr.HTML:
+    """How far a file is read, with a button that ends it, shown while that takes long; see app/static/reading.js."""
+    return gr.HTML("", html_template=_EMPTY, elem_id="dataset-progress", js_on_load="studio.reading(element)")
+
 
 def rows_table(elem_id: str) -> gr.HTML:
     """The rows of a file as `workbench.table` gives them; None for no file.

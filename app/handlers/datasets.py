@@ -14,7 +14,7 @@ from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
-from app.handlers.uploads import Upload, Uploads
+from app.handlers.uploads import Progress, Upload, Uploads
 from app.samples import all_samples, find_sample
 from app.services import Services
 from app.words import say
@@ -72,22 +72,26 @@ def inspect_upload(path: str | None, choices: Choices = AS_RECOGNISED) -> Inspec
     return read_upload(path, choices).inspection
 
 
-def read_upload(path: str | None, choices: Choices = AS_RECOGNISED) -> Upload:
-    """Read an uploaded file; its rows are then on disk. Raises DataError, StudioError."""
+def read_upload(path: str | None, choices: Choices = AS_RECOGNISED, count: int = 0) -> Upload:
+    """Read an uploaded file; its rows are then on disk; ``count`` as in `Uploads.read`. Raises DataError, StudioError."""
     if not path or not Path(path).is_file():
         raise StudioError(say("data.upload.missing"))
-    return _UPLOADS.read(Path(path), choices)
+    return _UPLOADS.read(Path(path), choices, count)
 
 
-def upload_progress(path: str | None) -> float | None:
-    """The share of an upload that is read, 0 to 1; None while nobody reads it."""
-    return _UPLOADS.progress(Path(path)) if path else None
+def upload_progress(path: Path) -> Progress | None:
+    """How far an upload is read; None while nobody reads it."""
+    return _UPLOADS.progress(path)
 
 
-def stop_reading(path: str | None) -> None:
+def stop_reading(path: Path) -> None:
     """End the reading of an upload."""
-    if path:
-        _UPLOADS.stop(Path(path))
+    _UPLOADS.stop(path)
+
+
+def supersede_reading(path: Path, count: int) -> None:
+    """End what the visitor has had read of an upload before ``count``; see `Uploads.supersede`."""
+    _UPLOADS.supersede(path, count)
 
 
 def preview(services: Services, examples: Sequence[AnyExample], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:

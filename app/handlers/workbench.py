@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.choices import Choices
-from app.errors import StudioError
+from app.errors import NoAnswerError, StoppedError, StudioError
 from app.handlers import datasets, train
 from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TablePage
-from app.handlers.uploads import Upload
+from app.handlers.uploads import Progress, Upload
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
@@ -156,13 +156,36 @@ def take_sample(services: Services, key: str) -> str:
 
 def find_upload(services: Services, token: str) -> Path:
     """The file of a token. Raises StudioError: there is none, or not any more."""
+    path = _found(services, token)
+    if path is None:
+        raise StudioError(say("data.upload.gone"))
+    return path
+
+
+def _found(services: Services, token: str) -> Path | None:
     folder = services.storage.files.uploads / token
     if not _TOKEN.fullmatch(token) or not folder.is_dir():
-        raise StudioError(say("data.upload.gone"))
+        return None
     found = [path for path in folder.iterdir() if path.is_file()]
-    if len(found) != 1:
-        raise StudioError(say("data.upload.gone"))
-    return found[0]
+    return found[0] if len(found) == 1 else None
+
+
+def reading_progress(services: Services, token: str) -> Progress | None:
+    """How far an upload is read; None while nobody reads it, and where there is none of this token."""
+    path = _found(services, token)
+    return datasets.upload_progress(path) if path else None
+
+
+def stop_reading(services: Services, token: str) -> None:
+    """End the reading of an upload, if there is one."""
+    if path := _found(services, token):
+        datasets.stop_reading(path)
+
+
+def supersede_reading(services: Services, token: str, count: int) -> None:
+    """End what the visitor has had read of an upload before ``count``, if nobody else waits for it."""
+    if path := _found(services, token):
+        datasets.supersede_reading(path, count)
 
 
 def _remove_old(uploads: Path) -> None:
@@ -180,7 +203,7 @@ def _remove_old(uploads: Path) -> None:
 def look(services: Services, said: Said) -> Look:
     """Read an upload as a person has said; without roles by the suggested ones, if they fit. Raises DataError, StudioError."""
     path = find_upload(services, said.token)
-    upload = datasets.read_upload(str(path), said.choices)
+    upload = datasets.read_upload(str(path), said.choices, said.count)
     if upload.inspection.needs_mapping and said.roles is None:
         said, upload = _guessed(path, said, upload)
     return Look(said, path, upload, _encodings(path, said, upload.inspection))
@@ -191,7 +214,7 @@ def _encodings(path: Path, said: Said, inspection: Inspection) -> tuple[Encoding
     if "encoding" not in said.options:
         return inspection.encodings
     others = {name: value for name, value in said.options.items() if name != "encoding"}
-    return datasets.inspect_upload(str(path), Choices(options=ReadOptions(**others))).encodings
+    return datasets.read_upload(str(path), Choices(options=ReadOptions(**others)), said.count).inspection.encodings
 
 
 def _guessed(path: Path, said: Said, upload: Upload) -> tuple[Said, Upload]:
@@ -199,11 +222,15 @@ def _guessed(path: Path, said: Said, upload: Upload) -> tuple[Said, Upload]:
     inspection = upload.inspection
     roles = inspection.read_as.of(inspection.columns)
     guess = said.model_copy(update={"roles": tuple(roles.items()), "template": inspection.read_as.template, "guessed": True})
-    with suppress(DataError, StudioError):
-        read = datasets.read_upload(str(path), guess.choices)
-        if read.inspection.examples:
-            return guess, replace(read, inspection=replace(read.inspection, reasons=inspection.reasons))
-    return said, upload
+    try:
+        read = datasets.read_upload(str(path), guess.choices, guess.count)
+    except (NoAnswerError, StoppedError):
+        raise
+    except (DataError, StudioError):
+        return said, upload
+    if not read.inspection.examples:
+        return said, upload
+    return guess, replace(read, inspection=replace(read.inspection, reasons=inspection.reasons))
 
 
 def as_shown(inspection: Inspection) -> dict[str, Any]:

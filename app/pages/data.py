@@ -9,9 +9,9 @@ from app.components import html
 from app.components.entry import TYPED, entry
 from app.components.labels import label, markup
 from app.components.row_check_html import row_check
-from app.components.table import SAID, learned_table, rows_table
+from app.components.table import REREAD, SAID, learned_table, reading, rows_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
-from app.errors import READABLE, StudioError
+from app.errors import READABLE, NoAnswerError, StoppedError, StudioError
 from app.handlers import datasets, workbench
 from app.handlers.bases import STARTER, base_models
 from app.handlers.workbench import Look, Said
@@ -35,6 +35,7 @@ def build(services: Services) -> None:
     gr.HTML(markup("data.header", lambda: html.header("data")))
     gr.HTML(markup("data.title", lambda: html.title(say("pages.data"), say("data.line"))))
     ways = entry(_samples)
+    reading()
     said = gr.Textbox(visible=False)
     found = gr.HTML(elem_id="dataset-found")
     opened_note = live("dataset-opened-note")
@@ -72,13 +73,20 @@ def build(services: Services) -> None:
         "preview": preview, "kept": kept, "removing": removing, "chosen": chosen, **how,
     })  # fmt: skip
     look: dict[str, Any] = {"shows": _LOOK, "refused": _NO_FILE, "clears": [table_note, rows_note, reading_note, save_note]}
-    page.on(ways.upload.change, _uploaded, inputs=["upload"], note=ways.upload_note, **look, show_progress="minimal")
-    page.on(ways.read.click, _pasted, inputs=["pasted"], note=ways.read_note, **look)
-    page.on(ways.take.click, _typed, inputs=["typed"], note=ways.take_note, **look, js=TYPED)
-    page.on(opening(), _opened, note=opened_note, **look)
+    # What arrives is taken first, which is done at once; then it is read, which the page follows and can end, since it knows its token.
+    stopped = {**_NO_FILE, "upload": None}
+    for trigger, taking, note, inputs, js in (
+        (ways.upload.upload, _uploaded, ways.upload_note, ["upload"], None),
+        (ways.read.click, _pasted, ways.read_note, ["pasted"], None),
+        (ways.take.click, _typed, ways.take_note, ["typed"], TYPED),
+        (opening(), _opened, opened_note, [], None),
+    ):
+        taken = page.on(trigger, taking, inputs=inputs, note=note, shows=["said"], refused=_NO_FILE, js=js)
+        page.on(taken.success, _looked_at, inputs=["said"], note=note, **look, stopped=stopped)
+    page.on(ways.upload.clear, _left, note=ways.upload_note, **look)
     again: dict[str, Any] = {"shows": _LOOK, "refused": _NO_ROWS, "clears": [save_note], "js": SAID, "trigger_mode": "always_last"}
     page.on(table.input, _told, inputs=["said"], note=table_note, **again)
-    page.on([how[field].input for field in _FIELDS], _reread, inputs=["said", *_FIELDS], note=reading_note, **again)
+    page.on([how[field].input for field in _FIELDS], _reread, inputs=["said", *_FIELDS], note=reading_note, **{**again, "js": REREAD})
     asked: dict[str, Any] = {"js": SAID, "trigger_mode": "always_last"}
     page.on(table.select, _turned, inputs=["said"], shows=["table"], note=rows_note, **asked)
     # Events of their own, since the engine takes longer than the table.
@@ -125,31 +133,41 @@ def _how_it_is_read() -> dict[str, Any]:
 
 
 def _uploaded(services: Services, path: str | None) -> Shown:
-    return _looked_at(services, Said(token=workbench.take(services, path))) if path else _NO_FILE
+    return _taken(workbench.take(services, path))
 
 
 def _pasted(services: Services, text: str) -> Shown:
-    return _looked_at(services, Said(token=workbench.take_paste(services, text)))
+    return _taken(workbench.take_paste(services, text))
 
 
 def _typed(services: Services, rows: str) -> Shown:
-    return _looked_at(services, Said(token=workbench.take_typed(services, rows)))
+    return _taken(workbench.take_typed(services, rows))
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
     """The upload or the sample of the address."""
     token, sample = (request.query_params.get(name, "") for name in ("upload", "sample"))
     if sample:
-        return _looked_at(services, Said(token=workbench.take_sample(services, sample), sample=sample))
+        return _taken(workbench.take_sample(services, sample), sample)
     if token:
         workbench.find_upload(services, token)
-        return _looked_at(services, Said(token=token))
-    return {}
+        return _taken(token)
+    return {"said": ""}
 
 
-def _looked_at(services: Services, said: Said) -> Shown:
-    """Everything about another file, or about one that is read in another way."""
-    look = workbench.look(services, said)
+def _left(services: Services) -> Shown:
+    return _NO_FILE
+
+
+def _taken(token: str, sample: str = "") -> Shown:
+    return {"said": Said(token=token, sample=sample).model_dump_json()}
+
+
+def _looked_at(services: Services, said: str) -> Shown:
+    """Everything about another file."""
+    if not said:
+        raise NoAnswerError(say("data.upload.missing"))
+    look = workbench.look(services, Said.read(said))
     return {**_seen(look, fresh=True), **_fields(look), "guide": HIDDEN, "name": look.path.stem[:200]}
 
 
@@ -222,6 +240,10 @@ def _readable(services: Services, said: str) -> Look | None:
     """The file as it is read; None if it is not, which is said beside the file or beside its table."""
     try:
         return workbench.look(services, Said.read(said)) if said else None
+    except StoppedError as error:  # which is said there too
+        raise NoAnswerError(str(error)) from error
+    except NoAnswerError:
+        raise
     except READABLE:
         return None
 

@@ -48,7 +48,7 @@ def test_progress_is_told_and_a_reading_can_be_stopped(read, tmp_path):
     content = "".join(json.dumps({"prompt": f"q{n}", "answer": "a" * 100}) + "\n" for n in range(20_000))
     read(content, on_progress=shares.append)
     assert shares == sorted(shares) and len(shares) > 2 and shares[-1] <= 1
-    with pytest.raises(StudioError, match="was stopped"):
+    with pytest.raises(StudioError, match="Reading was cancelled"):
         read(content, should_stop=lambda: True)
 
 
