@@ -15,7 +15,7 @@ from app.reader.client import read_in_process
 from app.reader.turns import Turns
 from app.visitor import visitor
 from app.words import say
-from reft_engine.data import INDEX, ROWS, Inspection, StoredRows
+from reft_engine.data import INDEX, ROWS, Inspection, StoredRows, TableRows
 
 AT_ONCE = 2
 """Files that are read at the same time, for all visitors together."""
@@ -39,6 +39,10 @@ class Upload:
     def rows(self) -> StoredRows:
         """The rows by their places. Raises DataError."""
         return StoredRows(self.rows_file, self.folder / INDEX)
+
+    def table(self) -> TableRows:
+        """The rows as they stand in the file. Raises DataError."""
+        return TableRows(self.folder)
 
 
 @dataclass(frozen=True, slots=True)

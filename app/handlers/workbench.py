@@ -48,7 +48,7 @@ class Said(BaseModel):
         guessed: nobody has confirmed the roles.
         options: what a person set of `ReadOptions`.
         remedies: rows that are dropped.
-        offset: the first row of the table's page; ``search`` and ``only`` (see `_numbers`) choose among the rows.
+        offset: the first row of the table's page; ``search`` and ``only`` (see `datasets.table_page`) choose among the rows.
         at: the first of the rows as they are learned; ``find`` and ``order`` choose among them; ``seed`` shuffles them.
         count: counts what the browser has sent, so that it can tell which answer is the newest.
     """
@@ -259,11 +259,11 @@ def reread(services: Services, said: Said, shown: dict[str, Any]) -> Said:
 def table(found: Look, *, fresh: bool) -> dict[str, Any]:
     """What the table shows, as plain data; ``fresh`` for another file or another way to read it. Its texts are not escaped."""
     said, inspection = found.said, found.inspection
-    numbers = _numbers(found)
-    page = datasets.table_page(inspection, offset=said.offset, count=TABLE_ROWS, search=said.search, only=numbers)
+    wanted: dict[str, Any] = {"count": TABLE_ROWS, "search": said.search, "only": said.only}
+    page = datasets.table_page(found.upload, offset=said.offset, **wanted)
     if said.offset and not page.rows:
         said = said.model_copy(update={"offset": 0})
-        page = datasets.table_page(inspection, count=TABLE_ROWS, search=said.search, only=numbers)
+        page = datasets.table_page(found.upload, **wanted)
     return {
         "said": said.model_dump(mode="json"), "fresh": fresh, "name": found.path.name,
         "columns": [
@@ -271,7 +271,7 @@ def table(found: Look, *, fresh: bool) -> dict[str, Any]:
         ],
         "rows": [
             {"number": row.number, "line": row.line, "problem": row.problem or "",
-             "cells": [row.values.get(column, "") for column in page.columns]}
+             "cells": row.cells or [""] * len(page.columns)}
             for row in page.rows
         ],
         "caption": _caption(said.offset, page), "later": said.offset + TABLE_ROWS < page.total, "alone": _ALONE,
@@ -288,20 +288,6 @@ def _caption(offset: int, page: TablePage) -> str:
     if page.seen < page.rows_in_file:
         return say("data.table.part", first=offset + 1, last=last, count=page.total, rows=page.rows_in_file)
     return say("data.table.rows", first=offset + 1, last=last, count=page.total)
-
-
-def _numbers(found: Look) -> frozenset[int] | None:
-    """The rows that the page asks for: those of an item of the report by its kind, or ``line:3,4`` or ``row:3,4``; None for all."""
-    only = found.said.only
-    if not only:
-        return None
-    unit, colon, numbers = only.partition(":")
-    if not colon:
-        return frozenset(row for item in found.inspection.report if item.kind == only for row in item.rows)
-    wanted = {int(number) for number in numbers.split(",") if number.isdecimal()}
-    if unit == "row":
-        return frozenset(wanted)
-    return frozenset(number for number, row in enumerate(found.inspection.first, 1) if row.line in wanted)
 
 
 def _first_prompt(inspection: Inspection) -> str:

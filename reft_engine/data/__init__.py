@@ -17,13 +17,13 @@ from reft_engine.data.records import (
     counted,
     row_of,
 )
-from reft_engine.data.report import REMEDIES, Remedy, ReportItem
+from reft_engine.data.report import REMEDIES, Remedy, ReportItem, ReportKind
 from reft_engine.data.rewriting import Differences, ExportFormat, change_rows, differences, divide_rows, export_rows, texts_of
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, RowCheck
 from reft_engine.data.shapes import TITLES
 from reft_engine.data.splitting import SplitPlan, divided, split
-from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows
+from reft_engine.data.stored import INDEX, ROWS, Order, StoredRows, TableRow, TableRows
 
 __all__ = [
     "INDEX",
@@ -49,9 +49,12 @@ __all__ = [
     "ReadOptions",
     "Remedy",
     "ReportItem",
+    "ReportKind",
     "RowCheck",
     "SplitPlan",
     "StoredRows",
+    "TableRow",
+    "TableRows",
     "answers_of",
     "as_columns",
     "as_rows",

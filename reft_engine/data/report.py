@@ -1,7 +1,7 @@
 """The data report: what a person should know about the rows of a file before any base model reads them, as counts with their rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -23,21 +23,25 @@ _FEW_LABELS, _LOPSIDED, _ENOUGH = 20, 10, 40
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """One thing to know: how many rows it concerns, which (the first of them by number), and what can be done about it."""
+    """One thing to know: how many rows it concerns, which by number (see `shortened`), and what can be done about it."""
 
     kind: ReportKind
     count: int
     text: str
-    rows: tuple[int, ...] = ()
+    rows: Sequence[int] = ()
     remedy: Remedy | None = None
+
+    def shortened(self) -> "ReportItem":
+        """The item with the first of its rows."""
+        return replace(self, rows=tuple(self.rows[:_LISTED]))
 
 
 @dataclass(frozen=True, slots=True)
 class RowCounts:
-    """Rows from which no example came: unusable ones with the first of their numbers, bad answers, and lines that are no rows at all."""
+    """Rows from which no example came: unusable ones with their numbers, bad answers, and lines that are no rows at all."""
 
     unusable: int = 0
-    unusable_rows: tuple[int, ...] = ()
+    unusable_rows: Sequence[int] = ()
     bad_answers: int = 0
     lost_lines: int = 0
 
@@ -76,7 +80,7 @@ _ODDITIES: Mapping[ReportKind, tuple[Callable[[Tally], Sequence[int]], str, Reme
 def _of_examples(tally: Tally) -> Iterator[ReportItem]:
     for kind, (find, text, remedy) in _ODDITIES.items():
         rows = find(tally)
-        yield ReportItem(kind, len(rows), _in_rows(text, len(rows)), tuple(rows[:_LISTED]), remedy)
+        yield ReportItem(kind, len(rows), _in_rows(text, len(rows)), rows, remedy)
     yield from _balance(tally)
 
 
