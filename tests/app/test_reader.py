@@ -4,14 +4,19 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
-from app.reader.client import environment, read_in_process
+from app.reader import client
+from app.reader.client import environment, read_in_process, start_process
+from app.reader.spare import Spare
 from app.words import say
 from reft_engine.data import Columns, ReadOptions, StoredRows, inspect_file
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.process
 
@@ -77,3 +82,83 @@ def test_the_process_gets_no_secret(monkeypatch):
         [sys.executable, "-c", "import os; print(os.environ)"], env=environment(), capture_output=True, text=True, check=True
     )
     assert "secret" not in seen.stdout and "PATH" in seen.stdout
+
+
+# The process that waits for the next file
+
+
+@pytest.fixture
+def spare():
+    made = Spare(start_process)
+    taken = []
+
+    def take():
+        taken.append(made.take())
+        return taken[-1]
+
+    yield SimpleNamespace(take=take, waiting=lambda: made._ready, end=made.end)
+    made.end()
+    for process in taken:
+        process.kill()
+        with process:
+            pass
+
+
+def ended(process):
+    return process.poll() is not None
+
+
+def test_one_process_waits_and_is_the_next_to_be_used(spare):
+    first, waits = spare.take(), spare.waiting()
+    assert first is not waits and not ended(waits)
+    assert spare.take() is waits and spare.waiting() is not waits
+    last = spare.waiting()
+    spare.end()
+    assert ended(last)
+
+
+def test_one_that_was_killed_while_it_waited_is_replaced(spare):
+    spare.take()
+    dead = spare.waiting()
+    dead.kill()
+    dead.wait(PATIENCE)
+    fresh = spare.take()
+    assert fresh is not dead and not ended(fresh)
+
+
+def test_one_that_is_killed_when_it_is_asked_is_replaced_and_the_file_is_read(read, monkeypatch):
+    def killed():
+        process = start_process()
+        process.kill()
+        return process
+
+    monkeypatch.setattr(client.SPARE, "take", killed)
+    assert read("prompt,answer\na,b\n").usable_rows == 1
+
+
+def test_it_ends_with_the_process_that_started_it_also_when_that_is_killed():
+    program = (
+        "import sys; from app.reader.client import SPARE; taken = SPARE.take()\n"
+        "taken.stdin.write(b'{}'); print(taken.pid, SPARE._ready.pid, flush=True); sys.stdin.read()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    children = list(map(int, parent.stdout.readline().split()))
+    assert len(children) == 2 and all(map(lives, children))
+    parent.kill()
+    with parent:
+        pass
+    until(lambda: not any(map(lives, children)), "the end of both processes")
+
+
+def lives(pid):
+    """Whether a process runs; one that has ended may be left for a while as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_no_secret_reaches_the_process_that_waits(spare, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "secret-of-the-house")
+    spare.take()
+    assert b"secret-of-the-house" not in Path(f"/proc/{spare.waiting().pid}/environ").read_bytes()
