@@ -103,6 +103,11 @@ class Page:
         """Copy the value of a part to another, in the browser."""
         return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
 
+    def show(self, trigger: Any, shown: Shown, *, clears: Sequence[gr.HTML] = ()) -> None:
+        """Show what is always the same, in the browser, because it cannot be refused; ``clears`` as in `on`."""
+        values = [*shown.values(), *("" for _ in clears)]
+        trigger(None, None, [*(self._parts[name] for name in shown), *clears], js=f"() => {json.dumps(values)}", **_EVENT)
+
     def stop(self, trigger: Any, events: list[Any], shown: Callable[[], Shown]) -> None:
         """End streaming events and show ``shown``, in the browser, because it cannot be refused."""
         values = {language: list(said_in(language, shown).values()) for language in LANGUAGES}

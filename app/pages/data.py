@@ -83,7 +83,7 @@ def build(services: Services) -> None:
     ):
         taken = page.on(trigger, taking, inputs=inputs, note=note, shows=["said"], refused=_NO_FILE, js=js)
         page.on(taken.success, _looked_at, inputs=["said"], note=note, **look, stopped=stopped)
-    page.on(ways.upload.clear, _left, note=ways.upload_note, **look)
+    page.show(ways.upload.clear, _NO_FILE, clears=[ways.upload_note, *look["clears"]])
     again: dict[str, Any] = {"shows": _LOOK, "refused": _NO_ROWS, "clears": [save_note], "js": SAID, "trigger_mode": "always_last"}
     page.on(table.input, _told, inputs=["said"], note=table_note, **again)
     page.on([how[field].input for field in _FIELDS], _reread, inputs=["said", *_FIELDS], note=reading_note, **{**again, "js": REREAD})
@@ -153,10 +153,6 @@ def _opened(services: Services, request: gr.Request) -> Shown:
         workbench.find_upload(services, token)
         return _taken(token)
     return {"said": ""}
-
-
-def _left(services: Services) -> Shown:
-    return _NO_FILE
 
 
 def _taken(token: str, sample: str = "") -> Shown:

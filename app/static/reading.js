@@ -90,7 +90,7 @@
       draw = (found) => {
         if (!found) {
           // Whoever has pressed the button goes on where another file is brought.
-          if (made.contains(document.activeElement)) document.querySelector('#dataset-entry [role="tab"][aria-selected="true"]')?.focus();
+          if (made.contains(document.activeElement)) document.querySelector('#dataset-entry [role="tab"][aria-selected="true"]')?.focus({ preventScroll: true });
           return root.replaceChildren();
         }
         const share = Math.floor(100 * found.share);

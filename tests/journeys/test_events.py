@@ -215,13 +215,6 @@ def bring_in(control: Locator, count: int) -> None:
     control.locator("input[type=file]").set_input_files(rows)
 
 
-def take_away(control: Locator, count: int) -> None:
-    """The file that is there, or that is brought for this."""
-    if control.locator("input[type=file]").count():
-        bring_in(control, count)
-    control.get_by_label("Clear").first.click()
-
-
 def give_role(control: Locator, count: int) -> None:
     """Another role for the first column in the table's head."""
     menu = control.locator("#dataset-roles select").first
@@ -242,7 +235,7 @@ MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
     ("textbox", "input"): type_in, ("textbox", "change"): type_in, ("number", "input"): type_in, ("dropdown", "input"): choose,
     ("radio", "input"): lambda control, _: control.locator("label:not(.selected)").first.click(),
     ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
-    ("file", "clear"): take_away, ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "apply"): give_role,
+    ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "apply"): give_role,
     ("html", "select"): search, ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
 }  # fmt: skip
 
