@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, head, theme
 from app.errors import READABLE
-from app.handlers import kept, runs
+from app.handlers import kept, runs, workbench
 from app.pages import build
 from app.services import Services
 from app.settings import LOOPBACK, Settings
+from app.visitor import visited_by
 from app.words import say, say_error
 from app.words.http import Speaking
 
@@ -28,6 +29,9 @@ _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
 
 _QUEUE_SECONDS = 0.01
 """Pause of Gradio's loop between two looks for an event. Its own, a millisecond, costs an idle studio 6 % of a core."""
+
+_EVENTS_AT_ONCE = 200
+"""Events of the pages that may be under way: each holds a thread, also while it waits for a file to be read. Gradio's own limit is 40."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -71,6 +75,7 @@ def make_app(services: Services) -> FastAPI:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type="application/zip", headers=headers)
 
+    _follow_readings(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)
@@ -80,12 +85,34 @@ def make_app(services: Services) -> FastAPI:
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     pages._queue.sleep_when_free = _QUEUE_SECONDS
+    pages.max_threads = _EVENTS_AT_ONCE
     mounted: FastAPI = gr.mount_gradio_app(
         app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip
     return mounted
+
+
+def _follow_readings(app: FastAPI, services: Services) -> None:
+    """How far an upload is read, and its end on request; of an upload that is not here nobody is told more than that nobody reads it.
+
+    Coroutines, since threads may all wait for files.
+    """
+
+    @app.get("/uploads/{token}/reading")
+    async def reading(token: str) -> JSONResponse:
+        progress = workbench.reading_progress(services, token)
+        found = None if progress is None else {"share": round(progress.share, 4), "waits": progress.waits}
+        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+
+    @app.post("/uploads/{token}/stop")
+    async def stop(token: str, session: str = "", before: int | None = None) -> None:
+        if before is None:
+            workbench.stop_reading(services, token)
+        else:
+            with visited_by(session):
+                workbench.supersede_reading(services, token, before)
 
 
 def _hosts(settings: Settings) -> list[str]:

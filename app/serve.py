@@ -57,7 +57,9 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         _clear_uploads(services)
         _print(say("serve.starting"))
         prepare_gradio(services.storage.files.uploads)
-        from app.routes import make_app  # takes seconds, so it comes after everything that may be refused
+        # They take seconds, so they come after everything that may be refused.
+        from app.reader.client import SPARE
+        from app.routes import make_app
 
         supervisor = Supervisor(settings, services.storage)
         server = Server(make_app(services))
@@ -75,6 +77,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl+C would leave the worker running
             _print(say("serve.ending"))
             ended.set()
+            SPARE.end()
             supervisor.stop()
     return 0
 

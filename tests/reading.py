@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.choices import Choices
-from app.errors import StudioError
+from app.errors import StoppedError, StudioError
 from app.words import say, say_error
 from reft_engine import ReftError
 from reft_engine.data import Inspection, import_file, load_inspection
@@ -29,5 +29,5 @@ def read_here(
     except ReftError as error:
         raise StudioError(say_error(error)) from None
     except _StoppedError:
-        raise StudioError(say("reader.stopped")) from None
+        raise StoppedError(say("reader.stopped")) from None
     return load_inspection(folder)

@@ -52,9 +52,9 @@ def notice(message: str, kind: str = "info") -> str:
     return f'<div class="rs-notice {kind}" role="status">{text(message)}</div>'
 
 
-def refusal(message: str, count: int = 0) -> str:
+def refusal(message: str, count: int = 0, kind: str = "bad") -> str:
     """A refusal, for a live region; another ``count`` makes a screen reader read the same sentence again."""
-    return f'<div class="rs-notice bad" data-told="{count}">{text(message)}</div>'
+    return f'<div class="rs-notice {kind}" data-told="{count}">{text(message)}</div>'
 
 
 def empty(message: str, link: str, label: str) -> str:

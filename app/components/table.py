@@ -13,6 +13,14 @@ SAID, ASKED = (f"(said,...others)=>[studio.{name}(said),...others]" for name in 
 `SAID` is of the rows of a file, `ASKED` of those of a kept dataset.
 """
 
+REREAD = "(said,...others)=>[studio.reread(said),...others]"
+"""The same, of an event that has the file read in another way."""
+
+
+def reading() -> gr.HTML:
+    """How far a file is read, with a button that ends it, shown while that takes long; see app/static/reading.js."""
+    return gr.HTML("", html_template=_EMPTY, elem_id="dataset-progress", js_on_load="studio.reading(element)")
+
 
 def rows_table(elem_id: str) -> gr.HTML:
     """The rows of a file as `workbench.table` gives them; None for no file.

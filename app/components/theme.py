@@ -11,7 +11,7 @@ from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
-_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js", "parts.js", "table.js", "kept.js")
+_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js")
 
 _TABLE = (
     "whole", "less", "line", "rows", "all_rows", "search", "earlier", "later", "template", "first", "learned",
@@ -39,6 +39,7 @@ def _texts() -> dict[str, Any]:
         "pending": say("table.pending", texts="{texts}", rows="{rows}"),
         "roles": {role: say(f"table.role.{role}") for role in ROLES},
         "orders": {order: say(f"table.orders.{order}") for order in ("file", "longest", "shortest", "random", "suspicious")},
+        "reading": {name: say(f"reader.shown.{name}") for name in ("title", "waits", "cancel")},
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

@@ -6,14 +6,16 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
-from app.errors import READABLE
+from app.errors import READABLE, NoAnswerError, StoppedError
 from app.services import Services
+from app.visitor import visited_by
 from app.words import LANGUAGES, language_of, said_in, say, say_error, speaking
 
 _log = logging.getLogger("reft_studio.pages")
@@ -60,8 +62,8 @@ class Page:
 
     def on(
         self, triggers: Any, act: Callable[..., Any], *, note: gr.HTML, given: Sequence[Any] = (), inputs: Sequence[str] = (),
-        shows: Sequence[str] = (), refused: Shown | None = None, clears: Sequence[gr.HTML] = (), leads_to: str = "", carrying: str = "",
-        again: bool = True, **options: Any,
+        shows: Sequence[str] = (), refused: Shown | None = None, stopped: Shown | None = None, clears: Sequence[gr.HTML] = (),
+        leads_to: str = "", carrying: str = "", again: bool = True, **options: Any,
     ) -> Any:  # fmt: skip
         """Bind an event; a generator streams through Gradio's queue, all else is a plain request.
 
@@ -73,6 +75,7 @@ class Page:
             inputs: Names of parts.
             shows: Names of the parts that ``act`` may change.
             refused: What the page's parts become on a refusal.
+            stopped: What they become when a person has ended the event; by default they stay as they are.
             clears: Other notes, whose sentences are no longer about what is shown.
             leads_to: Page to go to, only if the event was not refused.
             carrying: Name of the part whose value is appended to ``leads_to``.
@@ -80,8 +83,9 @@ class Page:
             options: Of Gradio's event.
         """
         refused = refused or {}
-        outputs = {name: self._parts[name] for name in dict.fromkeys([*shows, *refused])}
-        edge = _edge(functools.partial(act, self._services, *given), outputs, note, {**refused}, list(clears), again)
+        outputs = {name: self._parts[name] for name in dict.fromkeys([*shows, *refused, *(stopped or {})])}
+        without = _Without({**refused}, {**(stopped or {})}, follows=bool(leads_to))
+        edge = _edge(functools.partial(act, self._services, *given), outputs, note, without, list(clears), again)
         settings = {**_EVENT, "queue": inspect.isgeneratorfunction(edge), **options}
         bind = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
         bound = bind(edge, [self._parts[name] for name in inputs], [*outputs.values(), note, *clears], **settings)
@@ -99,6 +103,11 @@ class Page:
         """Copy the value of a part to another, in the browser."""
         return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
 
+    def show(self, trigger: Any, shown: Shown, *, clears: Sequence[gr.HTML] = ()) -> None:
+        """Show what is always the same, in the browser, because it cannot be refused; ``clears`` as in `on`."""
+        values = [*shown.values(), *("" for _ in clears)]
+        trigger(None, None, [*(self._parts[name] for name in shown), *clears], js=f"() => {json.dumps(values)}", **_EVENT)
+
     def stop(self, trigger: Any, events: list[Any], shown: Callable[[], Shown]) -> None:
         """End streaming events and show ``shown``, in the browser, because it cannot be refused."""
         values = {language: list(said_in(language, shown).values()) for language in LANGUAGES}
@@ -106,8 +115,18 @@ class Page:
         trigger(None, None, [self._parts[name] for name in shown()], js=go, cancels=events, **_EVENT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Without:
+    """What the page's parts become without the event's answer: when it was refused, and when a person has ended it."""
+
+    refused: Shown
+    stopped: Shown
+    follows: bool
+    """Whether something follows the event's success, which only a sentence in its note holds up."""
+
+
 def _edge(
-    inner: Callable[..., Any], outputs: Mapping[str, Any], note: gr.HTML, refused: Shown, clears: list[gr.HTML], again: bool
+    inner: Callable[..., Any], outputs: Mapping[str, Any], note: gr.HTML, without: _Without, clears: list[gr.HTML], again: bool
 ) -> Callable[..., Any]:
     """The function that Gradio calls. Its attribute ``inner`` is the function that it calls, looked up each time; ``note`` is another."""
 
@@ -117,11 +136,14 @@ def _edge(
         return values | dict.fromkeys([note, *clears], "")
 
     def refusal(error: Exception) -> dict[Any, Any]:
-        sentence = html.refusal(_sentence(edge.__name__, error), next(_COUNT) if again else 0)
-        return placed(refused) | {note: sentence}
+        if isinstance(error, NoAnswerError) and not without.follows:
+            return {part: gr.skip() for part in (*outputs.values(), note, *clears)}
+        is_wanted = isinstance(error, StoppedError)  # by the person themselves, who need not be warned
+        sentence = html.refusal(_sentence(edge.__name__, error), next(_COUNT) if again else 0, "soft" if is_wanted else "bad")
+        return placed(without.stopped if is_wanted else without.refused) | {note: sentence}
 
     def call(*args: Any) -> dict[Any, Any]:
-        with _spoken():
+        with _asked_by():
             try:
                 return placed(edge.inner(*args))  # type: ignore[attr-defined]
             except Exception as error:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
@@ -130,7 +152,7 @@ def _edge(
     def stream(*args: Any) -> Iterator[dict[Any, Any]]:
         states = _lazily(edge, args)
         while True:
-            with _spoken():  # anew for each state: Gradio takes each of them in a context of its own
+            with _asked_by():  # anew for each state: Gradio takes each of them in a context of its own
                 try:
                     shown = placed(next(states))
                 except StopIteration:
@@ -150,10 +172,13 @@ def _lazily(edge: Any, args: tuple[Any, ...]) -> Iterator[Shown]:
     yield from edge.inner(*args)
 
 
-def _spoken() -> AbstractContextManager[None]:
-    """Speak the language of the event's browser."""
+@contextmanager
+def _asked_by() -> Iterator[None]:
+    """Speak the language of the event's browser, and know its page by its session."""
     request = gr.context.LocalContext.request.get(None)
-    return speaking(language_of(request.headers.get("accept-language") if request else None))
+    language = language_of(request.headers.get("accept-language") if request else None)
+    with speaking(language), visited_by(str(request.session_hash or "") if request else ""):
+        yield
 
 
 def _sentence(event: str, error: Exception) -> str:

@@ -4,17 +4,19 @@ import json
 import math
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
-from app.handlers.uploads import Upload, Uploads
+from app.handlers.uploads import Progress, Upload, Uploads
 from app.remembered import Remembered
 from app.samples import all_samples, find_sample
 from app.services import Services
@@ -25,10 +27,13 @@ from reft_engine.data import (
     Inspection,
     Order,
     ReportItem,
+    ReportKind,
     RowCheck,
     Sides,
     StoredExamples,
     StoredRows,
+    TableRow,
+    TableRows,
     Unit,
     dump_examples,
     example_as_data,
@@ -57,16 +62,6 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row as it stands in the file; ``problem`` says why it cannot be used."""
-
-    number: int
-    line: int
-    values: Mapping[str, Any]
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class PreviewRow:
     """A row as it is trained; without tokens while the engine is not running."""
 
@@ -82,22 +77,26 @@ def inspect_upload(path: str | None, choices: Choices = AS_RECOGNISED) -> Inspec
     return read_upload(path, choices).inspection
 
 
-def read_upload(path: str | None, choices: Choices = AS_RECOGNISED) -> Upload:
-    """Read an uploaded file; its rows are then on disk. Raises DataError, StudioError."""
+def read_upload(path: str | None, choices: Choices = AS_RECOGNISED, count: int = 0) -> Upload:
+    """Read an uploaded file; its rows are then on disk; ``count`` as in `Uploads.read`. Raises DataError, StudioError."""
     if not path or not Path(path).is_file():
         raise StudioError(say("data.upload.missing"))
-    return _UPLOADS.read(Path(path), choices)
+    return _UPLOADS.read(Path(path), choices, count)
 
 
-def upload_progress(path: str | None) -> float | None:
-    """The share of an upload that is read, 0 to 1; None while nobody reads it."""
-    return _UPLOADS.progress(Path(path)) if path else None
+def upload_progress(path: Path) -> Progress | None:
+    """How far an upload is read; None while nobody reads it."""
+    return _UPLOADS.progress(path)
 
 
-def stop_reading(path: str | None) -> None:
+def stop_reading(path: Path) -> None:
     """End the reading of an upload."""
-    if path:
-        _UPLOADS.stop(Path(path))
+    _UPLOADS.stop(path)
+
+
+def supersede_reading(path: Path, count: int) -> None:
+    """End what the visitor has had read of an upload before ``count``; see `Uploads.supersede`."""
+    _UPLOADS.supersede(path, count)
 
 
 def preview(services: Services, examples: Sequence[AnyExample], reft: ReftConfig | None = None, base: str = STARTER) -> list[PreviewRow]:
@@ -140,8 +139,8 @@ class TablePage:
         columns: names of the columns.
         roles: the role of each column; of a table that nobody has mapped yet the suggested ones.
         reasons: why a column has its role, by column.
-        rows: number, line, values and, for a row that cannot be used, why.
-        total: rows that fit the search and the filter; ``seen`` of ``rows_in_file`` rows can be shown.
+        rows: the cells of a row stand in the order of the columns; of a row that cannot be read there are none.
+        total: rows that fit the search and the filter; ``seen`` of ``rows_in_file`` rows can be shown: all, up to `Limits.expanded`.
     """
 
     columns: tuple[str, ...]
@@ -153,21 +152,46 @@ class TablePage:
     rows_in_file: int
 
 
-def table_page(
-    inspection: Inspection, *, offset: int = 0, count: int = 20, search: str = "", only: Collection[int] | None = None
-) -> TablePage:
-    """A page of the rows that hold ``search`` in any cell and are among the row numbers ``only``."""
-    problems = {problem.line: problem.text for problem in inspection.problems if problem.line}
-    needle = search.casefold().strip()
-    found = [
-        TableRow(number, row.line, row.values or {}, problems.get(row.line) or row.problem)
-        for number, row in enumerate(inspection.first, 1)
-        if (only is None or number in only) and (not needle or needle in " ".join(map(str, (row.values or {}).values())).casefold())
-    ]  # fmt: skip
+def table_page(upload: Upload, *, offset: int = 0, count: int = 20, search: str = "", only: str = "") -> TablePage:
+    """A page of the rows that hold ``search`` in any cell and are among ``only``.
+
+    Args:
+        upload: the file.
+        offset: the first row of the page, among those that are found.
+        count: rows of a page.
+        search: a text, whatever its case.
+        only: an item of the report by its kind, or ``line:3,4`` or ``row:3,4``; empty for all.
+
+    Raises:
+        DataError: the rows are not there any more.
+    """
+    rows, inspection = upload.table(), upload.inspection
+    numbers: Sequence[int] = range(1, len(rows) + 1)
+    if only:
+        numbers = _only(rows, only)
+    if search.strip():
+        found = _holding(upload.folder, search)
+        wanted = set(numbers) if only else None
+        numbers = found if wanted is None else [number for number in found if number in wanted]
     return TablePage(
-        inspection.columns, inspection.read_as.of(inspection.columns), inspection.reasons, tuple(found[offset : offset + count]),
-        len(found), len(inspection.first), inspection.rows,
+        inspection.columns, inspection.read_as.of(inspection.columns), inspection.reasons,
+        tuple(rows.read(numbers[offset : offset + count])), len(numbers), len(rows), inspection.rows,
     )  # fmt: skip
+
+
+def _only(rows: TableRows, only: str) -> Sequence[int]:
+    unit, colon, listed = only.partition(":")
+    if not colon:
+        found = rows.listed(only) if only in get_args(ReportKind) else ()
+        return found[: bisect_right(found, len(rows))]
+    wanted = sorted({int(number) for number in listed.split(",") if number.isdecimal()})
+    return [number for number in wanted if 0 < number <= len(rows)] if unit == "row" else rows.of_lines(wanted)
+
+
+@lru_cache(maxsize=4)
+def _holding(folder: Path, search: str) -> Sequence[int]:
+    """Remembered from one page of what is found to the next; a folder is never filled twice."""
+    return TableRows(folder).holding(search)
 
 
 def paste(services: Services, text: str) -> Path:

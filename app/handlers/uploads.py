@@ -4,16 +4,23 @@ import shutil
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
+from typing import Literal
 
 from app.choices import Choices
+from app.errors import NoAnswerError, StoppedError
 from app.reader.client import read_in_process
-from reft_engine.data import INDEX, ROWS, Inspection, StoredRows
+from app.reader.turns import Turns
+from app.visitor import visitor
+from app.words import say
+from reft_engine.data import INDEX, ROWS, Inspection, StoredRows, TableRows
 
-_REMEMBERED = 4
-"""Maximum number of readings that are kept; the latest one is always kept."""
+AT_ONCE = 2
+"""Files that are read at the same time, for all visitors together."""
+_OF_ONE, _IN_ALL = 4, 40
+"""Maximum number of readings that are kept: of one file, and of all."""
 _Key = tuple[str, int, int, Choices]
 
 
@@ -33,36 +40,102 @@ class Upload:
         """The rows by their places. Raises DataError."""
         return StoredRows(self.rows_file, self.folder / INDEX)
 
+    def table(self) -> TableRows:
+        """The rows as they stand in the file. Raises DataError."""
+        return TableRows(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a file is read, 0 to 1, and whether its reading still ``waits`` for those of others."""
+
+    share: float
+    waits: bool
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a file, and who waits for it: each visitor with the newest of what they have said of the file."""
+
+    result: "Future[Upload]" = field(default_factory=Future)
+    wanted: dict[str, int] = field(default_factory=dict)
+    share: float = 0.0
+    waits: bool = True
+    ended: Literal["", "stopped", "superseded"] = ""
+
+    def is_ended(self) -> bool:
+        return bool(self.ended)
+
+    def note(self, share: float) -> None:
+        self.share = share
+
+    def leave(self, who: str, count: int) -> None:
+        """What a visitor has asked for before ``count`` is not waited for any more."""
+        if self.wanted.get(who, count) < count:
+            del self.wanted[who]
+            self.ended = "" if self.wanted else "superseded"
+
 
 class Uploads:
-    """Keeps the readings of the latest uploads; one file is read at a time."""
+    """Keeps the readings of the latest uploads; see `Turns` for who reads when."""
 
-    def __init__(self) -> None:
-        self._lock, self._reading = threading.Lock(), threading.Lock()
-        self._known: OrderedDict[_Key, Future[Upload]] = OrderedDict()
-        self._progress: dict[str, float] = {}
-        self._unwanted: set[str] = set()
+    def __init__(self, at_once: int = AT_ONCE, of_one: int = _OF_ONE, in_all: int = _IN_ALL) -> None:
+        self._lock, self._turns = threading.Lock(), Turns(at_once)
+        self._known: OrderedDict[_Key, _Reading] = OrderedDict()
+        self._of_one, self._in_all = of_one, in_all
 
-    def read(self, path: Path, choices: Choices) -> Upload:
-        """Read a file, or wait for the event that is already reading it. Raises StudioError, DataError."""
-        now = path.stat()
+    def read(self, path: Path, choices: Choices, count: int = 0) -> Upload:
+        """Read a file, or wait for the event that is already reading it.
+
+        A higher ``count`` of the same visitor ends their reading of the same file for a lower one, if nobody else waits for it.
+
+        Raises:
+            StoppedError: the reading was ended.
+            NoAnswerError: the visitor has asked for something newer.
+            StudioError: the file cannot be read, and why.
+        """
+        now, who = path.stat(), visitor()
         key = str(path), now.st_mtime_ns, now.st_size, choices
         with self._lock:
-            first = key not in self._known
-            reading = self._known.setdefault(key, Future())
+            others = [other for other in self._under_way(path) if other is not self._known.get(key)]
+            if any(other.wanted.get(who, 0) > count for other in others):
+                raise _superseded()
+            for other in others:
+                other.leave(who, count)
+            reading = self._known.get(key)
+            if first := reading is None or reading.is_ended():
+                reading = self._known[key] = _Reading()
+            assert reading is not None
             self._known.move_to_end(key)
-            self._forget()
+            reading.wanted[who] = max(count, reading.wanted.get(who, 0))
+            self._forget(key[0])
+        self._turns.look_again()
         if first:
-            self._read(key, reading)
-        return reading.result()
+            self._read(key, reading, who)
+        found = reading.result.result()
+        if who not in reading.wanted:
+            raise _superseded()
+        return found
 
-    def progress(self, path: Path) -> float | None:
-        """The share of a file that is read, 0 to 1; None while nobody reads it."""
-        return self._progress.get(str(path))
+    def progress(self, path: Path) -> Progress | None:
+        """How far a file is read; None while nobody reads it."""
+        with self._lock:
+            reading = next(iter(self._under_way(path)), None)
+        return Progress(reading.share, reading.waits) if reading else None
 
     def stop(self, path: Path) -> None:
-        """End the reading of a file."""
-        self._unwanted.add(str(path))
+        """End the reading of a file, for everybody who waits for it."""
+        with self._lock:
+            for reading in self._under_way(path):
+                reading.ended = "stopped"
+        self._turns.look_again()
+
+    def supersede(self, path: Path, count: int) -> None:
+        """Take back what the visitor has asked of a file before ``count``; a reading for which then nobody waits is ended."""
+        with self._lock:
+            for reading in self._under_way(path):
+                reading.leave(visitor(), count)
+        self._turns.look_again()
 
     def drop(self, path: Path) -> None:
         """Drop a file that is no longer needed."""
@@ -70,33 +143,47 @@ class Uploads:
             for key in [key for key in self._known if key[0] == str(path)]:
                 _remove(self._known.pop(key))
 
-    def _read(self, key: _Key, reading: "Future[Upload]") -> None:
-        name, path = key[0], Path(key[0])
+    def _under_way(self, path: Path) -> list[_Reading]:
+        """The readings of a file that go on, the newest first."""
+        return [
+            reading for key, reading in reversed(self._known.items())
+            if key[0] == str(path) and not reading.is_ended() and not reading.result.done()
+        ]  # fmt: skip
+
+    def _read(self, key: _Key, reading: _Reading, who: str) -> None:
+        path = Path(key[0])
         folder = path.parent / f"read-{token_hex(8)}"
-        self._unwanted.discard(name)
-
-        def note(share: float) -> None:
-            self._progress[name] = share
-
         try:
-            with self._reading:
-                inspection = read_in_process(path, folder, key[3], note, lambda: name in self._unwanted)
-            reading.set_result(Upload(inspection, folder))
+            with self._turns.turn(who, reading.is_ended) as has_turn:
+                if not has_turn:
+                    raise StoppedError(say("reader.stopped"))
+                reading.waits = False
+                inspection = read_in_process(path, folder, key[3], reading.note, reading.is_ended)
+            reading.result.set_result(Upload(inspection, folder))
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            reading.set_exception(error)  # for events that are waiting; the next one tries again
+            told = _superseded() if reading.ended == "superseded" else error
+            reading.result.set_exception(told)  # for events that are waiting; the next one tries again
             with self._lock:
-                self._known.pop(key, None)
-            raise
-        finally:
-            self._progress.pop(name, None)
+                if self._known.get(key) is reading:
+                    del self._known[key]
+            if told is error:
+                raise
+            raise told from error
 
-    def _forget(self) -> None:
-        """Drop the oldest readings beyond the limit."""
-        while len(self._known) > _REMEMBERED and next(iter(self._known.values())).done():
-            _remove(self._known.popitem(last=False)[1])
+    def _forget(self, name: str) -> None:
+        """Drop the oldest readings beyond the limits."""
+        of_file = [key for key in self._known if key[0] == name]
+        for key in [*of_file[: max(0, len(of_file) - self._of_one)], *list(self._known)[: max(0, len(self._known) - self._in_all)]]:
+            if key in self._known and self._known[key].result.done():
+                _remove(self._known.pop(key))
 
 
-def _remove(reading: "Future[Upload]") -> None:
-    if reading.done() and reading.exception() is None:
-        shutil.rmtree(reading.result().folder, ignore_errors=True)
+def _superseded() -> NoAnswerError:
+    return NoAnswerError(say("reader.superseded"))
+
+
+def _remove(reading: _Reading) -> None:
+    result = reading.result
+    if result.done() and result.exception() is None:
+        shutil.rmtree(result.result().folder, ignore_errors=True)

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.choices import Choices
-from app.errors import StudioError
+from app.errors import NoAnswerError, StoppedError, StudioError
 from app.handlers import datasets, hub, train
 from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TableOrder, TablePage
-from app.handlers.uploads import Upload
+from app.handlers.uploads import Progress, Upload
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
@@ -48,7 +48,7 @@ class Said(BaseModel):
         guessed: nobody has confirmed the roles.
         options: what a person set of `ReadOptions`.
         remedies: rows that are dropped.
-        offset: the first row of the table's page; ``search`` and ``only`` (see `_numbers`) choose among the rows.
+        offset: the first row of the table's page; ``search`` and ``only`` (see `datasets.table_page`) choose among the rows.
         at: the first of the rows as they are learned; ``find`` and ``order`` choose among them; ``seed`` shuffles them.
         positions: positions that were chosen on the Train page; empty for the suggested ones.
         count: counts what the browser has sent, so that it can tell which answer is the newest.
@@ -166,13 +166,36 @@ def take_sample(services: Services, key: str) -> str:
 
 def find_upload(services: Services, token: str) -> Path:
     """The file of a token. Raises StudioError: there is none, or not any more."""
+    path = _found(services, token)
+    if path is None:
+        raise StudioError(say("data.upload.gone"))
+    return path
+
+
+def _found(services: Services, token: str) -> Path | None:
     folder = services.storage.files.uploads / token
     if not _TOKEN.fullmatch(token) or not folder.is_dir():
-        raise StudioError(say("data.upload.gone"))
+        return None
     found = [path for path in folder.iterdir() if path.is_file()]
-    if len(found) != 1:
-        raise StudioError(say("data.upload.gone"))
-    return found[0]
+    return found[0] if len(found) == 1 else None
+
+
+def reading_progress(services: Services, token: str) -> Progress | None:
+    """How far an upload is read; None while nobody reads it, and where there is none of this token."""
+    path = _found(services, token)
+    return datasets.upload_progress(path) if path else None
+
+
+def stop_reading(services: Services, token: str) -> None:
+    """End the reading of an upload, if there is one."""
+    if path := _found(services, token):
+        datasets.stop_reading(path)
+
+
+def supersede_reading(services: Services, token: str, count: int) -> None:
+    """End what the visitor has had read of an upload before ``count``, if nobody else waits for it."""
+    if path := _found(services, token):
+        datasets.supersede_reading(path, count)
 
 
 def _remove_old(uploads: Path) -> None:
@@ -190,7 +213,7 @@ def _remove_old(uploads: Path) -> None:
 def look(services: Services, said: Said) -> Look:
     """Read an upload as a person has said; without roles by the suggested ones, if they fit. Raises DataError, StudioError."""
     path = find_upload(services, said.token)
-    upload = datasets.read_upload(str(path), said.choices)
+    upload = datasets.read_upload(str(path), said.choices, said.count)
     if upload.inspection.needs_mapping and said.roles is None:
         said, upload = _guessed(path, said, upload)
     return Look(said, path, upload, _encodings(path, said, upload.inspection), hub.origin_of(path))
@@ -201,7 +224,7 @@ def _encodings(path: Path, said: Said, inspection: Inspection) -> tuple[Encoding
     if "encoding" not in said.options:
         return inspection.encodings
     others = {name: value for name, value in said.options.items() if name != "encoding"}
-    return datasets.inspect_upload(str(path), Choices(options=ReadOptions(**others))).encodings
+    return datasets.read_upload(str(path), Choices(options=ReadOptions(**others)), said.count).inspection.encodings
 
 
 def _guessed(path: Path, said: Said, upload: Upload) -> tuple[Said, Upload]:
@@ -209,11 +232,15 @@ def _guessed(path: Path, said: Said, upload: Upload) -> tuple[Said, Upload]:
     inspection = upload.inspection
     roles = inspection.read_as.of(inspection.columns)
     guess = said.model_copy(update={"roles": tuple(roles.items()), "template": inspection.read_as.template, "guessed": True})
-    with suppress(DataError, StudioError):
-        read = datasets.read_upload(str(path), guess.choices)
-        if read.inspection.examples:
-            return guess, replace(read, inspection=replace(read.inspection, reasons=inspection.reasons))
-    return said, upload
+    try:
+        read = datasets.read_upload(str(path), guess.choices, guess.count)
+    except (NoAnswerError, StoppedError):
+        raise
+    except (DataError, StudioError):
+        return said, upload
+    if not read.inspection.examples:
+        return said, upload
+    return guess, replace(read, inspection=replace(read.inspection, reasons=inspection.reasons))
 
 
 def as_shown(inspection: Inspection) -> dict[str, Any]:
@@ -242,11 +269,11 @@ def reread(services: Services, said: Said, shown: dict[str, Any]) -> Said:
 def table(found: Look, *, fresh: bool) -> dict[str, Any]:
     """What the table shows, as plain data; ``fresh`` for another file or another way to read it. Its texts are not escaped."""
     said, inspection = found.said, found.inspection
-    numbers = _numbers(found)
-    page = datasets.table_page(inspection, offset=said.offset, count=TABLE_ROWS, search=said.search, only=numbers)
+    wanted: dict[str, Any] = {"count": TABLE_ROWS, "search": said.search, "only": said.only}
+    page = datasets.table_page(found.upload, offset=said.offset, **wanted)
     if said.offset and not page.rows:
         said = said.model_copy(update={"offset": 0})
-        page = datasets.table_page(inspection, count=TABLE_ROWS, search=said.search, only=numbers)
+        page = datasets.table_page(found.upload, **wanted)
     return {
         "said": said.model_dump(mode="json"), "fresh": fresh, "name": found.path.name,
         "columns": [
@@ -254,7 +281,7 @@ def table(found: Look, *, fresh: bool) -> dict[str, Any]:
         ],
         "rows": [
             {"number": row.number, "line": row.line, "problem": row.problem or "",
-             "cells": [row.values.get(column, "") for column in page.columns]}
+             "cells": row.cells or [""] * len(page.columns)}
             for row in page.rows
         ],
         "caption": _caption(said.offset, page), "later": said.offset + TABLE_ROWS < page.total, "alone": _ALONE,
@@ -271,20 +298,6 @@ def _caption(offset: int, page: TablePage) -> str:
     if page.seen < page.rows_in_file:
         return say("data.table.part", first=offset + 1, last=last, count=page.total, rows=page.rows_in_file)
     return say("data.table.rows", first=offset + 1, last=last, count=page.total)
-
-
-def _numbers(found: Look) -> frozenset[int] | None:
-    """The rows that the page asks for: those of an item of the report by its kind, or ``line:3,4`` or ``row:3,4``; None for all."""
-    only = found.said.only
-    if not only:
-        return None
-    unit, colon, numbers = only.partition(":")
-    if not colon:
-        return frozenset(row for item in found.inspection.report if item.kind == only for row in item.rows)
-    wanted = {int(number) for number in numbers.split(",") if number.isdecimal()}
-    if unit == "row":
-        return frozenset(wanted)
-    return frozenset(number for number, row in enumerate(found.inspection.first, 1) if row.line in wanted)
 
 
 def _first_prompt(inspection: Inspection) -> str:

@@ -9,9 +9,9 @@ from app.components import html
 from app.components.entry import HUB_FIELDS, HUB_LOOKED, HUB_REFUSED, TYPED, entry, hub_looked, hub_splits
 from app.components.labels import label, markup
 from app.components.row_check_html import lengths, row_check
-from app.components.table import SAID, learned_table, rows_table
+from app.components.table import REREAD, SAID, learned_table, reading, rows_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
-from app.errors import READABLE, StudioError
+from app.errors import READABLE, NoAnswerError, StoppedError, StudioError
 from app.handlers import datasets, hub, workbench
 from app.handlers.bases import STARTER, base_models
 from app.handlers.workbench import Look, Said
@@ -40,6 +40,7 @@ def build(services: Services) -> None:
         undo = gr.Button(label("data.bin.undo"), size="sm", scale=0, min_width=100, elem_id="dataset-undo")
     undo_note, deleted = live("dataset-undo-note"), gr.Textbox(visible=False)
     ways = entry(_samples, hub=hub.is_offered(services.settings))
+    reading()
     said = gr.Textbox(visible=False)
     found = gr.HTML(elem_id="dataset-found")
     opened_note = live("dataset-opened-note")
@@ -81,18 +82,29 @@ def build(services: Services) -> None:
         **how, **(ways.hub.parts if ways.hub else {}),
     })  # fmt: skip
     look: dict[str, Any] = {"shows": _LOOK, "refused": _NO_FILE, "clears": [table_note, rows_note, reading_note, save_note]}
-    page.on(ways.upload.change, _uploaded, inputs=["upload"], note=ways.upload_note, **look, show_progress="minimal")
-    page.on(ways.read.click, _pasted, inputs=["pasted"], note=ways.read_note, **look)
-    page.on(ways.take.click, _typed, inputs=["typed"], note=ways.take_note, **look, js=TYPED)
+    # What arrives is taken first, which is done at once; then it is read, which the page follows and can end, since it knows its token.
+    stopped = {**_NO_FILE, "upload": None}
+    for trigger, taking, note, inputs, js in (
+        (ways.upload.upload, _uploaded, ways.upload_note, ["upload"], None),
+        (ways.read.click, _pasted, ways.read_note, ["pasted"], None),
+        (ways.take.click, _typed, ways.take_note, ["typed"], TYPED),
+        (opening(), _opened, opened_note, [], None),
+    ):
+        taken = page.on(trigger, taking, inputs=inputs, note=note, shows=["said"], refused=_NO_FILE, js=js)
+        page.on(taken.success, _looked_at, inputs=["said"], note=note, **look, stopped=stopped)
     if ways.hub:
         page.on(ways.hub.look.click, _hub_looked, inputs=["hub"], shows=HUB_LOOKED, refused=HUB_REFUSED, note=ways.hub.look_note,
                 clears=[ways.hub.read_note], show_progress="minimal")  # fmt: skip
         page.on(ways.hub.config.input, _hub_split, inputs=["hub_looked", "hub_config"], shows=["hub_split"], note=ways.hub.read_note)
-        page.on(ways.hub.read.click, _hub_read, inputs=HUB_FIELDS, note=ways.hub.read_note, **look, show_progress="minimal")
-    page.on(opening(), _opened, note=opened_note, **look)
+        fetched = page.on(
+            ways.hub.read.click, _hub_read, inputs=HUB_FIELDS, note=ways.hub.read_note, shows=["said"], refused=_NO_FILE,
+            show_progress="minimal",
+        )  # fmt: skip
+        page.on(fetched.success, _looked_at, inputs=["said"], note=ways.hub.read_note, **look, stopped=stopped)
+    page.show(ways.upload.clear, _NO_FILE, clears=[ways.upload_note, *look["clears"]])
     again: dict[str, Any] = {"shows": _LOOK, "refused": _NO_ROWS, "clears": [save_note], "js": SAID, "trigger_mode": "always_last"}
     page.on(table.input, _told, inputs=["said"], note=table_note, **again)
-    page.on([how[field].input for field in _FIELDS], _reread, inputs=["said", *_FIELDS], note=reading_note, **again)
+    page.on([how[field].input for field in _FIELDS], _reread, inputs=["said", *_FIELDS], note=reading_note, **{**again, "js": REREAD})
     asked: dict[str, Any] = {"js": SAID, "trigger_mode": "always_last"}
     page.on(table.select, _turned, inputs=["said"], shows=["table"], note=rows_note, **asked)
     # Events of their own, since the engine takes longer than the table.
@@ -147,15 +159,15 @@ def _how_it_is_read() -> dict[str, Any]:
 
 
 def _uploaded(services: Services, path: str | None) -> Shown:
-    return _looked_at(services, Said(token=workbench.take(services, path))) if path else _NO_FILE
+    return _taken(workbench.take(services, path))
 
 
 def _pasted(services: Services, text: str) -> Shown:
-    return _looked_at(services, Said(token=workbench.take_paste(services, text)))
+    return _taken(workbench.take_paste(services, text))
 
 
 def _typed(services: Services, rows: str) -> Shown:
-    return _looked_at(services, Said(token=workbench.take_typed(services, rows)))
+    return _taken(workbench.take_typed(services, rows))
 
 
 def _hub_looked(services: Services, text: str) -> Shown:
@@ -167,23 +179,29 @@ def _hub_split(services: Services, looked: str, config: str | None) -> Shown:
 
 
 def _hub_read(services: Services, looked: str, text: str, *rows: Any) -> Shown:
-    return _looked_at(services, Said(token=workbench.take_hub(services, looked, text, hub.rows_of(*rows))))
+    return _taken(workbench.take_hub(services, looked, text, hub.rows_of(*rows)))
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
     """The upload or the sample of the address."""
     token, sample = (request.query_params.get(name, "") for name in ("upload", "sample"))
     if sample:
-        return _looked_at(services, Said(token=workbench.take_sample(services, sample), sample=sample))
+        return _taken(workbench.take_sample(services, sample), sample)
     if token:
         workbench.find_upload(services, token)
-        return _looked_at(services, Said(token=token))
-    return {}
+        return _taken(token)
+    return {"said": ""}
 
 
-def _looked_at(services: Services, said: Said) -> Shown:
-    """Everything about another file, or about one that is read in another way."""
-    look = workbench.look(services, said)
+def _taken(token: str, sample: str = "") -> Shown:
+    return {"said": Said(token=token, sample=sample).model_dump_json()}
+
+
+def _looked_at(services: Services, said: str) -> Shown:
+    """Everything about another file."""
+    if not said:
+        raise NoAnswerError(say("data.upload.missing"))
+    look = workbench.look(services, Said.read(said))
     return {**_seen(look, fresh=True), **_fields(look), "guide": HIDDEN, "name": look.path.stem[:200]}
 
 
@@ -257,6 +275,10 @@ def _readable(services: Services, said: str) -> Look | None:
     """The file as it is read; None if it is not, which is said beside the file or beside its table."""
     try:
         return workbench.look(services, Said.read(said)) if said else None
+    except StoppedError as error:  # which is said there too
+        raise NoAnswerError(str(error)) from error
+    except NoAnswerError:
+        raise
     except READABLE:
         return None
 

@@ -1,29 +1,39 @@
 """Reads one file in a process of its own: ``python -m app.reader.child``, which knows neither the database nor any secret.
 
-Standard input has one line of JSON: ``path``, ``folder``, ``choices``, ``memory_mb``, ``language``. Standard output has lines of JSON:
-``progress`` (0 to 1) now and then; last ``done``, or ``error``, a sentence.
+Standard input has one line of JSON: ``path``, ``folder``, ``choices``, ``memory_mb``, ``language``; when it closes, the process ends.
+Standard output has lines of JSON: first ``begun``; ``progress`` (0 to 1) now and then; last ``done``, or ``error``, a sentence.
 
 With ``hub``, the name of a dataset of the Hub, instead of ``path`` and ``choices``, ``done`` is what there is; with ``rows`` as well they
 are written into ``folder``, and ``done`` is what was.
 """
 
 import json
+import os
 import resource
 import sys
+import threading
 import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np  # noqa: F401 (the report of every file needs it: here it is loaded before there is a file to wait for)
+
 from app.choices import Choices
-from app.words import say, say_error, speaking
+from app.words import say, say_error, speaking, texts
 from reft_engine import ReftError
 from reft_engine.data import HubRows, Limits, fetch_rows, import_file, look_at_hub, read_hub_name
 
 
 def main() -> int:
     """Read the file that standard input names; returns the exit code."""
-    request = json.loads(sys.stdin.readline())
+    texts("en")  # read before there is a file to wait for
+    line = sys.stdin.readline()
+    if not line:  # whoever might have wanted a file read has ended
+        return 0
+    threading.Thread(target=_end_with_the_other, daemon=True).start()
+    request = json.loads(line)
+    _write({"begun": True})
     limit = request["memory_mb"] * 1_000_000
     # The data segment, not the address space: libraries reserve more addresses than they ever use.
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -37,6 +47,12 @@ def main() -> int:
         except Exception:  # noqa: BLE001 (the edge of the process: nobody else can say what happened)
             _write({"error": say("errors.neutral"), "log": traceback.format_exc()[-4000:]})
     return 0
+
+
+def _end_with_the_other() -> None:
+    """A file that nobody waits for any more is not read to its end."""
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 def _read(request: dict[str, Any]) -> None:

@@ -3,17 +3,20 @@
 import json
 import logging
 import os
+import selectors
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from app.choices import Choices
-from app.errors import StudioError
+from app.errors import StoppedError, StudioError
+from app.reader.spare import Process, Spare
 from app.words import say, spoken
 from reft_engine.data import HubDataset, HubFile, HubRows, Inspection, load_inspection
 
@@ -30,6 +33,8 @@ _HUB_KEPT = (
     *(f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")),
 )  # fmt: skip
 """Variables that it gets besides when it asks the Hub: the way there, and the token."""
+_LOOKS = 0.1
+"""Seconds between two looks at whether the reading is still wanted."""
 
 
 def read_in_process(
@@ -43,18 +48,34 @@ def read_in_process(
         folder: is made; it holds the rows and the inspection.
         choices: what a person said about the file.
         on_progress: called with the share that is read, 0 to 1.
-        should_stop: asked at each progress; ends the reading.
+        should_stop: asked ten times a second; ends the reading.
         memory_mb: maximum megabytes of the process.
         seconds: maximum seconds.
 
     Raises:
-        StudioError: the file cannot be read, and why; or the reading was ended.
+        StoppedError: the reading was ended.
+        StudioError: the file cannot be read, and why.
     """
     request = {
         "path": str(path), "folder": str(folder), "choices": choices.as_data(), "memory_mb": memory_mb, "language": spoken(),
     }  # fmt: skip
-    last, late = _ask(request, environment(), on_progress, should_stop, seconds)
-    return _result(last, folder, late=late, memory_mb=memory_mb, seconds=seconds)
+    last = {"unbegun": True}
+    for start in (SPARE.take, start_process):  # the one that waits may have been killed meanwhile, which says nothing of the file
+        if last.get("unbegun"):
+            with _asked(start(), request) as process:
+                last = _follow(process, on_progress, should_stop, seconds)
+    return _result(last, folder, memory_mb=memory_mb, seconds=seconds)
+
+
+def start_process(variables: dict[str, str] | None = None) -> Process:
+    """A process that reads the file that it is told of, see `child`; with other variables than those of `environment`, if any."""
+    command = [sys.executable, "-m", "app.reader.child"]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables or environment()
+    )
+
+
+SPARE = Spare(start_process)
 
 
 def look_at_hub_in_process(name: str, folder: Path, *, memory_mb: int = MEMORY_MB, seconds: float = HUB_SECONDS) -> HubDataset:
@@ -75,12 +96,12 @@ def fetch_rows_in_process(
 def _ask_hub(asked: dict[str, Any], folder: Path, on_progress: Callable[[float], None], memory_mb: int, seconds: float) -> dict[str, Any]:
     request = {**asked, "folder": str(folder), "memory_mb": memory_mb, "language": spoken()}
     cache = folder / "cache"
-    last, late = _ask(request, hub_environment(cache), on_progress, lambda: False, seconds)
+    with _asked(start_process(hub_environment(cache)), request) as process:
+        last = _follow(process, on_progress, lambda: False, seconds)
     shutil.rmtree(cache, ignore_errors=True)
     if isinstance(done := last.get("done"), dict):
         return done
-    sentence = say("reader.hub_late", seconds=round(seconds)) if late else say("reader.memory", limit=memory_mb)
-    raise StudioError(_why(last) or sentence)
+    raise _error(last, say("reader.hub_late", seconds=round(seconds)), memory_mb)
 
 
 def hub_environment(cache: Path) -> dict[str, str]:
@@ -89,63 +110,71 @@ def hub_environment(cache: Path) -> dict[str, str]:
     return {**environment(), **more, "HF_HUB_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
-def _ask(
-    request: dict[str, Any],
-    variables: dict[str, str],
-    on_progress: Callable[[float], None],
-    should_stop: Callable[[], bool],
-    seconds: float,
-) -> tuple[dict[str, Any], bool]:
-    """The last line that the process writes, and whether it was ended because it was late."""
-    command = [sys.executable, "-m", "app.reader.child"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables, encoding="utf-8"
-    ) as process:
-        timer = threading.Timer(seconds, process.kill)
-        timer.start()
-        try:
-            last = _follow(process, request, on_progress, should_stop)
-        finally:
-            late = not timer.is_alive()
-            timer.cancel()
-            process.kill()
-    return last, late
-
-
 def environment() -> dict[str, str]:
     """The environment of the process: no secret, and one thread."""
     return {name: value for name, value in os.environ.items() if name in _KEPT} | {"OMP_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
 
 
+@contextmanager
+def _asked(process: Process, request: dict[str, Any]) -> Iterator[Process]:
+    """The process, with its request; it is ended at the end."""
+    assert process.stdin is not None
+    with process:
+        try:
+            with suppress(BrokenPipeError):  # it has ended, which is seen where it is followed
+                # Standard input stays open: when it closes, as by the end of this process, the other ends too.
+                os.write(process.stdin.fileno(), json.dumps(request).encode() + b"\n")
+            yield process
+        finally:
+            process.kill()
+
+
 def _follow(
-    process: "subprocess.Popen[str]", request: dict[str, Any], on_progress: Callable[[float], None], should_stop: Callable[[], bool]
-) -> dict[str, Any]:
-    """The last line that the process writes; empty if it ended without one."""
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.close()
-    except BrokenPipeError:
-        return {}
-    for text in process.stdout:
-        line: dict[str, Any] = json.loads(text)
-        if "progress" not in line:
-            return line
+    process: Process, on_progress: Callable[[float], None], should_stop: Callable[[], bool], seconds: float
+) -> dict[str, Any]:  # fmt: skip
+    """The last line that the process writes; empty if it ended without one; or why it is not waited for."""
+    begun = False
+    for line in _lines(process, time.monotonic() + seconds):
         if should_stop():
             return {"stopped": True}
-        on_progress(line["progress"])
-    return {}
+        begun = begun or "begun" in line
+        if "progress" in line:
+            on_progress(line["progress"])
+        elif line and "begun" not in line:
+            return line
+    return {} if begun else {"unbegun": True}
 
 
-def _result(last: dict[str, Any], folder: Path, *, late: bool, memory_mb: int, seconds: float) -> Inspection:
+def _lines(process: Process, deadline: float) -> Iterator[dict[str, Any]]:
+    """The lines that a process writes; an empty one now and then, while it writes none."""
+    assert process.stdout is not None
+    left = b""
+    with selectors.DefaultSelector() as written:
+        written.register(process.stdout, selectors.EVENT_READ)
+        while True:
+            if time.monotonic() > deadline:
+                yield {"late": True}
+            if not written.select(_LOOKS):
+                yield {}
+                continue
+            if not (data := os.read(process.stdout.fileno(), 65_536)):
+                return
+            *lines, left = (left + data).split(b"\n")
+            yield from map(json.loads, lines)
+
+
+def _result(last: dict[str, Any], folder: Path, *, memory_mb: int, seconds: float) -> Inspection:
     if last.get("done"):
         return load_inspection(folder)
-    sentence = say("reader.late", minutes=max(1, round(seconds / 60))) if late else say("reader.memory", limit=memory_mb)
-    raise StudioError(_why(last) or sentence)
+    raise _error(last, say("reader.late", minutes=max(1, round(seconds / 60))), memory_mb)
 
 
-def _why(last: dict[str, Any]) -> str:
-    """The sentence with which the process has ended; empty if it had none."""
+def _error(last: dict[str, Any], late: str, memory_mb: int) -> StudioError:
+    """Why a process has not done what it was asked, by its last line; ``late`` is what is said of one that took too long."""
     if "log" in last:
         _log.error("a file could not be read: %s", last["log"])
-    return say("reader.stopped") if last.get("stopped") else str(last.get("error", ""))
+    if "error" in last:
+        return StudioError(last["error"])
+    if last.get("stopped"):
+        return StoppedError(say("reader.stopped"))
+    return StudioError(late if last.get("late") else say("reader.memory", limit=memory_mb))

@@ -13,6 +13,7 @@
 
   const tell = (change) => {
     said = { ...said, offset: 0, at: 0, ...change, guessed: false, count: ++sent };
+    studio.newer(said);
     redraw();
     fire.told();
     fire.reads();
@@ -182,6 +183,13 @@
 
   // What stands elsewhere on the page
 
+  // The rows stay as they were read before.
+  document.addEventListener("reading-cancelled", ({ detail }) => {
+    if (!said || detail !== view?.said.token) return;
+    said = { ...said, ...view.said, count: said.count };
+    field.value = "";
+    redraw();
+  });
   document.addEventListener("click", (event) => {
     const chip = event.target instanceof Element && event.target.closest("[data-only], [data-remedy]");
     if (!chip || !said) return;
@@ -199,6 +207,13 @@
   Object.assign(studio, {
     table,
     learned,
+    // Of what is read in another way: said later than all before.
+    reread: (known) => {
+      if (!said) return known ?? "";
+      said = { ...said, count: ++sent };
+      studio.newer(said);
+      return JSON.stringify(said);
+    },
     said: (known) => (said ? JSON.stringify({ ...said, positions: positions() }) : (known ?? "")),
     typed: () =>
       JSON.stringify([...document.querySelectorAll("#dataset-typed tbody tr")].map((row) => [...row.querySelectorAll("textarea")].map((each) => each.value))),

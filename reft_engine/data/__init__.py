@@ -18,7 +18,7 @@ from reft_engine.data.records import (
     counted,
     row_of,
 )
-from reft_engine.data.report import REMEDIES, Remedy, ReportItem, StoredReport, report_of, rows_to_drop
+from reft_engine.data.report import REMEDIES, Remedy, ReportItem, ReportKind, StoredReport, report_of, rows_to_drop
 from reft_engine.data.rewriting import (
     Differences,
     ExportFormat,
@@ -35,7 +35,7 @@ from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.data.shapes import TITLES
 from reft_engine.data.splitting import HELD_OUT, TRAIN, Sides, SplitPlan, divided, sides_of, split
-from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows, Unit
+from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows, TableRow, TableRows, Unit
 
 __all__ = [
     "HELD_OUT",
@@ -68,12 +68,15 @@ __all__ = [
     "ReadOptions",
     "Remedy",
     "ReportItem",
+    "ReportKind",
     "RowCheck",
     "Sides",
     "SplitPlan",
     "StoredExamples",
     "StoredReport",
     "StoredRows",
+    "TableRow",
+    "TableRows",
     "Unit",
     "answers_of",
     "as_columns",

@@ -14,6 +14,8 @@ _NO_TEXT = {"", "nan", "n/a", "na", "none", "null", "nil", "<noinput>", "no inpu
 """How programs write that a cell is empty."""
 END_MARK = "<|endoftext|>"
 """OpenAI's old prompt and completion files end each completion with it; it does not belong to the answer."""
+_SHOWN = 5_000
+"""Characters of a cell in a table."""
 _NESTED = 1_000_000
 """Maximum characters of a cell that is read as JSON."""
 
@@ -35,6 +37,14 @@ def shown(text: str, limit: int = 60) -> str:
     clean = "".join(character if character.isprintable() else " " for character in text[: limit * 4])
     clean = " ".join(clean.split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def in_table(value: Any) -> str:
+    """A cell as it is shown in a table: its text, JSON for what is nested, nothing for what is missing."""
+    if is_missing(value):
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def is_missing(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from reft_engine.data.inspection import Given, Inspection, inspected
 from reft_engine.data.normalised import examples_of_data, rows_as_data
-from reft_engine.data.reading import Encoding, ReadOptions, Row, read_table
+from reft_engine.data.reading import Encoding, ReadOptions, read_table
 from reft_engine.data.records import Limits, Problem
 from reft_engine.data.report import Remedy, ReportItem
 from reft_engine.data.roles import Columns
@@ -21,13 +21,15 @@ def import_file(
     path: Path, folder: Path, columns: Columns | None = None, options: ReadOptions | None = None, remedies: Sequence[Remedy] = (),
     limits: Limits | None = None, on_progress: Callable[[float], None] | None = None,
 ) -> Inspection:  # fmt: skip
-    """Inspect a file as `inspect_file` does, and write its examples and the inspection into ``folder``; see `stored` and `as_data`.
+    """Inspect a file as `inspect_file` does, and write its examples, its rows and the inspection into ``folder``.
+
+    See `stored` and `as_data` for what is written.
 
     Raises:
         DataError: see `inspect_file`.
     """
     limits, options = limits or Limits(), options or ReadOptions()
-    kept = RowsOnDisk(folder)
+    kept = RowsOnDisk(folder, most=limits.expanded)
     try:
         found = inspected(
             lambda: read_table(path, options, limits, on_progress), Given(columns, {}, "", tuple(remedies)), limits, kept
@@ -49,7 +51,7 @@ def as_data(inspection: Inspection) -> dict[str, Any]:
     return plain | {
         "problems": [asdict(problem) for problem in inspection.problems], "examples": rows_as_data(inspection.examples),
         "read_as": inspection.read_as.model_dump(), "reasons": dict(inspection.reasons),
-        "report": [asdict(item) for item in inspection.report], "first": [asdict(row) for row in inspection.first],
+        "report": [asdict(item) for item in inspection.report],
         "encodings": [asdict(each) for each in inspection.encodings], "options": inspection.options.model_dump(),
     }  # fmt: skip
 
@@ -61,7 +63,6 @@ def of_data(data: Mapping[str, Any]) -> Inspection:
         "examples": tuple(example for row in data["examples"] for example in examples_of_data(row)),
         "read_as": Columns.model_validate(data["read_as"]), "options": ReadOptions.model_validate(data["options"]),
         "report": tuple(ReportItem(**{**item, "rows": tuple(item["rows"])}) for item in data["report"]),
-        "first": tuple(Row(**row) for row in data["first"]),
         "answers": tuple((answer, count) for answer, count in data["answers"]),
         "encodings": tuple(Encoding(each["name"], tuple(each["lines"])) for each in data["encodings"]),
         **{name: tuple(data[name]) for name in ("columns", "notes", "sheets", "lists")},

@@ -1,6 +1,6 @@
 """Inspects a file: its format and shape, the examples in it, and why its other rows cannot be used."""
 
-import json
+from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from reft_engine.data.cells import BadAnswerError, EmptyError, RowError, holds_text, is_missing, shown, unreadable
+from reft_engine.data.cells import BadAnswerError, EmptyError, RowError, holds_text, shown, unreadable
 from reft_engine.data.converting import Converter
 from reft_engine.data.oddities import Tally
 from reft_engine.data.reading import Encoding, ReadOptions, Row, Table, read_table
@@ -21,9 +21,6 @@ from reft_engine.errors import DataError
 
 _SNIFFED_ROWS = 200
 """First rows, whose columns decide the shape of the file."""
-_SHOWN_ROWS = 2_000
-"""First rows that are kept as text to be shown as they stand in the file, cut at these characters."""
-_SHOWN_CHARACTERS, _SHOWN_CELL = 10_000_000, 5_000
 _FORMATS = {
     "csv": "CSV", "tsv": "TSV", "json": "JSON", "jsonl": "JSON Lines", "parquet": "Parquet", "arrow": "Arrow", "xlsx": "Excel",
     "xls": "Excel", "ods": "ODS", "rows": "rows",
@@ -53,7 +50,6 @@ class Inspection:
         read_as: the roles by which the rows were read; without a shape those that are suggested.
         reasons: why a column has its role, by column.
         report: what a person should know about the rows; ``answers``: each answer with its number of examples, where they are few.
-        first: the first rows as they stand in the file, each cell as text.
         encoding: of a text file; ``encodings``: what else it may be, best first, while that is uncertain.
         options: how the file was read; ``sheets`` and ``lists``: what else there is in it to read.
     """
@@ -76,7 +72,6 @@ class Inspection:
     reasons: Mapping[str, str]
     report: tuple[ReportItem, ...]
     answers: tuple[tuple[str, int], ...]
-    first: tuple[Row, ...]
     encoding: str | None
     encodings: tuple[Encoding, ...]
     options: ReadOptions
@@ -138,6 +133,12 @@ class Kept(Protocol):
     def add(self, examples: list[AnyExample]) -> None:
         """Keep the examples of a row."""
 
+    def show(self, columns: Sequence[str], line: int, values: Mapping[str, Any] | None, problem: str | None) -> None:
+        """Take a row as it stands in the file, and why it cannot be used; of one that cannot be read there are no values."""
+
+    def list_rows(self, kind: str, numbers: Sequence[int]) -> None:
+        """Take the numbers of the rows that an item of the report is about."""
+
     def drop(self, rows: Collection[int]) -> None:
         """Drop the examples of these rows."""
 
@@ -161,6 +162,12 @@ class KeptInMemory:
     def add(self, examples: list[AnyExample]) -> None:
         """See `Kept`."""
         self._examples += examples
+
+    def show(self, columns: Sequence[str], line: int, values: Mapping[str, Any] | None, problem: str | None) -> None:
+        """Nobody pages through them."""
+
+    def list_rows(self, kind: str, numbers: Sequence[int]) -> None:
+        """Nobody pages through them."""
 
     def drop(self, rows: Collection[int]) -> None:
         """See `Kept`."""
@@ -265,10 +272,8 @@ class _Collector:
         self._filled: set[str] = set()
         self._kept, self._tally = kept, Tally()
         self._problems: list[Problem] = []
-        self._unusable_rows, self._empty_rows, self._swallowing_rows = (list[int]() for _ in range(3))
-        self._empty = self._swallowed = 0
-        self._first: list[Row] = []
-        self._shown = 0
+        self._unusable_rows, self._empty_rows, self._swallowing_rows = (array("I") for _ in range(3))
+        self._swallowed = 0
 
     def _make_converter(self) -> Converter | None:
         if self._columns is None or not self._columns.is_complete:
@@ -280,47 +285,40 @@ class _Collector:
         if row.values is None:
             self.rows += 1
             self._lost += row.lost
-            self._show(row, None)
-            self._add_problem(row.line, row.problem or "the row cannot be read")
+            self._show(row.line, None, self._add_problem(row.line, row.problem or "the row cannot be read"))
             return
         for values in self._unfolded(row.values):
             self.rows += 1
             if len(self._filled) < len(values):
                 self._filled.update(name for name, value in values.items() if name not in self._filled and holds_text(value))
-            self._show(row, values)
+            self._show(row.line, values, self._convert(values, row.line) if self._converter else None)
             self._note_swallowed(row)
-            if self._converter:
-                self._convert(values, row.line)
 
     def _note_swallowed(self, row: Row) -> None:
         self._swallowed += row.swallowed
-        if row.swallowed and len(self._swallowing_rows) < _SHOWN_ROWS:
+        if row.swallowed:
             self._swallowing_rows.append(self.rows)
 
     def _unfolded(self, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from self._shape.unfold(values) if self._shape else (values,)
 
-    def _show(self, row: Row, values: Mapping[str, Any] | None) -> None:
-        """Keep one of the first rows as text."""
-        if len(self._first) < _SHOWN_ROWS and self._shown < _SHOWN_CHARACTERS:
-            texts = {name: _in_table(value) for name, value in (values or {}).items()}
-            self._shown += sum(map(len, texts.values()))
-            self._first.append(replace(row, values=None if values is None else texts))
+    def _show(self, line: int, values: Mapping[str, Any] | None, problem: str | None) -> None:
+        self._kept.show(self._sample.columns, line, values, problem)
 
-    def _convert(self, values: Mapping[str, Any], line: int) -> None:
+    def _convert(self, values: Mapping[str, Any], line: int) -> str | None:
+        """Keep the examples of a row; returns why it cannot be used."""
         assert self._converter is not None
         try:
             examples = self._converter.convert(values, line, self.rows)
         except BadAnswerError:
             self._bad += 1
         except RowError as error:
-            self._add_problem(line, str(error))
             if isinstance(error, EmptyError):
-                self._empty += 1
-                if len(self._empty_rows) < _SHOWN_ROWS:
-                    self._empty_rows.append(self.rows)
+                self._empty_rows.append(self.rows)
+            return self._add_problem(line, str(error))
         else:
             self._add(examples)
+        return None
 
     def _add(self, examples: list[AnyExample]) -> None:
         self._usable += 1
@@ -337,12 +335,14 @@ class _Collector:
                 limit=self._limits.expanded // 1_000_000,
             )
 
-    def _add_problem(self, line: int, text: str) -> None:
+    def _add_problem(self, line: int, text: str) -> str:
+        """Count a row that cannot be used; returns why, as it is said."""
         self._problem_count += 1
-        if len(self._unusable_rows) < _SHOWN_ROWS:
-            self._unusable_rows.append(self.rows)
+        self._unusable_rows.append(self.rows)
+        said = f"{self._where(line)}: {text}."
         if len(self._problems) < self._limits.problems:
-            self._problems.append(Problem(line, f"{self._where(line)}: {text}."))
+            self._problems.append(Problem(line, said))
+        return said
 
     def _where(self, line: int) -> str:
         if self._table.format in _UNNUMBERED:
@@ -361,6 +361,8 @@ class _Collector:
         """The inspection of all rows taken, less those that remedies drop."""
         name = self._name()
         items = report(self._counts(), self._tally)
+        for item in items:
+            self._kept.list_rows(item.kind, item.rows)
         dropped = dropped_rows(self._tally, remedies)
         self._note_oddities()
         needs_mapping = self._columns is None and len(self._sample.columns) > 1 and self.rows > 0
@@ -372,9 +374,9 @@ class _Collector:
             format=table.format, shape=name, columns=self._sample.columns, rows=self.rows, usable_rows=self._usable - len(dropped),
             bad_answers=self._bad, lost_lines=self._lost, needs_mapping=needs_mapping, problems=tuple(self._problems),
             problem_count=self._problem_count, notes=(*table.notes, *self.notes), examples=examples, example_count=self._kept.count(),
-            sentence=self._sentence(name, needs_mapping), report=items, answers=balance(self._tally),
-            read_as=self._columns or self._suggested, reasons=self._reasons, first=tuple(self._first), encoding=table.encoding,
-            encodings=table.encodings, options=table.options, sheets=table.sheets, lists=table.lists,
+            sentence=self._sentence(name, needs_mapping), report=tuple(map(ReportItem.shortened, items)), answers=balance(self._tally),
+            read_as=self._columns or self._suggested, reasons=self._reasons, encoding=table.encoding, encodings=table.encodings,
+            options=table.options, sheets=table.sheets, lists=table.lists,
         )  # fmt: skip
 
     def _name(self) -> str:
@@ -388,8 +390,8 @@ class _Collector:
         unusable = 0 if self._columns is None else self.rows - self._usable - self._bad
         counts = self._table.counts
         return RowCounts(
-            unusable, tuple(self._unusable_rows), self._bad, self._lost, self._empty, tuple(self._empty_rows), counts.headers,
-            counts.first_header, self._swallowed, tuple(self._swallowing_rows),
+            unusable, self._unusable_rows, self._bad, self._lost, self._empty_rows, counts.headers, counts.first_header,
+            self._swallowed, self._swallowing_rows,
         )  # fmt: skip
 
     # Notes
@@ -469,14 +471,6 @@ class _Collector:
         unusable = self.rows - self._usable - self._bad
         lost = f" {self._lost:,} lines of the file are lost with them." if self._lost > unusable else ""
         return f"{unusable:,} cannot be used.{lost}" if self._usable else f"Nothing of it can be used.{lost}"
-
-
-def _in_table(value: Any) -> str:
-    """A cell as it is shown in a table: its text, JSON for what is nested, nothing for what is missing."""
-    if is_missing(value):
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN_CELL else text[: _SHOWN_CELL - 1] + "…"
 
 
 def _rows(count: int) -> str:

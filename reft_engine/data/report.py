@@ -1,7 +1,7 @@
 """The data report: what a person should know about the rows of a file before any base model reads them, as counts with their rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -25,13 +25,17 @@ _FEW_LABELS, _LOPSIDED, _ENOUGH = 20, 10, 40
 
 @dataclass(frozen=True, slots=True)
 class ReportItem:
-    """One thing to know: how many rows it concerns, which (the first of them by number), and what can be done about it."""
+    """One thing to know: how many rows it concerns, which by number (see `shortened`), and what can be done about it."""
 
     kind: ReportKind
     count: int
     text: str
-    rows: tuple[int, ...] = ()
+    rows: Sequence[int] = ()
     remedy: Remedy | None = None
+
+    def shortened(self) -> "ReportItem":
+        """The item with the first of its rows."""
+        return replace(self, rows=tuple(self.rows[:_LISTED]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +43,22 @@ class RowCounts:
     """Rows from which no example came, and lines that are no rows.
 
     Attributes:
-        unusable: rows that cannot be used, with the first of their numbers; ``empty``: those of them without a text where one must stand.
+        unusable: rows that cannot be used, with their numbers; ``empty_rows``: those of them without a text where one must stand.
         bad_answers: rows that are marked as bad.
         lost_lines: lines that could not be read.
         headers: repetitions of the header, the first of them in line ``first_header``.
-        swallowed: lines like rows inside quoted cells, with the first numbers of the rows that hold them.
+        swallowed: lines like rows inside quoted cells, with the numbers of the rows that hold them.
     """
 
     unusable: int = 0
-    unusable_rows: tuple[int, ...] = ()
+    unusable_rows: Sequence[int] = ()
     bad_answers: int = 0
     lost_lines: int = 0
-    empty: int = 0
-    empty_rows: tuple[int, ...] = ()
+    empty_rows: Sequence[int] = ()
     headers: int = 0
     first_header: int = 0
     swallowed: int = 0
-    swallowing_rows: tuple[int, ...] = ()
+    swallowing_rows: Sequence[int] = ()
 
 
 def report(counts: RowCounts, tally: Tally) -> tuple[ReportItem, ...]:
@@ -92,8 +95,8 @@ def _tally_of(path: Path) -> Tally:
 
 def _of_file(counts: RowCounts) -> Iterator[ReportItem]:
     yield ReportItem("unusable", counts.unusable, f"{counted(counts.unusable)} cannot be used.", counts.unusable_rows)
-    empty = f"{counted(counts.empty)} without text where a prompt or an answer must stand."
-    yield ReportItem("empty", counts.empty, empty, counts.empty_rows)
+    empty = f"{counted(len(counts.empty_rows))} without text where a prompt or an answer must stand."
+    yield ReportItem("empty", len(counts.empty_rows), empty, counts.empty_rows)
     yield ReportItem("lost_lines", counts.lost_lines, f"{counted(counts.lost_lines, 'line')} of the file could not be read.")
     swallowed = (
         f"{counted(counts.swallowed, 'line')} inside quoted cells {'looks like a row' if counts.swallowed == 1 else 'look like rows'}; "
@@ -130,7 +133,7 @@ _ODDITIES: Mapping[ReportKind, tuple[Callable[[Tally], Sequence[int]], str, Reme
 def _of_examples(tally: Tally) -> Iterator[ReportItem]:
     for kind, (find, text, remedy) in _ODDITIES.items():
         rows = find(tally)
-        yield ReportItem(kind, len(rows), _in_rows(text, len(rows)), tuple(rows[:_LISTED]), remedy)
+        yield ReportItem(kind, len(rows), _in_rows(text, len(rows)), rows, remedy)
     yield from _balance(tally)
 
 
@@ -155,7 +158,7 @@ def _balance(tally: Tally) -> Iterator[ReportItem]:
     if 2 <= len(common) <= _FEW_LABELS and tally.examples >= _ENOUGH and common[0][1] >= _LOPSIDED * common[-1][1]:
         (most, many), (least, few) = common[0], common[-1]
         text = f"The answers are unbalanced: {shown(most, 40)} in {counted(many)}, {shown(least, 40)} in {counted(few)}."
-        yield ReportItem("unbalanced", few, text, tuple(tally.rows_that_answer(least)[:_LISTED]))
+        yield ReportItem("unbalanced", few, text, tally.rows_that_answer(least))
 
 
 def dropped_rows(tally: Tally, remedies: Iterable[Remedy]) -> set[int]:

@@ -5,17 +5,27 @@ import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
 from app.reader import client
-from app.reader.client import environment, fetch_rows_in_process, hub_environment, look_at_hub_in_process, read_in_process
+from app.reader.client import (
+    environment,
+    fetch_rows_in_process,
+    hub_environment,
+    look_at_hub_in_process,
+    read_in_process,
+    start_process,
+)
+from app.reader.spare import Spare
 from app.words import say
 from reft_engine.data import Columns, HubRows, ReadOptions, StoredRows, inspect_file
 from tests.hub import COMMIT, Hub, answering, way_to, write_dataset
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.process
 
@@ -52,7 +62,7 @@ def test_progress_is_told_and_a_reading_can_be_stopped(read, tmp_path):
     content = "".join(json.dumps({"prompt": f"q{n}", "answer": "a" * 100}) + "\n" for n in range(20_000))
     read(content, on_progress=shares.append)
     assert shares == sorted(shares) and len(shares) > 2 and shares[-1] <= 1
-    with pytest.raises(StudioError, match="was stopped"):
+    with pytest.raises(StudioError, match="Reading was cancelled"):
         read(content, should_stop=lambda: True)
 
 
@@ -134,3 +144,83 @@ def test_the_process_that_asks_the_hub_gets_its_token_and_no_other_secret(monkey
     found = hub_environment(tmp_path)
     assert found["HF_TOKEN"] == "for the Hub" and "REFT_STUDIO_PASS" not in found and "HF_TOKEN" not in environment()
     assert found["HF_HUB_CACHE"] == found["HF_DATASETS_CACHE"] == str(tmp_path)
+
+
+# The process that waits for the next file
+
+
+@pytest.fixture
+def spare():
+    made = Spare(start_process)
+    taken = []
+
+    def take():
+        taken.append(made.take())
+        return taken[-1]
+
+    yield SimpleNamespace(take=take, waiting=lambda: made._ready, end=made.end)
+    made.end()
+    for process in taken:
+        process.kill()
+        with process:
+            pass
+
+
+def ended(process):
+    return process.poll() is not None
+
+
+def test_one_process_waits_and_is_the_next_to_be_used(spare):
+    first, waits = spare.take(), spare.waiting()
+    assert first is not waits and not ended(waits)
+    assert spare.take() is waits and spare.waiting() is not waits
+    last = spare.waiting()
+    spare.end()
+    assert ended(last)
+
+
+def test_one_that_was_killed_while_it_waited_is_replaced(spare):
+    spare.take()
+    dead = spare.waiting()
+    dead.kill()
+    dead.wait(PATIENCE)
+    fresh = spare.take()
+    assert fresh is not dead and not ended(fresh)
+
+
+def test_one_that_is_killed_when_it_is_asked_is_replaced_and_the_file_is_read(read, monkeypatch):
+    def killed():
+        process = start_process()
+        process.kill()
+        return process
+
+    monkeypatch.setattr(client.SPARE, "take", killed)
+    assert read("prompt,answer\na,b\n").usable_rows == 1
+
+
+def test_it_ends_with_the_process_that_started_it_also_when_that_is_killed():
+    program = (
+        "import sys; from app.reader.client import SPARE; taken = SPARE.take()\n"
+        "taken.stdin.write(b'{}'); print(taken.pid, SPARE._ready.pid, flush=True); sys.stdin.read()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    children = list(map(int, parent.stdout.readline().split()))
+    assert len(children) == 2 and all(map(lives, children))
+    parent.kill()
+    with parent:
+        pass
+    until(lambda: not any(map(lives, children)), "the end of both processes")
+
+
+def lives(pid):
+    """Whether a process runs; one that has ended may be left for a while as a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_no_secret_reaches_the_process_that_waits(spare, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "secret-of-the-house")
+    spare.take()
+    assert b"secret-of-the-house" not in Path(f"/proc/{spare.waiting().pid}/environ").read_bytes()

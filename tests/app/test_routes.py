@@ -5,7 +5,9 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
@@ -15,12 +17,13 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from app.handlers import datasets, runs
+from app.errors import StoppedError
+from app.handlers import datasets, runs, uploads, workbench
 from app.routes import _QUEUE_SECONDS, make_app
 from app.samples import all_samples
 from app.services import make_services
 from app.settings import Settings
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 ROUTES = ("/", "/data", "/train", "/runs", "/playground", "/dataset")
 IDS = {
@@ -257,9 +260,12 @@ def test_a_file_that_was_not_uploaded_is_not_taken_for_an_upload(client, site, e
 
 
 def test_a_real_upload_is_shown_row_by_row_and_stays_within_the_cap(client, alone, table_file):
-    event = events(client.get("/config").json(), "dataset-upload")[-1]
+    config = client.get("/config").json()
+    event = events(config, "dataset-upload")[-1]
+    reads = next(each for each in config["dependencies"] if each["trigger_after"] == event["id"] and each["backend_fn"])
     (path,) = client.post("/gradio_api/upload", files={"files": ("../../animals.csv", table_file.read_bytes())}).json()
-    ended = send(client, event, [{"path": path, "meta": {"_type": "gradio.FileData"}}])
+    taken = send(client, event, [{"path": path, "meta": {"_type": "gradio.FileData"}}])
+    ended = send(client, reads, [taken["output"]["data"][0]])
     assert ended["success"] is True and "Recognised as prompts with answers" in json.dumps(ended)
     sent = {size: alone.client.post("/gradio_api/upload", files={"files": ("a.csv", b"x" * size)}) for size in (1_200_000, 800_000)}
     assert {size: answer.status_code for size, answer in sent.items()} == {1_200_000: 413, 800_000: 200}
@@ -337,3 +343,40 @@ def test_a_half_sent_request_does_not_keep_others_waiting(site, client):
     with socket.create_connection((address.hostname, address.port)) as slow:
         slow.sendall(b"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nhalf")
         assert client.get("/healthz").status_code == 200
+
+
+# Files that are read
+
+
+@pytest.mark.parametrize("token", ["0" * 32, "x", "..%2F..%2Fstudio.db", "0" * 31, "%00", "read-1"])
+def test_of_an_upload_that_is_not_here_nobody_is_told_more_than_that_nobody_reads_it(alone, token):
+    asked = alone.client.get(f"/uploads/{token}/reading"), alone.client.post(f"/uploads/{token}/stop")
+    unknown = alone.client.get(f"/uploads/{'f' * 32}/reading"), alone.client.post(f"/uploads/{'f' * 32}/stop")
+    assert [(each.status_code, each.text) for each in asked] == [(each.status_code, each.text) for each in unknown] or "%2F" in token
+    assert all(each.status_code == 404 for each in asked) if "%2F" in token else [each.text for each in asked] == ["null", "null"]
+
+
+def test_a_reading_is_followed_and_ended_by_the_token_of_its_upload(alone, table_file, monkeypatch):
+    begun = threading.Event()
+
+    def read(path, folder, choices, note, should_stop):
+        note(0.42)
+        begun.set()
+        until(should_stop, "the end of the reading")
+        raise StoppedError("It was ended.")
+
+    monkeypatch.setattr(uploads, "read_in_process", read)
+    token = workbench.take(alone.services, str(table_file))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(workbench.look, alone.services, workbench.Said(token=token, count=3))
+        assert begun.wait(PATIENCE)
+        told = alone.client.get(f"/uploads/{token}/reading")
+        assert told.json() == {"share": 0.42, "waits": False} and told.headers["cache-control"] == "no-store"
+        assert alone.client.post(f"/uploads/{token}/stop?session=another&before=9").status_code == 200
+        assert alone.client.get(f"/uploads/{token}/reading").json(), "what another page has asked is not this one's to take back"
+        foreign = alone.client.post(f"/uploads/{token}/stop", headers={"Origin": "https://example.org"})
+        assert foreign.status_code == 403 and not asked.done()
+        assert alone.client.post(f"/uploads/{token}/stop").status_code == 200
+        with pytest.raises(StoppedError):
+            asked.result(PATIENCE)
+    assert alone.client.get(f"/uploads/{token}/reading").json() is None

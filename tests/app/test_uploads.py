@@ -91,7 +91,7 @@ def test_an_error_is_told_each_time_and_not_remembered(tmp_path, table, parsed):
 
 
 def test_only_the_latest_readings_are_remembered_and_the_others_leave_the_disk(tmp_path, table, parsed):
-    known, paths = Uploads(), [table(f"{index}.csv") for index in range(5)]
+    known, paths = Uploads(in_all=4), [table(f"{index}.csv") for index in range(5)]
     for path in [*paths, *paths[1:], paths[0]]:
         known.read(path, Choices())
     assert parsed == ["0.csv", "1.csv", "2.csv", "3.csv", "4.csv", "0.csv"]

@@ -224,20 +224,13 @@ def choose(control: Locator, count: int) -> None:
         control.locator("input").press("Enter")
 
 
-def upload(control: Locator, count: int) -> None:
-    if control.locator("input[type=file]").count():
-        rows = {"name": f"{count}.csv", "mimeType": "text/csv", "buffer": b"prompt,answer\na,b\n"}
-        control.locator("input[type=file]").set_input_files(rows)
-    else:
-        control.get_by_label("Clear").first.click()
-
-
 def bring_in(control: Locator, count: int) -> None:
     """Another file, where one has been taken already too."""
     if not control.locator("input[type=file]").count():
         control.get_by_label("Clear").first.click()
         control.locator("input[type=file]").wait_for(state="attached")
-    upload(control, count)
+    rows = {"name": f"{count}.csv", "mimeType": "text/csv", "buffer": b"prompt,answer\na,b\n"}
+    control.locator("input[type=file]").set_input_files(rows)
 
 
 def give_role(control: Locator, count: int) -> None:
@@ -262,7 +255,7 @@ MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
     ("textbox", "input"): type_in, ("textbox", "change"): type_in, ("number", "input"): type_in, ("dropdown", "input"): choose,
     ("radio", "input"): lambda control, _: control.locator("label:not(.selected)").first.click(),
     ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
-    ("file", "change"): upload, ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "apply"): give_role,
+    ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "apply"): give_role,
     ("html", "select"): search, ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
 }  # fmt: skip
 
