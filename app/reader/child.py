@@ -82,4 +82,6 @@ def _write(line: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # not `sys.exit`, which would wait for the thread that reads standard input

@@ -123,10 +123,10 @@ def test_a_hub_that_keeps_one_waiting_is_given_up(hub, tmp_path):
 
 
 def test_rows_that_need_too_much_memory_end_the_process_and_no_other(hub, tmp_path):
-    line = json.dumps({"text": "x" * 40_000_000, "label": "y"})
+    line = json.dumps({"text": "x" * 100_000_000, "label": "y"})
     (hub.datasets["owner/rows"] / "chats/one.jsonl").write_text(line)
     with pytest.raises(StudioError, match="memory"):
-        fetch_rows_in_process("owner/rows", HubRows(config="chats"), tmp_path / "fetched", 1_000_000, memory_mb=180)
+        fetch_rows_in_process("owner/rows", HubRows(config="chats"), tmp_path / "fetched", 1_000_000, memory_mb=300)
 
 
 def test_a_file_is_read_without_the_token_of_the_hub(read, monkeypatch):
