@@ -1,12 +1,14 @@
 """Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
 
 from reft_engine.data.importing import import_file, load_inspection
-from reft_engine.data.inspection import Inspection, inspect_file, inspect_rows
+from reft_engine.data.inspection import ChatPart, Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
 from reft_engine.data.reading import Encoding, ReadOptions
 from reft_engine.data.records import (
+    INCLUDES,
     AnyExample,
     Example,
+    Include,
     Limits,
     LooseRow,
     Message,
@@ -38,6 +40,7 @@ from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRo
 
 __all__ = [
     "HELD_OUT",
+    "INCLUDES",
     "INDEX",
     "REMEDIES",
     "ROLES",
@@ -45,6 +48,7 @@ __all__ = [
     "TITLES",
     "TRAIN",
     "AnyExample",
+    "ChatPart",
     "ColumnRole",
     "Columns",
     "Differences",
@@ -52,6 +56,7 @@ __all__ = [
     "Example",
     "ExportFormat",
     "Finding",
+    "Include",
     "Inspection",
     "Lengths",
     "Limits",

@@ -11,7 +11,7 @@ from app.choices import AS_RECOGNISED, Choices
 from app.errors import StudioError
 from app.reader.client import environment, read_in_process
 from app.words import say
-from reft_engine.data import Columns, ReadOptions, StoredRows, inspect_file
+from reft_engine.data import ChatPart, Columns, ReadOptions, StoredRows, inspect_file
 
 pytestmark = pytest.mark.process
 
@@ -34,6 +34,19 @@ def test_a_file_is_read_as_in_this_process_and_its_rows_are_on_disk(read, tmp_pa
     assert found == here and (found.usable_rows, len(found.problems), found.shape) == (1, 1, "mapped")
     rows = StoredRows(tmp_path / "read/rows.jsonl", tmp_path / "read/rows.index")
     assert tuple(rows.read(range(len(rows)))) == here.examples
+
+
+def test_what_of_chats_is_learned_is_chosen_read_and_kept_with_the_other_choices(read, tmp_path):
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho", "reasoning": "hm", "tool_calls": [{"name": "x"}]}]
+    choices = Choices(options=ReadOptions(include=("reasoning",)))
+    assert choices.as_data() == {"options": {"include": ["reasoning"]}} and Choices().as_data() is None
+    assert Choices.of_data(json.loads(json.dumps(choices.as_data()))) == choices
+    found = read(json.dumps({"messages": chat}), choices)
+    assert found == inspect_file(tmp_path / "upload", options=choices.options)
+    assert found.examples[0].answer == "<think>\nhm\n</think>\n\nho"
+    assert found.parts == (ChatPart("reasoning", 1, True), ChatPart("tool_calls", 1, False))
+    with pytest.raises(ValueError, match="include"):
+        Choices.of_data({"options": {"include": ["pictures"]}})
 
 
 def test_why_a_file_is_refused_is_said_as_in_this_process(read):
