@@ -411,3 +411,12 @@ def test_of_an_unknown_table_roles_are_suggested_and_nothing_is_taken():
 
 def test_plain_text_is_learned_whole():
     assert read([{"text": "Once upon a time."}, {"text": "Then."}]).examples[0] == Example(1, (), "Once upon a time.")
+
+
+def test_the_calls_of_a_real_file_are_learned(shared):
+    path = shared / "data/chat/glaive_toolcall_en_demo.json"
+    without, found = (inspect_file(path, options=ReadOptions(include=include)) for include in ((), ("tool_calls",)))
+    assert (without.example_count, found.example_count, found.problem_count) == (746, 957, 0)
+    assert found.parts == (ChatPart("tool_calls", 957 - 746, True),)
+    calls = [answer for _, answer in told(found) if answer.startswith("<tool_call>")]
+    assert len(calls) == 211 and all({"name", "arguments"} == set(json.loads(call.splitlines()[1])) for call in calls)
