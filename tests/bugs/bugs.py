@@ -230,9 +230,16 @@ BUGS = (
     Bug(
         "how a file is read is ignored",
         CLI_ROWS,
-        "if value is not None}, **header)",
-        "if value is None}, **header)",
+        "if value is not None}, **header, include",
+        "if value is None}, **header, include",
         (_flag("inspect --encoding"), _flag("inspect --quote")),
+    ),
+    Bug(
+        "what of chats is learned is ignored",
+        CLI_ROWS,
+        "include=_parts(options.include)",
+        "include=()",
+        (_flag("inspect --include"), _flag("evaluate --include")),
     ),
     Bug(
         "remedies are ignored",
@@ -576,7 +583,8 @@ BUGS = (
         "Columns.read(dict(self.roles))",
         (_input("data._told.said"),),
     ),
-    Bug("remedies are not applied", WORKBENCH, "**self.options), self.remedies)", "**self.options))", (_input("data._told.said"),)),
+    Bug("remedies are not applied", WORKBENCH, "self.include}), self.remedies)", "self.include}))", (_input("data._told.said"),)),
+    Bug("what of chats is learned is not applied", WORKBENCH, '"include": self.include}', '"include": ()}', (_input("data._told.said"),)),
     Bug(
         "the table stays on its first page",
         WORKBENCH,
