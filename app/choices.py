@@ -20,7 +20,7 @@ class Choices:
 
     def as_data(self) -> dict[str, Any] | None:
         """The choices as they are stored with a dataset; None if nothing was chosen."""
-        options = self.options.model_dump(exclude_none=True)
+        options = self.options.model_dump(mode="json", exclude_defaults=True)
         columns = self.columns.model_dump() if self.columns else {}
         said = {"options": options, "remedies": list(self.remedies)}
         return {**columns, **{name: value for name, value in said.items() if value}} or None

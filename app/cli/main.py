@@ -26,7 +26,7 @@ from app.cli.train import train
 from app.errors import READABLE, StudioError
 from app.words import say, say_error
 from reft_engine import all_settings
-from reft_engine.data import REMEDIES, ROLES
+from reft_engine.data import INCLUDES, REMEDIES, ROLES
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
@@ -102,6 +102,7 @@ def _columns(command: argparse.ArgumentParser) -> None:
     command.add_argument("--template", default="", metavar="TEXT", help=say("cli.help.template"))
     remedies = ", ".join(REMEDIES)
     command.add_argument("--fix", nargs="?", const="all", default="", metavar="REMEDIES", help=say("cli.help.fix", remedies=remedies))
+    command.add_argument("--include", default="", metavar="PARTS", help=say("cli.help.include", parts=", ".join(INCLUDES)))
     for flag, name, metavar in READ_FLAGS:
         kind = INTEGER if name == "skip" else str
         command.add_argument(flag, type=kind, default=None, metavar=metavar, help=say(f"cli.reading.{name}"))

@@ -15,7 +15,7 @@ from app.errors import StudioError
 from app.words import say
 
 if TYPE_CHECKING:
-    from reft_engine.data import Inspection, Remedy, RowCheck
+    from reft_engine.data import Include, Inspection, Remedy, RowCheck
 
 READ_FLAGS = (
     ("--encoding", "encoding", "NAME"), ("--separator", "delimiter", "SIGN"), ("--quote", "quote", "SIGN"), ("--skip-lines", "skip", "N"),
@@ -74,7 +74,9 @@ def inspected(path: Path, options: argparse.Namespace) -> "Inspection":
     given["delimiter"] = {"tab": "\t"}.get(given["delimiter"], given["delimiter"])
     header = {"header": False} if options.no_header else {}
     try:
-        reading = ReadOptions(**{name: value for name, value in given.items() if value is not None}, **header)
+        reading = ReadOptions(
+            **{name: value for name, value in given.items() if value is not None}, **header, include=_parts(options.include)
+        )  # fmt: skip
     except ValidationError as error:
         flag = next(flag for flag, name, _ in READ_FLAGS if name == error.errors()[0]["loc"][0])
         raise StudioError(say("cli.rows.no_sign", flag=flag)) from error
@@ -87,6 +89,16 @@ def _role(given: str) -> tuple[str, str]:
     if not equals or not column:
         raise StudioError(say("cli.rows.no_role", given=given[:80]))
     return column, role
+
+
+def _parts(given: str) -> "tuple[Include, ...]":
+    from reft_engine.data import INCLUDES
+
+    names = dict.fromkeys(name.strip() for name in given.split(",") if name.strip())
+    for name in names:
+        if name not in INCLUDES:
+            raise StudioError(say("cli.rows.no_part", given=name[:80], parts=", ".join(INCLUDES)))
+    return tuple(names)  # type: ignore[arg-type]
 
 
 def _remedies(given: str) -> "list[Remedy]":

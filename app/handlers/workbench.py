@@ -22,7 +22,7 @@ from app.samples import find_sample
 from app.services import Services
 from app.words import say
 from reft_engine import DataError
-from reft_engine.data import Columns, Encoding, HubFile, HubRows, Inspection, ReadOptions, Remedy
+from reft_engine.data import Columns, Encoding, HubFile, HubRows, Include, Inspection, ReadOptions, Remedy
 from storage import DatasetRecord
 
 TABLE_ROWS = 20
@@ -48,6 +48,7 @@ class Said(BaseModel):
         guessed: nobody has confirmed the roles.
         options: what a person set of `ReadOptions`.
         remedies: rows that are dropped.
+        include: as in `ReadOptions`.
         offset: the first row of the table's page; ``search`` and ``only`` (see `datasets.table_page`) choose among the rows.
         at: the first of the rows as they are learned; ``find`` and ``order`` choose among them; ``seed`` shuffles them.
         positions: positions that were chosen on the Train page; empty for the suggested ones.
@@ -63,6 +64,7 @@ class Said(BaseModel):
     guessed: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
     remedies: tuple[Remedy, ...] = Field((), max_length=20)
+    include: tuple[Include, ...] = Field((), max_length=20)
     offset: int = Field(0, ge=0)
     search: str = Field("", max_length=1000)
     only: str = Field("", max_length=20_000)
@@ -87,7 +89,7 @@ class Said(BaseModel):
     def choices(self) -> Choices:
         """The choices by which the file is read. Raises DataError."""
         columns = None if self.roles is None else Columns.read(dict(self.roles), self.template)
-        return Choices(columns, ReadOptions(**self.options), self.remedies)
+        return Choices(columns, ReadOptions(**{**self.options, "include": self.include}), self.remedies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +338,7 @@ def learned(services: Services, found: Look, base: str) -> Learned:
 def keep(services: Services, said: Said, name: str) -> DatasetRecord:
     """Save the usable rows as a dataset. Raises DataError, StudioError."""
     found = look(services, said)
-    if said.sample and found.said.roles is None and not said.options and not said.remedies:
+    if said.sample and found.said.roles is None and not (said.options or said.remedies or said.include):
         return datasets.use_sample(services, said.sample)
     label = hub.origin_sentence(found.origin) if found.origin else found.path.name
     name = name.strip() or found.path.stem

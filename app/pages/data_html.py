@@ -10,7 +10,7 @@ from app.handlers.datasets import PreviewRow, Token
 from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
 from app.words import say, translate
-from reft_engine.data import TITLES, Encoding, ReportItem, answers_of
+from reft_engine.data import TITLES, ChatPart, Encoding, ReportItem, answers_of
 from storage import DatasetRecord, DatasetUse, DatasetVersionRecord
 
 _PROBLEMS = 8
@@ -79,15 +79,16 @@ def found(look: Look) -> str:
     """What a file is recognised as, what a person should decide, its notes and its problems."""
     result = look.inspection
     sentence = say("data.found.guessed", count=result.rows) if look.said.guessed else result.sentence
-    pieces = [html.notice(sentence, _kind(look)), *(html.notice(advice) for advice in _advice(look))]
+    pieces = [html.notice(sentence, _kind(look)), *(html.notice(advice) for advice in _advice(look)), *map(_part, result.parts)]
     if look.origin:
         pieces += [html.notice(said, "soft") for said in (hub.origin_sentence(look.origin), *look.origin.notes)]
-    if len(result.notes) > _NOTES:
-        items = "".join(f"<li>{html.text(note)}</li>" for note in result.notes)
-        summary = f"<summary>{say('data.found.notes', count=len(result.notes))}</summary>"
+    notes = [note for note in result.notes if note not in {part.text for part in result.parts}]
+    if len(notes) > _NOTES:
+        items = "".join(f"<li>{html.text(note)}</li>" for note in notes)
+        summary = f"<summary>{say('data.found.notes', count=len(notes))}</summary>"
         pieces.append(f'<details class="rs-problems">{summary}<ul>{items}</ul></details>')
     else:
-        pieces += [html.notice(note, "soft") for note in result.notes]
+        pieces += [html.notice(note, "soft") for note in notes]
     if result.problems:
         items = "".join(f"<li>{html.text(problem.text, 300)}</li>" for problem in result.problems[:_PROBLEMS])
         more = result.problem_count - _PROBLEMS
@@ -95,6 +96,13 @@ def found(look: Look) -> str:
         summary = f"<summary>{say('data.found.problems')}</summary>"
         pieces.append(f'<details class="rs-problems" open>{summary}<ul>{items}{rest}</ul></details>')
     return "".join(pieces)
+
+
+def _part(part: ChatPart) -> str:
+    """A part of chats, with the button that learns it or leaves it out."""
+    deed = say("data.found.leave_out") if part.learned else say("data.found.learn")
+    button = f'<button type="button" class="rs-quiet" data-include="{part.kind}" aria-pressed="{str(part.learned).lower()}">{deed}</button>'
+    return f'<div class="rs-notice soft" role="status">{html.text(part.text)} {button}</div>'
 
 
 def _kind(look: Look) -> str:

@@ -42,7 +42,7 @@ def main() -> int:
             (_ask_hub if "hub" in request else _read)(request)
         except ReftError as error:
             _write({"error": say_error(error)})
-        except MemoryError:
+        except (MemoryError, SystemError):  # the latter, where the interpreter itself got no memory
             _write({"error": say("reader.memory", limit=request["memory_mb"])})
         except Exception:  # noqa: BLE001 (the edge of the process: nobody else can say what happened)
             _write({"error": say("errors.neutral"), "log": traceback.format_exc()[-4000:]})

@@ -190,12 +190,13 @@
     field.value = "";
     redraw();
   });
+  const toggled = (list, one) => (list.includes(one) ? list.filter((each) => each !== one) : [...list, one]);
   document.addEventListener("click", (event) => {
-    const chip = event.target instanceof Element && event.target.closest("[data-only], [data-remedy]");
+    const chip = event.target instanceof Element && event.target.closest("[data-only], [data-remedy], [data-include]");
     if (!chip || !said) return;
-    const { only, remedy } = chip.dataset;
-    if (remedy)
-      return tell({ remedies: said.remedies.includes(remedy) ? said.remedies.filter((each) => each !== remedy) : [...said.remedies, remedy] });
+    const { only, remedy, include } = chip.dataset;
+    if (remedy) return tell({ remedies: toggled(said.remedies, remedy) });
+    if (include) return tell({ include: toggled(said.include, include) });
     turn({ only: said.only === only ? "" : only, search: "", offset: 0 });
   });
   // What is pasted is read at once, as soon as Gradio knows of it.

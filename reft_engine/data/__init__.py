@@ -2,12 +2,14 @@
 
 from reft_engine.data.hub import HubDataset, HubFile, HubName, HubRows, fetch_rows, look_at_hub, read_hub_name
 from reft_engine.data.importing import import_file, load_inspection
-from reft_engine.data.inspection import Inspection, inspect_file, inspect_rows
+from reft_engine.data.inspection import ChatPart, Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
 from reft_engine.data.reading import Encoding, ReadOptions
 from reft_engine.data.records import (
+    INCLUDES,
     AnyExample,
     Example,
+    Include,
     Limits,
     LooseRow,
     Message,
@@ -39,6 +41,7 @@ from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRo
 
 __all__ = [
     "HELD_OUT",
+    "INCLUDES",
     "INDEX",
     "REMEDIES",
     "ROLES",
@@ -46,6 +49,7 @@ __all__ = [
     "TITLES",
     "TRAIN",
     "AnyExample",
+    "ChatPart",
     "ColumnRole",
     "Columns",
     "Differences",
@@ -57,6 +61,7 @@ __all__ = [
     "HubFile",
     "HubName",
     "HubRows",
+    "Include",
     "Inspection",
     "Lengths",
     "Limits",

@@ -1,7 +1,6 @@
 """Converts a row to examples by the roles of its columns."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,9 +16,9 @@ from reft_engine.data.cells import (
     text_of,
     unpacked,
 )
-from reft_engine.data.records import AnyExample, Example, Limits, Message, Preference
+from reft_engine.data.records import AnyExample, Example, Include, Limits, Message, Preference
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, joined
-from reft_engine.data.turns import Turn, learned_answers, read_turns
+from reft_engine.data.turns import Beside, Turn, learned_answers, read_turns
 
 _WHOLE = re.compile(r"-?\d+\.0+")
 _HUMAN = re.compile(r"\n\n(Human|Assistant): ?")
@@ -29,12 +28,12 @@ class Converter:
     """Converts rows by the roles of their columns.
 
     Attributes:
-        left_out: what was left out of the rows that were used (tool calls, pictures, reasoning), counted by kind.
+        beside: what stood in the chats of the rows that were used beside their texts (tool calls, pictures, reasoning), counted by kind.
     """
 
-    def __init__(self, columns: Columns, limits: Limits, *, whole_labels: bool = False) -> None:
-        """With ``whole_labels`` labels such as 1.0 are the numbers of classes: 1."""
-        self.left_out: Counter[str] = Counter()
+    def __init__(self, columns: Columns, limits: Limits, *, whole_labels: bool = False, include: tuple[Include, ...] = ()) -> None:
+        """With ``whole_labels`` labels such as 1.0 are the numbers of classes: 1; ``include`` is learned of chats beside their texts."""
+        self.beside = Beside(include)
         self._columns, self._limits, self._whole_labels = columns, limits, whole_labels
         self._one = {role: columns.one(role) or "" for role in ROLES}
         self._prompts, self._contexts = columns.having("prompt"), columns.having("context")
@@ -46,13 +45,13 @@ class Converter:
         weight = self._one["weight"]
         if weight and is_false(values.get(weight)):
             raise BadAnswerError("the row is marked as a bad answer")
-        left_out = Counter[str]()
+        beside = Beside(self.beside.include)
         place: dict[str, Any] = {"row": row, "split": self._short(values, "split"), "group": self._short(values, "group")}
         if self._one["rejected"]:
-            found: list[AnyExample] = [self._preference(values, line, place, left_out)]
+            found: list[AnyExample] = [self._preference(values, line, place, beside)]
         else:
-            found = [Example(line, messages, answer, **place) for messages, answer in self._answers(values, left_out)]
-        self.left_out.update(left_out)
+            found = [Example(line, messages, answer, **place) for messages, answer in self._answers(values, beside)]
+        self.beside.counts.update(beside.counts)
         return found
 
     def _short(self, values: Mapping[str, Any], role: ColumnRole) -> str:
@@ -61,25 +60,25 @@ class Converter:
 
     # What comes before an answer
 
-    def _before(self, values: Mapping[str, Any], left_out: Counter[str]) -> list[Turn]:
+    def _before(self, values: Mapping[str, Any], beside: Beside) -> list[Turn]:
         """The turns of the system, of a history, and of the prompt."""
         turns: list[Turn] = []
         if (system := self._one["system"]) and (text := text_of(values.get(system), "the system text", self._limits)):
             turns.append(Turn("system", text))
         chat = self._one["messages"]
         if chat and unpacked(values.get(chat)) not in (None, [], ""):
-            turns += _history(values.get(chat), self._limits, left_out)
-        turns += self._asked(values, left_out)
+            turns += _history(values.get(chat), self._limits, beside)
+        turns += self._asked(values, beside)
         if not turns or turns[-1].role != "user":
             raise RowError("no message of a user stands before the answer") if turns else EmptyError("the prompt is empty")
         return turns
 
-    def _asked(self, values: Mapping[str, Any], left_out: Counter[str]) -> list[Turn]:
+    def _asked(self, values: Mapping[str, Any], beside: Beside) -> list[Turn]:
         """The turns of the prompt columns; a prompt may be a list of turns."""
         if len(self._prompts) == 1 and not self._columns.template and _is_chat(cell := unpacked(values.get(self._prompts[0]))):
             context = self._joined(values, self._contexts)
             before = [Turn("user", context)] if context else []
-            return before + read_turns(cell, self._limits, left_out)
+            return before + read_turns(cell, self._limits, beside)
         text = self._prompt(values)
         return [Turn("user", text)] if text else []
 
@@ -97,18 +96,18 @@ class Converter:
 
     # What is learned
 
-    def _answers(self, values: Mapping[str, Any], left_out: Counter[str]) -> list[tuple[tuple[Message, ...], str]]:
+    def _answers(self, values: Mapping[str, Any], beside: Beside) -> list[tuple[tuple[Message, ...], str]]:
         answer, label, chat = self._one["answer"], self._one["label"], self._one["messages"]
         if not answer and not label:
             if chat:
-                return learned_answers([*self._systems(values), *read_turns(values.get(chat), self._limits, left_out)])
+                return learned_answers([*self._systems(values), *read_turns(values.get(chat), self._limits, beside)])
             return [((), self._plain(values))]
-        messages = tuple(turn.message for turn in self._before(values, left_out))
+        messages = tuple(turn.message for turn in self._before(values, beside))
         if label:
             return [(messages, self._label(values.get(label), label))]
         cell = values.get(answer)
         if _is_chat(chat_cell := unpacked(cell)):
-            turns = read_turns(chat_cell, self._limits, left_out)
+            turns = read_turns(chat_cell, self._limits, beside)
             return learned_answers([*(Turn(each.role, each.content, learned=False) for each in messages), *turns])
         return [(messages, required_text(cell, self._name(answer, "answer"), self._limits))]
 
@@ -127,14 +126,14 @@ class Converter:
         text = required_text(value, self._name(column, "label"), self._limits).strip()
         return text.partition(".")[0] if self._whole_labels and _WHOLE.fullmatch(text) else text
 
-    def _preference(self, values: Mapping[str, Any], line: int, place: dict[str, Any], left_out: Counter[str]) -> Preference:
+    def _preference(self, values: Mapping[str, Any], line: int, place: dict[str, Any], beside: Beside) -> Preference:
         sides = [values.get(self._one[role]) for role in ("answer", "rejected")]
         names = ("the preferred answer", "the rejected answer")
         asks = self._prompts or self._contexts or self._one["messages"] or self._columns.template
         if not asks:
             sides = [_human_turns(side) if isinstance(side, str) and _HUMAN.search(side) else side for side in sides]
-        before = [turn.message for turn in self._before(values, left_out)] if asks else [turn.message for turn in self._systems(values)]
-        read = [self._side(side, name, left_out) for side, name in zip(sides, names, strict=True)]
+        before = [turn.message for turn in self._before(values, beside)] if asks else [turn.message for turn in self._systems(values)]
+        read = [self._side(side, name, beside) for side, name in zip(sides, names, strict=True)]
         chosen, rejected = (turns[-1].content for turns in read)
         if chosen == rejected:
             raise RowError("the preferred and the rejected answer are the same")
@@ -146,11 +145,11 @@ class Converter:
             raise RowError("no message of a user stands before the answer")
         return Preference(line, tuple(messages), chosen, rejected, **place)
 
-    def _side(self, cell: Any, name: str, left_out: Counter[str]) -> list[Turn]:
+    def _side(self, cell: Any, name: str, beside: Beside) -> list[Turn]:
         """The turns of one of two answers, of which the last is the answer."""
         chat = unpacked(cell)
         if isinstance(chat, dict) or _is_chat(chat):
-            turns = read_turns(chat, self._limits, left_out)
+            turns = read_turns(chat, self._limits, beside)
             if not turns or turns[-1].role != "assistant":
                 raise RowError(f"{name} does not end with a turn of the assistant")
             return turns
@@ -161,12 +160,12 @@ class Converter:
         return f"the {what}" if column.strip().lower() == what.strip().lower() else f"the {what} ({shown(column)})"
 
 
-def _history(value: Any, limits: Limits, left_out: Counter[str]) -> list[Turn]:
+def _history(value: Any, limits: Limits, beside: Beside) -> list[Turn]:
     """The turns before a prompt, as a chat or as pairs of question and answer."""
     entries = unpacked(value)
     if isinstance(entries, list) and entries and all(isinstance(pair, list) and len(pair) == 2 for pair in entries):
         entries = [text for pair in entries for text in pair]
-    return read_turns(entries, limits, left_out)
+    return read_turns(entries, limits, beside)
 
 
 def _is_chat(cell: Any) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from reft_engine.data.inspection import Given, Inspection, inspected
+from reft_engine.data.inspection import ChatPart, Given, Inspection, inspected
 from reft_engine.data.normalised import examples_of_data, rows_as_data
 from reft_engine.data.reading import Encoding, ReadOptions, read_table
 from reft_engine.data.records import Limits, Problem
@@ -51,7 +51,7 @@ def as_data(inspection: Inspection) -> dict[str, Any]:
     return plain | {
         "problems": [asdict(problem) for problem in inspection.problems], "examples": rows_as_data(inspection.examples),
         "read_as": inspection.read_as.model_dump(), "reasons": dict(inspection.reasons),
-        "report": [asdict(item) for item in inspection.report],
+        "parts": [asdict(part) for part in inspection.parts], "report": [asdict(item) for item in inspection.report],
         "encodings": [asdict(each) for each in inspection.encodings], "options": inspection.options.model_dump(),
     }  # fmt: skip
 
@@ -62,6 +62,7 @@ def of_data(data: Mapping[str, Any]) -> Inspection:
         "problems": tuple(Problem(**problem) for problem in data["problems"]),
         "examples": tuple(example for row in data["examples"] for example in examples_of_data(row)),
         "read_as": Columns.model_validate(data["read_as"]), "options": ReadOptions.model_validate(data["options"]),
+        "parts": tuple(ChatPart(**part) for part in data["parts"]),
         "report": tuple(ReportItem(**{**item, "rows": tuple(item["rows"])}) for item in data["report"]),
         "answers": tuple((answer, count) for answer, count in data["answers"]),
         "encodings": tuple(Encoding(each["name"], tuple(each["lines"])) for each in data["encodings"]),

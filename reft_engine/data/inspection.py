@@ -1,7 +1,6 @@
 """Inspects a file: its format and shape, the examples in it, and why its other rows cannot be used."""
 
 from array import array
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,10 +12,11 @@ from reft_engine.data.cells import BadAnswerError, EmptyError, RowError, holds_t
 from reft_engine.data.converting import Converter
 from reft_engine.data.oddities import Tally
 from reft_engine.data.reading import Encoding, ReadOptions, Row, Table, read_table
-from reft_engine.data.records import AnyExample, Limits, Problem, answers_of, counted, row_of
+from reft_engine.data.records import INCLUDES, AnyExample, Include, Limits, Problem, answers_of, counted, row_of
 from reft_engine.data.report import Remedy, ReportItem, RowCounts, balance, dropped_rows, report
 from reft_engine.data.roles import Columns
 from reft_engine.data.shapes import TITLES, Sample, Shape, has_whole_labels, recognise, suggest
+from reft_engine.data.turns import TOOL_RESULTS, Beside, Fate
 from reft_engine.errors import DataError
 
 _SNIFFED_ROWS = 200
@@ -29,6 +29,20 @@ _REMARKS = ("same_answer", "unbalanced", "repeated_headers", "swallowed_lines")
 """Items of the report that have no remedy and concern rows that are used."""
 _UNNUMBERED = ("parquet", "arrow", "rows", "xlsx", "xls", "ods")
 """Formats without lines; their rows are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPart:
+    """A part of chats that can be learned beside their texts, how often it was met, and whether it is learned."""
+
+    kind: Include
+    count: int
+    learned: bool
+
+    @property
+    def text(self) -> str:
+        """The note on it."""
+        return f"{'Learned with' if self.learned else 'Left out of'} chats: {_words(self.kind)} ({self.count:,})."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,7 @@ class Inspection:
         needs_mapping: a person must say what the columns are before there are examples.
         problems: why rows cannot be used, the first of them; ``problem_count`` counts all.
         notes: assumptions made while reading and oddities of the whole file; nothing is lost by them.
+        parts: what is learned of chats beside their texts, or could be; their texts are among the notes.
         examples: what is learned; of a file that was imported only the first. ``example_count`` counts all.
         sentence: the inspection in one or two sentences.
         read_as: the roles by which the rows were read; without a shape those that are suggested.
@@ -65,6 +80,7 @@ class Inspection:
     problems: tuple[Problem, ...]
     problem_count: int
     notes: tuple[str, ...]
+    parts: tuple[ChatPart, ...]
     examples: tuple[AnyExample, ...]
     example_count: int
     sentence: str
@@ -118,9 +134,14 @@ def inspect_file(
     return inspected(lambda: read_table(Path(path), options, limits, on_progress), given, limits, KeptInMemory())
 
 
-def inspect_rows(rows: Iterable[Mapping[str, Any]], columns: Columns | None = None, limits: Limits | None = None) -> Inspection:
-    """Inspect rows that are already in memory, such as a ``datasets.Dataset``. Raises DataError as `inspect_file` does."""
-    opened = partial(_table_of, [dict(row) for row in rows])
+def inspect_rows(
+    rows: Iterable[Mapping[str, Any]], columns: Columns | None = None, limits: Limits | None = None, *, include: Sequence[Include] = ()
+) -> Inspection:  # fmt: skip
+    """Inspect rows that are already in memory, such as a ``datasets.Dataset``. Raises DataError as `inspect_file` does.
+
+    ``include`` is as in `ReadOptions`.
+    """
+    opened = partial(_table_of, [dict(row) for row in rows], ReadOptions(include=tuple(include)))
     return inspected(opened, Given(columns), limits or Limits(), KeptInMemory())
 
 
@@ -198,8 +219,8 @@ class Given:
         return (recognised or Columns(roles={})).changed(self.roles, self.template)
 
 
-def _table_of(rows: list[dict[str, Any]]) -> Table:
-    return Table("rows", (Row(number, row) for number, row in enumerate(rows, 1)), [])
+def _table_of(rows: list[dict[str, Any]], options: ReadOptions) -> Table:
+    return Table("rows", (Row(number, row) for number, row in enumerate(rows, 1)), [], options=options)
 
 
 def inspected(opened: Callable[[], Table], given: Given, limits: Limits, kept: Kept) -> Inspection:
@@ -278,7 +299,8 @@ class _Collector:
     def _make_converter(self) -> Converter | None:
         if self._columns is None or not self._columns.is_complete:
             return None
-        return Converter(self._columns, self._limits, whole_labels=has_whole_labels(self._sample, self._columns))
+        whole_labels = has_whole_labels(self._sample, self._columns)
+        return Converter(self._columns, self._limits, whole_labels=whole_labels, include=self._table.options.include)
 
     def take(self, row: Row) -> None:
         """Convert one row to examples, or record why it cannot be used."""
@@ -373,10 +395,11 @@ class _Collector:
         return Inspection(
             format=table.format, shape=name, columns=self._sample.columns, rows=self.rows, usable_rows=self._usable - len(dropped),
             bad_answers=self._bad, lost_lines=self._lost, needs_mapping=needs_mapping, problems=tuple(self._problems),
-            problem_count=self._problem_count, notes=(*table.notes, *self.notes), examples=examples, example_count=self._kept.count(),
-            sentence=self._sentence(name, needs_mapping), report=tuple(map(ReportItem.shortened, items)), answers=balance(self._tally),
-            read_as=self._columns or self._suggested, reasons=self._reasons, encoding=table.encoding, encodings=table.encodings,
-            options=table.options, sheets=table.sheets, lists=table.lists,
+            problem_count=self._problem_count, notes=(*table.notes, *self.notes), parts=self._parts(), examples=examples,
+            example_count=self._kept.count(), sentence=self._sentence(name, needs_mapping),
+            report=tuple(map(ReportItem.shortened, items)), answers=balance(self._tally), read_as=self._columns or self._suggested,
+            reasons=self._reasons, encoding=table.encoding, encodings=table.encodings, options=table.options, sheets=table.sheets,
+            lists=table.lists,
         )  # fmt: skip
 
     def _name(self) -> str:
@@ -408,7 +431,7 @@ class _Collector:
         if self._shape and self._name() == self._shape.name:
             self.notes.extend(self._shape.notes())
         if self._converter:
-            self._note_left_out(self._converter.left_out)
+            self._note_chats(self._converter.beside)
         if self._bad:
             self.notes.append(f"{_rows(self._bad)} marked as {'a bad answer' if self._bad == 1 else 'bad answers'} and left out.")
         self._note_splits()
@@ -431,12 +454,21 @@ class _Collector:
             used = f"The answer is taken from {shown(answer)}. " if answer and answer.strip().lower() != "answer" else ""
             self.notes.append(f"{used}Not used: {shown(', '.join(unused), 200)}.")
 
-    def _note_left_out(self, left_out: Counter[str]) -> None:
-        for kind, count in left_out.items():
-            if count and kind == "results of tools":
-                self.notes.append(f"{count:,} {'result of a tool stands' if count == 1 else 'results of tools stand'} under the question.")
-            elif count:
-                self.notes.append(f"Left out of chats: {kind} ({count:,}).")
+    def _parts(self) -> tuple[ChatPart, ...]:
+        if self._converter is None:
+            return ()
+        beside = self._converter.beside
+        fates: dict[Include, Fate] = {kind: "learned" if kind in beside.include else "left out" for kind in INCLUDES}
+        parts = (ChatPart(kind, beside.counts[kind, fate], fate == "learned") for kind, fate in fates.items())
+        return tuple(part for part in parts if part.learned or part.count)
+
+    def _note_chats(self, beside: Beside) -> None:
+        self.notes += [part.text for part in self._parts()]
+        for (kind, fate), count in beside.counts.items():
+            if count and kind == TOOL_RESULTS:
+                self.notes.append(f"{count:,} {'result of a tool stands' if count == 1 else 'results of tools stand'} {fate}.")
+            elif count and fate == "left out" and (kind not in INCLUDES or kind in beside.include):
+                self.notes.append(f"Left out of chats: {_words(kind)} ({count:,}).")
 
     def _note_splits(self) -> None:
         named = self._tally.splits
@@ -471,6 +503,10 @@ class _Collector:
         unusable = self.rows - self._usable - self._bad
         lost = f" {self._lost:,} lines of the file are lost with them." if self._lost > unusable else ""
         return f"{unusable:,} cannot be used.{lost}" if self._usable else f"Nothing of it can be used.{lost}"
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
 
 
 def _rows(count: int) -> str:

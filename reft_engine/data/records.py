@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from reft_engine.errors import DataError
 
 Role = Literal["system", "user", "assistant"]
+Include = Literal["reasoning", "tool_calls"]
+"""What a turn of a chat holds beside its text and a person can choose to learn."""
+INCLUDES: tuple[Include, ...] = get_args(Include)
 
 
 @dataclass(frozen=True, slots=True)

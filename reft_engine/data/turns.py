@@ -1,12 +1,19 @@
-"""The turns of a chat, however a file writes them; what has no text of its own is left out and counted by kind."""
+r"""The turns of a chat, however a file writes them; what stands beside their text is left out, or learned where a person chose it.
 
+Reasoning that is learned is written before the answer, as DeepSeek-R1 (https://arxiv.org/abs/2501.12948) and the chat template of Qwen3
+write it: ``<think>\n...\n</think>\n\n``. Calls of tools are written after the turn's own text, as Hermes
+(https://github.com/NousResearch/Hermes-Function-Calling) and the chat templates of Qwen2.5 and Qwen3 write them:
+``<tool_call>\n{"name": ..., "arguments": ...}\n</tool_call>``.
+"""
+
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from reft_engine.data.cells import EmptyError, RowError, is_false, is_missing, required_text, shown, text_of, unpacked
-from reft_engine.data.records import Limits, Message, Role
+from reft_engine.data.cells import EmptyError, RowError, holds_text, is_false, is_missing, required_text, shown, text_of, unpacked
+from reft_engine.data.records import Include, Limits, Message, Role
 
 _ROLES: dict[str, Role] = {
     "system": "system", "developer": "system", "user": "user", "human": "user", "prompter": "user", "customer": "user", "student": "user",
@@ -21,8 +28,27 @@ _WEIGHTS = ("weight", "loss_weight", "train", "training", "trainable")
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _PICTURES = ("image", "image_url", "input_image", "audio", "input_audio", "video", "file")
 
-TOOL_CALLS, TOOL_RESULTS, PICTURES, THOUGHTS = "tool calls", "results of tools", "pictures and sounds", "reasoning"
-"""Kinds of what is left out of turns."""
+_THINK, _CALL = "<think>", "<tool_call>"
+
+TOOL_CALLS: Include = "tool_calls"
+THOUGHTS: Include = "reasoning"
+PICTURES, TOOL_RESULTS = "pictures and sounds", "results of tools"
+"""Kinds of what stands in turns beside their text."""
+Fate = Literal["left out", "learned", "under the question", "in the user's place"]
+"""What becomes of it; results of tools stand at the end of a question, or follow an answer as a turn of the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands in turns beside their text, counted by its kind and by what becomes of it.
+
+    Attributes:
+        include: what is learned of it, because a person chose it; the rest is left out.
+        counts: how many parts of a kind have which fate.
+    """
+
+    include: tuple[Include, ...] = ()
+    counts: Counter[tuple[str, Fate]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +65,13 @@ class Turn:
         return Message(self.role, self.content)
 
 
-def read_turns(value: Any, limits: Limits, left_out: Counter[str]) -> list[Turn]:
+def read_turns(value: Any, limits: Limits, beside: Beside) -> list[Turn]:
     """The turns of a chat.
 
     Args:
         value: a list of turns, or JSON text of one; a turn is an object with a role and a text, or bare text in turn user and assistant.
         limits: of turns and texts.
-        left_out: counts what is left out of the turns, by kind.
+        beside: counts what stands beside the text of the turns, and says what of it is learned.
 
     Raises:
         RowError: there are none, too many, or one that cannot be read.
@@ -60,11 +86,11 @@ def read_turns(value: Any, limits: Limits, left_out: Counter[str]) -> list[Turn]
         raise RowError(f"the conversation has {len(entries):,} turns; at most {limits.turns} can be read")
     turns: list[Turn] = []
     for number, entry in enumerate(entries):
-        _take(turns, entry, number, limits, left_out)
+        _take(turns, entry, number, limits, beside)
     return turns
 
 
-def _take(turns: list[Turn], entry: Any, number: int, limits: Limits, left_out: Counter[str]) -> None:
+def _take(turns: list[Turn], entry: Any, number: int, limits: Limits, beside: Beside) -> None:
     if isinstance(entry, str):
         role: Role = "assistant" if number % 2 else "user"
         turns.append(Turn(role, required_text(entry, f"a turn of the {role}", limits)))
@@ -75,43 +101,124 @@ def _take(turns: list[Turn], entry: Any, number: int, limits: Limits, left_out: 
     if not isinstance(name, str) or not name:
         raise RowError("a turn has no role")
     name = name.strip().lower()
-    content = _content(next((entry[key] for key in _WHAT if not is_missing(entry.get(key))), None), limits, left_out)
+    value = next((entry[key] for key in _WHAT if not is_missing(entry.get(key))), None)
+    if name in _TOOL_CALLS:
+        turns += _only_calls(value, entry, limits, beside)
+        return
+    content, thoughts = _content(value, limits, beside)
     if name in _TOOL_RESULTS:
-        left_out[TOOL_RESULTS] += 1
-        _add_result(turns, text_of(content, "the result of a tool", limits))
+        _add_result(turns, text_of(content, "the result of a tool", limits), beside)
         return
-    calls = name in _TOOL_CALLS or bool(entry.get("tool_calls") or entry.get("function_call"))
-    left_out[TOOL_CALLS] += calls
-    left_out[THOUGHTS] += any(entry.get(key) for key in _REASONING)
-    if name in _TOOL_CALLS or (calls and not text_of(content, "a turn of the assistant", limits)):
-        return
+    thoughts += [entry[key] for key in _REASONING if key in entry and holds_text(entry[key])][:1]
     known = _ROLES.get(name)
+    calls = unpacked(entry.get("tool_calls")) or unpacked(entry.get("function_call"))
+    learns_calls = _count(TOOL_CALLS, bool(calls), known, beside)
+    if calls and not learns_calls and not text_of(content, "a turn of the assistant", limits):
+        beside.counts[THOUGHTS, "left out"] += bool(thoughts)
+        return
     if known is None:
         raise RowError(f"a turn has the role '{shown(name)}'; user, assistant and system can be trained")
     if known == "system" and not text_of(content, "a turn of the system", limits):
         return  # many files have an empty one
-    text = required_text(content, f"a turn of the {known}", limits)
-    turns.append(Turn(known, text, not any(key in entry and is_false(entry[key]) for key in _WEIGHTS)))
+    text = text_of(content, f"a turn of the {known}", limits) if learns_calls else required_text(content, f"a turn of the {known}", limits)
+    text = "\n".join(part for part in (text, *(_calls(calls, limits) if learns_calls else ())) if part)
+    if _count(THOUGHTS, bool(thoughts), known, beside):
+        text = _with_thoughts(text, thoughts, limits)
+    turns.append(Turn(known, text, _is_learned(entry)))
 
 
-def _add_result(turns: list[Turn], result: str) -> None:
-    """Put the result of a tool where the answer that rests on it can read it: under the question."""
+def _is_learned(entry: Mapping[str, Any]) -> bool:
+    return not any(key in entry and is_false(entry[key]) for key in _WEIGHTS)
+
+
+def _count(kind: Include, is_there: bool, role: Role | None, beside: Beside) -> bool:
+    """Count a part of a turn; whether it is learned, which only the assistant's are."""
+    learns = is_there and kind in beside.include and role == "assistant"
+    beside.counts[kind, "learned" if learns else "left out"] += is_there
+    return learns
+
+
+# Reasoning
+
+
+def _with_thoughts(text: str, thoughts: Sequence[Any], limits: Limits) -> str:
+    """The text after its reasoning, unless it begins with it already."""
+    if text.lstrip().startswith(_THINK):
+        return text
+    reasoning = "\n\n".join(required_text(thought, "the reasoning of a turn", limits).strip("\n") for thought in thoughts)
+    answer = text.lstrip("\n")
+    return f"{_THINK}\n{reasoning}\n</think>\n\n{answer}"
+
+
+# Calls of tools
+
+
+def _only_calls(value: Any, entry: Mapping[str, Any], limits: Limits, beside: Beside) -> list[Turn]:
+    """The turn that is a call of tools, as ShareGPT writes it: its text is JSON."""
+    calls = value if value is not None else entry.get("tool_calls") or entry.get("function_call")
+    if not _count(TOOL_CALLS, True, "assistant", beside):
+        return []
+    return [Turn("assistant", "\n".join(_calls(calls, limits)), _is_learned(entry))]
+
+
+def _calls(value: Any, limits: Limits) -> list[str]:
+    """The text of each call in a list of calls, or of the only one; one that is written out already stays as it is."""
+    if isinstance(value, str) and value.lstrip().startswith(_CALL):
+        return [required_text(value, "a call of a tool", limits)]
+    calls = unpacked(value)
+    return [_call(call, limits) for call in (calls if isinstance(calls, list) else [calls])]
+
+
+def _call(value: Any, limits: Limits) -> str:
+    call = unpacked(value)
+    inner = unpacked(call.get("function")) if isinstance(call, Mapping) else None
+    call = inner if isinstance(inner, Mapping) else call
+    if not isinstance(call, Mapping):
+        raise RowError("a call of a tool is not an object with a name and arguments")
+    name = text_of(call.get("name", inner if isinstance(inner, str) else None), "the name of a tool", limits)
+    if not name:
+        raise RowError("a call of a tool has no name")
+    given = call.get("arguments", call.get("parameters"))
+    arguments = {} if is_missing(given) or given == "" else unpacked(given)
+    try:
+        written = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False, default=str)
+    except RecursionError as error:
+        raise RowError("the arguments of a call are nested too deeply") from error
+    return f"{_CALL}\n{required_text(written, 'a call of a tool', limits)}\n</tool_call>"
+
+
+def _add_result(turns: list[Turn], result: str, beside: Beside) -> None:
+    """Put the result of a tool where the answer that rests on it can read it: under the question, or after the call."""
+    is_below = bool(turns) and turns[-1].role == "user"
+    beside.counts[TOOL_RESULTS, "under the question" if is_below else "in the user's place"] += 1
     if not result:
         return
-    if turns and turns[-1].role == "user":
+    if is_below:
         turns[-1] = Turn("user", f"{turns[-1].content}\n\n{result}")
     else:
         turns.append(Turn("user", result))
 
 
-def _content(value: Any, limits: Limits, left_out: Counter[str]) -> Any:
-    """The text of a turn whose content is a list of pieces; any other content as it is."""
+# Pieces
+
+
+def _content(value: Any, limits: Limits, beside: Beside) -> tuple[Any, list[Any]]:
+    """The text of a turn whose content is a list of pieces, and its reasoning; any other content as it is."""
     if not isinstance(value, list):
-        return value
-    return "".join(_piece(piece, limits, left_out) for piece in value)
+        return value, []
+    thoughts: list[str] = []
+    return "".join(_piece(piece, thoughts, limits, beside) for piece in value), thoughts
 
 
-def _piece(piece: Any, limits: Limits, left_out: Counter[str]) -> str:
+def _thought(piece: Mapping[str, Any]) -> str:
+    """The text of a piece of reasoning; "" for one that is encrypted or holds something else."""
+    texts = (piece.get(key) for key in (*_REASONING, "text", "content", "summary"))
+    listed = ([each.get("text") for each in text if isinstance(each, Mapping)] if isinstance(text, list) else [text] for text in texts)
+    found = ("\n\n".join(each for each in parts if isinstance(each, str)) for parts in listed)
+    return next((text for text in found if text.strip()), "")
+
+
+def _piece(piece: Any, thoughts: list[str], limits: Limits, beside: Beside) -> str:
     if isinstance(piece, str):
         return piece
     if isinstance(piece, Mapping):
@@ -120,10 +227,13 @@ def _piece(piece: Any, limits: Limits, left_out: Counter[str]) -> str:
             text = piece.get("text", piece.get("value", piece.get("refusal")))
             return text if isinstance(text, str) else text_of(text, "a piece of a turn", limits)
         if kind in _REASONING:
-            left_out[THOUGHTS] += 1
+            if thought := _thought(piece):
+                thoughts.append(thought)
+            else:
+                beside.counts[THOUGHTS, "left out"] += 1
             return ""
         if kind in _PICTURES:
-            left_out[PICTURES] += 1
+            beside.counts[PICTURES, "left out"] += 1
             return ""
     raise RowError("a turn holds something other than text")
 

@@ -509,7 +509,7 @@ def refused(capfd, monkeypatch):
         "--seed -1", f"--seed {10**30}", "--layers 9", "--layers a", "--layers 3-1", "--method magic", "--held-out nan", "--held-out 1",
         "--held-out 1.0", "--max-length 1", "--max-length 8", "--dropout 1", "--base nobody/nothing", "--base ../x", "--base /etc",
         "--base https://example.org/m", f"--base {'a' * 10_000}", "--base a/b/c", "--role nope=prompt --role answer=answer",
-        "--role prompt=boss", "--role prompt", "--fix everything", "--encoding morse", "--what", "--tied yes",
+        "--role prompt=boss", "--role prompt", "--fix everything", "--include pictures", "--encoding morse", "--what", "--tied yes",
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_refused_in_a_sentence(refused, tmp_path, table, options):

@@ -38,11 +38,11 @@ def base(tiny_base):
     return load_base(str(tiny_base), device="cpu")
 
 
-def trained_on(base, examples, config, monkeypatch):
+def trained_on(base, examples, config, monkeypatch, length):
     """Of each line the encoded row that a run trains on."""
     states = []
     monkeypatch.setattr(running, "RunState", lambda *args: states.append(loop.RunState(*args)) or states[-1])
-    train(base, examples, config, TrainConfig(max_length=LENGTH, epochs=1, held_out=0, batch_size=8))
+    train(base, examples, config, TrainConfig(max_length=length, epochs=1, held_out=0, batch_size=8))
     (state,) = states
     return state.objective, state.rows
 
@@ -76,6 +76,15 @@ def test_a_preview_shows_the_tokens_that_are_trained(base, shape, config, monkey
     compare(base, found.examples, config, monkeypatch)
 
 
+@pytest.mark.parametrize("config", CONFIGS[:3], ids=lambda config: config.positions)
+def test_a_preview_shows_what_of_a_chat_is_learned_beside_its_text(base, config, monkeypatch):
+    call = {"role": "assistant", "content": "", "reasoning": "cat or dog", "function_call": {"name": "cat", "arguments": '{"n": 1}'}}
+    chats = [{"messages": [*CHAT, call, {"role": "tool", "content": "Ho"}, {"role": "assistant", "content": "A cat.", "thinking": "so"}]}]
+    examples = inspect_rows(chats, include=("reasoning", "tool_calls")).examples
+    assert ["<think>" in each.answer for each in examples] == [False, True, True] and "<tool_call>" in examples[1].answer
+    compare(base, examples, config, monkeypatch, length=400)
+
+
 @pytest.mark.parametrize("positions", ["f2+l3", "marked"])
 def test_a_preview_of_what_is_classified_shows_the_text_and_learns_no_token(base, positions, monkeypatch):
     config = ReftConfig(rank=2, positions=positions, labels=("good", "bad"))
@@ -85,17 +94,17 @@ def test_a_preview_of_what_is_classified_shows_the_text_and_learns_no_token(base
     assert all(row["answer_tokens"] == 0 for row in shown)
 
 
-def compare(base, examples, config, monkeypatch):
+def compare(base, examples, config, monkeypatch, length=LENGTH):
     marked = config.positions == "marked"
     usable = [each for each in examples if not marked or any("<reft>" in message.content for message in each.messages)]
     each_row = 2 if isinstance(examples[0], Preference) else 1
-    shown = preview_rows(base, examples, config, LENGTH)
+    shown = preview_rows(base, examples, config, length)
     problems = [row["line"] for row in shown if row["problem"]]
     assert problems == [each.line for each in examples if each not in usable]
     shown = [row for row in shown if not row["problem"]]
     if not usable:
         return shown
-    objective, rows = trained_on(base, examples, config, monkeypatch)
+    objective, rows = trained_on(base, examples, config, monkeypatch, length)
     assert type(objective) is type(objective_for(base, config, TrainConfig(), examples))
     assert [row["cut"] for row in shown] == [row.cut for row in rows]
     sequences = as_trained(base, objective, rows, config)

@@ -23,7 +23,7 @@ from app.reader.client import (
 )
 from app.reader.spare import Spare
 from app.words import say
-from reft_engine.data import Columns, HubRows, ReadOptions, StoredRows, inspect_file
+from reft_engine.data import ChatPart, Columns, HubRows, ReadOptions, StoredRows, inspect_file
 from tests.hub import COMMIT, Hub, answering, way_to, write_dataset
 from tests.waiting import PATIENCE, until
 
@@ -48,6 +48,19 @@ def test_a_file_is_read_as_in_this_process_and_its_rows_are_on_disk(read, tmp_pa
     assert found == here and (found.usable_rows, len(found.problems), found.shape) == (1, 1, "mapped")
     rows = StoredRows(tmp_path / "read/rows.jsonl", tmp_path / "read/rows.index")
     assert tuple(rows.read(range(len(rows)))) == here.examples
+
+
+def test_what_of_chats_is_learned_is_chosen_read_and_kept_with_the_other_choices(read, tmp_path):
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho", "reasoning": "hm", "tool_calls": [{"name": "x"}]}]
+    choices = Choices(options=ReadOptions(include=("reasoning",)))
+    assert choices.as_data() == {"options": {"include": ["reasoning"]}} and Choices().as_data() is None
+    assert Choices.of_data(json.loads(json.dumps(choices.as_data()))) == choices
+    found = read(json.dumps({"messages": chat}), choices)
+    assert found == inspect_file(tmp_path / "upload", options=choices.options)
+    assert found.examples[0].answer == "<think>\nhm\n</think>\n\nho"
+    assert found.parts == (ChatPart("reasoning", 1, True), ChatPart("tool_calls", 1, False))
+    with pytest.raises(ValueError, match="include"):
+        Choices.of_data({"options": {"include": ["pictures"]}})
 
 
 def test_why_a_file_is_refused_is_said_as_in_this_process(read):
@@ -123,10 +136,10 @@ def test_a_hub_that_keeps_one_waiting_is_given_up(hub, tmp_path):
 
 
 def test_rows_that_need_too_much_memory_end_the_process_and_no_other(hub, tmp_path):
-    line = json.dumps({"text": "x" * 100_000_000, "label": "y"})
+    line = json.dumps({"text": "x" * 300_000_000, "label": "y"})
     (hub.datasets["owner/rows"] / "chats/one.jsonl").write_text(line)
     with pytest.raises(StudioError, match="memory"):
-        fetch_rows_in_process("owner/rows", HubRows(config="chats"), tmp_path / "fetched", 1_000_000, memory_mb=300)
+        fetch_rows_in_process("owner/rows", HubRows(config="chats"), tmp_path / "fetched", 1_000_000, memory_mb=600)
 
 
 def test_a_file_is_read_without_the_token_of_the_hub(read, monkeypatch):

@@ -234,9 +234,16 @@ BUGS = (
     Bug(
         "how a file is read is ignored",
         CLI_ROWS,
-        "if value is not None}, **header)",
-        "if value is None}, **header)",
+        "if value is not None}, **header, include",
+        "if value is None}, **header, include",
         (_flag("inspect --encoding"), _flag("inspect --quote")),
+    ),
+    Bug(
+        "what of chats is learned is ignored",
+        CLI_ROWS,
+        "include=_parts(options.include)",
+        "include=()",
+        (_flag("inspect --include"), _flag("evaluate --include")),
     ),
     Bug(
         "remedies are ignored",
@@ -569,8 +576,8 @@ BUGS = (
     Bug(
         "the process that reads a file gets the token of the Hub",
         "app/reader/client.py",
-        "environment(), on_progress, should_stop, seconds)",
-        'hub_environment(folder / "cache"), on_progress, should_stop, seconds)',
+        "env=variables or environment()",
+        'env=variables or hub_environment(Path("cache"))',
         ("tests/app/test_reader.py::test_a_file_is_read_without_the_token_of_the_hub",),
     ),
     Bug(
@@ -601,19 +608,20 @@ BUGS = (
         "Columns.read(dict(self.roles))",
         (_input("data._told.said"),),
     ),
-    Bug("remedies are not applied", WORKBENCH, "**self.options), self.remedies)", "**self.options))", (_input("data._told.said"),)),
+    Bug("remedies are not applied", WORKBENCH, "self.include}), self.remedies)", "self.include}))", (_input("data._told.said"),)),
+    Bug("what of chats is learned is not applied", WORKBENCH, '"include": self.include}', '"include": ()}', (_input("data._told.said"),)),
     Bug(
         "the table stays on its first page",
         WORKBENCH,
-        "inspection, offset=said.offset, count",
-        "inspection, count",
+        "table_page(found.upload, offset=said.offset, **wanted)",
+        "table_page(found.upload, **wanted)",
         (_input("data._turned.said"),),
     ),
     Bug(
         "a finding shows the rows of its lines' numbers",
-        WORKBENCH,
-        'if unit == "row":',
-        'if unit == "line":',
+        DATA,
+        'if unit == "row" else rows.of_lines(wanted)',
+        'if unit == "line" else rows.of_lines(wanted)',
         (_input("data._turned.said"),),
     ),
     Bug(

@@ -243,6 +243,10 @@ def columns(command: str) -> Callable[[Bench], None]:
 READINGS: dict[str, tuple[str | bytes, tuple[str, ...], tuple[int, str, str]]] = {
     "--template": ("prompt,answer\na,b\n", ("--template", "Say {prompt}!"), (1, "Say a!", "b")),
     "--fix": ("prompt,answer\na,b\na,b\nc,d\n", ("--fix",), (2, "a", "b")),
+    "--include": (
+        json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "reasoning": "c"}]}),
+        ("--include", "reasoning,tool_calls"), (1, "a", "<think>\nc\n</think>\n\nb"),
+    ),
     "--encoding": ("prompt,answer\ncaf\u00e9 noir,b\n".encode("mac-roman"), ("--encoding", "mac-roman"), (1, "caf\u00e9 noir", "b")),
     "--separator": (
         "prompt,x;answer,y\na,b;c,d\n",

@@ -73,6 +73,12 @@ def pages(house) -> Pages:
     return read(house.services)
 
 
+CALLS = [
+    {"role": "user", "content": "Time?"},
+    {"role": "assistant", "content": "Late.", "reasoning": "dark", "function_call": {"name": "now"}},
+]
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> SimpleNamespace:
     """A file whose columns nobody knows, and two that are recognised."""
@@ -87,6 +93,7 @@ def files(tmp_path_factory) -> SimpleNamespace:
         "many.csv": "prompt,answer\n" + "".join(f"Ask number {n}?,It is {n}.\n" for n in range(44)) + ",no prompt\n",
         "growing.csv": "prompt,answer\n" + "".join(f"{'so ' * (n + 1)}?,yes\n" for n in range(12)),
         "quoted.csv": 'prompt,answer\n"a",c\n"d",f\n',
+        "calls.jsonl": json.dumps({"messages": CALLS}),
         "splits.json": json.dumps({"train": [{"prompt": "Train?", "answer": "One."}], "test": [{"prompt": "Test?", "answer": "Two."}]}),
     }  # fmt: skip
     for name, content in made.items():
@@ -317,6 +324,10 @@ def told(house: House, pages: Pages, files: Any) -> None:
     assert "1 row" in text(kept["report"]) and "Drop them" in kept["report"]
     dropped = pages.fire("data", "_told", said=said_of(pages, files.twice, remedies=["drop_duplicates"]))
     assert (kept["save"]["value"], dropped["save"]["value"]) == ("Keep 3 rows", "Keep 2 rows") and "Put them back" in dropped["report"]
+    for include, deeds in (([], ["Learn it too", "Learn it too"]), (["tool_calls"], ["Learn it too", "Leave it out"])):
+        found = pages.fire("data", "_told", said=said_of(pages, files.calls, include=include))["found"]
+        assert re.findall(r'data-include="(\w+)"', found) == ["reasoning", "tool_calls"]
+        assert re.findall(r"<button[^>]*>([^<]*)", found) == deeds and text(found).count("Left out of chats") == deeds.count("Learn it too")
 
 
 def turned(house: House, pages: Pages, files: Any) -> None:
@@ -384,6 +395,8 @@ def previewed(house: House, pages: Pages, files: Any) -> None:
     assert shown(files.many, find="NUMBER 33")["caption"] == "1 row, as it will be trained"
     orders = [shown(files.growing, order=order)["html"] for order in ("file", "longest", "shortest")]
     assert [re.findall(r"rs-line.>(\d+)<", each)[:2] for each in orders] == [["2", "3"], ["13", "12"], ["2", "3"]]
+    calls = shown(files.calls, include=["tool_calls"])["html"]
+    assert '{"name": "now", "arguments": {}}' in learned(calls) and "dark" not in text(calls)
     drawn = {shown(files.many, order="random", seed=seed)["html"] for seed in range(4)}
     assert len(drawn) == 4 and shown(files.many, order="random", seed=1)["html"] in drawn
 
@@ -419,6 +432,11 @@ def saved(house: House, pages: Pages, files: Any) -> None:
         first = load_examples(storage.files.rows(newest.version))[0]
         assert (first.messages[-1].content, first.answer) == (known[prompt], known[answer])
         storage.datasets.delete(newest.id)
+    pages.fire("data", "_save", said=said_of(pages, files.calls, include=["reasoning"]), name="Thoughts")
+    newest = storage.datasets.all()[0]
+    assert newest.reading == {"options": {"include": ["reasoning"]}}
+    assert load_examples(storage.files.rows(newest.version))[0].answer == "<think>\ndark\n</think>\n\nLate."
+    storage.datasets.delete(newest.id)
     pages.fire("data", "_save", said=said_of(pages, files.plain), name="")
     newest = storage.datasets.all()[0]
     assert (newest.name, newest.label, newest.reading, newest.rows, newest.usable_rows) == ("plain", "plain.csv", None, 1, 1)

@@ -31,6 +31,11 @@ def read_table(
         DataError: the file has no known format, or lacks what ``options`` name. Iterating the rows can raise it too, for a file that
             is damaged as a whole or too large.
     """
+    table = _table(path, options, limits, on_progress)
+    return replace(table, options=table.options.model_copy(update={"include": options.include}))
+
+
+def _table(path: Path, options: ReadOptions, limits: Limits, on_progress: Callable[[float], None] | None) -> Table:
     if not path.is_file():
         raise DataError("There is no file '{name}' here.", kind="file.missing", name=path.name[:80])
     with path.open("rb") as file:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reft_engine.data.records import Limits
+from reft_engine.data.records import Include, Limits
 from reft_engine.errors import DataError
 
 
@@ -21,6 +21,7 @@ class ReadOptions(BaseModel):
         skip: lines above the header, or above the first row if there is no header.
         sheet: the sheet of a workbook.
         list: the list of a JSON object that has several, such as ``train``.
+        include: what is learned of the turns of chats beside their text; the way it is written stands in `data.turns`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,7 @@ class ReadOptions(BaseModel):
     skip: int | None = Field(None, ge=0, le=1_000_000)
     sheet: str | None = Field(None, max_length=200)
     list: str | None = Field(None, max_length=1000)
+    include: tuple[Include, ...] = Field((), max_length=20)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,22 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from reft_engine.data import Columns, Example, Message, Preference, dump_examples, inspect_rows, load_examples
+from reft_engine.data import (
+    ChatPart,
+    Columns,
+    Example,
+    Message,
+    Preference,
+    ReadOptions,
+    dump_examples,
+    inspect_file,
+    inspect_rows,
+    load_examples,
+)
 from reft_engine.data.shapes import SHAPES
 from reft_engine.errors import DataError
 
@@ -138,6 +151,115 @@ def test_pieces_of_a_turn_are_one_text_and_what_is_no_text_is_said():
     found = read({"messages": turns})
     assert told(found) == [asked("What is this?", "a cat")]
     assert {"Left out of chats: pictures and sounds (1).", "Left out of chats: reasoning (1)."} <= set(found.notes)
+
+
+WEATHER, RESULT = {"role": "user", "content": "Weather?"}, {"role": "tool", "content": "3 C"}
+ANSWER = {"role": "assistant", "content": "It is 3 C."}
+CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Köln"}}\n</tool_call>'
+
+
+def learned_with(*include, turns, column="messages"):
+    """The answers of a chat, each with the roles before it, and the notes."""
+    found = inspect_rows([{column: turns}], include=include)
+    return [("".join(message.role[0] for message in each.messages), each.answer) for each in found.examples], found
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"content": "Two.", "reasoning_content": "1 + 1\nis two"}, {"content": "Two.", "reasoning": "\n1 + 1\nis two\n"},
+        {"content": "\n\nTwo.", "thinking": "1 + 1\nis two"}, {"content": "<think>\n1 + 1\nis two\n</think>\n\nTwo.", "reasoning": "again"},
+        {"content": [{"type": "thinking", "thinking": "1 + 1\nis two", "signature": "x"}, {"type": "text", "text": "Two."}]},
+        {"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "1 + 1\nis two"}]}, "Two."]},
+    ],
+)  # fmt: skip
+def test_reasoning_that_is_chosen_stands_before_the_answer_as_in_deepseek_r1_and_qwen3(turn):
+    turns = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", **turn}]
+    answers, found = learned_with("reasoning", turns=turns)
+    assert answers == [("u", "<think>\n1 + 1\nis two\n</think>\n\nTwo.")]
+    assert found.notes == ("Learned with chats: reasoning (1).", "There is a single example; a handful teaches more.")
+    assert found.parts == (ChatPart("reasoning", 1, True),)
+    answers, found = learned_with("tool_calls", turns=turns)
+    assert answers[0][1].endswith("Two.") and ("1 + 1" in answers[0][1]) is ("<think>" in str(turn))
+    assert "Left out of chats: reasoning (1)." in found.notes and "Learned with chats: tool calls (0)." in found.notes
+
+
+def test_reasoning_that_nobody_can_read_and_that_of_others_is_left_out():
+    pieces = [{"type": "reasoning", "encrypted_content": "x"}, {"type": "reasoning", "text": " "}, {"type": "text", "text": "hello"}]
+    answers, found = learned_with("reasoning", turns=[{**CHAT[0], "thinking": "what now"}, {**CHAT[1], "content": pieces, "reasoning": ""}])
+    assert answers == [("u", "hello")]
+    assert {"Learned with chats: reasoning (0).", "Left out of chats: reasoning (3)."} <= set(found.notes)
+
+
+@pytest.mark.parametrize("arguments", [{"city": "Köln"}, '{"city": "Köln"}', "{'city': 'Köln'}"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda call: {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": call}]},
+        lambda call: {"role": "assistant", "content": "", "tool_calls": json.dumps([call])},
+        lambda call: {"role": "assistant", "content": "", "function_call": call},
+        lambda call: {"from": "function_call", "value": json.dumps(call)},
+        lambda call: {"from": "tool_call", "value": [{"name": call["name"], "parameters": call["arguments"]}]},
+        lambda call: {"role": "tool_calls", "content": CALL},
+    ],
+    ids=["openai", "text", "legacy", "sharegpt", "list", "written"],
+)
+def test_calls_of_tools_that_are_chosen_are_written_as_in_hermes_and_qwen(write, arguments):
+    turns = [WEATHER, write({"name": "weather", "arguments": arguments}), RESULT, ANSWER]
+    answers, found = learned_with("tool_calls", turns=turns)
+    assert answers == [("u", CALL), ("uau", "It is 3 C.")]
+    assert found.examples[1].messages[2].content == "3 C" and "1 result of a tool stands in the user's place." in found.notes
+    assert found.parts == (ChatPart("tool_calls", 1, True),) and "Learned with chats: tool calls (1)." in found.notes
+    assert learned_with("reasoning", turns=turns)[0] == [("u", "It is 3 C.")]
+
+
+def test_a_turn_is_its_reasoning_its_text_and_its_calls_in_this_order():
+    call = {"function": {"name": "weather", "arguments": {"city": "Köln"}}}
+    turn = {
+        **ANSWER,
+        "content": "I look.",
+        "reasoning_content": "hm",
+        "tool_calls": [call, {"function": {"name": "time", "arguments": ""}}],
+    }
+    time = '<tool_call>\n{"name": "time", "arguments": {}}\n</tool_call>'
+    texts = {
+        (): "I look.", ("reasoning",): "<think>\nhm\n</think>\n\nI look.", ("tool_calls",): f"I look.\n{CALL}\n{time}",
+        ("tool_calls", "reasoning"): f"<think>\nhm\n</think>\n\nI look.\n{CALL}\n{time}",
+    }  # fmt: skip
+    for include, text in texts.items():
+        assert learned_with(*include, turns=[WEATHER, turn])[0] == [("u", text)]
+    silent = {**turn, "content": None}
+    assert learned_with("tool_calls", "reasoning", turns=[WEATHER, silent])[0] == [("u", f"<think>\nhm\n</think>\n\n{CALL}\n{time}")]
+    found = learned_with("reasoning", turns=[WEATHER, silent, ANSWER])[1]  # the turn is gone, and its reasoning with it
+    assert {"Left out of chats: reasoning (1).", "Left out of chats: tool calls (1)."} <= set(found.notes)
+
+
+def test_a_turn_of_calls_that_has_the_weight_0_is_context():
+    turns = [WEATHER, {"from": "function_call", "value": '{"name": "weather", "arguments": {"city": "Köln"}}', "weight": 0}, RESULT, ANSWER]
+    assert learned_with("tool_calls", turns=turns)[0] == [("uau", "It is 3 C.")]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("look it up", "a call of a tool is not an object with a name and arguments"), ({"arguments": {}}, "a call of a tool has no name"),
+        ({"name": "x", "arguments": "\ud800"}, "a call of a tool holds half of a character"),
+    ],
+)  # fmt: skip
+def test_a_call_that_cannot_be_read_is_said(call, words):
+    found = learned_with("tool_calls", turns=[WEATHER, {"from": "function_call", "value": call}, ANSWER])[1]
+    assert words in found.problems[0].text and found.parts == (ChatPart("tool_calls", 0, True),)
+
+
+def test_what_is_chosen_holds_for_every_format(tmp_path):
+    rows = [{"messages": [CHAT[0], {**CHAT[1], "reasoning": "hm"}]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "chats.parquet")
+    (tmp_path / "chats.json").write_text(json.dumps(rows))
+    (tmp_path / "chats.jsonl").write_text(json.dumps(rows[0]))
+    (tmp_path / "chats.csv").write_text('"messages"\n"' + json.dumps(rows[0]["messages"]).replace('"', '""') + '"\n')
+    for path in tmp_path.iterdir():
+        found = inspect_file(path, options=ReadOptions(include=("reasoning",)))
+        assert found.examples[0].answer == "<think>\nhm\n</think>\n\nhello" and found.options.include == ("reasoning",)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +411,12 @@ def test_of_an_unknown_table_roles_are_suggested_and_nothing_is_taken():
 
 def test_plain_text_is_learned_whole():
     assert read([{"text": "Once upon a time."}, {"text": "Then."}]).examples[0] == Example(1, (), "Once upon a time.")
+
+
+def test_the_calls_of_a_real_file_are_learned(shared):
+    path = shared / "data/chat/glaive_toolcall_en_demo.json"
+    without, found = (inspect_file(path, options=ReadOptions(include=include)) for include in ((), ("tool_calls",)))
+    assert (without.example_count, found.example_count, found.problem_count) == (746, 957, 0)
+    assert found.parts == (ChatPart("tool_calls", 957 - 746, True),)
+    calls = [answer for _, answer in told(found) if answer.startswith("<tool_call>")]
+    assert len(calls) == 211 and all({"name", "arguments"} == set(json.loads(call.splitlines()[1])) for call in calls)
