@@ -67,7 +67,7 @@ def test_of_forty_two_rows_the_thirty_that_are_too_long_are_told_before_and_afte
     finding.locator("summary").click()
     expect(finding.locator("li")).to_have_text("Line 13: Dear <b>{{name}}</b> → Hello.")
     expect(page.locator("#dataset-found")).not_to_contain_text("can be used")
-    split = page.locator("#dataset-check .rs-facts").inner_text()
+    split = page.locator("#dataset-check .rs-facts").first.inner_text()
     page.click("#dataset-save")
     page.wait_for_url("**/train")
     expect(page.locator("#train-summary .rs-check .rs-notice")).to_have_text(sentence)
