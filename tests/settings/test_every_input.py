@@ -134,7 +134,7 @@ def handed_over(act: str, **given: Any) -> Callable[..., None]:
         seen = []
         for values, wanted in (brought(files, name, which) for name in given for which in (0, 1)):
             token = pages.fire("home", act, **values)["token"]
-            shown = pages.fire("data", "_opened", address={"upload": token})
+            shown = read_in(pages, "_opened", {"upload": token})
             assert cells(shown)[0] == wanted
             seen.append(token)
         assert len(set(seen)) == 2 and all(re.fullmatch(r"[0-9a-f]{32}", token) for token in seen)
@@ -157,7 +157,13 @@ def brought(files: Any, way: str, which: int) -> tuple[dict[str, str], list[str]
 
 def cells(shown: dict[str, Any]) -> list[list[str]]:
     """The cells of the table that an event leaves."""
-    return [row["cells"] for row in shown["table"]["rows"]]
+    return [list(row["cells"]) for row in shown["table"]["rows"]]
+
+
+def read_in(pages: Pages, act: str, address: dict[str, str] | None = None, **values: Any) -> dict[str, Any]:
+    """What an event of bringing rows in leaves, with the one that follows it and reads them."""
+    taken = pages.fire("data", act, address=address, **values)
+    return {**taken, **pages.fire("data", "_looked_at", said=taken["said"])}
 
 
 SAID: dict[tuple[int, str], str] = {}
@@ -167,7 +173,7 @@ SAID: dict[tuple[int, str], str] = {}
 def said_of(pages: Pages, path: str, **changes: Any) -> str:
     """What the browser sends of an upload, after a person has changed it."""
     if (id(pages), path) not in SAID:
-        SAID[id(pages), path] = pages.fire("data", "_uploaded", upload=path)["said"]
+        SAID[id(pages), path] = read_in(pages, "_uploaded", upload=path)["said"]
     return json.dumps({**json.loads(SAID[id(pages), path]), **changes})
 
 
@@ -175,23 +181,21 @@ def looked_at(act: str, way: str) -> Callable[..., None]:
     def show(house: House, pages: Pages, files: Any) -> None:
         for which in (0, 1):
             values, wanted = brought(files, way, which)
-            shown = pages.fire("data", act, **values)
+            shown = read_in(pages, act, **values)
             assert cells(shown)[0] == wanted and shown["keeping"]["visible"] and shown["said"]
             assert json.loads(shown["said"])["guessed"] is (values == {"upload": files.odd})
         if act == "_uploaded":
             assert shown["name"] == "plain" and shown["save"]["value"] == "Keep the row"
-            gone = pages.fire("data", act, upload=None)
-            assert (gone["said"], gone["table"], gone["keeping"]["visible"]) == ("", None, False)
+            last = pages.shown(pages.event("data", act), upload=None)[-1]
+            assert "Drop a file first." in last["note"] and last["table"] is None and last["keeping"]["visible"] is False
 
     return show
 
 
 def opened_upload(house: House, pages: Pages, files: Any) -> None:
     """The file or the sample of the address, and a sentence for one that is not there."""
-    assert cells(pages.fire("data", "_opened", address={"sample": "emoji"})) != cells(
-        pages.fire("data", "_opened", address={"sample": "pirate"})
-    )
-    assert "table" not in pages.fire("data", "_opened")
+    assert cells(read_in(pages, "_opened", {"sample": "emoji"})) != cells(read_in(pages, "_opened", {"sample": "pirate"}))
+    assert pages.fire("data", "_opened")["said"] == ""
     for wrong in ("0" * 32, "..", "../../data", ""):
         last = pages.shown(pages.event("data", "_opened"), {"upload": wrong})[-1]
         assert ("is not here any more" in last["note"]) is bool(wrong)
@@ -266,7 +270,7 @@ def hub_read(field: str) -> Callable[..., None]:
             changed = hub_values(pages) | HUB[field]
             assert "Press Look first." in pages.shown(pages.event("data", "_hub_read"), **changed)[-1]["note"]
             return
-        shown = pages.fire("data", "_hub_read", **hub_values(pages, **HUB[field]))
+        shown = read_in(pages, "_hub_read", **hub_values(pages, **HUB[field]))
         rows, saved = cells(shown), shown["save"]["value"]
         wanted = {
             "hub_looked": (["Review 0", "bad", "2024-01-01"], "Keep 30 rows"),
@@ -350,7 +354,7 @@ def reread(field: str) -> Callable[..., None]:
 
     def show(house: House, pages: Pages, files: Any) -> None:
         path, before, value, after = READING[field](files)
-        opened = pages.fire("data", "_uploaded", upload=path)
+        opened = read_in(pages, "_uploaded", upload=path)
         fields = {name: opened[name]["value"] if isinstance(opened[name], dict) else opened[name] for name in READING if name in opened}
         said = json.dumps(opened["table"]["said"])
         same = pages.fire("data", "_reread", said=said, **fields)
@@ -445,7 +449,7 @@ def saved(house: House, pages: Pages, files: Any) -> None:
 
 def saved_sample(house: House, pages: Pages, files: Any) -> None:
     """A sample that is kept as it is remains that sample, with the settings that suit it."""
-    opened = pages.fire("data", "_opened", address={"sample": "emoji"})["table"]["said"]
+    opened = read_in(pages, "_opened", {"sample": "emoji"})["table"]["said"]
     pages.fire("data", "_save", said=json.dumps(opened), name="x")
     newest = house.services.storage.datasets.all()[0]
     assert newest.sample == "emoji"
@@ -982,6 +986,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("home", "_use", "given"): use,
     ("home", "_uploaded", "upload"): handed_over("_uploaded", upload=True),
     ("home", "_pasted", "pasted"): handed_over("_pasted", pasted=True), ("home", "_typed", "typed"): handed_over("_typed", typed=True),
+    ("data", "_looked_at", "said"): looked_at("_uploaded", "upload"),
     ("data", "_uploaded", "upload"): looked_at("_uploaded", "upload"), ("data", "_pasted", "pasted"): looked_at("_pasted", "pasted"),
     ("data", "_typed", "typed"): looked_at("_typed", "typed"), ("data", "_opened", "address"): opened_upload,
     **{(page, "_hub_looked", "hub"): hub_looked(page) for page in ("home", "data")},
