@@ -68,7 +68,7 @@ def two_workers(trial: Trial) -> None:
     if not trial.quick:
         _share_a_queue(trial, 20, kill=False)
         shutil.rmtree(trial.folder / "data")
-    _share_a_queue(trial, trial.often(2, 20), kill=True)
+    _share_a_queue(trial, trial.often(3, 20), kill=True)
 
 
 def two_workers_on_postgresql(trial: Trial) -> None:
@@ -81,7 +81,7 @@ def two_workers_on_postgresql(trial: Trial) -> None:
     if programs is None:
         raise NotHereError("PostgreSQL is not installed")
     with running(programs) as server:
-        _share_a_queue(trial, trial.often(2, 20), kill=True, url=server.new_database())
+        _share_a_queue(trial, trial.often(3, 20), kill=True, url=server.new_database())
 
 
 def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = None) -> None:
