@@ -180,12 +180,19 @@ def table_page(upload: Upload, *, offset: int = 0, count: int = 20, search: str 
 
 
 def _only(rows: TableRows, only: str) -> Sequence[int]:
-    unit, colon, listed = only.partition(":")
-    if not colon:
+    named = named_rows(only)
+    if named is None:
         found = rows.listed(only) if only in get_args(ReportKind) else ()
         return found[: bisect_right(found, len(rows))]
-    wanted = sorted({int(number) for number in listed.split(",") if number.isdecimal()})
+    unit, wanted = named[0], sorted(named[1])
     return [number for number in wanted if 0 < number <= len(rows)] if unit == "row" else rows.of_lines(wanted)
+
+
+def named_rows(only: str) -> tuple[Unit, frozenset[int]] | None:
+    """The numbers that ``row:3,4`` or ``line:3,4`` names, and what they count; None for anything else."""
+    unit, colon, listed = only.partition(":")
+    numbers = frozenset(int(number) for number in listed.split(",") if number.isdecimal())
+    return ("row" if unit == "row" else "line", numbers) if colon else None
 
 
 @lru_cache(maxsize=4)

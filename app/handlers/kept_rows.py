@@ -101,22 +101,20 @@ def rows_page(services: Services, opened: Kept, asked: Asked) -> KeptPage:
         DataError: the rows are missing or damaged.
     """
     rows = _rows(services, opened.version)
-    numbers = _only(services, opened, asked)
-    unit: Unit = "line" if asked.only.startswith("line:") else "row"
+    unit, numbers = _only(services, opened, asked)
     places = datasets.places(rows, asked.order, asked.search, asked.seed, numbers, unit, report=lambda: kept.report(services, opened).items)
     offset = asked.offset if asked.offset < len(places) else 0
     page = tuple(places[offset : offset + PAGE_ROWS])
     return KeptPage(tuple(map(_row, rows.data(page))), offset, len(places), page)
 
 
-def _only(services: Services, opened: Kept, asked: Asked) -> frozenset[int] | None:
-    """The numbers of the rows or lines that the page asks for; None for all rows."""
+def _only(services: Services, opened: Kept, asked: Asked) -> tuple[Unit, frozenset[int] | None]:
+    """The numbers of the rows or lines that the page asks for, and which of the two; None for all rows."""
     if not asked.only:
-        return None
-    _, colon, numbers = asked.only.partition(":")
-    if colon:
-        return frozenset(int(number) for number in numbers.split(",") if number.isdecimal())
-    return frozenset(row for item in kept.report(services, opened).items if item.kind == asked.only for row in item.rows)
+        return "row", None
+    if named := datasets.named_rows(asked.only):
+        return named
+    return "row", frozenset(row for item in kept.report(services, opened).items if item.kind == asked.only for row in item.rows)
 
 
 def _row(data: Mapping[str, Any]) -> KeptRow:
