@@ -19,8 +19,8 @@ from reft_engine.data import INDEX, ROWS, Inspection, StoredRows, TableRows
 
 AT_ONCE = 2
 """Files that are read at the same time, for all visitors together."""
-_OF_ONE, _IN_ALL = 4, 40
-"""Maximum number of readings that are kept: of one file, and of all."""
+_OF_ONE, _IN_ALL, _COUNTS = 4, 40, 1000
+"""Maximum number of readings that are kept: of one file, and of all; and of visitors' newest counts."""
 _Key = tuple[str, int, int, Choices]
 
 
@@ -82,6 +82,8 @@ class Uploads:
     def __init__(self, at_once: int = AT_ONCE, of_one: int = _OF_ONE, in_all: int = _IN_ALL) -> None:
         self._lock, self._turns = threading.Lock(), Turns(at_once)
         self._known: OrderedDict[_Key, _Reading] = OrderedDict()
+        self._newest: OrderedDict[tuple[str, str], int] = OrderedDict()
+        """By file and visitor the count below which nothing is to be read any more."""
         self._of_one, self._in_all = of_one, in_all
 
     def read(self, path: Path, choices: Choices, count: int = 0) -> Upload:
@@ -98,11 +100,14 @@ class Uploads:
         key = str(path), now.st_mtime_ns, now.st_size, choices
         with self._lock:
             others = [other for other in self._under_way(path) if other is not self._known.get(key)]
-            if any(other.wanted.get(who, 0) > count for other in others):
+            reading = self._known.get(key)
+            done = reading is not None and reading.result.done()
+            # What is asked for can arrive after the word that something newer is wanted.
+            late = 0 < count < self._newest.get((str(path), who), 0) and not done
+            if late or any(other.wanted.get(who, 0) > count for other in others):
                 raise _superseded()
             for other in others:
                 other.leave(who, count)
-            reading = self._known.get(key)
             if first := reading is None or reading.is_ended():
                 reading = self._known[key] = _Reading()
             assert reading is not None
@@ -131,8 +136,16 @@ class Uploads:
         self._turns.look_again()
 
     def supersede(self, path: Path, count: int) -> None:
-        """Take back what the visitor has asked of a file before ``count``; a reading for which then nobody waits is ended."""
+        """Take back what the visitor has asked of a file before ``count``, also where it is still on its way.
+
+        A reading for which then nobody waits is ended.
+        """
         with self._lock:
+            asked = str(path), visitor()
+            self._newest[asked] = max(count, self._newest.get(asked, 0))
+            self._newest.move_to_end(asked)
+            if len(self._newest) > _COUNTS:
+                self._newest.popitem(last=False)
             for reading in self._under_way(path):
                 reading.leave(visitor(), count)
         self._turns.look_again()

@@ -163,6 +163,23 @@ def test_a_wish_is_taken_back_before_the_newer_one_comes(held, asks, files):
         older.result(PATIENCE)
 
 
+def test_what_arrives_after_its_successor_was_announced_is_not_begun(held, asks, files):
+    known, path = Uploads(), files[0]
+    with visited_by("a"):
+        known.supersede(path, 4)
+        known.supersede(path, 3)
+    with pytest.raises(NoAnswerError):
+        asks(known, path, ONE, visitor="a", count=3).result(PATIENCE)
+    newest = asks(known, path, TWO, visitor="a", count=4)
+    until(lambda: ("a.csv", TWO) in held, "the newest reading")
+    assert ("a.csv", ONE) not in held
+    held["a.csv", TWO].set()
+    assert newest.result(PATIENCE).inspection.examples
+    assert asks(known, path, TWO, visitor="a", count=2).result(PATIENCE).inspection.examples, "what is read costs nothing"
+    held.setdefault(("a.csv", ONE), threading.Event()).set()
+    assert asks(known, path, ONE, visitor="b", count=1).result(PATIENCE).inspection.examples, "others' wishes stand"
+
+
 def test_what_somebody_else_waits_for_too_is_read_to_its_end(held, asks, files):
     known, path = Uploads(), files[0]
     mine = asks(known, path, visitor="a", count=1)
