@@ -41,10 +41,15 @@ def _neox(seed: int = 0, **settings: Any) -> GPTNeoXForCausalLM:
 FAMILIES: dict[str, Callable[..., Any]] = {"llama": _llama, "gpt2": _gpt2, "neox": _neox}
 
 
-@pytest.fixture(autouse=True)
-def _packing_pays(monkeypatch):
-    """Models as small as these would be packed never: a row's attention by itself costs more than all their padding."""
-    monkeypatch.setattr(loop, "_ALONE", 0)
+@pytest.fixture(scope="package", autouse=True)
+def _packing_pays():
+    """Models as small as these would be packed never: a row's attention by itself costs more than all their padding.
+
+    For all of these tests together, so that a run that a module makes once is made as those that are compared with it.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "_ALONE", 0)
+        yield
 
 
 @pytest.fixture(scope="session")
