@@ -73,6 +73,11 @@ window.studio = (() => {
       halted = true;
       return values;
     },
+    // The values of an answer; those of an older one are not shown any more.
+    newest: (count, answer, asked) => {
+      const found = answer ? JSON.parse(answer) : {};
+      return found.asked === asked ? found.shown : Array(count).fill({ __type__: "update" });
+    },
     // Of an upload that fails Gradio tells in a corner of the window, for ten seconds; here it is said in the note beside the file too.
     uploads: (note) => {
       const toasts = '[data-testid="toast-text"]';
