@@ -120,6 +120,11 @@ class Page:
         parts = [self._parts[name] for name in targets]
         trigger(None, [self._parts[source], self._parts[asked]], parts, js=go, **_EVENT)
 
+    def ask_again(self, trigger: Any, source: str, asked: str) -> None:
+        """Ask anew after a while where an answer says ``again``, because the engine could not say all yet; ``source`` as in `newest`."""
+        parts = [self._parts[source], self._parts[asked]]
+        trigger(None, parts, parts[1:], js="(...given)=>studio.askAgain(...given)", **_EVENT)
+
     def run(self, triggers: Any, script: str, *, inputs: Sequence[str] = (), shows: Sequence[str] = ()) -> Any:
         """Run a function of the page's own scripts, in the browser, because it cannot be refused.
 

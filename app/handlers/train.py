@@ -104,6 +104,8 @@ class Estimate:
     is_loaded: bool = False
     to_fetch: int | None = 0
     """Bytes of the base model that have to be downloaded first; None means unknown."""
+    incomplete: bool = False
+    """The engine was away or busy; asked again it can say more."""
 
     @property
     def can_start(self) -> bool:
@@ -259,16 +261,23 @@ def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Est
     steps = spec.train.epochs * -(-learned // per_step)
     base = None if spec.peft else _described(services, spec.base)
     missing = to_fetch(facts_of(spec.base))
+    incomplete = services.worker.health() is None
     if base is None:
-        return Estimate(learned, held_out, steps, None, None, None, None, None, check, to_fetch=missing)
+        return Estimate(learned, held_out, steps, None, None, None, None, None, check, to_fetch=missing, incomplete=incomplete)
+    incomplete |= (check is None and base["loaded"]) or (spec.base == STARTER and not base["loaded"])
     parameters = trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     edited = base["layers"] if spec.reft.layers == "all" else len(spec.reft.layers)
     sizes = Estimate(
         learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, None, check, is_loaded=base["loaded"],
-        to_fetch=missing,
+        to_fetch=missing, incomplete=incomplete,
     )  # fmt: skip
-    timed = _probed(services, dataset_id, spec) if dataset_id and check and check.trained and base["loaded"] else None
-    return _with_costs(sizes, timed, _rough_memory(services, spec, base, check))
+    rough = _rough_memory(services, spec, base, check)
+    if not (dataset_id and check and check.trained and base["loaded"]):
+        return replace(sizes, memory_bytes=rough)
+    try:
+        return _with_costs(sizes, _probed(services, dataset_id, spec), rough)
+    except EngineAwayError:
+        return replace(sizes, memory_bytes=rough, incomplete=True)
 
 
 def _with_costs(sizes: Estimate, timed: dict[str, Any] | None, rough: int | None) -> Estimate:
@@ -307,7 +316,7 @@ def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck |
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:
     """The engine's description of a base model, else what is known of it; only the starter is loaded for an estimate."""
-    with suppress(StudioError):  # the engine is away, or the base model not here
+    with suppress(StudioError):  # the engine is away or busy, or the base model not here
         if found := services.worker.describe(base, load=base == STARTER):
             return found
     facts = facts_of(base)
@@ -320,11 +329,13 @@ def _described(services: Services, base: str) -> dict[str, Any] | None:
 
 
 def _probed(services: Services, dataset_id: str, spec: RunSpec) -> dict[str, Any] | None:
-    """The engine's estimate, from steps on rows of this dataset; None if it cannot be made now."""
+    """The engine's estimate, from steps on rows of this dataset; None if it cannot be made. Raises EngineAwayError: it is away or busy."""
     settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
     try:
         return services.worker.probe({"base": spec.base, "precision": spec.precision, "dataset": dataset_id, **settings})
-    except StudioError:
+    except EngineAwayError:
+        raise
+    except StudioError:  # the run will say the same
         return None
 
 

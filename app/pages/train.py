@@ -14,7 +14,7 @@ from app.components import html
 from app.components.labels import label, markup, translated
 from app.components.row_check_html import row_check
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
-from app.errors import READABLE, NoAnswerError
+from app.errors import READABLE, EngineAwayError, NoAnswerError
 from app.goals import GOALS
 from app.handlers import bases, datasets, objectives, rates, suggestions, train
 from app.handlers.bases import STARTER
@@ -89,6 +89,7 @@ def build(services: Services) -> None:
         asked.apply, _counted, inputs=["asked", "dataset", *train.FIELDS], shows=["found"], note=estimate_note, trigger_mode="always_last"
     )
     page.newest(counted.success, "found", "asked", ["sentence", "estimate", "start", "rates_about"])
+    page.ask_again(counted.success, "found", "asked")
     train_rates.wire(page, parts)
     page.on(
         start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
@@ -321,12 +322,14 @@ def _counted(services: Services, asked: str, dataset_id: str | None, *values: An
     try:
         found = train.estimate(services, dataset.id, form)
     except READABLE as error:
+        again = isinstance(error, EngineAwayError)
         shown = [gr.skip(), html.notice(html.text(say_error(error)), "bad"), gr.skip(), train_rates_html.offered(None)]
     else:
+        again = found.incomplete
         button = _button(say("pages.train") if found.can_start else say("train.start.rows"), can_start=found.can_start)
         shown = [train_html.teaching(dataset, form, found), train_html.estimate(found) + row_check(found.check), button]
         shown.append(train_rates_html.offered(rates.seconds_of_finding(found, train.read_form(services.settings, form))))
-    return {"found": json.dumps({"asked": asked, "shown": shown})}
+    return {"found": json.dumps({"asked": asked, "shown": shown, "again": again})}
 
 
 def _button(text: str, *, can_start: bool = True) -> Any:

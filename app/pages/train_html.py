@@ -48,8 +48,9 @@ def teaching(dataset: DatasetRecord, form: TrainForm, values: Estimate | None) -
     said = say("train.teach.labels" if form.labels else "train.teach.examples", base=f"<b>{base}</b>", name=f"<b>{name}</b>", count=count)
     if values is None:
         return _sentence(f'{said}: <span class="rs-counting">{say("train.teach.counting")}</span>')
+    time = [say("train.summary.about", value=html.duration(values.seconds))] if values.seconds is not None else []
     costs = [
-        *([say("train.summary.about", value=html.duration(values.seconds))] if values.seconds is not None else []),
+        *(time or ([say("train.teach.later")] if values.incomplete else [])),
         *([_memory(values)] if values.memory_bytes is not None else []),
         *([say("train.teach.download", size=html.size(values.file_bytes))] if values.file_bytes is not None else []),
     ]

@@ -142,6 +142,7 @@ def test_an_estimate_without_the_engine_counts_rows_and_steps(services, dataset)
     found = estimate(services, dataset.id, TrainForm(epochs=3, batch_size=5, held_out=0.25))
     assert (found.rows, found.held_out, found.steps) == (18, 6, 3 * 4)
     assert found.parameters > 0 and found.memory_is_rough and found.seconds is None, "the starter's size stands in its files"
+    assert found.incomplete, "an engine that is up can say more"
     assert estimate(services, dataset.id, TrainForm(base="owner/unknown")).parameters is None
     assert estimate(services, None, TrainForm()).steps == 0
 
@@ -163,6 +164,7 @@ def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
     files = [path for path in engine.storage.files.adapter(finished.id).iterdir() if path.suffix == ".safetensors"]
     assert found.file_bytes == pytest.approx(files[0].stat().st_size, rel=0.3)
     assert found.base_parameters > 100 * found.parameters
+    assert not found.incomplete
 
 
 def test_the_folder_of_a_run_holds_the_settings_that_it_was_trained_with(engine, finished):
@@ -182,6 +184,17 @@ def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_pat
     longer = estimate(engine, fresh.id, replace(quick, epochs=quick.epochs * 50))
     assert once.seconds < longer.seconds < 50 * once.seconds
     assert estimate(engine, fresh.id, quick).seconds == once.seconds, "the same rows and settings are not timed again"
+
+
+def test_an_engine_that_is_too_busy_for_a_probe_is_to_be_asked_again(engine, tmp_path, table, quick, monkeypatch):
+    rows = [(f"Say {number} backwards.", f"That is {number}.") for number in range(30)]
+    fresh = datasets.save_upload(engine, str(table(tmp_path / "backwards.csv", rows)), label="backwards.csv")
+    with monkeypatch.context() as hurried:
+        hurried.setattr(client, "_PROBE_TIMEOUT", 0.001)
+        found = estimate(engine, fresh.id, quick)
+    assert found.incomplete and found.seconds is None and found.memory_is_rough and found.check.trained == 30
+    monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)
+    assert estimate(engine, fresh.id, quick).seconds > 0
 
 
 def test_a_run_is_offered_again_with_what_its_verdict_says(engine, finished, kept, quick):

@@ -1,15 +1,21 @@
 """Train: one sentence and one button, goals with their settings, objectives by the rows, and what was changed."""
 
+import os
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from app.handlers import datasets
+from app.services import make_services
+from app.settings import Settings
 from reft_engine.spec import RunSpec
 from storage import Storage
+from tests.app.conftest import running_worker
 from tests.journeys.conftest import WINDOW
 from tests.journeys.test_data import PHONE, bring, table
 from tests.journeys.test_events import violations
+from tests.serving import serving
 
 TEACHING = "#train-sentence .rs-teaching"
 
@@ -53,6 +59,18 @@ def test_a_teachers_own_file_becomes_a_run_without_opening_advanced(page, server
     page.get_by_role("button", name="Train", exact=True).focus()
     page.keyboard.press("Enter")
     assert run_of(page, server).train.learning_rate == 4e-3
+
+
+def test_an_engine_that_comes_late_is_asked_again(tmp_path, page, monkeypatch):
+    services = make_services(Settings(data_dir=tmp_path / "data"))
+    datasets.use_sample(services, "pirate")
+    monkeypatch.setattr(datasets, "_STARTS_WITHIN", 0.0)
+    with serving(services) as site:
+        page.goto(f"{site.address}/train")
+        expect(page.locator(TEACHING)).to_contain_text("a time that the engine cannot tell yet")
+        with running_worker(services, dict(os.environ)):
+            expect(page.locator(TEACHING)).to_contain_text(re.compile(r"examples of '.+': about .+ to download"))
+    services.storage.close()
 
 
 def test_a_goal_brings_its_settings_says_why_and_what_is_changed_is_counted(page, server):
