@@ -34,6 +34,10 @@ Outside Gradio's queue, whose stream to the page may close; only what streams go
 _LIVE = '<div class="rs-live" aria-live="polite" aria-atomic="true">${value}</div>'
 _COUNT = itertools.count()
 
+# Numbers have a range for the browser. Handlers refuse others in a sentence, where Gradio would end the request with an error. Of the
+# class, because a field whose help is updated is made anew for that visitor.
+gr.Number.raise_if_out_of_bounds = staticmethod(lambda num, minimum, maximum: None)
+
 
 def live(elem_id: str, *, uploads: bool = False) -> gr.HTML:
     """A live region for a sentence; its element stays in the page also while it is empty.

@@ -106,7 +106,9 @@ def _fields(services: Services) -> dict[str, Any]:
         )  # fmt: skip
         fields["goal"] = gr.Radio(_goals(), label=label("train.goal.label"), info=label("train.goal.info"), elem_id="train-goal")
         fields["about"] = gr.HTML(elem_id="train-goal-about", padding=True)
-        fields["objective"] = gr.Radio([], label=label("train.objective.label"), visible=False, elem_id="train-objective")
+        fields["objective"] = gr.Radio(
+            [], label=label("train.objective.label"), info=label("train.objective.info"), visible=False, elem_id="train-objective"
+        )
         fields["learns"] = gr.HTML(elem_id="train-learns", padding=True)
     with gr.Group():
         fields["base"] = _base(services)
@@ -123,8 +125,9 @@ def _fields(services: Services) -> dict[str, Any]:
             fields["changes"] = gr.HTML(elem_id="train-changes")
             fields["back"] = gr.Button(label("train.back"), size="sm", scale=0, min_width=180, visible=False, elem_id="train-back")
         fields["name"] = gr.Textbox(
-            label=label("train.name.label"), placeholder=label("train.name.placeholder"), max_length=200, elem_id="train-name"
-        )
+            label=label("train.name.label"), info=label("train.name.info"), placeholder=label("train.name.placeholder"), max_length=200,
+            elem_id="train-name",
+        )  # fmt: skip
         for group in GROUPS:
             if rows := [row for row in settings if row.advanced and row.group == group]:
                 gr.HTML(markup(f"train.group.{group}", partial(train_html.group, group)))
@@ -173,10 +176,7 @@ def field(row: Setting) -> Any:
     if row.kind == "text":
         return gr.Textbox(value, max_length=_MOST_CHARACTERS, placeholder=row.blank, **shown)
     precision = 0 if row.kind == "integer" else None
-    number = gr.Number(value, precision=precision, step=row.step, minimum=row.low, maximum=row.high, placeholder=row.blank, **shown)
-    # The browser knows the range, and the spec refuses other values in a sentence. The page could not show Gradio's refusal.
-    number.raise_if_out_of_bounds = lambda *_: None
-    return number
+    return gr.Number(value, precision=precision, step=row.step, minimum=row.low, maximum=row.high, placeholder=row.blank, **shown)
 
 
 # What the form holds

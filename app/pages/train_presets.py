@@ -33,10 +33,13 @@ def lay_out(services: Services) -> dict[str, Any]:
             delete = gr.Button(label("presets.delete"), elem_id="train-preset-delete", min_width=100, scale=1, interactive=False)
         note = live("train-preset-note")
         with gr.Row(elem_classes="rs-keeping"):
-            name = gr.Textbox(label=label("presets.name"), max_length=200, elem_id="train-preset-name", min_width=220, scale=3)
+            name = gr.Textbox(
+                label=label("presets.name"), info=label("presets.name_info"), max_length=200, elem_id="train-preset-name", min_width=220,
+                scale=3,
+            )  # fmt: skip
             save = gr.Button(label("presets.save"), elem_id="train-preset-save", min_width=100, scale=1)
             rename = gr.Button(label("presets.rename"), elem_id="train-preset-rename", min_width=100, scale=1, interactive=False)
-        with_base = gr.Checkbox(label=label("presets.with_base"), elem_id="train-preset-base")
+        with_base = gr.Checkbox(label=label("presets.with_base"), info=label("presets.with_base_info"), elem_id="train-preset-base")
         save_note = live("train-preset-save-note")
     return {
         "presets_undoing": undoing, "presets_undo_text": undo_text, "presets_undo": undo, "presets_chosen": chosen, "presets_apply": apply,
@@ -92,12 +95,12 @@ def _preset_applied(services: Services, preset_id: str | None, *values: Any) -> 
     return {**asdict(form), "asked": token_hex(4)}
 
 
-def _preset_saved(services: Services, name: str, with_base: bool, *values: Any) -> Shown:
-    return {**_listed(services, presets.save(services, name, train.form_of(values), with_base=bool(with_base))), "presets_name": ""}
+def _preset_saved(services: Services, name: str | None, with_base: bool, *values: Any) -> Shown:
+    return {**_listed(services, presets.save(services, name or "", train.form_of(values), with_base=bool(with_base))), "presets_name": ""}
 
 
-def _preset_renamed(services: Services, preset_id: str | None, name: str) -> Shown:
-    return {**_listed(services, presets.rename(services, preset_id, name)), "presets_name": ""}
+def _preset_renamed(services: Services, preset_id: str | None, name: str | None) -> Shown:
+    return {**_listed(services, presets.rename(services, preset_id, name or "")), "presets_name": ""}
 
 
 def _preset_deleted(services: Services, preset_id: str | None) -> Shown:

@@ -8,6 +8,7 @@ import gradio as gr
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live
 from app.handlers import sweep, train
+from app.pages import train_html
 from app.services import Services
 from app.words import say
 from reft_engine import PRESETS, Setting
@@ -40,7 +41,8 @@ def _field(row: Setting) -> Any:
     choices = list(row.choices) if row.name == "method" else [(value, value) for value in _OFFERED[row.name]]
     return gr.Dropdown(
         choices, value=[], multiselect=True, allow_custom_value=row.name != "method", min_width=220,
-        label=markup(f"sweep.values.{row.name}", partial(_title, row.name)), elem_id=f"train-sweep-{row.name.replace('_', '-')}",
+        label=markup(f"sweep.values.{row.name}", partial(_title, row.name)),
+        info=markup(f"settings.{row.name}.help", partial(train_html.info, row)), elem_id=f"train-sweep-{row.name.replace('_', '-')}",
     )  # fmt: skip
 
 
@@ -78,6 +80,6 @@ def _sweep_counted(services: Services, *values: Any) -> Shown:
     }
 
 
-def _sweep_started(services: Services, dataset_id: str | None, page_key: str, name: str, *values: Any) -> Shown:
+def _sweep_started(services: Services, dataset_id: str | None, page_key: str, name: str | None, *values: Any) -> Shown:
     form, listed, _ = _plan(services, values)
-    return {"sweep_made": sweep.start(services, dataset_id, form, listed, page_key, name).id}
+    return {"sweep_made": sweep.start(services, dataset_id, form, listed, page_key, name or "").id}

@@ -81,8 +81,7 @@ def reads(text: Any) -> str:
 
 def _opened(part: Any) -> Any:
     """What the page sends of a part that nobody has touched."""
-    value = getattr(part, "value", None)
-    return "" if value is None and isinstance(part, gr.Textbox) else value
+    return getattr(part, "value", None)
 
 
 def scope(address: dict[str, str]) -> dict[str, Any]:

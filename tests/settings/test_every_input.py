@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from app.errors import StudioError
@@ -1470,6 +1471,8 @@ def test_every_field_of_the_form_changes_the_summary_as_it_is_typed(pages):
         (event.parts["picker"]._id, "submit"),
     }
     tells = [function for function in pages.blocks.fns.values() if [each._id for each in function.outputs] == [event.parts["asked"]._id]]
+    *tells, again = tells
+    assert "askAgain" in again.js and again.trigger_after == pages.event("train", "_counted").function._id
     assert {target for function in tells for target in function.targets} == wanted
     looks = {target for each in (event, pages.event("train", "_counted")) for target in each.function.targets}
     assert looks == {(event.parts["asked"]._id, "apply")}
@@ -1525,6 +1528,25 @@ def test_a_field_shows_what_the_spec_says_of_its_setting(pages):
             assert (part.minimum, part.maximum, part.placeholder) == (row.low, row.high, row.blank)
         if row.choices:
             assert [tuple(choice) for choice in part.choices if choice[1]] == list(row.choices)
+
+
+def test_every_field_of_the_train_page_has_help(pages):
+    config, blocks = pages.blocks.config, pages.blocks.blocks
+    parts = [blocks[number] for number in components_of(config["page"]["train"]["layout"]) if number in blocks]
+    fields = [part for part in parts if isinstance(part, gr.components.FormComponent) and (part.visible or part.elem_id)]
+    assert len(fields) > len(SETTINGS)
+    assert [part.elem_id for part in fields if not reads(part.info or "")] == []
+
+
+def components_of(part: dict[str, Any]) -> list[int]:
+    return [part["id"], *(number for child in part.get("children") or [] for number in components_of(child))]
+
+
+def test_a_number_out_of_the_browsers_range_reaches_the_handler(pages):
+    for part in pages.blocks.blocks.values():
+        if isinstance(part, gr.Number) and part.minimum is not None:
+            # An update of another property makes a field anew for its visitor.
+            assert type(part)(minimum=part.minimum, precision=part.precision).preprocess(part.minimum - 1) == part.minimum - 1
 
 
 def test_a_number_out_of_its_range_is_refused_in_the_words_of_the_spec(pages, house):
