@@ -994,8 +994,7 @@ def sweep_started(field: str) -> Callable[..., None]:
             path = FORM[field][1]
             wanted = str(house.bases[1]) if field == "base" else FORM[field][2]
             assert {str(run.spec[path[0]] if len(path) == 1 else run.spec[path[0]][path[1]]) for run in after} == {str(wanted)}
-        for run in (*before, *after):
-            runs.stop(house.services, run.id)
+        cleared(house, [run.id for run in (*before, *after)])
 
     return show
 
