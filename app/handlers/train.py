@@ -329,14 +329,12 @@ def _described(services: Services, base: str) -> dict[str, Any] | None:
 
 
 def _probed(services: Services, dataset_id: str, spec: RunSpec) -> dict[str, Any] | None:
-    """The engine's estimate, from steps on rows of this dataset; None if it cannot be made. Raises EngineAwayError: it is away or busy."""
+    """The engine's estimate, from steps on rows of this dataset; None if its base model is in memory in another precision.
+
+    Raises StudioError for what a run of it would say too; EngineAwayError if the engine is away or busy.
+    """
     settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
-    try:
-        return services.worker.probe({"base": spec.base, "precision": spec.precision, "dataset": dataset_id, **settings})
-    except EngineAwayError:
-        raise
-    except StudioError:  # the run will say the same
-        return None
+    return services.worker.probe({"base": spec.base, "precision": spec.precision, "dataset": dataset_id, **settings})
 
 
 def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:

