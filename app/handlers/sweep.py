@@ -93,6 +93,17 @@ def plan(services: Services, form: train.TrainForm, listed: Mapping[str, str]) -
     return Plan(tuple(differing), tuple(_name(spec, differing) for spec in chosen), chosen)
 
 
+def seconds_apart(services: Services, dataset_id: str | None, form: train.TrainForm, planned: Plan) -> float | None:
+    """Seconds that the runs would take one after another, from the estimate of the form's run; None if that is unknown.
+
+    Raises ConfigError, StudioError.
+    """
+    if not dataset_id:
+        return None
+    seconds, epochs = train.estimate(services, dataset_id, form).seconds, train.read_form(services.settings, form).train.epochs
+    return None if seconds is None else seconds * sum(spec.train.epochs for spec in planned.specs) / epochs
+
+
 def _name(spec: RunSpec, names: Sequence[str]) -> str:
     values = spec.settings()
     return ", ".join(f"{_SHORT.get(name, name)} {written(values[name])}" for name in names) or say("sweep.only")

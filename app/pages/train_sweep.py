@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.components import html
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live
 from app.handlers import sweep, train
@@ -54,8 +55,8 @@ def wire(page: Page, parts: dict[str, Any]) -> None:
     """Count the runs at once, and queue them when that is confirmed."""
     note, inputs = parts["sweep_note"], [*FIELDS, *train.FIELDS]
     page.on(
-        [parts[name].change for name in FIELDS], _sweep_counted, inputs=inputs, shows=["sweep_count", "sweep_start"], refused=_NOTHING,
-        note=note, trigger_mode="always_last",
+        [parts[name].change for name in FIELDS], _sweep_counted, inputs=["dataset", *inputs], shows=["sweep_count", "sweep_start"],
+        refused=_NOTHING, note=note, trigger_mode="always_last",
     )  # fmt: skip
     page.on(
         parts["sweep_start"].click, _sweep_started, inputs=["dataset", "page_key", "name", *inputs], shows=["sweep_made"], note=note,
@@ -69,11 +70,13 @@ def _plan(services: Services, values: tuple[Any, ...]) -> tuple[train.TrainForm,
     return form, listed, sweep.plan(services, form, listed)
 
 
-def _sweep_counted(services: Services, *values: Any) -> Shown:
-    _, _, planned = _plan(services, values)
+def _sweep_counted(services: Services, dataset_id: str | None, *values: Any) -> Shown:
+    form, _, planned = _plan(services, values)
     count = len(planned.specs)
     settings = ", ".join(map(train.title_of, planned.varied))
     text = say("sweep.counted", count=count, settings=settings) if count > 1 else say("sweep.single")
+    if count > 1 and (seconds := sweep.seconds_apart(services, dataset_id, form, planned)) is not None:
+        text = f"{text} {say('sweep.takes', time=html.duration(seconds))}"
     return {
         "sweep_count": f'<p class="rs-facts">{text}</p>',
         "sweep_start": gr.update(interactive=count > 1, value=say("sweep.train", count=count) if count > 1 else say("sweep.start")),

@@ -12,7 +12,7 @@ from app.handlers.sweep import LISTED, MOST, plan, table
 from app.handlers.train import TrainForm
 from app.services import make_services
 from app.settings import Settings
-from app.worker import job
+from app.worker import client, job
 from app.worker.resident import Resident
 from reft_engine import ConfigError, ReftModel, RunSpec, TrainingError, load_base
 from reft_engine.trainable import verify_adapter
@@ -22,6 +22,7 @@ from reft_engine.training.loop import RunState
 from storage import RunStatus
 from storage.tables import Run
 from tests.settings.examples import SETTINGS
+from tests.waiting import PATIENCE
 
 QUICK = TrainForm(rank=1, positions="l1", epochs=2, batch_size=6, held_out=0.25)
 
@@ -92,6 +93,16 @@ def test_all_runs_hold_out_the_same_rows_whatever_their_seeds(services):
 def test_what_cannot_be_swept_is_refused_in_a_sentence(services, listed, sentence):
     with pytest.raises((StudioError, ConfigError), match=sentence):
         plan(services, QUICK, listed)
+
+
+def test_what_its_runs_would_take_one_after_another_follows_their_epochs(engine, kept, tiny_base, monkeypatch):
+    monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)
+    engine.worker.describe(str(tiny_base))
+    form = replace(QUICK, base=str(tiny_base))
+    alone = train.estimate(engine, kept.id, form).seconds
+    planned = plan(engine, form, {"epochs": "2,4", "rank": "1,2"})
+    assert sweep.seconds_apart(engine, kept.id, form, planned) == pytest.approx(alone * 12 / 2)
+    assert sweep.seconds_apart(engine, None, form, planned) is None
 
 
 def test_a_sweep_is_queued_whole_and_once(services, dataset):

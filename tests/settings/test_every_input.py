@@ -968,6 +968,16 @@ def sweep_counted(field: str) -> Callable[..., None]:
     return show
 
 
+def sweep_timed(house: House, pages: Pages, files: Any) -> None:
+    """With rows it is said what the runs would take one after another."""
+    own = {"base": str(house.bases[0]), "sweep_epochs": ["2", "6"]}
+    with pytest.MonkeyPatch.context() as patch:
+        seen = estimated(patch)
+        for dataset in (house.dataset.id, house.other_dataset.id, None):
+            pages.fire("train", "_sweep_counted", **own, dataset=dataset)
+    assert [dataset for dataset, _ in seen] == [house.dataset.id, house.other_dataset.id]
+
+
 def sweep_started(field: str) -> Callable[..., None]:
     def show(house: House, pages: Pages, files: Any) -> None:
         storage = house.services.storage
@@ -1385,6 +1395,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_preset_saved", field): preset_saved(field) for field in ("presets_name", "presets_with_base", *FORM)},
     **{("train", "_preset_renamed", field): preset_renamed for field in ("presets_chosen", "presets_name")},
     ("train", "_preset_deleted", "presets_chosen"): preset_deleted, ("train", "_preset_put_back", "presets_deleted"): preset_deleted,
+    ("train", "_sweep_counted", "dataset"): sweep_timed,
     **{("train", "_sweep_counted", field): sweep_counted(field) for field in (*(f"sweep_{name}" for name in SWEPT), *FORM)},
     **{
         ("train", "_sweep_started", field): sweep_started(field)
