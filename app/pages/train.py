@@ -42,6 +42,8 @@ def build(services: Services) -> None:
     nothing = gr.HTML(visible=False)
     sample = gr.Button(label("train.sample"), visible=False, elem_id="train-sample")
     sample_note = live("train-sample-note")
+    # What fails on opening leaves the form hidden, with all that is in it.
+    opened_note, presets_opened_note, bases_opened_note = (live(f"train-{part}-note") for part in ("opened", "presets", "bases-opened"))
     with gr.Column(visible=False, elem_classes="rs-form", elem_id="train-form") as form:
         with gr.Row(elem_classes="rs-teach", elem_id="train-teach"):
             sentence = gr.HTML(elem_id="train-sentence")
@@ -60,17 +62,17 @@ def build(services: Services) -> None:
     parts = {
         "form": form, "nothing": nothing, "sample": sample, "sentence": sentence, "estimate": estimate, "start": start,
         "page_key": gr.State(""), "asked": asked, **{name: gr.Textbox(visible=False) for name in ("made", "found", "preset")}, **fields,
-        **presets, **swept, **spec,
+        **presets, **swept, **spec, "presets_opened_note": presets_opened_note,
     }  # fmt: skip
     page = Page(services, parts)
     for part in (train_picker, train_presets, train_sweep, train_spec):
         part.wire(page, parts)
     filled: dict[str, Any] = {"shows": ["goal", "about", "preset", "asked", *train.FIELDS], "note": note, "trigger_mode": "always_last"}
-    page.on(opening(), _opened, shows=["form", "nothing", "sample", "page_key", "dataset", *filled["shows"]], note=note)
+    page.on(opening(), _opened, shows=["form", "nothing", "sample", "page_key", "dataset", *filled["shows"]], note=opened_note)
     page.on(sample.click, _use_sample, note=sample_note, leads_to="train")
     page.on(fields["dataset"].input, _picked, inputs=["dataset", "base"], **filled)
     page.on(fields["goal"].input, _aimed, inputs=["dataset", "base", "goal"], **filled)
-    chosen = train_bases.wire(page, fields, fields)
+    chosen = train_bases.wire(page, fields, bases_opened_note)
     for named in (fields["base"].input, chosen.then):
         page.on(named, _based, inputs=["dataset", "goal", "preset", *train.FIELDS], **filled)
     page.on(fields["back"].click, _put_back, inputs=["preset"], shows=["asked", *train.FIELDS], note=note)

@@ -14,27 +14,31 @@ _ASKED = "(asked,...others)=>[studio.askedOfBase(),...others]"
 
 
 def lay_out(services: Services) -> dict[str, Any]:
-    """The cards, what is asked of one, and the place for refusals."""
+    """The cards, what is asked of one, and the places for refusals; one for each event, which empties it when it succeeds."""
     draws = f"studio.bases(element,props,watch,{_EVENTS})"
     return {
         "bases": gr.HTML(None, html_template="<div></div>", elem_id="train-bases", js_on_load=draws),
         "bases_asked": gr.Textbox(visible=False),
-        "bases_note": live("train-bases-note"),
+        **{name: live(f"train-{name.replace('_', '-')}") for name in ("bases_note", "bases_act_note", "bases_reads_note")},
     }
 
 
-def wire(page: Page, bases: dict[str, Any], fields: dict[str, Any]) -> Any:
-    """Bind the cards: ``bases`` are the parts of `lay_out`, ``fields`` those of the form (``base``, ``precision``, ``dataset``).
+def wire(page: Page, parts: dict[str, Any], opened_note: gr.HTML) -> Any:
+    """Bind the cards; ``parts`` are those of `lay_out` and the form's fields, and ``opened_note`` is seen also without the form.
 
     Returns the event of choosing one, after which the field names it.
     """
-    cards, note = bases["bases"], bases["bases_note"]
-    shown: dict[str, Any] = {"shows": ["bases"], "note": note, "trigger_mode": "always_last"}
-    changed = [opening(), fields["base"].change, fields["precision"].change]
-    page.on(changed, _cards, inputs=["base", "precision"], again=False, **shown)
+    cards = parts["bases"]
+    shown: dict[str, Any] = {"shows": ["bases"], "trigger_mode": "always_last"}
+    page.on(opening(), _cards, inputs=["base", "precision"], again=False, note=opened_note, **shown)
+    changed = [parts["base"].change, parts["precision"].change]
+    page.on(changed, _cards, inputs=["base", "precision"], again=False, note=parts["bases_note"], clears=[opened_note], **shown)
     chosen = page.put(cards.input, "bases", "base", js="() => studio.chosenBase()")
-    page.on(cards.select, _acted, inputs=["bases_asked", "base", "precision", "dataset"], js=_ASKED, **shown)
-    page.on(fields["dataset"].change, _reads, inputs=["dataset"], again=False, **shown)
+    asked = ["bases_asked", "base", "precision", "dataset"]
+    acted = page.on(cards.select, _acted, inputs=asked, js=_ASKED, note=parts["bases_act_note"], **shown)
+    for over in (acted.then, acted.failure):
+        page.run(over, "() => studio.baseAnswered()")
+    page.on(parts["dataset"].change, _reads, inputs=["dataset"], again=False, note=parts["bases_reads_note"], **shown)
     return chosen
 
 

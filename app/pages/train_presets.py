@@ -20,7 +20,6 @@ _LIST = ["presets_chosen", "presets_apply", "presets_rename", "presets_delete"]
 
 def lay_out(services: Services) -> dict[str, Any]:
     """A list of presets with what can be done with one, and a name to save the settings under."""
-    opened_note = live("train-presets-note")  # what is said in a folded accordion is not read
     with gr.Accordion(label("presets.title"), open=False, elem_id="train-presets"):
         with gr.Row(visible=False, elem_classes="rs-keeping") as undoing:
             undo_text = gr.HTML()
@@ -44,7 +43,7 @@ def lay_out(services: Services) -> dict[str, Any]:
     return {
         "presets_undoing": undoing, "presets_undo_text": undo_text, "presets_undo": undo, "presets_chosen": chosen, "presets_apply": apply,
         "presets_delete": delete, "presets_note": note, "presets_name": name, "presets_save": save, "presets_rename": rename,
-        "presets_with_base": with_base, "presets_opened_note": opened_note, "presets_save_note": save_note,
+        "presets_with_base": with_base, "presets_save_note": save_note,
         "presets_deleted": gr.State(None),
     }  # fmt: skip
 

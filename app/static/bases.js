@@ -188,5 +188,10 @@
     watch("value", take);
   };
 
-  Object.assign(studio, { bases, chosenBase: () => said.chosen, askedOfBase: () => said.asked });
+  // What was asked is over, also where it was refused: it may be asked anew.
+  const baseAnswered = () => {
+    for (const each of document.querySelectorAll("#train-bases [aria-disabled]")) each.removeAttribute("aria-disabled");
+    return [];
+  };
+  Object.assign(studio, { bases, baseAnswered, chosenBase: () => said.chosen, askedOfBase: () => said.asked });
 })();

@@ -412,6 +412,21 @@ def sweep_chosen(page: Page, site: Site) -> None:
     expect(page.locator("#train-sweep-start")).to_be_enabled()
 
 
+def without_rows(page: Page, site: Site) -> None:
+    """A studio without a dataset, as the Train page opens then."""
+    edge = next(event.edge for event in events_of(site, "train") if event.edge.__name__ == "_opened")
+    inner, edge.inner = edge.inner, lambda *_: {"sample": gr.update(visible=True)}
+    page.reload()
+    expect(page.locator("#train-sample")).to_be_visible()
+    edge.inner = inner
+
+
+def form_changed(page: Page, site: Site) -> None:
+    unfold(page, "#train-advanced")
+    page.fill("#train-epochs input", "9")
+    expect(page.locator("#train-back")).to_be_visible()
+
+
 def preset_deleted(page: Page, site: Site) -> None:
     unfold(page, "#train-presets")
     page.locator("#train-preset-name input, #train-preset-name textarea").first.fill("Mine")
@@ -451,7 +466,10 @@ STATES: dict[str, list[State]] = {
         State(put_in(workbook(SHEETS), name="t.ods"), ("#dataset-sheet",)),
     ],
     "dataset": [State(at_version_1, ("#kept-bring-back",)), State(changed)],
-    "train": [State(preset_deleted, ("#train-preset-undo",)), State(sweep_chosen, ("#train-sweep-start",))],
+    "train": [
+        State(preset_deleted, ("#train-preset-undo",)), State(sweep_chosen, ("#train-sweep-start",)),
+        State(form_changed, ("#train-back",)), State(without_rows, ("#train-sample",)),
+    ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later")), State(picked("Training")),
