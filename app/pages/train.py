@@ -243,14 +243,16 @@ def _asked_for(services: Services, request: gr.Request) -> _Asked:
     return _Asked(dataset.id if dataset else None, preset, preset.form, run_missing=bool(asked.get("run")) and named is None)
 
 
-def _filled(preset: train.Preset, form: train.TrainForm) -> Shown:
-    """The form's fields; those that are as suggested say why."""
+def _filled(preset: train.Preset, form: train.TrainForm, shown: train.TrainForm | None = None) -> Shown:
+    """The form's fields; those that are as suggested say why. What is ``shown`` already is left alone: it may be typed in meanwhile."""
     mine = train.changed(form, preset.form)
-    values: Shown = asdict(form)
+    new = train.FIELDS if shown is None else train.changed(form, shown)
+    values: Shown = {"base": form.base} if shown is None else {}
     for row in train.SETTINGS:
         why = "" if row.name in mine else preset.reasons.get(row.name, "")
         if row.name != "base":
-            values[row.name] = gr.update(value=values[row.name], info=train_html.info(row, why))
+            value = {"value": getattr(form, row.name)} if row.name in new else {}
+            values[row.name] = gr.update(info=train_html.info(row, why), **value)
     values["method"] |= _baseline(form)
     return {
         **values, "goal": preset.goal or None, "about": train_html.about_goal(preset.goal), "asked": token_hex(4),
@@ -277,7 +279,7 @@ def _based(services: Services, dataset_id: str | None, goal: str | None, preset:
     form = train.TrainForm(**dict(zip(train.FIELDS, values, strict=True)))
     before = train.read_preset(preset)
     after = train.suggested(services, _dataset(services, dataset_id), str(form.base or ""), (goal or "") if before.chosen else "")
-    return _filled(after, train.moved(form, before.form, after.form))
+    return _filled(after, train.moved(form, before.form, after.form), form)
 
 
 def _put_back(_services: Services, preset: str) -> Shown:

@@ -608,7 +608,7 @@ BUGS = (
         "Columns.read(dict(self.roles))",
         (_input("data._told.said"),),
     ),
-    Bug("remedies are not applied", WORKBENCH, "self.include}), self.remedies)", "self.include}))", (_input("data._told.said"),)),
+    Bug("remedies are not applied", WORKBENCH, "columns, options, self.remedies)", "columns, options)", (_input("data._told.said"),)),
     Bug("what of chats is learned is not applied", WORKBENCH, '"include": self.include}', '"include": ()}', (_input("data._told.said"),)),
     Bug(
         "the table stays on its first page",

@@ -421,6 +421,15 @@ def without_rows(page: Page, site: Site) -> None:
     edge.inner = inner
 
 
+def labels_offered(page: Page, site: Site) -> None:
+    """Rows that can be learned in two ways, which those of this studio cannot."""
+    edge = next(event.edge for event in events_of(site, "train") if event.edge.__name__ == "_said")
+    inner, edge.inner = edge.inner, lambda *_: {"objective": gr.update(choices=["answers", "labels"], value="answers", visible=True)}
+    page.fill("#train-epochs input", "8")
+    expect(page.locator("#train-objective")).to_be_visible()
+    edge.inner = inner
+
+
 def form_changed(page: Page, site: Site) -> None:
     unfold(page, "#train-advanced")
     page.fill("#train-epochs input", "9")
@@ -468,7 +477,7 @@ STATES: dict[str, list[State]] = {
     "dataset": [State(at_version_1, ("#kept-bring-back",)), State(changed)],
     "train": [
         State(preset_deleted, ("#train-preset-undo",)), State(sweep_chosen, ("#train-sweep-start",)),
-        State(form_changed, ("#train-back",)), State(without_rows, ("#train-sample",)),
+        State(form_changed, ("#train-back",)), State(labels_offered, ("#train-objective",)), State(without_rows, ("#train-sample",)),
     ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [

@@ -16,6 +16,7 @@ from tests.journeys.conftest import WINDOW
 from tests.journeys.test_data import PHONE, bring, table
 from tests.journeys.test_events import violations
 from tests.serving import serving
+from tests.settings.examples import SETTINGS, another
 
 TEACHING = "#train-sentence .rs-teaching"
 
@@ -59,6 +60,49 @@ def test_a_teachers_own_file_becomes_a_run_without_opening_advanced(page, server
     page.get_by_role("button", name="Train", exact=True).focus()
     page.keyboard.press("Enter")
     assert run_of(page, server).train.learning_rate == 4e-3
+
+
+MINE = {
+    "precision": "bfloat16", "method": "direft", "activation": "tanh", "layers": "0", "keep": "last", "reuse": "depth",
+    "warmup_ratio": 0.2, "weight_decay": 0.05, "max_grad_norm": 0.5, "dropout": 0.1, "held_out": 0.2, "learning_rate": 0.003, "head_learning_rate": 0.004, "preference_beta": 0.2,
+}  # fmt: skip
+"""Values of one's own where any other than the default would not do."""
+OF_LABELS = ("labels", "pooling", "head_learning_rate")
+
+
+def put(page, row, value):
+    """Set a setting on the page as a person does."""
+    part = page.locator(f"#train-{'base-model' if row.name == 'base' else row.name.replace('_', '-')}")
+    if row.kind == "switch":
+        part.locator("input").click()
+    elif row.kind == "choice" and not row.free:
+        title = next(title for title, key in row.choices if key == value)
+        part.locator("input").fill(title)
+        page.locator("[role=option]", has_text=title).first.click()
+    else:
+        part.locator("input, textarea").first.fill(str(value))
+        part.locator("input, textarea").first.press("Enter" if row.free else "Tab")
+
+
+def test_an_engineer_sets_every_setting_once_and_finds_it_in_the_run(page, server, tiny_base):
+    kept(page, server, [("prompt", "answer"), *((f"Say {name}.", label) for name in range(20) for label in ("red", "blue"))])
+    values = {name: another(row) for name, row in SETTINGS.items()} | MINE
+    values |= {"base": str(tiny_base), "labels": "red, blue", "revision": "main"}
+    address = page.url
+    for names in ([name for name in values if name not in OF_LABELS], ["base", *OF_LABELS]):
+        page.goto(address)
+        expect(page.locator("#train-estimate dl")).to_be_visible()
+        page.click("#train-advanced > button")
+        put(page, SETTINGS["base"], values["base"])
+        expect(page.locator(TEACHING)).to_contain_text(str(tiny_base))
+        for name in names[1:]:
+            put(page, SETTINGS[name], values[name])
+        changed = len({*names} - {"base", "revision"})
+        expect(page.locator("#train-advanced > button")).to_contain_text(f"Advanced: {changed} changed")
+        page.click("#train-start")
+        settings = run_of(page, server).settings()
+        wanted = RunSpec.of_settings({name: values[name] for name in names}).settings()
+        assert {name: settings[name] for name in names} == {name: wanted[name] for name in names}
 
 
 def test_an_engine_that_comes_late_is_asked_again(tmp_path, page, monkeypatch):

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from reft_engine.data import dump_examples, inspect_rows
 from storage import Storage
 from tests.journeys.conftest import WINDOW
+from tests.journeys.test_events import STILL
 
 
 def open_train(page, server, questions):
@@ -48,6 +49,7 @@ def test_a_rate_is_found_by_keyboard_and_put_into_the_field_with_its_reason(page
         page.screenshot(path=f"{folder}/rates-{width}.png")
     for dark in (False, True):
         page.evaluate("dark => document.body.classList.toggle('dark', dark)", dark)
+        page.wait_for_function(STILL)
         found = Axe().run(page, context="#train-advanced", options={"resultTypes": ["violations"]}).response["violations"]
         assert [entry["id"] for entry in found if entry["impact"] in ("serious", "critical")] == []
 

@@ -8,6 +8,7 @@ from app.run_texts import RunFile
 from storage import RunStatus, Storage
 from tests.journeys.conftest import WINDOW
 from tests.journeys.test_data import PHONE, opened, table
+from tests.journeys.test_events import STILL
 from tests.waiting import until
 
 ROWS = [(f"What is {n} cat?", f"cat {n}.") for n in range(16)]
@@ -38,6 +39,7 @@ def unfold(page, name):
 def serious(page):
     """What axe finds; at the end of the page, where the Train button floats over nothing."""
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.wait_for_function(STILL)
     found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]}).response["violations"]
     return [(each["id"], each["nodes"][0]["target"]) for each in found if each["impact"] in ("serious", "critical")]
 

@@ -701,7 +701,9 @@ def based(field: str) -> Callable[..., None]:
         change = {field: form_of(house, field)}
         shown = pages.fire("train", "_based", dataset=house.dataset.id, preset=before.as_text(), **{**own, **change})
         after = train.suggested(house.services, house.dataset, str({**own, **change}["base"]))
-        assert plain(shown) == {**asdict(after.form), **({} if field == "base" else change)}
+        given = {name: value["value"] for name, value in shown.items() if name in FIELDS and "value" in value}
+        assert {**own, **change, **given} == {**asdict(after.form), **({} if field == "base" else change)}
+        assert all({**own, **change}[name] != value for name, value in given.items()), "what may be typed in meanwhile is left alone"
 
     return show
 
