@@ -64,7 +64,8 @@ def test_a_teachers_own_file_becomes_a_run_without_opening_advanced(page, server
 
 MINE = {
     "precision": "bfloat16", "method": "direft", "activation": "tanh", "layers": "0", "keep": "last", "reuse": "depth",
-    "warmup_ratio": 0.2, "weight_decay": 0.05, "max_grad_norm": 0.5, "dropout": 0.1, "held_out": 0.2, "learning_rate": 0.003, "head_learning_rate": 0.004, "preference_beta": 0.2,
+    "warmup_ratio": 0.2, "weight_decay": 0.05, "max_grad_norm": 0.5, "dropout": 0.1, "held_out": 0.2, "learning_rate": 0.003,
+    "head_learning_rate": 0.004, "preference_beta": 0.2,
 }  # fmt: skip
 """Values of one's own where any other than the default would not do."""
 OF_LABELS = ("labels", "pooling", "head_learning_rate")
