@@ -264,6 +264,18 @@ def reading(config: MethodConfig) -> ReftConfig:
     return config if isinstance(config, ReftConfig) else ReftConfig(labels=config.labels, pooling=config.pooling)
 
 
+def edited_layers(config: ReftConfig, layers: int) -> tuple[int, ...]:
+    """Blocks that are edited in a base model with ``layers`` blocks, in ascending order. Raises ConfigError: there is no such block."""
+    if config.layers == "all":
+        return tuple(range(layers))
+    if config.layers[-1] >= layers:
+        raise ConfigError(
+            "Layer {layer} does not exist; the base model has layers 0-{last}.", "layers", kind="layers.beyond", layer=config.layers[-1],
+            last=layers - 1,
+        )  # fmt: skip
+    return config.layers
+
+
 def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
     """Trainable parameters of the edits in a base model with ``layers`` blocks, excluding a classification head.
 
@@ -272,21 +284,13 @@ def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> i
     Raises:
         ConfigError: the base model does not have such a layer, or the rank is above its hidden size.
     """
-    if config.layers != "all" and config.layers[-1] >= layers:
-        raise ConfigError(
-            "Layer {layer} does not exist; the base model has layers 0-{last}.",
-            "layers",
-            kind="layers.beyond",
-            layer=config.layers[-1],
-            last=layers - 1,
-        )
+    edited = edited_layers(config, layers)
     method = METHODS[config.method]
     if config.rank > hidden_size and method.has_rank:
         raise ConfigError(
             "Rank {rank} is larger than the hidden size {hidden_size}.", "rank", kind="spec.rank", rank=config.rank, hidden_size=hidden_size
         )
-    edited = layers if config.layers == "all" else len(config.layers)
-    return edited * config.groups * method.parameters(config.rank, hidden_size)
+    return len(edited) * config.groups * method.parameters(config.rank, hidden_size)
 
 
 class TrainConfig(_Frozen):

@@ -6,9 +6,8 @@ Work is counted in tokens that pass through one block, forwards or backwards; wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reft_engine.errors import ConfigError
 from reft_engine.positions import PositionSpec, prompt_positions
-from reft_engine.spec import ReftConfig, Reuse
+from reft_engine.spec import ReftConfig, Reuse, edited_layers
 
 MIN_SHARE = 0.05
 """Least share of a step's work that each kind of reuse must save."""
@@ -92,7 +91,7 @@ def step_work(
     tokens, late_tokens = _tokens(config, prompt_tokens, answer_tokens)
     if not tokens:
         return 0.0
-    layer = _lowest_layer(config, layers)
+    layer = edited_layers(config, layers)[0]
     return epoch_work(layer, layers, tokens, late_tokens, _saving(config, layers, tokens, late_tokens, reuse), later=later)
 
 
@@ -144,22 +143,7 @@ def rough_memory(
 
 def _saving(config: ReftConfig, layers: int, tokens: int, late_tokens: int, reuse: Reuse) -> Saving:
     depth, time = reuse in ("all", "depth"), reuse in ("all", "time")
-    return choose_reuse(_lowest_layer(config, layers), layers, tokens, late_tokens, depth=depth, time=time)
-
-
-def _lowest_layer(config: ReftConfig, layers: int) -> int:
-    """The lowest edited block. Raises ConfigError."""
-    if config.layers == "all":
-        return 0
-    if config.layers[-1] >= layers:
-        raise ConfigError(
-            "Layer {layer} does not exist; the base model has layers 0-{last}.",
-            "layers",
-            kind="layers.beyond",
-            layer=config.layers[-1],
-            last=layers - 1,
-        )
-    return config.layers[0]
+    return choose_reuse(edited_layers(config, layers)[0], layers, tokens, late_tokens, depth=depth, time=time)
 
 
 def _tokens(config: ReftConfig, prompt_tokens: Sequence[int], answer_tokens: Sequence[int]) -> tuple[int, int]:

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base, load_base, origin_of
 from reft_engine.edits import canary
-from reft_engine.edits.edited import base_of, edited_layers
+from reft_engine.edits.edited import base_of
 from reft_engine.edits.loop_side import LoopSide
 from reft_engine.edits.precision import exact
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, pyreft
 from reft_engine.formats import folder as folder_format
 from reft_engine.precisions import load_options
-from reft_engine.spec import Activation, ReftConfig, trainable_parameters
+from reft_engine.spec import Activation, ReftConfig, edited_layers, trainable_parameters
 
 _ROWS_TOLERANCE = 1e-3
 
