@@ -35,9 +35,8 @@ def wire(page: Page, parts: dict[str, Any], opened_note: gr.HTML) -> Any:
     page.on(changed, _cards, inputs=["base", "precision"], again=False, note=parts["bases_note"], clears=[opened_note], **shown)
     chosen = page.put(cards.input, "bases", "base", js="() => studio.chosenBase()")
     asked = ["bases_asked", "base", "precision", "dataset"]
-    acted = page.on(cards.select, _acted, inputs=asked, js=_ASKED, note=parts["bases_act_note"], **shown)
-    for over in (acted.then, acted.failure):
-        page.run(over, "() => studio.baseAnswered()")
+    refused: Shown = {"bases": {"refused": True}}
+    page.on(cards.select, _acted, inputs=asked, js=_ASKED, note=parts["bases_act_note"], refused=refused, **shown)
     page.on(parts["dataset"].change, _reads, inputs=["dataset"], again=False, note=parts["bases_reads_note"], **shown)
     return chosen
 

@@ -171,6 +171,10 @@
     const take = () => {
       const found = props.value;
       if (!found) return;
+      if (found.refused) {
+        props.value = value; // so that another refusal is a change again
+        return value && draw();
+      }
       if (found.reads) reads = found.reads;
       if (!found.groups) return readings();
       value = found;
@@ -188,10 +192,5 @@
     watch("value", take);
   };
 
-  // What was asked is over, also where it was refused: it may be asked anew.
-  const baseAnswered = () => {
-    for (const each of document.querySelectorAll("#train-bases [aria-disabled]")) each.removeAttribute("aria-disabled");
-    return [];
-  };
-  Object.assign(studio, { bases, baseAnswered, chosenBase: () => said.chosen, askedOfBase: () => said.asked });
+  Object.assign(studio, { bases, chosenBase: () => said.chosen, askedOfBase: () => said.asked });
 })();

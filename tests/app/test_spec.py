@@ -295,7 +295,7 @@ def test_where_no_studio_runs_the_command_trains_and_tells_of_it(table_file, tin
     described["reft"] = {"layers": [99]}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(described))
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "Layer 99 does not exist" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "Layer 99 does not exist" in done.stderr and "Traceback" not in done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "failed"
 
 
