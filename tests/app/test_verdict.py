@@ -114,8 +114,7 @@ def test_what_is_offered_fills_the_train_page_in(services, dataset):
         run = replace(run_with(evidence), id=earlier.id)
         links = [urlsplit(deed.link) for deed in verdict_of(run).deeds]
         asked = next({name: values[0] for name, values in parse_qs(link.query).items()} for link in links if field in link.query)
-        _, form = again(services, asked["run"], asked)
-        _, before = again(services, asked["run"], {})
+        form, before = (again(services, asked["run"], changes).form for changes in (asked, {}))
         changed = {name for name in TrainForm.__slots__ if getattr(form, name) != getattr(before, name)}
         assert changed == {field}
 
