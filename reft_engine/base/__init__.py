@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.base.loading import Base, default_device, is_here, load_base, load_tokenizer, newest_revision
+    from reft_engine.base.loading import Base, is_here, load_base, load_tokenizer, newest_revision
 
 __all__ = [
     "Base",
-    "default_device",
     "is_here",
     "load_base",
     "load_tokenizer",
@@ -17,5 +16,5 @@ __all__ = [
 ]
 
 __getattr__ = lazy_names(__name__, {
-    "loading": ["Base", "default_device", "is_here", "load_base", "load_tokenizer", "newest_revision"],
+    "loading": ["Base", "is_here", "load_base", "load_tokenizer", "newest_revision"],
 })  # fmt: skip

@@ -17,7 +17,6 @@ from storage.datasets.rows import (
     current_version,
     get_row,
     get_version,
-    numbered_version,
     refuse_binned,
     select_current,
     to_record,
@@ -95,7 +94,8 @@ class DatasetStore:
             NotFoundError: there is no such dataset.
             StorageError: it is in the bin, or the files cannot be written.
         """
-        folder = self._files.dataset_folder(self.get(dataset_id).id)
+        self.get(dataset_id)
+        folder = self._files.dataset_folder(dataset_id)
         with self._staged(folder, examples, source) as files, self._database.exclusive() as session:
             dataset = get_row(session, dataset_id)
             refuse_binned(dataset)
@@ -178,16 +178,10 @@ class DatasetStore:
 
     # Lists
 
-    def get(self, reference: str) -> DatasetRecord:
-        """One dataset, in the bin or not, with its current version; with the one of a number for a reference such as ``id@2``.
-
-        Raises NotFoundError.
-        """
-        dataset_id, at, number = reference.partition("@")
+    def get(self, dataset_id: str) -> DatasetRecord:
+        """One dataset, in the bin or not. Raises NotFoundError."""
         with self._database.reading() as session:
-            if not at:
-                return _record_of(session, dataset_id)
-            return to_record(get_row(session, dataset_id), numbered_version(session, dataset_id, number))
+            return _record_of(session, dataset_id)
 
     def all(self) -> list[DatasetRecord]:
         """Datasets that are not in the bin, newest first; one query."""

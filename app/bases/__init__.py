@@ -1,1 +1,0 @@
-"""Facts about base models before they are loaded: the catalogue, local folders, the Hub and its cache. Imports no torch."""
