@@ -434,6 +434,12 @@ def refusing(error: Exception) -> Callable:
     return refuse
 
 
+def leads_on(site: Site, event: Event) -> bool:
+    """Whether another page is opened, or the same one anew, once the event has succeeded."""
+    after = (each for each in site.blocks.fns.values() if each.trigger_after == event.number and each.trigger_only_on_success)
+    return any("location.href" in str(each.js) for each in after)
+
+
 def in_a_live_region(note: Locator) -> bool:
     return note.evaluate("e => !!e.querySelector('.rs-notice')?.closest('[aria-live=polite], [aria-live=assertive], [role=alert]')")
 
@@ -465,8 +471,8 @@ def walk(page: Page, wire: Wire, site: Site, event: Event, caplog: pytest.LogCap
         assert in_a_live_region(note)
         assert page.url == address and page.title().endswith("ReFT Studio"), "what must only follow success has followed"
         assert event.name == "load" or page.evaluate("region.isConnected"), "the live region was replaced, so it is not read out"
-        # Success may open the same address anew, where the note can lie in what is folded.
-        left = "false" if event.name == "load" else "!window.region"
+        # What leads to a page may open the same address anew, where the note can lie in what is folded.
+        left = "!window.region" if leads_on(site, event) else "false"
         event.edge.inner = (lambda *_: iter([{}])) if site.blocks.fns[event.number].types_generator else (lambda *_: {})
         fire(page, event, 4)
         page.wait_for_function(
