@@ -60,13 +60,18 @@ def only_server(folder: Path, address: str) -> Iterator[None]:
 
 def refuse_if_served(folder: Path) -> None:
     """Raise StudioError if a studio serves this folder, which need not exist; the text says where."""
-    lock = folder / _LOCK_NAME
-    try:
-        address = lock.read_text(encoding="utf-8")[:300] if is_locked(lock) else None
-    except OSError:  # without the folder there is no studio
-        return
+    address = served_at(folder)
     if address is not None:
         raise _in_use(folder, address)
+
+
+def served_at(folder: Path) -> str | None:
+    """The address of the studio that serves this folder, empty if it is unknown; None if no studio does."""
+    lock = folder / _LOCK_NAME
+    try:
+        return lock.read_text(encoding="utf-8")[:300].strip() if is_locked(lock) else None
+    except OSError:  # without the folder there is no studio
+        return None
 
 
 def _in_use(folder: Path, address: str) -> StudioError:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, head, theme
 from app.errors import READABLE
-from app.handlers import kept, runs, workbench
+from app.handlers import base_cards, kept, runs, spec, workbench
 from app.pages import build
 from app.services import Services
 from app.settings import LOOPBACK, Settings
@@ -48,6 +48,30 @@ def make_app(services: Services) -> FastAPI:
     def alive() -> dict[str, str]:
         return {"status": "ok"}
 
+    _offer_files(app, services)
+    _follow_readings(app, services)
+    _follow_downloads(app, services)
+    app.add_middleware(_Gate)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(Speaking)
+    # Gradio warns of server-side rendering although it is off here.
+    warnings.filterwarnings("ignore", message="SSR mode is not supported")
+    pages = build(services).queue(default_concurrency_limit=4)
+    # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
+    pages.has_launched = True
+    pages._queue.sleep_when_free = _QUEUE_SECONDS
+    pages.max_threads = _EVENTS_AT_ONCE
+    mounted: FastAPI = gr.mount_gradio_app(
+        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
+        favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
+        max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
+    )  # fmt: skip
+    return mounted
+
+
+def _offer_files(app: FastAPI, services: Services) -> None:
+    """What a person takes away."""
+
     @app.get("/files/runs/{run_id}/log.txt")
     def log(run_id: str) -> Response:
         try:
@@ -55,6 +79,19 @@ def make_app(services: Services) -> FastAPI:
         except READABLE as error:
             return JSONResponse({"error": say_error(error)}, status_code=404)
         return PlainTextResponse(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
+    @app.get("/files/runs/{run_id}/run.yaml")
+    def described(run_id: str) -> Response:
+        try:
+            name, content = spec.of_run(services, run_id)
+        except READABLE as error:
+            return JSONResponse({"error": say_error(error)}, status_code=404)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        return Response(content, media_type="application/yaml", headers=headers)
 
     @app.get("/files/datasets/{dataset_id}/{number}.{form}")
     def dataset(dataset_id: str, number: int, form: str) -> Response:
@@ -74,24 +111,6 @@ def make_app(services: Services) -> FastAPI:
             return JSONResponse({"error": say_error(error)}, status_code=404)
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(content, media_type="application/zip", headers=headers)
-
-    _follow_readings(app, services)
-    app.add_middleware(_Gate)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
-    app.add_middleware(Speaking)
-    # Gradio warns of server-side rendering although it is off here.
-    warnings.filterwarnings("ignore", message="SSR mode is not supported")
-    pages = build(services).queue(default_concurrency_limit=4)
-    # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
-    pages.has_launched = True
-    pages._queue.sleep_when_free = _QUEUE_SECONDS
-    pages.max_threads = _EVENTS_AT_ONCE
-    mounted: FastAPI = gr.mount_gradio_app(
-        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
-        favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
-        max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
-    )  # fmt: skip
-    return mounted
 
 
 def _follow_readings(app: FastAPI, services: Services) -> None:
@@ -113,6 +132,14 @@ def _follow_readings(app: FastAPI, services: Services) -> None:
         else:
             with visited_by(session):
                 workbench.supersede_reading(services, token, before)
+
+
+def _follow_downloads(app: FastAPI, services: Services) -> None:
+    """How far the downloads of base models are."""
+
+    @app.get("/bases/downloads")
+    def downloads() -> JSONResponse:
+        return JSONResponse(base_cards.downloads_shown(services), headers={"Cache-Control": "no-store"})
 
 
 def _hosts(settings: Settings) -> list[str]:

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from reft_engine.edits import ReftModel
     from reft_engine.errors import AdapterError, ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
     from reft_engine.inference import classify, generate, stream
+    from reft_engine.machine import free_memory
     from reft_engine.methods import METHODS, title_of
-    from reft_engine.positions import PositionSpec, prompt_positions
+    from reft_engine.positions import PRESETS, PositionSpec, prompt_positions
+    from reft_engine.precisions import Precision, available_precisions, check_precision, load_options, suited_precision, weight_bytes
     from reft_engine.settings import GROUPS, Setting, written
-    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, all_settings, trainable_parameters
+    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, all_settings, read_yaml, trainable_parameters
     from reft_engine.trainable import Trainable, load_adapter
     from reft_engine.training import evaluate, train, train_many
+    from reft_engine.work import rough_memory, saved_share, step_work
 
 __all__ = [
     "BASELINES",
     "GROUPS",
     "METHODS",
+    "PRESETS",
     "AdapterError",
     "ConfigError",
     "DataError",
@@ -35,6 +39,7 @@ __all__ = [
     "ModelLoadError",
     "PeftConfig",
     "PositionSpec",
+    "Precision",
     "Preference",
     "ReftConfig",
     "ReftError",
@@ -45,17 +50,27 @@ __all__ = [
     "Trainable",
     "TrainingError",
     "all_settings",
+    "available_precisions",
+    "check_precision",
     "classify",
     "evaluate",
+    "free_memory",
     "generate",
     "load_adapter",
     "load_base",
+    "load_options",
     "prompt_positions",
+    "read_yaml",
+    "rough_memory",
+    "saved_share",
+    "step_work",
     "stream",
+    "suited_precision",
     "title_of",
     "train",
     "train_many",
     "trainable_parameters",
+    "weight_bytes",
     "written",
 ]
 
@@ -66,10 +81,13 @@ __getattr__ = lazy_names(__name__, {
     "edits": ["ReftModel"],
     "errors": ["AdapterError", "ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "TrainingError"],
     "inference": ["classify", "generate", "stream"],
+    "machine": ["free_memory"],
     "methods": ["METHODS", "title_of"],
-    "positions": ["PositionSpec", "prompt_positions"],
+    "positions": ["PRESETS", "PositionSpec", "prompt_positions"],
+    "precisions": ["Precision", "available_precisions", "check_precision", "load_options", "suited_precision", "weight_bytes"],
     "settings": ["GROUPS", "Setting", "written"],
-    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "all_settings", "trainable_parameters"],
+    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "all_settings", "read_yaml", "trainable_parameters"],
     "trainable": ["Trainable", "load_adapter"],
     "training": ["evaluate", "train", "train_many"],
+    "work": ["rough_memory", "saved_share", "step_work"],
 })  # fmt: skip

@@ -22,14 +22,17 @@ from reft_engine.baseline_methods import BASELINES
 from reft_engine.errors import ConfigError
 from reft_engine.methods import METHODS
 from reft_engine.positions import PRESETS, PositionSpec
+from reft_engine.precisions import PRECISIONS, Precision
 from reft_engine.settings import Choices, Setting, setting, settings_of
 
 Activation = Literal["linear", "relu", "relu6", "leaky_relu", "gelu", "gelu_new", "silu", "mish", "tanh", "sigmoid"]
 Pooling = Literal["first", "mean", "last"]
 Reuse = Literal["all", "depth", "time", "none"]
 Keep = Literal["best", "last"]
+Pairs = Literal["compare", "preferred"]
 _POOLINGS = {"first": "The first token", "mean": "The mean of all", "last": "The last token"}
 _REUSES = {"all": "Both", "depth": "Blocks below the edits", "time": "Tokens before the first edited one", "none": "Nothing"}
+_PAIRS = {"compare": "Compare both answers", "preferred": "Learn the preferred answer alone"}
 _KEEPS = {"best": "The best edit by held-out loss", "last": "The last edit"}
 
 
@@ -261,6 +264,18 @@ def reading(config: MethodConfig) -> ReftConfig:
     return config if isinstance(config, ReftConfig) else ReftConfig(labels=config.labels, pooling=config.pooling)
 
 
+def edited_layers(config: ReftConfig, layers: int) -> tuple[int, ...]:
+    """Blocks that are edited in a base model with ``layers`` blocks, in ascending order. Raises ConfigError: there is no such block."""
+    if config.layers == "all":
+        return tuple(range(layers))
+    if config.layers[-1] >= layers:
+        raise ConfigError(
+            "Layer {layer} does not exist; the base model has layers 0-{last}.", "layers", kind="layers.beyond", layer=config.layers[-1],
+            last=layers - 1,
+        )  # fmt: skip
+    return config.layers
+
+
 def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> int:
     """Trainable parameters of the edits in a base model with ``layers`` blocks, excluding a classification head.
 
@@ -269,21 +284,13 @@ def trainable_parameters(config: ReftConfig, layers: int, hidden_size: int) -> i
     Raises:
         ConfigError: the base model does not have such a layer, or the rank is above its hidden size.
     """
-    if config.layers != "all" and config.layers[-1] >= layers:
-        raise ConfigError(
-            "Layer {layer} does not exist; the base model has layers 0-{last}.",
-            "layers",
-            kind="layers.beyond",
-            layer=config.layers[-1],
-            last=layers - 1,
-        )
+    edited = edited_layers(config, layers)
     method = METHODS[config.method]
     if config.rank > hidden_size and method.has_rank:
         raise ConfigError(
             "Rank {rank} is larger than the hidden size {hidden_size}.", "rank", kind="spec.rank", rank=config.rank, hidden_size=hidden_size
         )
-    edited = layers if config.layers == "all" else len(config.layers)
-    return edited * config.groups * method.parameters(config.rank, hidden_size)
+    return len(edited) * config.groups * method.parameters(config.rank, hidden_size)
 
 
 class TrainConfig(_Frozen):
@@ -338,6 +345,11 @@ class TrainConfig(_Frozen):
         None, ge=1, le=1_000_000, title="Learn only the beginning", group="Rows", unit="tokens", blank="the whole answer",
         help="Learn only the first tokens of each answer (arXiv 2511.10707).",
         why="The whole answer is what most people want back.",
+    )  # fmt: skip
+    pairs: Annotated[Pairs, Choices(_PAIRS)] = setting(
+        "compare", title="Preference pairs", group="Classes and pairs",
+        help="Learn which of two answers is better, or learn the preferred one as any other answer; only for such pairs.",
+        why="The rejected answers say what to leave behind.",
     )  # fmt: skip
     preference_beta: float = setting(
         0.1, gt=0, le=100, step=0.05, title="Pull of a preference", group="Classes and pairs",
@@ -420,6 +432,11 @@ class RunSpec(_Frozen):
         help="Commit, branch or tag of a Hub id.",
         why="The run then keeps the commit that it began with.",
     )  # fmt: skip
+    precision: Annotated[Precision | None, Choices(PRECISIONS)] = setting(
+        None, title="Precision", group="Model", blank="bfloat16 on a GPU, float32 elsewhere",
+        help="How the base model's weights are held: fewer bits need less memory and round more; the edit itself is always float32.",
+        why="A GPU computes fastest in bfloat16 and a CPU in float32, which is exact.",
+    )  # fmt: skip
     reft: ReftConfig = ReftConfig()
     """The edit; unused if there is a ``peft``."""
     peft: PeftConfig | None = Field(None, title="Baseline", description="What PEFT trains, in place of edits.")
@@ -486,14 +503,18 @@ class RunSpec(_Frozen):
     @classmethod
     def from_yaml(cls, text: str) -> Self:
         """Read a run from YAML, written by hand or by `to_yaml`. Raises ConfigError."""
-        try:
-            values = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            place = getattr(error, "problem_mark", None)
-            if place is None:
-                raise ConfigError("This is not YAML.", kind="format.yaml") from error
-            raise ConfigError("This is not YAML; see line {line}.", kind="format.yaml_line", line=place.line + 1) from error
-        return cls.read(values)
+        return cls.read(read_yaml(text))
+
+
+def read_yaml(text: str) -> Any:
+    """The plain data of a YAML text; no object of Python can be named in it. Raises ConfigError."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        place = getattr(error, "problem_mark", None)
+        if place is None:
+            raise ConfigError("This is not YAML.", kind="format.yaml") from error
+        raise ConfigError("This is not YAML; see line {line}.", kind="format.yaml_line", line=place.line + 1) from error
 
 
 def all_settings() -> tuple[Setting, ...]:

@@ -96,7 +96,7 @@ class DatasetVersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRecord:
-    """A saved dataset with its current version, whose facts it also shows as its own."""
+    """A saved dataset with one of its versions, whose facts it also shows as its own: the current one, unless another was asked for."""
 
     id: str
     name: str
@@ -108,37 +108,37 @@ class DatasetRecord:
 
     @property
     def label(self) -> str:
-        """Name of the file that the current version was read from, for display only."""
+        """Name of the file that its version was read from, for display only."""
         return self.version.label
 
     @property
     def shape(self) -> str:
-        """Shape of the current version's rows."""
+        """Shape of its version's rows."""
         return self.version.shape
 
     @property
     def rows(self) -> int:
-        """Rows read for the current version."""
+        """Rows read for its version."""
         return self.version.rows
 
     @property
     def usable_rows(self) -> int:
-        """Rows of the current version that gave at least one example."""
+        """Rows of its version that gave at least one example."""
         return self.version.usable_rows
 
     @property
     def reading(self) -> dict[str, Any] | None:
-        """What a person chose in order to read the current version; None for nothing."""
+        """What a person chose in order to read its version; None for nothing."""
         return self.version.reading
 
     @property
     def split(self) -> dict[str, Any] | None:
-        """How the rows of the current version are divided; None if the held-out share of a run decides."""
+        """How the rows of its version are divided; None if the held-out share of a run decides."""
         return self.version.split
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the current version's rows and of the file that they were read from."""
+        """Bytes of its version's rows and of the file that they were read from."""
         return self.version.size_bytes
 
 
@@ -148,6 +148,25 @@ class DatasetUse(NamedTuple):
     run_id: str
     run_name: str
     version_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresetRecord:
+    """Settings that a person has saved under a name: values of settings, by their names."""
+
+    id: str
+    name: str
+    settings: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """Runs that were made together, such as those of a sweep; the runs name their group."""
+
+    id: str
+    name: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +208,8 @@ class Phase:
 class RunRecord:
     """A run: its spec, progress and result.
 
-    ``version_id`` and ``version_number`` say which version of the dataset it was made from. ``phase`` is the work besides its steps,
-    if any; ``worker_exits`` counts the workers that died at its current step.
+    ``version_id`` and ``version_number`` say which version of the dataset it was made from, ``group_id`` with which runs it was made
+    together, if any. ``phase`` is the work besides its steps, if any; ``worker_exits`` counts the workers that died at its current step.
     """
 
     id: str
@@ -199,6 +218,7 @@ class RunRecord:
     dataset_name: str
     version_id: str
     version_number: int
+    group_id: str | None
     base: str
     spec: dict[str, Any]
     status: RunStatus

@@ -93,6 +93,27 @@ class DatasetVersion(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class Preset(Table):
+    """Settings that a person has saved under a name."""
+
+    __tablename__ = "presets"
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(200), unique=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class RunGroup(Table):
+    """Runs that were made together, such as those of a sweep."""
+
+    __tablename__ = "run_groups"
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
 class Run(Table):
     """A run and its progress; three attributes are named more plainly than their columns."""
 
@@ -102,6 +123,7 @@ class Run(Table):
     name: Mapped[str] = mapped_column(Name(200))
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="RESTRICT"), index=True)
     version_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id", ondelete="RESTRICT"), index=True)
+    group_id: Mapped[str | None] = mapped_column(ForeignKey("run_groups.id", ondelete="SET NULL"), index=True)
     base: Mapped[str] = mapped_column(Name(300))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     start_key: Mapped[str | None] = mapped_column(Name(100), unique=True)

@@ -89,6 +89,7 @@ def way_to(hub, folder):
 class Hub(ThreadingHTTPServer):
     """Serves folders as repositories of models and of datasets; those in ``gated`` answer as the Hub does without a token.
 
+    ``said`` is what the Hub says of a model besides, by its name.
     ``moods`` are functions of a request (see `Answer`) that may answer it instead: true if they did.
     """
 
@@ -97,7 +98,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, repositories, gated=(), datasets=None):
         super().__init__(("127.0.0.1", 0), Answer)
         self.repositories, self.gated, self.asked, self.commit = repositories, gated, [], COMMIT
-        self.datasets, self.moods = datasets or {}, []
+        self.datasets, self.moods, self.said = datasets or {}, [], {}
         self.address = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -120,8 +121,8 @@ class Answer(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if asked := _DATASET_API.fullmatch(path) or _DATASET_FILE.fullmatch(path):
             return self.dataset(asked)
-        file = re.fullmatch(r"/([\w-]+/[\w-]+)/resolve/([\w.-]+)/([\w./-]+)", self.path.partition("?")[0])
-        about = re.match(r"/api/models/([\w-]+/[\w-]+)(/\w+)?", self.path)
+        file = re.fullmatch(r"/([\w-]+/[\w.-]+)/resolve/([\w.-]+)/([\w./-]+)", self.path.partition("?")[0])
+        about = re.match(r"/api/models/([\w-]+/[\w.-]+)(/\w+)?", self.path)
         # A branch is at its newest commit; what is asked for by commit is of that one.
         commit = file[2] if file and len(file[2]) == 40 else self.server.commit
         name = file[1] if file else about[1] if about else ""
@@ -133,13 +134,15 @@ class Answer(BaseHTTPRequestHandler):
         if about:
             files = [{"type": "file", "path": path.name, "rfilename": path.name, "size": path.stat().st_size, "oid": "0" * 40}
                      for path in sorted(folder.iterdir())]  # fmt: skip
-            found = files if about[2] == "/tree" else {"id": name, "sha": commit, "siblings": files, "private": False, "tags": []}
+            said = {"private": False, "gated": False, "tags": [], **self.server.said.get(name, {})}
+            found = files if about[2] == "/tree" else {"id": name, "sha": commit, "siblings": files, **said}
             return self.reply(200, json.dumps(found).encode(), Content_Type="application/json", X_Repo_Commit=commit)
         path = folder / file[3]
         if not path.is_file():
             return self.reply(404, X_Error_Code="EntryNotFound", X_Repo_Commit=commit)
-        body = path.read_bytes()
-        return self.reply(200, body, ETag=f'"{hashlib.sha256(body).hexdigest()}"', X_Repo_Commit=commit)
+        if any(mood(self) for mood in self.server.moods):
+            return None
+        return self.part_of(path, commit)
 
     def do_HEAD(self):
         return self.do_GET()
@@ -183,12 +186,12 @@ class Answer(BaseHTTPRequestHandler):
     def say(self, found):
         self.reply(200, json.dumps(found).encode(), Content_Type="application/json", X_Repo_Commit=COMMIT)
 
-    def part_of(self, path):
+    def part_of(self, path, commit=COMMIT):
         """A file, or the bytes of it that are asked for."""
         if not path.is_file():
-            return self.reply(404, X_Error_Code="EntryNotFound", X_Error_Message="Entry not found", X_Repo_Commit=COMMIT)
+            return self.reply(404, X_Error_Code="EntryNotFound", X_Error_Message="Entry not found", X_Repo_Commit=commit)
         body = path.read_bytes()
-        more = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "X_Repo_Commit": COMMIT, "Accept_Ranges": "bytes"}
+        more = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "X_Repo_Commit": commit, "Accept_Ranges": "bytes"}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not asked:
             return self.reply(200, body, **more)

@@ -23,7 +23,7 @@ def doctor(options: argparse.Namespace) -> int:
     """Describe this machine and the problems of the data folder; returns 1 if problems remain."""
     values = _machine()
     for name, value in values.items():
-        tell(options, f"{name:16} {', '.join(map(' '.join, value.items())) if isinstance(value, dict) else value}")
+        tell(options, f"{name:16} {_shown(value)}")
     try:
         report = _check(*data_folder(options.data_dir), mend=options.repair)
     except StudioError as error:
@@ -45,11 +45,18 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if report["findings"] else 0
 
 
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(map(" ".join, value.items()))
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
 def _machine() -> dict[str, Any]:
     """Describe this machine; loads the starter and generates an answer."""
     import torch
 
-    from reft_engine import generate, load_base
+    from reft_engine import available_precisions, generate, load_base, suited_precision
+    from reft_engine.base import default_device
 
     packages = {name: version(name) for name in ("torch", "transformers", "gradio", "sqlalchemy")}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
@@ -57,6 +64,7 @@ def _machine() -> dict[str, Any]:
     answer = generate(load_base("starter"), "Hello!", max_new_tokens=8)[0]
     return {
         "python": platform.python_version(), "device": device, "cores": os.cpu_count(), "memory_gb": round(memory, 1),
+        "precisions": available_precisions(), "precision": suited_precision(default_device()),
         "free_disk_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1), "packages": packages,
         "starter_answers": bool(answer.strip()),
     }  # fmt: skip

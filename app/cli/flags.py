@@ -5,22 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.cli.output import note
 from app.errors import StudioError
-from app.words import say, say_error, translate
-from reft_engine import GROUPS, ConfigError, RunSpec, Setting, all_settings
+from app.run_texts import RunFile, flag_of, read_run_file
+from app.words import say, translate
+from reft_engine import GROUPS, RunSpec, Setting, all_settings
 
-_FLAGS = {"learning_rate": "--lr"}
-"""Flags whose names differ from their settings."""
 _OFF = {"tied": "--untied"}
 """A second flag that switches a setting off."""
 _NONE = "none"
 """The value that leaves a setting blank that a file has set."""
 _MOST_BYTES = 1_000_000
-
-
-def flag_of(row: Setting) -> str:
-    """The flag of a setting, such as ``--batch-size``."""
-    return _FLAGS.get(row.name, f"--{row.name.replace('_', '-')}")
 
 
 def number(kind: type[int] | type[float]) -> Callable[[str], Any]:
@@ -91,18 +86,25 @@ def given_settings(options: argparse.Namespace) -> dict[str, Any]:
 def spec_of(options: argparse.Namespace) -> RunSpec:
     """The spec of ``--spec``, or the defaults, changed by the flags. Raises StudioError, ConfigError."""
     path: Path | None = options.spec
-    read = _spec_file(path).settings() if path else {}
+    read = _settings_in(path) if path else {}
     return RunSpec.of_settings({**read, **given_settings(options)})
 
 
-def _spec_file(path: Path) -> RunSpec:
+def _settings_in(path: Path) -> dict[str, Any]:
+    """The settings of a description of a run; its rows are left aside, which is said. Raises StudioError."""
+    described = run_file(path)
+    if described.data:
+        note(say("cli.spec.data", path=path))
+    return described.spec.settings()
+
+
+def run_file(path: Path) -> RunFile:
+    """The description of a run in a file. Raises StudioError."""
     if not path.is_file():
         raise StudioError(say("cli.no_file", path=path))
     if path.stat().st_size > _MOST_BYTES:
         raise StudioError(say("cli.spec.too_large", path=path))
     try:
-        return RunSpec.from_yaml(path.read_text(encoding="utf-8"))
+        return read_run_file(path.read_text(encoding="utf-8"), str(path))
     except UnicodeDecodeError as error:
         raise StudioError(say("cli.spec.no_text", path=path)) from error
-    except ConfigError as error:
-        raise StudioError(say("cli.spec.wrong", path=path, reason=say_error(error))) from error

@@ -18,19 +18,22 @@ from app.cli.doctor import doctor
 from app.cli.evaluate import evaluate
 from app.cli.flags import INTEGER, REAL, add_settings
 from app.cli.inspect import READ_WITH, inspect
+from app.cli.models import models
 from app.cli.output import note, refuse
 from app.cli.rows import HUB_FLAGS, READ_FLAGS, data_file
+from app.cli.run import run
 from app.cli.serve import serve
-from app.cli.sweep import LISTED, sweep
+from app.cli.sweep import sweep
 from app.cli.train import train
 from app.errors import READABLE, StudioError
+from app.handlers.sweep import LISTED
 from app.words import say, say_error
-from reft_engine import all_settings
+from reft_engine import all_settings, available_precisions
 from reft_engine.data import INCLUDES, REMEDIES, ROLES
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "serve": serve, "train": train, "sweep": sweep, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
-    "backup": backup, "restore": restore,
+    "serve": serve, "train": train, "sweep": sweep, "run": run, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
+    "models": models, "backup": backup, "restore": restore,
 }  # fmt: skip
 
 
@@ -57,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("sweep", help=say("cli.help.sweep"))
     _run_options(command)
     add_settings(command, all_settings(), LISTED)
+    command = commands.add_parser("run", help=say("cli.help.run"))
+    command.add_argument("file", type=Path, metavar="SPEC.yaml", help=say("cli.help.run_file"))
+    command.add_argument("--watch", action="store_true", help=say("cli.help.watch"))
+    command.add_argument("--name", default="", metavar="TEXT", help=say("cli.help.name"))
+    _data_dir(command)
+    _json(command)
     command = commands.add_parser("inspect", help=say("cli.help.inspect"))
     command.add_argument("file", type=data_file, help=say("cli.help.file"))
     add_settings(command, [row for row in all_settings() if row.name in READ_WITH])
@@ -78,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help=say("cli.help.doctor"))
     _data_dir(command)
     command.add_argument("--repair", action="store_true", help=say("cli.help.repair"))
+    _json(command)
+    command = commands.add_parser("models", help=say("cli.help.models"))
+    command.add_argument("--check", action="store_true", help=say("cli.help.models_check"))
+    command.add_argument("--write", type=Path, default=None, metavar="FILE", help=say("cli.help.models_write"))
+    command.add_argument("--precision", choices=list(available_precisions()), default=None, help=say("cli.help.models_precision"))
     _json(command)
     command = commands.add_parser("backup", help=say("cli.help.backup"))
     command.add_argument("file", type=Path, help=say("cli.help.backup_file"))
@@ -142,5 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return refuse(f"{error.strerror or error}: {error.filename or ''}"[:500].rstrip(": "))
     except KeyboardInterrupt:
-        note(say("cli.stopped_resumable" if argv[0] == "train" else "cli.stopped"))
+        if argv[0] == "run":
+            note(say("cli.stopped_watching"))
+        else:
+            note(say("cli.stopped_resumable" if argv[0] == "train" else "cli.stopped"))
         return 130

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from app.choices import Choices
 from app.cli.output import note
 from app.errors import StudioError
+from app.run_texts import DataPart
 from app.words import say
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ def _remedies(given: str) -> "list[Remedy]":
 
 def rows_of(options: argparse.Namespace) -> "Inspection":
     """Read the rows of the file that is named. Raises StudioError if no row can be used."""
+    options.of_hub = not isinstance(options.data, Path)
     path = options.data = local_file(options.data, options)
     inspection = inspected(path, options)
     if inspection.needs_encoding:
@@ -125,6 +128,15 @@ def rows_of(options: argparse.Namespace) -> "Inspection":
             raise StudioError(say("cli.rows.none_because", file=path.name, reason=inspection.problems[0].text))
         raise StudioError(say("cli.rows.none", file=path.name))
     return inspection
+
+
+def data_part(options: argparse.Namespace, inspection: "Inspection") -> DataPart | None:
+    """The file of a run, and how it was read, for its run.yaml; None for rows of the Hub, whose file is removed. After `rows_of`."""
+    if options.of_hub:
+        return None
+    columns = inspection.read_as if options.role or options.template else None
+    reading = Choices(columns, inspection.options, tuple(_remedies(options.fix))).as_data()
+    return DataPart(file=str(options.data.resolve()), reading=reading)
 
 
 def remarks(inspection: "Inspection", check: "RowCheck | None") -> list[str]:

@@ -1,14 +1,15 @@
 """``reft-studio sweep``: trains one edit for each combination of the listed values, in shared passes, and ranks them."""
 
 import argparse
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.flags import flag_of, given_settings
+from app.cli.flags import given_settings
 from app.cli.output import finish, note, tell
 from app.cli.rows import note_rows, rows_of
 from app.errors import StudioError
+from app.handlers.sweep import LISTED, combinations, rank, specs_of, varied
+from app.run_texts import flag_of
 from app.words import say, say_error
 from reft_engine import RunSpec, all_settings
 
@@ -16,24 +17,19 @@ if TYPE_CHECKING:
     from reft_engine.data import RowCheck
     from reft_engine.training import TrainResult
 
-MOST = 64
-"""Maximum number of runs of one sweep."""
-LISTED = ("method", "rank", "layers", "positions", "learning_rate", "batch_size", "epochs", "seed")
-"""Settings that take several values."""
-
 
 def sweep(options: argparse.Namespace) -> int:
     """Train one edit for each combination of the listed values, all in the same passes of the base model, and rank them."""
-    from reft_engine import load_base, train_many
+    from reft_engine import load_base, load_options, train_many
     from reft_engine.training import PhaseEvent, ReuseEvent, RowsEvent, StepEvent
 
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StudioError(say("cli.sweep.out", folder=out))
-    runs = combinations(options)
-    run_specs = specs(options, runs)
+    runs = combinations(listed_values(options))
+    run_specs = specs_of(given_settings(options), runs)
     inspection = rows_of(options)
-    base = load_base(run_specs[0].base, revision=run_specs[0].revision)
+    base = load_base(run_specs[0].base, revision=run_specs[0].revision, **load_options(run_specs[0].precision))
     row_checks: list[RowCheck] = []
     rows_noted = False
 
@@ -57,28 +53,10 @@ def sweep(options: argparse.Namespace) -> int:
     return 0
 
 
-def combinations(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every combination of the listed values. Raises StudioError if there are more than `MOST`."""
+def listed_values(options: argparse.Namespace) -> dict[str, list[Any]]:
+    """The values of each setting that takes several; one that is not given has its default."""
     defaults, flags = RunSpec().settings(), given_settings(options)
-    values = [flags.get(name, [defaults[name]]) for name in LISTED]
-    runs = [dict(zip(LISTED, each, strict=True)) for each in product(*values)]
-    if not 1 <= len(runs) <= MOST:
-        raise StudioError(say("cli.sweep.count", runs=len(runs), most=MOST))
-    return runs
-
-
-def varied(runs: list[dict[str, Any]]) -> list[str]:
-    """Names of the settings that differ between the runs."""
-    return [name for name in runs[0] if len({str(run[name]) for run in runs}) > 1]
-
-
-def specs(options: argparse.Namespace, runs: list[dict[str, Any]]) -> list[RunSpec]:
-    """The spec of each run; all share the held-out rows, whatever their seeds. Raises ConfigError, StudioError."""
-    common = {"split_seed": runs[0]["seed"], **given_settings(options)}
-    run_specs = [RunSpec.of_settings({**common, **run}) for run in runs]
-    if baseline := next((spec.peft.method for spec in run_specs if spec.peft), None):
-        raise StudioError(say("cli.sweep.baseline", method=baseline))
-    return run_specs
+    return {name: flags.get(name, [defaults[name]]) for name in LISTED}
 
 
 def _column(name: str) -> str:
@@ -98,7 +76,7 @@ def ranked(runs: list[dict[str, Any]], results: list[Any], out: Path) -> list[di
             lines.append({**line, "problem": say_error(result)})
         else:
             lines.append({**line, **_figures(result), "adapter": str(out / str(index) / "adapter")})
-    return sorted(lines, key=lambda line: (line.get("held_out_tuned") is None, line.get("held_out_tuned") or line.get("loss_last") or 0.0))
+    return sorted(lines, key=lambda line: rank(line.get("held_out_tuned"), line.get("loss_last")))
 
 
 def _figures(result: "TrainResult") -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from app.cli.flags import spec_of
 from app.cli.output import finish, note, tell
-from app.cli.rows import note_rows, rows_of
+from app.cli.rows import data_part, note_rows, rows_of
 from app.errors import StudioError
+from app.run_texts import RunFile
 from app.words import say
 from reft_engine import RunSpec, all_settings
 
@@ -41,9 +42,10 @@ def _earlier(record: Path, spec: RunSpec, data: Path) -> dict[str, Any]:
         fingerprint, earlier["result"] = earlier["fingerprint"], dict(earlier.get("result", {}))
     except (ValueError, TypeError, KeyError) as error:
         raise StudioError(say("cli.train.damaged", file=record)) from error
-    # Its run.yaml names the commit that the run began with.
-    same = spec.model_copy(update={"revision": None}) if spec.revision == earlier.get("revision") else spec
-    if fingerprint not in [_fingerprint(_settings(each), data) for each in (spec, same)]:
+    # Its run.yaml names the commit and the precision that the run began with, of which either may not have been asked for.
+    began_with = [name for name in ("revision", "precision") if getattr(spec, name) == earlier.get(name)]
+    asked = [spec.model_copy(update=dict.fromkeys(names)) for names in ([], began_with, *([name] for name in began_with))]
+    if fingerprint not in [_fingerprint(_settings(each), data) for each in asked]:
         raise StudioError(say("cli.train.another", folder=record.parent))
     return earlier
 
@@ -75,20 +77,23 @@ def _fingerprint(spec: dict[str, Any], data: Path) -> str:
 
 def _train(options: argparse.Namespace, spec: RunSpec, inspection: "Inspection", record: Path, earlier: dict[str, Any]) -> int:
     from app.handlers.verdict import sentences
-    from reft_engine import load_base
+    from reft_engine import load_base, load_options
     from reft_engine import train as run
     from reft_engine.formats import write_atomic
     from reft_engine.training import HeldOutEvent, ReuseEvent, RowsEvent, StepEvent
 
-    base = load_base(spec.base, revision=earlier.get("revision") or spec.revision)
+    precision = load_options(spec.precision or earlier.get("precision"))
+    base = load_base(spec.base, revision=earlier.get("revision") or spec.revision, **precision)
     fingerprint = earlier.get("fingerprint") or _fingerprint(_settings(spec), options.data)
-    header = {"fingerprint": fingerprint, "revision": base.revision}
+    began_with = {"revision": base.revision, "precision": base.precision}
+    header = {"fingerprint": fingerprint, **began_with}
     row_checks: list[RowCheck] = []
 
     def begin(_reft: Any) -> None:
         """Write the folder's record, since the run can start now."""
         write_atomic(record, json.dumps(header).encode())
-        write_atomic(record.with_name("run.yaml"), spec.model_copy(update={"revision": base.revision}).to_yaml().encode())
+        described = RunFile(spec.model_copy(update=began_with), data_part(options, inspection))
+        write_atomic(record.with_name("run.yaml"), described.to_yaml().encode())
         for check in row_checks:
             note_rows(inspection, check.run_sentence, check)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from html import escape
+from zlib import crc32
 
 from app.words import say
 from storage import RunRecord, RunStatus
@@ -25,8 +26,10 @@ def text(value: object, limit: int = _SHOWN_TEXT) -> str:
 
 
 def term(word: str, meaning: str) -> str:
-    """A word of the field, explained on hover."""
-    return f'<abbr title="{text(meaning)}" tabindex="0">{text(word)}</abbr>'
+    """A word of the field with a button that explains it, by mouse, touch and keyboard; the browser does it all."""
+    name = f"rs-term-{crc32(f'{word}: {meaning}'.encode()):08x}"
+    button = f'<button type="button" class="rs-term" popovertarget="{name}">{text(word)}</button>'
+    return f'{button}<span id="{name}" class="rs-meaning" popover role="note">{text(meaning)}</span>'
 
 
 def header(active: str) -> str:
@@ -84,8 +87,10 @@ def size(count: int) -> str:
     """Bytes in words."""
     if count < 1_000_000:
         return say("size.kilobytes", count=count / 1000)
-    if count < 1_000_000_000:
+    if count < 100_000_000:
         return say("size.megabytes", count=count / 1e6)
+    if count < 1_000_000_000:
+        return say("size.hundreds_of_megabytes", count=count / 1e6)
     return say("size.gigabytes", count=count / 1e9)
 
 

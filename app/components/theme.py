@@ -6,12 +6,15 @@ from typing import Any
 
 import gradio as gr
 
+from app.components import picker
 from app.words import LANGUAGES, said_in, say
 from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
-_SCRIPTS = ("words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js")
+_SCRIPTS = (
+    "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js"
+)  # fmt: skip
 
 _TABLE = (
     "whole", "less", "line", "rows", "all_rows", "search", "earlier", "later", "template", "first", "learned",
@@ -19,6 +22,14 @@ _TABLE = (
     "drop_them", "discard", "too_long_to_edit",
 )  # fmt: skip
 """Texts of the tables of rows."""
+
+_SPEC = ("title", "command", "code", "yaml", "copy", "copied", "not_copied", "download")
+"""Texts of a run as text."""
+_BASES = (
+    "title", "unchecked", "unchecked_why", "is_here", "reads_why", "page_of", "get", "resume", "cancel", "look", "remove", "remove_yes",
+    "remove_no", "fewer",
+)  # fmt: skip
+"""Texts of the cards of base models; those with values stand beside them."""
 
 
 def head() -> str:
@@ -40,6 +51,16 @@ def _texts() -> dict[str, Any]:
         "roles": {role: say(f"table.role.{role}") for role in ROLES},
         "orders": {order: say(f"table.orders.{order}") for order in ("file", "longest", "shortest", "random", "suspicious")},
         "reading": {name: say(f"reader.shown.{name}") for name in ("title", "waits", "cancel")},
+        "spec": {
+            **{name: say(f"spec.shown.{name}") for name in _SPEC},
+            "command_reads": say("spec.reads.command", rows="{rows}"), "code_reads": say("spec.reads.code", rows="{rows}"),
+            "yaml_reads": say("spec.reads.yaml"),
+        },
+        "bases": {
+            **{name: say(f"bases.shown.{name}") for name in _BASES}, "more": say("bases.card.more", count="{count}"),
+            "arriving": say("bases.card.arriving", name="{name}"), "arrived": say("bases.card.arrived", name="{name}"),
+        },
+        "picker": picker.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

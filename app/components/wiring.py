@@ -34,6 +34,10 @@ Outside Gradio's queue, whose stream to the page may close; only what streams go
 _LIVE = '<div class="rs-live" aria-live="polite" aria-atomic="true">${value}</div>'
 _COUNT = itertools.count()
 
+# Numbers have a range for the browser. Handlers refuse others in a sentence, where Gradio would end the request with an error. Of the
+# class, because a field whose help is updated is made anew for that visitor.
+gr.Number.raise_if_out_of_bounds = staticmethod(lambda num, minimum, maximum: None)
+
 
 def live(elem_id: str, *, uploads: bool = False) -> gr.HTML:
     """A live region for a sentence; its element stays in the page also while it is empty.
@@ -99,9 +103,39 @@ class Page:
         bound.failure(None, None, [note, *(self._parts[name] for name in there)], js=f"() => studio.failed({arguments})", **_EVENT)
         return bound
 
-    def put(self, trigger: Any, source: str, target: str) -> Any:
-        """Copy the value of a part to another, in the browser."""
-        return trigger(None, self._parts[source], self._parts[target], js="(value) => value", **_EVENT)
+    def put(self, trigger: Any, source: str, target: str, js: str = "(value) => value") -> Any:
+        """Copy the value of a part to another, in the browser, or what ``js`` makes of it."""
+        return trigger(None, self._parts[source], self._parts[target], js=js, **_EVENT)
+
+    def tell(self, trigger: Any, target: str, js: str) -> None:
+        """Give a part what a function of the browser returns."""
+        trigger(None, None, self._parts[target], js=js, **_EVENT)
+
+    def newest(self, trigger: Any, source: str, asked: str, targets: Sequence[str]) -> None:
+        """Show an answer in the browser if nothing newer has been asked since.
+
+        Args:
+            trigger: Gradio's event.
+            source: the part that holds the answer: JSON with what it was ``asked`` and the ``shown`` values of the targets.
+            asked: the part that holds what was asked last.
+            targets: names of parts.
+        """
+        go = f"(...given)=>studio.newest({len(targets)},...given)"
+        parts = [self._parts[name] for name in targets]
+        trigger(None, [self._parts[source], self._parts[asked]], parts, js=go, **_EVENT)
+
+    def ask_again(self, trigger: Any, source: str, asked: str) -> None:
+        """Ask anew after a while where an answer says ``again``, because the engine could not say all yet; ``source`` as in `newest`."""
+        parts = [self._parts[source], self._parts[asked]]
+        trigger(None, parts, parts[1:], js="(...given)=>studio.askAgain(...given)", **_EVENT)
+
+    def run(self, triggers: Any, script: str, *, inputs: Sequence[str] = (), shows: Sequence[str] = ()) -> Any:
+        """Run a function of the page's own scripts, in the browser, because it cannot be refused.
+
+        It takes the values of ``inputs`` and returns a list of those of ``shows``.
+        """
+        bind = functools.partial(gr.on, triggers) if isinstance(triggers, list) else triggers
+        return bind(None, [self._parts[name] for name in inputs], [self._parts[name] for name in shows], js=script, **_EVENT)
 
     def show(self, trigger: Any, shown: Shown, *, clears: Sequence[gr.HTML] = ()) -> None:
         """Show what is always the same, in the browser, because it cannot be refused; ``clears`` as in `on`."""

@@ -267,13 +267,15 @@ def _suggested_spec(services: Services, base: str, rows: int) -> RunSpec:
 def check_dataset(services: Services, dataset_id: str, spec: RunSpec) -> RowCheck | None:
     """Count the rows of a saved dataset that a base model can be trained on; see `check_upload`. Raises NotFoundError, StudioError."""
     dataset = services.storage.datasets.get(dataset_id)
-    return _check(services, spec, {"dataset": dataset.id, "file_rows": dataset.rows})
+    return _check(services, spec, {"dataset": dataset_id, "file_rows": dataset.rows})
 
 
 def _check(services: Services, spec: RunSpec, rows: dict[str, Any]) -> RowCheck | None:
     if services.worker.health() is None:
         return None
-    settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
+    # A baseline reads rows as an edit with its labels does.
+    read_as = ReftConfig(labels=spec.peft.labels, pooling=spec.peft.pooling) if spec.peft else spec.reft
+    settings = {"reft": read_as.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
     return services.worker.check({"base": spec.base, "revision": spec.revision, **settings, **rows})
 
 

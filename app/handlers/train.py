@@ -2,25 +2,37 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, make_dataclass, replace
+from dataclasses import asdict, dataclass, field, make_dataclass, replace
 from typing import Any
 
 from app.errors import EngineAwayError, StudioError
-from app.handlers.bases import STARTER, check_base
-from app.handlers.datasets import check_dataset, split_sizes, suggested_held_out
+from app.handlers.bases import STARTER, check_base, facts_of, fit, machine, to_fetch
+from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
-from app.samples import find_sample
+from app.handlers.suggestions import BaseSize, Suggested, outline, suggest
 from app.services import Services
 from app.settings import Settings
 from app.words import say, say_error, translate
-from reft_engine import ConfigError, ReftConfig, ReftError, RunSpec, Setting, all_settings, trainable_parameters, written
+from reft_engine import (
+    ConfigError,
+    ReftConfig,
+    ReftError,
+    RunSpec,
+    Setting,
+    all_settings,
+    check_precision,
+    rough_memory,
+    suited_precision,
+    trainable_parameters,
+    weight_bytes,
+    written,
+)
 from reft_engine.data import RowCheck
-from reft_engine.training import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, Probe, measuring_budget
+from reft_engine.training import PASS_TOKENS_CPU, PASS_TOKENS_ELSEWHERE, RunEstimate
 from storage import DatasetRecord, RunRecord
 
-_WANTED_STEPS = 300
 _QUEUE_LIMIT = 50
 _PAGE = {"split_seed": 42}
 """Suggestions that differ from the defaults: runs with different seeds are measured on the same rows, so that they can be compared."""
@@ -29,6 +41,7 @@ _OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
 
 
 SETTINGS = all_settings()
+SETTING = {row.name: row for row in SETTINGS}
 FIELDS = tuple(row.name for row in SETTINGS)
 LABELS = {row.name: row.title for row in SETTINGS}
 """English titles of the fields."""
@@ -51,11 +64,27 @@ class TrainForm(_Fields):  # type: ignore[misc]  # its fields are the settings, 
     """The fields of the form, one for each setting of a run."""
 
 
+def form_of(values: Sequence[Any]) -> TrainForm:
+    """The form with these values, in the order of `FIELDS`. Raises StudioError if one that must not be blank is."""
+    fields = dict(zip(FIELDS, values, strict=True))
+    empty = [title_of(name) for name, value in fields.items() if value in (None, "") and name not in OPTIONAL]
+    if empty:
+        raise StudioError(say("train.empty", field=empty[0]))
+    return TrainForm(**fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """The size and cost of a run; ``rows`` are its training rows, and None means unknown.
 
     Without a ``check``, rows that are too long are still counted, so ``rows``, ``held_out`` and ``steps`` are upper bounds.
+
+    Attributes:
+        seconds: of the whole run; ``first_epoch_seconds``: of the first epoch's steps, and ``later_epoch_seconds`` of each later one's.
+        memory_bytes: most memory that the run takes, with the base model; ``memory_is_rough`` if it was computed from sizes, because
+            the base model is not loaded or nothing can be measured here.
+        memory_available: memory that a run can take on this machine, or on its GPU.
+        is_loaded: whether the base model is in memory, so that its work can be measured.
     """
 
     rows: int
@@ -67,6 +96,16 @@ class Estimate:
     file_bytes: int | None
     seconds: float | None
     check: RowCheck | None = None
+    first_epoch_seconds: float | None = None
+    later_epoch_seconds: float | None = None
+    memory_bytes: int | None = None
+    memory_is_rough: bool = True
+    memory_available: int | None = None
+    is_loaded: bool = False
+    to_fetch: int | None = 0
+    """Bytes of the base model that have to be downloaded first; None means unknown."""
+    incomplete: bool = False
+    """The engine was away or busy; asked again it can say more."""
 
     @property
     def can_start(self) -> bool:
@@ -74,36 +113,100 @@ class Estimate:
         return self.check is None or self.check.can_start
 
 
-def suggested(dataset: DatasetRecord | None) -> TrainForm:
-    """Settings that suit a dataset: those of a sample, else enough epochs for a few hundred steps."""
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The settings that are suggested, with the goal that they serve and the reasons for some."""
+
+    form: TrainForm
+    goal: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    chosen: bool = False
+    """The goal was chosen by a person."""
+
+    def as_text(self) -> str:
+        """What `read_preset` reads, without the reasons."""
+        return json.dumps({"form": asdict(self.form), "goal": self.goal, "chosen": self.chosen})
+
+
+def read_preset(text: str) -> Preset:
+    """A preset as a page holds it; the defaults if there is none."""
+    with suppress(ValueError, TypeError, KeyError, AttributeError):
+        values = json.loads(text)
+        return Preset(TrainForm(**values["form"]), str(values["goal"]), chosen=bool(values["chosen"]))
+    return Preset(TrainForm())
+
+
+def suggested(services: Services, dataset: DatasetRecord | None, base: str = STARTER, goal: str = "") -> Preset:
+    """Settings that suit a dataset, a base model and a goal; without a dataset the defaults. Raises DataError."""
     if dataset is None:
-        return TrainForm()
-    held_out = suggested_held_out(dataset.usable_rows)
-    sample = find_sample(dataset.sample)
-    if sample:
-        return TrainForm(
-            layers=sample.layers, positions=sample.positions, rank=sample.rank, epochs=sample.epochs,
-            learning_rate=sample.learning_rate, batch_size=sample.batch_size, held_out=held_out,
-        )  # fmt: skip
-    steps_per_epoch = max(1, round(dataset.usable_rows * (1 - held_out) / TrainForm().batch_size))
-    return TrainForm(epochs=min(30, max(1, round(_WANTED_STEPS / steps_per_epoch))), held_out=held_out)
+        return Preset(TrainForm(base=base), goal)
+    found: Suggested = suggest(dataset, outline(services, dataset), base_size(services, base), goal, on_starter=base == STARTER)
+    return Preset(TrainForm(**{**found.values, "base": base}), found.goal, found.reasons, chosen=bool(goal))
 
 
-def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[DatasetRecord, TrainForm]:
-    """The dataset and the settings of a run, with the changes that a verdict offers; invalid changes are ignored.
+def base_size(services: Services, base: str) -> BaseSize:
+    """What is known of a base model without its weights, the engine or the Hub."""
+    with suppress(StudioError):  # it is not offered here
+        facts = facts_of(check_base(services.settings, base))
+        return BaseSize(facts.parameters, facts.layers, facts.kind == "encoder")
+    return BaseSize()
 
-    ``choose=base`` leaves the base model blank, for a person to choose.
+
+def changed(form: TrainForm, preset: TrainForm) -> list[str]:
+    """Names of the settings that differ from a preset; the base model is none of them."""
+    return [name for name in FIELDS if name not in ("base", "revision") and _same_text(form, name) != _same_text(preset, name)]
+
+
+def _same_text(form: TrainForm, name: str) -> str:
+    """A value as text that is the same however a field gives it: 4 and 4.0, nothing and an empty text."""
+    value = getattr(form, name)
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{float(value):g}"
+    return "" if value is None else str(value).strip()
+
+
+def moved(form: TrainForm, before: TrainForm, after: TrainForm) -> TrainForm:
+    """A form whose settings that still are as suggested ``before`` become those suggested ``after``; others were changed and stay."""
+    mine = changed(form, before)
+    return replace(after, **{name: getattr(form, name) for name in mine}, base=form.base, revision=form.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A run to be made again: its settings, and the rows that it learned from, or those of the ``current`` version of its dataset."""
+
+    run: RunRecord
+    dataset: DatasetRecord
+    current: DatasetRecord
+    form: TrainForm
+
+    @property
+    def reference(self) -> str:
+        """The dataset as the form's first field holds it: its id, with the number of an earlier version."""
+        return reference_of(self.dataset, self.current)
+
+
+def reference_of(dataset: DatasetRecord, current: DatasetRecord) -> str:
+    """The id of a dataset, with the number of its version unless that is the current one."""
+    return dataset.id if dataset.version.id == current.version.id else f"{dataset.id}@{dataset.version.number}"
+
+
+def again(services: Services, run_id: str, changes: Mapping[str, str]) -> Again:
+    """The rows and the settings of a run, with the changes that a verdict offers; invalid changes are ignored.
+
+    ``choose=base`` leaves the base model blank, for a person to choose; ``rows=current`` takes the current version of its dataset.
 
     Raises:
         NotFoundError: there is no such run.
-        StudioError: it trained a baseline.
+        StudioError: it trained a baseline with settings that the form has no fields for.
     """
     run = services.storage.runs.get(run_id)
     spec = RunSpec.read(run.spec)
-    if spec.peft:
+    settings = spec.settings()
+    if settings.keys() - SETTING.keys() - {name for name in settings if settings[name] is None}:
         raise StudioError(say("train.baseline_again", name=run.name))
-    # Without the commit, because another base model may be chosen.
-    values = {**spec.settings(), "revision": None}
+    # Without the commit, because another base model may be chosen; a baseline has none of an edit's settings.
+    values = {**{row.name: row.default for row in SETTINGS}, **settings, "revision": None}
     form = TrainForm(**{row.name: _filled(row, values[row.name]) for row in SETTINGS})
     for name in _OFFERED & changes.keys():
         with suppress(ValueError, OverflowError, ConfigError, StudioError):
@@ -112,7 +215,9 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> tuple[
             form = changed
     if changes.get("choose") == "base":
         form = replace(form, base="")
-    return services.storage.datasets.get(run.dataset_id), form
+    current = services.storage.datasets.get(run.dataset_id)
+    own = current if changes.get("rows") == "current" else services.storage.datasets.get(f"{run.dataset_id}@{run.version_number}")
+    return Again(run, own, current, form)
 
 
 def edit_shown(settings: Settings, positions: str = "") -> ReftConfig:
@@ -123,13 +228,15 @@ def edit_shown(settings: Settings, positions: str = "") -> ReftConfig:
 
 
 def read_form(settings: Settings, form: TrainForm) -> RunSpec:
-    """Check the fields. Raises ConfigError, StudioError."""
+    """Check the fields. Raises ConfigError, StudioError, ModelLoadError for a precision that this machine does not have."""
     values = {name: None if value == "" and name in OPTIONAL else value for name, value in asdict(form).items()}
     values["base"] = check_base(settings, str(form.base))
     try:
-        return RunSpec.of_settings(values)
+        spec = RunSpec.of_settings(values)
     except ConfigError as error:
-        raise _in_words(error) from None
+        raise in_words(error) from None
+    check_precision(spec.precision)
+    return spec
 
 
 def title_of(name: str) -> str:
@@ -137,7 +244,7 @@ def title_of(name: str) -> str:
     return translate(f"settings.{name}.title", LABELS[name])
 
 
-def _in_words(error: ConfigError) -> ConfigError:
+def in_words(error: ConfigError) -> ConfigError:
     """The error with the field's title as on the page."""
     _, generic, rest = error.detail.partition("Input should be ")
     if not generic or error.field not in LABELS:
@@ -152,13 +259,52 @@ def estimate(services: Services, dataset_id: str | None, form: TrainForm) -> Est
     learned, held_out = _split(services, dataset_id, spec, check) if dataset_id else (0, 0)
     per_step = spec.train.batch_size * spec.train.gradient_accumulation
     steps = spec.train.epochs * -(-learned // per_step)
-    base = _described(services, spec.base)
+    base = None if spec.peft else _described(services, spec.base)
+    missing = to_fetch(facts_of(spec.base))
+    incomplete = services.worker.health() is None
     if base is None:
-        return Estimate(learned, held_out, steps, None, None, None, None, None, check)
+        return Estimate(learned, held_out, steps, None, None, None, None, None, check, to_fetch=missing, incomplete=incomplete)
+    incomplete |= (check is None and base["loaded"]) or (spec.base == STARTER and not base["loaded"])
     parameters = trainable_parameters(spec.reft, base["layers"], base["hidden_size"])
     edited = base["layers"] if spec.reft.layers == "all" else len(spec.reft.layers)
-    seconds = _seconds(services, dataset_id, spec, check, base["parameters"]) if dataset_id and check else None
-    return Estimate(learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, seconds, check)
+    sizes = Estimate(
+        learned, held_out, steps, parameters, base["parameters"], edited, parameters * 4 + 2000, None, check, is_loaded=base["loaded"],
+        to_fetch=missing, incomplete=incomplete,
+    )  # fmt: skip
+    rough = _rough_memory(services, spec, base, check)
+    if not (dataset_id and check and check.trained and base["loaded"]):
+        return replace(sizes, memory_bytes=rough)
+    try:
+        return _with_costs(sizes, _probed(services, dataset_id, spec), rough)
+    except EngineAwayError:
+        return replace(sizes, memory_bytes=rough, incomplete=True)
+
+
+def _with_costs(sizes: Estimate, timed: dict[str, Any] | None, rough: int | None) -> Estimate:
+    """The estimate with time and memory as they were measured, or with what is known roughly."""
+    if timed is None:
+        return replace(sizes, memory_bytes=rough)
+    found = RunEstimate(**timed["estimate"])
+    return replace(
+        sizes, seconds=found.seconds, first_epoch_seconds=found.first_epoch_seconds, later_epoch_seconds=found.later_epoch_seconds,
+        memory_bytes=rough if found.memory_bytes is None else found.memory_bytes, memory_is_rough=found.memory_bytes is None,
+        memory_available=timed["memory_available"],
+    )  # fmt: skip
+
+
+def _rough_memory(services: Services, spec: RunSpec, base: dict[str, Any], check: RowCheck | None) -> int | None:
+    """Bytes of memory by arithmetic; without counted rows those of usual ones."""
+    if check is None or not check.trained:
+        return fit(facts_of(spec.base), machine(services), spec.precision or "").needed
+    elsewhere = base["device"] != "cpu"
+    room = spec.train.pass_tokens or (PASS_TOKENS_ELSEWHERE if elsewhere else PASS_TOKENS_CPU)
+    largest = max(check.longest, min(room, spec.train.batch_size * check.longest))
+    return rough_memory(
+        base["parameters"], base["layers"], base["hidden_size"], weight_bytes(spec.precision or suited_precision(base["device"])), largest,
+        vocabulary=base["vocabulary"],
+        lowest_layer=0 if spec.reft.layers == "all" else spec.reft.layers[0], learned_tokens=round(largest * check.learned),
+        checkpointing=spec.train.gradient_checkpointing,
+    )  # fmt: skip
 
 
 def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck | None) -> tuple[int, int]:
@@ -169,32 +315,26 @@ def _split(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck |
 
 
 def _described(services: Services, base: str) -> dict[str, Any] | None:
-    """The engine's description of a base model; only the starter is loaded for an estimate."""
-    try:
-        return services.worker.describe(base, load=base == STARTER)
-    except StudioError:
+    """The engine's description of a base model, else what is known of it; only the starter is loaded for an estimate."""
+    with suppress(StudioError):  # the engine is away or busy, or the base model not here
+        if found := services.worker.describe(base, load=base == STARTER):
+            return found
+    facts = facts_of(base)
+    if not (facts.parameters and facts.layers and facts.hidden_size):
         return None
+    return {
+        "layers": facts.layers, "hidden_size": facts.hidden_size, "parameters": facts.parameters, "vocabulary": facts.vocabulary or 0,
+        "device": machine(services).device, "loaded": False,
+    }  # fmt: skip
 
 
-def _seconds(services: Services, dataset_id: str, spec: RunSpec, check: RowCheck, parameters: int) -> float | None:
-    """Seconds of a run, estimated from two steps on rows of this dataset; None if they cannot be timed now."""
-    if not check.trained:
-        return None
+def _probed(services: Services, dataset_id: str, spec: RunSpec) -> dict[str, Any] | None:
+    """The engine's estimate, from steps on rows of this dataset; None if its base model is in memory in another precision.
+
+    Raises StudioError for what a run of it would say too; EngineAwayError if the engine is away or busy.
+    """
     settings = {"reft": spec.reft.model_dump(mode="json"), "train": spec.train.model_dump(mode="json")}
-    try:
-        timed = services.worker.probe({"base": spec.base, "dataset": dataset_id, **settings})
-    except StudioError:
-        return None
-    if timed is None:
-        return None
-    tokens_per_row = check.tokens / check.trained
-    run_tokens = check.tokens * spec.train.epochs
-    held_out = round(tokens_per_row * check.held_out)
-    measured = min(measuring_budget(run_tokens, parameters, timed["device"]), (MAX_MEASUREMENTS + 2) * held_out)
-    return Probe(**timed["probe"]).seconds(
-        rows=check.examples, epoch_tokens=check.tokens, epochs=spec.train.epochs, held_out_tokens=held_out, measured_tokens=round(measured),
-        written_tokens=round(MIN_MEASUREMENTS * min(SAMPLE_TOKENS, tokens_per_row / 2)) if check.held_out else 0,
-    )  # fmt: skip
+    return services.worker.probe({"base": spec.base, "precision": spec.precision, "dataset": dataset_id, **settings})
 
 
 def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:
@@ -202,28 +342,42 @@ def start(services: Services, dataset_id: str | None, form: TrainForm, page_key:
     if not dataset_id:
         raise StudioError(say("train.pick_dataset"))
     spec = read_form(services.settings, form)
-    dataset = services.storage.datasets.get(dataset_id)
-    values = spec.model_dump(mode="json")
-    key = hashlib.sha256(json.dumps([page_key, dataset.version.id, values], sort_keys=True).encode()).hexdigest()
-    earlier = services.storage.runs.find_by_start_key(key)
-    if earlier:
-        return earlier
+    version = services.storage.datasets.get(dataset_id).version
+    key = hashlib.sha256(json.dumps([page_key, version.id, spec.model_dump(mode="json")], sort_keys=True).encode()).hexdigest()
+    return services.storage.runs.find_by_start_key(key) or queue(services, dataset_id, spec, name, start_key=key)
+
+
+def queue(services: Services, dataset_id: str, spec: RunSpec, name: str = "", *, start_key: str | None = None) -> RunRecord:
+    """Queue a run that can be made, as far as is known now. Raises NotFoundError, StudioError, ReftError."""
+    require_place(services)
+    check_run(services, dataset_id, spec)
+    dataset, values = services.storage.datasets.get(dataset_id), spec.model_dump(mode="json")
+    return services.storage.runs.create(
+        dataset.id, values, name=name.strip() or None, start_key=start_key, version_id=dataset.version.id
+    )  # fmt: skip
+
+
+def require_place(services: Services) -> None:
+    """Raises StudioError if too many runs are waiting, or the disk is nearly full."""
     waiting = services.storage.runs.waiting_count()
     if waiting >= _QUEUE_LIMIT:
         raise StudioError(say("train.queue_full", waiting=waiting))
     require_room(services)
+
+
+def check_run(services: Services, dataset_id: str, spec: RunSpec) -> None:
+    """Refuse what the engine would refuse after queueing, as far as is known now. Raises NotFoundError, StudioError."""
     _check_fit(services, spec)
     check = None
     with suppress(EngineAwayError):  # rows that cannot be counted now are counted by the run
-        check = check_dataset(services, dataset.id, spec)
+        check = check_dataset(services, dataset_id, spec)
     if check is not None and not check.can_start:
         raise StudioError(check.sentence)
-    return services.storage.runs.create(dataset.id, values, name=name.strip() or None, start_key=key, version_id=dataset.version.id)
 
 
 def _check_fit(services: Services, spec: RunSpec) -> None:
     """Refuse settings that the engine would refuse after queueing. Raises StudioError."""
-    base = _described(services, spec.base)
+    base = None if spec.peft else _described(services, spec.base)
     if base is None:
         return
     try:

@@ -87,9 +87,13 @@ class Said(BaseModel):
 
     @property
     def choices(self) -> Choices:
-        """The choices by which the file is read. Raises DataError."""
+        """The choices by which the file is read. Raises DataError, StudioError."""
         columns = None if self.roles is None else Columns.read(dict(self.roles), self.template)
-        return Choices(columns, ReadOptions(**{**self.options, "include": self.include}), self.remedies)
+        try:
+            options = ReadOptions(**{**self.options, "include": self.include})
+        except ValidationError as error:
+            raise StudioError(say("data.said.unreadable")) from error
+        return Choices(columns, options, self.remedies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +262,19 @@ def as_shown(inspection: Inspection) -> dict[str, Any]:
 
 
 def reread(services: Services, said: Said, shown: dict[str, Any]) -> Said:
-    """What a person has said, with what the page's fields show of how the file is read; columns and rows are then other ones."""
+    """What a person has said, with what the page's fields show of how the file is read; columns and rows are then other ones.
+
+    Raises DataError, StudioError.
+    """
     now = as_shown(look(services, said).inspection)
     changed = {name: value for name, value in shown.items() if name in now and value is not None and value != now[name]}
     if not changed:
         return said
     options = {name: value for name, value in {**said.options, **changed}.items() if (name, value) != ("list", "")}
+    try:
+        ReadOptions(**options)
+    except ValidationError as error:  # the other fields offer only what may be chosen
+        raise StudioError(say("data.reading.skip_refused")) from error
     update = {"options": options, "roles": None, "template": "", "guessed": False, "offset": 0, "at": 0, "only": ""}
     return said.model_copy(update=update)
 

@@ -101,8 +101,6 @@ def _dividing() -> dict[str, Any]:
                 0, precision=0, minimum=0, label=label("kept.split.seed"), info=label("kept.split.seed_info"), elem_id="kept-split-seed",
                 min_width=140,
             )  # fmt: skip
-        for number in (parts["share"], parts["seed"]):
-            number.raise_if_out_of_bounds = lambda *_: None  # the plan refuses other values in a sentence, which Gradio could not show
         parts["divide"] = gr.Button(label("kept.split.button"), elem_id="kept-divide", scale=0, min_width=200)
         parts["divide_note"] = live("kept-divide-note")
         parts["held_out"] = gr.File(label=label("kept.split.file"), elem_id="kept-held-out-file", type="filepath", height=120)

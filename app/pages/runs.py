@@ -12,8 +12,8 @@ from app.components import html
 from app.components.labels import label, markup
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import disk, runs
-from app.pages import runs_html
+from app.handlers import disk, runs, sweep
+from app.pages import runs_html, sweep_html
 from app.services import Services
 from app.words import say
 from storage import NotFoundError, RunRecord, RunStatus
@@ -22,10 +22,12 @@ _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f5
 _VANISHED = ["gone"]
 _NO_RUN: Shown = {
     **dict.fromkeys(("status", "failure", "verdict", "sample", "facts", "events"), ""),
-    **dict.fromkeys(("chart", "stop", "resume", "remedy", "talk", "download", "queue", "delete"), HIDDEN), "seen": None,
+    **dict.fromkeys(("chart", "stop", "resume", "remedy", "talk", "download", "clone", "yaml", "queue", "delete"), HIDDEN), "seen": None,
 }  # fmt: skip
 _NO_UNDO: Shown = {"undoing": HIDDEN, "undo_text": "", "deleted": None}
 _LABEL_LIMIT = 48
+_GROUP = "group:"
+"""Before the id of a group, where else the id of a run stands."""
 
 
 def build(services: Services) -> None:
@@ -60,6 +62,8 @@ def build(services: Services) -> None:
                     min_width=220,
                 )
                 download = gr.Button(label("runs.download"), visible=False, elem_id="run-download", link_target="_self", min_width=120)
+                clone = gr.Button(label("runs.clone"), visible=False, elem_id="run-clone", link_target="_self", min_width=100)
+                yaml = gr.Button(label("spec.shown.yaml"), visible=False, elem_id="run-spec", link_target="_self", min_width=100)
             with gr.Row(visible=False) as queue:
                 first = gr.Button(label("runs.first"), size="sm", elem_id="run-first", min_width=100)
                 earlier = gr.Button(label("runs.earlier"), size="sm", elem_id="run-earlier", min_width=100)
@@ -94,8 +98,8 @@ def build(services: Services) -> None:
     page = Page(services, {
         "nothing": nothing, "undoing": undoing, "undo_text": undo_text, "filled": filled, "chosen": chosen, "status": status,
         "failure": failure, "verdict": verdict, "stop": stop, "resume": resume, "remedy": remedy, "talk": talk, "download": download,
-        "queue": queue, "chart": chart, "sample": sample, "facts": facts, "events": events, "delete": delete, "usage": usage, "bin": bin_,
-        "binned": binned, "current": current, "seen": gr.State(None), "deleted": gr.State(None),
+        "clone": clone, "yaml": yaml, "queue": queue, "chart": chart, "sample": sample, "facts": facts, "events": events, "delete": delete,
+        "usage": usage, "bin": bin_, "binned": binned, "current": current, "seen": gr.State(None), "deleted": gr.State(None),
     })  # fmt: skip
     lists, bins, undos = ["nothing", "filled", "chosen", "current", *_NO_RUN], ["usage", "bin", "binned"], list(_NO_UNDO)
     page.on(opening(), _opened, shows=[*bins, *lists], note=list_note)
@@ -114,12 +118,37 @@ def build(services: Services) -> None:
     page.on(empty.click, _empty, shows=[*undos, *bins], note=bin_note, clears=[undo_note])
 
 
-def _choices(records: list[RunRecord]) -> list[tuple[str, str]]:
-    return [(f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}", run.id) for run in records]
+def _choices(services: Services, current: str | None = None) -> list[tuple[str, str]]:
+    """The entries of the list, newest first: a group is one, and its runs are listed below it while one of them is looked at."""
+    records, groups = runs.newest(services), services.storage.runs.groups()
+    opened = next((run.group_id for run in records if run.id == current), None)
+    choices: dict[str, str] = {}
+    for run in records:
+        group = groups.get(run.group_id or "")
+        if group and (key := f"{_GROUP}{group.id}") not in choices:
+            members = [each for each in records if each.group_id == group.id]
+            ended = sum(each.status.ended for each in members)
+            name = html.short(group.name, _LABEL_LIMIT)
+            choices[key] = say("sweep.entry", name=name, count=len(members), done=ended)
+            if group.id == opened:
+                choices |= {each.id: f"↳ {_entry(each)}" for each in members}
+        elif not group:
+            choices[run.id] = _entry(run)
+    return [(text, value) for value, text in choices.items()]
+
+
+def _entry(run: RunRecord) -> str:
+    return f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}"
+
+
+def _group_of(chosen: str | None) -> str:
+    """The id of the group that is chosen in place of a run; empty for a run."""
+    return chosen.removeprefix(_GROUP) if chosen and chosen.startswith(_GROUP) else ""
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    return _bins(services) | _lists_and_detail(services, dict(request.query_params).get("run"))
+    asked = dict(request.query_params)
+    return _bins(services) | _lists_and_detail(services, f"{_GROUP}{asked['group']}" if asked.get("group") else asked.get("run"))
 
 
 def _bins(services: Services) -> Shown:
@@ -137,8 +166,8 @@ def _bins(services: Services) -> Shown:
 
 
 def _lists_and_detail(services: Services, run_id: str | None = None) -> Shown:
-    records = runs.newest(services)
-    if not records:
+    choices = _choices(services, run_id)
+    if not choices:
         missing = html.empty(say("runs.none"), "train", say("runs.train_one"))
         return {
             "nothing": gr.update(value=missing, visible=True),
@@ -147,12 +176,12 @@ def _lists_and_detail(services: Services, run_id: str | None = None) -> Shown:
             "current": "",
             "seen": None,
         }
-    chosen = run_id if any(run.id == run_id for run in records) else records[0].id
+    chosen = run_id if run_id in [value for _, value in choices] else choices[0][1]
     missing_note = gr.update(value=html.notice(say("runs.not_here")), visible=True) if run_id and run_id != chosen else HIDDEN
     return {
         "nothing": missing_note,
         "filled": gr.update(visible=True),
-        "chosen": gr.update(choices=_choices(records), value=chosen),
+        "chosen": gr.update(choices=choices, value=chosen),
         "current": chosen,
         **_shown(services, chosen),
     }
@@ -162,6 +191,8 @@ def _shown(services: Services, run_id: str | None) -> Shown:
     """Everything about one run."""
     if not run_id:
         return {"seen": None}
+    if group_id := _group_of(run_id):
+        return _shown_group(services, run_id, sweep.table(services, group_id))
     view = runs.view(services, run_id)
     run = view.run
     curve = pd.DataFrame([(point.step, point.loss, point.curve) for point in view.curve], columns=["step", "loss", "curve"])
@@ -179,12 +210,24 @@ def _shown(services: Services, run_id: str | None) -> Shown:
         "remedy": gr.update(visible=bool(view.remedy), value=view.remedy),
         "talk": gr.update(visible=view.chattable, link=f"playground?run={run.id}"),
         "download": gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
+        "clone": gr.update(visible=True, link=f"train?run={run.id}"),
+        "yaml": gr.update(visible=True, link=f"files/runs/{run.id}/run.yaml"),
         "queue": gr.update(visible=run.status is RunStatus.QUEUED and view.waiting > 1),
         "delete": gr.update(visible=view.deletable),
         "seen": [
             run.id, run.step, run.status.value, run.sentence, run.phase and asdict(run.phase), len(view.events), view.engine_up,
             view.trouble, view.place, view.waiting,
         ],
+    }  # fmt: skip
+
+
+def _shown_group(services: Services, chosen: str, table: sweep.Table) -> Shown:
+    """A group in place of a run: its table, and the button that stops all of it."""
+    statuses = [line.run.status.value for line in table.lines]
+    return {
+        **_NO_RUN, "status": sweep_html.sweep(table),
+        "stop": gr.update(visible=table.done < len(table.lines), value=say("sweep.stop")),
+        "seen": [chosen, sum(line.run.step for line in table.lines), statuses],
     }  # fmt: skip
 
 
@@ -200,19 +243,22 @@ def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> S
         return {}
     # Nothing seen: the studio was started again under this page.
     if not seen or seen == _VANISHED or detail["seen"][2] != seen[2]:
-        detail["chosen"] = gr.update(choices=_choices(runs.newest(services)))
+        detail["chosen"] = gr.update(choices=_choices(services, run_id))
     return detail
 
 
 def _vanished(services: Services) -> Shown:
     """Another tab has deleted the run: clear the page."""
-    left = gr.update(choices=_choices(runs.newest(services)), value=None)
+    left = gr.update(choices=_choices(services), value=None)
     return {**_NO_RUN, "chosen": left, "status": html.notice(say("runs.away")), "seen": _VANISHED}
 
 
 def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> Shown:
-    act(services, _chosen(run_id))
-    return {"chosen": gr.update(choices=_choices(runs.newest(services))), **_shown(services, run_id)}
+    if group_id := _group_of(run_id):
+        sweep.stop(services, group_id)  # all else that is done with a run is not offered of a group
+    else:
+        act(services, _chosen(run_id))
+    return {"chosen": gr.update(choices=_choices(services, run_id)), **_shown(services, run_id)}
 
 
 def _chosen(run_id: str | None) -> str:

@@ -3,6 +3,9 @@
 Standard input has one line of JSON: ``path``, ``folder``, ``choices``, ``memory_mb``, ``language``; when it closes, the process ends.
 Standard output has lines of JSON: first ``begun``; ``progress`` (0 to 1) now and then; last ``done``, or ``error``, a sentence.
 
+With ``base``, a Hub id, ``done`` is what is known of that base model; with ``commit`` as well its files are fetched into ``cache``,
+and each ``progress`` is the bytes that are here.
+
 With ``hub``, the name of a dataset of the Hub, instead of ``path`` and ``choices``, ``done`` is what there is; with ``rows`` as well they
 are written into ``folder``, and ``done`` is what was.
 """
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np  # noqa: F401 (the report of every file needs it: here it is loaded before there is a file to wait for)
 
 from app.choices import Choices
+from app.errors import StudioError
 from app.words import say, say_error, speaking, texts
 from reft_engine import ReftError
 from reft_engine.data import HubRows, Limits, fetch_rows, import_file, look_at_hub, read_hub_name
@@ -39,8 +43,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with speaking(request["language"]):
         try:
-            (_ask_hub if "hub" in request else _read)(request)
-        except ReftError as error:
+            (_ask_hub if "hub" in request else _ask_of_base if "base" in request else _read)(request)
+        except (ReftError, StudioError) as error:
             _write({"error": say_error(error)})
         except (MemoryError, SystemError):  # the latter, where the interpreter itself got no memory
             _write({"error": say("reader.memory", limit=request["memory_mb"])})
@@ -74,6 +78,20 @@ def _ask_hub(request: dict[str, Any]) -> None:
         on_progress=lambda share: _write({"progress": share}),
     )  # fmt: skip
     _write({"done": {**asdict(file), "path": str(file.path)}})
+
+
+def _ask_of_base(request: dict[str, Any]) -> None:
+    from app.bases.hub import fetch_base, look_at_base
+
+    if "commit" not in request:
+        _write({"done": asdict(look_at_base(request["base"], Path(request["folder"])))})
+        return
+    try:
+        fetch_base(request["base"], request["commit"], lambda count: _write({"progress": count}), Path(request["cache"]))
+    except OSError as error:
+        _write({"error": say("bases.disk", reason=error.strerror or type(error).__name__)})
+    else:
+        _write({"done": True})
 
 
 def _write(line: dict[str, Any]) -> None:

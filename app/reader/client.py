@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import selectors
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from app.bases.facts import BaseFacts
 from app.choices import Choices
 from app.errors import StoppedError, StudioError
 from app.reader.spare import Process, Spare
@@ -91,6 +93,26 @@ def fetch_rows_in_process(
     """Stream rows of a dataset of the Hub into a file of at most ``size`` bytes in ``folder``. Raises StudioError."""
     done = _ask_hub({"hub": name, "rows": asdict(rows), "size": size}, folder, on_progress, memory_mb, seconds)
     return HubFile(**{**done, "path": Path(done["path"]), "notes": tuple(done["notes"])})
+
+
+def look_at_base_in_process(name: str, folder: Path, *, memory_mb: int = MEMORY_MB, seconds: float = HUB_SECONDS) -> BaseFacts:
+    """What the Hub says of a base model; what its library keeps goes into ``folder``, which is removed. Raises StudioError."""
+    try:
+        done = _ask_hub({"base": name}, folder, lambda share: None, memory_mb, seconds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return BaseFacts(**{**done, "languages": tuple(done["languages"])})
+
+
+def fetch_base_in_process(
+    name: str, commit: str, cache: Path, on_progress: Callable[[int], None], should_stop: Callable[[], bool], *, memory_mb: int = MEMORY_MB,
+) -> None:  # fmt: skip
+    """Fetch the files of a base model into the Hub's cache; see `app.bases.hub.fetch_base`. Raises StoppedError, StudioError."""
+    request = {"base": name, "commit": commit, "cache": str(cache), "memory_mb": memory_mb, "language": spoken()}
+    with _asked(start_process(hub_environment(cache)), request) as process:
+        last = _follow(process, lambda count: on_progress(int(count)), should_stop, math.inf)
+    if not last.get("done"):
+        raise _error(last, say("bases.interrupted"), memory_mb)
 
 
 def _ask_hub(asked: dict[str, Any], folder: Path, on_progress: Callable[[float], None], memory_mb: int, seconds: float) -> dict[str, Any]:

@@ -46,13 +46,19 @@
     if (held) [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held)?.focus({ preventScroll: true });
   };
 
+  // Something has changed that the page has to look at: once the fields hold it, and once for all that changes at the same time.
+  const asking = (watch, look) => watch("value", after(60, look));
+
   // Positions that were chosen on the Train page: rows are shown with them.
   const POSITIONS = "studio.positions";
+  const notePositions = (positions) => localStorage.setItem(POSITIONS, positions);
   const note = (event) => {
-    if (event.target.closest?.("#train-positions")) localStorage.setItem(POSITIONS, event.target.value);
+    if (event.target.closest?.("#train-positions")) notePositions(event.target.value);
   };
   document.addEventListener("change", note);
   document.addEventListener("focusout", note);
 
-  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, positions: () => localStorage.getItem(POSITIONS) ?? "" };
+  studio.asking = asking;
+  const positions = () => localStorage.getItem(POSITIONS) ?? "";
+  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, positions, notePositions };
 })();

@@ -6,10 +6,14 @@ window.studio = (() => {
   const reload = `<a href="${location.pathname}${location.search}">${words.reload}</a>`;
   const REFUSED = words.refused.replace("{reload}", () => reload);
   const LOST = '\n\ndata: {"msg": "unexpected_error", "message": "", "success": false}\n\ndata: {"msg": "close_stream"}\n\n';
+  // Milliseconds until an engine that was away or busy is asked anew; each time twice as long.
+  const FIRST_WAIT = 3000;
+  const LONGEST_WAIT = 60000;
   const ask = window.fetch.bind(window);
   let sentence = REFUSED;
   let count = 0;
   let halted = false;
+  let wait = FIRST_WAIT;
 
   // Another count makes the same sentence a new one, so that it is read out again.
   const told = (text, again = true) => `<div class="rs-notice bad" data-told="page-${again ? (count += 1) : 0}">${text}</div>`;
@@ -72,6 +76,22 @@ window.studio = (() => {
     stopped: (values) => {
       halted = true;
       return values;
+    },
+    // The values of an answer; those of an older one are not shown any more.
+    newest: (count, answer, asked) => {
+      const found = answer ? JSON.parse(answer) : {};
+      return found.asked === asked ? found.shown : Array(count).fill({ __type__: "update" });
+    },
+    // Where the newest answer is not complete, a new question after a while.
+    askAgain: async (answer, asked) => {
+      const found = answer ? JSON.parse(answer) : {};
+      if (!found.again || found.asked !== asked) {
+        if (!found.again) wait = FIRST_WAIT;
+        return { __type__: "update" };
+      }
+      await new Promise((over) => setTimeout(over, wait));
+      wait = Math.min(2 * wait, LONGEST_WAIT);
+      return String(performance.now());
     },
     // Of an upload that fails Gradio tells in a corner of the window, for ten seconds; here it is said in the note beside the file too.
     uploads: (note) => {

@@ -6,8 +6,9 @@ import json
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,12 +16,14 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.words import say, say_error
 from app.words.http import Speaking
-from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest
+from app.worker.machine import describe_machine
+from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest, RatesRequest
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
 from reft_engine import DataError, Message, ReftConfig, ReftError, TrainConfig, stream
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
+from reft_engine.training import RATE_STEPS
 from storage import StorageError
 
 _log = logging.getLogger("reft_studio.worker")
@@ -40,12 +43,17 @@ def make_app(resident: Resident) -> FastAPI:
     def health() -> dict[str, Any]:
         return {"pid": os.getpid(), "training": resident.training_run, "trouble": resident.trouble}
 
+    @app.get("/machine")
+    def machine() -> dict[str, Any]:
+        return describe_machine(resident.held_bytes)
+
     @app.post("/describe")
     def describe(request: DescribeRequest) -> dict[str, Any] | None:
-        base = resident.base(request.base) if request.load else resident.loaded(request.base)
+        base = resident.base(request.base) if request.load else resident.tokenizer(request.base)
         return None if base is None else {
             "name": base.name, "layers": base.layers, "hidden_size": base.hidden_size, "parameters": base.parameters,
-            "context": base.context, "device": str(base.device),
+            "context": base.context, "kind": base.kind, "vocabulary": base.vocabulary, "device": resident.device_of(base),
+            "loaded": not base.is_empty,
         }  # fmt: skip
 
     @app.post("/preview")
@@ -64,14 +72,26 @@ def make_app(resident: Resident) -> FastAPI:
 
     @app.post("/probe")
     def probe(request: ProbeRequest) -> dict[str, Any] | None:
-        timed = resident.probe(request.dataset, request.base, ReftConfig.read(request.reft), TrainConfig.read(request.train))
+        reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
+        timed = resident.probe(request.dataset, request.base, reft, train, request.precision)
         return asdict(timed) if timed else None
+
+    _offer_streams(app, resident)
+    return app
+
+
+def _offer_streams(app: FastAPI, resident: Resident) -> None:
+    """What is answered line by line."""
 
     @app.post("/chat")
     async def chat(request: ChatRequest) -> StreamingResponse:
-        return StreamingResponse(_chat_lines(resident, request), media_type="application/x-ndjson")
+        return _streamed(partial(_chat, resident, request), say("engine.could_not_answer"))
 
-    return app
+    @app.post("/rates")
+    async def rates(request: RatesRequest) -> StreamingResponse:
+        rows = resident.dataset_rows(request.dataset)
+        reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
+        return _streamed(partial(_rates, resident, rows, request, reft, train), say("engine.failed"))
 
 
 def _examples(rows: Sequence[dict[str, Any]]) -> list[AnyExample]:
@@ -88,26 +108,33 @@ def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
     return resident.upload_rows(request.upload)
 
 
-async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator[str]:
-    """Stream JSON lines from a thread that generates; the thread stops when the client disconnects."""
-    loop, lines, disconnected = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None](), threading.Event()
+Line = dict[str, Any]
+Put = Callable[[Line | None], None]
 
-    def put(line: dict[str, Any] | None) -> None:
+
+def _streamed(work: Callable[[Put, threading.Event], None], trouble: str) -> StreamingResponse:
+    """Stream the lines that ``work`` puts, from a thread; its event is set when the client disconnects."""
+    return StreamingResponse(_lines(work, trouble), media_type="application/x-ndjson")
+
+
+async def _lines(work: Callable[[Put, threading.Event], None], trouble: str) -> AsyncIterator[str]:
+    loop, lines, disconnected = asyncio.get_running_loop(), asyncio.Queue[Line | None](), threading.Event()
+
+    def put(line: Line | None) -> None:
         loop.call_soon_threadsafe(lines.put_nowait, line)
 
-    def work() -> None:
+    def run() -> None:
         try:
-            for line in _chat(resident, request, disconnected):
-                put(line)
+            work(put, disconnected)
         except (ReftError, StorageError) as error:
             put({"error": say_error(error)})
         except Exception:  # noqa: BLE001 (the edge of a thread: the client waits for an answer)
-            _log.exception("chat failed")
-            put({"error": say("engine.could_not_answer")})
+            _log.exception("a stream failed")
+            put({"error": trouble})
         finally:
             put(None)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
     thread.start()
     try:
         while (line := await lines.get()) is not None:
@@ -116,7 +143,23 @@ async def _chat_lines(resident: Resident, request: ChatRequest) -> AsyncIterator
         disconnected.set()
 
 
-def _chat(resident: Resident, request: ChatRequest, disconnected: threading.Event) -> Any:
+def _rates(
+    resident: Resident, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
+    disconnected: threading.Event,
+) -> None:  # fmt: skip
+    """Try learning rates, saying how many steps are made."""
+    put({"done": 0, "of": RATE_STEPS})  # at once: loading the base model, or a search before this one, takes a while
+
+    def tell(done: int, total: int) -> None:
+        put({"done": done, "of": total})
+
+    found = resident.rates(rows, request.base, reft, train, tell, disconnected.is_set, request.precision)
+    if found is not None:
+        put({"found": asdict(found)})
+
+
+def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: threading.Event) -> None:
+    """Answer in every column."""
     runs = [resident.run(column) if column else None for column in request.columns]
     base = next((run[0] for run in runs if run), None) or resident.base(request.base)
     if any(run and run[0] is not base for run in runs):
@@ -132,8 +175,8 @@ def _chat(resident: Resident, request: ChatRequest, disconnected: threading.Even
                 base, messages, edits, max_new_tokens=request.max_new_tokens, temperature=request.temperature,
                 seed=request.seed, strength=request.strength, should_stop=disconnected.is_set, memory=resident.prompt_cache(base),
             ):  # fmt: skip
-                yield {"column": delta.column, "text": delta.text, "ended": delta.ended}
+                put({"column": delta.column, "text": delta.text, "ended": delta.ended})
         finally:
             for edit, training in was_training:
                 edit.train(training)
-    yield {"done": True}
+    put({"done": True})

@@ -13,8 +13,8 @@ from reft_engine.data import RowCheck
 
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
-_PROBE_TIMEOUT = 30.0
-"""Seconds for the two timed steps, after which the page shows no estimate."""
+_PROBE_TIMEOUT = 60.0
+"""Seconds for a probe, after which the page shows no estimate."""
 
 
 class WorkerClient:
@@ -37,8 +37,16 @@ class WorkerClient:
             return None
         return answer
 
+    def machine(self) -> dict[str, Any] | None:
+        """The device that base models are loaded on, and its free memory; None if the worker is not running."""
+        try:
+            answer: dict[str, Any] = self._http.get("/machine", timeout=5).json()
+        except (httpx.HTTPError, ValueError):
+            return None
+        return answer
+
     def describe(self, base: str, *, load: bool = True) -> dict[str, Any] | None:
-        """Layers, hidden size, parameters and context of a base model; None if it is not in memory and ``load`` is False."""
+        """Size, kind and context of a base model, and whether it is ``loaded``; None if ``load`` is False and it is not on this machine."""
         answer: dict[str, Any] | None = self._post("/describe", {"base": base, "load": load})
         return answer
 
@@ -53,15 +61,25 @@ class WorkerClient:
         return None if answer is None else RowCheck.model_validate(answer)
 
     def probe(self, request: dict[str, Any]) -> dict[str, Any] | None:
-        """Time a run on a dataset: a `Probe` with ``parameters`` and ``device``; None if its base model is not in memory."""
+        """Estimate a run on a dataset: a `RunEstimate` as ``estimate``, beside ``parameters``, ``device`` and ``memory_available``.
+
+        None if its base model is not in memory.
+        """
         answer: dict[str, Any] | None = self._post("/probe", request, _PROBE_TIMEOUT)
         return answer
 
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers as ``{"column", "text", "ended"}``; closing the iterator stops generation."""
+        return self._stream("/chat", request)
+
+    def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
+        return self._stream("/rates", request)
+
+    def _stream(self, path: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         body = _body(request)
         try:
-            with self._http.stream("POST", "/chat", content=body, headers=_headers()) as answer:
+            with self._http.stream("POST", path, content=body, headers=_headers()) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     raise StudioError(_error_text(answer))

@@ -1,87 +1,194 @@
-"""Trains one run, from its row to its adapter folder, and writes every metric and sentence to its journal."""
+"""Trains claimed runs, one or a group in the same passes, from row to adapter folder, and writes every metric to the journals."""
 
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from app.run_texts import DataPart, RunFile
 from app.words import say
 from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from reft_engine import RunSpec, train
-from reft_engine.base import newest_revision
+from reft_engine.base import Base, newest_revision
 from reft_engine.data import load_examples
 from reft_engine.formats import write_atomic
-from reft_engine.training import TrainResult
-from storage import LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
+from reft_engine.training import Followed, GroupMember, TrainResult, train_group
+from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
 
-_log = logging.getLogger("reft_studio.run")
+_log = logging.getLogger("reft_studio.worker")
 _CHECK_SECONDS = 300
 _LOG_BYTES = 1_000_000
 ShuttingDown = Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A claimed run with what it writes to."""
+
+    resident: Resident
+    run: RunRecord
+    journal: Journal
+    log: logging.Logger
+    shutting_down: ShuttingDown
+
+    @property
+    def spec(self) -> RunSpec:
+        return RunSpec.read(self.run.spec)
+
+
+def run_jobs(resident: Resident, leased: Sequence[LeasedRun], shutting_down: ShuttingDown) -> None:
+    """Train claimed runs of one group in the same passes; what goes wrong in those is tried again with each run alone."""
+    rest = _run_together(resident, leased, shutting_down) if len(leased) > 1 else leased
+    for each in rest:
+        if not shutting_down():
+            run_job(resident, each, shutting_down)
+
+
 def run_job(resident: Resident, leased: LeasedRun, shutting_down: ShuttingDown) -> None:
     """Train a claimed run until it ends; a run that ``shutting_down`` interrupts keeps its status and resumes later."""
-    handler = _log_to(resident.storage.files.log(leased.run.id))
-    journal = Journal(leased, shutting_down, resident.set_trouble)
+    with _opened(resident, leased, shutting_down) as job:
+        _or_fail(job, partial(_train, job))
+
+
+@contextmanager
+def _opened(resident: Resident, leased: LeasedRun, shutting_down: ShuttingDown) -> Iterator[_Job]:
+    log = logging.getLogger(f"reft_studio.run.{leased.run.id}")
+    handler = _log_to(resident.storage.files.log(leased.run.id), log)
     try:
-        _train_or_fail(resident, leased.run, journal, shutting_down)
-    except (LeaseLostError, UnavailableError) as error:  # another worker has the run, or the next one will resume it
-        _log.warning("left alone: %s", error)
+        yield _Job(resident, leased.run, Journal(leased, shutting_down, resident.set_trouble, log), log, shutting_down)
     finally:
-        resident.clear_training()
+        resident.clear_training(leased.run.id)
         if handler:
-            _log.removeHandler(handler)
+            log.removeHandler(handler)
             handler.close()
 
 
-def _train_or_fail(resident: Resident, run: RunRecord, journal: Journal, shutting_down: ShuttingDown) -> None:
-    """Train, or write why that failed. Raises LeaseLostError, and UnavailableError if the worker shuts down before that is written."""
+def _or_fail(job: _Job, act: Callable[[], None]) -> bool:
+    """Do something of a run, or write why that failed; whether it was done. What another worker will do is left alone."""
     try:
-        _train(resident, run, journal, shutting_down)
-    except LeaseLostError:
-        raise
-    except Exception as error:  # the edge of a run: after any error the row must not stay "training"
-        if isinstance(error, UnavailableError) and shutting_down():
+        try:
+            act()
+        except LeaseLostError:
             raise
-        _log.exception("failed")
-        journal.fail(explain(error, settings_of(run)))
+        except Exception as error:  # the edge of a run: after any error the row must not stay "training"
+            if isinstance(error, UnavailableError) and job.shutting_down():
+                raise
+            job.log.exception("failed")
+            job.journal.fail(explain(error, settings_of(job.run)))
+        else:
+            return True
+    except (LeaseLostError, UnavailableError) as error:  # another worker has the run, or the next one will resume it
+        job.log.warning("left alone: %s", error)
+    return False
 
 
-def _train(resident: Resident, run: RunRecord, journal: Journal, shutting_down: ShuttingDown) -> None:
-    files = resident.storage.files
-    spec = RunSpec.read(run.spec)
-    folder = files.run_folder(run.id)
-    _log.info("run %s: %s", run.name, spec.model_dump_json())
+def _train(job: _Job) -> None:
+    resident, journal, spec = job.resident, job.journal, job.spec
     revision = spec.revision or newest_revision(spec.base)
-    base = resident.base(spec.base, revision)
-    if revision and revision != spec.revision:
-        journal.set_revision(revision)
-    version = resident.storage.datasets.version(run.version_id)
-    examples = load_examples(files.rows(version))
-    if journal.begin(say("job.reading")).status.ended:
+    base = resident.base(spec.base, revision, spec.precision)
+    version = resident.storage.datasets.version(job.run.version_id)
+    examples = load_examples(resident.storage.files.rows(version))
+    if not _begin(job, revision, base.precision, version):
         return
-    write_atomic(files.spec(run.id), spec.model_copy(update={"revision": revision}).to_yaml().encode())
     result = train(
-        base, examples, spec.trained, spec.train, folder=folder, file_rows=version.rows,
+        base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), file_rows=version.rows,
         on_event=journal, exclusive=resident.base_lock.for_training,
-        on_ready=lambda reft: resident.set_training(run.id, base, reft),
-        should_stop=journal.should_stop, leaving=shutting_down, may_save=journal.settled,
+        on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
+        should_stop=journal.should_stop, leaving=job.shutting_down, may_save=journal.settled,
     )  # fmt: skip
-    journal.flush()
-    if result.stopped and shutting_down():
+    _end(job, result)
+
+
+def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVersionRecord) -> bool:
+    """Write that a run begins, and how it is made; False if it was stopped meanwhile."""
+    spec = job.spec
+    job.log.info("run %s: %s", job.run.name, spec.model_dump_json())
+    if revision and revision != spec.revision:
+        job.journal.set_revision(revision)
+    if job.journal.begin(say("job.reading")).status.ended:
+        return False
+    described = RunFile(spec.model_copy(update={"revision": revision, "precision": precision}), DataPart.of_version(version))
+    write_atomic(job.resident.storage.files.spec(job.run.id), described.to_yaml().encode())
+    return True
+
+
+def _end(job: _Job, result: TrainResult) -> None:
+    """Write the result of a run down; one that the worker's end has interrupted has none."""
+    job.resident.clear_training(job.run.id)
+    job.journal.flush()
+    if result.stopped and job.shutting_down():
         return
-    journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
-    _finish(journal, run, folder, result)
+    job.journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
+    _finish(job, result)
 
 
-def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult) -> None:
+def _run_together(resident: Resident, leased: Sequence[LeasedRun], shutting_down: ShuttingDown) -> list[LeasedRun]:
+    """Train runs in the same passes, each until it ends; returns those that have to be trained alone instead."""
+    ended: set[str] = set()
+    with ExitStack() as opened:
+        jobs = [opened.enter_context(_opened(resident, each, shutting_down)) for each in leased]
+        try:
+            _train_together(resident, jobs, ended)
+        except Exception:  # noqa: BLE001 (the edge of a group: what goes wrong in passes that are shared may be due to one run, or to their number)
+            _log.exception("runs that were trained together are trained one after another")
+    return [each for each in leased if each.run.id not in ended]
+
+
+def _train_together(resident: Resident, jobs: Sequence[_Job], ended: set[str]) -> None:
+    """Train runs of one group; the ids of those that end, in whatever way, are added to ``ended``."""
+    spec, version = jobs[0].spec, resident.storage.datasets.version(jobs[0].run.version_id)
+    revisions = {job.spec.revision or newest_revision(spec.base) for job in jobs}
+    if len(revisions) > 1:
+        return  # they were begun at different times, with different commits of their base model
+    (revision,) = revisions
+    base = resident.base(spec.base, revision, spec.precision)
+    examples = load_examples(resident.storage.files.rows(version))
+    begun: list[_Job] = []
+    for job in jobs:
+        _or_fail(job, partial(_begin_with, begun, job, revision, base.precision, version))
+    ended |= {job.run.id for job in jobs if job not in begun}
+    members = [_member(job, base, ended) for job in begun]
+    if members:
+        train_group(base, examples, members, file_rows=version.rows, exclusive=resident.base_lock.for_training)
+
+
+def _begin_with(begun: list[_Job], job: _Job, revision: str | None, precision: str, version: DatasetVersionRecord) -> None:
+    if _begin(job, revision, precision, version):
+        begun.append(job)
+
+
+def _member(job: _Job, base: Base, ended: set[str]) -> GroupMember:
+    """A run as the engine trains it with others."""
+    resident, journal, spec = job.resident, job.journal, job.spec
+
+    def end(outcome: TrainResult | Exception) -> None:
+        ended.add(job.run.id)
+        _or_fail(job, partial(_end_or_raise, job, outcome))
+
+    followed = Followed(
+        on_event=journal, on_ready=lambda reft: resident.set_training(job.run.id, base, reft), should_stop=journal.should_stop,
+        leaving=job.shutting_down, may_save=journal.settled,
+    )  # fmt: skip
+    return GroupMember(spec.reft, spec.train, resident.storage.files.run_folder(job.run.id), followed, end)
+
+
+def _end_or_raise(job: _Job, outcome: TrainResult | Exception) -> None:
+    if isinstance(outcome, Exception):
+        raise outcome
+    _end(job, outcome)
+
+
+def _finish(job: _Job, result: TrainResult) -> None:
+    journal = job.journal
     journal.set_status(RunStatus.CHECKING, say("job.checking"))
-    _check(folder / "adapter", run.base)
+    job.log.info("check: %s", _check(job.resident.storage.files.adapter(job.run.id), job.run.base))
     if result.stopped:
         journal.set_status(RunStatus.STOPPED, say("job.stopped", step=result.steps, total=result.total_steps))
     else:
@@ -90,24 +197,25 @@ def _finish(journal: Journal, run: RunRecord, folder: Path, result: TrainResult)
         journal.set_status(RunStatus.FINISHED, text)
 
 
-def _check(adapter: Path, base: str) -> None:
+def _check(adapter: Path, base: str) -> str:
+    """What a fresh process says of an adapter. Raises StorageError if it does not load or reproduce there."""
     command = [sys.executable, "-m", "app.worker.verify", str(adapter), base]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
-    _log.info("check: %s", (done.stdout + done.stderr).strip()[-2000:])
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [say("job.no_reason")])[-1]
         raise StorageError(say("job.does_not_load", reason=reason))
+    return (done.stdout + done.stderr).strip()[-2000:]
 
 
-def _log_to(path: Path) -> logging.Handler | None:
+def _log_to(path: Path, log: logging.Logger) -> logging.Handler | None:
     """Open the log of a run; None if that fails, because a run without a log is better than no run."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
     except OSError as error:
-        _log.warning("there is no log of this run: %s", error)
+        log.warning("there is no log of this run: %s", error)
         return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    _log.addHandler(handler)
-    _log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
     return handler

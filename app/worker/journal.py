@@ -11,7 +11,7 @@ from app.words import say
 from reft_engine.training import HeldOutEvent, PhaseEvent, ReuseEvent, RowsEvent, SampleEvent, SavingFailedEvent, StepEvent, TrainEvent
 from storage import Failure, LeasedRun, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, UnavailableError
 
-_log = logging.getLogger("reft_studio.run")
+_LOG = logging.getLogger("reft_studio.run")
 _WRITE_SECONDS = 1.5
 _PAUSE_SECONDS = 3.0
 """Pause between write attempts while the database is unusable; training continues meanwhile."""
@@ -31,13 +31,18 @@ class Journal:
         leased: the current run; all writes go through its lease.
         shutting_down: whether the worker is shutting down.
         on_trouble: called with the reason why nothing can be written, and with an empty text when writing works again.
+        log: the run's log.
 
     Raises:
         LeaseLostError: from every method that uses the database, if another worker holds the run.
         UnavailableError: from the methods that retry, if the worker shuts down before the database is usable again.
     """
 
-    def __init__(self, leased: LeasedRun, shutting_down: Callable[[], bool], on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self, leased: LeasedRun, shutting_down: Callable[[], bool], on_trouble: Callable[[str], None],
+        log: logging.Logger = _LOG,
+    ) -> None:  # fmt: skip
+        self._log = log
         self._leased, self._shutting_down, self._on_trouble = leased, shutting_down, on_trouble
         self._points: list[MetricPoint] = []
         self._pending: list[Callable[[], None]] = []
@@ -80,7 +85,7 @@ class Journal:
             except UnavailableError as error:
                 if self._shutting_down():
                     raise
-                _log.warning("tried again: %s", error)
+                self._log.warning("tried again: %s", error)
                 self._on_trouble(str(error))
                 time.sleep(1.0)
             else:
@@ -100,14 +105,14 @@ class Journal:
             self._pending.append(partial(self._leased.set_rows, event.check.run_sentence, event.held_out_places))
         elif isinstance(event, HeldOutEvent):
             self._points += [MetricPoint(event.step, name, value) for name, value in _held_out_metrics(event).items() if isfinite(value)]
-            _log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)
+            self._log.info("step %d: held-out loss %.4f (base %.4f)", event.step, event.loss, event.loss_base)
         elif isinstance(event, ReuseEvent):
             self._pending.append(partial(self._leased.add_event, event.sentence))
         elif isinstance(event, SampleEvent):
             sample = SampleRecord(event.step, event.prompt, event.expected, event.base, event.tuned)
             self._pending.append(partial(self._leased.add_sample, sample))
         elif isinstance(event, SavingFailedEvent):
-            _log.warning("step %d: no checkpoint: %s", event.step, event.reason)
+            self._log.warning("step %d: no checkpoint: %s", event.step, event.reason)
             self._pending.append(partial(self._leased.add_event, say("job.not_saved", reason=event.reason)))
         if time.monotonic() > self._next_write:
             self._try_to_write()
@@ -125,7 +130,7 @@ class Journal:
             self._failing_since = None
             self._next_write = time.monotonic() + _WRITE_SECONDS
         except UnavailableError as error:
-            _log.warning("nothing can be written for now: %s", error)
+            self._log.warning("nothing can be written for now: %s", error)
             self._on_trouble(str(error))
             self._failing_since = self._failing_since or time.monotonic()
             self._next_write = time.monotonic() + _PAUSE_SECONDS
@@ -156,7 +161,7 @@ class Journal:
             try:
                 self._stop = self._leased.stop_requested()
             except UnavailableError:
-                _log.warning("whether to stop cannot be asked for now")
+                self._log.warning("whether to stop cannot be asked for now")
         return self._stop or self._shutting_down()
 
 

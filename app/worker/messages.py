@@ -4,11 +4,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reft_engine import RunSpec, TrainConfig
+from reft_engine import Precision, RunSpec, TrainConfig
 
 # Fields as the spec of a run has them.
 _BASE: Any = RunSpec.model_fields["base"]
 _REVISION: Any = RunSpec.model_fields["revision"]
+_PRECISION: Any = RunSpec.model_fields["precision"]
 _MAX_LENGTH: Any = TrainConfig.model_fields["max_length"]
 
 ALREADY_SERVED = 3
@@ -64,13 +65,18 @@ class ProbeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     base: str = _BASE
+    precision: Precision | None = _PRECISION
     dataset: str = Field(max_length=100)
     reft: dict[str, Any] = {}
     train: dict[str, Any] = {}
 
 
+class RatesRequest(ProbeRequest):
+    """A run for which learning rates are to be tried."""
+
+
 class DescribeRequest(BaseModel):
-    """A base model to describe; ``load`` loads it if it is not in memory."""
+    """A base model to describe; ``load`` loads it if it is not in memory, else it is described from its files if they are here."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = Field(max_length=300)

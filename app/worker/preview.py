@@ -25,7 +25,7 @@ def preview_rows(base: Base, examples: Sequence[AnyExample], config: ReftConfig,
 
 def _preview_row(objective: Objective[Any], example: AnyExample) -> dict[str, Any]:
     try:
-        row = objective.encode(with_prompt(objective.base, example))
+        row = objective.encode(with_prompt(objective.base, objective.learned(example)))
     except ReftError as error:
         return {"line": example.line, "problem": say_error(error), "tokens": []}
     encoded, *rejected = objective.sequences([row])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from app.words import say
 from app.worker.failures import explain_vanished_worker
-from app.worker.job import run_job
+from app.worker.job import run_jobs
 from app.worker.resident import Resident
 from storage import Storage, UnavailableError
 
@@ -20,13 +20,13 @@ def _train_until(resident: Resident, worker: str, shutting_down: threading.Event
     while not shutting_down.is_set():
         try:
             storage.reclaim(explain_vanished_worker)
-            leased = storage.queue.claim(worker)
+            leased = storage.queue.claim_together(worker)
             resident.set_trouble("")
         except UnavailableError as error:
             resident.set_trouble(str(error))
-            leased = None
+            leased = []
         if leased:
-            run_job(resident, leased, shutting_down.is_set)
+            run_jobs(resident, leased, shutting_down.is_set)
         else:
             shutting_down.wait(_POLL_SECONDS)
     _put_back(storage, worker)

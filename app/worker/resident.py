@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,23 @@ from weakref import WeakKeyDictionary
 
 from app.words import say
 from app.worker.base_lock import BaseLock
-from app.worker.probes import Probes, TimedProbe
+from app.worker.probes import Probes, Rates, TimedProbe
 from app.worker.row_checks import Load, RowChecks
-from reft_engine import ReftConfig, Trainable, TrainConfig, load_adapter, load_base
-from reft_engine.base import Base, is_here, load_tokenizer
+from reft_engine import (
+    ReftConfig,
+    Trainable,
+    TrainConfig,
+    check_precision,
+    load_adapter,
+    load_base,
+    load_options,
+    suited_precision,
+)  # fmt: skip
+from reft_engine.base import Base, default_device, is_here, load_tokenizer
 from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
 from reft_engine.inference import PromptCache
+from reft_engine.training import RatesFound
 from storage import NotFoundError, RunStatus, Storage
 from storage.files import digest_of
 
@@ -29,52 +40,66 @@ class Resident:
         self.storage = storage
         self.base_lock = BaseLock()
         self.checks = RowChecks()
-        self._probes = Probes(self.base_lock)
+        self._probes = Probes(self.base_lock, self.checks)
+        self._rates = Rates(self.base_lock)
         self._lock = threading.RLock()
-        self._bases: OrderedDict[str, Base] = OrderedDict()
+        self._bases: OrderedDict[tuple[str, str], Base] = OrderedDict()
         self._adapters: OrderedDict[str, Trainable] = OrderedDict()
         self._tokenizers: OrderedDict[tuple[str, str | None], Base] = OrderedDict()
-        self._training: tuple[str, Base, Trainable] | None = None
+        self._training: dict[str, tuple[Base, Trainable]] = {}
         self.trouble = ""
         """Why the database cannot be written at the moment; empty if it can."""
         self._prompt_caches: WeakKeyDictionary[Any, PromptCache] = WeakKeyDictionary()
 
     @property
     def training_run(self) -> str | None:
-        """Id of the run in training."""
-        current = self._training
-        return current[0] if current else None
+        """Id of a run in training; of runs that train together, one of them."""
+        return next(iter(self._training), None)
 
     def set_training(self, run_id: str, base: Base, reft: Trainable) -> None:
         """Make the run available to chats while it trains."""
-        self._training = (run_id, base, reft)
+        self._training = {**self._training, run_id: (base, reft)}
 
-    def clear_training(self) -> None:
-        """Training has ended; chats load the run's adapter instead."""
-        self._training = None
+    def clear_training(self, run_id: str) -> None:
+        """Training of a run has ended; chats load its adapter instead."""
+        self._training = {each: values for each, values in self._training.items() if each != run_id}
 
     def set_trouble(self, reason: str) -> None:
         """Set why the database cannot be written at the moment; an empty text if it can."""
         self.trouble = reason
 
-    def base(self, name: str, revision: str | None = None) -> Base:
-        """Load a base model, or take it from memory; without ``revision``, any loaded revision will do."""
+    def base(self, name: str, revision: str | None = None, precision: str | None = None) -> Base:
+        """Load a base model, or take it from memory; without ``revision``, any loaded revision will do.
+
+        Without ``precision`` it is the one that suits the device. The same model in two precisions is two base models.
+        """
+        wanted = precision or suited_precision(default_device())
         with self._lock:
-            if loaded := self._loaded(name, revision):
+            if loaded := self._loaded(name, revision, wanted):
                 return loaded
-            self._make_room(name)
-            self._bases[name] = load_base(name, revision=revision)
-            return self._bases[name]
+            check_precision(precision)  # before another base model makes room
+            key = name, wanted
+            self._make_room(key)
+            self._bases[key] = load_base(name, revision=revision, **load_options(precision))
+            return self._bases[key]
 
-    def loaded(self, name: str) -> Base | None:
-        """A base model if it is in memory, else None."""
+    def device_of(self, base: Base) -> str:
+        """The device of a base model, or the one that it would be loaded on."""
+        return default_device() if base.is_empty else str(base.device)
+
+    def loaded(self, name: str, precision: str | None = None) -> Base | None:
+        """A base model if it is in memory, else None; without ``precision``, in any."""
         with self._lock:
-            return self._loaded(name, None)
+            return self._loaded(name, None, precision)
 
-    def _loaded(self, name: str, revision: str | None) -> Base | None:
-        current = self._training
-        bases = [*([current[1]] if current else []), *self._bases.values()]
-        return next((base for base in bases if base.name == name and revision in (None, base.revision)), None)
+    def _loaded(self, name: str, revision: str | None, precision: str | None = None) -> Base | None:
+        bases = [*(base for base, _ in self._training.values()), *self._bases.values()]
+        return next(
+            (
+                base for base in bases
+                if base.name == name and revision in (None, base.revision) and precision in (None, base.precision)
+            ), None,
+        )  # fmt: skip
 
     def tokenizer(self, name: str, revision: str | None = None) -> Base | None:
         """A base model to encode rows with: the loaded one, else one without weights; None if it is not on this machine.
@@ -113,23 +138,40 @@ class Resident:
             digest = ""  # the file is missing; reading it raises the error
         return digest, lambda: StoredExamples(path)
 
-    def probe(self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig) -> TimedProbe | None:
-        """Time a run on a dataset; None if its base model is not in memory, because a probe loads none.
+    def probe(
+        self, dataset_id: str, name: str, reft: ReftConfig, train: TrainConfig, precision: str | None = None
+    ) -> TimedProbe | None:  # fmt: skip
+        """Estimate a run on a dataset; None if its base model is not in memory, because a probe loads none.
 
         Raises:
             NotFoundError: there is no such dataset.
             ReftError: the run cannot be made.
         """
-        base = self.loaded(name)
+        base = self.loaded(name, precision or suited_precision(default_device()))
         return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the base models that another one would take the place of; that of a run in training stays."""
+        with self._lock:
+            in_training = [base.model for base, _ in self._training.values()]
+            bases = [base for base in self._bases.values() if base.model not in in_training]
+            return sum(weight.numel() * weight.element_size() for base in bases for weight in base.model.parameters())
+
+    def rates(
+        self, rows: tuple[str, Load], name: str, reft: ReftConfig, train: TrainConfig, on_progress: Callable[[int, int], None],
+        should_stop: Callable[[], bool], precision: str | None = None,
+    ) -> RatesFound | None:  # fmt: skip
+        """Find a learning rate for a run on the rows of a dataset, loading its base model; None when told to stop. Raises ReftError."""
+        return self._rates.find(*rows, self.base(name, precision=precision), reft, train, on_progress, should_stop)
 
     def prompt_cache(self, base: Base) -> PromptCache:
         """The KV cache of the latest chats with a base model."""
         return self._prompt_caches.setdefault(base.model, PromptCache())
 
-    def _make_room(self, name: str) -> None:
+    def _make_room(self, key: tuple[str, str]) -> None:
         """Evict base models before loading one, because two may not fit into memory."""
-        self._bases.pop(name, None)
+        self._bases.pop(key, None)
         while len(self._bases) >= _MAX_BASES:
             self._bases.popitem(last=False)
         models = [base.model for base in self._bases.values()]
@@ -137,15 +179,15 @@ class Resident:
 
     def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
-        current = self._training
-        if current and current[0] == run_id:
-            return current[1], current[2]
+        if run_id in self._training:
+            return self._training[run_id]
         record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
         with self._lock:
             folder = self.storage.files.adapter(run_id)
-            base = self.base(record.base, read_config(folder)["base_model"]["revision"])
+            recorded = read_config(folder)["base_model"]
+            base = self.base(record.base, recorded["revision"], recorded.get("precision"))
             key = f"{record.base}\n{run_id}\n{record.finished_at}"
             if key not in self._adapters:
                 while len(self._adapters) >= _MAX_ADAPTERS:

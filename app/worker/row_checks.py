@@ -7,10 +7,10 @@ from app.remembered import Remembered
 from reft_engine import PositionSpec, ReftConfig, TrainConfig
 from reft_engine.base import Base
 from reft_engine.data import RowCheck, StoredExamples
-from reft_engine.training import Checked, read_checked
+from reft_engine.training import Checked, SizedRun, read_checked
 
 _BYTES, _MAX_CACHED = 100_000_000, 200
-"""Bytes of rows that were read, at about 30 an example, and number of counts that are kept; the latest is kept always."""
+"""Bytes of rows that were read, at about 42 an example, and number of counts that are kept; the latest is kept always."""
 Load = Callable[[], StoredExamples]
 
 
@@ -36,17 +36,34 @@ class RowChecks:
         Raises:
             ConfigError, DataError: see `check_rows`; also DataError if the file is missing or damaged.
         """
-        rule = reft.positions if PositionSpec.parse(reft.positions).reads_text else ""
-        lengths = train.max_length, train.answer_tokens
-        read_by = (digest, base.name, base.revision, rule, reft.labels, *lengths)
-
-        def read() -> tuple[Checked, StoredExamples]:
-            examples = load()
-            return read_checked(base, examples, reft, train), examples
+        read_by = _read_by(digest, base, reft, train)
 
         def count() -> RowCheck:
-            checked, _ = self._read.get(read_by, read)
+            checked, _ = self._checked(read_by, load, base, reft, train)
             return checked.divided(train.held_out, train.held_out_seed, rows=rows)
 
         with self._lock:
             return self._cache.get((*read_by, rows, train.held_out, train.held_out_seed), count)
+
+    def sized(self, digest: str, load: Load, base: Base, reft: ReftConfig, train: TrainConfig) -> tuple[SizedRun, StoredExamples]:
+        """The run by the lengths of its rows, and the rows; see `check` for arguments and errors."""
+        with self._lock:
+            checked, read = self._checked(_read_by(digest, base, reft, train), load, base, reft, train)
+        examples = read.copied(load().path)  # those of an upload have been read, and it is gone once it is a dataset
+        rule = PositionSpec.parse(reft.positions)
+        return SizedRun(*checked.sized(train.held_out, train.held_out_seed, rule), train), examples
+
+    def _checked(
+        self, read_by: tuple[object, ...], load: Load, base: Base, reft: ReftConfig, train: TrainConfig
+    ) -> tuple[Checked, StoredExamples]:  # fmt: skip
+        def read() -> tuple[Checked, StoredExamples]:
+            examples = load()
+            return read_checked(base, examples, reft, train), examples
+
+        return self._read.get(read_by, read)
+
+
+def _read_by(digest: str, base: Base, reft: ReftConfig, train: TrainConfig) -> tuple[object, ...]:
+    """What the lengths of rows depend on."""
+    rule = reft.positions if PositionSpec.parse(reft.positions).reads_text else ""
+    return digest, base.name, base.revision, rule, reft.labels, train.pairs, train.max_length, train.answer_tokens

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from reft_engine import ReftError, load_base
+from reft_engine import ReftError, load_base, load_options
 from reft_engine.formats import read_config
 from reft_engine.trainable import verify_adapter
 
@@ -12,8 +12,9 @@ def main() -> int:
     """0 when the adapter reproduces; else 1 and a sentence on standard error."""
     adapter, base = sys.argv[1:]
     try:
-        revision = read_config(Path(adapter))["base_model"]["revision"]
-        difference = verify_adapter(adapter, load_base(base, revision=revision).model)
+        recorded = read_config(Path(adapter))["base_model"]
+        options = load_options(recorded.get("precision"))
+        difference = verify_adapter(adapter, load_base(base, revision=recorded["revision"], **options).model)
     except ReftError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.base.loading import Base, is_here, load_base, load_tokenizer, newest_revision
+    from reft_engine.base.loading import Base, default_device, is_here, load_base, load_tokenizer, newest_revision
 
 __all__ = [
     "Base",
+    "default_device",
     "is_here",
     "load_base",
     "load_tokenizer",
@@ -16,5 +17,5 @@ __all__ = [
 ]
 
 __getattr__ = lazy_names(__name__, {
-    "loading": ["Base", "is_here", "load_base", "load_tokenizer", "newest_revision"],
+    "loading": ["Base", "default_device", "is_here", "load_base", "load_tokenizer", "newest_revision"],
 })  # fmt: skip

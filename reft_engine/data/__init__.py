@@ -4,6 +4,7 @@ from reft_engine.data.hub import HubDataset, HubFile, HubName, HubRows, fetch_ro
 from reft_engine.data.importing import import_file, load_inspection
 from reft_engine.data.inspection import ChatPart, Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
+from reft_engine.data.outline import Learns, Outline, outline_of
 from reft_engine.data.reading import Encoding, ReadOptions
 from reft_engine.data.records import (
     INCLUDES,
@@ -63,11 +64,13 @@ __all__ = [
     "HubRows",
     "Include",
     "Inspection",
+    "Learns",
     "Lengths",
     "Limits",
     "LooseRow",
     "Message",
     "Order",
+    "Outline",
     "Preference",
     "Problem",
     "ReadOptions",
@@ -103,6 +106,7 @@ __all__ = [
     "load_examples",
     "load_inspection",
     "look_at_hub",
+    "outline_of",
     "read_hub_name",
     "report_of",
     "row_of",

@@ -49,6 +49,11 @@ class Preference:
     split: str = field(default="", compare=False)
     group: str = field(default="", compare=False)
 
+    @property
+    def preferred(self) -> Example:
+        """The preferred answer alone."""
+        return Example(self.line, self.messages, self.chosen, self.row, self.split, self.group)
+
 
 AnyExample = Example | Preference
 

@@ -11,6 +11,9 @@ from reft_engine.data.splitting import HELD_OUT_LIMIT
 FEW = 10
 """Fewer training rows than this teach little."""
 
+SAMPLED = 64
+"""Maximum number of sequences whose lengths a count gives one by one."""
+
 FindingKind = Literal["unreadable", "too_long", "refused", "partly", "cut", "letters", "placeholders", "few", "contradictions", "leaks"]
 LEFT_OUT: tuple[FindingKind, ...] = ("unreadable", "too_long", "refused")
 """Findings that leave their rows out; no row is left out for another reason."""
@@ -106,6 +109,7 @@ class RowCheck(BaseModel):
         longest: tokens of the longest usable example.
         prompts: tokens of the prompts (in classification, of the texts); ``answers``: of all answers; both also of what is too long.
         learned: share of the tokens of all usable examples that is learned: the answers.
+        sample_lengths: tokens of prompt and answer, as trained, of at most `SAMPLED` usable sequences, spread evenly over their lengths.
         findings: what a person should know; those that leave rows out come first.
     """
 
@@ -125,6 +129,7 @@ class RowCheck(BaseModel):
     prompts: Lengths = Lengths()
     answers: Lengths = Lengths()
     learned: float = 0.0
+    sample_lengths: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -136,7 +136,7 @@ class StoredExamples:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._begins = array("Q")
 
     @property
@@ -144,10 +144,16 @@ class StoredExamples:
         """Bytes in memory."""
         return len(self._begins) * self._begins.itemsize
 
+    def copied(self, path: Path) -> "StoredExamples":
+        """The same examples in a copy of the file, whose rows need not be read again."""
+        copy = StoredExamples(path)
+        copy._begins = self._begins
+        return copy
+
     def __iter__(self) -> Iterator[AnyExample]:
         """All examples. Raises DataError if the file is missing or damaged."""
         begins = array("Q")
-        for begin, found in rows_of(self._path):
+        for begin, found in rows_of(self.path):
             for example in found:
                 begins.append(begin)
                 yield example
@@ -156,7 +162,7 @@ class StoredExamples:
     def at(self, places: Sequence[int]) -> list[AnyExample]:
         """The examples at these places, once all have been read. Raises DataError."""
         try:
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 return [self._at(file, place) for place in places]
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise damaged() from error

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from reft_engine.base import blocks
+from reft_engine.base.loading import precision_of
 from reft_engine.edits.edited import EditedModel
 from reft_engine.edits.precision import exact
 from reft_engine.errors import AdapterError, ConfigError
@@ -95,8 +96,8 @@ def _first_output(output: Any) -> Tensor:
     return first
 
 
-def replay(canary: dict[str, Any], base: nn.Module, run: Run) -> float:
-    """Compute a canary's logits again and compare them.
+def replay(canary: dict[str, Any], base: nn.Module, run: Run, trained_in: str | None = None) -> float:
+    """Compute a canary's logits again and compare them; ``trained_in`` is the precision of the base model when it was recorded.
 
     Returns:
         The largest absolute difference of a logit.
@@ -122,6 +123,14 @@ def replay(canary: dict[str, Any], base: nn.Module, run: Run) -> float:
     difference = float((logits - torch.tensor(canary["logits"])).abs().max())
     allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(base)} == {"float32"} else _HALF_TOLERANCE
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
+        if trained_in not in (None, precision_of(base)):
+            sentence = (
+                "The adapter was trained on a base model in {trained}, and does not give the same answers on one in {loaded} "
+                "(a logit differs by {difference:.3g}): load the base model in {trained}."
+            )
+            raise AdapterError(
+                sentence, kind="canary.precision", trained=trained_in, loaded=precision_of(base), difference=difference
+            )  # fmt: skip
         raise AdapterError(
             "The adapter does not give the answers that it was saved with (a logit differs by {difference:.3g}): the base model is "
             "another one, another revision or in fewer bits, or the file was changed.",

@@ -21,7 +21,7 @@ from reft_engine.edits.precision import exact
 from reft_engine.edits.trainer_side import TrainerSide
 from reft_engine.errors import ConfigError
 from reft_engine.positions import UNEDITED, PositionSpec, edited_tokens
-from reft_engine.spec import Pooling, ReftConfig, trainable_parameters
+from reft_engine.spec import Pooling, ReftConfig, edited_layers, trainable_parameters
 
 
 class EditedModel(TrainerSide):
@@ -386,11 +386,6 @@ def check_writes(model: Any, edits: Sequence[Any]) -> None:
             kind="edited.no_text_head",
             model=type(blocks.without_peft(model)).__name__,
         )
-
-
-def edited_layers(config: ReftConfig, count: int) -> tuple[int, ...]:
-    """The edited layers of a base model with ``count`` blocks."""
-    return tuple(range(count)) if config.layers == "all" else config.layers
 
 
 def combine(edits: Sequence[Mapping[int, blocks.Edit]]) -> dict[int, blocks.Edit]:

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base, load_base, origin_of
 from reft_engine.edits import canary
-from reft_engine.edits.edited import base_of, edited_layers
+from reft_engine.edits.edited import base_of
 from reft_engine.edits.loop_side import LoopSide
 from reft_engine.edits.precision import exact
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, pyreft
 from reft_engine.formats import folder as folder_format
-from reft_engine.spec import Activation, ReftConfig, trainable_parameters
+from reft_engine.precisions import load_options
+from reft_engine.spec import Activation, ReftConfig, edited_layers, trainable_parameters
 
 _ROWS_TOLERANCE = 1e-3
 
@@ -63,7 +64,7 @@ class ReftModel(LoopSide):
         """
         reft, description = _read(checks.folder_path(folder), base_of(base_model))
         if check:
-            canary.replay(description["canary"], reft.base, partial(canary.run_edited, reft))
+            _replay(reft, description)
         return reft
 
     @classmethod
@@ -96,11 +97,16 @@ def verify_adapter(folder: str | Path, base_model: nn.Module) -> float:
         AdapterError: the adapter cannot be loaded, or its logits differ (for example with another revision of the base model).
     """
     reft, description = _read(checks.folder_path(folder), base_of(base_model))
-    return canary.replay(description["canary"], reft.base, partial(canary.run_edited, reft))
+    return _replay(reft, description)
+
+
+def _replay(reft: ReftModel, description: dict[str, Any]) -> float:
+    trained_in = description["base_model"].get("precision")
+    return canary.replay(description["canary"], reft.base, partial(canary.run_edited, reft), trained_in)
 
 
 def load_base_of(folder: str | Path) -> Base:
-    """Load the base model that an adapter was trained on, at the revision and with the template that it recorded.
+    """Load the base model that an adapter was trained on, at the revision, with the template and in the precision that it recorded.
 
     Raises:
         AdapterError: the folder is no adapter, or does not name its base model.
@@ -110,7 +116,7 @@ def load_base_of(folder: str | Path) -> Base:
     name, revision = description["base_model"]["id"], description["base_model"]["revision"]
     if name is None:
         raise AdapterError("This adapter does not say which base model it was trained on; load that one yourself.", kind="adapter.no_base")
-    base = load_base(name, revision=revision)
+    base = load_base(name, revision=revision, **load_options(description["base_model"].get("precision")))
     return base if description["template"] is None else replace(base, template=description["template"])
 
 

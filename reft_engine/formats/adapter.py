@@ -8,7 +8,7 @@ the canary holds the largest values of its output instead.
 float32: with a rank, ``projection`` (K, D; R or W2), ``source`` (K, D; W) and ``bias`` (K,).
 A classifier adds ``weight`` and ``bias`` of ``head.dense.`` and ``head.out.``.
 
-Version 2 added methods, activation and classifiers; version 1 files can still be read.
+Version 2 added methods, activation and classifiers, version 3 the base model's precision; earlier ones can still be read.
 """
 
 import json
@@ -31,8 +31,8 @@ from reft_engine.formats.card import write_card
 from reft_engine.methods import METHODS
 from reft_engine.spec import ReftConfig
 
-FORMAT_VERSION = 2
-_READABLE = (1, 2)
+FORMAT_VERSION = 3
+_READABLE = (1, 2, 3)
 CONFIG_NAME, TENSORS_NAME = "reft_config.json", "reft_model.safetensors"
 CANARY_TOKENS, CANARY_LOGITS = 24, 16
 _CONFIG_LIMIT, _HEADER_LIMIT = 1_000_000, 10_000_000
@@ -45,6 +45,8 @@ class _Section(BaseModel):
 class _BaseModel(_Section):
     id: str | None
     revision: str | None
+    precision: str | None = Field(None, max_length=20)
+    """How its weights were held; None in folders of earlier versions."""
 
 
 class _Canary(_Section):
@@ -84,7 +86,7 @@ def describe(
         layers: the edited layers.
         width: hidden size D.
         block_count: number of blocks of the base model.
-        origin: the source of the base model's name, revision and template text, if known.
+        origin: the source of the base model's name, revision, precision and template text, if known.
         training: a summary of the training, plain data.
         canary: from `edits.canary.record`.
     """
@@ -96,6 +98,10 @@ def describe(
     }
 
 
+_ORIGIN = {"id": "name", "revision": "revision", "precision": "precision"}
+"""What is stored of a base model, and what a `Base` or an `Origin` calls it."""
+
+
 def common(
     width: int, block_count: int, origin: Base | Origin | None, training: dict[str, Any], canary: dict[str, Any]
 ) -> dict[str, Any]:  # fmt: skip
@@ -103,7 +109,7 @@ def common(
     return {
         "hidden_size": width,
         "blocks": block_count,
-        "base_model": {"id": origin.name if origin else None, "revision": origin.revision if origin else None},
+        "base_model": {name: getattr(origin, key, None) for name, key in _ORIGIN.items()},
         "template": origin.template if origin else None,
         "training": training,
         "canary": canary,

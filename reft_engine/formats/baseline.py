@@ -16,7 +16,9 @@ from reft_engine.formats.atomic import write_atomic
 from reft_engine.formats.card import write_card
 from reft_engine.spec import PeftConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_READABLE = (1, 2)
+"""Version 2 added the base model's precision."""
 CONFIG_NAME, HEAD_NAME = "baseline_config.json", "head.safetensors"
 PEFT_CONFIG_NAME, TENSORS_NAME = "adapter_config.json", "adapter_model.safetensors"
 
@@ -63,4 +65,4 @@ def write(
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Read and check ``baseline_config.json``. Raises AdapterError."""
-    return adapter.read_description(folder, CONFIG_NAME, (FORMAT_VERSION,), _Description)
+    return adapter.read_description(folder, CONFIG_NAME, _READABLE, _Description)

@@ -7,6 +7,7 @@ from typing import Any
 from reft_engine.baseline_methods import BASELINES
 from reft_engine.data.records import counted
 from reft_engine.formats.atomic import write_atomic
+from reft_engine.precisions import load_options
 
 CARD_NAME = "README.md"
 _MARK = "\n<!-- written by ReFT Studio; once changed it is never overwritten: "
@@ -38,7 +39,10 @@ def _mark(text: str) -> str:
 
 def _card_base(config: dict[str, Any]) -> str:
     name, revision = config["base_model"]["id"] or "starter", config["base_model"]["revision"]
-    return repr(name) + (f", revision={revision!r}" if revision else "")
+    precision = config["base_model"].get("precision")
+    options = load_options(None if precision == "float32" else precision)
+    named = {**({"revision": revision} if revision else {}), **options}
+    return ", ".join([repr(name), *(f"{key}={value!r}" for key, value in named.items())])
 
 
 def _card_use(config: dict[str, Any]) -> str:

@@ -19,10 +19,19 @@ from transformers.cache_utils import DynamicCache
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.edits.plan import Prompts
-from reft_engine.tokens.examples import EncodedExample, EncodedRow
+from reft_engine.tokens.examples import EncodedExample
 from reft_engine.tokens.packing import Packed
 
-Row = TypeVar("Row", bound=EncodedRow)
+
+class HasLength(Protocol):
+    """A row by its length, by which batches are ordered."""
+
+    @property
+    def length(self) -> int:
+        """Tokens of its longest sequence."""
+
+
+Row = TypeVar("Row", bound=HasLength)
 Layout = Literal["right", "left", "packed"]
 ToTensor = Callable[[Sequence[Sequence[int]], int], Tensor]
 """Makes a tensor of rows of integers, padded with a value."""

@@ -6,7 +6,7 @@ from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
     from reft_engine.training.checkpoint import is_damaged
-    from reft_engine.training.estimate import Probe, probe
+    from reft_engine.training.estimate import Probe, RunEstimate, estimate_run, probe, put_together
     from reft_engine.training.evaluation import evaluate
     from reft_engine.training.events import (
         HeldOutEvent,
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
         StepEvent,
         TrainEvent,
     )
+    from reft_engine.training.found_rates import RATE_STEPS, RATES, RatesFound, RateTrial, best_rate
+    from reft_engine.training.memory import available_memory
     from reft_engine.training.objectives import Objective, objective_for
+    from reft_engine.training.rates import find_rate
     from reft_engine.training.row_check import Checked, check_rows, count_rows, read_checked
     from reft_engine.training.rows import ReadRow, read_rows
-    from reft_engine.training.run import TrainResult, train, train_many
+    from reft_engine.training.run import Followed, GroupMember, TrainResult, train, train_group, train_many
+    from reft_engine.training.run_layout import PASS_TOKENS_CPU, PASS_TOKENS_ELSEWHERE, SizedRun
     from reft_engine.training.schedule import MAX_MEASUREMENTS, MIN_MEASUREMENTS, SAMPLE_TOKENS, measuring_budget
     from reft_engine.training.smoothing import Smoothed
     from reft_engine.training.verdict import FEW, Evidence, Score, Verdict, judge, wilson
@@ -30,49 +34,69 @@ __all__ = [
     "FEW",
     "MAX_MEASUREMENTS",
     "MIN_MEASUREMENTS",
+    "PASS_TOKENS_CPU",
+    "PASS_TOKENS_ELSEWHERE",
+    "RATES",
+    "RATE_STEPS",
     "SAMPLE_TOKENS",
     "Checked",
     "Evidence",
+    "Followed",
+    "GroupMember",
     "HeldOutEvent",
     "Objective",
     "PhaseEvent",
     "Probe",
+    "RateTrial",
+    "RatesFound",
     "ReadRow",
     "ReuseEvent",
     "RowsEvent",
+    "RunEstimate",
     "SampleEvent",
     "SavingFailedEvent",
     "Score",
+    "SizedRun",
     "Smoothed",
     "StepEvent",
     "TrainEvent",
     "TrainResult",
     "Verdict",
+    "available_memory",
+    "best_rate",
     "check_rows",
     "count_rows",
+    "estimate_run",
     "evaluate",
+    "find_rate",
     "is_damaged",
     "judge",
     "measuring_budget",
     "objective_for",
     "probe",
+    "put_together",
     "read_checked",
     "read_rows",
     "train",
+    "train_group",
     "train_many",
     "wilson",
 ]
 
 __getattr__ = lazy_names(__name__, {
     "checkpoint": ["is_damaged"],
-    "estimate": ["Probe", "probe"],
+    "estimate": ["Probe", "RunEstimate", "estimate_run", "probe", "put_together"],
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
+    "found_rates": ["RATES", "RATE_STEPS", "RateTrial", "RatesFound", "best_rate"],
+    "memory": ["available_memory"],
     "objectives": ["Objective", "objective_for"],
+    "rates": ["find_rate"],
     "row_check": ["Checked", "check_rows", "count_rows", "read_checked"],
     "rows": ["ReadRow", "read_rows"],
     "schedule": ["MIN_MEASUREMENTS", "MAX_MEASUREMENTS", "SAMPLE_TOKENS", "measuring_budget"],
     "smoothing": ["Smoothed"],
-    "run": ["TrainResult", "train", "train_many"],
+    "run_layout": ["PASS_TOKENS_CPU", "PASS_TOKENS_ELSEWHERE", "SizedRun"],
+    "run": ["Followed", "GroupMember", "TrainResult", "train", "train_group", "train_many"],
     "verdict": ["FEW", "Evidence", "Score", "Verdict", "judge", "wilson"],
 })  # fmt: skip

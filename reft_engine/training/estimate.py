@@ -1,131 +1,239 @@
-"""Estimates the time of a run from two of its own steps. Imports torch only when `probe` is called."""
+"""Estimates time and memory of a run: what it computes follows from its rows' lengths, what that costs from some of its own batches.
+
+Imports torch only when it measures.
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.positions import PositionSpec
+from reft_engine.spec import MethodConfig, TrainConfig, reading
+from reft_engine.training.costs import Line, line_through
+from reft_engine.training.memory import Growth
+from reft_engine.training.row_sizes import SizedRow, all_tokens, cut
+from reft_engine.training.run_layout import Layout, SizedRun
+from reft_engine.training.schedule import MEASURED_AT_ONCE, MIN_MEASUREMENTS
 
 if TYPE_CHECKING:
     from reft_engine.base.loading import Base
-    from reft_engine.data import AnyExample
+    from reft_engine.data import AnyExample, LooseRow
 
-_MAX_STEP_TOKENS = 1024
-"""Maximum tokens of a probe's step; a larger batch takes no longer per token."""
-_SAMPLE_TOKENS = 8
-"""Tokens that a probe generates."""
+_WARM_UP_TOKENS = 128
+"""Tokens of the first batch that is timed; its speed says how many the others may have."""
+_STEP_SECONDS, _PEAK_SECONDS = 0.6, 2.5
+"""Seconds that a timed step, and the pass whose memory is measured, may take; longer ones are cut, and the rest is extrapolated."""
+_TYPICAL = 3
+"""Batches that are timed."""
+_EPOCHS_LAID_OUT = 3
+"""Epochs that are laid out to find the largest pass."""
+
+Exclusive = Callable[[], AbstractContextManager[object]]
+Load = Callable[[Sequence[int]], "Sequence[AnyExample]"]
+"""Reads examples by their places."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Seconds of a run's pieces of work on this machine, each measured once.
+    """What pieces of a run cost on this machine, in seconds and bytes, each measured.
 
     Attributes:
-        read: encoding one row.
-        first: one token of a training step in the first epoch.
-        later: one token of a training step in a later epoch, when activations are reused.
-        measure: one token of a held-out row.
-        write: one token of a sample answer, base and tuned together.
+        layout: what its passes compute.
+        first: seconds of a batch in the first epoch by the tokens that are computed; ``later``: in a later one.
+        read: seconds for one row; ``begin``: once, before the first step.
+        measure: seconds for one token of held-out rows; ``again``: for one that is computed when their activations are stored.
+        sample: seconds of a sample answer, base and tuned together.
+        model_bytes: the process with the model; of a GPU what its tensors take. None where memory cannot be measured.
+        step_bytes: what the largest pass of a step adds at its highest; ``measure_bytes``: that of a measurement.
+        token_bytes: bytes that one token of an encoded row takes in this process; 0 if the model is on a GPU.
+        longest: tokens of the largest pass of a step.
+        budget: bytes that reuse may store in memory; ``room``: in memory and on disk.
+        head: whether the base model is measured again each time, through the head that is trained.
+        seconds: what the probe itself took.
     """
 
+    layout: Layout
+    first: Line
+    later: Line
     read: float
-    first: float
-    later: float
+    begin: float
     measure: float
-    write: float
-
-    def seconds(
-        self, *, rows: int, epoch_tokens: int, epochs: int, held_out_tokens: int, measured_tokens: int, written_tokens: int
-    ) -> float:  # fmt: skip
-        """Seconds from reading the first row to the last measurement.
-
-        Args:
-            rows: number of rows to read.
-            epoch_tokens: tokens of all training rows.
-            epochs: number of epochs.
-            held_out_tokens: tokens of the held-out rows that score at the end, base and tuned.
-            measured_tokens: tokens of all measurements before that.
-            written_tokens: tokens of all sample answers.
-        """
-        steps = epoch_tokens * (self.first + (epochs - 1) * self.later)
-        return rows * self.read + steps + (2 * held_out_tokens + measured_tokens) * self.measure + written_tokens * self.write
+    again: float
+    sample: float
+    model_bytes: int | None
+    step_bytes: int
+    measure_bytes: int
+    token_bytes: float
+    longest: int
+    budget: int
+    room: int
+    head: bool
+    parameters: int
+    device: str
+    seconds: float
 
 
-def probe(
-    base: "Base", examples: "Sequence[AnyExample]", config: ReftConfig, settings: TrainConfig,
-    exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> Probe:  # fmt: skip
-    """Train a throwaway edit for two epochs of one step each on a few rows, and time every kind of work that a run does.
+@dataclass(frozen=True, slots=True)
+class RunEstimate:
+    """What a run will take on this machine. Plain data, for JSON.
 
-    Args:
-        base: the base model.
-        examples: some rows of the run, such as its first hundred.
-        config: the edit.
-        settings: the training settings.
-        exclusive: entered around every use of the base model.
+    Attributes:
+        seconds: from reading the first row to the last measurement: the other seconds together, with every later epoch.
+        first_epoch_seconds: the steps of the first epoch; ``later_epoch_seconds``: of each later one.
+        reading_seconds, measuring_seconds: before the first step, and for held-out rows and sample answers.
+        memory_bytes: at most in all, with the model; of a GPU what its tensors take. None where memory cannot be measured.
+        model_bytes: the process with the model; ``pass_bytes``: what the largest pass adds; ``stored_bytes``: what reuse stores in
+            memory; ``row_bytes``: the encoded rows.
+        longest_pass: tokens of the largest pass of a step.
+        steps: optimizer steps.
+    """
+
+    seconds: float
+    first_epoch_seconds: float
+    later_epoch_seconds: float
+    reading_seconds: float
+    measuring_seconds: float
+    memory_bytes: int | None
+    model_bytes: int | None
+    pass_bytes: int
+    stored_bytes: int
+    row_bytes: int
+    longest_pass: int
+    steps: int
+
+
+def estimate_run(
+    base: "Base", examples: "Sequence[LooseRow]", config: MethodConfig, settings: TrainConfig, exclusive: Exclusive = nullcontext
+) -> RunEstimate:
+    """Estimate a run: count the lengths of its rows, probe some, and add up. For the arguments see `train`.
 
     Raises:
         DataError: none of the rows can be trained on.
         ConfigError: the base model cannot be trained with these settings.
     """
-    from reft_engine.inference.generation import generate
-    from reft_engine.training.loop import RunState, share_reuse, train_step
-    from reft_engine.training.objectives import objective_for
-    from reft_engine.training.rows import encoded_of, read_rows
+    from reft_engine.data import as_rows
+    from reft_engine.training.row_check import read_checked
+    from reft_engine.training.row_facts import Listed
 
-    # 1) Read the rows.
-    quick = settings.model_copy(update={"epochs": 2, "gradient_accumulation": 1, "warmup_ratio": 0.0, "held_out": 0.0})
-    objective = objective_for(base, config, quick, examples)
-    start = time.perf_counter()
-    read = read_rows(objective, examples)
-    reading = (time.perf_counter() - start) / len(examples)
-    if not read.usable:
-        raise read.left_out[0].error
-    rows = _representative_rows(encoded_of(read.usable), min(quick.batch_size, len(read.usable)))
-    tokens = objective.length(rows)
-    state = RunState(objective, rows)
-    # 2) Measure them.
-    with exclusive():
-        objective.prepare(rows)
-        state.reft.eval()
-        objective.measure(rows[:1], state.reft)  # warm-up
-        measuring = _seconds(lambda: objective.measure(rows, state.reft)) / tokens
-        share_reuse([state], [[]], None)
-    # 3) Train two epochs; the second one reuses activations.
-    step_seconds: list[float] = []
-    while state.step < state.total_steps:
-        with exclusive():
-            step_seconds.append(_seconds(lambda: train_step([state])))
-    # 4) Generate a sample answer.
-    with exclusive():
-        state.reft.eval()
-        writing = _seconds(lambda: _generate_sample(generate, base, read.usable[0].example, state.reft)) / _SAMPLE_TOKENS
-    half = len(step_seconds) // 2
-    return Probe(reading, sum(step_seconds[:half]) / tokens, sum(step_seconds[half:]) / tokens, measuring, writing)
+    rows = Listed(as_rows(examples))
+    rule = PositionSpec.parse(reading(config).positions)
+    sides = read_checked(base, rows, config, settings).sized(settings.held_out, settings.held_out_seed, rule)
+    run = SizedRun(*sides, settings)
+    return put_together(probe(base, run, rows.at, config, exclusive), run)
 
 
-def _representative_rows(rows: Sequence[Any], count: int) -> list[Any]:
-    """At most ``count`` rows, evenly spread over the lengths, of at most `_MAX_STEP_TOKENS` tokens but at least one row."""
-    ordered = sorted(rows, key=lambda row: row.length)
-    spread = [ordered[(2 * index + 1) * len(ordered) // (2 * count)] for index in range(count)]
-    sample: list[Any] = []
-    # From the median length upwards, then the shorter rows.
-    for row in spread[len(spread) // 2 :] + spread[: len(spread) // 2]:
-        if sample and sum(other.length for other in sample) + row.length > _MAX_STEP_TOKENS:
-            break
-        sample.append(row)
-    return sample
+def put_together(probe: Probe, run: SizedRun) -> RunEstimate:
+    """The estimate of a run from the costs of its pieces. Raises DataError without a row to train on."""
+    layout, epochs = probe.layout, run.settings.epochs
+    # 1) Steps. What does not fit into the room for reuse costs in every epoch what it costs in the first.
+    batches = run.batches(0)
+    first = sum(probe.first.at(layout.batch_tokens(batch)) for batch in batches)
+    later = sum(probe.later.at(layout.batch_tokens(batch, later=True)) for batch in batches)
+    stored = sum(map(layout.bytes_of, run.trained))
+    share = min(1.0, probe.room / stored) if stored else 1.0
+    later = share * later + (1 - share) * first
+    # 2) Everything else.
+    measuring = _measuring_seconds(probe, run)
+    reading = probe.begin + probe.read * (len(run.trained) + len(run.held_out))
+    # 3) Memory.
+    pass_bytes, in_memory = max(probe.step_bytes, probe.measure_bytes), min(stored, probe.budget)
+    row_bytes = round(probe.token_bytes * sum(row.all_tokens for row in (*run.trained, *run.held_out)))
+    memory = None if probe.model_bytes is None else probe.model_bytes + pass_bytes + in_memory + row_bytes
+    return RunEstimate(
+        reading + first + (epochs - 1) * later + measuring, first, later, reading, measuring, memory, probe.model_bytes, pass_bytes,
+        in_memory, row_bytes, probe.longest, run.steps,
+    )  # fmt: skip
 
 
-def _generate_sample(generate: Callable[..., Any], base: "Base", example: Any, reft: Any) -> None:
-    """Generate an answer, base and tuned; a classifier generates none."""
-    if reft.method_config.labels is None:
-        generate(base, example.messages, [None, reft], max_new_tokens=_SAMPLE_TOKENS)
+def _measuring_seconds(probe: Probe, run: SizedRun) -> float:
+    """Seconds of all measurements, sample answers and the score at the end."""
+    if not run.held_out:
+        return 0.0
+    schedule = run.schedule(probe.parameters, probe.device, 2 if probe.head else 1)
+
+    def seconds_of(indices: Sequence[int], *, again: bool) -> float:
+        rows = [run.held_out[index] for index in indices]
+        passes = [rows[at : at + MEASURED_AT_ONCE] for at in range(0, len(rows), MEASURED_AT_ONCE)]
+        stored = again and probe.layout.stored
+        return sum((probe.again if stored else probe.measure) * probe.layout.tokens(each, later=stored) for each in passes)
+
+    fresh, again = (seconds_of(schedule.choosing, again=stored) for stored in (False, True))
+    # Base and tuned at first, then the tuned one, and the base model too where its head is trained.
+    measuring = fresh + again + len(schedule.steps) * again * (2 if probe.head else 1)
+    scoring = 2 * seconds_of(schedule.scoring, again=not schedule.apart)
+    every = -(-len(schedule.steps) // MIN_MEASUREMENTS)
+    samples = 1 + len({*schedule.steps[every - 1 :: every], run.steps})
+    return measuring + scoring + samples * probe.sample
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def probe(base: "Base", run: SizedRun, load: Load, config: MethodConfig, exclusive: Exclusive = nullcontext) -> Probe:
+    """Train a throwaway edit on some batches of a run, and measure what every kind of work that it does costs.
+
+    Args:
+        base: the base model.
+        run: the run by the lengths of its rows.
+        load: reads examples by the rows' indices.
+        config: the edit, or a baseline.
+        exclusive: entered around every use of the base model.
+
+    Raises:
+        DataError: there is no row to train on.
+        ConfigError: the base model cannot be trained with these settings.
+    """
+    from reft_engine.training.probing import Prober
+
+    begun = time.perf_counter()
+    prober = Prober(base, run, load, config, exclusive)
+    # 1) Time batches of every size.
+    batches = _typical(run.batches(0))
+    read = prober.reading(batches)
+    limit = max(_WARM_UP_TOKENS, round(prober.speed(batches[len(batches) // 2], _WARM_UP_TOKENS) * _STEP_SECONDS))
+    times = prober.times([cut(batch, limit) for batch in batches], cut(run.held_out[:MEASURED_AT_ONCE] or batches[0], limit))
+    layout = times.layout
+    first, later = line_through(times.first), line_through(times.later)
+    sample = prober.sample(run.held_out[0]) if run.held_out else 0.0
+    # 2) Measure the memory of the largest passes.
+    affordable = max(_WARM_UP_TOKENS, round(_PEAK_SECONDS / max(first.at(1000) / 1000, 1e-9)))
+    longest = run.longest_pass(layout, _EPOCHS_LAID_OUT)
+    measured = max(run.measured_passes(), key=layout.tokens, default=())
+    model, step_bytes = _peak(longest, layout, affordable, prober.step_memory)
+    _, measure_bytes = _peak(measured, layout, 3 * affordable, prober.measure_memory) if measured else (None, 0)
+    return Probe(
+        layout=layout, first=first, later=later, read=read, begin=times.begin, measure=times.measure, again=times.again, sample=sample,
+        model_bytes=model, step_bytes=step_bytes, measure_bytes=measure_bytes, token_bytes=prober.token_bytes,
+        longest=layout.tokens(longest), budget=prober.budget, room=prober.room, head=config.labels is not None,
+        parameters=base.parameters, device=base.device.type, seconds=time.perf_counter() - begun,
+    )  # fmt: skip
+
+
+def _typical(batches: Sequence[list[SizedRow]]) -> list[list[SizedRow]]:
+    """Batches of different sizes, such that each stands for as many of the run's tokens."""
+    ordered = sorted(batches, key=all_tokens)
+    total, passed = sum(map(all_tokens, ordered)), 0
+    marks = [total * (2 * index + 1) / (2 * _TYPICAL) for index in range(_TYPICAL)]
+    typical: list[list[SizedRow]] = []
+    for batch in ordered:
+        before, passed = passed, passed + all_tokens(batch)
+        if any(before <= mark < passed for mark in marks):
+            typical.append(batch)
+    return typical
+
+
+def _peak(
+    rows: Sequence[SizedRow], layout: Layout, affordable: int, measure: Callable[[Sequence[SizedRow]], Growth | None]
+) -> tuple[int | None, int]:
+    """Bytes before a pass over the rows, and those that it adds; of a pass that takes too long extrapolated from two shorter ones."""
+    size = layout.tokens(rows)
+    shorter, longer = (cut(rows, tokens) for tokens in (affordable // 2, affordable))
+    if size <= affordable or len(longer) == len(rows) or len(shorter) == len(longer):
+        growth = measure(rows if size <= affordable else longer)
+        rows = rows if size <= affordable else longer
+        return (None, 0) if growth is None else (growth.before, round(growth.added * size / layout.tokens(rows)))
+    grown = [measure(shorter), measure(longer)]
+    if grown[0] is None or grown[1] is None:
+        return None, 0
+    sizes = [layout.tokens(shorter), layout.tokens(longer)]
+    each = max(0.0, (grown[1].added - grown[0].added) / (sizes[1] - sizes[0]))
+    return grown[0].before, round(grown[1].added + each * (size - sizes[1]))

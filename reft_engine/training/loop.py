@@ -17,20 +17,20 @@ from reft_engine.base.loading import Base
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.positions import PositionSpec
+from reft_engine.precisions import suited_precision
 from reft_engine.spec import reading
 from reft_engine.tokens.batches import epoch_batches, in_batches, in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedRow, as_in_checkpoints
 from reft_engine.trainable import Trainable, make_trainable
 from reft_engine.training.objectives import Objective, RunRows
-from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
+from reft_engine.training.reuse.plan import Plan, Reuse, plan_for
 from reft_engine.training.reuse.store import Budget
+from reft_engine.training.run_layout import PASS_TOKENS_CPU, PASS_TOKENS_ELSEWHERE
 from reft_engine.training.schedule import MEASURED_AT_ONCE
 from reft_engine.training.smoothing import Smoothed
 
 _TOLERANCE, _HALF_TOLERANCE = 1e-4, 5e-2
 """Largest difference that reuse may make to outputs, as a share of the largest output: in float32, and in half precision."""
-_PASS_TOKENS_CPU, _PASS_TOKENS_ELSEWHERE = 2048, 16_384
-"""Tokens of one micro-batch, unless they are set."""
 _ONLY_COST = ("pass_tokens", "packing", "reuse", "reuse_memory_mb", "reuse_disk_mb", "gradient_checkpointing")
 """Settings that change time and memory, and the result only within rounding."""
 _ONLY_CHOICE = ("keep", "patience")
@@ -61,17 +61,25 @@ class RunState:
         # edit are no part of it; the digest of the rows covers the result of the split.
         rule = PositionSpec.parse(reading(config).positions)
         settings = train_config.model_dump(exclude={*_ONLY_COST, *_ONLY_CHOICE, "split_seed"})
-        self.identity = json.dumps([config.model_dump(), settings, base.layers, base.hidden_size, _digest(base, rows, rule)])
+        # A precision that suits the device is not named, as in checkpoints of earlier versions.
+        chosen = [base.precision] if base.precision != suited_precision(base.device.type) else []
+        self.identity = json.dumps([config.model_dump(), settings, base.layers, base.hidden_size, _digest(base, rows, rule), *chosen])
         self.step = 0
         self.loss_first = self.loss_last = math.nan
         self.recent = Smoothed()
+        self.step_tokens = 0
         self._epoch, self._batches = -1, list[list[EncodedRow]]()
 
     @property
     def pass_tokens(self) -> int:
         """Maximum tokens of one micro-batch, padding included."""
-        on_cpu = self.objective.base.device.type == "cpu"
-        return self.train_config.pass_tokens or (_PASS_TOKENS_CPU if on_cpu else _PASS_TOKENS_ELSEWHERE)
+        return self.room_for(self.objective)
+
+    @staticmethod
+    def room_for(objective: Objective[Any]) -> int:
+        """Maximum tokens of one micro-batch with these settings on this device."""
+        on_cpu = objective.base.device.type == "cpu"
+        return objective.train_config.pass_tokens or (PASS_TOKENS_CPU if on_cpu else PASS_TOKENS_ELSEWHERE)
 
     def batches(self) -> list[list[EncodedRow]]:
         """The batches that the next step accumulates."""
@@ -85,6 +93,12 @@ class RunState:
         """All batches of an epoch."""
         return epoch_batches(self.rows, self.train_config.batch_size, self.train_config.seed, epoch)
 
+    def tokens_left(self) -> int:
+        """Tokens of the steps that are left, padding aside."""
+        epoch, index = divmod(self.step, self.steps_per_epoch)
+        done = self.batches_of(epoch)[: index * self.train_config.gradient_accumulation] if index else []
+        return (self.train_config.epochs - epoch) * self.objective.length(self.rows) - sum(map(self.objective.length, done))
+
     def schedule(self) -> float:
         """Share of the peak learning rates: linear warm-up, then linear decay to zero."""
         warmup = round(self.train_config.warmup_ratio * self.total_steps)
@@ -95,6 +109,7 @@ class RunState:
     def begin_step(self) -> None:
         """Lay out the next step: its micro-batches, learning rates and edits."""
         batches = self.batches()
+        self.step_tokens = sum(map(self.objective.length, batches))
         size = partial(self.objective.tokens, reuse=self.reuse)
         self.micro_batches = [rows for batch in batches for rows in in_passes(batch, self.pass_tokens, size)]
         self._weight = sum(map(self.objective.weight, batches))
@@ -177,20 +192,27 @@ def _end_step(state: RunState) -> float | TrainingError:
         return error
 
 
-def share_reuse(states: Sequence[RunState], measured: Sequence[Sequence[Any]], folder: Path | None) -> tuple[Plan, bool] | None:
+Lengths = Sequence[Sequence[tuple[int, int]]]
+"""Of each batch of an epoch the tokens of its sequences, and the first edited one of each."""
+
+
+def share_reuse(
+    states: Sequence[RunState], measured: Sequence[Sequence[Any]], folder: Path | None, lengths: Lengths | None = None
+) -> tuple[Plan, bool] | None:  # fmt: skip
     """Let runs share activation reuse and packing, if that is worthwhile and gives the same outputs.
 
     Args:
         states: the runs.
         measured: the encoded rows that each run measures.
         folder: folder for files of stored activations.
+        lengths: the batches by which the plan is chosen; by default those of the runs.
 
     Returns:
         The plan and True if the runs follow it; a worthwhile plan and False if its outputs differ; None if no plan is worthwhile.
     """
     refused: Plan | None = None
-    for plan in _plans(states):
-        reuse = Reuse(states[0].objective.base, plan, _budget(states[0], folder))
+    for plan in _plans(states, lengths or _lengths(states)):
+        reuse = Reuse(states[0].objective.base, plan, reuse_budget(states[0], folder))
         if _agrees(reuse, states, measured):
             _share(reuse, states, measured)
             return (plan, True) if plan.worthwhile else None
@@ -198,7 +220,12 @@ def share_reuse(states: Sequence[RunState], measured: Sequence[Sequence[Any]], f
     return (refused, False) if refused and refused.saved_share else None
 
 
-def _plans(states: Sequence[RunState]) -> list[Plan]:
+def _lengths(states: Sequence[RunState]) -> Lengths:
+    batches = [state.objective.sequences(batch) for state in states for batch in state.batches_of(0)]
+    return [[(sequence.length, sequence.first_edited) for sequence in batch] for batch in batches]
+
+
+def _plans(states: Sequence[RunState], lengths: Lengths) -> list[Plan]:
     """The possible plans, the one that saves the most first."""
     objective, train_config = states[0].objective, states[0].train_config
     base = objective.base
@@ -206,7 +233,7 @@ def _plans(states: Sequence[RunState]) -> list[Plan]:
     layers = [layer for layer in lowest if layer is not None]
     if base.kind == "encoder_decoder" or len(layers) < len(states):
         return []
-    sequences = [sequence for state in states for sequence in state.objective.sequences(state.rows)]
+    tokens, early_tokens = (sum(each[place] for batch in lengths for each in batch) for place in (0, 1))
     layer = min(layers)
     again = any(state.train_config.epochs > 1 for state in states)
     # A head may read tokens before the first edited one, unless it reads only the last token.
@@ -217,18 +244,12 @@ def _plans(states: Sequence[RunState]) -> list[Plan]:
         # A block that is computed twice (gradient checkpointing) would add to a cache twice; packed rows have no such cache.
         for time in (True, False) if late and train_config.reuse in ("all", "time") and (packed or not twice) else (False,):
             depth = train_config.reuse in ("all", "depth")
-            plan = plan_reuse(layer, sequences, base.layers, depth=depth, time=time, again=again)
-            lengths = _computed_lengths(states, plan)
-            plan = replace(plan, packed=packed, padding=_padding(lengths) / sum(len(batch) * max(batch) for batch in lengths))
-            if plan not in plans and (_packing_pays(base, lengths) if packed else plan.saved_share):
+            plan = plan_for(layer, base.layers, tokens, tokens - early_tokens, depth=depth, time=time, again=again)
+            computed = [[length - first * plan.time for length, first in batch] for batch in lengths]
+            plan = replace(plan, packed=packed, padding=_padding(computed) / sum(len(batch) * max(batch) for batch in computed))
+            if plan not in plans and (_packing_pays(base, computed) if packed else plan.saved_share):
                 plans.append(plan)
     return plans
-
-
-def _computed_lengths(states: Sequence[RunState], plan: Plan) -> list[list[int]]:
-    """Number of tokens computed for each sequence, in the batches of an epoch."""
-    batches = [state.objective.sequences(batch) for state in states for batch in state.batches_of(0)]
-    return [[sequence.length - (sequence.first_edited if plan.time else 0) for sequence in batch] for batch in batches]
 
 
 def _padding(lengths: Sequence[Sequence[int]]) -> int:
@@ -242,7 +263,8 @@ def _packing_pays(base: Base, lengths: Sequence[Sequence[int]]) -> bool:
     return 4 * weights * _padding(lengths) >= _ALONE * sum(map(len, lengths))
 
 
-def _budget(state: RunState, folder: Path | None) -> Budget:
+def reuse_budget(state: RunState, folder: Path | None) -> Budget:
+    """Bytes that a run may store for reuse, and the folder of its files."""
     memory, device = state.train_config.reuse_memory_mb * 10**6, state.objective.base.device
     if device.type == "cuda":  # stored activations must not take the memory that the run itself needs
         memory = min(memory, torch.cuda.mem_get_info(device)[0] // 4)

@@ -69,21 +69,21 @@ class Watch:
         self._base: list[RowResult] | None = None
         rows = encoded_of(held_out)
         # A classifier's base model is measured through the head that is being trained, so it must be measured again each time.
-        self._passes = 2 if state.reft.head else 1
+        self.passes = 2 if state.reft.head else 1
         objective = state.objective
         self.schedule = plan_measuring(
             [objective.length([row]) for row in rows], state.train_config.epochs * objective.length(state.rows),
-            state.total_steps, objective.base.parameters, objective.base.device.type, self._passes,
+            state.total_steps, objective.base.parameters, objective.base.device.type, self.passes,
         )  # fmt: skip
         self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
         self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
         every = -(-len(self.schedule.steps) // MIN_MEASUREMENTS)
         self._sample_steps = {0, state.total_steps, *self.schedule.steps[every - 1 :: every]}
 
-    def measure_when_due(self) -> None:
-        """Measure if a measurement is scheduled after this step."""
-        if self.state.step in self.schedule.steps:
-            self.measure()
+    @property
+    def is_due(self) -> bool:
+        """Whether a measurement is scheduled after this step."""
+        return self.state.step in self.schedule.steps
 
     def measure_at_end(self) -> None:
         """Measure the last step of a run that was stopped between two measurements."""
@@ -96,7 +96,7 @@ class Watch:
             return
         state, step = self.state, self.state.step
         tuned = self._results(self.choosing, "measure")
-        if self._base is None or self._passes == 2:
+        if self._base is None or self.passes == 2:
             self._base = self._results(self.choosing, "measure", edited=False)
         loss = mean_loss(tuned)
         if step:

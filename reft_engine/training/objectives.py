@@ -74,6 +74,10 @@ class Objective(Generic[Row]):
         virtual = self.config.tokens_before if isinstance(self.config, PeftConfig) else 0
         return min(self.train_config.max_length, self.base.context - virtual)
 
+    def learned(self, example: Example | Preference) -> Example | Preference:
+        """A row as it is learned here."""
+        return example
+
     def encode(self, example: Any) -> Row:
         """Encode one row. Raises DataError."""
         raise NotImplementedError
@@ -190,6 +194,10 @@ def _row_ranges(runs: Iterable[tuple[RunRows[Any], int]]) -> Iterator[tuple[RunR
 
 class NextToken(Objective[EncodedExample]):
     """Cross-entropy of the answer's tokens; weighs answer tokens. Source: arXiv 2404.03592, equation 4."""
+
+    def learned(self, example: Example | Preference) -> Example:
+        """A row with its answer; of a preference pair the preferred one."""
+        return example if isinstance(example, Example) else example.preferred
 
     def encode(self, example: Example) -> EncodedExample:
         """See `tokens.examples.encode`."""
@@ -331,14 +339,15 @@ def _labels(run: RunRows[EncodedLabel], logits: Tensor) -> Tensor:
 
 
 def objective_for(base: Base, config: MethodConfig, settings: TrainConfig, examples: Sequence[Example | Preference]) -> Objective[Any]:
-    """The objective for these rows and this config: labels train a classifier, preference pairs a preference.
+    """The objective for these rows and this config: labels train a classifier, pairs a preference if both answers are compared.
 
     Raises:
         ConfigError: the base model cannot be trained so.
         DataError: the rows are of two kinds, or preference pairs have labels.
     """
     pairs = sum(isinstance(example, Preference) for example in examples)
-    if pairs and (pairs < len(examples) or config.labels):
+    compares = pairs > 0 and settings.pairs == "compare"
+    if (compares and pairs < len(examples)) or (pairs and config.labels):
         raise DataError("Preference pairs cannot be mixed with other rows or given labels.", kind="objective.mixed_rows")
     if config.labels:
         return Labelling(base, config, settings)
@@ -352,4 +361,4 @@ def objective_for(base: Base, config: MethodConfig, settings: TrainConfig, examp
             "{base} ({architecture}) has no head that writes: it writes no answers, but it can be trained to classify with labels.", "base",
             kind="objective.no_head", base=base.name, architecture=type(blocks.without_peft(base.model)).__name__,
         )  # fmt: skip
-    return Preferring(base, config, settings) if pairs else NextToken(base, config, settings)
+    return Preferring(base, config, settings) if compares else NextToken(base, config, settings)

@@ -15,10 +15,12 @@ from reft_engine.data.oddities import placeholder_of
 from reft_engine.data.row_check import FEW, Finding, FindingKind, Lengths, RowCheck
 from reft_engine.data.splitting import Sides
 from reft_engine.errors import DataError
-from reft_engine.spec import ReftConfig, TrainConfig
+from reft_engine.positions import PositionSpec
+from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
 from reft_engine.tokens.examples import with_prompt
 from reft_engine.training.objectives import Objective, objective_for
 from reft_engine.training.row_facts import CUT, LETTERS, PLACEHOLDER, TOO_LONG, USABLE, Examples, Listed, ReadAgain, RowFacts, in_order
+from reft_engine.training.row_sizes import SizedRow, sized_row
 from reft_engine.training.rows import LeftOut, ReadRow, RowsSplit, encoded_rows
 
 LISTED = 50
@@ -59,7 +61,7 @@ def check_rows(
 def read_checked(
     base: Base,
     examples: Examples,
-    config: ReftConfig | None = None,
+    config: MethodConfig | None = None,
     train_config: TrainConfig | None = None,
     *,
     on_progress: Callable[[int], None] = lambda done: None,
@@ -110,7 +112,9 @@ def _checked(objective: Objective[Any], read: Iterable[ReadRow | LeftOut], examp
         base=objective.base.name, max_length=objective.max_length, lines=lines, lines_left_out=all_lines - lines,
         places=usable.astype(np.uint32), rows=numbers[usable], tokens=tokens, prompts=facts.prompts.numbers(), sides=facts.sides.sides(),
         cut=int(np.count_nonzero(flags & CUT)), longest=facts.longest, prompt_lengths=facts.prompt_lengths,
-        answer_lengths=facts.answer_lengths, learned=facts.learned / max(1, int(tokens.sum())), findings=tuple(findings.findings),
+        answer_lengths=facts.answer_lengths, learned=facts.learned / max(1, int(tokens.sum())), sample_lengths=facts.sample_lengths,
+        lengths=np.asarray(facts.lengths).reshape(len(usable), len(facts.lengths) // (3 * max(1, len(usable))), 3),
+        findings=tuple(findings.findings),
         is_numbered=findings.is_numbered, examples=examples,
     )  # fmt: skip
 
@@ -119,13 +123,14 @@ def _checked(objective: Objective[Any], read: Iterable[ReadRow | LeftOut], examp
 class Checked:
     """Rows that were read for one base model, one rule for positions and one maximum length, to be counted for any share and seed.
 
-    It holds about 20 bytes of each example, no text, and neither the base model nor its tokenizer.
+    It holds about 32 bytes of each example, no text, and neither the base model nor its tokenizer.
 
     Attributes:
         lines: rows with at least one usable example; ``lines_left_out``: rows without.
         places: of each usable example the index among all; ``rows``: the number of its row; ``tokens``: those of its sequences;
             ``prompts``: a number that is the same for equal prompts. Arrays of 32-bit integers, (usable examples,).
         sides: divides the usable examples.
+        lengths: tokens of prompt and answer and the first edited token of each sequence, (usable examples, sequences, 3).
         findings: those that do not depend on how the rows are divided.
         examples: reads some of the examples again.
     """
@@ -144,6 +149,8 @@ class Checked:
     prompt_lengths: Lengths
     answer_lengths: Lengths
     learned: float
+    sample_lengths: tuple[tuple[int, int], ...]
+    lengths: Any
     findings: tuple[Finding, ...]
     is_numbered: bool
     examples: Examples
@@ -151,11 +158,22 @@ class Checked:
     @property
     def size(self) -> int:
         """Bytes of the arrays, without those of ``examples``."""
-        return self.sides.size + sum(int(each.nbytes) for each in (self.places, self.rows, self.tokens, self.prompts))
+        return self.sides.size + sum(int(each.nbytes) for each in (self.places, self.rows, self.tokens, self.prompts, self.lengths))
 
     def divided(self, share: float, seed: int, *, rows: int | None = None) -> RowCheck:
         """The count with this held-out share and this seed; see `check_rows`."""
         return self.counted(*self.sides.indices(share, seed), rows=rows)
+
+    def sized(self, share: float, seed: int, rule: PositionSpec) -> tuple[list[SizedRow], list[SizedRow]]:
+        """The lengths of the training rows and of the held-out rows, with this rule for positions."""
+        trained, held_out = (
+            [
+                sized_row(index, lengths, rule)
+                for index, lengths in zip(self.places[side].tolist(), self.lengths[side].tolist(), strict=True)
+            ]
+            for side in self.sides.indices(share, seed)
+        )
+        return trained, held_out
 
     def counted(self, trained: Any, held_out: Any, *, rows: int | None = None) -> RowCheck:
         """The count with these usable examples trained on and held out, given by their numbers."""
@@ -165,7 +183,7 @@ class Checked:
             base=self.base, max_length=self.max_length, rows=total, usable_rows=self.lines, rows_left_out=total - self.lines,
             examples=len(self.places), trained=len(trained), held_out=len(held_out), cut_answers=self.cut,
             tokens=int(self.tokens[trained].sum()), longest=self.longest, prompts=self.prompt_lengths, answers=self.answer_lengths,
-            learned=self.learned, findings=tuple(findings),
+            learned=self.learned, sample_lengths=self.sample_lengths, findings=tuple(findings),
         )  # fmt: skip
 
     def _leaks(self, trained: Any, held_out: Any) -> list[Finding]:

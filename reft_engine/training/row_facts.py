@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from reft_engine.data import AnyExample, answers_of, row_of
 from reft_engine.data.oddities import Prompts, placeholder_of, texts_of
-from reft_engine.data.row_check import BINS, Lengths
+from reft_engine.data.row_check import BINS, SAMPLED, Lengths
 from reft_engine.data.splitting import SideKeys
 from reft_engine.tokens.examples import read_prompt, whole_length
 from reft_engine.tokens.spelling import badly_spelt
@@ -76,6 +76,7 @@ class RowFacts:
     Attributes:
         rows, lines: for each example the number of its row, and its line; ``flags``: what is known of it.
         tokens: for each usable example the tokens of its sequences; ``sides`` and ``prompts`` are of the usable ones as well.
+        lengths: for each of its sequences the tokens of prompt and answer, and the first edited one.
         longest: tokens of the longest usable example; ``learned``: tokens of all answers that are learned.
     """
 
@@ -87,6 +88,7 @@ class RowFacts:
         self.sides, self.prompts = SideKeys(), Prompts()
         self.longest = self.learned = 0
         self._prompt_tokens, self._answer_tokens = _Lengths(), _Lengths()
+        self.lengths = array("I")
         self._unspelt: list[list[str]] = []
         for row in read:
             self._add(row)
@@ -101,6 +103,17 @@ class RowFacts:
     def answer_lengths(self) -> Lengths:
         """Tokens of the answers."""
         return self._answer_tokens.summary()
+
+    @property
+    def sample_lengths(self) -> tuple[tuple[int, int], ...]:
+        """Tokens of prompt and answer of some sequences; see `RowCheck`."""
+        import numpy as np
+
+        pairs = np.asarray(self.lengths).reshape(-1, 3)[:, :2]
+        ordered = pairs[np.argsort(pairs.sum(axis=1), kind="stable")]
+        size = min(len(pairs), SAMPLED)
+        places = (2 * np.arange(size) + 1) * len(pairs) // (2 * max(size, 1))
+        return tuple((prompt, answer) for prompt, answer in ordered[places].tolist())
 
     def _add(self, row: ReadRow | LeftOut) -> None:
         example = row.example
@@ -123,6 +136,8 @@ class RowFacts:
         base, sequences = self._objective.base, self._objective.sequences([encoded])
         self.tokens.append(sum(sequence.length for sequence in sequences))
         self.longest = max(self.longest, encoded.length)
+        for sequence in sequences:
+            self.lengths.extend((len(sequence.prompt_ids), len(sequence.answer_ids), sequence.first_edited))
         self.sides.add(example)
         self.prompts.add(example)
         answers = [sequence for sequence in sequences if sequence.answer_ids]

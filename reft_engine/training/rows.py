@@ -113,7 +113,7 @@ def encoded_rows(
         if index % _PROGRESS_EVERY == 0:
             on_progress(index)
         try:
-            asking = with_prompt(objective.base, example)
+            asking = with_prompt(objective.base, objective.learned(example))
             row: ReadRow | LeftOut = ReadRow(index, asking, objective.encode(asking))
         except DataError as error:
             row = LeftOut(index, example, copy(error))  # without its traceback, which would keep the encoded row in memory

@@ -5,8 +5,8 @@ an uninterrupted one: batches follow from (seed, epoch), dropout from (seed, ste
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, Savin
 from reft_engine.training.loop import RunState, share_reuse, train_step
 from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
+from reft_engine.training.pace import Pace
 from reft_engine.training.reuse.plan import Plan
 from reft_engine.training.row_check import count_rows
 from reft_engine.training.rows import RowsRead, encoded_of, read_rows
@@ -31,6 +32,9 @@ from reft_engine.training.verdict import Evidence, Score, Verdict, finite, judge
 
 _CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
 """A checkpoint is due after this number of steps or of seconds, whichever comes first, but never before the pause is over."""
+
+now = time.monotonic
+"""The clock of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,17 @@ class TrainResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Those who follow a run; see `train`."""
+
+    on_event: Callable[[TrainEvent], None] = lambda event: None
+    on_ready: Callable[[Trainable], None] = lambda reft: None
+    should_stop: Callable[[], bool] = lambda: False
+    leaving: Callable[[], bool] = lambda: False
+    may_save: Callable[[], bool] = lambda: True
+
+
 def train(
     base: Base,
     examples: Sequence[LooseRow],
@@ -137,9 +152,9 @@ def train(
     train_config = TrainConfig() if train_config is None else train_config
     checks.check_runs(base, [(config, train_config)], baselines=True)
     root = None if folder is None else checks.folder_to_write(folder)
-    run = _Run(base, as_rows(examples), config, train_config, root, on_event, on_ready, may_save, file_rows)
-    _train_together([run], should_stop, exclusive)
-    return run.result(leaving)
+    run = _Run(base, as_rows(examples), config, train_config, root, Followed(on_event, on_ready, should_stop, leaving, may_save), file_rows)
+    _train_together([run], exclusive)
+    return run.result_or_error()
 
 
 def train_many(
@@ -177,13 +192,74 @@ def train_many(
     root = None if folder is None else checks.folder_to_write(folder)
     rows = as_rows(examples)
     started = [
-        _Run(base, rows, *configs, None if root is None else root / str(index), partial(on_event, index), file_rows=file_rows)
+        _Run(
+            base, rows, *configs, None if root is None else root / str(index), Followed(partial(on_event, index), should_stop=should_stop),
+            file_rows,
+        )
         for index, configs in enumerate(runs)
-    ]
-    if len({type(run.objective) for run in started}) > 1:
+    ]  # fmt: skip
+    _check_alike(started)
+    _train_together(started, exclusive)
+    return [run.error if isinstance(run.error, TrainingError) else run.result_or_error() for run in started]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """One of several runs that are trained together.
+
+    Args:
+        config: the edit.
+        train_config: the training settings.
+        folder: as in `train`, of this run alone.
+        followed: who follows this run alone.
+        on_end: called once, as soon as the run has ended, with its result or with the error that ended it.
+    """
+
+    config: ReftConfig
+    train_config: TrainConfig
+    folder: Path | None
+    followed: Followed
+    on_end: Callable[[TrainResult | Exception], None]
+
+
+def train_group(
+    base: Base, examples: Sequence[LooseRow], members: Sequence[GroupMember], *, file_rows: int | None = None,
+    exclusive: Exclusive = nullcontext,
+) -> None:  # fmt: skip
+    """Train several edits as `train_many` does, each with a folder and followers of its own, which end, stop and fail apart.
+
+    An error of one run, also of those who follow it, ends that run alone. What goes wrong in a pass that they share is raised, and no
+    run that was still training has ended then: each can be resumed from its own checkpoint.
+
+    Args:
+        base: the frozen base model.
+        examples: as in `train`.
+        members: the runs.
+        file_rows: as in `train`.
+        exclusive: as in `train`.
+
+    Raises:
+        ConfigError: there is no run, one is a baseline, or some runs classify and others do not.
+        DataError: an example is no row.
+    """
+    checks.check_runs(base, [(member.config, member.train_config) for member in members])
+    rows, started = as_rows(examples), list[_Run]()
+    for member in members:
+        try:
+            folder = None if member.folder is None else checks.folder_to_write(member.folder)
+            run = _Run(base, rows, member.config, member.train_config, folder, member.followed, file_rows, member.on_end)
+        except Exception as error:  # noqa: BLE001 (the edge of a run: the others go on)
+            member.on_end(error)
+        else:
+            started.append(run)
+    _check_alike(started)
+    if started:
+        _train_together(started, exclusive, apart=True)
+
+
+def _check_alike(runs: Sequence["_Run"]) -> None:
+    if len({type(run.objective) for run in runs}) > 1:
         raise ConfigError("Runs that classify and runs that do not cannot be trained together.", "labels", kind="training.mixed_runs")
-    _train_together(started, should_stop, exclusive)
-    return [run.error or run.result() for run in started]
 
 
 class _Run:
@@ -191,39 +267,58 @@ class _Run:
 
     def __init__(
         self, base: Base, examples: Sequence[Example | Preference], config: MethodConfig, train_config: TrainConfig, root: Path | None,
-        on_event: Callable[[TrainEvent], None], on_ready: Callable[[Trainable], None] = lambda reft: None,
-        may_save: Callable[[], bool] = lambda: True, file_rows: int | None = None,
+        followed: Followed, file_rows: int | None = None, on_end: Callable[[TrainResult | Exception], None] = lambda outcome: None,
     ) -> None:  # fmt: skip
-        self.on_event, self.on_ready, self.may_save = on_event, on_ready, may_save
+        self.followed, self.on_end, self.on_event, self.may_save = followed, on_end, followed.on_event, followed.may_save
         self.objective = objective_for(base, config, train_config, examples)
-        self.read = read_rows(self.objective, examples, lambda done, total: on_event(PhaseEvent(0, "read", done, total)))
+        self.read = read_rows(self.objective, examples, lambda done, total: self.on_event(PhaseEvent(0, "read", done, total)))
         split = self.read.split(train_config.held_out, train_config.held_out_seed)
         if not split.trained:
             raise _no_rows(self.read)
         self.rows, self.held_out = encoded_of(split.trained), split.held_out
         self.check = count_rows(split, self.objective, rows=file_rows)
-        on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
+        self.on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
         self.state, self.root = RunState(self.objective, self.rows), root
         self.best = Best()
-        self.watch = Watch(self.state, self.held_out, self.best, on_event)
-        self.stopped, self._saving_failed = False, False
-        self.error: TrainingError | None = None
+        self.watch = Watch(self.state, self.held_out, self.best, self.on_event)
+        self.stopped, self.ended, self._saving_failed = False, False, False
+        self.error: Exception | None = None
+        self._result: TrainResult | None = None
 
-    def begin(self, reuse: ReuseEvent | None, should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
+    def begin(self, reuse: ReuseEvent | None, exclusive: Exclusive) -> None:
         """Prepare the objective, resume from a checkpoint if there is one, else measure for the first time."""
         self.watch.exclusive = self.exclusive = exclusive
-        self.stopped = not self._prepare(should_stop)
+        self.stopped = not self._prepare(self.followed.should_stop)
         state = self.state
         saved = checkpoint.load_checkpoint(self.root / "checkpoint", state.reft, state.optimizer, state.identity) if self.root else None
         if saved:
             self._resume(saved)
-        self.on_ready(state.reft)
+        self.followed.on_ready(state.reft)
         if reuse:
             self.on_event(replace(reuse, step=state.step))
         self.clock = _Clock(saved.seconds if saved else 0.0, state.step)
+        self.pace = self._pace()
         if state.step == 0:  # a run that resumes was measured at this step before it was interrupted
-            self.watch.measure()
-        self.clock.begin_steps()
+            with self._measuring(at_first=True):
+                self.watch.measure()
+
+    def _pace(self) -> Pace:
+        """How the rest of the run is to be timed."""
+        state, watch = self.state, self.watch
+        schedule, plan = watch.schedule, state.reuse.plan if state.reuse else None
+        return Pace(
+            tokens=state.tokens_left(), later_work=plan.later_work if plan else 1.0,
+            measurements=sum(step > state.step for step in schedule.steps) if self.held_out else 0,
+            scored=len(schedule.scoring) / max(1, len(schedule.choosing)), passes=watch.passes,
+        )  # fmt: skip
+
+    @contextmanager
+    def _measuring(self, *, at_first: bool = False) -> Iterator[None]:
+        """Time what is measured in here."""
+        self.pace.went_by(self.clock.lap())
+        yield
+        if self.held_out:
+            self.pace.measured(self.clock.lap(), at_first=at_first)
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         state, best = self.state, self.best
@@ -251,17 +346,22 @@ class _Run:
     @property
     def active(self) -> bool:
         """Whether another step is to be made."""
-        return not (self.stopped or self.error or self.stopped_early) and self.state.step < self.state.total_steps
+        return not (self.stopped or self.error or self.ended or self.stopped_early) and self.state.step < self.state.total_steps
 
-    def after_step(self, loss: float | TrainingError) -> None:
-        """Emit the step's event, and measure and save when due; an error ends the run."""
+    def after_step(self, loss: float | TrainingError, fresh: int, seconds: float) -> None:
+        """Emit the event of a step, and measure and save when due; an error ends the run. ``fresh`` tokens were of rows computed whole."""
         if isinstance(loss, TrainingError):
             self.error = loss
             return
         state = self.state
-        rate, seconds_left = state.optimizer.param_groups[0]["lr"], self.clock.seconds_left(state.step, state.total_steps)
+        self.pace.stepped(state.step_tokens, fresh, seconds)
+        self.pace.went_by(max(0.0, self.clock.lap() - seconds))
+        rate = state.optimizer.param_groups[0]["lr"]
+        seconds_left = self.pace.seconds_left(state.total_steps - state.step, state.reuse.waiting if state.reuse else 0)
         self.on_event(StepEvent(state.step, state.total_steps, state.step / state.steps_per_epoch, loss, rate, seconds_left))
-        self.watch.measure_when_due()
+        if self.watch.is_due:
+            with self._measuring():
+                self.watch.measure()
         if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
             self.clock.saved(state.step)
             self._try_to_save(self.root)
@@ -284,16 +384,27 @@ class _Run:
         )  # fmt: skip
         checkpoint.save_checkpoint(root / "checkpoint", state.reft, state.optimizer, progress, state.identity)
 
-    def result(self, leaving: Callable[[], bool] = lambda: False) -> TrainResult:
-        """Choose the edit, score it on the held-out rows, and save it. Raises the TrainingError that ended the run."""
+    def end(self) -> None:
+        """Make the result, unless an error has ended the run; the run is ended then."""
+        self.ended = True
+        if self.error is None:
+            self._result = self._make_result()
+
+    def result_or_error(self) -> TrainResult:
+        """The result of a run that has ended. Raises the error that ended it."""
         if self.error:
             raise self.error
+        assert self._result is not None, "the run has not ended"
+        return self._result
+
+    def _make_result(self) -> TrainResult:
+        """Choose the edit, score it on the held-out rows, and save it."""
         state, root, best = self.state, self.root, self.best
         if root:
             self.may_save()
             # Before the last measurement of a run that was stopped: when it resumes, it must end as one that was never stopped.
             self._save_checkpoint(root)
-        leaves = self.stopped and leaving()
+        leaves = self.stopped and self.followed.leaving()
         if not leaves:
             self.watch.measure_at_end()
         choice: Literal["best", "last"] = "best" if state.train_config.keep == "best" and best.step is not None else "last"
@@ -331,21 +442,57 @@ class _Run:
                 self.state.reft.save(result.adapter, base=self.objective.base, training=training)
 
 
-def _train_together(runs: Sequence[_Run], should_stop: Callable[[], bool], exclusive: Exclusive) -> None:
-    """Make all steps of all runs, in the same forward passes."""
+def _train_together(runs: Sequence[_Run], exclusive: Exclusive, *, apart: bool = False) -> None:
+    """Make all steps of all runs, in the same forward passes, and end each as soon as its last step is made.
+
+    ``apart``: an error of one run, or of those who follow it, ends that run alone.
+    """
     with exclusive():
         shared = share_reuse([run.state for run in runs], [run.watch.choosing for run in runs], runs[0].root)
+    reuse = _reuse_event(*shared) if shared else None
     for run in runs:
-        run.begin(_reuse_event(*shared) if shared else None, should_stop, exclusive)
-    while active := [run for run in runs if run.active]:
-        if should_stop():
-            for run in active:
-                run.stopped = True
-            break
+        _do(run, partial(run.begin, reuse, exclusive), apart)
+    for run in runs:
+        if not run.error:
+            run.clock.lap()  # of what the others did first, no step does anything again
+    while active := _going_on(runs, apart):
         with exclusive():
+            store, begun = active[0].state.reuse, now()
+            before = store.computed if store else 0
             losses = train_step([run.state for run in active])
+            fresh, seconds = store.computed - before if store else 0, now() - begun
         for run, loss in zip(active, losses, strict=True):
-            run.after_step(loss)
+            _do(run, partial(run.after_step, loss, fresh, seconds), apart)
+
+
+def _going_on(runs: Sequence[_Run], apart: bool) -> list[_Run]:
+    """The runs that make another step; those that do not any more are ended."""
+    asked: dict[Callable[[], bool], bool] = {}  # runs that share a question are stopped together
+    for run in runs:
+        if run.active:
+            _do(run, partial(_ask, run, asked), apart)
+        if not run.active and not run.ended:
+            _do(run, run.end, apart)
+            run.on_end(run.error or run.result_or_error())
+    return [run for run in runs if run.active]
+
+
+def _ask(run: _Run, asked: dict[Callable[[], bool], bool]) -> None:
+    """Ask whether a run is to stop."""
+    should_stop = run.followed.should_stop
+    if should_stop not in asked:
+        asked[should_stop] = should_stop()
+    run.stopped = asked[should_stop]
+
+
+def _do(run: _Run, act: Callable[[], None], apart: bool) -> None:
+    """Do something of one run; what goes wrong in it ends this run, and only where they are kept apart not all of them."""
+    try:
+        act()
+    except Exception as error:
+        if not apart:
+            raise
+        run.error = error
 
 
 def _reuse_event(plan: Plan, done: bool) -> ReuseEvent:
@@ -364,29 +511,26 @@ def train_config_dict(train_config: TrainConfig) -> dict[str, object]:
 
 
 class _Clock:
-    """Time spent, interruptions of the run aside, and time left."""
+    """Time spent, interruptions of the run aside."""
 
     def __init__(self, spent: float, step: int) -> None:
-        self._begun = self._steps_begun = time.monotonic()
-        self._before, self._first_step = spent, step
+        self._begun = self._lap = now()
+        self._before = spent
         self._saved, self._saved_step = self._begun, step
 
     def seconds(self) -> float:
-        return self._before + time.monotonic() - self._begun
+        return self._before + now() - self._begun
 
-    def begin_steps(self) -> None:
-        """Start the time of steps, without that of the first measurement, which steps do not repeat."""
-        self._steps_begun = time.monotonic()
-
-    def seconds_left(self, step: int, total: int) -> float:
-        done = max(step - self._first_step, 1)
-        return (time.monotonic() - self._steps_begun) / done * (total - step)
+    def lap(self) -> float:
+        """Seconds since this was asked before."""
+        begun, self._lap = self._lap, now()
+        return self._lap - begun
 
     def checkpoint_due(self, step: int) -> bool:
         """Whether a checkpoint is due after this step."""
-        passed = time.monotonic() - self._saved
+        passed = now() - self._saved
         return passed >= _CHECKPOINT_PAUSE and (passed >= _CHECKPOINT_SECONDS or step - self._saved_step >= _CHECKPOINT_STEPS)
 
     def saved(self, step: int) -> None:
         """Start the time to the next checkpoint."""
-        self._saved, self._saved_step = time.monotonic(), step
+        self._saved, self._saved_step = now(), step

@@ -42,6 +42,15 @@ def current_version(session: Session, dataset_id: str) -> DatasetVersion:
     return row
 
 
+def numbered_version(session: Session, dataset_id: str, number: str) -> DatasetVersion:
+    """The row of a dataset's version with this number. Raises NotFoundError."""
+    query = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)
+    row = session.scalars(query.where(DatasetVersion.number == int(number))).first() if number.isdecimal() and len(number) < 9 else None
+    if row is None:
+        raise NotFoundError("There is no such version of a dataset.", kind="datasets.no_version")
+    return row
+
+
 def refuse_binned(dataset: Dataset) -> None:
     """Raises StorageError if a dataset is in the bin."""
     if dataset.binned_at is not None:

@@ -17,6 +17,7 @@ from storage.datasets.rows import (
     current_version,
     get_row,
     get_version,
+    numbered_version,
     refuse_binned,
     select_current,
     to_record,
@@ -94,8 +95,7 @@ class DatasetStore:
             NotFoundError: there is no such dataset.
             StorageError: it is in the bin, or the files cannot be written.
         """
-        self.get(dataset_id)
-        folder = self._files.dataset_folder(dataset_id)
+        folder = self._files.dataset_folder(self.get(dataset_id).id)
         with self._staged(folder, examples, source) as files, self._database.exclusive() as session:
             dataset = get_row(session, dataset_id)
             refuse_binned(dataset)
@@ -178,10 +178,16 @@ class DatasetStore:
 
     # Lists
 
-    def get(self, dataset_id: str) -> DatasetRecord:
-        """One dataset, in the bin or not. Raises NotFoundError."""
+    def get(self, reference: str) -> DatasetRecord:
+        """One dataset, in the bin or not, with its current version; with the one of a number for a reference such as ``id@2``.
+
+        Raises NotFoundError.
+        """
+        dataset_id, at, number = reference.partition("@")
         with self._database.reading() as session:
-            return _record_of(session, dataset_id)
+            if not at:
+                return _record_of(session, dataset_id)
+            return to_record(get_row(session, dataset_id), numbered_version(session, dataset_id, number))
 
     def all(self) -> list[DatasetRecord]:
         """Datasets that are not in the bin, newest first; one query."""

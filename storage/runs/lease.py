@@ -46,8 +46,13 @@ class LeasedRun:
             yield session, row
 
     def begin(self, sentence: str) -> RunRecord:
-        """Change the status from preparing to training, or to stopped if a stop was requested meanwhile."""
+        """Change the status from preparing to training, or to stopped if a stop was requested meanwhile.
+
+        A run that trains already goes on.
+        """
         with self._row() as (session, row):
+            if row.status in (RunStatus.TRAINING, RunStatus.STOPPING):
+                return to_record(row)
             if row.stop_requested:
                 set_status(session, row, RunStatus.STOPPED, "Stopped before the first step.")
             else:

@@ -12,6 +12,8 @@ from storage.runs.lease import LeasedRun
 from storage.runs.rows import select_waiting, set_status, to_record
 from storage.tables import Run, now
 
+_EXITS_TOGETHER = 2
+"""Worker exits at one step from which on a run is trained alone."""
 _MAX_WORKER_EXITS = 3
 """Worker exits at one step after which the run fails."""
 
@@ -29,11 +31,27 @@ class RunQueue:
         """
         with self._database.transaction() as session:
             row = session.scalars(select_waiting().limit(1).with_for_update(skip_locked=True, of=Run)).first()
-            if row is None:
-                return None
-            set_status(session, row, RunStatus.PREPARING, "Loading the base model and reading the rows.")
-            row.worker, row.started_at = worker, row.started_at or now()
-            return LeasedRun(self._database, worker, to_record(row))
+            return self._lease(session, row, worker) if row is not None else None
+
+    def claim_together(self, worker: str) -> list[LeasedRun]:
+        """Claim the next waiting run, with those of its group that can be trained in the same passes; empty if none waits.
+
+        These have the same base model and learn from the same rows. A run whose workers keep dying is trained alone, since it may be the
+        group that needs too much memory.
+        """
+        with self._database.transaction() as session:
+            rows = list(session.scalars(select_waiting().limit(1).with_for_update(skip_locked=True, of=Run)))
+            if rows and rows[0].group_id is not None and rows[0].worker_exits < _EXITS_TOGETHER:
+                first = rows[0]
+                alike = (Run.group_id == first.group_id, Run.id != first.id, Run.version_id == first.version_id, Run.base == first.base)
+                others = select_waiting().where(*alike, Run.worker_exits < _EXITS_TOGETHER)
+                rows += session.scalars(others.with_for_update(skip_locked=True, of=Run))
+            return [self._lease(session, row, worker) for row in rows]
+
+    def _lease(self, session: Session, row: Run, worker: str) -> LeasedRun:
+        set_status(session, row, RunStatus.PREPARING, "Loading the base model and reading the rows.")
+        row.worker, row.started_at = worker, row.started_at or now()
+        return LeasedRun(self._database, worker, to_record(row))
 
     def put_back(self, worker: str, sentence: str) -> list[RunRecord]:
         """Put the runs of a worker that shuts down back into the queue; they resume from their last checkpoint."""

@@ -53,9 +53,9 @@ def to_record(row: Run) -> RunRecord:
     """Convert a row to a record."""
     return RunRecord(
         id=row.id, name=row.name, dataset_id=row.dataset_id, dataset_name=row.dataset.name, version_id=row.version_id,
-        version_number=row.version_number, base=row.base, spec=row.spec, status=RunStatus(row.status), sentence=row.sentence,
-        failure=Failure(**row.failure) if row.failure else None, step=row.step, total_steps=row.total_steps, epoch=row.epoch,
-        seconds_left=row.seconds_left, summary=row.summary, phase=Phase(**row.phase) if row.phase else None,
+        version_number=row.version_number, group_id=row.group_id, base=row.base, spec=row.spec, status=RunStatus(row.status),
+        sentence=row.sentence, failure=Failure(**row.failure) if row.failure else None, step=row.step, total_steps=row.total_steps,
+        epoch=row.epoch, seconds_left=row.seconds_left, summary=row.summary, phase=Phase(**row.phase) if row.phase else None,
         worker_exits=row.worker_exits, created_at=row.created_at or now(), started_at=row.started_at,
         finished_at=row.finished_at, binned_at=row.binned_at,
     )  # fmt: skip

@@ -1,10 +1,11 @@
 """Runs as people manage them: create, queue, stop, resume, delete."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -12,9 +13,9 @@ from storage.database import Database
 from storage.datasets import clean_name, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
-from storage.records import RunRecord, RunStatus
+from storage.records import GroupRecord, RunRecord, RunStatus
 from storage.runs.rows import add_event, get_row, next_queue_position, select_waiting, set_status, to_record
-from storage.tables import Event, Run, now
+from storage.tables import Dataset, DatasetVersion, Event, Run, RunGroup, now
 
 _ADJECTIVES = (
     "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
@@ -49,18 +50,52 @@ class RunStore:
                 if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return to_record(existing)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
-                row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
-                          version_id=version.id, base=str(spec.get("base", "")), spec=spec, start_key=start_key,
-                          status=RunStatus.QUEUED, sentence="Waiting for its turn.", queue_position=next_queue_position(session),
-                          step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0)  # fmt: skip
-                session.add(row)
-                session.flush()
-                session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
-                return to_record(row)
+                return to_record(_add_row(session, dataset, version, spec, name, start_key))
         except IntegrityError:
             # Another process has just used the same key.
             with self._database.transaction() as session:
                 return to_record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
+
+    def create_group(
+        self, dataset_id: str, specs: Sequence[tuple[str, dict[str, Any]]], *, name: str, start_key: str, version_id: str | None = None
+    ) -> GroupRecord:  # fmt: skip
+        """Queue runs that belong together, named one by one, all of them or none; their group is named ``name``.
+
+        A ``start_key`` that was used before returns the existing group.
+
+        Raises:
+            NotFoundError: there is no such dataset, or it has no such version.
+            StorageError: the dataset is in the bin.
+        """
+        with self._database.exclusive() as session:
+            first = f"{start_key}/0"
+            existing = session.scalars(select(Run).where(Run.start_key == first)).first()
+            if existing is not None and existing.group_id is not None:
+                return _group_of(session, existing.group_id)
+            dataset, version = get_dataset_and_version(session, dataset_id, version_id)
+            group = RunGroup(id=secrets.token_hex(6), name=clean_name(name), created_at=now())
+            session.add(group)
+            session.flush()
+            for number, (run_name, spec) in enumerate(specs):
+                _add_row(session, dataset, version, spec, run_name, f"{start_key}/{number}", group.id)
+            return _group_of(session, group.id)
+
+    def group(self, group_id: str) -> GroupRecord:
+        """One group. Raises NotFoundError."""
+        with self._database.reading() as session:
+            return _group_of(session, group_id)
+
+    def groups(self) -> dict[str, GroupRecord]:
+        """Every group that has a run outside the bin, by id."""
+        used = select(Run.group_id).where(Run.binned_at.is_(None), Run.group_id.is_not(None))
+        with self._database.reading() as session:
+            return {row.id: _to_group(row) for row in session.scalars(select(RunGroup).where(RunGroup.id.in_(used)))}
+
+    def of_group(self, group_id: str) -> list[RunRecord]:
+        """The runs of a group outside the bin, in the order in which they were made."""
+        query = select(Run).where(Run.group_id == group_id, Run.binned_at.is_(None)).order_by(Run.created_at, Run.queue_position, Run.id)
+        with self._database.reading() as session:
+            return [to_record(row) for row in session.scalars(query)]
 
     def find_by_start_key(self, start_key: str) -> RunRecord | None:
         """The run created with this key, or None."""
@@ -190,9 +225,37 @@ class RunStore:
             removed = [row.id for row in rows]
             for row in rows:
                 session.delete(row)
+            session.flush()
+            used = select(Run.group_id).where(Run.group_id.is_not(None))
+            session.execute(delete(RunGroup).where(RunGroup.id.not_in(used)))
         for run_id in removed:
             remove_tree(self._files.run_folder(run_id))
         return removed
+
+
+def _add_row(
+    session: Session, dataset: Dataset, version: DatasetVersion, spec: dict[str, Any], name: str | None, start_key: str | None,
+    group_id: str | None = None,
+) -> Run:  # fmt: skip
+    row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
+              version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key,
+              status=RunStatus.QUEUED, sentence="Waiting for its turn.", queue_position=next_queue_position(session),
+              step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0, created_at=now())  # fmt: skip
+    session.add(row)
+    session.flush()
+    session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
+    return row
+
+
+def _group_of(session: Session, group_id: str) -> GroupRecord:
+    row = session.get(RunGroup, group_id)
+    if row is None:
+        raise NotFoundError("There is no such group of runs.", kind="runs.no_group")
+    return _to_group(row)
+
+
+def _to_group(row: RunGroup) -> GroupRecord:
+    return GroupRecord(row.id, row.name, row.created_at)
 
 
 def _new_name(session: Session) -> str:

@@ -115,5 +115,10 @@ def test_a_queued_baseline_is_trained_stopped_continued_verified_and_chatted_wit
     assert "LoRA" in facts(done) and "Positions" not in facts(done)
     assert runs.view(engine, run.id).run.id == run.id
     assert not [found for found in problems_of(engine.storage) if "Rival" in found.text]
+    again = train.again(engine, run.id, {}).form
+    assert (again.method, again.rank, again.dropout, again.base) == ("lora", 2, 0.2, str(tiny_base))
+    scaled = RunSpec(base=str(tiny_base), peft=PeftConfig(method="lora", alpha=3))  # for which the form has no field
+    other = engine.storage.runs.create(kept.id, scaled.model_dump(mode="json"))
+    runs.stop(engine, other.id)
     with pytest.raises(StudioError, match="trained a baseline"):
-        train.again(engine, run.id, {})
+        train.again(engine, other.id, {})

@@ -282,7 +282,7 @@ def test_inspect_train_evaluate_pages_run_and_card_say_the_same_numbers(engine, 
     check = datasets.check_upload(engine, datasets.read_upload(str(upload)))
     assert check.sentence == sentence
     kept = datasets.save_upload(engine, str(path), label="mixed.csv")
-    assert estimate(engine, kept.id, suggested(kept)).check == check
+    assert estimate(engine, kept.id, suggested(engine, kept).form).check == check
     form = TrainForm(epochs=1, rank=2)
     found = estimate(engine, kept.id, form)
     assert found.check.sentence == sentence and (found.rows, found.held_out, found.steps) == (11, 1, 2)

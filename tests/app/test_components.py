@@ -19,7 +19,7 @@ from storage.upkeep import DiskUsage
 
 def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, trouble="", phase=None):
     run = RunRecord(
-        id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", version_id="c", version_number=1, base=base,
+        id="a", name="<b>kind-owl</b>", dataset_id="b", dataset_name="rows", version_id="c", version_number=1, group_id=None, base=base,
         spec=RunSpec().model_dump(mode="json"), status=status,
         sentence="Finished.", failure=failure, step=9, total_steps=9, epoch=3.0, seconds_left=None, summary=None, phase=phase,
         worker_exits=0, created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
@@ -83,9 +83,9 @@ def test_what_the_data_folder_takes_is_said_in_words():
 
 
 @pytest.mark.slow
-def test_only_answers_go_through_gradios_queue(services):
+def test_only_what_streams_goes_through_gradios_queue(services):
     queued = {event.name for event in build(services).fns.values() if event.queue is not False and event.fn is not None}
-    assert queued == {"_answer"}, "the queue's stream may close while another event is under way, and its result is lost"
+    assert queued == {"_answer", "_find"}, "the queue's stream may close while another event is under way, and its result is lost"
 
 
 @pytest.mark.slow

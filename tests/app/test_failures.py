@@ -513,7 +513,7 @@ class Moody(Answer):
 
     def do_GET(self):  # noqa: N802 (so the server wants it)
         name = "/".join(self.path.removeprefix("/api/models").split("/")[1:3])
-        mood = hangs_up if self.server.resting else self.server.moods.get(name)
+        mood = hangs_up if self.server.resting else self.server.by_name.get(name)
         if mood is None or not mood(self):
             super().do_GET()
 
@@ -581,9 +581,9 @@ MOODS = {
 class RestingHub(Hub):
     """A Hub with moods, which can be switched off and on."""
 
-    def __init__(self, repositories, moods):
+    def __init__(self, repositories, by_name):
         super().__init__(repositories)
-        self.RequestHandlerClass, self.moods, self.begun, self.resting = Moody, moods, False, False
+        self.RequestHandlerClass, self.by_name, self.begun, self.resting = Moody, by_name, False, False
         self.serve()
 
     def serve(self):

@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from app.errors import StudioError
-from app.handlers import datasets, train
+from app.handlers import datasets, train, workbench
+from app.handlers import kept as kept_datasets
 from app.handlers.bases import base_models, check_base
 from app.handlers.train import TrainForm, again, estimate, read_form, start, suggested
+from app.handlers.workbench import Said
+from app.run_texts import DataPart, RunFile
 from app.samples import all_samples
 from app.settings import Settings
 from app.worker import client
@@ -23,23 +26,53 @@ SERVER = Settings(data_dir="unused", host="0.0.0.0", models=["listed/model", "/m
 
 def test_the_suggestion_for_a_sample_is_the_samples_own(services):
     for sample in all_samples():
-        form = suggested(datasets.use_sample(services, sample.key))
+        preset = suggested(services, datasets.use_sample(services, sample.key))
+        form = preset.form
+        assert preset.reasons["learning_rate"] == "measured with this sample."
         assert (form.rank, form.epochs, form.positions, form.layers) == (sample.rank, sample.epochs, sample.positions, sample.layers)
         assert (form.learning_rate, form.batch_size) == (sample.learning_rate, sample.batch_size)
         read_form(services.settings, form)
 
 
 @pytest.mark.parametrize(("usable", "epochs"), [(1, 30), (24, 30), (800, 3), (200_000, 1)])
-def test_the_suggestion_gives_a_few_hundred_steps(dataset, usable, epochs):
-    assert suggested(replace(dataset, version=replace(dataset.version, usable_rows=usable))).epochs == epochs
+def test_the_suggestion_gives_a_few_hundred_steps(services, dataset, usable, epochs):
+    many = replace(dataset, version=replace(dataset.version, usable_rows=usable))
+    assert suggested(services, many, goal="style").form.epochs == epochs
 
 
 def test_runs_from_the_page_hold_the_same_rows_out_whatever_their_seed(services):
     assert {read_form(services.settings, TrainForm(seed=seed)).train.held_out_seed for seed in (1, 2, 42)} == {42}
 
 
-def test_without_a_dataset_the_suggestion_is_the_form_as_it_is():
-    assert suggested(None) == TrainForm()
+def test_without_a_dataset_the_suggestion_is_the_form_as_it_is(services):
+    assert suggested(services, None).form == TrainForm()
+
+
+def test_with_another_base_model_what_was_changed_stays_and_the_rest_follows(services, dataset):
+    before = suggested(services, dataset)
+    form = replace(before.form, rank=2, base="owner/large")
+    after = suggested(services, dataset, "owner/large")
+    moved = train.moved(form, before.form, after.form)
+    assert train.changed(form, before.form) == ["rank"]
+    assert (moved.rank, moved.base, moved.learning_rate) == (2, "owner/large", 9e-4) and before.form.learning_rate == 4e-3
+
+
+def test_a_value_is_no_change_however_a_field_gives_it():
+    form = TrainForm(rank=4, labels="", patience=None)
+    assert train.changed(form, replace(form, rank=4.0, labels=None, learning_rate=0.0040)) == []
+    assert train.changed(form, replace(form, tied=False, base="other", revision="x")) == ["tied"], (
+        "the base model is no setting of a preset"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"form": {"nothing": 1}, "goal": "", "chosen": false}', '{"form": 3}', "null"])
+def test_what_is_no_preset_is_read_as_the_defaults(text):
+    assert train.read_preset(text) == train.Preset(TrainForm())
+
+
+def test_a_preset_goes_to_the_page_and_back(services, dataset):
+    preset = suggested(services, dataset, goal="reasoning")
+    assert train.read_preset(preset.as_text()) == replace(preset, reasons={}) and preset.chosen
 
 
 @pytest.mark.parametrize("settings", [LAPTOP, SERVER])
@@ -109,7 +142,9 @@ def test_which_edit_to_keep_and_patience_are_settings_of_the_form():
 def test_an_estimate_without_the_engine_counts_rows_and_steps(services, dataset):
     found = estimate(services, dataset.id, TrainForm(epochs=3, batch_size=5, held_out=0.25))
     assert (found.rows, found.held_out, found.steps) == (18, 6, 3 * 4)
-    assert (found.parameters, found.file_bytes, found.seconds) == (None, None, None)
+    assert found.parameters > 0 and found.memory_is_rough and found.seconds is None, "the starter's size stands in its files"
+    assert found.incomplete, "an engine that is up can say more"
+    assert estimate(services, dataset.id, TrainForm(base="owner/unknown")).parameters is None
     assert estimate(services, None, TrainForm()).steps == 0
 
 
@@ -130,11 +165,14 @@ def test_an_estimate_is_what_the_run_then_does(engine, kept, finished, quick):
     files = [path for path in engine.storage.files.adapter(finished.id).iterdir() if path.suffix == ".safetensors"]
     assert found.file_bytes == pytest.approx(files[0].stat().st_size, rel=0.3)
     assert found.base_parameters > 100 * found.parameters
+    assert not found.incomplete
 
 
 def test_the_folder_of_a_run_holds_the_settings_that_it_was_trained_with(engine, finished):
     run = engine.storage.runs.get(finished.id)
-    assert RunSpec.from_yaml(engine.storage.files.spec(run.id).read_text(encoding="utf-8")) == RunSpec.read(run.spec)
+    described = RunFile.from_yaml(engine.storage.files.spec(run.id).read_text(encoding="utf-8"))
+    spec = RunSpec.read({**run.spec, "precision": "float32"})  # what a blank has become on this machine
+    assert described == RunFile(spec, DataPart.of_version(engine.storage.datasets.version(run.version_id)))
 
 
 def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_path, table, quick, monkeypatch):
@@ -149,20 +187,77 @@ def test_the_time_of_a_first_run_comes_from_two_of_its_own_steps(engine, tmp_pat
     assert estimate(engine, fresh.id, quick).seconds == once.seconds, "the same rows and settings are not timed again"
 
 
+def test_an_upload_that_was_counted_is_timed_once_it_is_a_dataset(engine, tmp_path, table, quick, monkeypatch):
+    monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)
+    path = table(tmp_path / "counted.csv", [(f"Count {number}.", f"It is {number}.") for number in range(30)])
+    said = Said(token=workbench.take(engine, str(path)))
+    upload = workbench.look(engine, said).upload
+    assert datasets.check_upload(engine, upload, quick.base).trained
+    fresh = workbench.keep(engine, said, "counted")
+    assert not upload.rows_file.exists()
+    assert estimate(engine, fresh.id, quick).seconds > 0
+
+
+def test_an_engine_that_is_too_busy_for_a_probe_is_to_be_asked_again(engine, tmp_path, table, quick, monkeypatch):
+    rows = [(f"Say {number} backwards.", f"That is {number}.") for number in range(30)]
+    fresh = datasets.save_upload(engine, str(table(tmp_path / "backwards.csv", rows)), label="backwards.csv")
+    with monkeypatch.context() as hurried:
+        hurried.setattr(client, "_PROBE_TIMEOUT", 0.001)
+        found = estimate(engine, fresh.id, quick)
+    assert found.incomplete and found.seconds is None and found.memory_is_rough and found.check.trained
+    monkeypatch.setattr(client, "_PROBE_TIMEOUT", PATIENCE)
+    assert estimate(engine, fresh.id, quick).seconds > 0
+
+
 def test_a_run_is_offered_again_with_what_its_verdict_says(engine, finished, kept, quick):
-    dataset, form = again(engine, finished.id, {"epochs": "2", "run": finished.id, "base": "evil/model"})
-    assert dataset.id == kept.id
-    assert form == replace(quick, epochs=2)
-    assert again(engine, finished.id, {"epochs": "0"})[1] == again(engine, finished.id, {"epochs": "x"})[1] == quick
-    assert again(engine, finished.id, {"learning_rate": "nan"})[1] == quick
+    found = again(engine, finished.id, {"epochs": "2", "run": finished.id, "base": "evil/model"})
+    assert (found.run.id, found.dataset.id, found.reference) == (finished.id, kept.id, kept.id)
+    assert found.form == replace(quick, epochs=2)
+    for changes in ({"epochs": "0"}, {"epochs": "x"}, {"learning_rate": "nan"}):
+        assert again(engine, finished.id, changes).form == quick
     with pytest.raises(NotFoundError):
         again(engine, "nothing", {})
+
+
+def test_a_run_is_made_again_from_the_rows_that_it_learned_from_and_the_newest_are_offered(services, dataset):
+    run = start(services, dataset.id, TrainForm(), "before")
+    changed = kept_datasets.change(services, dataset.id, {}, [1, 2])
+    own, newest = again(services, run.id, {}), again(services, run.id, {"rows": "current"})
+    assert (own.dataset.version.number, own.dataset.rows, own.reference) == (1, 24, f"{dataset.id}@1")
+    assert (newest.dataset.version.number, newest.dataset.rows, newest.reference) == (2, changed.rows, dataset.id)
+    assert own.current == newest.current == changed
+    versions = [start(services, found.reference, found.form, "after").version_number for found in (own, newest)]
+    assert versions == [1, 2]
+    assert estimate(services, own.reference, own.form).rows + estimate(services, own.reference, own.form).held_out == 24
+    assert estimate(services, newest.reference, own.form).rows + estimate(services, newest.reference, own.form).held_out == 22
+
+
+@pytest.mark.parametrize("reference", ["@1", "{}@", "{}@0", "{}@9", "{}@x", "{}@-1", "{}@1@1", "{}@" + "9" * 40])
+def test_a_version_that_is_not_there_is_refused(services, dataset, reference):
+    with pytest.raises(NotFoundError):
+        start(services, reference.format(dataset.id), TrainForm(), "never")
+
+
+def test_a_baseline_is_made_again_where_the_form_has_fields_for_it(services, dataset):
+    for values, method in (
+        ({"method": "lora", "rank": 3, "dropout": 0.1}, "lora"),
+        ({"method": "prefix", "rank": 7}, "prefix"),
+        ({"method": "ia3"}, "ia3"),
+    ):
+        spec = RunSpec.of_settings(values)
+        run = services.storage.runs.create(dataset.id, spec.model_dump(mode="json"))
+        form = again(services, run.id, {}).form
+        assert form.method == method and read_form(services.settings, form) == spec
+        assert estimate(services, dataset.id, form).parameters is None, "nobody has counted them"
+    odd = RunSpec.of_settings({"method": "lora", "alpha": 3}).model_dump(mode="json")
+    with pytest.raises(StudioError, match=r"run\.yaml"):
+        again(services, services.storage.runs.create(dataset.id, odd).id, {})
 
 
 @pytest.mark.parametrize(("rows", "held_out"), [(39, 0.1), (40, 10), (91, 10), (100, 10), (500, 50)])
 def test_of_forty_rows_at_least_ten_are_held_out(services, tmp_path, table, rows, held_out):
     kept = datasets.save_upload(services, str(table(tmp_path / "a.csv", [(f"p{n}", f"a{n}") for n in range(rows)])), label="a.csv")
-    form = suggested(kept)
+    form = suggested(services, kept).form
     found = estimate(services, kept.id, form)
     assert form.held_out == held_out if held_out < 1 else found.held_out == held_out
 

@@ -147,7 +147,7 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
                 asked.add((node.value.attr, node.attr))
     stores = {pair for pair in asked if pair[0] in ("runs", "queue", "metrics", "samples", "events", "datasets", "database")}
     reading = {("runs", "get"), ("datasets", "get"), ("datasets", "version")}
-    queue = {("queue", "claim"), ("queue", "put_back"), ("queue", "recover")}
+    queue = {("queue", "claim_together"), ("queue", "put_back"), ("queue", "recover")}
     assert stores == reading | queue
     source = Path(journal.__file__).read_text(encoding="utf-8")
     imported = {name.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) for name in node.names}

@@ -5,8 +5,9 @@ import argparse
 import gradio as gr
 import pytest
 
-from app.cli.flags import add_settings, flag_of, given_settings
+from app.cli.flags import add_settings, given_settings
 from app.pages.train import field
+from app.run_texts import flag_of
 from reft_engine.errors import ConfigError
 from reft_engine.settings import Setting, setting, settings_of
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig

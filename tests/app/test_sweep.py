@@ -4,7 +4,7 @@ import pytest
 from safetensors.torch import load_file
 
 from app.cli import main
-from app.cli.sweep import MOST
+from app.handlers.sweep import MOST
 
 SWEEP = [
     *("--rank", "1,2", "--lr", "0.02", "--positions", "l1,f2+l2"),

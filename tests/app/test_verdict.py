@@ -36,7 +36,7 @@ def run_with(evidence, status=RunStatus.FINISHED, positions="f7+l7", base="start
     spec["train"]["epochs"] = 10
     spec["reft"]["positions"] = positions
     return RunRecord(
-        id="a", name="kind-owl", dataset_id="b", dataset_name="rows", version_id="c", version_number=1, base=base, spec=spec,
+        id="a", name="kind-owl", dataset_id="b", dataset_name="rows", version_id="c", version_number=1, group_id=None, base=base, spec=spec,
         status=status, sentence="", failure=None,
         step=100, total_steps=100, epoch=10.0, seconds_left=None, summary={"rows": rows, "evidence": evidence.to_dict()}, phase=None,
         worker_exits=0, created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
@@ -114,8 +114,7 @@ def test_what_is_offered_fills_the_train_page_in(services, dataset):
         run = replace(run_with(evidence), id=earlier.id)
         links = [urlsplit(deed.link) for deed in verdict_of(run).deeds]
         asked = next({name: values[0] for name, values in parse_qs(link.query).items()} for link in links if field in link.query)
-        _, form = again(services, asked["run"], asked)
-        _, before = again(services, asked["run"], {})
+        form, before = (again(services, asked["run"], changes).form for changes in (asked, {}))
         changed = {name for name in TrainForm.__slots__ if getattr(form, name) != getattr(before, name)}
         assert changed == {field}
 

@@ -145,7 +145,7 @@ def test_rows_are_divided_for_all_runs_and_shown_so(page, server, tmp_path):
     dividing.locator("button.label-wrap").click()
     expect(dividing).to_contain_text("1 held-out row has a prompt that is trained as well")
     page.goto(f"{server.address}/train?dataset={dataset}")
-    expect(page.locator("#train-summary dd").nth(1)).to_have_text("2")
+    expect(page.locator("#train-estimate dd").nth(1)).to_have_text("2")
 
 
 def test_it_is_named_taken_away_deleted_and_taken_back(page, server):
@@ -214,7 +214,7 @@ def test_rows_are_shown_with_the_positions_that_were_chosen_for_training(page, s
     dataset = kept(page, server, table([("prompt", "answer"), *MANY[:12]]), name="positions.csv")
     expect(page.locator("#kept-learned")).to_contain_text("Edited at the positions f7+l7.")
     page.goto(f"{server.address}/train?dataset={dataset}")
-    expect(page.locator("#train-summary dl")).to_be_visible()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
     positions = page.locator("#train-positions").locator("input, textarea").first
     positions.fill("l2")
     positions.press("Tab")

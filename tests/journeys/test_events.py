@@ -85,6 +85,8 @@ def services(tmp_path_factory, tiny_base) -> Iterator[Services]:
     for key in ("waits", "waits too"):
         train.start(made, first.id, quick, key)
     kept.change(made, second.id, {1: {"answer": "Another answer."}}, [12])
+    for name in ("This", "That"):
+        made.storage.presets.create(name, {"rank": 2})
     third = keep(made, folder, "three")
     made.storage.datasets.delete(third.id)
     QUERY.update(dataset=f"?id={second.id}", data=f"?binned={third.id}")
@@ -239,28 +241,63 @@ def bring_in(control: Locator, count: int) -> None:
 
 def give_role(control: Locator, count: int) -> None:
     """Another role for the first column in the table's head; in a table without roles, other rows."""
+    if control.locator("[role=radio]").count():  # the cards of base models
+        return control.locator("[role=radio][aria-checked=false]").nth(count % 3).click()
     if not control.locator("#dataset-roles").count():
         return search(control, count)
     menu = control.locator("#dataset-roles select").first
     menu.select_option("context" if menu.input_value() != "context" else "system")
 
 
+def change_form(control: Locator, count: int) -> None:
+    """What is shown as text is asked for by the page itself, once its form has been changed."""
+    control.page.locator("#train-epochs input").fill(str(count + 1))
+
+
 def search(control: Locator, count: int) -> None:
+    """Other rows, or another word to find; of a card of a base model, its download."""
+    if control.locator("[role=radio]").count():
+        return control.locator("button[data-key^=fetch]").first.click()
     control.locator("input[type=search]").first.fill(f"b{count}")
+
+
+def told_by_the_picker(control: Locator, count: int) -> None:
+    """Another rule, of which the picker tells the fields, and then everybody who waits for that."""
+    names = ("Last 1", "Last 7")
+    pressed = control.get_by_role("button", name=names[0], exact=True).get_attribute("aria-pressed") == "true"
+    control.get_by_role("button", name=names[pressed], exact=True).click()
+
+
+def asked_by_the_picker(control: Locator, count: int) -> None:
+    control.get_by_role("button", name="Try again").click()
+
+
+def by(picker: Callable[[Locator, int], object], others: Callable[[Locator, int], object]) -> Callable[[Locator, int], object]:
+    return lambda control, count: (picker if control.locator(".rs-picker").count() else others)(control, count)
 
 
 def type_in(control: Locator, count: int) -> None:
     control.locator("input, textarea").first.fill(str(count))
 
 
+def give_role_or_epochs(control: Locator, count: int) -> None:
+    """What makes the rows others, or the run."""
+    if control.get_attribute("id") == "train-asked":
+        control.page.fill("#train-epochs input", str(count))
+    else:
+        give_role(control, count)
+
+
 MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
     ("button", "click"): lambda control, _: control.click(),
     ("textbox", "submit"): lambda control, _: control.locator("input, textarea").first.press("Enter"),
-    ("textbox", "input"): type_in, ("textbox", "change"): type_in, ("number", "input"): type_in, ("dropdown", "input"): choose,
+    ("textbox", "input"): type_in, ("textbox", "change"): type_in, ("number", "input"): type_in,
+    ("dropdown", "input"): choose, ("dropdown", "change"): choose,
     ("radio", "input"): lambda control, _: control.locator("label:not(.selected)").first.click(),
     ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
-    ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "apply"): give_role,
-    ("html", "select"): search, ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
+    ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "submit"): told_by_the_picker, ("html", "expand"): change_form,
+    ("html", "apply"): by(told_by_the_picker, give_role_or_epochs), ("html", "select"): by(asked_by_the_picker, search),
+    ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
 }  # fmt: skip
 
 
@@ -366,6 +403,48 @@ def changed(page: Page, site: Site) -> None:
     expect(page.locator(".rs-pending")).to_contain_text("Changed texts: 1. Dropped rows: 1.")
 
 
+def sweep_chosen(page: Page, site: Site) -> None:
+    """Two values, so that there is something to train."""
+    unfold(page, "#train-sweep")
+    for _ in range(2):
+        page.locator("#train-sweep-rank input").click()
+        page.locator("[role=option][aria-selected=false]").first.click()
+    expect(page.locator("#train-sweep-start")).to_be_enabled()
+
+
+def without_rows(page: Page, site: Site) -> None:
+    """A studio without a dataset, as the Train page opens then."""
+    edge = next(event.edge for event in events_of(site, "train") if event.edge.__name__ == "_opened")
+    inner, edge.inner = edge.inner, lambda *_: {"sample": gr.update(visible=True)}
+    page.reload()
+    expect(page.locator("#train-sample")).to_be_visible()
+    edge.inner = inner
+
+
+def labels_offered(page: Page, site: Site) -> None:
+    """Rows that can be learned in two ways, which those of this studio cannot."""
+    edge = next(event.edge for event in events_of(site, "train") if event.edge.__name__ == "_said")
+    inner, edge.inner = edge.inner, lambda *_: {"objective": gr.update(choices=["answers", "labels"], value="answers", visible=True)}
+    page.fill("#train-epochs input", "8")
+    expect(page.locator("#train-objective")).to_be_visible()
+    edge.inner = inner
+
+
+def form_changed(page: Page, site: Site) -> None:
+    unfold(page, "#train-advanced")
+    page.fill("#train-epochs input", "9")
+    expect(page.locator("#train-back")).to_be_visible()
+
+
+def preset_deleted(page: Page, site: Site) -> None:
+    unfold(page, "#train-presets")
+    page.locator("#train-preset-name input, #train-preset-name textarea").first.fill("Mine")
+    page.click("#train-preset-save")
+    expect(page.locator("#train-preset-delete")).to_be_enabled()
+    page.click("#train-preset-delete")
+    expect(page.locator("#train-preset-undo")).to_be_visible()
+
+
 def deleted(page: Page, site: Site) -> None:
     picked("Stopped")(page, site)
     page.click("#run-delete")
@@ -380,6 +459,8 @@ class State:
     brings: tuple[str, ...] = ()
 
 
+UNSEEN = "#train-asked"
+"""A control that no person uses: what they do elsewhere on the page changes it."""
 SETTLED = ("delimiter", "quote", "header", "skip")
 """Fields of how a table is read that most tables need none of."""
 HUB = ("#dataset-hub-config", "#dataset-hub-read")
@@ -394,6 +475,10 @@ STATES: dict[str, list[State]] = {
         State(put_in(workbook(SHEETS), name="t.ods"), ("#dataset-sheet",)),
     ],
     "dataset": [State(at_version_1, ("#kept-bring-back",)), State(changed)],
+    "train": [
+        State(preset_deleted, ("#train-preset-undo",)), State(sweep_chosen, ("#train-sweep-start",)),
+        State(form_changed, ("#train-back",)), State(labels_offered, ("#train-objective",)), State(without_rows, ("#train-sample",)),
+    ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later")), State(picked("Training")),
@@ -424,7 +509,7 @@ def bring(page: Page, site: Site, event: Event) -> None:
     if event.fold:
         unfold(page, event.fold)
     if event.target:
-        page.locator(event.target).wait_for()
+        page.locator(event.target).wait_for(state="attached" if event.target == UNSEEN else "visible")
 
 
 def refusing(error: Exception) -> Callable:
@@ -655,30 +740,30 @@ def test_a_dataset_in_use_is_not_removed_and_the_page_says_why(page, site, servi
 def test_train_says_what_is_missing(page, site, services):
     before = len(services.storage.runs.all())
     open_page(page, site, "train")
-    expect(page.locator("#train-summary dl")).to_be_visible()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
     page.fill("#train-epochs input", "")
     said(page, "#train-summary-note", "Epochs is empty; fill it in first.")
-    expect(page.locator("#train-summary dl")).to_have_count(0)
+    expect(page.locator("#train-estimate dl")).to_have_count(0)
     page.click("#train-start")
     said(page, "#train-note", "Epochs is empty; fill it in first.")
     expect(page.locator("#train-summary-note .rs-notice")).to_have_count(0)  # it is said once
     assert page.url.endswith("/train") and len(services.storage.runs.all()) == before
     page.fill("#train-epochs input", "2")
     expect(page.locator("#train-note .rs-notice")).to_have_count(0)
-    expect(page.locator("#train-summary dl")).to_be_visible()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
 
 
-def test_train_that_is_pressed_before_the_page_is_filled_says_so(page, site):
+def test_train_shows_nothing_before_it_is_filled(page, site):
     openings = {event.number for event in events_of(site, "train") if event.name == "load"}
     late = []
     page.route(WIRE, lambda route: late.append(route) if route.request.post_data_json["fn_index"] in openings else route.continue_())
-    page.goto(f"{site.address}/train")
-    page.click("#train-start")
-    said(page, "#train-note", "Pick a dataset first.")
-    assert page.url.endswith("/train")
+    with page.expect_request(WIRE):
+        page.goto(f"{site.address}/train")
+    expect(page.locator(".rs-title")).to_be_visible()
+    expect(page.locator("#train-start")).to_have_count(0)
     for route in late:
         route.continue_()
-    expect(page.locator("#train-summary dl")).to_be_visible()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
 
 
 def test_a_page_tells_that_its_studio_is_gone_and_that_it_was_started_again(page, services):
@@ -686,7 +771,7 @@ def test_a_page_tells_that_its_studio_is_gone_and_that_it_was_started_again(page
         port = site.port
         open_page(page, site, "train")
         page.fill("#train-epochs input", "7")
-        expect(page.locator("#train-summary dl")).to_be_visible()
+        expect(page.locator("#train-estimate dl")).to_be_visible()
     page.click("#train-start")
     said(page, "#train-note", AWAY)
     expect(page.locator("#studio-away[role=alert]")).to_be_visible()
@@ -698,7 +783,7 @@ def test_a_page_tells_that_its_studio_is_gone_and_that_it_was_started_again(page
         page.click("#train-start")  # Gradio knows no choices of this page any more, and refuses its dataset before any handler is asked
         said(page, "#train-note", STALE)
         page.locator("#train-note a").click()
-        expect(page.locator("#train-summary dl")).to_be_visible()
+        expect(page.locator("#train-estimate dl")).to_be_visible()
         expect(page.locator("#train-note .rs-notice")).to_have_count(0)
 
 

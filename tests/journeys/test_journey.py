@@ -38,7 +38,7 @@ def start_run(page, epochs):
     expect(page.locator("#train-dataset input")).not_to_have_value("")
     page.fill("#train-epochs input", str(epochs))
     page.press("#train-epochs input", "Tab")
-    expect(page.locator(".rs-summary dl")).to_be_visible()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
     page.click("#train-start")
     page.wait_for_url("**/runs*")
 
@@ -107,8 +107,8 @@ def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, sh
     assert "85 rows with placeholders that were not filled in" in said and "{{name}}" in said
     page.click("#dataset-save")
     page.wait_for_url("**/train")
-    expect(page.locator("#train-summary")).to_contain_text("Time to train")
-    assert "85 rows with placeholders" in page.inner_text("#train-summary")
+    expect(page.locator("#train-estimate")).to_contain_text("Time to train")
+    assert "85 rows with placeholders" in page.inner_text("#train-estimate")
     start_run(page, 1)
     expect(page.locator("#run-status .rs-pill")).to_be_visible()
     before = page.inner_text("#run-status h2")
@@ -306,18 +306,17 @@ def test_an_answer_that_loses_its_server_ends_with_a_sentence(page, server, talk
     services.storage.close()
 
 
-def test_the_summary_and_the_train_button_stay_in_sight_beside_a_long_form(page, server, finished):
+def test_the_sentence_and_the_train_button_stay_in_sight_above_a_long_form(page, server, finished):
     page.set_viewport_size({"width": 1280, "height": 420})
     page.goto(f"{server.address}/train")
-    expect(page.locator(".rs-summary dl")).to_be_visible()
+    expect(page.locator("#train-estimate dl")).to_be_visible()
     page.get_by_role("button", name="Advanced").click()
     expect(page.locator("#train-seed")).to_be_visible()
     for at in (0, 300, 600):
         page.evaluate("top => window.scrollTo(0, top)", at)
         expect(page.locator("#train-start")).to_be_in_viewport(ratio=1)
+        expect(page.locator("#train-sentence")).to_be_in_viewport(ratio=1)
         assert page.evaluate("window.scrollY") == at
-    page.locator(".rs-summary dl").scroll_into_view_if_needed()
-    expect(page.locator("#train-start")).to_be_in_viewport(ratio=1)
 
 
 def test_an_uploads_size_is_no_link_to_a_file_that_is_not_handed_out(page, server, tmp_path):

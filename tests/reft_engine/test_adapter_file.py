@@ -130,7 +130,7 @@ def test_the_description_holds_what_is_needed_to_use_it_again(starter, tmp_path)
     ReftModel(starter.model, ReftConfig()).save(tmp_path, base=starter, training={"epochs": 3})
     config = read_config(tmp_path)
     assert ReftConfig.read(config["reft"]) == ReftConfig()
-    assert config["base_model"] == {"id": "starter", "revision": None}
+    assert config["base_model"] == {"id": "starter", "revision": None, "precision": "float32"}
     assert config["template"] == starter.template
     assert config["training"] == {"epochs": 3}
     assert (config["layers"], config["hidden_size"], config["blocks"]) == (list(range(8)), 384, 8)
@@ -499,7 +499,7 @@ def test_a_folder_in_the_place_of_the_description_is_refused(folder, llama):
     assert CONFIG_NAME in refused(folder, llama)
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", None, [1], {}])
+@pytest.mark.parametrize("version", [0, 4, "1", None, [1], {}])
 def test_another_format_version_is_refused(folder, llama, version):
     rewrite(folder, format_version=version)
     assert "format_version" in refused(folder, llama)

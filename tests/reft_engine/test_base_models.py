@@ -11,8 +11,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from reft_engine import Example, ReftConfig, ReftModel, generate, load_base
-from reft_engine.base import loading
+from reft_engine import Example, ReftConfig, ReftModel, generate, load_base, precisions
 from reft_engine.base.loading import PLAIN_TEMPLATE, is_here, load_tokenizer
 from reft_engine.data import Message
 from reft_engine.errors import ModelLoadError
@@ -310,7 +309,7 @@ def test_a_model_that_does_not_fit_its_device_is_refused_in_a_sentence(monkeypat
 
 @pytest.mark.parametrize("called", ["safetensors", "offline", "connect-4", "bitsandbytes"])
 def test_words_in_a_models_name_are_not_taken_for_what_is_wrong_with_it(folder, monkeypatch, called):
-    monkeypatch.setattr(loading, "find_spec", lambda _: None)
+    monkeypatch.setattr(precisions, "find_spec", lambda _: None)
     shutil.move(folder, folder.parent / called)
     (folder.parent / called / "config.json").write_text("{")
     assert "could not be loaded as a base model" in refused(str(folder.parent / called))
@@ -322,7 +321,7 @@ def test_installing_bitsandbytes_is_advised_only_where_it_is_missing(folder, mon
         raise ValueError("The state dict of bitsandbytes does not fit the quantization config.")
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fails)
-    monkeypatch.setattr(loading, "find_spec", lambda name: None if name == missing else True)
+    monkeypatch.setattr(precisions, "find_spec", lambda name: None if name == missing else True)
     assert ("pip install" in refused(str(folder))) == (missing is not None)
     if missing is None:
         assert "does not fit the quantization config" in refused(str(folder))

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from hashlib import sha256
-from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load, save
@@ -268,7 +267,7 @@ def test_with_settings_that_only_cost_otherwise_a_run_goes_on(tiny, examples, ea
 
 def test_when_a_checkpoint_is_due(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(training, "now", lambda: now[0])
     clock = training._Clock(0.0, 0)
 
     def due(step, seconds):

@@ -397,6 +397,15 @@ def test_pairs_with_labels_are_refused_in_a_sentence(bases):
         train(bases["llama"], PAIRS, CLASSES, SETTINGS)
 
 
+def test_of_pairs_the_preferred_answer_alone_can_be_learned(bases):
+    base, settings = bases["llama"], SETTINGS.model_copy(update={"pairs": "preferred"})
+    answers = [(prompt, chosen) for prompt, chosen, _ in PAIRS]
+    result, same_as = (train(base, rows, EDIT, settings) for rows in (PAIRS, answers))
+    assert same(result.reft, same_as.reft) and result.check == same_as.check
+    assert not same(result.reft, train(base, PAIRS, EDIT, SETTINGS).reft)
+    assert train(base, [*PAIRS, ("a", "b")], EDIT, settings).check.usable_rows == len(PAIRS) + 1, "beside other rows as well"
+
+
 def test_pairs_are_refused_on_an_encoder(bases):
     with pytest.raises(ConfigError, match="is an encoder"):
         train(bases["bert"], PAIRS, EDIT, SETTINGS)

@@ -6,13 +6,14 @@ from functools import partial
 import pytest
 import torch
 
-from reft_engine import ReftConfig, ReftModel, TrainConfig, train_many
+from reft_engine import PeftConfig, ReftConfig, ReftModel, TrainConfig, train_many
 from reft_engine.data import as_rows
 from reft_engine.errors import ConfigError, TrainingError
-from reft_engine.training import measuring
+from reft_engine.training import Followed, GroupMember, measuring, train_group
+from reft_engine.training import run as run_module
 from reft_engine.training.events import HeldOutEvent, ReuseEvent, StepEvent
 from reft_engine.training.objectives import NextToken
-from tests.reft_engine.runs import Run, close, run_of, same, watched, writer
+from tests.reft_engine.runs import WEIGHTS, Run, close, run_of, same, watched, writer
 
 ANIMALS = ("cat", "dog", "cow", "hen")
 TALK = [("Hi " * (4 * times) + f"{animal}", f"{times} {animal}.") for times in range(3) for animal in ANIMALS]
@@ -267,3 +268,100 @@ def test_runs_that_classify_and_runs_that_do_not_are_refused_together(llama):
     with pytest.raises(ConfigError, match="cannot be trained together") as caught:
         train_many(llama, NAMED, runs)
     assert caught.value.field == "labels"
+
+
+# A group, whose runs end apart
+
+
+def near(one, other):
+    """Whether two results have the same weights but for rounding."""
+    ours, theirs = Run(one, []).weights, Run(other, []).weights
+    return bool(ours) and all(float((ours[name] - value).abs().max()) <= WEIGHTS for name, value in theirs.items())
+
+
+def grouped(base, rows, runs, folder, **changes):
+    """What each run of a group ended with, and in which order they ended; ``changes`` by the run's index."""
+    outcomes, order = {}, []
+
+    def ended(index, outcome):
+        outcomes[index] = outcome
+        order.append(index)
+
+    members = [
+        GroupMember(config, settings, folder / str(index), changes.get(f"run{index}", Followed()), partial(ended, index))
+        for index, (config, settings) in enumerate(runs)
+    ]
+    train_group(base, rows, members)
+    return [outcomes[index] for index in range(len(runs))], order
+
+
+@pytest.mark.slow
+def test_a_group_ends_as_its_runs_would_together_and_each_as_soon_as_it_is_done(llama, tmp_path):
+    runs = [(ReftConfig(rank=2, positions="l1"), settled(seed=seed, epochs=epochs)) for seed, epochs in ((1, 3), (2, 1), (3, 2))]
+    steps = []
+    found, order = grouped(llama, TALK, runs, tmp_path, run0=Followed(on_event=lambda event: steps.append(type(event))))
+    assert order == [1, 2, 0], "the shortest first"
+    wanted = train_many(llama, TALK, runs)
+    for one, other in zip(found, wanted, strict=True):
+        assert near(one, other)
+    assert all((tmp_path / str(index) / "adapter/reft_model.safetensors").is_file() for index in range(3))
+    assert steps.count(StepEvent) == 9
+
+
+@pytest.mark.slow
+def test_one_that_is_stopped_stops_alone_and_one_that_fails_fails_alone(llama, tmp_path):
+    def refuse(event):
+        if isinstance(event, StepEvent) and event.step == 2:
+            raise RuntimeError("The one who listens has gone.")
+
+    seen = []
+    stopping = Followed(
+        on_event=lambda event: seen.append(event) if isinstance(event, StepEvent) else None, should_stop=lambda: bool(seen)
+    )  # fmt: skip
+    runs = [*ALIKE, (ReftConfig(rank=2, positions="l1", layers=[99]), settled())]
+    found, order = grouped(llama, TALK, runs, tmp_path, run0=stopping, run1=Followed(on_event=refuse))
+    assert order == [3, 0, 1, 2]
+    assert (found[0].stopped, found[0].steps) == (True, 1) and (tmp_path / "0/adapter").is_dir()
+    assert isinstance(found[1], RuntimeError) and "has gone" in str(found[1])
+    assert isinstance(found[3], ConfigError) and "Layer 99" in str(found[3])
+    (alike,) = alone(llama, TALK, ALIKE[2:])
+    assert found[2].steps == STEPS and near(found[2], alike.result)
+
+
+@pytest.mark.slow
+def test_what_fails_in_a_pass_of_all_is_raised_and_each_resumes_from_its_own_checkpoint(llama, tmp_path, monkeypatch):
+    count = []
+    whole = run_module.train_step
+
+    def fail(states):
+        count.append(len(states))
+        if len(count) == 4:
+            raise MemoryError("out of memory")
+        return whole(states)
+
+    monkeypatch.setattr(run_module, "train_step", fail)
+    monkeypatch.setattr(run_module, "_CHECKPOINT_STEPS", 1)
+    monkeypatch.setattr(run_module, "_CHECKPOINT_PAUSE", 0.0)
+    ended = []
+    members = [
+        GroupMember(config, settings, tmp_path / str(index), Followed(), ended.append) for index, (config, settings) in enumerate(ALIKE)
+    ]
+    with pytest.raises(MemoryError):
+        train_group(llama, TALK, members)
+    assert ended == [] and all((tmp_path / str(index) / "checkpoint").is_dir() for index in range(3))
+    firsts = []
+    resumed = [
+        replace(each, followed=Followed(on_event=lambda event: firsts.append(event.step) if isinstance(event, StepEvent) else None))
+        for each in members
+    ]  # fmt: skip
+    train_group(llama, TALK, resumed)
+    assert min(firsts) == 4, "the steps before are not made again"
+    wanted = train_many(llama, TALK, ALIKE)
+    assert [result.steps for result in ended] == [STEPS] * 3
+    assert all(near(one, other) for one, other in zip(ended, wanted, strict=True))
+
+
+@pytest.mark.parametrize("runs", [[], [(PeftConfig(), settled())]])
+def test_a_group_is_of_edits(llama, tmp_path, runs):
+    with pytest.raises(ConfigError):
+        grouped(llama, TALK, runs, tmp_path)

@@ -81,8 +81,7 @@ def reads(text: Any) -> str:
 
 def _opened(part: Any) -> Any:
     """What the page sends of a part that nobody has touched."""
-    value = getattr(part, "value", None)
-    return "" if value is None and isinstance(part, gr.Textbox) else value
+    return getattr(part, "value", None)
 
 
 def scope(address: dict[str, str]) -> dict[str, Any]:
@@ -97,12 +96,12 @@ def _spied(events: list[Any], puts: list[Any], stops: list[Any]) -> Iterator[Non
     def on(self: Page, triggers: Any, act: Any, **given: Any) -> Any:
         bound = kept[0](self, triggers, act, **given)
         asks = any(parameter.annotation is gr.Request for parameter in inspect.signature(act).parameters.values())
-        page = act.__module__.rpartition(".")[2]
+        page = act.__module__.rpartition(".")[2].partition("_")[0]  # a part such as train_spec is one of its page
         events.append((page, act.__name__, tuple(given.get("inputs", ())), tuple(given.get("given", ())), asks, bound, self._parts))
         return bound
 
-    def put(self: Page, trigger: Any, source: str, target: str) -> Any:
-        bound = kept[1](self, trigger, source, target)
+    def put(self: Page, trigger: Any, source: str, target: str, **given: Any) -> Any:
+        bound = kept[1](self, trigger, source, target, **given)
         puts.append((source, target, bound))
         return bound
 

@@ -321,8 +321,9 @@ def test_the_client_passes_on_whatever_it_is_given(house):
     assert client.preview(first, [row], {}, 18)[0]["cut"] and not client.preview(first, [row], {})[0]["cut"]
     assert "Listen" in "".join(text for text, *_ in client.preview(second, [row], {})[0]["tokens"])
     house.chat(columns=[None])
-    assert client.describe(second, load=False) is None
-    assert client.describe(second)["context"] == 96
+    assert not client.describe(second, load=False)["loaded"]
+    found = client.describe(second)
+    assert found["context"] == 96 and found["loaded"]
     assert client.health() == {"pid": os.getpid(), "training": None, "trouble": ""}
 
 
@@ -334,6 +335,6 @@ def test_health_tells_what_trains_and_what_is_wrong(house):
     try:
         assert house.services.worker.health() == {"pid": os.getpid(), "training": "a run", "trouble": "The disk is full."}
     finally:
-        house.resident.clear_training()
+        house.resident.clear_training("a run")
         house.resident.set_trouble("")
     assert house.services.worker.health()["training"] is None

@@ -8,7 +8,8 @@ import json
 import socket
 import webbrowser
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,14 +19,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import app.bases.catalog
+import app.cli.run as cli_run
 import app.serve
 import reft_engine
-from app.cli.flags import flag_of
 from app.cli.main import _parser, main
+from app.run_texts import flag_of
 from reft_engine import ConfigError, Example, Message, ReftModel, RunSpec, Setting, evaluate, generate
 from reft_engine.data import HubName, HubRows, inspect_file
 from reft_engine.formats.adapter import read_config
 from storage import Storage
+from tests.hub import Hub, answering, way_to
 from tests.settings.examples import BESIDE, SETTINGS, another
 from tests.settings.house import LENGTH, PROMPT, conversation, write_adapter
 from tests.workbook import workbook
@@ -147,8 +151,8 @@ def asked(bench: Bench, command: str, *flags: Any) -> dict[str, Any]:
     """The settings with which the engine is called; it is not let begin."""
     seen: list[dict[str, Any]] = []
 
-    def loaded(name: str, *, revision: str | None = None) -> Any:
-        seen.append({"base": name, "revision": revision})
+    def loaded(name: str, *, revision: str | None = None, dtype: Any = None, quantize: Any = None) -> Any:
+        seen.append({"base": name, "revision": revision, "precision": quantize or dtype})
         return bench.base
 
     def called(base: Any, rows: Any, *given: Any, **_: Any) -> None:
@@ -600,6 +604,40 @@ def restores(bench: Bench) -> None:
     assert "{" not in bench.run("restore", file, "--data-dir", second).out and (second / "studio.db").is_file()
 
 
+# Run
+
+
+def run_file(bench: Bench) -> None:
+    """Another file makes another run, in the folder that is named, under the name that is given."""
+    folder, elsewhere = bench.new("studio"), bench.new("elsewhere")
+    for rank, name, where in ((2, "one", folder), (3, "two", folder), (4, "three", elsewhere)):
+        path = bench.folder / f"{name}.yaml"
+        path.write_text(json.dumps({"reft": {"rank": rank}, "data": {"file": str(bench.table)}}))
+        bench.run("run", path, "--data-dir", where, "--name", name)
+    for where, wanted in ((folder, {"one": 2, "two": 3}), (elsewhere, {"three": 4})):
+        storage = Storage(where)
+        assert {run.name: run.spec["reft"]["rank"] for run in storage.runs.all()} == wanted
+        storage.close()
+    bench.patch.setenv("REFT_STUDIO_DATA_DIR", str(folder))
+    says_json(bench, "run", path)
+
+
+def run_watch(bench: Bench) -> None:
+    """It stays until the run has ended, with a worker of its own where there is none."""
+    folder, path = bench.new("studio"), bench.folder / "run.yaml"
+    path.write_text(json.dumps({"base": str(bench.bases[0]), "train": {"epochs": 1, "held_out": 0}, "data": {"file": str(bench.table)}}))
+    bench.patch.setattr(cli_run, "_trained_by_somebody", lambda services, _: ended_by_hand(services))
+    told = [bench.run("run", path, "--data-dir", folder, "--json", *more).json["status"] for more in ((), ("--watch",))]
+    assert told == ["queued", "stopped"]
+
+
+@contextmanager
+def ended_by_hand(services: Any) -> Iterator[None]:
+    for run in services.storage.runs.all():
+        services.storage.runs.request_stop(run.id)
+    yield
+
+
 # Serve
 
 
@@ -643,6 +681,23 @@ def serve_command(bench: Bench) -> None:
     assert main(["--port", "7871"]) == main([]) == 0 and seen == [7871, 7860]
 
 
+def lists_models(bench: Bench) -> None:
+    """The catalogue in a precision; compared with a Hub that has none of it, and written as it was."""
+    entry = app.bases.catalog.catalogue()[0]
+    needed = []
+    for precision in ("float32", "bfloat16"):
+        models = bench.run("models", "--json", "--precision", precision).json["models"]
+        needed += [each["needed"] for each in models if each["name"] == entry.name]
+    assert needed[0] > needed[1]
+    bench.patch.setattr(app.bases.catalog, "catalogue", lambda: (entry,))
+    path = bench.folder / "catalog.toml"
+    with answering(Hub({})) as hub:
+        for name, value in way_to(hub, bench.folder).items():
+            bench.patch.setenv(name, value)
+        found = bench.run("models", "--check", "--write", path, "--json", code=1).json
+    assert list(found["differences"]) == [entry.name] and app.bases.catalog.read_catalogue(path.read_text()) == (entry,)
+
+
 def together(show: Callable[[Bench], None]) -> Callable[[Bench], None]:
     """What shows several flags at once is shown for the first of them, and holds for the others."""
     shown: list[bool] = []
@@ -657,7 +712,9 @@ def together(show: Callable[[Bench], None]) -> Callable[[Bench], None]:
 
 DATA = {"--data": data, "--out": out, "--base": other_base, "--tied": tied}
 COLUMNS = {command: together(columns(command)) for command in ("train", "sweep")}
-BACKUPS, RESTORES, INSPECTED, EVALUATED = map(together, (backups, restores, inspect_columns, evaluate_columns))
+BACKUPS, RESTORES, INSPECTED, EVALUATED, RUN_FILE, MODELS = map(
+    together, (backups, restores, inspect_columns, evaluate_columns, run_file, lists_models)
+)
 TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
     **{(command, "--role"): show for command, show in COLUMNS.items()},
@@ -699,8 +756,10 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("evaluate", "--role"): EVALUATED,
     ("evaluate", "--json"): lambda bench: says_json(bench, "evaluate", adapter(bench), "--data", few(bench)),
     ("doctor", "--data-dir"): doctor_folder, ("doctor", "--repair"): doctor_repair, ("doctor", "--json"): doctor_json,
+    **{("models", flag): MODELS for flag in ("--check", "--write", "--precision", "--json")},
     **{("backup", flag): BACKUPS for flag in ("file", "--data-dir", "--json")},
     **{("restore", flag): RESTORES for flag in ("file", "--data-dir", "--json")},
+    **{("run", flag): RUN_FILE for flag in ("file", "--data-dir", "--name", "--json")}, ("run", "--watch"): run_watch,
     ("serve", "--host"): serve_host, ("serve", "--port"): serve_port, ("serve", "--data-dir"): serve_folder,
     ("serve", "--no-browser"): serve_browser,
 }  # fmt: skip
@@ -735,7 +794,7 @@ def test_another_value_changes_what_is_done(bench, command, flag):
 def test_what_is_not_given_is_the_starter_and_the_settings_of_the_engine(bench):
     found = trained(bench, base=False)
     assert found.config["base_model"]["id"] == "starter"
-    given = {"rank", "epochs", "batch_size", "held_out", "learning_rate", "base", "revision", "labels", "pooling"}
+    given = {"rank", "epochs", "batch_size", "held_out", "learning_rate", "base", "revision", "precision", "labels", "pooling"}
     wanted_settings = {name: value for name, value in RunSpec().settings().items() if name not in given}
     assert len(wanted_settings) > 20
     assert {name: found.settings[name] for name in wanted_settings} == wanted_settings

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
@@ -10,8 +10,18 @@ from pydantic import BaseModel
 
 from app.worker import messages as requests
 from app.worker import probes, row_checks
-from app.worker.messages import ChatMessage, ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest
+from app.worker.messages import (
+    ChatMessage,
+    ChatRequest,
+    CheckRequest,
+    DescribeRequest,
+    PreviewRequest,
+    ProbeRequest,
+    RatesRequest,
+)
+from reft_engine import ReftConfig, TrainConfig
 from reft_engine.data import load_examples
+from reft_engine.training import RunEstimate
 from tests.settings.house import LENGTH, PROMPT, House
 
 
@@ -181,16 +191,22 @@ def check_train(house: House) -> None:
 # Probe
 
 
+def forget_probes(house: House) -> None:
+    """The next estimate is measured anew."""
+    house.resident._probes = probes.Probes(house.resident.base_lock, house.resident.checks)
+
+
 def timed(house: House, **changes: Any) -> tuple[Any, list[Any]]:
     """What a probe gives, and what the engine was told to time."""
     spied: list[Any] = []
     kept = probes.probe
 
-    def spy(base: Any, rows: Any, reft: Any, train: Any, turn: Any) -> Any:
-        spied.append((base.name, list(rows), reft, train))
-        return kept(base, rows, reft, train, turn)
+    def spy(base: Any, run: Any, load: Any, reft: Any, turn: Any) -> Any:
+        places = sorted(row.index for row in (*run.trained, *run.held_out))
+        spied.append((base.name, load(places), reft, run.settings))
+        return kept(base, run, load, reft, turn)
 
-    house.resident._probes._cache.clear()
+    forget_probes(house)
     house.chat()  # so that the first base model is in memory
     probes.probe = spy  # type: ignore[attr-defined]
     try:
@@ -202,8 +218,17 @@ def timed(house: House, **changes: Any) -> tuple[Any, list[Any]]:
 
 def probe_base(house: House) -> None:
     found, spied = timed(house)
-    assert found["parameters"] > 0 and found["probe"] and spied[0][0] == str(house.bases[0])
+    assert found["parameters"] > 0 and found["estimate"]["seconds"] > 0 and spied[0][0] == str(house.bases[0])
     assert timed(house, base=str(house.bases[1])) == (None, []), "a base model is not loaded for this"
+
+
+def probe_precision(house: House) -> None:
+    """A model in another precision is another one, which is not in memory; what suits the device is."""
+    assert timed(house, precision="float32")[1] and timed(house, precision="bfloat16") == (None, [])
+    house.resident.base(str(house.bases[0]), precision="bfloat16")
+    assert house.resident.probe(house.dataset.id, str(house.bases[0]), ReftConfig(), TrainConfig()) is None
+    assert asked(house, "/probe", base=str(house.bases[0]), dataset=house.dataset.id, precision="bfloat16")["parameters"] > 0
+    house.chat()
 
 
 def probe_dataset(house: House) -> None:
@@ -219,6 +244,77 @@ def probe_train(house: House) -> None:
     assert [timed(house, train={"batch_size": size})[1][0][3].batch_size for size in (2, 3)] == [2, 3]
 
 
+# Rates
+
+
+def tried(house: House, **changes: Any) -> tuple[Any, list[Any]]:
+    """What a search gives, and what the engine was told to try."""
+    spied: list[Any] = []
+    kept = probes.find_rate
+
+    def spy(base: Any, rows: Any, reft: Any, train: Any, **given: Any) -> Any:
+        spied.append((base.name, rows, reft, train))
+        return kept(base, rows, reft, train, rates=(1e-3, 1e-2), steps=2, **given)
+
+    house.resident._rates = probes.Rates(house.resident.base_lock)
+    probes.find_rate = spy  # type: ignore[attr-defined]
+    try:
+        answer = house.http.post("/rates", json={"base": str(house.bases[0]), "dataset": house.dataset.id, **changes})
+    finally:
+        probes.find_rate = kept  # type: ignore[attr-defined]
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()], spied
+
+
+def rates_base(house: House) -> None:
+    assert [tried(house, base=str(base))[1][0][0] for base in house.bases] == list(map(str, house.bases))
+    house.chat()
+
+
+def rates_precision(house: House) -> None:
+    asked: list[Any] = []
+    kept = house.resident.base
+    house.resident.base = lambda name, revision=None, precision=None: asked.append(precision) or kept(name, revision)  # type: ignore[method-assign]
+    try:
+        for precision in (None, "bfloat16"):
+            tried(house, precision=precision)
+    finally:
+        del house.resident.base
+    assert asked == [None, "bfloat16"]
+
+
+def rates_dataset(house: House) -> None:
+    for kept in (house.dataset, house.other_dataset):
+        assert tried(house, dataset=kept.id)[1][0][1] == load_examples(house.services.storage.files.rows(kept.version))
+
+
+def rates_reft(house: House) -> None:
+    assert [tried(house, reft={"rank": rank})[1][0][2].rank for rank in (1, 3)] == [1, 3]
+
+
+def rates_train(house: House) -> None:
+    assert [tried(house, train={"batch_size": size})[1][0][3].batch_size for size in (2, 3)] == [2, 3]
+
+
+def test_a_search_says_how_far_it_is_and_what_it_found_and_is_remembered(house):
+    lines, spied = tried(house)
+    assert [line["done"] for line in lines[:-1]] == [0, 0, 1, 2] and len(spied) == 1
+    found = lines[-1]["found"]
+    assert [trial["rate"] for trial in found["trials"]] == [1e-3, 1e-2] and found["loss_before"] > 0
+    again = house.http.post("/rates", json={"base": str(house.bases[0]), "dataset": house.dataset.id, "train": {"learning_rate": 0.5}})
+    assert [json.loads(line) for line in again.text.splitlines()][1:] == [lines[-1]], "whatever rate is in the field, and how many epochs"
+
+
+def test_a_search_whose_page_has_gone_ends_and_is_not_remembered(house):
+    asked: list[int] = []
+    rows = house.resident.dataset_rows(house.dataset.id)
+    house.resident._rates = probes.Rates(house.resident.base_lock)
+    found = house.resident.rates(
+        rows, str(house.bases[0]), ReftConfig(), TrainConfig(), lambda done, total: asked.append(done), lambda: len(asked) > 1
+    )
+    assert found is None and asked == [0, 1] and not house.resident._rates._cache
+
+
 # Describe
 
 
@@ -229,8 +325,9 @@ def describe_base(house: House) -> None:
 
 def load(house: House) -> None:
     house.chat()
-    assert asked(house, "/describe", base=str(house.bases[1]), load=False) is None
-    assert asked(house, "/describe", base=str(house.bases[1]))["context"] == 96
+    found = [asked(house, "/describe", base=str(house.bases[1]), load=load) for load in (False, True)]
+    assert [each.pop("loaded") for each in found] == [False, True] and found[0] == found[1], "its files say as much"
+    assert found[1]["context"] == 96 and asked(house, "/describe", base="nobody/nothing", load=False) is None
     house.chat()
 
 
@@ -257,9 +354,15 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (CheckRequest, "reft"): Field(check_reft, ({"rank": 0}, {"x": 1}, None)),
     (CheckRequest, "train"): Field(check_train, ({"epochs": 0}, {"x": 1}, None)),
     (ProbeRequest, "base"): Field(probe_base, ("x" * 301, None)),
+    (ProbeRequest, "precision"): Field(probe_precision, ("3bit", 16)),
     (ProbeRequest, "dataset"): Field(probe_dataset, ("nothing", "x" * 101, None)),
     (ProbeRequest, "reft"): Field(probe_reft, ({"rank": 0}, {"x": 1}, None)),
     (ProbeRequest, "train"): Field(probe_train, ({"epochs": 0}, {"x": 1}, None)),
+    (RatesRequest, "base"): Field(rates_base, ("x" * 301, None)),
+    (RatesRequest, "precision"): Field(rates_precision, ("3bit", 16)),
+    (RatesRequest, "dataset"): Field(rates_dataset, ("nothing", "x" * 101, None)),
+    (RatesRequest, "reft"): Field(rates_reft, ({"rank": 0}, {"x": 1}, None)),
+    (RatesRequest, "train"): Field(rates_train, ({"epochs": 0}, {"x": 1}, None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
 }
@@ -274,6 +377,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is DescribeRequest:
         return "/describe", {"base": base}
+    if kind is RatesRequest:
+        return "/rates", {"base": base, "dataset": house.dataset.id}
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
 
 
@@ -317,19 +422,33 @@ def test_a_count_of_other_settings_is_not_the_one_that_is_remembered(house):
 def test_a_probe_is_made_anew_for_every_setting_that_the_time_depends_on(house):
     spied: list[Any] = []
     kept = probes.probe
-    house.resident._probes._cache.clear()
+    forget_probes(house)
     house.chat()
     changes = {"batch_size": 3, "max_length": 30, "answer_tokens": 2, "pass_tokens": 64, "packing": False, "reuse": "none",
-               "gradient_checkpointing": True}  # fmt: skip
+               "reuse_memory_mb": 0, "reuse_disk_mb": 0, "gradient_checkpointing": True}  # fmt: skip
     assert set(changes) == set(probes._COST)
-    probes.probe = lambda *given: spied.append(given[3]) or kept(*given)  # type: ignore[attr-defined, func-returns-value]
+    probes.probe = lambda *given: spied.append(given[1].settings) or kept(*given)  # type: ignore[attr-defined, func-returns-value]
     try:
-        for train in [{}, {}, {"epochs": 9}, *({name: value} for name, value in changes.items())]:
+        for train in [{}, {}, {"epochs": 9}, {"epochs": 1}, *({name: value} for name, value in changes.items())]:
             asked(house, "/probe", base=str(house.bases[0]), dataset=house.dataset.id, train=train)
     finally:
         probes.probe = kept  # type: ignore[attr-defined]
-    assert len(spied) == 1 + len(changes)
-    assert all(asdict(timed) for timed in house.resident._probes._cache.values())
+    assert len(spied) == 2 + len(changes), "and of a run of one epoch nothing is stored"
+    assert len(house.resident._probes._cache) == len(spied)
+
+
+def test_an_estimate_follows_settings_that_are_not_measured_again(house):
+    forget_probes(house)
+    house.chat()
+    found = [timed_of(house, epochs=epochs)["estimate"] for epochs in (2, 20)]
+    assert len(house.resident._probes._cache) == 1
+    assert found[0]["steps"] * 10 == found[1]["steps"] and found[0]["later_epoch_seconds"] == found[1]["later_epoch_seconds"]
+    assert found[1]["seconds"] - found[0]["seconds"] > 17 * found[0]["later_epoch_seconds"]
+    assert set(found[0]) == {row.name for row in fields(RunEstimate)}
+
+
+def timed_of(house: House, **train: Any) -> Any:
+    return asked(house, "/probe", base=str(house.bases[0]), dataset=house.dataset.id, train=train)
 
 
 def test_a_stream_tells_each_columns_end_and_its_own(house):
@@ -340,5 +459,8 @@ def test_a_stream_tells_each_columns_end_and_its_own(house):
 
 def test_a_description_is_of_the_model_itself(house):
     base = house.resident.base(str(house.bases[0]))
-    wanted = {"name": base.name, "layers": 3, "hidden_size": 32, "parameters": base.parameters, "context": 160, "device": "cpu"}
+    wanted = {
+        "name": base.name, "layers": 3, "hidden_size": 32, "parameters": base.parameters, "context": 160, "device": "cpu",
+        "kind": "decoder", "vocabulary": base.vocabulary, "loaded": True,
+    }  # fmt: skip
     assert asked(house, "/describe", base=str(house.bases[0])) == wanted and base.parameters > 100_000

@@ -9,6 +9,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,18 +26,21 @@ from app.handlers import runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
+from app.handlers.rates import Search
 from app.handlers.runs import HeldOut, RunView
-from app.handlers.train import Estimate
+from app.handlers.sweep import Line, Table
+from app.handlers.train import Again, Estimate, TrainForm
 from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
 from app.handlers.workbench import Look, Said
-from app.pages import data_html, dataset_html, home_html, playground_html, runs_html, train_html
+from app.pages import data_html, dataset_html, home_html, playground_html, runs_html, sweep_html, train_html, train_rates_html
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
 from reft_engine.data import Columns, Differences, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.spec import RunSpec
+from reft_engine.training import RatesFound, RateTrial
 from storage import DatasetRecord, DatasetUse, DatasetVersionRecord, EventRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 from tests.settings.pages import read
@@ -135,6 +139,13 @@ def a_check(**given: Any) -> RowCheck:
     return hostile(RowCheck, **{"findings": (hostile(Finding, lines=(3, 4), excerpts=(HOSTILE, HOSTILE)),), **given})
 
 
+def an_again(rows: str) -> Again:
+    """A run that is made again from the rows that it learned from, which may be the newest, or from the newest, which are others."""
+    first, second = (replace(a_dataset(), version=hostile(DatasetVersionRecord, id=each, number=3)) for each in ("a", "b"))
+    dataset, current = {"own": (first, first), "own, changed since": (first, second), "newest": (second, second)}[rows]
+    return Again(a_run(id="r", version_id="a"), dataset, current, TrainForm())
+
+
 LENGTHS = Lengths(half=3, longest=5, counts=(1, 2), over=(0, 1))
 
 
@@ -178,8 +189,15 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "dataset_html.top": [lambda: dataset_html.top(a_kept())],
     "dataset_html.versions": [lambda: dataset_html.versions(a_kept(), dataset_html.Compared(2, hostile(Differences)))],
     "dataset_html.learned": [lambda: dataset_html.learned([PreviewRow(3, an_example())], HOSTILE)],
+    "train_html.again": [
+        lambda rows=rows: train_html.again(an_again(rows)) for rows in ("own", "own, changed since", "newest")
+    ],
     "train_html.group": [lambda: train_html.group(HOSTILE)],
-    "train_html.estimate": [lambda: train_html.estimate(None, HOSTILE)],
+    "train_html.teaching": [
+        lambda: train_html.teaching(a_dataset(), TrainForm(base=HOSTILE), None),
+        lambda: train_html.teaching(a_dataset(), TrainForm(labels=HOSTILE), hostile(Estimate, check=None)),
+    ],
+    "train_html.changes": [lambda: train_html.changes(["layers", "labels"], TrainForm(layers=HOSTILE, labels=HOSTILE))],
     "runs_html.run_status": [
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.FAILED, failure=hostile(Failure)))),
         lambda: runs_html.run_status(a_view(run=a_run(status=RunStatus.TRAINING, failure=None, phase=hostile(Phase)), trouble=HOSTILE)),
@@ -194,6 +212,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
+    "sweep_html.sweep": [lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2))],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
@@ -206,11 +225,29 @@ WITHOUT = {
     "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "dataset_html.sides": lambda: dataset_html.sides(Sides({HOSTILE: 3}, 2)),
     "html.status_word": lambda: pieces.status_word(a_run()), "diagram.hidden_states": diagram.hidden_states,
-    "train_html.estimate ": lambda: train_html.estimate(hostile(Estimate, check=None)),
+    "train_rates_html.offered": lambda: train_rates_html.offered(3), "train_rates_html.stopped": train_rates_html.stopped,
+    "train_rates_html.under_way": lambda: train_rates_html.under_way(Search(1, 2)),
+    "train_rates_html.table": lambda: train_rates_html.table(RatesFound((RateTrial(0.1, None), RateTrial(0.2, 1.0)), 3.0, 0.2, 4, 20, 5.0)),
+    "train_rates_html.reason": lambda: train_rates_html.reason(RatesFound((), 3.0, None, 4, 20, 5.0)),
+    "train_html.about_goal": lambda: train_html.about_goal("style"),
+    "train_html.estimate": lambda: train_html.estimate(hostile(Estimate, check=None)),
 }  # fmt: skip
 """What makes HTML of no text from anywhere."""
-NO_HTML = {"html.short", "train_html.info"}
-MODULES = (pieces, bars_html, diagram, row_check_html, data_html, dataset_html, home_html, playground_html, runs_html, train_html)
+NO_HTML = {"html.short", "train_html.info", "train_html.earlier_version"}
+MODULES = (
+    pieces,
+    bars_html,
+    diagram,
+    row_check_html,
+    data_html,
+    dataset_html,
+    home_html,
+    playground_html,
+    runs_html,
+    sweep_html,
+    train_html,
+    train_rates_html,
+)
 
 
 def functions() -> set[str]:
@@ -232,6 +269,7 @@ def test_every_function_that_makes_html_has_a_row_here():
         "labels",
         "table",
         "entry",
+        "picker",
     }
     modules |= {path.stem for path in Path(data_html.__file__).parent.glob("*_html.py")}
     assert modules == {module.__name__.rpartition(".")[2] for module in MODULES}, "a module of pieces of HTML is looked through above"
@@ -309,7 +347,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     pages = read(services)
     monkeypatch.setattr(services.worker, "chat", lambda request: iter([{"column": 0, "text": HOSTILE}, {"column": 1, "text": HOSTILE}]))
     monkeypatch.setattr(services.worker, "health", lambda: {"pid": 1, "training": None, "trouble": HOSTILE})
-    for name in ("describe", "preview", "check", "probe"):
+    for name in ("describe", "preview", "check", "probe", "rates"):
         monkeypatch.setattr(services.worker, name, refuse)
     shown: list[str] = []
     for event in pages.events:

@@ -15,7 +15,7 @@ stored, H key-value heads, E their width.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -27,9 +27,7 @@ from reft_engine.positions import UNEDITED, EditedTokens
 from reft_engine.tokens.batches import Batch, Cached, Layout, lay_out
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.training.reuse.store import Budget, Place, Store
-
-_MIN_SHARE = 0.05
-"""Least share of a step's work that each kind of reuse must save."""
+from reft_engine.work import MIN_SHARE, choose_reuse, epoch_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class Plan:
         packed: sequences are packed.
         padding: share of an unpacked step that is padding.
         again: whether rows come again, so that stored activations are of use.
+        later_share: work of a later epoch as a share of the first one's.
     """
 
     layer: int
@@ -53,6 +52,7 @@ class Plan:
     packed: bool = False
     padding: float = 0.0
     again: bool = True
+    later_share: float = field(default=1.0, compare=False)
 
     @property
     def share(self) -> float:
@@ -60,9 +60,14 @@ class Plan:
         return 1 - (1 - self.saved_share) * (1 - self.padding * self.packed)
 
     @property
+    def later_work(self) -> float:
+        """Work of a step that reuses, as a share of one that stores; 1 where nothing is stored."""
+        return self.later_share if self.again and (self.depth or self.time) else 1.0
+
+    @property
     def worthwhile(self) -> bool:
         """Whether the plan saves enough to be followed and reported."""
-        return self.share >= _MIN_SHARE
+        return self.share >= MIN_SHARE
 
     @property
     def sentence(self) -> str:
@@ -70,7 +75,7 @@ class Plan:
         before = ["the part of each prompt before the first edited token"] if self.time else []
         below = [f"layers 0 to {self.layer}" if self.layer else "layer 0"] if self.depth else []
         share, parts = f"{min(self.share, 0.99):.0%}", " and ".join([*before, *below])
-        padding = "no padding is computed" if self.packed and self.padding >= _MIN_SHARE else ""
+        padding = "no padding is computed" if self.packed and self.padding >= MIN_SHARE else ""
         if not parts:
             return f"Leaves out {share} of each step, with the same result: {padding or 'nothing'}."
         too = padding and f", and {padding}"
@@ -89,21 +94,14 @@ def plan_reuse(
     Without ``again`` each row comes once, so that storing is of no use; but tokens that need no gradient are computed without one.
     """
     tokens = sum(row.length for row in rows)
-    late_tokens = tokens - sum(row.first_edited for row in rows)  # from the first edited one on
-    backward_blocks = count - 1 - layer  # gradients pass through these
-    full_work = (count + backward_blocks) * tokens
+    return plan_for(layer, count, tokens, tokens - sum(row.first_edited for row in rows), depth=depth, time=time, again=again)
 
-    if not again:
-        share = 1 - (count * tokens + backward_blocks * late_tokens) / full_work
-        late = time and share >= _MIN_SHARE
-        return Plan(layer, time=late, saved_share=share * late, again=False)
 
-    def saved_share(deep: bool, late: bool) -> float:
-        return 1 - (2 * backward_blocks if deep else count + backward_blocks) * (late_tokens if late else tokens) / full_work
-
-    late = time and saved_share(False, True) >= _MIN_SHARE
-    deep = depth and 1 - (1 - saved_share(True, late)) / (1 - saved_share(False, late)) >= _MIN_SHARE
-    return Plan(layer, deep, late, saved_share(deep, late))
+def plan_for(layer: int, count: int, tokens: int, late_tokens: int, *, depth: bool, time: bool, again: bool) -> Plan:
+    """As `plan_reuse`, by the tokens of all rows, and those from each row's first edited one on."""
+    saving = choose_reuse(layer, count, tokens, late_tokens, depth=depth, time=time, again=again)
+    first, later = (epoch_work(layer, count, tokens, late_tokens, saving, later=each) for each in (False, True))
+    return Plan(layer, saving.depth, saving.time, saving.share, again=again, later_share=later / first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +122,8 @@ class Reuse:
         self._outputs: int | None = None
         self._groups: dict[EncodedExample, tuple[Place, tuple[EncodedExample, ...]]] = {}
         self._stored: dict[EncodedExample, _Activations] = {}
+        self.computed = self.waiting = 0
+        """Tokens of rows that were computed whole; and of those that are to be stored when they come first."""
 
     def register(self, groups: Iterable[Sequence[EncodedExample]]) -> None:
         """Register rows that will come again, in the groups in which they are computed, until the budget is used up."""
@@ -133,6 +133,7 @@ class Reuse:
             fresh = tuple(dict.fromkeys(row for row in map(self._key, group) if row not in self._groups))
             if fresh and (place := self._store.reserve(sum(map(self._size, fresh)))):
                 self._groups |= dict.fromkeys(fresh, (place, fresh))
+                self.waiting += sum(row.length for row in fresh)
 
     def cached(self, rows: Sequence[EncodedExample]) -> Cached:
         """Activations of the rows: stored earlier, or else computed now."""
@@ -158,19 +159,29 @@ class Reuse:
         """One row for all rows with these tokens and this first edited token, so that runs with different rules share activations."""
         return replace(row, edited=EditedTokens((self.first(row),)))
 
-    def _size(self, row: EncodedExample) -> int:
-        """Bytes that a row's activations take."""
+    def token_bytes(self) -> tuple[int, int]:
+        """Bytes that are stored of one token before a row's first edited one, and of one token from there on."""
         weight = next(self._base.model.parameters())
         config = self._base.model.config.get_text_config()
-        before, hidden = self.first(row), blocks.hidden_size(self._base.model)
+        hidden = blocks.hidden_size(self._base.model)
         queries = getattr(config, "num_attention_heads", 1)
         heads, width = getattr(config, "num_key_value_heads", None) or queries, getattr(config, "head_dim", None) or hidden // queries
         upper = self._count - (self.plan.layer + 1 if self.plan.depth else 0)
-        hidden_values = (row.length - before) * hidden if self.plan.depth else 0
-        return (before * upper * 2 * int(heads) * int(width) + hidden_values) * int(weight.element_size())
+        values = int(weight.element_size())
+        return upper * 2 * int(heads) * int(width) * values * self.plan.time, hidden * values * self.plan.depth
+
+    def bytes_of(self, rows: Sequence[EncodedExample]) -> int:
+        """Bytes that the activations of rows take."""
+        return sum(self._size(self._key(row)) for row in dict.fromkeys(rows))
+
+    def _size(self, row: EncodedExample) -> int:
+        """Bytes that a row's activations take."""
+        (early, late), before = self.token_bytes(), self.first(row)
+        return before * early + (row.length - before) * late
 
     def _store_group(self, place: Place, group: Sequence[EncodedExample]) -> None:
         computed = self._compute(group)
+        self.waiting -= sum(row.length for row in group)
         tensors = [tensor for each in computed for tensor in (each.hidden, each.cache) if tensor is not None]
         try:
             stored = iter(self._store.keep(tensors, place))
@@ -183,6 +194,7 @@ class Reuse:
 
     @torch.no_grad()
     def _compute(self, rows: Sequence[EncodedExample]) -> list[_Activations]:
+        self.computed += sum(row.length for row in rows)
         # 1) Keys and values before the first edited tokens.
         caches = dict.fromkeys(rows, None) | self._caches([row for row in rows if self.first(row)])
         computed = [_Activations(None, caches[row]) for row in rows]

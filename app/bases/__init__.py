@@ -1,0 +1,1 @@
+"""Facts about base models before they are loaded: the catalogue, local folders, the Hub and its cache. Imports no torch."""
