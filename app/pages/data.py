@@ -307,7 +307,7 @@ def _empty_bin(services: Services) -> Shown:
 
 def _lists(services: Services, deleted: str = "") -> Shown:
     store = services.storage.datasets
-    binned = store.binned()
+    binned, kept = store.binned(), store.all()
     gone = next((dataset for dataset in binned if dataset.id == deleted), None)
     choices = [
         (say("data.bin.entry", name=html.short(dataset.name, 60), ago=html.ago(dataset.binned_at)), dataset.id)
@@ -315,7 +315,7 @@ def _lists(services: Services, deleted: str = "") -> Shown:
         if dataset.binned_at
     ]
     return {
-        "kept": data_html.dataset_lines(store.all(), store.uses()),
+        "kept": data_html.dataset_lines(kept, store.uses([dataset.id for dataset in kept], data_html.NAMED_RUNS)),
         "bin": gr.update(visible=bool(binned), label=say("data.bin.counted", count=len(binned))),
         "binned": gr.update(choices=choices, value=binned[0].id if binned else None),
         "undoing": gr.update(visible=gone is not None),

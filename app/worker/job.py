@@ -21,6 +21,7 @@ from reft_engine.data import load_examples
 from reft_engine.formats import write_atomic
 from reft_engine.training import Followed, GroupMember, TrainResult, train_group
 from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
+from storage.files import remove_tree
 
 _log = logging.getLogger("reft_studio.worker")
 _CHECK_SECONDS = 300
@@ -101,7 +102,7 @@ def _train(job: _Job) -> None:
         base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), file_rows=version.rows,
         on_event=journal, exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
-        should_stop=journal.should_stop, leaving=job.shutting_down, may_save=journal.settled,
+        should_stop=journal.should_stop, leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     _end(job, result)
 
@@ -120,10 +121,11 @@ def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVers
 
 
 def _end(job: _Job, result: TrainResult) -> None:
-    """Write the result of a run down; one that the worker's end has interrupted has none."""
+    """Write the result of a run down; one that goes on later, or is discarded, has none."""
     job.resident.clear_training(job.run.id)
     job.journal.flush()
-    if result.stopped and job.shutting_down():
+    if result.stopped and result.adapter is None:
+        job.journal.leave()
         return
     job.journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
     _finish(job, result)
@@ -174,7 +176,7 @@ def _member(job: _Job, base: Base, ended: set[str]) -> GroupMember:
 
     followed = Followed(
         on_event=journal, on_ready=lambda reft: resident.set_training(job.run.id, base, reft), should_stop=journal.should_stop,
-        leaving=job.shutting_down, may_save=journal.settled,
+        leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     return GroupMember(spec.reft, spec.train, resident.storage.files.run_folder(job.run.id), followed, end)
 
@@ -195,6 +197,7 @@ def _finish(job: _Job, result: TrainResult) -> None:
         kept = say("job.kept_best", step=result.evidence.kept_step) if result.kept == "best" else say("job.kept_last")
         text = say("job.finished_early" if result.stopped_early else "job.finished", steps=result.steps, kept=kept)
         journal.set_status(RunStatus.FINISHED, text)
+        remove_tree(job.resident.storage.files.checkpoint(job.run.id))  # several times the size of the adapter, and of no more use
 
 
 def _check(adapter: Path, base: str) -> str:

@@ -33,7 +33,10 @@ class RowsEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
+    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds.
+
+    ``gradient_norm`` is the L2 norm of the gradients before they are clipped, ``tokens`` the number of tokens that the step read.
+    """
 
     step: int
     total_steps: int
@@ -41,6 +44,8 @@ class StepEvent:
     loss: float
     learning_rate: float
     seconds_left: float
+    gradient_norm: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)

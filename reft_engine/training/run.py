@@ -358,7 +358,8 @@ class _Run:
         self.pace.went_by(max(0.0, self.clock.lap() - seconds))
         rate = state.optimizer.param_groups[0]["lr"]
         seconds_left = self.pace.seconds_left(state.total_steps - state.step, state.reuse.waiting if state.reuse else 0)
-        self.on_event(StepEvent(state.step, state.total_steps, state.step / state.steps_per_epoch, loss, rate, seconds_left))
+        epoch = state.step / state.steps_per_epoch
+        self.on_event(StepEvent(state.step, state.total_steps, epoch, loss, rate, seconds_left, state.gradient_norm, state.step_tokens))
         if self.watch.is_due:
             with self._measuring():
                 self.watch.measure()
