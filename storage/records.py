@@ -236,7 +236,7 @@ class RunRecord:
     ``version_id`` and ``version_number`` say which version of the dataset it was made from, ``group_id`` with which runs it was made
     together, if any. ``phase`` is the work besides its steps, if any; ``worker_exits`` counts the workers that died at its current step.
     ``held_out`` and ``held_out_base`` are its latest held-out losses, the final ones once it has ended; ``sparkline`` its training loss
-    in a few values. It does not begin before ``start_after``.
+    in a few values. ``seconds`` is the time that was spent on it so far. It does not begin before ``start_after``.
     """
 
     id: str
@@ -262,6 +262,7 @@ class RunRecord:
     started_at: datetime | None
     finished_at: datetime | None
     binned_at: datetime | None
+    seconds: float = 0.0
     held_out: float | None = None
     held_out_base: float | None = None
     sparkline: tuple[float, ...] = ()
@@ -290,8 +291,9 @@ class RunQuery:
 class MetricPoint:
     """The value of a metric at a step.
 
-    Names: loss, learning_rate, gradient_norm, tokens_per_second, memory (bytes in use); on held-out rows held_out and held_out_base
-    (losses), held_out_rows (rows measured), held_out_right and held_out_right_base (rows answered exactly right).
+    Names: loss, learning_rate, gradient_norm; at some steps tokens_per_second, memory (bytes in use) and seconds (spent so far); on
+    held-out rows held_out and held_out_base (losses), held_out_rows (rows measured), held_out_right and held_out_right_base (rows answered
+    exactly right).
     """
 
     step: int
@@ -301,11 +303,12 @@ class MetricPoint:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event of a run, as a sentence; ``status`` is set if the event changed the status."""
+    """An event of a run, as a sentence; ``status`` is set if the event changed the status. Later events have higher ids."""
 
     at: datetime
     text: str
     status: RunStatus | None = None
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,7 @@ class Run(Table):
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     phase: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     held_out_places: Mapped[list[int] | None] = mapped_column(JSON, deferred=True)
+    seconds: Mapped[float] = mapped_column(default=0.0)
     held_out: Mapped[float | None]
     held_out_base: Mapped[float | None]
     sparkline: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))

@@ -17,7 +17,7 @@ from app.handlers.bases import STARTER, base_models
 from app.handlers.workbench import Look, Said
 from app.pages import data_html
 from app.services import Services
-from app.words import say
+from app.words import phrases, say
 
 _KEEPING = ("reading", "encoding", "sheet", "list", "keeping", "counting")
 _NO_FILE: Shown = {
@@ -310,7 +310,7 @@ def _lists(services: Services, deleted: str = "") -> Shown:
     binned, kept = store.binned(), store.all()
     gone = next((dataset for dataset in binned if dataset.id == deleted), None)
     choices = [
-        (say("data.bin.entry", name=html.short(dataset.name, 60), ago=html.ago(dataset.binned_at)), dataset.id)
+        (say("data.bin.entry", name=phrases.short(dataset.name, 60), ago=phrases.ago(dataset.binned_at)), dataset.id)
         for dataset in binned
         if dataset.binned_at
     ]

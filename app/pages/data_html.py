@@ -9,7 +9,7 @@ from app.handlers import hub
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
-from app.words import say, translate
+from app.words import phrases, say, translate
 from reft_engine.data import TITLES, ChatPart, Encoding, ReportItem, answers_of
 from storage import DatasetRecord, DatasetUses, DatasetVersionRecord
 
@@ -72,7 +72,7 @@ def _around_odd(line: str) -> str:
     """The part of a line in which encodings differ: around its first letter that is not English."""
     at = next((index for index, letter in enumerate(line) if not letter.isascii()), 0)
     begin = max(0, at - _AROUND)
-    return f"{'…' if begin else ''}{html.short(line[begin:].strip(), 2 * _AROUND)}"
+    return f"{'…' if begin else ''}{phrases.short(line[begin:].strip(), 2 * _AROUND)}"
 
 
 def found(look: Look) -> str:
@@ -165,7 +165,7 @@ def facts(version: DatasetVersionRecord) -> str:
     whole = version.usable_rows == version.rows
     rows = say("kept.rows", count=version.rows) if whole else say("data.kept.usable_rows", rows=version.rows, usable=version.usable_rows)
     shape = say("data.kept.chosen") if version.shape == "mapped" else TITLES.get(version.shape, version.shape)
-    return f"{html.text(shape, 80)} · {rows} · {html.size(version.size_bytes)}"
+    return f"{html.text(shape, 80)} · {rows} · {phrases.size(version.size_bytes)}"
 
 
 def learned(page: Learned) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def dataset_line(dataset: DatasetRecord, uses: DatasetUses) -> str:
     used = f'<span class="rs-uses">{say("kept.used_by")} {names}{more}</span>' if uses.newest else ""
     return (
         f'<li class="rs-dataset"><b dir="auto"><a href="dataset?id={ident}">{html.text(dataset.name, 80)}</a></b>'
-        f"<span>{facts(dataset.version)}</span><span>{version}{html.ago(dataset.created_at)}</span>"
+        f"<span>{facts(dataset.version)}</span><span>{version}{phrases.ago(dataset.created_at)}</span>"
         f"{f'<span>{tags}</span>' if tags else ''}{used}"
         f'<span class="rs-links"><a href="dataset?id={ident}">{say("data.kept.open")}</a>'
         f'<a href="train?dataset={ident}">{say("pages.train")}</a></span></li>'

@@ -7,7 +7,7 @@ from app.components import html
 from app.handlers.datasets import PreviewRow
 from app.handlers.kept import FORMS, Kept, Sides
 from app.pages import data_html
-from app.words import say
+from app.words import phrases, say
 from reft_engine.data import TRAIN, Differences, row_of
 from storage import DatasetVersionRecord
 
@@ -25,7 +25,7 @@ def top(found: Kept) -> str:
     dataset, version = found.dataset, found.version
     tags = "".join(f'<span class="rs-chip">{html.text(tag)}</span>' for tag in dataset.tags)
     number = say("kept.version", number=version.number)
-    facts = f"{data_html.facts(version)} · {number} · {html.ago(version.created_at)}"
+    facts = f"{data_html.facts(version)} · {number} · {phrases.ago(version.created_at)}"
     notice = "" if found.is_current else html.notice(say("kept.is_older", number=dataset.version.number))
     if dataset.binned_at is not None:
         notice = html.notice(say("kept.is_binned"))
@@ -88,7 +88,7 @@ def _version(found: Kept, version: DatasetVersionRecord) -> str:
     against = f'<a href="{address}&amp;version={found.version.number}&amp;against={version.number}">{say("kept.compare")}</a>'
     used = found.uses.counts.get(version.number, 0)
     runs = f" · {say('kept.runs', count=used)}" if used else ""
-    facts = f"{say('kept.rows', count=version.usable_rows)} · {html.ago(version.created_at)}{runs}"
+    facts = f"{say('kept.rows', count=version.usable_rows)} · {phrases.ago(version.created_at)}{runs}"
     return f"<li>{link}<span>{what}</span><span>{facts}</span>{'' if shown else against}</li>"
 
 

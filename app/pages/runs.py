@@ -15,7 +15,7 @@ from app.errors import StudioError
 from app.handlers import disk, runs, sweep
 from app.pages import runs_html, sweep_html
 from app.services import Services
-from app.words import say
+from app.words import phrases, say
 from storage import NotFoundError, RunRecord, RunStatus
 
 _COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
@@ -128,7 +128,7 @@ def _choices(services: Services, current: str | None = None) -> list[tuple[str, 
         if group and (key := f"{_GROUP}{group.id}") not in choices:
             members = [each for each in records if each.group_id == group.id]
             ended = sum(each.status.ended for each in members)
-            name = html.short(group.name, _LABEL_LIMIT)
+            name = phrases.short(group.name, _LABEL_LIMIT)
             choices[key] = say("sweep.entry", name=name, count=len(members), done=ended)
             if group.id == opened:
                 choices |= {each.id: f"↳ {_entry(each)}" for each in members}
@@ -138,7 +138,7 @@ def _choices(services: Services, current: str | None = None) -> list[tuple[str, 
 
 
 def _entry(run: RunRecord) -> str:
-    return f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}"
+    return f"{phrases.short(run.name, _LABEL_LIMIT)} · {phrases.status_word(run)}"
 
 
 def _group_of(chosen: str | None) -> str:
@@ -154,7 +154,7 @@ def _opened(services: Services, request: gr.Request) -> Shown:
 def _bins(services: Services) -> Shown:
     records = runs.binned(services)
     choices = [
-        (say("runs.bin.entry", name=html.short(run.name, _LABEL_LIMIT), ago=html.ago(run.binned_at)), run.id)
+        (say("runs.bin.entry", name=phrases.short(run.name, _LABEL_LIMIT), ago=phrases.ago(run.binned_at)), run.id)
         for run in records
         if run.binned_at
     ]

@@ -6,7 +6,7 @@ from typing import Any
 from app.components import html
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
-from app.words import say, translate
+from app.words import phrases, say, translate
 from reft_engine import BASELINES, title_of
 from storage import EventRecord, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
@@ -18,11 +18,11 @@ _PHASES = frozenset({"read", "prepare", "measure", "score"})
 def run_status(view: RunView) -> str:
     """Status, sentence, progress and main figures of a run."""
     run = view.run
-    word, kind = html.status_word(run), html.STATUS_KINDS[run.status]
+    word, kind = phrases.status_word(run), html.STATUS_KINDS[run.status]
     share = 1.0 if run.status is RunStatus.FINISHED else run.step / run.total_steps if run.total_steps else 0.0
     sentence = _sentence(view)
     going_on = run.seconds_left is not None and not run.status.ended
-    left = say("runs.status.left", time=html.duration(run.seconds_left or 0)) if going_on else ""
+    left = say("runs.status.left", time=phrases.duration(run.seconds_left or 0)) if going_on else ""
     steps = say("runs.status.step", step=run.step, total=run.total_steps) if run.total_steps else ""
     epochs = _epoch(run) if run.total_steps else ""
     facts = " · ".join(fact for fact in (steps, epochs, left) if fact)
@@ -62,10 +62,10 @@ def failure(run: RunRecord) -> str:
 
 def disk_usage(usage: DiskUsage, bin_days: int) -> str:
     """Disk usage of the data folder."""
-    runs, datasets, free = html.size(usage.runs), html.size(usage.datasets), html.size(usage.free)
+    runs, datasets, free = phrases.size(usage.runs), phrases.size(usage.datasets), phrases.size(usage.free)
     used = say("runs.disk.used", runs=runs, datasets=datasets, free=free)
     if usage.bin:
-        used = say("runs.disk.with_bin", runs=runs, datasets=datasets, bin=html.size(usage.bin), free=free)
+        used = say("runs.disk.with_bin", runs=runs, datasets=datasets, bin=phrases.size(usage.bin), free=free)
     return f'<p class="rs-facts">{used} {say("runs.disk.days", days=bin_days)}</p>'
 
 
@@ -127,7 +127,7 @@ def facts(run: RunRecord) -> str:
     if run.summary:
         rows += [
             (say("runs.facts.parameters"), f"{run.summary['trainable_parameters']:,}"),
-            (say("runs.facts.time"), html.duration(run.summary["seconds"])),
+            (say("runs.facts.time"), phrases.duration(run.summary["seconds"])),
         ]
     body = "".join(f"<dt>{name}</dt><dd>{html.text(value, 120)}</dd>" for name, value in rows)
     return f'<div class="rs-card"><div class="rs-caption">{say("runs.facts.title")}</div><dl class="rs-pairs short">{body}</dl></div>'

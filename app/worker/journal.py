@@ -73,7 +73,7 @@ class Journal:
         self._next_write, self._next_stop_check = 0.0, 0.0
         self._failing_since: float | None = None
         self._stop: StopRequest | None = None
-        self._sparkline, self._throughput = Sparkline(leased.run.sparkline), _Throughput()
+        self._sparkline, self._throughput = Sparkline(leased.run.sparkline), _Throughput(leased.run.seconds)
 
     # Writes that are retried until they succeed
 
@@ -169,7 +169,7 @@ class Journal:
             self._points += self._throughput.measured(step.step)
             self._leased.progress(
                 step=step.step, total_steps=step.total_steps, epoch=step.epoch, seconds_left=step.seconds_left, metrics=self._points,
-                sparkline=self._sparkline.values,
+                sparkline=self._sparkline.values, seconds=self._throughput.seconds,
             )  # fmt: skip
             self._step, self._points = None, []
         if self._points:  # measured before the first step, or after the last
@@ -231,10 +231,11 @@ def _step_metrics(event: StepEvent) -> dict[str, float]:
 
 
 class _Throughput:
-    """Tokens per second since the last write, and the memory in use, measured once for each write."""
+    """Tokens per second since the last write, the memory in use and the seconds spent, measured once for each write."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self._tokens, self._since = 0, time.monotonic()
+        self.seconds = seconds
 
     def add(self, tokens: int) -> None:
         self._tokens += tokens
@@ -243,7 +244,8 @@ class _Throughput:
         """The figures at a step; starts the next measurement."""
         passed, tokens, memory = time.monotonic() - self._since, self._tokens, used_memory()
         self._tokens, self._since = 0, time.monotonic()
-        found = {"tokens_per_second": tokens / passed if passed > 0 else None, "memory": memory}
+        self.seconds += passed
+        found = {"tokens_per_second": tokens / passed if passed > 0 else None, "memory": memory, "seconds": self.seconds}
         return [MetricPoint(step, name, float(value)) for name, value in found.items() if value is not None]
 
 

@@ -45,6 +45,10 @@ class MetricStore:
         with self._database.reading() as session:
             return [MetricPoint(row.step, row.name, row.value) for row in session.scalars(query)]
 
+    def since(self, run_id: str, step: int) -> list[MetricPoint]:
+        """All metrics from a step on, ordered by step. What is measured after a step is written before the next one is."""
+        return self.after(run_id, step - 1)
+
     def thinned(self, run_id: str, points: int) -> list[MetricPoint]:
         """Downsample for a chart: about ``points`` values per metric, each the mean of a window of steps, at its last step."""
         of_run = Metric.run_id == run_id
@@ -75,8 +79,19 @@ class EventStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self, run_id: str) -> list[EventRecord]:
-        """All events, oldest first."""
+    def all(self, run_id: str, after: int = 0) -> list[EventRecord]:
+        """All events, oldest first; only those with higher ids than ``after``."""
         with self._database.reading() as session:
-            rows = session.scalars(select(Event).where(Event.run_id == run_id).order_by(Event.id))
-            return [EventRecord(row.at, row.text, RunStatus(row.status) if row.status else None) for row in rows]
+            rows = session.scalars(select(Event).where(Event.run_id == run_id, Event.id > after).order_by(Event.id))
+            return [EventRecord(row.at, row.text, RunStatus(row.status) if row.status else None, row.id) for row in rows]
+
+    def newest(self) -> int:
+        """The highest id of all events; 0 if there are none."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.max(Event.id))) or 0
+
+    def runs_after(self, event_id: int, limit: int) -> list[str]:
+        """Ids of runs that have events with higher ids, the latest first."""
+        query = select(Event.run_id, func.max(Event.id)).where(Event.id > event_id).group_by(Event.run_id)
+        with self._database.reading() as session:
+            return [run_id for run_id, _ in session.execute(query.order_by(func.max(Event.id).desc()).limit(limit))]

@@ -88,12 +88,12 @@ class LeasedRun:
 
     def progress(
         self, *, step: int, total_steps: int, epoch: float, seconds_left: float, metrics: Iterable[MetricPoint] = (),
-        sparkline: Sequence[float] = (),
+        sparkline: Sequence[float] = (), seconds: float = 0.0,
     ) -> None:  # fmt: skip
         """Write the progress and the metrics up to it, in three statements, because this runs every second or two."""
         values: dict[str, Any] = {
             "step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left, "phase": None,
-            "sparkline": list(sparkline),
+            "sparkline": list(sparkline), "seconds": seconds,
         }  # fmt: skip
         with self._database.transaction() as session:
             if not session.execute(update(_RUNS).where(*self._lease_holds).values(values)).rowcount:  # type: ignore[attr-defined]

@@ -80,6 +80,7 @@ def to_record(row: Run) -> RunRecord:
         sentence=row.sentence, failure=Failure(**row.failure) if row.failure else None, step=row.step, total_steps=row.total_steps,
         epoch=row.epoch, seconds_left=row.seconds_left, summary=row.summary, phase=Phase(**row.phase) if row.phase else None,
         worker_exits=row.worker_exits, created_at=row.created_at or now(), started_at=row.started_at,
-        finished_at=row.finished_at, binned_at=row.binned_at, held_out=row.held_out, held_out_base=row.held_out_base,
+        finished_at=row.finished_at, binned_at=row.binned_at, seconds=row.seconds, held_out=row.held_out,
+        held_out_base=row.held_out_base,
         sparkline=tuple(row.sparkline or ()), starred=row.starred, tags=tuple(row.tags), notes=row.notes, start_after=row.start_after,
     )  # fmt: skip

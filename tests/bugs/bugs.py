@@ -1118,12 +1118,12 @@ BUGS = (
         "{value or nothing}",
         (_html("runs_html.sample"),),
     ),
-    Bug("events are not escaped", RUNS_HTML, "{html.text(event.text, 300)}", "{html.short(event.text, 300)}", (_html("runs_html.events"),)),
+    Bug("events are not escaped", RUNS_HTML, "{html.text(event.text, 300)}", "{phrases.short(event.text, 300)}", (_html("runs_html.events"),)),
     Bug(
         "dataset names are not escaped",
         DATA_HTML,
         "{html.text(dataset.name, 80)}</a></b>",
-        "{html.short(dataset.name, 80)}</a></b>",
+        "{phrases.short(dataset.name, 80)}</a></b>",
         (_html("data_html.dataset_line"),),
     ),
     Bug(

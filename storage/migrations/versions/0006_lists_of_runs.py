@@ -21,6 +21,7 @@ def upgrade() -> None:
     with op.batch_alter_table("runs") as batch:
         batch.add_column(sa.Column("discard_requested", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch.add_column(sa.Column("start_after", sa.DateTime(timezone=True), nullable=True))
+        batch.add_column(sa.Column("seconds", sa.Float(), nullable=False, server_default="0"))
         batch.add_column(sa.Column("held_out", sa.Float(), nullable=True))
         batch.add_column(sa.Column("held_out_base", sa.Float(), nullable=True))
         batch.add_column(sa.Column("sparkline", sa.JSON(), nullable=True))
@@ -38,18 +39,19 @@ def upgrade() -> None:
         batch.create_index("ix_runs_dataset", ["dataset_id", "binned_at", "created_at", "id", "version_id"])
         batch.create_index("ix_runs_starred", ["binned_at", "starred", "created_at", "id"])
     with op.batch_alter_table("runs") as batch:  # the program writes these columns itself
-        for column in ("discard_requested", "starred", "tags", "notes", "search_text"):
+        for column in ("discard_requested", "seconds", "starred", "tags", "notes", "search_text"):
             batch.alter_column(column, server_default=None)
     _fill()
 
 
 def _fill() -> None:
     """Write what lists show of the runs that there are."""
-    runs = sa.table("runs", *map(sa.column, ("id", "name", "base", "summary", "held_out", "held_out_base", "search_text")))
+    runs = sa.table("runs", *map(sa.column, ("id", "name", "base", "summary", "seconds", "held_out", "held_out_base", "search_text")))
     connection = op.get_bind()
     for row in connection.execute(sa.select(runs.c.id, runs.c.name, runs.c.base, runs.c.summary)).all():
         summary = _read(row.summary)
         values = {
+            "seconds": float(summary.get("seconds") or 0),
             "held_out": summary.get("held_out_tuned"),
             "held_out_base": summary.get("held_out_base"),
             "search_text": f"{row.name}\n{row.base}".casefold(),
