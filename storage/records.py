@@ -234,9 +234,10 @@ class RunRecord:
     """A run: its spec, progress and result.
 
     ``version_id`` and ``version_number`` say which version of the dataset it was made from, ``group_id`` with which runs it was made
-    together, if any. ``phase`` is the work besides its steps, if any; ``worker_exits`` counts the workers that died at its current step.
-    ``held_out`` and ``held_out_base`` are its latest held-out losses, the final ones once it has ended; ``sparkline`` its training loss
-    in a few values. ``seconds`` is the time that was spent on it so far. It does not begin before ``start_after``.
+    together, if any, and ``continues_id`` with the edit of which run it begins. ``phase`` is the work besides its steps, if any;
+    ``worker_exits`` counts the workers that died at its current step. ``held_out`` and ``held_out_base`` are its latest held-out losses,
+    the final ones once it has ended; ``sparkline`` its training loss in a few values; ``seconds`` the time that was spent on it so far. It
+    does not begin before ``start_after``.
     """
 
     id: str
@@ -270,6 +271,7 @@ class RunRecord:
     tags: tuple[str, ...] = ()
     notes: str = ""
     start_after: datetime | None = None
+    continues_id: str | None = None
 
 
 RunState = Literal["all", "going", "finished", "stopped", "failed", "starred", "binned"]

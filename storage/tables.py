@@ -136,6 +136,7 @@ class Run(Table):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="RESTRICT"))
     version_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id", ondelete="RESTRICT"), index=True)
     group_id: Mapped[str | None] = mapped_column(ForeignKey("run_groups.id", ondelete="SET NULL"), index=True)
+    continues_id: Mapped[str | None] = mapped_column(Name(32))
     base: Mapped[str] = mapped_column(Name(300))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     start_key: Mapped[str | None] = mapped_column(Name(100), unique=True)

@@ -1,14 +1,16 @@
 """HTML of the Runs page."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from app.components import html
+from app.handlers import run_live
+from app.handlers.run_live import Since
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
+from app.services import Services
 from app.words import phrases, say, translate
 from reft_engine import BASELINES, title_of
-from storage import EventRecord, RunRecord, RunStatus, SampleRecord
+from storage import RunRecord, RunStatus
 from storage.upkeep import DiskUsage
 
 _PHASES = frozenset({"read", "prepare", "measure", "score"})
@@ -101,20 +103,6 @@ def _right(held: HeldOut) -> list[tuple[str, str, str]]:
     return [(html.term(say("runs.right.term"), say("runs.right.meaning")), tuned, base)]
 
 
-def sample(record: SampleRecord | None) -> str:
-    """Answers of the base model and the tuned model to a held-out prompt."""
-    if record is None:
-        return ""
-    texts = [
-        (say("runs.sample.prompt"), "prompt", record.prompt), (say("runs.sample.expected"), "expected", record.expected),
-        (say("runs.sample.base"), "base model", record.base), (say("runs.sample.tuned"), "tuned", record.tuned),
-    ]  # fmt: skip
-    nothing = f"<em>{say('runs.sample.nothing')}</em>"
-    body = "".join(f'<dt>{name}</dt><dd class="{style}">{html.text(value) or nothing}</dd>' for name, style, value in texts)
-    caption = f'<div class="rs-caption">{say("runs.sample.caption", step=record.step)}</div>'
-    return f'<div class="rs-card">{caption}<dl class="rs-pairs">{body}</dl></div>'
-
-
 def facts(run: RunRecord) -> str:
     """Main settings of a run."""
     train = run.spec["train"]
@@ -152,19 +140,24 @@ def _baseline(peft: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(say("runs.facts.method"), translate(f"baselines.{method.name}.title", method.title)), *size]
 
 
-def events(records: Sequence[EventRecord]) -> str:
-    """The latest events, newest last."""
-    items = "".join(f"<li><time>{event.at.astimezone():%H:%M:%S}</time>{html.text(event.text, 300)}</li>" for event in records[-12:])
-    return f'<div class="rs-card"><div class="rs-caption">{say("runs.events.title")}</div><ol class="rs-events">{items}</ol></div>'
+def notes(rendered: str) -> str:
+    """The notes of a run, which are HTML already; empty if there are none."""
+    return f'<div class="rs-card rs-notes" dir="auto">{rendered}</div>' if rendered else ""
 
 
-def verdict(verdicts: Verdicts | None) -> str:
-    """The verdict, its reasons and next steps; empty if there is none."""
+def live(services: Services, run_id: str, since: Since) -> dict[str, Any]:
+    """What is new of a run, with its status."""
+    view, found = run_live.look(services, run_id, since)
+    return found | {"status": html.notice(found["sentence"]) if view is None else run_status(view)}
+
+
+def verdict(verdicts: Verdicts | None, *, deeds: bool = True) -> str:
+    """The verdict, its reasons and next steps, which lead to pages; empty if there is none."""
     if verdicts is None:
         return ""
     lines = "".join(f"<p>{html.text(sentence)}</p>" for sentence in verdicts.sentences)
-    deeds = "".join(f'<a class="rs-button rs-deed" href="{html.text(deed.link)}">{html.text(deed.label)}</a>' for deed in verdicts.deeds)
-    after = f'<div class="rs-deeds">{deeds}</div>' if deeds else ""
+    links = "".join(f'<a class="rs-button rs-deed" href="{html.text(deed.link)}">{html.text(deed.label)}</a>' for deed in verdicts.deeds)
+    after = f'<div class="rs-deeds">{links}</div>' if links and deeds else ""
     return (
         f'<section class="rs-verdict {verdicts.tone}" aria-label="{say("runs.verdict")}" data-verdict="{verdicts.name}">'
         f"<h3>{html.text(verdicts.title)}</h3>{lines}{after}</section>"

@@ -5,7 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import html
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live
 from app.handlers import sweep, train

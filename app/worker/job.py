@@ -1,8 +1,7 @@
 """Trains claimed runs, one or a group in the same passes, from row to adapter folder, and writes every metric to the journals."""
 
 import logging
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from app.run_texts import DataPart, RunFile
 from app.words import say
+from app.worker.check import FreshCheck
 from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
@@ -19,12 +19,13 @@ from reft_engine import RunSpec, train
 from reft_engine.base import Base, newest_revision
 from reft_engine.data import load_examples
 from reft_engine.formats import write_atomic
-from reft_engine.training import Followed, GroupMember, TrainResult, train_group
-from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
-from storage.files import remove_tree
+from reft_engine.training import Followed, GroupMember, StepEvent, TrainEvent, TrainResult, train_group
+from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, NotFoundError, RunRecord, RunStatus, UnavailableError
+from storage.files import remove_tree, temporary_path
 
 _log = logging.getLogger("reft_studio.worker")
-_CHECK_SECONDS = 300
+_CHECK_AHEAD_SECONDS = 10.0
+"""The process that checks the result is started when so little time is left."""
 _LOG_BYTES = 1_000_000
 ShuttingDown = Callable[[], bool]
 
@@ -38,6 +39,7 @@ class _Job:
     journal: Journal
     log: logging.Logger
     shutting_down: ShuttingDown
+    check: FreshCheck
 
     @property
     def spec(self) -> RunSpec:
@@ -60,11 +62,12 @@ def run_job(resident: Resident, leased: LeasedRun, shutting_down: ShuttingDown) 
 
 @contextmanager
 def _opened(resident: Resident, leased: LeasedRun, shutting_down: ShuttingDown) -> Iterator[_Job]:
-    log = logging.getLogger(f"reft_studio.run.{leased.run.id}")
+    log, check = logging.getLogger(f"reft_studio.run.{leased.run.id}"), FreshCheck()
     handler = _log_to(resident.storage.files.log(leased.run.id), log)
     try:
-        yield _Job(resident, leased.run, Journal(leased, shutting_down, resident.set_trouble, log), log, shutting_down)
+        yield _Job(resident, leased.run, Journal(leased, shutting_down, resident.set_trouble, log), log, shutting_down, check)
     finally:
+        check.close()
         resident.clear_training(leased.run.id)
         if handler:
             log.removeHandler(handler)
@@ -99,12 +102,41 @@ def _train(job: _Job) -> None:
     if not _begin(job, revision, base.precision, version):
         return
     result = train(
-        base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), file_rows=version.rows,
-        on_event=journal, exclusive=resident.base_lock.for_training,
+        base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), start=_start(job),
+        file_rows=version.rows, on_event=partial(_on_event, job), exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
-        should_stop=journal.should_stop, leaving=journal.leaving, may_save=journal.settled,
+        should_stop=partial(_should_stop, job), leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     _end(job, result)
+
+
+def _on_event(job: _Job, event: TrainEvent) -> None:
+    job.journal(event)
+    if isinstance(event, StepEvent) and event.seconds_left < _CHECK_AHEAD_SECONDS:
+        job.check.prepare()
+
+
+def _should_stop(job: _Job) -> bool:
+    if not job.journal.should_stop():
+        return False
+    if not job.journal.leaving():
+        job.check.prepare()
+    return True
+
+
+def _start(job: _Job) -> Path | None:
+    """The edit that a run begins with; copied once, because the run that it is of may be deleted meanwhile. Raises NotFoundError."""
+    if (continued := job.run.continues_id) is None:
+        return None
+    files = job.resident.storage.files
+    start = files.start(job.run.id)
+    if not start.is_dir():
+        if not files.adapter(continued).is_dir():
+            raise NotFoundError(say("job.nothing_to_continue"))
+        copied = temporary_path(start.parent)
+        shutil.copytree(files.adapter(continued), copied)
+        copied.rename(start)
+    return start
 
 
 def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVersionRecord) -> bool:
@@ -175,7 +207,8 @@ def _member(job: _Job, base: Base, ended: set[str]) -> GroupMember:
         _or_fail(job, partial(_end_or_raise, job, outcome))
 
     followed = Followed(
-        on_event=journal, on_ready=lambda reft: resident.set_training(job.run.id, base, reft), should_stop=journal.should_stop,
+        on_event=partial(_on_event, job), on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
+        should_stop=partial(_should_stop, job),
         leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     return GroupMember(spec.reft, spec.train, resident.storage.files.run_folder(job.run.id), followed, end)
@@ -190,7 +223,7 @@ def _end_or_raise(job: _Job, outcome: TrainResult | Exception) -> None:
 def _finish(job: _Job, result: TrainResult) -> None:
     journal = job.journal
     journal.set_status(RunStatus.CHECKING, say("job.checking"))
-    job.log.info("check: %s", _check(job.resident.storage.files.adapter(job.run.id), job.run.base))
+    job.log.info("check: %s", job.check.check(job.resident.storage.files.adapter(job.run.id), job.run.base))
     if result.stopped:
         journal.set_status(RunStatus.STOPPED, say("job.stopped", step=result.steps, total=result.total_steps))
     else:
@@ -198,16 +231,6 @@ def _finish(job: _Job, result: TrainResult) -> None:
         text = say("job.finished_early" if result.stopped_early else "job.finished", steps=result.steps, kept=kept)
         journal.set_status(RunStatus.FINISHED, text)
         remove_tree(job.resident.storage.files.checkpoint(job.run.id))  # several times the size of the adapter, and of no more use
-
-
-def _check(adapter: Path, base: str) -> str:
-    """What a fresh process says of an adapter. Raises StorageError if it does not load or reproduce there."""
-    command = [sys.executable, "-m", "app.worker.verify", str(adapter), base]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [say("job.no_reason")])[-1]
-        raise StorageError(say("job.does_not_load", reason=reason))
-    return (done.stdout + done.stderr).strip()[-2000:]
 
 
 def _log_to(path: Path, log: logging.Logger) -> logging.Handler | None:

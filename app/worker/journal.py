@@ -252,5 +252,5 @@ class _Throughput:
 def _held_out_metrics(event: HeldOutEvent) -> dict[str, float]:
     return {
         "held_out": event.loss, "held_out_base": event.loss_base, "held_out_rows": event.rows, "held_out_right": event.right,
-        "held_out_right_base": event.right_base,
+        "held_out_right_base": event.right_base, **({} if event.best_step is None else {"held_out_best_step": event.best_step}),
     }  # fmt: skip

@@ -49,6 +49,13 @@ class MetricStore:
         """All metrics from a step on, ordered by step. What is measured after a step is written before the next one is."""
         return self.after(run_id, step - 1)
 
+    def newest_of(self, run_id: str, name: str) -> dict[str, float]:
+        """The latest metrics that were written together with one of this name, by name; empty if there is none of it."""
+        of_run = Metric.run_id == run_id
+        with self._database.reading() as session:
+            step = session.scalar(select(Metric.step).where(of_run, Metric.name == name).order_by(Metric.step.desc()).limit(1))
+            return {row.name: row.value for row in session.scalars(select(Metric).where(of_run, Metric.step == step))}
+
     def thinned(self, run_id: str, points: int) -> list[MetricPoint]:
         """Downsample for a chart: about ``points`` values per metric, each the mean of a window of steps, at its last step."""
         of_run = Metric.run_id == run_id

@@ -83,4 +83,5 @@ def to_record(row: Run) -> RunRecord:
         finished_at=row.finished_at, binned_at=row.binned_at, seconds=row.seconds, held_out=row.held_out,
         held_out_base=row.held_out_base,
         sparkline=tuple(row.sparkline or ()), starred=row.starred, tags=tuple(row.tags), notes=row.notes, start_after=row.start_after,
+        continues_id=row.continues_id,
     )  # fmt: skip

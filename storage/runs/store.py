@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from storage.database import Database
 from storage.datasets import clean_name, clean_tags, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
-from storage.records import ACTIVE, WAITING, GroupRecord, RunQuery, RunRecord, RunStatus
+from storage.records import ACTIVE, WAITING, GroupRecord, RunOrder, RunQuery, RunRecord, RunStatus
 from storage.runs.rows import add_event, get_row, index_words, next_queue_position, put_in_bin, select_waiting, set_status, to_record
 from storage.tables import Dataset, DatasetVersion, Event, QueuePause, Run, RunGroup, now
 
@@ -38,9 +38,9 @@ class RunStore:
 
     def create(
         self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None,
-        version_id: str | None = None,
+        version_id: str | None = None, continues_id: str | None = None, start_after: datetime | None = None,
     ) -> RunRecord:  # fmt: skip
-        """Queue a new run on a version of a dataset, by default its current one.
+        """Queue a new run on a version of a dataset, by default its current one; see `RunRecord` for what it may be told.
 
         A ``start_key`` that was used before returns the existing run.
 
@@ -53,7 +53,9 @@ class RunStore:
                 if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return to_record(existing)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
-                return to_record(_add_row(session, dataset, version, spec, name, start_key))
+                row = _add_row(session, dataset, version, spec, name, start_key)
+                row.continues_id, row.start_after = continues_id, start_after
+                return to_record(row)
         except IntegrityError:
             # Another process has just used the same key.
             with self._database.transaction() as session:
@@ -112,6 +114,18 @@ class RunStore:
             if row is None:
                 raise NotFoundError("There is no such run.", kind="runs.not_found")
             return to_record(row)
+
+    def all(self) -> list[RunRecord]:
+        """Every run outside the bin, newest first, however many there are: for upkeep; what is shown is a `page`."""
+        return self._every(RunQuery())
+
+    def binned(self) -> list[RunRecord]:
+        """Every run in the bin, most recently deleted first."""
+        return self._every(RunQuery(state="binned"))
+
+    def _every(self, query: RunQuery) -> list[RunRecord]:
+        with self._database.reading() as session:
+            return [to_record(row) for row in session.scalars(_in_order(select(Run).where(*_conditions(query)), query))]
 
     def some(self, ids: Collection[str]) -> list[RunRecord]:
         """Those of these runs that there are, in the bin or not, newest first."""
@@ -348,7 +362,7 @@ def _new_name(session: Session) -> str:
 
 def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:
     """Which runs are in a list."""
-    found = [Run.binned_at.is_not(None) if query.state == "binned" else Run.binned_at.is_(None)]
+    found: list[ColumnElement[bool]] = [Run.binned_at.is_not(None) if query.state == "binned" else Run.binned_at.is_(None)]
     if query.state == "going":
         found.append(Run.status.in_((*ACTIVE, *WAITING)))
     elif query.state == "starred":
@@ -366,11 +380,11 @@ def _mentions(word: str) -> ColumnElement[bool]:
     return or_(Run.search_text.contains(word, autoescape=True), of_dataset)
 
 
-def _in_order(chosen: Select[tuple[Run]], query: RunQuery) -> Select[tuple[Run]]:
+def _in_order(chosen: Any, query: RunQuery) -> Any:
     """Sort a list, along one of the indices; the bin by the time of deletion."""
     if query.state == "binned":
         return chosen.order_by(Run.binned_at.desc(), Run.created_at.desc(), Run.id.desc())
-    orders: dict[str, tuple[ColumnElement[Any], ...]] = {
+    orders: dict[RunOrder, tuple[Any, ...]] = {
         "newest": (Run.created_at.desc(), Run.id.desc()), "oldest": (Run.created_at.asc(), Run.id.asc()),
         "name": (Run.name.asc(), Run.id.asc()), "held_out": (Run.held_out.asc(), Run.id.asc()),
     }  # fmt: skip

@@ -288,13 +288,13 @@ def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
         for version in storage.datasets.versions(dataset.id):
             if problem := _problem_of_rows(storage.files.rows(version), version.digest):
                 yield Finding(f"The rows of version {version.number} of the dataset {dataset.name} {problem}.")
-    for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
+    for run in [*storage.runs.all(), *storage.runs.binned()]:
         # A run that was stopped while it waited, or before its first step, has no result.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
         if has_result and not files.is_complete(storage.files.adapter(run.id)):
             yield Finding(f"The result of the run {run.name} is gone.")
         resumable = run.status is not RunStatus.FINISHED and not run.status.active
-        if resumable and files.is_damaged(storage.files.run_folder(run.id) / "checkpoint"):
+        if resumable and files.is_damaged(storage.files.checkpoint(run.id)):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
 
 

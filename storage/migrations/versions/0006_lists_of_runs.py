@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("runs") as batch:
+        batch.add_column(sa.Column("continues_id", sa.String(length=32), nullable=True))
         batch.add_column(sa.Column("discard_requested", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch.add_column(sa.Column("start_after", sa.DateTime(timezone=True), nullable=True))
         batch.add_column(sa.Column("seconds", sa.Float(), nullable=False, server_default="0"))
