@@ -46,8 +46,13 @@ def live_run(elem_id: str) -> gr.HTML:
 
     Its event ``apply``: something has changed that is drawn elsewhere.
     """
-    draws = "studio.runLive(element,props,watch,()=>trigger('apply'))"
+    draws = "studio.runPart('figures',element);studio.runLive(element,props,watch,()=>trigger('apply'))"
     return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=draws)
+
+
+def live_part(name: str, elem_id: str) -> gr.HTML:
+    """A place that `live_run` draws into: ``status``, ``chart``, ``samples`` or ``events``."""
+    return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=f"studio.runPart('{name}',element)")
 
 
 def notifications(elem_id: str) -> gr.HTML:

@@ -14,8 +14,8 @@ from app.words import say, spoken
 
 _SCRIPTS = ("parts.js", "chart.js", "run_live.js")
 _START = """
-const box = document.getElementById("report-live");
-studio.runLive(box, {value: JSON.parse(document.getElementById("report-data").textContent)}, () => {}, () => {});
+for (const name of ["status", "figures", "chart", "samples", "events"]) studio.runPart(name, document.getElementById(`report-${name}`));
+studio.runLive(document.body, {value: JSON.parse(document.getElementById("report-data").textContent)}, () => {}, () => {});
 """
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 """A report loads nothing and sends nothing."""
@@ -52,13 +52,14 @@ def of_run(services: Services, run_id: str) -> tuple[str, bytes]:
 def _document(name: str, data: dict[str, Any], body: str) -> str:
     # A text must not be able to end the script that holds it.
     texts, held = (json.dumps(each).replace("<", r"\u003c") for each in (runs.texts(), data))
+    parts = "".join(f'<div id="report-{name}"><div></div></div>' for name in ("status", "figures", "chart", "samples", "events"))
     scripts = "\n".join((STATIC / each).read_text(encoding="utf-8") for each in _SCRIPTS)
     return (
         f'<!DOCTYPE html><html lang="{spoken()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{html.text(name)}</title><style>{_COLOURS}{CSS}</style></head><body><h1>{html.text(name)}</h1>"
         f'<p class="rs-facts">{say("runs.reported")}</p>'
-        f'<div id="report-live"><div></div></div>{body}<script type="application/json" id="report-data">{held}</script>'
+        f'{parts}{body}<script type="application/json" id="report-data">{held}</script>'
         f"<script>window.studio = {{}}; window.words = {texts}; words.language = document.documentElement.lang;\n"
         f"{scripts}\n{_START}</script>"
         "</body></html>"

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app.components import html
 from app.components.labels import label, markup
-from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_run, notifications, runs_list
+from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import disk, run_list, run_live, run_notes, runs, sweep
@@ -43,7 +43,11 @@ def build(services: Services) -> None:
             notifications("run-notifications")
         with gr.Column(scale=3, min_width=300, elem_id="run-detail"):
             moved_note = live("run-status-note")
-            parts = {"live": live_run("run-live"), **_detail()}
+            live_part("status", "run-status")
+            parts = {"live": live_run("run-live")}
+            for name, ident in (("chart", "run-loss-chart"), ("samples", "run-samples"), ("events", "run-events")):
+                live_part(name, ident)
+            parts |= _detail()
     with gr.Accordion(label("runs.disk.title"), open=False, elem_id="disk", visible=False) as disk_:
         usage = gr.HTML(elem_id="disk-usage")
         disk_note = live("disk-note")

@@ -78,15 +78,15 @@ def _epoch(run: RunRecord) -> str:
 
 
 def _figures(view: RunView) -> str:
-    if view.loss is None:
-        return ""
-    cells = [(html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{view.loss:.3f}", say("runs.loss.rows"))]
+    cells = []
+    if view.loss is not None:
+        cells.append((html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{view.loss:.3f}", say("runs.loss.rows")))
     if (held := view.held_out) is not None:
         compared = say("runs.held_out.lower" if held.loss < held.loss_base else "runs.held_out.not_lower", base=held.loss_base)
         term = html.term(say("runs.held_out.term"), say("runs.held_out.meaning"))
         cells += [(term, f"{held.loss:.3f}", f"{compared}{_of_step(view)}"), *_right(held)]
     figures = (f"<div><span>{name}</span><b>{value}</b><small>{words}</small></div>" for name, value, words in cells)
-    return f'<div class="rs-figures">{"".join(figures)}</div>'
+    return f'<div class="rs-figures">{"".join(figures)}</div>' if cells else ""
 
 
 def _of_step(view: RunView) -> str:

@@ -71,8 +71,13 @@
   document.addEventListener("visibilitychange", () => (seen(), title()));
   window.addEventListener("storage", title);
   document.addEventListener("DOMContentLoaded", () => {
-    new MutationObserver(title).observe(document.head, { childList: true, subtree: true, characterData: true });
-    new MutationObserver(title).observe(document.body, { childList: true, subtree: true });
+    let waits = false;
+    const later = () => {
+      if (waits) return;
+      waits = true;
+      requestAnimationFrame(() => ((waits = false), title()));
+    };
+    new MutationObserver(later).observe(document, { childList: true, subtree: true });
     title();
     look();
   });

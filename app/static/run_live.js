@@ -4,18 +4,23 @@
   const PAUSE = 1000; // milliseconds between two looks
   const HIDDEN_PAUSE = 5000; // while the tab is not looked at
   let current = null;
+  // The places of the page that are drawn here, by name; each is put into its own part of the page once that is there.
+  const places = {};
+  const placed = (name) => (places[name] ??= document.createElement("div"));
+  const runPart = (name, element) => (element.querySelector("div") ?? element).replaceChildren(placed(name));
 
   const runLive = (element, props, watch, moved) => {
     const { el } = studio.parts;
-    const root = element.querySelector("div") ?? element;
-    const status = el("div", { id: "run-status" });
+    const status = placed("status");
     const live = el("p", { class: "rs-hidden", role: "status" });
     const figures = el("dl", { class: "rs-live-figures" });
-    const drawn = el("div", { id: "run-loss-chart", class: "rs-card" });
-    const samples = el("div", { id: "run-samples" });
+    const drawn = placed("chart");
+    drawn.className = "rs-card";
+    const samples = placed("samples");
     const events = el("ol", { class: "rs-events" });
     const happened = el("details", { class: "rs-card rs-happened", open: "" }, el("summary", { class: "rs-caption" }, words.live.events), events);
-    root.replaceChildren(status, live, figures, drawn, samples, happened);
+    placed("figures").replaceChildren(live, figures);
+    placed("events").replaceChildren(happened);
     const chart = studio.chart(drawn);
     const timeline = studio.timeline(samples);
     let run = null; // what is known of the run that is shown
@@ -150,5 +155,5 @@
       },
     };
   };
-  Object.assign(studio, { runLive, timeline, lookAtRun: (id) => current?.look(id) });
+  Object.assign(studio, { runLive, runPart, timeline, lookAtRun: (id) => current?.look(id) });
 })();

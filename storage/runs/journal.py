@@ -11,6 +11,8 @@ from storage.tables import Event, Metric, Sample
 
 _METRICS: Table = Metric.metadata.tables["metrics"]  # a tenth of the cost of statements on mapped objects
 _KEYS_PER_STATEMENT = 400
+_LOOKED_THROUGH = 20
+"""Events that are looked through for each run that is to be found."""
 
 
 def write_metrics(session: Session, run_id: str, points: Iterable[MetricPoint]) -> None:
@@ -98,7 +100,7 @@ class EventStore:
             return session.scalar(select(func.max(Event.id))) or 0
 
     def runs_after(self, event_id: int, limit: int) -> list[str]:
-        """Ids of runs that have events with higher ids, the latest first."""
-        query = select(Event.run_id, func.max(Event.id)).where(Event.id > event_id).group_by(Event.run_id)
+        """Ids of runs that have events with higher ids, the latest first; found among the latest of these events."""
+        query = select(Event.run_id).where(Event.id > event_id).order_by(Event.id.desc()).limit(_LOOKED_THROUGH * limit)
         with self._database.reading() as session:
-            return [run_id for run_id, _ in session.execute(query.order_by(func.max(Event.id).desc()).limit(limit))]
+            return list(dict.fromkeys(session.scalars(query)))[:limit]

@@ -1118,7 +1118,13 @@ BUGS = (
         "{value or nothing}",
         (_html("runs_html.sample"),),
     ),
-    Bug("events are not escaped", RUNS_HTML, "{html.text(event.text, 300)}", "{phrases.short(event.text, 300)}", (_html("runs_html.events"),)),
+    Bug(
+        "events are not escaped",
+        RUNS_HTML,
+        "{html.text(event.text, 300)}",
+        "{phrases.short(event.text, 300)}",
+        (_html("runs_html.events"),),
+    ),
     Bug(
         "dataset names are not escaped",
         DATA_HTML,

@@ -45,9 +45,24 @@ def upgrade() -> None:
     _fill()
 
 
+_LOSSES = """
+SELECT metrics.run_id, (metrics.step - 1) * 24 / runs.total_steps AS part, AVG(metrics.value)
+FROM metrics JOIN runs ON runs.id = metrics.run_id
+WHERE metrics.name = 'loss' AND metrics.step BETWEEN 1 AND runs.total_steps
+GROUP BY metrics.run_id, part ORDER BY metrics.run_id, part
+"""
+
+
 def _fill() -> None:
-    """Write what lists show of the runs that there are."""
-    runs = sa.table("runs", *map(sa.column, ("id", "name", "base", "summary", "seconds", "held_out", "held_out_base", "search_text")))
+    """Write what lists show of the runs that there are; the sparkline of a run is its training loss in equal shares of its steps."""
+    losses: dict[str, list[float]] = {}
+    for run_id, _, loss in op.get_bind().execute(sa.text(_LOSSES)).all():
+        losses.setdefault(run_id, []).append(round(loss, 4))
+    runs = sa.table(
+        "runs",
+        *map(sa.column, ("id", "name", "base", "summary", "seconds", "held_out", "held_out_base", "search_text")),
+        sa.column("sparkline", sa.JSON()),
+    )
     connection = op.get_bind()
     for row in connection.execute(sa.select(runs.c.id, runs.c.name, runs.c.base, runs.c.summary)).all():
         summary = _read(row.summary)
@@ -55,6 +70,7 @@ def _fill() -> None:
             "seconds": float(summary.get("seconds") or 0),
             "held_out": summary.get("held_out_tuned"),
             "held_out_base": summary.get("held_out_base"),
+            "sparkline": losses.get(row.id),
             "search_text": f"{row.name}\n{row.base}".casefold(),
         }
         connection.execute(sa.update(runs).where(runs.c.id == row.id).values(values))
