@@ -13,7 +13,7 @@ from reft_engine import BASELINES, title_of
 from storage import RunRecord, RunStatus
 from storage.upkeep import DiskUsage
 
-_PHASES = frozenset({"read", "prepare", "measure", "score"})
+_PHASES = frozenset({"download", "read", "prepare", "measure", "score"})
 """Names of the phases that have texts."""
 
 

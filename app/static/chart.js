@@ -73,7 +73,7 @@
     let view = "loss";
     let axis = "step";
     let log = false;
-    let smooth = 0.9;
+    let chosen = null; // how much is smoothed, once a person has said so
     let zoom = null; // the part of the axis that is shown
     let cursor = null; // a place on the axis
     let waiting = false;
@@ -94,7 +94,10 @@
     const table = el("details", { class: "rs-chart-table" }, el("summary", {}, text.table));
     root.replaceChildren(tools, drawing, legend, readout, table);
 
+    // By default over a tenth of what there is, because losses of single batches fluctuate too much.
+    const smoothness = (count) => chosen ?? Math.round(50 * Math.max(0, Math.min(0.96, 1 - 10 / Math.max(1, count)))) / 50;
     const smoothed = (found) => {
+      const smooth = smoothness(found.length);
       let mean = null;
       return found.map(([at, value]) => [at, (mean = mean === null ? value : smooth * mean + (1 - smooth) * value)]);
     };
@@ -125,7 +128,8 @@
         }
         if (!found.length) return [];
         const placed = (values) => thinned(values).map(([step, value]) => [place(step), value, step]);
-        const soft = line.smooth && smooth > 0 && found.length > 2;
+        const soft = line.smooth && smoothness(found.length) > 0 && found.length > 2;
+        if (line.smooth && chosen === null) smoothing.value = smoothness(found.length);
         const shown = [{ ...line, values: placed(soft ? smoothed(found) : found) }];
         return soft ? [{ ...line, raw: true, line: `${line.line} raw`, values: placed(found), dots: false }, ...shown] : shown;
       });
@@ -213,7 +217,7 @@
 
     views.onchange = () => ((view = views.value), later());
     axes.onchange = () => ((axis = axes.value), (zoom = cursor = null), (whole.hidden = true), later());
-    smoothing.oninput = () => ((smooth = Number(smoothing.value)), later());
+    smoothing.oninput = () => ((chosen = Number(smoothing.value)), later());
     logged.onchange = () => ((log = logged.checked), later());
     table.ontoggle = later;
     whole.onclick = () => ((zoom = null), (whole.hidden = true), drawing.focus(), later());

@@ -9,6 +9,7 @@ from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from app.bases.hub import watching
 from app.run_texts import DataPart, RunFile
 from app.words import say
 from app.worker.check import FreshCheck
@@ -16,7 +17,7 @@ from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
 from reft_engine import RunSpec, train
-from reft_engine.base import Base, newest_revision
+from reft_engine.base import Base, is_here, newest_revision
 from reft_engine.data import load_examples
 from reft_engine.formats import write_atomic
 from reft_engine.training import Followed, GroupMember, StepEvent, TrainEvent, TrainResult, train_group
@@ -27,6 +28,7 @@ _log = logging.getLogger("reft_studio.worker")
 _CHECK_AHEAD_SECONDS = 10.0
 """The process that checks the result is started when so little time is left."""
 _LOG_BYTES = 1_000_000
+_MB = 1_000_000
 ShuttingDown = Callable[[], bool]
 
 
@@ -96,7 +98,8 @@ def _or_fail(job: _Job, act: Callable[[], None]) -> bool:
 def _train(job: _Job) -> None:
     resident, journal, spec = job.resident, job.journal, job.spec
     revision = spec.revision or newest_revision(spec.base)
-    base = resident.base(spec.base, revision, spec.precision)
+    with _downloading([job], revision):
+        base = resident.base(spec.base, revision, spec.precision)
     version = resident.storage.datasets.version(job.run.version_id)
     examples = load_examples(resident.storage.files.rows(version))
     if not _begin(job, revision, base.precision, version):
@@ -108,6 +111,22 @@ def _train(job: _Job) -> None:
         should_stop=partial(_should_stop, job), leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     _end(job, result)
+
+
+@contextmanager
+def _downloading(jobs: Sequence[_Job], revision: str | None) -> Iterator[None]:
+    """Show how far the base model is downloaded while it is loaded, if it is not on this machine."""
+    name = jobs[0].spec.base
+    if is_here(name, revision):
+        yield
+        return
+
+    def tell(done: int, total: int) -> None:
+        for job in jobs:
+            job.journal.show_phase("download", done // _MB, max(1, total // _MB))
+
+    with watching(name, revision, tell):
+        yield
 
 
 def _on_event(job: _Job, event: TrainEvent) -> None:
@@ -182,7 +201,8 @@ def _train_together(resident: Resident, jobs: Sequence[_Job], ended: set[str]) -
     if len(revisions) > 1:
         return  # they were begun at different times, with different commits of their base model
     (revision,) = revisions
-    base = resident.base(spec.base, revision, spec.precision)
+    with _downloading(jobs, revision):
+        base = resident.base(spec.base, revision, spec.precision)
     examples = load_examples(resident.storage.files.rows(version))
     begun: list[_Job] = []
     for job in jobs:

@@ -143,6 +143,12 @@ class Journal:
         if time.monotonic() > self._next_write:
             self._try_to_write()
 
+    def show_phase(self, name: str, done: int, total: int) -> None:
+        """Show work that comes before training, such as a download, as far as it is; written when it is due."""
+        self._phase = Phase(name, done, total)
+        if time.monotonic() > self._next_write:
+            self._try_to_write()
+
     def settled(self) -> bool:
         """Write the buffer; whether a checkpoint may be saved now without being ahead of its metrics."""
         if self._failing_since is None or time.monotonic() > self._next_write:
