@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.errors import StudioError
 from app.handlers import runs
 from app.services import Services
-from app.words import phrases, say
+from app.words import phrases, say, say_error
 from reft_engine import BASELINES, title_of
-from storage import NotFoundError, RunOrder, RunQuery, RunRecord, RunState, RunStatus
+from storage import NotFoundError, RunOrder, RunQuery, RunRecord, RunState, RunStatus, StorageError
 
 PAGE = 40
 """Runs that are sent at once."""
@@ -54,12 +54,13 @@ def changes(services: Services, cursor: int) -> dict[str, Any]:
     """
     newest = services.storage.events.newest()
     going = services.storage.runs.going()
-    changed = services.storage.events.runs_after(cursor, _CHANGES + 1) if newest > cursor else []
-    told = services.storage.runs.some([each for each in changed[:_CHANGES] if all(run.id != each for run in going)])
+    found = services.storage.events.runs_after(cursor, _CHANGES + 1) if newest > cursor else []
+    changed = found[:_CHANGES]
+    told = services.storage.runs.some([each for each in changed if all(run.id != each for run in going)])
     active = [run for run in going if run.status.active or run.id in changed]
     paused = services.storage.runs.paused_since()
     return {
-        **_entries(services, [*active, *told]), "cursor": newest, "stale": len(changed) > _CHANGES,
+        **_entries(services, [*active, *told]), "cursor": newest, "stale": len(found) > _CHANGES,
         "queue": [run.id for run in going if run.status.waiting][:_CHANGES], "waiting": sum(run.status.waiting for run in going),
         "paused": say("runs.queue.paused", ago=phrases.ago(paused)) if paused else "",
     }  # fmt: skip
@@ -150,8 +151,8 @@ def _each(act: Callable[[str], RunRecord], asked: Asked) -> Done:
             done.append(act(run_id))
         except NotFoundError:
             continue  # another tab has removed it for good
-        except StudioError as error:
-            refused.append(str(error))
+        except (StudioError, StorageError) as error:
+            refused.append(say_error(error))
     if refused and not done:
         raise StudioError(refused[0])
     told = say(f"runs.acts.{asked.act}", count=len(done), name=done[0].name) if done and asked.act == "delete" else ""
