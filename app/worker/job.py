@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from logging.handlers import RotatingFileHandler
@@ -250,7 +250,8 @@ def _finish(job: _Job, result: TrainResult) -> None:
         kept = say("job.kept_best", step=result.evidence.kept_step) if result.kept == "best" else say("job.kept_last")
         text = say("job.finished_early" if result.stopped_early else "job.finished", steps=result.steps, kept=kept)
         journal.set_status(RunStatus.FINISHED, text)
-        remove_tree(job.resident.storage.files.checkpoint(job.run.id))  # several times the size of the adapter, and of no more use
+        with suppress(OSError):  # the next cleaning up removes them then
+            remove_tree(job.resident.storage.files.checkpoint(job.run.id))  # several times the size of the adapter, and of no more use
 
 
 def _log_to(path: Path, log: logging.Logger) -> logging.Handler | None:
