@@ -51,7 +51,7 @@ def live_run(elem_id: str) -> gr.HTML:
 
 
 def live_part(name: str, elem_id: str) -> gr.HTML:
-    """A place that `live_run` draws into: ``status``, ``chart``, ``samples`` or ``events``."""
+    """A place that is drawn into: by `live_run` ``status``, ``chart``, ``samples`` and ``events``, by `runs_list` ``search``."""
     return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=f"studio.runPart('{name}',element)")
 
 

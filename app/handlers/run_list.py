@@ -24,7 +24,7 @@ _CHANGES = 100
 
 
 class Listed(BaseModel):
-    """What a list is asked for: see `storage.RunQuery`; ``offset`` runs are shown already."""
+    """What a list is asked for: see `storage.RunQuery`; ``offset`` runs are shown already, at most ``limit`` are sent."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,13 +32,14 @@ class Listed(BaseModel):
     state: RunState = "all"
     order: RunOrder = "newest"
     offset: int = Field(0, ge=0, le=10_000_000)
+    limit: int = Field(PAGE, ge=1, le=MOST_AT_ONCE)
 
 
 def page(services: Services, asked: Listed) -> dict[str, Any]:
     """Some runs of a list, whether there are ``more``, and all that `changes` says. Read after its cursor, so that no change is missed."""
     told = changes(services, services.storage.events.newest())
-    records = services.storage.runs.page(RunQuery(asked.text, asked.state, asked.order), PAGE + 1, asked.offset)
-    return told | _entries(services, records[:PAGE]) | {"more": len(records) > PAGE, "any": bool(records) or _any(services)}
+    records = services.storage.runs.page(RunQuery(asked.text, asked.state, asked.order), asked.limit + 1, asked.offset)
+    return told | _entries(services, records[: asked.limit]) | {"more": len(records) > asked.limit, "any": bool(records) or _any(services)}
 
 
 def _any(services: Services) -> bool:

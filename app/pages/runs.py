@@ -38,6 +38,7 @@ def build(services: Services) -> None:
     opened_note = live("run-opened-note")
     with gr.Row(visible=False, elem_classes="rs-form rs-runs-page") as filled:
         with gr.Column(scale=2, min_width=300):
+            live_part("search", "runs-search")
             listed = runs_list("runs-list")
             list_note, acted_note = live("run-list-note"), live("runs-acted-note")
             notifications("run-notifications")

@@ -28,18 +28,29 @@ def run_status(view: RunView) -> str:
     steps = say("runs.status.step", step=run.step, total=run.total_steps) if run.total_steps else ""
     epochs = _epoch(run) if run.total_steps else ""
     facts = " · ".join(fact for fact in (steps, epochs, left) if fact)
-    if (phase := run.phase) and run.status.active:
-        name = say(f"runs.phase.{phase.name}") if phase.name in _PHASES else phase.name
-        facts = say("runs.status.phase", name=html.text(name), done=phase.done, total=phase.total)
-        share = phase.done / max(phase.total, 1) if not run.step else share
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span>'
         f"<h2>{html.text(run.name, 80)}</h2></div>"
         f'<p class="rs-sentence">{html.text(sentence)}</p>{html.notice(view.trouble, "bad") if view.trouble else ""}'
         f'<div class="rs-bar {kind}" role="progressbar" aria-label="{say("runs.status.progress")}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{share * 100:.0f}"><i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
-        f"{_figures(view)}</div>"
+        f"{_phase(run)}{_figures(view)}</div>"
     )
+
+
+def _phase(run: RunRecord) -> str:
+    """What the run is at besides its steps, with a bar of its own."""
+    phase = run.phase
+    if phase is None or not run.status.active:
+        return ""
+    name = say(f"runs.phase.{phase.name}") if phase.name in _PHASES else phase.name
+    told = say("runs.status.phase", name=html.text(name), done=phase.done, total=phase.total)
+    share = 100 * phase.done / max(phase.total, 1)
+    bar = (
+        f'<div class="rs-bar live" role="progressbar" aria-label="{html.text(name)}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i></div>'
+    )
+    return f'<div class="rs-phase">{bar}<p class="rs-facts">{told}</p></div>'
 
 
 def _sentence(view: RunView) -> str:

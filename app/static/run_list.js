@@ -3,6 +3,8 @@
   const PAUSE = 2000; // milliseconds between two looks at what has changed
   const HIDDEN_PAUSE = 10000;
   const TYPED = 250;
+  const PAGE = 40; // runs that are asked for at once, and at most where the list is asked for anew
+  const MOST = 400;
   const said = { chosen: "", asked: "" };
   const GROUP = "group:";
 
@@ -35,7 +37,8 @@
     const failed = el("p", { class: "rs-notice bad", hidden: "", role: "status" });
     const live = el("p", { class: "rs-hidden", role: "status" });
     const fold = el("button", { type: "button", class: "rs-quiet rs-runs-fold", "aria-expanded": "false" }, text.open);
-    const tools = el("div", { class: "rs-runs-tools" }, el("div", { id: "runs-search" }, search), labelled(text.show, state), labelled(text.order, order));
+    const tools = el("div", { class: "rs-runs-tools" }, labelled(text.show, state), labelled(text.order, order));
+    studio.placed("search").replaceChildren(search);
     const body = el("div", { class: "rs-runs-body" }, tools, queue, undoing, several, failed, list, none, more);
     root.replaceChildren(fold, body, live);
     root.classList.add("rs-runs");
@@ -55,6 +58,7 @@
     let sure = false;
     let asked = 0;
     let timer = null;
+    const elsewhere = new Map(); // the states of runs that were told of
 
     const ask = (act, ids) => {
       said.asked = JSON.stringify({ act, ids });
@@ -202,7 +206,6 @@
       if (sentence) live.textContent = sentence;
     };
 
-    const filtered = () => Boolean(search.value.trim()) || state.value !== "all" || order.value !== "newest";
     const told = (found) => {
       groups = { ...groups, ...found.groups };
       if (found.queue) facts = { queue: found.queue, waiting: found.waiting, paused: found.paused };
@@ -211,12 +214,14 @@
     const put = (found) => {
       for (const run of found) if (runs.has(run.id)) runs.set(run.id, run);
     };
-    const query = (offset) => new URLSearchParams({ text: search.value, state: state.value, order: order.value, offset });
-    const fetchPage = async (further = false) => {
+    const query = (offset, limit) => new URLSearchParams({ text: search.value, state: state.value, order: order.value, offset, limit });
+    // The next page, or the list anew: as much of it as is shown, or its first page where it is another one.
+    const fetchPage = async (further = false, another = false) => {
       const mine = (asked += 1);
       let found = null;
       try {
-        const answer = await fetch(`follow/runs?${query(further ? runs.size : 0)}`, { cache: "no-store" });
+        const asks = further ? query(runs.size, PAGE) : query(0, another ? PAGE : Math.min(MOST, Math.max(PAGE, runs.size)));
+        const answer = await fetch(`follow/runs?${asks}`, { cache: "no-store" });
         if (answer.ok) found = await answer.json();
       } catch {
         // not reached
@@ -230,9 +235,8 @@
     };
     const taken = (found, further) => {
       told(found);
-      const shown = new Set(found.page ?? found.runs.map((run) => run.id));
       if (!further) runs = new Map();
-      for (const run of found.runs) if (shown.has(run.id)) runs.set(run.id, run);
+      for (const run of found.runs) runs.set(run.id, run);
       isMore = found.more;
       draw();
     };
@@ -244,10 +248,13 @@
         if (answer.ok) {
           const found = await answer.json();
           const before = JSON.stringify([facts, cursor]);
-          const unknown = found.runs.some((run) => !runs.has(run.id) && run.binned === (state.value === "binned"));
+          // A run that the list does not hold may belong there now: it is new, or has another state than when it was looked for.
+          const strange = (run) => !runs.has(run.id) && run.binned === (state.value === "binned") && elsewhere.get(run.id) !== run.status;
+          const unknown = found.runs.some(strange);
+          for (const run of found.runs) elsewhere.set(run.id, run.status);
           const moved = found.runs.some((run) => runs.has(run.id) && runs.get(run.id).binned !== run.binned);
           told(found);
-          if (found.stale || ((unknown || moved) && found.runs.length)) await fetchPage();
+          if (found.stale || unknown || moved) await fetchPage();
           else {
             put(found.runs);
             if (found.runs.length || before !== JSON.stringify([facts, cursor])) draw();
@@ -261,10 +268,15 @@
       timer = setTimeout(look, document.hidden ? HIDDEN_PAUSE : PAUSE);
     };
 
-    const typed = after(TYPED, () => fetchPage());
-    search.oninput = () => (ticked.clear(), typed());
-    state.onchange = () => (ticked.clear(), (sure = false), fetchPage());
-    order.onchange = () => fetchPage();
+    const typed = after(TYPED, () => fetchPage(false, true));
+    search.oninput = () => {
+      ticked.clear();
+      root.classList.add("open"); // where the list is folded away
+      fold.setAttribute("aria-expanded", "true");
+      typed();
+    };
+    state.onchange = () => (ticked.clear(), (sure = false), fetchPage(false, true));
+    order.onchange = () => fetchPage(false, true);
 
     const take = () => {
       const value = props.value;

@@ -9,6 +9,27 @@
   const placed = (name) => (places[name] ??= document.createElement("div"));
   const runPart = (name, element) => (element.querySelector("div") ?? element).replaceChildren(placed(name));
 
+  // Makes HTML of the server's part by part what is shown, so that an explanation that is open stays open and bars move.
+  const redraw = (place, html) => {
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    children(place, made.content);
+  };
+  const children = (old, made) => {
+    const wanted = [...made.childNodes];
+    [...old.childNodes].slice(wanted.length).forEach((each) => each.remove());
+    wanted.forEach((each, at) => {
+      const there = old.childNodes[at];
+      if (!there) old.append(each);
+      else if (there.nodeName !== each.nodeName || there.id !== each.id) there.replaceWith(each);
+      else if (each.nodeType === Node.ELEMENT_NODE) {
+        for (const { name } of [...there.attributes]) if (!each.hasAttribute(name)) there.removeAttribute(name);
+        for (const { name, value } of each.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+        children(there, each);
+      } else if (there.nodeValue !== each.nodeValue) there.nodeValue = each.nodeValue;
+    });
+  };
+
   const runLive = (element, props, watch, moved) => {
     const { el } = studio.parts;
     const status = placed("status");
@@ -28,7 +49,7 @@
     let asked = 0; // looks that were made, so that the answer to an older one is dropped
 
     const show = (found, html) => {
-      if (html !== undefined && html !== status.innerHTML) status.innerHTML = html;
+      if (html !== undefined) redraw(status, html);
       const gone = !found || found.gone;
       for (const part of [figures, drawn, samples, happened]) part.hidden = gone || (part === drawn && !Object.keys(found.points).length && found.first);
       if (gone) return;
@@ -155,5 +176,5 @@
       },
     };
   };
-  Object.assign(studio, { runLive, runPart, timeline, lookAtRun: (id) => current?.look(id) });
+  Object.assign(studio, { runLive, runPart, placed, timeline, lookAtRun: (id) => current?.look(id) });
 })();

@@ -23,10 +23,9 @@ def ids(told):
     return [each["id"] for each in told["runs"]]
 
 
-def test_a_page_holds_what_is_asked_for_and_says_whether_there_is_more(services, made, monkeypatch):
-    monkeypatch.setattr(run_list, "PAGE", 2)
+def test_a_page_holds_what_is_asked_for_and_says_whether_there_is_more(services, made):
     newest = [run.id for run in reversed(made)]
-    first, second, last = (page(services, Listed(offset=offset)) for offset in (0, 2, 4))
+    first, second, last = (page(services, Listed(offset=offset, limit=2)) for offset in (0, 2, 4))
     assert [*ids(first), *ids(second), *ids(last)] == newest
     assert [each["more"] for each in (first, second, last)] == [True, True, False]
     assert ids(page(services, Listed(text="run 3"))) == [made[3].id]
