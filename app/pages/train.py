@@ -33,6 +33,8 @@ _SAMPLE = "pirate"
 """The sample that is offered where there is no dataset yet."""
 _LATER = "(dataset,key,name,time,...values)=>[dataset,key,name,studio.moment(time),...values]"
 """Gives the time at which the run is to begin as a moment, which only the browser can: it knows the person's clock."""
+_AGAIN = "again "
+"""The beginning of what is asked where nothing was changed; see `studio.askAgain`."""
 _ASK = "() => String(performance.now())"
 """A text that is another one each time: what is said on the page is to be looked at again."""
 
@@ -86,8 +88,8 @@ def build(services: Services) -> None:
     page.tell(fields["picker"].submit, "asked", _ASK)
     # What is known at once, then what the engine has to count and to time. One event each for all that can change.
     page.on(
-        asked.apply, _said, inputs=["dataset", "preset", *train.FIELDS], shows=_SAID, refused=_UNSAID, note=summary_note, clears=[note],
-        trigger_mode="always_last",
+        asked.apply, _said, inputs=["asked", "dataset", "preset", *train.FIELDS], shows=_SAID, refused=_UNSAID, note=summary_note,
+        clears=[note], trigger_mode="always_last",
     )  # fmt: skip
     counted = page.on(
         asked.apply, _counted, inputs=["asked", "dataset", *train.FIELDS], shows=["found"], note=estimate_note, trigger_mode="always_last"
@@ -303,8 +305,10 @@ def _learns(services: Services, dataset_id: str | None, objective: str | None, l
 # What is said of it
 
 
-def _said(services: Services, dataset_id: str | None, preset: str, *values: Any) -> Shown:
-    """What is known without the engine."""
+def _said(services: Services, asked: str, dataset_id: str | None, preset: str, *values: Any) -> Shown:
+    """What is known without the engine; what is asked again by itself changes nothing of that, and leaves what was refused meanwhile."""
+    if str(asked).startswith(_AGAIN):
+        raise NoAnswerError
     dataset, fields = _dataset(services, dataset_id), dict(zip(train.FIELDS, values, strict=True))
     shown = _changes(train.read_preset(preset), fields)
     missing = say("train.start.dataset") if dataset is None else "" if fields["base"] else say("train.start.base")

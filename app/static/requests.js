@@ -91,7 +91,7 @@ window.studio = (() => {
       }
       await new Promise((over) => setTimeout(over, wait));
       wait = Math.min(2 * wait, LONGEST_WAIT);
-      return String(performance.now());
+      return `again ${performance.now()}`;
     },
     // Of an upload that fails Gradio tells in a corner of the window, for ten seconds; here it is said in the note beside the file too.
     uploads: (note) => {

@@ -176,7 +176,6 @@ def test_a_server_for_others_offers_what_its_operator_listed_and_downloads_nothi
 
 
 @pytest.mark.process
-@pytest.mark.slow
 def test_a_model_is_looked_up_downloaded_and_deleted(services, hub, until, table_file):
     base_cards.act(services, Asked(act="look", name="owner/tiny"))
     card = next(each for each in bases.cards(services, chosen="owner/tiny") if each.facts.name == "owner/tiny")
@@ -202,7 +201,6 @@ def test_a_model_is_looked_up_downloaded_and_deleted(services, hub, until, table
 
 
 @pytest.mark.process
-@pytest.mark.slow
 def test_what_an_earlier_studio_left_unfinished_can_be_gone_on_with(services, hub, until):
     def stalls(answer):
         if answer.command == "GET" and answer.path.partition("?")[0].endswith(".safetensors") and not answer.headers.get("Range"):
@@ -230,7 +228,6 @@ def test_what_an_earlier_studio_left_unfinished_can_be_gone_on_with(services, hu
 
 
 @pytest.mark.process
-@pytest.mark.slow
 def test_what_cannot_be_used_or_has_no_room_is_refused_before_a_byte_is_fetched(services, hub, monkeypatch):
     for name, told in (("owner/secret", "is gated"), ("owner/none", "no model owner/none"), ("../etc", "Hub id such as")):
         with pytest.raises(StudioError, match=told):

@@ -13,7 +13,7 @@ from app.reader.client import fetch_base_in_process, look_at_base_in_process
 from tests.hub import COMMIT, Hub, answering, way_to
 from tests.tiny import STARTER, write_base
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")

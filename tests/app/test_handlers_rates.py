@@ -35,7 +35,6 @@ def test_without_a_dataset_or_an_engine_there_is_no_search(services, dataset):
 
 
 @pytest.mark.process
-@pytest.mark.slow
 def test_a_search_goes_through_the_engine_and_names_a_rate(engine, kept, quick):
     states = list(find(engine, kept.id, quick))
     assert [state.done for state in states if not state.found] == [0, *range(RATE_STEPS + 1)]

@@ -228,12 +228,12 @@ def studio(tmp_path_factory, table_file):
             job.run_job(resident, leased, lambda: False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "_check", lambda adapter, name: verify_adapter(adapter, resident.base(name).model))
+        patch.setattr(job.FreshCheck, "prepare", lambda check: None)
+        patch.setattr(job.FreshCheck, "check", lambda check, adapter, name: str(verify_adapter(adapter, resident.base(name).model)))
         yield SimpleNamespace(services=made, train_all=train_all, rows=datasets.save_upload(made, str(table_file), label="animals.csv"))
     made.storage.close()
 
 
-@pytest.mark.slow
 def test_ten_shown_files_make_runs_with_the_very_weights_of_the_pages_runs(studio, tmp_path, capsys, monkeypatch):
     services = studio.services
     monkeypatch.setenv("REFT_STUDIO_DATA_DIR", str(services.storage.files.root))
@@ -255,9 +255,7 @@ def test_ten_shown_files_make_runs_with_the_very_weights_of_the_pages_runs(studi
     assert not alike(one, other), "and another spec has others"
 
 
-@pytest.mark.process
-@pytest.mark.slow
-@pytest.mark.parametrize("which", ["plain", "divided chats"])
+@pytest.mark.parametrize("which", [pytest.param("plain", marks=pytest.mark.process), pytest.param("divided chats", marks=pytest.mark.long)])
 def test_the_shown_command_and_the_shown_program_train_the_very_weights_of_the_run(studio, tmp_path, environment, which):
     services = studio.services
     dataset = studio.rows if which == "plain" else divided(services)
@@ -281,7 +279,6 @@ def test_the_shown_command_and_the_shown_program_train_the_very_weights_of_the_r
 
 
 @pytest.mark.process
-@pytest.mark.slow
 def test_where_no_studio_runs_the_command_trains_and_tells_of_it(table_file, tiny_base, tmp_path, environment):
     described = {"base": str(tiny_base), "reft": {"rank": 2}, "train": {"epochs": 2, "held_out": 0.25}, "data": {"file": str(table_file)}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(described))

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.journeys.conftest import ROOT, WINDOW, running
 from tests.journeys.test_journey import wait_for_end
+from tests.waiting import until
 
 HOSTILE = '<img src=x onerror="document.title=\'owned\'"> ${document.title="owned"} {{value}}'
 ARABIC, CHINESE = "ما هي عاصمة مصر؟", "中国的首都"
@@ -274,8 +275,9 @@ def test_the_report_filters_the_table_and_a_remedy_can_be_taken_back(page, serve
     expect(page.locator("#dataset-save")).to_have_text("Keep 49 rows")
     expect(page.locator("#dataset-check .rs-notice")).to_have_text("All 49 rows can be trained on with starter.")
     finding = page.locator("#dataset-check [data-finding=placeholders]")
-    finding.locator("summary").click()
-    finding.get_by_role("button", name="Show in the table").click()
+    show = finding.get_by_role("button", name="Show in the table")
+    until(lambda: show.is_visible() or finding.locator("summary").click(), "the finding, opened")  # rows that are counted anew close it
+    show.click()
     showing(page, 50)
     page.get_by_role("button", name="Show all rows").click()
     showing(page, *range(2, 22))

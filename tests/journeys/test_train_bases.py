@@ -14,7 +14,6 @@ from tests.journeys.conftest import WINDOW, running
 from tests.tiny import STARTER, write_base
 from tests.waiting import until
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
 GO_ON = threading.Event()
 """Until it is set, the Hub sends half of the weights of ``owner/slow`` and waits."""
 

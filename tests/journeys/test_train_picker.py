@@ -47,6 +47,7 @@ def train(page, server, dataset):
 def drawn(page):
     expect(page.locator("#train-picker td.edited").first).to_be_visible()
     expect(page.locator("#train-picker-figures dl > div").nth(1)).to_be_visible()
+    page.wait_for_load_state("networkidle")  # what comes late draws the row anew, under the pointer
     return page
 
 

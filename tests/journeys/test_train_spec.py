@@ -94,7 +94,7 @@ def test_settings_are_saved_under_a_name_applied_deleted_and_put_back(form):
     store.presets.delete(store.presets.all()[0].id)
 
 
-@pytest.mark.parametrize("window", [WINDOW, PHONE], ids=["wide", "narrow"])
+@pytest.mark.parametrize("window", [WINDOW, pytest.param(PHONE, marks=pytest.mark.long)], ids=["wide", "narrow"])
 def test_a_sweep_is_counted_trained_as_one_group_and_one_of_it_cloned(form, window):
     page, store = form
     page.set_viewport_size(window)

@@ -140,6 +140,13 @@ def answer_tokens(tiny: Any, rows: Any, name: str) -> None:
     assert cut.result.check.tokens < whole.result.check.tokens
 
 
+def pairs(tiny: Any, rows: Any, name: str) -> None:
+    """Pairs are compared, or only the preferred answers are learned, as rows of their own would be."""
+    compared, answers = (taught(tiny, PAIRS, pairs=each) for each in ("compare", "answers"))
+    assert differ(compared, answers)
+    assert same(answers, taught(tiny, [pair.preferred for pair in PAIRS]))
+
+
 def max_length(tiny: Any, rows: Any, name: str) -> None:
     whole, cut = taught(tiny, rows), taught(tiny, rows, max_length=20)
     assert differ(whole, cut) and cut.result.check.cut_answers > whole.result.check.cut_answers == 0 and cut.result.check.longest == 20
@@ -197,7 +204,8 @@ def reuse_memory(tiny: Any, rows: Any, name: str) -> None:
     """What does not fit into memory goes to disk, and what fits into neither is computed anew."""
     sizes = {}
     for given in ((1, 1), (0, 1), (0, 0)):
-        budget = loop._budget(loop.RunState(next_token(tiny, reuse_memory_mb=given[0], reuse_disk_mb=given[1]), encoded(tiny, rows)), None)
+        settings = next_token(tiny, reuse_memory_mb=given[0], reuse_disk_mb=given[1])
+        budget = loop.reuse_budget(loop.RunState(settings, encoded(tiny, rows)), None)
         sizes[given] = (budget.memory, budget.disk)
     assert sizes == {(1, 1): (10**6, 10**6), (0, 1): (0, 10**6), (0, 0): (0, 0)}
     edit, counts = {"layers": [2], "positions": "l1"}, {}
@@ -280,7 +288,7 @@ ACTS: dict[str, Callable[..., None]] = {
     "epochs": epochs, "learning_rate": rate, "head_learning_rate": head_rate, "batch_size": batch_size,
     "gradient_accumulation": accumulation, "warmup_ratio": warmup,
     "weight_decay": learned(0.5, {"method": "direft"}), "max_grad_norm": norm, "max_length": max_length,
-    "answer_tokens": answer_tokens, "preference_beta": learned(5.0, given=PAIRS), "gradient_checkpointing": checkpointing,
+    "answer_tokens": answer_tokens, "preference_beta": learned(5.0, given=PAIRS), "pairs": pairs, "gradient_checkpointing": checkpointing,
     "pass_tokens": pass_tokens, "packing": packing, "reuse": reuse, "reuse_memory_mb": reuse_memory, "reuse_disk_mb": reuse_memory,
     "held_out": held_out, "split_seed": split_seed, "keep": keep, "patience": patience, "seed": seed,
 }  # fmt: skip

@@ -288,17 +288,17 @@ def test_a_pass_of_one_token_alone_is_not_packed(llama, positions):
 def test_rows_are_packed_on_a_cpu_alone(llama, monkeypatch):
     config = EDITS["last"]
     run = loop.RunState(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
-    assert {plan.packed for plan in loop._plans([run])} == {True, False}
-    assert loop._plans([run])[0].packed
+    assert {plan.packed for plan in loop._plans([run], loop._lengths([run]))} == {True, False}
+    assert loop._plans([run], loop._lengths([run]))[0].packed
     monkeypatch.setattr(Base, "device", property(lambda _: torch.device("cuda")))
-    assert {plan.packed for plan in loop._plans([run])} == {False}
+    assert {plan.packed for plan in loop._plans([run], loop._lengths([run]))} == {False}
 
 
 @pytest.mark.parametrize("edit", ["first-and-last", "last"])
 def test_rows_are_packed_where_their_padding_costs_more_than_attention_row_by_row(llama, monkeypatch, edit):
     config = EDITS[edit]
     run = loop.RunState(NextToken(llama, config, SETTINGS), encoded(llama, TALK, config))
-    late = loop._plans([run])[0].time
+    late = loop._plans([run], loop._lengths([run]))[0].time
     assert late == (edit == "last")
     batches = epoch_batches(run.rows, SETTINGS.batch_size, SETTINGS.seed, 0)
     lengths = [[row.length - late * (len(row.prompt_ids) - 1) for row in batch] for batch in batches]
@@ -307,9 +307,9 @@ def test_rows_are_packed_where_their_padding_costs_more_than_attention_row_by_ro
     weights = 32 * 32 * 2 + 32 * 16 * 2 + 3 * 32 * 48 + 2 * 32
     most = 4 * weights * padding // len(TALK)
     monkeypatch.setattr(loop, "_ALONE", most)
-    assert loop._plans([run])[0].packed
+    assert loop._plans([run], loop._lengths([run]))[0].packed
     monkeypatch.setattr(loop, "_ALONE", most + 1)
-    plans = loop._plans([run])
+    plans = loop._plans([run], loop._lengths([run]))
     assert not any(plan.packed and plan.time == late for plan in plans)
 
 

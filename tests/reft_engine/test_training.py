@@ -181,7 +181,9 @@ def test_events_say_where_the_run_is(tiny, examples):
     assert [step.step for step in steps] == list(range(1, 13))
     assert {step.total_steps for step in steps} == {12}
     assert steps[-1].epoch == 2.0
-    assert steps[-1].seconds_left == 0.0
+    assert steps[-1].seconds_left > 0, "the last measurement and the score are still to come"
+    unmeasured, alone = steps_of(tiny, examples)
+    assert unmeasured.steps == len(alone) and alone[-1].seconds_left == 0.0
     looks = [event for event in events if isinstance(event, HeldOutEvent)]
     assert looks[0].step == 0
     assert looks[-1].step == 12

@@ -782,6 +782,15 @@ def taught_beside(house: House, pages: Pages, files: Any) -> None:
     assert counts == ["Advanced", "Advanced: 1 changed from the preset", "Advanced: 2 changed from the preset"]
 
 
+def said_once(house: House, pages: Pages, files: Any) -> None:
+    """What is asked again by itself leaves everything as it is, also a sentence that was said meanwhile."""
+    event, own = pages.event("train", "_said"), {"base": str(house.bases[0]), "dataset": house.dataset.id}
+    assert house.dataset.name in text(pages.fire("train", "_said", **own, asked="1.5")["sentence"])
+    (again,) = pages.shown(event, **own, asked="again 1.5")
+    skipped = [part for part, value in again.items() if value == gr.skip()]
+    assert len(skipped) == len(again) == len(event.function.outputs)
+
+
 def asked_again(house: House, pages: Pages, files: Any) -> None:
     """An answer says what it was asked, so that an older one is not shown."""
     own = {"base": str(house.bases[0]), "dataset": house.dataset.id}
@@ -1457,6 +1466,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_learns", each): learned_as for each in ("dataset", "objective", "labels")},
     **{("train", "_said", each): taught_beside for each in ("dataset", "preset")},
     **{("train", "_said", field): taught(field) for field in FORM}, ("train", "_counted", "asked"): asked_again,
+    ("train", "_said", "asked"): said_once,
     **{("train", "_counted", field): summarised(field) for field in ("dataset", *FORM)},
     ("train", "_start", "dataset"): start_dataset, ("train", "_start", "page_key"): start_key, ("train", "_start", "name"): start_name,
     **{("train", "_start", field): started(field) for field in FORM},
