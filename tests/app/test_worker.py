@@ -501,7 +501,7 @@ found = []
 for revision in asked:
     spec = RunSpec(base="owner/tiny", revision=revision or None, reft=ReftConfig(rank=1), train=TrainConfig(epochs=1))
     run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
-    job.FreshCheck.check = check if revision else lambda check, adapter, base: ""  # a process for each, and what is not the newest is the harder one
+    job.FreshCheck.check = check if revision else lambda check, adapter, base: ""  # what is not the newest is the harder one
     job.run_job(resident, storage.queue.claim("test"), lambda: False)
     ended = storage.runs.get(run.id)
     found.append([ended.status, ended.spec["revision"], read_config(storage.files.adapter(run.id))["base_model"]["revision"]])
