@@ -462,9 +462,10 @@ def labels_offered(page: Page, site: Site) -> None:
     """Rows that can be learned in two ways, which those of this studio cannot."""
     edge = next(event.edge for event in events_of(site, "train") if event.edge.__name__ == "_said")
     inner, edge.inner = edge.inner, lambda *_: {"objective": gr.update(choices=["answers", "labels"], value="answers", visible=True)}
+    for ends in ("framenavigated", "close"):  # what is said a second time would take it away again
+        page.once(ends, lambda _: setattr(edge, "inner", inner))
     page.fill("#train-epochs input", "8")
     expect(page.locator("#train-objective")).to_be_visible()
-    edge.inner = inner
 
 
 def form_changed(page: Page, site: Site) -> None:

@@ -47,7 +47,6 @@ def train(page, server, dataset):
 def drawn(page):
     expect(page.locator("#train-picker td.edited").first).to_be_visible()
     expect(page.locator("#train-picker-figures dl > div").nth(1)).to_be_visible()
-    page.wait_for_load_state("networkidle")  # what comes late draws the row anew, under the pointer
     return page
 
 
@@ -241,7 +240,8 @@ def test_each_end_may_have_an_edit_of_its_own(train):
 
 
 def test_a_run_trains_what_was_picked(train, server):
-    drag(train, (2, 0), (3, 1))
+    # What comes late draws the row anew, perhaps under the pointer.
+    until(lambda: drag(train, (2, 0), (3, 1)) or layers_field(train).input_value() == "2-3", "layers 2 and 3", every=1.0)
     cell(train, -1, columns(train) - 1).click()
     chosen(train, "2-3", "f2+l1", "Edits the first 2 tokens and the last token in layers 2 to 3: ")
     press(train, "Both ends share one edit")

@@ -142,9 +142,9 @@ def answer_tokens(tiny: Any, rows: Any, name: str) -> None:
 
 def pairs(tiny: Any, rows: Any, name: str) -> None:
     """Pairs are compared, or only the preferred answers are learned, as rows of their own would be."""
-    compared, answers = (taught(tiny, PAIRS, pairs=each) for each in ("compare", "answers"))
-    assert differ(compared, answers)
-    assert same(answers, taught(tiny, [pair.preferred for pair in PAIRS]))
+    compared, preferred = (taught(tiny, PAIRS, pairs=each) for each in ("compare", "preferred"))
+    assert differ(compared, preferred)
+    assert same(preferred, taught(tiny, [pair.preferred for pair in PAIRS]))
 
 
 def max_length(tiny: Any, rows: Any, name: str) -> None:
