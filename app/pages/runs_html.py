@@ -11,7 +11,7 @@ from reft_engine import BASELINES, title_of
 from storage import EventRecord, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 
-_PHASES = frozenset({"read", "prepare", "measure", "score"})
+_PHASES = frozenset({"encode", "prepare", "measure", "score"})
 """Names of the phases that have texts."""
 
 

@@ -15,7 +15,7 @@ from app.words import say
 from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
-from reft_engine import RunSpec, train
+from reft_engine import RunSpec, StoppedError, train
 from reft_engine.base import Base, newest_revision
 from reft_engine.data import load_examples
 from reft_engine.formats import write_atomic
@@ -78,6 +78,9 @@ def _or_fail(job: _Job, act: Callable[[], None]) -> bool:
             act()
         except LeaseLostError:
             raise
+        except StoppedError:
+            job.journal.stopped_before()
+            return True
         except Exception as error:  # the edge of a run: after any error the row must not stay "training"
             if isinstance(error, UnavailableError) and job.shutting_down():
                 raise

@@ -203,6 +203,13 @@ class Journal:
         elif self._stop is StopRequest.PAUSE:
             self.set_status(RunStatus.INTERRUPTED, say("job.paused"))
 
+    def stopped_before(self) -> None:
+        """Write how a run ended that was told to stop before its first step."""
+        if self.leaving():
+            self.leave()
+        else:
+            self.set_status(RunStatus.STOPPED, say("job.stopped_before"))
+
 
 _SPARKS = 24
 """Values of a sparkline."""

@@ -46,23 +46,34 @@ def _compiled(template: str) -> Any:
     return environment.from_string(template)
 
 
+class Renderer:
+    """Renders conversations with the chat template of one base model, whose special tokens are looked up once for all of them."""
+
+    def __init__(self, base: Base) -> None:
+        self._name, self._template = base.name, base.template
+        self._specials = {name: str(value) for name, value in base.tokenizer.special_tokens_map.items() if isinstance(value, str)}
+
+    def __call__(self, messages: Sequence[Message], generation_prompt: bool) -> str:
+        """See `render`."""
+        chat = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            pieces = _compiled(self._template).generate(messages=chat, add_generation_prompt=generation_prompt, **self._specials)
+            return _join_pieces(pieces, 4 * sum(len(message.content) for message in messages) + _RENDER_CHARACTERS)
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
+            reason = str(error)[:200]
+            raise DataError(
+                "The chat template of {base} refuses this conversation: {reason}", kind="template", detail=reason, base=self._name,
+                reason=reason,
+            ) from error  # fmt: skip
+
+
 def render(base: Base, messages: Sequence[Message], generation_prompt: bool) -> str:
     """Render a conversation with the base model's chat template; ``generation_prompt`` adds the header of the assistant's answer.
 
     Raises:
         DataError: the template refuses the conversation, or does not end.
     """
-    tokenizer = base.tokenizer
-    specials = {name: str(value) for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)}
-    chat = [{"role": message.role, "content": message.content} for message in messages]
-    try:
-        pieces = _compiled(base.template).generate(messages=chat, add_generation_prompt=generation_prompt, **specials)
-        return _join_pieces(pieces, 4 * sum(len(message.content) for message in messages) + _RENDER_CHARACTERS)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
-        reason = str(error)[:200]
-        raise DataError(
-            "The chat template of {base} refuses this conversation: {reason}", kind="template", detail=reason, base=base.name, reason=reason
-        ) from error
+    return Renderer(base)(messages, generation_prompt)
 
 
 def _join_pieces(pieces: Iterable[str], limit: int) -> str:

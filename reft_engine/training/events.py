@@ -5,7 +5,7 @@ from typing import Literal
 
 from reft_engine.data.row_check import RowCheck
 
-Phase = Literal["read", "prepare", "measure", "score"]
+Phase = Literal["encode", "prepare", "measure", "score"]
 """Work outside the steps: encoding rows, reference log-probabilities of preference pairs, held-out measurements, the final score."""
 
 

@@ -84,14 +84,14 @@ class RunState:
     def batches(self) -> list[list[EncodedRow]]:
         """The batches that the next step accumulates."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._batches = epoch, self.batches_of(epoch)
         count = self.train_config.gradient_accumulation
-        return self._batches[index * count : (index + 1) * count]
+        return self.batches_of(epoch)[index * count : (index + 1) * count]
 
     def batches_of(self, epoch: int) -> list[list[EncodedRow]]:
-        """All batches of an epoch."""
-        return epoch_batches(self.rows, self.train_config.batch_size, self.train_config.seed, epoch)
+        """All batches of an epoch; those of the latest epoch are remembered."""
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, epoch_batches(self.rows, self.train_config.batch_size, self.train_config.seed, epoch)
+        return self._batches
 
     def tokens_left(self) -> int:
         """Tokens of the steps that are left, padding aside."""

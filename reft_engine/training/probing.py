@@ -199,7 +199,7 @@ class Prober:
     def _layout(self, state: RunState) -> Layout:
         if state.reuse is None:
             return Layout(state.pass_tokens)
-        plan, (early, late) = state.reuse.plan, state.reuse.token_bytes()
+        plan, (early, late) = state.reuse.plan, state.reuse.token_bytes
         stored = self._again and (plan.depth or plan.time)
         by_late = plan.time and not self._objective.config.dropout
         return Layout(state.pass_tokens, plan.packed, stored, plan.time and stored, by_late, early, late)

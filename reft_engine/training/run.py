@@ -26,8 +26,10 @@ from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
 from reft_engine.training.pace import Pace
 from reft_engine.training.reuse.plan import Plan
-from reft_engine.training.row_check import count_rows
-from reft_engine.training.rows import RowsRead, encoded_of, read_rows
+from reft_engine.training.row_check import split_and_count
+from reft_engine.training.rows import RowsRead, encoded_of
+from reft_engine.training.saved_rows import FILE as ROWS_FILE
+from reft_engine.training.saved_rows import RowReader
 from reft_engine.training.verdict import Evidence, Score, Verdict, finite, judge
 
 _CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
@@ -191,10 +193,11 @@ def train_many(
     checks.check_runs(base, runs)
     root = None if folder is None else checks.folder_to_write(folder)
     rows = as_rows(examples)
+    reader = RowReader(rows, len(runs))
     started = [
         _Run(
             base, rows, *configs, None if root is None else root / str(index), Followed(partial(on_event, index), should_stop=should_stop),
-            file_rows,
+            file_rows, reader=reader,
         )
         for index, configs in enumerate(runs)
     ]  # fmt: skip
@@ -244,10 +247,11 @@ def train_group(
     """
     checks.check_runs(base, [(member.config, member.train_config) for member in members])
     rows, started = as_rows(examples), list[_Run]()
+    reader = RowReader(rows, len(members))
     for member in members:
         try:
             folder = None if member.folder is None else checks.folder_to_write(member.folder)
-            run = _Run(base, rows, member.config, member.train_config, folder, member.followed, file_rows, member.on_end)
+            run = _Run(base, rows, member.config, member.train_config, folder, member.followed, file_rows, member.on_end, reader)
         except Exception as error:  # noqa: BLE001 (the edge of a run: the others go on)
             member.on_end(error)
         else:
@@ -268,15 +272,18 @@ class _Run:
     def __init__(
         self, base: Base, examples: Sequence[Example | Preference], config: MethodConfig, train_config: TrainConfig, root: Path | None,
         followed: Followed, file_rows: int | None = None, on_end: Callable[[TrainResult | Exception], None] = lambda outcome: None,
+        reader: RowReader | None = None,
     ) -> None:  # fmt: skip
         self.followed, self.on_end, self.on_event, self.may_save = followed, on_end, followed.on_event, followed.may_save
         self.objective = objective_for(base, config, train_config, examples)
-        self.read = read_rows(self.objective, examples, lambda done, total: self.on_event(PhaseEvent(0, "read", done, total)))
-        split = self.read.split(train_config.held_out, train_config.held_out_seed)
-        if not split.trained:
+        self.rows_file = root / "checkpoint" / ROWS_FILE if root else None
+        self.read = (reader or RowReader(examples)).read(
+            self.objective, self.rows_file, lambda done, total: self.on_event(PhaseEvent(0, "encode", done, total)), followed.should_stop
+        )  # fmt: skip
+        if not self.read.usable:
             raise _no_rows(self.read)
+        split, self.check = split_and_count(self.read, self.objective, train_config, rows=file_rows)
         self.rows, self.held_out = encoded_of(split.trained), split.held_out
-        self.check = count_rows(split, self.objective, rows=file_rows)
         self.on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
         self.state, self.root = RunState(self.objective, self.rows), root
         self.best = Best()

@@ -42,9 +42,9 @@ def test_while_a_run_goes_on_its_best_step_is_said():
 
 
 def test_what_a_run_is_at_before_its_first_step_has_a_name_and_a_bar():
-    view = ended(2.3, status=RunStatus.TRAINING, phase=Phase("read", 12_000, 48_000))
+    view = ended(2.3, status=RunStatus.TRAINING, phase=Phase("encode", 12_000, 48_000))
     shown = runs_html.run_status(replace(view, run=replace(view.run, step=0, total_steps=0)))
-    assert "Reading the rows: 12,000 of 48,000" in shown and 'aria-valuenow="25"' in shown
+    assert "Turning the rows into tokens: 12,000 of 48,000" in shown and 'aria-valuenow="25"' in shown
 
 
 def test_names_are_shown_as_text():

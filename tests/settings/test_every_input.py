@@ -1628,7 +1628,7 @@ def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch)
     plain = runs.view(house.services, house.run.id)
     changes: list[dict[str, Any]] = [
         {"run": replace(plain.run, step=3)}, {"run": replace(plain.run, status=RunStatus.TRAINING)},
-        {"run": replace(plain.run, sentence="Another.")}, {"run": replace(plain.run, phase=Phase("read", 1, 2))},
+        {"run": replace(plain.run, sentence="Another.")}, {"run": replace(plain.run, phase=Phase("encode", 1, 2))},
         {"events": (*plain.events, EventRecord(plain.run.created_at, "More."))}, {"engine_up": not plain.engine_up},
         {"trouble": "The disk is full."}, {"place": 3}, {"waiting": 4},
     ]  # fmt: skip
