@@ -123,7 +123,10 @@ def with_prompt(base: Base, example: AnyExample) -> AnyExample:
     Raises:
         DataError: the text has no more tokens than that; the line is named.
     """
-    return only(with_prompts(base, [example]))
+    (asking,) = with_prompts(base, [example])
+    if isinstance(asking, DataError):
+        raise asking
+    return asking
 
 
 def with_prompts(base: Base, examples: Sequence[AnyExample]) -> list[AnyExample | DataError]:
