@@ -310,10 +310,16 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """The base model's and the tuned model's answer to a held-out prompt at a step."""
+    """The base model's and the tuned model's answer to a held-out prompt at a step.
+
+    ``place`` is that of the prompt among those that are answered at each measurement. ``id`` is higher the later it was written, whether
+    it is new or replaces another; 0 before it is written. It is no part of a comparison.
+    """
 
     step: int
     prompt: str
     expected: str
     base: str
     tuned: str
+    place: int = 0
+    id: int = field(default=0, compare=False)

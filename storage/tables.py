@@ -218,10 +218,10 @@ class Worker(Table):
 
 
 class Sample(Table):
-    """The answers to a held-out prompt at a step."""
+    """The answers to a held-out prompt at a step; a row that replaces another has a higher id than all there ever were."""
 
     __tablename__ = "samples"
-    __table_args__ = (UniqueConstraint("run_id", "step"),)
+    __table_args__ = (UniqueConstraint("run_id", "step", "place"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
@@ -230,3 +230,4 @@ class Sample(Table):
     expected: Mapped[str] = mapped_column(Text)
     base: Mapped[str] = mapped_column(Text)
     tuned: Mapped[str] = mapped_column(Text)
+    place: Mapped[int] = mapped_column(default=0)

@@ -126,10 +126,11 @@ def _best_step(points: list[tuple[int, float]]) -> int | None:
 
 
 def _shown_sample(run: RunRecord, samples: list[SampleRecord]) -> SampleRecord | None:
-    """The last sample; if the run has ended, the last one up to the chosen edit's step."""
+    """The last sample of the first row; if the run has ended, the last one up to the chosen edit's step."""
     evidence = evidence_of(run)
-    until = [sample for sample in samples if evidence is None or sample.step <= evidence.kept_step]
-    return (until or samples)[-1] if samples else None
+    first = [sample for sample in samples if sample.place == 0]
+    until = [sample for sample in first if evidence is None or sample.step <= evidence.kept_step]
+    return (until or first)[-1] if first else None
 
 
 def _downloadable(services: Services, run: RunRecord) -> bool:

@@ -27,10 +27,10 @@ def write_metrics(session: Session, run_id: str, points: Iterable[MetricPoint]) 
 
 
 def write_sample(session: Session, run_id: str, sample: SampleRecord) -> None:
-    """Write a sample in a transaction; it replaces an earlier one of the same step."""
-    session.execute(delete(Sample).where(Sample.run_id == run_id, Sample.step == sample.step))
+    """Write a sample in a transaction; it replaces an earlier one of the same step and place."""
+    session.execute(delete(Sample).where(Sample.run_id == run_id, Sample.step == sample.step, Sample.place == sample.place))
     session.add(Sample(run_id=run_id, step=sample.step, prompt=sample.prompt, expected=sample.expected,
-                       base=sample.base, tuned=sample.tuned))  # fmt: skip
+                       base=sample.base, tuned=sample.tuned, place=sample.place))  # fmt: skip
 
 
 class MetricStore:
@@ -62,11 +62,13 @@ class SampleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self, run_id: str) -> list[SampleRecord]:
-        """All samples, ordered by step."""
+    def all(self, run_id: str, after: int = 0) -> list[SampleRecord]:
+        """The samples with an id above ``after``, by default all, ordered by step and place."""
+        query = select(Sample).where(Sample.run_id == run_id, Sample.id > after).order_by(Sample.step, Sample.place)
         with self._database.reading() as session:
-            rows = session.scalars(select(Sample).where(Sample.run_id == run_id).order_by(Sample.step))
-            return [SampleRecord(row.step, row.prompt, row.expected, row.base, row.tuned) for row in rows]
+            return [
+                SampleRecord(row.step, row.prompt, row.expected, row.base, row.tuned, row.place, row.id) for row in session.scalars(query)
+            ]
 
 
 class EventStore:

@@ -105,10 +105,11 @@ class LeasedRun:
         with self._row() as (session, _):
             write_metrics(session, self.run.id, metrics)
 
-    def add_sample(self, sample: SampleRecord) -> None:
-        """Write a sample; it replaces an earlier one of the same step."""
+    def add_sample(self, *samples: SampleRecord) -> None:
+        """Write samples together; each replaces an earlier one of the same step and place."""
         with self._row() as (session, _):
-            write_sample(session, self.run.id, sample)
+            for sample in samples:
+                write_sample(session, self.run.id, sample)
 
     def set_held_out(self, tuned: float, base: float) -> None:
         """Write the latest held-out losses, for lists."""

@@ -100,8 +100,8 @@ def test_a_curve_of_single_batches_is_smoothed_and_held_out_figures_are_not(serv
 def test_the_newest_sample_is_shown(services, run):
     held = services.storage.queue.claim("w")
     for step in (10, 2):
-        held.add_sample(SampleRecord(step, "p", "e", "b", f"after {step}"))
-    assert view(services, run.id).sample.tuned == "after 10"
+        held.add_sample(*(SampleRecord(step, "p", "e", "b", f"after {step}, row {place}", place) for place in range(3)))
+    assert view(services, run.id).sample.tuned == "after 10, row 0"
 
 
 def test_a_waiting_run_is_stopped_continued_and_deleted(services, run):

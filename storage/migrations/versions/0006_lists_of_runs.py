@@ -1,4 +1,4 @@
-"""Stars, tags and notes of runs, what lists show and search, the indices that they are read along, and the pause of the queue."""
+"""Stars, tags and notes of runs, what lists show and search, their indices, the pause of the queue, and several samples a step."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Alter runs; create queue_pause."""
+    """Alter runs and samples; create queue_pause."""
     op.create_table(
         "queue_pause",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -41,6 +41,7 @@ def upgrade() -> None:
         for column in ("discard_requested", "starred", "tags", "notes", "search_text"):
             batch.alter_column(column, server_default=None)
     _fill()
+    _let_a_step_have_several_samples()
 
 
 def _fill() -> None:
@@ -64,3 +65,15 @@ def _read(summary: Any) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _let_a_step_have_several_samples() -> None:
+    """Give each sample its place among those of its step."""
+    # A name for the constraint that the first schema left to the database: PostgreSQL's own, which SQLite is told here.
+    names = {"uq": "%(table_name)s_%(column_0_N_name)s_key"}
+    with op.batch_alter_table("samples", naming_convention=names, table_kwargs={"sqlite_autoincrement": True}) as batch:
+        batch.add_column(sa.Column("place", sa.Integer(), nullable=False, server_default="0"))
+        batch.drop_constraint("samples_run_id_step_key", type_="unique")
+        batch.create_unique_constraint("samples_run_id_step_place_key", ["run_id", "step", "place"])
+    with op.batch_alter_table("samples", table_kwargs={"sqlite_autoincrement": True}) as batch:
+        batch.alter_column("place", server_default=None)
