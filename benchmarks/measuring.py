@@ -61,13 +61,13 @@ class _Counter:
 
 def measure(base: Any, examples: Any, config: ReftConfig, settings: TrainConfig) -> _Counter:
     """Train a run and count."""
-    counter, answers = _Counter(), measuring._answers
+    counter, answers = _Counter(), measuring.sample_answers
 
-    def counted(*given: Any) -> Any:
+    def counted(*given: Any, **options: Any) -> Any:
         with counter.sampling():
-            return answers(*given)
+            return answers(*given, **options)
 
-    measuring._answers = counted
+    measuring.sample_answers = counted
     handles = [
         base.model.register_forward_pre_hook(counter.passed, with_kwargs=True), base.model.register_forward_hook(counter.left)
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def measure(base: Any, examples: Any, config: ReftConfig, settings: TrainConfig)
         # Without reuse, so that every token of a row is computed and counts.
         train(base, examples, config, settings.model_copy(update={"reuse": "none", "packing": False}), on_event=counter.hear)
     finally:
-        measuring._answers = answers
+        measuring.sample_answers = answers
         for handle in handles:
             handle.remove()
     return counter

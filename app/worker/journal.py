@@ -67,6 +67,7 @@ class Journal:
         self._log = log
         self._leased, self._shutting_down, self._on_trouble = leased, shutting_down, on_trouble
         self._points: list[MetricPoint] = []
+        self._samples: list[SampleRecord] = []
         self._pending: list[Callable[[], None]] = []
         self._step: StepEvent | None = None
         self._phase: Phase | None = None
@@ -135,8 +136,7 @@ class Journal:
         elif isinstance(event, ReuseEvent):
             self._pending.append(partial(self._leased.add_event, event.sentence))
         elif isinstance(event, SampleEvent):
-            sample = SampleRecord(event.step, event.prompt, event.expected, event.base, event.tuned)
-            self._pending.append(partial(self._leased.add_sample, sample))
+            self._samples.append(SampleRecord(event.step, event.prompt, event.expected, event.base, event.tuned, event.place))
         elif isinstance(event, SavingFailedEvent):
             self._log.warning("step %d: no checkpoint: %s", event.step, event.reason)
             self._pending.append(partial(self._leased.add_event, say("job.not_saved", reason=event.reason)))
@@ -163,7 +163,7 @@ class Journal:
 
     def _write(self) -> None:
         """Write the buffer, or check the lease if it is empty. UnavailableError leaves the unwritten rest in the buffer."""
-        if not (self._step or self._phase or self._points or self._pending):
+        if not (self._step or self._phase or self._points or self._samples or self._pending):
             self._stop = self._leased.stop_requested()
         if step := self._step:
             self._points += self._throughput.measured(step.step)
@@ -175,6 +175,9 @@ class Journal:
         if self._points:  # measured before the first step, or after the last
             self._leased.add_metrics(self._points)
             self._points = []
+        if self._samples:
+            self._leased.add_sample(*self._samples)
+            self._samples = []
         while self._pending:
             self._pending[0]()
             del self._pending[0]

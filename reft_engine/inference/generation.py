@@ -1,8 +1,7 @@
-"""Streams answers of base and edited models as rows of one batch: strength of edits, sampling and seed, length, stop strings, end.
+"""Streams answers of base and edited models to one prompt, as rows of one batch: strength of edits, sampling and seed, length.
 
-The prompt is prefilled once, each row with its own edits; then every row decodes from the KV cache without edits, at the base
-model's speed. Rows cannot affect each other, since an edit acts on token indices of its own row. In an encoder-decoder the
-encoder reads the prompt once, with the edits; the decoder is not edited.
+The batch is prefilled and decoded by `decoding`. In an encoder-decoder the encoder reads the prompt once, with the edits; the
+decoder is not edited.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -16,36 +15,28 @@ from torch import Tensor
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
 from reft_engine.data import Message
-from reft_engine.edits.edited import check_writes, combine
+from reft_engine.edits.edited import check_writes
 from reft_engine.edits.model import ReftModel
-from reft_engine.edits.plan import Prompts
 from reft_engine.errors import ConfigError
 from reft_engine.inference import kv_cache
+from reft_engine.inference.decoding import Column, Delta, decode, empty_prompt, prefill, room
 from reft_engine.positions import PositionSpec, edited_tokens
-from reft_engine.tokens.prompts import EncodedPrompt, end_ids, read_prompts
+from reft_engine.tokens.prompts import EncodedPrompt, read_prompts
 from reft_engine.trainable import Trainable
 
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """New text of one column; ``ended`` is True for the column's last piece."""
-
-    column: int
-    text: str
-    ended: bool = False
-
+__all__ = ["Delta", "Prompt", "check_writers", "column_prompts", "generate", "stream"]
 
 Prompt = str | Sequence[Message | Mapping[str, str] | int]
 """A user's text, a conversation that ends with a user's message, or token ids, which the model reads unchanged."""
 
 
-def _read(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+def column_prompts(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
     """The prompt of each column, with the tokens that its rule edits; all have the same token ids."""
     if isinstance(prompt, str):
         return _read_messages(base, [Message("user", prompt)], rules)
     items: list[Any] = list(prompt) if isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray) else [None]
     if not items:
-        raise _empty_prompt()
+        raise empty_prompt()
     if all(type(item) is int for item in items):
         return _read_token_ids(base, items, rules)
     messages = [Message(item["role"], item["content"]) if _is_message(item) else item for item in items]
@@ -56,14 +47,10 @@ def _read(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> l
     return _read_messages(base, messages, rules)
 
 
-def _empty_prompt() -> ConfigError:
-    return ConfigError("The prompt is empty, so there is nothing to answer.", "prompt", kind="generation.prompt_empty")
-
-
 def _read_messages(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
     prompts = read_prompts(base, messages, rules)
     if not messages[-1].content.strip():
-        raise _empty_prompt()
+        raise empty_prompt()
     if messages[-1].role == "assistant":
         raise ConfigError(
             "The conversation ends with an answer, so there is nothing to answer. End it with what the user says.",
@@ -86,21 +73,6 @@ def _read_token_ids(base: Base, ids: Sequence[Any], rules: Sequence[PositionSpec
     return [EncodedPrompt(tuple(ids), edited_tokens(rule, len(ids))) for rule in rules]
 
 
-def _row_edits(
-    edits: Sequence[ReftModel | None], prompts: Sequence[EncodedPrompt], strength: float, device: torch.device
-) -> tuple[dict[int, blocks.Edit], int]:
-    """The edits of all rows, and the first column that any of them edits."""
-    width = len(prompts[0].ids)
-    batch_prompts = Prompts([(row, 0) for row in range(len(edits))], [prompt.edited for prompt in prompts], len(edits), width)
-    models = {id(model): model for model in edits if model is not None}
-    chains, first = [], width
-    for model in models.values():
-        plan = model.plan_of(batch_prompts, [row for row, other in enumerate(edits) if other is model], device)
-        chains.append(model.edits(plan, model.factors(), strength))
-        first = min(first, plan.begin if chains[-1] else first)
-    return combine(chains), first
-
-
 class _Sampler:
     """Picks the next token; greedy at temperature 0. All rows draw the same random numbers, so that columns can be compared."""
 
@@ -121,25 +93,6 @@ class _Sampler:
         ordered[left_out] = 0
         picks = [order[row, torch.multinomial(ordered[row], 1, generator=generator)] for row, generator in enumerate(self.generators)]
         return torch.cat(picks).to(logits_BV.device)
-
-
-class _Column:
-    """The text of one row so far; bytes of an incomplete character (such as an emoji) are held back."""
-
-    def __init__(self, base: Base) -> None:
-        self.tokenizer, self.ids, self.shown = base.tokenizer, list[int](), ""
-
-    def push(self, token: int) -> str:
-        self.ids.append(token)
-        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
-        if text.endswith("\ufffd") or not text.startswith(self.shown):
-            return ""
-        new_text, self.shown = text[len(self.shown) :], text
-        return new_text
-
-    def rest(self) -> str:
-        text: str = self.tokenizer.decode(self.ids, skip_special_tokens=True)
-        return text[len(self.shown) :]
 
 
 def stream(
@@ -177,15 +130,15 @@ def stream(
     """
     checks.check_base(base)
     limit = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
-    _check_edits(base, edits)
+    check_writers(base, edits)
     checks.check_strength(strength)
-    prompts = _read(base, prompt, [model.positions if isinstance(model, ReftModel) else None for model in edits])
+    prompts = column_prompts(base, prompt, [model.positions if isinstance(model, ReftModel) else None for model in edits])
     streams = []
     for columns, runner in _runners(base, edits, strength):
-        room = _room(base, len(prompts[0].ids) + runner.virtual_tokens)
+        most = min(limit, room(base, len(prompts[0].ids) + runner.virtual_tokens))
         pick = _Sampler(temperature, top_p, seed, len(columns))
         own_prompts, cache = [prompts[column] for column in columns], memory if runner.shared else None
-        deltas = _stream_columns(runner.base, own_prompts, runner.edits, min(limit, room), pick, strength, should_stop, cache)
+        deltas = _stream_columns(runner.base, own_prompts, runner.edits, most, pick, strength, should_stop, cache)
         streams.append((columns, deltas))
     return _interleave(streams)
 
@@ -234,58 +187,18 @@ def _stream_columns(
     base: Base, prompts: Sequence[EncodedPrompt], edits: Sequence[ReftModel | None], limit: int, pick: _Sampler, strength: float,
     should_stop: Callable[[], bool], memory: kv_cache.PromptCache | None,
 ) -> Generator[Delta, None, None]:  # fmt: skip
-    columns = [_Column(base) for _ in edits]
-    logits_BV, decode_inputs = _prefill(base, prompts, edits, strength, memory)
-    token_B = pick(logits_BV)
+    columns = [Column(base) for _ in edits]
+    logits_BV, decoding = prefill(base, prompts, edits, strength, memory)
     try:
-        yield from _decode(base, token_B, decode_inputs, columns, limit, pick, should_stop)
+        yield from decode(base, logits_BV, decoding, columns, [limit] * len(columns), pick, should_stop)
     finally:
         if memory and None in edits and base.kind == "decoder":
             row = edits.index(None)
-            memory.remember([*prompts[row].ids, *columns[row].ids], decode_inputs["past_key_values"], row)
+            memory.remember([*prompts[row].ids, *columns[row].ids], decoding.cache, row)
 
 
-def _decode(
-    base: Base, token_B: Tensor, decode_inputs: dict[str, Any], columns: Sequence[_Column], limit: int, pick: _Sampler,
-    should_stop: Callable[[], bool],
-) -> Iterator[Delta]:  # fmt: skip
-    """Decode without edits, from the first token on, until each column has ended."""
-    ends, active = _end_tokens(base), set(range(len(columns)))
-    for count in range(limit):
-        for column in sorted(active):
-            token = int(token_B[column])
-            is_last = token in ends or count + 1 == limit
-            text = "" if token in ends else columns[column].push(token)
-            if is_last:
-                active.discard(column)
-                yield Delta(column, text + columns[column].rest(), ended=True)
-            elif text:
-                yield Delta(column, text)
-        if not active or should_stop():
-            break
-        token_B = pick(_next_logits(base, token_B, decode_inputs))
-    for column in sorted(active):
-        yield Delta(column, columns[column].rest(), ended=True)
-
-
-def _room(base: Base, length: int) -> int:
-    """Maximum tokens of an answer to a prompt of ``length`` tokens. Raises ConfigError."""
-    if not length:
-        raise _empty_prompt()
-    # A decoder writes after its prompt; an encoder-decoder writes into separate sequences.
-    limit = base.context - 1 if base.kind == "decoder" else base.context
-    if length > limit:
-        raise ConfigError(
-            "The prompt has {tokens} tokens; this base model reads at most {limit}.",
-            "prompt",
-            kind="generation.prompt_length",
-            tokens=length,
-            limit=limit,
-        )
-    return base.context - length if base.kind == "decoder" else base.context
-
-
-def _check_edits(base: Base, edits: Sequence[Trainable | None]) -> None:
+def check_writers(base: Base, edits: Sequence[Trainable | None]) -> None:
+    """Raises ConfigError unless each of ``edits`` is None or a `Trainable` that writes text with this base model."""
     if not isinstance(edits, Sequence) or not edits or not all(model is None or isinstance(model, Trainable) for model in edits):
         raise ConfigError(
             "edits must be a list of edits, one for each answer; None stands for the base model alone.", "edits", kind="generation.edits"
@@ -293,68 +206,6 @@ def _check_edits(base: Base, edits: Sequence[Trainable | None]) -> None:
     check_writes(base.model, edits)
     if any(model is not None and model.base is not base.model for model in edits):
         raise ConfigError("An edit is of another base model than the one that is to answer.", "edits", kind="generation.other_base")
-
-
-def _end_tokens(base: Base) -> set[int]:
-    """Tokens that end an answer: the template's, the tokenizer's, and those listed in the model's generation config."""
-    named = getattr(getattr(base.model, "generation_config", None), "eos_token_id", None)
-    # A single id is often the default of the architecture; a list was chosen by the model's authors.
-    listed = named if isinstance(named, list) else []
-    return {token for token in (*end_ids(base)[-1:], base.tokenizer.eos_token_id, *listed) if token is not None}
-
-
-@torch.no_grad()
-def _prefill(
-    base: Base, prompts: Sequence[EncodedPrompt], edits: Sequence[ReftModel | None], strength: float, memory: kv_cache.PromptCache | None
-) -> tuple[Tensor, dict[str, Any]]:
-    """Logits (B, V) of the first answer token, and the inputs of all later passes."""
-    input_ids = torch.tensor([prompt.ids for prompt in prompts], device=base.device)
-    mask = torch.ones_like(input_ids)
-    decode_inputs: dict[str, Any] = {"use_cache": True}
-    acting, first = _row_edits(edits, prompts, strength, base.device)
-    if cache := _cached_prefix(base, input_ids, first, memory):
-        decode_inputs["past_key_values"] = cache
-    cached = cache.get_seq_length() if cache else 0
-    inputs: dict[str, Any] = {"input_ids": input_ids[:, cached:], "attention_mask": mask, "logits_to_keep": 1}
-    with blocks.editing(acting):
-        if base.kind == "encoder_decoder":
-            decode_inputs["encoder_outputs"] = base.model.get_encoder()(input_ids=input_ids, attention_mask=mask)
-            decode_inputs["attention_mask"] = mask
-            inputs = {"decoder_input_ids": torch.full((len(edits), 1), blocks.decoder_start_token(base.model), device=base.device)}
-        output = base.model(**inputs, **decode_inputs)
-    decode_inputs["past_key_values"] = getattr(output, "past_key_values", None)
-    if decode_inputs["past_key_values"] is None:
-        raise ConfigError(
-            "{base} keeps no key-value cache, as answering needs it. Choose another base model.",
-            "base",
-            kind="generation.cache",
-            base=base.name,
-        )
-    return output.logits[:, -1], decode_inputs
-
-
-def _cached_prefix(base: Base, ids_BT: Tensor, first: int, memory: kv_cache.PromptCache | None) -> Any:
-    """A KV cache of the tokens before the first one that any row edits, computed once for all rows; None for too few tokens."""
-    rows, length = ids_BT.shape
-    limit = min(first, length - 1)  # the last token predicts the answer's first
-    if base.kind != "decoder" or not kv_cache.is_worth_caching(limit):
-        return None
-    cache = memory.recall(ids_BT[0].tolist(), limit) if memory else None
-    cached = cache.get_seq_length() if cache else 0
-    if cached < limit and rows > 1:
-        no_tokens = torch.empty(0, dtype=torch.int64, device=ids_BT.device)
-        inputs = {"input_ids": ids_BT[:1, cached:limit], "attention_mask": torch.ones_like(ids_BT[:1, :limit]), "past_key_values": cache}
-        with blocks.editing({}, no_tokens, (1, limit - cached)):
-            cache = base.model(**inputs, use_cache=True).past_key_values
-    return kv_cache.repeat_rows(cache, rows) if cache else None
-
-
-@torch.no_grad()
-def _next_logits(base: Base, token_B: Tensor, decode_inputs: dict[str, Any]) -> Tensor:
-    name = "decoder_input_ids" if base.kind == "encoder_decoder" else "input_ids"
-    # Virtual tokens of a baseline are already in the cache.
-    logits: Tensor = blocks.without_peft(base.model)(**{name: token_B.unsqueeze(1)}, **decode_inputs).logits[:, -1]
-    return logits
 
 
 def generate(

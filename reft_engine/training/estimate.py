@@ -15,7 +15,7 @@ from reft_engine.training.costs import Line, line_through
 from reft_engine.training.memory import Growth
 from reft_engine.training.row_sizes import SizedRow, all_tokens, cut
 from reft_engine.training.run_layout import Layout, SizedRun
-from reft_engine.training.schedule import MEASURED_AT_ONCE, MIN_MEASUREMENTS
+from reft_engine.training.schedule import MEASURED_AT_ONCE, SAMPLE_ROWS
 
 if TYPE_CHECKING:
     from reft_engine.base.loading import Base
@@ -44,7 +44,7 @@ class Probe:
         first: seconds of a batch in the first epoch by the tokens that are computed; ``later``: in a later one.
         read: seconds for one row; ``begin``: once, before the first step.
         measure: seconds for one token of held-out rows; ``again``: for one that is computed when their activations are stored.
-        sample: seconds of a sample answer, base and tuned together.
+        sample: seconds of one batch of sample answers.
         model_bytes: the process with the model; of a GPU what its tensors take. None where memory cannot be measured.
         step_bytes: what the largest pass of a step adds at its highest; ``measure_bytes``: that of a measurement.
         token_bytes: bytes that one token of an encoded row takes in this process; 0 if the model is on a GPU.
@@ -163,9 +163,9 @@ def _measuring_seconds(probe: Probe, run: SizedRun) -> float:
     # Base and tuned at first, then the tuned one, and the base model too where its head is trained.
     measuring = fresh + again + len(schedule.steps) * again * (2 if probe.head else 1)
     scoring = 2 * seconds_of(schedule.scoring, again=not schedule.apart)
-    every = -(-len(schedule.steps) // MIN_MEASUREMENTS)
-    samples = 1 + len({*schedule.steps[every - 1 :: every], run.steps})
-    return measuring + scoring + samples * probe.sample
+    # The tuned model answers at first and at each measurement; the base model once, or as often where its head is trained.
+    answered = 1 + len(schedule.steps)
+    return measuring + scoring + (answered + (answered if probe.head else 1)) * probe.sample
 
 
 def probe(base: "Base", run: SizedRun, load: Load, config: MethodConfig, exclusive: Exclusive = nullcontext) -> Probe:
@@ -193,7 +193,7 @@ def probe(base: "Base", run: SizedRun, load: Load, config: MethodConfig, exclusi
     times = prober.times([cut(batch, limit) for batch in batches], cut(run.held_out[:MEASURED_AT_ONCE] or batches[0], limit))
     layout = times.layout
     first, later = line_through(times.first), line_through(times.later)
-    sample = prober.sample(run.held_out[0]) if run.held_out else 0.0
+    sample = prober.sample(run.held_out[:SAMPLE_ROWS]) if run.held_out else 0.0
     # 2) Measure the memory of the largest passes.
     affordable = max(_WARM_UP_TOKENS, round(_PEAK_SECONDS / max(first.at(1000) / 1000, 1e-9)))
     longest = run.longest_pass(layout, _EPOCHS_LAID_OUT)

@@ -66,13 +66,17 @@ class HeldOutEvent:
 
 @dataclass(frozen=True, slots=True)
 class SampleEvent:
-    """Answers of base and tuned to one held-out prompt at this step; for a classifier, the likeliest labels."""
+    """Answers of base and tuned to one held-out prompt at this step; for a classifier, the likeliest labels.
+
+    ``place`` is that of its row among the rows that are answered at each measurement.
+    """
 
     step: int
     prompt: str
     expected: str
     base: str
     tuned: str
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ an uninterrupted one: batches follow from (seed, epoch), dropout from (seed, ste
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -299,8 +299,7 @@ class _Run:
         self.clock = _Clock(saved.seconds if saved else 0.0, state.step)
         self.pace = self._pace()
         if state.step == 0:  # a run that resumes was measured at this step before it was interrupted
-            with self._measuring(at_first=True):
-                self.watch.measure()
+            self._measure(at_first=True)
 
     def _pace(self) -> Pace:
         """How the rest of the run is to be timed."""
@@ -312,13 +311,15 @@ class _Run:
             scored=len(schedule.scoring) / max(1, len(schedule.choosing)), passes=watch.passes,
         )  # fmt: skip
 
-    @contextmanager
-    def _measuring(self, *, at_first: bool = False) -> Iterator[None]:
-        """Time what is measured in here."""
+    def _measure(self, *, at_first: bool = False) -> None:
+        """Measure held-out rows and answer some of them, both timed."""
+        if not self.held_out:
+            return
         self.pace.went_by(self.clock.lap())
-        yield
-        if self.held_out:
-            self.pace.measured(self.clock.lap(), at_first=at_first)
+        self.watch.measure()
+        self.pace.measured(self.clock.lap(), at_first=at_first)
+        batches = self.watch.sample()
+        self.pace.answered(self.clock.lap() / batches)
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         state, best = self.state, self.best
@@ -361,8 +362,7 @@ class _Run:
         epoch = state.step / state.steps_per_epoch
         self.on_event(StepEvent(state.step, state.total_steps, epoch, loss, rate, seconds_left, state.gradient_norm, state.step_tokens))
         if self.watch.is_due:
-            with self._measuring():
-                self.watch.measure()
+            self._measure()
         if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
             self.clock.saved(state.step)
             self._try_to_save(self.root)

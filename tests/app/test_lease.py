@@ -110,6 +110,24 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
     assert everything(services.storage) == before
 
 
+def test_the_samples_of_a_measurement_are_written_together(services, run):
+    held = services.storage.queue.claim("w")
+    mine = Journal(held, lambda: False, lambda reason: None)
+    mine.begin("Training.")
+    mine.flush()
+    written, write = [], held.add_sample
+    held.add_sample = lambda *samples: (written.append(len(samples)), write(*samples))
+    for step in (0, 3):
+        for place in range(5):
+            mine(SampleEvent(step, f"prompt {place}", "e", "b", f"after {step}", place))
+        mine.flush()
+    found = services.storage.samples.all(run.id)
+    assert [(each.step, each.place, each.prompt, each.tuned) for each in found] == [
+        (step, place, f"prompt {place}", f"after {step}") for step in (0, 3) for place in range(5)
+    ]  # fmt: skip
+    assert sum(written) == 10 and len(written) <= 4
+
+
 def test_what_is_insisted_on_is_written_once_the_database_can_be_used_again(services, run, until):
     slow = Storage(services.storage.files.root, services.settings.database_url, patience=0.1)
     troubles = []

@@ -84,6 +84,7 @@ GENERATION, TRAINING, LOOP, PREFIX = (
     "reft_engine/training/loop.py",
     "reft_engine/inference/kv_cache.py",
 )
+DECODING = "reft_engine/inference/decoding.py"
 LOOP_SIDE = "reft_engine/edits/loop_side.py"
 SPLIT = _engine("a_setting_of_training_acts[seed]")
 
@@ -1291,7 +1292,7 @@ BUGS = (
     ),
     Bug(
         "the engine's strength is 0 or 1",
-        GENERATION,
+        DECODING,
         "model.edits(plan, model.factors(), strength)",
         "model.edits(plan, model.factors(), float(bool(strength)))",
         (_engine("an_argument_of_answering_acts[strength]"),),
@@ -1312,21 +1313,21 @@ BUGS = (
     ),
     Bug(
         "the template's own end is none",
-        GENERATION,
+        DECODING,
         "(*end_ids(base)[-1:], base.tokenizer.eos_token_id, *listed)",
         "(base.tokenizer.eos_token_id, *listed)",
         (_engine("the_templates_own_end_of_turn_ends_an_answer_though_the_tokenizer_has_another"),),
     ),
     Bug(
         "the tokenizer's end is none",
-        GENERATION,
+        DECODING,
         "(*end_ids(base)[-1:], base.tokenizer.eos_token_id, *listed)",
         "(*end_ids(base)[-1:], *listed)",
         (_engine("the_templates_own_end_of_turn_ends_an_answer_though_the_tokenizer_has_another"),),
     ),
     Bug(
         "nobody can stop an answer",
-        GENERATION,
+        DECODING,
         "if not active or should_stop():",
         "if not active:",
         (_engine("an_argument_of_answering_acts[should_stop]"),),
@@ -1935,21 +1936,56 @@ BUGS = (
     ),
     Bug(
         "an answer is one token shorter",
-        GENERATION,
-        "is_last = token in ends or count + 1 == limit",
-        "is_last = token in ends or count + 2 == limit",
+        DECODING,
+        "is_last = tokens[column] in ends or count + 1 == limits[column]",
+        "is_last = tokens[column] in ends or count + 2 == limits[column]",
         ("tests/reft_engine/test_generation.py::test_an_answer_has_at_most_the_tokens_it_may_have",),
+    ),
+    Bug(
+        "a padded row's answer does not see itself",
+        DECODING,
+        "F.pad(mask, (0, 1), value=1)",
+        "F.pad(mask, (0, 1), value=0)",
+        ("tests/reft_engine/test_answering.py::test_the_logits_of_a_row_are_those_of_the_row_alone",),
+    ),
+    Bug(
+        "a padded row's answer stands where its padding ends",
+        DECODING,
+        "(position_ids[:, -1:] + 1)",
+        "(position_ids.max() + 1).expand(len(position_ids), 1)",
+        ("tests/reft_engine/test_answering.py::test_the_logits_of_a_row_are_those_of_the_row_alone",),
+    ),
+    Bug(
+        "a row that has ended looks positions up that there are not",
+        DECODING,
+        ".clamp(max=self.last_position)",
+        "",
+        ("tests/reft_engine/test_answering.py::test_a_long_prompt_ends_where_the_context_ends_and_the_others_go_on",),
+    ),
+    Bug(
+        "the base model answers the sample rows again and again",
+        "reft_engine/training/measuring.py",
+        "if self._base_answers is None or self.passes == 2:",
+        "if True:",
+        ("tests/reft_engine/test_training.py::test_the_base_model_answers_the_sample_rows_once_and_all_of_them_in_one_batch",),
+    ),
+    Bug(
+        "a sample replaces those of the other rows",
+        "storage/runs/journal.py",
+        "Sample.step == sample.step, Sample.place == sample.place",
+        "Sample.step == sample.step",
+        ("tests/storage/test_storage.py::test_the_samples_of_a_step_each_have_their_place_and_are_replaced_there",),
     ),
     Bug(
         "an answer goes beyond the context",
         GENERATION,
-        "edits, min(limit, room), pick",
-        "edits, limit, pick",
+        "most = min(limit, room(",
+        "most = max(limit, room(",
         ("tests/reft_engine/test_generation.py::test_an_answer_stops_where_the_context_ends",),
     ),
     Bug(
         "what is read once for all reaches into the edited tokens",
-        GENERATION,
+        DECODING,
         "limit = min(first, length - 1)",
         "limit = length - 1",
         ("tests/reft_engine/test_prefix.py::test_where_the_first_token_is_edited_every_column_reads_it_all",),

@@ -15,7 +15,7 @@ from reft_engine.errors import TrainingError
 from reft_engine.formats import atomic
 from reft_engine.positions import EditedTokens, PositionSpec
 from reft_engine.tokens.examples import EncodedExample, EncodedLabel, EncodedPreference, EncodedPrompt, as_in_checkpoints
-from reft_engine.training import checkpoint, measuring
+from reft_engine.training import checkpoint, samples
 from reft_engine.training import run as training
 from reft_engine.training.checkpoint import MAX_CHECKPOINTS
 from reft_engine.training.events import HeldOutEvent, SavingFailedEvent, StepEvent
@@ -64,7 +64,7 @@ def kept(folder):
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 2)
+    monkeypatch.setattr(samples, "SAMPLE_TOKENS", 2)
 
 
 @pytest.fixture(scope="module")

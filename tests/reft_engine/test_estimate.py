@@ -126,10 +126,11 @@ def test_what_does_not_fit_into_the_room_for_reuse_costs_every_epoch_as_much_as_
 
 def test_held_out_rows_and_samples_take_time_too(tiny):
     run = sized(tiny, ROWS, ReftConfig(positions="l1"), TrainConfig(epochs=4, held_out=0.2))
-    schedule = run.schedule(10**9, "cpu", 1)
-    assert put_together(PIECES, run).measuring_seconds > 2.0 * 12
-    assert put_together(replace(PIECES, head=True), run).measuring_seconds > put_together(PIECES, run).measuring_seconds
-    assert len(schedule.steps) == 12
+    assert len(run.schedule(10**9, "cpu", 1).steps) == len(run.schedule(10**9, "cpu", 2).steps) == 12
+    for head, batches in ((False, 1 + 12 + 1), (True, 2 * (1 + 12))):
+        with_samples, without = (put_together(replace(PIECES, head=head, sample=seconds), run).measuring_seconds for seconds in (2.0, 0.0))
+        assert with_samples - without == pytest.approx(2.0 * batches)
+        assert without > 0
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from reft_engine.data import as_rows
 from reft_engine.positions import PositionSpec, edited_tokens, prompt_positions
 from reft_engine.tokens.batches import in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedPreference, encode
-from reft_engine.training import loop, losses, measuring
+from reft_engine.training import loop, losses, samples
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import NextToken
 from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
@@ -67,7 +67,7 @@ def first_edited(row, config):
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
+    monkeypatch.setattr(samples, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import torch
 from reft_engine import PeftConfig, ReftConfig, ReftModel, TrainConfig, train_many
 from reft_engine.data import as_rows
 from reft_engine.errors import ConfigError, TrainingError
-from reft_engine.training import Followed, GroupMember, measuring, train_group
+from reft_engine.training import Followed, GroupMember, samples, train_group
 from reft_engine.training import run as run_module
 from reft_engine.training.events import HeldOutEvent, ReuseEvent, StepEvent
 from reft_engine.training.objectives import NextToken
@@ -61,7 +61,7 @@ SETS = {
 
 @pytest.fixture(autouse=True)
 def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
+    monkeypatch.setattr(samples, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")

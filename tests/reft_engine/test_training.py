@@ -17,11 +17,13 @@ from reft_engine.data import Message, split
 from reft_engine.edits.model import verify_adapter
 from reft_engine.errors import DataError, TrainingError
 from reft_engine.tokens.batches import collate, epoch_batches
+from reft_engine.training import measuring
 from reft_engine.training import run as training
 from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent
 from reft_engine.training.losses import answer_losses
 from reft_engine.training.objectives import NextToken
 from reft_engine.training.rows import encoded_of, read_rows
+from reft_engine.training.samples import sample_answers
 from tests.waiting import PATIENCE
 
 EDITS = {
@@ -181,16 +183,56 @@ def test_events_say_where_the_run_is(tiny, examples):
     assert [step.step for step in steps] == list(range(1, 13))
     assert {step.total_steps for step in steps} == {12}
     assert steps[-1].epoch == 2.0
-    assert steps[-1].seconds_left == 0.0
+    assert steps[-1].seconds_left > 0, "the last measurement and the score are still to come"
     looks = [event for event in events if isinstance(event, HeldOutEvent)]
     assert looks[0].step == 0
     assert looks[-1].step == 12
     assert len({look.loss_base for look in looks}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "count"), [(0.3, 5), (0.1, 2)], ids=["more rows than are answered", "fewer"])
+def test_the_first_held_out_rows_are_answered_at_each_measurement(tiny, examples, share, count):
+    events, settings = [], WATCHED.model_copy(update={"held_out": share, "keep": "last"})
+    result = train(tiny, examples, EDITS["loreft"], settings, on_event=events.append)
+    looks = [event for event in events if isinstance(event, HeldOutEvent)]
     samples = [event for event in events if isinstance(event, SampleEvent)]
-    assert [sample.step for sample in samples] == [look.step for look in looks]
-    _, held = split(examples, WATCHED.held_out, WATCHED.seed)
-    assert {(sample.prompt, sample.expected) for sample in samples} == {(held[0].messages[-1].content, held[0].answer)}
-    assert len({sample.base for sample in samples}) == 1
+    assert [(sample.step, sample.place) for sample in samples] == [(look.step, place) for look in looks for place in range(count)]
+    _, held = split(examples, share, WATCHED.seed)
+    asked = [(row.messages[-1].content, row.answer) for row in held[:count]]
+    assert len(held) > count or count < 5
+    assert [(sample.prompt, sample.expected) for sample in samples] == asked * len(looks)
+    plain, tuned = zip(*(generate(tiny, prompt, [None, result.reft], max_new_tokens=40) for prompt, _ in asked), strict=True)
+    assert [sample.base for sample in samples] == list(plain) * len(looks)
+    assert [sample.tuned for sample in samples[-count:]] == list(tuned)
+    assert [sample.tuned for sample in samples[:count]] != list(tuned), "it has learned something"
+
+
+@pytest.mark.slow
+def test_the_base_model_answers_the_sample_rows_once_and_all_of_them_in_one_batch(tiny, examples, monkeypatch):
+    made = []
+
+    def counted(base, reft, rows, *, edited=True, **options):
+        made.append((edited, len(rows)))
+        return sample_answers(base, reft, rows, edited=edited, **options)
+
+    monkeypatch.setattr(measuring, "sample_answers", counted)
+    events = []
+    train(tiny, examples, EDITS["loreft"], WATCHED.model_copy(update={"held_out": 0.3}), on_event=events.append)
+    looks = [event for event in events if isinstance(event, HeldOutEvent)]
+    assert made == [(False, 5)] + [(True, 5)] * len(looks)
+
+
+@pytest.mark.slow
+def test_a_run_that_resumes_answers_as_one_that_was_never_stopped(tiny, examples, tmp_path):
+    whole, parts, steps = [], [], iter(range(99))
+    settings = WATCHED.model_copy(update={"held_out": 0.3})
+    train(tiny, examples, EDITS["loreft"], settings, on_event=whole.append)
+    for should_stop in (lambda: next(steps) == 5, lambda: False):
+        train(tiny, examples, EDITS["loreft"], settings, folder=tmp_path, on_event=parts.append, should_stop=should_stop)
+    expected, found = ({event for event in events if isinstance(event, SampleEvent)} for events in (whole, parts))
+    assert {sample.step for sample in found} >= {sample.step for sample in expected}
+    assert expected <= found
 
 
 @pytest.mark.slow
