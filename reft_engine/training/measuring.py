@@ -64,6 +64,7 @@ class Watch:
         self.last: HeldOutEvent | None = None
         self._samples = [row.example for row in held_out[:SAMPLE_ROWS]]
         self._base_answers: list[str] | None = None
+        self._tuned_answers: list[str] | None = None
         self._base: list[RowResult] | None = None
         rows = encoded_of(held_out)
         # A classifier's base model is measured through the head that is being trained, so it must be measured again each time.
@@ -117,8 +118,9 @@ class Watch:
             with self.exclusive():
                 self._base_answers = sample_answers(base, reft, self._samples, edited=False)
         with self.exclusive():
-            tuned_answers = sample_answers(base, reft, self._samples)
-        for place, answers in enumerate(zip(self._samples, self._base_answers, tuned_answers, strict=True)):
+            # Answers settle long before a run ends, so most are those of the measurement before.
+            self._tuned_answers = sample_answers(base, reft, self._samples, guesses=self._tuned_answers or self._base_answers)
+        for place, answers in enumerate(zip(self._samples, self._base_answers, self._tuned_answers, strict=True)):
             example, base_answer, tuned_answer = answers
             expected = example.answer if isinstance(example, Example) else example.chosen
             self.on_event(SampleEvent(self.state.step, example.messages[-1].content, expected, base_answer, tuned_answer, place))

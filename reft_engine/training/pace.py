@@ -5,6 +5,9 @@ from collections import deque
 _LATEST = 50
 """Steps of a kind whose speed counts: a machine becomes busier, or less busy."""
 
+_ANSWERED = 3
+"""Measurements whose sample answers count: answers that have settled take a fraction of the time of the first ones."""
+
 _LEAST_WORK = 1e-3
 """A step that only reuses has some work, whatever the arithmetic leaves of it."""
 
@@ -51,7 +54,7 @@ class Pace:
         self._later = Speed()
         self._fresh = deque[tuple[int, int, float]](maxlen=_LATEST)
         self._measured = deque[float](maxlen=_LATEST)
-        self._answered = deque[float](maxlen=_LATEST)
+        self._answered = deque[float](maxlen=_ANSWERED)
         self._beside, self._steps = 0.0, 0
 
     def stepped(self, tokens: int, fresh: int, seconds: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reft_engine.base.loading import Base
-from reft_engine.data import AnyExample
+from reft_engine.data import AnyExample, Example
 from reft_engine.spec import MethodConfig
 from reft_engine.tokens.examples import EncodedRow
 from reft_engine.training.loop import RunState, reuse_budget, share_reuse, train_step
@@ -19,7 +19,7 @@ from reft_engine.training.row_facts import RowFacts
 from reft_engine.training.row_sizes import SizedRow, cut
 from reft_engine.training.rows import encoded_rows, read_rows
 from reft_engine.training.run_layout import Layout, SizedRun
-from reft_engine.training.samples import sample_answers
+from reft_engine.training.samples import confirm, sample_answers
 from reft_engine.training.schedule import SAMPLE_TOKENS
 
 _SAMPLE_BEGINS, _SAMPLE_SECONDS = 8, 2.0
@@ -138,23 +138,29 @@ class Prober:
             again / layout.tokens(measured, later=layout.stored),
         )  # fmt: skip
 
-    def sample(self, rows: Sequence[SizedRow]) -> float:
-        """Seconds of one batch of sample answers, as long as the throwaway edit makes them.
+    def sample(self, rows: Sequence[SizedRow]) -> tuple[float, float]:
+        """Seconds of one batch of sample answers, as long as the throwaway edit makes them, and of confirming them.
 
-        Where that takes long, it is extrapolated from its beginning.
+        Where that takes long, it is extrapolated from its beginning. Labels are not confirmed.
         """
         if self._state is None:
-            return 0.0
+            return 0.0, 0.0
         self._rows(rows)
         examples, reft = [self._examples[row.index] for row in rows], self._state.reft
+        if reft.head:
+            with self._exclusive():
+                return _seconds(lambda: sample_answers(self._base, reft, examples)), 0.0
+        answers = [each.answer if isinstance(each, Example) else each.chosen for each in examples]
+        with self._exclusive():
+            confirming = _seconds(lambda: confirm(self._base, reft, examples, answers, edited=True, tokens=SAMPLE_TOKENS))
         seconds: list[float] = []
         for tokens in (1, _SAMPLE_BEGINS, SAMPLE_TOKENS):
             with self._exclusive():
                 seconds.append(_seconds(lambda: sample_answers(self._base, reft, examples, tokens=tokens)))  # noqa: B023
             each = max(0.0, seconds[-1] - seconds[0]) / max(1, tokens - 1)
             if (whole := seconds[0] + each * (SAMPLE_TOKENS - 1)) > _SAMPLE_SECONDS and tokens > 1:
-                return whole
-        return seconds[-1]
+                return whole, confirming
+        return seconds[-1], confirming
 
     def step_memory(self, rows: Sequence[SizedRow]) -> Growth | None:
         """Memory of a step on one micro-batch in the first epoch, without what it stores."""
