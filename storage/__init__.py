@@ -4,7 +4,6 @@ from storage.errors import LeaseLostError, NotFoundError, StorageError, Unavaila
 from storage.records import (
     DatasetRecord,
     DatasetUse,
-    DatasetUses,
     DatasetVersionRecord,
     EventRecord,
     Failure,
@@ -12,13 +11,9 @@ from storage.records import (
     MetricPoint,
     Phase,
     PresetRecord,
-    RunOrder,
-    RunQuery,
     RunRecord,
-    RunState,
     RunStatus,
     SampleRecord,
-    StopRequest,
 )
 from storage.runs import LeasedRun
 from storage.store import Storage
@@ -26,7 +21,6 @@ from storage.store import Storage
 __all__ = [
     "DatasetRecord",
     "DatasetUse",
-    "DatasetUses",
     "DatasetVersionRecord",
     "EventRecord",
     "Failure",
@@ -37,13 +31,9 @@ __all__ = [
     "NotFoundError",
     "Phase",
     "PresetRecord",
-    "RunOrder",
-    "RunQuery",
     "RunRecord",
-    "RunState",
     "RunStatus",
     "SampleRecord",
-    "StopRequest",
     "Storage",
     "StorageError",
     "UnavailableError",

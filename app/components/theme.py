@@ -6,15 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import picker, runs
+from app.components import picker
 from app.words import LANGUAGES, said_in, say
 from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = (
-    "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js",
-    "chart.js", "run_live.js", "run_list.js", "ended.js",
+    "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js"
 )  # fmt: skip
 
 _TABLE = (
@@ -61,7 +60,7 @@ def _texts() -> dict[str, Any]:
             **{name: say(f"bases.shown.{name}") for name in _BASES}, "more": say("bases.card.more", count="{count}"),
             "arriving": say("bases.card.arriving", name="{name}"), "arrived": say("bases.card.arrived", name="{name}"),
         },
-        "picker": picker.texts(), **runs.texts(),
+        "picker": picker.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

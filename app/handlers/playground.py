@@ -15,9 +15,6 @@ from reft_engine.data import answers_of
 from storage import RunRecord, RunStatus, StorageError
 
 PROMPT_LIMIT = 20_000
-_READY = (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.TRAINING, RunStatus.CHECKING)
-_OFFERED = 200
-"""Runs that the list offers; an address may ask for an older one."""
 _PATIENCE = 60.0
 _SHOWN_EVERY = 0.05
 _SHORT = 80
@@ -47,12 +44,10 @@ class Suggestions:
     trained: tuple[str, ...] = ()
 
 
-def usable(services: Services, asked: str | None = None) -> list[RunRecord]:
-    """The newest runs that can answer: those with a result, and the one in training; ``asked`` for is also an older one."""
-    found = services.storage.runs.newest(_OFFERED, _READY)
-    if asked and all(run.id != asked for run in found):
-        found += [run for run in services.storage.runs.some([asked]) if run.status in _READY and run.binned_at is None]
-    return [run for run in found if not run.status.ended or _has_result(services, run)]
+def usable(services: Services) -> list[RunRecord]:
+    """Runs that can answer, newest first: those with a result, and the one in training."""
+    ready = (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.TRAINING, RunStatus.CHECKING)
+    return [run for run in services.storage.runs.all() if run.status in ready and (not run.status.ended or _has_result(services, run))]
 
 
 def _has_result(services: Services, run: RunRecord) -> bool:
@@ -61,7 +56,7 @@ def _has_result(services: Services, run: RunRecord) -> bool:
 
 def pick(services: Services, run_id: str | None = None) -> str | None:
     """The run to show first: the requested one, else the newest finished one, else the newest."""
-    runs = usable(services, run_id)
+    runs = usable(services)
     if any(run.id == run_id for run in runs):
         return run_id
     finished = next((run.id for run in runs if run.status is RunStatus.FINISHED), None)

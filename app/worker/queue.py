@@ -21,8 +21,6 @@ def _train_until(resident: Resident, worker: str, shutting_down: threading.Event
         try:
             storage.reclaim(explain_vanished_worker)
             leased = storage.queue.claim_together(worker)
-            if not leased and storage.runs.paused_since():
-                resident.release()
             resident.set_trouble("")
         except UnavailableError as error:
             resident.set_trouble(str(error))

@@ -1,6 +1,5 @@
 """Models in the worker's memory: base models, loaded adapters, and the edit in training."""
 
-import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,8 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
-
-import torch
 
 from app.words import say
 from app.worker.base_lock import BaseLock
@@ -152,17 +149,6 @@ class Resident:
         """
         base = self.loaded(name, precision or suited_precision(default_device()))
         return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
-
-    def release(self) -> None:
-        """Free the memory of all models, for others to use the device; what is asked for next is loaded again."""
-        with self._lock:
-            if not self._bases or self._training:
-                return
-            self._bases.clear()
-            self._adapters.clear()
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     @property
     def held_bytes(self) -> int:

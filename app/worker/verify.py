@@ -1,9 +1,5 @@
-"""``python -m app.worker.verify``: loads an adapter in a fresh process and replays its canary.
+"""``python -m app.worker.verify ADAPTER BASE``: loads an adapter in a fresh process and replays its canary."""
 
-Which one it reads from standard input, once its own libraries are loaded: the adapter folder and the base model, as a JSON list.
-"""
-
-import json
 import sys
 from pathlib import Path
 
@@ -14,10 +10,7 @@ from reft_engine.trainable import verify_adapter
 
 def main() -> int:
     """0 when the adapter reproduces; else 1 and a sentence on standard error."""
-    asked = sys.stdin.read()
-    if not asked:  # whoever started it has no use for it
-        return 0
-    adapter, base = json.loads(asked)
+    adapter, base = sys.argv[1:]
     try:
         recorded = read_config(Path(adapter))["base_model"]
         options = load_options(recorded.get("precision"))

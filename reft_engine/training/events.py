@@ -33,10 +33,7 @@ class RowsEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds.
-
-    ``gradient_norm`` is the L2 norm of the gradients before they are clipped, ``tokens`` the number of tokens that the step read.
-    """
+    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
 
     step: int
     total_steps: int
@@ -44,8 +41,6 @@ class StepEvent:
     loss: float
     learning_rate: float
     seconds_left: float
-    gradient_norm: float
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)

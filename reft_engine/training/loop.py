@@ -133,7 +133,6 @@ class RunState:
         self._acting.end()
         loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.train_config.max_grad_norm))
-        self.gradient_norm = norm
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise _diverged(self.step + 1, loss)
         self.optimizer.step()

@@ -18,7 +18,7 @@ from reft_engine.data import Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
-from reft_engine.trainable import Trainable, load_adapter
+from reft_engine.trainable import Trainable
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.training.loop import RunState, share_reuse, train_step
@@ -113,7 +113,6 @@ def train(
     train_config: TrainConfig | None = None,
     *,
     folder: str | Path | None = None,
-    start: str | Path | None = None,
     file_rows: int | None = None,
     on_event: Callable[[TrainEvent], None] = lambda event: None,
     on_ready: Callable[[Trainable], None] = lambda reft: None,
@@ -131,7 +130,6 @@ def train(
         config: the edit; a `PeftConfig` trains a baseline.
         train_config: the training settings.
         folder: gets ``checkpoint/`` while training, from which an unfinished run resumes, and ``adapter/`` at the end.
-        start: an adapter folder with whose weights training begins, of the same base model and the same config; by default new ones.
         file_rows: number of rows of the examples' file, unreadable ones included, so that these are counted too.
         on_event: called with every event of `reft_engine.training.events`.
         on_ready: called once with the model to be trained, after its rows are read and before the first measurement.
@@ -147,26 +145,16 @@ def train(
     Raises:
         ConfigError: the base model cannot be trained so, or a config is invalid.
         DataError: no row can be trained on, or an example is no row.
-        AdapterError: a file stands in the place of the folder, or ``start`` cannot be loaded.
+        AdapterError: a file stands in the place of the folder.
         TrainingError: the loss is no longer a number.
     """
     config = ReftConfig() if config is None else config
     train_config = TrainConfig() if train_config is None else train_config
     checks.check_runs(base, [(config, train_config)], baselines=True)
     root = None if folder is None else checks.folder_to_write(folder)
-    begun = None if start is None else _begun(base, config, start)
-    followed = Followed(on_event, on_ready, should_stop, leaving, may_save)
-    run = _Run(base, as_rows(examples), config, train_config, root, followed, file_rows, begun=begun)
+    run = _Run(base, as_rows(examples), config, train_config, root, Followed(on_event, on_ready, should_stop, leaving, may_save), file_rows)
     _train_together([run], exclusive)
     return run.result_or_error()
-
-
-def _begun(base: Base, config: MethodConfig, start: str | Path) -> Trainable:
-    """The edit that training begins with. Raises AdapterError, ConfigError."""
-    found = load_adapter(start, base)
-    if found.method_config != config:
-        raise ConfigError("A run begins with an edit only if its config is that of the edit.", "start", kind="training.other_edit")
-    return found
 
 
 def train_many(
@@ -280,7 +268,6 @@ class _Run:
     def __init__(
         self, base: Base, examples: Sequence[Example | Preference], config: MethodConfig, train_config: TrainConfig, root: Path | None,
         followed: Followed, file_rows: int | None = None, on_end: Callable[[TrainResult | Exception], None] = lambda outcome: None,
-        begun: Trainable | None = None,
     ) -> None:  # fmt: skip
         self.followed, self.on_end, self.on_event, self.may_save = followed, on_end, followed.on_event, followed.may_save
         self.objective = objective_for(base, config, train_config, examples)
@@ -291,7 +278,7 @@ class _Run:
         self.rows, self.held_out = encoded_of(split.trained), split.held_out
         self.check = count_rows(split, self.objective, rows=file_rows)
         self.on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
-        self.state, self.root = RunState(self.objective, self.rows, begun), root
+        self.state, self.root = RunState(self.objective, self.rows), root
         self.best = Best()
         self.watch = Watch(self.state, self.held_out, self.best, self.on_event)
         self.stopped, self.ended, self._saving_failed = False, False, False
@@ -371,8 +358,7 @@ class _Run:
         self.pace.went_by(max(0.0, self.clock.lap() - seconds))
         rate = state.optimizer.param_groups[0]["lr"]
         seconds_left = self.pace.seconds_left(state.total_steps - state.step, state.reuse.waiting if state.reuse else 0)
-        epoch = state.step / state.steps_per_epoch
-        self.on_event(StepEvent(state.step, state.total_steps, epoch, loss, rate, seconds_left, state.gradient_norm, state.step_tokens))
+        self.on_event(StepEvent(state.step, state.total_steps, state.step / state.steps_per_epoch, loss, rate, seconds_left))
         if self.watch.is_due:
             with self._measuring():
                 self.watch.measure()

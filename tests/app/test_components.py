@@ -9,7 +9,7 @@ from app.components.wiring import Page, live
 from app.errors import StudioError
 from app.handlers.runs import HeldOut, RunView
 from app.pages import build, runs_html
-from app.pages.runs import _moved
+from app.pages.runs import _ticked, _vanished
 from app.words import say
 from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
@@ -25,7 +25,7 @@ def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, tro
         worker_exits=0, created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
     )  # fmt: skip
     held = HeldOut(held_out, 5.0, 7, 3, 0)
-    return RunView(run, None, 0, held, 6, 0.5, None, True, True, True, trouble)
+    return RunView(run, None, 0, held, 6, 0.5, (), None, None, (), True, True, True, trouble)
 
 
 def test_right_answers_stand_beside_the_loss_and_no_share_of_few_rows_is_said():
@@ -52,8 +52,12 @@ def test_names_are_shown_as_text():
 
 
 def test_a_run_that_another_tab_deleted_leaves_the_page(services):
-    shown = _moved(services, "nothing")
+    shown = _vanished(services)
+    assert shown["chosen"]["value"] is None and shown["chosen"]["choices"] == []
+    assert "has been deleted" in shown["status"]
     assert shown["facts"] == "" and shown["stop"]["visible"] is shown["delete"]["visible"] is False
+    assert _ticked(services, "nothing", ["another"]) == shown
+    assert _ticked(services, "nothing", shown["seen"]) == {}, "and is not told of again"
 
 
 FAILURE = Failure("memory", "It ran <out> of memory.", "Too <much>.", "Take <less>.", {"pass_tokens": 64}, "Less")

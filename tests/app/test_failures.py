@@ -67,8 +67,7 @@ def work(services):
 @pytest.fixture
 def unchecked(monkeypatch):
     """What is saved is not loaded back in a process of its own, which takes its time and is tested elsewhere."""
-    monkeypatch.setattr(job.FreshCheck, "prepare", lambda check: None)
-    monkeypatch.setattr(job.FreshCheck, "check", lambda check, adapter, base: "")
+    monkeypatch.setattr(job, "_check", lambda adapter, base: None)
 
 
 @pytest.fixture

@@ -32,8 +32,7 @@ def studio(tmp_path, tiny_base, table_file, monkeypatch):
     """A data folder, and a worker in this process that trains what waits."""
     made = make_services(Settings(data_dir=tmp_path / "data", models=[str(tiny_base)]))
     resident = Resident(made.storage)
-    monkeypatch.setattr(job.FreshCheck, "prepare", lambda check: None)
-    monkeypatch.setattr(job.FreshCheck, "check", lambda check, adapter, name: str(verify_adapter(adapter, resident.base(name).model)))
+    monkeypatch.setattr(job, "_check", lambda adapter, name: verify_adapter(adapter, resident.base(name).model))
     kept = datasets.save_upload(made, str(table_file), label="animals.csv")
 
     def work(shutting_down=lambda: False):

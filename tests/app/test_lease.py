@@ -77,7 +77,7 @@ ROWS = RowCheck(
     longest=10,
 )  # fmt: skip
 EVENTS = {
-    "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0, 9.0, 9),
+    "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0),
     "a held-out figure": HeldOutEvent(7, 9.0, 9.0, 4, 1, 0, 7),
     "how far it has come": PhaseEvent(7, "measure", 1, 2),
     "the held-out rows": RowsEvent(7, ROWS, (9,)),
@@ -91,7 +91,7 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
     held = services.storage.queue.claim("slept")
     mine = Journal(held, lambda: False, lambda reason: None)
     mine.begin("Training.")
-    mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0, 1.0, 1))
+    mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0))
     assert mine.settled(), "as long as the run is ours"
     services.storage.reclaim(failures.explain_vanished_worker)
     services.storage.queue.claim("awake").begin("Training.")

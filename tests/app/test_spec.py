@@ -228,8 +228,7 @@ def studio(tmp_path_factory, table_file):
             job.run_job(resident, leased, lambda: False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job.FreshCheck, "prepare", lambda check: None)
-        patch.setattr(job.FreshCheck, "check", lambda check, adapter, name: str(verify_adapter(adapter, resident.base(name).model)))
+        patch.setattr(job, "_check", lambda adapter, name: verify_adapter(adapter, resident.base(name).model))
         yield SimpleNamespace(services=made, train_all=train_all, rows=datasets.save_upload(made, str(table_file), label="animals.csv"))
     made.storage.close()
 

@@ -690,8 +690,8 @@ BUGS = (
     Bug(
         "Stop stops what waits longest",
         "app/pages/runs.py",
-        "    run = act(services, _one(run_id))\n",
-        "    run = act(services, services.storage.runs.all()[-1].id if run_id else _one(run_id))\n",
+        "    act(services, _chosen(run_id))\n",
+        "    act(services, services.storage.runs.all()[-1].id if run_id else _chosen(run_id))\n",
         (_input("runs._act:stop.current"),),
     ),
     Bug(
@@ -705,23 +705,23 @@ BUGS = (
     Bug(
         "the Runs page opens the newest run",
         "app/pages/runs.py",
-        "shown, missing = _there(services, wanted), HIDDEN",
-        "shown, missing = None, HIDDEN",
+        "chosen = run_id if run_id in [value for _, value in choices] else choices[0][1]",
+        "chosen = choices[0][1]",
         (_input("runs._opened.address"),),
     ),
     Bug(
         "Put back puts back the last one",
-        "app/handlers/run_list.py",
-        "lambda run_id: runs.restore(services, run_id)",
-        "lambda run_id: runs.restore(services, store.binned()[-1].id)",
-        (_input("runs._acted.asked"),),
+        "app/pages/runs.py",
+        "    runs.restore(services, _chosen(run_id))\n",
+        "    runs.restore(services, runs.binned(services)[0].id)\n",
+        (_input("runs._restore.binned"), _input("runs._restore.deleted")),
     ),
     Bug(
         "the trouble of the engine is not seen as a change",
-        "app/handlers/run_live.py",
-        "{view.waiting}/{view.trouble}/",
-        "{view.waiting}/",
-        (_pages("the_key_of_a_run_covers_all_that_the_browser_does_not_draw"),),
+        "app/pages/runs.py",
+        "            view.trouble, view.place, view.waiting,\n",
+        "            None, view.place, view.waiting,\n",
+        (_pages("what_is_seen_of_a_run_is_all_that_may_change"),),
     ),
     # The worker
     Bug(
@@ -910,8 +910,8 @@ BUGS = (
     Bug(
         "training takes no turns",
         JOB,
-        "on_event=partial(_on_event, job), exclusive=resident.base_lock.for_training,",
-        "on_event=partial(_on_event, job),",
+        "on_event=journal, exclusive=resident.base_lock.for_training,",
+        "on_event=journal,",
         (_base_lock("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
     ),
     Bug(
@@ -1013,13 +1013,7 @@ BUGS = (
         "\n\ndef check_run",
         (_setting("max_data_mb"),),
     ),
-    Bug(
-        "a run may go on on a full disk",
-        RUNS,
-        "        return run\n    disk.require_room(services)\n",
-        "        return run\n",
-        (_setting("max_data_mb"),),
-    ),
+    Bug("a run may go on on a full disk", RUNS, "    disk.require_room(services)\n", "", (_setting("max_data_mb"),)),
     Bug("a dataset may be kept on a full disk", DATA, "    require_room(services)\n", "", (_setting("max_data_mb"),)),
     Bug(
         "files of the data folder are served",
@@ -1099,15 +1093,15 @@ BUGS = (
     Bug(
         "text is not escaped",
         HTML,
-        "return escape(phrases.short(value, limit), quote=True)",
-        "return phrases.short(value, limit)",
-        (_html("playground_html.answer"), _html("runs_html.failure")),
+        "return escape(short(value, limit), quote=True)",
+        "return short(value, limit)",
+        (_html("playground_html.answer"), _html("runs_html.events")),
     ),
     Bug(
         "quotes are not escaped",
         HTML,
-        "escape(phrases.short(value, limit), quote=True)",
-        "escape(phrases.short(value, limit), quote=False)",
+        "escape(short(value, limit), quote=True)",
+        "escape(short(value, limit), quote=False)",
         (f"{_HERE}/test_every_text_is_escaped.py::test_a_text_inside_an_attribute_cannot_leave_it",),
     ),
     Bug(
@@ -1118,17 +1112,18 @@ BUGS = (
         (_html("playground_html.answer"),),
     ),
     Bug(
-        "notes may hold HTML",
-        "app/handlers/run_notes.py",
-        '{"html": False, "linkify": False}',
-        '{"html": True, "linkify": False}',
-        (_html("runs_html.notes"),),
+        "samples are not escaped",
+        RUNS_HTML,
+        "{html.text(value) or nothing}",
+        "{value or nothing}",
+        (_html("runs_html.sample"),),
     ),
+    Bug("events are not escaped", RUNS_HTML, "{html.text(event.text, 300)}", "{html.short(event.text, 300)}", (_html("runs_html.events"),)),
     Bug(
         "dataset names are not escaped",
         DATA_HTML,
         "{html.text(dataset.name, 80)}</a></b>",
-        "{phrases.short(dataset.name, 80)}</a></b>",
+        "{html.short(dataset.name, 80)}</a></b>",
         (_html("data_html.dataset_line"),),
     ),
     Bug(
@@ -1676,9 +1671,9 @@ BUGS = (
     ),
     Bug(
         "the curve of the base model is the tuned one's",
-        "app/handlers/run_live.py",
-        "found[point.name].append(",
-        'found["held_out" if point.name == "held_out_base" else point.name].append(',
+        RUNS,
+        '"held-out, base": series["held_out_base"],',
+        '"held-out, base": series["held_out"],',
         (_pages("what_is_drawn_and_told_of_a_run_is_its_own"),),
     ),
     Bug(
@@ -1793,8 +1788,8 @@ BUGS = (
     Bug(
         "a run that is deleted is no longer in the bin",
         "storage/runs/store.py",
-        "            put_in_bin(session, row)\n            return to_record(row)\n\n    def restore(",
-        "            return to_record(row)\n\n    def restore(",
+        ".where(Run.binned_at.is_(None)).order_by(Run.created_at.desc())",
+        ".order_by(Run.created_at.desc())",
         (_input("runs._delete.current"),),
     ),
     Bug(

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train
 from reft_engine.data import Message, split
 from reft_engine.edits.model import verify_adapter
-from reft_engine.errors import AdapterError, ConfigError, DataError, TrainingError
+from reft_engine.errors import DataError, TrainingError
 from reft_engine.tokens.batches import collate, epoch_batches
 from reft_engine.training import run as training
 from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent
@@ -577,24 +577,3 @@ def test_a_checkpoint_is_of_a_base_model_in_its_precision(tiny, examples, tmp_pa
     half = replace(tiny, model=copy.deepcopy(tiny.model).to(torch.bfloat16))
     _, begun_again = steps_of(half, examples, folder=tmp_path, should_stop=stop_after(1))
     assert [step.step for step in begun_again] == [1]
-
-
-@pytest.mark.parametrize("name", ["loreft", "direft-untied-dropout"])
-def test_training_begins_with_an_edit_that_was_trained_before(tiny, examples, tmp_path, name):
-    settings = WATCHED.model_copy(update={"keep": "last"})
-    first, _ = steps_of(tiny, examples, EDITS[name], settings, folder=tmp_path / "a")
-    events = []
-    train(tiny, examples, EDITS[name], settings, start=first.adapter, folder=tmp_path / "b", on_event=events.append)
-    measured = [event for event in events if isinstance(event, HeldOutEvent)]
-    assert measured[0].step == 0 and measured[0].loss == pytest.approx(first.evidence.last, rel=1e-5)
-    assert measured[0].loss < measured[0].loss_base
-    again, _ = steps_of(tiny, examples, EDITS[name], settings, start=first.adapter, folder=tmp_path / "c")
-    assert same(again.reft, ReftModel.load(tmp_path / "b/adapter", tiny))
-
-
-def test_training_begins_only_with_an_edit_of_its_own_kind(tiny, examples, tmp_path):
-    first, _ = steps_of(tiny, examples, folder=tmp_path / "a")
-    with pytest.raises(ConfigError, match="only if its config is that of the edit"):
-        train(tiny, examples, EDITS["loreft"].model_copy(update={"rank": 1}), SETTINGS, start=first.adapter)
-    with pytest.raises(AdapterError):
-        train(tiny, examples, EDITS["loreft"], SETTINGS, start=tmp_path / "nothing")

@@ -98,7 +98,7 @@ def queued(house: House, **form: Any) -> Any:
 @pytest.mark.slow
 def test_a_chat_and_a_step_of_training_never_use_the_base_model_at_once(house, monkeypatch):
     """With the run that is being trained itself, whose edit is in training mode between."""
-    monkeypatch.setattr(job.FreshCheck, "check", lambda *_: "")  # a process of its own, which is no part of this
+    monkeypatch.setattr(job, "_check", lambda *_: None)  # a process of its own, which is no part of this
     house.chat()
     base, _ = house.resident.run(house.run.id)
     held = queued(house, dropout=0.2)

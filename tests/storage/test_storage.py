@@ -177,7 +177,7 @@ def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they
     assert store.queue.put_back("slept", "Shut down.") == []
     assert everything(store) == before
     if taken == "by another":
-        assert awake.stop_requested() is None
+        assert awake.stop_requested() is False
         awake.add_metrics([MetricPoint(1, "loss", 3.0)])
         assert [point.value for point in store.metrics.after(run.id)] == [3.0]
 
