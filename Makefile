@@ -43,8 +43,8 @@ lint: .venv/tested
 	@touch .venv/installed $@
 
 browser: .venv/tested
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium fonts-noto-color-emoji; \
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq chromium-headless-shell fonts-noto-color-emoji; \
 	else $(BIN)/playwright install chromium; fi
 
 # Debian's package starts a server of its own unless it is told not to; the tests start theirs.

@@ -1,23 +1,28 @@
 """The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
+import asyncio
+import contextvars
 import re
 import shutil
 import warnings
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import gradio as gr
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from starlette.background import BackgroundTask
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.components.labels import I18N
-from app.components.theme import CSS, STATIC, head, theme
+from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.errors import READABLE
-from app.handlers import base_cards, kept, runs, spec, workbench
-from app.pages import build
+from app.handlers import base_cards, kept, run_list, run_live, runs, spec, workbench
+from app.pages import build, report_html, runs_html
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
@@ -27,8 +32,9 @@ from app.words.http import Speaking
 _CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
 """Gradio's own routes to files of this machine, also uploads of others, and to other servers; no page needs them."""
 
-_QUEUE_SECONDS = 0.01
-"""Pause of Gradio's loop between two looks for an event. Its own, a millisecond, costs an idle studio 6 % of a core."""
+_QUEUE_SECONDS, _PROGRESS_SECONDS = 0.1, 0.5
+"""Pauses of Gradio's loops between two looks for an event, and for progress that no page of the studio reports. Its own, of 1 and 10
+milliseconds, cost an idle studio 7 % of a core."""
 
 _EVENTS_AT_ONCE = 200
 """Events of the pages that may be under way: each holds a thread, also while it waits for a file to be read. Gradio's own limit is 40."""
@@ -49,7 +55,9 @@ def make_app(services: Services) -> FastAPI:
         return {"status": "ok"}
 
     _offer_files(app, services)
+    _offer_datasets(app, services)
     _follow_readings(app, services)
+    _follow_runs(app, services)
     _follow_downloads(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
@@ -59,8 +67,9 @@ def make_app(services: Services) -> FastAPI:
     pages = build(services).queue(default_concurrency_limit=4)
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
-    pages._queue.sleep_when_free = _QUEUE_SECONDS
+    pages._queue.sleep_when_free, pages._queue.progress_update_sleep_when_free = _QUEUE_SECONDS, _PROGRESS_SECONDS
     pages.max_threads = _EVENTS_AT_ONCE
+    come_first()
     mounted: FastAPI = gr.mount_gradio_app(
         app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
@@ -70,7 +79,7 @@ def make_app(services: Services) -> FastAPI:
 
 
 def _offer_files(app: FastAPI, services: Services) -> None:
-    """What a person takes away."""
+    """What a person takes away of a run."""
 
     @app.get("/files/runs/{run_id}/log.txt")
     def log(run_id: str) -> Response:
@@ -80,18 +89,33 @@ def _offer_files(app: FastAPI, services: Services) -> None:
             return JSONResponse({"error": say_error(error)}, status_code=404)
         return PlainTextResponse(content, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
+    @app.get("/files/runs/{run_id}/report.html")
+    def report(run_id: str) -> Response:
+        return _file(lambda: report_html.of_run(services, run_id), "text/html; charset=utf-8")
+
     @app.get("/files/runs/{run_id}/run.yaml")
     def described(run_id: str) -> Response:
-        try:
-            name, content = spec.of_run(services, run_id)
-        except READABLE as error:
-            return JSONResponse({"error": say_error(error)}, status_code=404)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return Response(content, media_type="application/yaml", headers=headers)
+        return _file(lambda: spec.of_run(services, run_id), "application/yaml")
+
+    @app.get("/files/runs/{run_id}/adapter.zip")
+    def adapter(run_id: str) -> Response:
+        return _file(lambda: runs.adapter_zip(services, run_id), "application/zip")
+
+
+def _file(make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
+    """A file to take away, of the name and content that are made; what is readable of an error in its place."""
+    try:
+        name, content = make()
+    except READABLE as error:
+        return JSONResponse({"error": say_error(error)}, status_code=404)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+    }  # fmt: skip
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _offer_datasets(app: FastAPI, services: Services) -> None:
+    """Datasets that a person takes away."""
 
     @app.get("/files/datasets/{dataset_id}/{number}.{form}")
     def dataset(dataset_id: str, number: int, form: str) -> Response:
@@ -102,15 +126,6 @@ def _offer_files(app: FastAPI, services: Services) -> None:
         gone = BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True)
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
         return FileResponse(path, filename=name, media_type="application/octet-stream", headers=headers, background=gone)
-
-    @app.get("/files/runs/{run_id}/adapter.zip")
-    def adapter(run_id: str) -> Response:
-        try:
-            name, content = runs.adapter_zip(services, run_id)
-        except READABLE as error:
-            return JSONResponse({"error": say_error(error)}, status_code=404)
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return Response(content, media_type="application/zip", headers=headers)
 
 
 def _follow_readings(app: FastAPI, services: Services) -> None:
@@ -132,6 +147,35 @@ def _follow_readings(app: FastAPI, services: Services) -> None:
         else:
             with visited_by(session):
                 workbench.supersede_reading(services, token, before)
+
+
+def _follow_runs(app: FastAPI, services: Services) -> None:
+    """What pages that are open ask again and again. Threads of their own, because those of the events may all wait for files."""
+    threads = ThreadPoolExecutor(4, thread_name_prefix="follow")
+
+    async def answered(ask: Callable[[], Any]) -> JSONResponse:
+        said = contextvars.copy_context()  # the language of the browser
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(threads, said.run, ask)
+        except READABLE as error:
+            return JSONResponse({"error": say_error(error)}, status_code=503)
+        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+
+    @app.get("/follow/runs")
+    async def listed(asked: Annotated[run_list.Listed, Query()]) -> JSONResponse:
+        return await answered(partial(run_list.page, services, asked))
+
+    @app.get("/follow/runs/changes")
+    async def changes(cursor: Annotated[int, Query(ge=0, le=2**62)]) -> JSONResponse:
+        return await answered(partial(run_list.changes, services, cursor))
+
+    @app.get("/follow/runs/{run_id}")
+    async def one(run_id: str, since: Annotated[run_live.Since, Query()]) -> JSONResponse:
+        return await answered(partial(runs_html.live, services, run_id, since))
+
+    @app.get("/follow/ended")
+    async def ended(cursor: Annotated[int, Query(ge=-1, le=2**62)]) -> JSONResponse:
+        return await answered(partial(run_list.ended_since, services, cursor))
 
 
 def _follow_downloads(app: FastAPI, services: Services) -> None:

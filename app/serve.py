@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from app.errors import StudioError
 from app.launchers.local import Supervisor
+from app.listening import QuietServer
 from app.lock import only_server, refuse_if_served
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
@@ -34,7 +35,7 @@ _LAST_ANSWERS = 0.5
 _PORTS_TRIED = 20
 
 
-class Server(uvicorn.Server):
+class Server(QuietServer):
     """Closes all connections at its end, because streams to open pages never end by themselves."""
 
     def __init__(self, app: ASGIApp) -> None:

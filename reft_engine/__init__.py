@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from reft_engine.baseline_methods import BASELINES
     from reft_engine.data import Example, Message, Preference
     from reft_engine.edits import ReftModel
-    from reft_engine.errors import AdapterError, ConfigError, DataError, Kind, ModelLoadError, ReftError, TrainingError
+    from reft_engine.errors import (
+        AdapterError,
+        BusyError,
+        ConfigError,
+        DataError,
+        Kind,
+        ModelLoadError,
+        ReftError,
+        StoppedError,
+        TrainingError,
+    )
     from reft_engine.inference import classify, generate, stream
     from reft_engine.machine import free_memory
     from reft_engine.methods import METHODS, title_of
@@ -31,6 +41,7 @@ __all__ = [
     "METHODS",
     "PRESETS",
     "AdapterError",
+    "BusyError",
     "ConfigError",
     "DataError",
     "Example",
@@ -46,6 +57,7 @@ __all__ = [
     "ReftModel",
     "RunSpec",
     "Setting",
+    "StoppedError",
     "TrainConfig",
     "Trainable",
     "TrainingError",
@@ -79,7 +91,9 @@ __getattr__ = lazy_names(__name__, {
     "baseline_methods": ["BASELINES"],
     "data": ["Example", "Message", "Preference"],
     "edits": ["ReftModel"],
-    "errors": ["AdapterError", "ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "TrainingError"],
+    "errors": [
+        "AdapterError", "BusyError", "ConfigError", "DataError", "Kind", "ModelLoadError", "ReftError", "StoppedError", "TrainingError",
+    ],
     "inference": ["classify", "generate", "stream"],
     "machine": ["free_memory"],
     "methods": ["METHODS", "title_of"],

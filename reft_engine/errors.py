@@ -6,6 +6,8 @@ ReftError
   DataError        a file or a row that cannot be used
   ModelLoadError   a base model that cannot be loaded
   TrainingError    training cannot start or go on
+  StoppedError     a run was told to stop before its first step, so that there is nothing to save
+  BusyError        more requests wait for an answer than may
   AdapterError     an adapter folder that is damaged or belongs to another base model
 
 An error is raised with its English sentence, a kind and values:
@@ -89,6 +91,14 @@ class ModelLoadError(ReftError):
 
 class TrainingError(ReftError):
     """Training cannot start or cannot go on."""
+
+
+class StoppedError(ReftError):
+    """A run was told to stop before its first step, so that there is nothing to save."""
+
+
+class BusyError(ReftError):
+    """More requests wait for an answer than may."""
 
 
 class AdapterError(ReftError):

@@ -10,6 +10,7 @@ silently empty (unlike pyreft, which edits nothing there).
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from reft_engine.errors import PositionError
@@ -111,4 +112,12 @@ def prompt_positions(spec: PositionSpec, prompt_length: int, marked: Sequence[in
 
 def edited_tokens(spec: PositionSpec | None, prompt_length: int, marked: Sequence[int] = ()) -> EditedTokens:
     """As `prompt_positions`, as an encoded prompt carries them; without a rule nothing is edited. Raises PositionError."""
-    return UNEDITED if spec is None else EditedTokens(*map(tuple, prompt_positions(spec, prompt_length, marked)))
+    if spec is None:
+        return UNEDITED
+    return EditedTokens(*map(tuple, prompt_positions(spec, prompt_length, marked))) if spec.reads_text else _by_length(spec, prompt_length)
+
+
+@lru_cache(maxsize=512)
+def _by_length(spec: PositionSpec, prompt_length: int) -> EditedTokens:
+    """The edited tokens of all prompts of one length."""
+    return EditedTokens(*map(tuple, prompt_positions(spec, prompt_length)))

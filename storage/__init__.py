@@ -4,6 +4,7 @@ from storage.errors import LeaseLostError, NotFoundError, StorageError, Unavaila
 from storage.records import (
     DatasetRecord,
     DatasetUse,
+    DatasetUses,
     DatasetVersionRecord,
     EventRecord,
     Failure,
@@ -11,9 +12,13 @@ from storage.records import (
     MetricPoint,
     Phase,
     PresetRecord,
+    RunOrder,
+    RunQuery,
     RunRecord,
+    RunState,
     RunStatus,
     SampleRecord,
+    StopRequest,
 )
 from storage.runs import LeasedRun
 from storage.store import Storage
@@ -21,6 +26,7 @@ from storage.store import Storage
 __all__ = [
     "DatasetRecord",
     "DatasetUse",
+    "DatasetUses",
     "DatasetVersionRecord",
     "EventRecord",
     "Failure",
@@ -31,9 +37,13 @@ __all__ = [
     "NotFoundError",
     "Phase",
     "PresetRecord",
+    "RunOrder",
+    "RunQuery",
     "RunRecord",
+    "RunState",
     "RunStatus",
     "SampleRecord",
+    "StopRequest",
     "Storage",
     "StorageError",
     "UnavailableError",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from storage.errors import StorageError, UnavailableError
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in ``migrations/versions``; a test checks this."""
 
 
@@ -51,7 +51,8 @@ class Database:
             self.engine = create_engine(parsed_url)
             _prepare_sqlite(self.engine, self._patience)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        self._readers = sessionmaker(self.engine.execution_options(reading=True, **read_options), expire_on_commit=False)
+        self._reader = self.engine.execution_options(reading=True, **read_options)
+        self._readers = sessionmaker(self._reader, expire_on_commit=False)
         self.upgrade()
 
     @contextmanager
@@ -72,6 +73,12 @@ class Database:
         """A consistent snapshot to read from; on SQLite it never waits for a writer."""
         with _translated_errors(), self._readers.begin() as session:
             yield session
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """As `reading`, for a single statement that is made often: without a session, a third of the cost."""
+        with _translated_errors(), self._reader.connect() as connection:
+            yield connection
 
     def upgrade(self) -> None:
         """Upgrade the schema to the newest revision; costs one query if it is current."""

@@ -73,6 +73,14 @@ class Files:
         """The adapter folder of a run."""
         return self.run_folder(run_id) / "adapter"
 
+    def checkpoint(self, run_id: str) -> Path:
+        """The folder of a run's checkpoints, from which it is resumed."""
+        return self.run_folder(run_id) / "checkpoint"
+
+    def start(self, run_id: str) -> Path:
+        """The edit that a run begins with, if it continues another one: a copy of its adapter folder."""
+        return self.run_folder(run_id) / "start"
+
     def spec(self, run_id: str) -> Path:
         """The settings of a run, as it was trained with them."""
         return self.run_folder(run_id) / "run.yaml"

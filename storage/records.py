@@ -1,9 +1,10 @@
 """Frozen values that storage returns; database rows never leave it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 
 class RunStatus(StrEnum):
@@ -37,6 +38,17 @@ class RunStatus(StrEnum):
 
 ACTIVE = tuple(status for status in RunStatus if status.active)
 """Statuses of runs that a worker holds."""
+WAITING = tuple(status for status in RunStatus if status.waiting)
+"""Statuses of runs that wait for a worker."""
+
+
+class StopRequest(StrEnum):
+    """What a person asks of a run in training: to stop and keep what it has learned, to stop and discard that, or to pause."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+    PAUSE = "pause"
+
 
 ALLOWED: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.PREPARING, RunStatus.STOPPED}),
@@ -151,6 +163,19 @@ class DatasetUse(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetUses:
+    """The runs outside the bin that were made from a dataset: the ``newest`` of them, and how many there are, by the version's number."""
+
+    newest: tuple[DatasetUse, ...] = ()
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Number of these runs."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
 class PresetRecord:
     """Settings that a person has saved under a name: values of settings, by their names."""
 
@@ -209,7 +234,10 @@ class RunRecord:
     """A run: its spec, progress and result.
 
     ``version_id`` and ``version_number`` say which version of the dataset it was made from, ``group_id`` with which runs it was made
-    together, if any. ``phase`` is the work besides its steps, if any; ``worker_exits`` counts the workers that died at its current step.
+    together, if any, and ``continues_id`` with the edit of which run it begins. ``phase`` is the work besides its steps, if any;
+    ``worker_exits`` counts the workers that died at its current step. ``held_out`` and ``held_out_base`` are its latest held-out losses,
+    the final ones once it has ended; ``sparkline`` its training loss in a few values; ``seconds`` the time that was spent on it so far. It
+    does not begin before ``start_after``.
     """
 
     id: str
@@ -235,14 +263,39 @@ class RunRecord:
     started_at: datetime | None
     finished_at: datetime | None
     binned_at: datetime | None
+    seconds: float = 0.0
+    held_out: float | None = None
+    held_out_base: float | None = None
+    sparkline: tuple[float, ...] = ()
+    starred: bool = False
+    tags: tuple[str, ...] = ()
+    notes: str = ""
+    start_after: datetime | None = None
+    continues_id: str | None = None
+
+
+RunState = Literal["all", "going", "finished", "stopped", "failed", "starred", "binned"]
+"""Which runs a list shows: all outside the bin, those that wait or are trained, those of one end, those with a star, those in the bin."""
+RunOrder = Literal["newest", "oldest", "name", "held_out"]
+"""How a list is sorted; by ``held_out`` loss it shows only the runs that have one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """What a list of runs shows. ``text`` is looked for in the names of a run, its dataset and its base model, its tags and its notes."""
+
+    text: str = ""
+    state: RunState = "all"
+    order: RunOrder = "newest"
 
 
 @dataclass(frozen=True, slots=True)
 class MetricPoint:
     """The value of a metric at a step.
 
-    Names: loss, learning_rate; on held-out rows held_out and held_out_base (losses), held_out_rows (rows measured),
-    held_out_right and held_out_right_base (rows answered exactly right).
+    Names: loss, learning_rate, gradient_norm; at some steps tokens_per_second, memory (bytes in use) and seconds (spent so far); on
+    held-out rows held_out and held_out_base (losses), held_out_rows (rows measured), held_out_right and held_out_right_base (rows answered
+    exactly right).
     """
 
     step: int
@@ -252,19 +305,26 @@ class MetricPoint:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event of a run, as a sentence; ``status`` is set if the event changed the status."""
+    """An event of a run, as a sentence; ``status`` is set if the event changed the status. Later events have higher ids."""
 
     at: datetime
     text: str
     status: RunStatus | None = None
+    id: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """The base model's and the tuned model's answer to a held-out prompt at a step."""
+    """The base model's and the tuned model's answer to a held-out prompt at a step.
+
+    ``place`` is that of the prompt among those that are answered at each measurement. ``id`` is higher the later it was written, whether
+    it is new or replaces another; 0 before it is written. It is no part of a comparison.
+    """
 
     step: int
     prompt: str
     expected: str
     base: str
     tuned: str
+    place: int = 0
+    id: int = field(default=0, compare=False)

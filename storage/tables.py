@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, String, TypeDecorator, UniqueConstraint, select
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, TypeDecorator, UniqueConstraint, select
 from sqlalchemy import Text as LongText
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
@@ -115,22 +115,37 @@ class RunGroup(Table):
 
 
 class Run(Table):
-    """A run and its progress; three attributes are named more plainly than their columns."""
+    """A run and its progress; three attributes are named more plainly than their columns.
+
+    Lists and the queue are read along the indices that begin with ``binned_at``, since all that they show is outside the bin.
+    """
 
     __tablename__ = "runs"
+    __table_args__ = (
+        Index("ix_runs_made", "binned_at", "created_at", "id"),
+        Index("ix_runs_state", "binned_at", "status", "created_at", "id"),
+        Index("ix_runs_name", "binned_at", "name", "id"),
+        Index("ix_runs_held_out", "binned_at", "held_out", "id"),
+        Index("ix_runs_base", "binned_at", "base"),
+        Index("ix_runs_dataset", "dataset_id", "binned_at", "created_at", "id", "version_id"),
+        Index("ix_runs_starred", "binned_at", "starred", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(Name(32), primary_key=True)
     name: Mapped[str] = mapped_column(Name(200))
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="RESTRICT"), index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="RESTRICT"))
     version_id: Mapped[str] = mapped_column(ForeignKey("dataset_versions.id", ondelete="RESTRICT"), index=True)
     group_id: Mapped[str | None] = mapped_column(ForeignKey("run_groups.id", ondelete="SET NULL"), index=True)
+    continues_id: Mapped[str | None] = mapped_column(Name(32))
     base: Mapped[str] = mapped_column(Name(300))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     start_key: Mapped[str | None] = mapped_column(Name(100), unique=True)
-    status: Mapped[str] = mapped_column(Name(20), index=True)
+    status: Mapped[str] = mapped_column(Name(20))
     sentence: Mapped[str] = mapped_column(Text, default="")
     failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     stop_requested: Mapped[bool] = mapped_column(default=False)
+    discard_requested: Mapped[bool] = mapped_column(default=False)
+    start_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     queue_position: Mapped[int] = mapped_column("turn", default=0, index=True)
     worker: Mapped[str | None] = mapped_column(Name(64), index=True)
     worker_exits: Mapped[int] = mapped_column("deaths", default=0)
@@ -142,14 +157,31 @@ class Run(Table):
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     phase: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     held_out_places: Mapped[list[int] | None] = mapped_column(JSON, deferred=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    held_out: Mapped[float | None]
+    held_out_base: Mapped[float | None]
+    sparkline: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    starred: Mapped[bool] = mapped_column(default=False)
+    tags: Mapped[list[str]] = mapped_column(JSON, default=list)
+    notes: Mapped[str] = mapped_column(Text, default="")
+    search_text: Mapped[str] = mapped_column(Text, default="", deferred=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
     version_number: Mapped[int] = column_property(
         select(DatasetVersion.number).where(DatasetVersion.id == version_id).correlate_except(DatasetVersion).scalar_subquery()
     )
+
+
+class QueuePause(Table):
+    """That the queue is paused, in at most one row; while it is, no worker trains."""
+
+    __tablename__ = "queue_pause"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class Metric(Table):
@@ -188,10 +220,10 @@ class Worker(Table):
 
 
 class Sample(Table):
-    """The answers to a held-out prompt at a step."""
+    """The answers to a held-out prompt at a step; a row that replaces another has a higher id than all there ever were."""
 
     __tablename__ = "samples"
-    __table_args__ = (UniqueConstraint("run_id", "step"),)
+    __table_args__ = (UniqueConstraint("run_id", "step", "place"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
@@ -200,3 +232,4 @@ class Sample(Table):
     expected: Mapped[str] = mapped_column(Text)
     base: Mapped[str] = mapped_column(Text)
     tuned: Mapped[str] = mapped_column(Text)
+    place: Mapped[int] = mapped_column(default=0)

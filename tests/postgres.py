@@ -50,11 +50,11 @@ class Server:
         """A connection to the database that every server has."""
         return psycopg.connect(host=str(self._folder), user="postgres", dbname="postgres", autocommit=True)
 
-    def new_database(self) -> str:
-        """The SQLAlchemy URL of a new and empty database."""
+    def new_database(self, like: str = "template1") -> str:
+        """The SQLAlchemy URL of a new database: an empty one, or a copy of another, to which nobody may be connected."""
         name = f"test_{next(self._numbers)}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         url = URL.create("postgresql+psycopg", username="postgres", database=name, query={"host": str(self._folder)})
         return url.render_as_string()
 

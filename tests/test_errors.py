@@ -10,12 +10,15 @@ import pytest
 
 import reft_engine
 import storage
-from reft_engine.errors import AdapterError, ConfigError, DataError, ModelLoadError, PositionError, ReftError, TrainingError
+from reft_engine.errors import AdapterError, ConfigError, DataError, ModelLoadError, PositionError, ReftError, StoppedError, TrainingError
 from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
 
 ROOTS = [Path(package.__file__).parent for package in (reft_engine, storage)]
 FILES = sorted(path for root in ROOTS for path in root.rglob("*.py"))
-ENGINE = {error.__name__ for error in (ReftError, AdapterError, ConfigError, DataError, ModelLoadError, PositionError, TrainingError)}
+ENGINE = {
+    error.__name__
+    for error in (ReftError, AdapterError, ConfigError, DataError, ModelLoadError, PositionError, StoppedError, TrainingError)
+}
 STORAGE = {error.__name__ for error in (StorageError, LeaseLostError, NotFoundError, UnavailableError)}
 
 

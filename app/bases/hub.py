@@ -7,7 +7,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -170,6 +170,32 @@ def _fetch(name: str, file: str, commit: str, blobs: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def watching(name: str, commit: str | None, on_progress: Callable[[int, int], None], cache: Path | None = None) -> Iterator[None]:
+    """Report how far a download of a model is that somebody else makes into the Hub's cache, five times a second: bytes, and all bytes.
+
+    Nothing is reported where the Hub does not say how many there are.
+    """
+    blobs = repository_folder(name, cache or cache_folder()) / "blobs"
+    total = _size(name, commit)
+    if not total:
+        yield
+        return
+    blobs.mkdir(parents=True, exist_ok=True)
+    with _counting(blobs, lambda count: on_progress(min(count, total), total)):
+        yield
+
+
+def _size(name: str, commit: str | None) -> int:
+    """Bytes of the files that are fetched of a model; 0 where that is unknown."""
+    from huggingface_hub import HfApi
+
+    with suppress(Exception):  # whatever is wrong is told by the download itself
+        info = HfApi().model_info(name, revision=commit, files_metadata=True)
+        return sum(each.size or 0 for each in info.siblings or [] if is_wanted(each.rfilename))
+    return 0
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Pieces of HTML. Whatever comes from a person, a file or a model goes through `text` and is shown, never interpreted."""
 
-from datetime import UTC, datetime
 from html import escape
 from zlib import crc32
 
-from app.words import say
-from storage import RunRecord, RunStatus
+from app.words import phrases, say
+from storage import RunStatus
 
 MENU = ("home", "data", "train", "runs", "playground")
 """The pages that the menu names."""
@@ -14,15 +13,9 @@ PAGES = (*MENU, "dataset")
 _SHOWN_TEXT = 600
 
 
-def short(value: object, limit: int) -> str:
-    """Text, truncated to ``limit`` characters; not escaped."""
-    full = str(value)
-    return full if len(full) <= limit else full[: limit - 1] + "…"
-
-
 def text(value: object, limit: int = _SHOWN_TEXT) -> str:
     """Text from anywhere, escaped and truncated."""
-    return escape(short(value, limit), quote=True)
+    return escape(phrases.short(value, limit), quote=True)
 
 
 def term(word: str, meaning: str) -> str:
@@ -65,35 +58,6 @@ def empty(message: str, link: str, label: str) -> str:
     return f'<div class="rs-empty"><p>{text(message)}</p><a class="rs-button" href="{text(link)}">{text(label)}</a></div>'
 
 
-def ago(moment: datetime) -> str:
-    """Time since a moment, in words."""
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= unit:
-            return say(f"time.ago.{name}", count=int(seconds // unit))
-    return say("time.now")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words."""
-    if seconds < 90:
-        return say("time.seconds", count=max(1, round(seconds)))
-    if seconds < 5400:
-        return say("time.minutes", count=round(seconds / 60))
-    return say("time.hours", count=seconds / 3600)
-
-
-def size(count: int) -> str:
-    """Bytes in words."""
-    if count < 1_000_000:
-        return say("size.kilobytes", count=count / 1000)
-    if count < 100_000_000:
-        return say("size.megabytes", count=count / 1e6)
-    if count < 1_000_000_000:
-        return say("size.hundreds_of_megabytes", count=count / 1e6)
-    return say("size.gigabytes", count=count / 1e9)
-
-
 STATUS_KINDS = {
     RunStatus.QUEUED: "info",
     RunStatus.PREPARING: "live",
@@ -106,8 +70,3 @@ STATUS_KINDS = {
     RunStatus.FAILED: "bad",
 }
 """The colour of each status, by the name of its style."""
-
-
-def status_word(run: RunRecord) -> str:
-    """A run's status in a word."""
-    return say(f"status.{run.status}")

@@ -1,19 +1,23 @@
 """How the studio looks: one accent colour, system fonts, light and dark."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import gradio.routes
+from jinja2 import ChoiceLoader, DictLoader
 
-from app.components import picker
+from app.components import picker, runs
 from app.words import LANGUAGES, said_in, say
 from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = (
-    "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js"
+    "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js",
+    "chart.js", "run_live.js", "run_list.js", "ended.js",
 )  # fmt: skip
 
 _TABLE = (
@@ -43,6 +47,16 @@ def head() -> str:
     )
 
 
+@cache
+def come_first() -> None:
+    """Put `frames.js` before Gradio's own scripts, once in this process: what `head` returns is run after them."""
+    templates, name = gradio.routes.templates.env, "frontend/index.html"
+    assert templates.loader is not None
+    script = (STATIC / "frames.js").read_text(encoding="utf-8")
+    page = templates.loader.get_source(templates, name)[0].replace("<head>", f"<head><script>{{% raw %}}{script}{{% endraw %}}</script>", 1)
+    templates.loader = ChoiceLoader([DictLoader({name: page}), templates.loader])
+
+
 def _texts() -> dict[str, Any]:
     """The texts of the scripts, by the names that they use."""
     return {
@@ -60,7 +74,7 @@ def _texts() -> dict[str, Any]:
             **{name: say(f"bases.shown.{name}") for name in _BASES}, "more": say("bases.card.more", count="{count}"),
             "arriving": say("bases.card.arriving", name="{name}"), "arrived": say("bases.card.arrived", name="{name}"),
         },
-        "picker": picker.texts(),
+        "picker": picker.texts(), **runs.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

@@ -200,7 +200,7 @@ def reason(facts: BaseFacts) -> str:
 
 def runs_with(services: Services, name: str) -> int:
     """Number of runs whose base model this is, and that need it to answer."""
-    return sum(run.base == name for run in services.storage.runs.all())
+    return services.storage.runs.uses(name)
 
 
 def share_read(check: RowCheck) -> float | None:

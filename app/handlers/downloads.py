@@ -108,7 +108,7 @@ def delete(services: Services, name: str) -> int:
         raise StudioError(say("bases.on_laptops_only"))
     if is_under_way(services, name):
         raise StudioError(say("bases.under_way", name=name))
-    if any(run.base == name and not run.status.ended for run in services.storage.runs.all()):
+    if any(run.base == name for run in services.storage.runs.going()):
         raise StudioError(say("bases.used", name=name))
     if find_cached(name) is None:
         raise StudioError(say("bases.nothing_cached", name=name))

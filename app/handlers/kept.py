@@ -36,8 +36,10 @@ from reft_engine.data import (
     rows_to_drop,
     shared_prompts,
 )
-from storage import DatasetRecord, DatasetUse, DatasetVersionRecord
+from storage import DatasetRecord, DatasetUses, DatasetVersionRecord
 
+NAMED_RUNS = 12
+"""Runs of a dataset that are named; the others are counted."""
 FORMS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 
 
@@ -48,7 +50,7 @@ class Kept:
     dataset: DatasetRecord
     version: DatasetVersionRecord
     versions: tuple[DatasetVersionRecord, ...]
-    uses: tuple[DatasetUse, ...]
+    uses: DatasetUses
 
     @property
     def is_current(self) -> bool:
@@ -63,7 +65,7 @@ def open_dataset(services: Services, dataset_id: str, number: int | None = None)
     version = next((each for each in versions if each.number == number), None) if number is not None else dataset.version
     if version is None:
         raise StudioError(say("kept.no_version", number=number))
-    return Kept(dataset, version, tuple(versions), tuple(store.used_by(dataset_id)))
+    return Kept(dataset, version, tuple(versions), store.uses([dataset_id], NAMED_RUNS)[dataset_id])
 
 
 def report(services: Services, kept: Kept) -> StoredReport:

@@ -9,12 +9,16 @@ from app.errors import StudioError
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
+from app.visitor import visitor
 from app.words import say
 from reft_engine import ReftError
 from reft_engine.data import answers_of
 from storage import RunRecord, RunStatus, StorageError
 
 PROMPT_LIMIT = 20_000
+_READY = (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.TRAINING, RunStatus.CHECKING)
+_OFFERED = 200
+"""Runs that the list offers; an address may ask for an older one."""
 _PATIENCE = 60.0
 _SHOWN_EVERY = 0.05
 _SHORT = 80
@@ -44,10 +48,12 @@ class Suggestions:
     trained: tuple[str, ...] = ()
 
 
-def usable(services: Services) -> list[RunRecord]:
-    """Runs that can answer, newest first: those with a result, and the one in training."""
-    ready = (RunStatus.FINISHED, RunStatus.STOPPED, RunStatus.TRAINING, RunStatus.CHECKING)
-    return [run for run in services.storage.runs.all() if run.status in ready and (not run.status.ended or _has_result(services, run))]
+def usable(services: Services, asked: str | None = None) -> list[RunRecord]:
+    """The newest runs that can answer: those with a result, and the one in training; ``asked`` for is also an older one."""
+    found = services.storage.runs.newest(_OFFERED, _READY)
+    if asked and all(run.id != asked for run in found):
+        found += [run for run in services.storage.runs.some([asked]) if run.status in _READY and run.binned_at is None]
+    return [run for run in found if not run.status.ended or _has_result(services, run)]
 
 
 def _has_result(services: Services, run: RunRecord) -> bool:
@@ -56,7 +62,7 @@ def _has_result(services: Services, run: RunRecord) -> bool:
 
 def pick(services: Services, run_id: str | None = None) -> str | None:
     """The run to show first: the requested one, else the newest finished one, else the newest."""
-    runs = usable(services)
+    runs = usable(services, run_id)
     if any(run.id == run_id for run in runs):
         return run_id
     finished = next((run.id for run in runs if run.status is RunStatus.FINISHED), None)
@@ -119,7 +125,7 @@ def answer(
     """
     prompt = prompt.strip()
     if not run_id:
-        raise StudioError(say("playground.no_run"))
+        raise StudioError(say("playground.none_chosen" if usable(services) else "playground.no_run"))
     if not prompt:
         raise StudioError(say("playground.no_prompt"))
     if len(prompt) > PROMPT_LIMIT or len(system) > PROMPT_LIMIT:
@@ -132,11 +138,15 @@ def answer(
     request = {
         "columns": [None, run.id], "base": run.base, "messages": [*messages, {"role": "user", "content": prompt}],
         "max_new_tokens": max_new_tokens, "temperature": temperature, "strength": strength, "seed": drawn_with,
+        "owner": visitor(),
     }  # fmt: skip
     yield from _wait(services)
     texts, last_shown = ["", ""], 0.0
     begun = time.monotonic()
     for item in services.worker.chat(request):
+        if item.get("place"):
+            yield Answers("", "", say("playground.place", count=item["place"]), False)
+            continue
         if "column" in item:
             texts[item["column"]] += item["text"]
         if time.monotonic() - last_shown > _SHOWN_EVERY:

@@ -1,32 +1,18 @@
 """Actions of the Runs page: show, stop, resume and remove runs."""
 
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import StudioError
 from app.handlers import disk
+from app.handlers.moments import read_moment
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
 from app.words import say
-from reft_engine.training import Smoothed
-from storage import EventRecord, NotFoundError, RunRecord, RunStatus, SampleRecord
+from reft_engine import RunSpec
+from storage import NotFoundError, RunRecord, RunStatus
 
-_POINTS = 400
-"""Maximum points of a drawn curve; a longer one is thinned, but its last point always stays."""
 _LOG_CHARACTERS = 200_000
-_READ = 1200
-"""Maximum points that are read per metric; those of a longer run are means of neighbours."""
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """A point of the chart."""
-
-    step: int
-    loss: float
-    curve: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +36,7 @@ class RunView:
     held_out: HeldOut | None
     best_step: int | None
     loss: float | None
-    curve: tuple[CurvePoint, ...]
     verdict: Verdicts | None
-    sample: SampleRecord | None
-    events: tuple[EventRecord, ...]
     downloadable: bool
     logged: bool
     engine_up: bool
@@ -63,6 +46,11 @@ class RunView:
     def stoppable(self) -> bool:
         """Whether the run can be stopped."""
         return self.run.status.waiting or self.run.status in (RunStatus.PREPARING, RunStatus.TRAINING)
+
+    @property
+    def discardable(self) -> bool:
+        """Whether the run can be stopped with what it has learned thrown away."""
+        return self.run.status in (RunStatus.PREPARING, RunStatus.TRAINING, RunStatus.STOPPING)
 
     @property
     def resumable(self) -> bool:
@@ -91,45 +79,30 @@ def view(services: Services, run_id: str) -> RunView:
     run = storage.runs.get(run_id)
     if run.binned_at is not None:
         raise NotFoundError(say("runs.binned"))
-    series: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for point in storage.metrics.thinned(run_id, _READ):
-        series[point.name].append((point.step, point.value))
-    samples = storage.samples.all(run_id)
-    engine = None if run.status.ended else services.worker.health()
+    waiting = run.status.waiting
+    held_out, best_step = _held_out(services, run)
+    engine = None if run.status.ended else services.worker.recent_health()
     return RunView(
-        run=run, place=storage.runs.queue_position(run_id), waiting=storage.runs.waiting_count(),
-        held_out=_held_out(run, series), best_step=_best_step(series["held_out"]),
-        loss=_last(_smoothed(series["loss"])), curve=_curve(series), verdict=verdict_of(run), sample=_shown_sample(run, samples),
-        events=tuple(storage.events.all(run_id)), downloadable=_downloadable(services, run),
-        logged=storage.files.log(run_id).is_file(), engine_up=run.status.ended or engine is not None,
-        trouble=str(engine.get("trouble", "")) if engine else "",
+        run=run, place=storage.runs.queue_position(run_id) if waiting else None, waiting=storage.runs.waiting_count() if waiting else 0,
+        held_out=held_out, best_step=best_step, loss=run.sparkline[-1] if run.sparkline else None, verdict=verdict_of(run),
+        downloadable=_downloadable(services, run), logged=storage.files.log(run_id).is_file(),
+        engine_up=run.status.ended or engine is not None, trouble=str(engine.get("trouble", "")) if engine else "",
     )  # fmt: skip
 
 
-def _held_out(run: RunRecord, series: Mapping[str, list[tuple[int, float]]]) -> HeldOut | None:
-    """The score of the chosen edit if the run has ended, else the last measurement."""
+def _held_out(services: Services, run: RunRecord) -> tuple[HeldOut | None, int | None]:
+    """The score of the chosen edit if the run has ended, else the last measurement; and the best step so far."""
     evidence = evidence_of(run)
     if evidence and (score := evidence.score) and score.tuned is not None and score.base is not None:
-        return HeldOut(score.tuned, score.base, score.rows, score.right_tuned, score.right_base)
-    loss, base = _last(series["held_out"]), _last(series["held_out_base"])
-    if loss is None or base is None:
-        return None
-    rows, right, right_base = (_last(series[name]) for name in ("held_out_rows", "held_out_right", "held_out_right_base"))
-    if rows is None or right is None or right_base is None:  # a run of an earlier version
-        return HeldOut(loss, base, None, None, None)
-    return HeldOut(loss, base, round(rows), round(right), round(right_base))
-
-
-def _best_step(points: list[tuple[int, float]]) -> int | None:
-    after_the_start = [(loss, step) for step, loss in points if step > 0]
-    return min(after_the_start)[1] if after_the_start else None
-
-
-def _shown_sample(run: RunRecord, samples: list[SampleRecord]) -> SampleRecord | None:
-    """The last sample; if the run has ended, the last one up to the chosen edit's step."""
-    evidence = evidence_of(run)
-    until = [sample for sample in samples if evidence is None or sample.step <= evidence.kept_step]
-    return (until or samples)[-1] if samples else None
+        return HeldOut(score.tuned, score.base, score.rows, score.right_tuned, score.right_base), evidence.best_step
+    if run.held_out is None or run.held_out_base is None:
+        return None, None
+    last = services.storage.metrics.newest_of(run.id, "held_out")
+    rows, right, right_base, best = (
+        None if name not in last else round(last[name])
+        for name in ("held_out_rows", "held_out_right", "held_out_right_base", "held_out_best_step")
+    )
+    return HeldOut(run.held_out, run.held_out_base, rows, right, right_base), best
 
 
 def _downloadable(services: Services, run: RunRecord) -> bool:
@@ -137,41 +110,14 @@ def _downloadable(services: Services, run: RunRecord) -> bool:
     return ended and services.storage.files.adapter(run.id).is_dir()
 
 
-def _last(points: list[tuple[int, float]]) -> float | None:
-    return points[-1][1] if points else None
-
-
-def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """A running mean over at most a tenth of the points, because losses of single batches fluctuate too much."""
-    smooth, mean = list[tuple[int, float]](), Smoothed()
-    for step, value in points:
-        mean.add(value, min(30, len(points) // 10))
-        smooth.append((step, mean.mean))
-    return smooth
-
-
-def _curve(series: dict[str, list[tuple[int, float]]]) -> tuple[CurvePoint, ...]:
-    named = {
-        "training": _smoothed(series["loss"]),
-        "held-out": series["held_out"],
-        "held-out, base": series["held_out_base"],
-    }
-    return tuple(CurvePoint(step, value, name) for name, points in named.items() for step, value in _thinned(points))
-
-
-def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    every = max(1, -(-len(points) // _POINTS))
-    return [point for index, point in enumerate(points) if index % every == 0 or index == len(points) - 1]
-
-
-def newest(services: Services) -> list[RunRecord]:
-    """Runs, newest first."""
-    return services.storage.runs.all()
-
-
 def stop(services: Services, run_id: str) -> RunRecord:
     """Ask a run to stop, with a checkpoint; a waiting run leaves the queue."""
     return services.storage.runs.request_stop(run_id)
+
+
+def discard(services: Services, run_id: str) -> RunRecord:
+    """Ask a run to stop and move it to the bin, without measuring and saving what it has learned."""
+    return services.storage.runs.request_stop(run_id, discard=True)
 
 
 def resume(services: Services, run_id: str) -> RunRecord:
@@ -193,6 +139,26 @@ def _go_on(services: Services, run_id: str, changes: dict[str, Any] | None) -> R
     return services.storage.runs.resume(run_id, changes)
 
 
+def go_on_longer(services: Services, run_id: str, epochs: float | None) -> RunRecord:
+    """Queue a run that begins with the edit of an ended one and trains it for so many more epochs. Raises StudioError, ConfigError."""
+    run = services.storage.runs.get(run_id)
+    if not _downloadable(services, run):
+        raise StudioError(say("runs.longer.nothing"))
+    if epochs is None or epochs != int(epochs) or epochs < 1:
+        raise StudioError(say("runs.longer.epochs"))
+    disk.require_room(services)
+    spec = RunSpec.read({**run.spec, "train": {**run.spec["train"], "epochs": int(epochs)}})
+    return services.storage.runs.create(
+        run.dataset_id, spec.model_dump(mode="json"), name=say("runs.longer.name", name=run.name), version_id=run.version_id,
+        continues_id=run.id,
+    )  # fmt: skip
+
+
+def start_later(services: Services, run_id: str, moment: str) -> RunRecord:
+    """Let a waiting run begin at a moment, in ISO 8601 with an offset; with none as soon as it is its turn. Raises StudioError."""
+    return services.storage.runs.start_after(run_id, read_moment(moment))
+
+
 def reorder(services: Services, run_id: str, by: int) -> RunRecord:
     """Move a waiting run by ``by`` queue positions, earlier if negative."""
     place = services.storage.runs.queue_position(run_id)
@@ -209,11 +175,6 @@ def delete(services: Services, run_id: str) -> RunRecord:
 def restore(services: Services, run_id: str) -> RunRecord:
     """Restore a run from the bin."""
     return services.storage.runs.restore(run_id)
-
-
-def binned(services: Services) -> list[RunRecord]:
-    """Runs in the bin, most recently deleted first."""
-    return services.storage.runs.binned()
 
 
 def empty_bin(services: Services) -> int:
@@ -235,5 +196,10 @@ def adapter_zip(services: Services, run_id: str) -> tuple[str, bytes]:
     run = services.storage.runs.get(run_id)
     if not _downloadable(services, run):
         raise StudioError(say("runs.nothing_to_download"))
-    safe = "".join(character if character.isascii() and (character.isalnum() or character in "-_") else "-" for character in run.name)
-    return f"{safe or 'adapter'}.zip", services.storage.files.zip_adapter(run_id)
+    return file_name(run, "zip", "adapter"), services.storage.files.zip_adapter(run_id)
+
+
+def file_name(run: RunRecord, ending: str, instead: str = "run") -> str:
+    """The name of a file of a run that is taken away: the run's own in plain letters; ``instead`` where none is left."""
+    safe = "".join(each if each.isascii() and (each.isalnum() or each in "-_") else "-" for each in run.name)
+    return f"{safe or instead}.{ending}"

@@ -10,6 +10,7 @@ from app.choices import Choices
 from app.errors import StudioError
 from app.handlers import train
 from app.handlers.disk import require_room
+from app.handlers.runs import file_name
 from app.run_texts import DataPart, RunFile, code_of, command_of
 from app.services import Services
 from app.words import say
@@ -71,9 +72,8 @@ def of_run(services: Services, run_id: str) -> tuple[str, str]:
     """File name and text of a run's description, in any state of the run. Raises NotFoundError."""
     run = services.storage.runs.get(run_id)
     dataset = services.storage.datasets.get(f"{run.dataset_id}@{run.version_number}")
-    safe = "".join(each if each.isascii() and (each.isalnum() or each in "-_") else "-" for each in run.name)
     text = RunFile(RunSpec.read(run.spec), DataPart.of_version(dataset.version)).to_yaml(remark(dataset))
-    return f"{safe or 'run'}.yaml", text
+    return file_name(run, "yaml"), text
 
 
 def start(services: Services, described: RunFile, folder: Path, name: str = "") -> RunRecord:

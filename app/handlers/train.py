@@ -5,12 +5,14 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, make_dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from app.errors import EngineAwayError, StudioError
 from app.handlers.bases import STARTER, check_base, facts_of, fit, machine, to_fetch
 from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
+from app.handlers.moments import read_moment
 from app.handlers.suggestions import BaseSize, Suggested, outline, suggest
 from app.services import Services
 from app.settings import Settings
@@ -337,23 +339,32 @@ def _probed(services: Services, dataset_id: str, spec: RunSpec) -> dict[str, Any
     return services.worker.probe({"base": spec.base, "precision": spec.precision, "dataset": dataset_id, **settings})
 
 
-def start(services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "") -> RunRecord:
-    """Queue a run; the same settings from the same page are the same run. Raises StudioError, ReftError."""
+def start(
+    services: Services, dataset_id: str | None, form: TrainForm, page_key: str, name: str = "", start_after: str = ""
+) -> RunRecord:  # fmt: skip
+    """Queue a run, to begin at a moment if one is given; the same settings from the same page are the same run.
+
+    Raises StudioError, ReftError.
+    """
     if not dataset_id:
         raise StudioError(say("train.pick_dataset"))
     spec = read_form(services.settings, form)
     version = services.storage.datasets.get(dataset_id).version
     key = hashlib.sha256(json.dumps([page_key, version.id, spec.model_dump(mode="json")], sort_keys=True).encode()).hexdigest()
-    return services.storage.runs.find_by_start_key(key) or queue(services, dataset_id, spec, name, start_key=key)
+    moment = read_moment(start_after)
+    return services.storage.runs.find_by_start_key(key) or queue(services, dataset_id, spec, name, start_key=key, start_after=moment)
 
 
-def queue(services: Services, dataset_id: str, spec: RunSpec, name: str = "", *, start_key: str | None = None) -> RunRecord:
+def queue(
+    services: Services, dataset_id: str, spec: RunSpec, name: str = "", *, start_key: str | None = None,
+    start_after: datetime | None = None,
+) -> RunRecord:  # fmt: skip
     """Queue a run that can be made, as far as is known now. Raises NotFoundError, StudioError, ReftError."""
     require_place(services)
     check_run(services, dataset_id, spec)
     dataset, values = services.storage.datasets.get(dataset_id), spec.model_dump(mode="json")
     return services.storage.runs.create(
-        dataset.id, values, name=name.strip() or None, start_key=start_key, version_id=dataset.version.id
+        dataset.id, values, name=name.strip() or None, start_key=start_key, version_id=dataset.version.id, start_after=start_after
     )  # fmt: skip
 
 

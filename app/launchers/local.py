@@ -29,6 +29,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a restart: the first pause, doubled with each failure up to the longest."""
 _LONG_LIFE = 60.0
 """Seconds after which a worker counts as successful, so that the pause starts over."""
+_LOOK_SECONDS = 0.4
+"""Pause between two looks whether the worker lives."""
 _LOG_BYTES = 5_000_000
 
 
@@ -114,7 +116,7 @@ class Supervisor:
 
         The runs of ``worker`` are excluded, because its exit code, which explains its end, is known only after its lock is free.
         """
-        while process.poll() is None and not self._stopping.wait(0.1):
+        while process.poll() is None and not self._stopping.wait(_LOOK_SECONDS):
             if time.monotonic() > self._next_reclaim:
                 self._next_reclaim = time.monotonic() + 2.0
                 with suppress(UnavailableError, OSError):

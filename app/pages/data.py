@@ -17,7 +17,7 @@ from app.handlers.bases import STARTER, base_models
 from app.handlers.workbench import Look, Said
 from app.pages import data_html
 from app.services import Services
-from app.words import say
+from app.words import phrases, say
 
 _KEEPING = ("reading", "encoding", "sheet", "list", "keeping", "counting")
 _NO_FILE: Shown = {
@@ -307,15 +307,15 @@ def _empty_bin(services: Services) -> Shown:
 
 def _lists(services: Services, deleted: str = "") -> Shown:
     store = services.storage.datasets
-    binned = store.binned()
+    binned, kept = store.binned(), store.all()
     gone = next((dataset for dataset in binned if dataset.id == deleted), None)
     choices = [
-        (say("data.bin.entry", name=html.short(dataset.name, 60), ago=html.ago(dataset.binned_at)), dataset.id)
+        (say("data.bin.entry", name=phrases.short(dataset.name, 60), ago=phrases.ago(dataset.binned_at)), dataset.id)
         for dataset in binned
         if dataset.binned_at
     ]
     return {
-        "kept": data_html.dataset_lines(store.all(), store.uses()),
+        "kept": data_html.dataset_lines(kept, store.uses([dataset.id for dataset in kept], data_html.NAMED_RUNS)),
         "bin": gr.update(visible=bool(binned), label=say("data.bin.counted", count=len(binned))),
         "binned": gr.update(choices=choices, value=binned[0].id if binned else None),
         "undoing": gr.update(visible=gone is not None),

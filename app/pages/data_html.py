@@ -9,15 +9,15 @@ from app.handlers import hub
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.workbench import Learned, Look
 from app.samples import all_samples
-from app.words import say, translate
+from app.words import phrases, say, translate
 from reft_engine.data import TITLES, ChatPart, Encoding, ReportItem, answers_of
-from storage import DatasetRecord, DatasetUse, DatasetVersionRecord
+from storage import DatasetRecord, DatasetUses, DatasetVersionRecord
 
 _PROBLEMS = 8
 """Maximum number of problems that are listed."""
 _AROUND = 24
 """Letters that are shown on either side of the one by which encodings are told apart."""
-_RUNS = 3
+NAMED_RUNS = 3
 """Maximum number of runs that a card names."""
 _NOTES = 3
 """More notes than these are folded away."""
@@ -72,7 +72,7 @@ def _around_odd(line: str) -> str:
     """The part of a line in which encodings differ: around its first letter that is not English."""
     at = next((index for index, letter in enumerate(line) if not letter.isascii()), 0)
     begin = max(0, at - _AROUND)
-    return f"{'…' if begin else ''}{html.short(line[begin:].strip(), 2 * _AROUND)}"
+    return f"{'…' if begin else ''}{phrases.short(line[begin:].strip(), 2 * _AROUND)}"
 
 
 def found(look: Look) -> str:
@@ -165,7 +165,7 @@ def facts(version: DatasetVersionRecord) -> str:
     whole = version.usable_rows == version.rows
     rows = say("kept.rows", count=version.rows) if whole else say("data.kept.usable_rows", rows=version.rows, usable=version.usable_rows)
     shape = say("data.kept.chosen") if version.shape == "mapped" else TITLES.get(version.shape, version.shape)
-    return f"{html.text(shape, 80)} · {rows} · {html.size(version.size_bytes)}"
+    return f"{html.text(shape, 80)} · {rows} · {phrases.size(version.size_bytes)}"
 
 
 def learned(page: Learned) -> dict[str, Any]:
@@ -229,23 +229,23 @@ def _token(token: Token) -> str:
     return f'<span class="tok {kind}">{html.text(token.text.replace(chr(10), "⏎"))}</span>{breaks}' if token.text else ""
 
 
-def dataset_lines(datasets: Sequence[DatasetRecord], uses: Mapping[str, Sequence[DatasetUse]]) -> str:
+def dataset_lines(datasets: Sequence[DatasetRecord], uses: Mapping[str, DatasetUses]) -> str:
     """All datasets, each with the runs that learn from it, by its id; empty if there are none."""
-    lines = "".join(dataset_line(dataset, uses.get(dataset.id, ())) for dataset in datasets)
+    lines = "".join(dataset_line(dataset, uses[dataset.id]) for dataset in datasets)
     return f'<h2 class="rs-section">{say("data.kept.title")}</h2><ul class="rs-cards">{lines}</ul>' if datasets else ""
 
 
-def dataset_line(dataset: DatasetRecord, uses: Sequence[DatasetUse]) -> str:
+def dataset_line(dataset: DatasetRecord, uses: DatasetUses) -> str:
     """A dataset in a list."""
     ident = html.text(dataset.id)
     tags = "".join(f'<span class="rs-chip">{html.text(tag)}</span>' for tag in dataset.tags)
     version = f"{say('kept.version', number=dataset.version.number)} · " if dataset.version.number > 1 else ""
-    names = ", ".join(f'<a href="runs?run={html.text(use.run_id)}">{html.text(use.run_name, 40)}</a>' for use in uses[:_RUNS])
-    more = say("kept.more_runs", count=len(uses) - _RUNS) if len(uses) > _RUNS else ""
-    used = f'<span class="rs-uses">{say("kept.used_by")} {names}{more}</span>' if uses else ""
+    names = ", ".join(f'<a href="runs?run={html.text(use.run_id)}">{html.text(use.run_name, 40)}</a>' for use in uses.newest)
+    more = say("kept.more_runs", count=uses.total - len(uses.newest)) if uses.total > len(uses.newest) else ""
+    used = f'<span class="rs-uses">{say("kept.used_by")} {names}{more}</span>' if uses.newest else ""
     return (
         f'<li class="rs-dataset"><b dir="auto"><a href="dataset?id={ident}">{html.text(dataset.name, 80)}</a></b>'
-        f"<span>{facts(dataset.version)}</span><span>{version}{html.ago(dataset.created_at)}</span>"
+        f"<span>{facts(dataset.version)}</span><span>{version}{phrases.ago(dataset.created_at)}</span>"
         f"{f'<span>{tags}</span>' if tags else ''}{used}"
         f'<span class="rs-links"><a href="dataset?id={ident}">{say("data.kept.open")}</a>'
         f'<a href="train?dataset={ident}">{say("pages.train")}</a></span></li>'

@@ -7,12 +7,9 @@ from app.components import html
 from app.handlers.datasets import PreviewRow
 from app.handlers.kept import FORMS, Kept, Sides
 from app.pages import data_html
-from app.words import say
+from app.words import phrases, say
 from reft_engine.data import TRAIN, Differences, row_of
 from storage import DatasetVersionRecord
-
-_RUNS = 12
-"""Maximum number of runs that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ def top(found: Kept) -> str:
     dataset, version = found.dataset, found.version
     tags = "".join(f'<span class="rs-chip">{html.text(tag)}</span>' for tag in dataset.tags)
     number = say("kept.version", number=version.number)
-    facts = f"{data_html.facts(version)} · {number} · {html.ago(version.created_at)}"
+    facts = f"{data_html.facts(version)} · {number} · {phrases.ago(version.created_at)}"
     notice = "" if found.is_current else html.notice(say("kept.is_older", number=dataset.version.number))
     if dataset.binned_at is not None:
         notice = html.notice(say("kept.is_binned"))
@@ -44,13 +41,13 @@ def top(found: Kept) -> str:
 
 
 def _uses(found: Kept) -> str:
-    if not found.uses:
+    if not found.uses.newest:
         return f'<p class="rs-facts">{say("kept.unused")}</p>'
     runs = ", ".join(
         f'<a href="runs?run={html.text(use.run_id)}">{html.text(use.run_name, 60)}</a> ({say("kept.version", number=use.version_number)})'
-        for use in found.uses[:_RUNS]
+        for use in found.uses.newest
     )
-    more = len(found.uses) - _RUNS
+    more = found.uses.total - len(found.uses.newest)
     return f'<p class="rs-facts rs-uses">{say("kept.used_by")} {runs}{say("kept.more_runs", count=more) if more > 0 else ""}</p>'
 
 
@@ -89,9 +86,9 @@ def _version(found: Kept, version: DatasetVersionRecord) -> str:
     shown = version.id == found.version.id
     link = f'<b aria-current="true">{name}</b>' if shown else f'<a href="{address}&amp;version={version.number}">{name}</a>'
     against = f'<a href="{address}&amp;version={found.version.number}&amp;against={version.number}">{say("kept.compare")}</a>'
-    used = sum(use.version_number == version.number for use in found.uses)
+    used = found.uses.counts.get(version.number, 0)
     runs = f" · {say('kept.runs', count=used)}" if used else ""
-    facts = f"{say('kept.rows', count=version.usable_rows)} · {html.ago(version.created_at)}{runs}"
+    facts = f"{say('kept.rows', count=version.usable_rows)} · {phrases.ago(version.created_at)}{runs}"
     return f"<li>{link}<span>{what}</span><span>{facts}</span>{'' if shown else against}</li>"
 
 

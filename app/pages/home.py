@@ -8,7 +8,7 @@ from app.components import html
 from app.components.entry import HUB_FIELDS, HUB_LOOKED, HUB_REFUSED, TYPED, entry, hub_looked, hub_splits
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live, opening
-from app.handlers import datasets, hub, runs, workbench
+from app.handlers import datasets, hub, workbench
 from app.pages import home_html
 from app.samples import Sample, all_samples
 from app.services import Services
@@ -80,4 +80,4 @@ def _hub_read(services: Services, looked: str, text: str, *rows: Any) -> Shown:
 
 
 def _recent(services: Services) -> Shown:
-    return {"recent": home_html.recent(runs.newest(services)[:4])}
+    return {"recent": home_html.recent(services.storage.runs.newest(4))}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.components import diagram, html
 from app.samples import Sample
-from app.words import say, translate
+from app.words import phrases, say, translate
 from storage import RunRecord
 
 _ICONS = {
@@ -74,7 +74,7 @@ def recent(latest: Sequence[RunRecord]) -> str:
         return ""
     lines = "".join(
         f'<div class="rs-item"><a href="runs?run={html.text(run.id)}"><b>{html.text(run.name, 60)}</b></a>'
-        f"<span>{html.text(run.dataset_name, 60)} · {html.status_word(run)} · {html.ago(run.created_at)}</span></div>"
+        f"<span>{html.text(run.dataset_name, 60)} · {phrases.status_word(run)} · {phrases.ago(run.created_at)}</span></div>"
         for run in latest
     )
     return f'<h2 class="rs-section">{say("home.latest")}</h2>{lines}'

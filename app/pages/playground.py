@@ -109,8 +109,8 @@ def build(services: Services) -> None:
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    usable = playground.usable(services)
-    chosen = playground.pick(services, dict(request.query_params).get("run"))
+    asked = dict(request.query_params).get("run")
+    usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
     choices = [(_named(run), run.id) for run in usable]
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))

@@ -1,31 +1,31 @@
-"""Runs: watch a run, stop it, continue it, delete it, download its adapter."""
+"""Runs: the list of all runs, one of them while it learns and afterwards, and what can be done with it."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 
 from app.components import html
 from app.components.labels import label, markup
+from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import disk, runs, sweep
+from app.handlers import disk, run_list, run_live, run_notes, runs, sweep
+from app.handlers.runs import RunView
 from app.pages import runs_html, sweep_html
 from app.services import Services
 from app.words import say
-from storage import NotFoundError, RunRecord, RunStatus
+from storage import NotFoundError, RunRecord
 
-_COLOURS = {"training": "#94a3b8", "held-out": "#0d9488", "held-out, base": "#f59e0b"}
-_VANISHED = ["gone"]
 _NO_RUN: Shown = {
-    **dict.fromkeys(("status", "failure", "verdict", "sample", "facts", "events"), ""),
-    **dict.fromkeys(("chart", "stop", "resume", "remedy", "talk", "download", "clone", "yaml", "queue", "delete"), HIDDEN), "seen": None,
+    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown"), ""),
+    **dict.fromkeys((
+        "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
+        "describe",
+    ), HIDDEN),
 }  # fmt: skip
-_NO_UNDO: Shown = {"undoing": HIDDEN, "undo_text": "", "deleted": None}
-_LABEL_LIMIT = 48
+_MOVED = ["live_key", *_NO_RUN]
+_SHOWN = ["live", "name", "tags", "notes", *_MOVED]
 _GROUP = "group:"
 """Before the id of a group, where else the id of a run stands."""
 
@@ -35,110 +35,112 @@ def build(services: Services) -> None:
     gr.HTML(markup("runs.header", lambda: html.header("runs")))
     gr.HTML(markup("runs.title", lambda: html.title(say("pages.runs"), say("runs.line"))))
     nothing = gr.HTML(visible=False)
-    with gr.Row(visible=False, elem_classes="rs-keeping") as undoing:
-        undo_text = gr.HTML()
-        undo = gr.Button(label("runs.undo"), size="sm", scale=0, min_width=100, elem_id="run-undo")
-    undo_note, list_note = live("run-undo-note"), live("run-list-note")
-    with gr.Row(elem_classes="rs-form") as filled:
-        with gr.Column(scale=1, min_width=240):
-            chosen = gr.Radio(
-                label=label("pages.runs"), choices=[], show_label=False, elem_classes="rs-runlist", container=False, elem_id="run-list"
-            )
-        with gr.Column(scale=3, min_width=300):
-            status_note = live("run-status-note")
-            status = gr.HTML(elem_id="run-status")
-            failure = gr.HTML(elem_id="run-failure")
-            verdict = gr.HTML(elem_id="run-verdict")
-            with gr.Row():
-                stop = gr.Button(label("runs.stop"), elem_id="run-stop", visible=False, min_width=100)
-                resume = gr.Button(label("runs.continue"), elem_id="run-resume", visible=False, min_width=100)
-                remedy = gr.Button(label("runs.continue"), variant="primary", elem_id="run-remedy", visible=False, min_width=220)
-                talk = gr.Button(
-                    label("runs.playground"),
-                    variant="primary",
-                    visible=False,
-                    elem_id="run-playground",
-                    link_target="_self",
-                    min_width=220,
-                )
-                download = gr.Button(label("runs.download"), visible=False, elem_id="run-download", link_target="_self", min_width=120)
-                clone = gr.Button(label("runs.clone"), visible=False, elem_id="run-clone", link_target="_self", min_width=100)
-                yaml = gr.Button(label("spec.shown.yaml"), visible=False, elem_id="run-spec", link_target="_self", min_width=100)
-            with gr.Row(visible=False) as queue:
-                first = gr.Button(label("runs.first"), size="sm", elem_id="run-first", min_width=100)
-                earlier = gr.Button(label("runs.earlier"), size="sm", elem_id="run-earlier", min_width=100)
-                later = gr.Button(label("runs.later"), size="sm", elem_id="run-later", min_width=100)
-            act_note = live("run-note")
-            chart = gr.LinePlot(  # whose titles Gradio does not translate
-                x="step", y="loss", color="curve", color_map=_COLOURS, height=280, elem_id="run-loss-chart", show_label=False,
-                x_title=say("runs.chart.step"), y_title=say("runs.chart.loss"), colors_in_legend=list(_COLOURS),
-                color_title="", tooltip=["step", "loss", "curve"],
-            )  # fmt: skip
-            sample = gr.HTML()
-            with gr.Row():
-                with gr.Column(min_width=280):
-                    facts = gr.HTML()
-                with gr.Column(min_width=280):
-                    events = gr.HTML()
-            delete = gr.Button(label("runs.delete"), elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
-            delete_note = live("run-delete-note")
-    usage = gr.HTML(elem_id="disk-usage")
-    with gr.Accordion(label("runs.bin.title"), open=False, visible=False, elem_id="run-bin") as bin_:
-        binned = gr.Radio(
-            label=label("runs.bin.deleted"), choices=[], show_label=False, elem_classes="rs-runlist", container=False,
+    opened_note = live("run-opened-note")
+    with gr.Row(visible=False, elem_classes="rs-form rs-runs-page") as filled:
+        with gr.Column(scale=2, min_width=300):
+            live_part("search", "runs-search")
+            listed = runs_list("runs-list")
+            list_note, acted_note = live("run-list-note"), live("runs-acted-note")
+            notifications("run-notifications")
+        with gr.Column(scale=3, min_width=300, elem_id="run-detail"):
+            moved_note = live("run-status-note")
+            live_part("status", "run-status")
+            parts = {"live": live_run("run-live")}
+            for name, ident in (("chart", "run-loss-chart"), ("samples", "run-samples"), ("events", "run-events")):
+                live_part(name, ident)
+            parts |= _detail()
+    with gr.Accordion(label("runs.disk.title"), open=False, elem_id="disk", visible=False) as disk_:
+        usage = gr.HTML(elem_id="disk-usage")
+        disk_note = live("disk-note")
+    current, asked, made = (gr.Textbox(visible=False) for _ in range(3))
+    parts |= {
+        "nothing": nothing, "filled": filled, "listed": listed, "current": current, "asked": asked, "made": made, "disk": disk_,
+        "usage": usage, "live_key": gr.State(""),
+    }  # fmt: skip
+    notes = {"opened": opened_note, "list": list_note, "acted": acted_note, "moved": moved_note, "disk": disk_note}
+    _wire(Page(services, parts), parts, notes)
+
+
+def _detail() -> dict[str, Any]:
+    """The parts of one run, below what is drawn in the browser."""
+    parts: dict[str, Any] = {"failure": gr.HTML(elem_id="run-failure"), "verdict": gr.HTML(elem_id="run-verdict")}
+    with gr.Row(elem_id="run-actions"):
+        parts["stop"] = gr.Button(label("runs.stop"), elem_id="run-stop", visible=False, min_width=100)
+        parts["discard"] = gr.Button(label("runs.discard"), elem_id="run-discard", visible=False, min_width=140)
+        parts["resume"] = gr.Button(label("runs.continue"), elem_id="run-resume", visible=False, min_width=100)
+        parts["remedy"] = gr.Button(label("runs.continue"), variant="primary", elem_id="run-remedy", visible=False, min_width=220)
+        parts["talk"] = gr.Button(
+            label("runs.playground"), variant="primary", visible=False, elem_id="run-playground", link_target="_self", min_width=220,
         )  # fmt: skip
-        with gr.Row():
-            restore = gr.Button(label("runs.bin.restore"), size="sm", min_width=120, elem_id="run-restore")
-            empty = gr.Button(label("runs.bin.empty"), size="sm", variant="stop", min_width=160, elem_id="run-empty-bin")
-        bin_note = live("run-bin-note")
-    # The chosen run is a text of the page's own: a studio that was started again under it knows no choices of the list.
-    current = gr.Textbox(visible=False)
-    timer = gr.Timer(1.0)
+        for name, ident, width in (("download", "run-download", 120), ("report", "run-report", 100), ("clone", "run-clone", 100)):
+            parts[name] = gr.Button(label(f"runs.{name}"), visible=False, elem_id=ident, link_target="_self", min_width=width)
+        parts["yaml"] = gr.Button(label("spec.shown.yaml"), visible=False, elem_id="run-spec", link_target="_self", min_width=100)
+    with gr.Row(visible=False, elem_classes="rs-keeping") as parts["queue"]:
+        for name in ("first", "earlier", "later"):
+            parts[name] = gr.Button(label(f"runs.{name}"), size="sm", elem_id=f"run-{name}", min_width=100)
+    with gr.Row(visible=False, elem_classes="rs-keeping") as parts["later_row"]:
+        parts["start_at"] = gr.Textbox(
+            label=label("runs.start_at.label"), info=label("runs.start_at.info"), placeholder="03:00", elem_id="run-start-at", max_length=40
+        )
+        parts["start_later"] = gr.Button(label("runs.start_at.button"), size="sm", elem_id="run-start-later", min_width=100)
+    with gr.Row(visible=False, elem_classes="rs-keeping") as parts["longer_row"]:
+        parts["epochs"] = gr.Number(
+            3, label=label("runs.longer.label"), info=label("runs.longer.info"), precision=0, step=1, minimum=1, maximum=10_000,
+            elem_id="run-epochs",
+        )  # fmt: skip
+        parts["longer"] = gr.Button(label("runs.longer.button"), size="sm", elem_id="run-longer", min_width=100)
+    parts["act_note"] = live("run-note")
+    parts["notes_shown"] = gr.HTML(elem_id="run-notes-shown")
+    parts["facts"] = gr.HTML(elem_id="run-facts")
+    with gr.Accordion(label("runs.describe.title"), open=False, visible=False, elem_id="run-describe") as parts["describe"]:
+        parts["name"] = gr.Textbox(label=label("runs.describe.name"), max_length=200, elem_id="run-name")
+        parts["tags"] = gr.Textbox(
+            label=label("runs.describe.tags"), info=label("runs.describe.tags_info"), max_length=1000, elem_id="run-tags"
+        )
+        parts["notes"] = gr.Textbox(
+            label=label("runs.describe.notes"), info=label("runs.describe.notes_info"), lines=4, max_length=20_000, elem_id="run-notes",
+        )  # fmt: skip
+        parts["save"] = gr.Button(label("runs.describe.save"), size="sm", scale=0, min_width=120, elem_id="run-save")
+        parts["save_note"] = live("run-save-note")
+    parts["delete"] = gr.Button(label("runs.delete"), elem_id="run-delete", visible=False, size="sm", scale=0, min_width=160)
+    parts["delete_note"] = live("run-delete-note")
+    return parts
 
-    page = Page(services, {
-        "nothing": nothing, "undoing": undoing, "undo_text": undo_text, "filled": filled, "chosen": chosen, "status": status,
-        "failure": failure, "verdict": verdict, "stop": stop, "resume": resume, "remedy": remedy, "talk": talk, "download": download,
-        "clone": clone, "yaml": yaml, "queue": queue, "chart": chart, "sample": sample, "facts": facts, "events": events, "delete": delete,
-        "usage": usage, "bin": bin_, "binned": binned, "current": current, "seen": gr.State(None), "deleted": gr.State(None),
-    })  # fmt: skip
-    lists, bins, undos = ["nothing", "filled", "chosen", "current", *_NO_RUN], ["usage", "bin", "binned"], list(_NO_UNDO)
-    page.on(opening(), _opened, shows=[*bins, *lists], note=list_note)
-    page.on(timer.tick, _ticked, inputs=["current", "seen"], shows=["chosen", *_NO_RUN], note=status_note, again=False, trigger_mode="once")
+
+def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
+    listed, act_note, delete_note, save_note = (parts[name] for name in ("listed", "act_note", "delete_note", "save_note"))
+    page.on(opening(), _opened, shows=["nothing", "filled", "disk", "listed", "current", *_SHOWN], note=notes["opened"])
     page.on(
-        page.put(chosen.input, "chosen", "current").then, _shown, inputs=["current"], refused=_NO_RUN, note=list_note,
-        clears=[act_note, delete_note],
+        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current"], shows=_SHOWN, refused=_NO_RUN,
+        note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
     )  # fmt: skip
-    for button, act in (
-        (stop, runs.stop), (resume, runs.resume), (remedy, runs.remedy), (first, _to_the_front), (earlier, _earlier), (later, _later),
+    page.on(
+        listed.select, _acted, inputs=["asked"], js=LIST_ACTED, shows=["listed"], refused={"listed": {"refused": True}}, note=notes["acted"]
+    )
+    page.on(parts["live"].apply, _moved, inputs=["current"], shows=_MOVED, note=notes["moved"], again=False, trigger_mode="always_last")
+    for name, act in (
+        ("stop", runs.stop), ("discard", runs.discard), ("resume", runs.resume), ("remedy", runs.remedy), ("first", _to_the_front),
+        ("earlier", _earlier), ("later", _later),
     ):  # fmt: skip
-        page.on(button.click, _act, given=[act], inputs=["current"], shows=["chosen", *_NO_RUN], note=act_note)
-    page.on(delete.click, _delete, inputs=["current"], shows=[*undos, *bins, *lists], note=delete_note, clears=[act_note, undo_note])
-    page.on(undo.click, _restore, inputs=["deleted"], shows=[*undos, *bins, *lists], note=undo_note, clears=[act_note, delete_note])
-    page.on(restore.click, _restore, inputs=["binned"], shows=[*undos, *bins, *lists], note=bin_note, clears=[act_note, delete_note])
-    page.on(empty.click, _empty, shows=[*undos, *bins], note=bin_note, clears=[undo_note])
+        page.on(parts[name].click, _act, given=[act], inputs=["current"], shows=["listed", *_SHOWN], note=act_note)
+    page.on(
+        parts["start_later"].click,
+        _start_later,
+        inputs=["current", "start_at"],
+        js="(id,time)=>[id,studio.moment(time)]",
+        shows=["listed", *_SHOWN],
+        note=act_note,
+    )
+    page.on(
+        parts["longer"].click, _longer, inputs=["current", "epochs"], shows=["made"], note=act_note, leads_to="runs?run=", carrying="made",
+        trigger_mode="once",
+    )  # fmt: skip
+    page.on(parts["save"].click, _describe, inputs=["current", "name", "tags", "notes"], shows=["listed", *_SHOWN], note=save_note)
+    page.on(parts["delete"].click, _delete, inputs=["current"], shows=["listed"], note=delete_note, clears=[act_note])
+    page.on(parts["disk"].expand, _measured, shows=["usage"], note=notes["disk"])
 
 
-def _choices(services: Services, current: str | None = None) -> list[tuple[str, str]]:
-    """The entries of the list, newest first: a group is one, and its runs are listed below it while one of them is looked at."""
-    records, groups = runs.newest(services), services.storage.runs.groups()
-    opened = next((run.group_id for run in records if run.id == current), None)
-    choices: dict[str, str] = {}
-    for run in records:
-        group = groups.get(run.group_id or "")
-        if group and (key := f"{_GROUP}{group.id}") not in choices:
-            members = [each for each in records if each.group_id == group.id]
-            ended = sum(each.status.ended for each in members)
-            name = html.short(group.name, _LABEL_LIMIT)
-            choices[key] = say("sweep.entry", name=name, count=len(members), done=ended)
-            if group.id == opened:
-                choices |= {each.id: f"↳ {_entry(each)}" for each in members}
-        elif not group:
-            choices[run.id] = _entry(run)
-    return [(text, value) for value, text in choices.items()]
-
-
-def _entry(run: RunRecord) -> str:
-    return f"{html.short(run.name, _LABEL_LIMIT)} · {html.status_word(run)}"
+# What is shown
 
 
 def _group_of(chosen: str | None) -> str:
@@ -147,122 +149,122 @@ def _group_of(chosen: str | None) -> str:
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
+    listed = run_list.page(services, run_list.Listed())
+    if not listed["any"]:
+        empty = html.empty(say("runs.none"), "train", say("runs.train_one"))
+        return {"nothing": gr.update(value=empty, visible=True), "filled": HIDDEN, "disk": HIDDEN}
     asked = dict(request.query_params)
-    return _bins(services) | _lists_and_detail(services, f"{_GROUP}{asked['group']}" if asked.get("group") else asked.get("run"))
-
-
-def _bins(services: Services) -> Shown:
-    records = runs.binned(services)
-    choices = [
-        (say("runs.bin.entry", name=html.short(run.name, _LABEL_LIMIT), ago=html.ago(run.binned_at)), run.id)
-        for run in records
-        if run.binned_at
-    ]
+    wanted = f"{_GROUP}{asked['group']}" if asked.get("group") else asked.get("run", "")
+    shown, missing = _there(services, wanted), HIDDEN
+    if shown is None:
+        newest = listed["runs"][0]["id"] if listed["runs"] else ""
+        missing = gr.update(value=html.notice(say("runs.not_here")), visible=True) if wanted else HIDDEN
+        wanted, shown = newest, _shown(services, newest)
     return {
-        "usage": runs_html.disk_usage(disk.room(services), services.settings.bin_days),
-        "bin": gr.update(visible=bool(records), label=say("runs.bin.counted", count=len(records))),
-        "binned": gr.update(choices=choices, value=records[0].id if records else None),
-    }
+        "nothing": missing, "filled": gr.update(visible=True), "disk": gr.update(visible=True), "listed": listed | {"chosen": wanted},
+        "current": wanted, **shown,
+    }  # fmt: skip
 
 
-def _lists_and_detail(services: Services, run_id: str | None = None) -> Shown:
-    choices = _choices(services, run_id)
-    if not choices:
-        missing = html.empty(say("runs.none"), "train", say("runs.train_one"))
-        return {
-            "nothing": gr.update(value=missing, visible=True),
-            "filled": HIDDEN,
-            "chosen": gr.update(choices=[], value=None),
-            "current": "",
-            "seen": None,
-        }
-    chosen = run_id if run_id in [value for _, value in choices] else choices[0][1]
-    missing_note = gr.update(value=html.notice(say("runs.not_here")), visible=True) if run_id and run_id != chosen else HIDDEN
-    return {
-        "nothing": missing_note,
-        "filled": gr.update(visible=True),
-        "chosen": gr.update(choices=choices, value=chosen),
-        "current": chosen,
-        **_shown(services, chosen),
-    }
+def _there(services: Services, chosen: str) -> Shown | None:
+    """What is shown of a run or a group that an address names; None if there is none."""
+    if not chosen:
+        return None
+    try:
+        return _shown(services, chosen)
+    except NotFoundError:
+        return None
 
 
-def _shown(services: Services, run_id: str | None) -> Shown:
-    """Everything about one run."""
+def _chosen(services: Services, run_id: str | None) -> Shown:
+    return _shown(services, run_id or "")
+
+
+def _shown(services: Services, run_id: str) -> Shown:
+    """Everything about one run, or a group. Raises NotFoundError."""
     if not run_id:
-        return {"seen": None}
+        return {**_NO_RUN, "live": {"status": html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))}, "live_key": ""}
     if group_id := _group_of(run_id):
-        return _shown_group(services, run_id, sweep.table(services, group_id))
+        return _shown_group(sweep.table(services, group_id))
     view = runs.view(services, run_id)
     run = view.run
-    curve = pd.DataFrame([(point.step, point.loss, point.curve) for point in view.curve], columns=["step", "loss", "curve"])
     return {
-        "status": runs_html.run_status(view),
+        "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
+        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(view),
+    }  # fmt: skip
+
+
+def _around(view: RunView) -> Shown:
+    """What is shown of a run beside what is drawn in the browser: why it failed, its verdict, what can be done with it."""
+    run = view.run
+    return {
         "failure": runs_html.failure(run),
         "verdict": runs_html.verdict(view.verdict),
-        # The legend is made from the first figures that the chart is given.
-        "chart": gr.update(value=curve, visible=True) if view.loss is not None else HIDDEN,
-        "sample": runs_html.sample(view.sample),
         "facts": runs_html.facts(run),
-        "events": runs_html.events(view.events),
-        "stop": gr.update(visible=view.stoppable, value=say("runs.leave_queue" if run.status is RunStatus.QUEUED else "runs.stop")),
+        "notes_shown": runs_html.notes(run_notes.rendered(run.notes)),
+        "stop": gr.update(visible=view.stoppable, value=say("runs.leave_queue" if run.status.waiting else "runs.stop")),
+        "discard": gr.update(visible=view.discardable),
         "resume": gr.update(visible=view.resumable, value=say("runs.continue" if run.step else "runs.start_again")),
         "remedy": gr.update(visible=bool(view.remedy), value=view.remedy),
         "talk": gr.update(visible=view.chattable, link=f"playground?run={run.id}"),
         "download": gr.update(visible=view.downloadable, link=f"files/runs/{run.id}/adapter.zip"),
+        "report": gr.update(visible=run.step > 0, link=f"files/runs/{run.id}/report.html"),
         "clone": gr.update(visible=True, link=f"train?run={run.id}"),
         "yaml": gr.update(visible=True, link=f"files/runs/{run.id}/run.yaml"),
-        "queue": gr.update(visible=run.status is RunStatus.QUEUED and view.waiting > 1),
+        "queue": gr.update(visible=run.status.waiting and view.waiting > 1),
+        "longer_row": gr.update(visible=view.downloadable),
+        "later_row": gr.update(visible=run.status.waiting),
+        "describe": gr.update(visible=True),
         "delete": gr.update(visible=view.deletable),
-        "seen": [
-            run.id, run.step, run.status.value, run.sentence, run.phase and asdict(run.phase), len(view.events), view.engine_up,
-            view.trouble, view.place, view.waiting,
-        ],
+        "live_key": run_live.key(view),
     }  # fmt: skip
 
 
-def _shown_group(services: Services, chosen: str, table: sweep.Table) -> Shown:
+def _shown_group(table: sweep.Table) -> Shown:
     """A group in place of a run: its table, and the button that stops all of it."""
-    statuses = [line.run.status.value for line in table.lines]
-    return {
-        **_NO_RUN, "status": sweep_html.sweep(table),
-        "stop": gr.update(visible=table.done < len(table.lines), value=say("sweep.stop")),
-        "seen": [chosen, sum(line.run.step for line in table.lines), statuses],
-    }  # fmt: skip
+    stop = gr.update(visible=table.done < len(table.lines), value=say("sweep.stop"))
+    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table)}, "stop": stop, "live_key": ""}
 
 
-def _ticked(services: Services, run_id: str | None, seen: list[Any] | None) -> Shown:
-    """The changes since the last look; empty if there are none."""
-    if not run_id:
+def _moved(services: Services, run_id: str | None) -> Shown:
+    """Something of the run has changed that the browser does not draw by itself."""
+    if not run_id or _group_of(run_id):
         return {}
     try:
-        detail = _shown(services, run_id)
-    except NotFoundError:
-        return {} if seen == _VANISHED else _vanished(services)
-    if detail["seen"] == seen:
-        return {}
-    # Nothing seen: the studio was started again under this page.
-    if not seen or seen == _VANISHED or detail["seen"][2] != seen[2]:
-        detail["chosen"] = gr.update(choices=_choices(services, run_id))
-    return detail
+        return _around(runs.view(services, run_id))
+    except NotFoundError:  # another tab has deleted it, which the browser shows
+        return {**_NO_RUN, "live_key": ""}
 
 
-def _vanished(services: Services) -> Shown:
-    """Another tab has deleted the run: clear the page."""
-    left = gr.update(choices=_choices(services), value=None)
-    return {**_NO_RUN, "chosen": left, "status": html.notice(say("runs.away")), "seen": _VANISHED}
+def _measured(services: Services) -> Shown:
+    return {"usage": runs_html.disk_usage(disk.room(services), services.settings.bin_days)}
+
+
+# What is done
+
+
+def _acted(services: Services, asked: str) -> Shown:
+    return {"listed": run_list.answer(services, run_list.Asked.read(asked))}
 
 
 def _act(services: Services, act: Callable[[Services, str], RunRecord], run_id: str | None) -> Shown:
     if group_id := _group_of(run_id):
         sweep.stop(services, group_id)  # all else that is done with a run is not offered of a group
-    else:
-        act(services, _chosen(run_id))
-    return {"chosen": gr.update(choices=_choices(services, run_id)), **_shown(services, run_id)}
+        return _shown(services, run_id or "")
+    run = act(services, _one(run_id))
+    return _changed(services, run)
 
 
-def _chosen(run_id: str | None) -> str:
-    if not run_id:
+def _changed(services: Services, run: RunRecord) -> Shown:
+    """The page after something was done with one run."""
+    told = {"acted": "changed", "ids": [run.id], "sentence": "", "undo": [], "runs": [run_list.entry(run)], "groups": {}}
+    if run.binned_at is not None:
+        return {"listed": told | {"acted": "delete", "undo": [run.id], "sentence": say("runs.acts.delete", count=1, name=run.name)}}
+    return {"listed": told, **_shown(services, run.id)}
+
+
+def _one(run_id: str | None) -> str:
+    if not run_id or _group_of(run_id):
         raise StudioError(say("runs.choose"))
     return run_id
 
@@ -279,19 +281,17 @@ def _later(services: Services, run_id: str) -> RunRecord:
     return runs.reorder(services, run_id, 1)
 
 
+def _start_later(services: Services, run_id: str | None, moment: str) -> Shown:
+    return _changed(services, runs.start_later(services, _one(run_id), moment))
+
+
+def _longer(services: Services, run_id: str | None, epochs: float | None) -> Shown:
+    return {"made": runs.go_on_longer(services, _one(run_id), epochs).id}
+
+
+def _describe(services: Services, run_id: str | None, name: str, tags: str, notes: str) -> Shown:
+    return _changed(services, run_notes.describe(services, _one(run_id), name, tags, notes))
+
+
 def _delete(services: Services, run_id: str | None) -> Shown:
-    undos = _NO_UNDO
-    with suppress(NotFoundError):  # another tab has emptied the bin
-        run = runs.delete(services, _chosen(run_id))
-        undos = {"undoing": gr.update(visible=True), "undo_text": html.notice(say("runs.in_bin", name=run.name)), "deleted": run.id}
-    return undos | _bins(services) | _lists_and_detail(services)
-
-
-def _restore(services: Services, run_id: str | None) -> Shown:
-    runs.restore(services, _chosen(run_id))
-    return _NO_UNDO | _bins(services) | _lists_and_detail(services, run_id)
-
-
-def _empty(services: Services) -> Shown:
-    runs.empty_bin(services)
-    return _NO_UNDO | _bins(services)
+    return {"listed": run_list.answer(services, run_list.Asked(act="delete", ids=[_one(run_id)]))}

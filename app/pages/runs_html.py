@@ -1,43 +1,56 @@
 """HTML of the Runs page."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from app.components import html
+from app.handlers import run_live
+from app.handlers.run_live import Since
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
-from app.words import say, translate
+from app.services import Services
+from app.words import phrases, say, translate
 from reft_engine import BASELINES, title_of
-from storage import EventRecord, RunRecord, RunStatus, SampleRecord
+from storage import RunRecord, RunStatus
 from storage.upkeep import DiskUsage
 
-_PHASES = frozenset({"read", "prepare", "measure", "score"})
+_PHASES = frozenset({"download", "encode", "prepare", "measure", "score"})
 """Names of the phases that have texts."""
 
 
 def run_status(view: RunView) -> str:
     """Status, sentence, progress and main figures of a run."""
     run = view.run
-    word, kind = html.status_word(run), html.STATUS_KINDS[run.status]
+    word, kind = phrases.status_word(run), html.STATUS_KINDS[run.status]
     share = 1.0 if run.status is RunStatus.FINISHED else run.step / run.total_steps if run.total_steps else 0.0
     sentence = _sentence(view)
     going_on = run.seconds_left is not None and not run.status.ended
-    left = say("runs.status.left", time=html.duration(run.seconds_left or 0)) if going_on else ""
+    left = say("runs.status.left", time=phrases.duration(run.seconds_left or 0)) if going_on else ""
     steps = say("runs.status.step", step=run.step, total=run.total_steps) if run.total_steps else ""
     epochs = _epoch(run) if run.total_steps else ""
     facts = " · ".join(fact for fact in (steps, epochs, left) if fact)
-    if (phase := run.phase) and run.status.active:
-        name = say(f"runs.phase.{phase.name}") if phase.name in _PHASES else phase.name
-        facts = say("runs.status.phase", name=html.text(name), done=phase.done, total=phase.total)
-        share = phase.done / max(phase.total, 1) if not run.step else share
     return (
         f'<div class="rs-status"><div class="rs-status-head"><span class="rs-pill {kind}">{word}</span>'
         f"<h2>{html.text(run.name, 80)}</h2></div>"
         f'<p class="rs-sentence">{html.text(sentence)}</p>{html.notice(view.trouble, "bad") if view.trouble else ""}'
         f'<div class="rs-bar {kind}" role="progressbar" aria-label="{say("runs.status.progress")}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{share * 100:.0f}"><i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
-        f"{_figures(view)}</div>"
+        f"{_phase(run)}{_figures(view)}</div>"
     )
+
+
+def _phase(run: RunRecord) -> str:
+    """What the run is at besides its steps, with a bar of its own."""
+    phase = run.phase
+    if phase is None or not run.status.active:
+        return ""
+    name = say(f"runs.phase.{phase.name}") if phase.name in _PHASES else phase.name
+    told = say("runs.status.phase", name=html.text(name), done=phase.done, total=phase.total)
+    share = 100 * phase.done / max(phase.total, 1)
+    bar = (
+        f'<div class="rs-bar live" role="progressbar" aria-label="{html.text(name)}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-valuenow="{share:.0f}"><i style="width:{share:.1f}%"></i></div>'
+    )
+    return f'<div class="rs-phase">{bar}<p class="rs-facts">{told}</p></div>'
 
 
 def _sentence(view: RunView) -> str:
@@ -62,10 +75,10 @@ def failure(run: RunRecord) -> str:
 
 def disk_usage(usage: DiskUsage, bin_days: int) -> str:
     """Disk usage of the data folder."""
-    runs, datasets, free = html.size(usage.runs), html.size(usage.datasets), html.size(usage.free)
+    runs, datasets, free = phrases.size(usage.runs), phrases.size(usage.datasets), phrases.size(usage.free)
     used = say("runs.disk.used", runs=runs, datasets=datasets, free=free)
     if usage.bin:
-        used = say("runs.disk.with_bin", runs=runs, datasets=datasets, bin=html.size(usage.bin), free=free)
+        used = say("runs.disk.with_bin", runs=runs, datasets=datasets, bin=phrases.size(usage.bin), free=free)
     return f'<p class="rs-facts">{used} {say("runs.disk.days", days=bin_days)}</p>'
 
 
@@ -76,15 +89,15 @@ def _epoch(run: RunRecord) -> str:
 
 
 def _figures(view: RunView) -> str:
-    if view.loss is None:
-        return ""
-    cells = [(html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{view.loss:.3f}", say("runs.loss.rows"))]
+    cells = []
+    if view.loss is not None:
+        cells.append((html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{view.loss:.3f}", say("runs.loss.rows")))
     if (held := view.held_out) is not None:
         compared = say("runs.held_out.lower" if held.loss < held.loss_base else "runs.held_out.not_lower", base=held.loss_base)
         term = html.term(say("runs.held_out.term"), say("runs.held_out.meaning"))
         cells += [(term, f"{held.loss:.3f}", f"{compared}{_of_step(view)}"), *_right(held)]
     figures = (f"<div><span>{name}</span><b>{value}</b><small>{words}</small></div>" for name, value, words in cells)
-    return f'<div class="rs-figures">{"".join(figures)}</div>'
+    return f'<div class="rs-figures">{"".join(figures)}</div>' if cells else ""
 
 
 def _of_step(view: RunView) -> str:
@@ -101,20 +114,6 @@ def _right(held: HeldOut) -> list[tuple[str, str, str]]:
     return [(html.term(say("runs.right.term"), say("runs.right.meaning")), tuned, base)]
 
 
-def sample(record: SampleRecord | None) -> str:
-    """Answers of the base model and the tuned model to a held-out prompt."""
-    if record is None:
-        return ""
-    texts = [
-        (say("runs.sample.prompt"), "prompt", record.prompt), (say("runs.sample.expected"), "expected", record.expected),
-        (say("runs.sample.base"), "base model", record.base), (say("runs.sample.tuned"), "tuned", record.tuned),
-    ]  # fmt: skip
-    nothing = f"<em>{say('runs.sample.nothing')}</em>"
-    body = "".join(f'<dt>{name}</dt><dd class="{style}">{html.text(value) or nothing}</dd>' for name, style, value in texts)
-    caption = f'<div class="rs-caption">{say("runs.sample.caption", step=record.step)}</div>'
-    return f'<div class="rs-card">{caption}<dl class="rs-pairs">{body}</dl></div>'
-
-
 def facts(run: RunRecord) -> str:
     """Main settings of a run."""
     train = run.spec["train"]
@@ -127,7 +126,7 @@ def facts(run: RunRecord) -> str:
     if run.summary:
         rows += [
             (say("runs.facts.parameters"), f"{run.summary['trainable_parameters']:,}"),
-            (say("runs.facts.time"), html.duration(run.summary["seconds"])),
+            (say("runs.facts.time"), phrases.duration(run.summary["seconds"])),
         ]
     body = "".join(f"<dt>{name}</dt><dd>{html.text(value, 120)}</dd>" for name, value in rows)
     return f'<div class="rs-card"><div class="rs-caption">{say("runs.facts.title")}</div><dl class="rs-pairs short">{body}</dl></div>'
@@ -152,19 +151,24 @@ def _baseline(peft: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(say("runs.facts.method"), translate(f"baselines.{method.name}.title", method.title)), *size]
 
 
-def events(records: Sequence[EventRecord]) -> str:
-    """The latest events, newest last."""
-    items = "".join(f"<li><time>{event.at.astimezone():%H:%M:%S}</time>{html.text(event.text, 300)}</li>" for event in records[-12:])
-    return f'<div class="rs-card"><div class="rs-caption">{say("runs.events.title")}</div><ol class="rs-events">{items}</ol></div>'
+def notes(rendered: str) -> str:
+    """The notes of a run, which are HTML already; empty if there are none."""
+    return f'<div class="rs-card rs-notes" dir="auto">{rendered}</div>' if rendered else ""
 
 
-def verdict(verdicts: Verdicts | None) -> str:
-    """The verdict, its reasons and next steps; empty if there is none."""
+def live(services: Services, run_id: str, since: Since) -> dict[str, Any]:
+    """What is new of a run, with its status."""
+    view, found = run_live.look(services, run_id, since)
+    return found | {"status": html.notice(found["sentence"]) if view is None else run_status(view)}
+
+
+def verdict(verdicts: Verdicts | None, *, deeds: bool = True) -> str:
+    """The verdict, its reasons and next steps, which lead to pages; empty if there is none."""
     if verdicts is None:
         return ""
     lines = "".join(f"<p>{html.text(sentence)}</p>" for sentence in verdicts.sentences)
-    deeds = "".join(f'<a class="rs-button rs-deed" href="{html.text(deed.link)}">{html.text(deed.label)}</a>' for deed in verdicts.deeds)
-    after = f'<div class="rs-deeds">{deeds}</div>' if deeds else ""
+    links = "".join(f'<a class="rs-button rs-deed" href="{html.text(deed.link)}">{html.text(deed.label)}</a>' for deed in verdicts.deeds)
+    after = f'<div class="rs-deeds">{links}</div>' if links and deeds else ""
     return (
         f'<section class="rs-verdict {verdicts.tone}" aria-label="{say("runs.verdict")}" data-verdict="{verdicts.name}">'
         f"<h3>{html.text(verdicts.title)}</h3>{lines}{after}</section>"

@@ -2,7 +2,7 @@
 
 from app.components import html
 from app.handlers.sweep import Line, Table
-from app.words import say
+from app.words import phrases, say
 
 
 def sweep(table: Table) -> str:
@@ -37,8 +37,8 @@ def _row(line: Line) -> str:
     run = line.run
     name = f'<a href="runs?run={html.text(run.id)}">{html.text(run.name, 80)}</a>'
     best = f' <span class="rs-pill good">{say("sweep.best")}</span>' if line.best else ""
-    pill = f'<span class="rs-pill {html.STATUS_KINDS[run.status]}">{html.status_word(run)}</span>'
-    time = "" if line.seconds is None else html.duration(line.seconds)
+    pill = f'<span class="rs-pill {html.STATUS_KINDS[run.status]}">{phrases.status_word(run)}</span>'
+    time = "" if line.seconds is None else phrases.duration(line.seconds)
     cells = [*map(html.text, line.values), pill, _loss(line.tuned), _loss(line.base), html.text(line.verdict), time]
     return f'<tr><th scope="row">{name}{best}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 

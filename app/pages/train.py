@@ -31,9 +31,11 @@ _SAID = ("sentence", "start", "changes", "back", "advanced", "objective", "learn
 _UNSAID: Shown = {"sentence": "", "estimate": ""}
 _SAMPLE = "pirate"
 """The sample that is offered where there is no dataset yet."""
+_LATER = "(dataset,key,name,time,...values)=>[dataset,key,name,studio.moment(time),...values]"
+"""Gives the time at which the run is to begin as a moment, which only the browser can: it knows the person's clock."""
 _AGAIN = "again "
 """The beginning of what is asked where nothing was changed; see `studio.askAgain`."""
-_ASK = "() => String(performance.now())"
+_ASK = "() => studio.asks()"
 """A text that is another one each time: what is said on the page is to be looked at again."""
 
 
@@ -96,8 +98,8 @@ def build(services: Services) -> None:
     page.ask_again(counted.success, "found", "asked")
     train_rates.wire(page, parts)
     page.on(
-        start.click, _start, inputs=["dataset", "page_key", "name", *train.FIELDS], shows=["made"], note=note, leads_to="runs?run=",
-        carrying="made", clears=[summary_note], trigger_mode="once",
+        start.click, _start, inputs=["dataset", "page_key", "name", "start_at", *train.FIELDS], shows=["made"], js=_LATER, note=note,
+        leads_to="runs?run=", carrying="made", clears=[summary_note], trigger_mode="once",
     )  # fmt: skip
 
 
@@ -131,6 +133,10 @@ def _fields(services: Services) -> dict[str, Any]:
         fields["name"] = gr.Textbox(
             label=label("train.name.label"), info=label("train.name.info"), placeholder=label("train.name.placeholder"), max_length=200,
             elem_id="train-name",
+        )  # fmt: skip
+        fields["start_at"] = gr.Textbox(
+            label=label("runs.start_at.label"), info=label("runs.start_at.info"), placeholder="03:00", max_length=40,
+            elem_id="train-start-at",
         )  # fmt: skip
         for group in GROUPS:
             if rows := [row for row in settings if row.advanced and row.group == group]:
@@ -362,5 +368,6 @@ def _objective(services: Services, dataset: DatasetRecord, form: train.TrainForm
     return {"objective": radio, "learns": html.text(objectives.sentence(now, rows))}
 
 
-def _start(services: Services, dataset_id: str | None, page_key: str, name: str | None, *values: Any) -> Shown:
-    return {"made": train.start(services, dataset_id, train.form_of(values), page_key or token_hex(16), name or "").id}
+def _start(services: Services, dataset_id: str | None, page_key: str, name: str | None, start_at: str | None, *values: Any) -> Shown:
+    form, key = train.form_of(values), page_key or token_hex(16)
+    return {"made": train.start(services, dataset_id, form, key, name or "", start_at or "").id}

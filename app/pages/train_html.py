@@ -7,7 +7,7 @@ from app.goals import GOALS
 from app.handlers import train
 from app.handlers.bases import STARTER
 from app.handlers.train import Again, Estimate, TrainForm
-from app.words import say, translate
+from app.words import phrases, say, translate
 from reft_engine import Setting, written
 from storage import DatasetRecord
 
@@ -44,27 +44,27 @@ def teaching(dataset: DatasetRecord, form: TrainForm, values: Estimate | None) -
     """What the run teaches to whom from what, and what it costs, as far as that is known; None while it is being counted."""
     count = values.check.usable_rows if values and values.check else dataset.usable_rows
     base = say("train.teach.starter") if form.base == STARTER else html.text(str(form.base))
-    name = html.text(html.short(dataset.name, 60))
+    name = html.text(phrases.short(dataset.name, 60))
     said = say("train.teach.labels" if form.labels else "train.teach.examples", base=f"<b>{base}</b>", name=f"<b>{name}</b>", count=count)
     if values is None:
         return _sentence(f'{said}: <span class="rs-counting">{say("train.teach.counting")}</span>')
-    time = [say("train.summary.about", value=html.duration(values.seconds))] if values.seconds is not None else []
+    time = [say("train.summary.about", value=phrases.duration(values.seconds))] if values.seconds is not None else []
     costs = [
         *(time or ([say("train.teach.later")] if values.incomplete else [])),
         *([_memory(values)] if values.memory_bytes is not None else []),
-        *([say("train.teach.download", size=html.size(values.file_bytes))] if values.file_bytes is not None else []),
+        *([say("train.teach.download", size=phrases.size(values.file_bytes))] if values.file_bytes is not None else []),
     ]
     fetched = "" if values.to_fetch == 0 else f" {_fetched(values.to_fetch)}"
     return _sentence(f"{said}: {', '.join(costs)}.{fetched}" if costs else f"{said}.{fetched}")
 
 
 def _memory(values: Estimate) -> str:
-    size = html.size(values.memory_bytes or 0)
+    size = phrases.size(values.memory_bytes or 0)
     return say("train.teach.memory_rough", size=size) if values.memory_is_rough else say("train.teach.memory", size=size)
 
 
 def _fetched(size: int | None) -> str:
-    return say("train.teach.fetch", size=html.size(size)) if size else say("train.teach.fetch_unknown")
+    return say("train.teach.fetch", size=phrases.size(size)) if size else say("train.teach.fetch_unknown")
 
 
 def _sentence(text: str) -> str:
@@ -84,11 +84,11 @@ def estimate(values: Estimate) -> str:
         rows += [
             (html.term(say("train.summary.parameters"), say("train.summary.parameters_meaning")), f"{values.parameters:,}"),
             (say("train.summary.share"), f"{share:.2%}"),
-            (say("train.summary.download"), say("train.summary.about", value=html.size(values.file_bytes or 0))),
+            (say("train.summary.download"), say("train.summary.about", value=phrases.size(values.file_bytes or 0))),
         ]
     if values.seconds is not None:
         time = html.term(say("train.summary.time"), say("train.summary.time_meaning"))
-        rows.append((time, say("train.summary.about", value=html.duration(values.seconds))))
+        rows.append((time, say("train.summary.about", value=phrases.duration(values.seconds))))
     rows += _costs(values)
     lines = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
     return f'<dl class="rs-estimate">{lines}</dl>'
@@ -103,7 +103,7 @@ def changes(names: Sequence[str], preset: TrainForm) -> str:
 
 
 def _change(name: str, value: object) -> str:
-    shown = html.text(html.short(written(value), 60)) or say("train.blank")
+    shown = html.text(phrases.short(written(value), 60)) or say("train.blank")
     return say("train.change", field=html.text(train.title_of(name)), value=f"<b>{shown}</b>")
 
 
@@ -113,10 +113,10 @@ def _costs(values: Estimate) -> list[tuple[str, str]]:
     first, later = values.first_epoch_seconds, values.later_epoch_seconds
     if first is not None and later is not None and later < 0.9 * first:
         epochs = html.term(say("estimates.epochs"), say("estimates.epochs_meaning"))
-        rows.append((epochs, say("estimates.first_and_later", first=html.duration(first), later=html.duration(later))))
+        rows.append((epochs, say("estimates.first_and_later", first=phrases.duration(first), later=phrases.duration(later))))
     if values.memory_bytes is not None:
         meaning = say("estimates.memory_rough") if values.memory_is_rough else say("estimates.memory_measured")
-        size = html.size(values.memory_bytes)
+        size = phrases.size(values.memory_bytes)
         about = say("estimates.roughly", value=size) if values.memory_is_rough else say("train.summary.about", value=size)
         rows.append((html.term(say("estimates.memory"), meaning), about))
     return rows

@@ -2,14 +2,14 @@
 
 from app.components import html
 from app.handlers.rates import Search
-from app.words import say
+from app.words import phrases, say
 from reft_engine import written
 from reft_engine.training import RatesFound
 
 
 def offered(seconds: float | None) -> str:
     """What a search does, and how long it takes, where that is known."""
-    time = "" if seconds is None else say("rates.takes", time=html.duration(seconds))
+    time = "" if seconds is None else say("rates.takes", time=phrases.duration(seconds))
     return f'<p class="rs-rates-about">{say("rates.what")} {time}</p>'
 
 

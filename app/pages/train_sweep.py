@@ -5,13 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import html
 from app.components.labels import label, markup
 from app.components.wiring import Page, Shown, live
 from app.handlers import sweep, train
 from app.pages import train_html
 from app.services import Services
-from app.words import say
+from app.words import phrases, say
 from reft_engine import PRESETS, Setting
 
 _OFFERED: dict[str, tuple[str, ...]] = {
@@ -76,7 +75,7 @@ def _sweep_counted(services: Services, dataset_id: str | None, *values: Any) -> 
     settings = ", ".join(map(train.title_of, planned.varied))
     text = say("sweep.counted", count=count, settings=settings) if count > 1 else say("sweep.single")
     if count > 1 and (seconds := sweep.seconds_apart(services, dataset_id, form, planned)) is not None:
-        text = f"{text} {say('sweep.takes', time=html.duration(seconds))}"
+        text = f"{text} {say('sweep.takes', time=phrases.duration(seconds))}"
     return {
         "sweep_count": f'<p class="rs-facts">{text}</p>',
         "sweep_start": gr.update(interactive=count > 1, value=say("sweep.train", count=count) if count > 1 else say("sweep.start")),

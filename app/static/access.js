@@ -1,5 +1,5 @@
 // What Gradio's components leave unsaid to those who do not see the page: an open accordion, what a group of choices is called, an icon's
-// meaning, an empty chart, which of the pages this is.
+// meaning, an empty chart.
 (() => {
   const mend = () => {
     for (const button of document.querySelectorAll("button.label-wrap"))
@@ -8,9 +8,6 @@
       const label = group.querySelector('[data-testid="block-info"]')?.textContent.trim();
       if (label) group.setAttribute("aria-label", label);
     }
-    const here = document.querySelector(".rs-header nav a.active");
-    const title = here && here.getAttribute("href") !== "./" ? `${here.textContent.trim()} · ${words.studio}` : words.studio;
-    if (here && document.title !== title) document.title = title;
     for (const button of document.querySelectorAll('button[aria-label=""]')) button.setAttribute("aria-label", button.title || words.button);
     // Uploads are not handed out again, so the size of one is no link to it.
     for (const link of document.querySelectorAll("#dataset-upload a[download]")) {

@@ -58,6 +58,15 @@
   document.addEventListener("change", note);
   document.addEventListener("focusout", note);
 
+  // A time of day, such as 3:00, as the next moment at which clocks here show it; any other text as it is.
+  studio.moment = (text) => {
+    const found = /^\s*(\d{1,2})[:.](\d{2})\s*$/.exec(text ?? "");
+    if (!found || Number(found[1]) > 23 || Number(found[2]) > 59) return text;
+    const moment = new Date();
+    moment.setHours(Number(found[1]), Number(found[2]), 0, 0);
+    if (moment <= new Date()) moment.setDate(moment.getDate() + 1);
+    return moment.toISOString().replace("Z", "+00:00");
+  };
   studio.asking = asking;
   const positions = () => localStorage.getItem(POSITIONS) ?? "";
   studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, positions, notePositions };

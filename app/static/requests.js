@@ -13,6 +13,7 @@ window.studio = (() => {
   let sentence = REFUSED;
   let count = 0;
   let halted = false;
+  let changed = "";
   let wait = FIRST_WAIT;
 
   // Another count makes the same sentence a new one, so that it is read out again.
@@ -82,6 +83,8 @@ window.studio = (() => {
       const found = answer ? JSON.parse(answer) : {};
       return found.asked === asked ? found.shown : Array(count).fill({ __type__: "update" });
     },
+    // A person has changed something; what asks again by itself gives way to that.
+    asks: () => (changed = String(performance.now())),
     // Where the newest answer is not complete, a new question after a while.
     askAgain: async (answer, asked) => {
       const found = answer ? JSON.parse(answer) : {};
@@ -89,7 +92,9 @@ window.studio = (() => {
         if (!found.again) wait = FIRST_WAIT;
         return { __type__: "update" };
       }
+      const before = changed;
       await new Promise((over) => setTimeout(over, wait));
+      if (changed !== before) return { __type__: "update" };
       wait = Math.min(2 * wait, LONGEST_WAIT);
       return `again ${performance.now()}`;
     },

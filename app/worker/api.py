@@ -21,8 +21,9 @@ from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, Prev
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
-from reft_engine import DataError, Message, ReftConfig, ReftError, TrainConfig, stream
+from reft_engine import DataError, Message, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
+from reft_engine.inference import Sampling
 from reft_engine.training import RATE_STEPS
 from storage import StorageError
 
@@ -108,17 +109,37 @@ def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
     return resident.upload_rows(request.upload)
 
 
+class Disconnected(threading.Event):
+    """Is set when the client has gone; then what it asked for ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._then: list[Callable[[], None]] = []
+
+    def then(self, act: Callable[[], None]) -> None:
+        """Do something once the client has gone; at once, if it has."""
+        self._then.append(act)
+        if self.is_set():
+            act()
+
+    def set(self) -> None:
+        """As `threading.Event.set`, and do what is to be done then."""
+        super().set()
+        for act in self._then:
+            act()
+
+
 Line = dict[str, Any]
 Put = Callable[[Line | None], None]
 
 
-def _streamed(work: Callable[[Put, threading.Event], None], trouble: str) -> StreamingResponse:
+def _streamed(work: Callable[[Put, Disconnected], None], trouble: str) -> StreamingResponse:
     """Stream the lines that ``work`` puts, from a thread; its event is set when the client disconnects."""
     return StreamingResponse(_lines(work, trouble), media_type="application/x-ndjson")
 
 
-async def _lines(work: Callable[[Put, threading.Event], None], trouble: str) -> AsyncIterator[str]:
-    loop, lines, disconnected = asyncio.get_running_loop(), asyncio.Queue[Line | None](), threading.Event()
+async def _lines(work: Callable[[Put, Disconnected], None], trouble: str) -> AsyncIterator[str]:
+    loop, lines, disconnected = asyncio.get_running_loop(), asyncio.Queue[Line | None](), Disconnected()
 
     def put(line: Line | None) -> None:
         loop.call_soon_threadsafe(lines.put_nowait, line)
@@ -145,7 +166,7 @@ async def _lines(work: Callable[[Put, threading.Event], None], trouble: str) -> 
 
 def _rates(
     resident: Resident, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
-    disconnected: threading.Event,
+    disconnected: Disconnected,
 ) -> None:  # fmt: skip
     """Try learning rates, saying how many steps are made."""
     put({"done": 0, "of": RATE_STEPS})  # at once: loading the base model, or a search before this one, takes a while
@@ -158,25 +179,19 @@ def _rates(
         put({"found": asdict(found)})
 
 
-def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: threading.Event) -> None:
+def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: Disconnected) -> None:
     """Answer in every column."""
     runs = [resident.run(column) if column else None for column in request.columns]
     base = next((run[0] for run in runs if run), None) or resident.base(request.base)
     if any(run and run[0] is not base for run in runs):
         raise StorageError(say("engine.different_bases"))
     messages = [Message(message.role, message.content) for message in request.messages]  # type: ignore[arg-type]
-    edits = [run[1] if run else None for run in runs]
-    was_training = [(edit, edit.training) for edit in edits if edit is not None]
-    with resident.base_lock.for_chat():
-        for edit, _ in was_training:
-            edit.eval()
-        try:
-            for delta in stream(
-                base, messages, edits, max_new_tokens=request.max_new_tokens, temperature=request.temperature,
-                seed=request.seed, strength=request.strength, should_stop=disconnected.is_set, memory=resident.prompt_cache(base),
-            ):  # fmt: skip
-                put({"column": delta.column, "text": delta.text, "ended": delta.ended})
-        finally:
-            for edit, training in was_training:
-                edit.train(training)
+    asked = resident.engine(base).submit(
+        messages, [run[1] if run else None for run in runs], max_new_tokens=request.max_new_tokens, strength=request.strength,
+        sampling=Sampling(temperature=request.temperature, seed=request.seed), owner=request.owner,
+        on_place=lambda place: put({"place": place}),
+    )  # fmt: skip
+    disconnected.then(asked.cancel)
+    for delta in asked:
+        put({"column": delta.column, "text": delta.text, "ended": delta.ended})
     put({"done": True})

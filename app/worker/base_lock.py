@@ -1,34 +1,39 @@
-"""The lock on the base model in memory: chats go first, and training waits for them between two steps."""
+"""The lock on the base model in memory: chats go first, and training gets a turn in ten while they go on."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_CHATS_IN_A_ROW = 9
+"""Turns of chats, a token for everybody each, after which training gets one if it waits."""
+
 
 class BaseLock:
-    """One user of the base model at a time; chats go before training."""
+    """One user of the base model at a time; chats go before training, which keeps a tenth of the turns."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._busy = False
-        self._waiting_chats = 0
+        self._waiting_chats = self._waiting_training = self._chats = 0
 
     @contextmanager
     def for_chat(self) -> Iterator[None]:
-        """Hold the lock as soon as the current user releases it."""
+        """Hold the lock as soon as the current user releases it, unless it is training's turn."""
         with self._changed:
             self._waiting_chats += 1
-            self._changed.wait_for(lambda: not self._busy)
+            self._changed.wait_for(lambda: not self._busy and not (self._waiting_training and self._chats >= _CHATS_IN_A_ROW))
             self._waiting_chats -= 1
-            self._busy = True
+            self._busy, self._chats = True, self._chats + 1
         yield from self._release_after()
 
     @contextmanager
     def for_training(self) -> Iterator[None]:
-        """Hold the lock when it is free and no chat waits for it."""
+        """Hold the lock when it is free and no chat waits for it, or many have had it."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and not self._waiting_chats)
-            self._busy = True
+            self._waiting_training += 1
+            self._changed.wait_for(lambda: not self._busy and (not self._waiting_chats or self._chats >= _CHATS_IN_A_ROW))
+            self._waiting_training -= 1
+            self._busy, self._chats = True, 0
         yield from self._release_after()
 
     def _release_after(self) -> Iterator[None]:

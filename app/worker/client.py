@@ -1,6 +1,9 @@
 """The web process's client of the worker; imports nothing that imports torch."""
 
 import json
+import math
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from reft_engine.data import RowCheck
 
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
+_HEALTH_SECONDS = 1.0
 _PROBE_TIMEOUT = 60.0
 """Seconds for a probe, after which the page shows no estimate."""
 
@@ -25,6 +29,8 @@ class WorkerClient:
     """
 
     def __init__(self, socket: Path) -> None:
+        self._lock, self._asked = threading.Lock(), -math.inf
+        self._known: dict[str, Any] | None = None
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://worker", timeout=httpx.Timeout(120, connect=2)
         )
@@ -36,6 +42,13 @@ class WorkerClient:
         except (httpx.HTTPError, ValueError):
             return None
         return answer
+
+    def recent_health(self) -> dict[str, Any] | None:
+        """As `health`, asked at most once a second, however many pages are looked at."""
+        with self._lock:
+            if time.monotonic() - self._asked > _HEALTH_SECONDS:
+                self._known, self._asked = self.health(), time.monotonic()
+            return self._known
 
     def machine(self) -> dict[str, Any] | None:
         """The device that base models are loaded on, and its free memory; None if the worker is not running."""
@@ -69,7 +82,7 @@ class WorkerClient:
         return answer
 
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Stream answers as ``{"column", "text", "ended"}``; closing the iterator stops generation."""
+        """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:

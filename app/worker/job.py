@@ -1,30 +1,31 @@
 """Trains claimed runs, one or a group in the same passes, from row to adapter folder, and writes every metric to the journals."""
 
 import logging
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from app.bases.hub import watching
 from app.run_texts import DataPart, RunFile
 from app.words import say
 from app.worker.failures import explain, settings_of
 from app.worker.journal import Journal
 from app.worker.resident import Resident
-from reft_engine import RunSpec, train
-from reft_engine.base import Base, newest_revision
+from reft_engine import RunSpec, StoppedError, train
+from reft_engine.base import Base, is_here, newest_revision
 from reft_engine.data import load_examples
 from reft_engine.formats import write_atomic
-from reft_engine.training import Followed, GroupMember, TrainResult, train_group
-from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, RunRecord, RunStatus, StorageError, UnavailableError
+from reft_engine.training import Followed, GroupMember, StepEvent, TrainEvent, TrainResult, train_group
+from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, NotFoundError, RunRecord, RunStatus, UnavailableError
+from storage.files import remove_tree, temporary_path
 
 _log = logging.getLogger("reft_studio.worker")
-_CHECK_SECONDS = 300
 _LOG_BYTES = 1_000_000
+_MB = 1_000_000
 ShuttingDown = Callable[[], bool]
 
 
@@ -77,6 +78,9 @@ def _or_fail(job: _Job, act: Callable[[], None]) -> bool:
             act()
         except LeaseLostError:
             raise
+        except StoppedError:
+            job.journal.stopped_encoding(job.run.step)
+            return True
         except Exception as error:  # the edge of a run: after any error the row must not stay "training"
             if isinstance(error, UnavailableError) and job.shutting_down():
                 raise
@@ -92,18 +96,56 @@ def _or_fail(job: _Job, act: Callable[[], None]) -> bool:
 def _train(job: _Job) -> None:
     resident, journal, spec = job.resident, job.journal, job.spec
     revision = spec.revision or newest_revision(spec.base)
-    base = resident.base(spec.base, revision, spec.precision)
+    with _downloading([job], revision):
+        base = resident.base(spec.base, revision, spec.precision)
     version = resident.storage.datasets.version(job.run.version_id)
     examples = load_examples(resident.storage.files.rows(version))
     if not _begin(job, revision, base.precision, version):
         return
     result = train(
-        base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), file_rows=version.rows,
-        on_event=journal, exclusive=resident.base_lock.for_training,
+        base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), start=_start(job),
+        file_rows=version.rows, on_event=partial(_on_event, job), exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
-        should_stop=journal.should_stop, leaving=job.shutting_down, may_save=journal.settled,
+        should_stop=journal.should_stop, leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     _end(job, result)
+
+
+@contextmanager
+def _downloading(jobs: Sequence[_Job], revision: str | None) -> Iterator[None]:
+    """Show how far the base model is downloaded while it is loaded, if it is not on this machine."""
+    name = jobs[0].spec.base
+    if is_here(name, revision):
+        yield
+        return
+
+    def tell(done: int, total: int) -> None:
+        for job in jobs:
+            job.journal.show_phase("download", done // _MB, max(1, total // _MB))
+
+    with watching(name, revision, tell):
+        yield
+
+
+def _on_event(job: _Job, event: TrainEvent) -> None:
+    job.journal(event)
+    if isinstance(event, StepEvent):
+        job.resident.check.prepare()
+
+
+def _start(job: _Job) -> Path | None:
+    """The edit that a run begins with; copied once, because the run that it is of may be deleted meanwhile. Raises NotFoundError."""
+    if (continued := job.run.continues_id) is None:
+        return None
+    files = job.resident.storage.files
+    start = files.start(job.run.id)
+    if not start.is_dir():
+        if not files.adapter(continued).is_dir():
+            raise NotFoundError(say("job.nothing_to_continue"))
+        copied = temporary_path(start.parent)
+        shutil.copytree(files.adapter(continued), copied)
+        copied.rename(start)
+    return start
 
 
 def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVersionRecord) -> bool:
@@ -120,10 +162,11 @@ def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVers
 
 
 def _end(job: _Job, result: TrainResult) -> None:
-    """Write the result of a run down; one that the worker's end has interrupted has none."""
+    """Write the result of a run down; one that goes on later, or is discarded, has none."""
     job.resident.clear_training(job.run.id)
     job.journal.flush()
-    if result.stopped and job.shutting_down():
+    if result.stopped and result.adapter is None:
+        job.journal.leave()
         return
     job.journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
     _finish(job, result)
@@ -148,7 +191,8 @@ def _train_together(resident: Resident, jobs: Sequence[_Job], ended: set[str]) -
     if len(revisions) > 1:
         return  # they were begun at different times, with different commits of their base model
     (revision,) = revisions
-    base = resident.base(spec.base, revision, spec.precision)
+    with _downloading(jobs, revision):
+        base = resident.base(spec.base, revision, spec.precision)
     examples = load_examples(resident.storage.files.rows(version))
     begun: list[_Job] = []
     for job in jobs:
@@ -173,8 +217,9 @@ def _member(job: _Job, base: Base, ended: set[str]) -> GroupMember:
         _or_fail(job, partial(_end_or_raise, job, outcome))
 
     followed = Followed(
-        on_event=journal, on_ready=lambda reft: resident.set_training(job.run.id, base, reft), should_stop=journal.should_stop,
-        leaving=job.shutting_down, may_save=journal.settled,
+        on_event=partial(_on_event, job), on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
+        should_stop=journal.should_stop,
+        leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
     return GroupMember(spec.reft, spec.train, resident.storage.files.run_folder(job.run.id), followed, end)
 
@@ -188,23 +233,15 @@ def _end_or_raise(job: _Job, outcome: TrainResult | Exception) -> None:
 def _finish(job: _Job, result: TrainResult) -> None:
     journal = job.journal
     journal.set_status(RunStatus.CHECKING, say("job.checking"))
-    job.log.info("check: %s", _check(job.resident.storage.files.adapter(job.run.id), job.run.base))
+    job.log.info("check: %s", job.resident.check.check(job.resident.storage.files.adapter(job.run.id), job.run.base))
     if result.stopped:
         journal.set_status(RunStatus.STOPPED, say("job.stopped", step=result.steps, total=result.total_steps))
     else:
         kept = say("job.kept_best", step=result.evidence.kept_step) if result.kept == "best" else say("job.kept_last")
         text = say("job.finished_early" if result.stopped_early else "job.finished", steps=result.steps, kept=kept)
         journal.set_status(RunStatus.FINISHED, text)
-
-
-def _check(adapter: Path, base: str) -> str:
-    """What a fresh process says of an adapter. Raises StorageError if it does not load or reproduce there."""
-    command = [sys.executable, "-m", "app.worker.verify", str(adapter), base]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or [say("job.no_reason")])[-1]
-        raise StorageError(say("job.does_not_load", reason=reason))
-    return (done.stdout + done.stderr).strip()[-2000:]
+        with suppress(OSError):  # the next cleaning up removes them then
+            remove_tree(job.resident.storage.files.checkpoint(job.run.id))  # several times the size of the adapter, and of no more use
 
 
 def _log_to(path: Path, log: logging.Logger) -> logging.Handler | None:

@@ -18,6 +18,7 @@ from secrets import token_hex
 
 import uvicorn
 
+from app.listening import QuietServer
 from app.lock import InUseError, locked_file
 from app.worker.api import make_app
 from app.worker.messages import ALREADY_SERVED
@@ -91,7 +92,7 @@ def _run(storage: Storage, options: argparse.Namespace, serve: Callable[[Storage
 def _serve(storage: Storage, worker: str, parent: int) -> None:
     """Train queued runs and answer requests on the socket."""
     resident = Resident(storage)
-    server = uvicorn.Server(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
+    server = QuietServer(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
     # uvicorn raises the signal again after its shutdown; exiting normally lets the current run be put back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

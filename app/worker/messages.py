@@ -35,6 +35,7 @@ class ChatRequest(BaseModel):
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     strength: float = Field(1.0, ge=-10.0, le=10.0)
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
 class PreviewRequest(BaseModel):

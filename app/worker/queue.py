@@ -12,15 +12,21 @@ from app.worker.resident import Resident
 from storage import Storage, UnavailableError
 
 _log = logging.getLogger("reft_studio.worker")
-_POLL_SECONDS, _HEARTBEAT_SECONDS = 0.4, 1.0
+_POLL_SECONDS, _HEARTBEAT_SECONDS = 0.5, 2.0
+_UPKEEP_SECONDS = 2.0
+"""Pause between two looks for runs of dead workers, and whether the queue was paused."""
 
 
 def _train_until(resident: Resident, worker: str, shutting_down: threading.Event) -> None:
-    storage = resident.storage
+    storage, upkeep_due = resident.storage, 0.0
     while not shutting_down.is_set():
         try:
-            storage.reclaim(explain_vanished_worker)
-            leased = storage.queue.claim_together(worker)
+            if time.monotonic() >= upkeep_due:
+                storage.reclaim(explain_vanished_worker)
+                if storage.runs.paused_since():
+                    resident.release()
+                upkeep_due = time.monotonic() + _UPKEEP_SECONDS
+            leased = storage.queue.claim_together(worker) if storage.queue.any_due() else []
             resident.set_trouble("")
         except UnavailableError as error:
             resident.set_trouble(str(error))

@@ -1,15 +1,20 @@
 """Models in the worker's memory: base models, loaded adapters, and the edit in training."""
 
+import copy
+import gc
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from weakref import WeakKeyDictionary
+
+import torch
 
 from app.words import say
 from app.worker.base_lock import BaseLock
+from app.worker.check import FreshCheck
 from app.worker.probes import Probes, Rates, TimedProbe
 from app.worker.row_checks import Load, RowChecks
 from reft_engine import (
@@ -25,31 +30,37 @@ from reft_engine import (
 from reft_engine.base import Base, default_device, is_here, load_tokenizer
 from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
-from reft_engine.inference import PromptCache
+from reft_engine.inference import InferenceEngine, PromptCache
 from reft_engine.training import RatesFound
 from storage import NotFoundError, RunStatus, Storage
 from storage.files import digest_of
 
-_MAX_BASES, _MAX_ADAPTERS, _MAX_TOKENIZERS = 1, 8, 4
+_MAX_BASES, _MAX_TOKENIZERS = 1, 4
+_ADAPTER_BYTES = 512 * 2**20
+"""Most memory of adapters that are kept for chats, some thousands of the usual size."""
 
 
 class Resident:
-    """Loads models on demand and caches the most recent: one base model, eight adapters, and four tokenizers for row counts."""
+    """Loads models on demand and caches the most recent: one base model, many adapters, and four tokenizers for row counts."""
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self.base_lock = BaseLock()
         self.checks = RowChecks()
+        self.check = FreshCheck()
         self._probes = Probes(self.base_lock, self.checks)
         self._rates = Rates(self.base_lock)
         self._lock = threading.RLock()
         self._bases: OrderedDict[tuple[str, str], Base] = OrderedDict()
         self._adapters: OrderedDict[str, Trainable] = OrderedDict()
+        self._loading_base = threading.Lock()
+        self._loading: defaultdict[Hashable, threading.Lock] = defaultdict(threading.Lock)
+        """For each adapter and tokenizer that is being loaded, so that whoever asks for another one need not wait."""
         self._tokenizers: OrderedDict[tuple[str, str | None], Base] = OrderedDict()
         self._training: dict[str, tuple[Base, Trainable]] = {}
         self.trouble = ""
         """Why the database cannot be written at the moment; empty if it can."""
-        self._prompt_caches: WeakKeyDictionary[Any, PromptCache] = WeakKeyDictionary()
+        self._engines: dict[int, InferenceEngine] = {}
 
     @property
     def training_run(self) -> str | None:
@@ -74,14 +85,19 @@ class Resident:
         Without ``precision`` it is the one that suits the device. The same model in two precisions is two base models.
         """
         wanted = precision or suited_precision(default_device())
-        with self._lock:
+        if loaded := self._loaded(name, revision, wanted):
+            return loaded
+        with self._loading_base:
             if loaded := self._loaded(name, revision, wanted):
                 return loaded
             check_precision(precision)  # before another base model makes room
             key = name, wanted
-            self._make_room(key)
-            self._bases[key] = load_base(name, revision=revision, **load_options(precision))
-            return self._bases[key]
+            with self._lock:
+                self._make_room(key)
+            base = load_base(name, revision=revision, **load_options(precision))
+            with self._lock:
+                self._bases[key] = base
+            return base
 
     def device_of(self, base: Base) -> str:
         """The device of a base model, or the one that it would be loaded on."""
@@ -89,11 +105,11 @@ class Resident:
 
     def loaded(self, name: str, precision: str | None = None) -> Base | None:
         """A base model if it is in memory, else None; without ``precision``, in any."""
-        with self._lock:
-            return self._loaded(name, None, precision)
+        return self._loaded(name, None, precision)
 
     def _loaded(self, name: str, revision: str | None, precision: str | None = None) -> Base | None:
-        bases = [*(base for base, _ in self._training.values()), *self._bases.values()]
+        with self._lock:
+            bases = [*(base for base, _ in self._training.values()), *self._bases.values()]
         return next(
             (
                 base for base in bases
@@ -106,18 +122,34 @@ class Resident:
 
         It evicts no base model from memory and downloads nothing.
         """
-        with self._lock:
-            if loaded := self._loaded(name, revision):
-                return loaded
-            key = name, revision
-            if key not in self._tokenizers:
+        if loaded := self._loaded(name, revision):
+            return loaded
+        key = name, revision
+        with self._being_loaded(key):
+            with self._lock:
+                known = self._tokenizers.get(key)
+            if known is None:
                 if not is_here(name, revision):
                     return None
-                self._tokenizers[key] = load_tokenizer(name, revision=revision, fetch=False)
+                known = load_tokenizer(name, revision=revision, fetch=False)
+            with self._lock:
+                self._tokenizers[key] = known
+                self._tokenizers.move_to_end(key)
                 while len(self._tokenizers) > _MAX_TOKENIZERS:
                     self._tokenizers.popitem(last=False)
-            self._tokenizers.move_to_end(key)
-            return self._tokenizers[key]
+            return known
+
+    @contextmanager
+    def _being_loaded(self, key: Hashable) -> Iterator[None]:
+        """One thread at a time for each key."""
+        with self._lock:
+            lock = self._loading[key]
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._loading.pop(key, None)
 
     def dataset_rows(self, dataset_id: str) -> tuple[str, Load]:
         """A digest of the rows of a dataset's current version, and a function that opens them. Raises NotFoundError."""
@@ -150,6 +182,18 @@ class Resident:
         base = self.loaded(name, precision or suited_precision(default_device()))
         return self._probes.probe(*self.dataset_rows(dataset_id), base, reft, train) if base else None
 
+    def release(self) -> None:
+        """Free the memory of all models, for others to use the device; what is asked for next is loaded again."""
+        with self._lock:
+            if not self._bases or self._training:
+                return
+            self._bases.clear()
+            self._adapters.clear()
+            self._forget_engines()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
     @property
     def held_bytes(self) -> int:
         """Bytes of the base models that another one would take the place of; that of a run in training stays."""
@@ -165,15 +209,27 @@ class Resident:
         """Find a learning rate for a run on the rows of a dataset, loading its base model; None when told to stop. Raises ReftError."""
         return self._rates.find(*rows, self.base(name, precision=precision), reft, train, on_progress, should_stop)
 
-    def prompt_cache(self, base: Base) -> PromptCache:
-        """The KV cache of the latest chats with a base model."""
-        return self._prompt_caches.setdefault(base.model, PromptCache())
+    def engine(self, base: Base) -> InferenceEngine:
+        """What answers everybody who chats with a base model, in one running batch."""
+        with self._lock:
+            self._forget_engines()
+            if id(base.model) not in self._engines:
+                # Its own tokenizer: one thread at a time tokenises with it, and the rows of a large file take long.
+                own = replace(base, tokenizer=copy.deepcopy(base.tokenizer))
+                self._engines[id(base.model)] = InferenceEngine(own, memory=PromptCache(), turn=self.base_lock.for_chat)
+            return self._engines[id(base.model)]
+
+    def _forget_engines(self) -> None:
+        """Let go of the engines of base models that are not in memory any more; who is answered by one keeps it to the end."""
+        loaded = {id(base.model) for base in (*self._bases.values(), *(base for base, _ in self._training.values()))}
+        self._engines = {key: engine for key, engine in self._engines.items() if key in loaded}
 
     def _make_room(self, key: tuple[str, str]) -> None:
         """Evict base models before loading one, because two may not fit into memory."""
         self._bases.pop(key, None)
         while len(self._bases) >= _MAX_BASES:
             self._bases.popitem(last=False)
+        self._forget_engines()
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
@@ -184,16 +240,30 @@ class Resident:
         record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
-        with self._lock:
-            folder = self.storage.files.adapter(run_id)
-            recorded = read_config(folder)["base_model"]
-            base = self.base(record.base, recorded["revision"], recorded.get("precision"))
-            key = f"{record.base}\n{run_id}\n{record.finished_at}"
-            if key not in self._adapters:
-                while len(self._adapters) >= _MAX_ADAPTERS:
+        folder = self.storage.files.adapter(run_id)
+        recorded = read_config(folder)["base_model"]
+        key = f"{record.base}\n{run_id}\n{record.finished_at}"
+        base = self.base(record.base, recorded["revision"], recorded.get("precision"))
+        return base, self._adapter(key, folder, base)
+
+    def _adapter(self, key: str, folder: Path, base: Base) -> Trainable:
+        """An adapter of the latest that were used, else loaded from its folder."""
+        with self._being_loaded(key):
+            with self._lock:
+                adapter = self._adapters.get(key)
+            if adapter is None or adapter.base is not base.model:
+                adapter = load_adapter(folder, base)
+            with self._lock:
+                if adapter.base in [each.model for each in self._bases.values()]:  # or another base model has taken its place meanwhile
+                    self._adapters[key] = adapter
+                    self._adapters.move_to_end(key)
+                while len(self._adapters) > 1 and sum(map(_size, self._adapters.values())) > _ADAPTER_BYTES:
                     self._adapters.popitem(last=False)
-                self._adapters[key] = load_adapter(folder, base)
-            return base, self._adapters[key]
+        return adapter
+
+
+def _size(adapter: Trainable) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in adapter.parameters())
 
 
 @lru_cache(maxsize=64)

@@ -52,6 +52,7 @@ class Call:
 
 
 _ACTIVE: ContextVar[Call | None] = ContextVar("reft_call", default=None)
+_HEAD_INPUTS: ContextVar[list[Tensor] | None] = ContextVar("reft_head_inputs", default=None)
 _ATTACHING = threading.Lock()
 _ATTACHED = "_reft_block"
 
@@ -386,8 +387,10 @@ def _record_past(_module: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, A
 
 
 def _select_logit_tokens(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """Replace the head's input (B, T, D) by the selected tokens (N, D)."""
-    call = _ACTIVE.get()
+    """Replace the head's input (B, T, D) by the selected tokens (N, D), and keep it where that is wanted."""
+    call, kept = _ACTIVE.get(), _HEAD_INPUTS.get()
+    if kept is not None and args:
+        kept.append(args[0])
     # Other shapes belong to heads that read several streams (ProphetNet), or to the copy of the head that PEFT trains inside it.
     if call is None or call.logit_tokens is None or not args or args[0].shape[:-1] != call.batch_shape:
         return None
@@ -418,6 +421,22 @@ def editing(
         yield call
     finally:
         _ACTIVE.reset(token)
+
+
+@contextmanager
+def keeping_head_inputs() -> Iterator[list[Tensor]]:
+    """Keep what linear output heads read in this thread's forward passes inside the ``with``: the last hidden states (B, T, D)."""
+    kept: list[Tensor] = []
+    token = _HEAD_INPUTS.set(kept)
+    try:
+        yield kept
+    finally:
+        _HEAD_INPUTS.reset(token)
+
+
+def has_linear_head(model: Any) -> bool:
+    """Whether the model's output head is a linear layer of the last hidden states."""
+    return not is_encoder_decoder(model) and _linear_head(model) is not None
 
 
 def cache_of(layers: Sequence[tuple[Tensor, Tensor]]) -> DynamicCache:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -136,6 +137,11 @@ def bare_model(base: Any) -> Any:
     return base.model if isinstance(base, Base) else base
 
 
+_MAKING = threading.Lock()
+"""While transformers makes a model it sets torch's default type, for the whole process, and then restores what it has found: of two at
+once the second would restore the first one's for good."""
+
+
 def load_base(
     name: str | os.PathLike[str] = STARTER,
     device: str | None = None,
@@ -171,9 +177,10 @@ def load_base(
         pinned = {"revision": commit} if commit else {}
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
         options = {**pinned, **_precision(target, dtype, quantize)}
-        model, info = _auto_class(source, pinned)[0].from_pretrained(
-            source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
-        )
+        with _MAKING:
+            model, info = _auto_class(source, pinned)[0].from_pretrained(
+                source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
+            )
         if missing := sorted(name for name in info["missing_keys"] if not name.startswith("pooler.")):
             raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         blocks.find_blocks(model)
@@ -213,7 +220,7 @@ def load_tokenizer(name: str = STARTER, *, revision: str | None = None, fetch: b
         pinned = {"revision": commit, "local_files_only": not fetch} if commit else {}
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
         kind, config = _auto_class(source, pinned)
-        with torch.device("meta"):
+        with _MAKING, torch.device("meta"):
             model = kind.from_config(config)
         blocks.find_blocks(model)
     except Exception as error:  # as in `load_base`

@@ -312,7 +312,7 @@ def _check_count(model: PeftBaseline) -> None:
 
 def _wrap(model: Any, config: PeftConfig) -> Any:
     """The model inside a PEFT model, with its new parameters."""
-    with _quiet_libraries():
+    with quiet_libraries():
         try:
             from peft import get_peft_model
         except ImportError as error:
@@ -323,7 +323,7 @@ def _wrap(model: Any, config: PeftConfig) -> Any:
 
 
 @contextmanager
-def _quiet_libraries() -> Iterator[None]:
+def quiet_libraries() -> Iterator[None]:
     """Silence warnings for programmers: PEFT's about names and initial values, and about fast kernels from bitsandbytes (its import)."""
     log = logging.getLogger("bitsandbytes")
     level = log.level

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from reft_engine.collecting import no_collection
 from reft_engine.data.records import AnyExample, Example, Message, Preference
 from reft_engine.errors import DataError
 
@@ -50,6 +51,7 @@ def examples_of_data(row: Mapping[str, Any]) -> list[AnyExample]:
     return [*before, Example(row["line"], messages, row["answer"], **place)]
 
 
+@no_collection()
 def load_examples(path: Path, limit: int | None = None) -> list[AnyExample]:
     """Read all examples that `dump_examples` wrote, or the first ``limit``. Raises DataError if the file is missing or damaged."""
     examples: list[AnyExample] = []

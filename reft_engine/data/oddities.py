@@ -27,7 +27,8 @@ def texts_of(example: AnyExample) -> list[str]:
 
 def placeholder_of(example: AnyExample) -> str:
     """The first placeholder in an example; empty when there is none."""
-    return _first(_PLACEHOLDER, example)
+    # Each has one of these, and few texts do: looking for them takes a tenth of what the pattern takes.
+    return _first(_PLACEHOLDER, example) if any("{" in text or "<%" in text for text in texts_of(example)) else ""
 
 
 def control_token_of(example: AnyExample) -> str:

@@ -56,9 +56,11 @@ class SideKeys:
 
     def add(self, example: AnyExample) -> None:
         """Take one example into account."""
-        self._keys.append(hash(_key(example)))
-        self._wholes.append(hash(_whole(example)))
-        self._training.append(is_trained(example.split))
+        whole = _whole(example)
+        key = example.group or _first_exchange(example, whole)
+        self._keys.append(hash(key))
+        self._wholes.append(self._keys[-1] if key is whole else hash(whole))
+        self._training.append(not example.split or is_trained(example.split))
 
     def sides(self) -> "Sides":
         """What they decide, without the hashes."""
@@ -202,7 +204,7 @@ def is_trained(side: str) -> bool:
 
 
 def _key(example: Example | Preference) -> _Key:
-    return example.group or _first_exchange(example)
+    return example.group or _first_exchange(example, _whole(example))
 
 
 def _whole(example: Example | Preference) -> _Exchange:
@@ -213,11 +215,11 @@ def _answer(example: Example | Preference) -> str:
     return example.answer if isinstance(example, Example) else example.chosen
 
 
-def _first_exchange(example: Example | Preference) -> _Exchange:
-    """A chat up to its first answer, which the prompts of its later answers begin with."""
+def _first_exchange(example: Example | Preference, whole: _Exchange) -> _Exchange:
+    """A chat up to its first answer, which the prompts of its later answers begin with; ``whole`` if it has no earlier answer."""
     user_spoke = False
     for index, message in enumerate(example.messages):
         if message.role == "assistant" and user_spoke:
             return example.messages[:index], message.content
         user_spoke = user_spoke or message.role == "user"
-    return example.messages, _answer(example)
+    return whole

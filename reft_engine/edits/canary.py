@@ -120,7 +120,7 @@ def replay(canary: dict[str, Any], base: nn.Module, run: Run, trained_in: str | 
             name=CONFIG_NAME,
         )
     logits = output[token_ids]
-    difference = float((logits - torch.tensor(canary["logits"])).abs().max())
+    difference = float((logits - torch.tensor(canary["logits"], dtype=torch.float32)).abs().max())
     allowed = _TOLERANCE if {canary.get("dtype", "float32"), _precision(base)} == {"float32"} else _HALF_TOLERANCE
     if not math.isfinite(difference) or difference > allowed * max(1.0, float(logits.abs().max())):
         if trained_in not in (None, precision_of(base)):

@@ -30,7 +30,7 @@ class ClassificationHead(Float32Module):
 
 
 def _linear(width: int, out: int, generator: torch.Generator | None) -> nn.Linear:
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, width, out)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, width, out, dtype=torch.float32)
     with torch.no_grad():
         layer.weight.copy_(linear_init((out, width), width, generator))
         layer.bias.copy_(linear_init((out,), width, generator))

@@ -8,6 +8,7 @@ whatever the base model's precision. The formulas are in `methods.METHODS`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,14 @@ from reft_engine.spec import ReftConfig
 
 Factors = dict[str, tuple[Tensor, ...]]
 """Tensors that a forward pass uses, computed from the weights: by name (``projection``, ``source``, ``bias``, ...) one per site."""
+
+
+class LinearFactors(NamedTuple):
+    """An edit that is linear in h, as P^T (S h + b): S and P (K, D), b (K,)."""
+
+    source: Tensor
+    bias: Tensor
+    projection: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Dropout:
 def linear_init(shape: tuple[int, ...], fan_in: int, generator: torch.Generator | None) -> Tensor:
     """Initial values as in torch's ``nn.Linear``: uniform in +-1/sqrt(fan_in)."""
     bound = 1 / math.sqrt(fan_in)
-    return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+    return torch.empty(shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
 
 
 class Float32Module(nn.Module):
@@ -86,6 +95,10 @@ class Intervention(Float32Module):
         """Compute delta(h) of shape (N, D) in float32."""
         raise NotImplementedError
 
+    def linear(self, factors: Factors, site: int) -> LinearFactors | None:
+        """The edit of one site as S, b and P, by which edits of several models are computed together; None if it has no such form."""
+        return None
+
     def init_identity(self) -> None:
         """Set the weights so that the edit changes nothing; see `Method.can_be_identity` for where that is possible."""
         raise NotImplementedError
@@ -111,7 +124,7 @@ class LowRankEdit(Intervention):
             self.source = nn.Parameter(linear_init(matrix, hidden_size, generator))
             self.bias = nn.Parameter(linear_init(vector, hidden_size, generator))
         else:
-            self.bias = nn.Parameter(torch.rand(vector, generator=generator))
+            self.bias = nn.Parameter(torch.rand(vector, generator=generator, dtype=torch.float32))
         if method.orthonormal:
             self.rotation = OrthonormalRows(*matrix, generator)
         else:
@@ -158,6 +171,16 @@ class LowRankEdit(Intervention):
             coefficients = dropout(coefficients)
         return coefficients @ factors["projection"][site]
 
+    def linear(self, factors: Factors, site: int) -> LinearFactors | None:
+        """As `Intervention.linear`; there is such a form unless an activation is computed."""
+        if self.activation is not None:
+            return None
+        projection = factors["projection"][site]
+        source = factors["source"][site] if self.method.learned_source else torch.zeros_like(projection)
+        if self.method.subtracts and not self._folds:
+            source = source - projection
+        return LinearFactors(source, factors["bias"][site], projection)
+
     @torch.no_grad()
     def init_identity(self) -> None:
         """Set b = 0 and W = P, or W = 0 where P h is not subtracted; P stays random, so that W has a gradient."""
@@ -174,8 +197,8 @@ class Red(Intervention):
 
     def __init__(self, method: Method, count: int, hidden_size: int) -> None:
         super().__init__(method)
-        self.scale = nn.Parameter(torch.ones(count, hidden_size))
-        self.bias = nn.Parameter(torch.zeros(count, hidden_size))
+        self.scale = nn.Parameter(torch.ones(count, hidden_size, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.zeros(count, hidden_size, dtype=torch.float32))
 
     def delta(self, h_ND: Tensor, factors: Factors, site: int, dropout: Dropout | None = None) -> Tensor:
         """Compute (s - 1) * h + b, (N, D) in float32; ``dropout`` drops values of this change."""

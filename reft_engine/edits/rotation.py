@@ -43,10 +43,10 @@ class OrthonormalRows(nn.Module):
 
     def __init__(self, count: int, rank: int, hidden_size: int, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.free = nn.Parameter(torch.zeros(count, hidden_size, rank))
-        self.register_buffer("base_vectors", torch.zeros(count, hidden_size, rank))
-        self.register_buffer("base_signs", torch.ones(count, 1, rank))
-        start = torch.randn(count, hidden_size, rank, generator=generator)
+        self.free = nn.Parameter(torch.zeros(count, hidden_size, rank, dtype=torch.float32))
+        self.register_buffer("base_vectors", torch.zeros(count, hidden_size, rank, dtype=torch.float32))
+        self.register_buffer("base_signs", torch.ones(count, 1, rank, dtype=torch.float32))
+        start = torch.randn(count, hidden_size, rank, generator=generator, dtype=torch.float32)
         self.set_rows(torch.linalg.qr(start).Q.mT)
 
     @torch.no_grad()
@@ -71,7 +71,7 @@ class OrthonormalRows(nn.Module):
             return self._rows()
 
     def _rows(self) -> Tensor:
-        eye = torch.eye(*self.free.shape[1:], device=self.free.device).expand_as(self.free)
+        eye = torch.eye(*self.free.shape[1:], dtype=self.free.dtype, device=self.free.device).expand_as(self.free)
         # Q(X); the minus is diag(X) = -1.
         columns = -_reflect(_unit_lower(self.free), eye)
         rank = self.free.shape[-1]

@@ -5,19 +5,33 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
+    from reft_engine.inference.answering import answer_rows
     from reft_engine.inference.classification import classify
-    from reft_engine.inference.generation import generate, stream
+    from reft_engine.inference.engine import InferenceEngine
+    from reft_engine.inference.generation import generate, score, stream
     from reft_engine.inference.kv_cache import PromptCache
+    from reft_engine.inference.requests import Limits, Request
+    from reft_engine.inference.sampling import Sampling
 
 __all__ = [
+    "InferenceEngine",
+    "Limits",
     "PromptCache",
+    "Request",
+    "Sampling",
+    "answer_rows",
     "classify",
     "generate",
+    "score",
     "stream",
 ]
 
 __getattr__ = lazy_names(__name__, {
+    "answering": ["answer_rows"],
     "classification": ["classify"],
-    "generation": ["generate", "stream"],
+    "engine": ["InferenceEngine"],
+    "generation": ["generate", "score", "stream"],
     "kv_cache": ["PromptCache"],
+    "requests": ["Limits", "Request"],
+    "sampling": ["Sampling"],
 })  # fmt: skip

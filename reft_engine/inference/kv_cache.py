@@ -1,11 +1,11 @@
 """Caches keys and values of unedited tokens, so that a prompt with the same beginning need not be computed again."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
@@ -23,53 +23,66 @@ def is_worth_caching(tokens: int) -> bool:
 
 
 class PromptCache:
-    """The KV cache of one base model for the latest conversations; pass it to `stream` with each message of a chat.
+    """Keys and values of unedited tokens of one base model, for the latest prompts; pass it to `stream` with each message of a chat.
 
     In a growing chat everything before the last message is cached; a column with an edit computes again from its first edited
     token on. The cache must not be used after a change of the base model's weights.
 
     Args:
         limit: maximum bytes.
-        conversations: maximum number of conversations.
+        conversations: maximum number of beginnings that are kept; those that were used last stay.
     """
 
-    def __init__(self, limit: int = 256 * 2**20, conversations: int = 4) -> None:
+    def __init__(self, limit: int = 256 * 2**20, conversations: int = 64) -> None:
         self._limit, self._max_conversations = limit, conversations
-        self._conversations: list[tuple[tuple[int, ...], Layers]] = []
+        self._conversations: OrderedDict[tuple[int, ...], Layers] = OrderedDict()
         self._lock = threading.Lock()
 
     def recall(self, ids: Sequence[int], limit: int) -> DynamicCache | None:
         """The cached beginning of ``ids``, at most ``limit`` tokens; None if too few tokens are cached."""
+        wanted = tuple(ids[:limit])
         with self._lock:
-            matches = [(min(_common_length(ids, cached_ids), limit), layers) for cached_ids, layers in self._conversations]
-        length, layers = max(matches, key=lambda pair: pair[0], default=(0, []))
-        return cache_of([(keys[:, :, :length], values[:, :, :length]) for keys, values in layers]) if is_worth_caching(length) else None
+            matches = ((_common_length(wanted, cached), cached) for cached in self._conversations)
+            length, found = max(matches, key=lambda match: match[0], default=(0, ()))
+            if not is_worth_caching(length):
+                return None
+            layers = self._conversations[found]
+            self._conversations.move_to_end(found)
+        return cache_of([(keys[:, :, :length], values[:, :, :length]) for keys, values in layers])
 
-    def remember(self, ids: Sequence[int], cache: Any, row: int) -> None:
-        """Copy one row of a cache, which holds ``ids`` without edits; it replaces conversations that it continues."""
+    def holds(self, ids: Sequence[int]) -> int:
+        """How many first tokens of ``ids`` are cached."""
+        with self._lock:
+            return max((_common_length(ids, cached) for cached in self._conversations), default=0)
+
+    def remember(self, ids: Sequence[int], cache: Any, row: int, begin: int = 0) -> None:
+        """Copy one row of a cache, which holds ``ids`` without edits from column ``begin`` on; it replaces those that it continues."""
         layers = getattr(cache, "layers", [])
         # Other kinds of layers drop tokens (sliding windows) or hold something else.
-        if not layers or not all(type(layer) is DynamicLayer and layer.is_initialized for layer in layers):
+        if not layers or not all(isinstance(layer, DynamicLayer) and not layer.is_sliding and layer.is_initialized for layer in layers):
             return
-        length = min(len(ids), *(layer.get_seq_length() for layer in layers))
-        size = sum(tensor[0, :, :length].nbytes for layer in layers for tensor in (layer.keys, layer.values))
-        if size > self._limit // self._max_conversations:
+        length = min(len(ids), *(layer.keys.shape[2] - begin for layer in layers))
+        used = slice(row, row + 1), slice(None), slice(begin, begin + length)
+        size = sum(tensor[used].nbytes for layer in layers for tensor in (layer.keys, layer.values))
+        if size > self._limit // 4 or not is_worth_caching(length):
             return
-        copies = [(layer.keys[row : row + 1, :, :length].clone(), layer.values[row : row + 1, :, :length].clone()) for layer in layers]
+        copies = [(layer.keys[used].clone(), layer.values[used].clone()) for layer in layers]
+        kept = tuple(ids[:length])
         with self._lock:
-            others = [pair for pair in self._conversations if _common_length(ids, pair[0]) < min(len(pair[0]), length)]
-            self._conversations = [*others, (tuple(ids[:length]), copies)][-self._max_conversations :]
+            for other in [other for other in self._conversations if kept[: len(other)] == other]:
+                del self._conversations[other]
+            self._conversations[kept] = copies
+            while len(self._conversations) > self._max_conversations or self._size > self._limit:
+                self._conversations.popitem(last=False)
+
+    @property
+    def _size(self) -> int:
+        return sum(tensor.nbytes for layers in self._conversations.values() for pair in layers for tensor in pair)
 
 
 def _common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """The number of first tokens that are equal."""
+    """The number of first tokens that are equal; 0 at once where the first few are not, since fewer are not worth caching."""
+    if tuple(one[:_MIN_TOKENS]) != tuple(other[:_MIN_TOKENS]):
+        return 0
     pairs: Iterator[tuple[int, int]] = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-@torch.no_grad()
-def repeat_rows(cache: Any, rows: int) -> Any:
-    """Repeat the single row of a cache ``rows`` times."""
-    if rows > 1:
-        cache.batch_repeat_interleave(rows)
-    return cache

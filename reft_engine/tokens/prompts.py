@@ -8,18 +8,20 @@ text is tokenised, so that the base model reads the same tokens as without them;
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, get_args
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, get_args
 from weakref import WeakKeyDictionary
 
 from reft_engine.base.loading import PLAIN_TEMPLATE, TEXT_TEMPLATE, Base, Kind
-from reft_engine.base.templates import render
+from reft_engine.base.templates import Renderer, render
 from reft_engine.data import Message
 from reft_engine.data.records import Role
 from reft_engine.errors import DataError
 from reft_engine.positions import UNEDITED, EditedTokens, PositionSpec, edited_tokens
+from reft_engine.tokens.together import go_on, only
+from reft_engine.tokens.words import words_of
 
 _TYPED, _TYPED_END = "\ue000", "\ue001"
 """Enclose a control token in a message while the template is rendered; private-use characters."""
@@ -29,8 +31,11 @@ _OPENED, _CLOSED = "\ue003", "\ue004"
 _NO_MARKS = dict.fromkeys(map(ord, _OPENED + _CLOSED))
 _NO_PRIVATE = _NO_MARKS | dict.fromkeys(map(ord, _TYPED + _TYPED_END))
 _ROLES = get_args(Role)
+_TYPED_TOKEN = re.compile(f"{_TYPED}([^{_TYPED}{_TYPED_END}]*){_TYPED_END}")
+_MARK = re.compile(f"([{_OPENED}{_CLOSED}])")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_TOKENISING = threading.Lock()
+_TOKENISING: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
+"""A lock for each tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,20 @@ def read_prompt(base: Base, messages: Sequence[Message], rule: PositionSpec | No
         DataError: a message is no text, or there are more texts than an encoder reads; the template refuses the conversation;
             nothing is marked, or a mark stands alone.
     """
-    text = _text(base, messages, rule is not None and rule.reads_text)
-    return (text if limit is None or len(text.ids) <= limit else _cut(text, frame(base), limit)).with_rule(rule)
+    return only(read_conversations(base, [messages], rule, limit))
+
+
+def read_conversations(
+    base: Base, conversations: Sequence[Sequence[Message]], rule: PositionSpec | None = None, limit: int | None = None
+) -> list[EncodedPrompt | DataError]:
+    """As `read_prompt`, of many conversations, whose texts are tokenised together."""
+    texts = _texts(base, conversations, rule is not None and rule.reads_text)
+    around = frame(base) if limit is not None else Frame()
+    return [
+        text if isinstance(text, DataError)
+        else (text if limit is None or len(text.ids) <= limit else _cut(text, around, limit)).with_rule(rule)
+        for text in texts
+    ]  # fmt: skip
 
 
 def read_prompts(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
@@ -84,30 +101,65 @@ def read_prompts(base: Base, messages: Sequence[Message], rules: Sequence[Positi
 
     If one of the rules reads marks, they are removed for all.
     """
-    text = _text(base, messages, any(rule is not None and rule.reads_text for rule in rules))
+    text = only(_texts(base, [messages], any(rule is not None and rule.reads_text for rule in rules)))
     return [text.with_rule(rule) for rule in rules]
 
 
-def _text(base: Base, messages: Sequence[Message], marked: bool) -> _Text:
-    """The tokens of a conversation and, if ``marked``, those between ``<reft>`` and ``</reft>``. Raises DataError."""
-    _check(base, messages)
-    control = _control_tokens(base.tokenizer)
-    guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
+def _texts(base: Base, conversations: Sequence[Sequence[Message]], marked: bool) -> list[_Text | DataError]:
+    """The tokens of each conversation and, if ``marked``, those between ``<reft>`` and ``</reft>``."""
+    control, renderer = _control_tokens(base.tokenizer), Renderer(base)
+    drafts = [_draft(base, messages, control, renderer, marked) for messages in conversations]
+    return go_on(drafts, partial(_finished, base, marked))
+
+
+def _draft(
+    base: Base, messages: Sequence[Message], control: Sequence[str], renderer: Renderer, marked: bool
+) -> "_Draft | DataError":  # fmt: skip
+    """A conversation in pieces that can be tokenised, or why it cannot."""
+    try:
+        _check(base, messages)
+        guarded = [Message(message.role, _guard(message.content, control, marked)) for message in messages]
+        draft = _Draft(base)
+        if base.kind == "encoder":
+            for message in guarded:
+                draft.add(message.content)
+        else:
+            draft.add(_render_marked(base, renderer, guarded) if marked else renderer(guarded, True))
+    except DataError as error:
+        return error
+    return draft
+
+
+def _finished(base: Base, marked: bool, drafts: Sequence["_Draft"]) -> list[_Text | DataError]:
+    """Drafts with the tokens of their pieces, which are tokenised together."""
+    tokens = _tokens_of(base, [piece for draft in drafts for text in draft.texts for piece in text])
     around = frame(base)
-    pieces = _Pieces(base)
-    pieces.ids += around.before
-    second = 0
-    if base.kind == "encoder":
-        for index, message in enumerate(guarded):
-            pieces.ids += around.between if index else ()
-            second = second or (len(pieces.ids) if index else 0)
-            pieces.add(message.content)
-    else:
-        pieces.add(_render_marked(base, guarded) if marked else render(base, guarded, True))
-    pieces.ids += around.after
-    if marked:
-        pieces.check_marks()
-    return _Text(tuple(pieces.ids), tuple(pieces.marked), second)
+    return [_joined(draft, tokens, around, marked) for draft in drafts]
+
+
+def _joined(draft: "_Draft", tokens: "_Tokens", around: "Frame", marked: bool) -> _Text | DataError:
+    """One conversation of its pieces' tokens and the frame around its texts."""
+    ids, marks, second = list(around.before), list[int](), 0
+    for index, text in enumerate(draft.texts):
+        if index:
+            ids += around.between
+            second = len(ids)
+        for piece in text:
+            if piece.spans:
+                encoding = tokens.marked[piece]
+                marks += [len(ids) + at for at in _covered(encoding, piece.spans)]
+                ids += encoding.ids
+            else:
+                ids += tokens.ids[piece]
+    ids += around.after
+    if marked and draft.is_open:
+        return DataError("A {open} is not closed by {close}.", kind="prompts.mark_open", open=_OPEN, close=_CLOSE)
+    if marked and not marks:
+        return DataError(
+            "Nothing is marked: put {open} and {close} around what is to be edited, or choose other positions.", kind="prompts.unmarked",
+            open=_OPEN, close=_CLOSE,
+        )  # fmt: skip
+    return _Text(tuple(ids), tuple(marks), second)
 
 
 def _check(base: Base, messages: Sequence[Message]) -> None:
@@ -125,76 +177,96 @@ def _check(base: Base, messages: Sequence[Message]) -> None:
         )
 
 
-class _Pieces:
-    """Token ids of rendered text, and which of them are marked."""
+class _Piece(NamedTuple):
+    """Text to tokenise: a control token that a person ``typed``, or what stands around it; ``spans`` are its marked characters."""
+
+    text: str
+    typed: bool = False
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+class _Draft:
+    """The texts of a conversation (of a decoder one, as it is rendered) in pieces, without marks.
+
+    ``is_open``: a mark was opened and not closed yet.
+    """
 
     def __init__(self, base: Base) -> None:
         self._base = base
-        self.ids: list[int] = []
-        self.marked: list[int] = []
-        self._open = False
+        self.texts: list[list[_Piece]] = []
+        self.is_open = False
 
     def add(self, text: str) -> None:
-        """Tokenise text; control tokens that a person typed are encoded as text."""
-        for index, piece in enumerate(re.split(f"{_TYPED}([^{_TYPED}{_TYPED_END}]*){_TYPED_END}", text)):
-            self._add_piece(piece, {"split_special_tokens": True} if index % 2 else {})
+        """Take a text into pieces. Raises DataError if it cannot be tokenised."""
+        pieces: list[_Piece] = []
+        for index, part in enumerate(_TYPED_TOKEN.split(text)):
+            piece, spans = self._remove_marks(part)
+            if spans and not self._base.tokenizer.is_fast:
+                raise DataError(
+                    "The tokenizer of {base} cannot say which tokens a mark covers. Choose other positions.",
+                    kind="prompts.tokenizer",
+                    base=self._base.name,
+                )
+            _check_letters(piece)
+            pieces.append(_Piece(piece, index % 2 == 1, spans))
+        self.texts.append(pieces)
 
-    def _add_piece(self, piece: str, options: dict[str, bool]) -> None:
-        text, spans = self._remove_marks(piece)
-        if not spans:
-            self.ids += _tokenised(self._base, text, add_special_tokens=False, **options)["input_ids"]
-            return
-        if not self._base.tokenizer.is_fast:
-            raise DataError(
-                "The tokenizer of {base} cannot say which tokens a mark covers. Choose other positions.",
-                kind="prompts.tokenizer",
-                base=self._base.name,
-            )
-        encoded = _tokenised(self._base, text, add_special_tokens=False, return_offsets_mapping=True, **options)
-        previous_end = 0
-        for index, (token, (start, end)) in enumerate(zip(encoded.tokens(), encoded["offset_mapping"], strict=True)):
-            # Byte-level tokenizers may leave a token's leading space out of its offsets.
-            start, previous_end = previous_end if token.startswith("Ġ") else start, end
-            if any(start < last and end > first for first, last in spans):
-                self.marked.append(len(self.ids) + index)
-        self.ids += encoded["input_ids"]
-
-    def _remove_marks(self, text: str) -> tuple[str, list[tuple[int, int]]]:
+    def _remove_marks(self, text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
         """The text without marks, and its marked ranges of characters."""
+        if not self.is_open and not _MARK.search(text):
+            return text, ()
         pieces, length, spans, start = list[str](), 0, list[tuple[int, int]](), 0
-        for piece in re.split(f"([{_OPENED}{_CLOSED}])", text):
+        for piece in _MARK.split(text):
             if piece in (_OPENED, _CLOSED):
-                if self._open == (piece == _OPENED):
+                if self.is_open == (piece == _OPENED):
                     raise DataError("{open} and {close} must take turns.", kind="prompts.marks_alternate", open=_OPEN, close=_CLOSE)
                 if piece == _CLOSED:
                     spans.append((start, length))
-                self._open, start = piece == _OPENED, length
+                self.is_open, start = piece == _OPENED, length
             else:
                 pieces.append(piece)
                 length += len(piece)
-        if self._open:
+        if self.is_open:
             spans.append((start, length))
-        return "".join(pieces), [span for span in spans if span[0] < span[1]]
-
-    def check_marks(self) -> None:
-        """Refuse a prompt that marks nothing. Raises DataError."""
-        if self._open:
-            raise DataError("A {open} is not closed by {close}.", kind="prompts.mark_open", open=_OPEN, close=_CLOSE)
-        if not self.marked:
-            raise DataError(
-                "Nothing is marked: put {open} and {close} around what is to be edited, or choose other positions.",
-                kind="prompts.unmarked",
-                open=_OPEN,
-                close=_CLOSE,
-            )
+        return "".join(pieces), tuple(span for span in spans if span[0] < span[1])
 
 
-def _render_marked(base: Base, messages: Sequence[Message]) -> str:
+def _covered(encoding: Any, spans: Sequence[tuple[int, int]]) -> Iterator[int]:
+    """The indices of the tokens that marked ranges of characters cover, wholly or in part."""
+    previous_end = 0
+    for index, (token, (start, end)) in enumerate(zip(encoding.tokens, encoding.offsets, strict=True)):
+        # Byte-level tokenizers may leave a token's leading space out of its offsets.
+        start, previous_end = previous_end if token.startswith("Ġ") else start, end
+        if any(start < last and end > first for first, last in spans):
+            yield index
+
+
+class _Tokens(NamedTuple):
+    """What the tokenizer makes of pieces: token ids; of those with marks its encodings, which know the characters of each token."""
+
+    ids: dict[_Piece, list[int]]
+    marked: dict[_Piece, Any]
+
+
+def _tokens_of(base: Base, pieces: Sequence[_Piece]) -> _Tokens:
+    """Tokenise pieces together, equal ones once; control tokens that a person typed are encoded as text."""
+    tokens = _Tokens({}, {})
+    unmarked, marked = ([piece for piece in dict.fromkeys(pieces) if bool(piece.spans) == each] for each in (False, True))
+    for typed in (False, True):
+        group = [piece for piece in unmarked if piece.typed == typed]
+        tokens.ids.update(zip(group, _ids(base, [piece.text for piece in group], as_text=typed), strict=True))
+        group = [piece for piece in marked if piece.typed == typed]
+        options = {"split_special_tokens": True} if typed else {}
+        tokens.marked.update(zip(group, _encodings(base, [piece.text for piece in group], **options), strict=True))
+    return tokens
+
+
+def _render_marked(base: Base, renderer: Renderer, messages: Sequence[Message]) -> str:
     """Render messages with marks; the result without its marks is what the template writes for messages without them."""
-    plain = render(base, [Message(message.role, message.content.translate(_NO_MARKS)) for message in messages], True)
+    plain = renderer([Message(message.role, message.content.translate(_NO_MARKS)) for message in messages], True)
     # A template that trims a message sees only white space outside its marks.
     for attempt in (messages, [Message(message.role, _trimmable(message.content)) for message in messages]):
-        rendered = render(base, attempt, True)
+        rendered = renderer(attempt, True)
         if rendered.translate(_NO_MARKS) == plain:
             return rendered
     raise DataError("The chat template of {base} changes what is marked. Choose other positions.", kind="prompts.template", base=base.name)
@@ -212,7 +284,8 @@ def _control_tokens(tokenizer: Any) -> list[str]:
 
 
 def _guard(text: str, control: Sequence[str], marked: bool) -> str:
-    text = text.translate(_NO_PRIVATE)
+    if not text.isascii():
+        text = text.translate(_NO_PRIVATE)
     if marked:
         text = text.replace(_OPEN, _OPENED).replace(_CLOSE, _CLOSED)
     return _control_pattern(tuple(control)).sub(lambda match: f"{_TYPED}{match[0]}{_TYPED_END}", text) if control else text
@@ -271,7 +344,7 @@ def frame(base: Base) -> Frame:
 
 def _probe_frame(base: Base) -> Frame:
     """Compare tokenisations of a letter with and without special tokens."""
-    probe: list[int] = _tokenised(base, "a", add_special_tokens=False)["input_ids"]
+    (probe,) = _ids(base, ["a"])
     framed: list[int] = _tokenised(base, "a")["input_ids"]
     start, size = _index_of(probe, framed), len(probe)
     before, after = tuple(framed[:start]), tuple(framed[start + size :])
@@ -290,24 +363,59 @@ def _index_of(ids: Sequence[int], sequence: Sequence[int]) -> int:
     return next((at for at in range(len(sequence)) if list(sequence[at : at + len(ids)]) == list(ids)), 0)
 
 
-def text_ids(base: Base, text: str) -> list[int]:
-    """Token ids of a text without the frame; control tokens in it are encoded as text."""
-    ids: list[int] = _tokenised(base, text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return ids
+def texts_ids(base: Base, texts: Sequence[str]) -> list[list[int] | DataError]:
+    """Token ids of texts without the frame, tokenised together, equal ones once; control tokens in them are encoded as text.
+
+    A text that no tokenizer reads is its error.
+    """
+    checked = [_encodable(text) for text in texts]
+    distinct = list(dict.fromkeys(text for text in checked if isinstance(text, str)))
+    ids = dict(zip(distinct, _ids(base, distinct, as_text=True), strict=True))
+    return [text if isinstance(text, DataError) else ids[text] for text in checked]
 
 
 def text_encodings(base: Base, texts: Sequence[str]) -> Sequence[Any]:
-    """A fast tokenizer's encodings of texts: ids, tokens and the characters that each covers; see `text_ids`."""
-    with _TOKENISING:
-        encodings: Sequence[Any] = base.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True).encodings
+    """A fast tokenizer's encodings of texts: ids, tokens and the characters that each covers; see `texts_ids`."""
+    return _encodings(base, texts, split_special_tokens=True)
+
+
+def _encodable(text: str) -> str | DataError:
+    try:
+        _check_letters(text)
+    except DataError as error:
+        return error
+    return text
+
+
+def _check_letters(text: str) -> None:
+    """Refuse what no tokenizer reads. Raises DataError."""
+    if not text.isascii() and _SURROGATE.search(text):
+        raise DataError("The text holds half of a character (a lone surrogate).", kind="prompts.surrogate")
+
+
+def _ids(base: Base, texts: Sequence[str], *, as_text: bool = False) -> list[list[int]]:
+    """Token ids of texts without the frame, tokenised together; ``as_text``: control tokens in them are text."""
+    # Masks and types are left out, which follow from the lengths.
+    left_out = {"add_special_tokens": False, "return_attention_mask": False, "return_token_type_ids": False}
+    options = {**left_out, "split_special_tokens": True} if as_text else left_out
+
+    def tokenise(texts: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = _tokenised(base, texts, **options)["input_ids"] if texts else []
+        return ids
+
+    words = words_of(base.tokenizer, as_text or base.tokenizer.split_special_tokens)
+    return words.ids(texts, tokenise) if words else tokenise(list(texts))
+
+
+def _encodings(base: Base, texts: Sequence[str], **options: bool) -> Sequence[Any]:
+    """A fast tokenizer's encodings of texts, tokenised together."""
+    encodings: Sequence[Any] = _tokenised(base, list(texts), add_special_tokens=False, **options).encodings if texts else ()
     return encodings
 
 
-def _tokenised(base: Base, *texts: str, **options: bool) -> Any:
-    """Tokenise one text or a pair, one thread at a time, since ``split_special_tokens`` is set on the tokenizer for all threads."""
-    if any(_SURROGATE.search(text) for text in texts if not text.isascii()):
-        raise DataError("The text holds half of a character (a lone surrogate).", kind="prompts.surrogate")
-    with _TOKENISING:
+def _tokenised(base: Base, *texts: str | list[str], **options: bool) -> Any:
+    """Tokenise a text, a pair or a list, one thread at a time, since ``split_special_tokens`` is set on the tokenizer for all threads."""
+    with _TOKENISING.setdefault(base.tokenizer, threading.Lock()):
         return base.tokenizer(*texts, **options)
 
 
@@ -330,7 +438,8 @@ def _probe_end(base: Base) -> tuple[int, ...]:
     probe = "\ue002"
     text = render(base, [Message("user", "a"), Message("assistant", probe)], False)
     _, answer, after = text.rpartition(probe)
-    ids = _tokenised(base, after, add_special_tokens=False)["input_ids"] if answer else []
+    _check_letters(after)
+    ids = _ids(base, [after])[0] if answer else []
     special = {index for index, token in base.tokenizer.added_tokens_decoder.items() if token.special} | set(base.tokenizer.all_special_ids)
     first = next((index for index, token in enumerate(ids) if token in special), None)
     if first is not None:

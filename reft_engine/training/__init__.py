@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TrainEvent,
     )
     from reft_engine.training.found_rates import RATE_STEPS, RATES, RatesFound, RateTrial, best_rate
-    from reft_engine.training.memory import available_memory
+    from reft_engine.training.memory import available_memory, used_memory
     from reft_engine.training.objectives import Objective, objective_for
     from reft_engine.training.rates import find_rate
     from reft_engine.training.row_check import Checked, check_rows, count_rows, read_checked
@@ -80,6 +80,7 @@ __all__ = [
     "train",
     "train_group",
     "train_many",
+    "used_memory",
     "wilson",
 ]
 
@@ -89,7 +90,7 @@ __getattr__ = lazy_names(__name__, {
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
     "found_rates": ["RATES", "RATE_STEPS", "RateTrial", "RatesFound", "best_rate"],
-    "memory": ["available_memory"],
+    "memory": ["available_memory", "used_memory"],
     "objectives": ["Objective", "objective_for"],
     "rates": ["find_rate"],
     "row_check": ["Checked", "check_rows", "count_rows", "read_checked"],

@@ -15,7 +15,7 @@ from reft_engine.training.costs import Line, line_through
 from reft_engine.training.memory import Growth
 from reft_engine.training.row_sizes import SizedRow, all_tokens, cut
 from reft_engine.training.run_layout import Layout, SizedRun
-from reft_engine.training.schedule import MEASURED_AT_ONCE, MIN_MEASUREMENTS
+from reft_engine.training.schedule import MEASURED_AT_ONCE, SAMPLE_ROWS
 
 if TYPE_CHECKING:
     from reft_engine.base.loading import Base
@@ -29,6 +29,9 @@ _TYPICAL = 3
 """Batches that are timed."""
 _EPOCHS_LAID_OUT = 3
 """Epochs that are laid out to find the largest pass."""
+
+_CHANGING = 0.25
+"""Share of the measurements at which a sample answer changes: 32 of 140 in runs of the studio's samples, with their own settings."""
 
 Exclusive = Callable[[], AbstractContextManager[object]]
 Load = Callable[[Sequence[int]], "Sequence[AnyExample]"]
@@ -44,7 +47,7 @@ class Probe:
         first: seconds of a batch in the first epoch by the tokens that are computed; ``later``: in a later one.
         read: seconds for one row; ``begin``: once, before the first step.
         measure: seconds for one token of held-out rows; ``again``: for one that is computed when their activations are stored.
-        sample: seconds of a sample answer, base and tuned together.
+        sample: seconds of one batch of sample answers; ``confirm``: of finding that they are still the same.
         model_bytes: the process with the model; of a GPU what its tensors take. None where memory cannot be measured.
         step_bytes: what the largest pass of a step adds at its highest; ``measure_bytes``: that of a measurement.
         token_bytes: bytes that one token of an encoded row takes in this process; 0 if the model is on a GPU.
@@ -62,6 +65,7 @@ class Probe:
     measure: float
     again: float
     sample: float
+    confirm: float
     model_bytes: int | None
     step_bytes: int
     measure_bytes: int
@@ -163,9 +167,11 @@ def _measuring_seconds(probe: Probe, run: SizedRun) -> float:
     # Base and tuned at first, then the tuned one, and the base model too where its head is trained.
     measuring = fresh + again + len(schedule.steps) * again * (2 if probe.head else 1)
     scoring = 2 * seconds_of(schedule.scoring, again=not schedule.apart)
-    every = -(-len(schedule.steps) // MIN_MEASUREMENTS)
-    samples = 1 + len({*schedule.steps[every - 1 :: every], run.steps})
-    return measuring + scoring + samples * probe.sample
+    # The tuned model answers at first and at each measurement; the base model once, or as often where its head is trained.
+    answered = 1 + len(schedule.steps)
+    if probe.head:
+        return measuring + scoring + 2 * answered * probe.sample
+    return measuring + scoring + (1 + _CHANGING * answered) * probe.sample + answered * probe.confirm
 
 
 def probe(base: "Base", run: SizedRun, load: Load, config: MethodConfig, exclusive: Exclusive = nullcontext) -> Probe:
@@ -193,7 +199,7 @@ def probe(base: "Base", run: SizedRun, load: Load, config: MethodConfig, exclusi
     times = prober.times([cut(batch, limit) for batch in batches], cut(run.held_out[:MEASURED_AT_ONCE] or batches[0], limit))
     layout = times.layout
     first, later = line_through(times.first), line_through(times.later)
-    sample = prober.sample(run.held_out[0]) if run.held_out else 0.0
+    sample, confirming = prober.sample(run.held_out[:SAMPLE_ROWS]) if run.held_out else (0.0, 0.0)
     # 2) Measure the memory of the largest passes.
     affordable = max(_WARM_UP_TOKENS, round(_PEAK_SECONDS / max(first.at(1000) / 1000, 1e-9)))
     longest = run.longest_pass(layout, _EPOCHS_LAID_OUT)
@@ -202,7 +208,7 @@ def probe(base: "Base", run: SizedRun, load: Load, config: MethodConfig, exclusi
     _, measure_bytes = _peak(measured, layout, 3 * affordable, prober.measure_memory) if measured else (None, 0)
     return Probe(
         layout=layout, first=first, later=later, read=read, begin=times.begin, measure=times.measure, again=times.again, sample=sample,
-        model_bytes=model, step_bytes=step_bytes, measure_bytes=measure_bytes, token_bytes=prober.token_bytes,
+        confirm=confirming, model_bytes=model, step_bytes=step_bytes, measure_bytes=measure_bytes, token_bytes=prober.token_bytes,
         longest=layout.tokens(longest), budget=prober.budget, room=prober.room, head=config.labels is not None,
         parameters=base.parameters, device=base.device.type, seconds=time.perf_counter() - begun,
     )  # fmt: skip

@@ -1,14 +1,16 @@
 """Evaluates base and tuned model: held-out loss, and exact match of greedy answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypedDict
 
 from reft_engine.base.loading import Base
 from reft_engine.data import Example, LooseRow, as_rows
 from reft_engine.errors import DataError
 from reft_engine.inference.classification import classify
-from reft_engine.inference.generation import stream
+from reft_engine.inference.decoding import Delta
+from reft_engine.inference.engine import InferenceEngine
 from reft_engine.spec import TrainConfig
+from reft_engine.tokens.batches import in_batches
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.trainable import Trainable, check_edit
 from reft_engine.training.objectives import objective_for
@@ -59,14 +61,11 @@ def evaluate(
     read = read_rows(objective, rows)
     if not read.usable:
         raise read.left_out[0].error
-    matches = [0, 0]
-    for count, row in enumerate(read.usable, 1):
-        example = rows[row.index]
-        answers = _labels(base, reft, example, max_length) if reft.method_config.labels else _greedy(base, reft, example, row.encoded)
-        for column, answer in enumerate(answers):
-            matches[column] += answer.strip() == example.answer.strip()
-        if on_row:
-            on_row(count)
+    asked = [(rows[row.index], row.encoded) for row in read.usable]
+    if reft.method_config.labels:
+        matches = _right_labels(base, reft, [example for example, _ in asked], max_length, on_row)
+    else:
+        matches = _right_answers(base, reft, asked, on_row)
     encoded = encoded_of(read.usable)
     base_figures, tuned_figures = (
         Figures(loss=objective.mean(encoded, reft, edited), exact_match=matches[edited] / len(encoded)) for edited in (False, True)
@@ -77,20 +76,57 @@ def evaluate(
     )  # fmt: skip
 
 
-def _labels(base: Base, reft: Trainable, example: Example, max_length: int) -> list[str]:
-    """The likeliest labels of base and tuned."""
-    results = (classify(base, reft, [example.messages], max_length=max_length, edited=edited) for edited in (False, True))
-    return [next(iter(probabilities)) for (probabilities,) in results]
+_BATCH = 32
+"""Rows that are classified between two reports of progress."""
 
 
-def _greedy(base: Base, reft: Trainable, example: Example, row: EncodedExample) -> list[str]:
-    """The greedy answers of base and tuned; generation stops early once neither can match."""
-    max_tokens = len(row.answer_ids) + 8
-    expected, answers = example.answer.strip(), ["", ""]
+def _right_labels(base: Base, reft: Trainable, rows: Sequence[Example], max_length: int, on_row: Callable[[int], None] | None) -> list[int]:
+    """How many labels base and tuned find."""
+    matches, done = [0, 0], 0
+    for batch in in_batches(rows, _BATCH):
+        for edited in (False, True):
+            found = classify(base, reft, [row.messages for row in batch], max_length=max_length, edited=edited)
+            matches[edited] += sum(next(iter(each)) == row.answer.strip() for each, row in zip(found, batch, strict=True))
+        for _ in batch:
+            done += 1
+            if on_row:
+                on_row(done)
+    return matches
 
-    def neither_matches() -> bool:
-        return not any(expected.startswith(answer.strip()) for answer in answers)
 
-    for delta in stream(base, example.messages, [None, reft], max_new_tokens=max_tokens, should_stop=neither_matches):
-        answers[delta.column] += delta.text
-    return answers
+class _Compared:
+    """The greedy answer to a row, which is written no further than it can still be the expected one."""
+
+    def __init__(self, expected: str) -> None:
+        self._expected, self._text = expected.strip(), ""
+
+    def add(self, delta: Delta) -> None:
+        self._text += delta.text
+
+    def differs(self) -> bool:
+        return not self._expected.startswith(self._text.strip())
+
+    def equals(self) -> bool:
+        return self._expected == self._text.strip()
+
+
+def _right_answers(
+    base: Base, reft: Trainable, rows: Sequence[tuple[Example, EncodedExample]], on_row: Callable[[int], None] | None
+) -> list[int]:
+    """How many greedy answers of base and tuned are the expected ones; all rows are answered in one running batch."""
+    engine, answers = InferenceEngine(base), list[tuple[_Compared, _Compared]]()
+
+    def submit() -> Iterator[bool]:
+        for count, (example, encoded) in enumerate(rows, 1):
+            pair = _Compared(example.answer), _Compared(example.answer)
+            for model, compared in zip((None, reft), pair, strict=True):
+                engine.submit(
+                    example.messages, [model], max_new_tokens=len(encoded.answer_ids) + 8, sink=compared.add, should_stop=compared.differs
+                )
+            answers.append(pair)
+            if on_row:
+                on_row(count)
+            yield True
+
+    engine.finish(submit())
+    return [sum(pair[edited].equals() for pair in answers) for edited in (False, True)]

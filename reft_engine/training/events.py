@@ -5,7 +5,7 @@ from typing import Literal
 
 from reft_engine.data.row_check import RowCheck
 
-Phase = Literal["read", "prepare", "measure", "score"]
+Phase = Literal["encode", "prepare", "measure", "score"]
 """Work outside the steps: encoding rows, reference log-probabilities of preference pairs, held-out measurements, the final score."""
 
 
@@ -33,7 +33,10 @@ class RowsEvent:
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds."""
+    """Emitted after an optimizer step: mean loss of its rows in nats (per answer token, label or pair), time left in seconds.
+
+    ``gradient_norm`` is the L2 norm of the gradients before they are clipped, ``tokens`` the number of tokens that the step read.
+    """
 
     step: int
     total_steps: int
@@ -41,6 +44,8 @@ class StepEvent:
     loss: float
     learning_rate: float
     seconds_left: float
+    gradient_norm: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +66,17 @@ class HeldOutEvent:
 
 @dataclass(frozen=True, slots=True)
 class SampleEvent:
-    """Answers of base and tuned to one held-out prompt at this step; for a classifier, the likeliest labels."""
+    """Answers of base and tuned to one held-out prompt at this step; for a classifier, the likeliest labels.
+
+    ``place`` is that of its row among the rows that are answered at each measurement.
+    """
 
     step: int
     prompt: str
     expected: str
     base: str
     tuned: str
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
+from reft_engine.collecting import no_collection
 from reft_engine.edits.precision import exact, is_autocast
 from reft_engine.errors import ReftError, TrainingError
 from reft_engine.positions import PositionSpec
@@ -84,14 +85,14 @@ class RunState:
     def batches(self) -> list[list[EncodedRow]]:
         """The batches that the next step accumulates."""
         epoch, index = divmod(self.step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._batches = epoch, self.batches_of(epoch)
         count = self.train_config.gradient_accumulation
-        return self._batches[index * count : (index + 1) * count]
+        return self.batches_of(epoch)[index * count : (index + 1) * count]
 
     def batches_of(self, epoch: int) -> list[list[EncodedRow]]:
-        """All batches of an epoch."""
-        return epoch_batches(self.rows, self.train_config.batch_size, self.train_config.seed, epoch)
+        """All batches of an epoch; those of the latest epoch are remembered."""
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, epoch_batches(self.rows, self.train_config.batch_size, self.train_config.seed, epoch)
+        return self._batches
 
     def tokens_left(self) -> int:
         """Tokens of the steps that are left, padding aside."""
@@ -133,6 +134,7 @@ class RunState:
         self._acting.end()
         loss = self._loss
         norm = float(nn.utils.clip_grad_norm_(self.reft.parameters(), self.train_config.max_grad_norm))
+        self.gradient_norm = norm
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise _diverged(self.step + 1, loss)
         self.optimizer.step()
@@ -196,6 +198,7 @@ Lengths = Sequence[Sequence[tuple[int, int]]]
 """Of each batch of an epoch the tokens of its sequences, and the first edited one of each."""
 
 
+@no_collection()
 def share_reuse(
     states: Sequence[RunState], measured: Sequence[Sequence[Any]], folder: Path | None, lengths: Lengths | None = None
 ) -> tuple[Plan, bool] | None:  # fmt: skip

@@ -8,18 +8,17 @@ from math import isfinite, sqrt
 import torch
 from torch import Tensor
 
-from reft_engine.base.loading import Base
-from reft_engine.data import Example, Preference
-from reft_engine.inference.classification import classify
-from reft_engine.inference.generation import generate
+from reft_engine.data import Example
+from reft_engine.edits.model import ReftModel
+from reft_engine.inference.answering import Answer
 from reft_engine.tokens.batches import in_batches
 from reft_engine.tokens.examples import EncodedRow
-from reft_engine.trainable import Trainable
 from reft_engine.training.events import HeldOutEvent, Phase, PhaseEvent, SampleEvent, TrainEvent
 from reft_engine.training.loop import RunState
 from reft_engine.training.objectives import RowResult, mean_loss
 from reft_engine.training.rows import ReadRow, encoded_of
-from reft_engine.training.schedule import MEASURED_AT_ONCE, MIN_MEASUREMENTS, SAMPLE_TOKENS, plan_measuring
+from reft_engine.training.samples import sample_answers
+from reft_engine.training.schedule import MEASURED_AT_ONCE, SAMPLE_ROWS, plan_measuring
 from reft_engine.training.verdict import Score
 
 Exclusive = Callable[[], AbstractContextManager[object]]
@@ -59,13 +58,15 @@ def score(base: Sequence[RowResult], tuned: Sequence[RowResult]) -> Score:
 
 
 class Watch:
-    """Measures held-out loss at step 0 and at the scheduled steps, generates sample answers, and scores the saved edit at the end."""
+    """Measures held-out loss and answers some held-out rows at step 0 and at the scheduled steps, and scores the saved edit at the end."""
 
     def __init__(self, state: RunState, held_out: Sequence[ReadRow], best: Best, on_event: Callable[[TrainEvent], None]) -> None:
         self.state, self.on_event, self.best = state, on_event, best
         self.exclusive: Exclusive = nullcontext
         self.last: HeldOutEvent | None = None
-        self._sample = held_out[0].example if held_out else None
+        self._samples = [row.example for row in held_out[:SAMPLE_ROWS]]
+        self._base_answers: list[Answer] | None = None
+        self._tuned_answers: list[Answer] | None = None
         self._base: list[RowResult] | None = None
         rows = encoded_of(held_out)
         # A classifier's base model is measured through the head that is being trained, so it must be measured again each time.
@@ -77,8 +78,6 @@ class Watch:
         )  # fmt: skip
         self.choosing = [rows[index] for index in self.schedule.choosing] if rows else []
         self._scoring = [rows[index] for index in self.schedule.scoring] if rows else []
-        every = -(-len(self.schedule.steps) // MIN_MEASUREMENTS)
-        self._sample_steps = {0, state.total_steps, *self.schedule.steps[every - 1 :: every]}
 
     @property
     def is_due(self) -> bool:
@@ -89,10 +88,11 @@ class Watch:
         """Measure the last step of a run that was stopped between two measurements."""
         if self.last is None or self.last.step != self.state.step:
             self.measure()
+            self.sample()
 
     def measure(self) -> None:
-        """Measure the rows that choose the edit; at some steps generate a sample answer too."""
-        if (example := self._sample) is None:
+        """Measure the rows that choose the edit."""
+        if not self.choosing:
             return
         state, step = self.state, self.state.step
         tuned = self._results(self.choosing, "measure")
@@ -106,12 +106,29 @@ class Watch:
             self.best.step,
         )  # fmt: skip
         self.on_event(self.last)
-        if step in self._sample_steps or step not in self.schedule.steps:
-            with self.exclusive():
-                state.reft.eval()
-                base_answer, tuned_answer = _answers(state.objective.base, state.reft, example)
+
+    def sample(self) -> int:
+        """Answer the first held-out rows; returns the number of batches that were answered.
+
+        The base model's answers are made once, unless it answers through the head that is being trained.
+        """
+        if not self._samples:
+            return 0
+        base, reft, batches = self.state.objective.base, self.state.reft, 1
+        # Others may use the base model between two passes; what reads a baseline's own weights meanwhile must find it in training.
+        whole, turn = (nullcontext, self.exclusive) if isinstance(reft, ReftModel) else (self.exclusive, nullcontext)
+        with whole():
+            if self._base_answers is None or self.passes == 2:
+                batches = 2
+                self._base_answers = sample_answers(base, reft, self._samples, edited=False, exclusive=turn)
+            # Answers settle long before a run ends, so most are those of the measurement before.
+            guesses = self._tuned_answers or self._base_answers
+            self._tuned_answers = sample_answers(base, reft, self._samples, guesses=guesses, exclusive=turn)
+        for place, sample in enumerate(zip(self._samples, self._base_answers, self._tuned_answers, strict=True)):
+            example, plain, tuned = sample
             expected = example.answer if isinstance(example, Example) else example.chosen
-            self.on_event(SampleEvent(step, example.messages[-1].content, expected, base_answer, tuned_answer))
+            self.on_event(SampleEvent(self.state.step, example.messages[-1].content, expected, plain.text, tuned.text, place))
+        return batches
 
     def score(self) -> Score | None:
         """Score of base and tuned on the rows that score; None without held-out rows."""
@@ -130,12 +147,3 @@ class Watch:
                 state.reft.eval()
                 results += state.objective.measure(batch, state.reft, edited, reuse=state.reuse)
         return results
-
-
-def _answers(base: Base, reft: Trainable, example: Example | Preference) -> tuple[str, str]:
-    """Answers of base and tuned to one row, or their likeliest labels."""
-    if reft.method_config.labels:
-        base_label, tuned_label = (next(iter(classify(base, reft, [example.messages], edited=edited)[0])) for edited in (False, True))
-        return base_label, tuned_label
-    answers = generate(base, example.messages, [None, reft], max_new_tokens=SAMPLE_TOKENS)
-    return answers[0], answers[1]

@@ -74,6 +74,17 @@ def available_memory(device: str) -> int | None:
     return free
 
 
+def used_memory() -> int | None:
+    """Bytes that this process uses: of its GPU, if it has one in use, else of the machine's memory; None where that is unknown."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return int(torch.cuda.memory_allocated())
+    with suppress(OSError, ValueError, StopIteration):
+        return _status("VmRSS")
+    return None
+
+
 def _status(name: str) -> int:
     """Bytes that the system gives for this process under a name."""
     line = next(line for line in _STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}:"))

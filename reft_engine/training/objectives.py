@@ -27,11 +27,12 @@ from reft_engine.tokens.examples import (
     EncodedLabel,
     EncodedPreference,
     EncodedRow,
-    encode,
-    encode_label,
-    encode_preference,
+    encode_examples,
+    encode_labels,
+    encode_preferences,
     text_of,
 )
+from reft_engine.tokens.together import only
 from reft_engine.trainable import Acting, Trainable
 from reft_engine.training.losses import answer_losses
 from reft_engine.training.reuse.plan import Reuse
@@ -80,6 +81,10 @@ class Objective(Generic[Row]):
 
     def encode(self, example: Any) -> Row:
         """Encode one row. Raises DataError."""
+        return only(self.encode_all([example]))
+
+    def encode_all(self, examples: Sequence[Any]) -> list[Row | DataError]:
+        """Encode rows, whose texts are tokenised together; a row that cannot be used is its error."""
         raise NotImplementedError
 
     def rows_without_reference(self, rows: Sequence[Row]) -> list[Sequence[Row]]:
@@ -199,9 +204,9 @@ class NextToken(Objective[EncodedExample]):
         """A row with its answer; of a preference pair the preferred one."""
         return example if isinstance(example, Example) else example.preferred
 
-    def encode(self, example: Example) -> EncodedExample:
+    def encode_all(self, examples: Sequence[Example]) -> list[EncodedExample | DataError]:
         """See `tokens.examples.encode`."""
-        return encode(self.base, example, self.max_length, self.reading, self.train_config.answer_tokens)
+        return encode_examples(self.base, examples, self.max_length, self.reading, self.train_config.answer_tokens)
 
     def weight(self, rows: Sequence[EncodedExample]) -> int:
         """Count answer tokens."""
@@ -238,9 +243,9 @@ class Preferring(Objective[EncodedPreference]):
         super().__init__(base, config, train_config)
         self._reference: dict[EncodedPreference, float] = {}
 
-    def encode(self, example: Preference) -> EncodedPreference:
-        """See `tokens.examples.encode_preference`."""
-        return encode_preference(self.base, example, self.max_length, self.reading, self.train_config.answer_tokens)
+    def encode_all(self, examples: Sequence[Preference]) -> list[EncodedPreference | DataError]:
+        """See `tokens.examples.encode_preferences`."""
+        return encode_preferences(self.base, examples, self.max_length, self.reading, self.train_config.answer_tokens)
 
     def rows_without_reference(self, rows: Sequence[EncodedPreference]) -> list[Sequence[EncodedPreference]]:
         """See `Objective.rows_without_reference`."""
@@ -293,9 +298,9 @@ def _preference_losses(run: RunRows[EncodedPreference], margins: Tensor) -> Tens
 class Labelling(Objective[EncodedLabel]):
     """Cross-entropy of the label under the head; weighs rows. Source: arXiv 2404.03592, equations 5 and 6."""
 
-    def encode(self, example: Example) -> EncodedLabel:
-        """See `tokens.examples.encode_label`."""
-        return encode_label(self.base, example, self.max_length, self.reading)
+    def encode_all(self, examples: Sequence[Example]) -> list[EncodedLabel | DataError]:
+        """See `tokens.examples.encode_labels`."""
+        return encode_labels(self.base, examples, self.max_length, self.reading)
 
     def sequences(self, rows: Sequence[EncodedLabel]) -> list[EncodedExample]:
         """See `Objective.sequences`."""

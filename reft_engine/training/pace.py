@@ -5,6 +5,9 @@ from collections import deque
 _LATEST = 50
 """Steps of a kind whose speed counts: a machine becomes busier, or less busy."""
 
+_ANSWERED = 3
+"""Measurements whose sample answers count: answers that have settled take a fraction of the time of the first ones."""
+
 _LEAST_WORK = 1e-3
 """A step that only reuses has some work, whatever the arithmetic leaves of it."""
 
@@ -41,7 +44,8 @@ class Pace:
         later_work: work of a step that only reuses, as a share of one that computes all its rows whole; 1 where nothing is reused.
         measurements: held-out measurements that are left, without the score at the end.
         scored: rows that the score measures, as a share of those that one measurement does.
-        passes: passes over its rows of one measurement; the first one, and the score, have two.
+        passes: passes over its rows of one measurement, and batches of sample answers at each; the first one has two of both, and the
+            score two passes.
     """
 
     def __init__(self, *, tokens: int, later_work: float, measurements: int, scored: float, passes: int) -> None:
@@ -50,6 +54,7 @@ class Pace:
         self._later = Speed()
         self._fresh = deque[tuple[int, int, float]](maxlen=_LATEST)
         self._measured = deque[float](maxlen=_LATEST)
+        self._answered = deque[float](maxlen=_ANSWERED)
         self._beside, self._steps = 0.0, 0
 
     def stepped(self, tokens: int, fresh: int, seconds: float) -> None:
@@ -66,6 +71,10 @@ class Pace:
         self._measured.append(seconds * self._passes / 2 if at_first else seconds)
         self._measurements_left -= not at_first
 
+    def answered(self, seconds: float) -> None:
+        """Sample answers were made at a measurement; ``seconds`` are those of one batch of them."""
+        self._answered.append(seconds)
+
     def went_by(self, seconds: float) -> None:
         """Time went by beside steps and measurements: checkpoints, and waiting for others who use the base model."""
         self._beside += seconds
@@ -74,9 +83,12 @@ class Pace:
         """Seconds that are left, with ``steps`` of them to be made, and ``fresh`` tokens to be computed whole in rows that come first."""
         later, whole = self._speeds()
         seconds = later * max(0, self._tokens_left) + whole * min(fresh, max(0, self._tokens_left))
+        measurements = max(0, self._measurements_left)
         if self._measured:
             mean = sum(self._measured) / len(self._measured)
-            seconds += mean * max(0, self._measurements_left) + 2 * mean / self._passes * self._scored
+            seconds += mean * measurements + 2 * mean / self._passes * self._scored
+        if self._answered:
+            seconds += sum(self._answered) / len(self._answered) * self._passes * measurements
         return seconds + steps * self._beside / max(1, self._steps)
 
     def _speeds(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from reft_engine.base.loading import Base
 from reft_engine.data import AnyExample
-from reft_engine.inference.generation import generate
+from reft_engine.inference.answering import Answer
 from reft_engine.spec import MethodConfig
 from reft_engine.tokens.examples import EncodedRow
 from reft_engine.training.loop import RunState, reuse_budget, share_reuse, train_step
@@ -20,10 +20,11 @@ from reft_engine.training.row_facts import RowFacts
 from reft_engine.training.row_sizes import SizedRow, cut
 from reft_engine.training.rows import encoded_rows, read_rows
 from reft_engine.training.run_layout import Layout, SizedRun
+from reft_engine.training.samples import confirm, sample_answers
 from reft_engine.training.schedule import SAMPLE_TOKENS
 
 _SAMPLE_BEGINS, _SAMPLE_SECONDS = 8, 2.0
-"""Tokens of a sample answer that are always generated; of one that takes longer no more are."""
+"""Tokens of sample answers that are always generated; of those that take longer no more are."""
 clock = time.perf_counter
 """Seconds that pass; a benchmark on a machine that others use counts those of its own process."""
 
@@ -138,24 +139,31 @@ class Prober:
             again / layout.tokens(measured, later=layout.stored),
         )  # fmt: skip
 
-    def sample(self, row: SizedRow) -> float:
-        """Seconds of a row's sample answer, base and tuned, as long as the base model makes it; a classifier writes none.
+    def sample(self, rows: Sequence[SizedRow]) -> tuple[float, float]:
+        """Seconds of one batch of sample answers, as long as the throwaway edit makes them, and of confirming them.
 
-        Where that takes long, it is extrapolated from its beginning.
+        Where that takes long, it is extrapolated from its beginning. Labels are not confirmed.
         """
-        if self._objective.config.labels is not None or self._state is None:
-            return 0.0
-        self._rows([row])
-        messages, reft = self._examples[row.index].messages, self._state.reft
-        reft.eval()
+        if self._state is None:
+            return 0.0, 0.0
+        self._rows(rows)
+        examples, reft = [self._examples[row.index] for row in rows], self._state.reft
+        if reft.head:
+            with self._exclusive():
+                return _seconds(lambda: sample_answers(self._base, reft, examples)), 0.0
+        # Once it has learned, it answers as the rows do.
+        sequences = [self._objective.sequences([self._encoded[row.index]])[0] for row in rows]
+        answers = [Answer("", each.answer_ids[:SAMPLE_TOKENS]) for each in sequences]
+        with self._exclusive():
+            confirming = _seconds(lambda: confirm(self._base, reft, examples, answers, edited=True))
         seconds: list[float] = []
         for tokens in (1, _SAMPLE_BEGINS, SAMPLE_TOKENS):
             with self._exclusive():
-                seconds.append(_seconds(lambda: generate(self._base, messages, [None, reft], max_new_tokens=tokens)))  # noqa: B023
+                seconds.append(_seconds(lambda: sample_answers(self._base, reft, examples, tokens=tokens)))  # noqa: B023
             each = max(0.0, seconds[-1] - seconds[0]) / max(1, tokens - 1)
             if (whole := seconds[0] + each * (SAMPLE_TOKENS - 1)) > _SAMPLE_SECONDS and tokens > 1:
-                return whole
-        return seconds[-1]
+                return whole, confirming
+        return seconds[-1], confirming
 
     def step_memory(self, rows: Sequence[SizedRow]) -> Growth | None:
         """Memory of a step on one micro-batch in the first epoch, without what it stores."""
@@ -199,7 +207,7 @@ class Prober:
     def _layout(self, state: RunState) -> Layout:
         if state.reuse is None:
             return Layout(state.pass_tokens)
-        plan, (early, late) = state.reuse.plan, state.reuse.token_bytes()
+        plan, (early, late) = state.reuse.plan, state.reuse.token_bytes
         stored = self._again and (plan.depth or plan.time)
         by_late = plan.time and not self._objective.config.dropout
         return Layout(state.pass_tokens, plan.packed, stored, plan.time and stored, by_late, early, late)

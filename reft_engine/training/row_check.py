@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reft_engine.base.loading import Base
+from reft_engine.collecting import no_collection
 from reft_engine.data import Example, LooseRow, Preference, answers_of, as_rows, counted
 from reft_engine.data.cells import shown
 from reft_engine.data.oddities import placeholder_of
@@ -21,7 +22,7 @@ from reft_engine.tokens.examples import with_prompt
 from reft_engine.training.objectives import Objective, objective_for
 from reft_engine.training.row_facts import CUT, LETTERS, PLACEHOLDER, TOO_LONG, USABLE, Examples, Listed, ReadAgain, RowFacts, in_order
 from reft_engine.training.row_sizes import SizedRow, sized_row
-from reft_engine.training.rows import LeftOut, ReadRow, RowsSplit, encoded_rows
+from reft_engine.training.rows import LeftOut, ReadRow, RowsRead, RowsSplit, encoded_rows
 
 LISTED = 50
 """Maximum number of rows that a finding lists; all are counted."""
@@ -78,6 +79,16 @@ def read_checked(
             yield example
 
     return _checked(objective, encoded_rows(objective, of_one_kind(), on_progress), examples)
+
+
+@no_collection()
+def split_and_count(
+    read: RowsRead, objective: Objective[Any], train_config: TrainConfig, *, rows: int | None = None
+) -> tuple[RowsSplit, RowCheck]:  # fmt: skip
+    """Draw which of the rows that were read are held out, and count them all; see `RowsRead.split` and `check_rows`."""
+    checked = _checked(objective, in_order(read), ReadAgain(read))
+    trained, held_out = checked.sides.indices(train_config.held_out, train_config.held_out_seed)
+    return read.divided(trained.tolist(), held_out.tolist()), checked.counted(trained, held_out, rows=rows)
 
 
 def count_rows(split: RowsSplit, objective: Objective[Any], *, rows: int | None = None) -> RowCheck:

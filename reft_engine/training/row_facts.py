@@ -9,7 +9,7 @@ from reft_engine.data import AnyExample, answers_of, row_of
 from reft_engine.data.oddities import Prompts, placeholder_of, texts_of
 from reft_engine.data.row_check import BINS, SAMPLED, Lengths
 from reft_engine.data.splitting import SideKeys
-from reft_engine.tokens.examples import read_prompt, whole_length
+from reft_engine.tokens.examples import ids_of_answer, read_prompt
 from reft_engine.tokens.spelling import badly_spelt
 from reft_engine.training.objectives import Objective
 from reft_engine.training.rows import LeftOut, ReadRow, RowsRead
@@ -134,10 +134,14 @@ class RowFacts:
 
     def _add_usable(self, example: AnyExample, encoded: Any) -> None:
         base, sequences = self._objective.base, self._objective.sequences([encoded])
-        self.tokens.append(sum(sequence.length for sequence in sequences))
-        self.longest = max(self.longest, encoded.length)
+        tokens = 0
         for sequence in sequences:
-            self.lengths.extend((len(sequence.prompt_ids), len(sequence.answer_ids), sequence.first_edited))
+            prompt, answer = len(sequence.prompt_ids), len(sequence.answer_ids)
+            self.lengths.extend((prompt, answer, sequence.first_edited))
+            tokens += prompt + answer
+            if prompt + answer > self.longest:
+                self.longest = prompt + answer
+        self.tokens.append(tokens)
         self.sides.add(example)
         self.prompts.add(example)
         answers = [sequence for sequence in sequences if sequence.answer_ids]
@@ -148,7 +152,7 @@ class RowFacts:
             self._prompt_tokens.add(len(whole), is_over=encoded.cut)
         for sequence, text in zip(answers, answers_of(example), strict=False):
             self.learned += len(sequence.answer_ids)
-            self._answer_tokens.add(whole_length(base, text) if sequence.cut else len(sequence.answer_ids), is_over=sequence.cut)
+            self._answer_tokens.add(len(ids_of_answer(base, text)) if sequence.cut else len(sequence.answer_ids), is_over=sequence.cut)
 
     def _spell(self) -> None:
         """Look at the letters of the latest examples."""

@@ -6,16 +6,18 @@ Training, evaluation and every page and command that counts rows use `encoded_ro
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from reft_engine.data import Example, Preference, row_of
+from reft_engine.data import AnyExample, answers_of, row_of
 from reft_engine.data.splitting import split_indices
-from reft_engine.errors import DataError
-from reft_engine.tokens.examples import EncodedRow, with_prompt
+from reft_engine.errors import DataError, StoppedError
+from reft_engine.tokens.examples import EncodedRow, with_prompts
+from reft_engine.tokens.together import go_on
 from reft_engine.training.objectives import Objective
 
-_PROGRESS_EVERY = 200
-"""Rows between two progress reports."""
+_BATCH_ROWS, _BATCH_CHARACTERS = 500, 200_000
+"""Maximum rows and, but for the last of them, characters that are encoded together: a fraction of a second, after which a run can stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class LeftOut:
     """
 
     index: int
-    example: Example | Preference
+    example: AnyExample
     error: DataError
 
     @property
@@ -45,8 +47,11 @@ class ReadRow:
     """A row that can be trained on, with a prompt; ``index`` is its index in the list of all examples."""
 
     index: int
-    example: Example | Preference
+    example: AnyExample
     encoded: Any
+
+
+AnyRow = ReadRow | LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,10 @@ class RowsRead:
 
     def split(self, share: float, seed: int) -> "RowsSplit":
         """Draw which rows are held out; see `reft_engine.data.split`."""
-        trained, held_out = split_indices([row.example for row in self.usable], share, seed)
+        return self.divided(*split_indices([row.example for row in self.usable], share, seed))
+
+    def divided(self, trained: Iterable[int], held_out: Iterable[int]) -> "RowsSplit":
+        """The rows with these of the usable ones trained on and held out, given by their numbers."""
         return RowsSplit(self, tuple(self.usable[index] for index in trained), tuple(self.usable[index] for index in held_out))
 
 
@@ -86,38 +94,76 @@ class RowsSplit:
 
 
 def read_rows(
-    objective: Objective[Any], examples: Sequence[Example | Preference], on_progress: Callable[[int, int], None] = lambda done, total: None
-) -> RowsRead:
+    objective: Objective[Any], examples: Sequence[AnyExample], on_progress: Callable[[int, int], None] = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False, rows: list[AnyRow] | None = None,
+) -> RowsRead:  # fmt: skip
     """Encode rows; rows that cannot be used are left out, each with a reason.
 
     Args:
-        objective: encodes a row for its base model and maximum sequence length.
+        objective: encodes rows for its base model and maximum sequence length.
         examples: the rows.
-        on_progress: called every `_PROGRESS_EVERY` rows with the number of rows read and of all rows.
+        on_progress: called before each batch with the number of rows read and of all rows.
+        should_stop: asked between batches.
+        rows: the first of these rows as they were read before; the others are added to them, batch by batch.
+
+    Raises:
+        StoppedError: it was told to stop.
     """
-    usable: list[ReadRow] = []
-    left_out: list[LeftOut] = []
-    for row in encoded_rows(objective, examples, lambda done: on_progress(done, len(examples))):
-        if isinstance(row, ReadRow):
-            usable.append(row)
-        else:
-            left_out.append(row)
-    return RowsRead(tuple(usable), tuple(left_out))
+    rows = [] if rows is None else rows
+
+    begin = len(rows)
+
+    def before_batch(done: int) -> None:
+        if done > begin and should_stop():
+            raise StoppedError("Stopped before the first step; nothing was learned yet.", kind="training.stopped")
+        on_progress(done, len(examples))
+
+    for row in encoded_rows(objective, examples, before_batch, begin=begin):
+        rows.append(row)
+    return RowsRead(
+        tuple(row for row in rows if isinstance(row, ReadRow)), tuple(row for row in rows if isinstance(row, LeftOut))
+    )  # fmt: skip
 
 
 def encoded_rows(
-    objective: Objective[Any], examples: Iterable[Example | Preference], on_progress: Callable[[int], None] = lambda done: None
-) -> Iterator[ReadRow | LeftOut]:
-    """As `read_rows`, one row after another; none of them is kept."""
-    for index, example in enumerate(examples):
-        if index % _PROGRESS_EVERY == 0:
-            on_progress(index)
-        try:
-            asking = with_prompt(objective.base, objective.learned(example))
-            row: ReadRow | LeftOut = ReadRow(index, asking, objective.encode(asking))
-        except DataError as error:
-            row = LeftOut(index, example, copy(error))  # without its traceback, which would keep the encoded row in memory
-        yield row
+    objective: Objective[Any], examples: Iterable[AnyExample], on_progress: Callable[[int], None] = lambda done: None, begin: int = 0
+) -> Iterator[AnyRow]:
+    """As `read_rows`, one row after another, from the one with index ``begin`` on; none of them is kept."""
+    done = begin
+    for batch in _batches(islice(examples, begin, None)):
+        on_progress(done)
+        yield from _encoded(objective, batch, done)
+        done += len(batch)
+
+
+def _encoded(objective: Objective[Any], examples: Sequence[AnyExample], begin: int) -> list[AnyRow]:
+    """A batch of rows, encoded together; ``begin`` is the index of the first."""
+    asking = with_prompts(objective.base, [objective.learned(example) for example in examples])
+    encoded = go_on(asking, objective.encode_all)
+    return [
+        LeftOut(index, example, copy(row))  # without its traceback, which would keep the batch in memory
+        if isinstance(row, DataError) or isinstance(asked, DataError)
+        else ReadRow(index, asked, row)
+        for index, (example, asked, row) in enumerate(zip(examples, asking, encoded, strict=True), begin)
+    ]  # fmt: skip
+
+
+def _batches(examples: Iterable[AnyExample]) -> Iterator[list[AnyExample]]:
+    """Consecutive rows that are encoded together, of which one at least is in each."""
+    batch, characters = list[AnyExample](), 0
+    for example in examples:
+        batch.append(example)
+        characters += sum(map(_size, answers_of(example))) + sum(_size(message.content) for message in example.messages)
+        if len(batch) == _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _size(text: object) -> int:
+    """Characters of a text; what is none is refused when it is encoded."""
+    return len(text) if isinstance(text, str) else 0
 
 
 def encoded_of(rows: Iterable[ReadRow]) -> list[EncodedRow]:

@@ -5,8 +5,8 @@ an uninterrupted one: batches follow from (seed, epoch), dropout from (seed, ste
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from reft_engine.data import Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
-from reft_engine.trainable import Trainable
+from reft_engine.trainable import Trainable, load_adapter
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
 from reft_engine.training.loop import RunState, share_reuse, train_step
@@ -26,8 +26,10 @@ from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
 from reft_engine.training.pace import Pace
 from reft_engine.training.reuse.plan import Plan
-from reft_engine.training.row_check import count_rows
-from reft_engine.training.rows import RowsRead, encoded_of, read_rows
+from reft_engine.training.row_check import split_and_count
+from reft_engine.training.rows import RowsRead, encoded_of
+from reft_engine.training.saved_rows import FILE as ROWS_FILE
+from reft_engine.training.saved_rows import RowReader
 from reft_engine.training.verdict import Evidence, Score, Verdict, finite, judge
 
 _CHECKPOINT_STEPS, _CHECKPOINT_SECONDS, _CHECKPOINT_PAUSE = 100, 5.0, 1.0
@@ -113,6 +115,7 @@ def train(
     train_config: TrainConfig | None = None,
     *,
     folder: str | Path | None = None,
+    start: str | Path | None = None,
     file_rows: int | None = None,
     on_event: Callable[[TrainEvent], None] = lambda event: None,
     on_ready: Callable[[Trainable], None] = lambda reft: None,
@@ -129,12 +132,14 @@ def train(
             ``train_config.held_out`` of them is held out.
         config: the edit; a `PeftConfig` trains a baseline.
         train_config: the training settings.
-        folder: gets ``checkpoint/`` while training, from which an unfinished run resumes, and ``adapter/`` at the end.
+        folder: gets ``checkpoint/`` while training, from which an unfinished run resumes, and ``adapter/`` at the end. What was encoded of
+            many rows is in ``checkpoint/`` too, so that a run which resumes does not encode them again.
+        start: an adapter folder with whose weights training begins, of the same base model and the same config; by default new ones.
         file_rows: number of rows of the examples' file, unreadable ones included, so that these are counted too.
         on_event: called with every event of `reft_engine.training.events`.
         on_ready: called once with the model to be trained, after its rows are read and before the first measurement.
         should_stop: asked before every step (and before every batch of reference log-probabilities of preference pairs); True ends
-            training and saves what was learned.
+            training and saves what was learned. Also asked while rows are encoded; True raises StoppedError then.
         leaving: asked after training was told to stop; True ends it with a checkpoint alone, to resume later: nothing more is
             measured, and no adapter is saved.
         may_save: asked before every checkpoint and before the adapter is saved; False postpones a checkpoint. A caller that records
@@ -145,16 +150,27 @@ def train(
     Raises:
         ConfigError: the base model cannot be trained so, or a config is invalid.
         DataError: no row can be trained on, or an example is no row.
-        AdapterError: a file stands in the place of the folder.
+        AdapterError: a file stands in the place of the folder, or ``start`` cannot be loaded.
+        StoppedError: it was told to stop while rows were encoded; nothing was learned yet, and nothing is saved but what was encoded.
         TrainingError: the loss is no longer a number.
     """
     config = ReftConfig() if config is None else config
     train_config = TrainConfig() if train_config is None else train_config
     checks.check_runs(base, [(config, train_config)], baselines=True)
     root = None if folder is None else checks.folder_to_write(folder)
-    run = _Run(base, as_rows(examples), config, train_config, root, Followed(on_event, on_ready, should_stop, leaving, may_save), file_rows)
+    begun = None if start is None else _begun(base, config, start)
+    followed = Followed(on_event, on_ready, should_stop, leaving, may_save)
+    run = _Run(base, as_rows(examples), config, train_config, root, followed, file_rows, begun=begun)
     _train_together([run], exclusive)
     return run.result_or_error()
+
+
+def _begun(base: Base, config: MethodConfig, start: str | Path) -> Trainable:
+    """The edit that training begins with. Raises AdapterError, ConfigError."""
+    found = load_adapter(start, base)
+    if found.method_config != config:
+        raise ConfigError("A run begins with an edit only if its config is that of the edit.", "start", kind="training.other_edit")
+    return found
 
 
 def train_many(
@@ -187,14 +203,16 @@ def train_many(
         ConfigError: the base model cannot be trained so, there is no run, or some runs classify and others do not.
         DataError: no row can be trained on, or an example is no row.
         AdapterError: a file stands in the place of the folder.
+        StoppedError: as in `train`.
     """
     checks.check_runs(base, runs)
     root = None if folder is None else checks.folder_to_write(folder)
     rows = as_rows(examples)
+    reader = RowReader(rows, len(runs))
     started = [
         _Run(
             base, rows, *configs, None if root is None else root / str(index), Followed(partial(on_event, index), should_stop=should_stop),
-            file_rows,
+            file_rows, reader=reader,
         )
         for index, configs in enumerate(runs)
     ]  # fmt: skip
@@ -244,10 +262,11 @@ def train_group(
     """
     checks.check_runs(base, [(member.config, member.train_config) for member in members])
     rows, started = as_rows(examples), list[_Run]()
+    reader = RowReader(rows, len(members))
     for member in members:
         try:
             folder = None if member.folder is None else checks.folder_to_write(member.folder)
-            run = _Run(base, rows, member.config, member.train_config, folder, member.followed, file_rows, member.on_end)
+            run = _Run(base, rows, member.config, member.train_config, folder, member.followed, file_rows, member.on_end, reader)
         except Exception as error:  # noqa: BLE001 (the edge of a run: the others go on)
             member.on_end(error)
         else:
@@ -268,17 +287,21 @@ class _Run:
     def __init__(
         self, base: Base, examples: Sequence[Example | Preference], config: MethodConfig, train_config: TrainConfig, root: Path | None,
         followed: Followed, file_rows: int | None = None, on_end: Callable[[TrainResult | Exception], None] = lambda outcome: None,
+        reader: RowReader | None = None,
+        begun: Trainable | None = None,
     ) -> None:  # fmt: skip
         self.followed, self.on_end, self.on_event, self.may_save = followed, on_end, followed.on_event, followed.may_save
         self.objective = objective_for(base, config, train_config, examples)
-        self.read = read_rows(self.objective, examples, lambda done, total: self.on_event(PhaseEvent(0, "read", done, total)))
-        split = self.read.split(train_config.held_out, train_config.held_out_seed)
-        if not split.trained:
+        self.rows_file = root / "checkpoint" / ROWS_FILE if root else None
+        self.read = (reader or RowReader(examples)).read(
+            self.objective, self.rows_file, lambda done, total: self.on_event(PhaseEvent(0, "encode", done, total)), followed.should_stop
+        )  # fmt: skip
+        if not self.read.usable:
             raise _no_rows(self.read)
+        split, self.check = split_and_count(self.read, self.objective, train_config, rows=file_rows)
         self.rows, self.held_out = encoded_of(split.trained), split.held_out
-        self.check = count_rows(split, self.objective, rows=file_rows)
         self.on_event(RowsEvent(0, self.check, tuple(row.index for row in self.held_out)))
-        self.state, self.root = RunState(self.objective, self.rows), root
+        self.state, self.root = RunState(self.objective, self.rows, begun), root
         self.best = Best()
         self.watch = Watch(self.state, self.held_out, self.best, self.on_event)
         self.stopped, self.ended, self._saving_failed = False, False, False
@@ -299,8 +322,7 @@ class _Run:
         self.clock = _Clock(saved.seconds if saved else 0.0, state.step)
         self.pace = self._pace()
         if state.step == 0:  # a run that resumes was measured at this step before it was interrupted
-            with self._measuring(at_first=True):
-                self.watch.measure()
+            self._measure(at_first=True)
 
     def _pace(self) -> Pace:
         """How the rest of the run is to be timed."""
@@ -312,13 +334,15 @@ class _Run:
             scored=len(schedule.scoring) / max(1, len(schedule.choosing)), passes=watch.passes,
         )  # fmt: skip
 
-    @contextmanager
-    def _measuring(self, *, at_first: bool = False) -> Iterator[None]:
-        """Time what is measured in here."""
+    def _measure(self, *, at_first: bool = False) -> None:
+        """Measure held-out rows and answer some of them, both timed."""
+        if not self.held_out:
+            return
         self.pace.went_by(self.clock.lap())
-        yield
-        if self.held_out:
-            self.pace.measured(self.clock.lap(), at_first=at_first)
+        self.watch.measure()
+        self.pace.measured(self.clock.lap(), at_first=at_first)
+        batches = self.watch.sample()
+        self.pace.answered(self.clock.lap() / batches)
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         state, best = self.state, self.best
@@ -358,10 +382,10 @@ class _Run:
         self.pace.went_by(max(0.0, self.clock.lap() - seconds))
         rate = state.optimizer.param_groups[0]["lr"]
         seconds_left = self.pace.seconds_left(state.total_steps - state.step, state.reuse.waiting if state.reuse else 0)
-        self.on_event(StepEvent(state.step, state.total_steps, state.step / state.steps_per_epoch, loss, rate, seconds_left))
+        epoch = state.step / state.steps_per_epoch
+        self.on_event(StepEvent(state.step, state.total_steps, epoch, loss, rate, seconds_left, state.gradient_norm, state.step_tokens))
         if self.watch.is_due:
-            with self._measuring():
-                self.watch.measure()
+            self._measure()
         if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
             self.clock.saved(state.step)
             self._try_to_save(self.root)
@@ -421,6 +445,9 @@ class _Run:
             tuple(row.reason for row in self.read.left_out), best.step, choice, self._evidence(score, chosen_step, choice),
         )  # fmt: skip
         self._save_adapter(result)
+        if self.rows_file and not self.stopped:
+            with suppress(OSError):  # a run that resumes would need it; this one does not
+                self.rows_file.unlink(missing_ok=True)
         return result
 
     def _evidence(self, score: Score | None, chosen_step: int, choice: Literal["best", "last"]) -> Evidence:

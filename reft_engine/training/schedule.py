@@ -13,6 +13,8 @@ SHARE = 0.05
 """Tokens that measuring may cost, as a share of the tokens of the run's forward passes."""
 MEASURED_AT_ONCE = 16
 """Rows in one forward pass of a measurement."""
+SAMPLE_ROWS = 5
+"""Held-out rows that are answered at each measurement, the first ones."""
 SAMPLE_TOKENS = 40
 """Maximum tokens of a sample answer."""
 _ENOUGH_ROWS = 64

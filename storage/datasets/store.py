@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.database import Database
@@ -26,7 +26,7 @@ from storage.datasets.rows import (
 from storage.datasets.staging import Staged, staged
 from storage.errors import StorageError
 from storage.files import Files, digest_of, remove_tree
-from storage.records import DatasetRecord, DatasetUse, DatasetVersionRecord
+from storage.records import DatasetRecord, DatasetUse, DatasetUses, DatasetVersionRecord
 from storage.tables import Dataset, DatasetVersion, Run, now
 
 Json = dict[str, Any]
@@ -202,19 +202,10 @@ class DatasetStore:
             row = session.execute(select_current().where(*of_sample).order_by(Dataset.created_at.desc())).first()
             return to_record(*row) if row else None
 
-    def used_by(self, dataset_id: str) -> list[DatasetUse]:
-        """The runs outside the bin that were made from a dataset, newest first."""
-        return self.uses(dataset_id).get(dataset_id, [])
-
-    def uses(self, dataset_id: str | None = None) -> dict[str, list[DatasetUse]]:
-        """See `used_by`, for all datasets that are used, by id; one query."""
-        query = select(Run.dataset_id, Run.id, Run.name, DatasetVersion.number).join(DatasetVersion, DatasetVersion.id == Run.version_id)
-        query = query.where(Run.binned_at.is_(None)).order_by(Run.created_at.desc())
-        uses: dict[str, list[DatasetUse]] = {}
+    def uses(self, dataset_ids: Iterable[str], newest: int) -> dict[str, DatasetUses]:
+        """The runs outside the bin that were made from these datasets, at most the ``newest`` so many of each by name; by their ids."""
         with self._database.reading() as session:
-            for used, run_id, name, number in session.execute(query.where(Run.dataset_id == dataset_id) if dataset_id else query):
-                uses.setdefault(used, []).append(DatasetUse(run_id, name, number))
-        return uses
+            return {dataset_id: _uses(session, dataset_id, newest) for dataset_id in dataset_ids}
 
     # Changes that make no version
 
@@ -297,3 +288,14 @@ def _as_kept(value: Json | None) -> Any:
 def _describe(version: DatasetVersion, files: Staged) -> None:
     version.digest, version.size_bytes = files.digest, files.size_bytes
     version.source_file = f"{files.source_digest}.source" if files.source_digest else None
+
+
+def _uses(session: Session, dataset_id: str, newest: int) -> DatasetUses:
+    of_dataset = (Run.dataset_id == dataset_id, Run.binned_at.is_(None))
+    version = DatasetVersion.id == Run.version_id
+    runs = select(Run.id, Run.name, DatasetVersion.number).join(DatasetVersion, version).where(*of_dataset)
+    counted = select(Run.version_id, func.count().label("runs")).where(*of_dataset).group_by(Run.version_id).subquery()
+    counts = select(DatasetVersion.number, counted.c.runs).join(counted, counted.c.version_id == DatasetVersion.id)
+    latest = runs.order_by(Run.created_at.desc(), Run.id.desc()).limit(newest)
+    of_versions = {int(number): int(runs) for number, runs in session.execute(counts)}
+    return DatasetUses(tuple(DatasetUse(*row) for row in session.execute(latest)), of_versions)

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.errors import LeaseLostError, NotFoundError
-from storage.records import ACTIVE, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord
+from storage.records import ACTIVE, Failure, MetricPoint, Phase, RunRecord, RunStatus, SampleRecord, StopRequest
 from storage.runs.journal import write_metrics, write_sample
-from storage.runs.rows import add_event, get_row, set_status, to_record
-from storage.tables import Run
+from storage.runs.rows import add_event, discard_if_asked, get_row, set_status, to_record
+from storage.tables import QueuePause, Run
 
 _RUNS: Table = Run.metadata.tables["runs"]  # a tenth of the cost of statements on mapped objects
 
@@ -61,9 +61,13 @@ class LeasedRun:
             return to_record(row)
 
     def set_status(self, status: RunStatus, sentence: str) -> RunRecord:
-        """Change the status and add its event. Raises StorageError for a transition that is not allowed."""
+        """Change the status and add its event; a run that was stopped to be discarded is moved to the bin.
+
+        Raises StorageError for a transition that is not allowed.
+        """
         with self._row() as (session, row):
             set_status(session, row, status, sentence)
+            discard_if_asked(session, row)
             return to_record(row)
 
     def fail(self, failure: Failure) -> RunRecord:
@@ -83,10 +87,14 @@ class LeasedRun:
             row.spec = {**row.spec, "revision": revision}
 
     def progress(
-        self, *, step: int, total_steps: int, epoch: float, seconds_left: float, metrics: Iterable[MetricPoint] = ()
+        self, *, step: int, total_steps: int, epoch: float, seconds_left: float, metrics: Iterable[MetricPoint] = (),
+        sparkline: Sequence[float] = (), seconds: float = 0.0,
     ) -> None:  # fmt: skip
         """Write the progress and the metrics up to it, in three statements, because this runs every second or two."""
-        values = {"step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left, "phase": None}
+        values: dict[str, Any] = {
+            "step": step, "total_steps": total_steps, "epoch": epoch, "seconds_left": seconds_left, "phase": None,
+            "sparkline": list(sparkline), "seconds": seconds,
+        }  # fmt: skip
         with self._database.transaction() as session:
             if not session.execute(update(_RUNS).where(*self._lease_holds).values(values)).rowcount:  # type: ignore[attr-defined]
                 raise _lease_lost()
@@ -97,10 +105,16 @@ class LeasedRun:
         with self._row() as (session, _):
             write_metrics(session, self.run.id, metrics)
 
-    def add_sample(self, sample: SampleRecord) -> None:
-        """Write a sample; it replaces an earlier one of the same step."""
+    def add_sample(self, *samples: SampleRecord) -> None:
+        """Write samples together; each replaces an earlier one of the same step and place."""
         with self._row() as (session, _):
-            write_sample(session, self.run.id, sample)
+            for sample in samples:
+                write_sample(session, self.run.id, sample)
+
+    def set_held_out(self, tuned: float, base: float) -> None:
+        """Write the latest held-out losses, for lists."""
+        with self._row() as (_, row):
+            row.held_out, row.held_out_base = _finite_or_none(tuned), _finite_or_none(base)
 
     def set_phase(self, phase: Phase) -> None:
         """Show work besides the steps, until the next step or change of status."""
@@ -117,15 +131,18 @@ class LeasedRun:
         """Write the final figures of training."""
         with self._row() as (_, row):
             row.summary, row.seconds_left = {name: _finite_or_none(value) for name, value in summary.items()}, None
+            row.held_out, row.held_out_base = row.summary.get("held_out_tuned"), row.summary.get("held_out_base")
 
-    def stop_requested(self) -> bool:
-        """Whether a person has asked this run to stop."""
-        query = select(_RUNS.c.stop_requested).where(*self._lease_holds)
+    def stop_requested(self) -> StopRequest | None:
+        """What a person has asked of this run: to stop and keep what it has learned, to stop and discard it, or to make a pause."""
+        columns = _RUNS.c.stop_requested, _RUNS.c.discard_requested, select(QueuePause.id).exists().label("paused")
         with self._database.reading() as session:
-            row = session.execute(query).one_or_none()
+            row = session.execute(select(*columns).where(*self._lease_holds)).one_or_none()
         if row is None:
             raise _lease_lost()
-        return bool(row.stop_requested)
+        if row.stop_requested:
+            return StopRequest.DISCARD if row.discard_requested else StopRequest.KEEP
+        return StopRequest.PAUSE if row.paused else None
 
 
 def _lease_lost() -> LeaseLostError:

@@ -3,19 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.records import ACTIVE, Failure, RunRecord, RunStatus
 from storage.runs.lease import LeasedRun
-from storage.runs.rows import select_waiting, set_status, to_record
+from storage.runs.rows import discard_if_asked, select_due, set_status, to_record
 from storage.tables import Run, now
 
 _EXITS_TOGETHER = 2
 """Worker exits at one step from which on a run is trained alone."""
 _MAX_WORKER_EXITS = 3
 """Worker exits at one step after which the run fails."""
+
+_ANY_DUE = select_due(bindparam("moment")).with_only_columns(Run.id).limit(1)
 
 
 class RunQueue:
@@ -24,13 +26,18 @@ class RunQueue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def any_due(self) -> bool:
+        """Whether a waiting run could be claimed; reads only, so that a worker that waits costs next to nothing."""
+        with self._database.connected() as connection:
+            return connection.execute(_ANY_DUE, {"moment": now()}).first() is not None
+
     def claim(self, worker: str) -> LeasedRun | None:
         """Claim the next waiting run for a worker; no two workers get the same one.
 
         PostgreSQL skips rows that another worker is claiming; SQLite has a single writer (see `Database`).
         """
         with self._database.transaction() as session:
-            row = session.scalars(select_waiting().limit(1).with_for_update(skip_locked=True, of=Run)).first()
+            row = session.scalars(select_due().limit(1).with_for_update(skip_locked=True, of=Run)).first()
             return self._lease(session, row, worker) if row is not None else None
 
     def claim_together(self, worker: str) -> list[LeasedRun]:
@@ -40,11 +47,11 @@ class RunQueue:
         group that needs too much memory.
         """
         with self._database.transaction() as session:
-            rows = list(session.scalars(select_waiting().limit(1).with_for_update(skip_locked=True, of=Run)))
+            rows = list(session.scalars(select_due().limit(1).with_for_update(skip_locked=True, of=Run)))
             if rows and rows[0].group_id is not None and rows[0].worker_exits < _EXITS_TOGETHER:
                 first = rows[0]
                 alike = (Run.group_id == first.group_id, Run.id != first.id, Run.version_id == first.version_id, Run.base == first.base)
-                others = select_waiting().where(*alike, Run.worker_exits < _EXITS_TOGETHER)
+                others = select_due().where(*alike, Run.worker_exits < _EXITS_TOGETHER)
                 rows += session.scalars(others.with_for_update(skip_locked=True, of=Run))
             return [self._lease(session, row, worker) for row in rows]
 
@@ -60,6 +67,7 @@ class RunQueue:
             for row in rows:
                 if row.stop_requested:
                     set_status(session, row, RunStatus.STOPPED, "Stopped; what was learned is kept and can be continued.")
+                    discard_if_asked(session, row)
                 else:
                     set_status(session, row, RunStatus.INTERRUPTED, sentence)
             return [to_record(row) for row in rows]
@@ -74,6 +82,7 @@ class RunQueue:
                 row.worker_exits, row.exit_step = (row.worker_exits + 1 if same_step else 1), max(row.step, row.exit_step or 0)
                 if row.stop_requested:
                     set_status(session, row, RunStatus.STOPPED, f"{failure.what} The run was to be stopped, and is.")
+                    discard_if_asked(session, row)
                 elif row.worker_exits < _MAX_WORKER_EXITS:
                     text = f"{failure.what} It is being restarted, and the run goes on from its last checkpoint."
                     set_status(session, row, RunStatus.INTERRUPTED, text)

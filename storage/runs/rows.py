@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.errors import NotFoundError, StorageError
-from storage.records import ALLOWED, Failure, Phase, RunRecord, RunStatus
-from storage.tables import Event, Run, now
+from storage.records import ALLOWED, WAITING, Failure, Phase, RunRecord, RunStatus
+from storage.tables import Event, QueuePause, Run, now
 
 
 def get_row(session: Session, run_id: str) -> Run:
@@ -38,6 +38,19 @@ def add_event(session: Session, row: Run, text: str) -> None:
     session.add(Event(run_id=row.id, text=text))
 
 
+def put_in_bin(session: Session, row: Run) -> None:
+    """Move a run that no worker holds to the bin."""
+    if row.binned_at is None:
+        row.binned_at = now()
+        add_event(session, row, "Moved to the bin.")
+
+
+def discard_if_asked(session: Session, row: Run) -> None:
+    """Move a run to the bin that has stopped and was to be discarded."""
+    if row.discard_requested and row.status == RunStatus.STOPPED:
+        put_in_bin(session, row)
+
+
 def next_queue_position(session: Session) -> int:
     """The position after all other runs; a counter, so that a clock set back cannot reorder the queue."""
     return 1 + (session.scalar(select(func.max(Run.queue_position))) or 0)
@@ -45,8 +58,18 @@ def next_queue_position(session: Session) -> int:
 
 def select_waiting(*columns: Any) -> Any:
     """Query for the waiting runs, next one first."""
-    statuses = [status for status in RunStatus if status.waiting]
-    return select(*(columns or (Run,))).where(Run.status.in_(statuses), Run.binned_at.is_(None)).order_by(Run.queue_position, Run.id)
+    return select(*(columns or (Run,))).where(Run.binned_at.is_(None), Run.status.in_(WAITING)).order_by(Run.queue_position, Run.id)
+
+
+def select_due(moment: Any = None) -> Any:
+    """Query for the waiting runs that may begin at a moment, by default now, next one first; none while the queue is paused."""
+    is_due = or_(Run.start_after.is_(None), Run.start_after <= (now() if moment is None else moment))
+    return select_waiting().where(is_due, ~select(QueuePause.id).exists())
+
+
+def index_words(row: Run) -> None:
+    """Keep what a search looks in; call it after every change of it."""
+    row.search_text = "\n".join([row.name, row.base, *row.tags, row.notes]).casefold()
 
 
 def to_record(row: Run) -> RunRecord:
@@ -57,5 +80,8 @@ def to_record(row: Run) -> RunRecord:
         sentence=row.sentence, failure=Failure(**row.failure) if row.failure else None, step=row.step, total_steps=row.total_steps,
         epoch=row.epoch, seconds_left=row.seconds_left, summary=row.summary, phase=Phase(**row.phase) if row.phase else None,
         worker_exits=row.worker_exits, created_at=row.created_at or now(), started_at=row.started_at,
-        finished_at=row.finished_at, binned_at=row.binned_at,
+        finished_at=row.finished_at, binned_at=row.binned_at, seconds=row.seconds, held_out=row.held_out,
+        held_out_base=row.held_out_base,
+        sparkline=tuple(row.sparkline or ()), starred=row.starred, tags=tuple(row.tags), notes=row.notes, start_after=row.start_after,
+        continues_id=row.continues_id,
     )  # fmt: skip

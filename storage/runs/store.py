@@ -1,21 +1,21 @@
 """Runs as people manage them: create, queue, stop, resume, delete."""
 
 import secrets
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage.database import Database
-from storage.datasets import clean_name, get_dataset_and_version
+from storage.datasets import clean_name, clean_tags, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
-from storage.records import GroupRecord, RunRecord, RunStatus
-from storage.runs.rows import add_event, get_row, next_queue_position, select_waiting, set_status, to_record
-from storage.tables import Dataset, DatasetVersion, Event, Run, RunGroup, now
+from storage.records import ACTIVE, WAITING, GroupRecord, RunOrder, RunQuery, RunRecord, RunStatus
+from storage.runs.rows import add_event, get_row, index_words, next_queue_position, put_in_bin, select_waiting, set_status, to_record
+from storage.tables import Dataset, DatasetVersion, Event, QueuePause, Run, RunGroup, now
 
 _ADJECTIVES = (
     "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
@@ -26,6 +26,9 @@ _NOUNS = (
     "lynx marten mole newt otter owl panda pike puffin raven robin seal stork swan tiger wren"
 ).split()
 
+NOTES_LIMIT = 20_000
+"""Maximum characters of the notes of a run."""
+
 
 class RunStore:
     """Creates, lists, stops, resumes and removes runs."""
@@ -35,9 +38,9 @@ class RunStore:
 
     def create(
         self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None,
-        version_id: str | None = None,
+        version_id: str | None = None, continues_id: str | None = None, start_after: datetime | None = None,
     ) -> RunRecord:  # fmt: skip
-        """Queue a new run on a version of a dataset, by default its current one.
+        """Queue a new run on a version of a dataset, by default its current one; see `RunRecord` for what it may be told.
 
         A ``start_key`` that was used before returns the existing run.
 
@@ -50,7 +53,9 @@ class RunStore:
                 if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return to_record(existing)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
-                return to_record(_add_row(session, dataset, version, spec, name, start_key))
+                row = _add_row(session, dataset, version, spec, name, start_key)
+                row.continues_id, row.start_after = continues_id, start_after
+                return to_record(row)
         except IntegrityError:
             # Another process has just used the same key.
             with self._database.transaction() as session:
@@ -85,11 +90,10 @@ class RunStore:
         with self._database.reading() as session:
             return _group_of(session, group_id)
 
-    def groups(self) -> dict[str, GroupRecord]:
-        """Every group that has a run outside the bin, by id."""
-        used = select(Run.group_id).where(Run.binned_at.is_(None), Run.group_id.is_not(None))
+    def groups(self, ids: Collection[str]) -> dict[str, GroupRecord]:
+        """Those of these groups that there are, by id."""
         with self._database.reading() as session:
-            return {row.id: _to_group(row) for row in session.scalars(select(RunGroup).where(RunGroup.id.in_(used)))}
+            return {row.id: _to_group(row) for row in session.scalars(select(RunGroup).where(RunGroup.id.in_(ids)))}
 
     def of_group(self, group_id: str) -> list[RunRecord]:
         """The runs of a group outside the bin, in the order in which they were made."""
@@ -111,11 +115,47 @@ class RunStore:
                 raise NotFoundError("There is no such run.", kind="runs.not_found")
             return to_record(row)
 
-    def all(self, limit: int = 200) -> list[RunRecord]:
-        """Runs that are not in the bin, newest first."""
+    def all(self) -> list[RunRecord]:
+        """Every run outside the bin, newest first, however many there are: for upkeep; what is shown is a `page`."""
+        return self._every(RunQuery())
+
+    def binned(self) -> list[RunRecord]:
+        """Every run in the bin, most recently deleted first."""
+        return self._every(RunQuery(state="binned"))
+
+    def _every(self, query: RunQuery) -> list[RunRecord]:
         with self._database.reading() as session:
-            rows = session.scalars(select(Run).where(Run.binned_at.is_(None)).order_by(Run.created_at.desc()).limit(limit))
-            return [to_record(row) for row in rows]
+            return [to_record(row) for row in session.scalars(_in_order(select(Run).where(*_conditions(query)), query))]
+
+    def some(self, ids: Collection[str]) -> list[RunRecord]:
+        """Those of these runs that there are, in the bin or not, newest first."""
+        with self._database.reading() as session:
+            return [to_record(row) for row in session.scalars(_in_order(select(Run).where(Run.id.in_(ids)), RunQuery()))]
+
+    def page(self, query: RunQuery, limit: int, offset: int = 0) -> list[RunRecord]:
+        """Some of the runs of a list, in its order."""
+        chosen = _in_order(select(Run).where(*_conditions(query)), query).limit(limit).offset(offset)
+        with self._database.reading() as session:
+            return [to_record(row) for row in session.scalars(chosen)]
+
+    def newest(self, limit: int, statuses: Collection[RunStatus] | None = None) -> list[RunRecord]:
+        """The newest runs that are not in the bin, of these statuses if any are given."""
+        of_status = () if statuses is None else (Run.status.in_(statuses),)
+        query = _in_order(select(Run).where(Run.binned_at.is_(None), *of_status), RunQuery()).limit(limit)
+        with self._database.reading() as session:
+            return [to_record(row) for row in session.scalars(query)]
+
+    def going(self) -> list[RunRecord]:
+        """Runs that a worker holds or that wait for one, in the order in which they are trained."""
+        query = select(Run).where(Run.binned_at.is_(None), Run.status.in_((*ACTIVE, *WAITING))).order_by(Run.queue_position, Run.id)
+        with self._database.reading() as session:
+            return [to_record(row) for row in session.scalars(query)]
+
+    def uses(self, base: str, limit: int = 1000) -> int:
+        """The number of runs outside the bin of a base model, counted up to ``limit``."""
+        query = select(Run.id).where(Run.binned_at.is_(None), Run.base == base).limit(limit)
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
     def held_out_places(self, run_id: str) -> list[int] | None:
         """Dataset indices of the held-out examples; None before the rows are read. Raises NotFoundError."""
@@ -130,13 +170,42 @@ class RunStore:
     def waiting_count(self) -> int:
         """The number of waiting runs."""
         with self._database.reading() as session:
-            return len(session.scalars(select_waiting(Run.id)).all())
+            return session.scalar(select(func.count()).select_from(select_waiting(Run.id).order_by(None).subquery())) or 0
 
     def queue_position(self, run_id: str) -> int | None:
         """Position in the queue, 1 for the next run; None if the run is not waiting."""
         with self._database.reading() as session:
-            order = list(session.scalars(select_waiting(Run.id)))
-        return order.index(run_id) + 1 if run_id in order else None
+            place = session.scalar(select_waiting(Run.queue_position).where(Run.id == run_id))
+            if place is None:
+                return None
+            before = or_(Run.queue_position < place, and_(Run.queue_position == place, Run.id < run_id))
+            waiting = select_waiting(Run.id).where(before).order_by(None).subquery()
+            return 1 + (session.scalar(select(func.count()).select_from(waiting)) or 0)
+
+    def paused_since(self) -> datetime | None:
+        """When the queue was paused; None if it is not."""
+        with self._database.reading() as session:
+            return session.scalar(select(QueuePause.since))
+
+    def pause_queue(self) -> None:
+        """Let no worker train: a run in training is put back after its step, with a checkpoint, and its base model leaves the memory."""
+        with self._database.exclusive() as session:
+            if session.get(QueuePause, 1) is None:
+                session.add(QueuePause(id=1, since=now()))
+
+    def continue_queue(self) -> None:
+        """Let workers train again."""
+        with self._database.transaction() as session:
+            session.execute(delete(QueuePause))
+
+    def start_after(self, run_id: str, moment: datetime | None) -> RunRecord:
+        """Let a waiting run begin at some time, or as soon as it is its turn. Raises StorageError for a run that does not wait."""
+        with self._database.transaction() as session:
+            row = get_row(session, run_id)
+            if not RunStatus(row.status).waiting:
+                raise StorageError("This run does not wait any more.", kind="runs.not_waiting")
+            row.start_after = moment
+            return to_record(row)
 
     def reorder(self, run_id: str, position: int) -> None:
         """Move a waiting run to another position, 1 for the next; a position out of range becomes the first or the last."""
@@ -155,17 +224,24 @@ class RunStore:
 
     # Requests of people
 
-    def request_stop(self, run_id: str) -> RunRecord:
-        """Ask a run to stop: a waiting run stops at once, a training one after its current step; both keep what they learned."""
+    def request_stop(self, run_id: str, *, discard: bool = False) -> RunRecord:
+        """Ask a run to stop: a waiting run stops at once, a training one after its current step.
+
+        It keeps what it has learned; with ``discard`` nothing is measured any more, and it is moved to the bin.
+        """
         with self._database.transaction() as session:
             row = get_row(session, run_id)
             status = RunStatus(row.status)
             if status.waiting:
                 progress = "; what was learned is kept and can be continued." if row.step else " before it began."
                 set_status(session, row, RunStatus.STOPPED, f"Taken out of the queue{progress}")
+                if discard:
+                    put_in_bin(session, row)
             elif status in (RunStatus.PREPARING, RunStatus.TRAINING):
-                row.stop_requested = True
+                row.stop_requested, row.discard_requested = True, discard
                 set_status(session, row, RunStatus.STOPPING, "Finishing the step, then stopping.")
+            elif status is RunStatus.STOPPING:
+                row.discard_requested = row.discard_requested or discard
             return to_record(row)
 
     def resume(self, run_id: str, changes: dict[str, Any] | None = None) -> RunRecord:
@@ -176,7 +252,8 @@ class RunStore:
             set_status(session, row, RunStatus.QUEUED, f"Waiting for its turn; {start}.")
             if changes:
                 row.spec = {**row.spec, "train": {**row.spec["train"], **changes}}
-            row.stop_requested, row.queue_position, row.finished_at = False, next_queue_position(session), None
+            row.stop_requested, row.discard_requested, row.start_after = False, False, None
+            row.queue_position, row.finished_at = next_queue_position(session), None
             row.worker_exits, row.exit_step = 0, None
             return to_record(row)
 
@@ -185,6 +262,29 @@ class RunStore:
         with self._database.transaction() as session:
             row = get_row(session, run_id)
             row.name = clean_name(name)
+            index_words(row)
+            return to_record(row)
+
+    def star(self, run_id: str, starred: bool) -> RunRecord:
+        """Give a run a star, or take it away."""
+        with self._database.transaction() as session:
+            row = get_row(session, run_id)
+            row.starred = starred
+            return to_record(row)
+
+    def annotate(self, run_id: str, *, tags: Sequence[str] | None = None, notes: str | None = None) -> RunRecord:
+        """Change the tags or the notes of a run. Raises StorageError for tags or notes that are too long or too many."""
+        if notes is not None and len(notes) > NOTES_LIMIT:
+            raise StorageError(
+                "Notes have at most {limit:,} characters, and these have {length:,}.",
+                kind="runs.long_notes", limit=NOTES_LIMIT, length=len(notes),
+            )  # fmt: skip
+        cleaned = None if tags is None else clean_tags(tags)
+        with self._database.transaction() as session:
+            row = get_row(session, run_id)
+            row.tags = row.tags if cleaned is None else cleaned
+            row.notes = row.notes if notes is None else notes
+            index_words(row)
             return to_record(row)
 
     # The bin
@@ -197,9 +297,7 @@ class RunStore:
                 raise StorageError("This run is being trained; stop it first.", kind="runs.training")
             if RunStatus(row.status).waiting:
                 set_status(session, row, RunStatus.STOPPED, "Taken out of the queue.")
-            if row.binned_at is None:
-                row.binned_at = now()
-                add_event(session, row, "Moved to the bin.")
+            put_in_bin(session, row)
             return to_record(row)
 
     def restore(self, run_id: str) -> RunRecord:
@@ -212,11 +310,10 @@ class RunStore:
                 add_event(session, row, f"Taken out of the bin{with_dataset}.")
             return to_record(row)
 
-    def binned(self) -> list[RunRecord]:
-        """Runs in the bin, most recently deleted first."""
+    def binned_count(self) -> int:
+        """The number of runs in the bin."""
         with self._database.reading() as session:
-            rows = session.scalars(select(Run).where(Run.binned_at.is_not(None)).order_by(Run.binned_at.desc()))
-            return [to_record(row) for row in rows]
+            return session.scalar(select(func.count()).select_from(Run).where(Run.binned_at.is_not(None))) or 0
 
     def empty_bin(self, older_than: timedelta = timedelta(0)) -> list[str]:
         """Permanently remove runs that have been in the bin for ``older_than``, with their files; returns their ids."""
@@ -238,9 +335,10 @@ def _add_row(
     group_id: str | None = None,
 ) -> Run:  # fmt: skip
     row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
-              version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key,
+              version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key, tags=[], notes="",
               status=RunStatus.QUEUED, sentence="Waiting for its turn.", queue_position=next_queue_position(session),
               step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0, created_at=now())  # fmt: skip
+    index_words(row)
     session.add(row)
     session.flush()
     session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
@@ -259,5 +357,35 @@ def _to_group(row: RunGroup) -> GroupRecord:
 
 
 def _new_name(session: Session) -> str:
-    number = 1 + (session.scalar(select(func.count()).select_from(Run)) or 0)
-    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{number}"
+    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{next_queue_position(session)}"
+
+
+def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:
+    """Which runs are in a list."""
+    found: list[ColumnElement[bool]] = [Run.binned_at.is_not(None) if query.state == "binned" else Run.binned_at.is_(None)]
+    if query.state == "going":
+        found.append(Run.status.in_((*ACTIVE, *WAITING)))
+    elif query.state == "starred":
+        found.append(Run.starred.is_(True))
+    elif query.state not in ("all", "binned"):
+        found.append(Run.status == RunStatus(query.state))
+    if query.order == "held_out":
+        found.append(Run.held_out.is_not(None))
+    return [*found, *(_mentions(word) for word in query.text.casefold().split())]
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    """That a run has a word, or a part of one, in what is searched."""
+    of_dataset = Run.dataset_id.in_(select(Dataset.id).where(func.lower(Dataset.name).contains(word, autoescape=True)))
+    return or_(Run.search_text.contains(word, autoescape=True), of_dataset)
+
+
+def _in_order(chosen: Any, query: RunQuery) -> Any:
+    """Sort a list, along one of the indices; the bin by the time of deletion."""
+    if query.state == "binned":
+        return chosen.order_by(Run.binned_at.desc(), Run.created_at.desc(), Run.id.desc())
+    orders: dict[RunOrder, tuple[Any, ...]] = {
+        "newest": (Run.created_at.desc(), Run.id.desc()), "oldest": (Run.created_at.asc(), Run.id.asc()),
+        "name": (Run.name.asc(), Run.id.asc()), "held_out": (Run.held_out.asc(), Run.id.asc()),
+    }  # fmt: skip
+    return chosen.order_by(*orders[query.order])

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import StorageError, damaged_database, reason_of
-from storage.files import digest_of, is_locked
+from storage.files import digest_of, is_locked, remove_tree
 from storage.records import DatasetVersionRecord, Failure, RunRecord, RunStatus
 from storage.store import Storage
 from storage.tables import Dataset, Run, Worker
@@ -25,6 +25,8 @@ _log = logging.getLogger("reft_studio.house")
 _IN_PROGRESS_SECONDS = 600.0
 """A file that changed more recently may belong to work in progress."""
 _TEMPORARY = (".writing-", ".removed-", ".restoring-")
+_IDS_AT_ONCE = 500
+"""Ids in one query."""
 _MAX_LOG_BYTES, _SHORTENED_LOG_BYTES = 50_000_000, 1_000_000
 _VANISHED = Failure("bug", "The engine went away in the middle of the run.")
 
@@ -86,7 +88,7 @@ def find_problems(
 
 def _leftovers(storage: Storage) -> list[Iterator[Finding]]:
     """Checks whose repair needs no person's consent."""
-    return [_temporary_files(storage), _stale_locks(storage), _long_logs(storage)]
+    return [_temporary_files(storage), _stale_locks(storage), _long_logs(storage), _spent_checkpoints(storage)]
 
 
 def _collect(checks: list[Iterator[Finding]]) -> list[Finding]:
@@ -204,6 +206,23 @@ def _long_logs(storage: Storage) -> Iterator[Finding]:
                 yield Finding(f"The log {where} is very long.", lambda path=path: _shorten(path))  # type: ignore[misc]
 
 
+def _spent_checkpoints(storage: Storage) -> Iterator[Finding]:
+    """Checkpoints of finished runs, which are never resumed; earlier studios kept them."""
+    kept = [folder.parent.name for folder in (storage.files.root / "runs").glob("*/checkpoint")]
+    for start in range(0, len(kept), _IDS_AT_ONCE):
+        for run in storage.runs.some(kept[start : start + _IDS_AT_ONCE]):
+            if run.status is RunStatus.FINISHED:
+                yield Finding(
+                    f"The run {run.name} has finished and still has its checkpoints.",
+                    lambda run=run: _drop_checkpoints(storage, run),  # type: ignore[misc]
+                )  # fmt: skip
+
+
+def _drop_checkpoints(storage: Storage, run: RunRecord) -> str:
+    remove_tree(storage.files.checkpoint(run.id))
+    return f"Removed the checkpoints of the run {run.name}, which has finished."
+
+
 def _shorten(path: Path) -> str:
     """Shorten a log in place, because its writer has the file open and appends to it."""
     with path.open("r+b") as file:
@@ -288,13 +307,13 @@ def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
         for version in storage.datasets.versions(dataset.id):
             if problem := _problem_of_rows(storage.files.rows(version), version.digest):
                 yield Finding(f"The rows of version {version.number} of the dataset {dataset.name} {problem}.")
-    for run in [*storage.runs.all(limit=1_000_000), *storage.runs.binned()]:
+    for run in [*storage.runs.all(), *storage.runs.binned()]:
         # A run that was stopped while it waited, or before its first step, has no result.
         has_result = run.status is RunStatus.FINISHED or (run.status is RunStatus.STOPPED and run.step and run.summary)
         if has_result and not files.is_complete(storage.files.adapter(run.id)):
             yield Finding(f"The result of the run {run.name} is gone.")
         resumable = run.status is not RunStatus.FINISHED and not run.status.active
-        if resumable and files.is_damaged(storage.files.run_folder(run.id) / "checkpoint"):
+        if resumable and files.is_damaged(storage.files.checkpoint(run.id)):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
 
 

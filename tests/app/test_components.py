@@ -9,7 +9,7 @@ from app.components.wiring import Page, live
 from app.errors import StudioError
 from app.handlers.runs import HeldOut, RunView
 from app.pages import build, runs_html
-from app.pages.runs import _ticked, _vanished
+from app.pages.runs import _moved
 from app.words import say
 from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
@@ -25,7 +25,7 @@ def ended(held_out, base="starter", status=RunStatus.FINISHED, failure=None, tro
         worker_exits=0, created_at=datetime.now(UTC), started_at=None, finished_at=None, binned_at=None,
     )  # fmt: skip
     held = HeldOut(held_out, 5.0, 7, 3, 0)
-    return RunView(run, None, 0, held, 6, 0.5, (), None, None, (), True, True, True, trouble)
+    return RunView(run, None, 0, held, 6, 0.5, None, True, True, True, trouble)
 
 
 def test_right_answers_stand_beside_the_loss_and_no_share_of_few_rows_is_said():
@@ -42,9 +42,9 @@ def test_while_a_run_goes_on_its_best_step_is_said():
 
 
 def test_what_a_run_is_at_before_its_first_step_has_a_name_and_a_bar():
-    view = ended(2.3, status=RunStatus.TRAINING, phase=Phase("read", 12_000, 48_000))
+    view = ended(2.3, status=RunStatus.TRAINING, phase=Phase("encode", 12_000, 48_000))
     shown = runs_html.run_status(replace(view, run=replace(view.run, step=0, total_steps=0)))
-    assert "Reading the rows: 12,000 of 48,000" in shown and 'aria-valuenow="25"' in shown
+    assert "Turning the rows into tokens: 12,000 of 48,000" in shown and 'aria-valuenow="25"' in shown
 
 
 def test_names_are_shown_as_text():
@@ -52,12 +52,8 @@ def test_names_are_shown_as_text():
 
 
 def test_a_run_that_another_tab_deleted_leaves_the_page(services):
-    shown = _vanished(services)
-    assert shown["chosen"]["value"] is None and shown["chosen"]["choices"] == []
-    assert "has been deleted" in shown["status"]
+    shown = _moved(services, "nothing")
     assert shown["facts"] == "" and shown["stop"]["visible"] is shown["delete"]["visible"] is False
-    assert _ticked(services, "nothing", ["another"]) == shown
-    assert _ticked(services, "nothing", shown["seen"]) == {}, "and is not told of again"
 
 
 FAILURE = Failure("memory", "It ran <out> of memory.", "Too <much>.", "Take <less>.", {"pass_tokens": 64}, "Less")

@@ -27,7 +27,8 @@ from app.launchers.local import Supervisor
 from app.pages import runs_html
 from app.services import make_services
 from app.settings import Settings
-from app.worker import failures, job
+from app.worker import check, failures, job
+from app.worker.check import FreshCheck
 from app.worker.resident import Resident
 from reft_engine.base import loading
 from reft_engine.errors import ConfigError, DataError, ModelLoadError
@@ -67,7 +68,8 @@ def work(services):
 @pytest.fixture
 def unchecked(monkeypatch):
     """What is saved is not loaded back in a process of its own, which takes its time and is tested elsewhere."""
-    monkeypatch.setattr(job, "_check", lambda adapter, base: None)
+    monkeypatch.setattr(FreshCheck, "prepare", lambda check: None)
+    monkeypatch.setattr(FreshCheck, "check", lambda check, adapter, base: "")
 
 
 @pytest.fixture
@@ -752,7 +754,7 @@ def test_a_mistake_of_the_program_is_said_to_be_one_and_its_details_are_in_the_l
 @pytest.mark.process
 def test_a_result_that_does_not_load_back_is_kept_and_looked_at_again(services, end, work, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(job.sys, "executable", shutil.which("false"))
+        patch.setattr(check.sys, "executable", shutil.which("false"))
         run = end()
     assert told(run, "bug").what == "The result was saved but does not load back."
     runs.resume(services, run.id)
@@ -777,7 +779,7 @@ class Impatient(threading.Event):
         self.pauses, self.last = [], False
 
     def wait(self, seconds):
-        if seconds > 0.1:
+        if seconds > local._LOOK_SECONDS:
             self.pauses.append(seconds)
             if self.last:
                 self.set()

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from app.errors import StudioError
-from app.handlers import datasets, runs, sweep, train
+from app.handlers import datasets, sweep, train
 from app.handlers.sweep import LISTED, MOST, plan, table
 from app.handlers.train import TrainForm
 from app.services import make_services
 from app.settings import Settings
 from app.worker import client, job
+from app.worker.check import FreshCheck
 from app.worker.resident import Resident
 from reft_engine import ConfigError, ReftModel, RunSpec, TrainingError, load_base
 from reft_engine.trainable import verify_adapter
@@ -32,7 +33,8 @@ def studio(tmp_path, tiny_base, table_file, monkeypatch):
     """A data folder, and a worker in this process that trains what waits."""
     made = make_services(Settings(data_dir=tmp_path / "data", models=[str(tiny_base)]))
     resident = Resident(made.storage)
-    monkeypatch.setattr(job, "_check", lambda adapter, name: verify_adapter(adapter, resident.base(name).model))
+    monkeypatch.setattr(FreshCheck, "prepare", lambda check: None)
+    monkeypatch.setattr(FreshCheck, "check", lambda check, adapter, name: str(verify_adapter(adapter, resident.base(name).model)))
     kept = datasets.save_upload(made, str(table_file), label="animals.csv")
 
     def work(shutting_down=lambda: False):
@@ -276,4 +278,4 @@ def test_all_of_a_sweep_can_be_stopped(services, dataset):
     group = sweep.start(services, dataset.id, QUICK, {"rank": "1,2,3"}, "key")
     sweep.stop(services, group.id)
     assert {run.status for run in services.storage.runs.of_group(group.id)} == {RunStatus.STOPPED}
-    assert services.storage.runs.waiting_count() == 0 and RunSpec.read(runs.newest(services)[0].spec)
+    assert services.storage.runs.waiting_count() == 0 and RunSpec.read(services.storage.runs.newest(1)[0].spec)

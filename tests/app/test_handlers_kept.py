@@ -99,7 +99,7 @@ def test_a_change_is_a_version_and_a_run_keeps_its_own(services, dataset):
     assert len(examples_of(services, dataset.id, version_id=run.version_id)) == 24
     found = opened(services, dataset, 1)
     assert not found.is_current and [each.number for each in found.versions] == [2, 1]
-    assert [(use.run_id, use.version_number) for use in found.uses] == [(run.id, 1)]
+    assert [(use.run_id, use.version_number) for use in found.uses.newest] == [(run.id, 1)]
     said = kept.compare(services, found.versions[1].id, found.versions[0].id)
     assert (said.dropped, said.changed, said.texts[0].after) == (2, 1, "Another!")
 

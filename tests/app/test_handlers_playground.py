@@ -13,7 +13,6 @@ from app.handlers import datasets, playground, train
 from app.handlers.playground import PROMPT_LIMIT, Suggestions, answer, pick, suggestions, system_message, usable
 from app.samples import find_sample
 from app.worker import api
-from app.worker.base_lock import BaseLock
 from reft_engine import Example
 from reft_engine.data import Message, dump_examples
 from reft_engine.errors import ReftError
@@ -217,6 +216,15 @@ def test_without_a_run_nothing_can_be_asked(engine, run_id, error):
         list(answer(engine, run_id, "Hello"))
 
 
+def test_where_there_are_runs_it_is_not_said_that_there_are_none(services, make_run):
+    """A press before the list of runs has come sends none."""
+    with pytest.raises(StudioError, match="There is no trained run yet"):
+        list(answer(services, None, "Hello"))
+    make_run(*ENDS)
+    with pytest.raises(StudioError, match="Choose a run above"):
+        list(answer(services, None, "Hello"))
+
+
 def test_a_run_that_came_to_nothing_cannot_answer(engine, kept, quick, ended):
     run = ended(engine, train.start(engine, kept.id, replace(quick, base="nobody/nothing"), "lost", "Lost"))
     assert run.status is RunStatus.FAILED and "not on this machine" in run.sentence
@@ -236,19 +244,25 @@ def test_an_engine_that_is_starting_is_waited_for_in_words_but_not_for_ever(serv
     stream.close()
 
 
-def test_a_reader_who_goes_away_stops_the_engine(services, make_run, until, monkeypatch):
+def test_a_reader_who_goes_away_stops_the_engine(services, make_run, until):
     """The worker's own interface on its socket, with an answer that comes to no end unless it is told to stop."""
     run, ended = make_run(*ENDS), threading.Event()
 
-    def endless(*_, should_stop, **__):
-        while not should_stop():
-            yield Delta(0, "la ", False)
-            time.sleep(0.001)
-        ended.set()
+    class Endless:
+        gone = False
 
-    nothing = dict.fromkeys(("base", "run", "prompt_cache"), lambda _: None)
-    resident = SimpleNamespace(base_lock=BaseLock(), training_run=None, trouble="", **nothing)
-    monkeypatch.setattr(api, "stream", endless)
+        def cancel(self):
+            self.gone = True
+
+        def __iter__(self):
+            while not self.gone:
+                yield Delta(0, "la ", False)
+                time.sleep(0.001)
+            ended.set()
+
+    nothing = dict.fromkeys(("base", "run"), lambda _: None)
+    engine = SimpleNamespace(submit=lambda *_, **__: Endless())
+    resident = SimpleNamespace(engine=lambda _: engine, training_run=None, trouble="", **nothing)
     server = uvicorn.Server(uvicorn.Config(api.make_app(resident), uds=str(services.storage.files.socket), log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -6,7 +6,8 @@ import pytest
 
 from app.errors import StudioError
 from app.handlers import train
-from app.handlers.runs import _POINTS, HeldOut, adapter_zip, delete, newest, resume, stop, view
+from app.handlers.run_live import Since, look, snapshot
+from app.handlers.runs import HeldOut, adapter_zip, delete, discard, go_on_longer, resume, start_later, stop, view
 from storage import Failure, MetricPoint, NotFoundError, RunStatus, SampleRecord, StorageError
 
 TRAINING = (RunStatus.PREPARING, RunStatus.TRAINING)
@@ -41,8 +42,9 @@ def test_a_waiting_run_shows_its_place_and_no_figures(services, run, dataset):
     later = train.start(services, dataset.id, train.TrainForm(), "another page")
     found = view(services, later.id)
     assert (found.place, view(services, run.id).place) == (2, 1)
-    assert (found.loss, found.held_out, found.curve, found.sample, found.downloadable) == (None, None, (), None, False)
-    assert [event.text for event in found.events] == ["Queued."]
+    assert (found.loss, found.held_out, found.downloadable) == (None, None, False)
+    live = snapshot(services, found, Since())
+    assert [event["text"] for event in live["events"]] == ["Queued."] and live["points"] == {}
     assert not found.engine_up
 
 
@@ -73,44 +75,119 @@ def test_what_can_be_done_with_a_run_follows_from_its_status(services, run, path
 
 
 @pytest.mark.parametrize("count", [1, 9, 399, 400, 401, 799, 800, 801, 1300])
-def test_a_curve_is_thinned_to_what_can_be_drawn_and_keeps_its_ends(services, run, count):
+def test_figures_are_thinned_to_what_can_be_drawn_and_keep_their_end(services, run, count):
     services.storage.queue.claim("w").add_metrics([MetricPoint(step, "loss", 5.0 - step / count) for step in range(1, count + 1)])
-    steps = [point.step for point in view(services, run.id).curve]
-    assert len(steps) <= _POINTS + 1
-    assert steps[0] == 1 and steps[-1] == count
-    assert steps == sorted(set(steps))
-    assert len(steps) >= min(count, _POINTS / 2)
+    steps = [step for step, _ in snapshot(services, view(services, run.id), Since())["points"]["loss"]]
+    assert len(steps) <= 401 and steps[-1] == count and steps == sorted(set(steps))
+    assert len(steps) >= min(count, 200)
 
 
-def test_a_curve_of_single_batches_is_smoothed_and_held_out_figures_are_not(services, run):
-    points = [MetricPoint(step, "loss", 1.0 + step % 2) for step in range(1, 601)]
-    held = [MetricPoint(step, "held_out", 3 - step / 300) for step in (0, 300, 600)]
-    held += [MetricPoint(step, "held_out_base", 3.0) for step in (0, 300, 600)]
-    services.storage.queue.claim("w").add_metrics([*points, *held, MetricPoint(1, "learning_rate", 0.1)])
-    found = view(services, run.id)
-    training = [point.loss for point in found.curve if point.curve == "training"]
-    assert all(abs(value - 1.5) < 0.1 for value in training[len(training) // 2 :])
-    assert found.loss == pytest.approx(1.5, abs=0.05)
-    assert [(point.step, point.loss) for point in found.curve if point.curve == "held-out"] == [(0, 3), (300, 2), (600, 1)]
-    assert found.held_out == HeldOut(1.0, 3.0, None, None, None), "an earlier version counted no right answers"
-    assert found.best_step == 600
-    assert {point.curve for point in found.curve} == {"training", "held-out", "held-out, base"}
-
-
-def test_the_newest_sample_is_shown(services, run):
+def test_what_is_new_is_told_and_nothing_else(services, run):
     held = services.storage.queue.claim("w")
-    for step in (10, 2):
-        held.add_sample(SampleRecord(step, "p", "e", "b", f"after {step}"))
-    assert view(services, run.id).sample.tuned == "after 10"
+    points = [MetricPoint(step, "loss", 1.0 / step) for step in range(1, 11)]
+    held.progress(step=10, total_steps=20, epoch=0.5, seconds_left=9.0, metrics=points, sparkline=[0.5, 0.1], seconds=3.0)
+    first = snapshot(services, view(services, run.id), Since())
+    since = Since(step=10, event=first["event"])
+    assert snapshot(services, view(services, run.id), since)["points"] == {"loss": [(10, 0.1)]}, "the last step may be measured yet"
+    held.add_metrics([MetricPoint(10, "held_out", 2.0), MetricPoint(10, "held_out_base", 3.0)])
+    held.progress(step=12, total_steps=20, epoch=0.6, seconds_left=8.0, metrics=[MetricPoint(12, "loss", 0.05)])
+    held.add_event("Something happened.")
+    told = snapshot(services, view(services, run.id), since)
+    assert told["points"] == {"loss": [(10, 0.1), (12, 0.05)], "held_out": [(10, 2.0)], "held_out_base": [(10, 3.0)]}
+    assert [event["text"] for event in told["events"]] == ["Something happened."] and told["event"] > first["event"]
+    assert not told["first"] and not told["begins"] and first["first"] and first["begins"]
+
+
+def test_sample_answers_are_sent_once_without_what_repeats_itself(services, run):
+    held = services.storage.queue.claim("w")
+    for step in (0, 2):
+        held.add_sample(*(SampleRecord(step, f"p{place}" * 300, "e", "b", "e" if step else f"{place}", place) for place in range(5)))
+    first = snapshot(services, view(services, run.id), Since())
+    assert [(each["step"], each["place"], each["right"]) for each in first["samples"]] == [(s, p, s > 0) for s in (0, 2) for p in range(5)]
+    assert all(len(each["prompt"]) == 400 for each in first["samples"][:5]), "a long text is cut"
+    assert all({*each} == {"step", "place", "right", "tuned"} for each in first["samples"][5:])
+    assert snapshot(services, view(services, run.id), Since(sample=first["sample"]))["samples"] == []
+    held.add_sample(SampleRecord(4, "p", "e", "b", "t", 3))
+    later = snapshot(services, view(services, run.id), Since(sample=first["sample"]))
+    assert later["samples"] == [{"step": 4, "place": 3, "right": False, "prompt": "p", "expected": "e", "base": "b", "tuned": "t"}]
+
+
+def test_the_key_changes_with_what_can_be_done_and_not_with_each_step(services, run):
+    held = services.storage.queue.claim("w")
+    held.begin("Reading.")
+    before = snapshot(services, view(services, run.id), Since())["key"]
+    held.progress(step=1, total_steps=20, epoch=0.5, seconds_left=9.0)
+    assert snapshot(services, view(services, run.id), Since())["key"] == before
+    stop(services, run.id)
+    assert snapshot(services, view(services, run.id), Since())["key"] != before
+
+
+def test_held_out_figures_of_a_run_that_goes_on_are_the_last_measured(services, run):
+    held = services.storage.queue.claim("w")
+    held.begin("Reading.")
+    for step, loss in ((0, 3.0), (300, 2.0), (600, 1.0)):
+        values = {"held_out": loss, "held_out_base": 3.0, "held_out_rows": 9, "held_out_right": step / 100, "held_out_right_base": 1}
+        values |= {"held_out_best_step": step} if step else {}
+        held.add_metrics([MetricPoint(step, name, value) for name, value in values.items()])
+        held.set_held_out(loss, 3.0)
+    held.progress(step=700, total_steps=900, epoch=0.6, seconds_left=8.0, metrics=[MetricPoint(700, "loss", 0.5)], sparkline=[2.0, 1.5])
+    found = view(services, run.id)
+    assert found.held_out == HeldOut(1.0, 3.0, 9, 6, 1) and found.best_step == 600 and found.loss == 1.5
+
+
+def test_a_run_that_was_deleted_meanwhile_is_said_to_be(services, run):
+    delete(services, run.id)
+    found, told = look(services, run.id, Since())
+    assert found is None and told["gone"] and "deleted" in told["sentence"]
+
+
+def test_what_a_discarded_run_has_learned_is_in_the_bin_and_can_come_back(services, run):
+    held = services.storage.queue.claim("w")
+    held.begin("Reading.")
+    assert view(services, run.id).discardable
+    assert discard(services, run.id).status is RunStatus.STOPPING
+    held.set_status(RunStatus.STOPPED, "Stopped.")
+    assert services.storage.runs.get(run.id).binned_at is not None
+    restored = services.storage.runs.restore(run.id)
+    assert resume(services, run.id).status is RunStatus.QUEUED and restored.binned_at is None
+    assert services.storage.queue.claim("w").stop_requested() is None, "it is not discarded once more"
+
+
+def test_a_run_begins_at_its_time(services, run):
+    assert start_later(services, run.id, "2999-01-01T03:00:00+01:00").start_after.hour == 2
+    assert services.storage.queue.claim("w") is None
+    assert start_later(services, run.id, "2001-01-01T03:00:00+00:00").start_after.year == 2001
+    assert services.storage.queue.claim("w").run.id == run.id
+    with pytest.raises(StorageError, match="does not wait"):
+        start_later(services, run.id, "")
+
+
+@pytest.mark.parametrize("moment", ["soon", "03:00", "2999-01-01T03:00:00", "99:99"])
+def test_what_is_no_moment_is_refused(services, run, moment):
+    with pytest.raises(StudioError, match="is no time"):
+        start_later(services, run.id, moment)
+
+
+def test_only_a_result_is_trained_further(services, run):
+    with pytest.raises(StudioError, match="no result"):
+        go_on_longer(services, run.id, 3)
+    move(services, run, *TRAINING, RunStatus.CHECKING, RunStatus.FINISHED)
+    write_adapter(services, run)
+    for epochs in (None, 0, 1.5, -1):
+        with pytest.raises(StudioError, match="whole number"):
+            go_on_longer(services, run.id, epochs)
+    further = go_on_longer(services, run.id, 7)
+    assert further.continues_id == run.id and further.spec == {**run.spec, "train": {**run.spec["train"], "epochs": 7}}
+    assert further.name == "Mine, further" and further.status is RunStatus.QUEUED
 
 
 def test_a_waiting_run_is_stopped_continued_and_deleted(services, run):
     assert stop(services, run.id).status is RunStatus.STOPPED
     assert stop(services, run.id).status is RunStatus.STOPPED, "the second tab's press changes nothing"
     assert resume(services, run.id).status is RunStatus.QUEUED
-    assert [found.id for found in newest(services)] == [run.id]
+    assert [found.id for found in services.storage.runs.all()] == [run.id]
     delete(services, run.id)
-    assert newest(services) == []
+    assert services.storage.runs.all() == []
     with pytest.raises(NotFoundError):
         view(services, run.id)
 
@@ -172,9 +249,13 @@ def test_a_finished_run_tells_what_happened_and_can_be_taken_away(engine, finish
     assert found.held_out.loss == pytest.approx(finished.summary["held_out_tuned"])
     assert found.held_out.rows == finished.summary["evidence"]["score"]["rows"]
     assert found.verdict.name == finished.summary["verdict"]
-    assert max(point.step for point in found.curve) == finished.summary["steps"] == finished.step == finished.total_steps
-    assert found.sample.step <= finished.summary["best_step"] and found.sample.base != ""
-    told = [event.text for event in found.events]
+    live = snapshot(engine, found, Since())
+    assert live["points"]["loss"][-1][0] == finished.summary["steps"] == finished.step == finished.total_steps
+    assert {"gradient_norm", "learning_rate", "tokens_per_second", "seconds", "memory"} <= live["points"].keys()
+    assert len(finished.sparkline) == 24 and finished.seconds > 0
+    assert (finished.held_out, finished.held_out_base) == (finished.summary["held_out_tuned"], finished.summary["held_out_base"])
+    assert not engine.storage.files.checkpoint(finished.id).exists(), "it is several times the size of the result"
+    told = [event["text"] for event in live["events"]]
     assert told[0] == "Queued." and told[-1].startswith("Finished")
     assert any("Training on 19 rows; 5 are held out to measure with." in text for text in told)
     name, content = adapter_zip(engine, finished.id)

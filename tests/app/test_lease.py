@@ -77,7 +77,7 @@ ROWS = RowCheck(
     longest=10,
 )  # fmt: skip
 EVENTS = {
-    "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0),
+    "a step": StepEvent(7, 9, 1.0, 9.0, 9.0, 9.0, 9.0, 9),
     "a held-out figure": HeldOutEvent(7, 9.0, 9.0, 4, 1, 0, 7),
     "how far it has come": PhaseEvent(7, "measure", 1, 2),
     "the held-out rows": RowsEvent(7, ROWS, (9,)),
@@ -91,7 +91,7 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
     held = services.storage.queue.claim("slept")
     mine = Journal(held, lambda: False, lambda reason: None)
     mine.begin("Training.")
-    mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0))
+    mine(StepEvent(6, 9, 1.0, 1.0, 1.0, 1.0, 1.0, 1))
     assert mine.settled(), "as long as the run is ours"
     services.storage.reclaim(failures.explain_vanished_worker)
     services.storage.queue.claim("awake").begin("Training.")
@@ -108,6 +108,24 @@ def test_no_checkpoint_may_be_written_of_a_run_that_is_lost_whatever_there_is_to
         with pytest.raises(LeaseLostError):
             insist()
     assert everything(services.storage) == before
+
+
+def test_the_samples_of_a_measurement_are_written_together(services, run):
+    held = services.storage.queue.claim("w")
+    mine = Journal(held, lambda: False, lambda reason: None)
+    mine.begin("Training.")
+    mine.flush()
+    written, write = [], held.add_sample
+    held.add_sample = lambda *samples: (written.append(len(samples)), write(*samples))
+    for step in (0, 3):
+        for place in range(5):
+            mine(SampleEvent(step, f"prompt {place}", "e", "b", f"after {step}", place))
+        mine.flush()
+    found = services.storage.samples.all(run.id)
+    assert [(each.step, each.place, each.prompt, each.tuned) for each in found] == [
+        (step, place, f"prompt {place}", f"after {step}") for step in (0, 3) for place in range(5)
+    ]  # fmt: skip
+    assert sum(written) == 10 and len(written) <= 4
 
 
 def test_what_is_insisted_on_is_written_once_the_database_can_be_used_again(services, run, until):
@@ -146,7 +164,7 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
                 asked.add((node.value.attr, node.attr))
     stores = {pair for pair in asked if pair[0] in ("runs", "queue", "metrics", "samples", "events", "datasets", "database")}
-    reading = {("runs", "get"), ("datasets", "get"), ("datasets", "version")}
+    reading = {("runs", "get"), ("runs", "paused_since"), ("datasets", "get"), ("datasets", "version"), ("queue", "any_due")}
     queue = {("queue", "claim_together"), ("queue", "put_back"), ("queue", "recover")}
     assert stores == reading | queue
     source = Path(journal.__file__).read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.errors import StoppedError
-from app.handlers import datasets, runs, uploads, workbench
+from app.handlers import datasets, uploads, workbench
 from app.routes import _QUEUE_SECONDS, make_app
 from app.samples import all_samples
 from app.services import make_services
@@ -204,7 +204,7 @@ def test_a_run_that_waits_has_no_download(alone):
 def hidden(engine):
     """Files that nobody may read through the page."""
     root = engine.storage.files.root
-    run = runs.newest(engine)[-1]
+    run = engine.storage.runs.newest(9)[-1]
     return [root / "studio.db", root / "studio.db-wal", root / "worker.log", engine.storage.files.log(run.id)]
 
 

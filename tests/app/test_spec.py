@@ -21,6 +21,7 @@ from app.run_texts import DataPart, RunFile
 from app.services import make_services
 from app.settings import Settings
 from app.worker import job
+from app.worker.check import FreshCheck
 from app.worker.resident import Resident
 from reft_engine import ConfigError, RunSpec
 from reft_engine.data import SplitPlan, dump_examples, inspect_rows
@@ -228,7 +229,8 @@ def studio(tmp_path_factory, table_file):
             job.run_job(resident, leased, lambda: False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job, "_check", lambda adapter, name: verify_adapter(adapter, resident.base(name).model))
+        patch.setattr(FreshCheck, "prepare", lambda check: None)
+        patch.setattr(FreshCheck, "check", lambda check, adapter, name: str(verify_adapter(adapter, resident.base(name).model)))
         yield SimpleNamespace(services=made, train_all=train_all, rows=datasets.save_upload(made, str(table_file), label="animals.csv"))
     made.storage.close()
 

@@ -24,7 +24,7 @@ from reft_engine import DataError, ReftError
 from storage import NotFoundError, StorageError
 
 APP = Path(words.__file__).parents[1]
-FILES = sorted(path for path in APP.rglob("*.py") if path.parent != APP / "words")
+FILES = sorted(path for path in APP.rglob("*.py") if path.parent != APP / "words" or path.name == "phrases.py")
 SPEAKERS = {"app.words": {"say"}, "app.components.labels": {"label"}}
 PIG = """
 cli.chat.no_prompt = "Oink prompt"
@@ -234,15 +234,15 @@ NOT_READ = {
 }
 """Files whose sentences no page shows, and why."""
 KNOWN = {
-    "held-out, base": "the name of a curve, by which its points are chosen",
     "instruction, input, output; prompt, completion; question, answer; text, label; messages; conversations": "names of columns",
     "False": "a value of an environment variable",
     "Given": "a type",
     "Value": "a type",
+    "noreferrer noopener": "what a browser reads of a link",
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'": "a rule for browsers",
     "Input should be ": "how pydantic begins a rule",
     "Hello!": "a prompt for the starter, which knows English",
     "JSON Lines": "a name of its own",
-    "base model": "the name of a style",
     "SSR mode is not supported": "by which a warning of Gradio's is known",
     "Consistency check failed": "words of the Hub's library",
     "can't allocate memory": "words of torch and of the system, as the three below",

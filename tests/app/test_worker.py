@@ -487,6 +487,7 @@ TRAIN_HERE = """
 import json, sys
 from pathlib import Path
 from app.worker import job
+from app.worker.check import FreshCheck
 from app.worker.resident import Resident
 from reft_engine.formats.adapter import read_config
 from reft_engine.spec import ReftConfig, RunSpec, TrainConfig
@@ -495,13 +496,13 @@ from storage import Storage
 folder, chatted, *asked = sys.argv[1:]
 storage = Storage(Path(folder))
 dataset = storage.datasets.all()[0]
-resident, check = Resident(storage), job._check
+resident, check = Resident(storage), FreshCheck.check
 resident.base("owner/tiny", chatted)
 found = []
 for revision in asked:
     spec = RunSpec(base="owner/tiny", revision=revision or None, reft=ReftConfig(rank=1), train=TrainConfig(epochs=1))
     run = storage.runs.create(dataset.id, spec.model_dump(mode="json"))
-    job._check = check if revision else lambda adapter, base: None  # a process for each, and what is not the newest is the harder one
+    FreshCheck.check = check if revision else lambda check, adapter, base: ""  # what is not the newest is the harder one
     job.run_job(resident, storage.queue.claim("test"), lambda: False)
     ended = storage.runs.get(run.id)
     found.append([ended.status, ended.spec["revision"], read_config(storage.files.adapter(run.id))["base_model"]["revision"]])

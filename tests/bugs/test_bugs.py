@@ -41,7 +41,7 @@ def test_every_test_that_is_named_exists(collected):
     if not wanted:
         return
     files = sorted({test.partition("::")[0] for test in wanted})
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", "-p", "no:cacheprovider", *files]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=4 * PATIENCE
     )

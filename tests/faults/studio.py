@@ -15,7 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
 from sqlalchemy import text
 from transformers import AutoTokenizer
 
@@ -208,14 +207,17 @@ class Studio:
             return {row.id: row.worker for row in session.execute(text("SELECT id, worker FROM runs WHERE worker IS NOT NULL"))}
 
 
+_OF_THE_MACHINE = ("tokens_per_second", "memory", "seconds")
+"""Figures that no two runs share."""
+
+
 @dataclass(frozen=True)
 class Learned:
-    """What a run leaves: the sha256 of the weights that were kept, and of those after the last step with all that led there;
-    which step was kept; every figure of every step; and its sample answers.
+    """What a run leaves: the sha256 of the weights that were kept; which step was kept; every figure of every step; and its sample
+    answers. The checkpoints are gone by then, but each figure follows from what they held.
     """
 
     weights: str
-    last: str
     best_step: int | None
     figures: dict[tuple[int, str], float]
     samples: list[Any]
@@ -283,7 +285,7 @@ class Watched:
 
     def story(self) -> str:
         """What the page says has happened."""
-        return runs_html.events(self.events())
+        return "\n".join(event.text for event in self.events())
 
     def events(self) -> list[EventRecord]:
         """What happened, oldest first."""
@@ -312,9 +314,10 @@ class Watched:
         """What it left."""
         storage = self.studio.services.storage
         weights = hashlib.sha256((storage.files.adapter(self.id) / "reft_model.safetensors").read_bytes()).hexdigest()
-        figures = {(point.step, point.name): point.value for point in storage.metrics.after(self.id)}
+        points = storage.metrics.after(self.id)
+        figures = {(point.step, point.name): point.value for point in points if point.name not in _OF_THE_MACHINE}
         best_step = (self.record.summary or {}).get("best_step")
-        return Learned(weights, _tensors_digest(self.checkpoints()[-1]), best_step, figures, storage.samples.all(self.id))
+        return Learned(weights, best_step, figures, storage.samples.all(self.id))
 
     def go_on(self) -> bool:
         """Press Continue where a person would have to."""
@@ -322,14 +325,6 @@ class Watched:
             return False
         runs.resume(self.studio.services, self.id)
         return True
-
-
-def _tensors_digest(checkpoint: Path) -> str:
-    """The sha256 of a checkpoint's tensors: the edit, the optimiser's state, the best edit so far."""
-    found = hashlib.sha256()
-    for name, value in sorted(load_file(checkpoint).items()):
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode() + value.numpy().tobytes())
-    return found.hexdigest()
 
 
 def _stat(pid: str | int) -> tuple[str, int] | None:

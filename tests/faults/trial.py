@@ -233,7 +233,7 @@ class Trial:
         wanted, found = self._series.undisturbed[run.form], run.learned()
         rows = [*wanted.missing(found), *run.disorder()]
         self.outcome.rows_lost += len(rows)
-        self.outcome.weights_differing += (found.weights, found.last, found.best_step) != (wanted.weights, wanted.last, wanted.best_step)
+        self.outcome.weights_differing += (found.weights, found.best_step) != (wanted.weights, wanted.best_step)
         if rows:
             self.note(f"{len(rows)} rows lost: {', '.join(rows[:4])}{' ...' if len(rows) > 4 else ''}")
 

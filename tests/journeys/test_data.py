@@ -138,7 +138,7 @@ def test_rows_are_pasted_typed_and_taken_from_a_sample(page, server):
     expect(page.locator("#dataset-opened-note")).to_contain_text("This file is not here any more; drop it again.")
 
 
-@pytest.mark.parametrize("start", ["data", ""])
+@pytest.mark.parametrize("start", ["data", pytest.param("", marks=pytest.mark.long)])
 def test_rows_of_the_hub_are_looked_for_chosen_and_read(page, tmp_path, start):
     hub = Hub({}, gated={"owner/secret"}, datasets={"owner/rows": write_dataset(tmp_path / "owner")})
     hub.datasets["owner/secret"] = hub.datasets["owner/rows"]

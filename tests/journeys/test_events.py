@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import pytest
@@ -272,6 +273,38 @@ def asked_by_the_picker(control: Locator, count: int) -> None:
     control.get_by_role("button", name="Try again").click()
 
 
+def another_run(control: Locator, count: int) -> None:
+    control.locator(".rs-run:not(.chosen) .rs-run-link").nth(count % 2).click()
+
+
+def star(control: Locator, count: int) -> None:
+    control.locator(".rs-star").nth(count % 2).click()
+
+
+def changed_elsewhere(control: Locator, count: int) -> None:
+    """What the server tells of the run has changed; it is asked at once."""
+    control.page.evaluate("""() => {
+        window.ask ??= window.fetch;
+        window.fetch = async (...asked) => {
+            const answer = await ask(...asked);
+            if (!/^follow.runs.[0-9a-f]/.test(asked[0])) return answer;
+            return new Response(JSON.stringify({...await answer.json(), key: String(performance.now())}));
+        };
+        studio.lookAtRun(new URL(location).searchParams.get("run"));
+    }""")
+
+
+def open_again(control: Locator, count: int) -> None:
+    head = control.locator("button.label-wrap")
+    if control.locator("button.label-wrap.open").count():
+        head.click()
+    head.click()
+
+
+def of_runs(runs: Callable[[Locator, int], object], others: Callable[[Locator, int], object]) -> Callable[[Locator, int], object]:
+    return lambda control, count: (runs if str(control.get_attribute("id")).startswith("run") else others)(control, count)
+
+
 def by(picker: Callable[[Locator, int], object], others: Callable[[Locator, int], object]) -> Callable[[Locator, int], object]:
     return lambda control, count: (picker if control.locator(".rs-picker").count() else others)(control, count)
 
@@ -295,9 +328,11 @@ MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
     ("dropdown", "input"): choose, ("dropdown", "change"): choose,
     ("radio", "input"): lambda control, _: control.locator("label:not(.selected)").first.click(),
     ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
-    ("file", "upload"): bring_in, ("html", "input"): give_role, ("html", "submit"): told_by_the_picker, ("html", "expand"): change_form,
-    ("html", "apply"): by(told_by_the_picker, give_role_or_epochs), ("html", "select"): by(asked_by_the_picker, search),
-    ("timer", "tick"): lambda control, _: None, ("", "load"): lambda control, _: control.page.reload(),
+    ("file", "upload"): bring_in, ("html", "input"): of_runs(another_run, give_role),
+    ("html", "submit"): told_by_the_picker, ("html", "expand"): change_form,
+    ("html", "apply"): of_runs(changed_elsewhere, by(told_by_the_picker, give_role_or_epochs)),
+    ("html", "select"): of_runs(star, by(asked_by_the_picker, search)), ("accordion", "expand"): open_again,
+    ("", "load"): lambda control, _: control.page.reload(),
 }  # fmt: skip
 
 
@@ -382,9 +417,11 @@ def answered(page: Page, site: Site) -> None:
 
 def picked(status: str) -> Callable[[Page, Site], None]:
     def pick(page: Page, _: Site) -> None:
-        run = page.locator("#run-list label", has_text=f" · {status}").first
-        run.click()
-        expect(page.locator("#run-status h2")).to_have_text(run.inner_text().split(" · ")[0])
+        run = page.locator(".rs-run", has=page.locator(".rs-pill", has_text=status)).first
+        name = run.locator("b").inner_text()
+        run.locator(".rs-run-link").click()
+        expect(page.locator("#run-status h2")).to_have_text(name)
+        expect(page.locator(".rs-run-link[aria-current=true] b")).to_have_text(name)
 
     return pick
 
@@ -449,7 +486,19 @@ def preset_deleted(page: Page, site: Site) -> None:
 def deleted(page: Page, site: Site) -> None:
     picked("Stopped")(page, site)
     page.click("#run-delete")
-    expect(page.locator("#run-undo")).to_be_visible()
+    expect(page.locator(".rs-runs-undo")).to_be_visible()
+
+
+def ticked(page: Page, _: Site) -> None:
+    """Two runs are chosen, so that something can be done with both."""
+    for number in range(2):
+        page.locator(".rs-run input").nth(number).check()
+    expect(page.locator(".rs-runs-several")).to_be_visible()
+
+
+def in_the_bin(page: Page, _: Site) -> None:
+    page.get_by_role("combobox", name="Show", exact=True).first.select_option("binned")
+    expect(page.get_by_role("button", name="Empty the bin")).to_be_visible()
 
 
 @dataclass(frozen=True)
@@ -482,9 +531,10 @@ STATES: dict[str, list[State]] = {
     ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
-        State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later")), State(picked("Training")),
-        State(picked("Finished")), State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")),
-        State(deleted, ("#run-undo",)),
+        State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),
+        State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer",)),
+        State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")), State(deleted), State(ticked),
+        State(in_the_bin),
     ],
 }  # fmt: skip
 
@@ -530,11 +580,16 @@ def in_a_live_region(note: Locator) -> bool:
     return note.evaluate("e => !!e.querySelector('.rs-notice')?.closest('[aria-live=polite], [aria-live=assertive], [role=alert]')")
 
 
+def path_of(page: Page) -> str:
+    """Which page is open; what else the address says may change with what is shown."""
+    return urlsplit(page.url).path
+
+
 def walk(page: Page, wire: Wire, site: Site, event: Event, caplog: pytest.LogCaptureFixture) -> None:
     """The event refused, failing, not reached and done; each is seen in its note, which stays the same element throughout."""
     open_page(page, site, event.path)
     bring(page, site, event)
-    note, inner, address = page.locator(event.note), event.edge.inner, page.url
+    note, inner, address = page.locator(event.note), event.edge.inner, path_of(page)
     sentence = note.locator(".rs-notice")
     if event.name != "load":
         note.locator("[aria-live]").evaluate("e => { window.region = e }")
@@ -555,14 +610,14 @@ def walk(page: Page, wire: Wire, site: Site, event: Event, caplog: pytest.LogCap
             expect(sentence).to_contain_text(AWAY)
             expect(sentence).to_be_visible()
         assert in_a_live_region(note)
-        assert page.url == address and page.title().endswith("ReFT Studio"), "what must only follow success has followed"
+        assert path_of(page) == address and page.title().endswith("ReFT Studio"), "what must only follow success has followed"
         assert event.name == "load" or page.evaluate("region.isConnected"), "the live region was replaced, so it is not read out"
         # What leads to a page may open the same address anew, where the note can lie in what is folded.
         left = "!window.region" if leads_on(site, event) else "false"
         event.edge.inner = (lambda *_: iter([{}])) if site.blocks.fns[event.number].types_generator else (lambda *_: {})
         fire(page, event, 4)
         page.wait_for_function(
-            f"([note, url]) => {left} || location.href !== url || document.querySelector(`${{note}} [aria-live]`)?.textContent === ''",
+            f"([note, url]) => {left} || location.pathname !== url || document.querySelector(`${{note}} [aria-live]`)?.textContent === ''",
             arg=[event.note, address],
         )
     finally:
@@ -610,7 +665,11 @@ def told_of(event: Event) -> Iterator[None]:
         raise
 
 
-@pytest.mark.parametrize("path", PAGES)
+LONG_WALKS = ("", "data", "train", "runs")
+"""Pages with more events than all others together; that each of theirs is refused beside its control is seen below, too."""
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, marks=pytest.mark.long if path in LONG_WALKS else ()) for path in PAGES])
 def test_every_event_of_a_page_tells_what_went_wrong_beside_its_control(page, site, services, path, caplog):
     """The first control of each kind that sets off a function goes through all that may go wrong, the others of that kind through less."""
     alike: dict[tuple[Callable, str, str], list[Event]] = defaultdict(list)
@@ -694,13 +753,12 @@ def test_a_page_has_no_serious_fault_of_accessibility_whatever_it_shows(page, si
 
 
 def test_what_gradio_leaves_unsaid_is_said(page, site):
-    open_page(page, site, "runs")
-    expect(page.get_by_role("group", name="Runs", exact=True)).to_be_visible()
-    bin_ = page.locator("#run-bin button.label-wrap")
-    expect(bin_).to_have_attribute("aria-expanded", "false")
-    bin_.click()
-    expect(bin_).to_have_attribute("aria-expanded", "true")
-    expect(page.get_by_role("group", name="Deleted runs")).to_be_visible()
+    open_page(page, site, "train")
+    expect(page.get_by_role("group", name=say("train.goal.label"), exact=True)).to_be_visible()
+    more = page.locator("#train-advanced button.label-wrap")
+    expect(more).to_have_attribute("aria-expanded", "false")
+    more.click()
+    expect(more).to_have_attribute("aria-expanded", "true")
 
 
 # Faults that were seen, and what lies between a page and its server
@@ -754,6 +812,14 @@ def test_train_says_what_is_missing(page, site, services):
     expect(page.locator("#train-estimate dl")).to_be_visible()
 
 
+def test_what_asks_again_by_itself_gives_way_to_what_a_person_changes_meanwhile(page, site):
+    """Of two events at once only the last is sent, and what asks again leaves refusals as they are."""
+    open_page(page, site, "train")
+    again = "studio.askAgain(JSON.stringify({ again: true, asked: 'x' }), 'x')"
+    assert page.evaluate(f"async () => {{ const asks = {again}; studio.asks(); return await asks; }}") == {"__type__": "update"}
+    assert page.evaluate(f"async () => await {again}").startswith("again ")
+
+
 def test_train_shows_nothing_before_it_is_filled(page, site):
     openings = {event.number for event in events_of(site, "train") if event.name == "load"}
     late = []
@@ -789,20 +855,24 @@ def test_a_page_tells_that_its_studio_is_gone_and_that_it_was_started_again(page
 
 
 def test_a_run_is_watched_on_when_the_studio_is_back(page, services):
+    runs = services.storage.runs
     with serving(services) as site:
         port = site.port
         open_page(page, site, "runs")
-        name = page.locator("#run-list label").last.inner_text().split(" · ")[0]
-        page.locator("#run-list label").last.click()
-        expect(page.locator("#run-status h2")).to_have_text(name)
-    said(page, "#run-status-note", AWAY)
-    page.evaluate("window.sentence = document.querySelector('#run-status-note .rs-notice')")
-    for _ in range(3):
-        page.wait_for_event("requestfailed", lambda request: WIRE.search(request.url))
-    assert page.evaluate("sentence.isConnected"), "what happens by itself is not read out each second"
-    with serving(services, port):
-        expect(page.locator("#run-status-note .rs-notice")).to_have_count(0)
-        expect(page.locator("#run-status h2")).to_have_text(name)
+        picked("Waiting")(page, site)
+        name = page.inner_text("#run-status h2")
+    expect(page.locator("#studio-away[role=alert]")).to_be_visible()
+    expect(page.locator("#run-status h2")).to_have_text(name)  # what was shown stays
+    (run,) = (each for each in runs.all() if each.name == name)
+    runs.request_stop(run.id)
+    try:
+        with serving(services, port):
+            expect(page.locator("#studio-away")).to_have_count(0)
+            expect(page.locator("#run-status .rs-pill")).to_have_text("Stopped")
+            expect(page.locator(f".rs-run[data-id='{run.id}'] .rs-pill")).to_have_text("Stopped")
+            expect(page.locator("#run-resume")).to_be_visible()
+    finally:
+        runs.resume(run.id)
 
 
 def test_a_file_that_does_not_arrive_is_told_of_beside_its_field(page, tmp_path):

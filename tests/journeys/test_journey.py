@@ -118,7 +118,7 @@ def test_from_a_real_file_to_the_same_answer_in_a_fresh_process(page, server, sh
         expect(page.locator("#run-status h2")).to_have_text(before)
         assert page.inner_text("#run-status .rs-pill") in ("Training", "Checking")
     wait_for_end(page)
-    expect(page.locator("#run-loss-chart canvas, #run-loss-chart svg").first).to_be_visible()
+    expect(page.locator("#run-loss-chart svg path").first).to_be_visible()
     told_without_praise(page)
     with page.expect_download() as download:
         page.click("#run-download")
@@ -197,13 +197,17 @@ def test_a_run_can_be_stopped_continued_and_deleted(page, server, tiny_base):
     expect(page.locator("#run-status .rs-pill")).to_have_text("Stopped")
     page.click("#run-delete")
     expect(page.locator("#run-status h2")).not_to_have_text(name)
-    page.click("#run-undo")
+    page.locator(".rs-runs-undo").get_by_role("button", name="Undo").click()
+    page.locator(".rs-run-link", has_text=name).click()
     expect(page.locator("#run-status h2")).to_have_text(name)
     page.click("#run-delete")
-    expect(page.get_by_text(f"{name} is in the bin.")).to_be_visible()
-    page.get_by_role("button", name=re.compile(r"Bin \(\d+\)")).click()
-    expect(page.locator("#run-bin label").first).to_contain_text(name)
-    page.click("#run-restore")
+    expect(page.get_by_text(f"{name} is in the bin.").first).to_be_visible()
+    page.get_by_role("combobox", name="Show", exact=True).first.select_option("binned")
+    expect(page.locator(".rs-run b").first).to_have_text(name)
+    page.get_by_label(f"Choose {name}").check()
+    page.get_by_role("button", name="Put back").click()
+    page.get_by_role("combobox", name="Show", exact=True).first.select_option("all")
+    page.locator(".rs-run-link", has_text=name).click()
     expect(page.locator("#run-status h2")).to_have_text(name)
 
 
@@ -382,20 +386,19 @@ def test_a_browser_of_another_language_is_shown_words_too(browser, server):
 
 
 def test_a_finished_run_shows_words_and_no_keys(page, server, finished):
-    """Its chart is drawn from titles that Gradio does not translate."""
     page.goto(f"{server.address}/runs")
-    page.get_by_label(finished).first.click()
-    expect(page.locator("svg text", has_text=say("runs.chart.step")).first).to_be_visible()
+    page.locator(".rs-run-link", has_text=finished).click()
+    expect(page.locator("#run-loss-chart svg path").first).to_be_visible()
+    expect(page.locator("#run-loss-chart svg")).to_have_attribute("aria-label", re.compile("Training went from"))
     no_keys(page)
 
 
 @pytest.mark.parametrize("change", ["epochs=2", "positions=all", "learning_rate=0.0007"])
 def test_what_a_verdict_offers_fills_the_train_page_in(page, server, finished, change):
     page.goto(f"{server.address}/runs")
-    expect(page.locator("#run-list input:checked")).to_be_attached()
-    page.get_by_text(re.compile(f"{finished} ·")).click()
+    page.locator(".rs-run-link", has_text=finished).click()
     expect(page.locator("#run-status h2")).to_have_text(finished)
-    run = page.locator("#run-list input:checked").get_attribute("value")
+    run = page.url.partition("run=")[2]
     page.goto(f"{server.address}/train?run={run}&{change}")
     page.get_by_role("button", name="Advanced").click()
     name, value = change.split("=")

@@ -119,12 +119,12 @@ def test_a_sweep_is_counted_trained_as_one_group_and_one_of_it_cloned(form, wind
     assert {run.status for run in store.runs.of_group(group)} == {RunStatus.FINISHED}
     expect(page.locator(".rs-sweep tbody .rs-pill", has_text="Finished")).to_have_count(4)
     expect(page.locator("#run-status")).not_to_contain_text("when all have ended")
-    expect(page.locator("#run-list label", has_text="4 of 4 ended").first).to_be_visible()
+    expect(page.locator(".rs-run-group", has_text="Runs: 4, ended: 4").first).to_be_attached()
     assert serious(page) == []
     page.locator(".rs-sweep tbody a").first.click()
     page.wait_for_url("**/runs?run=*")
     run = store.runs.get(page.url.partition("run=")[2])
-    expect(page.locator("#run-list label", has_text="↳")).to_have_count(4)
+    expect(page.locator(".rs-run.member")).to_have_count(4)
     page.click("#run-clone")
     page.wait_for_url("**/train?run=*")
     expect(page.locator(".rs-notice", has_text=f"The settings of the run {run.name}")).to_be_visible()

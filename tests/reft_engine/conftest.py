@@ -13,7 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForC
 from reft_engine import Example, ReftConfig, ReftModel, load_base
 from reft_engine.base.loading import Base
 from reft_engine.data import Message
-from reft_engine.training import loop
+from reft_engine.training import loop, samples
 
 VOCABULARY = 97
 
@@ -49,6 +49,14 @@ def _packing_pays():
     """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(loop, "_ALONE", 0)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _sample_answers_are_short():
+    """Models with random weights never end an answer: written to its limit after each measurement, it costs more than the training."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(samples, "SAMPLE_TOKENS", 4)
         yield
 
 

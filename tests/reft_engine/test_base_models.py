@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,9 @@ from reft_engine import Example, ReftConfig, ReftModel, generate, load_base, pre
 from reft_engine.base.loading import PLAIN_TEMPLATE, is_here, load_tokenizer
 from reft_engine.data import Message
 from reft_engine.errors import ModelLoadError
+from reft_engine.methods import METHODS
 from reft_engine.tokens.examples import encode
+from reft_engine.trainable import make_trainable
 from tests.reft_engine import families
 
 CODE = """
@@ -325,3 +328,41 @@ def test_installing_bitsandbytes_is_advised_only_where_it_is_missing(folder, mon
     assert ("pip install" in refused(str(folder))) == (missing is not None)
     if missing is None:
         assert "does not fit the quantization config" in refused(str(folder))
+
+
+@pytest.mark.slow
+def test_models_that_are_made_at_once_leave_torchs_own_type_as_it_was(tmp_path, starter):
+    """Transformers sets it for the whole process while it makes a model, and then restores what it has found."""
+    folder = tmp_path / "half"
+    starter.model.config.save_pretrained(folder)
+    starter.tokenizer.save_pretrained(folder)
+    families.build("llama", vocab_size=len(starter.tokenizer)).half().save_pretrained(folder)
+    failures = []
+
+    def load(number):
+        try:
+            for _ in range(6):
+                base = load_tokenizer(str(folder)) if number % 2 else load_base(folder, device="cpu", dtype="float16" if number else None)
+                assert base.layers
+        except Exception as error:  # noqa: BLE001 (a thread's error is the test's)
+            failures.append(error)
+
+    threads = [threading.Thread(target=load, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures and torch.get_default_dtype() is torch.float32
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_edit_is_made_in_float32_also_while_another_model_is_made(tiny, method):
+    config = ReftConfig(method=method, rank=1 if method == "red" else 2, labels=("a", "b"))
+    expected = make_trainable(tiny, config, seed=3).state_dict()
+    torch.set_default_dtype(torch.float16)
+    try:
+        made = make_trainable(tiny, config, seed=3).state_dict()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {value.dtype for value in made.values()} == {torch.float32}
+    assert all(torch.equal(value, expected[name]) for name, value in made.items())

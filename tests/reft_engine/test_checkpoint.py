@@ -15,7 +15,7 @@ from reft_engine.errors import TrainingError
 from reft_engine.formats import atomic
 from reft_engine.positions import EditedTokens, PositionSpec
 from reft_engine.tokens.examples import EncodedExample, EncodedLabel, EncodedPreference, EncodedPrompt, as_in_checkpoints
-from reft_engine.training import checkpoint, measuring
+from reft_engine.training import checkpoint
 from reft_engine.training import run as training
 from reft_engine.training.checkpoint import MAX_CHECKPOINTS
 from reft_engine.training.events import HeldOutEvent, SavingFailedEvent, StepEvent
@@ -60,11 +60,6 @@ def digest(folder):
 
 def kept(folder):
     return sorted((folder / "checkpoint").glob("*.safetensors"))
-
-
-@pytest.fixture(autouse=True)
-def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 2)
 
 
 @pytest.fixture(scope="module")

@@ -235,8 +235,10 @@ def test_what_a_tokenizer_puts_around_a_text_is_asked_once(bert, t5, starter):
     bases = [replace(base, tokenizer=counting) for base in (bert, t5, replace(starter, template=PLAIN_TEMPLATE))]
     first = [prompt_ids(base, turns(("user", "Hi"))) for base in bases]
     once = len(asked)
-    assert [prompt_ids(base, turns(("user", "Hi"))) for base in bases] == first
+    for base, text in zip(bases, ("Ho", "Hu", "He"), strict=True):  # words that are new
+        prompt_ids(base, turns(("user", text)))
     assert len(asked) == once + len(bases)
+    assert [prompt_ids(base, turns(("user", "Hi"))) for base in bases] == first
     assert [ids[0] == START for ids in first] == [True, True, False]
 
 

@@ -94,8 +94,8 @@ def test_a_line_is_through_what_was_measured_and_never_below_zero():
 
 PIECES = Probe(
     layout=Layout(1000, stored=True, late=True, by_late=True, early_bytes=10, late_bytes=1), first=Line(1.0, 0.1), later=Line(0.5, 0.2),
-    read=0.01, begin=0.3, measure=0.02, again=0.01, sample=2.0, model_bytes=1_000_000, step_bytes=500_000, measure_bytes=700_000,
-    token_bytes=30.0, longest=99, budget=10**9, room=10**9, head=False, parameters=10**9, device="cpu", seconds=1.0,
+    read=0.01, begin=0.3, measure=0.02, again=0.01, sample=2.0, confirm=0.2, model_bytes=1_000_000, step_bytes=500_000,
+    measure_bytes=700_000, token_bytes=30.0, longest=99, budget=10**9, room=10**9, head=False, parameters=10**9, device="cpu", seconds=1.0,
 )  # fmt: skip
 
 
@@ -127,10 +127,12 @@ def test_what_does_not_fit_into_the_room_for_reuse_costs_every_epoch_as_much_as_
 
 def test_held_out_rows_and_samples_take_time_too(tiny):
     run = sized(tiny, ROWS, ReftConfig(positions="l1"), TrainConfig(epochs=4, held_out=0.2))
-    schedule = run.schedule(10**9, "cpu", 1)
-    assert put_together(PIECES, run).measuring_seconds > 2.0 * 12
-    assert put_together(replace(PIECES, head=True), run).measuring_seconds > put_together(PIECES, run).measuring_seconds
-    assert len(schedule.steps) == 12
+    assert len(run.schedule(10**9, "cpu", 1).steps) == len(run.schedule(10**9, "cpu", 2).steps) == 12
+    for head, seconds in ((False, 2.0 * (1 + 0.25 * 13) + 0.2 * 13), (True, 2.0 * 2 * 13)):
+        pieces = replace(PIECES, head=head)
+        without = put_together(replace(pieces, sample=0.0, confirm=0.0), run).measuring_seconds
+        assert put_together(pieces, run).measuring_seconds - without == pytest.approx(seconds)
+        assert without > 0
 
 
 @pytest.mark.slow

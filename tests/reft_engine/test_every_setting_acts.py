@@ -14,8 +14,8 @@ import torch
 from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, classify, evaluate, generate, stream, train, train_many
 from reft_engine.base import blocks
 from reft_engine.data import Message, Preference
-from reft_engine.inference.generation import _Sampler
 from reft_engine.inference.kv_cache import PromptCache
+from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.tokens.batches import in_passes
 from reft_engine.tokens.examples import end_ids, prompt_ids
 from reft_engine.training import loop
@@ -383,7 +383,7 @@ def test_an_argument_of_answering_acts(tiny, strong, name):
 
 def shares(temperature: float, top_p: float = 1.0, logits: tuple[float, ...] = (2.0, 1.0, 0.0, -1.0)) -> list[float]:
     """How often each token is picked, over many seeds."""
-    picks = [int(_Sampler(temperature, top_p, seed, 1)(torch.tensor([logits]))) for seed in range(800)]
+    picks = [Sampler(Sampling(temperature, top_p, seed)).choose(torch.tensor(logits)) for seed in range(800)]
     return [picks.count(token) / len(picks) for token in range(len(logits))]
 
 
@@ -504,11 +504,11 @@ def test_a_classifier_reads_at_most_so_many_tokens(tiny, strong):
 
 
 def test_every_argument_of_training_is_known_here():
-    """What each does is shown by the tests of its own: `folder`, `turn`, `should_stop`, `leaving` and `may_save` in test_training and
-    test_checkpoint, the rest here."""
+    """What each does is shown by the tests of its own: `folder`, `start`, `turn`, `should_stop`, `leaving` and `may_save` in test_training
+    and test_checkpoint, the rest here."""
     assert set(inspect.signature(train).parameters) == {
         "base", "examples", "config", "train_config", "folder", "file_rows", "on_event", "on_ready", "should_stop",
-        "leaving", "may_save", "exclusive",
+        "start", "leaving", "may_save", "exclusive",
     }  # fmt: skip
     assert set(inspect.signature(train_many).parameters) == {
         "base", "examples", "runs", "folder", "file_rows", "on_event", "should_stop", "exclusive",

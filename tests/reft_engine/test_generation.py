@@ -12,7 +12,7 @@ from reft_engine import ReftModel, generate, stream
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.errors import ConfigError
-from reft_engine.inference.generation import _Column
+from reft_engine.inference.decoding import Column
 from reft_engine.tokens.examples import prompt_ids
 from tests.reft_engine import families
 
@@ -214,7 +214,7 @@ def test_a_character_split_over_tokens_is_streamed_whole(starter, scripted, text
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(4, 300) | st.integers(0, 2047), max_size=12))
 def test_whatever_the_tokens_their_pieces_join_into_their_text(starter, tokens):
-    column = _Column(starter)
+    column = Column(starter)
     pieces = [column.push(token) for token in tokens]
     assert "".join(pieces) + column.rest() == starter.tokenizer.decode(tokens, skip_special_tokens=True)
 
@@ -339,7 +339,7 @@ def test_a_prompt_may_be_given_as_bare_turns(tiny):
 
 
 @pytest.mark.parametrize(
-    "prompt", [["Hi", "Ho"], [{"role": "robot", "content": "Hi"}], [1.5], [None], None, 5, {"role": "user"}, torch.ones(2)]
+    "prompt", [["Hi", 5], [{"role": "robot", "content": "Hi"}], [1.5], [None], None, 5, {"role": "user"}, torch.ones(2)]
 )
 def test_what_is_no_prompt_is_refused_in_words(tiny, prompt):
     with pytest.raises(ConfigError, match="A prompt is a text"):

@@ -199,7 +199,7 @@ def test_events_say_what_is_read_and_measured(tiny, examples):
     assert (rows.check.usable_rows, rows.check.trained, rows.check.held_out, rows.check.rows_left_out) == (24, 18, 6, 0)
     assert [examples[place] for place in rows.held_out_places] == held
     phases = [event.phase for event in events if isinstance(event, PhaseEvent)]
-    assert phases[0] == "read" and phases[-1] == "score" and "measure" in phases
+    assert phases[0] == "encode" and phases[-1] == "score" and "measure" in phases
     looks = [event for event in events if isinstance(event, HeldOutEvent)]
     assert looks[0].best_step is None and looks[-1].best_step == min(looks[1:], key=lambda look: look.loss).step
 

@@ -111,7 +111,7 @@ def test_a_setting_of_answering_out_of_its_bounds_is_refused_at_once_and_by_its_
 PROMPTS = {
     "nothing": "", "white space": " \n", "None": None, "a number": 5, "bytes": b"hi", "floats": [1.5], "truth": [True], "a set": {5},
     "an empty list": [], "a tensor": torch.tensor([5]), "a dict": {"role": "user", "content": "a"}, "nested": [[5]],
-    "texts": ["a", "b"], "a negative id": [-1], "an unknown id": [10**9], "an endless id": [2**70], "too many ids": [5] * 160,
+    "texts and a number": ["a", 5], "a negative id": [-1], "an unknown id": [10**9], "an endless id": [2**70], "too many ids": [5] * 160,
     "too long a text": "a " * 1000, "half a character": "a\ud800", "half a character in a message": [user("\udfff")],
     "an id and a message": [1, user("a")], "an answer last": [user("a"), assistant("b")], "an answer alone": [assistant("b")],
     "an answer last, as a dict": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],

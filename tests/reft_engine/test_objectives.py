@@ -239,6 +239,9 @@ def test_a_samples_answers_are_labels(bases):
     samples = [event for event in events if isinstance(event, SampleEvent)]
     assert samples
     assert all({sample.expected, sample.base, sample.tuned} <= set(LABELS) for sample in samples)
+    looks = [event for event in events if isinstance(event, HeldOutEvent)]
+    rows = min(5, round(0.2 * len(NAMED)))
+    assert [(sample.step, sample.place) for sample in samples] == [(look.step, place) for look in looks for place in range(rows)]
 
 
 def test_a_label_that_is_unknown_is_named_with_its_line(bases):

@@ -153,3 +153,15 @@ def test_of_the_first_measurement_half_is_the_base_models():
     assert pace.seconds_left(1, 0) == pytest.approx(1.0 + 4 * 3.0 + 2 * 3.0 * 0.5)
     pace.measured(5.0)
     assert pace.seconds_left(1, 0) == pytest.approx(1.0 + 3 * 4.0 + 2 * 4.0 * 0.5)
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_sample_answers_come_with_each_measurement_and_not_with_the_score(passes):
+    pace = Pace(tokens=100, later_work=1.0, measurements=3, scored=5.0, passes=passes)
+    pace.stepped(50, 0, 1.0)
+    pace.measured(0.0, at_first=True)
+    pace.answered(2.0)
+    assert pace.seconds_left(1, 0) == pytest.approx(1.0 + 3 * passes * 2.0)
+    pace.measured(0.0)
+    pace.answered(4.0)
+    assert pace.seconds_left(1, 0) == pytest.approx(1.0 + 2 * passes * 3.0)

@@ -18,7 +18,7 @@ from reft_engine.tokens import packing
 from reft_engine.tokens.batches import collate, epoch_batches
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.tokens.packing import Packed
-from reft_engine.training import loop, measuring
+from reft_engine.training import loop
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import Labelling, NextToken
 from reft_engine.training.reuse.plan import Plan, Reuse
@@ -51,11 +51,6 @@ EDITS = {
 
 def settled(**changes):
     return SETTINGS.model_copy(update=changes)
-
-
-@pytest.fixture(autouse=True)
-def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")

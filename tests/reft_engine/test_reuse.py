@@ -18,7 +18,7 @@ from reft_engine.data import as_rows
 from reft_engine.positions import PositionSpec, edited_tokens, prompt_positions
 from reft_engine.tokens.batches import in_passes
 from reft_engine.tokens.examples import EncodedExample, EncodedPreference, encode
-from reft_engine.training import loop, losses, measuring
+from reft_engine.training import loop, losses
 from reft_engine.training.events import ReuseEvent
 from reft_engine.training.objectives import NextToken
 from reft_engine.training.reuse.plan import Plan, Reuse, plan_reuse
@@ -63,11 +63,6 @@ def first_edited(row, config):
     assert row.edited.prefix or config.positions != "marked"
     groups = prompt_positions(PositionSpec.parse(config.positions), len(row.prompt_ids), row.edited.prefix)
     return min([token for tokens in groups for token in tokens], default=len(row.prompt_ids) - 1)
-
-
-@pytest.fixture(autouse=True)
-def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")
@@ -330,9 +325,18 @@ def stop_after(count):
 BUDGETS = {"ample": None, "some-of-each": (4_000, 4_000), "disk": (0, 10**9), "nothing": (0, 0)}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rows", [TALK, PAIRS], ids=["answers", "pairs"])
-@pytest.mark.parametrize("budget", BUDGETS)
+def long_or_slow(budget, rows):
+    """Pairs are read as answers are, so all budgets are tried with these alone."""
+    return pytest.mark.long if rows is PAIRS and budget != "some-of-each" else pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("budget", "rows"),
+    [
+        pytest.param(budget, rows, id=f"{budget}-{name}", marks=long_or_slow(budget, rows))
+        for budget in BUDGETS for name, rows in (("answers", TALK), ("pairs", PAIRS))
+    ],
+)  # fmt: skip
 def test_a_run_that_is_cut_off_after_any_step_goes_on_to_the_very_same_weights(llama, tmp_path, monkeypatch, budget, rows):
     if BUDGETS[budget]:
         limit(monkeypatch, *(size * (3 if rows is PAIRS else 1) for size in BUDGETS[budget]))

@@ -9,7 +9,7 @@ import torch
 from reft_engine import PeftConfig, ReftConfig, ReftModel, TrainConfig, train_many
 from reft_engine.data import as_rows
 from reft_engine.errors import ConfigError, TrainingError
-from reft_engine.training import Followed, GroupMember, measuring, train_group
+from reft_engine.training import Followed, GroupMember, train_group
 from reft_engine.training import run as run_module
 from reft_engine.training.events import HeldOutEvent, ReuseEvent, StepEvent
 from reft_engine.training.objectives import NextToken
@@ -57,11 +57,6 @@ SETS = {
     "betas": (PAIRS, [(ReftConfig(rank=2, positions="l1"), settled(preference_beta=beta)) for beta in (0.1, 2.0)]),
     "checkpointed": (TALK, [(config, settled(seed=seed, gradient_checkpointing=seed > 0)) for seed, (config, _) in enumerate(ALIKE)]),
 }
-
-
-@pytest.fixture(autouse=True)
-def _short_samples(monkeypatch):
-    monkeypatch.setattr(measuring, "SAMPLE_TOKENS", 3)
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,16 @@ from safetensors.torch import load_file
 from reft_engine import Example, ReftConfig, ReftModel, TrainConfig, evaluate, generate, train
 from reft_engine.data import Message, split
 from reft_engine.edits.model import verify_adapter
-from reft_engine.errors import DataError, TrainingError
+from reft_engine.errors import AdapterError, ConfigError, DataError, TrainingError
 from reft_engine.tokens.batches import collate, epoch_batches
+from reft_engine.training import measuring
 from reft_engine.training import run as training
+from reft_engine.training import samples as sampling
 from reft_engine.training.events import HeldOutEvent, SampleEvent, StepEvent
 from reft_engine.training.losses import answer_losses
 from reft_engine.training.objectives import NextToken
 from reft_engine.training.rows import encoded_of, read_rows
+from reft_engine.training.samples import sample_answers
 from tests.waiting import PATIENCE
 
 EDITS = {
@@ -188,11 +191,53 @@ def test_events_say_where_the_run_is(tiny, examples):
     assert looks[0].step == 0
     assert looks[-1].step == 12
     assert len({look.loss_base for look in looks}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "count"), [(0.3, 5), (0.1, 2)], ids=["more rows than are answered", "fewer"])
+def test_the_first_held_out_rows_are_answered_at_each_measurement(tiny, examples, share, count):
+    events, settings = [], WATCHED.model_copy(update={"held_out": share, "keep": "last"})
+    result = train(tiny, examples, EDITS["loreft"], settings, on_event=events.append)
+    looks = [event for event in events if isinstance(event, HeldOutEvent)]
     samples = [event for event in events if isinstance(event, SampleEvent)]
-    assert [sample.step for sample in samples] == [look.step for look in looks]
-    _, held = split(examples, WATCHED.held_out, WATCHED.seed)
-    assert {(sample.prompt, sample.expected) for sample in samples} == {(held[0].messages[-1].content, held[0].answer)}
-    assert len({sample.base for sample in samples}) == 1
+    assert [(sample.step, sample.place) for sample in samples] == [(look.step, place) for look in looks for place in range(count)]
+    _, held = split(examples, share, WATCHED.seed)
+    asked = [(row.messages[-1].content, row.answer) for row in held[:count]]
+    assert len(held) > count or count < 5
+    assert [(sample.prompt, sample.expected) for sample in samples] == asked * len(looks)
+    plain, tuned = zip(
+        *(generate(tiny, prompt, [None, result.reft], max_new_tokens=sampling.SAMPLE_TOKENS) for prompt, _ in asked), strict=True
+    )
+    assert [sample.base for sample in samples] == list(plain) * len(looks)
+    assert [sample.tuned for sample in samples[-count:]] == list(tuned)
+    assert [sample.tuned for sample in samples[:count]] != list(tuned), "it has learned something"
+
+
+@pytest.mark.slow
+def test_the_base_model_answers_the_sample_rows_once_and_all_of_them_in_one_batch(tiny, examples, monkeypatch):
+    made = []
+
+    def counted(base, reft, rows, *, edited=True, **options):
+        made.append((edited, len(rows)))
+        return sample_answers(base, reft, rows, edited=edited, **options)
+
+    monkeypatch.setattr(measuring, "sample_answers", counted)
+    events = []
+    train(tiny, examples, EDITS["loreft"], WATCHED.model_copy(update={"held_out": 0.3}), on_event=events.append)
+    looks = [event for event in events if isinstance(event, HeldOutEvent)]
+    assert made == [(False, 5)] + [(True, 5)] * len(looks)
+
+
+@pytest.mark.slow
+def test_a_run_that_resumes_answers_as_one_that_was_never_stopped(tiny, examples, tmp_path):
+    whole, parts, steps = [], [], iter(range(99))
+    settings = WATCHED.model_copy(update={"held_out": 0.3})
+    train(tiny, examples, EDITS["loreft"], settings, on_event=whole.append)
+    for should_stop in (lambda: next(steps) == 5, lambda: False):
+        train(tiny, examples, EDITS["loreft"], settings, folder=tmp_path, on_event=parts.append, should_stop=should_stop)
+    expected, found = ({event for event in events if isinstance(event, SampleEvent)} for events in (whole, parts))
+    assert {sample.step for sample in found} >= {sample.step for sample in expected}
+    assert expected <= found
 
 
 @pytest.mark.slow
@@ -577,3 +622,24 @@ def test_a_checkpoint_is_of_a_base_model_in_its_precision(tiny, examples, tmp_pa
     half = replace(tiny, model=copy.deepcopy(tiny.model).to(torch.bfloat16))
     _, begun_again = steps_of(half, examples, folder=tmp_path, should_stop=stop_after(1))
     assert [step.step for step in begun_again] == [1]
+
+
+@pytest.mark.parametrize("name", ["loreft", "direft-untied-dropout"])
+def test_training_begins_with_an_edit_that_was_trained_before(tiny, examples, tmp_path, name):
+    settings = WATCHED.model_copy(update={"keep": "last"})
+    first, _ = steps_of(tiny, examples, EDITS[name], settings, folder=tmp_path / "a")
+    events = []
+    second = train(tiny, examples, EDITS[name], settings, start=first.adapter, folder=tmp_path / "b", on_event=events.append)
+    measured = [event for event in events if isinstance(event, HeldOutEvent)]
+    assert measured[0].step == 0 and measured[0].loss == pytest.approx(first.evidence.last, rel=1e-5)
+    assert measured[0].loss < measured[0].loss_base
+    again, _ = steps_of(tiny, examples, EDITS[name], settings, start=first.adapter, folder=tmp_path / "c")
+    assert same(again.reft, second.reft)
+
+
+def test_training_begins_only_with_an_edit_of_its_own_kind(tiny, examples, tmp_path):
+    first, _ = steps_of(tiny, examples, folder=tmp_path / "a")
+    with pytest.raises(ConfigError, match="only if its config is that of the edit"):
+        train(tiny, examples, EDITS["loreft"].model_copy(update={"rank": 1}), SETTINGS, start=first.adapter)
+    with pytest.raises(AdapterError):
+        train(tiny, examples, EDITS["loreft"], SETTINGS, start=tmp_path / "nothing")

@@ -784,8 +784,18 @@ def test_every_flag_of_every_command_has_a_row_here():
     assert flags() == set(TABLE)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("command", "flag"), TABLE, ids=[f"{command} {flag}" for command, flag in TABLE])
+SWEPT = "--method --rank --layers --positions --lr --batch-size --epochs --seed --json".split()
+ALIKE = {(command, flag) for command, flag in TABLE if command == "sweep" and ("train", flag) in TABLE and flag not in SWEPT}
+"""Flags that a sweep hands on as a run does; that it does is the long form."""
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        pytest.param(command, flag, id=f"{command} {flag}", marks=pytest.mark.long if (command, flag) in ALIKE else pytest.mark.slow)
+        for command, flag in TABLE
+    ],
+)
 def test_another_value_changes_what_is_done(bench, command, flag):
     TABLE[command, flag](bench)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 
 from app.errors import StudioError
 from app.goals import GOALS
-from app.handlers import datasets, kept, playground, presets, runs, sweep, train, workbench
+from app.handlers import datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html, train_picker
 from app.run_texts import RunFile
@@ -30,7 +31,7 @@ from reft_engine.data import HubRows, dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
-from storage import DatasetRecord, EventRecord, Failure, MetricPoint, NotFoundError, Phase, RunStatus, StorageError
+from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunStatus, StorageError
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
@@ -62,7 +63,9 @@ NAMES = {
     ("train", "goal"): "What is it for?", ("train", "objective"): "What is learned",
     ("dataset", "base"): "Base model", ("dataset", "method"): "How they are drawn", ("dataset", "share"): "Held-out percent",
     ("dataset", "seed"): "Seed", ("dataset", "held_out"): "Or hold out the rows of a file of their own",
-    ("dataset", "name"): "Name", ("dataset", "tags"): "Tags", ("runs", "binned"): "Deleted runs",
+    **{(page, name): name.capitalize() for page, name in [
+        ("dataset", "name"), ("dataset", "tags"), ("runs", "name"), ("runs", "tags"), ("runs", "notes")]},
+    ("runs", "start_at"): "Start later", ("train", "start_at"): "Start later", ("runs", "epochs"): "Epochs more",
     **{("train", field): label for field, label in LABELS.items()},
     **{("train", f"sweep_{name}"): f"{LABELS[name]}: values to try" for name in sweep.LISTED},
     ("train", "presets_chosen"): "My presets", ("train", "presets_name"): "Save these settings as",
@@ -71,7 +74,7 @@ NAMES = {
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("train", "presets_deleted"), ("train", "bases_asked"),
           ("train", "picker_asked"),
-          ("playground", "used"), ("runs", "current"), ("runs", "seen"), ("runs", "deleted"),
+          ("playground", "used"), ("runs", "current"), ("runs", "asked"),
           ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
           ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
@@ -80,6 +83,24 @@ UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("trai
 @pytest.fixture(scope="module")
 def pages(house) -> Pages:
     return read(house.services)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def timed_once(house) -> Iterator[list[tuple[Any, ...]]]:
+    """What the engine is asked to time, in order. The first is timed, and stands for all: here matters what is asked, not what it takes."""
+    asked: list[tuple[Any, ...]] = []
+    pieces: list[Any] = []
+    whole = probes.probe
+
+    def probe(base: Any, run: Any, load: Any, reft: Any, turn: Any) -> Any:
+        asked.append((base.name, reft, run.settings))
+        if not pieces:
+            pieces.append(whole(base, run, load, reft, turn))
+        return pieces[0]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(probes, "probe", probe)
+        yield asked
 
 
 CALLS = [
@@ -1128,6 +1149,16 @@ def as_data(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def begun_later(house: House, pages: Pages, files: Any) -> None:
+    for moment in ("2999-01-01T03:00:00+00:00", ""):
+        made = pages.fire(
+            "train", "_start", dataset=house.dataset.id, page_key=f"later {moment}", start_at=moment, base=str(house.bases[0])
+        )["made"]
+        kept = house.services.storage.runs.get(made)
+        assert kept.start_after == (datetime.fromisoformat(moment) if moment else None)
+        cleared(house, [made])
+
+
 def searched_dataset(house: House, pages: Pages, files: Any) -> None:
     assert [tried(house, pages, dataset=each.id)["dataset"] for each in (house.dataset, house.other_dataset)] == [
         house.dataset.id, house.other_dataset.id
@@ -1154,28 +1185,98 @@ def cleared(house: House, found: list[str]) -> None:
 def runs_opened(house: House, pages: Pages, files: Any) -> None:
     for run in (house.run, house.second):
         shown = pages.fire("runs", "_opened", address={"run": run.id})
-        assert shown["chosen"]["value"] == shown["current"] == run.id and f"<h2>{run.name}</h2>" in shown["status"]
+        assert shown["listed"]["chosen"] == shown["current"] == run.id and f"<h2>{run.name}</h2>" in shown["live"]["status"]
     assert "may have been deleted" in pages.fire("runs", "_opened", address={"run": "gone"})["nothing"]["value"]
 
 
-def ticked(house: House, pages: Pages, files: Any) -> None:
-    first, second = (pages.fire("runs", "_ticked", current=run.id, seen=None) for run in (house.run, house.second))
-    assert "<h2>one</h2>" in first["status"] and "<h2>two</h2>" in second["status"]
-
-
-def ticked_seen(house: House, pages: Pages, files: Any) -> None:
-    """What is seen already is not shown again, and everything that is shown of a run counts as a change."""
-    seen = pages.fire("runs", "_ticked", current=house.run.id, seen=None)["seen"]
-    assert pages.fire("runs", "_ticked", current=house.run.id, seen=seen) == {"note": ""}
-    for place, other in enumerate(seen):
-        changed = [*seen[:place], f"other {other}", *seen[place + 1 :]]
-        assert "status" in pages.fire("runs", "_ticked", current=house.run.id, seen=changed)
-
-
-def runs_shown(house: House, pages: Pages, files: Any) -> None:
-    first, second = (pages.fire("runs", "_shown", current=run.id) for run in (house.run, house.second))
-    assert "<h2>one</h2>" in first["status"] and "<h2>two</h2>" in second["status"]
+def runs_chosen(house: House, pages: Pages, files: Any) -> None:
+    first, second = (pages.fire("runs", "_chosen", current=run.id) for run in (house.run, house.second))
+    assert "<h2>one</h2>" in first["live"]["status"] and "<h2>two</h2>" in second["live"]["status"]
     assert house.run.id in first["download"]["link"] and house.second.id in first["talk"]["link"] + second["talk"]["link"]
+
+
+def runs_moved(house: House, pages: Pages, files: Any) -> None:
+    """What the browser does not draw by itself is that of the run that it shows."""
+    links = [pages.fire("runs", "_moved", current=run.id)["download"]["link"] for run in (house.run, house.second)]
+    assert [run.id in link for run, link in zip((house.run, house.second), links, strict=True)] == [True, True]
+
+
+def acted(house: House, pages: Pages, files: Any) -> None:
+    """Each thing that is done with several runs is done with those that are named."""
+    found = waiting(house, "a1", "a2", "a3")
+    store = house.services.storage.runs
+
+    def ask(act: str, *ids: str) -> dict[str, Any]:
+        return pages.fire("runs", "_acted", asked=json.dumps({"act": act, "ids": ids}))["listed"]
+
+    ask("star", found[0], found[2])
+    assert [store.get(run).starred for run in found] == [True, False, True]
+    ask("unstar", found[0])
+    assert [store.get(run).starred for run in found] == [False, False, True]
+    told = ask("delete", found[0], found[1])
+    assert [store.get(run).binned_at is not None for run in found] == [True, True, False]
+    assert told["undo"] == found[:2] and told["sentence"] == "a1 and others, 2 runs, are in the bin."
+    ask("restore", found[1])
+    assert [store.get(run).binned_at is not None for run in found] == [True, False, False]
+    ask("pause")
+    assert store.paused_since() is not None
+    ask("continue")
+    assert store.paused_since() is None
+    assert ask("empty")["sentence"] == "1 run was removed for good."
+    cleared(house, found[1:])
+
+
+def discarded(house: House, pages: Pages, files: Any) -> None:
+    found = waiting(house, "w1", "w2")
+    held = {run.run.id: run for run in (house.services.storage.queue.claim("w") for _ in found)}
+    for each in held.values():
+        each.begin("Training.")
+    pages.fire("runs", "_act", 1, current=found[1])
+    assert [held[run].stop_requested() for run in found] == [None, "discard"]
+    for each in held.values():
+        each.fail(Failure("bug", "Ended."))
+    cleared(house, found)
+
+
+def started_later(house: House, pages: Pages, files: Any) -> None:
+    found = waiting(house, "l1", "l2")
+    for moment in ("2999-01-01T03:00:00+00:00", "2999-01-02T04:00:00+00:00"):
+        pages.fire("runs", "_start_later", current=found[1], start_at=moment)
+        told = [house.services.storage.runs.get(run).start_after for run in found]
+        assert told == [None, datetime.fromisoformat(moment)]
+    cleared(house, found)
+
+
+def trained_further(house: House, pages: Pages, files: Any) -> None:
+    made = [
+        pages.fire("runs", "_longer", current=run.id, epochs=epochs)["made"]
+        for run, epochs in ((house.run, 3), (house.run, 5), (house.second, 3))
+    ]
+    told = [house.services.storage.runs.get(run) for run in made]
+    assert [run.continues_id for run in told] == [house.run.id, house.run.id, house.second.id]
+    assert [run.spec["train"]["epochs"] for run in told] == [3, 5, 3]
+    cleared(house, made)
+
+
+def described(part: str) -> Callable[..., None]:
+    """Name, tags or notes of the run that is shown."""
+
+    def show(house: House, pages: Pages, files: Any) -> None:
+        found = waiting(house, "n1", "n2")
+        before = [house.services.storage.runs.get(run) for run in found]
+        values = {"name": "n2", "tags": "", "notes": ""}
+        if part != "current":
+            values[part] = "Another"
+        else:
+            values["notes"] = "Of this one."
+        pages.fire("runs", "_describe", current=found[1], **values)
+        after = [house.services.storage.runs.get(run) for run in found]
+        changed = {"current": "notes"}.get(part, part)
+        given = ("Another",) if part == "tags" else values[changed]
+        assert after == [before[0], replace(before[1], **{changed: given})]
+        cleared(house, found)
+
+    return show
 
 
 def stopped(house: House, pages: Pages, files: Any) -> None:
@@ -1189,7 +1290,7 @@ def resumed(house: House, pages: Pages, files: Any) -> None:
     found = waiting(house, "r1", "r2")
     for run in found:
         runs.stop(house.services, run)
-    pages.fire("runs", "_act", 1, current=found[1])
+    pages.fire("runs", "_act", 2, current=found[1])
     assert [house.services.storage.runs.get(run).status for run in found] == [RunStatus.STOPPED, RunStatus.QUEUED]
     cleared(house, found)
 
@@ -1201,7 +1302,7 @@ def remedied(house: House, pages: Pages, files: Any) -> None:
         held = house.services.storage.queue.claim("w")
         held.begin("Training.")
         held.fail(Failure("memory", "It ran out.", "Long rows.", "Take less.", {"pass_tokens": 64}, "Take less"))
-    pages.fire("runs", "_act", 2, current=found[1])
+    pages.fire("runs", "_act", 3, current=found[1])
     told = [house.services.storage.runs.get(run) for run in found]
     assert [run.status for run in told] == [RunStatus.FAILED, RunStatus.QUEUED]
     assert [run.spec["train"]["pass_tokens"] for run in told] == [spec_of(house)["train"]["pass_tokens"], 64]
@@ -1225,26 +1326,10 @@ def deleted(house: House, pages: Pages, files: Any) -> None:
     found = waiting(house, "d1", "d2")
     for run in found:
         runs.stop(house.services, run)
-    shown = pages.fire("runs", "_delete", current=found[1])
-    assert shown["deleted"] == found[1] and "d2 is in the bin" in text(shown["undo_text"])
+    shown = pages.fire("runs", "_delete", current=found[1])["listed"]
+    assert shown["undo"] == [found[1]] and shown["sentence"] == "d2 is in the bin."
     assert [run.id for run in house.services.storage.runs.binned()] == [found[1]]
-    listed = [run for _, run in shown["chosen"]["choices"]]
-    assert found[0] in listed and found[1] not in listed
     cleared(house, found)
-
-
-def restored(which: int, part: str) -> Callable[..., None]:
-    def show(house: House, pages: Pages, files: Any) -> None:
-        found = waiting(house, "b1", "b2", "b3")
-        for run in found:
-            runs.stop(house.services, run)
-            runs.delete(house.services, run)
-        shown = pages.fire("runs", "_restore", which, **{part: found[1]})  # neither the first nor the last that was deleted
-        assert shown["current"] == found[1]
-        assert {run.id for run in house.services.storage.runs.binned()} == {found[0], found[2]}
-        cleared(house, found)
-
-    return show
 
 
 # Playground
@@ -1421,12 +1506,15 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_drawn", field): drawn(field) for field in ("picker_asked", "dataset", *train_picker.ROW)},
     **{("train", "_priced", field): priced(field) for field in ("dataset", *train_picker.COST)},
     **{("train", "_find", field): searched(field) for field in FORM}, ("train", "_find", "dataset"): searched_dataset,
-    ("runs", "_opened", "address"): runs_opened, ("runs", "_ticked", "current"): ticked, ("runs", "_ticked", "seen"): ticked_seen,
-    ("runs", "_shown", "current"): runs_shown, ("runs", "_act:stop", "current"): stopped, ("runs", "_act:resume", "current"): resumed,
-    ("runs", "_act:remedy", "current"): remedied, ("runs", "_act:to_the_front", "current"): moved(3, "abxc", "xabc"),
-    ("runs", "_act:earlier", "current"): moved(4, "abxc", "axbc"), ("runs", "_act:later", "current"): moved(5, "xabc", "axbc"),
-    ("runs", "_delete", "current"): deleted, ("runs", "_restore", "deleted"): restored(0, "deleted"),
-    ("runs", "_restore", "binned"): restored(1, "binned"),
+    ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen, ("runs", "_moved", "current"): runs_moved,
+    ("runs", "_acted", "asked"): acted, ("runs", "_act:stop", "current"): stopped, ("runs", "_act:discard", "current"): discarded,
+    ("runs", "_act:resume", "current"): resumed,
+    ("runs", "_act:remedy", "current"): remedied, ("runs", "_act:to_the_front", "current"): moved(4, "abxc", "xabc"),
+    ("runs", "_act:earlier", "current"): moved(5, "abxc", "axbc"), ("runs", "_act:later", "current"): moved(6, "xabc", "axbc"),
+    ("runs", "_start_later", "current"): started_later, ("runs", "_start_later", "start_at"): started_later,
+    ("runs", "_longer", "current"): trained_further, ("runs", "_longer", "epochs"): trained_further,
+    **{("runs", "_describe", part): described(part) for part in ("current", "name", "tags", "notes")},
+    ("runs", "_delete", "current"): deleted, ("train", "_start", "start_at"): begun_later,
     ("playground", "_opened", "address"): playground_opened, ("playground", "_picked", "run"): playground_picked,
     ("playground", "_system_taken", "run"): system_taken, ("playground", "_answer", "run"): answer_run,
     ("playground", "_answer", "prompt"): answer_prompt, ("playground", "_answer", "strength"): answer_strength,
@@ -1471,7 +1559,7 @@ def test_every_way_to_ask_in_the_playground_sends_the_same(pages):
     parts = asking[0].parts
     assert {(put.source, put.target) for put in pages.puts} == {
         ("bases", "base"),
-        ("chosen", "current"), *((f"unseen{index}", "prompt") for index in range(4)), *((f"trained{index}", "prompt") for index in range(3))
+        ("listed", "current"), *((f"unseen{index}", "prompt") for index in range(4)), *((f"trained{index}", "prompt") for index in range(3))
     }  # fmt: skip
     chips = [put for put in pages.puts if put.target == "prompt"]
     assert [put.function._id for put in chips] == [event.function.trigger_after for event in asking[1:]]
@@ -1590,20 +1678,16 @@ def test_the_playground_opens_with_what_the_engine_takes_for_granted(pages):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("field", FORM)
-def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monkeypatch, field):
+def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monkeypatch, timed_once, field):
     """Rows are counted and two steps are timed with what the run will have, not with something like it."""
     house.chat(columns=[None])  # the first base model is in memory
-    counted, timed = [], []
-    check, probe = row_checks.read_checked, probes.probe
+    counted: list[tuple[Any, ...]] = []
+    timed_once.clear()
+    check = row_checks.read_checked
     monkeypatch.setattr(
         row_checks,
         "read_checked",
         lambda base, found, *given, **more: counted.append((base.name, *given)) or check(base, found, *given, **more),
-    )
-    monkeypatch.setattr(
-        probes,
-        "probe",
-        lambda base, run, load, reft, turn: timed.append((base.name, reft, run.settings)) or probe(base, run, load, reft, turn),
     )
     house.resident.checks = row_checks.RowChecks()
     house.resident._probes = probes.Probes(house.resident.base_lock, house.resident.checks)
@@ -1612,7 +1696,7 @@ def test_an_estimate_asks_the_engine_with_every_setting_of_the_form(house, monke
     spec = train.read_form(house.services.settings, form)
     assert counted == [(spec.base, spec.reft, spec.train)]
     elsewhere = field in ("base", "precision")  # another base model, which is not in memory
-    assert timed == ([] if elsewhere else counted) and (found.seconds is None) is elsewhere
+    assert timed_once == ([] if elsewhere else counted) and (found.seconds is None) is elsewhere
 
 
 def test_what_is_drawn_and_told_of_a_run_is_its_own(house, pages):
@@ -1625,30 +1709,23 @@ def test_what_is_drawn_and_told_of_a_run_is_its_own(house, pages):
         MetricPoint(2, "held_out_base", 4.5),
     ]
     held.progress(step=2, total_steps=9, epoch=1.0, seconds_left=3.0, metrics=points)
-    curve = pages.fire("runs", "_shown", current=run)["chart"]["value"]
-    assert {(row.step, row.loss, row.curve) for row in curve.itertuples()} >= {(2, 0.25, "held-out"), (2, 4.5, "held-out, base")}
-    assert sorted(set(curve["curve"])) == ["held-out", "held-out, base", "training"]
-    assert pages.fire("runs", "_shown", current=other)["chart"]["visible"] is False
+    found, none = (pages.fire("runs", "_chosen", current=each)["live"]["live"]["points"] for each in (run, other))
+    assert found == {"loss": [(1, 1.5), (2, 0.5)], "held_out": [(2, 0.25)], "held_out_base": [(2, 4.5)]} and none == {}
     held.fail(Failure("bug", "Ended."))
     cleared(house, [run, other])
 
 
-def test_what_is_seen_of_a_run_is_all_that_may_change(house, pages, monkeypatch):
-    """A page that is open shows whatever has changed, and shows nothing anew when nothing has."""
+def test_the_key_of_a_run_covers_all_that_the_browser_does_not_draw(house):
+    """A page that is open asks for its buttons and sentences anew whenever one of these has changed."""
     plain = runs.view(house.services, house.run.id)
     changes: list[dict[str, Any]] = [
-        {"run": replace(plain.run, step=3)}, {"run": replace(plain.run, status=RunStatus.TRAINING)},
-        {"run": replace(plain.run, sentence="Another.")}, {"run": replace(plain.run, phase=Phase("read", 1, 2))},
-        {"events": (*plain.events, EventRecord(plain.run.created_at, "More."))}, {"engine_up": not plain.engine_up},
-        {"trouble": "The disk is full."}, {"place": 3}, {"waiting": 4},
+        {"run": replace(plain.run, status=RunStatus.TRAINING)}, {"run": replace(plain.run, sentence="Another.")},
+        {"run": replace(plain.run, name="Another")}, {"run": replace(plain.run, start_after=plain.run.created_at)},
+        {"engine_up": not plain.engine_up}, {"trouble": "The disk is full."}, {"place": 3}, {"waiting": 4},
     ]  # fmt: skip
-    seen = []
-    for change in [{}, *changes]:
-        monkeypatch.setattr(runs, "view", lambda services, run_id, change=change: replace(plain, **change))
-        shown = pages.fire("runs", "_ticked", current=house.run.id, seen=None)["seen"]
-        assert pages.fire("runs", "_ticked", current=house.run.id, seen=shown) == {"note": ""}
-        seen.append(str(shown))
-    assert len(set(seen)) == len(seen)
+    keys = [run_live.key(replace(plain, **change)) for change in [{}, *changes]]
+    assert len(set(keys)) == len(keys)
+    assert run_live.key(replace(plain, run=replace(plain.run, step=3, seconds_left=1.0))) == keys[0], "each step would ask anew"
 
 
 # The least and the most that the form takes, where Python takes them for nothing or the page's own widgets say otherwise.

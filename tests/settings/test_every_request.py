@@ -98,6 +98,20 @@ def strength(house: House) -> None:
     assert len({tuned for _, tuned in found}) == len(values) and {base for base, _ in found} == {found[1][1]}
 
 
+def owner(house: House) -> None:
+    """The engine is told who asks, by whom it shares."""
+    base, _ = house.resident.run(house.run.id)
+    engine, seen = house.resident.engine(base), []
+    submit = engine.submit
+    engine.submit = lambda *given, **more: seen.append(more["owner"]) or submit(*given, **more)  # type: ignore[method-assign, func-returns-value]
+    try:
+        for name in ("one", "two", ""):
+            house.chat(owner=name)
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == ["one", "two", ""]
+
+
 # Preview
 
 
@@ -340,6 +354,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "temperature"): Field(temperature, (-0.01, 5.01, "hot", None)),
     (ChatRequest, "seed"): Field(seed, (-1, 2**31, 0.5, None)),
     (ChatRequest, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
+    (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
     (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
     (PreviewRequest, "base"): Field(preview_base, ("x" * 301, None)),

@@ -155,7 +155,7 @@ def bin_days(place: Place) -> None:
         for run, age in zip(found, (2.9, 3.1), strict=True):
             session.get(Run, run.id).binned_at = datetime.now(UTC) - timedelta(days=age)
     pages = read(services)
-    assert "stay in the bin for 3 days" in pages.fire("runs", "_opened")["usage"]
+    assert "stay in the bin for 3 days" in pages.fire("runs", "_measured")["usage"]
     clean_up(services.storage, 4)
     assert len(services.storage.runs.binned()) == 2
     ended = threading.Event()

@@ -71,7 +71,9 @@ def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_pat
         restore_backup(tmp_path / f"{number}.zip", tmp_path / f"restored-{number}")
         back = Storage(tmp_path / f"restored-{number}")
         runs = back.runs.all()
-        assert runs and [finding.text for finding in find_problems(back) if "gone without a word" not in finding.text] == []
+        found = [finding.text for finding in find_problems(back)]
+        # A worker that ended without a word, and checkpoints that are removed just after a run has finished.
+        assert runs and [text for text in found if "gone without a word" not in text and "still has its checkpoints" not in text] == []
         for run in runs:
             steps = [point.step for point in back.metrics.after(run.id)]
             assert steps == list(range(1, len(steps) + 1)) and run.step in (len(steps), len(steps) - 1)

@@ -159,11 +159,11 @@ def test_a_writer_that_waits_too_long_is_told_that_the_database_is_in_use(store,
 
 
 @pytest.mark.process
-def test_an_empty_database_can_be_opened_by_several_programs_at_once(url, tmp_path):
+def test_an_empty_database_can_be_opened_by_several_programs_at_once(empty, tmp_path):
     code = "import sys, pathlib, storage; sys.stdin.readline(); storage.Storage(pathlib.Path(sys.argv[1]), sys.argv[2] or None)"
     programs = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "data"), url or ""],
+            [sys.executable, "-c", code, str(tmp_path / "data"), empty or ""],
             cwd=Path(package.__file__).parents[1], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for _ in range(4)
@@ -172,8 +172,8 @@ def test_an_empty_database_can_be_opened_by_several_programs_at_once(url, tmp_pa
     assert [program.returncode for program in programs] == [0] * 4, errors
 
 
-def test_runs_of_the_first_schema_are_carried_over(url, tmp_path):
-    address = url or f"sqlite:///{tmp_path / 'data' / 'studio.db'}"
+def test_runs_of_the_first_schema_are_carried_over(empty, tmp_path):
+    address = empty or f"sqlite:///{tmp_path / 'data' / 'studio.db'}"
     (tmp_path / "data").mkdir()
     engine = create_engine(address)
     config = Config()
@@ -191,7 +191,7 @@ def test_runs_of_the_first_schema_are_carried_over(url, tmp_path):
                 " created_at, queued_at) VALUES (:id, 'Run', 'd', 'starter', '{}', :status, 'A sentence.', :error, :no, 0, 0, 0, :at, :at)"
             ), {"id": f"r{number}", "status": status, "error": error, "no": False, "at": f"2025-01-0{number} 00:00:00"})  # fmt: skip
     engine.dispose()
-    store = Storage(tmp_path / "data", url)
+    store = Storage(tmp_path / "data", empty)
     assert store.runs.get("r1").failure.what == 'It broke: 50% "done".'
     assert store.runs.get("r2").failure is None
     assert [store.runs.queue_position(name) for name in ("r2", "r3")] == [1, 2]

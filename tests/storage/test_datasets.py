@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, insert, select, text
 
 import storage as package
-from storage import DatasetUse, NotFoundError, RunStatus, Storage, StorageError
+from storage import DatasetUse, DatasetUses, NotFoundError, RunStatus, Storage, StorageError
 from storage.datasets import store as dataset_store
 from storage.tables import Dataset, DatasetVersion, now
 from tests.storage.test_databases import at_once
@@ -226,9 +226,10 @@ def test_the_runs_of_a_dataset_are_told_with_their_versions(store, dataset):
     elsewhere = store.runs.create(other.id, SPEC, name="d")
     store.runs.delete(runs[1].id)
     expected = [DatasetUse(runs[2].id, "c", 2), DatasetUse(runs[0].id, "a", 1)]
-    assert store.datasets.used_by(dataset.id) == expected == [(runs[2].id, "c", 2), (runs[0].id, "a", 1)]
-    assert store.datasets.uses() == {dataset.id: expected, other.id: [(elsewhere.id, "d", 1)]}
-    assert store.datasets.used_by("nothing") == []
+    found = store.datasets.uses([dataset.id, other.id, "nothing"], 3)
+    assert found[dataset.id] == DatasetUses(tuple(expected), {1: 1, 2: 1}) and found[dataset.id].total == 2
+    assert found[other.id] == DatasetUses(((elsewhere.id, "d", 1),), {1: 1}) and found["nothing"] == DatasetUses()
+    assert store.datasets.uses([dataset.id], 1)[dataset.id] == DatasetUses(tuple(expected[:1]), {1: 1, 2: 1})
 
 
 def test_tags_are_short_words_each_once(store, dataset):
@@ -337,8 +338,12 @@ def test_a_thousand_datasets_are_listed_by_one_query(store):
     assert len(found) == 1000 and {record.version.number for record in found} == {3}
     assert len([query for query in queries if query.startswith("SELECT")]) == 1
     queries.clear()
-    assert len(store.datasets.uses()) == 100 and {run.version_number for run in store.runs.all()} == {3}
-    assert len([query for query in queries if query.startswith("SELECT")]) == 2
+    uses = store.datasets.uses(["d0", "d1", "d10"], 1)
+    assert {ident for ident, use in uses.items() if use.total} == {"d0", "d10"}
+    assert len([query for query in queries if query.startswith("SELECT")]) == 2 * 3, "two along an index for each that is shown"
+    queries.clear()
+    assert {run.version_number for run in store.runs.all()} == {3}
+    assert len([query for query in queries if query.startswith("SELECT")]) == 1
 
 
 KILLED = """

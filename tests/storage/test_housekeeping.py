@@ -219,6 +219,17 @@ def test_a_log_that_grew_too_long_keeps_its_last_lines(storage, run):
     assert path.read_bytes().startswith(b"an old line\n") and find_problems(storage) == []
 
 
+def test_checkpoints_of_finished_runs_are_removed_and_others_stay(storage, run):
+    other = storage.runs.create(run.dataset_id, run.spec)
+    for each in (run, other):
+        storage.files.checkpoint(each.id).mkdir(parents=True, exist_ok=True)
+        (storage.files.checkpoint(each.id) / "00000001.safetensors").write_bytes(b"x")
+    with storage.database.transaction() as session:
+        session.get(Run, run.id).status = RunStatus.FINISHED
+    clean_up(storage, 7)
+    assert not storage.files.checkpoint(run.id).exists() and storage.files.checkpoint(other.id).is_dir()
+
+
 def test_folders_beside_a_database_of_other_things_are_left_where_they_are(storage):
     folder = storage.files.root / "runs/abcdef"
     folder.mkdir(parents=True)

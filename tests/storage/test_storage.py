@@ -141,6 +141,7 @@ OF_A_HELD_RUN = {
     "set_status": lambda held: held.set_status(RunStatus.CHECKING, "Mine."),
     "add_event": lambda held: held.add_event("Mine."),
     "progress": lambda held: held.progress(step=9, total_steps=9, epoch=9.0, seconds_left=9.0, metrics=[MetricPoint(1, "loss", 9.0)]),
+    "set_held_out": lambda held: held.set_held_out(9.0, 9.0),
     "set_rows": lambda held: held.set_rows("Mine.", [9]),
     "set_phase": lambda held: held.set_phase(Phase("read", 9, 9)),
     "set_revision": lambda held: held.set_revision("mine"),
@@ -177,7 +178,7 @@ def test_whoever_lost_a_run_writes_nothing_of_it_and_the_others_rows_are_as_they
     assert store.queue.put_back("slept", "Shut down.") == []
     assert everything(store) == before
     if taken == "by another":
-        assert awake.stop_requested() is False
+        assert awake.stop_requested() is None
         awake.add_metrics([MetricPoint(1, "loss", 3.0)])
         assert [point.value for point in store.metrics.after(run.id)] == [3.0]
 
@@ -275,6 +276,38 @@ def test_a_step_trained_again_replaces_its_figures(store, dataset):
     for tuned in ("x", "y"):
         held.add_sample(SampleRecord(1, "p", "e", "b", tuned))
     assert [sample.tuned for sample in store.samples.all(run.id)] == ["y"]
+
+
+def test_the_samples_of_a_step_each_have_their_place_and_are_replaced_there(store, dataset):
+    run, other = (store.runs.create(dataset.id, SPEC) for _ in range(2))
+    held, others = store.queue.claim("w"), store.queue.claim("v")
+    others.add_sample(SampleRecord(1, "other", "e", "b", "t", 3))
+    held.add_sample(*(SampleRecord(step, f"p{place}", "e", "b", "first", place) for step in (4, 2) for place in (1, 0, 2)))
+    assert [(each.step, each.place, each.prompt) for each in store.samples.all(run.id)] == [
+        (step, place, f"p{place}") for step in (2, 4) for place in range(3)
+    ]  # fmt: skip
+    held.add_sample(SampleRecord(4, "p1", "e", "b", "second", 1))
+    assert [(each.step, each.place) for each in store.samples.all(run.id) if each.tuned == "second"] == [(4, 1)]
+    assert len(store.samples.all(run.id)) == 6 and [each.prompt for each in store.samples.all(other.id)] == ["other"]
+    assert SampleRecord(4, "p1", "e", "b", "second", 1) in store.samples.all(run.id), "whatever its id"
+
+
+def test_what_is_new_or_written_again_has_a_higher_id(store, dataset):
+    run = store.runs.create(dataset.id, SPEC)
+    held = store.queue.claim("w")
+
+    def newest():
+        return max(each.id for each in store.samples.all(run.id))
+
+    held.add_sample(SampleRecord(1, "p", "e", "b", "one"))
+    seen = newest()
+    assert store.samples.all(run.id, after=seen) == []
+    held.add_sample(SampleRecord(1, "p", "e", "b", "again"))  # in the place of the highest id there is
+    assert [each.tuned for each in store.samples.all(run.id, after=seen)] == ["again"]
+    seen = newest()
+    held.add_sample(*(SampleRecord(step, "p", "e", "b", "new", place) for step in (3, 2) for place in (1, 0)))
+    assert [(each.step, each.place) for each in store.samples.all(run.id, after=seen)] == [(2, 0), (2, 1), (3, 0), (3, 1)]
+    assert store.samples.all(run.id, after=0) == store.samples.all(run.id) and store.samples.all(run.id, after=newest()) == []
 
 
 def test_the_download_holds_the_adapter_files_only(store, dataset):

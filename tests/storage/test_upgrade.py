@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, text
 
 import storage as package
-from storage import RunStatus, Storage
+from storage import RunStatus, SampleRecord, Storage
 from storage.upkeep import find_problems, restore_backup, write_backup
 
 BACKUP = Path(__file__).parents[1] / "fixtures/backups/0003.zip"
@@ -64,6 +64,18 @@ def test_each_run_has_the_version_of_its_dataset(store):
     assert [store.queue.claim("w").run.name for _ in range(2)] == ["Waiting first", "Waiting second"]
 
 
+def test_each_sample_has_the_first_place_and_others_find_room_beside_it(store):
+    (stopped,) = (run for run in store.runs.all() if run.name == "Stopped")
+    old = store.samples.all(stopped.id)
+    assert old and {sample.place for sample in old} == {0}
+    store.runs.resume(stopped.id)
+    held = next(held for held in iter(lambda: store.queue.claim("w"), None) if held.run.id == stopped.id)
+    held.add_sample(*(SampleRecord(old[0].step, "p", "e", "b", "t", place) for place in range(1, 5)))
+    assert [sample.place for sample in store.samples.all(stopped.id) if sample.step == old[0].step] == list(range(5))
+    held.add_sample(SampleRecord(old[0].step, "p", "e", "b", "new"))
+    assert store.samples.all(stopped.id, after=max(sample.id for sample in old))[0].tuned == "new"
+
+
 def test_it_works_on_with_what_is_there(store, tmp_path):
     sample, mapped = store.datasets.all()
     rows = store.files.rows(mapped.version).read_bytes()
@@ -73,9 +85,11 @@ def test_it_works_on_with_what_is_there(store, tmp_path):
     changed = store.datasets.add_version(mapped.id, examples=rows + b"\n", change="A line more.", **facts)
     assert changed.version.number == 2 and changed.version.source_file == "source"
     assert store.files.rows(mapped.version).read_bytes() == rows and find_problems(store) == []
+    (stopped,) = (run for run in store.runs.all() if run.name == "Stopped")
     write_backup(store, tmp_path / "b.zip")
     restore_backup(tmp_path / "b.zip", tmp_path / "back")
     back = Storage(tmp_path / "back")
+    assert back.samples.all(stopped.id) == store.samples.all(stopped.id) != []
     assert back.datasets.all() == [changed, sample] and back.datasets.versions(mapped.id) == store.datasets.versions(mapped.id)
     assert find_problems(back) == []
     back.close()
@@ -88,9 +102,9 @@ def test_a_backup_of_an_earlier_studio_holds_its_revision():
 
 
 @pytest.mark.parametrize("mapping", [None, "null", '{"prompt": "q", "answer": "a"}'])
-def test_datasets_and_runs_are_carried_over_in_each_kind_of_database(url, tmp_path, mapping):
+def test_datasets_and_runs_are_carried_over_in_each_kind_of_database(empty, tmp_path, mapping):
     (tmp_path / "data").mkdir()
-    engine = create_engine(url or f"sqlite:///{tmp_path / 'data' / 'studio.db'}")
+    engine = create_engine(empty or f"sqlite:///{tmp_path / 'data' / 'studio.db'}")
     config = Config()
     config.set_main_option("script_location", str(Path(package.__file__).parent / "migrations"))
     with engine.begin() as connection:
@@ -105,8 +119,11 @@ def test_datasets_and_runs_are_carried_over_in_each_kind_of_database(url, tmp_pa
                 "INSERT INTO runs (id, name, dataset_id, base, spec, status, sentence, stop_requested, turn, deaths, step, total_steps,"
                 " epoch, created_at) VALUES (:id, 'Run', :dataset, 'b', '{}', 'queued', '', :no, :turn, 0, 0, 0, 0, '2025-01-01 00:00:00')"
             ), {"id": f"r{number}", "dataset": f"d{number}", "turn": number, "no": False})  # fmt: skip
+            connection.execute(text(
+                "INSERT INTO samples (run_id, step, prompt, expected, base, tuned) VALUES (:id, 3, 'p', 'e', 'b', 't')"
+            ), {"id": f"r{number}"})  # fmt: skip
     engine.dispose()
-    store = Storage(tmp_path / "data", url)
+    store = Storage(tmp_path / "data", empty)
     for number in (1, 2):
         dataset, run = store.datasets.get(f"d{number}"), store.runs.get(f"r{number}")
         assert (dataset.label, dataset.shape, dataset.rows, dataset.usable_rows) == (f"{number}.csv", "mapped", 3, 2)
@@ -114,6 +131,10 @@ def test_datasets_and_runs_are_carried_over_in_each_kind_of_database(url, tmp_pa
         assert dataset.reading == ({"roles": {"q": "prompt", "a": "answer"}} if mapping and mapping != "null" else None)
         assert dataset.version.created_at == dataset.created_at
         assert (run.version_id, run.version_number) == (dataset.version.id, 1)
+        assert store.samples.all(run.id) == [SampleRecord(3, "p", "e", "b", "t", 0)]
+    held = store.queue.claim("w")
+    held.add_sample(*(SampleRecord(3, "p", "e", "b", f"new {place}", place) for place in (0, 1)))
+    assert [sample.tuned for sample in store.samples.all(held.run.id)] == ["new 0", "new 1"]
     assert store.datasets.add_version(
         "d1", label="l", shape="s", rows=1, usable_rows=1, examples=b"{}\n", change="Changed."
     ).version.number == 2  # fmt: skip

@@ -16,6 +16,7 @@ stored, H key-value heads, E their width.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -84,6 +85,12 @@ class Plan:
         several = (self.depth and self.layer) or (self.depth and self.time)
         frozen = f"{parts} {'are' if several else 'is'} frozen and computed once"
         return f"Reuses {share} of each step from the second epoch on, with the same result: {frozen}{too}."
+
+
+@lru_cache(maxsize=512)
+def _first_alone(first: int) -> EditedTokens:
+    """This token alone."""
+    return EditedTokens((first,))
 
 
 def plan_reuse(
@@ -157,8 +164,9 @@ class Reuse:
 
     def _key(self, row: EncodedExample) -> EncodedExample:
         """One row for all rows with these tokens and this first edited token, so that runs with different rules share activations."""
-        return replace(row, edited=EditedTokens((self.first(row),)))
+        return EncodedExample(row.prompt_ids, row.answer_ids, row.line, row.cut, _first_alone(self.first(row)), row.second)
 
+    @cached_property
     def token_bytes(self) -> tuple[int, int]:
         """Bytes that are stored of one token before a row's first edited one, and of one token from there on."""
         weight = next(self._base.model.parameters())
@@ -176,7 +184,7 @@ class Reuse:
 
     def _size(self, row: EncodedExample) -> int:
         """Bytes that a row's activations take."""
-        (early, late), before = self.token_bytes(), self.first(row)
+        (early, late), before = self.token_bytes, self.first(row)
         return before * early + (row.length - before) * late
 
     def _store_group(self, place: Place, group: Sequence[EncodedExample]) -> None:

@@ -1,0 +1,55 @@
+"""The report of a run: one HTML file that needs nothing else, with the chart and the sample answers as on the Runs page."""
+
+import json
+from typing import Any
+
+from app.components import html, runs
+from app.components.theme import CSS, STATIC
+from app.handlers import run_live, run_notes, spec
+from app.handlers.runs import file_name, view
+from app.pages import runs_html
+from app.services import Services
+from app.words import say, spoken
+
+_SCRIPTS = ("parts.js", "chart.js", "run_live.js")
+_PARTS = ("status", "figures", "chart", "samples", "events")
+"""What is drawn by the scripts, in this order."""
+_START = """
+for (const part of document.querySelectorAll("[id^=report-part-]")) studio.runPart(part.id.slice("report-part-".length), part);
+studio.runLive(document.body, {value: JSON.parse(document.getElementById("report-data").textContent)}, () => {}, () => {});
+"""
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+"""A report loads nothing and sends nothing."""
+
+
+def of_run(services: Services, run_id: str) -> tuple[str, bytes]:
+    """File name and content of a run's report. Raises NotFoundError."""
+    shown = view(services, run_id)
+    run = shown.run
+    data = {"status": runs_html.run_status(shown), "live": run_live.snapshot(services, shown, run_live.Since()) | {"ended": True}}
+    _, described = spec.of_run(services, run_id)
+    body = "".join(
+        [
+            runs_html.verdict(shown.verdict, deeds=False), runs_html.notes(run_notes.rendered(run.notes)), runs_html.facts(run),
+            f'<div class="rs-card"><div class="rs-caption">run.yaml</div><pre>{html.text(described, 100_000)}</pre></div>',
+        ]
+    )  # fmt: skip
+    return file_name(run, "html"), _document(run.name, data, body).encode()
+
+
+def _document(name: str, data: dict[str, Any], body: str) -> str:
+    # A text must not be able to end the script that holds it.
+    texts, held = (json.dumps(each).replace("<", r"\u003c") for each in (runs.texts(), data))
+    parts = "".join(f'<div id="report-part-{part}"><div></div></div>' for part in _PARTS)
+    colours = (STATIC / "report.css").read_text(encoding="utf-8")
+    scripts = "\n".join((STATIC / each).read_text(encoding="utf-8") for each in _SCRIPTS)
+    return (
+        f'<!DOCTYPE html><html lang="{spoken()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f"<title>{html.text(name)}</title><style>{colours}{CSS}</style></head><body><h1>{html.text(name)}</h1>"
+        f'<p class="rs-facts">{say("runs.reported")}</p>'
+        f'{parts}{body}<script type="application/json" id="report-data">{held}</script>'
+        f"<script>window.studio = {{}}; window.words = {texts}; words.language = document.documentElement.lang;\n"
+        f"{scripts}\n{_START}</script>"
+        "</body></html>"
+    )

@@ -1,0 +1,50 @@
+"""Several edits of one base model that answer as one: each adds its own change of the hidden states, times its weight."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reft_engine.edits.model import ReftModel
+from reft_engine.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A weighted sum of edits: h + Σ weight · Δ(h), at each layer, every Δ on the tokens of its own position rule.
+
+    A sum of edits is exact at each layer, but it is no sum of behaviours, since later layers read other hidden states.
+
+    Args:
+        edits: trained edits of one base model.
+        weights: one for each, any finite numbers; with the weights (1, 0) the mix is the first edit.
+
+    Raises:
+        ConfigError: there is no edit, one is none of hidden states or classifies, they have different base models, or there are not as
+            many weights as edits.
+    """
+
+    edits: tuple[ReftModel, ...]
+    weights: tuple[float, ...]
+
+    def __init__(self, edits: Sequence[ReftModel], weights: Sequence[float]) -> None:
+        if not edits or not all(isinstance(edit, ReftModel) for edit in edits):
+            raise ConfigError("A mix is made of edits of hidden states, at least one.", "edits", kind="mix.edits")
+        if len(edits) != len(weights):
+            raise ConfigError("Give one weight for each edit of the mix.", "weights", kind="mix.weights")
+        if any(edit.base is not edits[0].base for edit in edits):
+            raise ConfigError("The edits of a mix must be of one base model.", "edits", kind="mix.bases")
+        object.__setattr__(self, "edits", tuple(edits))
+        object.__setattr__(self, "weights", tuple(map(float, weights)))
+
+    @property
+    def base(self) -> object:
+        """The base model of its edits."""
+        return self.edits[0].base
+
+    @property
+    def parts(self) -> list[tuple[ReftModel, float]]:
+        """Each edit once, with the sum of its weights; without those whose weight is 0."""
+        sums: dict[int, float] = {}
+        for edit, weight in zip(self.edits, self.weights, strict=True):
+            sums[id(edit)] = sums.get(id(edit), 0.0) + weight
+        known = {id(edit): edit for edit in self.edits}
+        return [(known[key], weight) for key, weight in sums.items() if weight]

@@ -1,0 +1,68 @@
+"""Answers many prompts at once, greedily, with one edit or with the base model alone: the rows of one batch are the prompts."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from reft_engine.base import checks
+from reft_engine.base.loading import Base
+from reft_engine.inference.engine import InferenceEngine
+from reft_engine.inference.prompts import Prompt, check_writers, column_prompts, rule_of
+from reft_engine.inference.requests import EVERYTHING
+from reft_engine.tokens.prompts import EncodedPrompt
+from reft_engine.trainable import Trainable
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The text of an answer, and its token ids with the one that ended it, if one did."""
+
+    text: str
+    ids: tuple[int, ...] = ()
+
+
+def answer_rows(
+    base: Base, prompts: Sequence[Prompt], reft: Trainable | None = None, *, edited: bool = True, max_new_tokens: int = 64
+) -> list[str]:
+    """Answer each prompt as `generate` does at temperature 0, all of them in one running batch; in float32 the texts are the same.
+
+    A decoder reads prompts of different lengths padded on the left. If it takes no positions (BLOOM), and behind PEFT's virtual tokens,
+    the prompts are read one after another, and each is answered in passes of its own.
+
+    Args:
+        base: the frozen base model.
+        prompts: as in `stream`, at least one.
+        reft: what answers; None is the base model alone.
+        edited: False lets the base model answer, without the marks that the positions of ``reft`` may read in the prompts.
+        max_new_tokens: for each answer, at least 1; an answer also ends where the base model's context ends.
+
+    Raises:
+        ConfigError, DataError: as from `stream`, for one of the prompts; there is none.
+    """
+    return [answer.text for answer in write_answers(base, prompts, reft, edited=edited, max_new_tokens=max_new_tokens)]
+
+
+def write_answers(
+    base: Base, prompts: Sequence[Prompt], reft: Trainable | None, *, edited: bool, max_new_tokens: int,
+    begun: Sequence[tuple[int, ...]] = (), exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> list[Answer]:  # fmt: skip
+    """As `answer_rows`, with the tokens of each answer.
+
+    ``begun`` are the first tokens of each answer where they are known, fewer than ``max_new_tokens``; an encoder-decoder writes them anew.
+    ``exclusive`` is entered around every pass, so that others can use the base model in between.
+    """
+    engine = InferenceEngine(base, limits=EVERYTHING, turn=exclusive)
+    model = reft if edited else None
+    check_writers(base, [reft])
+    requests = [
+        engine.submit(prompt, [model], max_new_tokens=max_new_tokens, begun=first, rules=[rule_of(reft)])
+        for prompt, first in zip_longest(checks.as_list(prompts, "prompts"), begun, fillvalue=())
+    ]  # fmt: skip
+    engine.finish()
+    return [Answer(request.texts()[0], request.ids()) for request in requests]
+
+
+def encode_prompt(base: Base, prompt: Prompt, reft: Trainable | None) -> EncodedPrompt:
+    """The token ids of a prompt, and those that ``reft`` edits. Raises ConfigError or DataError, as `stream` does."""
+    return column_prompts(base, prompt, [rule_of(reft)])[0]
