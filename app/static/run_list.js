@@ -295,7 +295,8 @@
         }
         const gone = value.acted === "delete" && value.ids.includes(said.chosen);
         fetchPage().then(() => {
-          if (gone) choose(runs.keys().next().value ?? "");
+          // A newer look may have overtaken this one, so that the list may still hold what was deleted.
+          if (gone) choose([...runs.keys()].find((id) => !value.ids.includes(id)) ?? "");
           else if (value.ids.includes(said.chosen)) chosen();
         });
         return;
