@@ -4,6 +4,7 @@ Each answer holds only what is new since the one before, so that an open page co
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,18 +46,18 @@ def snapshot(services: Services, view: RunView, since: Since) -> dict[str, Any]:
     train = run.spec.get("train", {})
     return {
         "id": run.id, "first": first, "begins": since.event == 0, "key": key(view), "active": run.status.active, "ended": run.status.ended,
-        "step": run.step, "total": run.total_steps, "epochs": train.get("epochs", 1), "points": _by_name(points),
+        "step": run.step, "total": run.total_steps, "epochs": train.get("epochs", 1), "points": by_name(points),
         "events": [{"at": event.at.isoformat(), "text": event.text} for event in events],
         "event": events[-1].id if events else since.event, "samples": _short(samples),
         "sample": max([since.sample, *(sample.id for sample in samples)]),
     }  # fmt: skip
 
 
-def _by_name(points: list[MetricPoint]) -> dict[str, list[tuple[int, float]]]:
+def by_name(points: list[MetricPoint], names: Collection[str] = _NAMES) -> dict[str, list[tuple[int, float]]]:
     """The figures that are drawn, rounded to what can be seen."""
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for point in points:
-        if point.name in _NAMES:
+        if point.name in names:
             found[point.name].append((point.step, float(f"{point.value:.6g}")))
     return found
 

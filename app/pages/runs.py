@@ -1,20 +1,20 @@
 """Runs: the list of all runs, one of them while it learns and afterwards, and what can be done with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
 from app.components.labels import label, markup
-from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
+from app.components.runs import LIST_ACTED, LIST_CHOSEN, compared, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import disk, run_list, run_live, run_notes, runs, sweep
+from app.handlers import answers_grid, compare, disk, run_list, run_live, run_notes, runs, sweep
 from app.handlers.runs import RunView
-from app.pages import runs_html, sweep_html
+from app.pages import compare_html, runs_html, sweep_html
 from app.services import Services
-from app.words import say
+from app.words import say, say_error
 from storage import NotFoundError, RunRecord
 
 _NO_RUN: Shown = {
@@ -24,10 +24,13 @@ _NO_RUN: Shown = {
         "describe",
     ), HIDDEN),
 }  # fmt: skip
+_NOT_COMPARED: Shown = {"compared": None, "grid_box": HIDDEN, "grid": "", "grid_of": ""}
 _MOVED = ["live_key", *_NO_RUN]
-_SHOWN = ["live", "name", "tags", "notes", *_MOVED]
-_GROUP = "group:"
-"""Before the id of a group, where else the id of a run stands."""
+_SHOWN = ["live", "name", "tags", "notes", "compared", "grid_box", "grid", "grid_of", *_MOVED]
+_GROUP, _COMPARE = "group:", "compare:"
+"""Before the id of a group, and before those of runs that are compared, where else the id of a run stands."""
+_ADDRESSED = (("compare", _COMPARE), ("group", _GROUP), ("run", ""))
+"""What an address may ask for, the first of them that it names."""
 
 
 def build(services: Services) -> None:
@@ -44,8 +47,9 @@ def build(services: Services) -> None:
             notifications("run-notifications")
         with gr.Column(scale=3, min_width=300, elem_id="run-detail"):
             moved_note = live("run-status-note")
+            parts = _comparison()
             live_part("status", "run-status")
-            parts = {"live": live_run("run-live")}
+            parts["live"] = live_run("run-live")
             for name, ident in (("chart", "run-loss-chart"), ("samples", "run-samples"), ("events", "run-events")):
                 live_part(name, ident)
             parts |= _detail()
@@ -59,6 +63,33 @@ def build(services: Services) -> None:
     }  # fmt: skip
     notes = {"opened": opened_note, "list": list_note, "acted": acted_note, "moved": moved_note, "disk": disk_note}
     _wire(Page(services, parts), parts, notes)
+
+
+def _comparison() -> dict[str, Any]:
+    """Runs side by side, and what they answer."""
+    parts: dict[str, Any] = {"compared": compared("runs-compare"), "grid_of": gr.State("")}
+    with gr.Column(visible=False, elem_id="compare-answers") as parts["grid_box"]:
+        gr.HTML(markup("compare.grid.head", compare_html.grid_head))
+        with gr.Row(elem_classes="rs-keeping"):
+            sources = [(label("compare.grid.from_held_out"), "held_out"), (label("compare.grid.from_own"), "own")]
+            parts["grid_source"] = gr.Radio(sources, value="held_out", label=label("compare.grid.source"), elem_id="compare-grid-source")
+            parts["grid_count"] = gr.Number(
+                10, label=label("compare.grid.count_label"), precision=0, step=1, minimum=1, maximum=answers_grid.MOST,
+                elem_id="compare-grid-count",
+            )  # fmt: skip
+        parts["grid_prompts"] = gr.Textbox(
+            label=label("compare.grid.own_label"), lines=3, max_lines=12, visible=False, max_length=100_000, elem_id="compare-grid-prompts"
+        )
+        with gr.Row(elem_classes="rs-keeping"):
+            parts["grid_ask"] = gr.Button(
+                label("compare.grid.ask"), variant="primary", size="sm", scale=0, min_width=120, elem_id="compare-grid-ask"
+            )
+            parts["grid_stop"] = gr.Button(
+                label("compare.grid.stop"), size="sm", scale=0, min_width=100, interactive=False, elem_id="compare-grid-stop"
+            )
+        parts["grid_note"] = live("compare-grid-note")
+        parts["grid"] = gr.HTML("", elem_id="compare-grid")
+    return parts
 
 
 def _detail() -> dict[str, Any]:
@@ -111,9 +142,10 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     listed, act_note, delete_note, save_note = (parts[name] for name in ("listed", "act_note", "delete_note", "save_note"))
     page.on(opening(), _opened, shows=["nothing", "filled", "disk", "listed", "current", *_SHOWN], note=notes["opened"])
     page.on(
-        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current"], shows=_SHOWN, refused=_NO_RUN,
-        note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
+        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current", "grid_of"], shows=_SHOWN,
+        refused=_NO_RUN, note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
     )  # fmt: skip
+    _wire_grid(page, parts)
     page.on(
         listed.select, _acted, inputs=["asked"], js=LIST_ACTED, shows=["listed"], refused={"listed": {"refused": True}}, note=notes["acted"]
     )
@@ -140,6 +172,16 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     page.on(parts["disk"].expand, _measured, shows=["usage"], note=notes["disk"])
 
 
+def _wire_grid(page: Page, parts: dict[str, Any]) -> None:
+    chosen = "source=>[source==='own',source!=='own'].map(visible=>({__type__:'update',visible}))"
+    page.run(parts["grid_source"].input, chosen, inputs=["grid_source"], shows=["grid_prompts", "grid_count"])
+    asked = page.on(
+        parts["grid_ask"].click, _answer, inputs=["current", "grid_source", "grid_count", "grid_prompts"], shows=["grid", "grid_stop"],
+        refused={"grid": "", "grid_stop": gr.update(interactive=False)}, note=parts["grid_note"], concurrency_limit=8,
+    )  # fmt: skip
+    page.stop(parts["grid_stop"].click, [asked], lambda: {"grid_stop": gr.update(interactive=False)})
+
+
 # What is shown
 
 
@@ -154,7 +196,7 @@ def _opened(services: Services, request: gr.Request) -> Shown:
         empty = html.empty(say("runs.none"), "train", say("runs.train_one"))
         return {"nothing": gr.update(value=empty, visible=True), "filled": HIDDEN, "disk": HIDDEN}
     asked = dict(request.query_params)
-    wanted = f"{_GROUP}{asked['group']}" if asked.get("group") else asked.get("run", "")
+    wanted = next((f"{mark}{asked[name]}" for name, mark in _ADDRESSED if asked.get(name)), "")
     shown, missing = _there(services, wanted), HIDDEN
     if shown is None:
         newest = listed["runs"][0]["id"] if listed["runs"] else ""
@@ -176,20 +218,30 @@ def _there(services: Services, chosen: str) -> Shown | None:
         return None
 
 
-def _chosen(services: Services, run_id: str | None) -> Shown:
-    return _shown(services, run_id or "")
+def _chosen(services: Services, run_id: str | None, grid_of: str) -> Shown:
+    shown = _shown(services, run_id or "")
+    if run_id == grid_of:  # looked at again: what was answered stays
+        shown.pop("grid", None)
+    return shown
 
 
 def _shown(services: Services, run_id: str) -> Shown:
     """Everything about one run, or a group. Raises NotFoundError."""
+    if run_id.startswith(_COMPARE):
+        return _shown_comparison(services, run_id)
     if not run_id:
-        return {**_NO_RUN, "live": {"status": html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))}, "live_key": ""}
+        return {
+            **_NO_RUN,
+            **_NOT_COMPARED,
+            "live": {"status": html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))},
+            "live_key": "",
+        }
     if group_id := _group_of(run_id):
-        return _shown_group(sweep.table(services, group_id))
+        return {**_shown_group(sweep.table(services, group_id)), **_NOT_COMPARED}
     view = runs.view(services, run_id)
     run = view.run
     return {
-        "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
+        **_NOT_COMPARED, "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
         "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(view),
     }  # fmt: skip
 
@@ -226,9 +278,20 @@ def _shown_group(table: sweep.Table) -> Shown:
     return {**_NO_RUN, "live": {"status": sweep_html.sweep(table)}, "stop": stop, "live_key": ""}
 
 
+def _shown_comparison(services: Services, chosen: str) -> Shown:
+    """Runs side by side in place of one run; a sentence where they cannot be."""
+    nothing = {**_NO_RUN, "live_key": "", "grid": "", "grid_of": chosen}
+    try:
+        found = compare.comparison(services, compare.read_ids(chosen.removeprefix(_COMPARE)))
+    except StudioError as error:
+        return {**nothing, **_NOT_COMPARED, "live": {"status": html.notice(say_error(error))}}
+    value = {"curves": compare.curves(services, found), "top": compare_html.top(found), "tables": compare_html.tables(found)}
+    return {**nothing, "live": {"status": ""}, "compared": value, "grid_box": gr.update(visible=True)}
+
+
 def _moved(services: Services, run_id: str | None) -> Shown:
     """Something of the run has changed that the browser does not draw by itself."""
-    if not run_id or _group_of(run_id):
+    if not run_id or not _is_one(run_id):
         return {}
     try:
         return _around(runs.view(services, run_id))
@@ -241,6 +304,14 @@ def _measured(services: Services) -> Shown:
 
 
 # What is done
+
+
+def _answer(services: Services, chosen: str | None, source: answers_grid.Source, count: float | None, typed: str | None) -> Iterator[Shown]:
+    if not chosen or not chosen.startswith(_COMPARE):
+        raise StudioError(say("compare.two"))
+    ids = compare.read_ids(chosen.removeprefix(_COMPARE))
+    for found in answers_grid.fill(services, ids, source, count, typed or ""):
+        yield {"grid": compare_html.grid(found), "grid_stop": gr.update(interactive=found.done < found.total)}
 
 
 def _acted(services: Services, asked: str) -> Shown:
@@ -264,9 +335,14 @@ def _changed(services: Services, run: RunRecord) -> Shown:
 
 
 def _one(run_id: str | None) -> str:
-    if not run_id or _group_of(run_id):
+    if not run_id or not _is_one(run_id):
         raise StudioError(say("runs.choose"))
     return run_id
+
+
+def _is_one(chosen: str) -> bool:
+    """Whether one run is chosen, and neither a group nor several that are compared."""
+    return not chosen.startswith((_GROUP, _COMPARE))
 
 
 def _to_the_front(services: Services, run_id: str) -> RunRecord:

@@ -16,8 +16,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.words import say, say_error
 from app.words.http import Speaking
+from app.worker.grid import fill_grid
 from app.worker.machine import describe_machine
-from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest, RatesRequest
+from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, GridRequest, PreviewRequest, ProbeRequest, RatesRequest
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
@@ -87,6 +88,10 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     @app.post("/chat")
     async def chat(request: ChatRequest) -> StreamingResponse:
         return _streamed(partial(_chat, resident, request), say("engine.could_not_answer"))
+
+    @app.post("/grid")
+    async def grid(request: GridRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: fill_grid(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
 
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:

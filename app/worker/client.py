@@ -85,6 +85,10 @@ class WorkerClient:
         """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)
 
+    def grid(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer prompts with several runs: lines of ``{"prompt", "answers"}``, the answers by run; closing the iterator ends it."""
+        return self._stream("/grid", request)
+
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
         return self._stream("/rates", request)

@@ -73,10 +73,13 @@ class Asked:
     max_new_tokens: int = 64
 
 
-def answers_in_order(engine: InferenceEngine, asked: Iterable[Asked], *, owner: str = "") -> Iterator[list[str]]:
+def answers_in_order(
+    engine: InferenceEngine, asked: Iterable[Asked], *, owner: str = "", should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[list[str]]:
     """Answer a list of prompts greedily, as rows in the background of a running batch that others use too; for each prompt its answers.
 
-    They come in the order of the prompts; as many are asked ahead as keep the batch full. Closing the iterator cancels the rest.
+    They come in the order of the prompts; as many are asked ahead as keep the batch full. Closing the iterator cancels the rest, and
+    ``should_stop``, asked before every token, ends it early: what has not come then is missing.
 
     Raises:
         BusyError, ConfigError, DataError: as from `InferenceEngine.submit`, for one of the prompts.
@@ -85,11 +88,19 @@ def answers_in_order(engine: InferenceEngine, asked: Iterable[Asked], *, owner: 
     try:
         for each in asked:
             if len(waiting) >= ahead:
-                yield waiting.popleft().texts()
-            models = list(each.models)
-            waiting.append(engine.submit(each.prompt, models, max_new_tokens=each.max_new_tokens, owner=owner, background=True))
+                answers = waiting.popleft().texts()
+                if should_stop():
+                    return
+                yield answers
+            request = engine.submit(
+                each.prompt, list(each.models), max_new_tokens=each.max_new_tokens, owner=owner, background=True, should_stop=should_stop
+            )
+            waiting.append(request)
         while waiting:
-            yield waiting.popleft().texts()
+            answers = waiting.popleft().texts()
+            if should_stop():
+                return
+            yield answers
     finally:
         for request in waiting:
             request.cancel()
