@@ -95,11 +95,13 @@ def comparison(services: Services, ids: Sequence[str]) -> Comparison:
 
 
 def have_same_rows(services: Services, found: Sequence[RunRecord]) -> bool:
-    """Whether the runs are measured on the same held-out rows, as far as these have been drawn."""
+    """Whether the runs are measured on the same held-out rows; of a run whose rows are not drawn yet its settings say which they will be."""
     if len({run.version_id for run in found}) > 1:
         return False
-    places = [services.storage.runs.held_out_places(run.id) for run in found]
-    return None not in places and all(one == other for one, other in pairwise(places))
+    drawn = [places for run in found if (places := services.storage.runs.held_out_places(run.id)) is not None]
+    specs = [RunSpec.read(run.spec).train for run in found]
+    settings = {(spec.held_out, spec.held_out_seed) for spec in specs}
+    return all(one == other for one, other in pairwise(drawn)) and (len(drawn) == len(found) or len(settings) == 1)
 
 
 def _compared(services: Services, run_id: str) -> Compared:

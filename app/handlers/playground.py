@@ -140,8 +140,7 @@ def answer(
         "max_new_tokens": max_new_tokens, "temperature": temperature, "strength": strength, "seed": drawn_with,
         "owner": visitor(),
     }  # fmt: skip
-    for _ in until_it_answers(services):
-        yield Answers("", "", say("playground.starting"), False)
+    yield from (Answers("", "", say("playground.starting"), False) for _ in until_it_answers(services))
     texts, last_shown = ["", ""], 0.0
     begun = time.monotonic()
     for item in services.worker.chat(request):

@@ -143,7 +143,7 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     page.on(opening(), _opened, shows=["nothing", "filled", "disk", "listed", "current", *_SHOWN], note=notes["opened"])
     page.on(
         page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current", "grid_of"], shows=_SHOWN,
-        refused=_NO_RUN, note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
+        refused={**_NO_RUN, **_NOT_COMPARED}, note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
     )  # fmt: skip
     _wire_grid(page, parts)
     page.on(
@@ -176,7 +176,8 @@ def _wire_grid(page: Page, parts: dict[str, Any]) -> None:
     chosen = "source=>[source==='own',source!=='own'].map(visible=>({__type__:'update',visible}))"
     page.run(parts["grid_source"].input, chosen, inputs=["grid_source"], shows=["grid_prompts", "grid_count"])
     asked = page.on(
-        parts["grid_ask"].click, _answer, inputs=["current", "grid_source", "grid_count", "grid_prompts"], shows=["grid", "grid_stop"],
+        parts["grid_ask"].click, _grid_answered, inputs=["current", "grid_source", "grid_count", "grid_prompts"],
+        shows=["grid", "grid_stop"],
         refused={"grid": "", "grid_stop": gr.update(interactive=False)}, note=parts["grid_note"], concurrency_limit=8,
     )  # fmt: skip
     page.stop(parts["grid_stop"].click, [asked], lambda: {"grid_stop": gr.update(interactive=False)})
@@ -306,7 +307,9 @@ def _measured(services: Services) -> Shown:
 # What is done
 
 
-def _answer(services: Services, chosen: str | None, source: answers_grid.Source, count: float | None, typed: str | None) -> Iterator[Shown]:
+def _grid_answered(
+    services: Services, chosen: str | None, source: answers_grid.Source, count: float | None, typed: str | None
+) -> Iterator[Shown]:
     if not chosen or not chosen.startswith(_COMPARE):
         raise StudioError(say("compare.two"))
     ids = compare.read_ids(chosen.removeprefix(_COMPARE))

@@ -63,4 +63,6 @@ def _messages(prompt: GridPrompt) -> list[Message]:
 
 def _length(prompt: GridPrompt, most: int) -> int:
     """Most tokens of an answer: a token has at least one byte."""
-    return min(_MOST, max(most, len((prompt.expected or "").encode(errors="replace")) + _BESIDE))
+    if prompt.expected is None:
+        return most
+    return min(_MOST, max(most, len(prompt.expected.encode(errors="replace")) + _BESIDE))

@@ -17,21 +17,23 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from app.components import html as pieces
 from app.errors import StudioError
 from app.goals import GOALS
-from app.handlers import datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
+from app.handlers import answers_grid, datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
 from app.pages import runs_html, train_picker
 from app.run_texts import RunFile
 from app.samples import all_samples
 from app.services import make_services
 from app.settings import Settings
+from app.words import say
 from app.worker import probes, row_checks
 from reft_engine.data import HubRows, dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
-from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunStatus, StorageError
+from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunRecord, RunStatus, StorageError
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
@@ -66,6 +68,7 @@ NAMES = {
     **{(page, name): name.capitalize() for page, name in [
         ("dataset", "name"), ("dataset", "tags"), ("runs", "name"), ("runs", "tags"), ("runs", "notes")]},
     ("runs", "start_at"): "Start later", ("train", "start_at"): "Start later", ("runs", "epochs"): "Epochs more",
+    ("runs", "grid_source"): "Prompts", ("runs", "grid_count"): "Rows", ("runs", "grid_prompts"): "Your prompts, one a line",
     **{("train", field): label for field, label in LABELS.items()},
     **{("train", f"sweep_{name}"): f"{LABELS[name]}: values to try" for name in sweep.LISTED},
     ("train", "presets_chosen"): "My presets", ("train", "presets_name"): "Save these settings as",
@@ -74,7 +77,7 @@ NAMES = {
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("train", "presets_deleted"), ("train", "bases_asked"),
           ("train", "picker_asked"),
-          ("playground", "used"), ("runs", "current"), ("runs", "asked"),
+          ("playground", "used"), ("runs", "current"), ("runs", "grid_of"), ("runs", "asked"),
           ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
           ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
@@ -1195,6 +1198,64 @@ def runs_chosen(house: House, pages: Pages, files: Any) -> None:
     assert house.run.id in first["download"]["link"] and house.second.id in first["talk"]["link"] + second["talk"]["link"]
 
 
+def shown_as(text: str) -> str:
+    return pieces.text(text, 400)
+
+
+def compared(house: House, *some: RunRecord) -> str:
+    return f"compare:{','.join(run.id for run in some)}"
+
+
+def looked_at_again(house: House, pages: Pages, files: Any) -> None:
+    """What the runs of a comparison have answered stays while it is looked at again, and no longer."""
+    one = compared(house, house.run, house.second)
+    first, again = (pages.fire("runs", "_chosen", current=one, grid_of=each) for each in ("", one))
+    assert first["grid_of"] == again["grid_of"] == one and first["grid"] == "" and "grid" not in again
+    assert pages.fire("runs", "_chosen", current=house.run.id, grid_of=one)["grid"] == ""
+
+
+def grid_of(pages: Pages, **changes: Any) -> str:
+    last = pages.fire("runs", "_grid_answered", **changes)
+    assert last["grid_stop"]["interactive"] is False
+    return str(last["grid"])
+
+
+def grid_runs(house: House, pages: Pages, files: Any) -> None:
+    for some in ((house.run, house.second), (house.second, house.run, house.foreign)):
+        shown = grid_of(pages, current=compared(house, *some), grid_source="own", grid_prompts=PROMPT)
+        texts = [shown_as(house.wanted(run, max_new_tokens=answers_grid.TOKENS)[1]) for run in some]
+        assert len(set(texts)) == len(some) and all(text in shown for text in texts)
+    house.chat()  # the first base model is in memory again
+
+
+def grid_sources(house: House, pages: Pages, files: Any) -> None:
+    """Rows that are held out come with the answer that is expected, prompts of one's own without one."""
+    given = {"current": compared(house, house.run, house.second), "grid_count": 2, "grid_prompts": PROMPT}
+    own, held_out = (grid_of(pages, grid_source=source, **given) for source in ("own", "held_out"))
+    assert shown_as(PROMPT) in own and shown_as(PROMPT) not in held_out
+    assert (say("compare.grid.expected") in own, say("compare.grid.expected") in held_out) == (False, True)
+
+
+def grid_counts(house: House, pages: Pages, files: Any) -> None:
+    given = {"current": compared(house, house.run, house.second), "grid_source": "held_out"}
+    examples = load_examples(house.services.storage.files.rows(house.dataset.version))
+    for count in (1, 4):
+        shown = grid_of(pages, grid_count=count, **given)
+        assert [shown_as(examples[place].messages[-1].content) in shown for place in (1, 4)] == [True, count == 4]
+    for wrong in (0, 1.5, answers_grid.MOST + 1, None):
+        (*_, last) = pages.shown(pages.event("runs", "_grid_answered"), grid_count=wrong, **given)
+        assert "whole number from 1 to" in last["note"]
+
+
+def grid_prompts(house: House, pages: Pages, files: Any) -> None:
+    given = {"current": compared(house, house.run, house.second), "grid_source": "own"}
+    shown = grid_of(pages, grid_prompts="What is 1 cat?\n\n What is 3 dog? ", **given)
+    assert "What is 1 cat?" in shown and "What is 3 dog?" in shown and say("compare.grid.done", done=6, total=6) in shown
+    for wrong, sentence in (("", "Write a prompt first"), ("x\n" * 51, "These are 51 prompts")):
+        (*_, last) = pages.shown(pages.event("runs", "_grid_answered"), grid_prompts=wrong, **given)
+        assert sentence in last["note"]
+
+
 def runs_moved(house: House, pages: Pages, files: Any) -> None:
     """What the browser does not draw by itself is that of the run that it shows."""
     links = [pages.fire("runs", "_moved", current=run.id)["download"]["link"] for run in (house.run, house.second)]
@@ -1506,7 +1567,10 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_drawn", field): drawn(field) for field in ("picker_asked", "dataset", *train_picker.ROW)},
     **{("train", "_priced", field): priced(field) for field in ("dataset", *train_picker.COST)},
     **{("train", "_find", field): searched(field) for field in FORM}, ("train", "_find", "dataset"): searched_dataset,
-    ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen, ("runs", "_moved", "current"): runs_moved,
+    ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen,
+    ("runs", "_chosen", "grid_of"): looked_at_again, ("runs", "_grid_answered", "current"): grid_runs,
+    ("runs", "_grid_answered", "grid_source"): grid_sources, ("runs", "_grid_answered", "grid_count"): grid_counts,
+    ("runs", "_grid_answered", "grid_prompts"): grid_prompts, ("runs", "_moved", "current"): runs_moved,
     ("runs", "_acted", "asked"): acted, ("runs", "_act:stop", "current"): stopped, ("runs", "_act:discard", "current"): discarded,
     ("runs", "_act:resume", "current"): resumed,
     ("runs", "_act:remedy", "current"): remedied, ("runs", "_act:to_the_front", "current"): moved(4, "abxc", "xabc"),
@@ -1571,7 +1635,8 @@ def test_stop_ends_every_answer_of_the_playground(pages):
     asking = [event.function._id for event in pages.events if event.act == "_answer"]
     searching = [event.function._id for event in pages.events if event.act == "_find"]
     ending = [function for function in pages.blocks.fns.values() if function.cancels]
-    assert sorted(sorted(function.cancels) for function in ending) == sorted([sorted(asking), searching])
+    filling = [event.function._id for event in pages.events if event.act == "_grid_answered"]
+    assert sorted(sorted(function.cancels) for function in ending) == sorted([sorted(asking), searching, filling])
 
 
 def test_every_field_of_the_form_changes_the_summary_as_it_is_typed(pages):

@@ -15,6 +15,8 @@ from app.worker.messages import (
     ChatRequest,
     CheckRequest,
     DescribeRequest,
+    GridPrompt,
+    GridRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
@@ -345,6 +347,64 @@ def load(house: House) -> None:
     house.chat()
 
 
+# Grid
+
+
+def gridded(house: House, *prompts: str, **changes: Any) -> list[dict[str, str]]:
+    """The answers to each prompt."""
+    given = [{"messages": [{"role": "user", "content": prompt}]} for prompt in prompts or (PROMPT,)]
+    found: list[dict[str, str]] = [{} for _ in given]
+    for line in house.services.worker.grid({"runs": [house.run.id], "prompts": given, "max_new_tokens": LENGTH, **changes}):
+        found[line["prompt"]] |= line["answers"]
+    return found
+
+
+def grid_runs(house: House) -> None:
+    """Each of its own base model, however many there are."""
+    runs = [house.run, house.foreign, house.second]
+    (found,) = gridded(house, runs=[run.id for run in runs])
+    assert {run.id: found[run.id] for run in runs} == {run.id: house.wanted(run)[1] for run in runs}
+    assert [found[f"base:{base}"] for base in house.bases] == [house.wanted(run)[0] for run in (house.run, house.foreign)]
+    house.chat()
+
+
+def grid_prompts(house: House) -> None:
+    prompts = ("Hello there.", PROMPT)
+    assert [each[house.run.id] for each in gridded(house, *prompts)] == [house.wanted(prompt=prompt)[1] for prompt in prompts]
+
+
+def grid_messages(house: House) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]
+    (found,) = gridded(house, prompts=[{"messages": turns}])
+    assert found[house.run.id] == house.wanted(system="Be brief.")[1] != gridded(house)[0][house.run.id]
+
+
+def grid_expected(house: House) -> None:
+    """An answer has room for as many tokens as the one that is expected may have."""
+    turns = [{"role": "user", "content": PROMPT}]
+    (found,) = gridded(house, prompts=[{"messages": turns, "expected": "y" * 20}], max_new_tokens=1)
+    assert found[house.run.id] == house.wanted(max_new_tokens=28)[1]
+
+
+def grid_length(house: House) -> None:
+    assert [gridded(house, max_new_tokens=count)[0][house.run.id] for count in (3, 8)] == [
+        house.wanted(max_new_tokens=count)[1] for count in (3, 8)
+    ]  # fmt: skip
+
+
+def grid_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        gridded(house, owner="me")
+        gridded(house, owner="you")
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True), ("you", True)]
+
+
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "columns"): Field(columns, ([], [None] * 9, "x")),
@@ -378,6 +438,12 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (RatesRequest, "dataset"): Field(rates_dataset, ("nothing", "x" * 101, None)),
     (RatesRequest, "reft"): Field(rates_reft, ({"rank": 0}, {"x": 1}, None)),
     (RatesRequest, "train"): Field(rates_train, ({"epochs": 0}, {"x": 1}, None)),
+    (GridRequest, "runs"): Field(grid_runs, ([], ["x"] * 17, "x")),
+    (GridRequest, "prompts"): Field(grid_prompts, ([], [{"messages": [TURN]}] * 101, "x")),
+    (GridRequest, "max_new_tokens"): Field(grid_length, (0, 513, 1.5)),
+    (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
+    (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
+    (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
 }
@@ -392,6 +458,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is DescribeRequest:
         return "/describe", {"base": base}
+    if kind in (GridRequest, GridPrompt):
+        return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
     if kind is RatesRequest:
         return "/rates", {"base": base, "dataset": house.dataset.id}
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
@@ -416,6 +484,7 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
         given = {"messages": [{**TURN, field: value}]} if kind is ChatMessage else {field: value}
+        given = {"prompts": [{"messages": [TURN], field: value}]} if kind is GridPrompt else given
         found = house.http.post(path, json={**request, **given})
         assert found.status_code in (400, 422), (value, found.text)
 
@@ -424,6 +493,7 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
     given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
+    given = {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
     assert house.http.post(path, json={**request, **given}).status_code == 422
 
 

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from pydantic import BaseModel
 from app.components import bars_html, diagram, row_check_html
 from app.components import html as pieces
 from app.errors import StudioError
-from app.handlers import run_notes, runs
+from app.handlers import answers_grid, compare, run_notes, runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
@@ -33,7 +34,18 @@ from app.handlers.train import Again, Estimate, TrainForm
 from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
 from app.handlers.workbench import Look, Said
-from app.pages import data_html, dataset_html, home_html, playground_html, report_html, runs_html, sweep_html, train_html, train_rates_html
+from app.pages import (
+    compare_html,
+    data_html,
+    dataset_html,
+    home_html,
+    playground_html,
+    report_html,
+    runs_html,
+    sweep_html,
+    train_html,
+    train_rates_html,
+)
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
@@ -163,6 +175,19 @@ def a_look(**given: Any) -> Look:
     return Look(Said(token="0" * 32, search=HOSTILE, only=HOSTILE, find=HOSTILE), Path(HOSTILE), Upload(inspection, Path(HOSTILE)), ())
 
 
+A_LINE = compare.Line("right", HOSTILE, (HOSTILE, "x"), 0)
+ANSWERING = (answers_grid.Column("b", HOSTILE), answers_grid.Column(HOSTILE, HOSTILE, a_run()))
+
+
+def a_comparison() -> compare.Comparison:
+    compared = hostile(compare.Compared, view=a_view(), score=None)
+    return hostile(compare.Comparison, runs=(compared,), sentences=(HOSTILE,), results=(A_LINE,), settings=(A_LINE,))
+
+
+def a_grid(expected: str | None) -> answers_grid.Grid:
+    return answers_grid.Grid(ANSWERING, (answers_grid.Question(HOSTILE, (), expected),), ({"b": HOSTILE},))
+
+
 # Each function that makes HTML, with what is to be seen of the hostile text in what it makes.
 TABLE: dict[str, list[Callable[[], str]]] = {
     "html.term": [lambda: pieces.term(HOSTILE, HOSTILE)],
@@ -211,6 +236,9 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
+    "compare_html.top": [lambda: compare_html.top(a_comparison())],
+    "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
+    "compare_html.grid": [partial(compare_html.grid, a_grid(expected)) for expected in (None, "x", HOSTILE)],
     "sweep_html.sweep": [lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2))],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
@@ -219,7 +247,7 @@ WITHOUT = {
     "row_check_html.lengths": lambda: row_check_html.lengths(a_check(prompts=LENGTHS, answers=LENGTHS)),
     "data_html.guide": data_html.guide, "data_html.samples": data_html.samples, "home_html.opening": home_html.opening,
     "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
-    "home_html.bring_your_own": home_html.bring_your_own,
+    "home_html.bring_your_own": home_html.bring_your_own, "compare_html.grid_head": compare_html.grid_head,
     "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "dataset_html.sides": lambda: dataset_html.sides(Sides({HOSTILE: 3}, 2)),
     "diagram.hidden_states": diagram.hidden_states,
@@ -237,6 +265,7 @@ MODULES = (
     bars_html,
     diagram,
     row_check_html,
+    compare_html,
     data_html,
     dataset_html,
     home_html,
@@ -347,7 +376,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     pages = read(services)
     monkeypatch.setattr(services.worker, "chat", lambda request: iter([{"column": 0, "text": HOSTILE}, {"column": 1, "text": HOSTILE}]))
     monkeypatch.setattr(services.worker, "health", lambda: {"pid": 1, "training": None, "trouble": HOSTILE})
-    for name in ("describe", "preview", "check", "probe", "rates"):
+    for name in ("describe", "preview", "check", "probe", "rates", "grid"):
         monkeypatch.setattr(services.worker, name, refuse)
     shown: list[str] = []
     for event in pages.events:
