@@ -95,7 +95,7 @@ def comparison(services: Services, ids: Sequence[str]) -> Comparison:
 
 
 def have_same_rows(services: Services, found: Sequence[RunRecord]) -> bool:
-    """Whether the runs are measured on the same held-out rows; of a run whose rows are not drawn yet its settings say which they will be."""
+    """Whether the runs are measured on the same held-out rows; where none are drawn yet the settings say which they will be."""
     if len({run.version_id for run in found}) > 1:
         return False
     drawn = [places for run in found if (places := services.storage.runs.held_out_places(run.id)) is not None]

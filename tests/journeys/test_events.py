@@ -496,6 +496,13 @@ def ticked(page: Page, _: Site) -> None:
     expect(page.locator(".rs-runs-several")).to_be_visible()
 
 
+def compared(page: Page, site: Site) -> None:
+    """Two runs side by side, and nobody who answers."""
+    ticked(page, site)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compare-grid-ask")).to_be_visible()
+
+
 def in_the_bin(page: Page, _: Site) -> None:
     page.get_by_role("combobox", name="Show", exact=True).first.select_option("binned")
     expect(page.get_by_role("button", name="Empty the bin")).to_be_visible()
@@ -531,6 +538,7 @@ STATES: dict[str, list[State]] = {
     ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
+        State(compared, ("#compare-grid-ask",)),
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),
         State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer",)),
         State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")), State(deleted), State(ticked),
