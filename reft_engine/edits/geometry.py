@@ -38,7 +38,7 @@ def subspace_angles(one: ReftModel, other: ReftModel) -> list[SubspaceAngles]:
 
     Args:
         one: an edit with a rank.
-        other: another one, of the same hidden size; its base model may be another, but directions of different ones mean nothing to each other.
+        other: another one, of the same hidden size. Directions of different base models mean nothing to each other, which is not checked.
 
     Returns:
         The angles at each layer that both edit, the lowest first; none if there is no such layer.
@@ -85,4 +85,5 @@ def principal_angles(one_KD: Tensor, other_KD: Tensor) -> tuple[float, ...]:
 def _basis(rows_KD: Tensor) -> Tensor:
     """Orthonormal rows of the same space, as many as it has dimensions."""
     _, sizes, basis = torch.linalg.svd(rows_KD.detach().to("cpu", torch.float64), full_matrices=False)
-    return basis[sizes > _NEGLIGIBLE * sizes.max().clamp(min=torch.finfo(torch.float64).tiny)]
+    spanning: Tensor = basis[sizes > _NEGLIGIBLE * sizes.max().clamp(min=torch.finfo(torch.float64).tiny)]
+    return spanning
