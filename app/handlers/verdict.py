@@ -122,10 +122,10 @@ def _broke(regression: Regression) -> str:
     """Say how far answers to unrelated prompts moved."""
     level, rows = level_of(regression), regression.prompts
     if level == "no_number":
-        return say("verdict.broke.no_number", rows=rows)
+        return say("verdict.elsewhere.no_number", rows=rows)
     before, after = _loss(regression.base), _loss(regression.tuned)
     same = before == after
-    losses = say("verdict.broke.stayed", loss=before) if same else say("verdict.broke.went", before=before, after=after)
+    losses = say("verdict.elsewhere.stayed", loss=before) if same else say("verdict.elsewhere.went", before=before, after=after)
     return say(f"verdict.broke.{level}", rows=rows, kl=phrases.figure(regression.kl), losses=losses)
 
 

@@ -122,7 +122,7 @@ def _example(measured: Changes) -> str:
     return (
         f'<div class="rs-caption rs-below">{say("runs.edit.example")}</div><p class="rs-facts">{say("runs.edit.example_note")}</p>'
         f'<p class="rs-tokens rs-shaded" dir="auto">{before}{gap}{after}</p>'
-        f'<details class="rs-problems"><summary>{say("runs.chart.table")}</summary>'
+        f'<details class="rs-problems"><summary>{say("runs.edit.numbers")}</summary>'
         f'<div class="rs-tall" tabindex="0" role="region" aria-label="{say("runs.edit.example")}">'
         f'<table class="rs-bars rs-changes">{heads}<tbody>{rows}</tbody></table></div></details>'
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.worker import messages as requests
 from app.worker import probes, row_checks
 from app.worker.messages import (
+    AnglesRequest,
     ChatMessage,
     ChatRequest,
     CheckRequest,
@@ -345,6 +346,16 @@ def load(house: House) -> None:
     house.chat()
 
 
+# Angles
+
+
+def compared_runs(house: House) -> None:
+    same, other = (asked(house, "/angles", runs=[house.run.id, run.id]) for run in (house.run, house.second))
+    assert [each["layer"] for each in same] == [each["layer"] for each in other] == [0, 1, 2]
+    assert all(angle < 0.05 for each in same for angle in each["degrees"])
+    assert all(angle > 10 for each in other for angle in each["degrees"])
+
+
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "columns"): Field(columns, ([], [None] * 9, "x")),
@@ -378,6 +389,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (RatesRequest, "dataset"): Field(rates_dataset, ("nothing", "x" * 101, None)),
     (RatesRequest, "reft"): Field(rates_reft, ({"rank": 0}, {"x": 1}, None)),
     (RatesRequest, "train"): Field(rates_train, ({"epochs": 0}, {"x": 1}, None)),
+    (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
 }
@@ -390,6 +402,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
+    if kind is AnglesRequest:
+        return "/angles", {"runs": [house.run.id, house.second.id]}
     if kind is DescribeRequest:
         return "/describe", {"base": base}
     if kind is RatesRequest:
