@@ -10,15 +10,15 @@ from app.components.labels import label, markup
 from app.components.runs import LIST_ACTED, LIST_CHOSEN, compared, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import answers_grid, compare, disk, run_list, run_live, run_notes, runs, sweep
+from app.handlers import answers_grid, compare, disk, looked, run_list, run_live, run_notes, runs, sweep
 from app.handlers.runs import RunView
-from app.pages import compare_html, runs_html, sweep_html
+from app.pages import compare_html, looked_html, runs_html, sweep_html
 from app.services import Services
 from app.words import say, say_error
 from storage import NotFoundError, RunRecord
 
 _NO_RUN: Shown = {
-    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown"), ""),
+    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown", "regression", "edit"), ""),
     **dict.fromkeys((
         "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
         "describe",
@@ -122,6 +122,7 @@ def _detail() -> dict[str, Any]:
         parts["longer"] = gr.Button(label("runs.longer.button"), size="sm", elem_id="run-longer", min_width=100)
     parts["act_note"] = live("run-note")
     parts["notes_shown"] = gr.HTML(elem_id="run-notes-shown")
+    parts |= {name: gr.HTML(elem_id=f"run-{name}") for name in ("regression", "edit")}
     parts["facts"] = gr.HTML(elem_id="run-facts")
     with gr.Accordion(label("runs.describe.title"), open=False, visible=False, elem_id="run-describe") as parts["describe"]:
         parts["name"] = gr.Textbox(label=label("runs.describe.name"), max_length=200, elem_id="run-name")
@@ -254,6 +255,7 @@ def _around(view: RunView) -> Shown:
         "failure": runs_html.failure(run),
         "verdict": runs_html.verdict(view.verdict),
         "facts": runs_html.facts(run),
+        "regression": looked_html.regression(looked.regression_of(run)), "edit": looked_html.edit(looked.changes_of(run)),
         "notes_shown": runs_html.notes(run_notes.rendered(run.notes)),
         "stop": gr.update(visible=view.stoppable, value=say("runs.leave_queue" if run.status.waiting else "runs.stop")),
         "discard": gr.update(visible=view.discardable),

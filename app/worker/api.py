@@ -16,9 +16,19 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.words import say, say_error
 from app.words.http import Speaking
+from app.worker.angles import compare_subspaces
 from app.worker.grid import fill_grid
 from app.worker.machine import describe_machine
-from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, GridRequest, PreviewRequest, ProbeRequest, RatesRequest
+from app.worker.messages import (
+    AnglesRequest,
+    ChatRequest,
+    CheckRequest,
+    DescribeRequest,
+    GridRequest,
+    PreviewRequest,
+    ProbeRequest,
+    RatesRequest,
+)
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
@@ -77,6 +87,10 @@ def make_app(resident: Resident) -> FastAPI:
         reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
         timed = resident.probe(request.dataset, request.base, reft, train, request.precision)
         return asdict(timed) if timed else None
+
+    @app.post("/angles")
+    def angles(request: AnglesRequest) -> list[dict[str, Any]]:
+        return [asdict(each) for each in compare_subspaces(resident, *request.runs)]
 
     _offer_streams(app, resident)
     return app

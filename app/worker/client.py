@@ -81,6 +81,11 @@ class WorkerClient:
         answer: dict[str, Any] | None = self._post("/probe", request, _PROBE_TIMEOUT)
         return answer
 
+    def angles(self, one: str, other: str) -> list[dict[str, Any]]:
+        """Principal angles between the subspaces of two runs' edits: ``layer``, ``site`` and ``degrees`` of each `SubspaceAngles`."""
+        answer: list[dict[str, Any]] = self._post("/angles", {"runs": [one, other]})
+        return answer
+
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)

@@ -100,3 +100,10 @@ class DescribeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     base: str = Field(max_length=300)
     load: bool = True
+
+
+class AnglesRequest(BaseModel):
+    """Two runs whose subspaces are to be compared."""
+
+    model_config = ConfigDict(extra="forbid")
+    runs: list[str] = Field(min_length=2, max_length=2)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from reft_engine.base import checks
 from reft_engine.base.loading import Base
-from reft_engine.data import Example, LooseRow, Preference, as_rows
+from reft_engine.data import AnyExample, Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
 from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
@@ -54,6 +54,7 @@ class TrainResult:
         left_out: for each unusable example the reason, such as a prompt that is too long.
         best_step: the step with the lowest held-out loss; ``kept`` says whether the saved edit is that one or the last.
         evidence: the figures that the verdict is based on.
+        held_out: the held-out rows.
     """
 
     reft: Trainable
@@ -72,6 +73,7 @@ class TrainResult:
     best_step: int | None
     kept: Literal["best", "last"]
     evidence: Evidence
+    held_out: tuple[AnyExample, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -443,6 +445,7 @@ class _Run:
             score.base if score else None, score.tuned if score else None, self.stopped, self.stopped_early and not self.stopped,
             root / "adapter" if root and not leaves else None, self.check,
             tuple(row.reason for row in self.read.left_out), best.step, choice, self._evidence(score, chosen_step, choice),
+            tuple(row.example for row in self.held_out),
         )  # fmt: skip
         self._save_adapter(result)
         if self.rows_file and not self.stopped:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.worker import messages as requests
 from app.worker import probes, row_checks
 from app.worker.messages import (
+    AnglesRequest,
     ChatMessage,
     ChatRequest,
     CheckRequest,
@@ -405,6 +406,16 @@ def grid_owner(house: House) -> None:
     assert seen == [("me", True), ("you", True)]
 
 
+# Angles
+
+
+def compared_runs(house: House) -> None:
+    same, other = (asked(house, "/angles", runs=[house.run.id, run.id]) for run in (house.run, house.second))
+    assert [each["layer"] for each in same] == [each["layer"] for each in other] == [0, 1, 2]
+    assert all(angle < 0.05 for each in same for angle in each["degrees"])
+    assert all(angle > 10 for each in other for angle in each["degrees"])
+
+
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "columns"): Field(columns, ([], [None] * 9, "x")),
@@ -444,6 +455,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
+    (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
 }
@@ -456,6 +468,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
+    if kind is AnglesRequest:
+        return "/angles", {"runs": [house.run.id, house.second.id]}
     if kind is DescribeRequest:
         return "/describe", {"base": base}
     if kind in (GridRequest, GridPrompt):

@@ -39,6 +39,7 @@ from app.pages import (
     data_html,
     dataset_html,
     home_html,
+    looked_html,
     playground_html,
     report_html,
     runs_html,
@@ -52,7 +53,7 @@ from app.settings import Settings
 from reft_engine.data import Columns, Differences, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.spec import RunSpec
-from reft_engine.training import RatesFound, RateTrial
+from reft_engine.training import ChangedToken, Changes, RatesFound, RateTrial, Regression
 from storage import DatasetRecord, DatasetUse, DatasetUses, DatasetVersionRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 from tests.settings.pages import read
@@ -118,6 +119,9 @@ def filled(hint: Any) -> Any:
     return hostile(hint)
 
 
+SUMMARY = {"trainable_parameters": 3, "seconds": 4.0}
+
+
 def a_spec(**given: Any) -> dict[str, Any]:
     """Of a run of a version that may have kept anything."""
     spec = RunSpec().model_dump(mode="json")
@@ -126,8 +130,7 @@ def a_spec(**given: Any) -> dict[str, Any]:
 
 
 def a_run(**given: Any) -> RunRecord:
-    summary = {"trainable_parameters": 3, "seconds": 4.0}
-    return hostile(RunRecord, **{"spec": a_spec(), "status": RunStatus.FAILED, "summary": summary, **given})
+    return hostile(RunRecord, **{"spec": a_spec(), "status": RunStatus.FAILED, "summary": SUMMARY, **given})
 
 
 def a_dataset() -> DatasetRecord:
@@ -240,6 +243,10 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
     "compare_html.grid": [partial(compare_html.grid, a_grid(expected)) for expected in (None, "x", HOSTILE)],
     "sweep_html.sweep": [lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2))],
+    "looked_html.regression": [lambda: looked_html.regression(hostile(Regression))],
+    "looked_html.edit": [
+        lambda: looked_html.edit(hostile(Changes, example=tuple(ChangedToken(HOSTILE, edited, 0.5) for edited in (True, False)))),
+    ],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
@@ -269,6 +276,7 @@ MODULES = (
     data_html,
     dataset_html,
     home_html,
+    looked_html,
     playground_html,
     report_html,
     runs_html,
@@ -348,6 +356,7 @@ def infested(tmp_path_factory):
         held.set_rows(HOSTILE, [1, 2])
         held.add_event(HOSTILE)
         held.add_sample(SampleRecord(1, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+        held.set_summary({**SUMMARY, "regression": hostile(Regression).to_dict(), "changes": hostile(Changes).to_dict()})
         if kind == "failed":
             held.fail(hostile(Failure, remedy={"pass_tokens": 64}))
         if kind == "finished":
@@ -398,7 +407,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     assert len(shown) > 60
     for markup in shown:
         harmless(markup)
-    for what in ("rs-item", "rs-status", "rs-pairs", "rs-failure", "rs-answer-text", "rs-notice bad"):
+    for what in ("rs-item", "rs-status", "rs-pairs", "rs-failure", "rs-shaded", "rs-figures", "rs-answer-text", "rs-notice bad"):
         assert what in everything, f"{what} was not looked at"
 
 
