@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 from app.errors import StudioError
 from app.handlers import run_list, run_live, runs, train
+from app.handlers.looked import regression_of
 from app.handlers.runs import RunView
 from app.handlers.verdict import evidence_of, right_of
 from app.services import Services
@@ -20,6 +21,8 @@ MOST = 12
 """Runs of one comparison: as many lines as can be told apart by colour and dash."""
 _POINTS = 200
 """Values of each curve that are sent; those of a longer run are means of neighbours."""
+_PAIRS = 6
+"""Pairs of edits whose subspaces are compared: those of four runs."""
 _CURVES = ("loss", "held_out", "held_out_base", "held_out_right", "held_out_rows", "seconds")
 _STANDARD_ERRORS = 2.0
 _SMALL = 0.01
@@ -112,6 +115,34 @@ def _compared(services: Services, run_id: str) -> Compared:
     return Compared(view, (view.run.summary or {}).get("trainable_parameters"), size, evidence.score if evidence else None)
 
 
+# How close the edits are
+
+
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """Two edits: at each layer that both change the smallest and the largest principal angle of their subspaces, in degrees."""
+
+    one: str
+    other: str
+    layers: tuple[tuple[int, str, float, float], ...]
+
+
+def closeness(services: Services, ids: Sequence[str]) -> list[Closeness]:
+    """Compare each two of the runs' edits that have the same base model. Raises StudioError where no two have."""
+    found = comparison(services, ids)
+    edits = [each.run for each in found.runs if "peft" not in each.run.spec and each.view.downloadable]
+    pairs = [(one, other) for one, other in combinations(edits, 2) if one.base == other.base][:_PAIRS]
+    if not pairs:
+        raise StudioError(say("compare.close.none"))
+    return [
+        Closeness(one.name, other.name, tuple(
+            (each["layer"], each["site"], each["degrees"][0], each["degrees"][-1])
+            for each in services.worker.angles(one.id, other.id)
+        ))
+        for one, other in pairs
+    ]  # fmt: skip
+
+
 # The table
 
 
@@ -129,6 +160,7 @@ def _results(compared: Sequence[Compared]) -> tuple[Line, ...]:
         line("right", _right, lambda each: None if (share := _share(each)) is None else -share),
         line("parameters", lambda each: "" if each.parameters is None else f"{each.parameters:,}", lambda each: each.parameters),
         line("size", lambda each: "" if each.size is None else phrases.size(each.size), lambda each: each.size),
+        line("regression", lambda each: _kl(each.run), lambda each: found.kl if (found := regression_of(each.run)) else None),
         line("seconds", lambda each: phrases.duration(each.run.seconds) if each.run.seconds else "", lambda each: each.run.seconds or None),
         line("verdict", lambda each: each.view.verdict.title if each.view.verdict else ""),
     )
@@ -151,6 +183,12 @@ def _settings(compared: Sequence[Compared]) -> tuple[Line, ...]:
 
 def _written(spec: dict[str, Any], name: str) -> str:
     return "" if spec.get(name) is None else str(written(spec[name]))
+
+
+def _kl(run: RunRecord) -> str:
+    """How far the answers to unrelated prompts moved."""
+    found = regression_of(run)
+    return "" if found is None or found.kl is None else phrases.figure(found.kl)
 
 
 def _loss(value: float | None) -> str:

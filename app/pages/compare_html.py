@@ -1,8 +1,10 @@
 """HTML of the comparison of runs, and of its grid of answers."""
 
+from collections.abc import Sequence
+
 from app.components import html
 from app.handlers.answers_grid import Column, Grid, is_right
-from app.handlers.compare import Comparison, Line
+from app.handlers.compare import Closeness, Comparison, Line
 from app.words import say
 
 _CELL = 400
@@ -43,6 +45,32 @@ def _line(line: Line) -> str:
     cells = "".join(f'<td dir="auto">{html.text(value, 200)}{marks.get(at, "")}</td>' for at, value in enumerate(line.values))
     kind = "" if line.differs else ' class="alike"'
     return f'<tr{kind}><th scope="row">{html.text(line.title)}</th>{cells}</tr>'
+
+
+def closeness(pairs: Sequence[Closeness]) -> str:
+    """How close edits are, a row for each two of them and a column for each layer."""
+    places = sorted({(layer, site) for pair in pairs for layer, site, *_ in pair.layers})
+    heads = "".join(f'<th scope="col">{say(f"compare.close.site.{site}", layer=layer)}</th>' for layer, site in places)
+    body = "".join(_pair(pair, places) for pair in pairs)
+    title = say("compare.close.title")
+    return (
+        f'<p class="rs-facts">{say("compare.close.meaning")}</p>'
+        f'<div class="rs-sweep" tabindex="0" role="region" aria-label="{title}"><table><thead><tr>'
+        f'<th scope="col">{say("compare.close.pair")}</th>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _pair(pair: Closeness, places: Sequence[tuple[int, str]]) -> str:
+    angles = {(layer, site): (low, high) for layer, site, low, high in pair.layers}
+    names = say("compare.close.and", one=html.text(pair.one, 60), other=html.text(pair.other, 60))
+    if not angles:
+        return f'<tr><th scope="row">{names}</th><td colspan="{max(1, len(places))}">{say("compare.close.nowhere")}</td></tr>'
+    cells = "".join(f"<td>{_angles(*angles[place]) if place in angles else ''}</td>" for place in places)
+    return f'<tr><th scope="row">{names}</th>{cells}</tr>'
+
+
+def _angles(low: float, high: float) -> str:
+    return say("compare.close.only" if f"{low:.0f}" == f"{high:.0f}" else "compare.close.range", low=low, high=high)
 
 
 def grid_head() -> str:

@@ -24,9 +24,9 @@ _NO_RUN: Shown = {
         "describe",
     ), HIDDEN),
 }  # fmt: skip
-_NOT_COMPARED: Shown = {"compared": None, "grid_box": HIDDEN, "grid": "", "grid_of": ""}
+_NOT_COMPARED: Shown = {"compared": None, "grid_box": HIDDEN, "close": HIDDEN, **dict.fromkeys(("grid", "angles", "grid_of"), "")}
 _MOVED = ["live_key", *_NO_RUN]
-_SHOWN = ["live", "name", "tags", "notes", "compared", "grid_box", "grid", "grid_of", *_MOVED]
+_SHOWN = ["live", "name", "tags", "notes", "compared", "grid_box", "close", "grid", "angles", "grid_of", *_MOVED]
 _GROUP, _COMPARE = "group:", "compare:"
 """Before the id of a group, and before those of runs that are compared, where else the id of a run stands."""
 _ADDRESSED = (("compare", _COMPARE), ("group", _GROUP), ("run", ""))
@@ -89,6 +89,9 @@ def _comparison() -> dict[str, Any]:
             )
         parts["grid_note"] = live("compare-grid-note")
         parts["grid"] = gr.HTML("", elem_id="compare-grid")
+    with gr.Accordion(label("compare.close.title"), open=False, visible=False, elem_id="compare-close") as parts["close"]:
+        parts["angles"] = gr.HTML("", elem_id="compare-angles")
+        parts["close_note"] = live("compare-close-note")
     return parts
 
 
@@ -181,6 +184,7 @@ def _wire_grid(page: Page, parts: dict[str, Any]) -> None:
         shows=["grid", "grid_stop"],
         refused={"grid": "", "grid_stop": gr.update(interactive=False)}, note=parts["grid_note"], concurrency_limit=8,
     )  # fmt: skip
+    page.on(parts["close"].expand, _angles, inputs=["current"], shows=["angles"], refused={"angles": ""}, note=parts["close_note"])
     page.stop(parts["grid_stop"].click, [asked], lambda: {"grid_stop": gr.update(interactive=False)})
 
 
@@ -222,8 +226,8 @@ def _there(services: Services, chosen: str) -> Shown | None:
 
 def _chosen(services: Services, run_id: str | None, grid_of: str) -> Shown:
     shown = _shown(services, run_id or "")
-    if run_id == grid_of:  # looked at again: what was answered stays
-        shown.pop("grid", None)
+    if run_id and run_id == grid_of:  # looked at again: what was asked for stays
+        return {name: value for name, value in shown.items() if name not in ("grid", "close", "angles")}
     return shown
 
 
@@ -283,13 +287,14 @@ def _shown_group(table: sweep.Table) -> Shown:
 
 def _shown_comparison(services: Services, chosen: str) -> Shown:
     """Runs side by side in place of one run; a sentence where they cannot be."""
-    nothing = {**_NO_RUN, "live_key": "", "grid": "", "grid_of": chosen}
+    nothing = {**_NO_RUN, "live_key": "", "grid": "", "angles": "", "grid_of": chosen}
     try:
         found = compare.comparison(services, compare.read_ids(chosen.removeprefix(_COMPARE)))
     except StudioError as error:
         return {**nothing, **_NOT_COMPARED, "live": {"status": html.notice(say_error(error))}}
     value = {"curves": compare.curves(services, found), "top": compare_html.top(found), "tables": compare_html.tables(found)}
-    return {**nothing, "live": {"status": ""}, "compared": value, "grid_box": gr.update(visible=True)}
+    boxes = {"grid_box": gr.update(visible=True), "close": gr.update(visible=True, open=False)}
+    return {**nothing, **boxes, "live": {"status": ""}, "compared": value}
 
 
 def _moved(services: Services, run_id: str | None) -> Shown:
@@ -309,13 +314,21 @@ def _measured(services: Services) -> Shown:
 # What is done
 
 
+def _angles(services: Services, chosen: str | None) -> Shown:
+    return {"angles": compare_html.closeness(compare.closeness(services, _compared(chosen)))}
+
+
+def _compared(chosen: str | None) -> list[str]:
+    """The runs that are compared. Raises StudioError."""
+    if not chosen or not chosen.startswith(_COMPARE):
+        raise StudioError(say("compare.two"))
+    return compare.read_ids(chosen.removeprefix(_COMPARE))
+
+
 def _grid_answered(
     services: Services, chosen: str | None, source: answers_grid.Source, count: float | None, typed: str | None
 ) -> Iterator[Shown]:
-    if not chosen or not chosen.startswith(_COMPARE):
-        raise StudioError(say("compare.two"))
-    ids = compare.read_ids(chosen.removeprefix(_COMPARE))
-    for found in answers_grid.fill(services, ids, source, count, typed or ""):
+    for found in answers_grid.fill(services, _compared(chosen), source, count, typed or ""):
         yield {"grid": compare_html.grid(found), "grid_stop": gr.update(interactive=found.done < found.total)}
 
 

@@ -129,6 +129,15 @@ def test_every_run_answers_the_same_prompts(page, studio):
     expect(page.locator("#compare-answers")).to_be_hidden()
 
 
+def test_it_is_seen_how_close_the_edits_are(page, studio):
+    opened(page, studio, "One", "Two", HOSTILE)
+    page.click("#compare-close button.label-wrap")
+    rows = page.locator("#compare-angles tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.first.locator("th")).to_have_text("One and Two")
+    expect(rows.first.locator("td").first).to_have_text(re.compile(r"^\d+°"))
+
+
 def test_a_comparison_is_read_by_everybody(page, studio):
     for size in ({"width": 1280, "height": 800}, PHONE):
         page.set_viewport_size(size)

@@ -538,7 +538,7 @@ STATES: dict[str, list[State]] = {
     ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
-        State(compared, ("#compare-grid-ask",)),
+        State(compared, ("#compare-grid-ask", "#compare-close")),
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),
         State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer",)),
         State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")), State(deleted), State(ticked),

@@ -1214,6 +1214,16 @@ def looked_at_again(house: House, pages: Pages, files: Any) -> None:
     assert pages.fire("runs", "_chosen", current=house.run.id, grid_of=one)["grid"] == ""
 
 
+def angles_between(house: House, pages: Pages, files: Any) -> None:
+    shown = pages.fire("runs", "_angles", current=compared(house, house.run, house.second))["angles"]
+    wanted = house.services.worker.angles(house.run.id, house.second.id)
+    assert shown.count("<td>") == len(wanted) > 1
+    assert all(f"{each['degrees'][0]:.0f}° to {each['degrees'][-1]:.0f}°" in shown for each in wanted)
+    (*_, last) = pages.shown(pages.event("runs", "_angles"), current=compared(house, house.run, house.foreign))
+    assert "No two of these runs" in last["note"]
+    house.chat()
+
+
 def grid_of(pages: Pages, **changes: Any) -> str:
     last = pages.fire("runs", "_grid_answered", **changes)
     assert last["grid_stop"]["interactive"] is False
@@ -1568,7 +1578,8 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_priced", field): priced(field) for field in ("dataset", *train_picker.COST)},
     **{("train", "_find", field): searched(field) for field in FORM}, ("train", "_find", "dataset"): searched_dataset,
     ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen,
-    ("runs", "_chosen", "grid_of"): looked_at_again, ("runs", "_grid_answered", "current"): grid_runs,
+    ("runs", "_chosen", "grid_of"): looked_at_again,
+    ("runs", "_angles", "current"): angles_between, ("runs", "_grid_answered", "current"): grid_runs,
     ("runs", "_grid_answered", "grid_source"): grid_sources, ("runs", "_grid_answered", "grid_count"): grid_counts,
     ("runs", "_grid_answered", "grid_prompts"): grid_prompts, ("runs", "_moved", "current"): runs_moved,
     ("runs", "_acted", "asked"): acted, ("runs", "_act:stop", "current"): stopped, ("runs", "_act:discard", "current"): discarded,

@@ -239,6 +239,9 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
+    "compare_html.closeness": [
+        partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, layers)]) for layers in ((), ((3, "prompt", 10.0, 80.0),))
+    ],
     "compare_html.top": [lambda: compare_html.top(a_comparison())],
     "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
     "compare_html.grid": [partial(compare_html.grid, a_grid(expected)) for expected in (None, "x", HOSTILE)],
@@ -385,7 +388,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     pages = read(services)
     monkeypatch.setattr(services.worker, "chat", lambda request: iter([{"column": 0, "text": HOSTILE}, {"column": 1, "text": HOSTILE}]))
     monkeypatch.setattr(services.worker, "health", lambda: {"pid": 1, "training": None, "trouble": HOSTILE})
-    for name in ("describe", "preview", "check", "probe", "rates", "grid"):
+    for name in ("describe", "preview", "check", "probe", "rates", "grid", "angles"):
         monkeypatch.setattr(services.worker, name, refuse)
     shown: list[str] = []
     for event in pages.events:
