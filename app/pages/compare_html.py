@@ -70,7 +70,9 @@ def _pair(pair: Closeness, places: Sequence[tuple[int, str]]) -> str:
 
 
 def _angles(low: float, high: float) -> str:
-    return say("compare.close.only" if f"{low:.0f}" == f"{high:.0f}" else "compare.close.range", low=low, high=high)
+    if f"{low:.0f}" == f"{high:.0f}":
+        return say("compare.close.only", low=low)
+    return say("compare.close.range", low=low, high=high)
 
 
 def grid_head() -> str:

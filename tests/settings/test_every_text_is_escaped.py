@@ -240,7 +240,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
     "compare_html.closeness": [
-        partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, layers)]) for layers in ((), ((3, "prompt", 10.0, 80.0),))
+        partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, layers)]) for layers in ((), ((3, "prompt", 10.0, 80.0), (4, "suffix", 9.0, 9.0)))
     ],
     "compare_html.top": [lambda: compare_html.top(a_comparison())],
     "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
