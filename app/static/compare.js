@@ -127,13 +127,14 @@
       const { x, y } = scales(width, [from, to], [low, high], Math.log10);
       const parts = grid(width, y, ticks(low, high, 5));
       for (const at of powers(from, to)) parts.push(mark("text", { x: x(at), y: HEIGHT - 8, "text-anchor": "middle" }, short(at)));
-      const labels = []; // where names stand, so that none covers another
+      // Where shapes and names stand, so that no name covers another one, or a shape.
+      const labels = known.map(({ run }) => ({ run, from: x(run.parameters) - 7, to: x(run.parameters) + 7, y: y(run.loss) + 4 }));
       for (const { run, at } of known) {
         const group = raises(mark("g", { class: `rs-compare-point ${kind(at)}` }), at);
         const right = x(run.parameters) > width * 0.7;
         const label = { from: x(run.parameters) + (right ? -11 - 7 * name(run).length : 11), y: y(run.loss) + 4 };
         label.to = label.from + 7 * name(run).length;
-        const covers = (other) => Math.abs(other.y - label.y) < 13 && other.from < label.to && label.from < other.to;
+        const covers = (other) => other.run !== run && Math.abs(other.y - label.y) < 13 && other.from < label.to && label.from < other.to;
         while (labels.some(covers)) label.y -= 13;
         labels.push(label);
         group.append(shape(at, x(run.parameters), y(run.loss)), mark("text", { x: right ? label.to : label.from, y: label.y, "text-anchor": right ? "end" : "start" }, name(run)));

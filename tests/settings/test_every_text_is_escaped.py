@@ -179,6 +179,7 @@ def a_look(**given: Any) -> Look:
 
 
 A_LINE = compare.Line("right", HOSTILE, (HOSTILE, "x"), 0)
+ANGLES = ((3, "prompt", 10.0, 80.0), (4, "suffix", 9.0, 9.0))
 ANSWERING = (answers_grid.Column("b", HOSTILE), answers_grid.Column(HOSTILE, HOSTILE, a_run()))
 
 
@@ -239,9 +240,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
-    "compare_html.closeness": [
-        partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, layers)]) for layers in ((), ((3, "prompt", 10.0, 80.0), (4, "suffix", 9.0, 9.0)))
-    ],
+    "compare_html.closeness": [partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, each)]) for each in ((), ANGLES)],
     "compare_html.top": [lambda: compare_html.top(a_comparison())],
     "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
     "compare_html.grid": [partial(compare_html.grid, a_grid(expected)) for expected in (None, "x", HOSTILE)],
