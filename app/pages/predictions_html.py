@@ -5,13 +5,14 @@ from typing import Any
 from app.components import html
 from app.handlers import predictions
 from app.handlers.predictions import Listed, Progress, State
-from app.predictions import Confusion, Prediction
+from app.predictions import FORMS, Confusion, Prediction
 from app.services import Services
 from app.words import say
 
 _SHOWN = 240
 """Characters of a text that are shown at first; a click shows all of it."""
 _ALL = 10_000_000
+_COLUMNS = ("prompt", "expected", "base", "tuned")
 
 
 def top(state: State) -> str:
@@ -55,26 +56,37 @@ def counted(listed: Listed) -> str:
     return f'<h3>{say("predictions.title")}</h3><p class="rs-sentence">{told} {changed}</p><p class="rs-facts">{about}</p>'
 
 
-def table(listed: Listed, run_id: str) -> str:
-    """Rows with their answers, which was taken for which, and links to files of all of them."""
+def table(listed: Listed) -> str:
+    """Rows with their answers, and how many of those that were asked for they are."""
     if not listed.rows:
-        return f"{html.notice(say('predictions.nothing'))}{_downloads(run_id)}"
-    names = ("prompt", "expected", "base", "tuned")
-    heads = "".join(f'<th scope="col">{say(f"predictions.{name}")}</th>' for name in names)
-    body = "".join(_row(row) for row in listed.rows)
-    head = f'<tr><th scope="col" class="rs-line">{say("predictions.line")}</th>{heads}</tr>'
+        return html.notice(say("predictions.nothing"))
+    heads = "".join(f'<th scope="col" role="columnheader">{say(f"predictions.column.{name}")}</th>' for name in _COLUMNS)
+    head = f'<tr role="row"><th scope="col" role="columnheader" class="rs-line">{say("predictions.line")}</th>{heads}</tr>'
     shown = say("predictions.shown", shown=len(listed.rows), rows=listed.total)
     return (
-        f'<div class="rs-rows rs-predicted" tabindex="0" role="region" aria-label="{say("predictions.title")}">'
-        f'<table><thead>{head}</thead><tbody>{body}</tbody></table></div><p class="rs-facts" role="status">{shown}</p>'
-        f"{_downloads(run_id)}{_confusion(listed.confusion, opened=listed.kind == 'labels')}"
+        f'<div class="rs-rows rs-predicted" tabindex="0" role="region" aria-label="{say("predictions.title")}"><table role="table">'
+        f'<thead role="rowgroup">{head}</thead><tbody role="rowgroup">{"".join(map(_row, listed.rows))}</tbody></table></div>'
+        f'<p class="rs-facts" role="status">{shown}</p>'
     )
 
 
+def files(listed: Listed, run_id: str) -> str:
+    """Links to files of all answers, and which answer was given in place of which."""
+    links = "".join(
+        f'<a href="files/runs/{html.text(run_id)}/predictions.{form}">{say(f"predictions.download.{form}")}</a>' for form in FORMS
+    )  # fmt: skip
+    return f'<p class="rs-predicted-files">{links}</p>{_confusion(listed.confusion, opened=listed.kind == "labels")}'
+
+
 def _row(row: Prediction) -> str:
-    rejected = f'<p class="rs-rejected"><b>{say("predictions.rejected")}</b> {_text(row.rejected)}</p>' if row.rejected else ""
+    rejected = f'<div class="rs-rejected"><b>{say("predictions.rejected")}</b> {_text(row.rejected)}</div>' if row.rejected else ""
     cells = [_text(row.prompt), _text(row.expected) + rejected, _answer(row.base, row.base_right), _answer(row.tuned, row.tuned_right)]
-    return f'<tr><th scope="row" class="rs-line">{row.row:,}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    # The names of the columns stand beside the cells where the page is too narrow for columns.
+    shown = "".join(
+        f'<td role="cell" data-name="{say(f"predictions.column.{name}")}">{cell}</td>' for name, cell in zip(_COLUMNS, cells, strict=True)
+    )  # fmt: skip
+    line = f'<th scope="row" role="rowheader" class="rs-line" data-name="{say("predictions.line")}">{row.row:,}</th>'
+    return f'<tr role="row">{line}{shown}</tr>'
 
 
 def _answer(text: str, is_right: bool) -> str:
@@ -94,23 +106,15 @@ def _text(text: str) -> str:
     return f'<details class="rs-long" dir="auto"><summary>{first}{more}</summary>{rest}</details>'
 
 
-def _downloads(run_id: str) -> str:
-    links = "".join(
-        f'<a href="files/runs/{html.text(run_id)}/predictions.{form}">{say(f"predictions.download.{form}")}</a>'
-        for form in ("csv", "jsonl")
-    )  # fmt: skip
-    return f'<p class="rs-predicted-files">{links}</p>'
-
-
 def _confusion(confusion: Confusion | None, *, opened: bool) -> str:
     if confusion is None:
         return ""
     tables = "".join(
         f'<div class="rs-sweep rs-confusion" tabindex="0" role="region" aria-label="{caption}"><table><caption>{caption}</caption>'
         f"{_confusion_head(confusion)}<tbody>{''.join(map(_confusion_row, confusion.names, rows, range(len(rows))))}</tbody></table></div>"
-        for caption, rows in ((say("predictions.confusion_base"), confusion.base), (say("predictions.confusion_tuned"), confusion.tuned))
+        for caption, rows in ((say("predictions.column.base"), confusion.base), (say("predictions.column.tuned"), confusion.tuned))
     )
-    return f"<details{' open' if opened else ''}><summary>{say('predictions.confusion')}</summary>{tables}</details>"
+    return f"<details{' open' if opened else ''}><summary>{say('predictions.confusion')}</summary><div>{tables}</div></details>"
 
 
 def _confusion_head(confusion: Confusion) -> str:

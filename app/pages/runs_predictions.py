@@ -18,8 +18,10 @@ from storage import RunRecord
 
 PAGE = 20
 """Rows that are shown at first, and more each time."""
+_SMALL: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 220}
 NONE: Shown = {
-    "predictions_card": HIDDEN, "predictions": None, "predictions_table": "", "predictions_search": "", "predictions_count": PAGE,
+    "predictions_card": HIDDEN, "predictions": None, "predictions_count": PAGE,
+    **dict.fromkeys(("predictions_table", "predictions_files", "predictions_search"), ""),
     **dict.fromkeys(("predictions_start", "predictions_tools", "predictions_more", "predictions_show"), HIDDEN),
 }  # fmt: skip
 """The part where there is no run that has a result."""
@@ -30,16 +32,13 @@ def lay_out() -> dict[str, Any]:
     parts: dict[str, Any] = {"predictions_count": gr.State(PAGE)}
     with gr.Column(visible=False, elem_id="run-predictions", elem_classes="rs-card") as parts["predictions_card"]:
         parts["predictions"] = predicted("run-predictions-told")
-        parts["predictions_start"] = gr.Button(label("predictions.title"), elem_id="run-predictions-start", visible=False, size="sm")
-        with gr.Row(visible=False) as parts["predictions_tools"]:
-            parts["predictions_show"] = gr.Radio(
-                [], label=label("predictions.show"), visible=False, elem_id="run-predictions-show", min_width=300
-            )
-            parts["predictions_search"] = gr.Textbox(
-                label=label("predictions.search"), max_length=1000, elem_id="run-predictions-search", min_width=200
-            )
+        parts["predictions_start"] = gr.Button(label("predictions.title"), elem_id="run-predictions-start", visible=False, **_SMALL)
+        with gr.Column(visible=False) as parts["predictions_tools"]:
+            parts["predictions_show"] = gr.Radio([], label=label("predictions.show"), visible=False, elem_id="run-predictions-show")
+            parts["predictions_search"] = gr.Textbox(label=label("predictions.search"), max_length=1000, elem_id="run-predictions-search")
         parts["predictions_table"] = gr.HTML(elem_id="run-predictions-table")
-        parts["predictions_more"] = gr.Button(label("predictions.more"), elem_id="run-predictions-more", visible=False, size="sm")
+        parts["predictions_more"] = gr.Button(label("predictions.more"), elem_id="run-predictions-more", visible=False, **_SMALL)
+        parts["predictions_files"] = gr.HTML(elem_id="run-predictions-files")
         parts["predictions_note"] = live("run-predictions-note")
     return parts
 
@@ -69,7 +68,7 @@ def shown(services: Services, run: RunRecord) -> Shown:
     return {
         **NONE, "predictions_card": gr.update(visible=True), "predictions": {"html": predictions_html.counted(listed)},
         "predictions_tools": gr.update(visible=True), "predictions_show": gr.update(choices=choices, value="all", visible=True),
-        **_rows(run.id, listed),
+        "predictions_files": predictions_html.files(listed, run.id), **_rows(listed),
     }  # fmt: skip
 
 
@@ -83,9 +82,9 @@ def _without(state: State) -> Shown:
     }  # fmt: skip
 
 
-def _rows(run_id: str, listed: Listed) -> Shown:
+def _rows(listed: Listed) -> Shown:
     return {
-        "predictions_table": predictions_html.table(listed, run_id), "predictions_count": len(listed.rows),
+        "predictions_table": predictions_html.table(listed), "predictions_count": len(listed.rows),
         "predictions_more": gr.update(visible=len(listed.rows) < listed.total),
     }  # fmt: skip
 
@@ -105,8 +104,8 @@ def _followed(services: Services, run_id: str | None) -> Shown:
 
 
 def _listed(services: Services, run_id: str | None, show: str | None, search: str | None) -> Shown:
-    return _rows(run_id or "", predictions.listed(services, run_id or "", show, search, PAGE))
+    return _rows(predictions.listed(services, run_id or "", show, search, PAGE))
 
 
 def _more(services: Services, run_id: str | None, show: str | None, search: str | None, count: int) -> Shown:
-    return _rows(run_id or "", predictions.listed(services, run_id or "", show, search, count + PAGE))
+    return _rows(predictions.listed(services, run_id or "", show, search, count + PAGE))

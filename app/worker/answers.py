@@ -145,7 +145,7 @@ class PredictionJobs:
         every = islice(StoredExamples(files.rows(version)), places[-1] + 1)
         examples = [example for place, example in enumerate(every) if place in wanted]
         base, reft = self._resident.run(run.id)
-        kind, answered = predicted(self._resident, base, reft, RunSpec.read(run.spec), examples, owner=f"predictions of {run.id}")
+        kind, answered = predicted(self._resident, base, reft, RunSpec.read(run.spec), examples, owner=run.id)
         rows, looked = list[Prediction](), time.monotonic()
         with closing(answered):
             for prediction in answered:
