@@ -1,5 +1,6 @@
 // The predictions of a run: as long as they are made, the page asks how far they are; what comes of them is drawn by the server.
 (() => {
+  let current = null;
   const PAUSE = 500; // milliseconds between two looks
   const predictions = (element, props, watch, ended) => {
     const { el } = studio.parts;
@@ -34,8 +35,9 @@
       }
       if (mine === looks) next();
     };
+    current = { follow: (id) => ((run = id), look()) };
     take();
     watch("value", take);
   };
-  Object.assign(studio, { predictions });
+  Object.assign(studio, { predictions, followPredictions: (id) => current?.follow(id) });
 })();
