@@ -22,7 +22,7 @@ from app.errors import StudioError
 from app.goals import GOALS
 from app.handlers import datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
-from app.pages import runs_html, runs_predictions, train_picker
+from app.pages import predictions_html, runs_html, runs_predictions, train_picker
 from app.predictions import Prediction
 from app.run_texts import RunFile
 from app.samples import all_samples
@@ -1345,6 +1345,14 @@ def predicted(house: House) -> Iterator[None]:
 
 
 def predictions_begun(house: House, pages: Pages, files: Any) -> None:
+    """How far they are is seen by whoever opens the page meanwhile."""
+    with house.resident.base_lock.for_chat():  # so that nothing is answered yet
+        shown = [pages.fire("runs", act, current=house.run.id) for act in ("_start", "_chosen")]
+        for each in shown:
+            assert 'role="progressbar"' in each["predictions"]["html"] and each["predictions"]["follows"] == house.run.id
+            assert "0 of 4 rows are answered" in each["predictions"]["html"] and each["predictions_start"] == gr.update(visible=False)
+        assert predictions_html.live(house.services, house.run.id)["going"]
+        assert not predictions_html.live(house.services, house.second.id)["going"]
     for run in (house.run, house.second):
         pages.fire("runs", "_start", current=run.id)
         path = house.services.storage.files.predictions(run.id)
