@@ -150,7 +150,7 @@ def test_several_runs_are_deleted_and_come_back(page, studio, store):
 
 
 def test_a_deleted_run_is_left_although_the_list_is_asked_for_twice(page, studio, store):
-    """The page's own look at what has changed may overtake the one that follows a press; neither answer has come when the other is asked."""
+    """The page's own look at what has changed may overtake the one that follows a press."""
     opened(page, studio, f"?run={store.runs.page(RunQuery(), 1)[0].id}")
     name = names(page)[0]
     expect(page.locator("#run-status h2")).to_have_text(name)
