@@ -57,6 +57,15 @@ def compared(elem_id: str) -> gr.HTML:
     return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load="studio.compare(element,props,watch)")
 
 
+def predicted(elem_id: str) -> gr.HTML:
+    """What is told of a run's predictions, as ``html``; as long as it ``follows`` a run, the page asks how far they are.
+
+    Its event ``apply``: none are under way any more.
+    """
+    draws = "studio.predictions(element,props,watch,()=>trigger('apply'))"
+    return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=draws)
+
+
 def live_part(name: str, elem_id: str) -> gr.HTML:
     """A place that is drawn into: by `live_run` ``status``, ``chart``, ``samples`` and ``events``, by `runs_list` ``search``."""
     return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=f"studio.runPart('{name}',element)")

@@ -8,6 +8,7 @@ from app.errors import StudioError
 from app.handlers import compare, playground
 from app.handlers.compare import Comparison
 from app.handlers.datasets import examples_of
+from app.predictions import is_right
 from app.services import Services
 from app.visitor import visitor
 from app.words import say
@@ -64,11 +65,6 @@ class Grid:
         pairs = [(answer.get(column.key), each.expected) for each, answer in zip(self.questions, self.answers, strict=True)]
         known = [(answer, expected) for answer, expected in pairs if answer is not None and expected is not None]
         return sum(is_right(answer, expected) for answer, expected in known) if known else None
-
-
-def is_right(answer: str, expected: str) -> bool:
-    """Whether an answer is the expected one, white space at both ends aside."""
-    return answer.strip() == expected.strip()
 
 
 def fill(services: Services, ids: Sequence[str], source: Source, count: float | None, typed: str) -> Iterator[Grid]:

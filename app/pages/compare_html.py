@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from app.components import html
-from app.handlers.answers_grid import Column, Grid, is_right
+from app.handlers.answers_grid import Column, Grid
 from app.handlers.compare import Closeness, Comparison, Line
+from app.predictions import is_right
 from app.words import say
 
 _CELL = 400
@@ -118,7 +119,4 @@ def _cell(answer: str | None, expected: str | None) -> str:
     shown = html.text(answer, _CELL) if answer.strip() else f"<em>{say('runs.sample.nothing')}</em>"
     if expected is None:
         return f'<td dir="auto">{shown}</td>'
-    right = is_right(answer, expected)
-    word = say("compare.grid.is_right" if right else "compare.grid.is_wrong")
-    sign = f'<span class="rs-mark" role="img" title="{word}" aria-label="{word}">{"✓" if right else "✗"}</span>'
-    return f'<td dir="auto" class="{"right" if right else "wrong"}">{shown} {sign}</td>'
+    return f'<td dir="auto">{html.mark(is_right(answer, expected))}<div>{shown}</div></td>'

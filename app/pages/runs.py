@@ -12,7 +12,7 @@ from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
 from app.handlers import answers_grid, compare, disk, looked, run_list, run_live, run_notes, runs, sweep
 from app.handlers.runs import RunView
-from app.pages import compare_html, looked_html, runs_html, sweep_html
+from app.pages import compare_html, looked_html, runs_html, runs_predictions, sweep_html
 from app.services import Services
 from app.words import say, say_error
 from storage import NotFoundError, RunRecord
@@ -23,6 +23,7 @@ _NO_RUN: Shown = {
         "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
         "describe",
     ), HIDDEN),
+    **runs_predictions.NONE,
 }  # fmt: skip
 _NOT_COMPARED: Shown = {"compared": None, "grid_box": HIDDEN, "close": HIDDEN, **dict.fromkeys(("grid", "angles", "grid_of"), "")}
 _MOVED = ["live_key", *_NO_RUN]
@@ -124,6 +125,7 @@ def _detail() -> dict[str, Any]:
         )  # fmt: skip
         parts["longer"] = gr.Button(label("runs.longer.button"), size="sm", elem_id="run-longer", min_width=100)
     parts["act_note"] = live("run-note")
+    parts |= runs_predictions.lay_out()
     parts["notes_shown"] = gr.HTML(elem_id="run-notes-shown")
     parts |= {name: gr.HTML(elem_id=f"run-{name}") for name in ("regression", "edit")}
     parts["facts"] = gr.HTML(elem_id="run-facts")
@@ -173,6 +175,7 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     )  # fmt: skip
     page.on(parts["save"].click, _describe, inputs=["current", "name", "tags", "notes"], shows=["listed", *_SHOWN], note=save_note)
     page.on(parts["delete"].click, _delete, inputs=["current"], shows=["listed"], note=delete_note, clears=[act_note])
+    runs_predictions.wire(page, parts)
     page.on(parts["disk"].expand, _measured, shows=["usage"], note=notes["disk"])
 
 
@@ -248,11 +251,11 @@ def _shown(services: Services, run_id: str) -> Shown:
     run = view.run
     return {
         **_NOT_COMPARED, "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
-        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(view),
+        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(services, view),
     }  # fmt: skip
 
 
-def _around(view: RunView) -> Shown:
+def _around(services: Services, view: RunView) -> Shown:
     """What is shown of a run beside what is drawn in the browser: why it failed, its verdict, what can be done with it."""
     run = view.run
     return {
@@ -276,6 +279,7 @@ def _around(view: RunView) -> Shown:
         "describe": gr.update(visible=True),
         "delete": gr.update(visible=view.deletable),
         "live_key": run_live.key(view),
+        **runs_predictions.shown(services, run),
     }  # fmt: skip
 
 
@@ -302,7 +306,7 @@ def _moved(services: Services, run_id: str | None) -> Shown:
     if not run_id or not _is_one(run_id):
         return {}
     try:
-        return _around(runs.view(services, run_id))
+        return _around(services, runs.view(services, run_id))
     except NotFoundError:  # another tab has deleted it, which the browser shows
         return {**_NO_RUN, "live_key": ""}
 

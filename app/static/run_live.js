@@ -178,5 +178,5 @@
       },
     };
   };
-  Object.assign(studio, { runLive, runPart, placed, timeline, lookAtRun: (id) => current?.look(id) });
+  Object.assign(studio, { redraw, runLive, runPart, placed, timeline, lookAtRun: (id) => current?.look(id) });
 })();

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from app.words import say, say_error
 from app.words.http import Speaking
 from app.worker.angles import compare_subspaces
+from app.worker.answers import PredictionJobs
 from app.worker.grid import fill_grid
 from app.worker.machine import describe_machine
 from app.worker.messages import (
@@ -25,6 +26,7 @@ from app.worker.messages import (
     CheckRequest,
     DescribeRequest,
     GridRequest,
+    PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
@@ -113,6 +115,13 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
         reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
         return _streamed(partial(_rates, resident, rows, request, reft, train), say("engine.failed"))
 
+    jobs = PredictionJobs(resident)
+
+    @app.post("/predictions")
+    async def predictions(request: PredictionsRequest) -> StreamingResponse:
+        resident.storage.runs.get(request.run)  # refused at once if there is none
+        return _streamed(partial(_predictions, jobs, request), say("engine.failed"))
+
 
 def _examples(rows: Sequence[dict[str, Any]]) -> list[AnyExample]:
     try:
@@ -196,6 +205,13 @@ def _rates(
     found = resident.rates(rows, request.base, reft, train, tell, disconnected.is_set, request.precision)
     if found is not None:
         put({"found": asdict(found)})
+
+
+def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, disconnected: Disconnected) -> None:
+    """Say how far predictions are, until they have ended."""
+    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set):
+        put(line)
+    put({"ended": True})
 
 
 def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: Disconnected) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,14 @@ class WorkerClient:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
         return self._stream("/rates", request)
 
-    def _stream(self, path: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def predictions(self, run_id: str, *, start: bool = True) -> Generator[dict[str, Any], None, None]:
+        """Answer the held-out rows of a run: lines of ``{"done", "of"}``, then ``{"ended": true}``; closing the iterator ends nothing.
+
+        Without ``start`` nothing begins, and only what is under way is told of.
+        """
+        return self._stream("/predictions", {"run": run_id, "start": start})
+
+    def _stream(self, path: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
         try:
             with self._http.stream("POST", path, content=body, headers=_headers()) as answer:

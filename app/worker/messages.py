@@ -94,6 +94,14 @@ class RatesRequest(ProbeRequest):
     """A run for which learning rates are to be tried."""
 
 
+class PredictionsRequest(BaseModel):
+    """A run whose held-out rows are to be answered; without ``start`` only what is under way already is told of."""
+
+    model_config = ConfigDict(extra="forbid")
+    run: str = Field(max_length=100)
+    start: bool = True
+
+
 class DescribeRequest(BaseModel):
     """A base model to describe; ``load`` loads it if it is not in memory, else it is described from its files if they are here."""
 

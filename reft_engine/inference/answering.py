@@ -1,7 +1,7 @@
 """Answers many prompts at once, greedily, with one edit or with the base model alone: the rows of one batch are the prompts."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -80,7 +80,7 @@ class Asked:
 
 def answers_in_order(
     engine: InferenceEngine, asked: Iterable[Asked], *, owner: str = "", should_stop: Callable[[], bool] = lambda: False
-) -> Iterator[list[str]]:
+) -> Generator[list[str], None, None]:
     """Answer a list of prompts greedily, as rows in the background of a running batch that others use too; for each prompt its answers.
 
     They come in the order of the prompts; as many are asked ahead as keep the batch full. Closing the iterator cancels the rest, and

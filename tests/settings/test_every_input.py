@@ -17,12 +17,14 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from app import predictions
 from app.components import html as pieces
 from app.errors import StudioError
 from app.goals import GOALS
 from app.handlers import answers_grid, datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
-from app.pages import runs_html, train_picker
+from app.pages import predictions_html, runs_html, runs_predictions, train_picker
+from app.predictions import Prediction
 from app.run_texts import RunFile
 from app.samples import all_samples
 from app.services import make_services
@@ -38,6 +40,7 @@ from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read, reads
+from tests.waiting import until
 from tests.workbook import workbook
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
@@ -67,6 +70,7 @@ NAMES = {
     ("dataset", "seed"): "Seed", ("dataset", "held_out"): "Or hold out the rows of a file of their own",
     **{(page, name): name.capitalize() for page, name in [
         ("dataset", "name"), ("dataset", "tags"), ("runs", "name"), ("runs", "tags"), ("runs", "notes")]},
+    ("runs", "predictions_show"): "Show", ("runs", "predictions_search"): "Search prompts and answers",
     ("runs", "start_at"): "Start later", ("train", "start_at"): "Start later", ("runs", "epochs"): "Epochs more",
     ("runs", "grid_source"): "Prompts", ("runs", "grid_count"): "Rows", ("runs", "grid_prompts"): "Your prompts, one a line",
     **{("train", field): label for field, label in LABELS.items()},
@@ -77,7 +81,7 @@ NAMES = {
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("train", "presets_deleted"), ("train", "bases_asked"),
           ("train", "picker_asked"),
-          ("playground", "used"), ("runs", "current"), ("runs", "grid_of"), ("runs", "asked"),
+          ("playground", "used"), ("runs", "current"), ("runs", "grid_of"), ("runs", "asked"), ("runs", "predictions_count"),
           ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
           ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
@@ -1393,6 +1397,76 @@ def moved(which: int, before: str, after: str) -> Callable[..., None]:
     return show
 
 
+@contextmanager
+def predicted(house: House) -> Iterator[None]:
+    """Two runs of which all answers are there, of the second more."""
+    files, kept_rows = house.services.storage.files, runs_predictions.PAGE
+    for run, texts in ((house.run, ["cat"] * 30), (house.second, ["dog"] * 45)):
+        rows = [
+            Prediction(number, (("user", f"Prompt {number}"),), "cat", "hen", text, False, text == "cat" and number > 3)
+            for number, text in enumerate(texts, 1)
+        ]  # fmt: skip
+        predictions.write(files.predictions(run.id), run, "answers", rows)
+    assert kept_rows == 20
+    try:
+        yield
+    finally:
+        for run in (house.run, house.second):
+            files.predictions(run.id).unlink()
+
+
+def predictions_begun(house: House, pages: Pages, files: Any) -> None:
+    """How far they are is seen by whoever opens the page meanwhile."""
+    with house.resident.base_lock.for_chat():  # so that nothing is answered yet
+        shown = [pages.fire("runs", act, current=house.run.id) for act in ("_start", "_chosen")]
+        for each in shown:
+            assert 'role="progressbar"' in each["predictions"]["html"] and each["predictions"]["follows"] == house.run.id
+            assert "0 of 4 rows are answered" in each["predictions"]["html"] and each["predictions_start"] == gr.update(visible=False)
+        assert predictions_html.live(house.services, house.run.id)["going"]
+        assert not predictions_html.live(house.services, house.second.id)["going"]
+    for run in (house.run, house.second):
+        pages.fire("runs", "_start", current=run.id)
+        path = house.services.storage.files.predictions(run.id)
+        until(path.is_file, "the predictions")
+        assert json.loads(path.read_text().partition("\n")[0])["run"] == run.id
+        path.unlink()
+
+
+def predictions_followed(house: House, pages: Pages, files: Any) -> None:
+    """That nothing is left of what was under way is said."""
+    with predicted(house):
+        told = [pages.fire("runs", "_followed", current=run.id)["predictions"]["html"] for run in (house.run, house.second)]
+        assert "Of 30 held-out rows" in told[0] and "Of 45 held-out rows" in told[1]
+    assert "The engine was restarted" in pages.fire("runs", "_followed", current=house.run.id)["predictions"]["html"]
+
+
+def predictions_listed(act: str) -> Callable[..., None]:
+    """Those of a run, a filter and a search; and as many as are asked for."""
+
+    def listed(house: House, pages: Pages, files: Any) -> None:
+        def ask(run: Any, show: str = "all", search: str = "") -> int:
+            values = {"current": run.id, "predictions_show": show, "predictions_search": search}
+            found = pages.fire("runs", act, **values)
+            assert found["predictions_count"] == found["predictions_table"].count("<tr") - bool(found["predictions_count"])
+            total = re.search(r"of ([\d,]+) rows", found["predictions_table"])
+            return int(total[1]) if total else 0
+
+        with predicted(house):
+            assert [ask(run) for run in (house.run, house.second)] == [30, 45]
+            assert [ask(house.run, show) for show in ("all", "better", "wrong", "worse")] == [30, 27, 3, 0]
+            assert [ask(house.run, "all", text) for text in ("PROMPT 1", "nowhere")] == [11, 0]
+            assert [ask(house.run, "wrong", text) for text in ("prompt 1", "prompt 2", "hen")] == [1, 1, 3]
+
+    return listed
+
+
+def predictions_more(house: House, pages: Pages, files: Any) -> None:
+    with predicted(house):
+        more = [pages.fire("runs", "_more", current=house.second.id, predictions_count=count) for count in (20, 40)]
+    assert [each["predictions_count"] for each in more] == [40, 45]
+    assert [each["predictions_more"]["visible"] for each in more] == [True, False]
+
+
 def deleted(house: House, pages: Pages, files: Any) -> None:
     found = waiting(house, "d1", "d2")
     for run in found:
@@ -1589,6 +1663,10 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("runs", "_start_later", "current"): started_later, ("runs", "_start_later", "start_at"): started_later,
     ("runs", "_longer", "current"): trained_further, ("runs", "_longer", "epochs"): trained_further,
     **{("runs", "_describe", part): described(part) for part in ("current", "name", "tags", "notes")},
+    ("runs", "_start", "current"): predictions_begun, ("runs", "_followed", "current"): predictions_followed,
+    **{("runs", "_listed", part): predictions_listed("_listed") for part in ("current", "predictions_show", "predictions_search")},
+    **{("runs", "_more", part): predictions_listed("_more") for part in ("current", "predictions_show", "predictions_search")},
+    ("runs", "_more", "predictions_count"): predictions_more,
     ("runs", "_delete", "current"): deleted, ("train", "_start", "start_at"): begun_later,
     ("playground", "_opened", "address"): playground_opened, ("playground", "_picked", "run"): playground_picked,
     ("playground", "_system_taken", "run"): system_taken, ("playground", "_answer", "run"): answer_run,

@@ -18,6 +18,7 @@ from app.worker.messages import (
     DescribeRequest,
     GridPrompt,
     GridRequest,
+    PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
@@ -332,6 +333,34 @@ def test_a_search_whose_page_has_gone_ends_and_is_not_remembered(house):
     assert found is None and asked == [0, 1] and not house.resident._rates._cache
 
 
+# Predictions
+
+
+def forget_predictions(house: House) -> None:
+    for run in (house.run, house.second):
+        house.services.storage.files.predictions(run.id).unlink(missing_ok=True)
+
+
+def answered(house: House, **changes: Any) -> tuple[list[Any], list[bool]]:
+    """What is told, and which of two runs have predictions then."""
+    forget_predictions(house)
+    answer = house.http.post("/predictions", json={"run": house.run.id, **changes})
+    assert answer.status_code == 200, answer.text
+    files = [house.services.storage.files.predictions(run.id).is_file() for run in (house.run, house.second)]
+    forget_predictions(house)
+    return [json.loads(line) for line in answer.text.splitlines()], files
+
+
+def predictions_run(house: House) -> None:
+    assert [answered(house, run=run.id)[1] for run in (house.run, house.second)] == [[True, False], [False, True]]
+
+
+def predictions_start(house: House) -> None:
+    lines, made = answered(house, start=True)
+    assert lines[0] == {"done": 0, "of": 4} and lines[-2:] == [{"done": 4, "of": 4}, {"ended": True}] and made == [True, False]
+    assert answered(house, start=False) == ([{"ended": True}], [False, False])
+
+
 # Describe
 
 
@@ -456,6 +485,8 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
     (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
+    (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
+    (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
 }
@@ -474,6 +505,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/describe", {"base": base}
     if kind in (GridRequest, GridPrompt):
         return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
+    if kind is PredictionsRequest:
+        return "/predictions", {"run": house.run.id, "start": False}
     if kind is RatesRequest:
         return "/rates", {"base": base, "dataset": house.dataset.id}
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}

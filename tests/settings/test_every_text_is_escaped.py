@@ -27,6 +27,7 @@ from app.handlers import answers_grid, compare, run_notes, runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
+from app.handlers.predictions import Listed, Progress, State
 from app.handlers.rates import Search
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.sweep import Line, Table
@@ -41,12 +42,14 @@ from app.pages import (
     home_html,
     looked_html,
     playground_html,
+    predictions_html,
     report_html,
     runs_html,
     sweep_html,
     train_html,
     train_rates_html,
 )
+from app.predictions import Confusion, Counts, Prediction
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
@@ -154,6 +157,13 @@ def a_check(**given: Any) -> RowCheck:
     return hostile(RowCheck, **{"findings": (hostile(Finding, lines=(3, 4), excerpts=(HOSTILE, HOSTILE)),), **given})
 
 
+def a_list(**given: Any) -> Listed:
+    """Predictions, with a table of which was taken for which."""
+    table = Confusion((HOSTILE, HOSTILE), ((1, 2), (3, 4)), ((1, 2), (3, 4)), others=False)
+    row = hostile(Prediction, **{"messages": (("user", HOSTILE),), **given})
+    return Listed("answers", [row], 3, hostile(Counts), table)
+
+
 def an_again(rows: str) -> Again:
     """A run that is made again from the rows that it learned from, which may be the newest, or from the newest, which are others."""
     first, second = (replace(a_dataset(), version=hostile(DatasetVersionRecord, id=each, number=3)) for each in ("a", "b"))
@@ -249,10 +259,19 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "looked_html.edit": [
         lambda: looked_html.edit(hostile(Changes, example=tuple(ChangedToken(HOSTILE, edited, 0.5) for edited in (True, False)))),
     ],
+    "predictions_html.top": [lambda: predictions_html.top(State(HOSTILE, 3, problem=HOSTILE))],
+    "predictions_html.table": [
+        lambda: predictions_html.table(a_list()),
+        lambda: predictions_html.table(a_list(messages=(("user", HOSTILE * 9), (HOSTILE, HOSTILE)), rejected="", tuned="")),
+    ],
+    "predictions_html.files": [lambda: predictions_html.files(a_list(), HOSTILE)],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
 WITHOUT = {
+    "html.mark": lambda: pieces.mark(True) + pieces.mark(False),
     "html.header": lambda: pieces.header("home"),
+    "predictions_html.under_way": lambda: predictions_html.under_way(Progress(2, 3)),
+    "predictions_html.counted": lambda: predictions_html.counted(a_list()),
     "row_check_html.lengths": lambda: row_check_html.lengths(a_check(prompts=LENGTHS, answers=LENGTHS)),
     "data_html.guide": data_html.guide, "data_html.samples": data_html.samples, "home_html.opening": home_html.opening,
     "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
@@ -280,6 +299,7 @@ MODULES = (
     home_html,
     looked_html,
     playground_html,
+    predictions_html,
     report_html,
     runs_html,
     sweep_html,
