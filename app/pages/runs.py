@@ -10,22 +10,23 @@ from app.components.labels import label, markup
 from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import disk, run_list, run_live, run_notes, runs, sweep
+from app.handlers import baselines, disk, run_list, run_live, run_notes, runs, sweep
 from app.handlers.runs import RunView
-from app.pages import runs_html, sweep_html
+from app.pages import baselines_html, runs_html, sweep_html
 from app.services import Services
 from app.words import say
-from storage import NotFoundError, RunRecord
+from reft_engine import RunSpec
+from storage import NotFoundError, RunRecord, RunStatus
 
 _NO_RUN: Shown = {
-    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown"), ""),
+    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown", "with_table"), ""),
     **dict.fromkeys((
         "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
-        "describe",
+        "describe", "with_card",
     ), HIDDEN),
 }  # fmt: skip
 _MOVED = ["live_key", *_NO_RUN]
-_SHOWN = ["live", "name", "tags", "notes", *_MOVED]
+_SHOWN = ["live", "name", "tags", "notes", "with_about", "with_methods", "with_start", *_MOVED]
 _GROUP = "group:"
 """Before the id of a group, where else the id of a run stands."""
 
@@ -90,6 +91,7 @@ def _detail() -> dict[str, Any]:
         )  # fmt: skip
         parts["longer"] = gr.Button(label("runs.longer.button"), size="sm", elem_id="run-longer", min_width=100)
     parts["act_note"] = live("run-note")
+    parts |= _compare_with()
     parts["notes_shown"] = gr.HTML(elem_id="run-notes-shown")
     parts["facts"] = gr.HTML(elem_id="run-facts")
     with gr.Accordion(label("runs.describe.title"), open=False, visible=False, elem_id="run-describe") as parts["describe"]:
@@ -107,12 +109,24 @@ def _detail() -> dict[str, Any]:
     return parts
 
 
+def _compare_with() -> dict[str, Any]:
+    """The card in which baselines are chosen that are compared with an edit, and their table."""
+    parts: dict[str, Any] = {}
+    with gr.Column(visible=False, elem_id="run-baselines", elem_classes="rs-card") as parts["with_card"]:
+        parts["with_about"] = gr.HTML(elem_id="run-baselines-about")
+        parts["with_methods"] = gr.CheckboxGroup([], label=label("compare_with.methods"), elem_id="run-baselines-methods")
+        parts["with_start"] = gr.Button(label("compare_with.start"), elem_id="run-baselines-start", scale=0, min_width=220)
+        parts["with_note"] = live("run-baselines-note")
+        parts["with_table"] = gr.HTML(elem_id="run-baselines-table")
+    return parts
+
+
 def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     listed, act_note, delete_note, save_note = (parts[name] for name in ("listed", "act_note", "delete_note", "save_note"))
     page.on(opening(), _opened, shows=["nothing", "filled", "disk", "listed", "current", *_SHOWN], note=notes["opened"])
     page.on(
         page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current"], shows=_SHOWN, refused=_NO_RUN,
-        note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
+        note=notes["list"], clears=[act_note, delete_note, save_note, parts["with_note"]], trigger_mode="always_last",
     )  # fmt: skip
     page.on(
         listed.select, _acted, inputs=["asked"], js=LIST_ACTED, shows=["listed"], refused={"listed": {"refused": True}}, note=notes["acted"]
@@ -135,6 +149,9 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
         parts["longer"].click, _longer, inputs=["current", "epochs"], shows=["made"], note=act_note, leads_to="runs?run=", carrying="made",
         trigger_mode="once",
     )  # fmt: skip
+    page.on(
+        parts["with_start"].click, _compare, inputs=["current", "with_methods"], shows=_SHOWN, note=parts["with_note"], trigger_mode="once"
+    )
     page.on(parts["save"].click, _describe, inputs=["current", "name", "tags", "notes"], shows=["listed", *_SHOWN], note=save_note)
     page.on(parts["delete"].click, _delete, inputs=["current"], shows=["listed"], note=delete_note, clears=[act_note])
     page.on(parts["disk"].expand, _measured, shows=["usage"], note=notes["disk"])
@@ -185,16 +202,34 @@ def _shown(services: Services, run_id: str) -> Shown:
     if not run_id:
         return {**_NO_RUN, "live": {"status": html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))}, "live_key": ""}
     if group_id := _group_of(run_id):
-        return _shown_group(sweep.table(services, group_id))
+        return _shown_group(sweep.table(services, group_id), baselines.compared_with(services, group_id))
     view = runs.view(services, run_id)
     run = view.run
     return {
         "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
-        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(view),
+        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_offer(services, run), **_around(services, view),
     }  # fmt: skip
 
 
-def _around(view: RunView) -> Shown:
+def _offer(services: Services, run: RunRecord) -> Shown:
+    """The baselines that can be compared with a run, all of them chosen, or why there are none."""
+    if not _is_compared(run):
+        return {}
+    reason = baselines.refusal(run)
+    names = () if reason else baselines.offered(services, RunSpec.read(run.spec))
+    choices = [(baselines.title(name), name) for name in names]
+    return {
+        "with_about": baselines_html.about(run, len(names), reason), "with_start": gr.update(visible=not reason),
+        "with_methods": gr.update(choices=choices, value=list(names), visible=not reason),
+    }  # fmt: skip
+
+
+def _is_compared(run: RunRecord) -> bool:
+    """Whether a run is an edit that has finished."""
+    return run.status is RunStatus.FINISHED and "peft" not in run.spec
+
+
+def _around(services: Services, view: RunView) -> Shown:
     """What is shown of a run beside what is drawn in the browser: why it failed, its verdict, what can be done with it."""
     run = view.run
     return {
@@ -216,14 +251,16 @@ def _around(view: RunView) -> Shown:
         "later_row": gr.update(visible=run.status.waiting),
         "describe": gr.update(visible=True),
         "delete": gr.update(visible=view.deletable),
+        "with_card": gr.update(visible=_is_compared(run)),
+        "with_table": baselines_html.table(baselines.table(services, run.id)) if view.compared else "",
         "live_key": run_live.key(view),
     }  # fmt: skip
 
 
-def _shown_group(table: sweep.Table) -> Shown:
+def _shown_group(table: sweep.Table, beside: RunRecord | None) -> Shown:
     """A group in place of a run: its table, and the button that stops all of it."""
     stop = gr.update(visible=table.done < len(table.lines), value=say("sweep.stop"))
-    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table)}, "stop": stop, "live_key": ""}
+    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table, beside)}, "stop": stop, "live_key": ""}
 
 
 def _moved(services: Services, run_id: str | None) -> Shown:
@@ -231,7 +268,7 @@ def _moved(services: Services, run_id: str | None) -> Shown:
     if not run_id or _group_of(run_id):
         return {}
     try:
-        return _around(runs.view(services, run_id))
+        return _around(services, runs.view(services, run_id))
     except NotFoundError:  # another tab has deleted it, which the browser shows
         return {**_NO_RUN, "live_key": ""}
 
@@ -287,6 +324,11 @@ def _start_later(services: Services, run_id: str | None, moment: str) -> Shown:
 
 def _longer(services: Services, run_id: str | None, epochs: float | None) -> Shown:
     return {"made": runs.go_on_longer(services, _one(run_id), epochs).id}
+
+
+def _compare(services: Services, run_id: str | None, methods: list[str] | None) -> Shown:
+    baselines.start(services, _one(run_id), methods or [])
+    return _shown(services, run_id or "")
 
 
 def _describe(services: Services, run_id: str | None, name: str, tags: str, notes: str) -> Shown:

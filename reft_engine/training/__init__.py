@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         TrainEvent,
     )
     from reft_engine.training.found_rates import RATE_STEPS, RATES, RatesFound, RateTrial, best_rate
-    from reft_engine.training.memory import available_memory, used_memory
+    from reft_engine.training.memory import Peak, available_memory, peak_memory, used_memory
     from reft_engine.training.objectives import Objective, objective_for
     from reft_engine.training.rates import find_rate
     from reft_engine.training.row_check import Checked, check_rows, count_rows, read_checked
@@ -45,6 +45,7 @@ __all__ = [
     "GroupMember",
     "HeldOutEvent",
     "Objective",
+    "Peak",
     "PhaseEvent",
     "Probe",
     "RateTrial",
@@ -73,6 +74,7 @@ __all__ = [
     "judge",
     "measuring_budget",
     "objective_for",
+    "peak_memory",
     "probe",
     "put_together",
     "read_checked",
@@ -90,7 +92,7 @@ __getattr__ = lazy_names(__name__, {
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
     "found_rates": ["RATES", "RATE_STEPS", "RateTrial", "RatesFound", "best_rate"],
-    "memory": ["available_memory", "used_memory"],
+    "memory": ["Peak", "available_memory", "peak_memory", "used_memory"],
     "objectives": ["Objective", "objective_for"],
     "rates": ["find_rate"],
     "row_check": ["Checked", "check_rows", "count_rows", "read_checked"],
