@@ -46,6 +46,7 @@ def snapshot(services: Services, view: RunView, since: Since) -> dict[str, Any]:
     train = run.spec.get("train", {})
     return {
         "id": run.id, "first": first, "begins": since.event == 0, "key": key(view), "active": run.status.active, "ended": run.status.ended,
+        "follows": view.comparing,
         "step": run.step, "total": run.total_steps, "epochs": train.get("epochs", 1), "points": by_name(points),
         "events": [{"at": event.at.isoformat(), "text": event.text} for event in events],
         "event": events[-1].id if events else since.event, "samples": _short(samples),
@@ -78,7 +79,8 @@ def _short(samples: list[SampleRecord]) -> list[dict[str, Any]]:
 def key(view: RunView) -> str:
     """Changes when something of the run changes beside its figures, such as what can be done with it."""
     run = view.run
-    return f"{run.status}/{view.engine_up}/{view.place}/{view.waiting}/{view.trouble}/{run.sentence}/{run.name}/{run.start_after}"
+    parts = (run.status, view.engine_up, view.place, view.waiting, view.trouble, run.sentence, run.name, run.start_after, view.compared)
+    return "/".join(map(str, parts))
 
 
 def gone() -> dict[str, Any]:

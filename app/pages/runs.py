@@ -1,20 +1,20 @@
 """Runs: the list of all runs, one of them while it learns and afterwards, and what can be done with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from app.components import html
 from app.components.labels import label, markup
-from app.components.runs import LIST_ACTED, LIST_CHOSEN, compared, live_part, live_run, notifications, runs_list
+from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import answers_grid, compare, disk, looked, run_list, run_live, run_notes, runs, sweep
+from app.handlers import baselines, disk, looked, run_list, run_live, run_notes, runs, sweep
 from app.handlers.runs import RunView
-from app.pages import compare_html, looked_html, runs_html, runs_predictions, sweep_html
+from app.pages import looked_html, runs_baselines, runs_compare, runs_html, runs_predictions, sweep_html
 from app.services import Services
-from app.words import say, say_error
+from app.words import say
 from storage import NotFoundError, RunRecord
 
 _NO_RUN: Shown = {
@@ -23,14 +23,13 @@ _NO_RUN: Shown = {
         "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
         "describe",
     ), HIDDEN),
-    **runs_predictions.NONE,
+    **runs_predictions.NONE, **runs_baselines.NONE,
 }  # fmt: skip
-_NOT_COMPARED: Shown = {"compared": None, "grid_box": HIDDEN, "close": HIDDEN, **dict.fromkeys(("grid", "angles", "grid_of"), "")}
 _MOVED = ["live_key", *_NO_RUN]
-_SHOWN = ["live", "name", "tags", "notes", "compared", "grid_box", "close", "grid", "angles", "grid_of", *_MOVED]
-_GROUP, _COMPARE = "group:", "compare:"
-"""Before the id of a group, and before those of runs that are compared, where else the id of a run stands."""
-_ADDRESSED = (("compare", _COMPARE), ("group", _GROUP), ("run", ""))
+_SHOWN = ["live", "name", "tags", "notes", *runs_compare.NONE, *runs_baselines.OFFERED, *_MOVED]
+_GROUP = "group:"
+"""Before the id of a group, where else the id of a run stands."""
+_ADDRESSED = (("compare", runs_compare.MARK), ("group", _GROUP), ("run", ""))
 """What an address may ask for, the first of them that it names."""
 
 
@@ -48,7 +47,7 @@ def build(services: Services) -> None:
             notifications("run-notifications")
         with gr.Column(scale=3, min_width=300, elem_id="run-detail"):
             moved_note = live("run-status-note")
-            parts = _comparison()
+            parts = runs_compare.lay_out()
             live_part("status", "run-status")
             parts["live"] = live_run("run-live")
             for name, ident in (("chart", "run-loss-chart"), ("samples", "run-samples"), ("events", "run-events")):
@@ -64,36 +63,6 @@ def build(services: Services) -> None:
     }  # fmt: skip
     notes = {"opened": opened_note, "list": list_note, "acted": acted_note, "moved": moved_note, "disk": disk_note}
     _wire(Page(services, parts), parts, notes)
-
-
-def _comparison() -> dict[str, Any]:
-    """Runs side by side, and what they answer."""
-    parts: dict[str, Any] = {"compared": compared("runs-compare"), "grid_of": gr.State("")}
-    with gr.Column(visible=False, elem_id="compare-answers") as parts["grid_box"]:
-        gr.HTML(markup("compare.grid.head", compare_html.grid_head))
-        with gr.Row(elem_classes="rs-keeping"):
-            sources = [(label("compare.grid.from_held_out"), "held_out"), (label("compare.grid.from_own"), "own")]
-            parts["grid_source"] = gr.Radio(sources, value="held_out", label=label("compare.grid.source"), elem_id="compare-grid-source")
-            parts["grid_count"] = gr.Number(
-                10, label=label("compare.grid.count_label"), precision=0, step=1, minimum=1, maximum=answers_grid.MOST,
-                elem_id="compare-grid-count",
-            )  # fmt: skip
-        parts["grid_prompts"] = gr.Textbox(
-            label=label("compare.grid.own_label"), lines=3, max_lines=12, visible=False, max_length=100_000, elem_id="compare-grid-prompts"
-        )
-        with gr.Row(elem_classes="rs-keeping"):
-            parts["grid_ask"] = gr.Button(
-                label("compare.grid.ask"), variant="primary", size="sm", scale=0, min_width=120, elem_id="compare-grid-ask"
-            )
-            parts["grid_stop"] = gr.Button(
-                label("compare.grid.stop"), size="sm", scale=0, min_width=100, interactive=False, elem_id="compare-grid-stop"
-            )
-        parts["grid_note"] = live("compare-grid-note")
-        parts["grid"] = gr.HTML("", elem_id="compare-grid")
-    with gr.Accordion(label("compare.close.title"), open=False, visible=False, elem_id="compare-close") as parts["close"]:
-        parts["angles"] = gr.HTML("", elem_id="compare-angles")
-        parts["close_note"] = live("compare-close-note")
-    return parts
 
 
 def _detail() -> dict[str, Any]:
@@ -126,6 +95,7 @@ def _detail() -> dict[str, Any]:
         parts["longer"] = gr.Button(label("runs.longer.button"), size="sm", elem_id="run-longer", min_width=100)
     parts["act_note"] = live("run-note")
     parts |= runs_predictions.lay_out()
+    parts |= runs_baselines.lay_out()
     parts["notes_shown"] = gr.HTML(elem_id="run-notes-shown")
     parts |= {name: gr.HTML(elem_id=f"run-{name}") for name in ("regression", "edit")}
     parts["facts"] = gr.HTML(elem_id="run-facts")
@@ -148,10 +118,10 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     listed, act_note, delete_note, save_note = (parts[name] for name in ("listed", "act_note", "delete_note", "save_note"))
     page.on(opening(), _opened, shows=["nothing", "filled", "disk", "listed", "current", *_SHOWN], note=notes["opened"])
     page.on(
-        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current", "grid_of"], shows=_SHOWN,
-        refused={**_NO_RUN, **_NOT_COMPARED}, note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
+        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current", "compared_before"], shows=_SHOWN,
+        refused={**_NO_RUN, **runs_compare.NONE}, note=notes["list"], clears=[act_note, delete_note, save_note, parts["with_note"]],
+        trigger_mode="always_last",
     )  # fmt: skip
-    _wire_grid(page, parts)
     page.on(
         listed.select, _acted, inputs=["asked"], js=LIST_ACTED, shows=["listed"], refused={"listed": {"refused": True}}, note=notes["acted"]
     )
@@ -173,22 +143,14 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
         parts["longer"].click, _longer, inputs=["current", "epochs"], shows=["made"], note=act_note, leads_to="runs?run=", carrying="made",
         trigger_mode="once",
     )  # fmt: skip
+    page.on(
+        parts["with_start"].click, _compare, inputs=["current", "with_methods"], shows=_SHOWN, note=parts["with_note"], trigger_mode="once"
+    )
     page.on(parts["save"].click, _describe, inputs=["current", "name", "tags", "notes"], shows=["listed", *_SHOWN], note=save_note)
     page.on(parts["delete"].click, _delete, inputs=["current"], shows=["listed"], note=delete_note, clears=[act_note])
     runs_predictions.wire(page, parts)
+    runs_compare.wire(page, parts)
     page.on(parts["disk"].expand, _measured, shows=["usage"], note=notes["disk"])
-
-
-def _wire_grid(page: Page, parts: dict[str, Any]) -> None:
-    chosen = "source=>[source==='own',source!=='own'].map(visible=>({__type__:'update',visible}))"
-    page.run(parts["grid_source"].input, chosen, inputs=["grid_source"], shows=["grid_prompts", "grid_count"])
-    asked = page.on(
-        parts["grid_ask"].click, _grid_answered, inputs=["current", "grid_source", "grid_count", "grid_prompts"],
-        shows=["grid", "grid_stop"],
-        refused={"grid": "", "grid_stop": gr.update(interactive=False)}, note=parts["grid_note"], concurrency_limit=8,
-    )  # fmt: skip
-    page.on(parts["close"].expand, _angles, inputs=["current"], shows=["angles"], refused={"angles": ""}, note=parts["close_note"])
-    page.stop(parts["grid_stop"].click, [asked], lambda: {"grid_stop": gr.update(interactive=False)})
 
 
 # What is shown
@@ -227,31 +189,26 @@ def _there(services: Services, chosen: str) -> Shown | None:
         return None
 
 
-def _chosen(services: Services, run_id: str | None, grid_of: str) -> Shown:
+def _chosen(services: Services, run_id: str | None, compared_before: str) -> Shown:
     shown = _shown(services, run_id or "")
-    if run_id and run_id == grid_of:  # looked at again: what was asked for stays
-        return {name: value for name, value in shown.items() if name not in ("grid", "close", "angles")}
-    return shown
+    return runs_compare.again(shown) if run_id and run_id == compared_before else shown
 
 
 def _shown(services: Services, run_id: str) -> Shown:
     """Everything about one run, or a group. Raises NotFoundError."""
-    if run_id.startswith(_COMPARE):
-        return _shown_comparison(services, run_id)
+    if run_id.startswith(runs_compare.MARK):
+        return {**_NO_RUN, "live_key": "", **runs_compare.shown(services, run_id)}
     if not run_id:
-        return {
-            **_NO_RUN,
-            **_NOT_COMPARED,
-            "live": {"status": html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))},
-            "live_key": "",
-        }
+        nothing = html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))
+        return {**_NO_RUN, **runs_compare.NONE, "live": {"status": nothing}, "live_key": ""}
     if group_id := _group_of(run_id):
-        return {**_shown_group(sweep.table(services, group_id)), **_NOT_COMPARED}
+        return {**_shown_group(sweep.table(services, group_id), baselines.compared_with(services, group_id)), **runs_compare.NONE}
     view = runs.view(services, run_id)
     run = view.run
     return {
-        **_NOT_COMPARED, "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
-        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(services, view),
+        **runs_compare.NONE, "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
+        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes,
+        **runs_baselines.offered(services, run), **_around(services, view),
     }  # fmt: skip
 
 
@@ -279,26 +236,14 @@ def _around(services: Services, view: RunView) -> Shown:
         "describe": gr.update(visible=True),
         "delete": gr.update(visible=view.deletable),
         "live_key": run_live.key(view),
-        **runs_predictions.shown(services, run),
+        **runs_predictions.shown(services, run), **runs_baselines.shown(services, view),
     }  # fmt: skip
 
 
-def _shown_group(table: sweep.Table) -> Shown:
+def _shown_group(table: sweep.Table, beside: RunRecord | None) -> Shown:
     """A group in place of a run: its table, and the button that stops all of it."""
     stop = gr.update(visible=table.done < len(table.lines), value=say("sweep.stop"))
-    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table)}, "stop": stop, "live_key": ""}
-
-
-def _shown_comparison(services: Services, chosen: str) -> Shown:
-    """Runs side by side in place of one run; a sentence where they cannot be."""
-    nothing = {**_NO_RUN, "live_key": "", "grid": "", "angles": "", "grid_of": chosen}
-    try:
-        found = compare.comparison(services, compare.read_ids(chosen.removeprefix(_COMPARE)))
-    except StudioError as error:
-        return {**nothing, **_NOT_COMPARED, "live": {"status": html.notice(say_error(error))}}
-    value = {"curves": compare.curves(services, found), "top": compare_html.top(found), "tables": compare_html.tables(found)}
-    boxes = {"grid_box": gr.update(visible=True), "close": gr.update(visible=True, open=False)}
-    return {**nothing, **boxes, "live": {"status": ""}, "compared": value}
+    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table, beside)}, "stop": stop, "live_key": ""}
 
 
 def _moved(services: Services, run_id: str | None) -> Shown:
@@ -316,24 +261,6 @@ def _measured(services: Services) -> Shown:
 
 
 # What is done
-
-
-def _angles(services: Services, chosen: str | None) -> Shown:
-    return {"angles": compare_html.closeness(compare.closeness(services, _compared(chosen)))}
-
-
-def _compared(chosen: str | None) -> list[str]:
-    """The runs that are compared. Raises StudioError."""
-    if not chosen or not chosen.startswith(_COMPARE):
-        raise StudioError(say("compare.two"))
-    return compare.read_ids(chosen.removeprefix(_COMPARE))
-
-
-def _grid_answered(
-    services: Services, chosen: str | None, source: answers_grid.Source, count: float | None, typed: str | None
-) -> Iterator[Shown]:
-    for found in answers_grid.fill(services, _compared(chosen), source, count, typed or ""):
-        yield {"grid": compare_html.grid(found), "grid_stop": gr.update(interactive=found.done < found.total)}
 
 
 def _acted(services: Services, asked: str) -> Shown:
@@ -364,7 +291,7 @@ def _one(run_id: str | None) -> str:
 
 def _is_one(chosen: str) -> bool:
     """Whether one run is chosen, and neither a group nor several that are compared."""
-    return not chosen.startswith((_GROUP, _COMPARE))
+    return not chosen.startswith((_GROUP, runs_compare.MARK))
 
 
 def _to_the_front(services: Services, run_id: str) -> RunRecord:
@@ -385,6 +312,11 @@ def _start_later(services: Services, run_id: str | None, moment: str) -> Shown:
 
 def _longer(services: Services, run_id: str | None, epochs: float | None) -> Shown:
     return {"made": runs.go_on_longer(services, _one(run_id), epochs).id}
+
+
+def _compare(services: Services, run_id: str | None, methods: list[str] | None) -> Shown:
+    baselines.start(services, _one(run_id), methods or [])
+    return _shown(services, run_id or "")
 
 
 def _describe(services: Services, run_id: str | None, name: str, tags: str, notes: str) -> Shown:

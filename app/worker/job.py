@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -50,6 +50,8 @@ class _Job:
     journal: Journal
     log: logging.Logger
     shutting_down: ShuttingDown
+    together: int = 1
+    """Number of runs that share its passes, itself included."""
 
     @property
     def spec(self) -> RunSpec:
@@ -114,6 +116,7 @@ def _train(job: _Job) -> None:
     examples = load_examples(resident.storage.files.rows(version))
     if not _begin(job, revision, base.precision, version):
         return
+    journal.watch_memory(str(base.device))
     result = train(
         base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), start=_start(job),
         file_rows=version.rows, on_event=partial(_on_event, job), exclusive=resident.base_lock.for_training,
@@ -181,7 +184,8 @@ def _end(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExamp
     if result.stopped and result.adapter is None:
         job.journal.leave()
         return
-    job.journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict(), **looks})
+    measured = {"evidence": result.evidence.to_dict(), **job.journal.memory, "trained_together": job.together}
+    job.journal.set_summary({**result.summary(), **measured, **looks})
     _finish(job, result)
 
 
@@ -240,7 +244,9 @@ def _train_together(resident: Resident, jobs: Sequence[_Job], ended: set[str]) -
     for job in jobs:
         _or_fail(job, partial(_begin_with, begun, job, revision, base.precision, version))
     ended |= {job.run.id for job in jobs if job not in begun}
-    members = [_member(job, base, examples, ended) for job in begun]
+    for job in begun:
+        job.journal.watch_memory(str(base.device))
+    members = [_member(replace(job, together=len(begun)), base, examples, ended) for job in begun]
     if members:
         train_group(base, examples, members, file_rows=version.rows, exclusive=resident.base_lock.for_training)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from reft_engine.training.found_rates import RATE_STEPS, RATES, RatesFound, RateTrial, best_rate
     from reft_engine.training.looked_at import ChangedToken, Changes, LayerChange, MovedPrompt, PlaceChange, Regression
-    from reft_engine.training.memory import available_memory, used_memory
+    from reft_engine.training.memory import Peak, available_memory, peak_memory, used_memory
     from reft_engine.training.objectives import Objective, objective_for
     from reft_engine.training.rates import find_rate
     from reft_engine.training.regression import measure_regression, unrelated_prompts
@@ -52,6 +52,7 @@ __all__ = [
     "LayerChange",
     "MovedPrompt",
     "Objective",
+    "Peak",
     "PhaseEvent",
     "PlaceChange",
     "Probe",
@@ -84,6 +85,7 @@ __all__ = [
     "measure_regression",
     "measuring_budget",
     "objective_for",
+    "peak_memory",
     "probe",
     "put_together",
     "read_checked",
@@ -104,7 +106,7 @@ __getattr__ = lazy_names(__name__, {
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
     "found_rates": ["RATES", "RATE_STEPS", "RateTrial", "RatesFound", "best_rate"],
     "looked_at": ["ChangedToken", "Changes", "LayerChange", "MovedPrompt", "PlaceChange", "Regression"],
-    "memory": ["available_memory", "used_memory"],
+    "memory": ["Peak", "available_memory", "peak_memory", "used_memory"],
     "objectives": ["Objective", "objective_for"],
     "rates": ["find_rate"],
     "regression": ["measure_regression", "unrelated_prompts"],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from reft_engine.base.loading import Base
 from reft_engine.data import AnyExample, Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
-from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
+from reft_engine.spec import MethodConfig, PeftConfig, ReftConfig, TrainConfig
 from reft_engine.trainable import Trainable, load_adapter
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
@@ -81,8 +82,12 @@ class TrainResult:
         return judge(self.evidence)
 
     def summary(self) -> dict[str, Any]:
-        """The figures as plain data for JSON; None where there is no number, such as before the first step."""
+        """The figures as plain data for JSON; None where there is no number, such as before the first step.
+
+        ``library`` names what trained a baseline, with its version; None for an edit.
+        """
         return {
+            "library": f"PEFT {version('peft')}" if isinstance(self.reft.method_config, PeftConfig) else None,
             "trainable_parameters": self.reft.trainable_parameters,
             "rows": self.check.usable_rows,
             "rows_left_out": self.check.rows_left_out,

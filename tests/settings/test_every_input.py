@@ -81,7 +81,7 @@ NAMES = {
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("train", "presets_deleted"), ("train", "bases_asked"),
           ("train", "picker_asked"),
-          ("playground", "used"), ("runs", "current"), ("runs", "grid_of"), ("runs", "asked"), ("runs", "predictions_count"),
+          ("playground", "used"), ("runs", "current"), ("runs", "compared_before"), ("runs", "asked"), ("runs", "predictions_count"),
           ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
           ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
@@ -1213,9 +1213,9 @@ def compared(house: House, *some: RunRecord) -> str:
 def looked_at_again(house: House, pages: Pages, files: Any) -> None:
     """What the runs of a comparison have answered stays while it is looked at again, and no longer."""
     one = compared(house, house.run, house.second)
-    first, again = (pages.fire("runs", "_chosen", current=one, grid_of=each) for each in ("", one))
-    assert first["grid_of"] == again["grid_of"] == one and first["grid"] == "" and "grid" not in again
-    assert pages.fire("runs", "_chosen", current=house.run.id, grid_of=one)["grid"] == ""
+    first, again = (pages.fire("runs", "_chosen", current=one, compared_before=each) for each in ("", one))
+    assert first["compared_before"] == again["compared_before"] == one and first["grid"] == "" and "grid" not in again
+    assert pages.fire("runs", "_chosen", current=house.run.id, compared_before=one)["grid"] == ""
 
 
 def angles_between(house: House, pages: Pages, files: Any) -> None:
@@ -1652,7 +1652,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_priced", field): priced(field) for field in ("dataset", *train_picker.COST)},
     **{("train", "_find", field): searched(field) for field in FORM}, ("train", "_find", "dataset"): searched_dataset,
     ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen,
-    ("runs", "_chosen", "grid_of"): looked_at_again,
+    ("runs", "_chosen", "compared_before"): looked_at_again,
     ("runs", "_angles", "current"): angles_between, ("runs", "_grid_answered", "current"): grid_runs,
     ("runs", "_grid_answered", "grid_source"): grid_sources, ("runs", "_grid_answered", "grid_count"): grid_counts,
     ("runs", "_grid_answered", "grid_prompts"): grid_prompts, ("runs", "_moved", "current"): runs_moved,
