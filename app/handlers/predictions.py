@@ -82,9 +82,15 @@ def _progress(services: Services, run_id: str, *, start: bool) -> Progress | Non
 
 
 def progress(services: Services, run_id: str) -> Progress | None:
-    """As an open page asks again and again; None as soon as none are under way, for whatever reason."""
+    """As an open page asks again and again; None as soon as none are under way, for whatever reason.
+
+    Raises:
+        EngineAwayError: it is not known, because the engine does not answer at the moment.
+    """
     try:
         return _progress(services, run_id, start=False)
+    except EngineAwayError:
+        raise
     except StudioError:
         return None
 

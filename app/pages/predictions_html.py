@@ -42,7 +42,7 @@ def under_way(progress: Progress) -> str:
 
 
 def live(services: Services, run_id: str) -> dict[str, Any]:
-    """What an open page shows while the predictions of a run are made: whether they still are, and how far."""
+    """What an open page shows while the predictions of a run are made: whether they still are, and how far. Raises EngineAwayError."""
     progress = predictions.progress(services, run_id)
     return {"going": progress is not None, "html": under_way(progress) if progress else ""}
 

@@ -14,7 +14,7 @@ from app.pages import predictions_html
 from app.predictions import SHOWS
 from app.services import Services
 from app.words import say
-from storage import RunRecord
+from storage import NotFoundError, RunRecord
 
 PAGE = 20
 """Rows that are shown at first, and more each time."""
@@ -35,7 +35,9 @@ def lay_out() -> dict[str, Any]:
         parts["predictions_start"] = gr.Button(label("predictions.title"), elem_id="run-predictions-start", visible=False, **_SMALL)
         with gr.Column(visible=False) as parts["predictions_tools"]:
             parts["predictions_show"] = gr.Radio([], label=label("predictions.show"), visible=False, elem_id="run-predictions-show")
-            parts["predictions_search"] = gr.Textbox(label=label("predictions.search"), max_length=1000, elem_id="run-predictions-search")
+            parts["predictions_search"] = gr.Textbox(
+                "", label=label("predictions.search"), max_length=1000, elem_id="run-predictions-search"
+            )
         parts["predictions_table"] = gr.HTML(elem_id="run-predictions-table")
         parts["predictions_more"] = gr.Button(label("predictions.more"), elem_id="run-predictions-more", visible=False, **_SMALL)
         parts["predictions_files"] = gr.HTML(elem_id="run-predictions-files")
@@ -50,7 +52,8 @@ def wire(page: Page, parts: dict[str, Any]) -> None:
     page.on(parts["predictions_start"].click, _start, inputs=["current"], shows=list(NONE), note=note, trigger_mode="once")
     page.on(parts["predictions"].apply, _followed, inputs=["current"], shows=list(NONE), note=note, again=False, trigger_mode="always_last")
     page.on(
-        [parts["predictions_show"].input, parts["predictions_search"].input], _listed, inputs=asked, shows=rows, note=note,
+        # Gradio tells of `input` in a text at a key alone, not of what is pasted.
+        [parts["predictions_show"].input, parts["predictions_search"].change], _listed, inputs=asked, shows=rows, note=note,
         trigger_mode="always_last",
     )  # fmt: skip
     page.on(parts["predictions_more"].click, _more, inputs=[*asked, "predictions_count"], shows=rows, note=note, trigger_mode="once")
@@ -104,7 +107,10 @@ def _followed(services: Services, run_id: str | None) -> Shown:
 
 
 def _listed(services: Services, run_id: str | None, show: str | None, search: str | None) -> Shown:
-    return _rows(predictions.listed(services, run_id or "", show, search, PAGE))
+    try:
+        return _rows(predictions.listed(services, run_id or "", show, search, PAGE))
+    except NotFoundError:  # the search was emptied because another run is shown, which has none
+        return {}
 
 
 def _more(services: Services, run_id: str | None, show: str | None, search: str | None, count: int) -> Shown:

@@ -30,6 +30,8 @@ _AT_ONCE = 16
 """Rows that are classified or compared in one turn on the base model, so that a chat does not wait long."""
 _LOOK_SECONDS = 0.25
 """How often it is told how far it is, and seen whether the run is still there."""
+_TOLD_SECONDS = 30.0
+"""How often it is told even if nothing has changed, so that nobody takes the worker for dead."""
 _RESULT = (RunStatus.FINISHED, RunStatus.STOPPED)
 
 
@@ -53,7 +55,7 @@ class _Job:
     def end(self, problem: str = "") -> None:
         """It has ended, or failed for this reason."""
         with self.changed:
-            self.ended, self.problem = True, problem
+            self.problem, self.ended = problem, True
             self.changed.notify_all()
 
     def wait(self, known: int) -> bool:
@@ -81,10 +83,10 @@ class PredictionJobs:
         job = self._job(run_id, start=start)
         if job is None:
             return
-        known, ended = -1, False
-        while not has_left():
-            if job.done != known:
-                known = job.done
+        known, ended, told = -1, False, time.monotonic()
+        while not (has_left() or job.problem):
+            if job.done != known or time.monotonic() - told > _TOLD_SECONDS:
+                known, told = job.done, time.monotonic()
                 yield {"done": known, "of": job.of}
             elif ended:
                 break

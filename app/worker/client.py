@@ -17,6 +17,8 @@ from reft_engine.data import RowCheck
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
+_LOOK_TIMEOUT = 5.0
+"""Seconds in which it is to be said whether something is under way, since a page waits for it."""
 _PROBE_TIMEOUT = 60.0
 """Seconds for a probe, after which the page shows no estimate."""
 
@@ -101,14 +103,14 @@ class WorkerClient:
     def predictions(self, run_id: str, *, start: bool = True) -> Generator[dict[str, Any], None, None]:
         """Answer the held-out rows of a run: lines of ``{"done", "of"}``, then ``{"ended": true}``; closing the iterator ends nothing.
 
-        Without ``start`` nothing begins, and only what is under way is told of.
+        Without ``start`` nothing begins, and only what is under way is told of; an engine that does not say so within seconds is away.
         """
-        return self._stream("/predictions", {"run": run_id, "start": start})
+        return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
 
-    def _stream(self, path: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
+    def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
         try:
-            with self._http.stream("POST", path, content=body, headers=_headers()) as answer:
+            with self._http.stream("POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     raise StudioError(_error_text(answer))
@@ -119,6 +121,8 @@ class WorkerClient:
                     yield item
         except httpx.ConnectError as error:
             raise EngineAwayError(say("engine.starting")) from error
+        except httpx.TimeoutException as error:
+            raise EngineAwayError(say("engine.no_answer")) from error
         except httpx.HTTPError as error:
             raise StudioError(say("engine.went_away")) from error
 

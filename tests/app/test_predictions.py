@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from app import predictions
-from app.errors import StudioError
+from app.errors import EngineAwayError, StudioError
 from app.handlers import predictions as handlers
 from app.predictions import Prediction, Predictions, chosen, confusion, count, exported
 from app.services import Services, make_services
@@ -491,7 +491,8 @@ def test_a_page_is_told_what_there_is_of_a_run(studio, services, asked):
     assert handlers.state(services, run).made == Predictions("answers", (prediction(),))
     services.storage.runs.delete(run.id)
     assert handlers.state(services, services.storage.runs.get(run.id)) is None
-    assert handlers.progress(services, run.id) is None
+    with pytest.raises(EngineAwayError):
+        handlers.progress(services, run.id)
 
 
 def test_some_rows_of_a_filter_are_shown_with_what_is_said_of_all(services, there):

@@ -305,7 +305,12 @@ def changed_elsewhere(control: Locator, count: int) -> None:
 def run_changed(control: Locator, count: int) -> None:
     """Of the run itself; or its predictions, which are followed, are under way no longer."""
     if control.get_attribute("id") == "run-predictions-told":
-        control.page.evaluate("studio.followPredictions(new URL(location).searchParams.get('run'))")
+        control.page.evaluate("""() => {
+            window.ask ??= window.fetch;
+            const none = () => new Response(JSON.stringify({ going: false }));
+            window.fetch = async (...asked) => (/\\/predictions$/.test(asked[0]) ? none() : window.ask(...asked));
+            studio.followPredictions(new URL(location).searchParams.get("run"));
+        }""")
     else:
         changed_elsewhere(control, count)
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from app.errors import StudioError
+from app.handlers import predictions
 from app.worker import messages as requests
 from app.worker import probes, row_checks
 from app.worker.messages import (
@@ -542,6 +544,23 @@ def test_a_field_that_is_not_known_is_refused(house, kind):
     given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
     given = {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
     assert house.http.post(path, json={**request, **given}).status_code == 422
+
+
+def test_what_went_wrong_with_predictions_is_said_to_whoever_looks_later(house):
+    """Until they are asked for again, and then they are there."""
+    storage = house.services.storage
+    rows = storage.files.rows(storage.datasets.version(house.foreign.version_id))
+    away = rows.rename(rows.with_suffix(".away"))
+    with pytest.raises(StudioError, match="missing or damaged"):
+        list(house.services.worker.predictions(house.foreign.id))
+    for _ in range(2):
+        state = predictions.state(house.services, house.foreign)
+        assert "missing or damaged" in state.problem and state.progress is None and state.made is None
+    away.rename(rows)
+    assert list(house.services.worker.predictions(house.foreign.id))[-1] == {"ended": True}
+    assert len(predictions.state(house.services, house.foreign).made.rows) == 4
+    storage.files.predictions(house.foreign.id).unlink()
+    house.chat()
 
 
 def test_a_count_of_other_settings_is_not_the_one_that_is_remembered(house):
