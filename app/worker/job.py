@@ -179,14 +179,14 @@ def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVers
 def _end(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExample]) -> None:
     """Write the result of a run down; one that goes on later, or is discarded, has none."""
     looks = {} if result.stopped else _look(job, result, base, examples)
-    job.resident.clear_training(job.run.id)
     job.journal.flush()
     if result.stopped and result.adapter is None:
         job.journal.leave()
-        return
-    measured = {"evidence": result.evidence.to_dict(), **job.journal.memory, "trained_together": job.together}
-    job.journal.set_summary({**result.summary(), **measured, **looks})
-    _finish(job, result)
+    else:
+        measured = {"evidence": result.evidence.to_dict(), **job.journal.memory, "trained_together": job.together}
+        job.journal.set_summary({**result.summary(), **measured, **looks})
+        _finish(job, result)
+    job.resident.clear_training(job.run.id)  # not before the adapter can be loaded: chats have the run without a gap
 
 
 def _look(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExample]) -> dict[str, Any]:
