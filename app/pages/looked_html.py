@@ -43,8 +43,8 @@ def edit(measured: Changes | None) -> str:
         told = say("runs.edit.told", rows=measured.rows, share=share, layer=strongest.layer, change=phrases.percent(strongest.share))
     return _card(
         say("runs.edit.title"),
-        f'<p class="rs-facts">{told}</p><div class="rs-lengths"><div>{_layers(measured.layers)}{_places(measured.places)}</div></div>'
-        f"{_example(measured)}",
+        f'<p class="rs-facts">{told}</p><details class="rs-folded"><summary>{say("runs.edit.more")}</summary>'
+        f'<div class="rs-lengths"><div>{_layers(measured.layers)}{_places(measured.places)}</div></div>{_example(measured)}</details>',
     )
 
 

@@ -71,6 +71,8 @@ def test_what_the_edit_changes_is_read_in_numbers_and_token_by_token(page, looke
     changes = changes_of(run)
     page.goto(f"{server.address}/runs?run={run.id}")
     card = page.locator("#run-edit .rs-card")
+    expect(card.locator("table").first).to_be_hidden()
+    card.locator(".rs-folded > summary").click()
     layers, places = card.locator("table").nth(0), card.locator("table").nth(1)
     expect(layers.locator("tbody tr")).to_have_count(3)
     assert layers.locator("tbody td:nth-child(3)").all_inner_texts() == [percent(layer.share) for layer in changes.layers]
@@ -80,7 +82,7 @@ def test_what_the_edit_changes_is_read_in_numbers_and_token_by_token(page, looke
     assert places.locator("tbody td:nth-child(3)").all_inner_texts() == [percent(place.share) for place in changes.places]
     edited = card.locator(".rs-shaded .tok.edited")
     expect(edited).to_have_count(4)
-    details = card.locator("details")
+    details = card.locator("details.rs-problems")
     details.locator("summary").focus()
     page.keyboard.press("Enter")
     values = details.locator("tbody td").all_inner_texts()
