@@ -178,7 +178,7 @@ def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVers
 
 def _end(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExample]) -> None:
     """Write the result of a run down; one that goes on later, or is discarded, has none."""
-    looks = {} if result.stopped else _look(job, result, base, examples)
+    looks = _look(job, result, base, examples)
     job.journal.flush()
     if result.stopped and result.adapter is None:
         job.journal.leave()
@@ -190,7 +190,7 @@ def _end(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExamp
 
 
 def _look(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExample]) -> dict[str, Any]:
-    """Look at a finished edit, as far as nobody stops that: whether it breaks anything else, and what it changes."""
+    """Look at an edit: whether it breaks anything else, and what it changes; nothing of this once somebody has pressed Stop."""
     journal = job.journal
 
     def tell(done: int, total: int) -> None:
