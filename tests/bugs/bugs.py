@@ -2194,4 +2194,25 @@ BUGS = (
         "        return self.reft_config\n",
         ("tests/reft_engine/test_trainer.py::test_config_is_the_base_models_and_can_be_read_and_set",),
     ),
+    Bug(
+        "predictions of an earlier result are shown",
+        "app/predictions.py",
+        "header.finished_at == _result(run)",
+        "True",
+        ("tests/app/test_predictions.py::test_predictions_of_an_earlier_result_of_another_version_or_damaged_are_none",),
+    ),
+    Bug(
+        "a prediction is a formula for a spreadsheet",
+        "app/predictions.py",
+        "[in_csv(value) for value in row.values()]",
+        "list(row.values())",
+        ("tests/app/test_predictions.py::test_files_to_take_away_have_all_rows_and_no_formula",),
+    ),
+    Bug(
+        "a look at predictions starts them",
+        "app/worker/api.py",
+        "start=request.start",
+        "start=True",
+        (_request("PredictionsRequest.start"),),
+    ),
 )
