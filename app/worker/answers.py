@@ -146,6 +146,7 @@ class PredictionJobs:
         wanted = set(places)
         every = islice(StoredExamples(files.rows(version)), places[-1] + 1)
         examples = [example for place, example in enumerate(every) if place in wanted]
+        self._still(run)  # before its adapter is looked for, whose absence would be said in other words
         base, reft = self._resident.run(run.id)
         kind, answered = predicted(self._resident, base, reft, RunSpec.read(run.spec), examples, owner=run.id)
         rows, looked = list[Prediction](), time.monotonic()

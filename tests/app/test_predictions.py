@@ -401,12 +401,17 @@ def test_of_a_run_that_is_deleted_meanwhile_nothing_is_kept(studio, asked, empti
     assert not studio.path(run).exists() and studio.path(run).parent.exists() != emptied
 
 
-def test_of_a_run_that_goes_on_meanwhile_nothing_is_kept_and_it_is_said_until_it_has_another_result(studio, services):
+@pytest.mark.parametrize("before", [True, False], ids=["before its adapter is read", "after it"])
+def test_of_a_run_that_goes_on_meanwhile_nothing_is_kept_and_it_is_said_until_it_has_another_result(studio, services, monkeypatch, before):
     run = studio.run(strong(studio.base), [ask("Hi", "yes")] * 3, [1], RunStatus.STOPPED)
     runs = services.storage.runs
-    with studio.resident.base_lock.for_chat():
+    looked = threading.Event()
+    found = studio.resident.run
+    monkeypatch.setattr(studio.resident, "run", lambda run_id: (found(run_id), looked.set())[0])
+    with studio.jobs._turn if before else studio.resident.base_lock.for_chat():
         lines = follow(studio, run)
         next(lines)
+        assert before or looked.wait(PATIENCE)
         runs.resume(run.id)
     with pytest.raises(StorageError, match="deleted or continued meanwhile"):
         list(lines)
