@@ -218,13 +218,11 @@ def _costs(by_task: Mapping[str, Mapping[str, Best]], facts: Facts) -> list[str]
     }  # fmt: skip
     sentences = []
     for text, of in costs.items():
-        sums = {name: sum(of(each.best) for each in _pooled(by_task, name) if each.best) for name in facts.titles}
-        least = min(sums, key=lambda name: sums[name])
-        sentences.append(
-            f"{text}: {facts.titles[least]}; ReFT has {sums['reft'] / sums[least]:.1f} times as much."
-            if least != "reft"
-            else f"{text}: ReFT."
-        )
+        learned = {name: [each.best for each in _pooled(by_task, name) if each.best] for name in facts.titles}
+        sums = {name: sum(map(of, best)) for name, best in learned.items() if len(best) == len(by_task)}
+        if least := min(sums, key=lambda name: sums[name], default=None):
+            ratio = f"; ReFT has {sums['reft'] / sums[least]:.1f} times as much" if least != "reft" and "reft" in sums else ""
+            sentences.append(f"{text}: {facts.titles[least]}{ratio}.")
     return sentences
 
 

@@ -532,7 +532,7 @@ STATES: dict[str, list[State]] = {
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),
-        State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer",)),
+        State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer", "#run-baselines-start")),
         State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")), State(deleted), State(ticked),
         State(in_the_bin),
     ],

@@ -32,6 +32,7 @@ from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
 from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunStatus, StorageError
+from storage.tables import Run
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
@@ -66,6 +67,7 @@ NAMES = {
     **{(page, name): name.capitalize() for page, name in [
         ("dataset", "name"), ("dataset", "tags"), ("runs", "name"), ("runs", "tags"), ("runs", "notes")]},
     ("runs", "start_at"): "Start later", ("train", "start_at"): "Start later", ("runs", "epochs"): "Epochs more",
+    ("runs", "with_methods"): "Methods to compare with",
     **{("train", field): label for field, label in LABELS.items()},
     **{("train", f"sweep_{name}"): f"{LABELS[name]}: values to try" for name in sweep.LISTED},
     ("train", "presets_chosen"): "My presets", ("train", "presets_name"): "Save these settings as",
@@ -1247,6 +1249,38 @@ def started_later(house: House, pages: Pages, files: Any) -> None:
     cleared(house, found)
 
 
+@contextmanager
+def measured(house: House, *edits: Any) -> Iterator[None]:
+    """Edits as if they had been measured on held-out rows."""
+    score = Score(4, 2.0, 1.0, 0, 4, 4, 0, 4, 0, 1.0, 0.1)
+    evidence = Evidence(score, 2.0, 1.0, 1.0, 2.0, 1, 1.0, 1, 1, 4, True).to_dict()
+
+    def set_summary(summary: dict[str, Any] | None) -> None:
+        with house.services.storage.database.transaction() as session:
+            for run in edits:
+                session.get(Run, run.id).summary = summary  # type: ignore[union-attr]
+
+    set_summary({"evidence": evidence, "seconds": 2.0, "trainable_parameters": 10})
+    try:
+        yield
+    finally:
+        set_summary(None)
+
+
+def compared_with(house: House, pages: Pages, files: Any) -> None:
+    """Baselines of the chosen methods are queued beside the run that is shown."""
+    store = house.services.storage.runs
+    with measured(house, house.run, house.second):
+        for run, methods in ((house.run, ["lora"]), (house.run, ["lora", "ia3"]), (house.second, ["prompt"])):
+            shown = pages.fire("runs", "_compare", current=run.id, with_methods=methods)
+            made = store.of_group(f"with-{run.id}")
+            assert [each.spec["peft"]["method"] for each in made] == [method for method in methods for _ in range(3)]
+            assert f"0 of {len(made)} runs have ended" in text(shown["with_table"]) and shown["with_card"]["visible"]
+        refused = pages.shown(pages.event("runs", "_compare"), current=house.run.id, with_methods=[])[-1]
+        assert "Choose at least one method" in refused["note"]
+    cleared(house, [run.id for each in (house.run, house.second) for run in store.of_group(f"with-{each.id}")])
+
+
 def trained_further(house: House, pages: Pages, files: Any) -> None:
     made = [
         pages.fire("runs", "_longer", current=run.id, epochs=epochs)["made"]
@@ -1513,6 +1547,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("runs", "_act:earlier", "current"): moved(5, "abxc", "axbc"), ("runs", "_act:later", "current"): moved(6, "xabc", "axbc"),
     ("runs", "_start_later", "current"): started_later, ("runs", "_start_later", "start_at"): started_later,
     ("runs", "_longer", "current"): trained_further, ("runs", "_longer", "epochs"): trained_further,
+    ("runs", "_compare", "current"): compared_with, ("runs", "_compare", "with_methods"): compared_with,
     **{("runs", "_describe", part): described(part) for part in ("current", "name", "tags", "notes")},
     ("runs", "_delete", "current"): deleted, ("train", "_start", "start_at"): begun_later,
     ("playground", "_opened", "address"): playground_opened, ("playground", "_picked", "run"): playground_picked,
