@@ -44,7 +44,10 @@ def best_of(found: Iterable[Measured]) -> Measured | None:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What holds for all runs: titles of the methods by name, share of a sample's epochs, held-out share, seed, PEFT's version, blocks."""
+    """What holds for all runs: titles of the methods by name, share of a sample's epochs, held-out share, seed, PEFT's version, blocks.
+
+    ``missing`` are the samples that are not measured.
+    """
 
     titles: Mapping[str, str]
     epochs_share: float
@@ -52,6 +55,7 @@ class Facts:
     seed: int
     peft: str
     layers: int
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +86,12 @@ _INTRO = """# ReFT beside LoRA, DoRA, (IA)3, prefix and prompt tuning
 Made by `python -m benchmarks.methods --out docs/methods.md`; nothing here is typed. What each run gave is in
 `benchmarks/results/methods.json`.
 
-The eight samples ({rows} held-out rows in all) on the bundled starter, {layers} blocks. Every method has the same rows, the same order
+{samples} ({rows} held-out rows in all) on the bundled starter, {layers} blocks. Every method has the same rows, the same order
 of batches and the same rule for the step that is kept, and acts on all {layers} blocks where it has layers at all; the runs of the
 baselines are those that "Compare with these" on the Runs page queues (`app/handlers/baselines.py`). One seed ({seed}).
 
-- **Epochs**: {epochs} of each sample's own, rounded up, for all methods alike, so that the command ends within the hour on two CPU
-  cores. What the full number gives is in [samples.md](samples.md).
+- **Epochs**: {epochs} of each sample's own, rounded up, for all methods alike, so that the command takes less than an hour of one
+  CPU core. What the full number gives is in [samples.md](samples.md).
 - **Rates**: three for each method, a factor of five apart, ReFT's around that of its sample. {share} of a sample's training file is held
   out of training and chooses both the step that is kept and the rate; the table says by how many rows. The sample's held-out file
   scores, and chooses nothing. For emoji {few} rows choose, which is little better than a guess.
@@ -113,9 +117,12 @@ def page(found: Sequence[Measured], facts: Facts) -> str:
     rows = sum(by_task[task]["reft"].rows for task in tasks)
     emoji = by_task.get("emoji", {}).get("reft")
     intro = _INTRO.format(
+        samples=f"{len(tasks)} of the bundled samples" if facts.missing else "The eight samples",
         rows=rows, layers=facts.layers, seed=facts.seed, peft=facts.peft, share=f"{facts.held_out:.0%}".replace("%", " %"),
         epochs=_share(facts.epochs_share), few=emoji.found[0].choosing_rows if emoji else "few",
     )  # fmt: skip
+    if facts.missing:
+        intro += f"\nNot measured yet: {', '.join(facts.missing)}.\n"
     parts = [
         intro, "## All samples together\n", _summary(by_task, facts), _reading(by_task, facts),
         "## Sample by sample\n", _each(by_task, facts), _per_task(by_task, facts),
