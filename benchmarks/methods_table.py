@@ -93,8 +93,9 @@ baselines are those that "Compare with these" on the Runs page queues (`app/hand
 - **Epochs**: {epochs} of each sample's own, rounded up, for all methods alike, so that the command takes less than an hour of one
   CPU core. What the full number gives is in [samples.md](samples.md).
 - **Rates**: three for each method, a factor of five apart, ReFT's around that of its sample. {share} of a sample's training file is held
-  out of training and chooses both the step that is kept and the rate; the table says by how many rows. The sample's held-out file
-  scores, and chooses nothing. For emoji {few} rows choose, which is little better than a guess.
+  out of training; as many of these as the engine measures during a run choose both the step that is kept and the rate. That is few, for
+  emoji {few}, and the choice is the less certain for it; the table says by how many rows. The sample's held-out file scores, and chooses
+  nothing.
 - **Sizes**: LoReFT of rank 4 at `f7+l7`; LoRA and DoRA of rank 8 on queries and values; 20 virtual tokens; (IA)3 has no size. PEFT
   {peft}.
 - **Exactly right**: the greedy answer is the expected one to the letter. **Loss**: nats per answer token. **CPU s**: processor time of
@@ -269,15 +270,19 @@ def _loss(loss: float | None) -> str:
 def _per_task(by_task: Mapping[str, Mapping[str, Best]], facts: Facts) -> str:
     lines = []
     for task, found in by_task.items():
-        first = max(found, key=lambda name: found[name].right)
-        apart = [facts.titles[name] for name in found if _apart(found[name].interval, found[first].interval)]
-        ties = [facts.titles[name] for name in found if name != first and facts.titles[name] not in apart]
-        tied = f"; not told apart from it: {', '.join(ties)}" if ties else ""
-        fewer = f"; fewer beyond chance: {', '.join(apart)}" if apart else ""
-        lines.append(
-            f"- **{task}**: most right answers by {facts.titles[first]} ({found[first].right} of {found[first].rows}){tied}{fewer}."
-        )
+        most = max(each.right for each in found.values())
+        first = [name for name in found if found[name].right == most]
+        apart = [name for name in found if _apart(found[name].interval, found[first[0]].interval)]
+        ties = [name for name in found if name not in (*first, *apart)]
+        text = f"most right answers by {_named(first, facts)} ({most} of {found[first[0]].rows})"
+        text += f"; not told apart from that: {_named(ties, facts)}" if ties else ""
+        text += f"; fewer beyond chance: {_named(apart, facts)}" if apart else ""
+        lines.append(f"- **{task}**: {text}.")
     return "\n".join(lines) + "\n"
+
+
+def _named(names: Sequence[str], facts: Facts) -> str:
+    return ", ".join(facts.titles[name] for name in names)
 
 
 _ABLATION = """PEFT's maintainers doubted ReFT because layers and positions had not been ablated. Here one thing is changed at a

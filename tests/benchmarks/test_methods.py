@@ -62,6 +62,16 @@ def test_what_is_within_chance_is_called_so():
     assert "Not told apart from it: Prompt tuning (88).\n- Fewer, beyond chance: ReFT (60)." in far
 
 
+def test_methods_with_as_many_right_answers_stand_first_together_and_samples_that_are_missing_are_named():
+    text = told(run("lora", 0.1, 60, 0.3), run("prompt", 0.1, 20, 0.3))
+    assert "- **one**: most right answers by ReFT, LoRA (60 of 100); fewer beyond chance: Prompt tuning." in text
+    assert "The eight samples (100 held-out rows" in text and "Not measured yet" not in text
+    part = page(
+        [run("reft", 0.1, 60, 0.3, kind="edit"), run("lora", 0.1, 55, 0.3), run("prompt", 0.1, 60, 0.3)], replace(FACTS, missing=("two",))
+    )
+    assert "1 of the bundled samples (100 held-out rows" in part and "Not measured yet: two." in part
+
+
 def test_a_line_of_the_ablation_is_read_against_the_edit_on_the_same_samples():
     ablated = [run("rank: 1", 0.2, 30, 0.3, kind="ablation"), run("layers: x", 0.2, 90, 0.3, kind="ablation")]
     ablated.append(run("positions: l1", 0.2, 58, 0.3, kind="ablation"))
