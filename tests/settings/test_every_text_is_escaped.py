@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from app.components import bars_html, diagram, row_check_html
 from app.components import html as pieces
 from app.errors import StudioError
-from app.handlers import run_notes, runs
+from app.handlers import baselines, run_notes, runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
@@ -33,7 +33,18 @@ from app.handlers.train import Again, Estimate, TrainForm
 from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
 from app.handlers.workbench import Look, Said
-from app.pages import data_html, dataset_html, home_html, playground_html, report_html, runs_html, sweep_html, train_html, train_rates_html
+from app.pages import (
+    baselines_html,
+    data_html,
+    dataset_html,
+    home_html,
+    playground_html,
+    report_html,
+    runs_html,
+    sweep_html,
+    train_html,
+    train_rates_html,
+)
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
@@ -211,9 +222,23 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
-    "sweep_html.sweep": [lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2))],
+    "sweep_html.sweep": [
+        lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2)),
+        lambda: sweep_html.sweep(hostile(Table, lines=()), a_run()),
+    ],
+    "baselines_html.about": [lambda: baselines_html.about(a_run(), 0, HOSTILE)],
+    "baselines_html.table": [lambda: baselines_html.table(beside()), lambda: baselines_html.table(beside(run=None, held_out=None))],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
+
+
+def beside(**changes: Any) -> baselines.Table:
+    """An edit and two methods."""
+    tried = (hostile(baselines.Tried, run=a_run()),) * 2
+    row = hostile(baselines.Row, run=a_run(), tried=tried, best=frozenset({"held_out", "memory"}))
+    return hostile(baselines.Table, rows=(row, replace(row, **changes), row), remarks=(HOSTILE,))
+
+
 WITHOUT = {
     "html.header": lambda: pieces.header("home"),
     "row_check_html.lengths": lambda: row_check_html.lengths(a_check(prompts=LENGTHS, answers=LENGTHS)),
@@ -237,6 +262,7 @@ MODULES = (
     bars_html,
     diagram,
     row_check_html,
+    baselines_html,
     data_html,
     dataset_html,
     home_html,
