@@ -139,22 +139,38 @@ class Results:
         part.replace(self._path)
 
 
-def measured_of(sample: Sample, base: Base, results: Results, options: argparse.Namespace) -> Iterator[Measured]:
-    """All runs of a sample: those at all rates, then the ablation at the edit's best rate."""
+class _NotMeasuredError(Exception):
+    """A run is not measured yet, and is not to be."""
+
+
+def measured_of(sample: Sample, base: Base, results: Results, options: argparse.Namespace) -> list[Measured]:
+    """All runs of a sample; none if one is not measured yet and nothing is to be trained."""
+    try:
+        return list(_measured(sample, base, results, options))
+    except _NotMeasuredError:
+        return []
+
+
+def _measured(sample: Sample, base: Base, results: Results, options: argparse.Namespace) -> Iterator[Measured]:
+    """The runs at all rates, then the ablation at the edit's best rate."""
     rows, held = (_examples(path) for path in (sample.path, sample.held_out_path))
     held = held[: options.rows] if options.rows else held
     found = []
     for config in of_sample(sample, base, options.base, options.epochs_share):
-        found.append(_one(config, base, rows, held, results))
+        found.append(_one(config, base, rows, held, results, train_it=not options.page_only))
         yield found[-1]
     if best := best_of([each for each in found if each.kind == "edit"]):
         for config in ablations(sample.key, RunSpec.read(best.spec), base.layers):
-            yield _one(config, base, rows, held, results)
+            yield _one(config, base, rows, held, results, train_it=not options.page_only)
 
 
-def _one(config: Config, base: Base, rows: Sequence[Example], held: Sequence[Example], results: Results) -> Measured:
+def _one(
+    config: Config, base: Base, rows: Sequence[Example], held: Sequence[Example], results: Results, *, train_it: bool
+) -> Measured:  # fmt: skip
     if known := results.get(config):
         return known
+    if not train_it:
+        raise _NotMeasuredError
     begun = time.monotonic()
     try:
         measured = measure(config, base, rows, held)
@@ -185,7 +201,8 @@ def main() -> None:
     parser.add_argument("--base", default="starter", help="base model: starter, or a folder")
     parser.add_argument("--samples", nargs="*", default=[sample.key for sample in all_samples()], help="keys of samples")
     parser.add_argument("--epochs-share", type=float, default=1 / 3, help="share of each sample's epochs, for all methods alike")
-    parser.add_argument("--rows", type=int, help="score on the first so many held-out rows")
+    parser.add_argument("--rows", type=int, help="score on the first so many held-out rows; with --results")
+    parser.add_argument("--page-only", action="store_true", help="train nothing; the page has the samples that are measured whole")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--quick", action="store_true", help="one sample, one epoch, ten rows: whether it works; its figures mean nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON in place of the page")
@@ -195,16 +212,18 @@ def main() -> None:
     if options.quick:
         options.samples, options.epochs_share, options.rows = options.samples[:1], 0.0, 10
         options.results = Path(tempfile.mkdtemp()) / "methods.json"
+    if options.rows and options.results == RESULTS:
+        parser.error("results on fewer rows need a file of their own: --results")
     torch.set_num_threads(options.threads)
     base = load_base(options.base, device="cpu", dtype="float32")
     results, samples = Results(options.results), [sample for sample in all_samples() if sample.key in options.samples]
-    found = [measured for sample in samples for measured in measured_of(sample, base, results, options)]
-    text = page(
-        found,
-        Facts(
-            {"reft": "ReFT", **{name: title(name) for name in RATES}}, options.epochs_share, HELD_OUT, SEED, version("peft"), base.layers
-        ),
-    )
+    by_sample = {sample.key: measured_of(sample, base, results, options) for sample in samples}
+    found = [measured for each in by_sample.values() for measured in each]
+    if not found:
+        parser.error("no sample is measured whole yet")
+    titles = {"reft": "ReFT", **{name: title(name) for name in RATES}}
+    missing = tuple(sample.key for sample in all_samples() if not by_sample.get(sample.key))
+    text = page(found, Facts(titles, options.epochs_share, HELD_OUT, SEED, version("peft"), base.layers, missing))
     print(json.dumps([asdict(each) for each in found]) if options.json else text)  # noqa: T201
     if options.out:
         options.out.write_text(text, encoding="utf-8")

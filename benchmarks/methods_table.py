@@ -44,7 +44,10 @@ def best_of(found: Iterable[Measured]) -> Measured | None:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What holds for all runs: titles of the methods by name, share of a sample's epochs, held-out share, seed, PEFT's version, blocks."""
+    """What holds for all runs: titles of the methods by name, share of a sample's epochs, held-out share, seed, PEFT's version, blocks.
+
+    ``missing`` are the samples that are not measured.
+    """
 
     titles: Mapping[str, str]
     epochs_share: float
@@ -52,6 +55,7 @@ class Facts:
     seed: int
     peft: str
     layers: int
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +86,16 @@ _INTRO = """# ReFT beside LoRA, DoRA, (IA)3, prefix and prompt tuning
 Made by `python -m benchmarks.methods --out docs/methods.md`; nothing here is typed. What each run gave is in
 `benchmarks/results/methods.json`.
 
-The eight samples ({rows} held-out rows in all) on the bundled starter, {layers} blocks. Every method has the same rows, the same order
+{samples} ({rows} held-out rows in all) on the bundled starter, {layers} blocks. Every method has the same rows, the same order
 of batches and the same rule for the step that is kept, and acts on all {layers} blocks where it has layers at all; the runs of the
 baselines are those that "Compare with these" on the Runs page queues (`app/handlers/baselines.py`). One seed ({seed}).
 
-- **Epochs**: {epochs} of each sample's own, rounded up, for all methods alike, so that the command ends within the hour on two CPU
-  cores. What the full number gives is in [samples.md](samples.md).
+- **Epochs**: {epochs} of each sample's own, rounded up, for all methods alike, so that the command takes less than an hour of one
+  CPU core. What the full number gives is in [samples.md](samples.md).
 - **Rates**: three for each method, a factor of five apart, ReFT's around that of its sample. {share} of a sample's training file is held
-  out of training and chooses both the step that is kept and the rate; the table says by how many rows. The sample's held-out file
-  scores, and chooses nothing. For emoji {few} rows choose, which is little better than a guess.
+  out of training; as many of these as the engine measures during a run choose both the step that is kept and the rate. That is few, for
+  emoji {few}, and the choice is the less certain for it; the table says by how many rows. The sample's held-out file scores, and chooses
+  nothing.
 - **Sizes**: LoReFT of rank 4 at `f7+l7`; LoRA and DoRA of rank 8 on queries and values; 20 virtual tokens; (IA)3 has no size. PEFT
   {peft}.
 - **Exactly right**: the greedy answer is the expected one to the letter. **Loss**: nats per answer token. **CPU s**: processor time of
@@ -113,9 +118,12 @@ def page(found: Sequence[Measured], facts: Facts) -> str:
     rows = sum(by_task[task]["reft"].rows for task in tasks)
     emoji = by_task.get("emoji", {}).get("reft")
     intro = _INTRO.format(
+        samples=f"{len(tasks)} of the bundled samples" if facts.missing else "The eight samples",
         rows=rows, layers=facts.layers, seed=facts.seed, peft=facts.peft, share=f"{facts.held_out:.0%}".replace("%", " %"),
         epochs=_share(facts.epochs_share), few=emoji.found[0].choosing_rows if emoji else "few",
     )  # fmt: skip
+    if facts.missing:
+        intro += f"\nNot measured yet: {', '.join(facts.missing)}.\n"
     parts = [
         intro, "## All samples together\n", _summary(by_task, facts), _reading(by_task, facts),
         "## Sample by sample\n", _each(by_task, facts), _per_task(by_task, facts),
@@ -218,13 +226,11 @@ def _costs(by_task: Mapping[str, Mapping[str, Best]], facts: Facts) -> list[str]
     }  # fmt: skip
     sentences = []
     for text, of in costs.items():
-        sums = {name: sum(of(each.best) for each in _pooled(by_task, name) if each.best) for name in facts.titles}
-        least = min(sums, key=lambda name: sums[name])
-        sentences.append(
-            f"{text}: {facts.titles[least]}; ReFT has {sums['reft'] / sums[least]:.1f} times as much."
-            if least != "reft"
-            else f"{text}: ReFT."
-        )
+        learned = {name: [each.best for each in _pooled(by_task, name) if each.best] for name in facts.titles}
+        sums = {name: sum(map(of, best)) for name, best in learned.items() if len(best) == len(by_task)}
+        if least := min(sums, key=lambda name: sums[name], default=None):
+            ratio = f"; ReFT has {sums['reft'] / sums[least]:.1f} times as much" if least != "reft" and "reft" in sums else ""
+            sentences.append(f"{text}: {facts.titles[least]}{ratio}.")
     return sentences
 
 
@@ -264,15 +270,19 @@ def _loss(loss: float | None) -> str:
 def _per_task(by_task: Mapping[str, Mapping[str, Best]], facts: Facts) -> str:
     lines = []
     for task, found in by_task.items():
-        first = max(found, key=lambda name: found[name].right)
-        apart = [facts.titles[name] for name in found if _apart(found[name].interval, found[first].interval)]
-        ties = [facts.titles[name] for name in found if name != first and facts.titles[name] not in apart]
-        tied = f"; not told apart from it: {', '.join(ties)}" if ties else ""
-        fewer = f"; fewer beyond chance: {', '.join(apart)}" if apart else ""
-        lines.append(
-            f"- **{task}**: most right answers by {facts.titles[first]} ({found[first].right} of {found[first].rows}){tied}{fewer}."
-        )
+        most = max(each.right for each in found.values())
+        first = [name for name in found if found[name].right == most]
+        apart = [name for name in found if _apart(found[name].interval, found[first[0]].interval)]
+        ties = [name for name in found if name not in (*first, *apart)]
+        text = f"most right answers by {_named(first, facts)} ({most} of {found[first[0]].rows})"
+        text += f"; not told apart from that: {_named(ties, facts)}" if ties else ""
+        text += f"; fewer beyond chance: {_named(apart, facts)}" if apart else ""
+        lines.append(f"- **{task}**: {text}.")
     return "\n".join(lines) + "\n"
+
+
+def _named(names: Sequence[str], facts: Facts) -> str:
+    return ", ".join(facts.titles[name] for name in names)
 
 
 _ABLATION = """PEFT's maintainers doubted ReFT because layers and positions had not been ablated. Here one thing is changed at a

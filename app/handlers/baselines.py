@@ -46,7 +46,7 @@ class Planned:
     @property
     def name(self) -> str:
         """What the run is called."""
-        return f"{title(self.method)}, lr {self.rate:g}"
+        return say("compare_with.run", method=title(self.method), rate=f"{self.rate:g}")
 
 
 def title(method: str) -> str:
@@ -280,10 +280,10 @@ def _tried(run: RunRecord) -> Tried:
 
 def size_of(spec: RunSpec) -> str:
     """How large an edit or a baseline is, in words; empty where nothing says so."""
-    if spec.peft is None:
-        return say("compare_with.size.rank", rank=spec.reft.rank)
-    size = BASELINES[spec.peft.method].size
-    return "" if size is None else say(f"compare_with.size.{size}", **{size: getattr(spec.peft, size)})
+    size = "rank" if spec.peft is None else BASELINES[spec.peft.method].size
+    if size == "rank":
+        return say("compare_with.size.rank", rank=spec.trained.rank)
+    return say("compare_with.size.virtual_tokens", virtual_tokens=spec.peft.virtual_tokens) if spec.peft and size else ""
 
 
 def folder_bytes(folder: Path) -> int | None:
@@ -333,7 +333,7 @@ def _best_columns(row: Row, rows: Sequence[Row]) -> frozenset[str]:
     found = set()
     for name, of in _COLUMNS.items():
         values = [value for each in rows if (value := of(each)) is not None and not each.other_rows]
-        if len(values) > 1 and not row.other_rows and of(row) == min(values):
+        if len(set(values)) > 1 and not row.other_rows and of(row) == min(values):
             found.add(name)
     return frozenset(found)
 
@@ -346,8 +346,10 @@ def _remarks(run: RunRecord, rows: Sequence[Row], ended: bool) -> tuple[str, ...
     measured = [row for row in rows if row.held_out is not None and not row.other_rows]
     score, told = evidence.score, [] if ended else [say("compare_with.remark.so_far")]
     told.append(say("compare_with.remark.rows", rows=score.rows, seed=seed))
-    chosen = "compare_with.remark.chosen_same" if evidence.same_rows else "compare_with.remark.chosen_apart"
-    told += [say(chosen, count=evidence.chosen_by), say("compare_with.remark.one_rate", rate=f"{run.spec['train']['learning_rate']:g}")]
+    count, rate = evidence.chosen_by, f"{run.spec['train']['learning_rate']:g}"
+    same = evidence.same_rows
+    told.append(say("compare_with.remark.chosen_same" if same else "compare_with.remark.chosen_apart", count=count))
+    told.append(say("compare_with.remark.one_rate", rate=rate))
     first = min(measured, key=lambda row: row.held_out or 0.0, default=None)
     if first is not None and len(measured) > 1:
         ties = [title(row.method) for row in measured if row is not first and beyond_chance(_score(row), _score(first)) == "same"]

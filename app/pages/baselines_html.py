@@ -28,7 +28,7 @@ def table(found: Table | None) -> str:
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)
     body = "".join(_row(row, is_edit=index == 0) for index, row in enumerate(found.rows))
     group = f'<a href="runs?group={html.text(found.group.id)}">{html.text(found.group.name, 80)}</a>'
-    facts = f'<p class="rs-facts">{group}: {say("compare_with.runs", done=found.done, total=found.total)}</p>'
+    facts = f'<p class="rs-facts">{say("compare_with.runs", name=group, done=found.done, total=found.total)}</p>'
     remarks = "".join(f"<li>{html.text(remark)}</li>" for remark in found.remarks)
     return (
         f'{facts}<div class="rs-sweep rs-beside" tabindex="0" role="region" aria-label="{say("compare_with.caption")}">'
@@ -38,11 +38,10 @@ def table(found: Table | None) -> str:
 
 
 def _head(name: str) -> str:
-    meanings = {
-        "held_out": "runs.held_out.meaning", "right": "runs.right.meaning", "memory": "compare_with.column.memory_meaning",
-    }  # fmt: skip
     word = say(f"compare_with.column.{name}")
-    return html.term(word, say(meanings[name])) if name in meanings else html.text(word)
+    if name in ("held_out", "right"):
+        return html.term(word, say(f"runs.{name}.meaning"))
+    return html.term(word, say("compare_with.column.memory_meaning")) if name == "memory" else html.text(word)
 
 
 def _row(row: Row, *, is_edit: bool) -> str:

@@ -1,4 +1,4 @@
-"""Baselines beside a finished edit: the same rows, split and rule at three rates each, queued once and never trained together."""
+"""Baselines beside a finished edit: its rows, split and rule, three rates each, queued once, never trained together, in one table."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -561,7 +561,8 @@ STATES: dict[str, list[State]] = {
     "runs": [
         State(compared, ("#compare-grid-ask", "#compare-close")),
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),
-        State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer", "#run-predictions-start")),
+        State(picked("Training"), ("#run-discard",)),
+        State(picked("Finished"), ("#run-longer", "#run-predictions-start", "#run-baselines-start")),
         State(picked("Finished", 1), tuple(f"#run-predictions-{part}" for part in ("told", "show", "search", "more"))),
         State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")), State(deleted), State(ticked),
         State(in_the_bin),

@@ -36,6 +36,7 @@ from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
 from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunRecord, RunStatus, StorageError
+from storage.tables import Run
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
@@ -73,6 +74,7 @@ NAMES = {
     ("runs", "predictions_show"): "Show", ("runs", "predictions_search"): "Search prompts and answers",
     ("runs", "start_at"): "Start later", ("train", "start_at"): "Start later", ("runs", "epochs"): "Epochs more",
     ("runs", "grid_source"): "Prompts", ("runs", "grid_count"): "Rows", ("runs", "grid_prompts"): "Your prompts, one a line",
+    ("runs", "with_methods"): "Methods to compare with",
     **{("train", field): label for field, label in LABELS.items()},
     **{("train", f"sweep_{name}"): f"{LABELS[name]}: values to try" for name in sweep.LISTED},
     ("train", "presets_chosen"): "My presets", ("train", "presets_name"): "Save these settings as",
@@ -1322,6 +1324,38 @@ def started_later(house: House, pages: Pages, files: Any) -> None:
     cleared(house, found)
 
 
+@contextmanager
+def measured(house: House, *edits: Any) -> Iterator[None]:
+    """Edits as if they had been measured on held-out rows."""
+    score = Score(4, 2.0, 1.0, 0, 4, 4, 0, 4, 0, 1.0, 0.1)
+    evidence = Evidence(score, 2.0, 1.0, 1.0, 2.0, 1, 1.0, 1, 1, 4, True).to_dict()
+
+    def set_summary(summary: dict[str, Any] | None) -> None:
+        with house.services.storage.database.transaction() as session:
+            for run in edits:
+                session.get(Run, run.id).summary = summary  # type: ignore[union-attr]
+
+    set_summary({"evidence": evidence, "seconds": 2.0, "trainable_parameters": 10})
+    try:
+        yield
+    finally:
+        set_summary(None)
+
+
+def compared_with(house: House, pages: Pages, files: Any) -> None:
+    """Baselines of the chosen methods are queued beside the run that is shown."""
+    store = house.services.storage.runs
+    with measured(house, house.run, house.second):
+        for run, methods in ((house.run, ["lora"]), (house.run, ["lora", "ia3"]), (house.second, ["prompt"])):
+            shown = pages.fire("runs", "_compare", current=run.id, with_methods=methods)
+            made = store.of_group(f"with-{run.id}")
+            assert [each.spec["peft"]["method"] for each in made] == [method for method in methods for _ in range(3)]
+            assert f"0 of {len(made)} runs have ended" in text(shown["with_table"]) and shown["with_card"]["visible"]
+        refused = pages.shown(pages.event("runs", "_compare"), current=house.run.id, with_methods=[])[-1]
+        assert "Choose at least one method" in refused["note"]
+    cleared(house, [run.id for each in (house.run, house.second) for run in store.of_group(f"with-{each.id}")])
+
+
 def trained_further(house: House, pages: Pages, files: Any) -> None:
     made = [
         pages.fire("runs", "_longer", current=run.id, epochs=epochs)["made"]
@@ -1662,6 +1696,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("runs", "_act:earlier", "current"): moved(5, "abxc", "axbc"), ("runs", "_act:later", "current"): moved(6, "xabc", "axbc"),
     ("runs", "_start_later", "current"): started_later, ("runs", "_start_later", "start_at"): started_later,
     ("runs", "_longer", "current"): trained_further, ("runs", "_longer", "epochs"): trained_further,
+    ("runs", "_compare", "current"): compared_with, ("runs", "_compare", "with_methods"): compared_with,
     **{("runs", "_describe", part): described(part) for part in ("current", "name", "tags", "notes")},
     ("runs", "_start", "current"): predictions_begun, ("runs", "_followed", "current"): predictions_followed,
     **{("runs", "_listed", part): predictions_listed("_listed") for part in ("current", "predictions_show", "predictions_search")},

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from app.components import bars_html, diagram, row_check_html
 from app.components import html as pieces
 from app.errors import StudioError
-from app.handlers import answers_grid, compare, run_notes, runs
+from app.handlers import answers_grid, baselines, compare, run_notes, runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
@@ -36,6 +36,7 @@ from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
 from app.handlers.workbench import Look, Said
 from app.pages import (
+    baselines_html,
     compare_html,
     data_html,
     dataset_html,
@@ -254,7 +255,6 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "compare_html.top": [lambda: compare_html.top(a_comparison())],
     "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
     "compare_html.grid": [partial(compare_html.grid, a_grid(expected)) for expected in (None, "x", HOSTILE)],
-    "sweep_html.sweep": [lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2))],
     "looked_html.regression": [lambda: looked_html.regression(hostile(Regression))],
     "looked_html.edit": [
         lambda: looked_html.edit(hostile(Changes, example=tuple(ChangedToken(HOSTILE, edited, 0.5) for edited in (True, False)))),
@@ -265,8 +265,23 @@ TABLE: dict[str, list[Callable[[], str]]] = {
         lambda: predictions_html.table(a_list(messages=(("user", HOSTILE * 9), (HOSTILE, HOSTILE)), rejected="", tuned="")),
     ],
     "predictions_html.files": [lambda: predictions_html.files(a_list(), HOSTILE)],
+    "sweep_html.sweep": [
+        lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2)),
+        lambda: sweep_html.sweep(hostile(Table, lines=()), a_run()),
+    ],
+    "baselines_html.about": [lambda: baselines_html.about(a_run(), 0, HOSTILE)],
+    "baselines_html.table": [lambda: baselines_html.table(beside()), lambda: baselines_html.table(beside(run=None, held_out=None))],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
+
+
+def beside(**changes: Any) -> baselines.Table:
+    """An edit and two methods."""
+    tried = (hostile(baselines.Tried, run=a_run()),) * 2
+    row = hostile(baselines.Row, run=a_run(), tried=tried, best=frozenset({"held_out", "memory"}))
+    return hostile(baselines.Table, rows=(row, replace(row, **changes), row), remarks=(HOSTILE,))
+
+
 WITHOUT = {
     "html.mark": lambda: pieces.mark(True) + pieces.mark(False),
     "html.header": lambda: pieces.header("home"),
@@ -293,6 +308,7 @@ MODULES = (
     bars_html,
     diagram,
     row_check_html,
+    baselines_html,
     compare_html,
     data_html,
     dataset_html,
