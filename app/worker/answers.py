@@ -166,8 +166,8 @@ class PredictionJobs:
 
     def _still(self, run: RunRecord) -> None:
         """Raises NotFoundError if the run was deleted or gone on with meanwhile."""
-        now = self._resident.storage.runs.get(run.id)
-        if now.binned_at is not None or now.finished_at != run.finished_at:
+        (now,) = self._resident.storage.runs.some([run.id]) or [None]
+        if now is None or now.binned_at is not None or now.finished_at != run.finished_at:
             raise _gone()
 
 
