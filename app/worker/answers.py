@@ -166,7 +166,7 @@ class PredictionJobs:
 
     def _still(self, run: RunRecord) -> None:
         """Raises NotFoundError if the run was deleted or gone on with meanwhile."""
-        (now,) = self._resident.storage.runs.some([run.id]) or [None]
+        now = next(iter(self._resident.storage.runs.some([run.id])), None)
         if now is None or now.binned_at is not None or now.finished_at != run.finished_at:
             raise _gone()
 
