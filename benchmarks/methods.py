@@ -1,9 +1,10 @@
 """ReFT beside LoRA, DoRA, (IA)3, prefix and prompt tuning: ``python -m benchmarks.methods`` writes docs/methods.md.
 
 Each sample is trained with each method at three learning rates, through the plan of the button "Compare with these"
-(`app.handlers.baselines`). The rate is chosen on rows that the run holds out of the sample's training file, and scored on the sample's
-held-out file, which nothing was chosen by. ReFT is trained once more at its best rate for each line of the ablation. What is measured is
-kept in benchmarks/results, by settings, so that a command that was stopped goes on, and a changed setting is measured anew.
+(`app.handlers.baselines`), and at one or two more where the best of them is the lowest or the highest. The rate is chosen on rows that
+the run holds out of the sample's training file, and scored on the sample's held-out file, which nothing was chosen by. ReFT is trained
+once more at its best rate for each line of the ablation. What is measured is kept in benchmarks/results, by settings, so that a command
+that was stopped goes on, and a changed setting is measured anew.
 """
 
 import argparse
@@ -12,8 +13,10 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,8 @@ HELD_OUT = 0.2
 """Share of a sample's training file that chooses step and rate."""
 SPREAD = 5.0
 """An edit's rates are those of its sample, divided and multiplied by this, as far apart as the baselines' are."""
+MORE = 2
+"""Rates that are tried beyond the lowest or the highest one, as long as that is the best."""
 SEED = 42
 
 
@@ -155,13 +160,26 @@ def _measured(sample: Sample, base: Base, results: Results, options: argparse.Na
     """The runs at all rates, then the ablation at the edit's best rate."""
     rows, held = (_examples(path) for path in (sample.path, sample.held_out_path))
     held = held[: options.rows] if options.rows else held
-    found = []
-    for config in of_sample(sample, base, options.base, options.epochs_share):
-        found.append(_one(config, base, rows, held, results, train_it=not options.page_only))
-        yield found[-1]
-    if best := best_of([each for each in found if each.kind == "edit"]):
-        for config in ablations(sample.key, RunSpec.read(best.spec), base.layers):
-            yield _one(config, base, rows, held, results, train_it=not options.page_only)
+    measured = partial(_one, base=base, rows=rows, held=held, results=results, train_it=not options.page_only)
+    edits: list[Measured] = []
+    for _, configs in groupby(of_sample(sample, base, options.base, options.epochs_share), key=lambda config: config.name):
+        first, *others = configs
+        tried = [measured(config) for config in (first, *others)]
+        for _ in range(MORE):
+            if (rate := beyond(tried)) is not None:
+                tried.append(measured(replace(first, spec=at_rate(first.spec, rate))))
+        yield from tried
+        edits += [each for each in tried if each.kind == "edit"]
+    if best := best_of(edits):
+        yield from map(measured, ablations(sample.key, RunSpec.read(best.spec), base.layers))
+
+
+def beyond(tried: Sequence[Measured]) -> float | None:
+    """The next rate to try; None where the best one has others on both sides, or where none has a result."""
+    best, rates = best_of(tried), [each.rate for each in tried]
+    if best is None or min(rates) < best.rate < max(rates):
+        return None
+    return float(f"{best.rate * SPREAD if best.rate == max(rates) else best.rate / SPREAD:.3g}")
 
 
 def _one(

@@ -92,10 +92,10 @@ baselines are those that "Compare with these" on the Runs page queues (`app/hand
 
 - **Epochs**: {epochs} of each sample's own, rounded up, for all methods alike, so that the command takes less than an hour of one
   CPU core. What the full number gives is in [samples.md](samples.md).
-- **Rates**: three for each method, a factor of five apart, ReFT's around that of its sample. {share} of a sample's training file is held
-  out of training; as many of these as the engine measures during a run choose both the step that is kept and the rate. That is few, for
-  emoji {few}, and the choice is the less certain for it; the table says by how many rows. The sample's held-out file scores, and chooses
-  nothing.
+- **Rates**: three for each method, a factor of five apart, ReFT's around that of its sample; while the best is the lowest or the highest
+  of them, one more beyond it, at most two. {share} of a sample's training file is held out of training; as many of these as the engine
+  measures during a run choose both the step that is kept and the rate. That is few, for emoji {few}, and the choice is the less certain
+  for it; the table says by how many rows. The sample's held-out file scores, and chooses nothing.
 - **Sizes**: LoReFT of rank 4 at `f7+l7`; LoRA and DoRA of rank 8 on queries and values; 20 virtual tokens; (IA)3 has no size. PEFT
   {peft}.
 - **Exactly right**: the greedy answer is the expected one to the letter. **Loss**: nats per answer token. **CPU s**: processor time of
