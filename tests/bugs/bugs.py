@@ -723,8 +723,8 @@ BUGS = (
     Bug(
         "the trouble of the engine is not seen as a change",
         "app/handlers/run_live.py",
-        "{view.waiting}/{view.trouble}/",
-        "{view.waiting}/",
+        "view.waiting, view.trouble,",
+        "view.waiting,",
         (_pages("the_key_of_a_run_covers_all_that_the_browser_does_not_draw"),),
     ),
     # The worker
@@ -2250,6 +2250,8 @@ BUGS = (
         "{html.text(text) or ",
         "{text or ",
         (_html("looked_html.regression"),),
+    ),
+    Bug(
         "predictions of an earlier result are shown",
         "app/predictions.py",
         "header.finished_at == _result(run)",
