@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.errors import READABLE
-from app.handlers import base_cards, kept, run_list, run_live, runs, spec, workbench
-from app.pages import build, report_html, runs_html
+from app.handlers import base_cards, kept, predictions, run_list, run_live, runs, spec, workbench
+from app.pages import build, predictions_html, report_html, runs_html
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
@@ -101,6 +101,11 @@ def _offer_files(app: FastAPI, services: Services) -> None:
     def adapter(run_id: str) -> Response:
         return _file(lambda: runs.adapter_zip(services, run_id), "application/zip")
 
+    @app.get("/files/runs/{run_id}/predictions.{form}")
+    def predicted(run_id: str, form: str) -> Response:
+        kinds = {"csv": "text/csv; charset=utf-8"}
+        return _file(lambda: predictions.export(services, run_id, form), kinds.get(form, "application/x-ndjson"))
+
 
 def _file(make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
     """A file to take away, of the name and content that are made; what is readable of an error in its place."""
@@ -172,6 +177,10 @@ def _follow_runs(app: FastAPI, services: Services) -> None:
     @app.get("/follow/runs/{run_id}")
     async def one(run_id: str, since: Annotated[run_live.Since, Query()]) -> JSONResponse:
         return await answered(partial(runs_html.live, services, run_id, since))
+
+    @app.get("/follow/runs/{run_id}/predictions")
+    async def predicted(run_id: str) -> JSONResponse:
+        return await answered(partial(predictions_html.live, services, run_id))
 
     @app.get("/follow/ended")
     async def ended(cursor: Annotated[int, Query(ge=-1, le=2**62)]) -> JSONResponse:

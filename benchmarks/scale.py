@@ -1,8 +1,8 @@
 """How the studio keeps quick as it fills: ``python -m benchmarks.scale [--quick] [--json]``.
 
 For each number of runs it makes a data folder, some of whose runs have 10,000 measured steps, serves it, and measures what the list of
-runs, one look of an open page, and the lists of the Train page cost: CPU milliseconds of the web process and bytes. The figures that
-matter are the ratios of the fullest folder to the one with ten runs, which hold on any machine.
+runs, one look of an open page, the lists of the Train page and a comparison of four runs cost: CPU milliseconds of the web process
+and bytes. The figures that matter are the ratios of the fullest folder to the one with ten runs, which hold on any machine.
 """
 
 import argparse
@@ -31,6 +31,8 @@ QUICK = (10, 1000)
 LONG_RUNS = 5
 """Runs of a folder that have many measured steps."""
 LONG = 10_000
+COMPARED = 4
+"""Runs that are compared, all with many measured steps."""
 
 
 def fill(folder: Path, runs: int) -> None:
@@ -108,33 +110,35 @@ def measure(runs: int, times: int) -> dict[str, float]:
         with served(data) as studio, closing(httpx.Client(base_url=studio.address, timeout=60)) as http:
             cursor = http.get("/follow/runs", params={"text": ""}).json()["cursor"]
             newest = f"{runs - 1:012x}"
+            together = ",".join(f"{number:012x}" for number in range(0, runs, max(1, runs // LONG_RUNS))[:COMPARED])
             costs = {
                 "list": measured(studio, lambda: _load(http, "runs"), times),
                 "page": measured(studio, lambda: len(http.get("/follow/runs").content), times),
                 "poll": measured(studio, lambda: _poll(http, cursor, newest), 10 * times),
                 "train": measured(studio, lambda: _load(http, "train"), times),
+                "compare": measured(studio, lambda: _load(http, "runs", f"?compare={together}"), times),
             }
     return {"runs": runs, **{f"{name}_{unit}": round(value, 3) for name, cost in costs.items()
                              for unit, value in (("ms", cost.ms), ("bytes", cost.size))}}  # fmt: skip
 
 
-def _load(http: httpx.Client, page: str) -> int:
+def _load(http: httpx.Client, page: str, query: str = "") -> int:
     """Load a page as a browser does: its document, then every event of its opening; the bytes of all answers."""
-    document = http.get(f"/{page}")
+    document = http.get(f"/{page}{query}")
     config, _ = json.JSONDecoder().raw_decode(
         document.text, document.text.index("window.gradio_config = ") + len("window.gradio_config = ")
     )
-    return len(document.content) + sum(_opened(http, page, config))
+    return len(document.content) + sum(_opened(http, page, config, query))
 
 
-def _opened(http: httpx.Client, page: str, config: dict[str, Any]) -> Iterator[int]:
+def _opened(http: httpx.Client, page: str, config: dict[str, Any], query: str) -> Iterator[int]:
     """Set off every event of a page's opening; the bytes of each answer. Raises HTTPStatusError."""
     session, own = os.urandom(6).hex(), set(config["page"][page]["dependencies"])
     for event in config["dependencies"]:
         if event["id"] in own and event["backend_fn"] and any(name == "load" for _, name in event["targets"]):
             values = [None] * len(event["inputs"])
             body = {"data": values, "fn_index": event["id"], "session_hash": session, "trigger_id": None, "event_data": None}
-            yield len(http.post("/gradio_api/run/predict", json=body).raise_for_status().content)
+            yield len(http.post(f"/gradio_api/run/predict{query}", json=body).raise_for_status().content)
 
 
 def _poll(http: httpx.Client, cursor: int, run_id: str) -> int:

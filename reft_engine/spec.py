@@ -219,7 +219,11 @@ class PeftConfig(_Frozen):
     targets: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
         None, min_length=1, max_length=1000, title="Targets", description="Ends of the names of the weights that LoRA and DoRA change."
     )
-    """Ends of the names of the linear layers that LoRA and DoRA change; queries and values of all blocks by default."""
+    """Ends of the names of the linear layers that LoRA and DoRA change; queries and values by default."""
+    layers: Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(parse_layers)] = Field(
+        "all", title="Layers", description="The blocks whose weights LoRA, DoRA and (IA)3 change; prefix and prompt tuning have no choice."
+    )
+    """The blocks whose weights LoRA, DoRA and (IA)3 change, as of `ReftConfig`; of an encoder-decoder, those of both stacks."""
     labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
         None, min_length=2, max_length=10_000, title="Labels", description="Names of the classes; with them a head is trained."
     )
@@ -237,6 +241,13 @@ class PeftConfig(_Frozen):
                 "{method} does not choose its weights; targets are a setting of LoRA and DoRA.",
                 "targets",
                 kind="spec.targets",
+                method=method.title,
+            )
+        if self.layers != "all" and method.virtual:
+            raise ConfigError(
+                "{method} acts on the whole model; layers are a setting of LoRA, DoRA and (IA)3.",
+                "layers",
+                kind="spec.baseline_layers",
                 method=method.title,
             )
         if self.labels and method.virtual:
@@ -264,8 +275,8 @@ def reading(config: MethodConfig) -> ReftConfig:
     return config if isinstance(config, ReftConfig) else ReftConfig(labels=config.labels, pooling=config.pooling)
 
 
-def edited_layers(config: ReftConfig, layers: int) -> tuple[int, ...]:
-    """Blocks that are edited in a base model with ``layers`` blocks, in ascending order. Raises ConfigError: there is no such block."""
+def edited_layers(config: MethodConfig, layers: int) -> tuple[int, ...]:
+    """Blocks that are changed in a base model with ``layers`` blocks, in ascending order. Raises ConfigError: there is no such block."""
     if config.layers == "all":
         return tuple(range(layers))
     if config.layers[-1] >= layers:

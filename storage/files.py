@@ -85,6 +85,10 @@ class Files:
         """The settings of a run, as it was trained with them."""
         return self.run_folder(run_id) / "run.yaml"
 
+    def predictions(self, run_id: str) -> Path:
+        """The answers of base and tuned model to the held-out rows of a run, once they were asked for."""
+        return self.run_folder(run_id) / "predictions.jsonl"
+
     def log(self, run_id: str) -> Path:
         """The log of a run."""
         return self.run_folder(run_id) / "log.txt"

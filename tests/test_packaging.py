@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 APP = ["gradio", "sqlalchemy", "alembic", "pydantic_settings", "datasets", "fastapi", "uvicorn", "httpx", "pandas", "peft"]
 """What only the app needs, by the names that are imported."""
 WITHOUT = "import sys\nfor name in {names}:\n    sys.modules[name] = None\n"
@@ -37,3 +38,12 @@ def test_what_is_required_of_torch_has_no_upper_bound_and_one_version_is_tested(
     (torch,) = [each for each in PROJECT["dependencies"] if each.startswith("torch")]
     assert torch == "torch>=2.10"
     assert re.search(r"^torch==\d+\.\d+\.\d+$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", ["app", "reft_engine", "storage"])
+def test_every_file_of_a_package_is_installed_with_it(package):
+    named = SETTINGS["tool"]["setuptools"]["package-data"]
+    patterns = [*named[package], *(f"**/{each}" for each in named["*"])]
+    installed = {path for pattern in patterns for path in (ROOT / package).glob(pattern)}
+    files = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".mako")}
+    assert files and files - installed == set()

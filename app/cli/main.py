@@ -14,6 +14,7 @@ from typing import Any
 
 from app.cli.backup import backup, restore
 from app.cli.chat import chat
+from app.cli.compare import compare
 from app.cli.doctor import doctor
 from app.cli.evaluate import evaluate
 from app.cli.flags import INTEGER, REAL, add_settings
@@ -33,7 +34,7 @@ from reft_engine.data import INCLUDES, REMEDIES, ROLES
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve, "train": train, "sweep": sweep, "run": run, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
-    "models": models, "backup": backup, "restore": restore,
+    "models": models, "compare": compare, "backup": backup, "restore": restore,
 }  # fmt: skip
 
 
@@ -92,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--check", action="store_true", help=say("cli.help.models_check"))
     command.add_argument("--write", type=Path, default=None, metavar="FILE", help=say("cli.help.models_write"))
     command.add_argument("--precision", choices=list(available_precisions()), default=None, help=say("cli.help.models_precision"))
+    _json(command)
+    command = commands.add_parser("compare", help=say("cli.help.compare"))
+    command.add_argument("runs", nargs="+", metavar="RUN", help=say("cli.help.compared"))
+    _data_dir(command)
     _json(command)
     command = commands.add_parser("backup", help=say("cli.help.backup"))
     command.add_argument("file", type=Path, help=say("cli.help.backup_file"))

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if described.data and described.data.dataset:
         require_data(settings.data_dir, settings.database_url)
-    with _services(settings) as services:
+    with services_of(settings) as services:
         record = spec.start(services, described, options.file.resolve().parent, options.name)
         note(say("cli.run.queued", name=record.name, run=record.id))
         if not options.watch:
@@ -47,7 +47,8 @@ def _settings(options: argparse.Namespace) -> "Settings":
 
 
 @contextmanager
-def _services(settings: "Settings") -> "Iterator[Services]":
+def services_of(settings: "Settings") -> "Iterator[Services]":
+    """The services of a data folder, without pages. Raises StudioError for one of a later version."""
     from app.services import make_services
 
     if (settings.data_dir / "studio.db").is_file() and version_difference(settings.data_dir, settings.database_url) > 0:

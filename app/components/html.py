@@ -53,6 +53,13 @@ def refusal(message: str, count: int = 0, kind: str = "bad") -> str:
     return f'<div class="rs-notice {kind}" data-told="{count}">{text(message)}</div>'
 
 
+def mark(is_right: bool) -> str:
+    """Whether an answer is the expected one, in a sign and a word."""
+    word = say("predictions.is_right" if is_right else "predictions.is_wrong")
+    sign, kind = ("✓", "right") if is_right else ("✗", "wrong")
+    return f'<span class="rs-mark {kind}"><span aria-hidden="true">{sign}</span> {word}</span>'
+
+
 def empty(message: str, link: str, label: str) -> str:
     """A message for an empty page, with a link."""
     return f'<div class="rs-empty"><p>{text(message)}</p><a class="rs-button" href="{text(link)}">{text(label)}</a></div>'

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import html
+from app.handlers.compare import MOST
 from app.words import say
 from storage import RunStatus
 
@@ -19,7 +20,7 @@ LIST_ACTED = "()=>[studio.askedOfRuns()]"
 
 _LIST = (
     "title", "search", "show", "order", "open", "more", "none_such", "choose_none", "delete", "restore", "members", "empty", "empty_sure",
-    "empty_yes", "empty_no", "pause", "go_on", "undo",
+    "empty_yes", "empty_no", "pause", "go_on", "undo", "compare",
 )  # fmt: skip
 _STATES = ("all", "going", "finished", "stopped", "failed", "starred", "binned")
 _ORDERS = ("newest", "oldest", "name", "held_out")
@@ -30,6 +31,7 @@ _CHART = (
     "gradient_norm", "tokens_per_second", "memory", "line_loss", "line_held_out", "line_held_out_base", "line_held_out_right",
     "line_held_out_right_base",
 )  # fmt: skip
+_COMPARE = ("held_out", "loss", "right", "legend", "curves", "scatter", "scatter_axes", "only", "hint", "nothing", "no_scatter")
 
 
 def runs_list(elem_id: str) -> gr.HTML:
@@ -47,6 +49,20 @@ def live_run(elem_id: str) -> gr.HTML:
     Its event ``apply``: something has changed that is drawn elsewhere.
     """
     draws = "studio.runPart('figures',element);studio.runLive(element,props,watch,()=>trigger('apply'))"
+    return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=draws)
+
+
+def compared(elem_id: str) -> gr.HTML:
+    """Runs side by side, drawn from ``top`` and ``tables`` as HTML and the ``curves`` of `handlers.compare`; nothing without them."""
+    return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load="studio.compare(element,props,watch)")
+
+
+def predicted(elem_id: str) -> gr.HTML:
+    """What is told of a run's predictions, as ``html``; as long as it ``follows`` a run, the page asks how far they are.
+
+    Its event ``apply``: none are under way any more.
+    """
+    draws = "studio.predictions(element,props,watch,()=>trigger('apply'))"
     return gr.HTML(None, html_template=_EMPTY, elem_id=elem_id, js_on_load=draws)
 
 
@@ -74,6 +90,12 @@ def texts() -> dict[str, Any]:
             **{name: say(f"runs.chart.{name}") for name in _CHART},
             "sentence": say("runs.chart.told.sentence", name="{name}", first="{first}", last="{last}"),
         },
+        "compare": {
+            **{name: say(f"compare.chart.{name}") for name in _COMPARE},
+            "sentence": say("runs.chart.told.sentence", name="{name}", first="{first}", last="{last}"),
+            "none_of": say("compare.chart.told.none_of", name="{name}"),
+            "point": say("compare.chart.told.point", name="{name}", parameters="{parameters}", loss="{loss}"),
+        },
         "ended": {
             **{name: say(f"runs.ended.{name}") for name in ("title", "allow", "allowed")},
             "mark": say("runs.ended.told.mark", count="{count}"),
@@ -93,4 +115,5 @@ def _list_texts() -> dict[str, Any]:
         "group": say("runs.list.told.group", count="{count}", done="{done}"), "left": say("runs.list.told.left", time="{time}"),
         "queue": say("runs.list.told.queue", active="{active}", waiting="{waiting}"), "place": say("runs.list.told.place", place="{place}"),
         "starts_at": say("runs.list.told.starts_at", time="{time}"),
+        "too_many": say("compare.too_many_chosen", most=MOST), "most_compared": MOST,
     }  # fmt: skip

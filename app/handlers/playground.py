@@ -140,7 +140,7 @@ def answer(
         "max_new_tokens": max_new_tokens, "temperature": temperature, "strength": strength, "seed": drawn_with,
         "owner": visitor(),
     }  # fmt: skip
-    yield from _wait(services)
+    yield from (Answers("", "", say("playground.starting"), False) for _ in until_it_answers(services))
     texts, last_shown = ["", ""], 0.0
     begun = time.monotonic()
     for item in services.worker.chat(request):
@@ -169,11 +169,11 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _wait(services: Services) -> Iterator[Answers]:
-    """Say that the engine is starting, until it answers."""
+def until_it_answers(services: Services) -> Iterator[None]:
+    """Wait for an engine that is starting, and yield now and then meanwhile. Raises StudioError if it does not come."""
     begun = time.monotonic()
     while services.worker.health() is None:
         if time.monotonic() - begun > _PATIENCE:
             raise StudioError(say("playground.no_engine"))
-        yield Answers("", "", say("playground.starting"), False)
+        yield
         time.sleep(0.5)

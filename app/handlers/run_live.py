@@ -4,6 +4,7 @@ Each answer holds only what is new since the one before, so that an open page co
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,18 +46,19 @@ def snapshot(services: Services, view: RunView, since: Since) -> dict[str, Any]:
     train = run.spec.get("train", {})
     return {
         "id": run.id, "first": first, "begins": since.event == 0, "key": key(view), "active": run.status.active, "ended": run.status.ended,
-        "step": run.step, "total": run.total_steps, "epochs": train.get("epochs", 1), "points": _by_name(points),
+        "follows": view.comparing,
+        "step": run.step, "total": run.total_steps, "epochs": train.get("epochs", 1), "points": by_name(points),
         "events": [{"at": event.at.isoformat(), "text": event.text} for event in events],
         "event": events[-1].id if events else since.event, "samples": _short(samples),
         "sample": max([since.sample, *(sample.id for sample in samples)]),
     }  # fmt: skip
 
 
-def _by_name(points: list[MetricPoint]) -> dict[str, list[tuple[int, float]]]:
+def by_name(points: list[MetricPoint], names: Collection[str] = _NAMES) -> dict[str, list[tuple[int, float]]]:
     """The figures that are drawn, rounded to what can be seen."""
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for point in points:
-        if point.name in _NAMES:
+        if point.name in names:
             found[point.name].append((point.step, float(f"{point.value:.6g}")))
     return found
 
@@ -77,7 +79,8 @@ def _short(samples: list[SampleRecord]) -> list[dict[str, Any]]:
 def key(view: RunView) -> str:
     """Changes when something of the run changes beside its figures, such as what can be done with it."""
     run = view.run
-    return f"{run.status}/{view.engine_up}/{view.place}/{view.waiting}/{view.trouble}/{run.sentence}/{run.name}/{run.start_after}"
+    parts = (run.status, view.engine_up, view.place, view.waiting, view.trouble, run.sentence, run.name, run.start_after, view.compared)
+    return "/".join(map(str, parts))
 
 
 def gone() -> dict[str, Any]:

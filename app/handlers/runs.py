@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import StudioError
-from app.handlers import disk
+from app.handlers import baselines, disk
 from app.handlers.moments import read_moment
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
@@ -41,6 +41,9 @@ class RunView:
     logged: bool
     engine_up: bool
     trouble: str
+    compared: str = ""
+    """Changes when a baseline moves on that is compared with it; ``comparing`` as long as one does."""
+    comparing: bool = False
 
     @property
     def stoppable(self) -> bool:
@@ -81,12 +84,14 @@ def view(services: Services, run_id: str) -> RunView:
         raise NotFoundError(say("runs.binned"))
     waiting = run.status.waiting
     held_out, best_step = _held_out(services, run)
+    compared, comparing = baselines.state(services, run)
     engine = None if run.status.ended else services.worker.recent_health()
     return RunView(
         run=run, place=storage.runs.queue_position(run_id) if waiting else None, waiting=storage.runs.waiting_count() if waiting else 0,
         held_out=held_out, best_step=best_step, loss=run.sparkline[-1] if run.sparkline else None, verdict=verdict_of(run),
         downloadable=_downloadable(services, run), logged=storage.files.log(run_id).is_file(),
         engine_up=run.status.ended or engine is not None, trouble=str(engine.get("trouble", "")) if engine else "",
+        compared=compared, comparing=comparing,
     )  # fmt: skip
 
 

@@ -166,11 +166,23 @@ def table(services: Services, group_id: str) -> Table:
     group, runs = services.storage.runs.group(group_id), services.storage.runs.of_group(group_id)
     settings = [RunSpec.read(run.spec).settings() for run in runs]
     names = varied([{name: values.get(name) for name in LISTED} for values in settings])
-    lines = [_line(run, tuple(written(values[name]) for name in names)) for run, values in zip(runs, settings, strict=True)]
+    lines = [_line(run, tuple(_shown(name, values) for name in names)) for run, values in zip(runs, settings, strict=True)]
     ordered = sorted(lines, key=lambda line: rank(line.tuned, None))
     best, remark = _best(ordered)
     marked = tuple(_marked(line) if line is best else line for line in ordered)
     return Table(group, tuple(map(train.title_of, names)), marked, remark)
+
+
+def _shown(name: str, values: Mapping[str, Any]) -> str:
+    """A setting's value as text; empty for one that a baseline does not have, and what its size counts where that is no rank."""
+    if name not in values:
+        return ""
+    text = written(values[name])
+    if values["method"] in BASELINES and name == "method":
+        return BASELINES[text].title
+    if values["method"] in BASELINES and name == "rank" and BASELINES[values["method"]].size == "virtual_tokens":
+        return say("compare_with.size.virtual_tokens", virtual_tokens=text)
+    return text
 
 
 def rank(held_out: float | None, loss: float | None) -> tuple[bool, float]:

@@ -6,8 +6,9 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from app.handlers.bases import STARTER
-from app.words import say
-from reft_engine.training import FEW, Evidence, Score, Verdict, judge, wilson
+from app.handlers.looked import level_of, regression_of
+from app.words import phrases, say
+from reft_engine.training import FEW, Evidence, Regression, Score, Verdict, judge, wilson
 from storage import RunRecord, RunStatus
 
 _GARBLED_FROM = 1.0
@@ -63,7 +64,9 @@ def verdict_of(run: RunRecord) -> Verdicts | None:
     title, tone = say(f"verdict.title.{name}"), _TONES[name]
     if name == "learned" and evidence.score and not evidence.score.right_tuned:
         title, tone = say("verdict.title.learned_something"), "soft"
-    return Verdicts(name, title, tone, sentences(evidence, name), _deeds(run, evidence, name))
+    regression = regression_of(run)
+    told = (*sentences(evidence, name), *([_broke(regression)] if regression else []))
+    return Verdicts(name, title, tone, told, _deeds(run, evidence, name))
 
 
 def evidence_of(run: RunRecord) -> Evidence | None:
@@ -113,6 +116,17 @@ def _what(evidence: Evidence, name: Verdict) -> str:
     if score.rows >= FEW and score.right_base >= _ALREADY * score.rows:
         what += f" {say('verdict.what.already', right=score.right_base, rows=score.rows)}"
     return what
+
+
+def _broke(regression: Regression) -> str:
+    """Say how far answers to unrelated prompts moved."""
+    level, rows = level_of(regression), regression.prompts
+    if level == "no_number":
+        return say("verdict.elsewhere.no_number", rows=rows)
+    before, after = _loss(regression.base), _loss(regression.tuned)
+    same = before == after
+    losses = say("verdict.elsewhere.stayed", loss=before) if same else say("verdict.elsewhere.went", before=before, after=after)
+    return say(f"verdict.broke.{level}", rows=rows, kl=phrases.figure(regression.kl), losses=losses)
 
 
 def _losses(score: Score) -> str:

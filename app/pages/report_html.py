@@ -5,9 +5,9 @@ from typing import Any
 
 from app.components import html, runs
 from app.components.theme import CSS, STATIC
-from app.handlers import run_live, run_notes, spec
+from app.handlers import looked, run_live, run_notes, spec
 from app.handlers.runs import file_name, view
-from app.pages import runs_html
+from app.pages import looked_html, runs_html
 from app.services import Services
 from app.words import say, spoken
 
@@ -30,7 +30,8 @@ def of_run(services: Services, run_id: str) -> tuple[str, bytes]:
     _, described = spec.of_run(services, run_id)
     body = "".join(
         [
-            runs_html.verdict(shown.verdict, deeds=False), runs_html.notes(run_notes.rendered(run.notes)), runs_html.facts(run),
+            runs_html.verdict(shown.verdict, deeds=False), runs_html.notes(run_notes.rendered(run.notes)),
+            looked_html.regression(looked.regression_of(run)), looked_html.edit(looked.changes_of(run)), runs_html.facts(run),
             f'<div class="rs-card"><div class="rs-caption">run.yaml</div><pre>{html.text(described, 100_000)}</pre></div>',
         ]
     )  # fmt: skip

@@ -10,24 +10,27 @@ from app.components.labels import label, markup
 from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import disk, run_list, run_live, run_notes, runs, sweep
+from app.handlers import baselines, disk, looked, run_list, run_live, run_notes, runs, sweep
 from app.handlers.runs import RunView
-from app.pages import runs_html, sweep_html
+from app.pages import looked_html, runs_baselines, runs_compare, runs_html, runs_predictions, sweep_html
 from app.services import Services
 from app.words import say
 from storage import NotFoundError, RunRecord
 
 _NO_RUN: Shown = {
-    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown"), ""),
+    **dict.fromkeys(("failure", "verdict", "facts", "notes_shown", "regression", "edit"), ""),
     **dict.fromkeys((
         "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
         "describe",
     ), HIDDEN),
+    **runs_predictions.NONE, **runs_baselines.NONE,
 }  # fmt: skip
 _MOVED = ["live_key", *_NO_RUN]
-_SHOWN = ["live", "name", "tags", "notes", *_MOVED]
+_SHOWN = ["live", "name", "tags", "notes", *runs_compare.NONE, *runs_baselines.OFFERED, *_MOVED]
 _GROUP = "group:"
 """Before the id of a group, where else the id of a run stands."""
+_ADDRESSED = (("compare", runs_compare.MARK), ("group", _GROUP), ("run", ""))
+"""What an address may ask for, the first of them that it names."""
 
 
 def build(services: Services) -> None:
@@ -44,8 +47,9 @@ def build(services: Services) -> None:
             notifications("run-notifications")
         with gr.Column(scale=3, min_width=300, elem_id="run-detail"):
             moved_note = live("run-status-note")
+            parts = runs_compare.lay_out()
             live_part("status", "run-status")
-            parts = {"live": live_run("run-live")}
+            parts["live"] = live_run("run-live")
             for name, ident in (("chart", "run-loss-chart"), ("samples", "run-samples"), ("events", "run-events")):
                 live_part(name, ident)
             parts |= _detail()
@@ -90,7 +94,10 @@ def _detail() -> dict[str, Any]:
         )  # fmt: skip
         parts["longer"] = gr.Button(label("runs.longer.button"), size="sm", elem_id="run-longer", min_width=100)
     parts["act_note"] = live("run-note")
+    parts |= runs_predictions.lay_out()
+    parts |= runs_baselines.lay_out()
     parts["notes_shown"] = gr.HTML(elem_id="run-notes-shown")
+    parts |= {name: gr.HTML(elem_id=f"run-{name}") for name in ("regression", "edit")}
     parts["facts"] = gr.HTML(elem_id="run-facts")
     with gr.Accordion(label("runs.describe.title"), open=False, visible=False, elem_id="run-describe") as parts["describe"]:
         parts["name"] = gr.Textbox(label=label("runs.describe.name"), max_length=200, elem_id="run-name")
@@ -111,8 +118,9 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
     listed, act_note, delete_note, save_note = (parts[name] for name in ("listed", "act_note", "delete_note", "save_note"))
     page.on(opening(), _opened, shows=["nothing", "filled", "disk", "listed", "current", *_SHOWN], note=notes["opened"])
     page.on(
-        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current"], shows=_SHOWN, refused=_NO_RUN,
-        note=notes["list"], clears=[act_note, delete_note, save_note], trigger_mode="always_last",
+        page.put(listed.input, "listed", "current", js=LIST_CHOSEN).then, _chosen, inputs=["current", "compared_before"], shows=_SHOWN,
+        refused={**_NO_RUN, **runs_compare.NONE}, note=notes["list"], clears=[act_note, delete_note, save_note, parts["with_note"]],
+        trigger_mode="always_last",
     )  # fmt: skip
     page.on(
         listed.select, _acted, inputs=["asked"], js=LIST_ACTED, shows=["listed"], refused={"listed": {"refused": True}}, note=notes["acted"]
@@ -135,8 +143,13 @@ def _wire(page: Page, parts: dict[str, Any], notes: dict[str, gr.HTML]) -> None:
         parts["longer"].click, _longer, inputs=["current", "epochs"], shows=["made"], note=act_note, leads_to="runs?run=", carrying="made",
         trigger_mode="once",
     )  # fmt: skip
+    page.on(
+        parts["with_start"].click, _compare, inputs=["current", "with_methods"], shows=_SHOWN, note=parts["with_note"], trigger_mode="once"
+    )
     page.on(parts["save"].click, _describe, inputs=["current", "name", "tags", "notes"], shows=["listed", *_SHOWN], note=save_note)
     page.on(parts["delete"].click, _delete, inputs=["current"], shows=["listed"], note=delete_note, clears=[act_note])
+    runs_predictions.wire(page, parts)
+    runs_compare.wire(page, parts)
     page.on(parts["disk"].expand, _measured, shows=["usage"], note=notes["disk"])
 
 
@@ -154,7 +167,7 @@ def _opened(services: Services, request: gr.Request) -> Shown:
         empty = html.empty(say("runs.none"), "train", say("runs.train_one"))
         return {"nothing": gr.update(value=empty, visible=True), "filled": HIDDEN, "disk": HIDDEN}
     asked = dict(request.query_params)
-    wanted = f"{_GROUP}{asked['group']}" if asked.get("group") else asked.get("run", "")
+    wanted = next((f"{mark}{asked[name]}" for name, mark in _ADDRESSED if asked.get(name)), "")
     shown, missing = _there(services, wanted), HIDDEN
     if shown is None:
         newest = listed["runs"][0]["id"] if listed["runs"] else ""
@@ -176,31 +189,37 @@ def _there(services: Services, chosen: str) -> Shown | None:
         return None
 
 
-def _chosen(services: Services, run_id: str | None) -> Shown:
-    return _shown(services, run_id or "")
+def _chosen(services: Services, run_id: str | None, compared_before: str) -> Shown:
+    shown = _shown(services, run_id or "")
+    return runs_compare.again(shown) if run_id and run_id == compared_before else shown
 
 
 def _shown(services: Services, run_id: str) -> Shown:
     """Everything about one run, or a group. Raises NotFoundError."""
+    if run_id.startswith(runs_compare.MARK):
+        return {**_NO_RUN, "live_key": "", **runs_compare.shown(services, run_id)}
     if not run_id:
-        return {**_NO_RUN, "live": {"status": html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))}, "live_key": ""}
+        nothing = html.empty(say("runs.none_chosen"), "train", say("runs.train_one"))
+        return {**_NO_RUN, **runs_compare.NONE, "live": {"status": nothing}, "live_key": ""}
     if group_id := _group_of(run_id):
-        return _shown_group(sweep.table(services, group_id))
+        return {**_shown_group(sweep.table(services, group_id), baselines.compared_with(services, group_id)), **runs_compare.NONE}
     view = runs.view(services, run_id)
     run = view.run
     return {
-        "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
-        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes, **_around(view),
+        **runs_compare.NONE, "live": {"live": run_live.snapshot(services, view, run_live.Since()), "status": runs_html.run_status(view)},
+        "name": run.name, "tags": ", ".join(run.tags), "notes": run.notes,
+        **runs_baselines.offered(services, run), **_around(services, view),
     }  # fmt: skip
 
 
-def _around(view: RunView) -> Shown:
+def _around(services: Services, view: RunView) -> Shown:
     """What is shown of a run beside what is drawn in the browser: why it failed, its verdict, what can be done with it."""
     run = view.run
     return {
         "failure": runs_html.failure(run),
         "verdict": runs_html.verdict(view.verdict),
         "facts": runs_html.facts(run),
+        "regression": looked_html.regression(looked.regression_of(run)), "edit": looked_html.edit(looked.changes_of(run)),
         "notes_shown": runs_html.notes(run_notes.rendered(run.notes)),
         "stop": gr.update(visible=view.stoppable, value=say("runs.leave_queue" if run.status.waiting else "runs.stop")),
         "discard": gr.update(visible=view.discardable),
@@ -217,21 +236,22 @@ def _around(view: RunView) -> Shown:
         "describe": gr.update(visible=True),
         "delete": gr.update(visible=view.deletable),
         "live_key": run_live.key(view),
+        **runs_predictions.shown(services, run), **runs_baselines.shown(services, view),
     }  # fmt: skip
 
 
-def _shown_group(table: sweep.Table) -> Shown:
+def _shown_group(table: sweep.Table, beside: RunRecord | None) -> Shown:
     """A group in place of a run: its table, and the button that stops all of it."""
     stop = gr.update(visible=table.done < len(table.lines), value=say("sweep.stop"))
-    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table)}, "stop": stop, "live_key": ""}
+    return {**_NO_RUN, "live": {"status": sweep_html.sweep(table, beside)}, "stop": stop, "live_key": ""}
 
 
 def _moved(services: Services, run_id: str | None) -> Shown:
     """Something of the run has changed that the browser does not draw by itself."""
-    if not run_id or _group_of(run_id):
+    if not run_id or not _is_one(run_id):
         return {}
     try:
-        return _around(runs.view(services, run_id))
+        return _around(services, runs.view(services, run_id))
     except NotFoundError:  # another tab has deleted it, which the browser shows
         return {**_NO_RUN, "live_key": ""}
 
@@ -264,9 +284,14 @@ def _changed(services: Services, run: RunRecord) -> Shown:
 
 
 def _one(run_id: str | None) -> str:
-    if not run_id or _group_of(run_id):
+    if not run_id or not _is_one(run_id):
         raise StudioError(say("runs.choose"))
     return run_id
+
+
+def _is_one(chosen: str) -> bool:
+    """Whether one run is chosen, and neither a group nor several that are compared."""
+    return not chosen.startswith((_GROUP, runs_compare.MARK))
 
 
 def _to_the_front(services: Services, run_id: str) -> RunRecord:
@@ -287,6 +312,11 @@ def _start_later(services: Services, run_id: str | None, moment: str) -> Shown:
 
 def _longer(services: Services, run_id: str | None, epochs: float | None) -> Shown:
     return {"made": runs.go_on_longer(services, _one(run_id), epochs).id}
+
+
+def _compare(services: Services, run_id: str | None, methods: list[str] | None) -> Shown:
+    baselines.start(services, _one(run_id), methods or [])
+    return _shown(services, run_id or "")
 
 
 def _describe(services: Services, run_id: str | None, name: str, tags: str, notes: str) -> Shown:

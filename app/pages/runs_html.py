@@ -13,7 +13,7 @@ from reft_engine import BASELINES, title_of
 from storage import RunRecord, RunStatus
 from storage.upkeep import DiskUsage
 
-_PHASES = frozenset({"download", "encode", "prepare", "measure", "score"})
+_PHASES = frozenset({"download", "encode", "prepare", "measure", "score", "look"})
 """Names of the phases that have texts."""
 
 

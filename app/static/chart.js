@@ -65,6 +65,25 @@
     return every <= 1 ? points : points.filter((_, at) => at % every === 0 || at === points.length - 1);
   };
 
+  // The seconds after which a step was made, between those that are known.
+  const seconds = (known, step) => {
+    if (!known?.length) return 0;
+    let low = 0;
+    let high = known.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (known[middle][0] < step) low = middle + 1;
+      else high = middle;
+    }
+    if (low >= known.length) return known[known.length - 1][1];
+    const [after, until] = known[low];
+    const [before, from] = low ? known[low - 1] : [0, 0];
+    return after === before ? until : from + ((until - from) * (step - before)) / (after - before);
+  };
+  // Where a step stands on an axis; the facts of a run are how many steps and epochs it has.
+  const placeOf = (axis, step, points, facts) =>
+    axis === "epoch" ? (facts.total ? (step / facts.total) * facts.epochs : 0) : axis === "time" ? seconds(points.seconds, step) : step;
+
   const chart = (root) => {
     const { el, choice, labelled } = studio.parts;
     const text = words.chart;
@@ -101,22 +120,7 @@
       let mean = null;
       return found.map(([at, value]) => [at, (mean = mean === null ? value : smooth * mean + (1 - smooth) * value)]);
     };
-    const seconds = (step) => {
-      const known = points.seconds ?? [];
-      if (!known.length) return 0;
-      let low = 0;
-      let high = known.length;
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (known[middle][0] < step) low = middle + 1;
-        else high = middle;
-      }
-      if (low >= known.length) return known[known.length - 1][1];
-      const [after, until] = known[low];
-      const [before, from] = low ? known[low - 1] : [0, 0];
-      return after === before ? until : from + ((until - from) * (step - before)) / (after - before);
-    };
-    const place = (step) => (axis === "epoch" ? (facts.total ? (step / facts.total) * facts.epochs : 0) : axis === "time" ? seconds(step) : step);
+    const place = (step) => placeOf(axis, step, points, facts);
     const written = (at) => (axis === "time" ? clock(at) : short(at));
 
     const lines = () =>
@@ -271,5 +275,5 @@
       step: () => Math.max(-1, ...Object.values(points).map((each) => each.at(-1)?.[0] ?? -1)),
     };
   };
-  Object.assign(studio, { chart, clock });
+  Object.assign(studio, { chart, clock, drawing: { mark, short, ticks, powers, placeOf } });
 })();

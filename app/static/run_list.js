@@ -7,6 +7,8 @@
   const MOST = 400;
   const said = { chosen: "", asked: "" };
   const GROUP = "group:";
+  const COMPARE = "compare:"; // before the ids of the runs that are compared
+  const COMPARED_AGAIN = 15000; // milliseconds between two looks at runs that are compared while they learn
 
   const sparkline = (values) => {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -58,6 +60,7 @@
     let sure = false;
     let asked = 0;
     let timer = null;
+    let lookedAt = 0; // when what is chosen was asked for
     const elsewhere = new Map(); // the states of runs that were told of
 
     const ask = (act, ids) => {
@@ -65,9 +68,10 @@
       events.acted();
     };
     const choose = (id, push = true) => {
+      lookedAt = Date.now();
       if (push) {
         const address = new URL(location);
-        address.search = !id ? "" : id.startsWith(GROUP) ? `?group=${encodeURIComponent(id.slice(GROUP.length))}` : `?run=${encodeURIComponent(id)}`;
+        address.search = searchOf(id);
         history.pushState({}, "", address);
       }
       said.chosen = id;
@@ -77,8 +81,15 @@
       chosen();
     };
     const chosen = after(120, () => events.chosen());
+    const compared = (id) => (id.startsWith(COMPARE) ? id.slice(COMPARE.length).split(",") : []);
+    const searchOf = (id) => {
+      if (!id) return "";
+      if (id.startsWith(GROUP)) return `?group=${encodeURIComponent(id.slice(GROUP.length))}`;
+      return id.startsWith(COMPARE) ? `?compare=${compared(id).map(encodeURIComponent).join(",")}` : `?run=${encodeURIComponent(id)}`;
+    };
     const fromAddress = () => {
       const asks = new URL(location).searchParams;
+      if (asks.get("compare")) return `${COMPARE}${asks.get("compare")}`;
       return asks.get("group") ? `${GROUP}${asks.get("group")}` : (asks.get("run") ?? "");
     };
     window.addEventListener("popstate", () => {
@@ -86,7 +97,7 @@
       if (element.isConnected && id && id !== said.chosen) choose(id, false);
     });
 
-    const address = (id) => (id.startsWith(GROUP) ? `runs?group=${encodeURIComponent(id.slice(GROUP.length))}` : `runs?run=${encodeURIComponent(id)}`);
+    const address = (id) => `runs${searchOf(id)}`;
     const link = (id, ...inside) => {
       const made = el("a", { class: "rs-run-link", href: address(id), "data-key": `run ${id}`, "aria-current": id === said.chosen ? "true" : null }, ...inside);
       made.onclick = (event) => {
@@ -178,9 +189,14 @@
       const binned = state.value === "binned";
       const act = (name) => button(text[name], `several ${name}`, () => (ask(name, ids), ticked.clear(), draw()));
       several.replaceChildren(
-        el("span", {}, text.chosen.replace("{count}", () => ids.length)), act(binned ? "restore" : "delete"),
+        el("span", {}, text.chosen.replace("{count}", () => ids.length)), ...(binned ? [] : comparing(ids)), act(binned ? "restore" : "delete"),
         button(text.choose_none, "several none", () => (ticked.clear(), draw())),
       );
+    };
+    const comparing = (ids) => {
+      if (ids.length < 2) return [];
+      if (ids.length > text.most_compared) return [el("span", { class: "rs-facts" }, text.too_many)];
+      return [button(text.compare, "several compare", () => (ticked.clear(), choose(`${COMPARE}${ids.join(",")}`)))];
     };
     const drawQueue = () => {
       const going = [...runs.values()].filter((run) => run.active).length;
@@ -251,6 +267,9 @@
           // A run that the list does not hold may belong there now: it is new, or has another state than when it was looked for.
           const strange = (run) => !runs.has(run.id) && run.binned === (state.value === "binned") && elsewhere.get(run.id) !== run.status;
           const unknown = found.runs.some(strange);
+          const among = new Set(compared(said.chosen));
+          const turned = found.runs.some((run) => among.has(run.id) && elsewhere.has(run.id) && elsewhere.get(run.id) !== run.status);
+          const learning = found.runs.some((run) => among.has(run.id) && run.active) && Date.now() - lookedAt > COMPARED_AGAIN;
           for (const run of found.runs) elsewhere.set(run.id, run.status);
           const moved = found.runs.some((run) => runs.has(run.id) && runs.get(run.id).binned !== run.binned);
           told(found);
@@ -260,7 +279,10 @@
             if (found.runs.length || before !== JSON.stringify([facts, cursor])) draw();
           }
           for (const run of found.runs) if (run.id === said.chosen) studio.lookAtRun(run.id);
-          if (found.runs.some((run) => said.chosen === `${GROUP}${run.group}`)) chosen();
+          if (turned || learning || found.runs.some((run) => said.chosen === `${GROUP}${run.group}`)) {
+            lookedAt = Date.now();
+            chosen();
+          }
         }
       } catch {
         // not reached, which the page says elsewhere
@@ -297,7 +319,7 @@
         fetchPage().then(() => {
           // A newer look may have overtaken this one, so that the list may still hold what was deleted.
           if (gone) choose([...runs.keys()].find((id) => !value.ids.includes(id)) ?? "");
-          else if (value.ids.includes(said.chosen)) chosen();
+          else if (value.ids.some((id) => id === said.chosen || compared(said.chosen).includes(id))) chosen();
         });
         return;
       }

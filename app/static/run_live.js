@@ -91,9 +91,11 @@
       studio.runShown?.(run);
       next();
     };
+    // Also of a run that has ended, while others are trained that it is compared with.
+    const moves = () => run && (!run.ended || run.follows);
     const next = () => {
       clearTimeout(timer);
-      if (run && !run.ended) timer = setTimeout(look, document.hidden ? HIDDEN_PAUSE : PAUSE);
+      if (moves()) timer = setTimeout(look, document.hidden ? HIDDEN_PAUSE : PAUSE);
     };
     const look = async () => {
       if (!run || !element.isConnected) return;
@@ -121,7 +123,7 @@
       }
       if (mine === asked) next();
     };
-    document.addEventListener("visibilitychange", () => !document.hidden && run && !run.ended && look());
+    document.addEventListener("visibilitychange", () => !document.hidden && moves() && look());
     current = { look: (id) => run?.id === id && look(), shown: () => run?.id };
     take();
     watch("value", take);
@@ -178,5 +180,5 @@
       },
     };
   };
-  Object.assign(studio, { runLive, runPart, placed, timeline, lookAtRun: (id) => current?.look(id) });
+  Object.assign(studio, { redraw, runLive, runPart, placed, timeline, lookAtRun: (id) => current?.look(id) });
 })();

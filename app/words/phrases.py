@@ -41,6 +41,22 @@ def size(count: int) -> str:
     return say("size.gigabytes", count=count / 1e9)
 
 
+def figure(value: float | None) -> str:
+    """A number that is no share, to two digits that say something; None is no number."""
+    if value is None:
+        return say("number.none")
+    if 0 < value < 0.001:
+        return say("number.under", value=0.001)
+    return f"{value:.2g}" if value < 0.1 else f"{value:,.2f}"
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent; None is no number."""
+    if share is None:
+        return say("number.none")
+    return f"{share:.0%}" if share >= 0.1 or share == 0 else f"{share:.1%}"
+
+
 def status_word(run: RunRecord) -> str:
     """A run's status in a word."""
     return say(f"status.{run.status}")

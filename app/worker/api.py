@@ -16,8 +16,21 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.words import say, say_error
 from app.words.http import Speaking
+from app.worker.angles import compare_subspaces
+from app.worker.answers import PredictionJobs
+from app.worker.grid import fill_grid
 from app.worker.machine import describe_machine
-from app.worker.messages import ChatRequest, CheckRequest, DescribeRequest, PreviewRequest, ProbeRequest, RatesRequest
+from app.worker.messages import (
+    AnglesRequest,
+    ChatRequest,
+    CheckRequest,
+    DescribeRequest,
+    GridRequest,
+    PredictionsRequest,
+    PreviewRequest,
+    ProbeRequest,
+    RatesRequest,
+)
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
@@ -77,6 +90,10 @@ def make_app(resident: Resident) -> FastAPI:
         timed = resident.probe(request.dataset, request.base, reft, train, request.precision)
         return asdict(timed) if timed else None
 
+    @app.post("/angles")
+    def angles(request: AnglesRequest) -> list[dict[str, Any]]:
+        return [asdict(each) for each in compare_subspaces(resident, *request.runs)]
+
     _offer_streams(app, resident)
     return app
 
@@ -88,11 +105,22 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     async def chat(request: ChatRequest) -> StreamingResponse:
         return _streamed(partial(_chat, resident, request), say("engine.could_not_answer"))
 
+    @app.post("/grid")
+    async def grid(request: GridRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: fill_grid(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
+
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:
         rows = resident.dataset_rows(request.dataset)
         reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
         return _streamed(partial(_rates, resident, rows, request, reft, train), say("engine.failed"))
+
+    jobs = PredictionJobs(resident)
+
+    @app.post("/predictions")
+    async def predictions(request: PredictionsRequest) -> StreamingResponse:
+        resident.storage.runs.get(request.run)  # refused at once if there is none
+        return _streamed(partial(_predictions, jobs, request), say("engine.failed"))
 
 
 def _examples(rows: Sequence[dict[str, Any]]) -> list[AnyExample]:
@@ -177,6 +205,13 @@ def _rates(
     found = resident.rates(rows, request.base, reft, train, tell, disconnected.is_set, request.precision)
     if found is not None:
         put({"found": asdict(found)})
+
+
+def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, disconnected: Disconnected) -> None:
+    """Say how far predictions are, until they have ended."""
+    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set):
+        put(line)
+    put({"ended": True})
 
 
 def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: Disconnected) -> None:

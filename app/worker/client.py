@@ -4,7 +4,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from reft_engine.data import RowCheck
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
+_LOOK_TIMEOUT = 5.0
+"""Seconds in which it is to be said whether something is under way, since a page waits for it."""
 _PROBE_TIMEOUT = 60.0
 """Seconds for a probe, after which the page shows no estimate."""
 
@@ -81,18 +83,34 @@ class WorkerClient:
         answer: dict[str, Any] | None = self._post("/probe", request, _PROBE_TIMEOUT)
         return answer
 
+    def angles(self, one: str, other: str) -> list[dict[str, Any]]:
+        """Principal angles between the subspaces of two runs' edits: ``layer``, ``site`` and ``degrees`` of each `SubspaceAngles`."""
+        answer: list[dict[str, Any]] = self._post("/angles", {"runs": [one, other]})
+        return answer
+
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)
+
+    def grid(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer prompts with several runs: lines of ``{"prompt", "answers"}``, the answers by run; closing the iterator ends it."""
+        return self._stream("/grid", request)
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
         return self._stream("/rates", request)
 
-    def _stream(self, path: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def predictions(self, run_id: str, *, start: bool = True) -> Generator[dict[str, Any], None, None]:
+        """Answer the held-out rows of a run: lines of ``{"done", "of"}``, then ``{"ended": true}``; closing the iterator ends nothing.
+
+        Without ``start`` nothing begins, and only what is under way is told of; an engine that does not say so within seconds is away.
+        """
+        return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
+
+    def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
         try:
-            with self._http.stream("POST", path, content=body, headers=_headers()) as answer:
+            with self._http.stream("POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)) as answer:
                 if answer.status_code != 200:
                     answer.read()
                     raise StudioError(_error_text(answer))
@@ -103,6 +121,8 @@ class WorkerClient:
                     yield item
         except httpx.ConnectError as error:
             raise EngineAwayError(say("engine.starting")) from error
+        except httpx.TimeoutException as error:
+            raise EngineAwayError(say("engine.no_answer")) from error
         except httpx.HTTPError as error:
             raise StudioError(say("engine.went_away")) from error
 

@@ -4,10 +4,11 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 from app.bases.hub import watching
 from app.run_texts import DataPart, RunFile
@@ -17,9 +18,20 @@ from app.worker.journal import Journal
 from app.worker.resident import Resident
 from reft_engine import RunSpec, StoppedError, train
 from reft_engine.base import Base, is_here, newest_revision
-from reft_engine.data import load_examples
+from reft_engine.data import AnyExample, load_examples
 from reft_engine.formats import write_atomic
-from reft_engine.training import Followed, GroupMember, StepEvent, TrainEvent, TrainResult, train_group
+from reft_engine.training import (
+    Changes,
+    Followed,
+    GroupMember,
+    Regression,
+    StepEvent,
+    TrainEvent,
+    TrainResult,
+    measure_changes,
+    measure_regression,
+    train_group,
+)
 from storage import DatasetVersionRecord, LeasedRun, LeaseLostError, NotFoundError, RunRecord, RunStatus, UnavailableError
 from storage.files import remove_tree, temporary_path
 
@@ -38,6 +50,8 @@ class _Job:
     journal: Journal
     log: logging.Logger
     shutting_down: ShuttingDown
+    together: int = 1
+    """Number of runs that share its passes, itself included."""
 
     @property
     def spec(self) -> RunSpec:
@@ -102,13 +116,14 @@ def _train(job: _Job) -> None:
     examples = load_examples(resident.storage.files.rows(version))
     if not _begin(job, revision, base.precision, version):
         return
+    journal.watch_memory(str(base.device))
     result = train(
         base, examples, spec.trained, spec.train, folder=resident.storage.files.run_folder(job.run.id), start=_start(job),
         file_rows=version.rows, on_event=partial(_on_event, job), exclusive=resident.base_lock.for_training,
         on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
         should_stop=journal.should_stop, leaving=journal.leaving, may_save=journal.settled,
     )  # fmt: skip
-    _end(job, result)
+    _end(job, result, base, examples)
 
 
 @contextmanager
@@ -161,15 +176,46 @@ def _begin(job: _Job, revision: str | None, precision: str, version: DatasetVers
     return True
 
 
-def _end(job: _Job, result: TrainResult) -> None:
+def _end(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExample]) -> None:
     """Write the result of a run down; one that goes on later, or is discarded, has none."""
-    job.resident.clear_training(job.run.id)
+    looks = _look(job, result, base, examples)
     job.journal.flush()
     if result.stopped and result.adapter is None:
         job.journal.leave()
-        return
-    job.journal.set_summary({**result.summary(), "evidence": result.evidence.to_dict()})
-    _finish(job, result)
+    else:
+        measured = {"evidence": result.evidence.to_dict(), **job.journal.memory, "trained_together": job.together}
+        job.journal.set_summary({**result.summary(), **measured, **looks})
+        _finish(job, result)
+    job.resident.clear_training(job.run.id)  # not before the adapter can be loaded: chats have the run without a gap
+
+
+def _look(job: _Job, result: TrainResult, base: Base, examples: Sequence[AnyExample]) -> dict[str, Any]:
+    """Look at an edit: whether it breaks anything else, and what it changes; nothing of this once somebody has pressed Stop."""
+    journal = job.journal
+
+    def tell(done: int, total: int) -> None:
+        journal.show_phase("look", done, total)
+
+    more: dict[str, Any] = {
+        "exclusive": job.resident.base_lock.for_training, "on_progress": tell, "should_stop": journal.should_stop,
+    }  # fmt: skip
+    looks: dict[str, Callable[[], Regression | Changes | None]] = {
+        "regression": partial(measure_regression, base, result.reft, **more),
+        "changes": partial(measure_changes, base, result.reft, result.held_out or examples, job.spec.train, **more),
+    }
+    return {name: figures for name, measure in looks.items() if (figures := _figures(job, name, measure))}
+
+
+def _figures(job: _Job, name: str, measure: Callable[[], Regression | Changes | None]) -> dict[str, Any] | None:
+    """The figures of one look; None if there are none, or if it fails: a run that has learned must not fail because of it."""
+    try:
+        figures = None if job.journal.should_stop() else measure()
+    except LeaseLostError:
+        raise
+    except Exception:  # the edge of a look
+        job.log.exception("not measured: %s", name)
+        return None
+    return figures.to_dict() if figures else None
 
 
 def _run_together(resident: Resident, leased: Sequence[LeasedRun], shutting_down: ShuttingDown) -> list[LeasedRun]:
@@ -198,7 +244,9 @@ def _train_together(resident: Resident, jobs: Sequence[_Job], ended: set[str]) -
     for job in jobs:
         _or_fail(job, partial(_begin_with, begun, job, revision, base.precision, version))
     ended |= {job.run.id for job in jobs if job not in begun}
-    members = [_member(job, base, ended) for job in begun]
+    for job in begun:
+        job.journal.watch_memory(str(base.device))
+    members = [_member(replace(job, together=len(begun)), base, examples, ended) for job in begun]
     if members:
         train_group(base, examples, members, file_rows=version.rows, exclusive=resident.base_lock.for_training)
 
@@ -208,13 +256,13 @@ def _begin_with(begun: list[_Job], job: _Job, revision: str | None, precision: s
         begun.append(job)
 
 
-def _member(job: _Job, base: Base, ended: set[str]) -> GroupMember:
+def _member(job: _Job, base: Base, examples: Sequence[AnyExample], ended: set[str]) -> GroupMember:
     """A run as the engine trains it with others."""
     resident, journal, spec = job.resident, job.journal, job.spec
 
     def end(outcome: TrainResult | Exception) -> None:
         ended.add(job.run.id)
-        _or_fail(job, partial(_end_or_raise, job, outcome))
+        _or_fail(job, partial(_end_or_raise, job, outcome, base, examples))
 
     followed = Followed(
         on_event=partial(_on_event, job), on_ready=lambda reft: resident.set_training(job.run.id, base, reft),
@@ -224,10 +272,10 @@ def _member(job: _Job, base: Base, ended: set[str]) -> GroupMember:
     return GroupMember(spec.reft, spec.train, resident.storage.files.run_folder(job.run.id), followed, end)
 
 
-def _end_or_raise(job: _Job, outcome: TrainResult | Exception) -> None:
+def _end_or_raise(job: _Job, outcome: TrainResult | Exception, base: Base, examples: Sequence[AnyExample]) -> None:
     if isinstance(outcome, Exception):
         raise outcome
-    _end(job, outcome)
+    _end(job, outcome, base, examples)
 
 
 def _finish(job: _Job, result: TrainResult) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from app.words import say
 from reft_engine.training import (
     HeldOutEvent,
+    Peak,
     PhaseEvent,
     ReuseEvent,
     RowsEvent,
@@ -19,6 +20,7 @@ from reft_engine.training import (
     Smoothed,
     StepEvent,
     TrainEvent,
+    peak_memory,
     used_memory,
 )
 from storage import (
@@ -101,6 +103,16 @@ class Journal:
     def flush(self) -> None:
         """Write the buffer, with retries."""
         self._retry(self._write)
+
+    def watch_memory(self, device: str) -> None:
+        """Measure the memory that training takes at most, from now on."""
+        Peak(device).begin()
+        self._throughput.memory_before = used_memory()
+
+    @property
+    def memory(self) -> dict[str, int | None]:
+        """Bytes that this process used at most while it trained, and when that began; with all else that it does, such as chats."""
+        return {"peak_memory": self._throughput.peak_memory, "memory_before": self._throughput.memory_before}
 
     def _retry(self, write: Callable[[], Given]) -> Given:
         while True:
@@ -252,6 +264,8 @@ class _Throughput:
     def __init__(self, seconds: float) -> None:
         self._tokens, self._since = 0, time.monotonic()
         self.seconds = seconds
+        self.memory_before: int | None = None
+        self.peak_memory: int | None = None
 
     def add(self, tokens: int) -> None:
         self._tokens += tokens
@@ -261,6 +275,8 @@ class _Throughput:
         passed, tokens, memory = time.monotonic() - self._since, self._tokens, used_memory()
         self._tokens, self._since = 0, time.monotonic()
         self.seconds += passed
+        if (peak := peak_memory()) is not None:  # an estimate that is probed meanwhile measures from anew, so each write looks
+            self.peak_memory = max(peak, self.peak_memory or 0)
         found = {"tokens_per_second": tokens / passed if passed > 0 else None, "memory": memory, "seconds": self.seconds}
         return [MetricPoint(step, name, float(value)) for name, value in found.items() if value is not None]
 

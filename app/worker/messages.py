@@ -38,6 +38,24 @@ class ChatRequest(BaseModel):
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
+class GridPrompt(BaseModel):
+    """A conversation to answer; as long an answer as the one that is ``expected`` has room."""
+
+    model_config = ConfigDict(extra="forbid")
+    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
+    expected: str | None = Field(None, max_length=200_000)
+
+
+class GridRequest(BaseModel):
+    """Prompts that runs of any base models answer, each beside its base model."""
+
+    model_config = ConfigDict(extra="forbid")
+    runs: list[str] = Field(min_length=1, max_length=16)
+    prompts: list[GridPrompt] = Field(min_length=1, max_length=100)
+    max_new_tokens: int = Field(96, ge=1, le=512)
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
 class PreviewRequest(BaseModel):
     """Rows to show as they are trained."""
 
@@ -76,9 +94,24 @@ class RatesRequest(ProbeRequest):
     """A run for which learning rates are to be tried."""
 
 
+class PredictionsRequest(BaseModel):
+    """A run whose held-out rows are to be answered; without ``start`` only what is under way already is told of."""
+
+    model_config = ConfigDict(extra="forbid")
+    run: str = Field(max_length=100)
+    start: bool = True
+
+
 class DescribeRequest(BaseModel):
     """A base model to describe; ``load`` loads it if it is not in memory, else it is described from its files if they are here."""
 
     model_config = ConfigDict(extra="forbid")
     base: str = Field(max_length=300)
     load: bool = True
+
+
+class AnglesRequest(BaseModel):
+    """Two runs whose subspaces are to be compared."""
+
+    model_config = ConfigDict(extra="forbid")
+    runs: list[str] = Field(min_length=2, max_length=2)

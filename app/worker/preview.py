@@ -8,6 +8,7 @@ from reft_engine import ReftConfig, ReftError, TrainConfig
 from reft_engine.base import Base
 from reft_engine.data import AnyExample
 from reft_engine.tokens.examples import with_prompt
+from reft_engine.tokens.pieces import token_texts
 from reft_engine.training import Objective, objective_for
 
 
@@ -30,25 +31,11 @@ def _preview_row(objective: Objective[Any], example: AnyExample) -> dict[str, An
         return {"line": example.line, "problem": say_error(error), "tokens": []}
     encoded, *rejected = objective.sequences([row])
     edited = {*encoded.edited.prefix, *encoded.edited.suffix}
-    texts = _token_texts(objective.base, encoded.ids)
+    texts = token_texts(objective.base, encoded.ids)
     border = len(encoded.prompt_ids)
     tokens = [(text, "prompt" if index < border else "answer", index in edited) for index, text in enumerate(texts)]
     return {
         "line": example.line, "problem": None, "tokens": tokens, "prompt_tokens": border,
         "answer_tokens": len(encoded.answer_ids), "cut": row.cut,
-        "rejected": [_token_texts(objective.base, each.answer_ids) for each in rejected],
+        "rejected": [token_texts(objective.base, each.answer_ids) for each in rejected],
     }  # fmt: skip
-
-
-def _token_texts(base: Base, ids: Sequence[int]) -> list[str]:
-    """The text of each token; a character that spans several tokens is the text of the last of them."""
-    texts, incomplete = [], list[int]()
-    for token in ids:
-        incomplete.append(token)
-        text: str = base.tokenizer.decode(incomplete, skip_special_tokens=False)
-        if text.endswith("\ufffd") and len(incomplete) < 8:
-            texts.append("")
-        else:
-            texts.append(text)
-            incomplete = []
-    return texts

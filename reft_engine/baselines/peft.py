@@ -29,7 +29,7 @@ from reft_engine.edits.loop_side import optimizer_groups
 from reft_engine.edits.plan import Prompts
 from reft_engine.errors import AdapterError, ConfigError
 from reft_engine.formats import adapter, baseline
-from reft_engine.spec import PeftConfig, Pooling, TrainConfig
+from reft_engine.spec import PeftConfig, Pooling, TrainConfig, edited_layers
 
 _ADAPTER = "default"
 _INSTALL = "pip install 'reft-studio[app]'"
@@ -297,8 +297,9 @@ def _check_count(model: PeftBaseline) -> None:
     """Raises ConfigError unless (IA)3 trains one parameter for each key, value and inner value of each block."""
     if model.method_config.method != "ia3":
         return
-    scaled: list[Any] = [*keys_and_values(model.base).layers]
-    inner: list[Any] = [*feed_forward(model.base).layers]
+    chosen = _chosen(model.base, model.method_config)
+    scaled: list[Any] = [*keys_and_values(model.base, chosen).layers]
+    inner: list[Any] = [*feed_forward(model.base, chosen).layers]
     expected = sum(layer.out_features for layer in scaled) + sum(layer.in_features for layer in inner)
     if model.trainable_parameters != expected:
         raise ConfigError(
@@ -336,6 +337,11 @@ def quiet_libraries() -> Iterator[None]:
         log.setLevel(level)
 
 
+def _chosen(model: Any, config: PeftConfig) -> tuple[int, ...] | None:
+    """Indices of the blocks whose weights are changed, None for all. Raises ConfigError: there is no such block."""
+    return None if config.layers == "all" else edited_layers(config, len(blocks.find_blocks(model)))
+
+
 def _peft_config(model: Any, config: PeftConfig) -> Any:
     import peft
 
@@ -346,10 +352,11 @@ def _peft_config(model: Any, config: PeftConfig) -> Any:
     if config.method == "prompt":
         # Start with embeddings of real words: random numbers are far from all of them and learn little.
         return peft.PromptTuningConfig(task_type=task, num_virtual_tokens=config.virtual_tokens, prompt_tuning_init="SAMPLE_VOCAB")
+    chosen = _chosen(model, config)
     if config.method == "ia3":
-        scaled, inner = keys_and_values(model).pattern, feed_forward(model).pattern
+        scaled, inner = keys_and_values(model, chosen).pattern, feed_forward(model, chosen).pattern
         return peft.IA3Config(task_type=task, target_modules=f"{scaled}|{inner}", feedforward_modules=inner)
-    targets = named(model, config.targets) if config.targets else queries_and_values(model)
+    targets = named(model, config.targets, chosen) if config.targets else queries_and_values(model, chosen)
     return peft.LoraConfig(
         task_type=task, r=config.rank, lora_alpha=config.alpha or 2 * config.rank, lora_dropout=config.dropout,
         target_modules=targets.pattern, use_dora=config.method == "dora",

@@ -22,6 +22,9 @@ _DOWN = ("down_proj", "fc2", "wo", "dense_4h_to_h", "lin2")
 _DOWN_BY_PATH = ("output.dense", "mlp.c_proj")
 """The feed-forward's last layer by its full path in the block (BERT, GPT-2), as attention has a layer of the same name."""
 
+Chosen = Sequence[int] | None
+"""Indices of the blocks that are changed; None for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -31,9 +34,9 @@ class Targets:
     layers: tuple[nn.Module, ...]
 
 
-def queries_and_values(model: Any) -> Targets:
-    """The layers that LoRA changes by default. Raises ConfigError."""
-    separate, fused = _targets(model, (*_QUERIES, *_VALUES)), _targets(model, _FUSED)
+def queries_and_values(model: Any, chosen: Chosen) -> Targets:
+    """The layers of the ``chosen`` blocks that LoRA changes by default. Raises ConfigError."""
+    separate, fused = _targets(model, (*_QUERIES, *_VALUES), chosen), _targets(model, _FUSED, chosen)
     targets = separate if separate.layers else fused
     if not targets.layers:
         sentence = "The queries and values of {model} cannot be told apart; name them with targets."
@@ -41,9 +44,9 @@ def queries_and_values(model: Any) -> Targets:
     return targets
 
 
-def named(model: Any, ends: Sequence[str]) -> Targets:
-    """The linear layers of all blocks whose names end with one of ``ends``. Raises ConfigError."""
-    targets = _targets(model, ends)
+def named(model: Any, ends: Sequence[str], chosen: Chosen) -> Targets:
+    """The linear layers of the ``chosen`` blocks whose names end with one of ``ends``. Raises ConfigError."""
+    targets = _targets(model, ends, chosen)
     if not targets.layers:
         raise ConfigError(
             "{model} has no linear layer named {targets} in its blocks.",
@@ -55,38 +58,44 @@ def named(model: Any, ends: Sequence[str]) -> Targets:
     return targets
 
 
-def keys_and_values(model: Any) -> Targets:
-    """The layers whose outputs (IA)3 scales: one for the keys and one for the values of each attention. Raises ConfigError."""
+def keys_and_values(model: Any, chosen: Chosen) -> Targets:
+    """The layers of the ``chosen`` blocks whose outputs (IA)3 scales: one for the keys and one for the values of each attention.
+
+    Raises ConfigError.
+    """
     for block_list in _block_lists(model):
         for block in block_list.values():
             keys, values = (sum(_last(path) in names for path in _linear(block)) for names in (_KEYS, _VALUES))
             if keys != values or not 1 <= keys <= (2 if blocks.is_encoder_decoder(model) else 1):
                 sentence = "The keys and values of each block, as (IA)3 scales them, of {model} cannot be told apart."
                 raise ConfigError(sentence, "targets", kind="baseline.keys_values", model=_name(model))
-    return _targets(model, (*_KEYS, *_VALUES))
+    return _targets(model, (*_KEYS, *_VALUES), chosen)
 
 
-def feed_forward(model: Any) -> Targets:
-    """The layers whose inputs (IA)3 scales: the last layer of each block's feed-forward. Raises ConfigError."""
+def feed_forward(model: Any, chosen: Chosen) -> Targets:
+    """The layers of the ``chosen`` blocks whose inputs (IA)3 scales: the last of each feed-forward. Raises ConfigError."""
     linear_layers = [_linear(block) for block_list in _block_lists(model) for block in block_list.values()]
     if any(sum(map(_is_down, layers)) != 1 for layers in linear_layers):
         sentence = "The one last layer of the feed-forward in each block, as (IA)3 scales its input, of {model} cannot be told apart."
         raise ConfigError(sentence, "targets", kind="baseline.feed_forward", model=_name(model))
-    return _targets(model, (), down=True)
+    return _targets(model, (), chosen, down=True)
 
 
-def _targets(model: Any, ends: Sequence[str], *, down: bool = False) -> Targets:
+def _targets(model: Any, ends: Sequence[str], chosen: Chosen, *, down: bool = False) -> Targets:
     patterns, layers = [], []
     for block_list in _block_lists(model):
         paths: dict[str, None] = {}
-        for block in block_list.values():
+        for index, block in enumerate(block_list.values()):
+            if chosen is not None and index not in chosen:
+                continue
             for path, layer in _linear(block).items():
                 if _is_down(path) if down else any(path == end or path.endswith(f".{end}") for end in ends):
                     paths[path] = None
                     layers.append(layer)
         if paths:
             prefix = re.escape(next(iter(block_list)).rpartition(".")[0])
-            patterns.append(rf"{prefix}\.\d+\.({'|'.join(map(re.escape, paths))})")
+            places = r"\d+" if chosen is None else f"({'|'.join(map(str, chosen))})"
+            patterns.append(rf"{prefix}\.{places}\.({'|'.join(map(re.escape, paths))})")
     return Targets("|".join(patterns), tuple(layers))
 
 

@@ -214,10 +214,11 @@ def _write_csv(rows: Iterator[Row], out: Path, columns: list[str]) -> None:
     with out.open("w", encoding="utf-8-sig", newline="") as file:  # the mark tells Excel that it is UTF-8
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows([_in_csv(row.get(column, "")) for column in columns] for row in rows)
+        writer.writerows([in_csv(row.get(column, "")) for column in columns] for row in rows)
 
 
-def _in_csv(value: Any) -> str:
+def in_csv(value: Any) -> str:
+    """A value as a cell: what is no text is JSON, and what a spreadsheet would take for a formula is preceded by an apostrophe."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"'{text}" if text.startswith(_FORMULA) else text
 

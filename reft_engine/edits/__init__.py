@@ -5,17 +5,21 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
+    from reft_engine.edits.geometry import SubspaceAngles, subspace_angles
     from reft_engine.edits.mix import Mix
     from reft_engine.edits.model import ReftModel, load_base_of, verify_adapter
 
 __all__ = [
     "Mix",
     "ReftModel",
+    "SubspaceAngles",
     "load_base_of",
+    "subspace_angles",
     "verify_adapter",
 ]
 
 __getattr__ = lazy_names(__name__, {
+    "geometry": ["SubspaceAngles", "subspace_angles"],
     "mix": ["Mix"],
     "model": ["ReftModel", "load_base_of", "verify_adapter"],
 })  # fmt: skip

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.inference.answering import answer_rows
+    from reft_engine.inference.answering import Asked, answer_rows, answers_in_order
     from reft_engine.inference.classification import classify
     from reft_engine.inference.engine import InferenceEngine
     from reft_engine.inference.generation import generate, score, stream
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from reft_engine.inference.sampling import Sampling
 
 __all__ = [
+    "Asked",
     "InferenceEngine",
     "Limits",
     "PromptCache",
     "Request",
     "Sampling",
     "answer_rows",
+    "answers_in_order",
     "classify",
     "generate",
     "score",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 __getattr__ = lazy_names(__name__, {
-    "answering": ["answer_rows"],
+    "answering": ["Asked", "answer_rows", "answers_in_order"],
     "classification": ["classify"],
     "engine": ["InferenceEngine"],
     "generation": ["generate", "score", "stream"],

@@ -1,15 +1,17 @@
 """Answers many prompts at once, greedily, with one edit or with the base model alone: the rows of one batch are the prompts."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from reft_engine.base import checks
 from reft_engine.base.loading import Base
+from reft_engine.errors import BusyError
 from reft_engine.inference.engine import InferenceEngine
-from reft_engine.inference.prompts import Prompt, check_writers, column_prompts, rule_of
-from reft_engine.inference.requests import EVERYTHING
+from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rule_of
+from reft_engine.inference.requests import EVERYTHING, Request
 from reft_engine.tokens.prompts import EncodedPrompt
 from reft_engine.trainable import Trainable
 
@@ -61,6 +63,57 @@ def write_answers(
     ]  # fmt: skip
     engine.finish()
     return [Answer(request.texts()[0], request.ids()) for request in requests]
+
+
+_LISTS = 4
+"""Lists that one asker can have answered at once, and still ask for more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt of a list, what is to answer it, and how many tokens each answer may have; None is the base model alone."""
+
+    prompt: Prompt
+    models: Sequence[Answerer | None] = (None,)
+    max_new_tokens: int = 64
+
+
+def answers_in_order(
+    engine: InferenceEngine, asked: Iterable[Asked], *, owner: str = "", should_stop: Callable[[], bool] = lambda: False
+) -> Generator[list[str], None, None]:
+    """Answer a list of prompts greedily, as rows in the background of a running batch that others use too; for each prompt its answers.
+
+    They come in the order of the prompts; as many are asked ahead as keep the batch full. Closing the iterator cancels the rest, and
+    ``should_stop``, asked before every token, ends it early; the answers that come then may be cut.
+
+    Raises:
+        BusyError, ConfigError, DataError: as from `InferenceEngine.submit`, for one of the prompts.
+    """
+    ahead, waiting = max(1, min(2 * engine.limits.rows, engine.limits.waiting_of_one // _LISTS)), deque[Request]()
+
+    def submitted(each: Asked) -> Request | None:
+        """The request; None where too many wait and some of them are of this list."""
+        try:
+            return engine.submit(
+                each.prompt, list(each.models), max_new_tokens=each.max_new_tokens, owner=owner, background=True, should_stop=should_stop
+            )
+        except BusyError:
+            if not waiting:
+                raise
+            return None
+
+    try:
+        for each in asked:
+            while len(waiting) >= ahead or (request := submitted(each)) is None:
+                yield waiting.popleft().texts()
+                if should_stop():
+                    return
+            waiting.append(request)
+        while waiting and not should_stop():
+            yield waiting.popleft().texts()
+    finally:
+        for request in waiting:
+            request.cancel()
 
 
 def encode_prompt(base: Base, prompt: Prompt, reft: Trainable | None) -> EncodedPrompt:

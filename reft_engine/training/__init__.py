@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
+    from reft_engine.training.changes import measure_changes
     from reft_engine.training.checkpoint import is_damaged
     from reft_engine.training.estimate import Probe, RunEstimate, estimate_run, probe, put_together
     from reft_engine.training.evaluation import evaluate
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
         TrainEvent,
     )
     from reft_engine.training.found_rates import RATE_STEPS, RATES, RatesFound, RateTrial, best_rate
-    from reft_engine.training.memory import available_memory, used_memory
+    from reft_engine.training.looked_at import ChangedToken, Changes, LayerChange, MovedPrompt, PlaceChange, Regression
+    from reft_engine.training.memory import Peak, available_memory, peak_memory, used_memory
     from reft_engine.training.objectives import Objective, objective_for
     from reft_engine.training.rates import find_rate
+    from reft_engine.training.regression import measure_regression, unrelated_prompts
     from reft_engine.training.row_check import Checked, check_rows, count_rows, read_checked
     from reft_engine.training.rows import ReadRow, read_rows
     from reft_engine.training.run import Followed, GroupMember, TrainResult, train, train_group, train_many
@@ -39,17 +42,24 @@ __all__ = [
     "RATES",
     "RATE_STEPS",
     "SAMPLE_TOKENS",
+    "ChangedToken",
+    "Changes",
     "Checked",
     "Evidence",
     "Followed",
     "GroupMember",
     "HeldOutEvent",
+    "LayerChange",
+    "MovedPrompt",
     "Objective",
+    "Peak",
     "PhaseEvent",
+    "PlaceChange",
     "Probe",
     "RateTrial",
     "RatesFound",
     "ReadRow",
+    "Regression",
     "ReuseEvent",
     "RowsEvent",
     "RunEstimate",
@@ -71,8 +81,11 @@ __all__ = [
     "find_rate",
     "is_damaged",
     "judge",
+    "measure_changes",
+    "measure_regression",
     "measuring_budget",
     "objective_for",
+    "peak_memory",
     "probe",
     "put_together",
     "read_checked",
@@ -80,19 +93,23 @@ __all__ = [
     "train",
     "train_group",
     "train_many",
+    "unrelated_prompts",
     "used_memory",
     "wilson",
 ]
 
 __getattr__ = lazy_names(__name__, {
+    "changes": ["measure_changes"],
     "checkpoint": ["is_damaged"],
     "estimate": ["Probe", "RunEstimate", "estimate_run", "probe", "put_together"],
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
     "found_rates": ["RATES", "RATE_STEPS", "RateTrial", "RatesFound", "best_rate"],
-    "memory": ["available_memory", "used_memory"],
+    "looked_at": ["ChangedToken", "Changes", "LayerChange", "MovedPrompt", "PlaceChange", "Regression"],
+    "memory": ["Peak", "available_memory", "peak_memory", "used_memory"],
     "objectives": ["Objective", "objective_for"],
     "rates": ["find_rate"],
+    "regression": ["measure_regression", "unrelated_prompts"],
     "row_check": ["Checked", "check_rows", "count_rows", "read_checked"],
     "rows": ["ReadRow", "read_rows"],
     "schedule": ["MIN_MEASUREMENTS", "MAX_MEASUREMENTS", "SAMPLE_TOKENS", "measuring_budget"],

@@ -9,6 +9,7 @@ from reft_engine.errors import DataError
 from reft_engine.inference.classification import classify
 from reft_engine.inference.decoding import Delta
 from reft_engine.inference.engine import InferenceEngine
+from reft_engine.inference.prompts import rule_of
 from reft_engine.spec import TrainConfig
 from reft_engine.tokens.batches import in_batches
 from reft_engine.tokens.examples import EncodedExample
@@ -121,8 +122,9 @@ def _right_answers(
             pair = _Compared(example.answer), _Compared(example.answer)
             for model, compared in zip((None, reft), pair, strict=True):
                 engine.submit(
-                    example.messages, [model], max_new_tokens=len(encoded.answer_ids) + 8, sink=compared.add, should_stop=compared.differs
-                )
+                    example.messages, [model], max_new_tokens=len(encoded.answer_ids) + 8, rules=[rule_of(reft)], sink=compared.add,
+                    should_stop=compared.differs,
+                )  # fmt: skip
             answers.append(pair)
             if on_row:
                 on_row(count)

@@ -29,19 +29,11 @@ def answer_losses(
     Above `_MAX_LOGITS` the model runs once to its last block, and its head runs on chunks of tokens, which are recomputed in the
     backward pass. Both run the model's own forward function, so logits are computed as its family computes them.
     """
-    inputs = {"use_cache": False, **batch.inputs}
-    encoder_decoder = blocks.is_encoder_decoder(base.model)
-    if encoder_decoder:
-        inputs["decoder_input_ids"] = answer_inputs(base.model, batch.targets)
-    targets = batch.targets.flatten()
-    rows, width = batch.targets.shape
-    answered = (targets != -100).nonzero()[:, 0]
-    answers = targets[answered]
-    tokens = answered + before * (answered // width + 1)
+    inputs, answers, tokens = _asked(base, batch, before)
     chunks = tokens.split(max(1, _MAX_LOGITS // blocks.vocabulary_size(base.model)))
-    editing = partial(blocks.editing, batch_shape=(rows, before + width))
+    editing = partial(blocks.editing, batch_shape=_shape(batch, before))
     options: dict[str, Any] = {"checkpointed": checkpointed, "resume_after": batch.resume_after, "run_block": batch.run_block}
-    if encoder_decoder or len(chunks) == 1 or not blocks.is_attached(base.model):
+    if blocks.is_encoder_decoder(base.model) or len(chunks) == 1 or not blocks.is_attached(base.model):
         with editing(edits, tokens, **options):
             return _losses(base, inputs, tokens, answers, greedy)
     # 1) Run all blocks, without logits.
@@ -61,11 +53,42 @@ def answer_losses(
     return torch.cat(losses, dim=-1)
 
 
+def answer_logits(base: Base, batch: Batch, edits: Mapping[int, blocks.Edit], *, before: int = 0) -> Tensor:
+    """The logits that predict each target, (N, V), in the order of the examples, all at once: for batches of few targets.
+
+    ``before`` is as in `answer_losses`.
+    """
+    inputs, _, tokens = _asked(base, batch, before)
+    with blocks.editing(edits, tokens, batch_shape=_shape(batch, before), resume_after=batch.resume_after, run_block=batch.run_block):
+        return _logits(base, inputs, tokens)
+
+
+def _asked(base: Base, batch: Batch, before: int) -> tuple[dict[str, Any], Tensor, Tensor]:
+    """The model's inputs, the targets (N,), and the flat indices (N,) of the tokens whose logits are to predict them."""
+    inputs = {"use_cache": False, **batch.inputs}
+    if blocks.is_encoder_decoder(base.model):
+        inputs["decoder_input_ids"] = answer_inputs(base.model, batch.targets)
+    targets = batch.targets.flatten()
+    answered = (targets != -100).nonzero()[:, 0]
+    return inputs, targets[answered], answered + before * (answered // batch.targets.shape[1] + 1)
+
+
+def _shape(batch: Batch, before: int) -> tuple[int, int]:
+    """The shape (B, T) into which flat indices point."""
+    rows, width = batch.targets.shape
+    return rows, before + width
+
+
+def _logits(base: Base, inputs: Mapping[str, Any], tokens: Tensor) -> Tensor:
+    """The logits (N, V) at ``tokens`` (N,)."""
+    logits: Tensor = base.model(**inputs).logits
+    # No hook has selected tokens if the model has no edit yet, or its head is no linear layer.
+    return logits.flatten(0, 1).index_select(0, tokens) if logits.dim() == 3 else logits
+
+
 def _losses(base: Base, inputs: Mapping[str, Any], tokens: Tensor, answers: Tensor, greedy: bool) -> Tensor:
     """Losses of the ``answers`` (N,), which the logits at ``tokens`` (N,), flat indices into the batch, are to predict."""
-    logits = base.model(**inputs).logits
-    if logits.dim() == 3:  # no hook has selected tokens: the model has no edit yet, or its head is no linear layer
-        logits = logits.flatten(0, 1).index_select(0, tokens)
+    logits = _logits(base, inputs, tokens)
     losses = F.cross_entropy(logits.float(), answers, reduction="none")
     return torch.stack([losses, (logits.argmax(dim=-1) == answers).to(losses)]) if greedy else losses
 

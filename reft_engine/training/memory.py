@@ -85,6 +85,17 @@ def used_memory() -> int | None:
     return None
 
 
+def peak_memory() -> int | None:
+    """The most bytes that this process used, in the sense of `used_memory`, since `Peak.begin`, or since it started; None if unknown."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        return int(torch.cuda.max_memory_allocated())
+    with suppress(OSError, ValueError, StopIteration):
+        return _status("VmHWM")
+    return None
+
+
 def _status(name: str) -> int:
     """Bytes that the system gives for this process under a name."""
     line = next(line for line in _STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}:"))

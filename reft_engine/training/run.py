@@ -9,15 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from reft_engine.base import checks
 from reft_engine.base.loading import Base
-from reft_engine.data import Example, LooseRow, Preference, as_rows
+from reft_engine.data import AnyExample, Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
-from reft_engine.spec import MethodConfig, ReftConfig, TrainConfig
+from reft_engine.spec import MethodConfig, PeftConfig, ReftConfig, TrainConfig
 from reft_engine.trainable import Trainable, load_adapter
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
@@ -54,6 +55,7 @@ class TrainResult:
         left_out: for each unusable example the reason, such as a prompt that is too long.
         best_step: the step with the lowest held-out loss; ``kept`` says whether the saved edit is that one or the last.
         evidence: the figures that the verdict is based on.
+        held_out: the held-out rows.
     """
 
     reft: Trainable
@@ -72,6 +74,7 @@ class TrainResult:
     best_step: int | None
     kept: Literal["best", "last"]
     evidence: Evidence
+    held_out: tuple[AnyExample, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -79,8 +82,12 @@ class TrainResult:
         return judge(self.evidence)
 
     def summary(self) -> dict[str, Any]:
-        """The figures as plain data for JSON; None where there is no number, such as before the first step."""
+        """The figures as plain data for JSON; None where there is no number, such as before the first step.
+
+        ``library`` names what trained a baseline, with its version; None for an edit.
+        """
         return {
+            "library": f"PEFT {version('peft')}" if isinstance(self.reft.method_config, PeftConfig) else None,
             "trainable_parameters": self.reft.trainable_parameters,
             "rows": self.check.usable_rows,
             "rows_left_out": self.check.rows_left_out,
@@ -443,6 +450,7 @@ class _Run:
             score.base if score else None, score.tuned if score else None, self.stopped, self.stopped_early and not self.stopped,
             root / "adapter" if root and not leaves else None, self.check,
             tuple(row.reason for row in self.read.left_out), best.step, choice, self._evidence(score, chosen_step, choice),
+            tuple(row.example for row in self.held_out),
         )  # fmt: skip
         self._save_adapter(result)
         if self.rows_file and not self.stopped:

@@ -44,15 +44,15 @@ class RunQueue:
         """Claim the next waiting run, with those of its group that can be trained in the same passes; empty if none waits.
 
         These have the same base model and learn from the same rows. A run whose workers keep dying is trained alone, since it may be the
-        group that needs too much memory.
+        group that needs too much memory; so is a baseline, which is trained through a model of its own.
         """
         with self._database.transaction() as session:
             rows = list(session.scalars(select_due().limit(1).with_for_update(skip_locked=True, of=Run)))
-            if rows and rows[0].group_id is not None and rows[0].worker_exits < _EXITS_TOGETHER:
+            if rows and rows[0].group_id is not None and rows[0].worker_exits < _EXITS_TOGETHER and _shares_passes(rows[0]):
                 first = rows[0]
                 alike = (Run.group_id == first.group_id, Run.id != first.id, Run.version_id == first.version_id, Run.base == first.base)
                 others = select_due().where(*alike, Run.worker_exits < _EXITS_TOGETHER)
-                rows += session.scalars(others.with_for_update(skip_locked=True, of=Run))
+                rows += filter(_shares_passes, session.scalars(others.with_for_update(skip_locked=True, of=Run)))
             return [self._lease(session, row, worker) for row in rows]
 
     def _lease(self, session: Session, row: Run, worker: str) -> LeasedRun:
@@ -90,6 +90,11 @@ class RunQueue:
                     final = _final_failure(failure)
                     set_status(session, row, RunStatus.FAILED, final.sentence, final)
             return [to_record(row) for row in rows]
+
+
+def _shares_passes(row: Run) -> bool:
+    """Whether a run trains an edit, which others can share forward passes with."""
+    return "peft" not in row.spec
 
 
 def _rows_of(session: Session, worker: str) -> list[Run]:

@@ -85,6 +85,26 @@ class RunStore:
                 _add_row(session, dataset, version, spec, run_name, f"{start_key}/{number}", group.id)
             return _group_of(session, group.id)
 
+    def extend_group(
+        self, group_id: str, dataset_id: str, specs: Sequence[tuple[str, dict[str, Any]]], *, name: str, version_id: str
+    ) -> GroupRecord:  # fmt: skip
+        """Queue named runs in the group of this id, which is made if there is none; one that it has outside the bin is not made again.
+
+        Raises:
+            NotFoundError: there is no such dataset, or it has no such version.
+            StorageError: the dataset is in the bin.
+        """
+        with self._database.exclusive() as session:
+            dataset, version = get_dataset_and_version(session, dataset_id, version_id)
+            if session.get(RunGroup, group_id) is None:
+                session.add(RunGroup(id=group_id, name=clean_name(name), created_at=now()))
+                session.flush()
+            there = list(session.scalars(select(Run.spec).where(Run.group_id == group_id, Run.binned_at.is_(None))))
+            for run_name, spec in specs:
+                if not any(_same_but_for_revision(spec, other) for other in there):
+                    _add_row(session, dataset, version, spec, run_name, None, group_id)
+            return _group_of(session, group_id)
+
     def group(self, group_id: str) -> GroupRecord:
         """One group. Raises NotFoundError."""
         with self._database.reading() as session:
@@ -343,6 +363,11 @@ def _add_row(
     session.flush()
     session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
     return row
+
+
+def _same_but_for_revision(spec: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two specs are the same run; one that has begun holds the commit of its base model."""
+    return {**spec, "revision": None} == {**other, "revision": None}
 
 
 def _group_of(session: Session, group_id: str) -> GroupRecord:

@@ -78,10 +78,18 @@ def test_a_run_whose_result_is_lost_goes_on_from_its_checkpoint_to_the_same_weig
     assert one and one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
 
 
-@pytest.mark.parametrize("flag", [["--positions", "l1"], ["--layers", "0"], ["--untied"]])
+@pytest.mark.parametrize("flag", [["--positions", "l1"], ["--untied"]])
 def test_flags_of_edits_are_refused_with_a_baseline(flag, table_file, tmp_path, capfd):
     assert main(["train", "--data", str(table_file), "--out", str(tmp_path / "out"), "--method", "dora", *flag]) == 2
     assert "of edits alone" in capfd.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_baseline_can_be_put_on_some_layers(table_file, tiny_base, tmp_path, capfd):
+    asked = ["train", "--data", str(table_file), "--base", str(tiny_base), "--out", str(tmp_path / "out"), "--rank", "2", *SETTINGS]
+    assert main([*asked, "--method", "prefix", "--layers", "0"]) == 2
+    assert "acts on the whole model" in capfd.readouterr().err and not (tmp_path / "out").exists()
+    assert main([*asked, "--method", "lora", "--layers", "0;2", "--epochs", "1", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["trainable_parameters"] == 2 * (2 * (32 + 32) + 2 * (32 + 16))
 
 
 def test_a_sweep_refuses_a_baseline(table_file, tmp_path, capfd):

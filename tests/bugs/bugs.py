@@ -64,6 +64,7 @@ def _engine(name: str) -> str:
     return f"tests/reft_engine/test_every_setting_acts.py::test_{name}"
 
 
+_LOOK = "tests/reft_engine/test_looked_at.py::test_"
 _CLI = "main output rows serve train sweep chat evaluate inspect adapter folder doctor flags"
 (
     CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE, CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_EVALUATE, CLI_INSPECT, CLI_ADAPTER, CLI_FOLDER,
@@ -722,8 +723,8 @@ BUGS = (
     Bug(
         "the trouble of the engine is not seen as a change",
         "app/handlers/run_live.py",
-        "{view.waiting}/{view.trouble}/",
-        "{view.waiting}/",
+        "view.waiting, view.trouble,",
+        "view.waiting,",
         (_pages("the_key_of_a_run_covers_all_that_the_browser_does_not_draw"),),
     ),
     # The worker
@@ -2193,5 +2194,82 @@ BUGS = (
         "        return self._inner.config\n",
         "        return self.reft_config\n",
         ("tests/reft_engine/test_trainer.py::test_config_is_the_base_models_and_can_be_read_and_set",),
+    ),
+    Bug(
+        "the divergence is of the base model from the tuned one",
+        "reft_engine/training/regression.py",
+        "F.kl_div(tuned_NV, base_NV, ",
+        "F.kl_div(base_NV, tuned_NV, ",
+        (f"{_LOOK}the_figures_are_those_of_plain_passes_of_each_prompt",),
+    ),
+    Bug(
+        "a baseline's virtual tokens are taken for answers",
+        "reft_engine/training/regression.py",
+        "before=acting.virtual_logits",
+        "before=0",
+        (f"{_LOOK}a_baseline_is_measured_through_its_own_model[prompt]",),
+    ),
+    Bug(
+        "a change is no share of the hidden state",
+        "reft_engine/training/changes.py",
+        "noted[layer] = norms.cpu(), (norms / sizes).cpu()",
+        "noted[layer] = norms.cpu(), norms.cpu()",
+        (f"{_LOOK}a_change_is_the_formula_of_the_edit_at_that_layer",),
+    ),
+    Bug(
+        "the suffix of one edit is compared with the prefix of the other",
+        "reft_engine/edits/geometry.py",
+        "projection[begin + min(index, count - 1)]",
+        "projection[begin]",
+        (f"{_LOOK}an_edit_for_each_end_is_compared_with_the_same_end",),
+    ),
+    Bug(
+        "a run is compared with itself",
+        "app/worker/angles.py",
+        "for run_id in (one, other)]",
+        "for run_id in (one, one)]",
+        (_request("AnglesRequest.runs"),),
+    ),
+    Bug(
+        "a stopped run is looked at",
+        "app/worker/job.py",
+        "figures = None if job.journal.should_stop() else measure()",
+        "figures = measure()",
+        ("tests/app/test_looked_at.py::test_a_stopped_run_is_not_looked_at",),
+    ),
+    Bug(
+        "a token of the example is not escaped",
+        "app/pages/looked_html.py",
+        'html.text(token.text.replace("\\n", "⏎"))',
+        'token.text.replace("\\n", "⏎")',
+        (_html("looked_html.edit"),),
+    ),
+    Bug(
+        "an answer to an unrelated prompt is not escaped",
+        "app/pages/looked_html.py",
+        "{html.text(text) or ",
+        "{text or ",
+        (_html("looked_html.regression"),),
+    ),
+    Bug(
+        "predictions of an earlier result are shown",
+        "app/predictions.py",
+        "header.finished_at == _result(run)",
+        "True",
+        ("tests/app/test_predictions.py::test_predictions_of_an_earlier_result_of_another_version_or_damaged_are_none",),
+    ),
+    Bug(
+        "a prediction is a formula for a spreadsheet",
+        "app/predictions.py",
+        "[in_csv(value) for value in row.values()]",
+        "list(row.values())",
+        ("tests/app/test_predictions.py::test_files_to_take_away_have_all_rows_and_no_formula",),
+    ),
+    Bug(
+        "a look at predictions starts them",
+        "app/worker/api.py",
+        "start=request.start",
+        "start=True",
+        (_request("PredictionsRequest.start"),),
     ),
 )

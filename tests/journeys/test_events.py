@@ -21,6 +21,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app.errors import StudioError
 from app.handlers import datasets, kept, train
+from app.pages import runs_predictions
 from app.services import Services, make_services
 from app.settings import Settings
 from app.words import say
@@ -60,14 +61,20 @@ def keep(services: Services, folder: Path, name: str) -> DatasetRecord:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory, tiny_base) -> Iterator[Services]:
-    """Two datasets, and a third one in the bin; runs that have finished, failed, were stopped, train, wait (two), and lie in the bin."""
+    """Two datasets, and a third one in the bin; runs that have finished (two, of which one has predictions), failed, were stopped, train,
+    wait (two), and lie in the bin.
+    """
     folder = tmp_path_factory.mktemp("events")
     made = make_services(Settings(data_dir=folder / "data", models=[str(tiny_base)]))
     first, second = keep(made, folder, "one"), keep(made, folder, "two")
     # Held out are enough prompts for every button.
     quick = train.TrainForm(base=str(tiny_base), rank=1, positions="l1", epochs=1, batch_size=6, held_out=0.4)
     with running_worker(made, {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}):
-        assert wait_for_end(made, train.start(made, first.id, quick, "finished")).status is RunStatus.FINISHED
+        for key in ("answered", "finished"):
+            ended = wait_for_end(made, train.start(made, first.id, quick, key))
+            assert ended.status is RunStatus.FINISHED
+            if key == "answered":
+                assert list(made.worker.predictions(ended.id))[-1] == {"ended": True}
     runs = made.storage.runs
 
     def begun(dataset: DatasetRecord, key: str) -> Any:
@@ -129,6 +136,7 @@ def site(services) -> Iterator[Site]:
     """Without an engine, and none that a page waits for: what comes late would take away the sentence of a refusal."""
     with pytest.MonkeyPatch.context() as patched, serving(services) as found:
         patched.setattr(datasets, "_STARTS_WITHIN", 0.0)
+        patched.setattr(runs_predictions, "PAGE", 2)  # so that there are more to show
         yield found
 
 
@@ -294,6 +302,19 @@ def changed_elsewhere(control: Locator, count: int) -> None:
     }""")
 
 
+def run_changed(control: Locator, count: int) -> None:
+    """Of the run itself; or its predictions, which are followed, are under way no longer."""
+    if control.get_attribute("id") == "run-predictions-told":
+        control.page.evaluate("""() => {
+            window.ask ??= window.fetch;
+            const none = () => new Response(JSON.stringify({ going: false }));
+            window.fetch = async (...asked) => (/\\/predictions$/.test(asked[0]) ? none() : window.ask(...asked));
+            studio.followPredictions(new URL(location).searchParams.get("run"));
+        }""")
+    else:
+        changed_elsewhere(control, count)
+
+
 def open_again(control: Locator, count: int) -> None:
     head = control.locator("button.label-wrap")
     if control.locator("button.label-wrap.open").count():
@@ -330,7 +351,7 @@ MEANS: dict[tuple[str, str], Callable[[Locator, int], object]] = {
     ("checkbox", "input"): lambda control, _: control.locator("input").first.click(),
     ("file", "upload"): bring_in, ("html", "input"): of_runs(another_run, give_role),
     ("html", "submit"): told_by_the_picker, ("html", "expand"): change_form,
-    ("html", "apply"): of_runs(changed_elsewhere, by(told_by_the_picker, give_role_or_epochs)),
+    ("html", "apply"): of_runs(run_changed, by(told_by_the_picker, give_role_or_epochs)),
     ("html", "select"): of_runs(star, by(asked_by_the_picker, search)), ("accordion", "expand"): open_again,
     ("", "load"): lambda control, _: control.page.reload(),
 }  # fmt: skip
@@ -415,9 +436,9 @@ def answered(page: Page, site: Site) -> None:
     edge.inner = inner
 
 
-def picked(status: str) -> Callable[[Page, Site], None]:
+def picked(status: str, place: int = 0) -> Callable[[Page, Site], None]:
     def pick(page: Page, _: Site) -> None:
-        run = page.locator(".rs-run", has=page.locator(".rs-pill", has_text=status)).first
+        run = page.locator(".rs-run", has=page.locator(".rs-pill", has_text=status)).nth(place)
         name = run.locator("b").inner_text()
         run.locator(".rs-run-link").click()
         expect(page.locator("#run-status h2")).to_have_text(name)
@@ -496,6 +517,13 @@ def ticked(page: Page, _: Site) -> None:
     expect(page.locator(".rs-runs-several")).to_be_visible()
 
 
+def compared(page: Page, site: Site) -> None:
+    """Two runs side by side, and nobody who answers."""
+    ticked(page, site)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compare-grid-ask")).to_be_visible()
+
+
 def in_the_bin(page: Page, _: Site) -> None:
     page.get_by_role("combobox", name="Show", exact=True).first.select_option("binned")
     expect(page.get_by_role("button", name="Empty the bin")).to_be_visible()
@@ -531,8 +559,11 @@ STATES: dict[str, list[State]] = {
     ],
     "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
+        State(compared, ("#compare-grid-ask", "#compare-close")),
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),
-        State(picked("Training"), ("#run-discard",)), State(picked("Finished"), ("#run-longer",)),
+        State(picked("Training"), ("#run-discard",)),
+        State(picked("Finished"), ("#run-longer", "#run-predictions-start", "#run-baselines-start")),
+        State(picked("Finished", 1), tuple(f"#run-predictions-{part}" for part in ("told", "show", "search", "more"))),
         State(picked("Failed"), ("#run-remedy",)), State(picked("Stopped"), ("#run-resume", "#run-delete")), State(deleted), State(ticked),
         State(in_the_bin),
     ],

@@ -9,7 +9,7 @@ from reft_engine import Example, PeftConfig, evaluate, generate
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.inference import answer_rows, score
+from reft_engine.inference import Asked, InferenceEngine, Limits, answer_rows, answers_in_order, score
 from reft_engine.inference.kv_cache import PromptCache
 from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
 from reft_engine.inference.prompts import column_prompts
@@ -125,6 +125,30 @@ def test_marks_are_read_by_the_edit_and_removed_for_the_base_model(tiny, strong)
     assert answer_rows(tiny, prompts, reft, max_new_tokens=10) == [tuned for _, tuned in pairs]
     assert answer_rows(tiny, prompts, reft, edited=False, max_new_tokens=10) == [base for base, _ in pairs]
     assert answer_rows(tiny, prompts, max_new_tokens=10) != [base for base, _ in pairs], "without an edit, marks are text"
+
+
+def test_a_list_of_prompts_is_answered_in_order_beside_others(tiny, strong):
+    """Each prompt in all its columns, however many are asked ahead, while somebody else is answered by the same engine."""
+    reft, engine = strong(tiny.model, positions="f2+l2"), InferenceEngine(tiny, limits=Limits(rows=4, waiting_of_one=3))
+    other = engine.submit(PROMPTS[1], [reft], max_new_tokens=30)
+    asked = [Asked(prompt, [None, reft], count) for prompt, count in zip(PROMPTS * 2, range(3, 13), strict=True)]
+    found = list(answers_in_order(engine, asked))
+    assert found == [generate(tiny, each.prompt, [None, reft], max_new_tokens=each.max_new_tokens) for each in asked]
+    assert other.texts() == generate(tiny, PROMPTS[1], [reft], max_new_tokens=30) and engine.is_idle
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_list_that_nobody_reads_on_leaves_the_batch(tiny, closed):
+    engine, stopped = InferenceEngine(tiny), []
+    answers = answers_in_order(engine, [Asked(prompt, [None], 20) for prompt in PROMPTS], should_stop=lambda: bool(stopped))
+    assert next(answers) == generate(tiny, PROMPTS[0], [None], max_new_tokens=20)
+    if closed:
+        answers.close()
+    else:
+        stopped.append(True)
+        assert list(answers) == []
+    engine.step()
+    assert engine.is_idle and engine.rows_in_flight == 0
 
 
 @pytest.mark.parametrize("method", ["lora", "prefix"])

@@ -183,6 +183,39 @@ def test_targets_name_other_layers_and_unknown_ones_are_refused(llama):
         PeftBaseline(llama, PeftConfig(targets=("nothing",)))
 
 
+@pytest.mark.parametrize("method", ["lora", "dora", "ia3"])
+def test_only_the_chosen_blocks_are_changed(tiny, method):
+    whole, part = (PeftBaseline(tiny, config_of(method, layers=layers)) for layers in ("all", (0, 2)))
+    blocks_of = [{int(name.split("layers.")[1].split(".")[0]) for name in made.state_dict()} for made in (whole, part)]
+    assert blocks_of == [{0, 1, 2}, {0, 2}] and 3 * part.trainable_parameters == 2 * whole.trainable_parameters
+    edit = moved(PeftBaseline(tiny, config_of(method, layers=(2,))))
+    ids = torch.arange(5, 17)[None]
+    with torch.no_grad():
+        changed, plain = (model(input_ids=ids, output_hidden_states=True).hidden_states for model in (edit.acting().model, tiny.model))
+    assert torch.equal(changed[2], plain[2]) and not torch.equal(changed[3], plain[3]), "what comes before the block is as it was"
+    with pytest.raises(ConfigError, match="Layer 3 does not exist"):
+        PeftBaseline(tiny, config_of(method, layers=(3,)))
+
+
+def test_layers_of_an_encoder_decoder_are_those_of_both_stacks():
+    whole, part = (PeftBaseline(families.build("t5"), PeftConfig(method="ia3", layers=layers)) for layers in ("all", (1,)))
+    assert 3 * part.trainable_parameters == whole.trainable_parameters
+    assert {name.split(".block.")[0].rpartition(".")[2] for name in part.state_dict()} == {"encoder", "decoder"}
+
+
+def test_rows_with_baselines_on_different_layers_are_answered_in_one_batch(tiny):
+    made = [moved(PeftBaseline(tiny, config_of("lora", layers=layers))) for layers in ((0,), (1, 2), "all")]
+    together = generate(tiny, "What is 2 owl?", [None, *made], max_new_tokens=5)
+    assert together == [generate(tiny, "What is 2 owl?", [each], max_new_tokens=5)[0] for each in (None, *made)]
+    assert len(set(together)) > 2
+
+
+def test_a_summary_names_the_library_of_a_baseline(tiny, examples):
+    settings = SETTINGS.model_copy(update={"epochs": 1})
+    assert train(tiny, examples, config_of("ia3"), settings).summary()["library"].startswith("PEFT 0.")
+    assert train(tiny, examples, ReftConfig(rank=1), settings).summary()["library"] is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", BASELINES)
 def test_a_run_measures_keeps_the_best_saves_and_gives_equal_answers_when_loaded(tiny, examples, method, tmp_path):
@@ -318,7 +351,8 @@ def test_a_baseline_shares_no_pass_with_other_runs(tiny, examples):
 
 @pytest.mark.parametrize(("method", "changes", "words"), [
     ("ia3", {"dropout": 0.1}, "has no dropout"), ("prompt", {"targets": ("q_proj",)}, "targets are a setting"),
-    ("prefix", {"labels": ("a", "b")}, "writes answers"), ("lora", {"labels": ("a", "a")}, "once only"),
+    ("prefix", {"labels": ("a", "b")}, "writes answers"), ("prompt", {"layers": (0,)}, "acts on the whole model"),
+    ("lora", {"labels": ("a", "a")}, "once only"),
     ("lora", {"pooling": "mean"}, "needs labels"), ("qlora", {}, "'lora', 'dora'"), ("lora", {"rank": True}, "cannot be True"),
 ])  # fmt: skip
 def test_settings_that_do_not_fit_a_method_are_refused(method, changes, words):

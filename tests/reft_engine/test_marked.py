@@ -352,6 +352,15 @@ def test_answers_equal_full_recomputation_and_the_bare_column_reads_no_marks(tin
     assert answers[0] != answers[1]
 
 
+@pytest.mark.slow
+def test_an_evaluation_lets_the_base_model_read_no_marks_either(starter, strong):
+    said = generate(starter, "What does a cat say?")[0]
+    reft = strong(starter.model, scale=10.0, positions="marked")
+    row = Example(1, tuple(user("What does a <reft>cat</reft> say?")), said)
+    assert generate(starter, "What does a <reft>cat</reft> say?")[0] != said
+    assert evaluate(starter, reft, [row])["base"]["exact_match"] == 1.0
+
+
 def test_an_edit_of_other_positions_beside_a_marked_one_reads_no_marks_either(tiny, strong):
     marked, ends = strong(tiny.model, positions="marked"), strong(tiny.model, seed=1)
     text = ROWS[0][0]

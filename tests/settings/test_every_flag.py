@@ -604,6 +604,28 @@ def restores(bench: Bench) -> None:
     assert "{" not in bench.run("restore", file, "--data-dir", second).out and (second / "studio.db").is_file()
 
 
+# Compare
+
+
+def compared_runs(bench: Bench) -> None:
+    """The runs that are named, in the folder that is named."""
+    folders = bench.new("first"), bench.new("second")
+    for folder, ranks in zip(folders, ((2, 3, 4), (5, 6)), strict=True):
+        for rank in ranks:
+            path = bench.folder / "run.yaml"
+            path.write_text(json.dumps({"reft": {"rank": rank}, "data": {"file": str(bench.table)}}))
+            bench.run("run", path, "--data-dir", folder, "--name", f"run {rank - ranks[0]}")
+
+    def ranks_of(folder: Path, *names: str) -> list[str]:
+        settings = bench.run("compare", *names, "--data-dir", folder, "--json").json["settings"]
+        return next(line["values"] for line in settings if line["name"] == "rank")
+
+    assert [ranks_of(folder, "run 0", "run 1") for folder in folders] == [["2", "3"], ["5", "6"]]
+    assert ranks_of(folders[0], "run 2", "run 0", "run 1") == ["4", "2", "3"]
+    bench.patch.setenv("REFT_STUDIO_DATA_DIR", str(folders[0]))
+    says_json(bench, "compare", "run 0", "run 1")
+
+
 # Run
 
 
@@ -712,8 +734,8 @@ def together(show: Callable[[Bench], None]) -> Callable[[Bench], None]:
 
 DATA = {"--data": data, "--out": out, "--base": other_base, "--tied": tied}
 COLUMNS = {command: together(columns(command)) for command in ("train", "sweep")}
-BACKUPS, RESTORES, INSPECTED, EVALUATED, RUN_FILE, MODELS = map(
-    together, (backups, restores, inspect_columns, evaluate_columns, run_file, lists_models)
+BACKUPS, RESTORES, INSPECTED, EVALUATED, RUN_FILE, MODELS, COMPARED = map(
+    together, (backups, restores, inspect_columns, evaluate_columns, run_file, lists_models, compared_runs)
 )
 TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
@@ -756,6 +778,7 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     ("evaluate", "--role"): EVALUATED,
     ("evaluate", "--json"): lambda bench: says_json(bench, "evaluate", adapter(bench), "--data", few(bench)),
     ("doctor", "--data-dir"): doctor_folder, ("doctor", "--repair"): doctor_repair, ("doctor", "--json"): doctor_json,
+    **{("compare", flag): COMPARED for flag in ("runs", "--data-dir", "--json")},
     **{("models", flag): MODELS for flag in ("--check", "--write", "--precision", "--json")},
     **{("backup", flag): BACKUPS for flag in ("file", "--data-dir", "--json")},
     **{("restore", flag): RESTORES for flag in ("file", "--data-dir", "--json")},

@@ -17,25 +17,31 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from app import predictions
+from app.components import html as pieces
 from app.errors import StudioError
 from app.goals import GOALS
-from app.handlers import datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
+from app.handlers import answers_grid, datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
 from app.handlers.train import FIELDS, LABELS, TrainForm
-from app.pages import runs_html, train_picker
+from app.pages import predictions_html, runs_html, runs_predictions, train_picker
+from app.predictions import Prediction
 from app.run_texts import RunFile
 from app.samples import all_samples
 from app.services import make_services
 from app.settings import Settings
+from app.words import say
 from app.worker import probes, row_checks
 from reft_engine.data import HubRows, dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
-from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunStatus, StorageError
+from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunRecord, RunStatus, StorageError
+from storage.tables import Run
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
 from tests.settings.house import LENGTH, PROMPT, House
 from tests.settings.pages import Pages, read, reads
+from tests.waiting import until
 from tests.workbook import workbook
 
 # What the form of the Train page is filled in with: another value than it opens with, and where the run keeps it.
@@ -65,7 +71,10 @@ NAMES = {
     ("dataset", "seed"): "Seed", ("dataset", "held_out"): "Or hold out the rows of a file of their own",
     **{(page, name): name.capitalize() for page, name in [
         ("dataset", "name"), ("dataset", "tags"), ("runs", "name"), ("runs", "tags"), ("runs", "notes")]},
+    ("runs", "predictions_show"): "Show", ("runs", "predictions_search"): "Search prompts and answers",
     ("runs", "start_at"): "Start later", ("train", "start_at"): "Start later", ("runs", "epochs"): "Epochs more",
+    ("runs", "grid_source"): "Prompts", ("runs", "grid_count"): "Rows", ("runs", "grid_prompts"): "Your prompts, one a line",
+    ("runs", "with_methods"): "Methods to compare with",
     **{("train", field): label for field, label in LABELS.items()},
     **{("train", f"sweep_{name}"): f"{LABELS[name]}: values to try" for name in sweep.LISTED},
     ("train", "presets_chosen"): "My presets", ("train", "presets_name"): "Save these settings as",
@@ -74,7 +83,7 @@ NAMES = {
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("train", "presets_deleted"), ("train", "bases_asked"),
           ("train", "picker_asked"),
-          ("playground", "used"), ("runs", "current"), ("runs", "asked"),
+          ("playground", "used"), ("runs", "current"), ("runs", "compared_before"), ("runs", "asked"), ("runs", "predictions_count"),
           ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
           ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
@@ -1195,6 +1204,74 @@ def runs_chosen(house: House, pages: Pages, files: Any) -> None:
     assert house.run.id in first["download"]["link"] and house.second.id in first["talk"]["link"] + second["talk"]["link"]
 
 
+def shown_as(text: str) -> str:
+    return pieces.text(text, 400)
+
+
+def compared(house: House, *some: RunRecord) -> str:
+    return f"compare:{','.join(run.id for run in some)}"
+
+
+def looked_at_again(house: House, pages: Pages, files: Any) -> None:
+    """What the runs of a comparison have answered stays while it is looked at again, and no longer."""
+    one = compared(house, house.run, house.second)
+    first, again = (pages.fire("runs", "_chosen", current=one, compared_before=each) for each in ("", one))
+    assert first["compared_before"] == again["compared_before"] == one and first["grid"] == "" and "grid" not in again
+    assert pages.fire("runs", "_chosen", current=house.run.id, compared_before=one)["grid"] == ""
+
+
+def angles_between(house: House, pages: Pages, files: Any) -> None:
+    shown = pages.fire("runs", "_angles", current=compared(house, house.run, house.second))["angles"]
+    wanted = house.services.worker.angles(house.run.id, house.second.id)
+    assert shown.count("<td>") == len(wanted) > 1
+    assert all(f"{each['degrees'][0]:.0f}° to {each['degrees'][-1]:.0f}°" in shown for each in wanted)
+    (*_, last) = pages.shown(pages.event("runs", "_angles"), current=compared(house, house.run, house.foreign))
+    assert "No two of these runs" in last["note"]
+    house.chat()
+
+
+def grid_of(pages: Pages, **changes: Any) -> str:
+    last = pages.fire("runs", "_grid_answered", **changes)
+    assert last["grid_stop"]["interactive"] is False
+    return str(last["grid"])
+
+
+def grid_runs(house: House, pages: Pages, files: Any) -> None:
+    for some in ((house.run, house.second), (house.second, house.run, house.foreign)):
+        shown = grid_of(pages, current=compared(house, *some), grid_source="own", grid_prompts=PROMPT)
+        texts = [shown_as(house.wanted(run, max_new_tokens=answers_grid.TOKENS)[1]) for run in some]
+        assert len(set(texts)) == len(some) and all(text in shown for text in texts)
+    house.chat()  # the first base model is in memory again
+
+
+def grid_sources(house: House, pages: Pages, files: Any) -> None:
+    """Rows that are held out come with the answer that is expected, prompts of one's own without one."""
+    given = {"current": compared(house, house.run, house.second), "grid_count": 2, "grid_prompts": PROMPT}
+    own, held_out = (grid_of(pages, grid_source=source, **given) for source in ("own", "held_out"))
+    assert shown_as(PROMPT) in own and shown_as(PROMPT) not in held_out
+    assert (say("compare.grid.expected") in own, say("compare.grid.expected") in held_out) == (False, True)
+
+
+def grid_counts(house: House, pages: Pages, files: Any) -> None:
+    given = {"current": compared(house, house.run, house.second), "grid_source": "held_out"}
+    examples = load_examples(house.services.storage.files.rows(house.dataset.version))
+    for count in (1, 4):
+        shown = grid_of(pages, grid_count=count, **given)
+        assert [shown_as(examples[place].messages[-1].content) in shown for place in (1, 4)] == [True, count == 4]
+    for wrong in (0, 1.5, answers_grid.MOST + 1, None):
+        (*_, last) = pages.shown(pages.event("runs", "_grid_answered"), grid_count=wrong, **given)
+        assert "whole number from 1 to" in last["note"]
+
+
+def grid_prompts(house: House, pages: Pages, files: Any) -> None:
+    given = {"current": compared(house, house.run, house.second), "grid_source": "own"}
+    shown = grid_of(pages, grid_prompts="What is 1 cat?\n\n What is 3 dog? ", **given)
+    assert "What is 1 cat?" in shown and "What is 3 dog?" in shown and say("compare.grid.done", done=6, total=6) in shown
+    for wrong, sentence in (("", "Write a prompt first"), ("x\n" * 51, "These are 51 prompts")):
+        (*_, last) = pages.shown(pages.event("runs", "_grid_answered"), grid_prompts=wrong, **given)
+        assert sentence in last["note"]
+
+
 def runs_moved(house: House, pages: Pages, files: Any) -> None:
     """What the browser does not draw by itself is that of the run that it shows."""
     links = [pages.fire("runs", "_moved", current=run.id)["download"]["link"] for run in (house.run, house.second)]
@@ -1245,6 +1322,38 @@ def started_later(house: House, pages: Pages, files: Any) -> None:
         told = [house.services.storage.runs.get(run).start_after for run in found]
         assert told == [None, datetime.fromisoformat(moment)]
     cleared(house, found)
+
+
+@contextmanager
+def measured(house: House, *edits: Any) -> Iterator[None]:
+    """Edits as if they had been measured on held-out rows."""
+    score = Score(4, 2.0, 1.0, 0, 4, 4, 0, 4, 0, 1.0, 0.1)
+    evidence = Evidence(score, 2.0, 1.0, 1.0, 2.0, 1, 1.0, 1, 1, 4, True).to_dict()
+
+    def set_summary(summary: dict[str, Any] | None) -> None:
+        with house.services.storage.database.transaction() as session:
+            for run in edits:
+                session.get(Run, run.id).summary = summary  # type: ignore[union-attr]
+
+    set_summary({"evidence": evidence, "seconds": 2.0, "trainable_parameters": 10})
+    try:
+        yield
+    finally:
+        set_summary(None)
+
+
+def compared_with(house: House, pages: Pages, files: Any) -> None:
+    """Baselines of the chosen methods are queued beside the run that is shown."""
+    store = house.services.storage.runs
+    with measured(house, house.run, house.second):
+        for run, methods in ((house.run, ["lora"]), (house.run, ["lora", "ia3"]), (house.second, ["prompt"])):
+            shown = pages.fire("runs", "_compare", current=run.id, with_methods=methods)
+            made = store.of_group(f"with-{run.id}")
+            assert [each.spec["peft"]["method"] for each in made] == [method for method in methods for _ in range(3)]
+            assert f"0 of {len(made)} runs have ended" in text(shown["with_table"]) and shown["with_card"]["visible"]
+        refused = pages.shown(pages.event("runs", "_compare"), current=house.run.id, with_methods=[])[-1]
+        assert "Choose at least one method" in refused["note"]
+    cleared(house, [run.id for each in (house.run, house.second) for run in store.of_group(f"with-{each.id}")])
 
 
 def trained_further(house: House, pages: Pages, files: Any) -> None:
@@ -1320,6 +1429,76 @@ def moved(which: int, before: str, after: str) -> Callable[..., None]:
         cleared(house, found)
 
     return show
+
+
+@contextmanager
+def predicted(house: House) -> Iterator[None]:
+    """Two runs of which all answers are there, of the second more."""
+    files, kept_rows = house.services.storage.files, runs_predictions.PAGE
+    for run, texts in ((house.run, ["cat"] * 30), (house.second, ["dog"] * 45)):
+        rows = [
+            Prediction(number, (("user", f"Prompt {number}"),), "cat", "hen", text, False, text == "cat" and number > 3)
+            for number, text in enumerate(texts, 1)
+        ]  # fmt: skip
+        predictions.write(files.predictions(run.id), run, "answers", rows)
+    assert kept_rows == 20
+    try:
+        yield
+    finally:
+        for run in (house.run, house.second):
+            files.predictions(run.id).unlink()
+
+
+def predictions_begun(house: House, pages: Pages, files: Any) -> None:
+    """How far they are is seen by whoever opens the page meanwhile."""
+    with house.resident.base_lock.for_chat():  # so that nothing is answered yet
+        shown = [pages.fire("runs", act, current=house.run.id) for act in ("_start", "_chosen")]
+        for each in shown:
+            assert 'role="progressbar"' in each["predictions"]["html"] and each["predictions"]["follows"] == house.run.id
+            assert "0 of 4 rows are answered" in each["predictions"]["html"] and each["predictions_start"] == gr.update(visible=False)
+        assert predictions_html.live(house.services, house.run.id)["going"]
+        assert not predictions_html.live(house.services, house.second.id)["going"]
+    for run in (house.run, house.second):
+        pages.fire("runs", "_start", current=run.id)
+        path = house.services.storage.files.predictions(run.id)
+        until(path.is_file, "the predictions")
+        assert json.loads(path.read_text().partition("\n")[0])["run"] == run.id
+        path.unlink()
+
+
+def predictions_followed(house: House, pages: Pages, files: Any) -> None:
+    """That nothing is left of what was under way is said."""
+    with predicted(house):
+        told = [pages.fire("runs", "_followed", current=run.id)["predictions"]["html"] for run in (house.run, house.second)]
+        assert "Of 30 held-out rows" in told[0] and "Of 45 held-out rows" in told[1]
+    assert "The engine was restarted" in pages.fire("runs", "_followed", current=house.run.id)["predictions"]["html"]
+
+
+def predictions_listed(act: str) -> Callable[..., None]:
+    """Those of a run, a filter and a search; and as many as are asked for."""
+
+    def listed(house: House, pages: Pages, files: Any) -> None:
+        def ask(run: Any, show: str = "all", search: str = "") -> int:
+            values = {"current": run.id, "predictions_show": show, "predictions_search": search}
+            found = pages.fire("runs", act, **values)
+            assert found["predictions_count"] == found["predictions_table"].count("<tr") - bool(found["predictions_count"])
+            total = re.search(r"of ([\d,]+) rows", found["predictions_table"])
+            return int(total[1]) if total else 0
+
+        with predicted(house):
+            assert [ask(run) for run in (house.run, house.second)] == [30, 45]
+            assert [ask(house.run, show) for show in ("all", "better", "wrong", "worse")] == [30, 27, 3, 0]
+            assert [ask(house.run, "all", text) for text in ("PROMPT 1", "nowhere")] == [11, 0]
+            assert [ask(house.run, "wrong", text) for text in ("prompt 1", "prompt 2", "hen")] == [1, 1, 3]
+
+    return listed
+
+
+def predictions_more(house: House, pages: Pages, files: Any) -> None:
+    with predicted(house):
+        more = [pages.fire("runs", "_more", current=house.second.id, predictions_count=count) for count in (20, 40)]
+    assert [each["predictions_count"] for each in more] == [40, 45]
+    assert [each["predictions_more"]["visible"] for each in more] == [True, False]
 
 
 def deleted(house: House, pages: Pages, files: Any) -> None:
@@ -1506,14 +1685,23 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     **{("train", "_drawn", field): drawn(field) for field in ("picker_asked", "dataset", *train_picker.ROW)},
     **{("train", "_priced", field): priced(field) for field in ("dataset", *train_picker.COST)},
     **{("train", "_find", field): searched(field) for field in FORM}, ("train", "_find", "dataset"): searched_dataset,
-    ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen, ("runs", "_moved", "current"): runs_moved,
+    ("runs", "_opened", "address"): runs_opened, ("runs", "_chosen", "current"): runs_chosen,
+    ("runs", "_chosen", "compared_before"): looked_at_again,
+    ("runs", "_angles", "current"): angles_between, ("runs", "_grid_answered", "current"): grid_runs,
+    ("runs", "_grid_answered", "grid_source"): grid_sources, ("runs", "_grid_answered", "grid_count"): grid_counts,
+    ("runs", "_grid_answered", "grid_prompts"): grid_prompts, ("runs", "_moved", "current"): runs_moved,
     ("runs", "_acted", "asked"): acted, ("runs", "_act:stop", "current"): stopped, ("runs", "_act:discard", "current"): discarded,
     ("runs", "_act:resume", "current"): resumed,
     ("runs", "_act:remedy", "current"): remedied, ("runs", "_act:to_the_front", "current"): moved(4, "abxc", "xabc"),
     ("runs", "_act:earlier", "current"): moved(5, "abxc", "axbc"), ("runs", "_act:later", "current"): moved(6, "xabc", "axbc"),
     ("runs", "_start_later", "current"): started_later, ("runs", "_start_later", "start_at"): started_later,
     ("runs", "_longer", "current"): trained_further, ("runs", "_longer", "epochs"): trained_further,
+    ("runs", "_compare", "current"): compared_with, ("runs", "_compare", "with_methods"): compared_with,
     **{("runs", "_describe", part): described(part) for part in ("current", "name", "tags", "notes")},
+    ("runs", "_start", "current"): predictions_begun, ("runs", "_followed", "current"): predictions_followed,
+    **{("runs", "_listed", part): predictions_listed("_listed") for part in ("current", "predictions_show", "predictions_search")},
+    **{("runs", "_more", part): predictions_listed("_more") for part in ("current", "predictions_show", "predictions_search")},
+    ("runs", "_more", "predictions_count"): predictions_more,
     ("runs", "_delete", "current"): deleted, ("train", "_start", "start_at"): begun_later,
     ("playground", "_opened", "address"): playground_opened, ("playground", "_picked", "run"): playground_picked,
     ("playground", "_system_taken", "run"): system_taken, ("playground", "_answer", "run"): answer_run,
@@ -1571,7 +1759,8 @@ def test_stop_ends_every_answer_of_the_playground(pages):
     asking = [event.function._id for event in pages.events if event.act == "_answer"]
     searching = [event.function._id for event in pages.events if event.act == "_find"]
     ending = [function for function in pages.blocks.fns.values() if function.cancels]
-    assert sorted(sorted(function.cancels) for function in ending) == sorted([sorted(asking), searching])
+    filling = [event.function._id for event in pages.events if event.act == "_grid_answered"]
+    assert sorted(sorted(function.cancels) for function in ending) == sorted([sorted(asking), searching, filling])
 
 
 def test_every_field_of_the_form_changes_the_summary_as_it_is_typed(pages):

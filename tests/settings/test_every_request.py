@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from app.errors import StudioError
+from app.handlers import predictions
 from app.worker import messages as requests
 from app.worker import probes, row_checks
 from app.worker.messages import (
+    AnglesRequest,
     ChatMessage,
     ChatRequest,
     CheckRequest,
     DescribeRequest,
+    GridPrompt,
+    GridRequest,
+    PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
@@ -329,6 +335,34 @@ def test_a_search_whose_page_has_gone_ends_and_is_not_remembered(house):
     assert found is None and asked == [0, 1] and not house.resident._rates._cache
 
 
+# Predictions
+
+
+def forget_predictions(house: House) -> None:
+    for run in (house.run, house.second):
+        house.services.storage.files.predictions(run.id).unlink(missing_ok=True)
+
+
+def answered(house: House, **changes: Any) -> tuple[list[Any], list[bool]]:
+    """What is told, and which of two runs have predictions then."""
+    forget_predictions(house)
+    answer = house.http.post("/predictions", json={"run": house.run.id, **changes})
+    assert answer.status_code == 200, answer.text
+    files = [house.services.storage.files.predictions(run.id).is_file() for run in (house.run, house.second)]
+    forget_predictions(house)
+    return [json.loads(line) for line in answer.text.splitlines()], files
+
+
+def predictions_run(house: House) -> None:
+    assert [answered(house, run=run.id)[1] for run in (house.run, house.second)] == [[True, False], [False, True]]
+
+
+def predictions_start(house: House) -> None:
+    lines, made = answered(house, start=True)
+    assert lines[0] == {"done": 0, "of": 4} and lines[-2:] == [{"done": 4, "of": 4}, {"ended": True}] and made == [True, False]
+    assert answered(house, start=False) == ([{"ended": True}], [False, False])
+
+
 # Describe
 
 
@@ -343,6 +377,74 @@ def load(house: House) -> None:
     assert [each.pop("loaded") for each in found] == [False, True] and found[0] == found[1], "its files say as much"
     assert found[1]["context"] == 96 and asked(house, "/describe", base="nobody/nothing", load=False) is None
     house.chat()
+
+
+# Grid
+
+
+def gridded(house: House, *prompts: str, **changes: Any) -> list[dict[str, str]]:
+    """The answers to each prompt."""
+    given = [{"messages": [{"role": "user", "content": prompt}]} for prompt in prompts or (PROMPT,)]
+    found: list[dict[str, str]] = [{} for _ in given]
+    for line in house.services.worker.grid({"runs": [house.run.id], "prompts": given, "max_new_tokens": LENGTH, **changes}):
+        found[line["prompt"]] |= line["answers"]
+    return found
+
+
+def grid_runs(house: House) -> None:
+    """Each of its own base model, however many there are."""
+    runs = [house.run, house.foreign, house.second]
+    (found,) = gridded(house, runs=[run.id for run in runs])
+    assert {run.id: found[run.id] for run in runs} == {run.id: house.wanted(run)[1] for run in runs}
+    assert [found[f"base:{base}"] for base in house.bases] == [house.wanted(run)[0] for run in (house.run, house.foreign)]
+    house.chat()
+
+
+def grid_prompts(house: House) -> None:
+    prompts = ("Hello there.", PROMPT)
+    assert [each[house.run.id] for each in gridded(house, *prompts)] == [house.wanted(prompt=prompt)[1] for prompt in prompts]
+
+
+def grid_messages(house: House) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}]
+    (found,) = gridded(house, prompts=[{"messages": turns}])
+    assert found[house.run.id] == house.wanted(system="Be brief.")[1] != gridded(house)[0][house.run.id]
+
+
+def grid_expected(house: House) -> None:
+    """An answer has room for as many tokens as the one that is expected may have."""
+    turns = [{"role": "user", "content": PROMPT}]
+    (found,) = gridded(house, prompts=[{"messages": turns, "expected": "y" * 20}], max_new_tokens=1)
+    assert found[house.run.id] == house.wanted(max_new_tokens=28)[1]
+
+
+def grid_length(house: House) -> None:
+    assert [gridded(house, max_new_tokens=count)[0][house.run.id] for count in (3, 8)] == [
+        house.wanted(max_new_tokens=count)[1] for count in (3, 8)
+    ]  # fmt: skip
+
+
+def grid_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        gridded(house, owner="me")
+        gridded(house, owner="you")
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True), ("you", True)]
+
+
+# Angles
+
+
+def compared_runs(house: House) -> None:
+    same, other = (asked(house, "/angles", runs=[house.run.id, run.id]) for run in (house.run, house.second))
+    assert [each["layer"] for each in same] == [each["layer"] for each in other] == [0, 1, 2]
+    assert all(angle < 0.05 for each in same for angle in each["degrees"])
+    assert all(angle > 10 for each in other for angle in each["degrees"])
 
 
 TURN = {"role": "user", "content": "x"}
@@ -378,6 +480,15 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (RatesRequest, "dataset"): Field(rates_dataset, ("nothing", "x" * 101, None)),
     (RatesRequest, "reft"): Field(rates_reft, ({"rank": 0}, {"x": 1}, None)),
     (RatesRequest, "train"): Field(rates_train, ({"epochs": 0}, {"x": 1}, None)),
+    (GridRequest, "runs"): Field(grid_runs, ([], ["x"] * 17, "x")),
+    (GridRequest, "prompts"): Field(grid_prompts, ([], [{"messages": [TURN]}] * 101, "x")),
+    (GridRequest, "max_new_tokens"): Field(grid_length, (0, 513, 1.5)),
+    (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
+    (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
+    (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
+    (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
+    (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
+    (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
 }
@@ -390,8 +501,14 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
+    if kind is AnglesRequest:
+        return "/angles", {"runs": [house.run.id, house.second.id]}
     if kind is DescribeRequest:
         return "/describe", {"base": base}
+    if kind in (GridRequest, GridPrompt):
+        return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
+    if kind is PredictionsRequest:
+        return "/predictions", {"run": house.run.id, "start": False}
     if kind is RatesRequest:
         return "/rates", {"base": base, "dataset": house.dataset.id}
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
@@ -416,6 +533,7 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
         given = {"messages": [{**TURN, field: value}]} if kind is ChatMessage else {field: value}
+        given = {"prompts": [{"messages": [TURN], field: value}]} if kind is GridPrompt else given
         found = house.http.post(path, json={**request, **given})
         assert found.status_code in (400, 422), (value, found.text)
 
@@ -424,7 +542,25 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
     given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
+    given = {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
     assert house.http.post(path, json={**request, **given}).status_code == 422
+
+
+def test_what_went_wrong_with_predictions_is_said_to_whoever_looks_later(house):
+    """Until they are asked for again, and then they are there."""
+    storage = house.services.storage
+    rows = storage.files.rows(storage.datasets.version(house.foreign.version_id))
+    away = rows.rename(rows.with_suffix(".away"))
+    with pytest.raises(StudioError, match="missing or damaged"):
+        list(house.services.worker.predictions(house.foreign.id))
+    for _ in range(2):
+        state = predictions.state(house.services, house.foreign)
+        assert "missing or damaged" in state.problem and state.progress is None and state.made is None
+    away.rename(rows)
+    assert list(house.services.worker.predictions(house.foreign.id))[-1] == {"ended": True}
+    assert len(predictions.state(house.services, house.foreign).made.rows) == 4
+    storage.files.predictions(house.foreign.id).unlink()
+    house.chat()
 
 
 def test_a_count_of_other_settings_is_not_the_one_that_is_remembered(house):

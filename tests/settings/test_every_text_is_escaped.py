@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from pydantic import BaseModel
 from app.components import bars_html, diagram, row_check_html
 from app.components import html as pieces
 from app.errors import StudioError
-from app.handlers import run_notes, runs
+from app.handlers import answers_grid, baselines, compare, run_notes, runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
 from app.handlers.playground import Answers
+from app.handlers.predictions import Listed, Progress, State
 from app.handlers.rates import Search
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.sweep import Line, Table
@@ -33,14 +35,29 @@ from app.handlers.train import Again, Estimate, TrainForm
 from app.handlers.uploads import Upload
 from app.handlers.verdict import Deed, Verdicts
 from app.handlers.workbench import Look, Said
-from app.pages import data_html, dataset_html, home_html, playground_html, report_html, runs_html, sweep_html, train_html, train_rates_html
+from app.pages import (
+    baselines_html,
+    compare_html,
+    data_html,
+    dataset_html,
+    home_html,
+    looked_html,
+    playground_html,
+    predictions_html,
+    report_html,
+    runs_html,
+    sweep_html,
+    train_html,
+    train_rates_html,
+)
+from app.predictions import Confusion, Counts, Prediction
 from app.samples import Sample
 from app.services import make_services
 from app.settings import Settings
 from reft_engine.data import Columns, Differences, Example, Inspection, Message, Problem, ReadOptions, ReportItem, dump_examples
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.spec import RunSpec
-from reft_engine.training import RatesFound, RateTrial
+from reft_engine.training import ChangedToken, Changes, RatesFound, RateTrial, Regression
 from storage import DatasetRecord, DatasetUse, DatasetUses, DatasetVersionRecord, Failure, Phase, RunRecord, RunStatus, SampleRecord
 from storage.upkeep import DiskUsage
 from tests.settings.pages import read
@@ -106,6 +123,9 @@ def filled(hint: Any) -> Any:
     return hostile(hint)
 
 
+SUMMARY = {"trainable_parameters": 3, "seconds": 4.0}
+
+
 def a_spec(**given: Any) -> dict[str, Any]:
     """Of a run of a version that may have kept anything."""
     spec = RunSpec().model_dump(mode="json")
@@ -114,8 +134,7 @@ def a_spec(**given: Any) -> dict[str, Any]:
 
 
 def a_run(**given: Any) -> RunRecord:
-    summary = {"trainable_parameters": 3, "seconds": 4.0}
-    return hostile(RunRecord, **{"spec": a_spec(), "status": RunStatus.FAILED, "summary": summary, **given})
+    return hostile(RunRecord, **{"spec": a_spec(), "status": RunStatus.FAILED, "summary": SUMMARY, **given})
 
 
 def a_dataset() -> DatasetRecord:
@@ -137,6 +156,13 @@ def a_view(**given: Any) -> RunView:
 
 def a_check(**given: Any) -> RowCheck:
     return hostile(RowCheck, **{"findings": (hostile(Finding, lines=(3, 4), excerpts=(HOSTILE, HOSTILE)),), **given})
+
+
+def a_list(**given: Any) -> Listed:
+    """Predictions, with a table of which was taken for which."""
+    table = Confusion((HOSTILE, HOSTILE), ((1, 2), (3, 4)), ((1, 2), (3, 4)), others=False)
+    row = hostile(Prediction, **{"messages": (("user", HOSTILE),), **given})
+    return Listed("answers", [row], 3, hostile(Counts), table)
 
 
 def an_again(rows: str) -> Again:
@@ -161,6 +187,20 @@ def a_look(**given: Any) -> Look:
         answers=((HOSTILE, 3), (HOSTILE, 2)), **given,
     )  # fmt: skip
     return Look(Said(token="0" * 32, search=HOSTILE, only=HOSTILE, find=HOSTILE), Path(HOSTILE), Upload(inspection, Path(HOSTILE)), ())
+
+
+A_LINE = compare.Line("right", HOSTILE, (HOSTILE, "x"), 0)
+ANGLES = ((3, "prompt", 10.0, 80.0), (4, "suffix", 9.0, 9.0))
+ANSWERING = (answers_grid.Column("b", HOSTILE), answers_grid.Column(HOSTILE, HOSTILE, a_run()))
+
+
+def a_comparison() -> compare.Comparison:
+    compared = hostile(compare.Compared, view=a_view(), score=None)
+    return hostile(compare.Comparison, runs=(compared,), sentences=(HOSTILE,), results=(A_LINE,), settings=(A_LINE,))
+
+
+def a_grid(expected: str | None) -> answers_grid.Grid:
+    return answers_grid.Grid(ANSWERING, (answers_grid.Question(HOSTILE, (), expected),), ({"b": HOSTILE},))
 
 
 # Each function that makes HTML, with what is to be seen of the hostile text in what it makes.
@@ -211,15 +251,46 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
-    "sweep_html.sweep": [lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2))],
+    "compare_html.closeness": [partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, each)]) for each in ((), ANGLES)],
+    "compare_html.top": [lambda: compare_html.top(a_comparison())],
+    "compare_html.tables": [lambda: compare_html.tables(a_comparison())],
+    "compare_html.grid": [partial(compare_html.grid, a_grid(expected)) for expected in (None, "x", HOSTILE)],
+    "looked_html.regression": [lambda: looked_html.regression(hostile(Regression))],
+    "looked_html.edit": [
+        lambda: looked_html.edit(hostile(Changes, example=tuple(ChangedToken(HOSTILE, edited, 0.5) for edited in (True, False)))),
+    ],
+    "predictions_html.top": [lambda: predictions_html.top(State(HOSTILE, 3, problem=HOSTILE))],
+    "predictions_html.table": [
+        lambda: predictions_html.table(a_list()),
+        lambda: predictions_html.table(a_list(messages=(("user", HOSTILE * 9), (HOSTILE, HOSTILE)), rejected="", tuned="")),
+    ],
+    "predictions_html.files": [lambda: predictions_html.files(a_list(), HOSTILE)],
+    "sweep_html.sweep": [
+        lambda: sweep_html.sweep(hostile(Table, lines=(hostile(Line, run=a_run()),) * 2)),
+        lambda: sweep_html.sweep(hostile(Table, lines=()), a_run()),
+    ],
+    "baselines_html.about": [lambda: baselines_html.about(a_run(), 0, HOSTILE)],
+    "baselines_html.table": [lambda: baselines_html.table(beside()), lambda: baselines_html.table(beside(run=None, held_out=None))],
     "runs_html.verdict": [lambda: runs_html.verdict(hostile(Verdicts, deeds=(Deed(HOSTILE, HOSTILE),), sentences=(HOSTILE,)))],
 }  # fmt: skip
+
+
+def beside(**changes: Any) -> baselines.Table:
+    """An edit and two methods."""
+    tried = (hostile(baselines.Tried, run=a_run()),) * 2
+    row = hostile(baselines.Row, run=a_run(), tried=tried, best=frozenset({"held_out", "memory"}))
+    return hostile(baselines.Table, rows=(row, replace(row, **changes), row), remarks=(HOSTILE,))
+
+
 WITHOUT = {
+    "html.mark": lambda: pieces.mark(True) + pieces.mark(False),
     "html.header": lambda: pieces.header("home"),
+    "predictions_html.under_way": lambda: predictions_html.under_way(Progress(2, 3)),
+    "predictions_html.counted": lambda: predictions_html.counted(a_list()),
     "row_check_html.lengths": lambda: row_check_html.lengths(a_check(prompts=LENGTHS, answers=LENGTHS)),
     "data_html.guide": data_html.guide, "data_html.samples": data_html.samples, "home_html.opening": home_html.opening,
     "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
-    "home_html.bring_your_own": home_html.bring_your_own,
+    "home_html.bring_your_own": home_html.bring_your_own, "compare_html.grid_head": compare_html.grid_head,
     "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "dataset_html.sides": lambda: dataset_html.sides(Sides({HOSTILE: 3}, 2)),
     "diagram.hidden_states": diagram.hidden_states,
@@ -237,10 +308,14 @@ MODULES = (
     bars_html,
     diagram,
     row_check_html,
+    baselines_html,
+    compare_html,
     data_html,
     dataset_html,
     home_html,
+    looked_html,
     playground_html,
+    predictions_html,
     report_html,
     runs_html,
     sweep_html,
@@ -319,6 +394,7 @@ def infested(tmp_path_factory):
         held.set_rows(HOSTILE, [1, 2])
         held.add_event(HOSTILE)
         held.add_sample(SampleRecord(1, HOSTILE, HOSTILE, HOSTILE, HOSTILE))
+        held.set_summary({**SUMMARY, "regression": hostile(Regression).to_dict(), "changes": hostile(Changes).to_dict()})
         if kind == "failed":
             held.fail(hostile(Failure, remedy={"pass_tokens": 64}))
         if kind == "finished":
@@ -347,7 +423,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     pages = read(services)
     monkeypatch.setattr(services.worker, "chat", lambda request: iter([{"column": 0, "text": HOSTILE}, {"column": 1, "text": HOSTILE}]))
     monkeypatch.setattr(services.worker, "health", lambda: {"pid": 1, "training": None, "trouble": HOSTILE})
-    for name in ("describe", "preview", "check", "probe", "rates"):
+    for name in ("describe", "preview", "check", "probe", "rates", "grid", "angles"):
         monkeypatch.setattr(services.worker, name, refuse)
     shown: list[str] = []
     for event in pages.events:
@@ -369,7 +445,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     assert len(shown) > 60
     for markup in shown:
         harmless(markup)
-    for what in ("rs-item", "rs-status", "rs-pairs", "rs-failure", "rs-answer-text", "rs-notice bad"):
+    for what in ("rs-item", "rs-status", "rs-pairs", "rs-failure", "rs-shaded", "rs-figures", "rs-answer-text", "rs-notice bad"):
         assert what in everything, f"{what} was not looked at"
 
 

@@ -64,3 +64,28 @@ def test_a_group_goes_with_the_last_of_its_runs(store, group):
     store.runs.empty_bin()
     with pytest.raises(NotFoundError):
         store.runs.group(group.id)
+
+
+def test_baselines_of_a_group_are_claimed_one_by_one_whoever_comes_first(store, dataset):
+    lora = {**SPEC, "peft": {"method": "lora"}}
+    store.runs.create_group(dataset.id, [("a", lora), ("b", SPEC), ("c", lora), ("d", SPEC)], name="Mixed", start_key="k")
+    assert [[held.run.name for held in store.queue.claim_together("w")] for _ in range(4)] == [["a"], ["b", "d"], ["c"], []]
+
+
+def test_a_group_is_extended_by_what_it_does_not_have(store, dataset):
+    def extend(*names):
+        specs = [(name, {**SPEC, "name": name}) for name in names]
+        group = store.runs.extend_group("mine", dataset.id, specs, name="Mine", version_id=dataset.version.id)
+        assert (group.id, group.name) == ("mine", "Mine")
+        return [run.name for run in store.runs.of_group("mine")]
+
+    assert extend("a", "b") == ["a", "b"] and extend("b", "a") == ["a", "b"] and extend("b", "c") == ["a", "b", "c"]
+    held = store.queue.claim("w")
+    held.set_revision("f" * 40)
+    assert extend("a") == ["a", "b", "c"], "a run that has begun holds the commit of its base model, and is the same run"
+    store.runs.delete(store.runs.of_group("mine")[1].id)
+    assert extend("b") == ["a", "c", "b"], "what lies in the bin is made again"
+    with pytest.raises(NotFoundError):
+        store.runs.extend_group("other", "nothing", [("x", SPEC)], name="Other", version_id=dataset.version.id)
+    with pytest.raises(NotFoundError):
+        store.runs.group("other")
