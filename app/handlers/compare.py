@@ -8,6 +8,7 @@ from typing import Any
 
 from app.errors import StudioError
 from app.handlers import run_list, run_live, runs, train
+from app.handlers.baselines import folder_bytes
 from app.handlers.looked import regression_of
 from app.handlers.runs import RunView
 from app.handlers.verdict import evidence_of, right_of
@@ -48,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A run of a comparison with its figures; None is unknown. ``answered`` are counts of exactly right held-out rows."""
+    """A run of a comparison with its figures; None is unknown. ``size`` is of the adapter folder, in bytes."""
 
     view: RunView
     parameters: int | None
@@ -109,8 +110,7 @@ def have_same_rows(services: Services, found: Sequence[RunRecord]) -> bool:
 
 def _compared(services: Services, run_id: str) -> Compared:
     view = runs.view(services, run_id)
-    folder = services.storage.files.adapter(run_id)
-    size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if view.downloadable else None
+    size = folder_bytes(services.storage.files.adapter(run_id)) if view.downloadable else None
     evidence = evidence_of(view.run)
     return Compared(view, (view.run.summary or {}).get("trainable_parameters"), size, evidence.score if evidence else None)
 
