@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.words import say, say_error
 from app.words.http import Speaking
+from app.worker import chat
 from app.worker.angles import compare_subspaces
 from app.worker.answers import PredictionJobs
 from app.worker.grid import fill_grid
@@ -34,9 +35,8 @@ from app.worker.messages import (
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
-from reft_engine import DataError, Message, ReftConfig, ReftError, TrainConfig
+from reft_engine import DataError, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
-from reft_engine.inference import Sampling
 from reft_engine.training import RATE_STEPS
 from storage import StorageError
 
@@ -102,7 +102,7 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     """What is answered line by line."""
 
     @app.post("/chat")
-    async def chat(request: ChatRequest) -> StreamingResponse:
+    async def answers(request: ChatRequest) -> StreamingResponse:
         return _streamed(partial(_chat, resident, request), say("engine.could_not_answer"))
 
     @app.post("/grid")
@@ -216,17 +216,6 @@ def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, di
 
 def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: Disconnected) -> None:
     """Answer in every column."""
-    runs = [resident.run(column) if column else None for column in request.columns]
-    base = next((run[0] for run in runs if run), None) or resident.base(request.base)
-    if any(run and run[0] is not base for run in runs):
-        raise StorageError(say("engine.different_bases"))
-    messages = [Message(message.role, message.content) for message in request.messages]  # type: ignore[arg-type]
-    asked = resident.engine(base).submit(
-        messages, [run[1] if run else None for run in runs], max_new_tokens=request.max_new_tokens, strength=request.strength,
-        sampling=Sampling(temperature=request.temperature, seed=request.seed), owner=request.owner,
-        on_place=lambda place: put({"place": place}),
-    )  # fmt: skip
+    asked = chat.submit(resident, request, lambda place: put({"place": place}))
     disconnected.then(asked.cancel)
-    for delta in asked:
-        put({"column": delta.column, "text": delta.text, "ended": delta.ended})
-    put({"done": True})
+    chat.lines(asked, put)

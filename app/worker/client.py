@@ -4,7 +4,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from app.errors import EngineAwayError, StudioError
 from app.words import say, spoken
 from reft_engine.data import RowCheck
 
+_ADDRESS = "http://worker"
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
@@ -33,9 +35,8 @@ class WorkerClient:
     def __init__(self, socket: Path) -> None:
         self._lock, self._asked = threading.Lock(), -math.inf
         self._known: dict[str, Any] | None = None
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://worker", timeout=httpx.Timeout(120, connect=2)
-        )
+        self._socket = socket
+        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
 
     def health(self) -> dict[str, Any] | None:
         """The worker's health; None if it is not running."""
@@ -107,24 +108,31 @@ class WorkerClient:
         """
         return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
 
+    async def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """As `chat`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
+        body, timeout = _body(request), httpx.Timeout(120, connect=2)
+        transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
+        with _told():
+            async with (
+                httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=timeout) as http,
+                http.stream("POST", "/chat", content=body, headers=_headers()) as answer,
+            ):
+                if answer.status_code != 200:
+                    await answer.aread()
+                    raise StudioError(_error_text(answer))
+                async for line in answer.aiter_lines():
+                    yield _item(line)
+
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
-        try:
-            with self._http.stream("POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)) as answer:
-                if answer.status_code != 200:
-                    answer.read()
-                    raise StudioError(_error_text(answer))
-                for line in answer.iter_lines():
-                    item = json.loads(line)
-                    if "error" in item:
-                        raise StudioError(item["error"])
-                    yield item
-        except httpx.ConnectError as error:
-            raise EngineAwayError(say("engine.starting")) from error
-        except httpx.TimeoutException as error:
-            raise EngineAwayError(say("engine.no_answer")) from error
-        except httpx.HTTPError as error:
-            raise StudioError(say("engine.went_away")) from error
+        with _told(), self._http.stream(
+            "POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)
+        ) as answer:  # fmt: skip
+            if answer.status_code != 200:
+                answer.read()
+                raise StudioError(_error_text(answer))
+            for line in answer.iter_lines():
+                yield _item(line)
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
@@ -137,6 +145,26 @@ class WorkerClient:
         if answer.status_code != 200:
             raise StudioError(_error_text(answer))
         return answer.json()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong with a stream, in a sentence."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise EngineAwayError(say("engine.starting")) from error
+    except httpx.TimeoutException as error:
+        raise EngineAwayError(say("engine.no_answer")) from error
+    except httpx.HTTPError as error:
+        raise StudioError(say("engine.went_away")) from error
+
+
+def _item(line: str) -> dict[str, Any]:
+    item: dict[str, Any] = json.loads(line)
+    if "error" in item:
+        raise StudioError(item["error"])
+    return item
 
 
 def _headers() -> dict[str, str]:

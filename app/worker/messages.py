@@ -1,8 +1,8 @@
 """Requests to the worker, typed and bounded, and the exit code with which it refuses to start."""
 
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reft_engine import Precision, RunSpec, TrainConfig
 
@@ -24,17 +24,44 @@ class ChatMessage(BaseModel):
     content: str = Field(max_length=200_000)
 
 
-class ChatRequest(BaseModel):
-    """A conversation to answer in several columns: None for the base model, a run's id for its edit."""
+class MixPart(BaseModel):
+    """A run in a mix, and the weight of its edit."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    columns: list[str | None] = Field(min_length=1, max_length=8)
+    run: str = Field(max_length=100)
+    weight: float = Field(1.0, ge=-10.0, le=10.0)
+
+
+class ChatColumn(BaseModel):
+    """One way to answer: the base model alone, a run's edit or baseline, or a mix of edits."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    kind: Literal["base", "run", "mix"]
+    run: str | None = Field(None, max_length=100)
+    strength: float = Field(1.0, ge=-10.0, le=10.0)
+    parts: list[MixPart] = Field(default_factory=list, max_length=8)
+    messages: list[ChatMessage] | None = Field(None, min_length=1, max_length=100, description="Its own conversation.")
+
+    @model_validator(mode="after")
+    def _names_what_answers(self) -> Self:
+        if (self.kind == "run") != (self.run is not None) or (self.kind == "mix") != bool(self.parts):
+            raise ValueError("a run names its run, a mix its parts, and nothing else does")
+        return self
+
+
+class ChatRequest(BaseModel):
+    """A conversation to answer in several columns, each with the same random numbers."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    columns: list[ChatColumn] = Field(min_length=1, max_length=8)
     base: str = _BASE
     messages: list[ChatMessage] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
+    top_p: float = Field(0.95, gt=0.0, le=1.0)
+    repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
+    stop: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=8)
     seed: int = Field(0, ge=0, le=2**31 - 1)
-    strength: float = Field(1.0, ge=-10.0, le=10.0)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 

@@ -6,7 +6,7 @@ number of edits at its own speed.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import groupby
@@ -30,6 +30,7 @@ from reft_engine.inference.requests import Adjust, Limits, Request, Row, Runner,
 from reft_engine.inference.row_cache import OtherCacheError, keeps_all
 from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.positions import PositionSpec
+from reft_engine.tokens.prompts import EncodedPrompt
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -72,6 +73,7 @@ class InferenceEngine:
         self, prompt: Prompt, edits: Sequence[Answerer | None] = (None,), *, max_new_tokens: int = 64, sampling: Sampling | None = None,
         n: int = 1, strength: float | Sequence[float] = 1.0, owner: str = "", background: bool = False, begun: Sequence[int] = (),
         given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None, adjust: Adjust | None = None,
+        prompts: Sequence[Prompt] | None = None,
         sink: Callable[[Delta], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
         on_place: Callable[[int], None] | None = None,
     ) -> Request:  # fmt: skip
@@ -90,6 +92,7 @@ class InferenceEngine:
             given: all tokens of an answer that is only to be scored: each comes with its log-probability, and none is chosen.
             rules: which marks are read in the prompt, for each edit; by default its own rule.
             adjust: changes the logits of each next token, with the last hidden state at hand.
+            prompts: a prompt for each entry of ``edits`` in place of ``prompt``, such as conversations with each one's own answers.
             sink: is given each piece, in the thread that makes the engine work, instead of the iterator.
             should_stop: called before every token but the first.
             on_place: is told how many requests begin before this one, as that changes, by whoever iterates.
@@ -108,9 +111,7 @@ class InferenceEngine:
             )  # fmt: skip
         request = Request(self, owner, background, sink, should_stop, on_place=on_place)
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
-        prompts = iter(column_prompts(self.base, prompt, [rule for each in asked for rule in each]))
-        for edit, factor, marks in zip(edits, strengths, asked, strict=True):
-            encoded = [next(prompts) for _ in marks]
+        for edit, factor, encoded in zip(edits, strengths, self._encoded(prompt, prompts, asked), strict=True):
             room_left = room(self.base, len(encoded[0].ids) + _virtual_tokens(edit))
             if len(given) > room_left:
                 raise ConfigError(
@@ -129,6 +130,20 @@ class InferenceEngine:
                 raise BusyError("Too many requests wait for an answer. Try again in a moment.", kind="inference.busy")
             self._waiting.add(request)
         return request
+
+    def _encoded(
+        self, prompt: Prompt, own: Sequence[Prompt] | None, rules: Sequence[Sequence[PositionSpec | None]]
+    ) -> Iterator[list[EncodedPrompt]]:  # fmt: skip
+        """The prompt of each column, with the tokens that each of its rules edits. Raises ConfigError, DataError."""
+        if own is not None:
+            if len(own) != len(rules):
+                raise ConfigError("Give one prompt for all edits, or one for each.", "prompts", kind="inference.prompts")
+            for each, marks in zip(own, rules, strict=True):
+                yield column_prompts(self.base, each, marks)
+            return
+        encoded = iter(column_prompts(self.base, prompt, [rule for each in rules for rule in each]))
+        for marks in rules:
+            yield [next(encoded) for _ in marks]
 
     def place_of(self, request: Request) -> int:
         """How many requests begin before one that waits; 0 for any other."""

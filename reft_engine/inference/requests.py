@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from reft_engine.inference.prompts import Answerer
 from reft_engine.inference.sampling import Sampler
 from reft_engine.machine import free_memory
 from reft_engine.tokens.prompts import EncodedPrompt
+
+Ending = Literal["end", "length", "stop", "cancelled"]
+"""Why an answer ended: by the model's own end token, at its longest, before a stop text, or because nobody wants it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,21 @@ class Request:
     def ids(self, column: int = 0) -> tuple[int, ...]:
         """The token ids of an answer so far, with the one that ended it, if one did."""
         return self.rows[column].text.ended_ids
+
+    def prompt_tokens(self, column: int = 0) -> int:
+        """Number of tokens of a column's prompt."""
+        return len(self.rows[column].prompts[0].ids)
+
+    def ending(self, column: int = 0) -> Ending | None:
+        """Why an answer has ended; None if it has not."""
+        row = self.rows[column]
+        if not row.ended:
+            return None
+        if row.text.stopped:
+            return "stop"
+        if row.text.end is not None:
+            return "end"
+        return "length" if len(row.text.ids) >= row.limit else "cancelled"
 
     def texts(self) -> list[str]:
         """The whole text of each column, once all have ended and nobody has iterated. Raises what went wrong."""

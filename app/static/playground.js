@@ -1,0 +1,375 @@
+// The Playground: a conversation whose prompts are answered in several columns at once. What models write is set as text, never as markup.
+(() => {
+  const KEPT = "studio.playground"; // in this tab, so that a reload and Back bring everything back
+  const SEEDS = 2 ** 31;
+  const NEAR = 60; // pixels from the end of the page within which it follows what is written
+  const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
+  let current = null;
+
+  const fresh = (run) => ({
+    format: 1,
+    columns: [column("base"), column("run", { run })],
+    shown: [0, 1],
+    settings: { system: "", temperature: 0, top_p: 0.95, max_new_tokens: 128, repetition_penalty: 1, stop: [], seed: null },
+    turns: [],
+    leaf: null,
+  });
+  const column = (kind, values = {}) => ({ kind, run: null, strength: 1, parts: [], ...values });
+  const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
+  const id = () => crypto.getRandomValues(new Uint32Array(2)).reduce((text, part) => text + part.toString(36), "t");
+
+  // The tree of turns: an edited prompt and an answer drawn anew stand beside the turn that was there.
+  const turnOf = (doc, at) => doc.turns.find((turn) => turn.id === at);
+  const path = (doc, leaf = doc.leaf) => {
+    const found = [];
+    for (let turn = turnOf(doc, leaf); turn; turn = turnOf(doc, turn.parent)) found.unshift(turn);
+    return found;
+  };
+  const branches = (doc, turn) => doc.turns.filter((each) => each.parent === turn.parent);
+  const newestBelow = (doc, turn) => {
+    const below = doc.turns.filter((each) => each.parent === turn.id);
+    return below.length ? newestBelow(doc, below[below.length - 1]) : turn;
+  };
+  const answerOf = (turn, at) => turn.answers.find((each) => each.column === at);
+  // What a column reads: the system message, what was said before with its own answers, the prompt.
+  const messages = (doc, turn, at) => {
+    const system = (turn.settings ?? doc.settings).system.trim();
+    const said = system ? [{ role: "system", content: system }] : [];
+    for (const each of path(doc, turn.parent)) {
+      const answer = answerOf(each, at);
+      if (answer && answer.ended !== "error") said.push({ role: "user", content: each.prompt }, { role: "assistant", content: answer.text });
+    }
+    return [...said, { role: "user", content: turn.prompt }];
+  };
+
+  // Lines of JSON as they come. Whoever stops reading ends the answers.
+  const lines = async function* (response) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const found = (rest + value).split("\n");
+      rest = found.pop();
+      for (const line of found) yield JSON.parse(line);
+    }
+  };
+
+  const playground = (element, props, watch, fire) => {
+    const { el, button } = studio.parts;
+    const text = words.play;
+    const root = element.querySelector("div") ?? element;
+    let offered = { runs: [], chosen: null, unseen: [], trained: [] };
+    let doc = fresh(null);
+    let draft = null; // what goes back into the prompt's field
+    let used = null; // the seed of the newest turn
+    let going = null; // ends the answers that are being written
+    let moving = null;
+
+    const strip = el("div", { class: "rs-play-strip" });
+    const turns = el("div", { class: "rs-play-turns" });
+    const note = el("div", { id: "playground-note", class: "rs-live", role: "alert" });
+    const told = el("p", { id: "playground-told", class: "rs-facts", role: "status" });
+    const after = el("div", { class: "rs-play-after" });
+    const chips = el("div", { class: "rs-play-chips" });
+    root.replaceChildren(strip, turns, el("div", { class: "rs-play-said" }, told, after), note, chips);
+    root.classList.add("rs-play");
+
+    const runOf = (each) => offered.runs.find((run) => run.id === each.run);
+    const nameOf = (each) => {
+      if (each.kind === "base") return text.base;
+      return runOf(each)?.name ?? text.gone;
+    };
+    const idOf = (place) => ["answer-base", "answer-tuned"][place] ?? `answer-${place}`;
+    const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
+    const tell = (sentence) => (told.textContent = sentence);
+    const keep = () => {
+      if (!doc.columns[1].run) return; // nothing is known yet
+      try {
+        sessionStorage.setItem(KEPT, JSON.stringify(doc));
+      } catch {
+        // a full store costs the reload alone
+      }
+    };
+
+    // The columns
+
+    const addable = () => offered.runs.filter((run) => !doc.shown.some((at) => doc.columns[at].run === run.id));
+    const add = (run) => {
+      doc.columns.push(column("run", { run }));
+      doc.shown.push(doc.columns.length - 1);
+      draw();
+      const last = turnOf(doc, doc.leaf);
+      if (last && !going) answer(last, [doc.columns.length - 1]);
+    };
+    const remove = (at) => {
+      doc.shown = doc.shown.filter((each) => each !== at);
+      draw();
+    };
+    const strengthOf = (at) => {
+      const field = el("input", { type: "number", min: -2, max: 3, step: 0.1, value: doc.columns[at].strength, "aria-label": filled(text.strength_of, { name: nameOf(doc.columns[at]) }) });
+      field.onchange = () => setStrength(at, Number(field.value));
+      return field;
+    };
+    const drawStrip = () => {
+      const more = doc.shown.slice(2).map((at) => {
+        const away = button("×", `away ${at}`, () => remove(at));
+        away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
+        const strong = runOf(doc.columns[at])?.edits ? [el("span", {}, text.strength), strengthOf(at)] : [];
+        return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
+      });
+      const runs = addable();
+      const choose = el("select", { "aria-label": text.add, "data-key": "add" }, el("option", { value: "" }, text.add));
+      for (const run of runs) choose.append(el("option", { value: run.id }, run.label));
+      choose.onchange = () => choose.value && add(choose.value);
+      strip.replaceChildren(...more, ...(runs.length && doc.shown.length < 1 + offered.most ? [choose] : []));
+    };
+    const setStrength = (at, value) => {
+      if (!Number.isFinite(value) || doc.columns[at]?.strength === value) return;
+      doc.columns[at].strength = value;
+      keep();
+      const last = turnOf(doc, doc.leaf);
+      clearTimeout(moving);
+      if (last?.answers.length) moving = setTimeout(() => answer(last, [at]), MOVED);
+    };
+
+    // Turns and answers
+
+    const edited = (turn, box) => {
+      const field = el("textarea", { class: "rs-play-editing", rows: Math.min(10, turn.prompt.split("\n").length + 1), "aria-label": text.edit_label });
+      field.value = turn.prompt;
+      const send = () => field.value.trim() && ask(field.value, turn.parent, turn.settings);
+      field.onkeydown = (event) => {
+        if (event.key === "Enter" && !event.shiftKey) event.preventDefault(), send();
+        if (event.key === "Escape") draw();
+      };
+      box.replaceChildren(field, el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, draw)));
+      field.focus();
+    };
+    const drawPrompt = (turn) => {
+      const box = el("div", { class: "rs-play-prompt" }, el("div", { class: "rs-play-said-text", dir: "auto" }, turn.prompt));
+      const tools = el("div", { class: "rs-play-tools" });
+      const alike = branches(doc, turn);
+      if (alike.length > 1) {
+        const at = alike.indexOf(turn);
+        const go = (to, name, sign) => {
+          const made = button(sign, `${name} ${turn.id}`, () => ((doc.leaf = newestBelow(doc, alike[to]).id), keep(), draw()));
+          made.setAttribute("aria-label", text[name]);
+          made.disabled = !alike[to] || going !== null;
+          return made;
+        };
+        tools.append(go(at - 1, "branch_before", "‹"), el("span", {}, filled(text.branch, { at: at + 1, of: alike.length })), go(at + 1, "branch_after", "›"));
+      }
+      const edit = button(text.edit, `edit ${turn.id}`, () => edited(turn, box));
+      const again = button(text.again, `again ${turn.id}`, () => ask(turn.prompt, turn.parent, turn.settings));
+      edit.disabled = again.disabled = going !== null;
+      tools.append(edit, again);
+      box.append(tools);
+      return box;
+    };
+    const facts = (found) => {
+      if (!found || found.ended === null) return "";
+      const ending = found.ended === "end" ? "" : ` · ${text.ended[found.ended]}`;
+      const speed = found.seconds > 0 && found.tokens > 1 ? ` · ${filled(text.speed, { speed: (found.tokens / found.seconds).toFixed(0) })}` : "";
+      return `${filled(text.tokens, { tokens: found.tokens })}${speed}${ending}`;
+    };
+    const drawAnswer = (turn, at, place, last) => {
+      const each = doc.columns[at];
+      const found = turn && answerOf(turn, at);
+      const made = found?.made_by ?? each;
+      const strength = found?.strength ?? each.strength;
+      const title = el("div", { class: "rs-pane-title", dir: "auto" }, nameOf(made));
+      if (made.kind !== "base" && runOf(made)?.edits !== false) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
+      const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
+      if (last) said.id = idOf(place);
+      said.append(document.createTextNode(found?.text ?? ""));
+      if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
+      return el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)));
+    };
+    const drawTurn = (turn, last) => {
+      const panes = doc.shown.map((at, place) => drawAnswer(turn, at, place, last));
+      const answers = el("div", { class: "rs-play-answers", style: `--columns: ${panes.length}` }, ...panes);
+      return el("article", { class: "rs-play-turn", "data-turn": turn?.id ?? "" }, ...(turn ? [drawPrompt(turn)] : []), answers);
+    };
+    const drawChips = () => {
+      const group = (title, prompts, name) => {
+        if (!prompts.length) return [];
+        const made = prompts.map((prompt, at) => {
+          const chip = button(prompt, `${name} ${at}`, () => ask(prompt, doc.leaf));
+          chip.id = `${name}-${at}`;
+          return chip;
+        });
+        return [el("div", { class: "rs-chips", role: "group", "aria-label": title }, el("span", { class: "rs-facts" }, title), ...made)];
+      };
+      chips.replaceChildren(...group(text.unseen, offered.unseen, "suggestion"), ...group(text.trained, offered.trained, "trained"));
+    };
+    const draw = () => {
+      const follows = nearEnd();
+      const shown = path(doc);
+      studio.parts.keepingFocus(root, () => {
+        drawStrip();
+        turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
+        drawChips();
+      });
+      if (follows && shown.length) toEnd();
+      keep();
+    };
+    const nearEnd = () => document.documentElement.scrollHeight - window.scrollY - window.innerHeight < NEAR;
+    const toEnd = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+
+    // Asking
+
+    const ask = (prompt, parent, settings = null) => {
+      if (going) return false;
+      refuse("");
+      const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
+      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      doc.turns.push(turn);
+      doc.leaf = turn.id;
+      answer(turn, doc.shown);
+      return true;
+    };
+    const answer = async (turn, columns) => {
+      going?.abort();
+      const ends = (going = new AbortController());
+      const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
+      turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
+      const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "" }));
+      turn.answers.push(...coming);
+      used = turn.seed;
+      tell("");
+      after.replaceChildren();
+      refuse("");
+      fire.busy(true);
+      draw();
+      const begun = performance.now();
+      const settings = turn.settings ?? doc.settings;
+      const body = {
+        columns: columns.map((at) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
+        max_new_tokens: settings.max_new_tokens, temperature: settings.temperature, top_p: settings.top_p,
+        repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
+      };
+      let failed = "";
+      try {
+        const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: ends.signal });
+        if (!response.ok) throw new Error((await response.json()).error ?? words.refused);
+        for await (const line of lines(response)) {
+          if (line.error) throw Object.assign(new Error(line.error), { said: true });
+          if (line.starting) tell(text.starting);
+          else if (line.place) tell(filled(text.place, { count: line.place }));
+          else if (line.done) break;
+          else written(turn, coming[line.column], line);
+        }
+        if (coming.some((each) => each.ended === null)) throw new Error(words.away);
+      } catch (error) {
+        if (error.name !== "AbortError") failed = error.said ? error.message : words.away;
+      }
+      if (going !== ends) return; // others are being written in their place
+      going = null;
+      for (const each of coming) each.ended ??= failed ? "error" : "stopped";
+      const empty = coming.every((each) => !each.text && each.ended === "error");
+      if (empty && before.length) turn.answers = [...turn.answers.filter((each) => !coming.includes(each)), ...before];
+      else if (empty && !turn.answers.some((each) => !coming.includes(each))) giveUp(turn);
+      refuse(failed);
+      const stopped = coming.some((each) => each.ended === "stopped");
+      const sentence = { seconds: ((performance.now() - begun) / 1000).toFixed(2), seed: turn.seed };
+      const kind = `${columns.length === 1 ? "one" : columns.length === 2 ? "both" : "all"}_answered${settings.temperature > 0 ? "_with_seed" : ""}`;
+      tell(stopped ? text.stopped : failed ? "" : filled(text[kind], sentence));
+      told.classList.toggle("rs-halted", stopped);
+      if (!failed && !stopped && settings.temperature > 0 && doc.settings.seed === null) offerSeed();
+      fire.busy(false);
+      draw();
+    };
+    // Nothing came: the prompt goes back to its field.
+    const giveUp = (turn) => {
+      doc.turns = doc.turns.filter((each) => each !== turn);
+      doc.leaf = turn.parent;
+      draft = turn.prompt;
+      fire.back();
+    };
+    const written = (turn, found, line) => {
+      if (told.textContent) tell("");
+      found.text += line.text;
+      found.tokens += line.text || line.ended ? 1 : 0;
+      if (line.ended) {
+        found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
+        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds });
+      }
+      const pane = turns.querySelector(`[data-turn="${turn.id}"] .rs-answer-text[data-column="${found.column}"]`);
+      if (!pane) return;
+      const follows = nearEnd();
+      pane.firstChild.data = found.text;
+      if (line.ended) {
+        pane.querySelector(".rs-caret")?.remove();
+        pane.parentElement.querySelector("[data-facts]").textContent = facts(found);
+      }
+      if (follows) toEnd();
+    };
+    const offerSeed = () => {
+      const held = button(text.keep_seed, "keep seed", () => (after.replaceChildren(), fire.seed()));
+      held.id = "playground-seed-kept";
+      after.replaceChildren(held);
+    };
+
+    // What the page's fields say, and what they are given
+
+    const read = ([run, prompt, strength, system, temperature, top_p, length, penalty, stop, seed]) => {
+      const wanted = String(seed ?? "").trim();
+      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
+      doc.settings = {
+        system: system ?? "", temperature, top_p, max_new_tokens: length, repetition_penalty: penalty,
+        stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
+      };
+      doc.columns[1].strength = strength;
+      return prompt;
+    };
+    const sent = (values) => {
+      const prompt = read(values);
+      if (prompt === null) return values[1];
+      if (!prompt?.trim()) return refuse(text.no_prompt), prompt;
+      if (!doc.columns[1].run) return refuse(text.none_chosen), prompt;
+      return ask(prompt, doc.leaf) ? "" : prompt;
+    };
+
+    const take = () => {
+      offered = props.value || offered;
+      const run = offered.chosen;
+      if (doc.columns[1].run !== run) {
+        const kept = restored();
+        if (kept && kept.columns[1].run === run) doc = kept;
+        else doc = { ...fresh(run), settings: doc.settings };
+      }
+      for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
+      draw();
+    };
+    const restored = () => {
+      try {
+        return JSON.parse(sessionStorage.getItem(KEPT));
+      } catch {
+        return null;
+      }
+    };
+
+    current = {
+      sent,
+      strength: (value) => setStrength(1, value),
+      stop: () => going?.abort(),
+      draft: () => draft ?? "",
+      seed: () => String(used ?? ""),
+      going: () => going !== null,
+    };
+    take();
+    watch("value", take);
+  };
+
+  const PAGE = id();
+  Object.assign(studio, { playground, play: {
+    // The prompt's field: empty once it is sent, and as it was where it is refused.
+    send: (...values) => [current ? current.sent(values) : values[1]],
+    stop: () => (current?.stop(), []),
+    halt: () => [{ __type__: "update", interactive: current?.going() ?? false }],
+    moved: (value) => (current?.strength(value), []),
+    back: () => [current?.draft() ?? ""],
+    seed: () => [current?.seed() ?? ""],
+  } });
+})();
