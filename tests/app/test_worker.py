@@ -33,6 +33,7 @@ from reft_engine.data import Message, StoredExamples, dump_examples, load_exampl
 from reft_engine.spec import RunSpec
 from reft_engine.training import check_rows
 from storage import NotFoundError, RunStatus, StorageError
+from tests.chatting import column, columns
 from tests.hub import COMMIT, Hub
 from tests.preloaded import Preloaded, run_worker
 from tests.waiting import PATIENCE
@@ -129,7 +130,11 @@ def test_the_worker_says_who_it_is_and_what_the_base_model_is(engine):
 
 
 def test_an_answer_comes_in_lines_of_json_and_ends(raw, finished):
-    request = {"columns": [None, finished.id, None], "messages": [{"role": "user", "content": "What is 2 cat?"}], "max_new_tokens": 12}
+    request = {
+        "columns": columns(None, finished.id, None),
+        "messages": [{"role": "user", "content": "What is 2 cat?"}],
+        "max_new_tokens": 12,
+    }
     with raw.stream("POST", "/chat", json=request) as response:
         assert response.headers["content-type"].startswith("application/x-ndjson")
         lines = [json.loads(line) for line in response.iter_lines()]
@@ -141,22 +146,22 @@ def test_an_answer_comes_in_lines_of_json_and_ends(raw, finished):
 
 @pytest.mark.parametrize("run_id", ["nothing", "", "../../etc/passwd", "x" * 10_000])
 def test_an_unknown_run_cannot_answer(engine, run_id):
-    request = {"columns": [None, run_id or "-"], "messages": [{"role": "user", "content": "x"}]}
-    with pytest.raises(StudioError, match="no such run"):
+    request = {"columns": [column(), {"kind": "run", "run": run_id}], "messages": [{"role": "user", "content": "x"}]}
+    with pytest.raises(StudioError, match="no such run" if len(run_id) <= 100 else "out of range"):
         list(engine.worker.chat(request))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"columns": []}, {"columns": [None] * 9}, {"columns": "x"}, {"messages": []}, {"messages": [{"role": "tool", "content": "x"}]},
+        {"columns": []}, {"columns": [column()] * 9}, {"columns": "x"}, {"columns": [None]}, {"messages": []}, {"messages": [{"role": "tool", "content": "x"}]},
         {"messages": [{"role": "user", "content": "x"}] * 101}, {"messages": [{"role": "user", "content": "x" * 200_001}]},
-        {"messages": [{"role": "user", "content": "x", "name": "y"}]}, {"max_new_tokens": 4000}, {"strength": 11}, {"strength": "NaN"},
-        {"seed": -1}, {"temperature": "hot"}, {"output_dir": "/tmp"}, {"base": "x" * 400},
+        {"messages": [{"role": "user", "content": "x", "name": "y"}]}, {"max_new_tokens": 4000}, {"columns": [column(strength=11)]},
+        {"columns": [column(strength="NaN")]}, {"seed": -1}, {"temperature": "hot"}, {"output_dir": "/tmp"}, {"base": "x" * 400},
     ],
 )  # fmt: skip
 def test_a_request_out_of_range_is_refused_before_anything_is_done(raw, engine, change):
-    request = {"columns": [None], "messages": [{"role": "user", "content": "x"}], "max_new_tokens": 2}
+    request = {"columns": [column()], "messages": [{"role": "user", "content": "x"}], "max_new_tokens": 2}
     assert raw.post("/chat", json={**request, **change}).status_code == 422
     with pytest.raises(StudioError, match="out of range"):
         list(engine.worker.chat({**request, **change}))
