@@ -7,7 +7,7 @@ import gradio as gr
 from app.words import say
 
 _SHOWN = (
-    "base", "gone", "strength", "add", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after", "unseen",
+    "base", "gone", "strength", "add", "runs", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after", "unseen",
     "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
@@ -29,6 +29,8 @@ def texts() -> dict[str, Any]:
         "ended": {name: say(f"playground.ended.{name}") for name in _ENDED},
         "strength_of": say("playground.shown.strength_of", name="{name}"),
         "at_strength": say("playground.shown.at_strength", strength="{strength}"),
+        "at_step": say("playground.shown.at_step", name="{name}", step="{step}"), "earlier": say("playground.shown.earlier", name="{name}"),
+        "step": say("playground.shown.step", step="{step}"),
         "remove": say("playground.shown.remove", name="{name}"), "branch": say("playground.shown.branch", at="{at}", of="{of}"),
         "tokens": say("playground.shown.tokens", tokens="{tokens}"), "speed": say("playground.shown.speed", speed="{speed}"),
         "place": say("playground.shown.place", count="{count}"), "no_seed": say("playground.shown.no_seed", most=2**31 - 1),
