@@ -1,14 +1,16 @@
 """What a run had learned at earlier steps is kept, spread over the run, and answers as it did then."""
 
+import itertools
+
 import pytest
 import torch
 
 from reft_engine import AdapterError, PeftConfig, ReftConfig, TrainConfig, generate, train
 from reft_engine.data import as_rows
 from reft_engine.formats.steps import kept_steps, step_file
+from reft_engine.trainable import make_trainable
 from reft_engine.training import SampleEvent
 from reft_engine.training.kept_steps import MAX_STEPS, keep_step, load_step
-from reft_engine.trainable import make_trainable
 
 ROWS = [(f"What is {n} cat?", f"{n} dog, she said and ran.") for n in range(24)]
 SETTINGS = TrainConfig(epochs=4, batch_size=4, learning_rate=0.03, held_out=0.25, seed=3)
@@ -39,7 +41,7 @@ def test_the_steps_that_stay_are_spread_and_hold_the_first_and_the_last(tiny, tm
         keep_step(tmp_path, reft, step)
         assert len(kept_steps(tmp_path)) <= MAX_STEPS
     steps = kept_steps(tmp_path)
-    gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(steps)]
     assert steps[0] == 1 and steps[-1] == 100 and len(steps) == MAX_STEPS and max(gaps) <= 64
 
 
