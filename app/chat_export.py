@@ -68,7 +68,7 @@ def _headed(document: ChatDocument) -> Iterator[tuple[ChatTurn, str]]:
         depth = depths[turn.id] = depths[turn.parent] + 1
         if turn.id in labels:
             continue
-        counts[depth] = counts.get(depth, 1) + 1
+        counts[depth] = counts.get(depth, int(depth <= len(shown))) + 1
         label = labels[turn.id] = f"{depth}.{counts[depth]}"
         if turn.parent is None:
             yield turn, say("chats.file.beginning", label=label)

@@ -23,7 +23,7 @@ _KINDS = {"md": "text/markdown; charset=utf-8"}
 
 
 def offer_chats(app: FastAPI, services: Services) -> None:
-    """Add the routes; what is refused is answered with ``{"error": sentence}`` and a status that says why."""
+    """Add the routes; what is refused is answered with ``{"error": sentence, "kind": ...}`` and a status that says why."""
 
     @app.get("/play/chats")
     def listed(asked: Annotated[Listed, Query()]) -> Response:

@@ -107,7 +107,10 @@ class ChatTurn(_Part):
 
 
 class ChatDocument(_Part):
-    """A conversation; a turn stands after its parent in the list, and ``shown`` are the columns of the page, empty for all."""
+    """A conversation; a turn stands after its parent in the list.
+
+    ``shown`` are the columns of the page, empty for all; without a ``leaf`` it shows no turn, as before another first prompt.
+    """
 
     format: Literal[1] = 1
     columns: tuple[Column, ...] = Field((), max_length=MOST_COLUMNS)
@@ -126,7 +129,7 @@ class ChatDocument(_Part):
             _require(len(set(columns)) == len(columns), "two_answers", turn.id)
             _require(all(column < len(self.columns) for column in columns), "column", turn.id)
             known.add(turn.id)
-        _require(self.leaf in known if known else self.leaf is None, "leaf", str(self.leaf))
+        _require(self.leaf is None or self.leaf in known, "leaf", str(self.leaf))
         _require(all(column < len(self.columns) for column in self.shown), "column", "shown")
         return self
 

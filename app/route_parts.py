@@ -31,11 +31,11 @@ async def body_of(request: Request, limit: int) -> bytes | None:
 
 
 def answered(make: Callable[[], Any]) -> Response:
-    """What is made, as JSON that nobody keeps; what is readable of an error in its place, with its status."""
+    """What is made, as JSON that nobody keeps; in its place the sentence of an error and which one it is, with its status."""
     try:
         content, status = make(), 200
     except READABLE as error:
-        content, status = {"error": say_error(error)}, status_of(error)
+        content, status = {"error": say_error(error), "kind": getattr(error, "kind", "")}, status_of(error)
     return JSONResponse(content, status_code=status, headers={"Cache-Control": "no-store"})
 
 

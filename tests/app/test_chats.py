@@ -50,7 +50,7 @@ def test_the_path_runs_from_a_beginning_to_the_leaf():
     asked = document()
     assert [turn.id for turn in chats.path(asked)] == ["a", "b", "d"]
     assert [turn.id for turn in chats.path(asked, "c")] == ["a", "c"] and [turn.id for turn in chats.path(asked, "e")] == ["e"]
-    assert chats.path(ChatDocument()) == []
+    assert chats.path(ChatDocument()) == chats.path(document(leaf=None)) == [], "nothing is shown before another first prompt"
     for act in (lambda: chats.path(asked, "x"), lambda: chats.messages(ChatDocument(), None, 0)):
         with pytest.raises(StudioError, match="no such turn"):
             act()
@@ -125,7 +125,6 @@ TREES = {
     "a names a column": {"turns": [{"id": "a", "prompt": "x", "answers": [answer(2, "1")]}], "leaf": "a"},
     "shown names a column": {"shown": [2]},
     "nothing is shown and is not there": {"leaf": "nothing"},
-    "None is shown and is not there": {"leaf": None},
     "b is shown and is not there": {"turns": [], "leaf": "b"},
 }
 
@@ -247,6 +246,10 @@ def test_other_branches_follow_the_shown_one_and_say_where_they_leave_it():
         "Turn 1", "Turn 2", "Turn 3", "Turn 2.2, of another branch, after turn 1", "Turn 1.2, another beginning",
     ]  # fmt: skip
     assert text.count("System message") == 1 and fences(text)[0] == "Be brief.\n"
+    unshown = chat_export.markdown("N", document(leaf=None), RUNS)
+    assert [line.partition(",")[0] for line in unshown.splitlines() if line.startswith("## ")] == [
+        f"## Turn {label}" for label in ("1.1", "2.1", "2.2", "3.1", "1.2")
+    ]  # fmt: skip
 
 
 def test_a_line_is_a_column_and_a_path_with_the_answers_that_are_its_own():
