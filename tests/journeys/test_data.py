@@ -8,8 +8,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser import WINDOW
 from tests.hub import Hub, answering, way_to, write_dataset
-from tests.journeys.conftest import ROOT, WINDOW, running
+from tests.journeys.conftest import ROOT, running
 from tests.journeys.test_journey import wait_for_end
 from tests.waiting import until
 

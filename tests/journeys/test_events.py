@@ -39,7 +39,7 @@ QUERY = dict.fromkeys(PAGES, "")
 HOSTILE = 'Refused: <img src=x onerror="document.title=1"> ${document.title="owned"} {{value}}'
 SECRET = "secret-of-the-house"
 AWAY, STALE = "The studio did not answer.", "The studio did not take this"
-WIRE = re.compile(r"/gradio_api/(run|queue)/")
+WIRE = re.compile(r"[/]gradio_api[/](run|queue)[/]")
 
 
 # A studio in which every control can be reached
@@ -144,22 +144,25 @@ def site(services) -> Iterator[Site]:
 
 
 class Wire:
-    """What lies between a tab and its server; it can be cut. It is watched as long as the tab is open: a request that is on its way when
-    the watching ends may hang, and the tab with it.
+    """What lies between a tab and its server; it can be cut. The page itself loses its requests: those that the browser's library holds
+    back on their way may keep a tab from ever being closed.
     """
 
     def __init__(self, page: Page) -> None:
-        self._cut = False
-        page.route(WIRE, lambda route: route.abort("connectionrefused") if self._cut else route.continue_())
+        self._page = page
+        page.add_init_script(f"""
+            const send = window.fetch;
+            window.fetch = (...asked) => (sessionStorage.getItem("cut") && /{WIRE.pattern}/.test(asked[0]?.url ?? asked[0]))
+                ? Promise.reject(new TypeError("Failed to fetch")) : send(...asked);""")
 
     @contextmanager
     def cut(self) -> Iterator[None]:
         """Nothing that the page asks for reaches its server."""
-        self._cut = True
+        self._page.evaluate("sessionStorage.setItem('cut', 'yes')")
         try:
             yield
         finally:
-            self._cut = False
+            self._page.evaluate("sessionStorage.removeItem('cut')")
 
 
 @contextmanager

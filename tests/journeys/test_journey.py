@@ -145,8 +145,9 @@ def told_without_praise(page):
 
 
 @pytest.fixture(scope="module")
-def sampled(server, tab):
+def sampled(server, launched):
     """A run that four clicks have made, and what both models answer after the fourth."""
+    tab = launched.tab()
     tab.goto(server.address)
     tab.click("#sample-emoji")
     tab.wait_for_url("**/train")

@@ -11,7 +11,8 @@ from reft_engine import ReftConfig, TrainConfig
 from reft_engine.data import dump_examples, inspect_rows
 from reft_engine.spec import RunSpec
 from storage import RunStatus, Storage
-from tests.journeys.conftest import WINDOW, running
+from tests.browser import WINDOW
+from tests.journeys.conftest import running
 from tests.journeys.test_data import PHONE
 from tests.journeys.test_train_spec import serious
 from tests.waiting import until

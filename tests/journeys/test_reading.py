@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from app.handlers import datasets, uploads
 from app.services import make_services
 from app.settings import Settings
-from tests.journeys.conftest import WINDOW
+from tests.browser import WINDOW
 from tests.journeys.test_data import PHONE, bring, opened, role, showing, table
 from tests.reading import read_here
 from tests.serving import serving

@@ -12,7 +12,7 @@ from app.settings import Settings
 from reft_engine.spec import RunSpec
 from storage import Storage
 from tests.app.conftest import running_worker
-from tests.journeys.conftest import WINDOW
+from tests.browser import WINDOW
 from tests.journeys.test_data import PHONE, bring, table
 from tests.journeys.test_events import violations
 from tests.serving import serving

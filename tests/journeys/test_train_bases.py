@@ -9,8 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app.worker.client import WorkerClient
+from tests.browser import WINDOW
 from tests.hub import Hub, answering, way_to
-from tests.journeys.conftest import WINDOW, running
+from tests.journeys.conftest import running
 from tests.tiny import STARTER, write_base
 from tests.waiting import until
 

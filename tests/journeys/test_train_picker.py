@@ -351,9 +351,9 @@ LISTED = [
 
 
 @pytest.fixture(scope="module")
-def rules(browser, server):
+def rules(launched, server):
     """Ask the page's own script."""
-    page = browser.new_page()
+    page = launched.browser().new_page()
     page.goto(f"{server.address}/train")
     page.wait_for_function("window.studio?.picker?.rules")
     yield page.evaluate

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from reft_engine.data import dump_examples, inspect_rows
 from storage import Storage
-from tests.journeys.conftest import WINDOW
+from tests.browser import WINDOW
 from tests.journeys.test_events import STILL
 
 

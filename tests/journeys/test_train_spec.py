@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from app.run_texts import RunFile
 from storage import RunStatus, Storage
-from tests.journeys.conftest import WINDOW
+from tests.browser import WINDOW
 from tests.journeys.test_data import PHONE, opened, table
 from tests.journeys.test_events import STILL
 from tests.waiting import until
