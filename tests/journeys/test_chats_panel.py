@@ -33,7 +33,10 @@ PAGE = """() => {
   });
 }"""
 
-AWAY = "() => { window.reached ??= fetch; window.fetch = (path, asks) => (asks?.method ? Promise.reject(new TypeError()) : reached(path, asks)); }"
+AWAY = """() => {
+  window.reached ??= fetch;
+  window.fetch = (path, asks) => (asks?.method ? Promise.reject(new TypeError()) : reached(path, asks));
+}"""
 """No save arrives any more; by the page itself, since a tab whose requests Playwright intercepts may hang."""
 
 
