@@ -99,7 +99,9 @@
         if (found?.refused) tell(found.refused);
         else if (found) {
           chats.set(chat.id, found);
-          if (page.current()?.id === found.id) page.saved?.(found);
+          // The version that the page has read stays: another window may have saved a newer one.
+          const shown = page.current();
+          if (shown?.id === found.id) page.saved?.({ ...found, version: shown.version });
         }
         const held = document.activeElement === field || document.activeElement === document.body;
         draw();

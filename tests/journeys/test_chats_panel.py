@@ -233,6 +233,18 @@ def test_the_saved_one_can_be_opened_in_place_of_ones_own(page, panel, studio):
     assert say(page, "go on") is True and studio.chats.get(chat.id).version == 3
 
 
+def test_a_new_name_does_not_hide_that_another_window_has_saved(page, panel, studio):
+    say(page, "one")
+    ((chat,), _) = studio.chats.page(9)
+    studio.chats.save(chat.id, documents.written(documents.ChatDocument()), 1)
+    panel.get_by_role("button", name="Rename: one").click()
+    panel.get_by_role("textbox").fill("two")
+    panel.get_by_role("textbox").press("Enter")
+    expect(panel.locator("li b")).to_have_text("two")
+    assert page.evaluate("[held.name, held.version]") == ["two", 1]
+    assert say(page, "ours") is False and studio.chats.get(chat.id).version == 2
+
+
 def test_one_that_was_deleted_in_another_window_is_put_back_and_saved(page, panel, studio):
     say(page, "one")
     ((chat,), _) = studio.chats.page(9)
