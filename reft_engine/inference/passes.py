@@ -96,8 +96,10 @@ class Pass(Protocol):
         ...
 
 
-def plan_edits(rows: Sequence[Reading], prompts: Prompts, device: torch.device) -> dict[int, blocks.Edit]:
-    """The edits of all rows of a pass; rows with the same edit share a plan."""
+def plan_edits(
+    rows: Sequence[Reading], prompts: Prompts, device: torch.device, *, compute_zero: bool = False
+) -> dict[int, blocks.Edit]:  # fmt: skip
+    """The edits of all rows of a pass; rows with the same edit share a plan. ``compute_zero`` is as in `combined`."""
     chosen: dict[tuple[int, float, bool], dict[int, RowEdit]] = {}
     for index, row in enumerate(rows):
         for edit in row.edits:
@@ -108,7 +110,7 @@ def plan_edits(rows: Sequence[Reading], prompts: Prompts, device: torch.device) 
         edit = next(iter(edits.values()))
         plan = edit.reft.plan_of(replace(prompts, edited=tokens), list(edits), device)
         planned.append(PlannedEdit(edit.reft, plan, edit.factors, edit.strength, edit.mixed))
-    return combined(planned)
+    return combined(planned, compute_zero=compute_zero)
 
 
 @dataclass(slots=True)
