@@ -21,17 +21,26 @@ from reft_engine.edits.precision import exact
 
 @dataclass(frozen=True, slots=True)
 class PlannedEdit:
-    """What one model edits in a pass: the tokens, the factors, how strongly, and whether others may change the same tokens (a mix)."""
+    """What one model edits in a pass: the tokens, the factors, how strongly, whether others may change the same tokens (a mix), where.
+
+    ``layers`` are those that act; None for all that the edit has.
+    """
 
     reft: EditedModel
     plan: EditPlan
     factors: Factors
     strength: float = 1.0
     mixed: bool = False
+    layers: frozenset[int] | None = None
+
+    def acts_at(self, layer: int) -> bool:
+        """Whether one of its layers acts."""
+        return self.layers is None or layer in self.layers
 
     def edits(self, *, compute_zero: bool = False) -> dict[int, blocks.Edit]:
         """Its edits, by layer."""
-        return self.reft.edits(self.plan, self.factors, self.strength, compute_zero=compute_zero)
+        edits = self.reft.edits(self.plan, self.factors, self.strength, compute_zero=compute_zero)
+        return {layer: edit for layer, edit in edits.items() if self.acts_at(layer)}
 
 
 class _Site(NamedTuple):
@@ -63,7 +72,7 @@ def combined(planned: Sequence[PlannedEdit], *, compute_zero: bool = False) -> d
             (beside if each.mixed else others).append(each.edits(compute_zero=compute_zero))
             continue
         for index, layer in enumerate(each.reft.layers):
-            for group in range(groups):
+            for group in range(groups) if each.acts_at(layer) else ():
                 factors = sites[index * groups + group]
                 assert factors is not None
                 stacked[layer].append(_Site(tokens, group, factors, each.strength))

@@ -6,10 +6,11 @@ from typing import Any
 
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
+from reft_engine.edits.switches import Switches
 from reft_engine.errors import ConfigError
 from reft_engine.inference.decoding import ChosenToken, Column, end_tokens
 from reft_engine.inference.engine import InferenceEngine
-from reft_engine.inference.looking import LikelyToken, likely_tokens, probability
+from reft_engine.inference.looking import LikelyToken, check_answer, likely_tokens, probability
 from reft_engine.inference.prompts import Answerer, Prompt
 from reft_engine.inference.sampling import Sampling
 from reft_engine.tokens.pieces import visible, visible_after
@@ -46,7 +47,7 @@ class TokenChange:
 
 def token_changes(
     base: Base, prompt: Prompt, answer_ids: Sequence[int], reft: Answerer, *, k: int = 5, strength: float = 1.0,
-    engine: InferenceEngine | None = None, owner: str = "",
+    switches: Switches | None = None, engine: InferenceEngine | None = None, owner: str = "",
 ) -> list[TokenChange]:  # fmt: skip
     """Compare base and tuned model on the tokens of an answer that is given, as two rows of one request.
 
@@ -58,6 +59,7 @@ def token_changes(
         reft: an edit, a mix of edits or a baseline.
         k: number of the base model's likeliest tokens that come with each.
         strength: factor on the edits.
+        switches: which layers and position groups act; all by default.
         engine: a running batch to join; by default one of its own.
         owner: as in `InferenceEngine.submit`.
 
@@ -67,15 +69,13 @@ def token_changes(
     """
     checks.check_base(base)
     checks.whole_number(k, "k", 1)
-    vocabulary = blocks.vocabulary_size(base.model)
     if not answer_ids:
         raise ConfigError("There is no answer to look at.", "answer_ids", kind="token_changes.empty")
-    if not all(type(token) is int and 0 <= token < vocabulary for token in answer_ids):
-        raise ConfigError("The answer holds token ids that this base model does not have.", "answer_ids", kind="token_changes.ids")
-    ids = list(answer_ids)[: min(_MOST_TOKENS, max(1, _MOST_LOGITS // (2 * vocabulary)))]
-    strengths = [1.0, strength]
+    check_answer(base, answer_ids)
+    ids = list(answer_ids)[: min(_MOST_TOKENS, max(1, _MOST_LOGITS // (2 * blocks.vocabulary_size(base.model))))]
     request = (engine or InferenceEngine(base)).submit(
-        prompt, [None, reft], given=ids, sampling=Sampling(log_probabilities=k), strength=strengths, owner=owner
+        prompt, [None, reft], given=ids, sampling=Sampling(log_probabilities=k), strength=[1.0, strength], switches=[None, switches],
+        owner=owner,
     )  # fmt: skip
     scored: list[list[ChosenToken]] = [[], []]
     for delta in request:

@@ -13,7 +13,8 @@ from torch import Tensor
 from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.edits.noting import noting
-from reft_engine.inference.looking import Exclusive, check_edits, edited_layers, edited_pass, number, read_row, unchanged
+from reft_engine.edits.switches import Switches
+from reft_engine.inference.looking import Exclusive, check_edits, edited_pass, number, read_row, unchanged
 from reft_engine.inference.prompts import Answerer, Prompt
 from reft_engine.tokens.pieces import visible_texts
 
@@ -65,7 +66,10 @@ class EditMap:
 
 
 @torch.no_grad()
-def map_edit(base: Base, prompt: Prompt, reft: Answerer, *, strength: float = 1.0, exclusive: Exclusive = nullcontext) -> EditMap:
+def map_edit(
+    base: Base, prompt: Prompt, reft: Answerer, *, strength: float = 1.0, switches: Switches | None = None,
+    exclusive: Exclusive = nullcontext,
+) -> EditMap:  # fmt: skip
     """Measure an edit's change of each prompt token in one forward pass with the edit, up to the last edited layer.
 
     Args:
@@ -73,21 +77,22 @@ def map_edit(base: Base, prompt: Prompt, reft: Answerer, *, strength: float = 1.
         prompt: as in `stream`.
         reft: an edit or a mix of edits, whose changes are then measured together.
         strength: factor on the edits.
+        switches: which layers and position groups act; all by default. A layer that is off has a row of zeros.
         exclusive: entered around the pass.
 
     Raises:
         ConfigError, DataError: as from `stream`; there are more than 4096 tokens; or ``reft`` is a baseline, which edits no hidden states.
     """
     edits = check_edits(reft)
-    layers = edited_layers(edits)
+    layers = edits.layers
     with exclusive():
-        row = read_row(base, prompt, edits, strength)
+        row = read_row(base, prompt, edits, strength, switches)
         inputs, acting = edited_pass(base, row)
         noted, notes = noting({layer: acting.get(layer, unchanged) for layer in layers})
         with blocks.editing(noted, stop_after=layers[-1]):
             blocks.last_hidden_states(base.model, inputs)
     shown = _shown(len(row.ids))
-    edited = {token for edit in row.edits if edit.strength != 0 for group in edit.tokens for token in group}
+    edited = {token for edit in row.edits if edit.acts for group in edit.tokens for token in group}
     texts = visible_texts(base, row.ids)
     return EditMap(
         layers, tuple(MapToken(place, row.ids[place], texts[place], place in edited) for place in shown),

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
+from reft_engine.edits.switches import Switches
 from reft_engine.errors import ConfigError
 from reft_engine.inference.looking import Exclusive, LikelyToken, check_edits, edited_pass, likeliest, read_row, unchanged
 from reft_engine.inference.prompts import Answerer, Prompt
@@ -38,7 +39,7 @@ class Lens:
 @torch.no_grad()
 def logit_lens(
     base: Base, prompt: Prompt, reft: Answerer, layer: int, token: int, *, k: int = 5, strength: float = 1.0,
-    exclusive: Exclusive = nullcontext,
+    switches: Switches | None = None, exclusive: Exclusive = nullcontext,
 ) -> Lens:  # fmt: skip
     """Read the likeliest next tokens off a hidden state before and after its edit, in two short passes.
 
@@ -52,6 +53,7 @@ def logit_lens(
         token: index of the prompt's token.
         k: number of likeliest tokens.
         strength: factor on the edits.
+        switches: which layers and position groups act; all by default.
         exclusive: entered around the passes.
 
     Raises:
@@ -67,7 +69,7 @@ def logit_lens(
     checks.whole_number(layer, "layer", 0, base.layers - 1)
     checks.whole_number(k, "k", 1)
     with exclusive():
-        row = read_row(base, prompt, edits, strength)
+        row = read_row(base, prompt, edits, strength, switches)
         checks.whole_number(token, "token", 0, len(row.ids) - 1)
         inputs, acting = edited_pass(base, row)
         states: list[Tensor] = []

@@ -14,7 +14,9 @@ from reft_engine.baselines.peft import PeftBaseline
 from reft_engine.edits.interventions import Factors
 from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.switches import Switches
 from reft_engine.errors import ConfigError
+from reft_engine.inference.columns import strengths_of, switches_of
 from reft_engine.inference.decoding import room
 from reft_engine.inference.passes import Reading, RowEdit, plan_edits
 from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rules_of
@@ -51,7 +53,16 @@ def check_edits(model: Answerer) -> Edits:
     return model
 
 
-def read_row(base: Base, prompt: Prompt, model: Answerer | None = None, strength: float = 1.0, *, more: int = 0) -> Reading:
+def check_answer(base: Base, answer_ids: Sequence[int]) -> None:
+    """Raises ConfigError for token ids that the base model does not have."""
+    vocabulary = blocks.vocabulary_size(base.model)
+    if not all(type(token) is int and 0 <= token < vocabulary for token in answer_ids):
+        raise ConfigError("The answer holds token ids that this base model does not have.", "answer_ids", kind="looking.ids")
+
+
+def read_row(
+    base: Base, prompt: Prompt, model: Answerer, strength: float = 1.0, switches: Switches | None = None, *, more: int = 0
+) -> Reading:  # fmt: skip
     """A prompt as a row of a pass, with what edits it now.
 
     Args:
@@ -59,14 +70,16 @@ def read_row(base: Base, prompt: Prompt, model: Answerer | None = None, strength
         prompt: as in `stream`.
         model: what edits the row; of a baseline, nothing does.
         strength: factor on the edits.
+        switches: which layers and position groups act; all by default.
         more: tokens that follow the prompt, for which there must be room too.
 
     Raises:
         ConfigError, DataError: as from `stream`; or there are more than 4096 tokens.
     """
     checks.check_base(base)
-    checks.check_strength(strength)
     check_writers(base, [model])
+    strengths_of([model], strength)
+    (on,) = switches_of([model], [switches])
     prompts = column_prompts(base, prompt, rules_of(model))
     ids = prompts[0].ids
     if room(base, len(ids)) < more or len(ids) + more > _MOST_TOKENS:
@@ -76,7 +89,7 @@ def read_row(base: Base, prompt: Prompt, model: Answerer | None = None, strength
         )  # fmt: skip
     parts = model.parts if isinstance(model, Mix) else [(model, 1.0)] if isinstance(model, ReftModel) else []
     edits = tuple(
-        RowEdit(edit, _present_factors(edit), strength * weight, prompt.edited, len(parts) > 1)
+        RowEdit(edit, _present_factors(edit), strength * weight, on.tokens(prompt.edited), len(parts) > 1, on.acting(edit.layers))
         for (edit, weight), prompt in zip(parts, prompts, strict=bool(parts))
     )
     return Reading(ids, edits)
@@ -90,12 +103,6 @@ def _present_factors(edit: ReftModel) -> Factors:
     if training:
         edit.train()
     return factors
-
-
-def edited_layers(edits: Edits) -> tuple[int, ...]:
-    """The layers of an edit, or of all edits of a mix, the lowest first."""
-    models = edits.edits if isinstance(edits, Mix) else (edits,)
-    return tuple(sorted({layer for model in models for layer in model.layers}))
 
 
 def unchanged(h_BTD: Tensor, _past: int) -> Tensor:

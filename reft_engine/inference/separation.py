@@ -17,9 +17,10 @@ from reft_engine.baselines.mixed import MixedWeights, can_mix
 from reft_engine.baselines.peft import PeftBaseline
 from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.switches import Switches
 from reft_engine.errors import ConfigError
 from reft_engine.inference.decoding import takes_positions
-from reft_engine.inference.looking import Exclusive, read_row
+from reft_engine.inference.looking import Exclusive, check_answer, read_row
 from reft_engine.inference.passes import Reading, plan_edits
 from reft_engine.inference.prompts import Answerer, Prompt
 from reft_engine.inference.row_cache import keeps_all
@@ -83,8 +84,9 @@ class Separation:
 
 @torch.no_grad()
 def prove_separation(
-    base: Base, prompt: Prompt, reft: Answerer, answer_ids: Sequence[int] = (), *, strength: float = 1.0, exclusive: Exclusive = nullcontext
-) -> Separation:
+    base: Base, prompt: Prompt, reft: Answerer, answer_ids: Sequence[int] = (), *, strength: float = 1.0,
+    switches: Switches | None = None, exclusive: Exclusive = nullcontext,
+) -> Separation:  # fmt: skip
     """Compare the logits of a base row beside an edited row with those of a pass of the same shape without edits, bit for bit.
 
     The passes are those in which prompts are read for answers. Logits are compared after each token, of long conversations after the
@@ -96,16 +98,18 @@ def prove_separation(
         reft: what edits the second row: an edit, a mix of edits, or a baseline that shares passes with the base model (LoRA, (IA)3).
         answer_ids: the answer so far.
         strength: factor on the edits.
+        switches: which layers and position groups act; all by default.
         exclusive: entered around every pass, so that others can use the base model in between.
 
     Raises:
-        ConfigError, DataError: as from `stream`; there are more than 4096 tokens; or the baseline is answered in a batch of its own.
+        ConfigError, DataError: as from `stream`; there are more than 4096 tokens, or some that the base model does not have; or the
+            baseline is answered in a batch of its own.
     """
-    baseline = isinstance(reft, PeftBaseline)
-    if baseline and strength != 1:
-        raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength", kind="generation.strength")
+    check_answer(base, answer_ids)
     with exclusive():
-        rows = _rows(base, prompt, reft, len(answer_ids), strength)
+        edited_row = read_row(base, prompt, reft, strength, switches, more=len(answer_ids))
+    edited_row.weights = reft if isinstance(reft, PeftBaseline) else None
+    rows = [Reading(edited_row.ids), edited_row]
     _check_shares(base, reft)
     compared = _compared_tokens(base, len(rows[0].ids), len(answer_ids))
     passes = _Passes(base, tuple(answer_ids), compared)
@@ -116,18 +120,11 @@ def prove_separation(
     base_row, edited = _compare(plain[0], beside[0]), _compare(plain[1], beside[1])
     del beside
     zero = None
-    if not baseline:
-        at_zero = Reading(rows[1].ids, tuple(replace(edit, strength=0.0) for edit in rows[1].edits))
+    if edited_row.weights is None:
+        at_zero = Reading(edited_row.ids, tuple(replace(edit, strength=0.0) for edit in edited_row.edits))
         with exclusive():
             zero = _compare(plain[1], passes.logits([rows[0], at_zero], compute_zero=True)[1])
     return Separation(len(rows[0].ids) + len(answer_ids), compared, base_row, edited, zero)
-
-
-def _rows(base: Base, prompt: Prompt, reft: Answerer, more: int, strength: float) -> list[Reading]:
-    """The base model's row and the edited one; both have the same tokens."""
-    edited = read_row(base, prompt, reft, strength, more=more)
-    edited.weights = reft if isinstance(reft, PeftBaseline) else None
-    return [Reading(edited.ids), edited]
 
 
 def _check_shares(base: Base, reft: Answerer) -> None:

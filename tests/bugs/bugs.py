@@ -86,6 +86,7 @@ GENERATION, TRAINING, LOOP, PREFIX = (
     "reft_engine/inference/kv_cache.py",
 )
 DECODING, SAMPLING = "reft_engine/inference/decoding.py", "reft_engine/inference/sampling.py"
+_TEST_MIXED, _TEST_SWITCHES = "tests/reft_engine/test_mixed_edits.py", "tests/reft_engine/test_switches.py"
 _TEST_ENGINE = "tests/reft_engine/test_engine.py"
 ENGINE, PASSES, ROW_CACHE = (f"reft_engine/inference/{name}.py" for name in ("engine", "passes", "row_cache"))
 LOOP_SIDE = "reft_engine/edits/loop_side.py"
@@ -1307,8 +1308,8 @@ BUGS = (
     Bug(
         "the engine's strength is 0 or 1",
         PASSES,
-        "edit.factors, edit.strength, edit.mixed))",
-        "edit.factors, float(bool(edit.strength)), edit.mixed))",
+        "edit.factors, edit.strength, edit.mixed, edit.layers))",
+        "edit.factors, float(bool(edit.strength)), edit.mixed, edit.layers))",
         (_engine("an_argument_of_answering_acts[strength]"),),
     ),
     Bug(
@@ -2024,6 +2025,34 @@ BUGS = (
         "(beside if each.mixed else others).append(each.edits())",
         "others.append(each.edits())",
         (f"{_TEST_ENGINE}::test_a_mix_is_the_weighted_sum_of_its_edits",),
+    ),
+    Bug(
+        "a mix is saved without the weights of its edits",
+        "reft_engine/edits/summed.py",
+        "inner * factors.source, inner * factors.bias",
+        "factors.source, factors.bias",
+        (f"{_TEST_MIXED}::test_a_mix_of_one_with_a_weight_is_its_strength[loreft]",),
+    ),
+    Bug(
+        "a tied edit acts on the first tokens alone once it is mixed with an untied one",
+        "reft_engine/edits/summed.py",
+        "    if layer not in edit.layers:\n",
+        "    if layer not in edit.layers or group >= edit.reft_config.groups:\n",
+        (f"{_TEST_MIXED}::test_a_mix_of_red_is_red[(True, False)]",),
+    ),
+    Bug(
+        "layers that are switched off act beside others",
+        "reft_engine/edits/stacked.py",
+        "for group in range(groups) if each.acts_at(layer) else ():",
+        "for group in range(groups):",
+        (f"{_TEST_SWITCHES}::test_columns_with_other_switches_share_a_pass_and_give_what_they_give_alone",),
+    ),
+    Bug(
+        "an edit that is off counts as one that acts",
+        PASSES,
+        "edited = (tokens[0] for edit in self.edits if edit.acts for",
+        "edited = (tokens[0] for edit in self.edits for",
+        (f"{_TEST_SWITCHES}::test_a_row_whose_edits_are_off_is_unedited",),
     ),
     Bug(
         "a given answer is scored one token late",

@@ -9,6 +9,7 @@ import torch
 from reft_engine import ConfigError, Message, PeftConfig
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.baselines import PeftBaseline
+from reft_engine.edits import Switches
 from reft_engine.inference import InferenceEngine, Sampling, answer_tokens, token_changes
 from reft_engine.inference.answer_tokens import answer_texts
 from reft_engine.tokens.prompts import prompt_ids
@@ -58,8 +59,12 @@ def test_the_probabilities_are_those_of_plain_passes(tiny, framing, strong, name
     assert any(abs(each.tuned_probability / each.base_probability - 1) > 0.05 for each in found)
 
 
-def test_at_strength_0_nothing_moved(tiny, reft):
-    assert all(each.base_probability == each.tuned_probability for each in token_changes(tiny, TALK, encoded(tiny), reft, strength=0.0))
+def test_at_strength_0_or_switched_off_nothing_moved(tiny, reft):
+    off = {"strength": 0.0}, {"switches": Switches(frozenset())}, {"switches": Switches(prefix=False, suffix=False)}
+    found = [token_changes(tiny, TALK, encoded(tiny), reft, **each) for each in off]
+    assert all(token.base_probability == token.tuned_probability for each in found for token in each) and len(found[0]) > 5
+    half = token_changes(tiny, TALK, encoded(tiny), reft, switches=Switches(prefix=False))
+    assert half[0].tuned_probability not in (half[0].base_probability, token_changes(tiny, TALK, encoded(tiny), reft)[0].tuned_probability)
 
 
 def test_texts_join_to_the_answer_that_was_streamed(tiny, reft):

@@ -10,7 +10,7 @@ import torch
 from reft_engine import ConfigError, Example, Message, PeftConfig, ReftConfig, ReftModel
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.baselines import PeftBaseline
-from reft_engine.edits import Mix
+from reft_engine.edits import Mix, Switches
 from reft_engine.inference import logit_lens, map_edit
 from reft_engine.inference.lens import read_states
 from reft_engine.tokens.pieces import visible_texts
@@ -94,6 +94,17 @@ def test_at_strength_0_nothing_changes_and_states_are_still_measured(tiny, reft)
     found = map_edit(tiny, TALK, reft, strength=0.0)
     assert {value for row in found.change for value in row} == {0.0} and not any(token.edited for token in found.tokens)
     assert found.layers == reft.layers and all(value > 0 for row in found.hidden for value in row)
+
+
+def test_a_layer_or_a_group_that_is_off_changes_nothing_and_the_others_are_as_measured(tiny, reft):
+    found = map_edit(tiny, TALK, reft, switches=Switches(frozenset({1}), prefix=False))
+    assert found.layers == reft.layers and [any(row) for row in found.change] == [False, True, False]
+    assert [token.place for token in found.tokens if token.edited] == [found.total - 2, found.total - 1]
+    assert found.change[1][0] == 0 < found.change[1][-1]
+    alone = map_edit(tiny, TALK, reft)
+    assert found.hidden[0] == pytest.approx(alone.hidden[0]) and found.hidden[1][-1] != pytest.approx(alone.hidden[1][-1])
+    lens = logit_lens(tiny, TALK, reft, 0, found.total - 1, switches=Switches(frozenset({1})))
+    assert lens.before == lens.after != logit_lens(tiny, TALK, reft, 0, found.total - 1).after
 
 
 def test_of_a_long_prompt_both_ends_are_shown(tiny, reft):

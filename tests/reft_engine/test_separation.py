@@ -10,7 +10,7 @@ import torch
 from reft_engine import ConfigError, Message, PeftConfig, ReftConfig, ReftModel
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.baselines import PeftBaseline
-from reft_engine.edits import Mix
+from reft_engine.edits import Mix, Switches
 from reft_engine.edits.interventions import LowRankEdit
 from reft_engine.edits.plan import EditPlan
 from reft_engine.inference import prove_separation, separation
@@ -82,6 +82,20 @@ def test_a_mix_is_proven_as_one(tiny, reft, strong):
 def test_an_edit_that_does_nothing_proves_nothing(tiny, reft):
     found = prove_separation(tiny, TALK, reft, strength=0.0)
     assert found.separate and not found.proven and found.edited.different == 0
+
+
+def test_what_is_switched_off_does_nothing_and_what_is_on_is_proven(tiny, strong):
+    reft = strong(tiny.model, rank=2, positions="f2+l2")
+    whole, none = prove_separation(tiny, TALK, reft), prove_separation(tiny, TALK, reft, switches=Switches(frozenset()))
+    assert none.separate and not none.acts
+    some = [Switches(frozenset({1})), Switches(prefix=False), Switches(suffix=False)]
+    found = [prove_separation(tiny, TALK, reft, switches=each) for each in some]
+    assert all(each.proven for each in found)
+    assert 0 < found[1].edited.different <= 2 * len(tiny.tokenizer) < found[2].edited.different, "only the last two tokens are edited"
+    assert found[0].edited.largest != whole.edited.largest
+    assert not prove_separation(tiny, TALK, reft, switches=Switches(prefix=False, suffix=False)).acts
+    with pytest.raises(ConfigError, match="does not act at layer 7"):
+        prove_separation(tiny, TALK, reft, switches=Switches(frozenset({7})))
 
 
 # It can fail
@@ -169,6 +183,8 @@ def test_what_does_not_fit_is_refused(tiny, reft):
         prove_separation(tiny, TALK, reft, [40] * 150)
     with pytest.raises(ConfigError, match="The prompt is empty"):
         prove_separation(tiny, " ", reft)
+    with pytest.raises(ConfigError, match="does not have"):
+        prove_separation(tiny, TALK, reft, [len(tiny.tokenizer)])
     with pytest.raises(ConfigError, match="another base model"):
         prove_separation(replace(tiny, model=copy.deepcopy(tiny.model)), TALK, reft)
     with pytest.raises(ConfigError, match="classifies"):
