@@ -23,6 +23,7 @@ from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.errors import READABLE
 from app.handlers import base_cards, kept, predictions, run_list, run_live, runs, spec, workbench
 from app.pages import build, predictions_html, report_html, runs_html
+from app.seen_routes import offer_looks
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
@@ -59,6 +60,7 @@ def make_app(services: Services) -> FastAPI:
     _follow_readings(app, services)
     _follow_runs(app, services)
     _follow_downloads(app, services)
+    offer_looks(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

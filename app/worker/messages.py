@@ -1,8 +1,8 @@
 """Requests to the worker, typed and bounded, and the exit code with which it refuses to start."""
 
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reft_engine import Precision, RunSpec, TrainConfig
 
@@ -115,3 +115,61 @@ class AnglesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     runs: list[str] = Field(min_length=2, max_length=2)
+
+
+class MixPart(BaseModel):
+    """A run in a mix, and the weight of its edit."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    run: str = Field(max_length=100)
+    weight: float = Field(1.0, ge=-10.0, le=10.0)
+
+
+class ChatColumn(BaseModel):
+    """One way to answer: a run's edit or baseline, or a mix of edits, with the layers and position groups that act; None for all."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    kind: Literal["run", "mix"]
+    run: str | None = Field(None, max_length=100)
+    strength: float = Field(1.0, ge=-10.0, le=10.0)
+    layers: list[Annotated[int, Field(ge=0, le=9_999)]] | None = Field(None, max_length=1_000)
+    groups: list[Literal["prefix", "suffix"]] | None = Field(None, max_length=2)
+    parts: list[MixPart] = Field(default_factory=list, max_length=8)
+
+    @model_validator(mode="after")
+    def _names_what_answers(self) -> Self:
+        if (self.kind == "run") != (self.run is not None) or (self.kind == "mix") != bool(self.parts):
+            raise ValueError("a run names its run, a mix its parts, and nothing else does")
+        return self
+
+
+_ANSWER: Any = Field(default_factory=list, max_length=2_049, description="Token ids of the answer so far.")
+
+
+class LookRequest(BaseModel):
+    """A column that is looked at in a conversation which ends with a user's message."""
+
+    model_config = ConfigDict(extra="forbid")
+    column: ChatColumn
+    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
+
+
+class SeparationRequest(LookRequest):
+    """A column whose row is to be proven apart from the base model's."""
+
+    answer: list[Annotated[int, Field(ge=0, le=2**31 - 1)]] = _ANSWER
+
+
+class LensRequest(LookRequest):
+    """A hidden state of a column's row to be read as if it were the last: after which layer, of which token of the prompt."""
+
+    layer: int = Field(ge=0, le=9_999)
+    token: int = Field(ge=0, le=999_999)
+    k: int = Field(5, ge=1, le=20)
+
+
+class TintsRequest(SeparationRequest):
+    """An answer of a column whose tokens are to be compared with what the base model makes of them."""
+
+    k: int = Field(5, ge=1, le=20)
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
