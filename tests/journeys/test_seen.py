@@ -9,7 +9,8 @@ from app.components.theme import CSS, head, theme
 ADDRESS = "http://studio.test/"
 HOSTILE = "<img src=x onerror=window.hurt=1>"
 STYLES = f"<style>{theme()._get_theme_css()}</style><style>{CSS}</style>"
-BODY = '<body style="background: var(--body-background-fill)"><main class="gradio-container"><h1>Looks</h1><div id="drawn"></div></main></body>'
+INSIDE = '<main class="gradio-container"><h1>Looks</h1><div id="drawn"></div></main>'
+BODY = f'<body style="background: var(--body-background-fill)">{INSIDE}</body>'
 PAGE = f'<!doctype html><html lang="en"><head><title>Looks</title>{head()}{STYLES}</head>{BODY}</html>'
 TOKENS = [("<|im_start|>", True), ("·a\u202e", False), (HOSTILE, False), ("⏎", True)]
 MAP = {
