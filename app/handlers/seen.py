@@ -14,7 +14,7 @@ from app.services import Services
 from app.words import say
 from app.worker.messages import LensRequest, LookRequest, SeparationRequest, TintsRequest
 
-Asked = TypeVar("Asked", bound=LookRequest)
+Given = TypeVar("Given", bound=LookRequest)
 _DIGITS = 6
 """Significant digits of a number that a script draws; a map has thousands of them."""
 
@@ -54,11 +54,11 @@ def tints(services: Services, body: bytes) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _request(services: Services, kind: type[Asked], body: bytes) -> dict[str, Any]:
+def _request(services: Services, kind: type[Given], body: bytes) -> dict[str, Any]:
     return _checked(services, _read(kind, body))
 
 
-def _read(kind: type[Asked], body: bytes) -> Asked:
+def _read(kind: type[Given], body: bytes) -> Given:
     """What a script asks for. Raises StudioError."""
     try:
         return kind.model_validate_json(body)

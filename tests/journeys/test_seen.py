@@ -10,7 +10,7 @@ ADDRESS = "http://studio.test/"
 HOSTILE = "<img src=x onerror=window.hurt=1>"
 STYLES = f"<style>{theme()._get_theme_css()}</style><style>{CSS}</style>"
 INSIDE = '<main class="gradio-container"><h1>Looks</h1><div id="drawn"></div></main>'
-BODY = f'<body style="background: var(--body-background-fill)">{INSIDE}</body>'
+BODY = f'<body style="background: var(--body-background-fill); color: var(--body-text-color)">{INSIDE}</body>'
 PAGE = f'<!doctype html><html lang="en"><head><title>Looks</title>{head()}{STYLES}</head>{BODY}</html>'
 TOKENS = [("<|im_start|>", True), ("·a\u202e", False), (HOSTILE, False), ("⏎", True)]
 MAP = {
@@ -121,7 +121,7 @@ def test_an_answer_is_its_text_and_each_token_says_how_it_moved(drawing):
     parts = page.locator(".rs-tints .rs-tint")
     assert page.locator(".rs-tints").evaluate("each => each.textContent") == TEXT
     assert [part.get_attribute("data-kind") for part in parts.all()] == ["likelier", "unlikelier", "", "", "likelier", "", ""]
-    assert parts.nth(1).get_attribute("aria-label") == "·is: 90% under the base model, 20% with the edit"
+    assert parts.nth(1).get_attribute("aria-label") == "“·is”: 90% under the base model, 20% with the edit"
     assert parts.nth(5).get_attribute("aria-label").endswith("10% under the base model, no number with the edit")
     assert [part.get_attribute("data-sign") for part in parts.all()] == [None, None, "⋯", None, "⏎", None, "<|im_end|>"]
 
@@ -138,12 +138,12 @@ def test_alternatives_are_shown_on_hover_focus_and_tap_and_go_by_escape(drawing)
     page.locator("h1").hover()
     expect(card).to_be_hidden()
     parts.nth(1).focus()
-    expect(card).to_contain_text("·is: 90%")
+    expect(card).to_contain_text("“·is”: 90%")
     assert parts.nth(1).get_attribute("aria-describedby") == card.get_attribute("id")
     page.keyboard.press("Escape")
     expect(card).to_be_hidden()
     parts.nth(3).dispatch_event("click")
-    expect(card).to_contain_text("🐱: 30%")
+    expect(card).to_contain_text("“🐱”: 30%")
 
 
 def test_arrows_move_from_token_to_token(drawing):
