@@ -8,15 +8,13 @@ from secrets import token_hex
 
 from app.errors import StudioError
 from app.handlers import disk, playground
-from app.handlers.mix_parts import KEY, MixedPart, formula, parts_of
+from app.handlers.mix_parts import KEY, MixedPart, formula
 from app.services import Services
 from app.visitor import visitor
 from app.words import phrases, say, say_error
 from reft_engine import ConfigError, ReftConfig, RunSpec
 from reft_engine.edits import check_mixable
 from storage import RunRecord, RunStatus
-
-__all__ = ["Choice", "MixedPart", "Sample", "choices", "make", "parts_of", "prompts", "refusal", "samples"]
 
 MOST_PARTS = 8
 _LOOKED_AT = 200
