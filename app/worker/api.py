@@ -29,6 +29,7 @@ from app.worker.messages import (
     GridRequest,
     LensRequest,
     LookRequest,
+    MixRequest,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
@@ -36,6 +37,7 @@ from app.worker.messages import (
     SeparationRequest,
     TintsRequest,
 )
+from app.worker.mixes import work_on_mix
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
@@ -134,6 +136,10 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     @app.post("/grid")
     async def grid(request: GridRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: fill_grid(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
+
+    @app.post("/mix")
+    async def mix(request: MixRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: work_on_mix(resident, request, put, disconnected.is_set), say("engine.failed"))
 
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:

@@ -117,6 +117,13 @@ class WorkerClient:
         """Answer prompts with several runs: lines of ``{"prompt", "answers"}``, the answers by run; closing the iterator ends it."""
         return self._stream("/grid", request)
 
+    def mix(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer prompts with runs and their mix: lines of ``{"prompt", "answers"}``; and make the mix one adapter: a line with ``saved``.
+
+        See `app.worker.mixes.work_on_mix`; closing the iterator ends it.
+        """
+        return self._stream("/mix", request, _CHECK_TIMEOUT)
+
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
         return self._stream("/rates", request)

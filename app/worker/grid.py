@@ -18,7 +18,7 @@ def fill_grid(resident: Resident, request: GridRequest, put: Callable[[dict[str,
 
     Raises NotFoundError, ReftError.
     """
-    left, prompts = list(dict.fromkeys(request.runs)), [_messages(prompt) for prompt in request.prompts]
+    left, prompts = list(dict.fromkeys(request.runs)), [messages_of(prompt) for prompt in request.prompts]
     while left and not should_stop():
         base, models = _of_one_base(resident, left)
         left = [run_id for run_id in left if run_id not in models]
@@ -26,7 +26,7 @@ def fill_grid(resident: Resident, request: GridRequest, put: Callable[[dict[str,
         labelling = {run_id: model for run_id, model in models.items() if run_id not in writers}
         for at, found in _labels(resident, base, labelling, prompts):
             put({"prompt": at, "answers": found})
-        lengths = [_length(prompt, request.max_new_tokens) for prompt in request.prompts]
+        lengths = [length_of(prompt, request.max_new_tokens) for prompt in request.prompts]
         asked = (Asked(messages, [None, *writers.values()], length) for messages, length in zip(prompts, lengths, strict=True))
         answers = answers_in_order(resident.engine(base), asked, owner=request.owner, should_stop=should_stop)
         for at, texts in enumerate(answers):
@@ -57,11 +57,12 @@ def _labels(
             yield at, {run_id: next(iter(found))}
 
 
-def _messages(prompt: GridPrompt) -> list[Message]:
+def messages_of(prompt: GridPrompt) -> list[Message]:
+    """The conversation of a prompt."""
     return [Message(message.role, message.content) for message in prompt.messages]  # type: ignore[arg-type]
 
 
-def _length(prompt: GridPrompt, most: int) -> int:
+def length_of(prompt: GridPrompt, most: int) -> int:
     """Most tokens of an answer: a token has at least one byte."""
     if prompt.expected is None:
         return most

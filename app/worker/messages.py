@@ -89,6 +89,25 @@ class GridRequest(BaseModel):
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
+class MixPart(BaseModel):
+    """A run of a mix, and its weight."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    run: str = Field(max_length=100)
+    weight: float = Field(ge=-10.0, le=10.0)
+
+
+class MixRequest(BaseModel):
+    """Runs of one base model that are mixed: what to answer, and the upload's name under which the mix is kept, if it is."""
+
+    model_config = ConfigDict(extra="forbid")
+    parts: list[MixPart] = Field(min_length=1, max_length=8)
+    prompts: list[GridPrompt] = Field([], max_length=20)
+    max_new_tokens: int = Field(96, ge=1, le=512)
+    save_to: str = Field("", pattern="^([0-9a-f]{32})?$")
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
 class PreviewRequest(BaseModel):
     """Rows to show as they are trained."""
 

@@ -87,6 +87,7 @@ GENERATION, TRAINING, LOOP, PREFIX = (
 )
 DECODING, SAMPLING = "reft_engine/inference/decoding.py", "reft_engine/inference/sampling.py"
 _TEST_MIXED, _TEST_SWITCHES = "tests/reft_engine/test_mixed_edits.py", "tests/reft_engine/test_switches.py"
+_TEST_MIXES = "tests/app/test_mixes.py"
 _TEST_ENGINE = "tests/reft_engine/test_engine.py"
 ENGINE, PASSES, ROW_CACHE = (f"reft_engine/inference/{name}.py" for name in ("engine", "passes", "row_cache"))
 LOOP_SIDE = "reft_engine/edits/loop_side.py"
@@ -2039,6 +2040,34 @@ BUGS = (
         "    if layer not in edit.layers:\n",
         "    if layer not in edit.layers or group >= edit.reft_config.groups:\n",
         (f"{_TEST_MIXED}::test_a_mix_of_red_is_red[(True, False)]",),
+    ),
+    Bug(
+        "the runs of a mix weigh the same",
+        "app/handlers/mixes.py",
+        '{"run": run.id, "weight": weight}',
+        '{"run": run.id, "weight": 1.0}',
+        (f"{_TEST_MIXES}::test_the_kept_adapter_is_the_weighted_sum_of_the_parents",),
+    ),
+    Bug(
+        "a mix is kept without a look at its files",
+        "app/worker/mixes.py",
+        "checked = resident.check.check(folder, storage.runs.get(request.parts[0].run).base)",
+        'checked = ""',
+        (f"{_TEST_MIXES}::test_a_mix_that_does_not_reproduce_is_not_offered",),
+    ),
+    Bug(
+        "a mix is trained longer",
+        "app/handlers/runs.py",
+        "    require_trained(run)\n",
+        "",
+        (f"{_TEST_MIXES}::test_a_mix_is_neither_trained_again_nor_longer_nor_compared_with_baselines",),
+    ),
+    Bug(
+        "a mix answers rows that one of its runs has learned",
+        "app/handlers/mixes.py",
+        "set.intersection(*",
+        "set.union(*",
+        (f"{_TEST_MIXES}::test_a_mix_is_asked_and_predicted_on_rows_that_no_parent_learned_from",),
     ),
     Bug(
         "layers that are switched off act beside others",

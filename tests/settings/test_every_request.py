@@ -1,6 +1,7 @@
 """Every field of the worker's requests, over its HTTP: another value is another answer, and one out of range is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -24,6 +25,7 @@ from app.worker.messages import (
     LensRequest,
     LookRequest,
     MixPart,
+    MixRequest,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
@@ -31,11 +33,13 @@ from app.worker.messages import (
     SeparationRequest,
     TintsRequest,
 )
-from reft_engine import ReftConfig, TrainConfig
+from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
+from reft_engine.edits import Mix
 from reft_engine.training import RunEstimate
+from storage import RunRecord
 from tests.settings import seen_rows
-from tests.settings.house import LENGTH, PROMPT, House
+from tests.settings.house import LENGTH, PROMPT, House, conversation
 
 
 @dataclass(frozen=True)
@@ -444,6 +448,73 @@ def grid_owner(house: House) -> None:
     assert seen == [("me", True), ("you", True)]
 
 
+# Mix
+
+
+def blended(house: House, *weights: tuple[RunRecord, float], **changes: Any) -> list[Any]:
+    """What is told of a mix."""
+    parts = [{"run": run.id, "weight": weight} for run, weight in weights or ((house.run, 0.5), (house.second, 0.5))]
+    prompts = [{"messages": [{"role": "user", "content": PROMPT}]}]
+    return list(house.services.worker.mix({"parts": parts, "prompts": prompts, "max_new_tokens": LENGTH, **changes}))
+
+
+def answer_of(house: House, *weights: tuple[RunRecord, float], **options: Any) -> str:
+    """What the engine itself answers with such a mix."""
+    runs = [house.resident.run(run.id) for run, _ in weights]
+    mix: Any = Mix([reft for _, reft in runs], [weight for _, weight in weights])  # type: ignore[misc]
+    return generate(runs[0][0], conversation(), [mix], **{"max_new_tokens": LENGTH, **options})[0]
+
+
+def mix_runs(house: House) -> None:
+    for pair in (((house.run, 0.5), (house.second, 0.5)), ((house.second, 1.0),)):
+        (line,) = blended(house, *pair)
+        assert line["answers"]["mix"] == answer_of(house, *pair)
+        assert line["answers"].keys() == {"base", "mix", *(run.id for run, _ in pair)}
+        assert [line["answers"][run.id] for run, _ in pair] == [house.wanted(run)[1] for run, _ in pair]
+
+
+def mix_weight(house: House) -> None:
+    found = [blended(house, (house.run, weight), (house.second, 0.5))[0]["answers"]["mix"] for weight in (0.0, 0.5, -1.0)]
+    assert found == [answer_of(house, (house.run, weight), (house.second, 0.5)) for weight in (0.0, 0.5, -1.0)] and len(set(found)) > 1
+
+
+def mix_prompts(house: House) -> None:
+    asked = ("Hello there.", PROMPT)
+    lines = blended(house, prompts=[{"messages": [{"role": "user", "content": text}]} for text in asked])
+    assert [line["answers"][house.run.id] for line in lines] == [house.wanted(prompt=text)[1] for text in asked]
+    assert blended(house, prompts=[]) == []
+
+
+def mix_length(house: House) -> None:
+    pair = (house.run, 0.5), (house.second, 0.5)
+    found = [blended(house, *pair, max_new_tokens=count)[0]["answers"]["mix"] for count in (3, 8)]
+    assert found == [answer_of(house, *pair, max_new_tokens=count) for count in (3, 8)]
+
+
+def mix_kept(house: House) -> None:
+    uploads, name = house.services.storage.files.uploads, "a" * 32
+    try:
+        (line,) = blended(house, prompts=[], save_to=name)
+        made = load_adapter(uploads / name / "adapter", house.resident.base(str(house.bases[0])))
+    finally:
+        shutil.rmtree(uploads / name, ignore_errors=True)
+        house.resident.check.close()
+    assert made.method_config.model_dump(mode="json") == line["saved"]["reft"] and "reproduces" in line["saved"]["check"]
+    assert made.method_config.rank == 4
+
+
+def mix_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        blended(house, owner="me")
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True)]
+
+
 # Angles
 
 
@@ -493,6 +564,13 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
+    (MixPart, "run"): Field(mix_runs, ("x" * 101, None, 3)),
+    (MixPart, "weight"): Field(mix_weight, (-10.1, 10.1, "NaN", None)),
+    (MixRequest, "parts"): Field(mix_runs, ([], [{"run": "x", "weight": 1}] * 9, "x")),
+    (MixRequest, "prompts"): Field(mix_prompts, ([{"messages": [TURN]}] * 21, "x", None)),
+    (MixRequest, "max_new_tokens"): Field(mix_length, (0, 513, 1.5)),
+    (MixRequest, "save_to"): Field(mix_kept, ("x", "../" * 10 + "aa", "a" * 33, None)),
+    (MixRequest, "owner"): Field(mix_owner, ("x" * 101, None, 3)),
     (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
@@ -533,6 +611,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/describe", {"base": base}
     if kind in (GridRequest, GridPrompt):
         return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
+    if kind in (MixRequest, MixPart):
+        return "/mix", {"parts": [{"run": house.run.id, "weight": 0.5}], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
     if kind is PredictionsRequest:
         return "/predictions", {"run": house.run.id, "start": False}
     if kind is RatesRequest:
