@@ -22,6 +22,7 @@ from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
 from reft_engine.errors import BusyError, ConfigError, ReftError
 from reft_engine.inference import kv_cache
+from reft_engine.inference.columns import adjusts_of, strengths_of
 from reft_engine.inference.decoding import Column, Delta, end_tokens, room, takes_positions
 from reft_engine.inference.fairness import FairQueue
 from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
@@ -71,7 +72,8 @@ class InferenceEngine:
     def submit(
         self, prompt: Prompt, edits: Sequence[Answerer | None] = (None,), *, max_new_tokens: int = 64, sampling: Sampling | None = None,
         n: int = 1, strength: float | Sequence[float] = 1.0, owner: str = "", background: bool = False, begun: Sequence[int] = (),
-        given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None, adjust: Adjust | None = None,
+        given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None,
+        adjust: Adjust | Sequence[Adjust | None] | None = None,
         sink: Callable[[Delta], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
         on_place: Callable[[int], None] | None = None,
     ) -> Request:  # fmt: skip
@@ -89,7 +91,8 @@ class InferenceEngine:
             begun: first tokens of the answers where they are known.
             given: all tokens of an answer that is only to be scored: each comes with its log-probability, and none is chosen.
             rules: which marks are read in the prompt, for each edit; by default its own rule.
-            adjust: changes the logits of each next token, with the last hidden state at hand.
+            adjust: changes the logits of each next token, with the last hidden state at hand; one for all edits or one for each, of which
+                None changes nothing.
             sink: is given each piece, in the thread that makes the engine work, instead of the iterator.
             should_stop: called before every token but the first.
             on_place: is told how many requests begin before this one, as that changes, by whoever iterates.
@@ -100,16 +103,11 @@ class InferenceEngine:
         """
         limit = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
         check_writers(self.base, edits)
-        strengths = _strengths(edits, strength)
-        if adjust and not blocks.has_linear_head(self.base.model):
-            raise ConfigError(
-                "{base} has no linear output head over its last hidden states, so its logits cannot be adjusted.", "base",
-                kind="inference.no_head", base=self.base.name,
-            )  # fmt: skip
+        strengths, adjusts = strengths_of(edits, strength), adjusts_of(self.base, edits, adjust)
         request = Request(self, owner, background, sink, should_stop, on_place=on_place)
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
         prompts = iter(column_prompts(self.base, prompt, [rule for each in asked for rule in each]))
-        for edit, factor, marks in zip(edits, strengths, asked, strict=True):
+        for edit, factor, changes, marks in zip(edits, strengths, adjusts, asked, strict=True):
             encoded = [next(prompts) for _ in marks]
             room_left = room(self.base, len(encoded[0].ids) + _virtual_tokens(edit))
             if len(given) > room_left:
@@ -121,7 +119,7 @@ class InferenceEngine:
                 row = Row(
                     request, len(request.rows), encoded, edit, factor, _sampler(sampling or Sampling(), encoded[0].ids, answer, given),
                     Column(self.base, begun if self.base.kind == "decoder" and not given else (), (sampling or Sampling()).stop),
-                    len(given) or min(limit, room_left), tuple(given), adjust,
+                    len(given) or min(limit, room_left), tuple(given), changes,
                 )  # fmt: skip
                 request.rows.append(row)
         with self._lock:
@@ -537,20 +535,6 @@ def _reading(row: Row) -> Reading:
 
 def _virtual_tokens(model: Answerer | None) -> int:
     return 0 if model is None or isinstance(model, Mix) else int(getattr(model.method_config, "tokens_before", 0))
-
-
-def _strengths(edits: Sequence[Answerer | None], strength: float | Sequence[float]) -> list[float]:
-    """The strength of each edit. Raises ConfigError."""
-    strengths: list[Any] = list(strength) if isinstance(strength, list | tuple) else [strength] * len(edits)
-    for each in strengths:
-        checks.check_strength(each)
-    if len(strengths) != len(edits):
-        raise ConfigError("Give one strength for all edits, or one for each.", "strength", kind="inference.strengths")
-    if any(
-        factor != 1 and edit is not None and not isinstance(edit, ReftModel | Mix) for edit, factor in zip(edits, strengths, strict=True)
-    ):
-        raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength", kind="generation.strength")
-    return strengths
 
 
 def _sampler(sampling: Sampling, prompt_ids: Sequence[int], answer: int, given: Sequence[int]) -> Sampler:

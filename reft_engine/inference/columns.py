@@ -1,0 +1,45 @@
+"""What is asked for all columns of a request, or for each: the strength of edits, and what adjusts logits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from reft_engine.base import blocks, checks
+from reft_engine.base.loading import Base
+from reft_engine.edits.mix import Mix
+from reft_engine.edits.model import ReftModel
+from reft_engine.errors import ConfigError
+from reft_engine.inference.prompts import Answerer
+from reft_engine.inference.requests import Adjust
+
+
+def strengths_of(edits: Sequence[Answerer | None], strength: float | Sequence[float]) -> list[float]:
+    """The strength of each edit. Raises ConfigError."""
+    strengths: list[Any] = list(strength) if isinstance(strength, list | tuple) else [strength] * len(edits)
+    for each in strengths:
+        checks.check_strength(each)
+    if len(strengths) != len(edits):
+        raise ConfigError("Give one strength for all edits, or one for each.", "strength", kind="inference.strengths")
+    if any(
+        factor != 1 and edit is not None and not isinstance(edit, ReftModel | Mix) for edit, factor in zip(edits, strengths, strict=True)
+    ):
+        raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength", kind="generation.strength")
+    return strengths
+
+
+def adjusts_of(base: Base, edits: Sequence[Answerer | None], adjust: Adjust | Sequence[Adjust | None] | None) -> list[Adjust | None]:
+    """What adjusts the logits of each column; None leaves them. Raises ConfigError."""
+    adjusts: list[Adjust | None] = list(adjust) if isinstance(adjust, list | tuple) else [adjust] * len(edits)  # type: ignore[list-item]
+    if len(adjusts) != len(edits) or not all(each is None or callable(each) for each in adjusts):
+        raise ConfigError("Give one function that adjusts logits for all edits, or one for each.", "adjust", kind="inference.adjusts")
+    if any(adjusts):
+        check_linear_head(base)
+    return adjusts
+
+
+def check_linear_head(base: Base) -> None:
+    """Raises ConfigError for a model whose logits are not a linear function of its last hidden states."""
+    if not blocks.has_linear_head(base.model):
+        raise ConfigError(
+            "{base} has no linear output head over its last hidden states, so its logits cannot be adjusted.", "base",
+            kind="inference.no_head", base=base.name,
+        )  # fmt: skip
