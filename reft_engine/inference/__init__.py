@@ -8,32 +8,40 @@ if TYPE_CHECKING:
     from reft_engine.inference.answering import Asked, answer_rows, answers_in_order
     from reft_engine.inference.classification import classify
     from reft_engine.inference.engine import InferenceEngine
+    from reft_engine.inference.few_shot import FewShotPrompt, pays_off_after, score_labels, with_shots
     from reft_engine.inference.generation import generate, score, stream
-    from reft_engine.inference.kv_cache import PromptCache
-    from reft_engine.inference.requests import Limits, Request
+    from reft_engine.inference.kv_cache import PromptCache, bytes_of_token
+    from reft_engine.inference.requests import Limits, Request, TokenCount
     from reft_engine.inference.sampling import Sampling
 
 __all__ = [
     "Asked",
+    "FewShotPrompt",
     "InferenceEngine",
     "Limits",
     "PromptCache",
     "Request",
     "Sampling",
+    "TokenCount",
     "answer_rows",
     "answers_in_order",
+    "bytes_of_token",
     "classify",
     "generate",
+    "pays_off_after",
     "score",
+    "score_labels",
     "stream",
+    "with_shots",
 ]
 
 __getattr__ = lazy_names(__name__, {
     "answering": ["Asked", "answer_rows", "answers_in_order"],
     "classification": ["classify"],
     "engine": ["InferenceEngine"],
+    "few_shot": ["FewShotPrompt", "pays_off_after", "score_labels", "with_shots"],
     "generation": ["generate", "score", "stream"],
-    "kv_cache": ["PromptCache"],
-    "requests": ["Limits", "Request"],
+    "kv_cache": ["PromptCache", "bytes_of_token"],
+    "requests": ["Limits", "Request", "TokenCount"],
     "sampling": ["Sampling"],
 })  # fmt: skip

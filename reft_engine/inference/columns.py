@@ -33,6 +33,7 @@ def adjusts_of(base: Base, edits: Sequence[Answerer | None], adjust: Adjust | Se
         raise ConfigError("Give one function that adjusts logits for all edits, or one for each.", "adjust", kind="inference.adjusts")
     if any(adjusts):
         check_linear_head(base)
+        blocks.attach(base.model)  # what its head reads is noted by a hook
     return adjusts
 
 

@@ -374,7 +374,7 @@ class InferenceEngine:
         # One pass for each in turn, so that neither keeps the other waiting.
         if long and (self._long_next or not short):
             self._long_next = False
-            together.read_piece(_reading(long[0]), _PIECE)
+            _read_piece(together, long[0], _reading(long[0]))
             return
         self._long_next = True
         chosen: list[Row] = []
@@ -388,7 +388,8 @@ class InferenceEngine:
     def _share_prefixes(self, together: Together, rows: Sequence[Row]) -> bool:
         """Read once what the columns of a request begin with, unedited; False if a pass has been spent on that and it goes on."""
         for request, columns in groupby(rows, key=lambda row: row.request):
-            readings = [_reading(row) for row in columns]
+            rows_of_request = list(columns)
+            readings = [_reading(row) for row in rows_of_request]
             common = min(min(each.unedited for each in readings), len(readings[0].ids) - readings[0].scored)
             if request.prefix_read or len(readings) < 2 or not kv_cache.is_worth_caching(common):
                 continue
@@ -398,7 +399,7 @@ class InferenceEngine:
             if request.prefix is None:
                 request.prefix = Reading(ids)
                 together.recall(request.prefix)
-            together.read_piece(request.prefix, _PIECE)
+            _read_piece(together, rows_of_request[0], request.prefix)
             if request.prefix.done < common:
                 return False
             together.memory.remember(ids[:common], request.prefix.cache, 0)
@@ -406,8 +407,12 @@ class InferenceEngine:
         return True
 
     def _start(self, runner: Runner, each: Together | Apart, rows: Sequence[Row]) -> None:
+        left = [_reading(row).left for row in rows]
         with _head_inputs(rows) as hidden:
             logits_BSV = each.read([_reading(row) for row in rows])
+        for row, tokens in zip(rows, left, strict=True):
+            row.tokens.read += tokens
+            row.tokens.decoded += runner.base.kind == "encoder_decoder"  # the decoder's start token
         scored = [_reading(row).scored for row in rows]
         known = next((answered for known, answered in runner.passes if known is each), None)
         answered: list[Row] = [] if known is None else known
@@ -418,8 +423,9 @@ class InferenceEngine:
             if isinstance(each, Together) and self._keeps:
                 each.remember(answered.index(row), _reading(row).ids, _reading(row).unedited)
             row.reading = None
-        for row, count, logits_SV in zip(rows, scored, logits_BSV, strict=True):
-            for logits_V in logits_SV[len(logits_SV) - count : -1]:
+        for index, (row, count, logits_SV) in enumerate(zip(rows, scored, logits_BSV, strict=True)):
+            for place in range(len(logits_SV) - count, len(logits_SV) - 1):
+                logits_V = row.adjust(logits_SV[place], hidden[-1][index, place]) if row.adjust else logits_SV[place]
                 self._write(row, row.given[row.written], logits_V)
         self._choose(rows, logits_BSV[:, -1], hidden)
 
@@ -433,6 +439,8 @@ class InferenceEngine:
         try:
             with _head_inputs(chosen) as hidden:
                 logits_BV = each.next([row.last for row in chosen])
+            for row in chosen:
+                row.tokens.decoded += 1
         except Exception as error:  # noqa: BLE001 (the edge of a pass: others go on)
             self._make_smaller(list(dict.fromkeys(row.request for row in chosen)), error)
             return
@@ -526,6 +534,13 @@ class InferenceEngine:
 def _head_inputs(rows: Sequence[Row]) -> AbstractContextManager[list[torch.Tensor]]:
     """What the output head reads, (B, T, D), in the passes inside the ``with``, if a row wants it."""
     return blocks.keeping_head_inputs() if any(row.adjust for row in rows) else nullcontext([])
+
+
+def _read_piece(together: Together, row: Row, reading: Reading) -> None:
+    """Read the next tokens of a long prompt, which count for a row."""
+    before = reading.done
+    together.read_piece(reading, _PIECE)
+    row.tokens.read += reading.done - before
 
 
 def _reading(row: Row) -> Reading:
