@@ -11,21 +11,28 @@ if TYPE_CHECKING:
     from reft_engine.inference.few_shot import FewShotPrompt, pays_off_after, score_labels, with_shots
     from reft_engine.inference.generation import generate, score, stream
     from reft_engine.inference.kv_cache import PromptCache, bytes_of_token
+    from reft_engine.inference.references import Blending, ChosenBlend, Neighbour, ReferenceStore, build_store, choose_blend
     from reft_engine.inference.requests import Limits, Request, TokenCount
     from reft_engine.inference.sampling import Sampling
 
 __all__ = [
     "Asked",
+    "Blending",
+    "ChosenBlend",
     "FewShotPrompt",
     "InferenceEngine",
     "Limits",
+    "Neighbour",
     "PromptCache",
+    "ReferenceStore",
     "Request",
     "Sampling",
     "TokenCount",
     "answer_rows",
     "answers_in_order",
+    "build_store",
     "bytes_of_token",
+    "choose_blend",
     "classify",
     "generate",
     "pays_off_after",
@@ -42,6 +49,7 @@ __getattr__ = lazy_names(__name__, {
     "few_shot": ["FewShotPrompt", "pays_off_after", "score_labels", "with_shots"],
     "generation": ["generate", "score", "stream"],
     "kv_cache": ["PromptCache", "bytes_of_token"],
+    "references": ["Blending", "ChosenBlend", "Neighbour", "ReferenceStore", "build_store", "choose_blend"],
     "requests": ["Limits", "Request", "TokenCount"],
     "sampling": ["Sampling"],
 })  # fmt: skip
