@@ -42,7 +42,7 @@ class FewShotPrompt:
     shot_tokens: int
 
 
-def drawn(count: int, shots: int, seed: int) -> list[int]:
+def draw_rows(count: int, shots: int, seed: int) -> list[int]:
     """The indices of at most ``shots`` of ``count`` rows, in an order by the seed; those of fewer shots are the first of those of more."""
     order = random.Random(f"{checks.seed_of(seed)}/shots")
     return order.sample(range(count), count)[:shots] if count <= _SHUFFLED else _spread(order, count, shots)
@@ -60,7 +60,7 @@ def _spread(order: random.Random, count: int, shots: int) -> list[int]:
 
 
 def with_shots(
-    base: Base, messages: str | Sequence[Message], rows: Sequence[LooseRow], shots: int, max_new_tokens: int, *, seed: int = 0,
+    base: Base, messages: str | Sequence[Message], rows: Sequence[LooseRow], shots: int, max_new_tokens: int, *, seed: int | None = 0,
     marked: bool = False,
 ) -> FewShotPrompt:  # fmt: skip
     """Put rows before a conversation as earlier turns, as many of those drawn as leave room for the answer.
@@ -74,7 +74,7 @@ def with_shots(
         rows: training rows, of which ``shots`` are drawn by the seed; never held-out ones.
         shots: number of rows; 0 gives the conversation itself.
         max_new_tokens: room that is left for the answer, where prompt and answer share the context.
-        seed: draws the rows and their order.
+        seed: draws the rows and their order; None takes the first ones as they stand.
         marked: remove the marks of edited text, ``<reft>`` and ``</reft>``, since nothing is edited here.
 
     Raises:
@@ -88,7 +88,7 @@ def with_shots(
     if marked:
         conversation = without_marks(conversation)
     alone = len(column_prompts(base, conversation, [None])[0].ids)
-    indices = drawn(len(rows), shots, seed)
+    indices = list(range(min(shots, len(rows)))) if seed is None else draw_rows(len(rows), shots, seed)
     asking = with_prompts(base, [_answered(row) for row in as_rows(rows[index] for index in indices)])
     turns = dict(zip(indices, go_on(asking, partial(_all_turns, marked)), strict=True))
     fitting = _Fitting(base, conversation, base.context - max_new_tokens if base.kind == "decoder" else base.context)

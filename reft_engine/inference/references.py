@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -174,7 +173,8 @@ def build_store(
 
     Args:
         base: the base model, whose logits are a linear function of its last hidden states.
-        rows: training rows, in the order in which there is room for them; of preference pairs the preferred answer is stored.
+        rows: training rows, in the order in which there is room for them, of which a slice is asked for at a time; of preference pairs the
+            preferred answer is stored.
         most_keys: states that there is room for; a row that has none is dropped whole, and the next ones are tried.
         marked: remove the marks of edited text, since nothing is edited here.
         pass_tokens: padded tokens of one pass, unless a single row is longer.
@@ -189,15 +189,14 @@ def build_store(
     """
     _check_base(base)
     checks.whole_number(most_keys, "most_keys", 1)
-    examples = [row.preferred if isinstance(row, Preference) else row for row in as_rows(rows)]
     reading, room = _Reading(base, marked, pass_tokens), most_keys
     keys, values, of_rows, dropped = list[Tensor](), list[int](), list[int](), list[int]()
-    for begin in range(0, len(examples), _ENCODED):
+    for begin in range(0, len(rows), _ENCODED):
         if not room:
-            dropped += range(begin, len(examples))
+            dropped += range(begin, len(rows))
             break
         kept: list[tuple[int, EncodedExample]] = []
-        for index, row in reading.encoded(examples[begin : begin + _ENCODED], begin):
+        for index, row in reading.encoded(rows[begin : begin + _ENCODED], begin):
             if len(row.answer_ids) > room:
                 dropped.append(index)
                 continue
@@ -211,7 +210,7 @@ def build_store(
             for index, row in batch:
                 values += row.answer_ids
                 of_rows += [index] * len(row.answer_ids)
-            on_progress(batch[-1][0] + 1, len(examples))
+            on_progress(batch[-1][0] + 1, len(rows))
     if not keys:
         raise DataError("None of the rows can be stored for {base}.", kind="references.empty", base=base.name) from reading.error
     keys_KD = torch.cat(keys)
@@ -242,8 +241,9 @@ class _Reading:
         self.refused: list[int] = []
         self.error: DataError | None = None
 
-    def encoded(self, examples: Sequence[Any], begin: int) -> Iterator[tuple[int, EncodedExample]]:
+    def encoded(self, given: Sequence[LooseRow], begin: int) -> Iterator[tuple[int, EncodedExample]]:
         """Rows with their indices, which count from ``begin``."""
+        examples = [row.preferred if isinstance(row, Preference) else row for row in as_rows(given)]
         asking = with_prompts(self._base, [self._plain(row) for row in examples])
         rows = go_on(asking, lambda some: encode_examples(self._base, some, self._base.context))  # type: ignore[arg-type]
         for index, row in enumerate(rows, begin):
@@ -275,7 +275,7 @@ def _states(base: Base, rows: Sequence[EncodedExample], *, logits: bool = False)
     batch = collate(base, rows)
     answered = (batch.targets.flatten() != -100).nonzero()[:, 0]
     with blocks.keeping_head_inputs() as hidden, blocks.editing({}, answered if logits else answered[:0], batch_shape=batch.shape):
-        output = base.model(**{"use_cache": False, **batch.inputs}).logits
+        output = blocks.without_peft(base.model)(**{"use_cache": False, **batch.inputs}).logits
     return hidden[-1].flatten(0, 1)[answered].float().clone(), output
 
 
@@ -327,9 +327,8 @@ def choose_blend(
     settings = [(0.0, TEMPERATURE), *((blend, temperature) for blend in blends for temperature in temperatures)]
     for blend, temperature in settings:
         store.adjust(blend, k, temperature)
-    examples = [row.preferred if isinstance(row, Preference) else row for row in as_rows(held_out)]
     reading = _Reading(base, marked, pass_tokens)
-    rows = [each for begin in range(0, len(examples), _ENCODED) for each in reading.encoded(examples[begin : begin + _ENCODED], begin)]
+    rows = list(reading.encoded(held_out, 0))
     if not rows:
         raise DataError("None of the held-out rows can be read by {base}.", kind="references.none_held_out", base=base.name)
     right, sums = [0] * len(settings), [0.0] * len(settings)

@@ -168,6 +168,7 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
         ("runs", "get"),
         ("runs", "some"),
         ("runs", "paused_since"),
+        ("runs", "held_out_places"),
         ("datasets", "get"),
         ("datasets", "version"),
         ("queue", "any_due"),

@@ -15,13 +15,13 @@ from reft_engine.inference import (
     PromptCache,
     Sampling,
     bytes_of_token,
+    draw_rows,
     generate,
     pays_off_after,
     score,
     score_labels,
     with_shots,
 )
-from reft_engine.inference.few_shot import drawn
 from reft_engine.tokens.examples import ids_of_answer, prompt_ids
 from tests.reft_engine import families
 
@@ -56,18 +56,25 @@ def turns_of(rows, indices):
 def test_rows_stand_before_the_conversation_as_turns_in_the_order_of_the_seed(roomy, examples, seed):
     made = with_shots(roomy, ASKED, examples, 5, 16, seed=seed)
     assert made.messages == (*turns_of(examples, made.used), *ASKED)
-    assert len(set(made.used)) == 5 and list(made.used) == drawn(len(examples), 5, seed)
+    assert len(set(made.used)) == 5 and list(made.used) == draw_rows(len(examples), 5, seed)
     assert (made.left_out, made.refused, made.altered) == (0, 0, ())
     assert made == with_shots(roomy, ASKED, examples, 5, 16, seed=seed)
     assert with_shots(roomy, ASKED, examples, 3, 16, seed=seed).used == made.used[:3]
 
 
+def test_without_a_seed_the_rows_stand_as_they_are_given(roomy, examples):
+    chosen = [examples[index] for index in draw_rows(24, 5, 3)]
+    by_seed = with_shots(roomy, ASKED, examples, 5, 16, seed=3)
+    assert with_shots(roomy, ASKED, chosen, 5, 16, seed=None).messages == by_seed.messages
+    assert with_shots(roomy, ASKED, chosen, 2, 16, seed=None).used == (0, 1)
+
+
 def test_seeds_draw_other_rows_in_other_orders():
-    assert len({tuple(drawn(24, 4, seed)) for seed in range(20)}) == 20
-    assert {index for seed in range(60) for index in drawn(24, 4, seed)} == set(range(24))
-    assert sorted(drawn(5, 9, 1)) == [0, 1, 2, 3, 4]
-    many = drawn(3_000_000, 6, 2)
-    assert len(set(many)) == 6 and many[:4] == drawn(3_000_000, 4, 2) and max(many) < 3_000_000
+    assert len({tuple(draw_rows(24, 4, seed)) for seed in range(20)}) == 20
+    assert {index for seed in range(60) for index in draw_rows(24, 4, seed)} == set(range(24))
+    assert sorted(draw_rows(5, 9, 1)) == [0, 1, 2, 3, 4]
+    many = draw_rows(3_000_000, 6, 2)
+    assert len(set(many)) == 6 and many[:4] == draw_rows(3_000_000, 4, 2) and max(many) < 3_000_000
 
 
 def test_no_rows_are_the_conversation_itself_token_for_token(tiny, examples):
@@ -138,7 +145,7 @@ def test_rows_without_room_are_left_out_and_the_answer_has_its_room(tiny, exampl
         assert made.prompt_tokens == length <= tiny.context - answer
         assert len(made.used) + made.left_out == 24 and made.left_out > 0
         assert made.shot_tokens == length - len(prompt_ids(tiny, ASKED))
-        left = [index for index in drawn(24, 24, 0) if index not in made.used]
+        left = [index for index in draw_rows(24, 24, 0) if index not in made.used]
         for index in left:
             longer = (*turns_of(examples, [*made.used, index]), *ASKED)
             assert len(prompt_ids(tiny, longer)) > tiny.context - answer, "each of those that fit is shown"
@@ -149,9 +156,9 @@ def test_rows_without_room_are_left_out_and_the_answer_has_its_room(tiny, exampl
 
 def test_one_long_row_does_not_keep_the_others_out(tiny, examples):
     rows = [row("Tell all: " + "cat dog hen " * 60, "No."), *examples]
-    seed = next(seed for seed in range(99) if drawn(25, 3, seed)[0] == 0)
+    seed = next(seed for seed in range(99) if draw_rows(25, 3, seed)[0] == 0)
     made = with_shots(tiny, ASKED, rows, 3, 8, seed=seed)
-    assert made.used == tuple(drawn(25, 3, seed)[1:]) and made.left_out == 1
+    assert made.used == tuple(draw_rows(25, 3, seed)[1:]) and made.left_out == 1
 
 
 def test_a_conversation_that_leaves_no_room_is_asked_alone(tiny, examples):
