@@ -14,6 +14,8 @@ from storage import NotFoundError
 
 _CHOSEN_BY = 32
 """Most held-out rows that choose the blend: one pass over them, and nine settings for each of their tokens."""
+_PASS_TOKENS = 1024
+"""Most padded tokens of one pass over rows, in which nobody else is answered."""
 _SEED = 0
 _BLEND, _TEMPERATURE = 0.5, 0.02
 """Where no held-out rows choose them."""
@@ -98,8 +100,9 @@ def _build(resident: Resident, rows: RunRows, base: Base, on_progress: Progress,
     begun, turn = time.monotonic(), resident.base_lock.for_training
     places = rows.drawn(MOST_KEYS, _SEED)  # a row has a state at least
     store = build_store(
-        base, SomeRows(rows.examples, places), marked=rows.marked, exclusive=turn, on_progress=on_progress, should_stop=should_stop
-    )
+        base, SomeRows(rows.examples, places), marked=rows.marked, pass_tokens=_PASS_TOKENS, exclusive=turn, on_progress=on_progress,
+        should_stop=should_stop,
+    )  # fmt: skip
     held_out = SomeRows(rows.examples, [rows.held_out[index] for index in draw_rows(len(rows.held_out), _CHOSEN_BY, _SEED)])
     chosen = choose_blend(base, store, held_out[:], marked=rows.marked, exclusive=turn, should_stop=should_stop) if held_out else None
     left_out = len(rows.trained) - len(store.rows.unique())

@@ -70,8 +70,7 @@ class RowsOfRuns:
             StorageError: its rows were not divided yet, or an earlier version of the studio trained it.
             DataError: the file of the rows is missing or damaged.
         """
-        runs = self._storage.runs
-        run, places = runs.get(run_id), runs.held_out_places(run_id)
+        run, places = self._storage.runs.get(run_id), self._storage.runs.held_out_places(run_id)
         if run.binned_at is not None or self._storage.datasets.get(run.dataset_id).binned_at is not None:
             raise NotFoundError(say("columns.binned", name=run.name), kind="columns.binned")
         if places is None:
