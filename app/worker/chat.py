@@ -43,7 +43,7 @@ def lines(asked: Request, put: Callable[[Line], None]) -> None:
         line: Line = {"column": delta.column, "text": delta.text, "ended": delta.ended}
         if delta.ended:
             line |= {
-                "ending": asked.ending(delta.column), "ids": asked.ids(delta.column), "prompt_tokens": asked.prompt_tokens(delta.column),
+                "ending": asked.ending(delta.column), "ids": asked.ids(delta.column), "read": asked.tokens(delta.column).prompt,
                 "seconds": time.monotonic() - begun,
             }  # fmt: skip
         put(line)

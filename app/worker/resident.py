@@ -17,6 +17,8 @@ from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
 from app.worker.probes import Probes, Rates, TimedProbe
 from app.worker.row_checks import Load, RowChecks
+from app.worker.run_rows import RowsOfRuns
+from app.worker.stores import Stores
 from reft_engine import (
     ReftConfig,
     RunSpec,
@@ -33,7 +35,7 @@ from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
 from reft_engine.inference import InferenceEngine, PromptCache
 from reft_engine.training import RatesFound, load_step
-from storage import NotFoundError, RunStatus, Storage
+from storage import NotFoundError, RunRecord, RunStatus, Storage
 from storage.files import digest_of
 
 _MAX_BASES, _MAX_TOKENIZERS = 1, 4
@@ -51,6 +53,7 @@ class Resident:
         self.check = FreshCheck()
         self._probes = Probes(self.base_lock, self.checks)
         self._rates = Rates(self.base_lock)
+        self.rows_of_runs, self.stores = RowsOfRuns(storage), Stores()
         self._lock = threading.RLock()
         self._bases: OrderedDict[tuple[str, str], Base] = OrderedDict()
         self._adapters: OrderedDict[str, Trainable] = OrderedDict()
@@ -221,9 +224,10 @@ class Resident:
             return self._engines[id(base.model)]
 
     def _forget_engines(self) -> None:
-        """Let go of the engines of base models that are not in memory any more; who is answered by one keeps it to the end."""
+        """Let go of the engines and stores of base models that are not in memory any more; who is answered by one keeps it to the end."""
         loaded = {id(base.model) for base in (*self._bases.values(), *(base for base, _ in self._training.values()))}
         self._engines = {key: engine for key, engine in self._engines.items() if key in loaded}
+        self.stores.keep(lambda built: id(built.model) in loaded)
 
     def _make_room(self, key: tuple[str, str]) -> None:
         """Evict base models before loading one, because two may not fit into memory."""
@@ -234,6 +238,17 @@ class Resident:
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
+    def base_of(self, run: RunRecord) -> Base:
+        """The base model of a run, whether or not the run has a result."""
+        if run.id in self._training:
+            return self._training[run.id][0]
+        folder = self.storage.files.adapter(run.id)
+        if not folder.is_dir():
+            spec = RunSpec.read(run.spec)
+            return self.base(spec.base, spec.revision, spec.precision)
+        recorded = read_config(folder)["base_model"]
+        return self.base(run.base, recorded["revision"], recorded.get("precision"))
+
     def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
         if run_id in self._training:
@@ -241,11 +256,9 @@ class Resident:
         record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
-        folder = self.storage.files.adapter(run_id)
-        recorded = read_config(folder)["base_model"]
         key = f"{record.base}\n{run_id}\n{record.finished_at}"
-        base = self.base(record.base, recorded["revision"], recorded.get("precision"))
-        return base, self._adapter(key, lambda: load_adapter(folder, base), base)
+        base = self.base_of(record)
+        return base, self._adapter(key, lambda: load_adapter(self.storage.files.adapter(run_id), base), base)
 
     def run_at(self, run_id: str, step: int) -> tuple[Base, Trainable]:
         """As `run`, with what the run had learned at an earlier step. Raises NotFoundError, AdapterError if that is not kept."""

@@ -38,7 +38,7 @@ from reft_engine.data.rewriting import (
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.data.shapes import TITLES
-from reft_engine.data.splitting import HELD_OUT, TRAIN, Sides, SplitPlan, divided, sides_of, split
+from reft_engine.data.splitting import HELD_OUT, TRAIN, Sides, SplitPlan, divided, sides_of, split, trained_indices
 from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows, TableRow, TableRows, Unit
 
 __all__ = [
@@ -118,5 +118,6 @@ __all__ = [
     "sides_of",
     "split",
     "texts_of",
+    "trained_indices",
     "turns_of",
 ]

@@ -10,34 +10,50 @@ if TYPE_CHECKING:
     from reft_engine.inference.classification import classify
     from reft_engine.inference.edit_map import EditMap, map_edit
     from reft_engine.inference.engine import InferenceEngine
+    from reft_engine.inference.few_shot import FewShotPrompt, draw_rows, pays_off_after, score_labels, with_shots
     from reft_engine.inference.generation import generate, score, stream
-    from reft_engine.inference.kv_cache import PromptCache
+    from reft_engine.inference.kv_cache import PromptCache, bytes_of_token
     from reft_engine.inference.lens import Lens, logit_lens
-    from reft_engine.inference.requests import Limits, Request
+    from reft_engine.inference.references import MOST_KEYS, Blending, ChosenBlend, Neighbour, ReferenceStore, build_store, choose_blend
+    from reft_engine.inference.requests import Limits, Request, TokenCount
     from reft_engine.inference.sampling import Sampling
     from reft_engine.inference.separation import Separation, prove_separation
 
 __all__ = [
+    "MOST_KEYS",
     "Asked",
+    "Blending",
+    "ChosenBlend",
     "EditMap",
+    "FewShotPrompt",
     "InferenceEngine",
     "Lens",
     "Limits",
+    "Neighbour",
     "PromptCache",
+    "ReferenceStore",
     "Request",
     "Sampling",
     "Separation",
     "TokenChange",
+    "TokenCount",
     "answer_rows",
     "answers_in_order",
+    "build_store",
+    "bytes_of_token",
+    "choose_blend",
     "classify",
+    "draw_rows",
     "generate",
     "logit_lens",
     "map_edit",
+    "pays_off_after",
     "prove_separation",
     "score",
+    "score_labels",
     "stream",
     "token_changes",
+    "with_shots",
 ]
 
 __getattr__ = lazy_names(__name__, {
@@ -46,10 +62,12 @@ __getattr__ = lazy_names(__name__, {
     "classification": ["classify"],
     "edit_map": ["EditMap", "map_edit"],
     "engine": ["InferenceEngine"],
+    "few_shot": ["FewShotPrompt", "draw_rows", "pays_off_after", "score_labels", "with_shots"],
     "generation": ["generate", "score", "stream"],
-    "kv_cache": ["PromptCache"],
+    "kv_cache": ["PromptCache", "bytes_of_token"],
     "lens": ["Lens", "logit_lens"],
-    "requests": ["Limits", "Request"],
+    "references": ["MOST_KEYS", "Blending", "ChosenBlend", "Neighbour", "ReferenceStore", "build_store", "choose_blend"],
+    "requests": ["Limits", "Request", "TokenCount"],
     "sampling": ["Sampling"],
     "separation": ["Separation", "prove_separation"],
 })  # fmt: skip

@@ -1,14 +1,16 @@
-"""How each column of a request is answered: the strength of its edit, and which layers and position groups of it act."""
+"""How each column of a request is answered: the strength of its edit, which parts of it act, and what adjusts logits."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from reft_engine.base import checks
+from reft_engine.base import blocks, checks
+from reft_engine.base.loading import Base
 from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
 from reft_engine.edits.switches import ALL_ON, Switches
 from reft_engine.errors import ConfigError
 from reft_engine.inference.prompts import Answerer
+from reft_engine.inference.requests import Adjust
 
 
 def strengths_of(edits: Sequence[Answerer | None], strength: float | Sequence[float]) -> list[float]:
@@ -40,3 +42,23 @@ def switches_of(edits: Sequence[Answerer | None], switches: Sequence[Switches | 
         elif edit is not None and on != ALL_ON:
             raise ConfigError("Only an edit of hidden states has layers to switch off.", "switches", kind="switches.no_edit")
     return chosen
+
+
+def adjusts_of(base: Base, edits: Sequence[Answerer | None], adjust: Adjust | Sequence[Adjust | None] | None) -> list[Adjust | None]:
+    """What adjusts the logits of each column; None leaves them. Raises ConfigError."""
+    adjusts: list[Adjust | None] = list(adjust) if isinstance(adjust, list | tuple) else [adjust] * len(edits)  # type: ignore[list-item]
+    if len(adjusts) != len(edits) or not all(each is None or callable(each) for each in adjusts):
+        raise ConfigError("Give one function that adjusts logits for all edits, or one for each.", "adjust", kind="inference.adjusts")
+    if any(adjusts):
+        check_linear_head(base)
+        blocks.attach(base.model)  # what its head reads is noted by a hook
+    return adjusts
+
+
+def check_linear_head(base: Base) -> None:
+    """Raises ConfigError for a model whose logits are not a linear function of its last hidden states."""
+    if not blocks.has_linear_head(base.model):
+        raise ConfigError(
+            "{base} has no linear output head over its last hidden states, so its logits cannot be adjusted.", "base",
+            kind="inference.no_head", base=base.name,
+        )  # fmt: skip

@@ -23,7 +23,7 @@ from reft_engine.edits.model import ReftModel
 from reft_engine.edits.switches import Switches
 from reft_engine.errors import BusyError, ConfigError, ReftError
 from reft_engine.inference import kv_cache
-from reft_engine.inference.columns import strengths_of, switches_of
+from reft_engine.inference.columns import adjusts_of, strengths_of, switches_of
 from reft_engine.inference.decoding import Column, Delta, end_tokens, room, takes_positions
 from reft_engine.inference.fairness import FairQueue
 from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
@@ -74,9 +74,9 @@ class InferenceEngine:
     def submit(
         self, prompt: Prompt, edits: Sequence[Answerer | None] = (None,), *, max_new_tokens: int = 64, sampling: Sampling | None = None,
         n: int = 1, strength: float | Sequence[float] = 1.0, owner: str = "", background: bool = False, begun: Sequence[int] = (),
-        given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None, adjust: Adjust | None = None,
-        prompts: Sequence[Prompt] | None = None,
-        switches: Sequence[Switches | None] | None = None,
+        given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None,
+        adjust: Adjust | Sequence[Adjust | None] | None = None,
+        prompts: Sequence[Prompt] | None = None, switches: Sequence[Switches | None] | None = None,
         sink: Callable[[Delta], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
         on_place: Callable[[int], None] | None = None,
     ) -> Request:  # fmt: skip
@@ -94,7 +94,8 @@ class InferenceEngine:
             begun: first tokens of the answers where they are known.
             given: all tokens of an answer that is only to be scored: each comes with its log-probability, and none is chosen.
             rules: which marks are read in the prompt, for each edit; by default its own rule.
-            adjust: changes the logits of each next token, with the last hidden state at hand.
+            adjust: changes the logits of each next token, with the last hidden state at hand; one for all edits or one for each, of which
+                None changes nothing.
             prompts: a prompt for each entry of ``edits`` in place of ``prompt``, such as conversations with each one's own answers.
             switches: which layers and position groups of each edit act, None for all of them; one entry for each edit.
             sink: is given each piece, in the thread that makes the engine work, instead of the iterator.
@@ -108,14 +109,11 @@ class InferenceEngine:
         limit = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
         check_writers(self.base, edits)
         strengths, switched = strengths_of(edits, strength), switches_of(edits, switches)
-        if adjust and not blocks.has_linear_head(self.base.model):
-            raise ConfigError(
-                "{base} has no linear output head over its last hidden states, so its logits cannot be adjusted.", "base",
-                kind="inference.no_head", base=self.base.name,
-            )  # fmt: skip
+        adjusts = adjusts_of(self.base, edits, adjust)
         request = Request(self, owner, background, sink, should_stop, on_place=on_place)
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
-        for edit, factor, on, encoded in zip(edits, strengths, switched, self._encoded(prompt, prompts, asked), strict=True):
+        encodings = self._encoded(prompt, prompts, asked)
+        for edit, factor, on, changes, encoded in zip(edits, strengths, switched, adjusts, encodings, strict=True):
             room_left = room(self.base, len(encoded[0].ids) + _virtual_tokens(edit))
             if len(given) > room_left:
                 raise ConfigError(
@@ -126,7 +124,7 @@ class InferenceEngine:
                 row = Row(
                     request, len(request.rows), encoded, edit, factor, _sampler(sampling or Sampling(), encoded[0].ids, answer, given),
                     Column(self.base, begun if self.base.kind == "decoder" and not given else (), (sampling or Sampling()).stop),
-                    len(given) or min(limit, room_left), tuple(given), adjust, on,
+                    len(given) or min(limit, room_left), tuple(given), changes, on,
                 )  # fmt: skip
                 request.rows.append(row)
         with self._lock:
@@ -397,7 +395,7 @@ class InferenceEngine:
         # One pass for each in turn, so that neither keeps the other waiting.
         if long and (self._long_next or not short):
             self._long_next = False
-            together.read_piece(_reading(long[0]), _PIECE)
+            _read_piece(together, long[0], _reading(long[0]))
             return
         self._long_next = True
         chosen: list[Row] = []
@@ -411,7 +409,8 @@ class InferenceEngine:
     def _share_prefixes(self, together: Together, rows: Sequence[Row]) -> bool:
         """Read once what the columns of a request begin with, unedited; False if a pass has been spent on that and it goes on."""
         for request, columns in groupby(rows, key=lambda row: row.request):
-            readings = [_reading(row) for row in columns]
+            rows_of_request = list(columns)
+            readings = [_reading(row) for row in rows_of_request]
             common = min(min(each.unedited for each in readings), len(readings[0].ids) - readings[0].scored)
             if request.prefix_read or len(readings) < 2 or not kv_cache.is_worth_caching(common):
                 continue
@@ -421,7 +420,7 @@ class InferenceEngine:
             if request.prefix is None:
                 request.prefix = Reading(ids)
                 together.recall(request.prefix)
-            together.read_piece(request.prefix, _PIECE)
+            _read_piece(together, rows_of_request[0], request.prefix)
             if request.prefix.done < common:
                 return False
             together.memory.remember(ids[:common], request.prefix.cache, 0)
@@ -429,8 +428,12 @@ class InferenceEngine:
         return True
 
     def _start(self, runner: Runner, each: Together | Apart, rows: Sequence[Row]) -> None:
+        left = [_reading(row).left for row in rows]
         with _head_inputs(rows) as hidden:
             logits_BSV = each.read([_reading(row) for row in rows])
+        for row, tokens in zip(rows, left, strict=True):
+            row.tokens.read += tokens
+            row.tokens.decoded += runner.base.kind == "encoder_decoder"  # the decoder's start token
         scored = [_reading(row).scored for row in rows]
         known = next((answered for known, answered in runner.passes if known is each), None)
         answered: list[Row] = [] if known is None else known
@@ -441,8 +444,9 @@ class InferenceEngine:
             if isinstance(each, Together) and self._keeps:
                 each.remember(answered.index(row), _reading(row).ids, _reading(row).unedited)
             row.reading = None
-        for row, count, logits_SV in zip(rows, scored, logits_BSV, strict=True):
-            for logits_V in logits_SV[len(logits_SV) - count : -1]:
+        for index, (row, count, logits_SV) in enumerate(zip(rows, scored, logits_BSV, strict=True)):
+            for place in range(len(logits_SV) - count, len(logits_SV) - 1):
+                logits_V = row.adjust(logits_SV[place], hidden[-1][index, place]) if row.adjust else logits_SV[place]
                 self._write(row, row.given[row.written], logits_V)
         self._choose(rows, logits_BSV[:, -1], hidden)
 
@@ -456,6 +460,8 @@ class InferenceEngine:
         try:
             with _head_inputs(chosen) as hidden:
                 logits_BV = each.next([row.last for row in chosen])
+            for row in chosen:
+                row.tokens.decoded += 1
         except Exception as error:  # noqa: BLE001 (the edge of a pass: others go on)
             self._make_smaller(list(dict.fromkeys(row.request for row in chosen)), error)
             return
@@ -549,6 +555,13 @@ class InferenceEngine:
 def _head_inputs(rows: Sequence[Row]) -> AbstractContextManager[list[torch.Tensor]]:
     """What the output head reads, (B, T, D), in the passes inside the ``with``, if a row wants it."""
     return blocks.keeping_head_inputs() if any(row.adjust for row in rows) else nullcontext([])
+
+
+def _read_piece(together: Together, row: Row, reading: Reading) -> None:
+    """Read the next tokens of a long prompt, which count for a row."""
+    before = reading.done
+    together.read_piece(reading, _PIECE)
+    row.tokens.read += reading.done - before
 
 
 def _reading(row: Row) -> Reading:

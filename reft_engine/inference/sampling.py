@@ -22,6 +22,8 @@ class Sampling:
         temperature: 0 always takes the likeliest token; otherwise at least 1e-6.
         top_p: the likeliest tokens with this total probability are drawn from.
         seed: of the random numbers, 0 to 2**63 - 1. All columns of a request see the same numbers, so that they can be compared.
+        top_k: at most this many tokens, the likeliest, are drawn from, and top_p is a share of their probability; None and 0 are off, and 1
+            is the likeliest token always.
         repetition_penalty: logits of tokens in prompt and answer are divided by it where they are above 0, else multiplied; 1 changes
             nothing. Source: CTRL, arXiv 1909.05858, section 4.1.
         stop: texts that end an answer before them.
@@ -37,10 +39,13 @@ class Sampling:
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     log_probabilities: int | None = None
+    top_k: int | None = None
 
     def __post_init__(self) -> None:
         checks.check_temperature(self.temperature)
         checks.check_top_p(self.top_p)
+        if self.top_k is not None:
+            checks.whole_number(self.top_k, "top_k", 0)
         checks.seed_of(self.seed)
         penalty = self.repetition_penalty
         if not isinstance(penalty, int | float) or not 0 < penalty <= 10:
@@ -56,7 +61,8 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, prompt_ids: Sequence[int] = ()) -> None:
         self.sampling = sampling
-        self._generator = torch.Generator().manual_seed(checks.seed_of(sampling.seed)) if sampling.temperature else None
+        draws = sampling.temperature and sampling.top_k != 1
+        self._generator = torch.Generator().manual_seed(checks.seed_of(sampling.seed)) if draws else None
         self._seen = set(prompt_ids) if sampling.repetition_penalty != 1 else set[int]()
 
     @property
@@ -93,8 +99,11 @@ class Sampler:
         # A row with NaN or infinite logits from its edit still samples, so that the other rows do not fail.
         probabilities = torch.softmax((logits_V.float() / self.sampling.temperature).nan_to_num(), dim=-1).cpu()
         ordered, order = probabilities.sort(descending=True)
-        left_out = ordered.cumsum(dim=-1) - ordered >= self.sampling.top_p
+        before, kept = ordered.cumsum(dim=-1) - ordered, self.sampling.top_k or len(ordered)
+        # First the k likeliest, then the share of what is left: the order of transformers' generate.
+        left_out = before >= self.sampling.top_p * (float(ordered[:kept].sum()) if self.sampling.top_k else 1)
         left_out[0] = False  # however small its probability
+        left_out[kept:] = True
         # Each token has its own random number: in the order of probability, two that are nearly alike would change theirs by rounding.
         probabilities[order[left_out]] = 0
         return int(torch.multinomial(probabilities, 1, generator=self._generator))

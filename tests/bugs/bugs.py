@@ -89,6 +89,7 @@ DECODING, SAMPLING = "reft_engine/inference/decoding.py", "reft_engine/inference
 _TEST_MIXED, _TEST_SWITCHES = "tests/reft_engine/test_mixed_edits.py", "tests/reft_engine/test_switches.py"
 _TEST_MIXES = "tests/app/test_mixes.py"
 _TEST_ENGINE = "tests/reft_engine/test_engine.py"
+_FEW_SHOT, _COLUMNS = "tests/reft_engine/test_few_shot.py", "tests/app/test_columns.py"
 ENGINE, PASSES, ROW_CACHE = (f"reft_engine/inference/{name}.py" for name in ("engine", "passes", "row_cache"))
 LOOP_SIDE = "reft_engine/edits/loop_side.py"
 SPLIT = _engine("a_setting_of_training_acts[seed]")
@@ -1302,8 +1303,8 @@ BUGS = (
     Bug(
         "the engine samples from one token more",
         SAMPLING,
-        "ordered.cumsum(dim=-1) - ordered >= self.sampling.top_p",
-        "ordered.cumsum(dim=-1) - ordered > self.sampling.top_p",
+        "before >= self.sampling.top_p",
+        "before > self.sampling.top_p",
         (_engine("what_is_sampled_from_is_the_fewest_tokens_that_have_that_share"),),
     ),
     Bug(
@@ -1766,8 +1767,8 @@ BUGS = (
     Bug(
         "a run is loaded on whatever base model is here",
         RESIDENT,
-        'base = self.base(record.base, recorded["revision"], recorded.get("precision"))',
-        "base = next(iter(self._bases.values()), None) or self.base(record.base)",
+        'return self.base(run.base, recorded["revision"], recorded.get("precision"))',
+        "return next(iter(self._bases.values()), None) or self.base(run.base)",
         (_base_lock("a_run_is_answered_with_its_own_base_model_whatever_was_loaded_before"),),
     ),
     Bug(
@@ -2086,9 +2087,69 @@ BUGS = (
     Bug(
         "a given answer is scored one token late",
         ENGINE,
-        "logits_SV[len(logits_SV) - count : -1]",
-        "logits_SV[len(logits_SV) - count + 1 :]",
+        "range(len(logits_SV) - count, len(logits_SV) - 1)",
+        "range(len(logits_SV) - count + 1, len(logits_SV))",
         (f"{_TEST_ENGINE}::test_a_given_answer_is_scored_token_by_token_as_a_plain_pass_does",),
+    ),
+    # Columns without an edit
+    Bug(
+        "one token more than the k likeliest is drawn from",
+        SAMPLING,
+        "left_out[kept:] = True",
+        "left_out[kept + 1 :] = True",
+        ("tests/reft_engine/test_sampling.py::test_the_same_tokens_are_left_as_in_transformers_and_all_of_them_come",),
+    ),
+    Bug(
+        "the likeliest token is drawn by its rounded probability",
+        SAMPLING,
+        "sampling.temperature and sampling.top_k != 1",
+        "sampling.temperature",
+        ("tests/reft_engine/test_sampling.py::test_of_two_that_are_nearly_as_likely_one_takes_the_likelier",),
+    ),
+    Bug(
+        "a row that equals a held-out one is shown",
+        "reft_engine/data/splitting.py",
+        "beside = np.isin(key, key[places]) | np.isin(of_whole, of_whole[places])",
+        "beside = np.isin(np.arange(len(key)), places)",
+        (
+            f"{_FEW_SHOT}::test_rows_that_may_be_shown_have_nothing_to_do_with_held_out_ones_and_are_all_trained_on",
+            f"{_COLUMNS}::test_held_out_rows_and_their_equals_are_neither_shown_nor_stored",
+        ),
+    ),
+    Bug(
+        "rows are shown in the room of the answer",
+        "reft_engine/inference/few_shot.py",
+        'base.context - max_new_tokens if base.kind == "decoder" else base.context',
+        "base.context",
+        (f"{_FEW_SHOT}::test_rows_without_room_are_left_out_and_the_answer_has_its_room",),
+    ),
+    Bug(
+        "tokens of an answer are not counted",
+        ENGINE,
+        "row.tokens.decoded += 1",
+        "row.tokens.decoded += 0",
+        (f"{_FEW_SHOT}::test_the_counter_is_that_of_the_tokens_that_went_through_the_model",),
+    ),
+    Bug(
+        "a store weighs as much at any blend",
+        "reft_engine/inference/references.py",
+        "stored.log() + math.log(blend)",
+        "stored.log()",
+        ("tests/reft_engine/test_references.py::test_probabilities_are_the_formula_by_hand",),
+    ),
+    Bug(
+        "a store outlives its base model",
+        RESIDENT,
+        "self.stores.keep(lambda built: id(built.model) in loaded)",
+        "self.stores.keep(lambda built: True)",
+        (f"{_COLUMNS}::test_a_store_goes_when_its_base_model_makes_room",),
+    ),
+    Bug(
+        "rows of a run in the bin are shown",
+        "app/worker/run_rows.py",
+        "if run.binned_at is not None or self._storage.datasets.get(run.dataset_id).binned_at is not None:",
+        "if run.id is None:",
+        (f"{_COLUMNS}::test_what_is_deleted_neither_answers_nor_stays_in_memory",),
     ),
     Bug(
         "what is read once for all reaches into the edited tokens",

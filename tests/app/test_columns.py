@@ -1,0 +1,309 @@
+"""Columns of a run's training rows without its edit: shown before the conversation, or looked up; their cost, and when they are gone."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from app.services import Services, make_services
+from app.settings import Settings
+from app.worker import stores
+from app.worker.instant import instant
+from app.worker.resident import Resident
+from app.worker.shots import few_shot
+from reft_engine import Example, Message, ReftConfig, ReftModel, RunSpec, StoppedError, TrainConfig, generate
+from reft_engine.base import Base
+from reft_engine.data import dump_examples
+from reft_engine.inference import InferenceEngine, draw_rows, with_shots
+from reft_engine.tokens.examples import encode, prompt_ids
+from storage import NotFoundError, RunRecord, RunStatus, StorageError
+from tests.tiny import write_base
+
+ANIMALS = ("cat", "dog", "owl", "hen")
+ROWS = [Example(line, (Message("user", f"Is {line} {ANIMALS[line % 4]}?"),), f"{ANIMALS[line % 4]} {line}.") for line in range(1, 21)]
+TWICE = [*ROWS, ROWS[3]]
+"""The last row is one that is held out, once more."""
+HELD_OUT = [3, 7]
+ASKED = (Message("user", "Is 9 fox?"),)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A data folder, and what the worker keeps in memory."""
+
+    services: Services
+    resident: Resident
+    base: Base
+
+    def run(self, rows: Any = ROWS, places: Any = HELD_OUT, *, epoch: float = 5.0, result: bool = True, **reft: Any) -> RunRecord:
+        """A run of these rows, as if it had been trained; without a result its training has failed."""
+        store = self.services.storage
+        content = dump_examples(rows)
+        dataset = store.datasets.create(
+            name="Rows", label="rows.csv", shape="pairs", rows=len(rows), usable_rows=len(rows), examples=content
+        )  # fmt: skip
+        return self.another(dataset.id, places, epoch=epoch, result=result, **reft)
+
+    def another(self, dataset_id: str, places: Any = HELD_OUT, *, epoch: float = 5.0, result: bool = True, **reft: Any) -> RunRecord:
+        """A run of a dataset that there is."""
+        store, config = self.services.storage, ReftConfig(rank=1, **reft)
+        run = store.runs.create(dataset_id, RunSpec(base=self.base.name, reft=config, train=TrainConfig()).model_dump(mode="json"))
+        held = store.queue.claim("w")
+        assert held is not None and held.run.id == run.id
+        held.begin("Reading the rows.")
+        if places is not None:
+            held.set_rows("Training.", places)
+        held.progress(step=9, total_steps=9, epoch=epoch, seconds_left=0.0, metrics=[])
+        if result:
+            ReftModel(self.base.model, config).save(store.files.adapter(run.id), base=self.base, training={"max_length": 512})
+        for status in (RunStatus.CHECKING, RunStatus.FINISHED) if result else (RunStatus.FAILED,):
+            held.set_status(status, "Moved.")
+        return store.runs.get(run.id)
+
+    def files(self) -> set[Path]:
+        """All files of the data folder, but the database's."""
+        return {path for path in self.services.storage.files.root.rglob("*") if path.is_file() and ".sqlite" not in path.name}
+
+
+@pytest.fixture
+def studio(tmp_path, tiny_base) -> Iterator[Studio]:
+    services = make_services(Settings(data_dir=tmp_path / "data"))
+    resident = Resident(services.storage)
+    yield Studio(services, resident, resident.base(str(tiny_base)))
+    services.storage.close()
+
+
+def answers(studio: Studio, found: Any, messages: Any = ASKED, length: int = 12) -> list[str]:
+    asked = studio.resident.engine(found.base).submit(messages, [None, None], max_new_tokens=length, adjust=[None, found.adjust])
+    return asked.texts()
+
+
+# Rows that are shown
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_training_rows_of_the_run_stand_before_the_conversation(studio, seed):
+    run = studio.run()
+    made = few_shot(studio.resident, run.id, ASKED, 4, seed, 16)
+    trained = [place for place in range(20) if place not in HELD_OUT]
+    places = [trained[index] for index in draw_rows(18, 4, seed)]
+    assert [row.place for row in made.rows] == places and made.left_out == made.refused == made.altered == 0
+    turns = [each for place in places for each in (*ROWS[place].messages, Message("assistant", ROWS[place].answer))]
+    assert made.messages == (*turns, *ASKED)
+    assert [(row.number, row.prompt, row.answer) for row in made.rows] == [
+        (place + 1, ROWS[place].messages[-1].content, ROWS[place].answer) for place in places
+    ]
+    assert few_shot(studio.resident, run.id, ASKED, 2, seed, 16).messages[:4] == made.messages[:4]
+
+
+def test_what_it_costs_is_counted_by_hand(studio):
+    run, base = studio.run(epoch=5.0), studio.base
+    made = few_shot(studio.resident, run.id, ASKED, 3, 1, 16)
+    assert made.prompt_tokens == len(prompt_ids(base, made.messages))
+    assert made.shot_tokens == made.prompt_tokens - len(prompt_ids(base, ASKED))
+    assert made.cache_bytes == made.shot_tokens * 2 * 3 * 2 * 8 * 4  # keys and values, layers, heads, their width, bytes
+    trained = sum(encode(base, row, 160).length for place, row in enumerate(ROWS) if place not in HELD_OUT)
+    assert made.trained_tokens == round(5 * trained) and made.pays_off_after == math.ceil(2 * 5 * trained / made.shot_tokens)
+    asked = studio.resident.engine(made.base).submit(made.messages, max_new_tokens=4)
+    asked.texts()
+    assert asked.tokens().read == made.prompt_tokens
+    again = studio.resident.engine(made.base).submit(made.messages, max_new_tokens=4)
+    assert again.texts() == generate(base, made.messages, max_new_tokens=4) and again.tokens().read == 1
+
+
+def test_no_rows_are_the_conversation_itself(studio):
+    made = few_shot(studio.resident, studio.run().id, ASKED, 0)
+    assert made.messages == ASKED and made.rows == () and made.shot_tokens == 0 and made.pays_off_after is None
+
+
+def test_a_run_before_its_first_step_has_cost_nothing(studio):
+    made = few_shot(studio.resident, studio.run(epoch=0.0, result=False).id, ASKED, 2)
+    assert len(made.rows) == 2 and made.trained_tokens == 0 and made.pays_off_after == 0
+
+
+def test_marks_are_removed_for_a_run_that_reads_them(studio):
+    rows = [Example(line, (Message("user", f"Is <reft>{line}</reft> odd?"),), "Yes.") for line in range(1, 6)]
+    asked = (Message("user", "Is <reft>9</reft> odd?"),)
+    marked = few_shot(studio.resident, studio.run(rows, [0], positions="marked").id, asked, 2)
+    assert not any("<" in message.content for message in marked.messages) and marked.messages[-1].content == "Is 9 odd?"
+    plain = few_shot(studio.resident, studio.run(rows, [0]).id, asked, 2)
+    assert all("<reft>" in message.content for message in plain.messages[::2])
+
+
+def test_room_is_left_for_the_answer(studio):
+    made = few_shot(studio.resident, studio.run().id, ASKED, 18, 0, 60)
+    assert made.left_out > 0 and len(made.rows) + made.left_out == 18 and made.prompt_tokens <= studio.base.context - 60
+
+
+# Rows that are looked up
+
+
+def test_the_answer_leans_to_the_rows_and_says_which(studio):
+    found = instant(studio.resident, studio.run().id, 1.0, temperature=1e-6)
+    bare, tuned = answers(studio, found, ROWS[5].messages)
+    assert tuned == ROWS[5].answer != bare
+    first = found.why(most=1)[0]
+    assert (first.place, first.number, first.prompt, first.answer) == (5, 6, ROWS[5].messages[-1].content, ROWS[5].answer)
+    assert first.weight > 0.9 and found.why(0, 1)[0].place == 5
+    assert (found.rows, found.left_out) == (18, 0) and found.nbytes > 32 * 4 * found.keys > 0 and found.seconds > 0
+
+
+def test_a_blend_of_nothing_is_the_base_model(studio):
+    found = instant(studio.resident, studio.run().id, 0.0)
+    assert found.adjust is None and found.why() == []
+    bare, off = answers(studio, found)
+    assert bare == off == generate(studio.base, ASKED, max_new_tokens=12)[0]
+
+
+def test_without_a_blend_the_one_that_did_best_on_held_out_rows_is_taken(studio):
+    found = instant(studio.resident, studio.run().id)
+    assert found.chosen.rows == len(HELD_OUT) and len(found.chosen.tried) == 10
+    assert (found.blend, found.temperature) == (found.chosen.best.blend, found.chosen.best.temperature)
+    none_held_out = instant(studio.resident, studio.run(places=[]).id)
+    assert none_held_out.chosen is None and (none_held_out.blend, none_held_out.temperature) == (0.5, 0.02)
+
+
+def test_a_store_is_built_once_for_all_runs_of_the_same_rows_and_split(studio):
+    run, told = studio.run(), []
+    first = instant(studio.resident, run.id, 0.5, lambda done, total: told.append((done, total)))
+    assert told[-1] == (18, 18) and len(studio.resident.stores) == 1
+    told.clear()
+    twin = studio.another(run.dataset_id)
+    second = instant(studio.resident, twin.id, 0.7, lambda done, total: told.append(done))
+    assert told == [] and second.adjust.store is first.adjust.store and second.adjust is not first.adjust
+    other = instant(studio.resident, studio.another(run.dataset_id, [0]).id, 0.5)
+    assert other.adjust.store is not first.adjust.store and len(studio.resident.stores) == 2
+    assert studio.resident.stores.nbytes == first.nbytes + other.nbytes
+
+
+def test_a_run_without_a_result_has_rows_too(studio):
+    run = studio.run(result=False)
+    assert instant(studio.resident, run.id).base is studio.base
+    assert len(few_shot(studio.resident, run.id, ASKED, 2).rows) == 2
+
+
+def test_what_a_run_in_training_is_taught_does_not_change_its_rows_answers(studio, tiny_base):
+    run = studio.run()
+    studio.resident.set_training(run.id, studio.base, ReftModel(studio.base.model, ReftConfig(rank=1)))
+    found = instant(studio.resident, run.id, 1.0, temperature=1e-6)
+    assert found.base is studio.base and answers(studio, found, ROWS[5].messages)[1] == ROWS[5].answer
+
+
+# Never a held-out row
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_held_out_rows_and_their_equals_are_neither_shown_nor_stored(studio, seed):
+    run = studio.run(TWICE)
+    out = {ROWS[place].answer for place in HELD_OUT}
+    made = few_shot(studio.resident, run.id, ASKED, 99, seed, 1)
+    assert len(made.rows) + made.left_out == 18 and not out & {row.answer for row in made.rows}
+    store = studio.resident.stores
+    found = instant(studio.resident, run.id, 0.5)
+    (built,) = store._stores.values()
+    assert found.rows == 18 and not {3, 7, 20} & set(built.places)
+
+
+# In memory only
+
+
+def test_nothing_is_written_to_disk(studio):
+    run = studio.run()
+    before = studio.files()
+    found = instant(studio.resident, run.id)
+    answers(studio, found)
+    few_shot(studio.resident, run.id, ASKED, 2)
+    assert studio.files() == before and len(before) >= 2
+
+
+def test_a_store_goes_when_its_base_model_makes_room(studio, tmp_path):
+    run = studio.run()
+    instant(studio.resident, run.id)
+    studio.resident.base(str(write_base(tmp_path / "other", seed=5)))
+    assert len(studio.resident.stores) == 0
+    assert instant(studio.resident, run.id).keys > 0 and len(studio.resident.stores) == 1, "it is built again"
+    studio.resident.release()
+    assert len(studio.resident.stores) == 0
+
+
+def test_stores_have_a_bound_and_the_oldest_goes_first(studio, monkeypatch):
+    monkeypatch.setattr(stores, "_BYTES", 1)
+    first, second = (studio.run(places=[place]) for place in (0, 1))
+    instant(studio.resident, first.id)
+    kept = instant(studio.resident, second.id).adjust.store
+    assert len(studio.resident.stores) == 1 and instant(studio.resident, second.id).adjust.store is kept
+
+
+@pytest.mark.parametrize("deleted", ["run", "dataset"])
+def test_what_is_deleted_neither_answers_nor_stays_in_memory(studio, deleted):
+    run, other = studio.run(), studio.run(ROWS[:15], [1])
+    found = instant(studio.resident, run.id, 0.5)
+    answers(studio, found)
+    studio.services.storage.runs.delete(run.id)
+    if deleted == "dataset":
+        studio.services.storage.datasets.delete(run.dataset_id)
+    for ask in (
+        lambda: few_shot(studio.resident, run.id, ASKED, 2), lambda: instant(studio.resident, run.id, 0.5), found.why,
+    ):  # fmt: skip
+        with pytest.raises(NotFoundError, match="is in the bin"):
+            ask()
+    instant(studio.resident, other.id)
+    assert studio.resident.stores.of_datasets() == {other.dataset_id} | ({run.dataset_id} if deleted == "run" else set())
+    studio.services.storage.runs.empty_bin()
+    studio.services.storage.datasets.empty_bin()
+    with pytest.raises(NotFoundError, match="no such run"):
+        instant(studio.resident, run.id)
+
+
+def test_rows_that_are_not_divided_or_not_there_are_refused(studio):
+    with pytest.raises(StorageError, match="has not divided its rows yet"):
+        few_shot(studio.resident, studio.run(places=None, result=False).id, ASKED, 2)
+    run, files = studio.run(), studio.services.storage.files
+    files.rows(studio.services.storage.datasets.version(run.version_id)).unlink()
+    with pytest.raises(NotFoundError, match="are not there any more"):
+        instant(studio.resident, run.id)
+
+
+# Chats go before it
+
+
+def test_between_two_passes_others_are_answered(studio, monkeypatch):
+    monkeypatch.setattr("app.worker.instant._PASS_TOKENS", 1)
+    run, said = studio.run(), []
+    engine = studio.resident.engine(studio.base)
+    instant(studio.resident, run.id, 0.5, lambda done, total: said.append(engine.submit(ASKED, max_new_tokens=3).texts()[0]))
+    assert said == generate(studio.base, ASKED, max_new_tokens=3) * 18
+
+
+def test_it_stops_when_nobody_waits_and_nothing_is_kept(studio):
+    run = studio.run()
+    with pytest.raises(StoppedError):
+        instant(studio.resident, run.id, should_stop=lambda: True)
+    assert len(studio.resident.stores) == 0
+    with studio.resident.stores._building, pytest.raises(StoppedError, match="nothing was kept"):
+        instant(studio.resident, run.id, should_stop=lambda: True)
+    assert instant(studio.resident, run.id).keys > 0
+
+
+def test_it_takes_the_turns_of_training(studio, monkeypatch):
+    taken = []
+    own = studio.resident.base_lock.for_training
+    monkeypatch.setattr(studio.resident.base_lock, "for_training", lambda: taken.append(True) or own())
+    monkeypatch.setattr(studio.resident.base_lock, "for_chat", lambda: pytest.fail("a chat has no wish to wait for it"))
+    instant(studio.resident, studio.run().id)
+    assert len(taken) >= 2
+
+
+def test_a_column_answers_as_the_engine_alone_does_with_these_rows(studio):
+    run = studio.run()
+    made = few_shot(studio.resident, run.id, ASKED, 3, 2, 12)
+    rows = [ROWS[row.place] for row in made.rows]
+    by_hand = with_shots(studio.base, ASKED, rows, 3, 12, seed=None)
+    assert InferenceEngine(studio.base).submit(by_hand.messages, max_new_tokens=12).texts() == (
+        studio.resident.engine(made.base).submit(made.messages, max_new_tokens=12).texts()
+    )
+    assert torch.equal(torch.tensor(prompt_ids(studio.base, by_hand.messages)), torch.tensor(prompt_ids(studio.base, made.messages)))
