@@ -19,6 +19,10 @@ from storage.records import (
     RunStatus,
     SampleRecord,
     StopRequest,
+    VotedAnswer,
+    VoteOutcome,
+    VoteRecord,
+    VoteSides,
 )
 from storage.runs import LeasedRun
 from storage.store import Storage
@@ -47,4 +51,8 @@ __all__ = [
     "Storage",
     "StorageError",
     "UnavailableError",
+    "VoteOutcome",
+    "VoteRecord",
+    "VoteSides",
+    "VotedAnswer",
 ]

@@ -9,6 +9,7 @@ from storage.files import Files
 from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
 from storage.runs import EventStore, MetricStore, RunQueue, RunStore, SampleStore
+from storage.votes import VoteStore
 from storage.workers import WorkerStore
 
 
@@ -28,6 +29,7 @@ class Storage:
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
         self.presets = PresetStore(self.database)
+        self.votes = VoteStore(self.database)
         self.queue = RunQueue(self.database)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)
