@@ -26,6 +26,7 @@ from app.pages import build, predictions_html, report_html, runs_html
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
+from app.vote_routes import offer_fixes, offer_votes
 from app.words import say, say_error
 from app.words.http import Speaking
 
@@ -59,6 +60,8 @@ def make_app(services: Services) -> FastAPI:
     _follow_readings(app, services)
     _follow_runs(app, services)
     _follow_downloads(app, services)
+    offer_votes(app, services)
+    offer_fixes(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

@@ -1,6 +1,6 @@
 """Persistence: tables, queries and files. Imports neither torch nor Gradio nor the engine."""
 
-from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
+from storage.errors import LeaseLostError, MovedOnError, NotFoundError, StorageError, UnavailableError
 from storage.records import (
     DatasetRecord,
     DatasetUse,
@@ -38,6 +38,7 @@ __all__ = [
     "LeaseLostError",
     "LeasedRun",
     "MetricPoint",
+    "MovedOnError",
     "NotFoundError",
     "Phase",
     "PresetRecord",

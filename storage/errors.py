@@ -31,6 +31,10 @@ class NotFoundError(StorageError):
     """No record has this id."""
 
 
+class MovedOnError(StorageError):
+    """What a change was made from is no longer the newest; it can be made again from what is."""
+
+
 class UnavailableError(StorageError):
     """The database is temporarily unusable; the operation can be retried."""
 

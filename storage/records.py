@@ -221,10 +221,14 @@ class VoteRecord:
 
 
 class VoteSides(NamedTuple):
-    """A vote without its texts: the columns' descriptions and names, and the other fields of `VoteRecord`."""
+    """A vote without its texts: the columns' descriptions and names, and the other fields of `VoteRecord`.
+
+    ``alike`` has a number for each answer; answers with the same text have the same one.
+    """
 
     columns: tuple[dict[str, Any], ...]
     names: tuple[str, ...]
+    alike: tuple[int, ...]
     outcome: VoteOutcome
     chosen: int | None
     base: str

@@ -32,7 +32,11 @@ class VoteStore:
         """
         row = Vote(
             id=secrets.token_hex(6), messages=[list(message) for message in messages],
-            columns=[{"column": answer.column, "name": answer.name} for answer in answers], texts=[answer.text for answer in answers],
+            columns=[
+                {"column": answer.column, "name": answer.name, "alike": number}
+                for answer, number in zip(answers, _alike(answers), strict=True)
+            ],
+            texts=[answer.text for answer in answers],
             outcome=outcome, chosen=chosen, base=base, chat_id=chat_id, created_at=now(),
         )  # fmt: skip
         with self._database.exclusive() as session:
@@ -52,10 +56,7 @@ class VoteStore:
         """Every vote without conversation and texts, in the order in which they were cast: what a tally reads."""
         query = _in_order(select(Vote.columns, Vote.outcome, Vote.chosen, Vote.base))
         with self._database.reading() as session:
-            return [
-                VoteSides(tuple(each["column"] for each in columns), tuple(each["name"] for each in columns), outcome, chosen, base)
-                for columns, outcome, chosen, base in session.execute(query)
-            ]
+            return [VoteSides(*_sides(columns), outcome, chosen, base) for columns, outcome, chosen, base in session.execute(query)]
 
     def count(self) -> int:
         """Number of votes."""
@@ -97,6 +98,17 @@ class VoteStore:
                 delete(Vote).where(Vote.binned_at <= now() - older_than)
             )
             return removed.rowcount
+
+
+def _sides(columns: Sequence[dict[str, Any]]) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...], tuple[int, ...]]:
+    """Descriptions, names and numbers of columns."""
+    return tuple(each["column"] for each in columns), tuple(each["name"] for each in columns), tuple(each["alike"] for each in columns)
+
+
+def _alike(answers: Sequence[VotedAnswer]) -> list[int]:
+    """For each answer the place of the first one with the same text, but for blanks around it."""
+    texts = [answer.text.strip() for answer in answers]
+    return [texts.index(text) for text in texts]
 
 
 def _in_order(query: Any) -> Any:

@@ -30,9 +30,15 @@ def test_sides_are_the_votes_without_their_texts(store):
     store.votes.add(MESSAGES, [BASE, TUNED], "chosen", 0, base="starter")
     store.votes.add(MESSAGES, [TUNED, THIRD], "tie")
     assert store.votes.sides() == [
-        ((BASE.column, TUNED.column), ("the base model", "Animals"), "chosen", 0, "starter"),
-        ((TUNED.column, THIRD.column), ("Animals", "a mix"), "tie", None, ""),
+        ((BASE.column, TUNED.column), ("the base model", "Animals"), (0, 1), "chosen", 0, "starter"),
+        ((TUNED.column, THIRD.column), ("Animals", "a mix"), (0, 1), "tie", None, ""),
     ]
+
+
+def test_sides_say_which_answers_were_the_same(store):
+    same = VotedAnswer({"kind": "few_shot"}, "rows in the prompt", "\nTwo. ")
+    store.votes.add(MESSAGES, [TUNED, BASE, same], "chosen", 0)
+    assert store.votes.sides()[0].alike == (0, 1, 1)
 
 
 def test_signs_that_a_database_may_refuse_are_kept(store):
