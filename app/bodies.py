@@ -13,7 +13,7 @@ from app.errors import READABLE, StudioError
 from app.words import say, say_error
 from storage import NotFoundError
 
-Read = TypeVar("Read", bound=BaseModel)
+Given = TypeVar("Given", bound=BaseModel)
 MOST = 4_000_000
 """Bytes of a body."""
 
@@ -43,7 +43,7 @@ async def _body(request: Request) -> bytes:
     return bytes(content)
 
 
-def read_as(kind: type[Read], content: bytes) -> Read:
+def read_as(kind: type[Given], content: bytes) -> Given:
     """A body as a model reads it. Raises StudioError."""
     try:
         return kind.model_validate_json(content)

@@ -241,7 +241,8 @@ def _divides(services: Services, version: DatasetVersionRecord) -> bool:
 def train_on_fixes(services: Services, run_id: str, page_key: str = "", epochs: int | None = None) -> RunRecord:
     """Queue a run that begins with the edit of an ended one and learns the newest version of its dataset.
 
-    It has the settings of the run, and as many epochs unless others are asked for. The same request of the same page is the same run.
+    It has the settings of the run, and as many epochs unless others are asked for, but makes every step and keeps the last edit. The same
+    request of the same page is the same run.
 
     Raises:
         NotFoundError, StorageError: the run or its dataset is not there, or in the bin.
@@ -254,7 +255,8 @@ def train_on_fixes(services: Services, run_id: str, page_key: str = "", epochs: 
         raise StudioError(say("runs.longer.epochs"))
     run = services.storage.runs.get(run_id)
     version = services.storage.datasets.get(run.dataset_id).version
-    train: Mapping[str, Any] = {**run.spec["train"], **({"epochs": epochs} if epochs else {})}
+    # Held-out rows do not say whether the fix is learned, and the edit that they like best may be one of the first steps, before it is.
+    train: Mapping[str, Any] = {**run.spec["train"], **({"epochs": epochs} if epochs else {}), "keep": "last", "patience": None}
     if not _divides(services, version):
         train = {**train, "held_out": 0.0}  # none is left to measure with, and none of those that are trained may be drawn
     spec = RunSpec.read({**run.spec, "train": train}).model_dump(mode="json")

@@ -44,6 +44,8 @@ class RunView:
     compared: str = ""
     """Changes when a baseline moves on that is compared with it; ``comparing`` as long as one does."""
     comparing: bool = False
+    begins_with: str = ""
+    """Name of the run whose edit it begins with; empty if it begins with a new one, or if that run is gone."""
 
     @property
     def stoppable(self) -> bool:
@@ -91,8 +93,12 @@ def view(services: Services, run_id: str) -> RunView:
         held_out=held_out, best_step=best_step, loss=run.sparkline[-1] if run.sparkline else None, verdict=verdict_of(run),
         downloadable=has_result(services, run), logged=storage.files.log(run_id).is_file(),
         engine_up=run.status.ended or engine is not None, trouble=str(engine.get("trouble", "")) if engine else "",
-        compared=compared, comparing=comparing,
+        compared=compared, comparing=comparing, begins_with=_begins_with(services, run),
     )  # fmt: skip
+
+
+def _begins_with(services: Services, run: RunRecord) -> str:
+    return next((other.name for other in services.storage.runs.some([run.continues_id])), "") if run.continues_id else ""
 
 
 def _held_out(services: Services, run: RunRecord) -> tuple[HeldOut | None, int | None]:

@@ -70,9 +70,9 @@ class Cast(BaseModel):
     @model_validator(mode="after")
     def _check_chosen(self) -> Self:
         if (self.outcome == "chosen") != (self.chosen is not None):
-            raise ValueError("a better answer is named where one was chosen, and nowhere else")
+            raise ValueError(say("votes.unreadable"))
         if self.chosen is not None and not 0 <= self.chosen < len(self.answers):
-            raise ValueError("there is no such answer")
+            raise ValueError(say("votes.unreadable"))
         return self
 
     @classmethod
@@ -242,7 +242,7 @@ def _sentence(name: str, other: str, wins: int, decided: int, count: _Count) -> 
         low, high = wilson(wins, decided)
         judged = say("votes.clear") if low > 0.5 else say("votes.chance")
         said = say("votes.share", name=name, other=other, wins=wins, decided=decided, low=low, high=high, judged=judged)
-    more = [say(f"votes.{name}", count=number) for name, number in (("ties", count.ties), ("bad", count.bad)) if number]
+    more = [say(f"votes.without.{name}", count=number) for name, number in (("ties", count.ties), ("bad", count.bad)) if number]
     return " ".join([said, *more])
 
 
@@ -368,7 +368,7 @@ def tally_as_data(counted: Tally) -> dict[str, Any]:
 
 def dataset_as_data(dataset: DatasetRecord, found: Pairs) -> dict[str, Any]:
     """A dataset of votes as plain data for JSON."""
-    more = [say(f"votes.{name}", count=count) for name, count in (("equal", found.equal), ("no_better", found.undecided)) if count]
+    more = [say(f"votes.left_out.{name}", count=count) for name, count in (("equal", found.equal), ("no_better", found.undecided)) if count]
     return {
         "dataset": dataset.id, "name": dataset.name, "rows": len(found.pairs), "equal": found.equal, "undecided": found.undecided,
         "address": f"dataset?id={dataset.id}",

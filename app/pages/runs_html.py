@@ -114,8 +114,8 @@ def _right(held: HeldOut) -> list[tuple[str, str, str]]:
     return [(html.term(say("runs.right.term"), say("runs.right.meaning")), tuned, base)]
 
 
-def facts(run: RunRecord) -> str:
-    """Main settings of a run."""
+def facts(run: RunRecord, begins_with: str = "") -> str:
+    """Main settings of a run, and the name of the run whose edit it begins with, if any."""
     train = run.spec["train"]
     trained = _baseline(run.spec["peft"]) if "peft" in run.spec else _edit(run.spec["reft"])
     rows = [
@@ -123,6 +123,8 @@ def facts(run: RunRecord) -> str:
         (say("runs.facts.epochs"), train["epochs"]), (say("runs.facts.learning_rate"), f"{train['learning_rate']:g}"),
         (say("runs.facts.batch_size"), train["batch_size"]), (say("runs.facts.seed"), train["seed"]),
     ]  # fmt: skip
+    if begins_with:
+        rows.append((say("runs.facts.begins_with"), begins_with))
     if run.summary:
         rows += [
             (say("runs.facts.parameters"), f"{run.summary['trainable_parameters']:,}"),
