@@ -191,11 +191,15 @@ VoteOutcome = Literal["chosen", "tie", "all_bad"]
 
 @dataclass(frozen=True, slots=True)
 class VotedAnswer:
-    """An answer that was voted on: the description of its column, the column's name, and the text, as they were then."""
+    """An answer that was voted on: the description of its column, the column's name, and the text, as they were then.
+
+    ``messages`` is the conversation that it answers where that is not the vote's: a column goes on from its own earlier answers.
+    """
 
     column: dict[str, Any]
     name: str
     text: str
+    messages: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

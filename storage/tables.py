@@ -114,7 +114,7 @@ class Vote(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     messages: Mapped[list[list[str]]] = mapped_column(JSON)
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    texts: Mapped[list[str]] = mapped_column(JSON)
+    texts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     outcome: Mapped[str] = mapped_column(Name(20))
     chosen: Mapped[int | None]
     base: Mapped[str] = mapped_column(Text)

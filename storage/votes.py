@@ -36,7 +36,7 @@ class VoteStore:
                 {"column": answer.column, "name": answer.name, "alike": number}
                 for answer, number in zip(answers, _alike(answers), strict=True)
             ],
-            texts=[answer.text for answer in answers],
+            texts=[{"text": answer.text, "messages": answer.messages} for answer in answers],
             outcome=outcome, chosen=chosen, base=base, chat_id=chat_id, created_at=now(),
         )  # fmt: skip
         with self._database.exclusive() as session:
@@ -117,7 +117,11 @@ def _in_order(query: Any) -> Any:
 
 def _to_record(row: Vote) -> VoteRecord:
     answers = tuple(
-        VotedAnswer(each["column"], each["name"], text) for each, text in zip(row.columns, row.texts, strict=True)
-    )  # fmt: skip
-    messages = tuple((role, content) for role, content in row.messages)
-    return VoteRecord(row.id, row.created_at, messages, answers, row.outcome, row.chosen, row.base, row.chat_id)  # type: ignore[arg-type]
+        VotedAnswer(each["column"], each["name"], said["text"], _messages(said["messages"]))
+        for each, said in zip(row.columns, row.texts, strict=True)
+    )
+    return VoteRecord(row.id, row.created_at, _messages(row.messages) or (), answers, row.outcome, row.chosen, row.base, row.chat_id)  # type: ignore[arg-type]
+
+
+def _messages(listed: Sequence[Sequence[str]] | None) -> tuple[tuple[str, str], ...] | None:
+    return None if listed is None else tuple((role, content) for role, content in listed)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -38,12 +38,13 @@ class CastMessage(BaseModel):
 
 
 class CastAnswer(BaseModel):
-    """An answer with the description of its column."""
+    """An answer with the description of its column, and the conversation that it answers where that is not the vote's."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     column: VotedColumn
     text: str = Field(max_length=_TEXT)
+    messages: tuple[CastMessage, ...] | None = Field(None, min_length=1, max_length=_TURNS)
 
 
 class Cast(BaseModel):
@@ -95,7 +96,7 @@ class Revealed:
 
 def cast(services: Services, vote: Cast) -> Revealed:
     """Keep a vote. Raises StudioError if it says nothing, StorageError if there are too many."""
-    if vote.messages[-1].role != "user" or not vote.messages[-1].content.strip():
+    if not all(map(_asks, [vote.messages, *(answer.messages for answer in vote.answers if answer.messages)])):
         raise StudioError(say("votes.no_question"))
     texts = [answer.text.strip() for answer in vote.answers]
     if len(set(texts)) == 1:
@@ -105,12 +106,28 @@ def cast(services: Services, vote: Cast) -> Revealed:
     require_room(services)
     names = _names(services, (answer.column for answer in vote.answers))
     answers = [
-        VotedAnswer(answer.column.model_dump(mode="json"), name_of(answer.column.model_dump(), names, vote.base), answer.text)
+        VotedAnswer(
+            answer.column.model_dump(mode="json"), name_of(answer.column.model_dump(), names, vote.base), answer.text,
+            _own_messages(vote, answer),
+        )
         for answer in vote.answers
-    ]
-    messages = [(message.role, message.content) for message in vote.messages]
+    ]  # fmt: skip
+    messages = _pairs_of(vote.messages)
     made = services.storage.votes.add(messages, answers, vote.outcome, vote.chosen, base=vote.base, chat_id=vote.chat)
     return Revealed(made.id, tuple(answer.name for answer in answers), services.storage.votes.count())
+
+
+def _asks(messages: Sequence[CastMessage]) -> bool:
+    """Whether a conversation ends with a question."""
+    return messages[-1].role == "user" and bool(messages[-1].content.strip())
+
+
+def _pairs_of(messages: Sequence[CastMessage]) -> tuple[tuple[str, str], ...]:
+    return tuple((message.role, message.content) for message in messages)
+
+
+def _own_messages(vote: Cast, answer: CastAnswer) -> tuple[tuple[str, str], ...] | None:
+    return None if answer.messages in (None, vote.messages) else _pairs_of(answer.messages or ())
 
 
 def _names(services: Services, columns: Iterable[VotedColumn]) -> dict[str, str]:
@@ -276,12 +293,13 @@ def restore(services: Services, moment: str) -> int:
 class Pairs:
     """Votes as preference pairs.
 
-    ``equal`` counts the pairs of answers that are left out because they are the same, or because one of them is empty; ``undecided`` the
-    votes without a better answer.
+    ``equal`` counts the pairs of answers that are left out because they are the same, or because one of them is empty; ``apart`` those that
+    follow different conversations, because the columns had answered differently before; ``undecided`` the votes without a better answer.
     """
 
     pairs: list[Preference] = field(default_factory=list)
     equal: int = 0
+    apart: int = 0
     undecided: int = 0
 
 
@@ -292,27 +310,28 @@ def preferences(services: Services) -> Pairs:
         if vote.chosen is None:
             found.undecided += 1
             continue
-        for rejected in _rejected(vote):
-            chosen = vote.answers[vote.chosen].text
-            if chosen.strip() == rejected.strip() or not chosen.strip() or not rejected.strip():
+        chosen = vote.answers[vote.chosen]
+        for rejected in (answer for place, answer in enumerate(vote.answers) if place != vote.chosen):
+            texts = {chosen.text.strip(), rejected.text.strip()}
+            if len(texts) == 1 or "" in texts:
                 found.equal += 1
-                continue
-            number = len(found.pairs) + 1
-            found.pairs.append(Preference(number, _messages(vote), chosen, rejected, number, group=_group(vote)))
+            elif _conversation(vote, chosen) != _conversation(vote, rejected):
+                found.apart += 1
+            else:
+                found.pairs.append(_preference(vote, chosen, rejected, len(found.pairs) + 1))
     return found
 
 
-def _rejected(vote: VoteRecord) -> list[str]:
-    return [answer.text for place, answer in enumerate(vote.answers) if place != vote.chosen]
+def _conversation(vote: VoteRecord, answer: VotedAnswer) -> tuple[tuple[str, str], ...]:
+    return vote.messages if answer.messages is None else answer.messages
 
 
-def _messages(vote: VoteRecord) -> tuple[Message, ...]:
-    return tuple(Message(role, content) for role, content in vote.messages)  # type: ignore[arg-type]
-
-
-def _group(vote: VoteRecord) -> str:
-    """One text for each conversation, so that no prompt is both trained and held out."""
-    return sha256(json.dumps(vote.messages).encode()).hexdigest()[:12]
+def _preference(vote: VoteRecord, chosen: VotedAnswer, rejected: VotedAnswer, number: int) -> Preference:
+    """A pair; those of one conversation have one group, so that no prompt is both trained and held out."""
+    conversation = _conversation(vote, chosen)
+    messages = tuple(Message(role, content) for role, content in conversation)  # type: ignore[arg-type]
+    group = sha256(json.dumps(conversation).encode()).hexdigest()[:12]
+    return Preference(number, messages, chosen.text, rejected.text, number, group=group)
 
 
 def export_rows(services: Services) -> str:
@@ -368,9 +387,10 @@ def tally_as_data(counted: Tally) -> dict[str, Any]:
 
 def dataset_as_data(dataset: DatasetRecord, found: Pairs) -> dict[str, Any]:
     """A dataset of votes as plain data for JSON."""
-    more = [say(f"votes.left_out.{name}", count=count) for name, count in (("equal", found.equal), ("no_better", found.undecided)) if count]
+    left_out = (("equal", found.equal), ("apart", found.apart), ("no_better", found.undecided))
+    said = [say("votes.made", name=dataset.name, count=len(found.pairs))]
+    said += [say(f"votes.left_out.{name}", count=count) for name, count in left_out if count]
     return {
-        "dataset": dataset.id, "name": dataset.name, "rows": len(found.pairs), "equal": found.equal, "undecided": found.undecided,
-        "address": f"dataset?id={dataset.id}",
-        "sentence": " ".join([say("votes.made", name=dataset.name, count=len(found.pairs)), *more]),
+        "dataset": dataset.id, "name": dataset.name, "rows": len(found.pairs), "equal": found.equal, "apart": found.apart,
+        "undecided": found.undecided, "address": f"dataset?id={dataset.id}", "sentence": " ".join(said),
     }  # fmt: skip

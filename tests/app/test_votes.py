@@ -224,6 +224,22 @@ def test_a_conversation_of_several_turns_is_the_prompt_of_its_pair(services, cli
     assert made.name == "Votes" and load_examples(services.storage.files.rows(made.version)) == [first, second]
 
 
+def test_answers_to_different_conversations_are_counted_but_are_no_pair(services):
+    """A column goes on from its own earlier answers, so from the second turn on two of them may answer different conversations."""
+    turns = [
+        [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": said}, {"role": "user", "content": "Go on"}] for said in "ab"
+    ]
+    sent = [{"column": column, "text": str(place), "messages": turns[place]} for place, column in enumerate((BASE, tuned()))]
+    third = {"column": FEW, "text": "2", "messages": turns[1]}
+    votes.cast(services, Cast.model_validate({"messages": turns[0], "answers": [*sent, third], "outcome": "chosen", "chosen": 1}))
+    found = votes.preferences(services)
+    assert ([(pair.chosen, pair.rejected) for pair in found.pairs], found.apart, found.equal) == ([("1", "2")], 1, 0)
+    assert [message.content for message in found.pairs[0].messages] == ["Hi", "b", "Go on"]
+    assert sorted(pair.wins for pair in votes.tally(services).pairs) == [1, 1]
+    (vote,) = services.storage.votes.all()
+    assert vote.answers[0].messages is None and vote.answers[1].messages == (("user", "Hi"), ("assistant", "b"), ("user", "Go on"))
+
+
 @pytest.mark.slow
 def test_the_preference_objective_learns_from_the_votes(services, tiny_base):
     for number in range(4):
