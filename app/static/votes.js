@@ -22,7 +22,7 @@
 
   // A place for sentences, read out when they change; a link stands behind the sentence that it belongs to.
   const noting = () => {
-    const note = el("p", { class: "rs-votes-note", role: "status" });
+    const note = el("p", { class: "rs-votes-note", role: "status", tabindex: "-1" });
     const tell = (text, kind = "", link = null) => {
       note.className = text ? `rs-votes-note rs-notice ${kind}` : "rs-votes-note";
       note.replaceChildren(text, ...(link ? [" ", el("a", { href: link.address }, link.text)] : []));
@@ -44,6 +44,7 @@
     const vote = async (outcome, chosen = null) => {
       if (!open) return;
       open = false;
+      const held = buttons.contains(document.activeElement);
       for (const each of buttons.children) each.disabled = true;
       tell(text.sending);
       const { data, error } = await ask("play/votes", { ...given(), outcome, chosen });
@@ -56,6 +57,7 @@
       tell(filled(chosen === null ? text[outcome === "tie" ? "said_tie" : "said_bad"] : text.said_better, { letter: chosen === null ? "" : letter(chosen) }), "good");
       revealed.replaceChildren(...data.names.map((name, place) => el("li", { dir: "auto" }, el("b", {}, letter(place)), ` ${name}`)));
       revealed.hidden = false;
+      if (held && (document.activeElement === document.body || buttons.contains(document.activeElement))) note.focus(); // a disabled button has none
       voted(data, outcome, chosen);
     };
     const key = (name, label, digit, act) => {
