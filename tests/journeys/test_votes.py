@@ -107,7 +107,7 @@ def test_a_vote_that_says_nothing_is_refused_beside_the_buttons(opened, studio):
     assert opened.locator("#place button").first.is_enabled() and studio[1].votes.count() == 0
 
 
-def test_the_tally_survives_a_reload_is_cleared_brought_back_and_made_a_dataset(opened, studio):
+def test_the_tally_is_shown_cleared_brought_back_taken_away_and_made_a_dataset(opened, studio):
     _, store, run = studio
     for number, place in enumerate((1, 1, 0)):
         given = {"messages": [{"role": "user", "content": f"{number}?"}], "answers": answers(run, "one", "two"), "base": "tiny"}
