@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.bodies import answered, fields_of, read_as, text_of
 from app.errors import READABLE
-from app.handlers import fixes, votes
+from app.handlers import fixes, vote_pairs, votes
 from app.services import Services
 from app.words import say_error
 
@@ -37,14 +37,15 @@ def offer_votes(app: FastAPI, services: Services) -> None:
     async def dataset(request: Request) -> JSONResponse:
         return await answered(request, partial(_dataset, services))
 
-    @app.get(f"/files/{votes.FILE}")
+    @app.get(f"/files/{vote_pairs.FILE}")
     def exported() -> Response:
         try:
-            content = votes.export_rows(services)
+            content = vote_pairs.export_rows(services)
         except READABLE as error:
             return JSONResponse({"error": say_error(error)}, status_code=404)
         headers = {
-            "Content-Disposition": f'attachment; filename="{votes.FILE}"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": f'attachment; filename="{vote_pairs.FILE}"', "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
         }  # fmt: skip
         return Response(content.encode("utf-8", "replace"), media_type="application/x-ndjson", headers=headers)
 
@@ -81,7 +82,7 @@ def _restore(services: Services, content: bytes) -> dict[str, Any]:
 
 
 def _dataset(services: Services, content: bytes) -> dict[str, Any]:
-    return votes.dataset_as_data(*votes.make_dataset(services, text_of(fields_of(content), "name")))
+    return vote_pairs.dataset_as_data(*vote_pairs.make_dataset(services, text_of(fields_of(content), "name")))
 
 
 class _Fix(BaseModel):

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from app.bodies import MOST
 from app.cli.main import main
 from app.errors import StudioError
-from app.handlers import datasets, votes
+from app.handlers import datasets, vote_pairs, votes
 from app.handlers.voted_columns import VotedColumn, key_of, name_of
 from app.handlers.votes import Cast
 from app.routes import make_app
@@ -186,7 +186,7 @@ def many(services):
 
 def test_each_better_answer_is_a_pair_with_each_other_one_and_the_rest_is_counted(services):
     many(services)
-    found = votes.preferences(services)
+    found = vote_pairs.preferences(services)
     assert [(pair.chosen, pair.rejected) for pair in found.pairs[:2]] == [("cat 0.", "many"), ("cat 0.", "no idea")]
     assert (len(found.pairs), found.equal, found.undecided) == (13, 2, 2)
     groups = [pair.group for pair in found.pairs]
@@ -204,7 +204,7 @@ def test_the_file_of_the_votes_is_one_of_preference_pairs_to_the_data_page_and_t
     assert main(["inspect", str(path), "--json"]) == 0
     shown = json.loads(capfd.readouterr().out)
     assert (shown["shape"], shown["usable_rows"]) == ("preferences", 13)
-    made, _ = votes.make_dataset(services, "From votes")
+    made, _ = vote_pairs.make_dataset(services, "From votes")
     rows = load_examples(services.storage.files.rows(made.version))
     assert rows == list(inspection.examples) and [row.group for row in rows] == [row.group for row in inspection.examples]
     assert (made.name, made.shape, made.rows, made.usable_rows) == ("From votes", "preferences", 13, 13)
@@ -220,7 +220,7 @@ def test_a_conversation_of_several_turns_is_the_prompt_of_its_pair(services, cli
     first, second = datasets.inspect_upload(str(path)).examples
     assert [(message.role, message.content) for message in first.messages] == turns and (first.chosen, first.rejected) == ("t", "b")
     assert [message.role for message in second.messages] == ["user"] and (second.chosen, second.rejected) == ("b", "t")
-    made, _ = votes.make_dataset(services, "")
+    made, _ = vote_pairs.make_dataset(services, "")
     assert made.name == "Votes" and load_examples(services.storage.files.rows(made.version)) == [first, second]
 
 
@@ -232,7 +232,7 @@ def test_answers_to_different_conversations_are_counted_but_are_no_pair(services
     sent = [{"column": column, "text": str(place), "messages": turns[place]} for place, column in enumerate((BASE, tuned()))]
     third = {"column": FEW, "text": "2", "messages": turns[1]}
     votes.cast(services, Cast.model_validate({"messages": turns[0], "answers": [*sent, third], "outcome": "chosen", "chosen": 1}))
-    found = votes.preferences(services)
+    found = vote_pairs.preferences(services)
     assert ([(pair.chosen, pair.rejected) for pair in found.pairs], found.apart, found.equal) == ([("1", "2")], 1, 0)
     assert [message.content for message in found.pairs[0].messages] == ["Hi", "b", "Go on"]
     assert sorted(pair.wins for pair in votes.tally(services).pairs) == [1, 1]
@@ -244,7 +244,7 @@ def test_answers_to_different_conversations_are_counted_but_are_no_pair(services
 def test_the_preference_objective_learns_from_the_votes(services, tiny_base):
     for number in range(4):
         cast(services, [(BASE, "yes"), (tuned(), "no")], 1, question=f"What is {number} cats?")
-    made, _ = votes.make_dataset(services, "From votes")
+    made, _ = vote_pairs.make_dataset(services, "From votes")
     rows = load_examples(services.storage.files.rows(made.version))
     settings = TrainConfig(epochs=30, batch_size=4, held_out=0.0, learning_rate=0.02)
     result = train(load_base(str(tiny_base)), rows, ReftConfig(rank=2, positions="l2"), settings)
