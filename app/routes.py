@@ -30,6 +30,7 @@ from app.seen_routes import offer_looks
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
+from app.vote_routes import offer_fixes, offer_votes
 from app.words import say, say_error
 from app.words.http import Speaking
 
@@ -66,6 +67,8 @@ def make_app(services: Services) -> FastAPI:
     _follow_downloads(app, services)
     offer_play(app, services)
     offer_looks(app, services)
+    offer_votes(app, services)
+    offer_fixes(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

@@ -1,6 +1,6 @@
 """Persistence: tables, queries and files. Imports neither torch nor Gradio nor the engine."""
 
-from storage.errors import ConflictError, LeaseLostError, NotFoundError, StorageError, TooLargeError, UnavailableError
+from storage.errors import ConflictError, LeaseLostError, MovedOnError, NotFoundError, StorageError, TooLargeError, UnavailableError
 from storage.records import (
     ChatRecord,
     DatasetRecord,
@@ -20,6 +20,10 @@ from storage.records import (
     RunStatus,
     SampleRecord,
     StopRequest,
+    VotedAnswer,
+    VoteOutcome,
+    VoteRecord,
+    VoteSides,
 )
 from storage.runs import LeasedRun
 from storage.store import Storage
@@ -37,6 +41,7 @@ __all__ = [
     "LeaseLostError",
     "LeasedRun",
     "MetricPoint",
+    "MovedOnError",
     "NotFoundError",
     "Phase",
     "PresetRecord",
@@ -51,4 +56,8 @@ __all__ = [
     "StorageError",
     "TooLargeError",
     "UnavailableError",
+    "VoteOutcome",
+    "VoteRecord",
+    "VoteSides",
+    "VotedAnswer",
 ]

@@ -39,6 +39,10 @@ class TooLargeError(StorageError):
     """The record is larger than one may be."""
 
 
+class MovedOnError(StorageError):
+    """What a change was made from is no longer the newest; it can be made again from what is."""
+
+
 class UnavailableError(StorageError):
     """The database is temporarily unusable; the operation can be retried."""
 

@@ -10,6 +10,7 @@ from storage.files import Files
 from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
 from storage.runs import EventStore, MadeRuns, MetricStore, RunQueue, RunStore, SampleStore
+from storage.votes import VoteStore
 from storage.workers import WorkerStore
 
 
@@ -31,6 +32,7 @@ class Storage:
         self.made = MadeRuns(self.database, self.files)
         self.presets = PresetStore(self.database)
         self.chats = ChatStore(self.database)
+        self.votes = VoteStore(self.database)
         self.queue = RunQueue(self.database)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)

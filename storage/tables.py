@@ -120,6 +120,24 @@ class Chat(Table):
     binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class Vote(Table):
+    """A vote on the answers of several columns; conversation and texts stand apart, because a tally reads neither."""
+
+    __tablename__ = "votes"
+    __table_args__ = (Index("ix_votes_cast", "binned_at", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    messages: Mapped[list[list[str]]] = mapped_column(JSON)
+    columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    texts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    outcome: Mapped[str] = mapped_column(Name(20))
+    chosen: Mapped[int | None]
+    base: Mapped[str] = mapped_column(Text)
+    chat_id: Mapped[str | None] = mapped_column(Name(32))
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class RunGroup(Table):
     """Runs that were made together, such as those of a sweep."""
 

@@ -135,6 +135,7 @@ class Asked(BaseModel):
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(0.95, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=0, le=10_000_000)
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
     stop: list[str] = Field(default_factory=list, max_length=8)
     seed: int = Field(0, ge=0, lt=SEEDS)

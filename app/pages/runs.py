@@ -218,7 +218,7 @@ def _around(services: Services, view: RunView) -> Shown:
     return {
         "failure": runs_html.failure(run),
         "verdict": runs_html.verdict(view.verdict),
-        "facts": runs_html.facts(run),
+        "facts": runs_html.facts(run, view.begins_with),
         "regression": looked_html.regression(looked.regression_of(run)), "edit": looked_html.edit(looked.changes_of(run)),
         "notes_shown": runs_html.notes(run_notes.rendered(run.notes)),
         "stop": gr.update(visible=view.stoppable, value=say("runs.leave_queue" if run.status.waiting else "runs.stop")),

@@ -116,13 +116,15 @@ def _right(held: HeldOut) -> list[tuple[str, str, str]]:
     return [(html.term(say("runs.right.term"), say("runs.right.meaning")), tuned, base)]
 
 
-def facts(run: RunRecord) -> str:
-    """Main settings of a run."""
+def facts(run: RunRecord, begins_with: str = "") -> str:
+    """Main settings of a run, and the name of the run whose edit it begins with, if any."""
     train, mixed = run.spec["train"], parts_of(run)
     trained = _baseline(run.spec["peft"]) if "peft" in run.spec else _edit(run.spec["reft"])
     rows = [
         (say("runs.facts.dataset"), run.dataset_name), (say("runs.facts.base"), run.base), *trained, *(_mixed(mixed) or _training(train)),
     ]  # fmt: skip
+    if begins_with:
+        rows.append((say("runs.facts.begins_with"), begins_with))
     if run.summary:
         rows += [
             (say("runs.facts.parameters"), f"{run.summary['trainable_parameters']:,}"),

@@ -248,6 +248,6 @@ def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, di
 
 def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: Disconnected) -> None:
     """Answer in every column."""
-    asked = chat.submit(resident, request, lambda place: put({"place": place}))
+    asked, columns = chat.submit(resident, request, put, disconnected.is_set)
     disconnected.then(asked.cancel)
-    chat.lines(asked, put)
+    chat.answer(asked, columns, put)

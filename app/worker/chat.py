@@ -2,49 +2,100 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from app.words import say
-from app.worker.columns import prepared, read_messages
-from app.worker.messages import ChatRequest
+from app.worker.columns import Answering, prepared, read_messages
+from app.worker.instant import Instant, instant
+from app.worker.messages import ChatColumn, ChatRequest
 from app.worker.resident import Resident
-from reft_engine.inference import Request, Sampling
+from app.worker.shots import Shots, few_shot
+from reft_engine import Message
+from reft_engine.inference import Blending, Request, Sampling
 from storage import StorageError
 
 Line = dict[str, Any]
+Put = Callable[[Line], None]
 
 
-def submit(resident: Resident, request: ChatRequest, on_place: Callable[[int], None]) -> Request:
-    """Ask the running batch for the answers of all columns, which begin together.
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that is ready to answer: what answers, what it reads, and what adjusts its logits."""
+
+    answering: Answering
+    messages: list[Message]
+    adjust: Blending | None = None
+    cost: Callable[[], Line] = field(default=dict)
+    """What is to be said of it once it has answered, besides its tokens."""
+
+
+def ready(resident: Resident, column: ChatColumn, request: ChatRequest, put: Put, should_stop: Callable[[], bool]) -> Column:
+    """Make a column ready, telling as ``{"reading", "of"}`` how many rows are read where a store of them is built.
+
+    Raises ReftError, StorageError.
+    """
+    messages = read_messages(column.messages or request.messages)
+    if column.run is not None and column.kind == "few_shot":
+        shown = few_shot(resident, column.run, messages, column.shots, column.seed, request.max_new_tokens)
+        return Column(Answering(shown.base), list(shown.messages), cost=lambda: _cost_of_shots(shown))
+    if column.run is not None and column.kind == "instant":
+
+        def tell(done: int, total: int) -> None:
+            put({"reading": done, "of": total})
+
+        found = instant(resident, column.run, column.blend, tell, should_stop)
+        return Column(Answering(found.base), messages, found.adjust, lambda: _cost_of_store(found))
+    return Column(prepared(resident, column), messages)
+
+
+def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Callable[[], bool]) -> tuple[Request, list[Column]]:
+    """Ask the running batch for the answers of all columns, which begin together; how many are answered before is put as ``{"place"}``.
 
     Raises:
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
     """
-    columns = [prepared(resident, column) for column in request.columns]
-    base = next((column.base for column in columns if column.base), None) or resident.base(request.base)
-    if any(column.base not in (None, base) for column in columns):
+    columns = [ready(resident, column, request, put, should_stop) for column in request.columns]
+    base = next((column.answering.base for column in columns if column.answering.base), None) or resident.base(request.base)
+    if any(column.answering.base not in (None, base) for column in columns):
         raise StorageError(say("engine.different_bases"))
-    own = [read_messages(column.messages or request.messages) for column in request.columns]
-    return resident.engine(base).submit(
-        own[0], [column.model for column in columns], prompts=None if all(each == own[0] for each in own) else own,
-        strength=[column.strength for column in request.columns], switches=[column.switches for column in columns],
+    asked = resident.engine(base).submit(
+        columns[0].messages, [column.answering.model for column in columns], prompts=[column.messages for column in columns],
+        strength=[column.strength if ready.answering.model else 1.0 for column, ready in zip(request.columns, columns, strict=True)],
+        switches=[column.answering.switches for column in columns], adjust=[column.adjust for column in columns],
         max_new_tokens=request.max_new_tokens, owner=request.owner,
         sampling=Sampling(
-            temperature=request.temperature, top_p=request.top_p, seed=request.seed, repetition_penalty=request.repetition_penalty,
-            stop=tuple(request.stop),
-        ), on_place=on_place,
+            temperature=request.temperature, top_p=request.top_p, top_k=request.top_k, seed=request.seed,
+            repetition_penalty=request.repetition_penalty, stop=tuple(request.stop),
+        ), on_place=lambda place: put({"place": place}),
     )  # fmt: skip
+    return asked, columns
 
 
-def lines(asked: Request, put: Callable[[Line], None]) -> None:
+def answer(asked: Request, columns: list[Column], put: Put) -> None:
     """Put each piece of an answer as ``{"column", "text", "ended"}``; the last piece of a column says how it ended and what it cost."""
     begun = time.monotonic()
     for delta in asked:
         line: Line = {"column": delta.column, "text": delta.text, "ended": delta.ended}
         if delta.ended:
+            tokens = asked.tokens(delta.column)
             line |= {
-                "ending": asked.ending(delta.column), "ids": asked.ids(delta.column), "read": asked.tokens(delta.column).prompt,
-                "seconds": time.monotonic() - begun,
+                "ending": asked.ending(delta.column), "ids": asked.ids(delta.column), "prompt_tokens": tokens.prompt, "read": tokens.read,
+                "seconds": time.monotonic() - begun, **columns[delta.column].cost(),
             }  # fmt: skip
         put(line)
     put({"done": True})
+
+
+def _cost_of_shots(shown: Shots) -> Line:
+    return {"shots": {
+        "rows": [asdict(row) for row in shown.rows], "left_out": shown.left_out, "refused": shown.refused, "altered": shown.altered,
+        "tokens": shown.shot_tokens, "bytes": shown.cache_bytes, "pays_off_after": shown.pays_off_after,
+    }}  # fmt: skip
+
+
+def _cost_of_store(found: Instant) -> Line:
+    return {"store": {
+        "why": [asdict(row) for row in found.why()], "blend": found.blend, "keys": found.keys, "rows": found.rows,
+        "left_out": found.left_out, "bytes": found.nbytes, "seconds": found.seconds,
+    }}  # fmt: skip

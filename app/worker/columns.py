@@ -23,7 +23,7 @@ class Answering:
 
 def prepared(resident: Resident, column: ChatColumn) -> Answering:
     """Load what a column names. Raises NotFoundError, StorageError, AdapterError."""
-    if column.kind == "base":
+    if column.kind not in ("run", "mix"):
         return Answering()
     base, model = _named(resident, column)
     if column.layers is None and column.groups is None:

@@ -227,6 +227,11 @@ def is_trained(side: str) -> bool:
     return side.strip().lower() in ("", TRAIN, "training")
 
 
+def side_key(example: AnyExample) -> int:
+    """A hash of what keeps examples on one side: equal in this process for those of a group, equal rows, and the answers of a chat."""
+    return hash(_key(example))
+
+
 def _key(example: Example | Preference) -> _Key:
     return example.group or _first_exchange(example, _whole(example))
 

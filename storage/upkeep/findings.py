@@ -140,6 +140,8 @@ def clean_up(storage: Storage, bin_days: int) -> list[str]:
         outcomes += [f"Removed dataset {dataset_id}, which was in the bin for {bin_days} days." for dataset_id in removed]
         removed = storage.chats.empty_bin(timedelta(days=bin_days))
         outcomes += [f"Removed conversation {chat_id}, which was in the bin for {bin_days} days." for chat_id in removed]
+        if votes := storage.votes.empty_bin(timedelta(days=bin_days)):
+            outcomes.append(f"Removed votes that were cleared {bin_days} days ago or earlier: {votes:,}.")
     except (OSError, StorageError, SQLAlchemyError) as error:
         outcomes.append(f"The bin could not be emptied: {reason_of(error).rstrip('.')}.")
     for sentence in outcomes:

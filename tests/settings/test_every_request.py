@@ -576,8 +576,6 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
-    (MixPart, "run"): Field(seen_rows.part_run, ("gone", "x" * 101, None)),
-    (MixPart, "weight"): Field(seen_rows.part_weight, (-10.1, 10.1, "NaN", None)),
     (ChatColumn, "kind"): Field(seen_rows.kind, ("mix", "tree", None)),
     (ChatColumn, "run"): Field(seen_rows.run, ("gone", "x" * 101, 3, None)),
     (ChatColumn, "strength"): Field(seen_rows.strength, (-10.1, 10.1, "NaN", None)),

@@ -248,6 +248,7 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     "runs_html.facts": [
         lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE]))),
         lambda: runs_html.facts(a_run(summary={**SUMMARY, "mixed_from": [{"run": HOSTILE, "name": HOSTILE, "weight": 0.5}]})),
+        lambda: runs_html.facts(a_run(), HOSTILE),
     ],
     "playground_html.answer": [lambda: playground_html.answer(HOSTILE), lambda: playground_html.answer(HOSTILE, waiting=True)],
     "playground_html.facts": [lambda: playground_html.facts(HOSTILE)],

@@ -1,0 +1,118 @@
+"""The HTTP routes of blind votes and of fixes by example, which the Playground's scripts ask. Never imports torch."""
+
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.bodies import answered, fields_of, read_as, text_of
+from app.errors import READABLE
+from app.handlers import fixes, vote_pairs, votes
+from app.services import Services
+from app.words import say_error
+
+
+def offer_votes(app: FastAPI, services: Services) -> None:
+    """Votes: cast, counted, cleared and brought back, made a dataset, and taken away."""
+
+    @app.post("/play/votes")
+    async def cast(request: Request) -> JSONResponse:
+        return await answered(request, partial(_cast, services))
+
+    @app.get("/play/votes")
+    async def tally(request: Request) -> JSONResponse:
+        return await answered(request, lambda _: votes.tally_as_data(votes.tally(services)))
+
+    @app.post("/play/votes/clear")
+    async def clear(request: Request) -> JSONResponse:
+        return await answered(request, partial(_clear, services))
+
+    @app.post("/play/votes/restore")
+    async def restore(request: Request) -> JSONResponse:
+        return await answered(request, partial(_restore, services))
+
+    @app.post("/play/votes/dataset")
+    async def dataset(request: Request) -> JSONResponse:
+        return await answered(request, partial(_dataset, services))
+
+    @app.get(f"/files/{vote_pairs.FILE}")
+    def exported() -> Response:
+        try:
+            content = vote_pairs.export_rows(services)
+        except READABLE as error:
+            return JSONResponse({"error": say_error(error)}, status_code=404)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{vote_pairs.FILE}"', "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }  # fmt: skip
+        return Response(content.encode("utf-8", "replace"), media_type="application/x-ndjson", headers=headers)
+
+
+def offer_fixes(app: FastAPI, services: Services) -> None:
+    """Fixes by example: a corrected answer, what there is to learn, and a run that learns it."""
+
+    @app.post("/play/fix")
+    async def fix(request: Request) -> JSONResponse:
+        return await answered(request, partial(_fix, services))
+
+    @app.get("/play/fixes")
+    async def state(request: Request, run: str) -> JSONResponse:
+        return await answered(request, lambda _: fixes.state_as_data(fixes.state(services, run)))
+
+    @app.post("/play/train_on_fixes")
+    async def train(request: Request) -> JSONResponse:
+        return await answered(request, partial(_train, services))
+
+
+def _cast(services: Services, content: bytes) -> dict[str, Any]:
+    made = votes.cast(services, votes.Cast.read(content))
+    return {"id": made.id, "names": made.names, "count": made.count}
+
+
+def _clear(services: Services, content: bytes) -> dict[str, Any]:
+    count, moment = votes.clear(services)
+    return {"cleared": count, "moment": moment, "tally": votes.tally_as_data(votes.tally(services))}
+
+
+def _restore(services: Services, content: bytes) -> dict[str, Any]:
+    count = votes.restore(services, text_of(fields_of(content), "moment", 60))
+    return {"restored": count, "tally": votes.tally_as_data(votes.tally(services))}
+
+
+def _dataset(services: Services, content: bytes) -> dict[str, Any]:
+    return vote_pairs.dataset_as_data(*vote_pairs.make_dataset(services, text_of(fields_of(content), "name")))
+
+
+class _Fix(BaseModel):
+    """A fix as the page sends it; see `fixes.fix`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run: str = Field(min_length=1, max_length=64)
+    messages: tuple[votes.CastMessage, ...] = Field(min_length=1, max_length=200)
+    answer: str
+    instead: str = ""
+
+
+class _Train(BaseModel):
+    """A request to learn what was fixed; see `fixes.train_on_fixes`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run: str = Field(min_length=1, max_length=64)
+    page_key: str = Field("", max_length=100)
+    epochs: int | None = Field(None, ge=1, le=100_000)
+
+
+def _fix(services: Services, content: bytes) -> dict[str, Any]:
+    asked = read_as(_Fix, content)
+    messages = [(message.role, message.content) for message in asked.messages]
+    return fixes.fixed_as_data(fixes.fix(services, asked.run, messages, asked.answer, asked.instead))
+
+
+def _train(services: Services, content: bytes) -> dict[str, Any]:
+    asked = read_as(_Train, content)
+    now = fixes.state(services, asked.run)
+    return fixes.trained_as_data(fixes.train_on_fixes(services, asked.run, asked.page_key, asked.epochs), now)
