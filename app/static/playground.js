@@ -5,6 +5,8 @@
   const NEAR = 60; // pixels from the end of the page within which it follows what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
   let current = null;
+  // What other scripts add: tools of an answer, bars below a turn, and what they do once answers have come.
+  const parts = { tools: [], bars: [], answered: [] };
 
   const fresh = (run) => ({
     format: 1,
@@ -195,12 +197,22 @@
       if (last) said.id = idOf(place);
       said.append(document.createTextNode(found?.text ?? ""));
       if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
-      return el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)));
+      const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)));
+      const tools = found && found.ended !== null ? parts.tools.flatMap((make) => make(contextOf(turn, at, place), pane) ?? []) : [];
+      if (tools.length) pane.append(el("div", { class: "rs-play-tools" }, ...tools));
+      return pane;
+    };
+    // An answer as other scripts see it; `column` is as it was when it answered.
+    const contextOf = (turn, at, place) => {
+      const found = answerOf(turn, at);
+      const made = { ...(found?.made_by ?? doc.columns[at]), strength: found?.strength ?? doc.columns[at].strength };
+      return { turn, at, place, answer: found, column: made, name: nameOf(made), messages: messages(doc, turn, at), edits: made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false) };
     };
     const drawTurn = (turn, last) => {
       const panes = doc.shown.map((at, place) => drawAnswer(turn, at, place, last));
       const answers = el("div", { class: "rs-play-answers", style: `--columns: ${panes.length}` }, ...panes);
-      return el("article", { class: "rs-play-turn", "data-turn": turn?.id ?? "" }, ...(turn ? [drawPrompt(turn)] : []), answers);
+      const bars = turn && !going ? parts.bars.flatMap((make) => make({ turn, last, columns: doc.shown.map((at, place) => contextOf(turn, at, place)) }) ?? []) : [];
+      return el("article", { class: "rs-play-turn", "data-turn": turn?.id ?? "" }, ...(turn ? [drawPrompt(turn)] : []), answers, ...bars);
     };
     const drawChips = () => {
       const group = (title, prompts, name) => {
@@ -290,6 +302,7 @@
       if (!failed && !stopped && settings.temperature > 0 && doc.settings.seed === null) offerSeed();
       fire.busy(false);
       draw();
+      for (const act of parts.answered) act(turn, failed);
     };
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
@@ -368,6 +381,20 @@
       draft: () => draft ?? "",
       seed: () => String(used ?? ""),
       going: () => going !== null,
+      document: () => doc,
+      open: (document) => {
+        if (going) return;
+        doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
+        tell("");
+        refuse("");
+        draw();
+      },
+      columns: () => doc.shown.map((at) => doc.columns[at]),
+      names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
+      name: nameOf,
+      runs: () => offered.runs,
+      redraw: draw,
+      refuse,
     };
     take();
     watch("value", take);
@@ -382,5 +409,9 @@
     moved: (value) => (current?.strength(value), []),
     back: () => [current?.draft() ?? ""],
     seed: () => [current?.seed() ?? ""],
+    // For other scripts of this page.
+    parts,
+    page: PAGE,
+    now: () => current,
   } });
 })();
