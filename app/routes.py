@@ -23,6 +23,7 @@ from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.errors import READABLE
 from app.handlers import base_cards, kept, predictions, run_list, run_live, runs, spec, workbench
+from app.mix_routes import offer_mixes
 from app.pages import build, predictions_html, report_html, runs_html
 from app.play_routes import offer_play
 from app.route_parts import file_to_take
@@ -69,6 +70,7 @@ def make_app(services: Services) -> FastAPI:
     offer_looks(app, services)
     offer_votes(app, services)
     offer_fixes(app, services)
+    offer_mixes(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

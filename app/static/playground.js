@@ -80,6 +80,7 @@
     const runOf = (each) => offered.runs.find((run) => run.id === each.run);
     const nameOf = (each) => {
       if (each.kind === "base") return text.base;
+      if (each.kind === "mix") return filled(text.mix, { parts: studio.mixName(each.parts, (run) => runOf({ run })?.name ?? text.gone) });
       const name = runOf(each)?.name ?? text.gone;
       return each.step === null ? name : filled(text.at_step, { name, step: each.step });
     };
@@ -108,11 +109,13 @@
       return [[text.runs, results], ...earlier].filter(([, options]) => options.length);
     };
     const add = (values) => {
+      if (doc.shown.length > offered.most) return false;
       doc.columns.push(column("run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
       const last = turnOf(doc, doc.leaf);
       if (last && !going) answer(last, [doc.columns.length - 1]);
+      return true;
     };
     const remove = (at) => {
       doc.shown = doc.shown.filter((each) => each !== at);
@@ -127,7 +130,7 @@
       const more = doc.shown.slice(2).map((at) => {
         const away = button("×", `away ${at}`, () => remove(at));
         away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
-        const strong = runOf(doc.columns[at])?.edits ? [el("span", {}, text.strength), strengthOf(at)] : [];
+        const strong = doc.columns[at].kind === "mix" || runOf(doc.columns[at])?.edits ? [el("span", {}, text.strength), strengthOf(at)] : [];
         return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
       });
       const groups = addable();
@@ -393,6 +396,7 @@
       names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,
       runs: () => offered.runs,
+      add,
       redraw: draw,
       refuse,
     };
@@ -412,6 +416,7 @@
     // For other scripts of this page.
     parts,
     page: PAGE,
+    lines,
     now: () => current,
   } });
 })();
