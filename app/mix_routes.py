@@ -1,4 +1,4 @@
-"""The HTTP routes of mixes, which the Playground's script asks: runs to choose, answers before, and the run that is kept. Imports no torch."""
+"""The HTTP routes of mixes: runs to choose, what they answer before, and the run that is kept. Never imports torch."""
 
 import json
 import logging

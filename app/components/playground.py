@@ -31,7 +31,8 @@ def texts() -> dict[str, Any]:
         "at_strength": say("playground.shown.at_strength", strength="{strength}"),
         "at_step": say("playground.shown.at_step", name="{name}", step="{step}"), "earlier": say("playground.shown.earlier", name="{name}"),
         "step": say("playground.shown.step", step="{step}"),
-        "remove": say("playground.shown.remove", name="{name}"), "mix": say("playground.shown.mix", parts="{parts}"), "branch": say("playground.shown.branch", at="{at}", of="{of}"),
+        "remove": say("playground.shown.remove", name="{name}"),
+        "mix": say("playground.shown.mix", parts="{parts}"), "branch": say("playground.shown.branch", at="{at}", of="{of}"),
         "tokens": say("playground.shown.tokens", tokens="{tokens}"), "speed": say("playground.shown.speed", speed="{speed}"),
         "place": say("playground.shown.place", count="{count}"), "no_seed": say("playground.shown.no_seed", most=2**31 - 1),
         **{
