@@ -75,8 +75,8 @@ def build(services: Services) -> None:
                 seed = gr.Textbox(
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
-        with gr.Accordion(label("mixes.shown.title"), open=False) as mixing:
-            mix = mixes.panel("playground-mix")
+        with gr.Accordion(label("mixes.shown.title"), open=False, elem_id="playground-mix") as mixing:
+            mix = mixes.panel("playground-mix-panel")
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,

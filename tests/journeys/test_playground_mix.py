@@ -81,7 +81,7 @@ def show(page, studio, *runs, theme="light"):
     page.goto(f"{studio.server.address}/playground?{asked}&__theme={theme}")
     panel = page.locator("#playground-mix")
     if not runs:
-        page.get_by_role("button", name="Mix", exact=True).click()
+        page.click("#playground-mix button.label-wrap")
     expect(panel.get_by_role("checkbox")).to_have_count(4)
     expect(panel.get_by_role("checkbox", checked=True)).to_have_count(len(runs))
     return panel
