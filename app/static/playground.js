@@ -122,15 +122,18 @@
       const choose = el("select", { "aria-label": text.add, "data-key": "add" }, el("option", { value: "" }, text.add));
       for (const run of runs) choose.append(el("option", { value: run.id }, run.label));
       choose.onchange = () => choose.value && add(choose.value);
+      choose.disabled = going !== null; // it could not be answered beside those
       strip.replaceChildren(...more, ...(runs.length && doc.shown.length < 1 + offered.most ? [choose] : []));
     };
     const setStrength = (at, value) => {
       if (!Number.isFinite(value) || doc.columns[at]?.strength === value) return;
       doc.columns[at].strength = value;
       keep();
-      const last = turnOf(doc, doc.leaf);
       clearTimeout(moving);
-      if (last?.answers.length) moving = setTimeout(() => answer(last, [at]), MOVED);
+      moving = setTimeout(() => {
+        const last = turnOf(doc, doc.leaf);
+        if (last?.answers.length && doc.shown.includes(at)) answer(last, [at]);
+      }, MOVED);
     };
 
     // Turns and answers
@@ -140,7 +143,7 @@
       field.value = turn.prompt;
       const send = () => field.value.trim() && ask(field.value, turn.parent, turn.settings);
       field.onkeydown = (event) => {
-        if (event.key === "Enter" && !event.shiftKey) event.preventDefault(), send();
+        if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
         if (event.key === "Escape") draw();
       };
       box.replaceChildren(field, el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, draw)));
@@ -206,11 +209,14 @@
     const draw = () => {
       const follows = nearEnd();
       const shown = path(doc);
+      const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
         drawChips();
       });
+      const latest = [...swiped.values()].pop() ?? 0; // a new turn shows the column that was looked at
+      for (const each of turns.children) each.lastChild.scrollLeft = swiped.get(each.dataset.turn) ?? latest;
       if (follows && shown.length) toEnd();
       keep();
     };
@@ -223,16 +229,19 @@
       if (going) return false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
-      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      const turn = { id: id(), parent: parent ?? null, before: doc.leaf, prompt: prompt.trim(), seed, answers: [], settings };
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
       return true;
     };
-    const answer = async (turn, columns) => {
+    const answer = async (turn, asked) => {
       going?.abort();
       const ends = (going = new AbortController());
-      const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
+      // What this cuts short is asked for again with it.
+      const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
+      const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
+      const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "" }));
       turn.answers.push(...coming);
@@ -252,7 +261,10 @@
       let failed = "";
       try {
         const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: ends.signal });
-        if (!response.ok) throw new Error((await response.json()).error ?? words.refused);
+        if (!response.ok) {
+          const { error } = await response.json().catch(() => ({}));
+          throw Object.assign(new Error(error ?? filled(words.refused, { reload: words.reload })), { said: true });
+        }
         for await (const line of lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
@@ -283,7 +295,7 @@
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
       doc.turns = doc.turns.filter((each) => each !== turn);
-      doc.leaf = turn.parent;
+      doc.leaf = turn.before;
       draft = turn.prompt;
       fire.back();
     };
