@@ -16,9 +16,10 @@ _ENDED = ("length", "stopped", "error")
 def columns(elem_id: str) -> gr.HTML:
     """The conversation, drawn from a `handlers.playground.offered`.
 
-    Its events: ``apply`` when answers begin or end, ``select`` when a prompt goes back into its field, ``submit`` when a seed is kept.
+    Its events: ``apply`` when answers begin or end, ``select`` when a prompt goes back into its field, ``submit`` when a seed is kept,
+    ``input`` when the page's fields get back what a conversation was held with.
     """
-    events = "{busy:()=>trigger('apply'),back:()=>trigger('select'),seed:()=>trigger('submit')}"
+    events = "{busy:()=>trigger('apply'),back:()=>trigger('select'),seed:()=>trigger('submit'),fields:()=>trigger('input')}"
     return gr.HTML(None, html_template="<div></div>", elem_id=elem_id, js_on_load=f"studio.playground(element,props,watch,{events})")
 
 

@@ -1,9 +1,10 @@
 // The Playground: a conversation whose prompts are answered in several columns at once. What models write is set as text, never as markup.
 (() => {
-  const KEPT = "studio.playground"; // in this tab, so that a reload and Back bring everything back
+  const KEPT = "studio.playground."; // in this tab, for each run, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
   const NEAR = 60; // pixels from the end of the page within which it follows what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
+  const SETTLES = 300; // milliseconds after the last change of a field until it is kept
   let current = null;
 
   const fresh = (run) => ({
@@ -61,10 +62,12 @@
     const root = element.querySelector("div") ?? element;
     let offered = { runs: [], chosen: null, unseen: [], trained: [] };
     let doc = fresh(null);
+    let fields = null; // what the page's fields hold, once one of them has changed
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
+    let left = false; // the page is going away, and what fails for that is no news
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -84,9 +87,9 @@
     const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
     const tell = (sentence) => (told.textContent = sentence);
     const keep = () => {
-      if (!doc.columns[1].run) return; // nothing is known yet
+      if (left || !doc.columns[1].run) return; // nothing is known yet
       try {
-        sessionStorage.setItem(KEPT, JSON.stringify(doc));
+        sessionStorage.setItem(KEPT + doc.columns[1].run, JSON.stringify({ ...doc, fields }));
       } catch {
         // a full store costs the reload alone
       }
@@ -226,7 +229,7 @@
     // Asking
 
     const ask = (prompt, parent, settings = null) => {
-      if (going) return false;
+      if (going || (fields && !read(fields))) return false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
       const turn = { id: id(), parent: parent ?? null, before: doc.leaf, prompt: prompt.trim(), seed, answers: [], settings };
@@ -281,7 +284,7 @@
       for (const each of coming) each.ended ??= failed ? "error" : "stopped";
       const empty = coming.every((each) => !each.text && each.ended === "error");
       if (empty && before.length) turn.answers = [...turn.answers.filter((each) => !coming.includes(each)), ...before];
-      else if (empty && !turn.answers.some((each) => !coming.includes(each))) giveUp(turn);
+      else if (empty && !turn.answers.some((each) => !coming.includes(each)) && doc.turns.includes(turn)) giveUp(turn);
       refuse(failed);
       const stopped = coming.some((each) => each.ended === "stopped");
       const sentence = { seconds: ((performance.now() - begun) / 1000).toFixed(2), seed: turn.seed };
@@ -325,45 +328,67 @@
 
     // What the page's fields say, and what they are given
 
-    const read = ([run, prompt, strength, system, temperature, top_p, length, penalty, stop, seed]) => {
+    const read = ([, , strength, system, temperature, top_p, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
-      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
+      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), false;
       doc.settings = {
         system: system ?? "", temperature, top_p, max_new_tokens: length, repetition_penalty: penalty,
         stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
       };
       doc.columns[1].strength = strength;
-      return prompt;
+      return true;
+    };
+    const keepSoon = studio.parts.after(SETTLES, keep);
+    const noted = (values) => {
+      fields = values;
+      keepSoon();
     };
     const sent = (values) => {
-      const prompt = read(values);
-      if (prompt === null) return values[1];
+      const prompt = values[1];
+      fields = values;
       if (!prompt?.trim()) return refuse(text.no_prompt), prompt;
       if (!doc.columns[1].run) return refuse(text.none_chosen), prompt;
-      return ask(prompt, doc.leaf) ? "" : prompt;
+      if (!ask(prompt, doc.leaf)) return prompt;
+      fields[1] = "";
+      return "";
     };
 
     const take = () => {
       offered = props.value || offered;
       const run = offered.chosen;
       if (doc.columns[1].run !== run) {
-        const kept = restored();
-        if (kept && kept.columns[1].run === run) doc = kept;
-        else doc = { ...fresh(run), settings: doc.settings };
+        going?.abort();
+        keep();
+        const { settings, columns } = doc;
+        const kept = restored(run);
+        doc = kept ?? { ...fresh(run), settings };
+        if (!kept) doc.columns[1].strength = columns[1].strength;
+        if (kept?.fields) (fields = kept.fields), fire.fields();
+        const address = new URL(location);
+        if (run) address.searchParams.set("run", run); // a reload shows it again
+        history.replaceState(history.state, "", address);
       }
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
     };
-    const restored = () => {
+    const restored = (run) => {
       try {
-        return JSON.parse(sessionStorage.getItem(KEPT));
+        const kept = JSON.parse(sessionStorage.getItem(KEPT + run));
+        return kept?.format === 1 ? kept : null;
       } catch {
         return null;
       }
     };
+    addEventListener("pagehide", () => {
+      keep();
+      left = true;
+    });
+    addEventListener("pageshow", () => (left = false));
 
     current = {
       sent,
+      noted,
+      fields: () => fields?.slice(1) ?? [],
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
@@ -380,6 +405,8 @@
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),
     halt: () => [{ __type__: "update", interactive: current?.going() ?? false }],
+    noted: (...values) => (current?.noted(values), []),
+    fields: () => current?.fields() ?? [],
     moved: (value) => (current?.strength(value), []),
     back: () => [current?.draft() ?? ""],
     seed: () => [current?.seed() ?? ""],

@@ -14,21 +14,25 @@ from app.worker import messages as requests
 from app.worker import probes, row_checks
 from app.worker.messages import (
     AnglesRequest,
+    ChatColumn,
     ChatMessage,
     ChatRequest,
     CheckRequest,
     DescribeRequest,
     GridPrompt,
     GridRequest,
+    MixPart,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
 )
-from reft_engine import ReftConfig, TrainConfig
+from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
+from reft_engine.edits import Mix
 from reft_engine.training import RunEstimate
-from tests.settings.house import LENGTH, PROMPT, House
+from tests.chatting import column, said
+from tests.settings.house import LENGTH, PROMPT, House, conversation
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,101 @@ def seed(house: House) -> None:
     assert len(set(map(tuple, found))) == 3
 
 
+def top_p(house: House) -> None:
+    found = [house.chat(temperature=1.4, top_p=value) for value in (0.01, 0.6, 1.0)]
+    assert found == [house.wanted(temperature=1.4, top_p=value) for value in (0.01, 0.6, 1.0)]
+    assert len(set(map(tuple, found))) == 3 and found[0] == house.chat(), "only the likeliest is drawn"
+
+
+def repetition_penalty(house: House) -> None:
+    found = [house.chat(repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
+    assert found == [house.wanted(repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
+    assert found[0] == house.chat() and len(set(map(tuple, found))) == 3
+
+
+def stop(house: House) -> None:
+    """Any of several texts ends an answer before it, which its stream says."""
+    whole = house.chat()
+    texts = [each[4:7] for each in whole]
+    assert house.chat(stop=texts) == house.wanted(stop=texts)
+    assert [each.split(texts[0])[0].split(texts[1])[0] for each in whole] == house.chat(stop=texts)
+    lines = list(house.services.worker.chat(chat_of(house, column(), max_new_tokens=LENGTH, messages=[ASKED], stop=texts[:1])))
+    assert [line["ending"] for line in lines if line.get("ended")] == ["stop"]
+
+
 def strength(house: House) -> None:
     values = (-1.0, 0.0, 0.5, 1.0, 2.0)
     found = [house.chat(strength=value) for value in values]
     assert found == [house.wanted(strength=value) for value in values]
     assert len({tuned for _, tuned in found}) == len(values) and {base for base, _ in found} == {found[1][1]}
+    assert answered_in(house, *(column(house.run.id, strength=value) for value in values)) == [tuned for _, tuned in found]
+
+
+# Columns
+
+
+ASKED = {"role": "user", "content": PROMPT}
+
+
+def chat_of(house: House, *asked: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"columns": list(asked), "base": str(house.bases[0]), "messages": [TURN], "max_new_tokens": 1, **changes}
+
+
+def answered_in(house: House, *asked: dict[str, Any], **changes: Any) -> list[str]:
+    """What these columns answer to the usual question."""
+    return said(list(house.services.worker.chat(chat_of(house, *asked, **{"messages": [ASKED], "max_new_tokens": LENGTH, **changes}))))
+
+
+def mixed(house: House, *weights: float) -> dict[str, Any]:
+    """Both runs of the first base model, in one column."""
+    parts = [{"run": run.id, "weight": weight} for run, weight in zip((house.run, house.second), weights, strict=True)]
+    return {"kind": "mix", "parts": parts}
+
+
+def column_kind(house: House) -> None:
+    found = answered_in(house, column(), column(house.run.id), mixed(house, 1.0, 1.0))
+    base, _ = house.resident.run(house.run.id)
+    edits = [house.resident.run(run.id)[1] for run in (house.run, house.second)]
+    assert found == generate(base, conversation(), [None, edits[0], Mix(edits, [1.0, 1.0])], max_new_tokens=LENGTH)
+    assert len(set(found)) == 3
+
+
+def column_run(house: House) -> None:
+    found = answered_in(house, column(house.run.id), column(house.second.id))
+    assert found == [house.wanted(run)[1] for run in (house.run, house.second)] and found[0] != found[1]
+
+
+def column_parts(house: House) -> None:
+    """One run with the weight 1 is the run itself; several are their sum, whatever their order."""
+    one = {"kind": "mix", "parts": [{"run": house.run.id}]}
+    sums = [mixed(house, 1.0, 0.5), {"kind": "mix", "parts": mixed(house, 1.0, 0.5)["parts"][::-1]}]
+    alone, first, second = answered_in(house, one, *sums)
+    assert alone == house.wanted()[1] != first == second
+
+
+def column_messages(house: House) -> None:
+    """A column with a conversation of its own reads that, and the others read that of the request."""
+    turns = [{"role": "user", "content": "Hello there."}]
+    found = answered_in(house, column(), column(messages=turns), column(house.run.id, messages=turns))
+    other = house.wanted(prompt="Hello there.")
+    assert found == [house.wanted()[0], *other] and found[0] != found[1]
+
+
+def part_run(house: House) -> None:
+    found = answered_in(house, *({"kind": "mix", "parts": [{"run": run.id}]} for run in (house.run, house.second)))
+    assert found == [house.wanted(run)[1] for run in (house.run, house.second)]
+
+
+def part_weight(house: House) -> None:
+    """(1, 0) is the first run alone, (0, 0) the base model, and a weight is a strength."""
+    found = answered_in(house, mixed(house, 1.0, 0.0), mixed(house, 0.0, 0.0), mixed(house, 2.0, 0.0), mixed(house, 1.0, -1.0))
+    assert found[:3] == [house.wanted()[1], house.wanted()[0], house.wanted(strength=2.0)[1]] and len(set(found)) == 4
+
+
+def test_a_mix_of_what_has_other_base_models_is_refused(house):
+    parts = [{"run": run.id} for run in (house.run, house.foreign)]
+    with pytest.raises(StudioError, match="base model"):
+        answered_in(house, {"kind": "mix", "parts": parts})
 
 
 def owner(house: House) -> None:
@@ -449,13 +543,22 @@ def compared_runs(house: House) -> None:
 
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
-    (ChatRequest, "columns"): Field(columns, ([], [None] * 9, "x")),
+    (ChatRequest, "columns"): Field(columns, ([], [column()] * 9, [None], "x")),
     (ChatRequest, "base"): Field(chat_base, ("x" * 301, None)),
     (ChatRequest, "messages"): Field(messages, ([], [TURN] * 101)),
     (ChatRequest, "max_new_tokens"): Field(max_new_tokens, (0, 2049, -1, 1.5)),
     (ChatRequest, "temperature"): Field(temperature, (-0.01, 5.01, "hot", None)),
     (ChatRequest, "seed"): Field(seed, (-1, 2**31, 0.5, None)),
-    (ChatRequest, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
+    (ChatRequest, "top_p"): Field(top_p, (0, 1.01, "NaN", None)),
+    (ChatRequest, "repetition_penalty"): Field(repetition_penalty, (0, 10.1, "NaN", None)),
+    (ChatRequest, "stop"): Field(stop, ([""], ["x" * 201], ["x"] * 9, "x", None)),
+    (ChatColumn, "kind"): Field(column_kind, ("other", "run", "mix", None)),
+    (ChatColumn, "run"): Field(column_run, ("x", "x" * 101, 3)),
+    (ChatColumn, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "parts"): Field(column_parts, ([{"run": "x"}], [None], "x", None)),
+    (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
+    (MixPart, "run"): Field(part_run, ("x" * 101, None, 3)),
+    (MixPart, "weight"): Field(part_weight, (-10.1, 10.1, "NaN", None)),
     (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
     (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
@@ -497,8 +600,8 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
 def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     """Where such a request goes, and one that is taken."""
     base = str(house.bases[0])
-    if kind in (ChatRequest, ChatMessage):
-        return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
+    if kind in (ChatRequest, ChatMessage, ChatColumn, MixPart):
+        return "/chat", chat_of(house, column())
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is AnglesRequest:
@@ -512,6 +615,17 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     if kind is RatesRequest:
         return "/rates", {"base": base, "dataset": house.dataset.id}
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
+
+
+def within(house: House, kind: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a request that hold these of a part of it."""
+    if kind is ChatMessage:
+        return {"messages": [{**TURN, **given}]}
+    if kind is ChatColumn:
+        return {"columns": [{**column(), **given}]}
+    if kind is MixPart:
+        return {"columns": [{"kind": "mix", "parts": [{"run": house.run.id, **given}]}]}
+    return {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
 
 
 def test_every_field_of_every_request_has_a_row_here():
@@ -532,18 +646,14 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     taken = house.http.post(path, json=request)
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
-        given = {"messages": [{**TURN, field: value}]} if kind is ChatMessage else {field: value}
-        given = {"prompts": [{"messages": [TURN], field: value}]} if kind is GridPrompt else given
-        found = house.http.post(path, json={**request, **given})
+        found = house.http.post(path, json={**request, **within(house, kind, {field: value})})
         assert found.status_code in (400, 422), (value, found.text)
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _ in TABLE), ids=lambda kind: kind.__name__)
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
-    given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
-    given = {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
-    assert house.http.post(path, json={**request, **given}).status_code == 422
+    assert house.http.post(path, json={**request, **within(house, kind, {"strenght": 2})}).status_code == 422
 
 
 def test_what_went_wrong_with_predictions_is_said_to_whoever_looks_later(house):
@@ -603,7 +713,8 @@ def timed_of(house: House, **train: Any) -> Any:
 
 
 def test_a_stream_tells_each_columns_end_and_its_own(house):
-    lines = house.http.post("/chat", json={"columns": [None, house.run.id, house.second.id], "messages": [TURN], "max_new_tokens": LENGTH})
+    asked = chat_of(house, column(), column(house.run.id), column(house.second.id), max_new_tokens=LENGTH)
+    lines = house.http.post("/chat", json=asked)
     assert sorted(lines.text.count(f'"column": {column}, ') > 0 for column in range(3)) == [True] * 3
     assert lines.text.count('"ended": true') == 3 and lines.text.endswith('{"done": true}\n')
 
