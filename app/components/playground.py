@@ -11,6 +11,8 @@ _SHOWN = (
     "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
+_MANY = ("one", "both", "all")
+"""Columns that answer at once."""
 
 
 def columns(elem_id: str) -> gr.HTML:
@@ -28,13 +30,11 @@ def texts() -> dict[str, Any]:
     return {
         **{name: say(f"playground.shown.{name}") for name in _SHOWN},
         "ended": {name: say(f"playground.ended.{name}") for name in _ENDED},
-        "strength_of": say("playground.shown.strength_of", name="{name}"),
-        "at_strength": say("playground.shown.at_strength", strength="{strength}"),
-        "remove": say("playground.shown.remove", name="{name}"), "branch": say("playground.shown.branch", at="{at}", of="{of}"),
-        "tokens": say("playground.shown.tokens", tokens="{tokens}"), "speed": say("playground.shown.speed", speed="{speed}"),
-        "place": say("playground.shown.place", count="{count}"), "no_seed": say("playground.shown.no_seed", most=2**31 - 1),
-        **{
-            name: say(f"playground.shown.{name}", seconds="{seconds}", **({"seed": "{seed}"} if name.endswith("seed") else {}))
-            for each in ("one", "both", "all") for name in (f"{each}_answered", f"{each}_answered_with_seed")
-        },
+        "strength_of": say("playground.told.strength_of", name="{name}"),
+        "at_strength": say("playground.told.at_strength", strength="{strength}"),
+        "remove": say("playground.told.remove", name="{name}"), "branch": say("playground.told.branch", at="{at}", of="{of}"),
+        "tokens": say("playground.told.tokens", tokens="{tokens}"), "speed": say("playground.told.speed", speed="{speed}"),
+        "place": say("playground.told.place", count="{count}"), "no_seed": say("playground.told.no_seed", most=2**31 - 1),
+        **{f"{many}_answered": say(f"playground.answered.{many}", seconds="{seconds}") for many in _MANY},
+        **{f"{many}_answered_with_seed": say(f"playground.drawn.{many}", seconds="{seconds}", seed="{seed}") for many in _MANY},
     }  # fmt: skip

@@ -2,7 +2,7 @@
 (() => {
   const KEPT = "studio.playground."; // in this tab, for each run, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
-  const NEAR = 60; // pixels from the end of the page within which it follows what is written
+  const NEAR = 60; // pixels below the prompt's field within which the page follows the end of what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
   const SETTLES = 300; // milliseconds after the last change of a field until it is kept
   let current = null;
@@ -223,8 +223,13 @@
       if (follows && shown.length) toEnd();
       keep();
     };
-    const nearEnd = () => document.documentElement.scrollHeight - window.scrollY - window.innerHeight < NEAR;
-    const toEnd = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+    // Pixels by which the newest turn reaches below the upper edge of the prompt's field, which sticks to that of the window.
+    const covered = () => {
+      const edge = document.querySelector(".rs-composer")?.getBoundingClientRect().top ?? Infinity;
+      return (turns.lastElementChild?.getBoundingClientRect().bottom ?? 0) - Math.min(edge, window.innerHeight);
+    };
+    const nearEnd = () => covered() < NEAR;
+    const toEnd = () => covered() > 0 && window.scrollBy({ top: covered() });
 
     // Asking
 
@@ -236,6 +241,7 @@
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
+      toEnd(); // since they have asked, wherever they were
       return true;
     };
     const answer = async (turn, asked) => {
