@@ -77,6 +77,10 @@ class Files:
         """The folder of a run's checkpoints, from which it is resumed."""
         return self.run_folder(run_id) / "checkpoint"
 
+    def steps(self, run_id: str) -> Path:
+        """The folder of what a run had learned at earlier steps."""
+        return self.run_folder(run_id) / "steps"
+
     def start(self, run_id: str) -> Path:
         """The edit that a run begins with, if it continues another one: a copy of its adapter folder."""
         return self.run_folder(run_id) / "start"

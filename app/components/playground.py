@@ -7,8 +7,8 @@ import gradio as gr
 from app.words import say
 
 _SHOWN = (
-    "base", "gone", "strength", "add", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after", "unseen",
-    "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
+    "base", "gone", "strength", "add", "runs", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after",
+    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
 _MANY = ("one", "both", "all")
@@ -32,6 +32,8 @@ def texts() -> dict[str, Any]:
         "ended": {name: say(f"playground.ended.{name}") for name in _ENDED},
         "strength_of": say("playground.told.strength_of", name="{name}"),
         "at_strength": say("playground.told.at_strength", strength="{strength}"),
+        "at_step": say("playground.told.at_step", name="{name}", step="{step}"), "earlier": say("playground.told.earlier", name="{name}"),
+        "step": say("playground.told.step", step="{step}"),
         "remove": say("playground.told.remove", name="{name}"), "branch": say("playground.told.branch", at="{at}", of="{of}"),
         "tokens": say("playground.told.tokens", tokens="{tokens}"), "speed": say("playground.told.speed", speed="{speed}"),
         "place": say("playground.told.place", count="{count}"), "no_seed": say("playground.told.no_seed", most=2**31 - 1),

@@ -17,6 +17,7 @@ from app.words import say
 from app.worker.messages import ChatColumn
 from reft_engine import ReftError, RunSpec
 from reft_engine.data import answers_of
+from reft_engine.formats import kept_steps
 from storage import RunRecord, RunStatus, StorageError
 
 PROMPT_LIMIT = 20_000
@@ -59,7 +60,8 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
     """What the page's script draws with: the ``runs`` that can answer, the one that is ``chosen``, and prompts to try."""
     chosen = next((run.base for run in usable(services, run_id) if run.id == run_id), None)
     runs = [
-        {"id": run.id, "name": run.name, "label": named(run), "edits": RunSpec.read(run.spec).peft is None}
+        {"id": run.id, "name": run.name, "label": named(run), "edits": RunSpec.read(run.spec).peft is None,
+         "steps": kept_steps(services.storage.files.steps(run.id))}
         for run in usable(services, run_id) if run.base == chosen
     ]  # fmt: skip
     found = suggestions(services, run_id)

@@ -37,11 +37,10 @@ def build(services: Services) -> None:
         with gr.Row(elem_classes="rs-composer"):
             prompt = gr.Textbox(
                 label=label("playground.prompt.label"), placeholder=label("playground.prompt.placeholder"), lines=1, max_lines=10,
-                elem_id="playground-prompt", scale=5, min_width=200, autofocus=True, submit_btn=False,
+                elem_id="playground-prompt", scale=5, min_width=160, autofocus=True, submit_btn=False, show_label=False,
             )  # fmt: skip
-            with gr.Column(scale=1, min_width=110):
-                send = gr.Button(label("playground.send"), variant="primary", elem_id="playground-send")
-                halt = gr.Button(label("playground.stop"), elem_id="playground-stop", interactive=False)
+            send = gr.Button(label("playground.send"), variant="primary", elem_id="playground-send", scale=0, min_width=84)
+            halt = gr.Button(label("playground.stop"), elem_id="playground-stop", interactive=False, scale=0, min_width=84)
         taken = gr.Button(label("playground.take_system"), size="sm", scale=0, visible=False, elem_id="playground-system-taken")
         taken_note = live("playground-system-note")
         with gr.Accordion(label("playground.more"), open=False) as more:

@@ -15,7 +15,7 @@
     turns: [],
     leaf: null,
   });
-  const column = (kind, values = {}) => ({ kind, run: null, strength: 1, parts: [], ...values });
+  const column = (kind, values = {}) => ({ kind, run: null, step: null, strength: 1, parts: [], ...values });
   const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
   const id = () => crypto.getRandomValues(new Uint32Array(2)).reduce((text, part) => text + part.toString(36), "t");
 
@@ -81,7 +81,8 @@
     const runOf = (each) => offered.runs.find((run) => run.id === each.run);
     const nameOf = (each) => {
       if (each.kind === "base") return text.base;
-      return runOf(each)?.name ?? text.gone;
+      const name = runOf(each)?.name ?? text.gone;
+      return each.step === null ? name : filled(text.at_step, { name, step: each.step });
     };
     const idOf = (place) => ["answer-base", "answer-tuned"][place] ?? `answer-${place}`;
     const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
@@ -97,9 +98,18 @@
 
     // The columns
 
-    const addable = () => offered.runs.filter((run) => !doc.shown.some((at) => doc.columns[at].run === run.id));
-    const add = (run) => {
-      doc.columns.push(column("run", { run }));
+    const isShown = (run, step) => doc.shown.some((at) => doc.columns[at].run === run.id && doc.columns[at].step === step);
+    // What can be added: the results of runs, and what those that are shown had learned earlier.
+    const addable = () => {
+      const results = offered.runs.filter((run) => !isShown(run, null)).map((run) => [run.label, { run: run.id }]);
+      const earlier = offered.runs.filter((run) => doc.shown.some((at) => doc.columns[at].run === run.id)).map((run) => {
+        const steps = run.steps.filter((step) => !isShown(run, step));
+        return [filled(text.earlier, { name: run.name }), steps.map((step) => [filled(text.step, { step }), { run: run.id, step }])];
+      });
+      return [[text.runs, results], ...earlier].filter(([, options]) => options.length);
+    };
+    const add = (values) => {
+      doc.columns.push(column("run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
       const last = turnOf(doc, doc.leaf);
@@ -121,12 +131,13 @@
         const strong = runOf(doc.columns[at])?.edits ? [el("span", {}, text.strength), strengthOf(at)] : [];
         return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
       });
-      const runs = addable();
+      const groups = addable();
       const choose = el("select", { "aria-label": text.add, "data-key": "add" }, el("option", { value: "" }, text.add));
-      for (const run of runs) choose.append(el("option", { value: run.id }, run.label));
-      choose.onchange = () => choose.value && add(choose.value);
+      for (const [title, options] of groups)
+        choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
+      choose.onchange = () => choose.value && add(JSON.parse(choose.value));
       choose.disabled = going !== null; // it could not be answered beside those
-      strip.replaceChildren(...more, ...(runs.length && doc.shown.length < 1 + offered.most ? [choose] : []));
+      strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []));
     };
     const setStrength = (at, value) => {
       if (!Number.isFinite(value) || doc.columns[at]?.strength === value) return;

@@ -63,7 +63,7 @@ def lines(asked: Request, put: Callable[[Line], None]) -> None:
 def _prepared(resident: Resident, column: ChatColumn) -> Prepared:
     if column.kind == "run":
         assert column.run is not None
-        return Prepared(*resident.run(column.run))
+        return Prepared(*(resident.run(column.run) if column.step is None else resident.run_at(column.run, column.step)))
     if column.kind == "mix":
         runs = [resident.run(part.run) for part in column.parts]
         if any(base is not runs[0][0] for base, _ in runs):

@@ -38,13 +38,14 @@ class ChatColumn(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     kind: Literal["base", "run", "mix"]
     run: str | None = Field(None, max_length=100)
+    step: int | None = Field(None, ge=1, le=10**9, description="What the run had learned then; by default its result, or what it has now.")
     strength: float = Field(1.0, ge=-10.0, le=10.0)
     parts: list[MixPart] = Field(default_factory=list, max_length=8)
     messages: list[ChatMessage] | None = Field(None, min_length=1, max_length=100, description="Its own conversation.")
 
     @model_validator(mode="after")
     def _names_what_answers(self) -> Self:
-        if (self.kind == "run") != (self.run is not None) or (self.kind == "mix") != bool(self.parts):
+        if (self.kind == "run") != (self.run is not None) or (self.kind == "mix") != bool(self.parts) or (self.step and not self.run):
             raise ValueError("a run names its run, a mix its parts, and nothing else does")
         return self
 

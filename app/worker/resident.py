@@ -19,6 +19,7 @@ from app.worker.probes import Probes, Rates, TimedProbe
 from app.worker.row_checks import Load, RowChecks
 from reft_engine import (
     ReftConfig,
+    RunSpec,
     Trainable,
     TrainConfig,
     check_precision,
@@ -31,7 +32,7 @@ from reft_engine.base import Base, default_device, is_here, load_tokenizer
 from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
 from reft_engine.inference import InferenceEngine, PromptCache
-from reft_engine.training import RatesFound
+from reft_engine.training import RatesFound, load_step
 from storage import NotFoundError, RunStatus, Storage
 from storage.files import digest_of
 
@@ -244,15 +245,23 @@ class Resident:
         recorded = read_config(folder)["base_model"]
         key = f"{record.base}\n{run_id}\n{record.finished_at}"
         base = self.base(record.base, recorded["revision"], recorded.get("precision"))
-        return base, self._adapter(key, folder, base)
+        return base, self._adapter(key, lambda: load_adapter(folder, base), base)
 
-    def _adapter(self, key: str, folder: Path, base: Base) -> Trainable:
-        """An adapter of the latest that were used, else loaded from its folder."""
+    def run_at(self, run_id: str, step: int) -> tuple[Base, Trainable]:
+        """As `run`, with what the run had learned at an earlier step. Raises NotFoundError, AdapterError if that is not kept."""
+        record = self.storage.runs.get(run_id)
+        spec, folder = RunSpec.read(record.spec), self.storage.files.steps(run_id)
+        base = self._training[run_id][0] if run_id in self._training else self.base(record.base, spec.revision, spec.precision)
+        key = f"{record.base}\n{run_id}\n{record.finished_at}\nstep {step}"
+        return base, self._adapter(key, lambda: load_step(folder, step, base, spec.trained), base)
+
+    def _adapter(self, key: str, load: Callable[[], Trainable], base: Base) -> Trainable:
+        """An adapter of the latest that were used, else loaded."""
         with self._being_loaded(key):
             with self._lock:
                 adapter = self._adapters.get(key)
             if adapter is None or adapter.base is not base.model:
-                adapter = load_adapter(folder, base)
+                adapter = load()
             with self._lock:
                 if adapter.base in [each.model for each in self._bases.values()]:  # or another base model has taken its place meanwhile
                     self._adapters[key] = adapter

@@ -7,9 +7,11 @@ from reft_engine.exports import lazy_names
 if TYPE_CHECKING:
     from reft_engine.formats.atomic import write_atomic
     from reft_engine.formats.folder import is_complete, read_config
+    from reft_engine.formats.steps import kept_steps
 
 __all__ = [
     "is_complete",
+    "kept_steps",
     "read_config",
     "write_atomic",
 ]
@@ -17,4 +19,5 @@ __all__ = [
 __getattr__ = lazy_names(__name__, {
     "atomic": ["write_atomic"],
     "folder": ["is_complete", "read_config"],
+    "steps": ["kept_steps"],
 })  # fmt: skip

@@ -18,10 +18,12 @@ from reft_engine.base.loading import Base
 from reft_engine.data import AnyExample, Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
+from reft_engine.formats.steps import FOLDER as STEPS
 from reft_engine.spec import MethodConfig, PeftConfig, ReftConfig, TrainConfig
 from reft_engine.trainable import Trainable, load_adapter
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
+from reft_engine.training.kept_steps import keep_step
 from reft_engine.training.loop import RunState, share_reuse, train_step
 from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
@@ -350,6 +352,8 @@ class _Run:
         self.pace.measured(self.clock.lap(), at_first=at_first)
         batches = self.watch.sample()
         self.pace.answered(self.clock.lap() / batches)
+        if self.root and self.state.step:
+            self._try_to_save(partial(keep_step, self.root / STEPS, self.state.reft, self.state.step))
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         state, best = self.state, self.best
@@ -395,12 +399,12 @@ class _Run:
             self._measure()
         if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
             self.clock.saved(state.step)
-            self._try_to_save(self.root)
+            self._try_to_save(partial(self._save_checkpoint, self.root))
 
-    def _try_to_save(self, root: Path) -> None:
-        """Save a checkpoint; a disk that is full for a while must not end the run."""
+    def _try_to_save(self, save: Callable[[], None]) -> None:
+        """Save a checkpoint, or a step; a disk that is full for a while must not end the run."""
         try:
-            self._save_checkpoint(root)
+            save()
             self._saving_failed = False
         except OSError as error:
             if not self._saving_failed:

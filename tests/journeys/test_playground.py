@@ -123,6 +123,11 @@ def prompts(page):
     return page.locator(".rs-play-said-text").all_text_contents()
 
 
+def add(page, run):
+    """A column of a run's result."""
+    page.get_by_label("Add a column…").select_option(json.dumps({"run": run.id}, separators=(",", ":")))
+
+
 def unfold(page):
     page.get_by_role("button", name="More settings").click()
     expect(page.locator("#playground-system textarea")).to_be_visible()
@@ -334,7 +339,7 @@ def test_each_run_has_its_conversation(play, studio):
 def test_a_second_run_is_a_column_with_a_strength_of_its_own(play, studio):
     page = play.page
     both = send(page, "What is 2 cat?")
-    page.get_by_label("Add a column…").select_option(studio.second.id)
+    add(page, studio.second)
     expect(page.locator("#answer-2")).to_have_text(re.compile(r"\S"))
     whole(page)
     (column,) = play.asked[1]["columns"]
@@ -449,7 +454,7 @@ def test_on_a_phone_answers_are_in_sight_above_the_prompt_and_columns_are_swiped
     composer, answer = page.locator(".rs-composer").bounding_box(), page.locator("#answer-base").bounding_box()
     assert composer["y"] + composer["height"] <= PHONE["height"] + 1, "it sticks to the lower edge"
     assert 0 <= answer["y"] + answer["height"] <= composer["y"] + 60, "an answer ends above it"
-    page.get_by_label("Add a column…").select_option(studio.second.id)
+    add(page, studio.second)
     expect(page.locator("#answer-2")).to_have_text(re.compile(r"\S"))
     whole(page)
     columns = page.locator(f"{LAST} .rs-play-answers")
@@ -468,7 +473,7 @@ def test_axe_finds_nothing_serious_in_light_and_dark(play, studio, width):
     page = play.page
     page.set_viewport_size({"width": width, "height": 844})
     send(page, "What is 2 cat?")
-    page.get_by_label("Add a column…").select_option(studio.second.id)
+    add(page, studio.second)
     whole(page)
     before = newest(page)
     tool(page, "Answer again").click()
