@@ -14,6 +14,7 @@ from app.services import make_services
 from app.settings import Settings
 from app.words import say
 from app.worker.client import WorkerClient
+from tests.journeys.conftest import forget
 from tests.serving import serving
 from tests.waiting import MILLISECONDS, until
 
@@ -174,7 +175,9 @@ def sampled(server, launched):
     tab.wait_for_url("**/playground*")
     tab.click("#suggestion-0")
     expect(tab.get_by_text(re.compile("Both answered in"))).to_be_visible()
-    return name, tab.inner_text("#answer-base"), tab.inner_text("#answer-tuned")
+    found = name, tab.inner_text("#answer-base"), tab.inner_text("#answer-tuned")
+    forget(tab)  # a conversation is not gone on with
+    return found
 
 
 @pytest.fixture(scope="module")

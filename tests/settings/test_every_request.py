@@ -31,6 +31,7 @@ from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
 from reft_engine.edits import Mix
 from reft_engine.training import RunEstimate
+from reft_engine.training.kept_steps import keep_step
 from tests.chatting import column, said
 from tests.settings.house import LENGTH, PROMPT, House, conversation
 
@@ -163,6 +164,16 @@ def column_kind(house: House) -> None:
 def column_run(house: House) -> None:
     found = answered_in(house, column(house.run.id), column(house.second.id))
     assert found == [house.wanted(run)[1] for run in (house.run, house.second)] and found[0] != found[1]
+
+
+def column_step(house: House) -> None:
+    """What a run had learned at a step, here the edit of another one; without a step, its result."""
+    folder = house.services.storage.files.steps(house.run.id)
+    keep_step(folder, house.resident.run(house.second.id)[1], 3)
+    found = answered_in(house, column(house.run.id, step=3), column(house.run.id))
+    assert found == [house.wanted(house.second)[1], house.wanted()[1]] and found[0] != found[1]
+    with pytest.raises(StudioError, match="step 4 is not kept"):
+        answered_in(house, column(house.run.id, step=4))
 
 
 def column_parts(house: House) -> None:
@@ -554,6 +565,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "stop"): Field(stop, ([""], ["x" * 201], ["x"] * 9, "x", None)),
     (ChatColumn, "kind"): Field(column_kind, ("other", "run", "mix", None)),
     (ChatColumn, "run"): Field(column_run, ("x", "x" * 101, 3)),
+    (ChatColumn, "step"): Field(column_step, (0, -1, 1.5, 10**9 + 1, 3)),
     (ChatColumn, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
     (ChatColumn, "parts"): Field(column_parts, ([{"run": "x"}], [None], "x", None)),
     (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
