@@ -63,6 +63,7 @@
     let offered = { runs: [], chosen: null, unseen: [], trained: [] };
     let doc = fresh(null);
     let fields = null; // what the page's fields hold, once one of them has changed
+    let given = []; // what they are to hold again; meanwhile they may tell of what they were opened with
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
@@ -380,7 +381,7 @@
         const kept = restored(run);
         doc = kept ?? { ...fresh(run), settings };
         if (!kept) doc.columns[1].strength = columns[1].strength;
-        if (kept?.fields) (fields = kept.fields), fire.fields();
+        if (kept?.fields) (fields = given = kept.fields), fire.fields();
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
@@ -405,7 +406,7 @@
     current = {
       sent,
       noted,
-      fields: () => fields?.slice(1) ?? [],
+      fields: () => given.slice(1),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",

@@ -139,6 +139,11 @@ def asked_again(studio, body):
     return said([json.loads(line) for line in answer.text.splitlines()])
 
 
+def choose_run(page, name):
+    page.locator("#playground-run input").click()
+    page.locator("#playground-run [role=option]", has_text=name).click()
+
+
 def user(prompt):
     return {"role": "user", "content": prompt}
 
@@ -323,12 +328,10 @@ def test_a_reload_in_the_middle_of_an_answer_keeps_what_was_written(play, studio
 def test_each_run_has_its_conversation(play, studio):
     page = play.page
     first = send(page, "What is 2 cat?")
-    page.locator("#playground-run input").click()
-    page.get_by_role("option", name=re.compile("Second")).click()
+    choose_run(page, "Second")
     expect(page.locator(".rs-play-said-text")).to_have_count(0)
     assert send(page, "What is 2 cat?")[0] == first[0] and play.asked[1]["columns"][1]["run"] == studio.second.id
-    page.locator("#playground-run input").click()
-    page.get_by_role("option", name=re.compile("First")).click()
+    choose_run(page, "First")
     expect(page.locator("#answer-tuned")).to_have_text(first[1], use_inner_text=False)
     assert answers(page) == first
 
