@@ -147,7 +147,8 @@
       clearTimeout(moving);
       moving = setTimeout(() => {
         const last = turnOf(doc, doc.leaf);
-        if (last?.answers.length && doc.shown.includes(at)) answer(last, [at]);
+        const is = last && answerOf(last, at)?.strength;
+        if (last?.answers.length && doc.shown.includes(at) && is !== doc.columns[at].strength) answer(last, [at]); // else it was asked so
       }, MOVED);
     };
 
