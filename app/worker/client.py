@@ -89,6 +89,26 @@ class WorkerClient:
         answer: list[dict[str, Any]] = self._post("/angles", {"runs": [one, other]})
         return answer
 
+    def separation(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Prove a column's row apart from the base model's: a `Separation`, with ``acts``, ``separate`` and ``proven``."""
+        answer: dict[str, Any] = self._post("/separation", request)
+        return answer
+
+    def edit_map(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Measure where a column's edit acts in a conversation: an `EditMap`, with ``share``."""
+        answer: dict[str, Any] = self._post("/edit_map", request)
+        return answer
+
+    def lens(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read a hidden state as if it were the last one: a `Lens`."""
+        answer: dict[str, Any] = self._post("/lens", request)
+        return answer
+
+    def tints(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """Compare base and tuned model on an answer's tokens: a `TokenChange` each."""
+        answer: list[dict[str, Any]] = self._post("/tints", request)
+        return answer
+
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)

@@ -76,7 +76,7 @@ _CLI = "main output rows serve train sweep chat evaluate inspect adapter folder 
 ) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
 SETTINGS, ROUTES = "app/settings.py", "app/routes.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
-API, MESSAGES, CHAT = "app/worker/api.py", "app/worker/messages.py", "app/worker/chat.py"
+API, MESSAGES, CHAT, COLUMNS = (f"app/worker/{name}.py" for name in ("api", "messages", "chat", "columns"))
 RESIDENT, BASE_LOCK, JOB = "app/worker/resident.py", "app/worker/base_lock.py", "app/worker/job.py"
 CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes.py", "app/worker/preview.py", "app/worker/client.py"
 TALK, TRAIN, RUNS, DATA = "app/handlers/playground.py", "app/handlers/train.py", "app/handlers/runs.py", "app/handlers/datasets.py"
@@ -90,6 +90,7 @@ GENERATION, TRAINING, LOOP, PREFIX = (
     "reft_engine/inference/kv_cache.py",
 )
 DECODING, SAMPLING = "reft_engine/inference/decoding.py", "reft_engine/inference/sampling.py"
+_TEST_MIXED, _TEST_SWITCHES = "tests/reft_engine/test_mixed_edits.py", "tests/reft_engine/test_switches.py"
 _TEST_ENGINE = "tests/reft_engine/test_engine.py"
 ENGINE, PASSES, ROW_CACHE = (f"reft_engine/inference/{name}.py" for name in ("engine", "passes", "row_cache"))
 LOOP_SIDE = "reft_engine/edits/loop_side.py"
@@ -452,14 +453,14 @@ BUGS = (
     ),
     Bug(
         "the weights of a mix are all 1",
-        CHAT,
+        COLUMNS,
         "[part.weight for part in column.parts]",
         "[1.0 for part in column.parts]",
         (_request("MixPart.weight"),),
     ),
     Bug(
         "a mix is its first run",
-        CHAT,
+        COLUMNS,
         "[resident.run(part.run) for part in column.parts]",
         "[resident.run(column.parts[0].run) for part in column.parts]",
         (_request("ChatColumn.parts"),),
@@ -884,14 +885,14 @@ BUGS = (
     ),
     Bug(
         "the worker takes every message for a user's",
-        CHAT,
+        COLUMNS,
         "Message(message.role, message.content)",
         'Message("user", message.content)',
         (_request("ChatMessage.role"),),
     ),
     Bug(
         "the worker reads the last message alone",
-        CHAT,
+        COLUMNS,
         "for message in messages]",
         "for message in messages[-1:]]",
         (_request("ChatRequest.messages"),),
@@ -1412,8 +1413,8 @@ BUGS = (
     Bug(
         "the engine's strength is 0 or 1",
         PASSES,
-        "edit.factors, edit.strength, edit.mixed))",
-        "edit.factors, float(bool(edit.strength)), edit.mixed))",
+        "edit.factors, edit.strength, edit.mixed, edit.layers))",
+        "edit.factors, float(bool(edit.strength)), edit.mixed, edit.layers))",
         (_engine("an_argument_of_answering_acts[strength]"),),
     ),
     Bug(
@@ -2111,9 +2112,37 @@ BUGS = (
     Bug(
         "edits of a mix act one after another",
         "reft_engine/edits/stacked.py",
-        "(beside if each.mixed else others).append(each.edits())",
-        "others.append(each.edits())",
+        "(beside if each.mixed else others).append(",
+        "others.append(",
         (f"{_TEST_ENGINE}::test_a_mix_is_the_weighted_sum_of_its_edits",),
+    ),
+    Bug(
+        "a mix is saved without the weights of its edits",
+        "reft_engine/edits/summed.py",
+        "inner * factors.source, inner * factors.bias",
+        "factors.source, factors.bias",
+        (f"{_TEST_MIXED}::test_a_mix_of_one_with_a_weight_is_its_strength[loreft]",),
+    ),
+    Bug(
+        "a tied edit acts on the first tokens alone once it is mixed with an untied one",
+        "reft_engine/edits/summed.py",
+        "    if layer not in edit.layers:\n",
+        "    if layer not in edit.layers or group >= edit.reft_config.groups:\n",
+        (f"{_TEST_MIXED}::test_a_mix_of_red_is_red[(True, False)]",),
+    ),
+    Bug(
+        "layers that are switched off act beside others",
+        "reft_engine/edits/stacked.py",
+        "for group in range(groups) if each.acts_at(layer) else ():",
+        "for group in range(groups):",
+        (f"{_TEST_SWITCHES}::test_columns_with_other_switches_share_a_pass_and_give_what_they_give_alone",),
+    ),
+    Bug(
+        "an edit that is off counts as one that acts",
+        PASSES,
+        "edited = (tokens[0] for edit in self.edits if edit.acts for",
+        "edited = (tokens[0] for edit in self.edits for",
+        (f"{_TEST_SWITCHES}::test_a_row_whose_edits_are_off_is_unedited",),
     ),
     Bug(
         "a given answer is scored one token late",
@@ -2301,9 +2330,9 @@ BUGS = (
     ),
     Bug(
         "a change is no share of the hidden state",
-        "reft_engine/training/changes.py",
-        "noted[layer] = norms.cpu(), (norms / sizes).cpu()",
-        "noted[layer] = norms.cpu(), norms.cpu()",
+        "reft_engine/edits/noting.py",
+        "return self.change / self.hidden.clamp(min=torch.finfo(torch.float32).tiny)",
+        "return self.change",
         (f"{_LOOK}a_change_is_the_formula_of_the_edit_at_that_layer",),
     ),
     Bug(
@@ -2413,5 +2442,61 @@ BUGS = (
         'marks = "`" * (_longest(line) + 1)',
         'marks = "`"',
         ("tests/app/test_chats.py::test_a_name_is_shown_in_markdown_as_it_is",),
+    ),
+    Bug(
+        "the proof compares the base row with itself",
+        "reft_engine/inference/separation.py",
+        "_compare(plain[0], beside[0])",
+        "_compare(plain[0], plain[0])",
+        ("tests/reft_engine/test_separation.py::test_it_fails_if_an_edit_acts_on_the_wrong_row",),
+    ),
+    Bug(
+        "the proof leaves the edit times 0 out",
+        "reft_engine/inference/separation.py",
+        "at_zero], compute_zero=True)",
+        "at_zero], compute_zero=False)",
+        ("tests/reft_engine/test_separation.py::test_times_zero_is_computed",),
+    ),
+    Bug(
+        "the proof compares values and not bits",
+        "reft_engine/inference/separation.py",
+        "one.contiguous().view(bits) != other.contiguous().view(bits)",
+        "one != other",
+        ("tests/reft_engine/test_separation.py::test_bits_are_compared_and_not_values",),
+    ),
+    Bug(
+        "the lens reads the state before the edit for both",
+        "reft_engine/inference/lens.py",
+        "edited[0, token]))",
+        "h_BTD[0, token]))",
+        ("tests/reft_engine/test_edit_map.py::test_a_state_is_read_by_the_final_norm_and_the_head",),
+    ),
+    Bug(
+        "a map leaves the strength out",
+        "app/worker/seen.py",
+        "map_edit(\n        column.base, read_messages(request.messages), column.model, strength=request.column.strength,",
+        "map_edit(\n        column.base, read_messages(request.messages), column.model,",
+        (_request("ChatColumn.strength"),),
+    ),
+    Bug(
+        "position groups that are off act in a look",
+        COLUMNS,
+        '"prefix" in groups, "suffix" in groups',
+        "True, True",
+        (_request("ChatColumn.groups"),),
+    ),
+    Bug(
+        "tints are asked for in nobody's name",
+        "app/worker/seen.py",
+        "owner=request.owner",
+        'owner=""',
+        (_request("TintsRequest.owner"),),
+    ),
+    Bug(
+        "a look may ask for any amount",
+        "app/seen_routes.py",
+        "if len(body) > _MOST_BYTES:",
+        "if len(body) > 2**40:",
+        ("tests/settings/test_seen.py::test_what_is_no_request_or_too_long_is_refused",),
     ),
 )

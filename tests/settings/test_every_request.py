@@ -21,11 +21,15 @@ from app.worker.messages import (
     DescribeRequest,
     GridPrompt,
     GridRequest,
+    LensRequest,
+    LookRequest,
     MixPart,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
+    SeparationRequest,
+    TintsRequest,
 )
 from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
@@ -33,7 +37,18 @@ from reft_engine.edits import Mix
 from reft_engine.training import RunEstimate
 from reft_engine.training.kept_steps import keep_step
 from tests.chatting import column, said
+from tests.settings import seen_rows
 from tests.settings.house import LENGTH, PROMPT, House, conversation
+
+
+def both(*acts: Callable[[House], Any]) -> Callable[[House], None]:
+    """A field that acts in chats and in looks."""
+
+    def act(house: House) -> None:
+        for each in acts:
+            each(house)
+
+    return act
 
 
 @dataclass(frozen=True)
@@ -563,14 +578,8 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "top_p"): Field(top_p, (0, 1.01, "NaN", None)),
     (ChatRequest, "repetition_penalty"): Field(repetition_penalty, (0, 10.1, "NaN", None)),
     (ChatRequest, "stop"): Field(stop, ([""], ["x" * 201], ["x"] * 9, "x", None)),
-    (ChatColumn, "kind"): Field(column_kind, ("other", "run", "mix", None)),
-    (ChatColumn, "run"): Field(column_run, ("x", "x" * 101, 3)),
-    (ChatColumn, "step"): Field(column_step, (0, -1, 1.5, 10**9 + 1, 3)),
-    (ChatColumn, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
-    (ChatColumn, "parts"): Field(column_parts, ([{"run": "x"}], [None], "x", None)),
+    (ChatColumn, "step"): Field(column_step, (0, -1, 1.5, 10**9 + 1)),
     (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
-    (MixPart, "run"): Field(part_run, ("x" * 101, None, 3)),
-    (MixPart, "weight"): Field(part_weight, (-10.1, 10.1, "NaN", None)),
     (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
     (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
@@ -606,13 +615,32 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
+    (MixPart, "run"): Field(both(part_run, seen_rows.part_run), ("gone", "x" * 101, None)),
+    (MixPart, "weight"): Field(both(part_weight, seen_rows.part_weight), (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "kind"): Field(both(column_kind, seen_rows.kind), ("mix", "tree", None)),
+    (ChatColumn, "run"): Field(both(column_run, seen_rows.run), ("gone", "x" * 101, 3, None)),
+    (ChatColumn, "strength"): Field(both(strength, seen_rows.strength), (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "layers"): Field(seen_rows.layers, ([-1], [7], [1.5], "x")),
+    (ChatColumn, "groups"): Field(seen_rows.groups, (["middle"], ["prefix"] * 3, "prefix")),
+    (ChatColumn, "parts"): Field(both(column_parts, seen_rows.parts), ([{"run": "x"}], [{"run": "x"}] * 9, None)),
+    **{(kind, "column"): Field(seen_rows.column(kind), ({}, None)) for kind in seen_rows.PATHS},
+    **{(kind, "messages"): Field(seen_rows.messages(kind), ([], [TURN] * 101)) for kind in seen_rows.PATHS},
+    (SeparationRequest, "answer"): Field(seen_rows.separation_answer, ([-1], [2**31], [10**6], [1] * 2050, [1.5])),
+    (LensRequest, "layer"): Field(seen_rows.lens_place("layer", 0, 2), (-1, 3, 10_000, 1.5)),
+    (LensRequest, "token"): Field(seen_rows.lens_place("token", 1, 4), (-1, 999, 1_000_000, 1.5)),
+    (LensRequest, "k"): Field(seen_rows.lens_place("k", 2, 7), (0, 21, 1.5)),
+    (TintsRequest, "answer"): Field(seen_rows.tints_answer, ([], [-1], [2**31], [10**6], [1] * 2050)),
+    (TintsRequest, "k"): Field(seen_rows.tints_k, (0, 21, 1.5)),
+    (TintsRequest, "owner"): Field(seen_rows.tints_owner, ("x" * 101, None, 3)),
 }
 
 
 def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     """Where such a request goes, and one that is taken."""
     base = str(house.bases[0])
-    if kind in (ChatRequest, ChatMessage, ChatColumn, MixPart):
+    if kind in (*seen_rows.PATHS, ChatColumn, MixPart):
+        return seen_rows.whole(house, LookRequest if kind in (ChatColumn, MixPart) else kind)
+    if kind in (ChatRequest, ChatMessage):
         return "/chat", chat_of(house, column())
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
@@ -629,15 +657,15 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
 
 
-def within(house: House, kind: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a request that hold these of a part of it."""
+def placed(house: House, kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a field where the request has them."""
     if kind is ChatMessage:
-        return {"messages": [{**TURN, **given}]}
+        return {"messages": [{**TURN, **values}]}
+    if kind is GridPrompt:
+        return {"prompts": [{"messages": [TURN], **values}]}
     if kind is ChatColumn:
-        return {"columns": [{**column(), **given}]}
-    if kind is MixPart:
-        return {"columns": [{"kind": "mix", "parts": [{"run": house.run.id, **given}]}]}
-    return {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
+        return {"column": seen_rows.of_run(house, **values)}
+    return {"column": {"kind": "mix", "parts": [{"run": house.run.id, **values}]}} if kind is MixPart else values
 
 
 def test_every_field_of_every_request_has_a_row_here():
@@ -658,14 +686,19 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     taken = house.http.post(path, json=request)
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
-        found = house.http.post(path, json={**request, **within(house, kind, {field: value})})
+        found = house.http.post(path, json={**request, **placed(house, kind, {field: value})})
         assert found.status_code in (400, 422), (value, found.text)
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _ in TABLE), ids=lambda kind: kind.__name__)
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
-    assert house.http.post(path, json={**request, **within(house, kind, {"strenght": 2})}).status_code == 422
+    assert house.http.post(path, json={**request, **placed(house, kind, {"strenght": 2})}).status_code == 422
+
+
+@pytest.mark.slow
+def test_what_is_switched_off_is_off_in_every_look(house):
+    seen_rows.switched(house)
 
 
 def test_what_went_wrong_with_predictions_is_said_to_whoever_looks_later(house):
