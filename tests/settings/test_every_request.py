@@ -34,6 +34,7 @@ from app.worker.messages import (
 from reft_engine import ReftConfig, TrainConfig, generate
 from reft_engine.data import load_examples
 from reft_engine.edits import Mix
+from reft_engine.inference import InferenceEngine, Sampling
 from reft_engine.training import RunEstimate
 from reft_engine.training.kept_steps import keep_step
 from tests.chatting import column, said
@@ -117,15 +118,21 @@ def seed(house: House) -> None:
     assert len(set(map(tuple, found))) == 3
 
 
+def sampled(house: House, **sampling: Any) -> list[str]:
+    """What the engine itself answers to the usual question, with this sampling."""
+    base, reft = house.resident.run(house.run.id)
+    return InferenceEngine(base).submit(conversation(), [None, reft], max_new_tokens=LENGTH, sampling=Sampling(**sampling)).texts()
+
+
 def top_p(house: House) -> None:
-    found = [house.chat(temperature=1.4, top_p=value) for value in (0.01, 0.6, 1.0)]
-    assert found == [house.wanted(temperature=1.4, top_p=value) for value in (0.01, 0.6, 1.0)]
+    found = [house.chat(temperature=1.4, top_p=value) for value in (1e-6, 0.6, 1.0)]
+    assert found == [sampled(house, temperature=1.4, top_p=value) for value in (1e-6, 0.6, 1.0)]
     assert len(set(map(tuple, found))) == 3 and found[0] == house.chat(), "only the likeliest is drawn"
 
 
 def repetition_penalty(house: House) -> None:
     found = [house.chat(repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
-    assert found == [house.wanted(repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
+    assert found == [sampled(house, repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
     assert found[0] == house.chat() and len(set(map(tuple, found))) == 3
 
 
@@ -133,7 +140,7 @@ def stop(house: House) -> None:
     """Any of several texts ends an answer before it, which its stream says."""
     whole = house.chat()
     texts = [each[4:7] for each in whole]
-    assert house.chat(stop=texts) == house.wanted(stop=texts)
+    assert house.chat(stop=texts) == sampled(house, stop=tuple(texts))
     assert [each.split(texts[0])[0].split(texts[1])[0] for each in whole] == house.chat(stop=texts)
     lines = list(house.services.worker.chat(chat_of(house, column(), max_new_tokens=LENGTH, messages=[ASKED], stop=texts[:1])))
     assert [line["ending"] for line in lines if line.get("ended")] == ["stop"]
