@@ -131,9 +131,9 @@ def top_p(house: House) -> None:
 
 
 def repetition_penalty(house: House) -> None:
-    found = [house.chat(repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
-    assert found == [sampled(house, repetition_penalty=value) for value in (1.0, 1.5, 10.0)]
-    assert found[0] == house.chat() and len(set(map(tuple, found))) == 3
+    found = [house.chat(repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
+    assert found == [sampled(house, repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
+    assert found[0] == house.chat() != found[1]
 
 
 def stop(house: House) -> None:
