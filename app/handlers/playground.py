@@ -185,7 +185,9 @@ def _read(body: bytes) -> Asked:
     try:
         return Asked.model_validate_json(body)
     except ValidationError as error:
-        raise StudioError(say("engine.out_of_range")) from error
+        # Such a text is no JSON for pydantic, though browsers write it.
+        is_half = error.errors(include_input=False)[0]["type"] == "json_invalid" and b"\\ud" in body.lower()
+        raise StudioError(say("engine.half_a_character" if is_half else "engine.out_of_range")) from error
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.services import Services
 from app.words import say
 
 _FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
-"""What the script is given when something is sent, in this order."""
+"""What the script is given when something is sent or a field changes, in this order."""
 
 
 def build(services: Services) -> None:
@@ -88,6 +88,9 @@ def build(services: Services) -> None:
     page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken"], note=run_note)
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
+    changed = [part.change for part in (prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed)]
+    page.run(changed, "(...values) => studio.play.noted(...values)", inputs=_FIELDS)
+    page.run(answers.input, "() => studio.play.fields()", shows=_FIELDS[1:])
     page.run(halt.click, "() => studio.play.stop()")
     page.run(strength.input, "(value) => studio.play.moved(value)", inputs=["strength"])
     page.run(answers.apply, "() => studio.play.halt()", shows=["halt"])

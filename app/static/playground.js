@@ -1,10 +1,11 @@
 // The Playground: a conversation whose prompts are answered in several columns at once. What models write is set as text, never as markup.
 (() => {
-  const KEPT = "studio.playground"; // in this tab, so that a reload and Back bring everything back
+  const KEPT = "studio.playground."; // in this tab, for each run, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
   const SHOTS = [1, 4, 8];
-  const NEAR = 60; // pixels from the end of the page within which it follows what is written
+  const NEAR = 60; // pixels below the prompt's field within which the page follows the end of what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
+  const SETTLES = 300; // milliseconds after the last change of a field until it is kept
   let current = null;
   // What other scripts add: tools of an answer, bars below a turn, and what they do once answers have come.
   const parts = { tools: [], bars: [], answered: [] };
@@ -66,10 +67,13 @@
     const root = element.querySelector("div") ?? element;
     let offered = { runs: [], chosen: null, unseen: [], trained: [] };
     let doc = fresh(null);
+    let fields = null; // what the page's fields hold, once one of them has changed
+    let given = []; // what they are to hold again; meanwhile they may tell of what they were opened with
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
+    let left = false; // the page is going away, and what fails for that is no news
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -93,9 +97,9 @@
     const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
     const tell = (sentence) => (told.textContent = sentence);
     const keep = () => {
-      if (!doc.columns[1].run) return; // nothing is known yet
+      if (left || !doc.columns[1].run) return; // nothing is known yet
       try {
-        sessionStorage.setItem(KEPT, JSON.stringify(doc));
+        sessionStorage.setItem(KEPT + doc.columns[1].run, JSON.stringify({ ...doc, fields }));
       } catch {
         // a full store costs the reload alone
       }
@@ -146,6 +150,7 @@
       for (const [title, options] of groups)
         choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
       choose.onchange = () => choose.value && add(JSON.parse(choose.value));
+      choose.disabled = going !== null; // it could not be answered beside those
       strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []), ...(current ? studio.play.switches() : []));
     };
     const setStrength = (at, value) => {
@@ -155,9 +160,12 @@
     const change = (at, values) => {
       Object.assign(doc.columns[at], values);
       keep();
-      const last = turnOf(doc, doc.leaf);
       clearTimeout(moving);
-      if (last?.answers.length) moving = setTimeout(() => answer(last, [at]), MOVED);
+      moving = setTimeout(() => {
+        const last = turnOf(doc, doc.leaf);
+        const made = last && answerOf(last, at)?.made_by;
+        if (last?.answers.length && doc.shown.includes(at) && JSON.stringify(made) !== JSON.stringify(doc.columns[at])) answer(last, [at]); // else it was asked so
+      }, MOVED);
     };
 
     // Turns and answers
@@ -167,7 +175,7 @@
       field.value = turn.prompt;
       const send = () => field.value.trim() && ask(field.value, turn.parent, turn.settings);
       field.onkeydown = (event) => {
-        if (event.key === "Enter" && !event.shiftKey) event.preventDefault(), send();
+        if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
         if (event.key === "Escape") draw();
       };
       box.replaceChildren(field, el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, draw)));
@@ -243,33 +251,45 @@
     const draw = () => {
       const follows = nearEnd();
       const shown = path(doc);
+      const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
         drawChips();
       });
+      const latest = [...swiped.values()].pop() ?? 0; // a new turn shows the column that was looked at
+      for (const each of turns.children) each.lastChild.scrollLeft = swiped.get(each.dataset.turn) ?? latest;
       if (follows && shown.length) toEnd();
       keep();
     };
-    const nearEnd = () => document.documentElement.scrollHeight - window.scrollY - window.innerHeight < NEAR;
-    const toEnd = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+    // Pixels by which the newest turn reaches below the upper edge of the prompt's field, which sticks to that of the window.
+    const covered = () => {
+      const edge = document.querySelector(".rs-composer")?.getBoundingClientRect().top ?? Infinity;
+      return (turns.lastElementChild?.getBoundingClientRect().bottom ?? 0) - Math.min(edge, window.innerHeight);
+    };
+    const nearEnd = () => covered() < NEAR;
+    const toEnd = () => covered() > 0 && window.scrollBy({ top: covered() });
 
     // Asking
 
     const ask = (prompt, parent, settings = null) => {
-      if (going) return false;
+      if (going || (fields && !read(fields))) return false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
-      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      const turn = { id: id(), parent: parent ?? null, before: doc.leaf, prompt: prompt.trim(), seed, answers: [], settings };
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
+      toEnd(); // since they have asked, wherever they were
       return true;
     };
-    const answer = async (turn, columns) => {
+    const answer = async (turn, asked) => {
       going?.abort();
       const ends = (going = new AbortController());
-      const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
+      // What this cuts short is asked for again with it.
+      const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
+      const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
+      const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
       turn.answers.push(...coming);
@@ -289,7 +309,10 @@
       let failed = "";
       try {
         const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: ends.signal });
-        if (!response.ok) throw new Error((await response.json()).error ?? words.refused);
+        if (!response.ok) {
+          const { error } = await response.json().catch(() => ({}));
+          throw Object.assign(new Error(error ?? filled(words.refused, { reload: words.reload })), { said: true });
+        }
         for await (const line of lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
@@ -307,7 +330,7 @@
       for (const each of coming) each.ended ??= failed ? "error" : "stopped";
       const empty = coming.every((each) => !each.text && each.ended === "error");
       if (empty && before.length) turn.answers = [...turn.answers.filter((each) => !coming.includes(each)), ...before];
-      else if (empty && !turn.answers.some((each) => !coming.includes(each))) giveUp(turn);
+      else if (empty && !turn.answers.some((each) => !coming.includes(each)) && doc.turns.includes(turn)) giveUp(turn);
       refuse(failed);
       const stopped = coming.some((each) => each.ended === "stopped");
       const sentence = { seconds: ((performance.now() - begun) / 1000).toFixed(2), seed: turn.seed };
@@ -322,7 +345,7 @@
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
       doc.turns = doc.turns.filter((each) => each !== turn);
-      doc.leaf = turn.parent;
+      doc.leaf = turn.before;
       draft = turn.prompt;
       fire.back();
     };
@@ -365,45 +388,67 @@
 
     // What the page's fields say, and what they are given
 
-    const read = ([run, prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
+    const read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
-      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
+      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), false;
       doc.settings = {
         system: system ?? "", temperature, top_p, top_k, max_new_tokens: length, repetition_penalty: penalty,
         stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
       };
       doc.columns[1].strength = strength;
-      return prompt;
+      return true;
+    };
+    const keepSoon = studio.parts.after(SETTLES, keep);
+    const noted = (values) => {
+      fields = values;
+      keepSoon();
     };
     const sent = (values) => {
-      const prompt = read(values);
-      if (prompt === null) return values[1];
+      const prompt = values[1];
+      fields = values;
       if (!prompt?.trim()) return refuse(text.no_prompt), prompt;
       if (!doc.columns[1].run) return refuse(text.none_chosen), prompt;
-      return ask(prompt, doc.leaf) ? "" : prompt;
+      if (!ask(prompt, doc.leaf)) return prompt;
+      fields[1] = "";
+      return "";
     };
 
     const take = () => {
       offered = props.value || offered;
       const run = offered.chosen;
       if (doc.columns[1].run !== run) {
-        const kept = restored();
-        if (kept && kept.columns[1].run === run) doc = kept;
-        else doc = { ...fresh(run), settings: doc.settings };
+        going?.abort();
+        keep();
+        const { settings, columns } = doc;
+        const kept = restored(run);
+        doc = kept ?? { ...fresh(run), settings };
+        if (!kept) doc.columns[1].strength = columns[1].strength;
+        if (kept?.fields) (fields = given = kept.fields), fire.fields();
+        const address = new URL(location);
+        if (run) address.searchParams.set("run", run); // a reload shows it again
+        history.replaceState(history.state, "", address);
       }
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
     };
-    const restored = () => {
+    const restored = (run) => {
       try {
-        return JSON.parse(sessionStorage.getItem(KEPT));
+        const kept = JSON.parse(sessionStorage.getItem(KEPT + run));
+        return kept?.format === 1 ? kept : null;
       } catch {
         return null;
       }
     };
+    addEventListener("pagehide", () => {
+      keep();
+      left = true;
+    });
+    addEventListener("pageshow", () => (left = false));
 
     current = {
       sent,
+      noted,
+      fields: () => given.slice(1),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
@@ -438,6 +483,8 @@
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),
     halt: () => [{ __type__: "update", interactive: current?.going() ?? false }],
+    noted: (...values) => (current?.noted(values), []),
+    fields: () => current?.fields() ?? [],
     moved: (value) => (current?.strength(value), []),
     back: () => [current?.draft() ?? ""],
     seed: () => [current?.seed() ?? ""],
