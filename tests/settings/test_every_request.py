@@ -687,8 +687,6 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
-    (MixPart, "run"): Field(mix_runs, ("x" * 101, None, 3)),
-    (MixPart, "weight"): Field(mix_weight, (-10.1, 10.1, "NaN", None)),
     (MixRequest, "parts"): Field(mix_runs, ([], [{"run": "x", "weight": 1}] * 9, "x")),
     (MixRequest, "prompts"): Field(mix_prompts, ([{"messages": [TURN]}] * 21, "x", None)),
     (MixRequest, "max_new_tokens"): Field(mix_length, (0, 513, 1.5)),
