@@ -18,6 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.batch_routes import offer_batch
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.errors import READABLE
@@ -61,6 +62,7 @@ def make_app(services: Services) -> FastAPI:
     _follow_runs(app, services)
     _follow_downloads(app, services)
     offer_play(app, services)
+    offer_batch(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

@@ -361,8 +361,13 @@
       }
     };
 
+    const titleOf = (each) => (each.kind !== "base" && runOf(each)?.edits !== false ? `${nameOf(each)} · ${filled(text.at_strength, { strength: each.strength })}` : nameOf(each));
+
     current = {
       sent,
+      columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
+      names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
+      settings: (values) => (read(values) === null ? null : { ...doc.settings }),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
@@ -374,7 +379,12 @@
   };
 
   const PAGE = id();
-  Object.assign(studio, { playground, play: {
+  Object.assign(studio, { playground, lines, play: {
+    // What the page shows and what its fields say, for its other parts.
+    columns: () => current?.columns() ?? [],
+    names: () => current?.names() ?? [],
+    settings: (values) => current?.settings(values) ?? null,
+    page: PAGE,
     // The prompt's field: empty once it is sent, and as it was where it is refused.
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.words import say
-from app.worker.messages import ChatColumn, ChatMessage, ChatRequest
+from app.worker.messages import ChatColumn, ChatMessage, ChatRequest, Sampled
 from app.worker.resident import Resident
 from reft_engine import ConfigError, Message, ReftModel, Trainable
 from reft_engine.base import Base
@@ -31,18 +31,29 @@ def submit(resident: Resident, request: ChatRequest, on_place: Callable[[int], N
     Raises:
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
     """
-    columns = [_prepared(resident, column) for column in request.columns]
-    base = next((column.base for column in columns if column.base), None) or resident.base(request.base)
-    if any(column.base not in (None, base) for column in columns):
-        raise StorageError(say("engine.different_bases"))
+    base, columns = prepare(resident, request)
     own = [_messages(column.messages or request.messages) for column in request.columns]
     return resident.engine(base).submit(
         own[0], [column.model for column in columns], prompts=None if all(each == own[0] for each in own) else own,
         strength=[column.strength for column in request.columns], max_new_tokens=request.max_new_tokens, owner=request.owner,
-        sampling=Sampling(
-            temperature=request.temperature, top_p=request.top_p, seed=request.seed, repetition_penalty=request.repetition_penalty,
-            stop=tuple(request.stop),
-        ), on_place=on_place,
+        sampling=sampling_of(request), on_place=on_place,
+    )  # fmt: skip
+
+
+def prepare(resident: Resident, request: Sampled) -> tuple[Base, list[Prepared]]:
+    """The base model that answers, and what answers in each column. Raises ReftError, StorageError, as `submit` does."""
+    columns = [_prepared(resident, column) for column in request.columns]
+    base = next((column.base for column in columns if column.base), None) or resident.base(request.base)
+    if any(column.base not in (None, base) for column in columns):
+        raise StorageError(say("engine.different_bases"))
+    return base, columns
+
+
+def sampling_of(request: Sampled) -> Sampling:
+    """How the answers to a request are drawn."""
+    return Sampling(
+        temperature=request.temperature, top_p=request.top_p, seed=request.seed, repetition_penalty=request.repetition_penalty,
+        stop=tuple(request.stop),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
-    from reft_engine.inference.answering import Asked, answer_rows, answers_in_order
+    from reft_engine.inference.answering import Asked, Written, answer_rows, answers_in_order, written_in_order
     from reft_engine.inference.classification import classify
     from reft_engine.inference.engine import InferenceEngine
     from reft_engine.inference.generation import generate, score, stream
@@ -20,16 +20,18 @@ __all__ = [
     "PromptCache",
     "Request",
     "Sampling",
+    "Written",
     "answer_rows",
     "answers_in_order",
     "classify",
     "generate",
     "score",
     "stream",
+    "written_in_order",
 ]
 
 __getattr__ = lazy_names(__name__, {
-    "answering": ["Asked", "answer_rows", "answers_in_order"],
+    "answering": ["Asked", "Written", "answer_rows", "answers_in_order", "written_in_order"],
     "classification": ["classify"],
     "engine": ["InferenceEngine"],
     "generation": ["generate", "score", "stream"],
