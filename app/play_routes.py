@@ -38,12 +38,12 @@ def streamed(found: AsyncGenerator[dict[str, Any], None]) -> Response:
 
 async def read_body(request: Request, most: int) -> bytes:
     """The body of a request. Raises StudioError if it is longer than ``most`` bytes; no more of it is read then."""
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > most:
             raise StudioError(say("playground.too_much", most=most // 1_000_000))
-    return body
+    return bytes(body)
 
 
 async def _lines(found: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[str]:

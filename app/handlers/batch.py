@@ -18,7 +18,6 @@ from app.handlers.playground import PROMPT_LIMIT
 from app.handlers.verdict import right_of
 from app.predictions import is_right
 from app.reader.client import read_prompts_in_process
-from app.reader.turns import Turns
 from app.services import Services
 from app.words import say
 from app.worker.messages import ChatColumn, ChatMessage, GridPrompt
@@ -35,16 +34,15 @@ _WORDS = 500
 """Words of an answer that are compared, since the time grows with their square."""
 _TOLD = 5
 """Rows that were left out of which it is said why."""
-_TURNS = Turns(1)
 
 
 # Where prompts come from
 
 
-def read_file(services: Services, name: str, body: bytes, page: str) -> dict[str, Any]:
+def read_file(services: Services, name: str, body: bytes) -> dict[str, Any]:
     """The prompts of a file: each with its ``messages`` and what is ``expected``; ``told`` says what was found, ``left_out`` what was not.
 
-    The file is read by a process of its own, as on the Data page, one file at a time.
+    The file is read by a process of its own, as on the Data page.
 
     Raises:
         StudioError: the file cannot be read, and why.
@@ -56,8 +54,7 @@ def read_file(services: Services, name: str, body: bytes, page: str) -> dict[str
     path = folder / "file"
     try:
         path.write_bytes(body)
-        with _TURNS.turn(page, lambda: False):
-            found = read_prompts_in_process(path, lines=name.lower().endswith(_LINES), most=MOST, limits=_LIMITS)
+        found = read_prompts_in_process(path, lines=name.lower().endswith(_LINES), most=MOST, limits=_LIMITS)
     finally:
         rmtree(folder, ignore_errors=True)
     if not found.prompts:
@@ -115,7 +112,7 @@ async def batch(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any
 
     Raises StudioError, StorageError.
     """
-    asked = _read(body)
+    asked = await anyio.to_thread.run_sync(_read, body)
     request = await anyio.to_thread.run_sync(_request, services, asked)
     async with aclosing(playground.once_it_answers(services)) as waiting:
         async for line in waiting:

@@ -79,7 +79,8 @@ def build(services: Services) -> None:
             many = batch.panel("playground-batch-panel")
 
     page = Page(services, {
-        "many": many, "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
+        "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
+        "many": many,
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "length": length, "penalty": penalty,
         "stop": stop, "seed": seed,
     })  # fmt: skip

@@ -138,7 +138,7 @@
       const chosen = file.files[0];
       if (!chosen) return;
       file.value = ""; // so that the same file, changed, can be chosen again
-      const query = new URLSearchParams({ name: chosen.name.slice(-200), page: given.page });
+      const query = new URLSearchParams({ name: chosen.name.slice(-200) });
       return take(chosen.name, () => fetch(`play/prompts?${query}`, { method: "POST", body: chosen }));
     };
     const takeHeldOut = () => {
@@ -210,6 +210,7 @@
       if (!prompts.length) return refuse(text.no_prompt);
       if (prompts.length > text.most) return refuse(filled(text.too_many, { count: prompts.length }));
       const columns = given.columns();
+      if (columns.some((each) => each.kind === "run" && !each.run)) return refuse(words.play.none_chosen);
       const { system, seed, ...sampling } = settings;
       const rows = prompts.map((each, at) => ({ ...each, messages: whole(each, system.trim()), number: at + 1, cells: columns.map(() => null) }));
       found = { columns, names: given.names(), rows, counts: [], ended: false };

@@ -20,7 +20,7 @@ Line = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class List:
+class Listed:
     """Prompts, what is to answer each of them and how many tokens it may take, and what else `InferenceEngine.submit` is told."""
 
     models: Sequence[Trainable | Mix | None]
@@ -41,7 +41,7 @@ def fill_grid(resident: Resident, request: GridRequest, put: Callable[[Line], No
         base, models = _of_one_base(resident, left)
         left = [run_id for run_id in left if run_id not in models]
         names, lengths = [f"base:{base.name}", *models], [_length(prompt, request.max_new_tokens) for prompt in request.prompts]
-        asked = List([None, *models.values()], request.prompts, lengths, request.owner)
+        asked = Listed([None, *models.values()], request.prompts, lengths, request.owner)
         for at, found in answer_list(resident, base, asked, should_stop):
             if problem := next((cell["problem"] for cell in found.values() if "problem" in cell), None):
                 put({"error": problem})
@@ -55,7 +55,7 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
     Raises NotFoundError, ReftError, StorageError.
     """
     base, columns = prepare(resident, request)
-    asked = List(
+    asked = Listed(
         [column.model for column in columns], request.prompts, [request.max_new_tokens] * len(request.prompts), request.owner,
         [column.strength for column in request.columns], {"sampling": sampling_of(request)},
     )  # fmt: skip
@@ -65,7 +65,7 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
     put({"done": True})
 
 
-def answer_list(resident: Resident, base: Base, asked: List, should_stop: Callable[[], bool]) -> Iterator[tuple[int, dict[int, Line]]]:
+def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Callable[[], bool]) -> Iterator[tuple[int, dict[int, Line]]]:
     """Answer prompts as they come: for each what stands in its columns; a run that labels gives the likeliest label.
 
     Raises ReftError.

@@ -7,6 +7,7 @@ import anyio
 import httpx
 import pytest
 
+from app import batch_routes
 from app.errors import StudioError
 from app.handlers import batch
 from app.handlers.batch import MOST, Scores, difference
@@ -86,23 +87,23 @@ def test_many_right_answers_are_told_with_their_interval():
 
 
 def test_a_file_is_read_by_its_name_and_content(services):
-    lines = batch.read_file(services, "a.TXT", b"One, two\nThree\n", "p")
+    lines = batch.read_file(services, "a.TXT", b"One, two\nThree\n")
     assert [each["prompt"] for each in lines["prompts"]] == ["One, two", "Three"] and lines["told"] == "2 prompts."
-    table = batch.read_file(services, "a.csv", b"prompt,answer\nA?,b\n,c\n", "p")
+    table = batch.read_file(services, "a.csv", b"prompt,answer\nA?,b\n,c\n")
     assert table["prompts"] == [{"prompt": "A?", "messages": [{"role": "user", "content": "A?"}], "expected": "b"}]
     assert table["left_out"] == ["Line 3: the prompt is empty."] and "1 row was left out" in table["told"]
-    sheet = batch.read_file(services, "a.ods", workbook({"one": [["prompt", "answer"], ["A?", "b"], ["C?", "d"]]}), "p")
+    sheet = batch.read_file(services, "a.ods", workbook({"one": [["prompt", "answer"], ["A?", "b"], ["C?", "d"]]}))
     assert [(each["prompt"], each["expected"]) for each in sheet["prompts"]] == [("A?", "b"), ("C?", "d")]
     assert not list(services.storage.files.uploads.iterdir()), "nothing is kept"
 
 
 def test_of_a_large_file_the_first_prompts_are_taken_and_all_are_counted(services):
-    found = batch.read_file(services, "a.txt", "".join(f"Prompt {n}\n" for n in range(MOST + 5)).encode(), "p")
+    found = batch.read_file(services, "a.txt", "".join(f"Prompt {n}\n" for n in range(MOST + 5)).encode())
     assert len(found["prompts"]) == MOST and found["told"] == f"{MOST + 5} prompts. The first {MOST} are taken."
 
 
 def test_many_rows_that_are_left_out_are_counted(services):
-    found = batch.read_file(services, "a.csv", b"prompt,answer\n" + b",c\n" * 9 + b"A?,b\n", "p")
+    found = batch.read_file(services, "a.csv", b"prompt,answer\n" + b",c\n" * 9 + b"A?,b\n")
     assert len(found["left_out"]) == batch._TOLD + 1 and found["left_out"][-1] == "and 4 more"
 
 
@@ -119,7 +120,7 @@ def test_many_rows_that_are_left_out_are_counted(services):
 )
 def test_a_file_that_holds_no_prompts_is_refused_in_words(services, name, content, words):
     with pytest.raises((StudioError, ReftError)) as refusal:
-        batch.read_file(services, name, content, "p")
+        batch.read_file(services, name, content)
     assert words in str(refusal.value) and str(refusal.value).strip()
 
 
@@ -209,7 +210,8 @@ def test_requests_that_are_too_large_or_of_another_site_are_refused(client, monk
     monkeypatch.setattr(batch, "FILE_MB", 1)
     large = client.post("/play/prompts", params={"name": "a.txt"}, content=b"x" * 1_000_001)
     assert large.status_code == 413 and "at most 1 MB" in large.json()["error"]
-    assert client.post("/play/batch", content=b"x" * 40_000_001).status_code == 413
+    monkeypatch.setattr(batch_routes, "_MOST_BYTES", 1000)
+    assert client.post("/play/batch", content=b"x" * 1001).status_code == 413
     for path in ("/play/batch", "/play/prompts"):
         found = client.post(path, content=b"x", headers={"Origin": "http://evil.example"})
         assert found.status_code == 403 and "another site" in found.json()["error"]

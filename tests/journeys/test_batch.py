@@ -108,7 +108,9 @@ def test_a_file_with_answers_is_scored_sorted_and_taken_away(page, studio, tmp_p
     assert shares == sorted(shares, reverse=True) and all(0 <= share <= 1 for share in shares)
     for row in rows:
         line = table[row["row"] - 1]
-        assert [line[base].removeprefix("'"), line[tuned].removeprefix("'")] == [answer["text"].removeprefix("'") for answer in row["answers"]]
+        assert [line[base].removeprefix("'"), line[tuned].removeprefix("'")] == [
+            answer["text"].removeprefix("'") for answer in row["answers"]
+        ]
         assert [answer["right"] for answer in row["answers"]] == [answer["text"].strip() == row["expected"] for answer in row["answers"]]
     page.select_option("#batch-order", "wrong")
     wrong = {row["prompt"] for row in rows if not row["answers"][1]["right"]}
