@@ -19,12 +19,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.batch_routes import offer_batch
+from app.chat_routes import offer_chats
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.errors import READABLE
 from app.handlers import base_cards, kept, predictions, run_list, run_live, runs, spec, workbench
 from app.pages import build, predictions_html, report_html, runs_html
 from app.play_routes import offer_play
+from app.route_parts import file_to_take
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
@@ -57,6 +59,7 @@ def make_app(services: Services) -> FastAPI:
         return {"status": "ok"}
 
     _offer_files(app, services)
+    offer_chats(app, services)
     _offer_datasets(app, services)
     _follow_readings(app, services)
     _follow_runs(app, services)
@@ -95,32 +98,20 @@ def _offer_files(app: FastAPI, services: Services) -> None:
 
     @app.get("/files/runs/{run_id}/report.html")
     def report(run_id: str) -> Response:
-        return _file(lambda: report_html.of_run(services, run_id), "text/html; charset=utf-8")
+        return file_to_take(lambda: report_html.of_run(services, run_id), "text/html; charset=utf-8")
 
     @app.get("/files/runs/{run_id}/run.yaml")
     def described(run_id: str) -> Response:
-        return _file(lambda: spec.of_run(services, run_id), "application/yaml")
+        return file_to_take(lambda: spec.of_run(services, run_id), "application/yaml")
 
     @app.get("/files/runs/{run_id}/adapter.zip")
     def adapter(run_id: str) -> Response:
-        return _file(lambda: runs.adapter_zip(services, run_id), "application/zip")
+        return file_to_take(lambda: runs.adapter_zip(services, run_id), "application/zip")
 
     @app.get("/files/runs/{run_id}/predictions.{form}")
     def predicted(run_id: str, form: str) -> Response:
         kinds = {"csv": "text/csv; charset=utf-8"}
-        return _file(lambda: predictions.export(services, run_id, form), kinds.get(form, "application/x-ndjson"))
-
-
-def _file(make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
-    """A file to take away, of the name and content that are made; what is readable of an error in its place."""
-    try:
-        name, content = make()
-    except READABLE as error:
-        return JSONResponse({"error": say_error(error)}, status_code=404)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-    }  # fmt: skip
-    return Response(content, media_type=media_type, headers=headers)
+        return file_to_take(lambda: predictions.export(services, run_id, form), kinds.get(form, "application/x-ndjson"))
 
 
 def _offer_datasets(app: FastAPI, services: Services) -> None:

@@ -1,7 +1,8 @@
 """Persistence: tables, queries and files. Imports neither torch nor Gradio nor the engine."""
 
-from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
+from storage.errors import ConflictError, LeaseLostError, NotFoundError, StorageError, TooLargeError, UnavailableError
 from storage.records import (
+    ChatRecord,
     DatasetRecord,
     DatasetUse,
     DatasetUses,
@@ -24,6 +25,8 @@ from storage.runs import LeasedRun
 from storage.store import Storage
 
 __all__ = [
+    "ChatRecord",
+    "ConflictError",
     "DatasetRecord",
     "DatasetUse",
     "DatasetUses",
@@ -46,5 +49,6 @@ __all__ = [
     "StopRequest",
     "Storage",
     "StorageError",
+    "TooLargeError",
     "UnavailableError",
 ]

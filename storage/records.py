@@ -186,6 +186,25 @@ class PresetRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatRecord:
+    """A saved conversation of the Playground, without its document.
+
+    Attributes:
+        version: how often its document was saved; whoever saves the next one says which they have read.
+        size_bytes: bytes of the document in UTF-8.
+        updated_at: when its document was saved last.
+    """
+
+    id: str
+    name: str
+    version: int
+    size_bytes: int
+    created_at: datetime
+    updated_at: datetime
+    binned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupRecord:
     """Runs that were made together, such as those of a sweep; the runs name their group."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.chats import ChatStore
 from storage.database import PATIENCE, Database
 from storage.datasets import DatasetStore
 from storage.files import Files
@@ -28,6 +29,7 @@ class Storage:
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
         self.presets = PresetStore(self.database)
+        self.chats = ChatStore(self.database)
         self.queue = RunQueue(self.database)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)

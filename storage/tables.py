@@ -104,6 +104,22 @@ class Preset(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class Chat(Table):
+    """A saved conversation of the Playground, as one document; ``version`` counts how often the document was saved."""
+
+    __tablename__ = "chats"
+    __table_args__ = (Index("ix_chats_saved", "binned_at", "updated_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(200))
+    version: Mapped[int] = mapped_column(default=1)
+    document: Mapped[str] = mapped_column(Text, deferred=True)
+    size_bytes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class RunGroup(Table):
     """Runs that were made together, such as those of a sweep."""
 

@@ -7,8 +7,8 @@ import gradio as gr
 from app.words import say
 
 _SHOWN = (
-    "base", "gone", "strength", "add", "runs", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after", "unseen",
-    "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
+    "base", "gone", "strength", "add", "runs", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after",
+    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
 

@@ -154,7 +154,8 @@ def test_an_unknown_run_cannot_answer(engine, run_id):
 @pytest.mark.parametrize(
     "change",
     [
-        {"columns": []}, {"columns": [column()] * 9}, {"columns": "x"}, {"columns": [None]}, {"messages": []}, {"messages": [{"role": "tool", "content": "x"}]},
+        {"columns": []}, {"columns": [column()] * 9}, {"columns": "x"}, {"columns": [None]}, {"messages": []},
+        {"messages": [{"role": "tool", "content": "x"}]},
         {"messages": [{"role": "user", "content": "x"}] * 101}, {"messages": [{"role": "user", "content": "x" * 200_001}]},
         {"messages": [{"role": "user", "content": "x", "name": "y"}]}, {"max_new_tokens": 4000}, {"columns": [column(strength=11)]},
         {"columns": [column(strength="NaN")]}, {"seed": -1}, {"temperature": "hot"}, {"output_dir": "/tmp"}, {"base": "x" * 400},
