@@ -219,4 +219,4 @@ def test_requests_that_are_too_large_or_of_another_site_are_refused(client, monk
 
 @pytest.mark.parametrize("query", [{"count": "x"}, {}, {"count": 10**12}, {"count": 0, "run": "nothing"}, {"count": 2}])
 def test_odd_numbers_of_rows_are_refused(client, query):
-    assert client.get("/play/prompts/held-out", params=query).status_code in (400, 422)
+    assert client.get("/play/prompts/held-out", params=query).status_code in (404, 422)

@@ -2324,4 +2324,32 @@ BUGS = (
         'marks = "`"',
         ("tests/app/test_chats.py::test_a_name_is_shown_in_markdown_as_it_is",),
     ),
+    Bug(
+        "a list of prompts is answered without the strengths of its columns",
+        "app/worker/grid.py",
+        "if asked.strengths else {}",
+        "if False else {}",
+        (_request("BatchRequest.columns"), "tests/app/test_batch.py::test_columns_have_strengths_and_sampling_of_their_own"),
+    ),
+    Bug(
+        "a prompt that is refused holds up a list",
+        "reft_engine/inference/answering.py",
+        "    except ReftError as error:\n        return error\n",
+        "    except ReftError:\n        raise\n",
+        ("tests/reft_engine/test_answering.py::test_a_prompt_that_is_refused_does_not_hold_up_the_others",),
+    ),
+    Bug(
+        "the base model's late answer scores nothing",
+        "app/handlers/batch.py",
+        "for other in texts if other != column]",
+        "for other in texts if other > column]",
+        ("tests/app/test_batch.py::test_answers_are_scored_as_they_come_also_where_the_base_model_is_last",),
+    ),
+    Bug(
+        "a row without an answer is no prompt",
+        "reft_engine/data/prompts.py",
+        "yield FilePrompt(row.line, reader.asked(row.values))",
+        'raise RowError("the answer is empty")',
+        ("tests/reft_engine/data/test_read_prompts.py::test_each_row_with_a_prompt_is_asked",),
+    ),
 )
