@@ -86,6 +86,7 @@ def test_many_right_answers_are_told_with_their_interval():
 # Files
 
 
+@pytest.mark.process
 def test_a_file_is_read_by_its_name_and_content(services):
     lines = batch.read_file(services, "a.TXT", b"One, two\nThree\n")
     assert [each["prompt"] for each in lines["prompts"]] == ["One, two", "Three"] and lines["told"] == "2 prompts."
@@ -97,16 +98,19 @@ def test_a_file_is_read_by_its_name_and_content(services):
     assert not list(services.storage.files.uploads.iterdir()), "nothing is kept"
 
 
+@pytest.mark.process
 def test_of_a_large_file_the_first_prompts_are_taken_and_all_are_counted(services):
     found = batch.read_file(services, "a.txt", "".join(f"Prompt {n}\n" for n in range(MOST + 5)).encode())
     assert len(found["prompts"]) == MOST and found["told"] == f"{MOST + 5} prompts. The first {MOST} are taken."
 
 
+@pytest.mark.process
 def test_many_rows_that_are_left_out_are_counted(services):
     found = batch.read_file(services, "a.csv", b"prompt,answer\n" + b",c\n" * 9 + b"A?,b\n")
     assert len(found["left_out"]) == batch._TOLD + 1 and found["left_out"][-1] == "and 4 more"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

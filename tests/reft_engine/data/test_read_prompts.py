@@ -66,7 +66,7 @@ def test_all_are_counted_and_the_first_are_kept(tmp_path):
 def test_a_text_that_is_too_long_costs_itself(tmp_path):
     path = written(tmp_path, "a.csv", f"prompt\n{'x ' * 60}\nshort one\n")
     found = read_prompts(path, limits=Limits(cell=100))
-    assert asked(found) == [("short one", None)] and "at most 100" in found.problems[0].text
+    assert asked(found) == [("short one", None)] and "more than 100 characters" in found.problems[0].text
 
 
 @pytest.mark.parametrize(("text", "words"), [("x,y\n1,2\n3,4\n", "No column of this file is a prompt"), ("", "empty")])
