@@ -562,7 +562,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (BatchRequest, "max_new_tokens"): Field(batch_length, (0, 2049, -1, 1.5)),
     (BatchRequest, "temperature"): Field(as_in_a_chat("temperature", 0.0, 0.7, 1.4), (-0.01, 5.01, "hot", None)),
     (BatchRequest, "top_p"): Field(as_in_a_chat("top_p", 0.05, 1.0, temperature=1.4), (0.0, 1.01, None)),
-    (BatchRequest, "repetition_penalty"): Field(as_in_a_chat("repetition_penalty", 1.0, 9.0), (0.0, 10.1, None)),
+    (BatchRequest, "repetition_penalty"): Field(as_in_a_chat("repetition_penalty", 1.0, 0.1), (0.0, 10.1, None)),
     (BatchRequest, "stop"): Field(batch_stop, ([""], ["x"] * 9, ["x" * 201], None)),
     (BatchRequest, "seed"): Field(as_in_a_chat("seed", 0, 1, 2**31 - 1, temperature=1.0), (-1, 2**31, 0.5, None)),
     (BatchRequest, "owner"): Field(batch_owner, ("x" * 101, None, 3)),
