@@ -27,6 +27,7 @@ from app.handlers import base_cards, kept, predictions, run_list, run_live, runs
 from app.pages import build, predictions_html, report_html, runs_html
 from app.play_routes import offer_play
 from app.route_parts import file_to_take
+from app.seen_routes import offer_looks
 from app.services import Services
 from app.settings import LOOPBACK, Settings
 from app.visitor import visited_by
@@ -66,6 +67,7 @@ def make_app(services: Services) -> FastAPI:
     _follow_downloads(app, services)
     offer_play(app, services)
     offer_batch(app, services)
+    offer_looks(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

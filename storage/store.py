@@ -9,7 +9,7 @@ from storage.datasets import DatasetStore
 from storage.files import Files
 from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
-from storage.runs import EventStore, MetricStore, RunQueue, RunStore, SampleStore
+from storage.runs import EventStore, MadeRuns, MetricStore, RunQueue, RunStore, SampleStore
 from storage.workers import WorkerStore
 
 
@@ -28,6 +28,7 @@ class Storage:
         self.database = Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience)
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
+        self.made = MadeRuns(self.database, self.files)
         self.presets = PresetStore(self.database)
         self.chats = ChatStore(self.database)
         self.queue = RunQueue(self.database)

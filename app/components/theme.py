@@ -9,7 +9,7 @@ import gradio as gr
 import gradio.routes
 from jinja2 import ChoiceLoader, DictLoader
 
-from app.components import batch, chats, picker, playground, runs
+from app.components import batch, chats, picker, playground, runs, seen
 from app.words import LANGUAGES, said_in, say
 from reft_engine.data import ROLES
 
@@ -17,7 +17,7 @@ STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = (
     "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js",
-    "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js", "playground.js", "chats.js", "batch.js", "ended.js",
+    "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js", "playground.js", "chats.js", "seen.js", "batch.js", "ended.js",
 )  # fmt: skip
 
 _TABLE = (
@@ -74,7 +74,8 @@ def _texts() -> dict[str, Any]:
             **{name: say(f"bases.shown.{name}") for name in _BASES}, "more": say("bases.card.more", count="{count}"),
             "arriving": say("bases.card.arriving", name="{name}"), "arrived": say("bases.card.arrived", name="{name}"),
         },
-        "picker": picker.texts(), "play": playground.texts(), "chats": chats.texts(), "batch": batch.texts(), **runs.texts(),
+        "picker": picker.texts(), "play": playground.texts(), "chats": chats.texts(), "seen": seen.texts(), "batch": batch.texts(),
+        **runs.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.errors import StudioError
 from app.handlers import baselines, disk
+from app.handlers.mix_parts import parts_of, require_trained
 from app.handlers.moments import read_moment
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
@@ -64,6 +65,11 @@ class RunView:
     def remedy(self) -> str:
         """Label of the button that resumes with other settings; empty if there is none."""
         return self.run.failure.label if self.run.failure and self.run.failure.remedy else ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained, so that it can be trained again or longer; a mix was not."""
+        return not parts_of(self.run)
 
     @property
     def chattable(self) -> bool:
@@ -149,6 +155,7 @@ def go_on_longer(services: Services, run_id: str, epochs: float | None) -> RunRe
     run = services.storage.runs.get(run_id)
     if not _downloadable(services, run):
         raise StudioError(say("runs.longer.nothing"))
+    require_trained(run)
     if epochs is None or epochs != int(epochs) or epochs < 1:
         raise StudioError(say("runs.longer.epochs"))
     disk.require_room(services)

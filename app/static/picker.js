@@ -313,6 +313,7 @@
     const empty = el("div", { class: "rs-picker-empty" }, why, retry);
 
     say = (sentence) => {
+      if (sentence) tells = false; // an answer to what was chosen before comes too late to be read out
       told.textContent = sentence;
       hint.textContent = sentence || hintNow();
     };

@@ -28,14 +28,21 @@ from app.worker.messages import (
     CheckRequest,
     DescribeRequest,
     GridRequest,
+    LensRequest,
+    LookRequest,
+    MixRequest,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
+    SeparationRequest,
+    TintsRequest,
 )
+from app.worker.mixes import work_on_mix
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
+from app.worker.seen import look_through_lens, map_column, prove, tint
 from reft_engine import DataError, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
 from reft_engine.training import RATE_STEPS
@@ -95,8 +102,29 @@ def make_app(resident: Resident) -> FastAPI:
     def angles(request: AnglesRequest) -> list[dict[str, Any]]:
         return [asdict(each) for each in compare_subspaces(resident, *request.runs)]
 
+    _offer_looks(app, resident)
     _offer_streams(app, resident)
     return app
+
+
+def _offer_looks(app: FastAPI, resident: Resident) -> None:
+    """What is looked at in a conversation."""
+
+    @app.post("/separation")
+    def separation(request: SeparationRequest) -> dict[str, Any]:
+        return prove(resident, request).to_dict()
+
+    @app.post("/edit_map")
+    def edit_map(request: LookRequest) -> dict[str, Any]:
+        return map_column(resident, request).to_dict()
+
+    @app.post("/lens")
+    def lens(request: LensRequest) -> dict[str, Any]:
+        return look_through_lens(resident, request).to_dict()
+
+    @app.post("/tints")
+    def tints(request: TintsRequest) -> list[dict[str, Any]]:
+        return [token.to_dict() for token in tint(resident, request)]
 
 
 def _offer_streams(app: FastAPI, resident: Resident) -> None:
@@ -113,6 +141,10 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     @app.post("/batch")
     async def batch(request: BatchRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: fill_batch(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
+
+    @app.post("/mix")
+    async def mix(request: MixRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: work_on_mix(resident, request, put, disconnected.is_set), say("engine.failed"))
 
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:

@@ -1,28 +1,18 @@
-"""Chats: the columns of a conversation, each answered by what it names, as rows of the running batch that everybody shares."""
+"""Chats: the columns of a conversation, answered as rows of the running batch that everybody shares."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from app.words import say
-from app.worker.messages import ChatColumn, ChatMessage, ChatRequest, Sampled
+from app.worker.columns import Answering, prepared, read_messages
+from app.worker.messages import ChatRequest, Sampled
 from app.worker.resident import Resident
-from reft_engine import ConfigError, Message, ReftModel, Trainable
 from reft_engine.base import Base
-from reft_engine.edits import Mix
 from reft_engine.inference import Request, Sampling
 from storage import StorageError
 
 Line = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What answers in a column; without a base model of its own any will do."""
-
-    base: Base | None
-    model: Trainable | Mix | None = None
 
 
 def submit(resident: Resident, request: ChatRequest, on_place: Callable[[int], None]) -> Request:
@@ -32,17 +22,18 @@ def submit(resident: Resident, request: ChatRequest, on_place: Callable[[int], N
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
     """
     base, columns = prepare(resident, request)
-    own = [_messages(column.messages or request.messages) for column in request.columns]
+    own = [read_messages(column.messages or request.messages) for column in request.columns]
     return resident.engine(base).submit(
         own[0], [column.model for column in columns], prompts=None if all(each == own[0] for each in own) else own,
-        strength=[column.strength for column in request.columns], max_new_tokens=request.max_new_tokens, owner=request.owner,
+        strength=[column.strength for column in request.columns], switches=[column.switches for column in columns],
+        max_new_tokens=request.max_new_tokens, owner=request.owner,
         sampling=sampling_of(request), on_place=on_place,
     )  # fmt: skip
 
 
-def prepare(resident: Resident, request: Sampled) -> tuple[Base, list[Prepared]]:
+def prepare(resident: Resident, request: Sampled) -> tuple[Base, list[Answering]]:
     """The base model that answers, and what answers in each column. Raises ReftError, StorageError, as `submit` does."""
-    columns = [_prepared(resident, column) for column in request.columns]
+    columns = [prepared(resident, column) for column in request.columns]
     base = next((column.base for column in columns if column.base), None) or resident.base(request.base)
     if any(column.base not in (None, base) for column in columns):
         raise StorageError(say("engine.different_bases"))
@@ -69,22 +60,3 @@ def lines(asked: Request, put: Callable[[Line], None]) -> None:
             }  # fmt: skip
         put(line)
     put({"done": True})
-
-
-def _prepared(resident: Resident, column: ChatColumn) -> Prepared:
-    if column.kind == "run":
-        assert column.run is not None
-        return Prepared(*(resident.run(column.run) if column.step is None else resident.run_at(column.run, column.step)))
-    if column.kind == "mix":
-        runs = [resident.run(part.run) for part in column.parts]
-        if any(base is not runs[0][0] for base, _ in runs):
-            raise StorageError(say("engine.different_bases"))
-        edits = [edit for _, edit in runs if isinstance(edit, ReftModel)]
-        if len(edits) < len(runs):
-            raise ConfigError("A mix is made of edits of hidden states, at least one.", "edits", kind="mix.edits")
-        return Prepared(runs[0][0], Mix(edits, [part.weight for part in column.parts]))
-    return Prepared(None)
-
-
-def _messages(messages: Sequence[ChatMessage]) -> list[Message]:
-    return [Message(message.role, message.content) for message in messages]  # type: ignore[arg-type]

@@ -91,6 +91,26 @@ class WorkerClient:
         answer: list[dict[str, Any]] = self._post("/angles", {"runs": [one, other]})
         return answer
 
+    def separation(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Prove a column's row apart from the base model's: a `Separation`, with ``acts``, ``separate`` and ``proven``."""
+        answer: dict[str, Any] = self._post("/separation", request)
+        return answer
+
+    def edit_map(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Measure where a column's edit acts in a conversation: an `EditMap`, with ``share``."""
+        answer: dict[str, Any] = self._post("/edit_map", request)
+        return answer
+
+    def lens(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read a hidden state as if it were the last one: a `Lens`."""
+        answer: dict[str, Any] = self._post("/lens", request)
+        return answer
+
+    def tints(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """Compare base and tuned model on an answer's tokens: a `TokenChange` each."""
+        answer: list[dict[str, Any]] = self._post("/tints", request)
+        return answer
+
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)
@@ -98,6 +118,13 @@ class WorkerClient:
     def grid(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answer prompts with several runs: lines of ``{"prompt", "answers"}``, the answers by run; closing the iterator ends it."""
         return self._stream("/grid", request)
+
+    def mix(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer prompts with runs and their mix: lines of ``{"prompt", "answers"}``; and make the mix one adapter: a line with ``saved``.
+
+        See `app.worker.mixes.work_on_mix`; closing the iterator ends it.
+        """
+        return self._stream("/mix", request, _CHECK_TIMEOUT)
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""

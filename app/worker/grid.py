@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.words import say_error
@@ -27,8 +27,9 @@ class Listed:
     prompts: Sequence[GridPrompt]
     lengths: Sequence[int]
     owner: str
-    strengths: Sequence[float] = ()
-    more: Mapping[str, Any] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    of_each: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What is told of each column."""
 
 
 def fill_grid(resident: Resident, request: GridRequest, put: Callable[[Line], None], should_stop: Callable[[], bool]) -> None:
@@ -40,7 +41,7 @@ def fill_grid(resident: Resident, request: GridRequest, put: Callable[[Line], No
     while left and not should_stop():
         base, models = _of_one_base(resident, left)
         left = [run_id for run_id in left if run_id not in models]
-        names, lengths = [f"base:{base.name}", *models], [_length(prompt, request.max_new_tokens) for prompt in request.prompts]
+        names, lengths = [f"base:{base.name}", *models], [length_of(prompt, request.max_new_tokens) for prompt in request.prompts]
         asked = Listed([None, *models.values()], request.prompts, lengths, request.owner)
         for at, found in answer_list(resident, base, asked, should_stop):
             if problem := next((cell["problem"] for cell in found.values() if "problem" in cell), None):
@@ -57,7 +58,8 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
     base, columns = prepare(resident, request)
     asked = Listed(
         [column.model for column in columns], request.prompts, [request.max_new_tokens] * len(request.prompts), request.owner,
-        [column.strength for column in request.columns], {"sampling": sampling_of(request)},
+        {"sampling": sampling_of(request)},
+        {"strength": [column.strength for column in request.columns], "switches": [column.switches for column in columns]},
     )  # fmt: skip
     for at, found in answer_list(resident, base, asked, should_stop):
         for column, cell in found.items():
@@ -70,7 +72,7 @@ def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Call
 
     Raises ReftError.
     """
-    prompts = [_messages(prompt) for prompt in asked.prompts]
+    prompts = [messages_of(prompt) for prompt in asked.prompts]
     for column in (at for at, model in enumerate(asked.models) if _labels(model)):
         for at, messages in enumerate(prompts):
             if should_stop():
@@ -79,7 +81,7 @@ def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Call
     writers = [at for at, model in enumerate(asked.models) if not _labels(model)]
     if not writers:
         return
-    more = {**(asked.more or {}), **({"strength": [asked.strengths[at] for at in writers]} if asked.strengths else {})}
+    more = {**asked.more, **{name: [values[at] for at in writers] for name, values in asked.of_each.items()}}
     models = [asked.models[at] for at in writers]
     each = (Asked(messages, models, length, more) for messages, length in zip(prompts, asked.lengths, strict=True))
     with closing(written_in_order(resident.engine(base), each, owner=asked.owner, should_stop=should_stop)) as answers:
@@ -119,11 +121,12 @@ def _labelled(resident: Resident, base: Base, model: Trainable | Mix | None, mes
     return {"text": next(iter(found)), "ending": "end", "tokens": 0}
 
 
-def _messages(prompt: GridPrompt) -> list[Message]:
+def messages_of(prompt: GridPrompt) -> list[Message]:
+    """The conversation of a prompt."""
     return [Message(message.role, message.content) for message in prompt.messages]  # type: ignore[arg-type]
 
 
-def _length(prompt: GridPrompt, most: int) -> int:
+def length_of(prompt: GridPrompt, most: int) -> int:
     """Most tokens of an answer: a token has at least one byte."""
     if prompt.expected is None:
         return most

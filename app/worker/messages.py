@@ -33,13 +33,18 @@ class MixPart(BaseModel):
 
 
 class ChatColumn(BaseModel):
-    """One way to answer: the base model alone, a run's edit or baseline, or a mix of edits."""
+    """One way to answer: the base model alone, a run's edit or baseline, or a mix of edits.
+
+    ``layers`` and ``groups`` are the layers and position groups of the edits that act, None for all.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     kind: Literal["base", "run", "mix"]
     run: str | None = Field(None, max_length=100)
     step: int | None = Field(None, ge=1, le=10**9, description="What the run had learned then; by default its result, or what it has now.")
     strength: float = Field(1.0, ge=-10.0, le=10.0)
+    layers: list[Annotated[int, Field(ge=0, le=9_999)]] | None = Field(None, max_length=1_000)
+    groups: list[Literal["prefix", "suffix"]] | None = Field(None, max_length=2)
     parts: list[MixPart] = Field(default_factory=list, max_length=8)
     messages: list[ChatMessage] | None = Field(None, min_length=1, max_length=100, description="Its own conversation.")
 
@@ -93,6 +98,17 @@ class BatchRequest(Sampled):
     """Prompts to answer in the columns of a chat, as rows in the background."""
 
     prompts: list[GridPrompt] = Field(min_length=1, max_length=500)
+
+
+class MixRequest(BaseModel):
+    """Runs of one base model that are mixed: what to answer, and the upload's name under which the mix is kept, if it is."""
+
+    model_config = ConfigDict(extra="forbid")
+    parts: list[MixPart] = Field(min_length=1, max_length=8)
+    prompts: list[GridPrompt] = Field([], max_length=20)
+    max_new_tokens: int = Field(96, ge=1, le=512)
+    save_to: str = Field("", pattern="^([0-9a-f]{32})?$")
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
 class PreviewRequest(BaseModel):
@@ -154,3 +170,35 @@ class AnglesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     runs: list[str] = Field(min_length=2, max_length=2)
+
+
+_ANSWER: Any = Field(default_factory=list, max_length=2_049, description="Token ids of the answer so far.")
+
+
+class LookRequest(BaseModel):
+    """A column that is looked at in a conversation which ends with a user's message."""
+
+    model_config = ConfigDict(extra="forbid")
+    column: ChatColumn
+    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
+
+
+class SeparationRequest(LookRequest):
+    """A column whose row is to be proven apart from the base model's."""
+
+    answer: list[Annotated[int, Field(ge=0, le=2**31 - 1)]] = _ANSWER
+
+
+class LensRequest(LookRequest):
+    """A hidden state of a column's row to be read as if it were the last: after which layer, of which token of the prompt."""
+
+    layer: int = Field(ge=0, le=9_999)
+    token: int = Field(ge=0, le=999_999)
+    k: int = Field(5, ge=1, le=20)
+
+
+class TintsRequest(SeparationRequest):
+    """An answer of a column whose tokens are to be compared with what the base model makes of them."""
+
+    k: int = Field(5, ge=1, le=20)
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")

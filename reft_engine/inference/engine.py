@@ -20,8 +20,10 @@ from reft_engine.base.loading import Base
 from reft_engine.baselines.mixed import can_mix
 from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.switches import Switches
 from reft_engine.errors import BusyError, ConfigError, ReftError
 from reft_engine.inference import kv_cache
+from reft_engine.inference.columns import strengths_of, switches_of
 from reft_engine.inference.decoding import Column, Delta, end_tokens, room, takes_positions
 from reft_engine.inference.fairness import FairQueue
 from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
@@ -74,6 +76,7 @@ class InferenceEngine:
         n: int = 1, strength: float | Sequence[float] = 1.0, owner: str = "", background: bool = False, begun: Sequence[int] = (),
         given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None, adjust: Adjust | None = None,
         prompts: Sequence[Prompt] | None = None,
+        switches: Sequence[Switches | None] | None = None,
         sink: Callable[[Delta], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
         on_place: Callable[[int], None] | None = None,
     ) -> Request:  # fmt: skip
@@ -93,6 +96,7 @@ class InferenceEngine:
             rules: which marks are read in the prompt, for each edit; by default its own rule.
             adjust: changes the logits of each next token, with the last hidden state at hand.
             prompts: a prompt for each entry of ``edits`` in place of ``prompt``, such as conversations with each one's own answers.
+            switches: which layers and position groups of each edit act, None for all of them; one entry for each edit.
             sink: is given each piece, in the thread that makes the engine work, instead of the iterator.
             should_stop: called before every token but the first.
             on_place: is told how many requests begin before this one, as that changes, by whoever iterates.
@@ -103,7 +107,7 @@ class InferenceEngine:
         """
         limit = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
         check_writers(self.base, edits)
-        strengths = _strengths(edits, strength)
+        strengths, switched = strengths_of(edits, strength), switches_of(edits, switches)
         if adjust and not blocks.has_linear_head(self.base.model):
             raise ConfigError(
                 "{base} has no linear output head over its last hidden states, so its logits cannot be adjusted.", "base",
@@ -111,7 +115,7 @@ class InferenceEngine:
             )  # fmt: skip
         request = Request(self, owner, background, sink, should_stop, on_place=on_place)
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
-        for edit, factor, encoded in zip(edits, strengths, self._encoded(prompt, prompts, asked), strict=True):
+        for edit, factor, on, encoded in zip(edits, strengths, switched, self._encoded(prompt, prompts, asked), strict=True):
             room_left = room(self.base, len(encoded[0].ids) + _virtual_tokens(edit))
             if len(given) > room_left:
                 raise ConfigError(
@@ -122,7 +126,7 @@ class InferenceEngine:
                 row = Row(
                     request, len(request.rows), encoded, edit, factor, _sampler(sampling or Sampling(), encoded[0].ids, answer, given),
                     Column(self.base, begun if self.base.kind == "decoder" and not given else (), (sampling or Sampling()).stop),
-                    len(given) or min(limit, room_left), tuple(given), adjust,
+                    len(given) or min(limit, room_left), tuple(given), adjust, on,
                 )  # fmt: skip
                 request.rows.append(row)
         with self._lock:
@@ -328,10 +332,12 @@ class InferenceEngine:
     def _edits_of(self, row: Row) -> tuple[RowEdit, ...]:
         """A row's edits, each with the tokens that it changes."""
         parts = row.model.parts if isinstance(row.model, Mix) else [(row.model, 1.0)] if isinstance(row.model, ReftModel) else []
-        return tuple(
-            RowEdit(edit, self._factors_of(edit), row.strength * weight, prompt.edited, len(parts) > 1)
-            for (edit, weight), prompt in zip(parts, row.prompts, strict=bool(parts)) if row.strength != 0
+        on = row.switches
+        edits = (
+            RowEdit(edit, self._factors_of(edit), row.strength * weight, on.tokens(prompt.edited), len(parts) > 1, on.acting(edit.layers))
+            for (edit, weight), prompt in zip(parts, row.prompts, strict=bool(parts))
         )  # fmt: skip
+        return tuple(edit for edit in edits if edit.acts)
 
     def _factors_of(self, model: ReftModel) -> Any:
         """A copy of the factors of an edit as it is now, since it may be trained on while its rows are read; one for all its rows."""
@@ -552,20 +558,6 @@ def _reading(row: Row) -> Reading:
 
 def _virtual_tokens(model: Answerer | None) -> int:
     return 0 if model is None or isinstance(model, Mix) else int(getattr(model.method_config, "tokens_before", 0))
-
-
-def _strengths(edits: Sequence[Answerer | None], strength: float | Sequence[float]) -> list[float]:
-    """The strength of each edit. Raises ConfigError."""
-    strengths: list[Any] = list(strength) if isinstance(strength, list | tuple) else [strength] * len(edits)
-    for each in strengths:
-        checks.check_strength(each)
-    if len(strengths) != len(edits):
-        raise ConfigError("Give one strength for all edits, or one for each.", "strength", kind="inference.strengths")
-    if any(
-        factor != 1 and edit is not None and not isinstance(edit, ReftModel | Mix) for edit, factor in zip(edits, strengths, strict=True)
-    ):
-        raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength", kind="generation.strength")
-    return strengths
 
 
 def _sampler(sampling: Sampling, prompt_ids: Sequence[int], answer: int, given: Sequence[int]) -> Sampler:

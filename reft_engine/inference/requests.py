@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reft_engine.base.loading import Base
+from reft_engine.edits.switches import ALL_ON, Switches
 from reft_engine.inference.decoding import Column, Delta
 from reft_engine.inference.passes import Apart, Reading, Together
 from reft_engine.inference.prompts import Answerer
@@ -100,6 +101,7 @@ class Row:
     limit: int
     given: Sequence[int] = ()
     adjust: Adjust | None = None
+    switches: Switches = ALL_ON
     reading: Reading | None = None
     runner: "Runner | None" = None
     last: int = 0

@@ -86,6 +86,8 @@ GENERATION, TRAINING, LOOP, PREFIX = (
     "reft_engine/inference/kv_cache.py",
 )
 DECODING, SAMPLING = "reft_engine/inference/decoding.py", "reft_engine/inference/sampling.py"
+_TEST_MIXED, _TEST_SWITCHES = "tests/reft_engine/test_mixed_edits.py", "tests/reft_engine/test_switches.py"
+_TEST_MIXES = "tests/app/test_mixes.py"
 _TEST_ENGINE = "tests/reft_engine/test_engine.py"
 ENGINE, PASSES, ROW_CACHE = (f"reft_engine/inference/{name}.py" for name in ("engine", "passes", "row_cache"))
 LOOP_SIDE = "reft_engine/edits/loop_side.py"
@@ -871,8 +873,8 @@ BUGS = (
     Bug(
         "a strength out of bounds is taken",
         MESSAGES,
-        "strength: float = Field(1.0, ge=-10.0, le=10.0)",
-        "strength: float = Field(1.0)",
+        "le=2**31 - 1)\n    strength: float = Field(1.0, ge=-10.0, le=10.0)",
+        "le=2**31 - 1)\n    strength: float = Field(1.0)",
         (_range("ChatRequest.strength"),),
     ),
     Bug(
@@ -1307,8 +1309,8 @@ BUGS = (
     Bug(
         "the engine's strength is 0 or 1",
         PASSES,
-        "edit.factors, edit.strength, edit.mixed))",
-        "edit.factors, float(bool(edit.strength)), edit.mixed))",
+        "edit.factors, edit.strength, edit.mixed, edit.layers))",
+        "edit.factors, float(bool(edit.strength)), edit.mixed, edit.layers))",
         (_engine("an_argument_of_answering_acts[strength]"),),
     ),
     Bug(
@@ -2021,9 +2023,65 @@ BUGS = (
     Bug(
         "edits of a mix act one after another",
         "reft_engine/edits/stacked.py",
-        "(beside if each.mixed else others).append(each.edits())",
-        "others.append(each.edits())",
+        "(beside if each.mixed else others).append(",
+        "others.append(",
         (f"{_TEST_ENGINE}::test_a_mix_is_the_weighted_sum_of_its_edits",),
+    ),
+    Bug(
+        "a mix is saved without the weights of its edits",
+        "reft_engine/edits/summed.py",
+        "inner * factors.source, inner * factors.bias",
+        "factors.source, factors.bias",
+        (f"{_TEST_MIXED}::test_a_mix_of_one_with_a_weight_is_its_strength[loreft]",),
+    ),
+    Bug(
+        "a tied edit acts on the first tokens alone once it is mixed with an untied one",
+        "reft_engine/edits/summed.py",
+        "    if layer not in edit.layers:\n",
+        "    if layer not in edit.layers or group >= edit.reft_config.groups:\n",
+        (f"{_TEST_MIXED}::test_a_mix_of_red_is_red[(True, False)]",),
+    ),
+    Bug(
+        "the runs of a mix weigh the same",
+        "app/handlers/mixes.py",
+        '{"run": run.id, "weight": weight}',
+        '{"run": run.id, "weight": 1.0}',
+        (f"{_TEST_MIXES}::test_the_kept_adapter_is_the_weighted_sum_of_the_parents",),
+    ),
+    Bug(
+        "a mix is kept without a look at its files",
+        "app/worker/mixes.py",
+        "checked = resident.check.check(folder, storage.runs.get(request.parts[0].run).base)",
+        'checked = ""',
+        (f"{_TEST_MIXES}::test_a_mix_that_does_not_reproduce_is_not_offered",),
+    ),
+    Bug(
+        "a mix is trained longer",
+        "app/handlers/runs.py",
+        "    require_trained(run)\n",
+        "",
+        (f"{_TEST_MIXES}::test_a_mix_is_neither_trained_again_nor_longer_nor_compared_with_baselines",),
+    ),
+    Bug(
+        "a mix answers rows that one of its runs has learned",
+        "app/handlers/mixes.py",
+        "set.intersection(*",
+        "set.union(*",
+        (f"{_TEST_MIXES}::test_a_mix_is_asked_and_predicted_on_rows_that_no_parent_learned_from",),
+    ),
+    Bug(
+        "layers that are switched off act beside others",
+        "reft_engine/edits/stacked.py",
+        "for group in range(groups) if each.acts_at(layer) else ():",
+        "for group in range(groups):",
+        (f"{_TEST_SWITCHES}::test_columns_with_other_switches_share_a_pass_and_give_what_they_give_alone",),
+    ),
+    Bug(
+        "an edit that is off counts as one that acts",
+        PASSES,
+        "edited = (tokens[0] for edit in self.edits if edit.acts for",
+        "edited = (tokens[0] for edit in self.edits for",
+        (f"{_TEST_SWITCHES}::test_a_row_whose_edits_are_off_is_unedited",),
     ),
     Bug(
         "a given answer is scored one token late",
@@ -2211,9 +2269,9 @@ BUGS = (
     ),
     Bug(
         "a change is no share of the hidden state",
-        "reft_engine/training/changes.py",
-        "noted[layer] = norms.cpu(), (norms / sizes).cpu()",
-        "noted[layer] = norms.cpu(), norms.cpu()",
+        "reft_engine/edits/noting.py",
+        "return self.change / self.hidden.clamp(min=torch.finfo(torch.float32).tiny)",
+        "return self.change",
         (f"{_LOOK}a_change_is_the_formula_of_the_edit_at_that_layer",),
     ),
     Bug(
@@ -2327,8 +2385,8 @@ BUGS = (
     Bug(
         "a list of prompts is answered without the strengths of its columns",
         "app/worker/grid.py",
-        "if asked.strengths else {}",
-        "if False else {}",
+        "for name, values in asked.of_each.items()}",
+        'for name, values in asked.of_each.items() if name != "strength"}',
         (_request("BatchRequest.columns"), "tests/app/test_batch.py::test_columns_have_strengths_and_sampling_of_their_own"),
     ),
     Bug(
@@ -2351,5 +2409,61 @@ BUGS = (
         "yield FilePrompt(row.line, reader.asked(row.values))",
         'raise RowError("the answer is empty")',
         ("tests/reft_engine/data/test_read_prompts.py::test_each_row_with_a_prompt_is_asked",),
+    ),
+    Bug(
+        "the proof compares the base row with itself",
+        "reft_engine/inference/separation.py",
+        "_compare(plain[0], beside[0])",
+        "_compare(plain[0], plain[0])",
+        ("tests/reft_engine/test_separation.py::test_it_fails_if_an_edit_acts_on_the_wrong_row",),
+    ),
+    Bug(
+        "the proof leaves the edit times 0 out",
+        "reft_engine/inference/separation.py",
+        "at_zero], compute_zero=True)",
+        "at_zero], compute_zero=False)",
+        ("tests/reft_engine/test_separation.py::test_times_zero_is_computed",),
+    ),
+    Bug(
+        "the proof compares values and not bits",
+        "reft_engine/inference/separation.py",
+        "one.contiguous().view(bits) != other.contiguous().view(bits)",
+        "one != other",
+        ("tests/reft_engine/test_separation.py::test_bits_are_compared_and_not_values",),
+    ),
+    Bug(
+        "the lens reads the state before the edit for both",
+        "reft_engine/inference/lens.py",
+        "edited[0, token]))",
+        "h_BTD[0, token]))",
+        ("tests/reft_engine/test_edit_map.py::test_a_state_is_read_by_the_final_norm_and_the_head",),
+    ),
+    Bug(
+        "a map leaves the strength out",
+        "app/worker/seen.py",
+        "map_edit(\n        column.base, _messages(request), column.model, strength=request.column.strength,",
+        "map_edit(\n        column.base, _messages(request), column.model,",
+        (_request("ChatColumn.strength"),),
+    ),
+    Bug(
+        "position groups that are off act in a look",
+        "app/worker/seen.py",
+        '"prefix" in groups, "suffix" in groups',
+        "True, True",
+        (_request("ChatColumn.groups"),),
+    ),
+    Bug(
+        "tints are asked for in nobody's name",
+        "app/worker/seen.py",
+        "owner=request.owner",
+        'owner=""',
+        (_request("TintsRequest.owner"),),
+    ),
+    Bug(
+        "a look may ask for any amount",
+        "app/seen_routes.py",
+        "if len(body) > _MOST_BYTES:",
+        "if len(body) > 2**40:",
+        ("tests/settings/test_seen.py::test_what_is_no_request_or_too_long_is_refused",),
     ),
 )

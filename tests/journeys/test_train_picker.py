@@ -185,6 +185,22 @@ def test_by_keyboard_alone(train):
     expect(train.locator("#train-picker-heard")).to_have_text(re.compile("^Edits the first 2 tokens in layer 4: "))
 
 
+def test_an_answer_that_comes_late_does_not_talk_over_what_was_done_since(train):
+    heard, held, holds = train.locator("#train-picker-heard"), [], [True]
+    cell(train, 0, 0).focus()
+    train.route("**/gradio_api/run/**", lambda route: held.append(route) if holds else route.continue_())
+    train.keyboard.press("Space")
+    expect(layers_field(train)).not_to_have_value("all")
+    train.keyboard.press("Shift+ArrowRight")
+    expect(heard).to_have_text("Enter takes the rectangle, Escape leaves it.")
+    until(lambda: train.wait_for_timeout(50) or held, "the question that is answered late")
+    holds.clear()
+    for route in held:
+        route.continue_()
+    expect(train.locator("#train-picker-figures p")).not_to_contain_text("in all 8 layers")
+    expect(heard).to_have_text("Enter takes the rectangle, Escape leaves it.")
+
+
 def test_text_and_picker_are_in_step_both_ways(train):
     layers_field(train).fill("1;3-4")
     expect(cell(train, 3, -1)).to_have_class(re.compile("edited"))

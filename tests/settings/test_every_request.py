@@ -1,6 +1,7 @@
 """Every field of the worker's requests, over its HTTP: another value is another answer, and one out of range is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,22 +16,32 @@ from app.worker import probes, row_checks
 from app.worker.messages import (
     AnglesRequest,
     BatchRequest,
+    ChatColumn,
     ChatMessage,
     ChatRequest,
     CheckRequest,
     DescribeRequest,
     GridPrompt,
     GridRequest,
+    LensRequest,
+    LookRequest,
+    MixPart,
+    MixRequest,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
+    SeparationRequest,
+    TintsRequest,
 )
-from reft_engine import ReftConfig, TrainConfig
+from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
+from reft_engine.edits import Mix
 from reft_engine.training import RunEstimate
+from storage import RunRecord
 from tests.chatting import columns as chat_columns
-from tests.settings.house import LENGTH, PROMPT, House
+from tests.settings import seen_rows
+from tests.settings.house import LENGTH, PROMPT, House, conversation
 
 
 @dataclass(frozen=True)
@@ -507,6 +518,73 @@ def batch_owner(house: House) -> None:
     assert seen == [("me", True), ("you", True)]
 
 
+# Mix
+
+
+def blended(house: House, *weights: tuple[RunRecord, float], **changes: Any) -> list[Any]:
+    """What is told of a mix."""
+    parts = [{"run": run.id, "weight": weight} for run, weight in weights or ((house.run, 0.5), (house.second, 0.5))]
+    prompts = [{"messages": [{"role": "user", "content": PROMPT}]}]
+    return list(house.services.worker.mix({"parts": parts, "prompts": prompts, "max_new_tokens": LENGTH, **changes}))
+
+
+def answer_of(house: House, *weights: tuple[RunRecord, float], **options: Any) -> str:
+    """What the engine itself answers with such a mix."""
+    runs = [house.resident.run(run.id) for run, _ in weights]
+    mix: Any = Mix([reft for _, reft in runs], [weight for _, weight in weights])  # type: ignore[misc]
+    return generate(runs[0][0], conversation(), [mix], **{"max_new_tokens": LENGTH, **options})[0]
+
+
+def mix_runs(house: House) -> None:
+    for pair in (((house.run, 0.5), (house.second, 0.5)), ((house.second, 1.0),)):
+        (line,) = blended(house, *pair)
+        assert line["answers"]["mix"] == answer_of(house, *pair)
+        assert line["answers"].keys() == {"base", "mix", *(run.id for run, _ in pair)}
+        assert [line["answers"][run.id] for run, _ in pair] == [house.wanted(run)[1] for run, _ in pair]
+
+
+def mix_weight(house: House) -> None:
+    found = [blended(house, (house.run, weight), (house.second, 0.5))[0]["answers"]["mix"] for weight in (0.0, 0.5, -1.0)]
+    assert found == [answer_of(house, (house.run, weight), (house.second, 0.5)) for weight in (0.0, 0.5, -1.0)] and len(set(found)) > 1
+
+
+def mix_prompts(house: House) -> None:
+    asked = ("Hello there.", PROMPT)
+    lines = blended(house, prompts=[{"messages": [{"role": "user", "content": text}]} for text in asked])
+    assert [line["answers"][house.run.id] for line in lines] == [house.wanted(prompt=text)[1] for text in asked]
+    assert blended(house, prompts=[]) == []
+
+
+def mix_length(house: House) -> None:
+    pair = (house.run, 0.5), (house.second, 0.5)
+    found = [blended(house, *pair, max_new_tokens=count)[0]["answers"]["mix"] for count in (3, 8)]
+    assert found == [answer_of(house, *pair, max_new_tokens=count) for count in (3, 8)]
+
+
+def mix_kept(house: House) -> None:
+    uploads, name = house.services.storage.files.uploads, "a" * 32
+    try:
+        (line,) = blended(house, prompts=[], save_to=name)
+        made = load_adapter(uploads / name / "adapter", house.resident.base(str(house.bases[0])))
+    finally:
+        shutil.rmtree(uploads / name, ignore_errors=True)
+        house.resident.check.close()
+    assert made.method_config.model_dump(mode="json") == line["saved"]["reft"] and "reproduces" in line["saved"]["check"]
+    assert made.method_config.rank == 4
+
+
+def mix_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        blended(house, owner="me")
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True)]
+
+
 # Angles
 
 
@@ -566,21 +644,45 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (BatchRequest, "stop"): Field(batch_stop, ([""], ["x"] * 9, ["x" * 201], None)),
     (BatchRequest, "seed"): Field(as_in_a_chat("seed", 0, 1, 2**31 - 1, temperature=1.0), (-1, 2**31, 0.5, None)),
     (BatchRequest, "owner"): Field(batch_owner, ("x" * 101, None, 3)),
+    (MixRequest, "parts"): Field(mix_runs, ([], [{"run": "x", "weight": 1}] * 9, "x")),
+    (MixRequest, "prompts"): Field(mix_prompts, ([{"messages": [TURN]}] * 21, "x", None)),
+    (MixRequest, "max_new_tokens"): Field(mix_length, (0, 513, 1.5)),
+    (MixRequest, "save_to"): Field(mix_kept, ("x", "../" * 10 + "aa", "a" * 33, None)),
+    (MixRequest, "owner"): Field(mix_owner, ("x" * 101, None, 3)),
     (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
+    (MixPart, "run"): Field(seen_rows.part_run, ("gone", "x" * 101, None)),
+    (MixPart, "weight"): Field(seen_rows.part_weight, (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "kind"): Field(seen_rows.kind, ("mix", "tree", None)),
+    (ChatColumn, "run"): Field(seen_rows.run, ("gone", "x" * 101, 3, None)),
+    (ChatColumn, "strength"): Field(seen_rows.strength, (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "layers"): Field(seen_rows.layers, ([-1], [7], [1.5], "x")),
+    (ChatColumn, "groups"): Field(seen_rows.groups, (["middle"], ["prefix"] * 3, "prefix")),
+    (ChatColumn, "parts"): Field(seen_rows.parts, ([{"run": "x"}], [{"run": "x"}] * 9, None)),
+    **{(kind, "column"): Field(seen_rows.column(kind), ({}, None)) for kind in seen_rows.PATHS},
+    **{(kind, "messages"): Field(seen_rows.messages(kind), ([], [TURN] * 101)) for kind in seen_rows.PATHS},
+    (SeparationRequest, "answer"): Field(seen_rows.separation_answer, ([-1], [2**31], [10**6], [1] * 2050, [1.5])),
+    (LensRequest, "layer"): Field(seen_rows.lens_place("layer", 0, 2), (-1, 3, 10_000, 1.5)),
+    (LensRequest, "token"): Field(seen_rows.lens_place("token", 1, 4), (-1, 999, 1_000_000, 1.5)),
+    (LensRequest, "k"): Field(seen_rows.lens_place("k", 2, 7), (0, 21, 1.5)),
+    (TintsRequest, "answer"): Field(seen_rows.tints_answer, ([], [-1], [2**31], [10**6], [1] * 2050)),
+    (TintsRequest, "k"): Field(seen_rows.tints_k, (0, 21, 1.5)),
+    (TintsRequest, "owner"): Field(seen_rows.tints_owner, ("x" * 101, None, 3)),
 }
 
 
 def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     """Where such a request goes, and one that is taken."""
     base = str(house.bases[0])
-    if kind in (ChatRequest, ChatMessage):
-        return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
-    if kind is BatchRequest:
-        return "/batch", {"columns": [{"kind": "base"}], "base": base, "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
+    if kind in (*seen_rows.PATHS, ChatColumn, MixPart):
+        return seen_rows.whole(house, LookRequest if kind in (ChatColumn, MixPart) else kind)
+    if kind in (ChatRequest, ChatMessage, BatchRequest):
+        asked = {"prompts": [{"messages": [TURN]}]} if kind is BatchRequest else {"messages": [TURN]}
+        path = "/batch" if kind is BatchRequest else "/chat"
+        return path, {"columns": [{"kind": "base"}], "base": base, "max_new_tokens": 1, **asked}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is AnglesRequest:
@@ -589,11 +691,24 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/describe", {"base": base}
     if kind in (GridRequest, GridPrompt):
         return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
+    if kind in (MixRequest, MixPart):
+        return "/mix", {"parts": [{"run": house.run.id, "weight": 0.5}], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
     if kind is PredictionsRequest:
         return "/predictions", {"run": house.run.id, "start": False}
     if kind is RatesRequest:
         return "/rates", {"base": base, "dataset": house.dataset.id}
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
+
+
+def placed(house: House, kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a field where the request has them."""
+    if kind is ChatMessage:
+        return {"messages": [{**TURN, **values}]}
+    if kind is GridPrompt:
+        return {"prompts": [{"messages": [TURN], **values}]}
+    if kind is ChatColumn:
+        return {"column": seen_rows.of_run(house, **values)}
+    return {"column": {"kind": "mix", "parts": [{"run": house.run.id, **values}]}} if kind is MixPart else values
 
 
 def test_every_field_of_every_request_has_a_row_here():
@@ -614,18 +729,19 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     taken = house.http.post(path, json=request)
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
-        given = {"messages": [{**TURN, field: value}]} if kind is ChatMessage else {field: value}
-        given = {"prompts": [{"messages": [TURN], field: value}]} if kind is GridPrompt else given
-        found = house.http.post(path, json={**request, **given})
+        found = house.http.post(path, json={**request, **placed(house, kind, {field: value})})
         assert found.status_code in (400, 422), (value, found.text)
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _ in TABLE), ids=lambda kind: kind.__name__)
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
-    given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
-    given = {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
-    assert house.http.post(path, json={**request, **given}).status_code == 422
+    assert house.http.post(path, json={**request, **placed(house, kind, {"strenght": 2})}).status_code == 422
+
+
+@pytest.mark.slow
+def test_what_is_switched_off_is_off_in_every_look(house):
+    seen_rows.switched(house)
 
 
 def test_what_went_wrong_with_predictions_is_said_to_whoever_looks_later(house):

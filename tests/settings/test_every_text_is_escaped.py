@@ -245,7 +245,10 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     ],
     "runs_html.failure": [lambda: runs_html.failure(a_run(failure=hostile(Failure)))],
     "runs_html.notes": [lambda: runs_html.notes(run_notes.rendered(HOSTILE))],
-    "runs_html.facts": [lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
+    "runs_html.facts": [
+        lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE]))),
+        lambda: runs_html.facts(a_run(summary={**SUMMARY, "mixed_from": [{"run": HOSTILE, "name": HOSTILE, "weight": 0.5}]})),
+    ],
     "playground_html.answer": [lambda: playground_html.answer(HOSTILE), lambda: playground_html.answer(HOSTILE, waiting=True)],
     "playground_html.facts": [lambda: playground_html.facts(HOSTILE)],
     "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],

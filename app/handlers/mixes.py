@@ -1,0 +1,181 @@
+"""Mixing runs: which can be mixed, what a mix answers before it is kept, and the run that it becomes."""
+
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from secrets import token_hex
+
+from app.errors import StudioError
+from app.handlers import disk, playground
+from app.handlers.mix_parts import KEY, MixedPart, formula
+from app.services import Services
+from app.visitor import visitor
+from app.words import phrases, say, say_error
+from reft_engine import ConfigError, ReftConfig, RunSpec
+from reft_engine.edits import check_mixable
+from storage import RunRecord, RunStatus
+
+MOST_PARTS = 8
+_LOOKED_AT = 200
+"""Newest runs that are offered."""
+_OF_EACH = 2
+"""Prompts of each run that are tried."""
+_NAME = 120
+"""Characters of a name that is made up."""
+Weighted = Sequence[tuple[str, float]]
+"""Ids of runs with their weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A run that may be mixed with another one; ``refusal`` says why it cannot be, and is empty if it can."""
+
+    run: RunRecord
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt, and what is answered: by the base model, by each run by its id, and by the mix."""
+
+    prompt: str
+    base: str
+    runs: dict[str, str]
+    mix: str
+
+
+def choices(services: Services, run_id: str) -> list[Choice]:
+    """The newest other runs of a run's base model that have a result, each with the reason why it cannot be mixed with that run.
+
+    Raises NotFoundError.
+    """
+    run = services.storage.runs.get(run_id)
+    newest = services.storage.runs.newest(_LOOKED_AT, (RunStatus.FINISHED, RunStatus.STOPPED))
+    others = [other for other in newest if other.id != run.id and other.base == run.base and _has_result(services, other)]
+    return [Choice(other, refusal(run, other)) for other in others]
+
+
+def refusal(one: RunRecord, other: RunRecord) -> str:
+    """Why two runs cannot be mixed to one edit, naming what differs; empty if they can."""
+    specs = [RunSpec.read(run.spec) for run in (one, other)]
+    for run, spec in zip((one, other), specs, strict=True):
+        if spec.peft:
+            return say("mixes.baseline", name=run.name)
+    if len({(spec.base, spec.revision) for spec in specs}) > 1:
+        return say("mixes.other_base", one=one.name, base=_base(specs[0]), other=other.name, other_base=_base(specs[1]))
+    try:
+        check_mixable([spec.reft for spec in specs])
+    except ConfigError as error:
+        return say("mixes.refused", one=one.name, other=other.name, reason=say_error(error))
+    return ""
+
+
+def _base(spec: RunSpec) -> str:
+    return f"{spec.base}@{spec.revision}" if spec.revision else spec.base
+
+
+def prompts(services: Services, run_ids: Iterable[str]) -> tuple[str, ...]:
+    """Prompts to try a mix on: two of each run that this one did not learn from, where such are known."""
+    asked = [prompt for run_id in run_ids for prompt in playground.suggestions(services, run_id).unseen[:_OF_EACH]]
+    return tuple(dict.fromkeys(asked))
+
+
+def samples(
+    services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96
+) -> Iterator[Sample]:  # fmt: skip
+    """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept.
+
+    Raises:
+        NotFoundError, StudioError: the runs cannot be mixed, there is no prompt, or the engine is away.
+    """
+    chosen = _checked(services, parts)
+    texts = [text for prompt in asked if (text := prompt.strip())]
+    if not texts:
+        raise StudioError(say("playground.no_prompt"))
+    before = [{"role": "system", "content": system.strip()}] if system.strip() else []
+    request = {
+        **_parts(chosen), "prompts": [{"messages": [*before, {"role": "user", "content": text}]} for text in texts],
+        "max_new_tokens": max_new_tokens, "owner": visitor(),
+    }  # fmt: skip
+    for line in services.worker.mix(request):
+        answers = dict(line["answers"])
+        yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])
+
+
+def make(services: Services, parts: Weighted, name: str = "") -> RunRecord:
+    """Make one edit of runs with weights, and keep it as a finished run; the engine loads it back in a fresh process first.
+
+    It is listed under the dataset of the run that weighs most, and holds out the rows that none of its runs learned from.
+
+    Args:
+        services: of the data folder.
+        parts: ids of finished runs with weights from -10 to 10; those of 0 are left out.
+        name: of the new run; made up if it is empty.
+
+    Raises:
+        NotFoundError, StudioError, StorageError: the runs cannot be mixed, the disk is full, or the engine is away.
+    """
+    chosen = _checked(services, parts)
+    disk.require_room(services)
+    upload = token_hex(16)
+    folder = services.storage.files.uploads / upload
+    try:
+        saved = next(line["saved"] for line in services.worker.mix({**_parts(chosen), "save_to": upload}) if "saved" in line)
+        mixed = [MixedPart(run.id, run.name, weight) for run, weight in chosen]
+        main = max(chosen, key=lambda part: abs(part[1]))[0]
+        spec = RunSpec(
+            base=main.base, revision=saved["revision"], precision=saved["precision"], reft=ReftConfig.read(saved["reft"])
+        ).model_dump(mode="json")  # fmt: skip
+        return services.storage.made.add(
+            main.dataset_id, main.version_id, spec, folder / "adapter",
+            name=name.strip() or phrases.short(say("mixes.name", parts=formula(mixed)), _NAME),
+            sentence=say("mixes.made", parts=formula(mixed)),
+            summary={
+                KEY: [asdict(part) for part in mixed], "trainable_parameters": saved["trainable_parameters"], "seconds": saved["seconds"]
+            },
+            held_out=_held_out(services, [run for run, _ in chosen], main),
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _held_out(services: Services, runs: Sequence[RunRecord], main: RunRecord) -> list[int] | None:
+    """The rows of the main run's dataset that none of the runs learned from; None if there are none, or nobody can say."""
+    alike = [run for run in runs if run.dataset_id == main.dataset_id]
+    if any(run.version_id != main.version_id for run in alike):
+        return None  # the rows of another version have other places
+    drawn = [services.storage.runs.held_out_places(run.id) for run in alike]
+    common = set.intersection(*(set(places or ()) for places in drawn))
+    return sorted(common) or None
+
+
+def _parts(chosen: Sequence[tuple[RunRecord, float]]) -> dict[str, object]:
+    return {"parts": [{"run": run.id, "weight": weight} for run, weight in chosen]}
+
+
+def _checked(services: Services, parts: Weighted) -> list[tuple[RunRecord, float]]:
+    """The runs with weights other than 0, each once. Raises NotFoundError, StudioError."""
+    weights: dict[str, float] = {}
+    for run_id, weight in parts:
+        if not math.isfinite(weight) or abs(weight) > 10:
+            raise StudioError(say("mixes.weight"))
+        weights[run_id] = weights.get(run_id, 0.0) + weight
+    chosen = [(services.storage.runs.get(run_id), weight) for run_id, weight in weights.items() if weight]
+    if not chosen:
+        raise StudioError(say("mixes.none"))
+    if len(chosen) > MOST_PARTS:
+        raise StudioError(say("mixes.too_many", most=MOST_PARTS))
+    for run, _ in chosen:
+        if not _has_result(services, run):
+            raise StudioError(say("mixes.no_result", name=run.name))
+    first = chosen[0][0]
+    for other, _ in chosen:
+        if reason := refusal(first, other):
+            raise StudioError(reason)
+    return chosen
+
+
+def _has_result(services: Services, run: RunRecord) -> bool:
+    ended = run.status in (RunStatus.FINISHED, RunStatus.STOPPED) and run.binned_at is None
+    return ended and services.storage.files.adapter(run.id).is_dir()
