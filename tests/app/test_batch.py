@@ -15,7 +15,7 @@ from app.handlers.playground import PROMPT_LIMIT
 from app.worker.messages import ChatColumn
 from reft_engine.errors import ReftError
 from storage import StorageError
-from tests.chatting import column, columns
+from tests.chatting import column, columns, said
 from tests.waiting import PATIENCE
 from tests.workbook import workbook
 
@@ -157,6 +157,15 @@ def test_columns_have_strengths_and_sampling_of_their_own(engine, finished):
         for seed in (1, 1, 2)
     )  # fmt: skip
     assert first == second != other and first[0] == first[1]
+
+
+def test_switches_of_a_column_act_as_in_a_chat(engine, finished):
+    asked = [column(), column(finished.id, groups=[]), column(finished.id, groups=["prefix"]), column(finished.id)]
+    off, half, whole = (each["text"] for each in answered(engine, body(None, "What is 2 cat?", columns=asked)) if each.get("column"))
+    lines = engine.worker.chat(
+        {"base": finished.base, "columns": asked, "messages": prompts("What is 2 cat?")[0]["messages"], "max_new_tokens": 8}
+    )
+    assert said(list(lines))[1:] == [off, half, whole] and off != whole
 
 
 def test_a_reader_who_leaves_ends_it(engine, finished, until):
