@@ -234,7 +234,7 @@
       bar.max = total;
       bar.hidden = false;
       bar.value = 0;
-      seen.textContent = "";
+      seen.textContent = filled(text.done, { done, total });
       told.textContent = filled(text.begun, { total });
       try {
         const response = await fetch("play/batch", { method: "POST", body: JSON.stringify(asked), headers: { "Content-Type": "application/json" }, signal: ends.signal });

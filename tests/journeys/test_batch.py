@@ -146,10 +146,11 @@ def test_what_cannot_be_read_or_asked_is_said(page, studio, tmp_path):
 
 
 def test_stop_ends_it_and_keeps_what_has_come(page, studio):
-    opened(page, studio, 512)
+    opened(page, studio, 64)
     page.fill("#batch-prompts", "\n".join(f"Tell story {n}." for n in range(400)))
     page.click("#batch-start")
     expect(page.locator(".rs-batch-run .rs-facts")).to_contain_text("of 800 answers")
+    expect(page.locator("#playground-batch tbody td .rs-cell").first).to_be_visible()
     page.click("#batch-stop")
     expect(page.locator(".rs-batch-run .rs-facts")).to_contain_text("Stopped after")
     expect(page.locator("#batch-start")).to_be_enabled()
