@@ -447,10 +447,15 @@
     });
     addEventListener("pageshow", () => (left = false));
 
+    const titleOf = (each) => (each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits !== false) ? `${nameOf(each)} · ${filled(text.at_strength, { strength: each.strength })}` : nameOf(each));
+
     current = {
       sent,
       noted,
       fields: () => given.slice(1),
+      columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
+      names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
+      settings: (values) => (read(values) ? { ...doc.settings } : null),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
@@ -469,8 +474,6 @@
         draw();
       },
       shown: () => doc.shown,
-      columns: () => doc.shown.map((at) => doc.columns[at]),
-      names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,
       runs: () => offered.runs,
       redraw: draw,
@@ -481,7 +484,12 @@
   };
 
   const PAGE = id();
-  Object.assign(studio, { playground, play: {
+  Object.assign(studio, { playground, lines, play: {
+    // What the page shows and what its fields say, for its other parts.
+    columns: () => current?.columns() ?? [],
+    names: () => current?.names() ?? [],
+    settings: (values) => current?.settings(values) ?? null,
+    page: PAGE,
     // The prompt's field: empty once it is sent, and as it was where it is refused.
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),
