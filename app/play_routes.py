@@ -28,18 +28,22 @@ def offer_play(app: FastAPI, services: Services) -> None:
             body = await read_body(request, _MOST_BYTES)
         except StudioError as error:
             return JSONResponse({"error": say_error(error)}, status_code=413)
-        lines = _lines(playground.chat(services, body))
-        return StreamingResponse(lines, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+        return streamed(playground.chat(services, body))
+
+
+def streamed(found: AsyncGenerator[dict[str, Any], None]) -> Response:
+    """What is found, line by line as it comes; the last line tells of what went wrong, if anything did."""
+    return StreamingResponse(_lines(found), media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
 
 
 async def read_body(request: Request, most: int) -> bytes:
     """The body of a request. Raises StudioError if it is longer than ``most`` bytes; no more of it is read then."""
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > most:
             raise StudioError(say("playground.too_much", most=most // 1_000_000))
-    return body
+    return bytes(body)
 
 
 async def _lines(found: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[str]:

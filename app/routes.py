@@ -18,6 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.batch_routes import offer_batch
 from app.chat_routes import offer_chats
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
@@ -67,6 +68,7 @@ def make_app(services: Services) -> FastAPI:
     _follow_runs(app, services)
     _follow_downloads(app, services)
     offer_play(app, services)
+    offer_batch(app, services)
     offer_looks(app, services)
     offer_votes(app, services)
     offer_fixes(app, services)

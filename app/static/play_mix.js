@@ -159,7 +159,7 @@
         const response = await post("play/mix/samples", { parts: parts(), prompts: texts, system, page: studio.play.page }, ends.signal);
         if (!response.ok) throw Object.assign(new Error((await response.json()).error ?? words.refused), { said: true });
         let whole = false;
-        for await (const line of studio.play.lines(response)) {
+        for await (const line of studio.lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.done) whole = true;
           else if (line.starting) status.textContent = text.starting;

@@ -219,7 +219,7 @@ def test_a_mix_is_a_column_with_a_strength_of_its_own_that_reload_keeps(page, st
     page.click("#playground-send")
     expect(page.locator("#playground-told")).to_contain_text("All")
     ((text,),) = answers(studio, mixed((studio.cats, 0.5), (studio.dogs, 0.5)), prompts=PROMPTS[:1])
-    answer, name = page.locator("#answer-2"), say("playground.shown.mix", parts=total(0.5, 0.5))
+    answer, name = page.locator("#answer-2"), say("playground.told.mix", parts=total(0.5, 0.5))
     assert answer.inner_text().strip() == text.strip()
     expect(page.get_by_role("region", name=name).first).to_contain_text("strength 1")
     page.get_by_label(f"Strength of {name}").fill("0")
