@@ -173,7 +173,7 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
             raise StudioError(say("playground.no_prompt"))
         if (length := max(len(message.content) for message in column.messages)) > PROMPT_LIMIT:
             raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
-    named = {part.run for column in asked.columns for part in column.parts} | {column.run for column in asked.columns if column.run}
+    named = {run_id for column in asked.columns for run_id in column.runs}
     if not named:
         raise StudioError(say("playground.none_chosen" if usable(services) else "playground.no_run"))
     runs = [services.storage.runs.get(run_id) for run_id in sorted(named)]

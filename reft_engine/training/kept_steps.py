@@ -31,6 +31,13 @@ def keep_step(folder: Path, reft: Trainable, step: int) -> None:
         step_file(folder, steps.pop(spare)).unlink(missing_ok=True)
 
 
+def drop_steps_after(folder: Path, step: int) -> None:
+    """Forget what was learned after a step, which a run that goes on from there has yet to learn. Raises OSError."""
+    for later in kept_steps(folder):
+        if later > step:
+            step_file(folder, later).unlink(missing_ok=True)
+
+
 def load_step(folder: Path, step: int, base: Base, config: MethodConfig) -> Trainable:
     """What a run of this config had learned at a step. Raises AdapterError if it is not kept, or its file is damaged or does not fit."""
     reft = make_trainable(base, config, seed=0)

@@ -70,7 +70,7 @@ _CLI = "main output rows serve train sweep chat evaluate inspect adapter folder 
     CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE, CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_EVALUATE, CLI_INSPECT, CLI_ADAPTER, CLI_FOLDER,
     CLI_DOCTOR, CLI_FLAGS,
 ) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
-SETTINGS, ROUTES = "app/settings.py", "app/routes.py"
+SETTINGS, ROUTES = "app/settings.py", "app/routes/__init__.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
 API, MESSAGES = "app/worker/api.py", "app/worker/messages.py"
 RESIDENT, BASE_LOCK, JOB = "app/worker/resident.py", "app/worker/base_lock.py", "app/worker/job.py"
@@ -2417,10 +2417,13 @@ BUGS = (
     ),
     Bug(
         "a body of any length is read",
-        "app/chat_routes.py",
-        "await body_of(request, LIMIT + _AROUND)",
-        "await request.body()",
-        ("tests/app/test_chat_routes.py::test_a_body_that_is_too_long_is_refused_with_a_sentence",),
+        "app/routes/answers.py",
+        "if size > most:",
+        "if size > 100 * most:",
+        (
+            "tests/app/test_chat_routes.py::test_a_body_that_is_too_long_is_refused_with_a_sentence",
+            "tests/settings/test_seen.py::test_what_is_no_request_or_too_long_is_refused",
+        ),
     ),
     Bug(
         "a column reads the answers of another one",
@@ -2491,12 +2494,5 @@ BUGS = (
         "owner=request.owner",
         'owner=""',
         (_request("TintsRequest.owner"),),
-    ),
-    Bug(
-        "a look may ask for any amount",
-        "app/seen_routes.py",
-        "if len(body) > _MOST_BYTES:",
-        "if len(body) > 2**40:",
-        ("tests/settings/test_seen.py::test_what_is_no_request_or_too_long_is_refused",),
     ),
 )
