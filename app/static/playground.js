@@ -1,9 +1,11 @@
 // The Playground: a conversation whose prompts are answered in several columns at once. What models write is set as text, never as markup.
 (() => {
-  const KEPT = "studio.playground"; // in this tab, so that a reload and Back bring everything back
+  const KEPT = "studio.playground."; // in this tab, for each run, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
-  const NEAR = 60; // pixels from the end of the page within which it follows what is written
+  const SHOTS = [1, 4, 8];
+  const NEAR = 60; // pixels below the prompt's field within which the page follows the end of what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
+  const SETTLES = 300; // milliseconds after the last change of a field until it is kept
   let current = null;
   // What other scripts add: tools of an answer, bars below a turn, and what they do once answers have come.
   const parts = { tools: [], bars: [], answered: [] };
@@ -12,11 +14,13 @@
     format: 1,
     columns: [column("base"), column("run", { run })],
     shown: [0, 1],
-    settings: { system: "", temperature: 0, top_p: 0.95, max_new_tokens: 128, repetition_penalty: 1, stop: [], seed: null },
+    settings: { system: "", temperature: 0, top_p: 0.95, top_k: 0, max_new_tokens: 128, repetition_penalty: 1, stop: [], seed: null },
     turns: [],
     leaf: null,
   });
-  const column = (kind, values = {}) => ({ kind, run: null, step: null, strength: 1, parts: [], ...values });
+  const column = (kind, values = {}) => ({
+    kind, run: null, step: null, strength: 1, layers: null, groups: null, shots: 0, seed: 0, blend: null, parts: [], ...values,
+  });
   const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
   const id = () => crypto.getRandomValues(new Uint32Array(2)).reduce((text, part) => text + part.toString(36), "t");
 
@@ -63,10 +67,13 @@
     const root = element.querySelector("div") ?? element;
     let offered = { runs: [], chosen: null, unseen: [], trained: [] };
     let doc = fresh(null);
+    let fields = null; // what the page's fields hold, once one of them has changed
+    let given = []; // what they are to hold again; meanwhile they may tell of what they were opened with
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
+    let left = false; // the page is going away, and what fails for that is no news
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -81,15 +88,18 @@
     const nameOf = (each) => {
       if (each.kind === "base") return text.base;
       const name = runOf(each)?.name ?? text.gone;
+      if (each.kind === "mix") return filled(text.mix, { parts: each.parts.map((part) => `${part.weight} · ${runOf(part)?.name ?? text.gone}`).join(" + ") });
+      if (each.kind === "few_shot") return filled(each.shots === 1 ? text.one_shot : text.few_shot, { name, shots: each.shots });
+      if (each.kind === "instant") return filled(text.instant, { name });
       return each.step === null ? name : filled(text.at_step, { name, step: each.step });
     };
     const idOf = (place) => ["answer-base", "answer-tuned"][place] ?? `answer-${place}`;
     const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
     const tell = (sentence) => (told.textContent = sentence);
     const keep = () => {
-      if (!doc.columns[1].run) return; // nothing is known yet
+      if (left || !doc.columns[1].run) return; // nothing is known yet
       try {
-        sessionStorage.setItem(KEPT, JSON.stringify(doc));
+        sessionStorage.setItem(KEPT + doc.columns[1].run, JSON.stringify({ ...doc, fields }));
       } catch {
         // a full store costs the reload alone
       }
@@ -97,7 +107,7 @@
 
     // The columns
 
-    const isShown = (run, step) => doc.shown.some((at) => doc.columns[at].run === run.id && doc.columns[at].step === step);
+    const isShown = (run, step) => doc.shown.some((at) => doc.columns[at].kind === "run" && doc.columns[at].run === run.id && doc.columns[at].step === step);
     // What can be added: the results of runs, and what those that are shown had learned earlier.
     const addable = () => {
       const results = offered.runs.filter((run) => !isShown(run, null)).map((run) => [run.label, { run: run.id }]);
@@ -105,10 +115,14 @@
         const steps = run.steps.filter((step) => !isShown(run, step));
         return [filled(text.earlier, { name: run.name }), steps.map((step) => [filled(text.step, { step }), { run: run.id, step }])];
       });
-      return [[text.runs, results], ...earlier].filter(([, options]) => options.length);
+      const main = runOf(doc.columns[1]);
+      const shown = (kind, shots) => doc.shown.some((at) => doc.columns[at].kind === kind && doc.columns[at].shots === shots);
+      const shots = SHOTS.filter((count) => !shown("few_shot", count)).map((count) => [filled(count === 1 ? text.one_shot : text.few_shot, { name: main?.name, shots: count }), { kind: "few_shot", run: main?.id, shots: count }]);
+      const store = shown("instant", 0) ? [] : [[filled(text.instant, { name: main?.name }), { kind: "instant", run: main?.id }]];
+      return [[text.runs, results], ...earlier, [text.untrained, main ? [...shots, ...store] : []]].filter(([, options]) => options.length);
     };
     const add = (values) => {
-      doc.columns.push(column("run", values));
+      doc.columns.push(column(values.kind ?? "run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
       const last = turnOf(doc, doc.leaf);
@@ -127,7 +141,8 @@
       const more = doc.shown.slice(2).map((at) => {
         const away = button("×", `away ${at}`, () => remove(at));
         away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
-        const strong = runOf(doc.columns[at])?.edits ? [el("span", {}, text.strength), strengthOf(at)] : [];
+        const each = doc.columns[at];
+        const strong = each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits) ? [el("span", {}, text.strength), strengthOf(at)] : [];
         return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
       });
       const groups = addable();
@@ -135,15 +150,22 @@
       for (const [title, options] of groups)
         choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
       choose.onchange = () => choose.value && add(JSON.parse(choose.value));
-      strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []));
+      choose.disabled = going !== null; // it could not be answered beside those
+      strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []), ...(current ? studio.play.switches() : []));
     };
     const setStrength = (at, value) => {
-      if (!Number.isFinite(value) || doc.columns[at]?.strength === value) return;
-      doc.columns[at].strength = value;
+      if (Number.isFinite(value) && doc.columns[at]?.strength !== value) change(at, { strength: value });
+    };
+    // Another strength, or other layers: the column answers again, and nobody else.
+    const change = (at, values) => {
+      Object.assign(doc.columns[at], values);
       keep();
-      const last = turnOf(doc, doc.leaf);
       clearTimeout(moving);
-      if (last?.answers.length) moving = setTimeout(() => answer(last, [at]), MOVED);
+      moving = setTimeout(() => {
+        const last = turnOf(doc, doc.leaf);
+        const made = last && answerOf(last, at)?.made_by;
+        if (last?.answers.length && doc.shown.includes(at) && JSON.stringify(made) !== JSON.stringify(doc.columns[at])) answer(last, [at]); // else it was asked so
+      }, MOVED);
     };
 
     // Turns and answers
@@ -153,7 +175,7 @@
       field.value = turn.prompt;
       const send = () => field.value.trim() && ask(field.value, turn.parent, turn.settings);
       field.onkeydown = (event) => {
-        if (event.key === "Enter" && !event.shiftKey) event.preventDefault(), send();
+        if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
         if (event.key === "Escape") draw();
       };
       box.replaceChildren(field, el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, draw)));
@@ -197,7 +219,7 @@
       if (last) said.id = idOf(place);
       said.append(document.createTextNode(found?.text ?? ""));
       if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
-      const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)));
+      const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)), el("p", { class: "rs-facts", "data-told": at }, found?.told ?? ""));
       const tools = found && found.ended !== null ? parts.tools.flatMap((make) => make(contextOf(turn, at, place), pane) ?? []) : [];
       if (tools.length) pane.append(el("div", { class: "rs-play-tools" }, ...tools));
       return pane;
@@ -229,35 +251,47 @@
     const draw = () => {
       const follows = nearEnd();
       const shown = path(doc);
+      const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
         drawChips();
       });
+      const latest = [...swiped.values()].pop() ?? 0; // a new turn shows the column that was looked at
+      for (const each of turns.children) each.lastChild.scrollLeft = swiped.get(each.dataset.turn) ?? latest;
       if (follows && shown.length) toEnd();
       keep();
     };
-    const nearEnd = () => document.documentElement.scrollHeight - window.scrollY - window.innerHeight < NEAR;
-    const toEnd = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+    // Pixels by which the newest turn reaches below the upper edge of the prompt's field, which sticks to that of the window.
+    const covered = () => {
+      const edge = document.querySelector(".rs-composer")?.getBoundingClientRect().top ?? Infinity;
+      return (turns.lastElementChild?.getBoundingClientRect().bottom ?? 0) - Math.min(edge, window.innerHeight);
+    };
+    const nearEnd = () => covered() < NEAR;
+    const toEnd = () => covered() > 0 && window.scrollBy({ top: covered() });
 
     // Asking
 
     const ask = (prompt, parent, settings = null) => {
-      if (going) return false;
+      if (going || (fields && !read(fields))) return false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
-      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      const turn = { id: id(), parent: parent ?? null, before: doc.leaf, prompt: prompt.trim(), seed, answers: [], settings };
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
+      toEnd(); // since they have asked, wherever they were
       return true;
     };
-    const answer = async (turn, columns) => {
+    const answer = async (turn, asked) => {
       going?.abort();
       const ends = (going = new AbortController());
-      const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
+      // What this cuts short is asked for again with it.
+      const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
+      const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
+      const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
-      const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "" }));
+      const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
       turn.answers.push(...coming);
       used = turn.seed;
       tell("");
@@ -270,15 +304,19 @@
       const body = {
         columns: columns.map((at) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
         max_new_tokens: settings.max_new_tokens, temperature: settings.temperature, top_p: settings.top_p,
-        repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
+        top_k: settings.top_k, repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
       };
       let failed = "";
       try {
         const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: ends.signal });
-        if (!response.ok) throw new Error((await response.json()).error ?? words.refused);
+        if (!response.ok) {
+          const { error } = await response.json().catch(() => ({}));
+          throw Object.assign(new Error(error ?? filled(words.refused, { reload: words.reload })), { said: true });
+        }
         for await (const line of lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
+          else if (line.of) tell(filled(text.reading, { done: line.reading, of: line.of }));
           else if (line.place) tell(filled(text.place, { count: line.place }));
           else if (line.done) break;
           else written(turn, coming[line.column], line);
@@ -292,7 +330,7 @@
       for (const each of coming) each.ended ??= failed ? "error" : "stopped";
       const empty = coming.every((each) => !each.text && each.ended === "error");
       if (empty && before.length) turn.answers = [...turn.answers.filter((each) => !coming.includes(each)), ...before];
-      else if (empty && !turn.answers.some((each) => !coming.includes(each))) giveUp(turn);
+      else if (empty && !turn.answers.some((each) => !coming.includes(each)) && doc.turns.includes(turn)) giveUp(turn);
       refuse(failed);
       const stopped = coming.some((each) => each.ended === "stopped");
       const sentence = { seconds: ((performance.now() - begun) / 1000).toFixed(2), seed: turn.seed };
@@ -307,7 +345,7 @@
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
       doc.turns = doc.turns.filter((each) => each !== turn);
-      doc.leaf = turn.parent;
+      doc.leaf = turn.before;
       draft = turn.prompt;
       fire.back();
     };
@@ -317,7 +355,7 @@
       found.tokens += line.text || line.ended ? 1 : 0;
       if (line.ended) {
         found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
-        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds });
+        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: costOf(line) });
       }
       const pane = turns.querySelector(`[data-turn="${turn.id}"] .rs-answer-text[data-column="${found.column}"]`);
       if (!pane) return;
@@ -326,8 +364,21 @@
       if (line.ended) {
         pane.querySelector(".rs-caret")?.remove();
         pane.parentElement.querySelector("[data-facts]").textContent = facts(found);
+        pane.parentElement.querySelector("[data-told]").textContent = found.told;
       }
       if (follows) toEnd();
+    };
+    // What a column without training has cost, in a sentence.
+    const costOf = (line) => {
+      const megabytes = (bytes) => (bytes / 1e6).toLocaleString(words.language, { maximumFractionDigits: 2 });
+      const { shots, store } = line;
+      if (shots) {
+        const pays = shots.pays_off_after ? ` ${filled(text.pays_off, { count: shots.pays_off_after.toLocaleString(words.language) })}` : "";
+        const left = shots.left_out + shots.refused ? ` ${filled(text.shots_left, { count: shots.left_out + shots.refused })}` : "";
+        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0) }) + left + pays;
+      }
+      if (store) return filled(text.store_cost, { blend: store.blend, rows: store.rows, mb: megabytes(store.bytes), seconds: store.seconds.toFixed(1) });
+      return "";
     };
     const offerSeed = () => {
       const held = button(text.keep_seed, "keep seed", () => (after.replaceChildren(), fire.seed()));
@@ -337,50 +388,75 @@
 
     // What the page's fields say, and what they are given
 
-    const read = ([run, prompt, strength, system, temperature, top_p, length, penalty, stop, seed]) => {
+    const read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
-      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
+      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), false;
       doc.settings = {
-        system: system ?? "", temperature, top_p, max_new_tokens: length, repetition_penalty: penalty,
+        system: system ?? "", temperature, top_p, top_k, max_new_tokens: length, repetition_penalty: penalty,
         stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
       };
       doc.columns[1].strength = strength;
-      return prompt;
+      return true;
+    };
+    const keepSoon = studio.parts.after(SETTLES, keep);
+    const noted = (values) => {
+      fields = values;
+      keepSoon();
     };
     const sent = (values) => {
-      const prompt = read(values);
-      if (prompt === null) return values[1];
+      const prompt = values[1];
+      fields = values;
       if (!prompt?.trim()) return refuse(text.no_prompt), prompt;
       if (!doc.columns[1].run) return refuse(text.none_chosen), prompt;
-      return ask(prompt, doc.leaf) ? "" : prompt;
+      if (!ask(prompt, doc.leaf)) return prompt;
+      fields[1] = "";
+      return "";
     };
 
     const take = () => {
       offered = props.value || offered;
       const run = offered.chosen;
       if (doc.columns[1].run !== run) {
-        const kept = restored();
-        if (kept && kept.columns[1].run === run) doc = kept;
-        else doc = { ...fresh(run), settings: doc.settings };
+        going?.abort();
+        keep();
+        const { settings, columns } = doc;
+        const kept = restored(run);
+        doc = kept ?? { ...fresh(run), settings };
+        if (!kept) doc.columns[1].strength = columns[1].strength;
+        if (kept?.fields) (fields = given = kept.fields), fire.fields();
+        const address = new URL(location);
+        if (run) address.searchParams.set("run", run); // a reload shows it again
+        history.replaceState(history.state, "", address);
       }
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
     };
-    const restored = () => {
+    const restored = (run) => {
       try {
-        return JSON.parse(sessionStorage.getItem(KEPT));
+        const kept = JSON.parse(sessionStorage.getItem(KEPT + run));
+        return kept?.format === 1 ? kept : null;
       } catch {
         return null;
       }
     };
+    addEventListener("pagehide", () => {
+      keep();
+      left = true;
+    });
+    addEventListener("pageshow", () => (left = false));
 
     current = {
       sent,
+      noted,
+      fields: () => given.slice(1),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
       seed: () => String(used ?? ""),
       going: () => going !== null,
+      add,
+      change,
+      edited: (turn) => doc.shown.map((at, place) => contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
       document: () => doc,
       open: (document) => {
         if (going) return;
@@ -389,6 +465,7 @@
         refuse("");
         draw();
       },
+      shown: () => doc.shown,
       columns: () => doc.shown.map((at) => doc.columns[at]),
       names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,
@@ -406,6 +483,8 @@
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),
     halt: () => [{ __type__: "update", interactive: current?.going() ?? false }],
+    noted: (...values) => (current?.noted(values), []),
+    fields: () => current?.fields() ?? [],
     moved: (value) => (current?.strength(value), []),
     back: () => [current?.draft() ?? ""],
     seed: () => [current?.seed() ?? ""],

@@ -36,10 +36,23 @@ from app.worker.messages import (
 from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
 from reft_engine.edits import Mix
+from reft_engine.inference import InferenceEngine, Sampling
 from reft_engine.training import RunEstimate
+from reft_engine.training.kept_steps import keep_step
 from storage import RunRecord
+from tests.chatting import column, said
 from tests.settings import seen_rows
 from tests.settings.house import LENGTH, PROMPT, House, conversation
+
+
+def both(*acts: Callable[[House], Any]) -> Callable[[House], None]:
+    """A field that acts in chats and in looks."""
+
+    def act(house: House) -> None:
+        for each in acts:
+            each(house)
+
+    return act
 
 
 @dataclass(frozen=True)
@@ -108,11 +121,117 @@ def seed(house: House) -> None:
     assert len(set(map(tuple, found))) == 3
 
 
+def sampled(house: House, **sampling: Any) -> list[str]:
+    """What the engine itself answers to the usual question, with this sampling."""
+    base, reft = house.resident.run(house.run.id)
+    return InferenceEngine(base).submit(conversation(), [None, reft], max_new_tokens=LENGTH, sampling=Sampling(**sampling)).texts()
+
+
+def top_p(house: House) -> None:
+    found = [house.chat(temperature=1.4, top_p=value) for value in (1e-6, 0.6, 1.0)]
+    assert found == [sampled(house, temperature=1.4, top_p=value) for value in (1e-6, 0.6, 1.0)]
+    assert len(set(map(tuple, found))) == 3 and found[0] == house.chat(), "only the likeliest is drawn"
+
+
+def repetition_penalty(house: House) -> None:
+    found = [house.chat(repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
+    assert found == [sampled(house, repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
+    assert found[0] == house.chat() != found[1]
+
+
+def stop(house: House) -> None:
+    """Any of several texts ends an answer before it, which its stream says."""
+    whole = house.chat()
+    texts = [each[4:7] for each in whole]
+    assert house.chat(stop=texts) == sampled(house, stop=tuple(texts))
+    assert [each.split(texts[0])[0].split(texts[1])[0] for each in whole] == house.chat(stop=texts)
+    lines = list(house.services.worker.chat(chat_of(house, column(), max_new_tokens=LENGTH, messages=[ASKED], stop=texts[:1])))
+    assert [line["ending"] for line in lines if line.get("ended")] == ["stop"]
+
+
 def strength(house: House) -> None:
     values = (-1.0, 0.0, 0.5, 1.0, 2.0)
     found = [house.chat(strength=value) for value in values]
     assert found == [house.wanted(strength=value) for value in values]
     assert len({tuned for _, tuned in found}) == len(values) and {base for base, _ in found} == {found[1][1]}
+    assert answered_in(house, *(column(house.run.id, strength=value) for value in values)) == [tuned for _, tuned in found]
+
+
+# Columns
+
+
+ASKED = {"role": "user", "content": PROMPT}
+
+
+def chat_of(house: House, *asked: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"columns": list(asked), "base": str(house.bases[0]), "messages": [TURN], "max_new_tokens": 1, **changes}
+
+
+def answered_in(house: House, *asked: dict[str, Any], **changes: Any) -> list[str]:
+    """What these columns answer to the usual question."""
+    return said(list(house.services.worker.chat(chat_of(house, *asked, **{"messages": [ASKED], "max_new_tokens": LENGTH, **changes}))))
+
+
+def mixed(house: House, *weights: float) -> dict[str, Any]:
+    """Both runs of the first base model, in one column."""
+    parts = [{"run": run.id, "weight": weight} for run, weight in zip((house.run, house.second), weights, strict=True)]
+    return {"kind": "mix", "parts": parts}
+
+
+def column_kind(house: House) -> None:
+    found = answered_in(house, column(), column(house.run.id), mixed(house, 1.0, 1.0))
+    base, _ = house.resident.run(house.run.id)
+    edits = [house.resident.run(run.id)[1] for run in (house.run, house.second)]
+    assert found == generate(base, conversation(), [None, edits[0], Mix(edits, [1.0, 1.0])], max_new_tokens=LENGTH)
+    assert len(set(found)) == 3
+
+
+def column_run(house: House) -> None:
+    found = answered_in(house, column(house.run.id), column(house.second.id))
+    assert found == [house.wanted(run)[1] for run in (house.run, house.second)] and found[0] != found[1]
+
+
+def column_step(house: House) -> None:
+    """What a run had learned at a step, here the edit of another one; without a step, its result."""
+    folder = house.services.storage.files.steps(house.run.id)
+    keep_step(folder, house.resident.run(house.second.id)[1], 3)
+    found = answered_in(house, column(house.run.id, step=3), column(house.run.id))
+    assert found == [house.wanted(house.second)[1], house.wanted()[1]] and found[0] != found[1]
+    with pytest.raises(StudioError, match="step 4 is not kept"):
+        answered_in(house, column(house.run.id, step=4))
+
+
+def column_parts(house: House) -> None:
+    """One run with the weight 1 is the run itself; several are their sum, whatever their order."""
+    one = {"kind": "mix", "parts": [{"run": house.run.id}]}
+    sums = [mixed(house, 1.0, 0.5), {"kind": "mix", "parts": mixed(house, 1.0, 0.5)["parts"][::-1]}]
+    alone, first, second = answered_in(house, one, *sums)
+    assert alone == house.wanted()[1] != first == second
+
+
+def column_messages(house: House) -> None:
+    """A column with a conversation of its own reads that, and the others read that of the request."""
+    turns = [{"role": "user", "content": "Hello there."}]
+    found = answered_in(house, column(), column(messages=turns), column(house.run.id, messages=turns))
+    other = house.wanted(prompt="Hello there.")
+    assert found == [house.wanted()[0], *other] and found[0] != found[1]
+
+
+def part_run(house: House) -> None:
+    found = answered_in(house, *({"kind": "mix", "parts": [{"run": run.id}]} for run in (house.run, house.second)))
+    assert found == [house.wanted(run)[1] for run in (house.run, house.second)]
+
+
+def part_weight(house: House) -> None:
+    """(1, 0) is the first run alone, (0, 0) the base model, and a weight is a strength."""
+    found = answered_in(house, mixed(house, 1.0, 0.0), mixed(house, 0.0, 0.0), mixed(house, 2.0, 0.0), mixed(house, 1.0, -1.0))
+    assert found[:3] == [house.wanted()[1], house.wanted()[0], house.wanted(strength=2.0)[1]] and len(set(found)) == 4
+
+
+def test_a_mix_of_what_has_other_base_models_is_refused(house):
+    parts = [{"run": run.id} for run in (house.run, house.foreign)]
+    with pytest.raises(StudioError, match="base model"):
+        answered_in(house, {"kind": "mix", "parts": parts})
 
 
 def owner(house: House) -> None:
@@ -527,13 +646,17 @@ def compared_runs(house: House) -> None:
 
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
-    (ChatRequest, "columns"): Field(columns, ([], [None] * 9, "x")),
+    (ChatRequest, "columns"): Field(columns, ([], [column()] * 9, [None], "x")),
     (ChatRequest, "base"): Field(chat_base, ("x" * 301, None)),
     (ChatRequest, "messages"): Field(messages, ([], [TURN] * 101)),
     (ChatRequest, "max_new_tokens"): Field(max_new_tokens, (0, 2049, -1, 1.5)),
     (ChatRequest, "temperature"): Field(temperature, (-0.01, 5.01, "hot", None)),
     (ChatRequest, "seed"): Field(seed, (-1, 2**31, 0.5, None)),
-    (ChatRequest, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
+    (ChatRequest, "top_p"): Field(top_p, (0, 1.01, "NaN", None)),
+    (ChatRequest, "repetition_penalty"): Field(repetition_penalty, (0, 10.1, "NaN", None)),
+    (ChatRequest, "stop"): Field(stop, ([""], ["x" * 201], ["x"] * 9, "x", None)),
+    (ChatColumn, "step"): Field(column_step, (0, -1, 1.5, 10**9 + 1)),
+    (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
     (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
     (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
@@ -576,12 +699,14 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
-    (ChatColumn, "kind"): Field(seen_rows.kind, ("mix", "tree", None)),
-    (ChatColumn, "run"): Field(seen_rows.run, ("gone", "x" * 101, 3, None)),
-    (ChatColumn, "strength"): Field(seen_rows.strength, (-10.1, 10.1, "NaN", None)),
+    (MixPart, "run"): Field(both(part_run, seen_rows.part_run), ("gone", "x" * 101, None)),
+    (MixPart, "weight"): Field(both(part_weight, seen_rows.part_weight), (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "kind"): Field(both(column_kind, seen_rows.kind), ("mix", "tree", None)),
+    (ChatColumn, "run"): Field(both(column_run, seen_rows.run), ("gone", "x" * 101, 3, None)),
+    (ChatColumn, "strength"): Field(both(strength, seen_rows.strength), (-10.1, 10.1, "NaN", None)),
     (ChatColumn, "layers"): Field(seen_rows.layers, ([-1], [7], [1.5], "x")),
     (ChatColumn, "groups"): Field(seen_rows.groups, (["middle"], ["prefix"] * 3, "prefix")),
-    (ChatColumn, "parts"): Field(seen_rows.parts, ([{"run": "x"}], [{"run": "x"}] * 9, None)),
+    (ChatColumn, "parts"): Field(both(column_parts, seen_rows.parts), ([{"run": "x"}], [{"run": "x"}] * 9, None)),
     **{(kind, "column"): Field(seen_rows.column(kind), ({}, None)) for kind in seen_rows.PATHS},
     **{(kind, "messages"): Field(seen_rows.messages(kind), ([], [TURN] * 101)) for kind in seen_rows.PATHS},
     (SeparationRequest, "answer"): Field(seen_rows.separation_answer, ([-1], [2**31], [10**6], [1] * 2050, [1.5])),
@@ -600,7 +725,7 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     if kind in (*seen_rows.PATHS, ChatColumn, MixPart):
         return seen_rows.whole(house, LookRequest if kind in (ChatColumn, MixPart) else kind)
     if kind in (ChatRequest, ChatMessage):
-        return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
+        return "/chat", chat_of(house, column())
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is AnglesRequest:
@@ -719,7 +844,8 @@ def timed_of(house: House, **train: Any) -> Any:
 
 
 def test_a_stream_tells_each_columns_end_and_its_own(house):
-    lines = house.http.post("/chat", json={"columns": [None, house.run.id, house.second.id], "messages": [TURN], "max_new_tokens": LENGTH})
+    asked = chat_of(house, column(), column(house.run.id), column(house.second.id), max_new_tokens=LENGTH)
+    lines = house.http.post("/chat", json=asked)
     assert sorted(lines.text.count(f'"column": {column}, ') > 0 for column in range(3)) == [True] * 3
     assert lines.text.count('"ended": true') == 3 and lines.text.endswith('{"done": true}\n')
 
