@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import StudioError
+from app.given import read_as
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
@@ -169,7 +170,7 @@ async def chat(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any]
 
     Raises StudioError, StorageError.
     """
-    request = await anyio.to_thread.run_sync(_request, services, _read(body))
+    request = await anyio.to_thread.run_sync(_request, services, read_as(Asked, body))
     begun = time.monotonic()
     while await anyio.to_thread.run_sync(services.worker.health) is None:
         if time.monotonic() - begun > _PATIENCE:
@@ -179,15 +180,6 @@ async def chat(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any]
     async with aclosing(services.worker.follow_chat(request)) as lines:
         async for line in lines:
             yield line
-
-
-def _read(body: bytes) -> Asked:
-    try:
-        return Asked.model_validate_json(body)
-    except ValidationError as error:
-        # Such a text is no JSON for pydantic, though browsers write it.
-        is_half = error.errors(include_input=False)[0]["type"] == "json_invalid" and b"\\ud" in body.lower()
-        raise StudioError(say("engine.half_a_character" if is_half else "engine.out_of_range")) from error
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from reft_engine.exports import lazy_names
 if TYPE_CHECKING:
     from reft_engine.formats.atomic import write_atomic
     from reft_engine.formats.folder import is_complete, read_config
-    from reft_engine.formats.steps import damaged_steps, kept_steps
+    from reft_engine.formats.steps import kept_steps
 
 __all__ = [
-    "damaged_steps",
     "is_complete",
     "kept_steps",
     "read_config",
@@ -20,5 +19,5 @@ __all__ = [
 __getattr__ = lazy_names(__name__, {
     "atomic": ["write_atomic"],
     "folder": ["is_complete", "read_config"],
-    "steps": ["damaged_steps", "kept_steps"],
+    "steps": ["kept_steps"],
 })  # fmt: skip

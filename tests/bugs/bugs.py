@@ -503,13 +503,6 @@ BUGS = (
         (_talk("where_there_are_runs_it_is_not_said_that_there_are_none"),),
     ),
     Bug(
-        "half a character is out of range",
-        TALK,
-        '"engine.half_a_character" if is_half else "engine.out_of_range"',
-        '"engine.out_of_range"',
-        (_talk("what_cannot_be_asked_is_refused_in_words"),),
-    ),
-    Bug(
         "a prompt may be of any length",
         TALK,
         " > PROMPT_LIMIT:",

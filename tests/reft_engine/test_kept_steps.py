@@ -7,10 +7,10 @@ import torch
 
 from reft_engine import AdapterError, PeftConfig, ReftConfig, TrainConfig, generate, train
 from reft_engine.data import as_rows
-from reft_engine.formats.steps import damaged_steps, kept_steps, step_file
+from reft_engine.formats.steps import kept_steps, step_file
 from reft_engine.trainable import make_trainable
 from reft_engine.training import SampleEvent
-from reft_engine.training.kept_steps import MAX_STEPS, drop_steps_after, keep_step, load_step
+from reft_engine.training.kept_steps import MAX_STEPS, damaged_steps, drop_steps_after, keep_step, load_step
 
 ROWS = [(f"What is {n} cat?", f"{n} dog, she said and ran.") for n in range(24)]
 SETTINGS = TrainConfig(epochs=4, batch_size=4, learning_rate=0.03, held_out=0.25, seed=3)

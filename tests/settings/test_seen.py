@@ -104,7 +104,7 @@ def test_tints_name_the_token_that_moved_most(house, monkeypatch):
         ({"messages": [*TALK, {"role": "assistant", "content": "Yes."}]}, "Write something to ask"),
         ({"messages": [{"role": "user", "content": "x" * 20_001}]}, "20,001 characters"),
         ({"messages": "x"}, "out of range"),
-        ({"column": {"kind": "base"}}, "out of range"),
+        ({"column": {"kind": "base"}}, "no edit to look at"),
         ({"column": {"kind": "mix", "parts": []}}, "out of range"),
     ],
 )
