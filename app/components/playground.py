@@ -9,7 +9,8 @@ from app.words import say
 _SHOWN = (
     "base", "gone", "strength", "add", "runs", "untrained", "looking", "close", "where", "proof", "prove", "changed", "press_cell",
     "layers", "tokens_edited", "switches", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after",
-    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
+    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row",
+    "weight", "row_prompt", "row_answer",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
 _MANY = ("one", "both", "all")

@@ -171,15 +171,22 @@ async def chat(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any]
     Raises StudioError, StorageError.
     """
     request = await anyio.to_thread.run_sync(_request, services, read_as(Asked, body))
+    async with aclosing(once_it_answers(services)) as waiting:
+        async for line in waiting:
+            yield line
+    async with aclosing(services.worker.follow_chat(request)) as lines:
+        async for line in lines:
+            yield line
+
+
+async def once_it_answers(services: Services) -> AsyncGenerator[dict[str, Any], None]:
+    """Yield ``{"starting": true}`` now and then until the engine answers. Raises StudioError if it does not come."""
     begun = time.monotonic()
     while await anyio.to_thread.run_sync(services.worker.health) is None:
         if time.monotonic() - begun > _PATIENCE:
             raise StudioError(say("playground.no_engine"))
         yield {"starting": True}
         await anyio.sleep(0.5)
-    async with aclosing(services.worker.follow_chat(request)) as lines:
-        async for line in lines:
-            yield line
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:
@@ -189,14 +196,20 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
             raise StudioError(say("playground.no_prompt"))
         if (length := max(len(message.content) for message in column.messages)) > PROMPT_LIMIT:
             raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
-    named = {run_id for column in asked.columns for run_id in column.runs}
+    values = asked.model_dump(mode="json", exclude={"page"})
+    base = runs_of(services, asked.columns)[0].base
+    return {**values, "base": base, "messages": values["columns"][0]["messages"], "owner": asked.page}
+
+
+def runs_of(services: Services, columns: Sequence[ChatColumn]) -> list[RunRecord]:
+    """The runs that columns name, at least one. Raises StudioError, StorageError."""
+    named = {run_id for column in columns for run_id in column.runs}
     if not named:
         raise StudioError(say("playground.none_chosen" if usable(services) else "playground.no_run"))
     runs = [services.storage.runs.get(run_id) for run_id in sorted(named)]
     if any(run.binned_at is not None for run in runs):
         raise StudioError(say("playground.binned"))
-    values = asked.model_dump(mode="json", exclude={"page"})
-    return {**values, "base": runs[0].base, "messages": values["columns"][0]["messages"], "owner": asked.page}
+    return runs
 
 
 def until_it_answers(services: Services) -> Iterator[None]:

@@ -5,7 +5,7 @@ The page's own script asks for the answers and draws them; see app/static/playgr
 
 import gradio as gr
 
-from app.components import html
+from app.components import batch, html
 from app.components.labels import label, markup
 from app.components.playground import columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
@@ -79,8 +79,12 @@ def build(services: Services) -> None:
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
 
+        with gr.Accordion(label("playground.batch.title"), open=False, elem_id="playground-batch"):
+            many = batch.panel("playground-batch-panel")
+
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
+        "many": many,
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
         "penalty": penalty, "stop": stop, "seed": seed,
     })  # fmt: skip
@@ -95,6 +99,7 @@ def build(services: Services) -> None:
     page.run(strength.input, "(value) => studio.play.moved(value)", inputs=["strength"])
     page.run(answers.apply, "() => studio.play.halt()", shows=["halt"])
     page.run(answers.select, "() => studio.play.back()", shows=["prompt"])
+    page.run(many.apply, "(...values) => studio.batch.start(...values)", inputs=_FIELDS)
     page.run(answers.submit, "() => studio.play.seed()", shows=["seed"])
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.pages import build
+from app.routes.batch import offer_batch
 from app.routes.chats import offer_chats
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
@@ -55,6 +56,7 @@ def make_app(services: Services) -> FastAPI:
     follow_readings(app, services)
     follow_runs(app, services)
     offer_play(app, services)
+    offer_batch(app, services)
     offer_looks(app, services)
     offer_votes(app, services)
     offer_fixes(app, services)

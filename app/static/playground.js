@@ -73,6 +73,7 @@
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
+    const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
     let left = false; // the page is going away, and what fails for that is no news
 
     const strip = el("div", { class: "rs-play-strip" });
@@ -214,7 +215,7 @@
       const made = found?.made_by ?? each;
       const strength = found?.strength ?? each.strength;
       const title = el("div", { class: "rs-pane-title", dir: "auto" }, nameOf(made));
-      if (made.kind !== "base" && runOf(made)?.edits !== false) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
+      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
       const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
       if (last) said.id = idOf(place);
       said.append(document.createTextNode(found?.text ?? ""));
@@ -356,6 +357,7 @@
       if (line.ended) {
         found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
         Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: costOf(line) });
+        reasons.set(`${turn.id} ${found.column}`, line.store?.why ?? line.shots?.rows ?? []);
       }
       const pane = turns.querySelector(`[data-turn="${turn.id}"] .rs-answer-text[data-column="${found.column}"]`);
       if (!pane) return;
@@ -445,10 +447,15 @@
     });
     addEventListener("pageshow", () => (left = false));
 
+    const titleOf = (each) => (each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits !== false) ? `${nameOf(each)} · ${filled(text.at_strength, { strength: each.strength })}` : nameOf(each));
+
     current = {
       sent,
       noted,
       fields: () => given.slice(1),
+      columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
+      names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
+      settings: (values) => (read(values) ? { ...doc.settings } : null),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
@@ -456,6 +463,7 @@
       going: () => going !== null,
       add,
       change,
+      reasons: ({ turn, at }) => reasons.get(`${turn.id} ${at}`) ?? [],
       edited: (turn) => doc.shown.map((at, place) => contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
       document: () => doc,
       open: (document) => {
@@ -466,8 +474,6 @@
         draw();
       },
       shown: () => doc.shown,
-      columns: () => doc.shown.map((at) => doc.columns[at]),
-      names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,
       runs: () => offered.runs,
       redraw: draw,
@@ -478,7 +484,12 @@
   };
 
   const PAGE = id();
-  Object.assign(studio, { playground, play: {
+  Object.assign(studio, { playground, lines, play: {
+    // What the page shows and what its fields say, for its other parts.
+    columns: () => current?.columns() ?? [],
+    names: () => current?.names() ?? [],
+    settings: (values) => current?.settings(values) ?? null,
+    page: PAGE,
     // The prompt's field: empty once it is sent, and as it was where it is refused.
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),

@@ -31,13 +31,12 @@ class ChatColumn(Column):
     messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1, max_length=100)
 
 
-class ChatRequest(BaseModel):
-    """A conversation to answer in several columns, each with the same random numbers."""
+class Sampled(BaseModel):
+    """What answers in columns, and how it is sampled, each column with the same random numbers."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     columns: list[ChatColumn] = Field(min_length=1, max_length=8)
     base: str = _BASE
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(0.95, gt=0.0, le=1.0)
@@ -46,6 +45,12 @@ class ChatRequest(BaseModel):
     stop: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=8)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
+class ChatRequest(Sampled):
+    """A conversation to answer in several columns."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
 
 
 class GridPrompt(BaseModel):
@@ -64,6 +69,12 @@ class GridRequest(BaseModel):
     prompts: list[GridPrompt] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(96, ge=1, le=512)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
+class BatchRequest(Sampled):
+    """Prompts to answer in the columns of a chat, as rows in the background."""
+
+    prompts: list[GridPrompt] = Field(min_length=1, max_length=500)
 
 
 class MixRequest(BaseModel):

@@ -30,7 +30,9 @@ IDS = {
     "data": "dataset-upload dataset-preview dataset-save dataset-table dataset-report dataset-paste",
     "train": "train-dataset train-base-model train-method train-layers train-positions train-rank train-epochs train-start",
     "runs": "run-status run-loss-chart run-download",
-    "playground": "playground-run playground-prompt playground-send playground-stop playground-strength playground-columns",
+    "playground": (
+        "playground-run playground-prompt playground-send playground-stop playground-strength playground-columns playground-batch"
+    ),
 }
 
 

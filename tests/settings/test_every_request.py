@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app import columns as columns_of_pages
-from app.columns import Column, MixPart
+from app.columns import MixPart
 from app.errors import StudioError
 from app.handlers import predictions
 from app.worker import messages as requests
@@ -18,6 +17,7 @@ from app.worker import probes, row_checks
 from app.worker.instant import instant
 from app.worker.messages import (
     AnglesRequest,
+    BatchRequest,
     ChatColumn,
     ChatMessage,
     ChatRequest,
@@ -44,6 +44,7 @@ from reft_engine.training import RunEstimate
 from reft_engine.training.kept_steps import keep_step
 from storage import RunRecord
 from tests.chatting import column, said
+from tests.chatting import columns as chat_columns
 from tests.settings import seen_rows
 from tests.settings.house import LENGTH, PROMPT, House, conversation
 
@@ -606,6 +607,74 @@ def grid_owner(house: House) -> None:
     assert seen == [("me", True), ("you", True)]
 
 
+# Batch
+
+
+def batched(house: House, *prompts: str, **changes: Any) -> list[list[str]]:
+    """The answers to each prompt, by column."""
+    given = [{"messages": [{"role": "user", "content": prompt}]} for prompt in prompts or (PROMPT,)]
+    base = str(house.bases[0])
+    request = {"columns": chat_columns(None, house.run.id), "base": base, "prompts": given, "max_new_tokens": LENGTH, **changes}
+    answer = house.http.post("/batch", json=request)
+    assert answer.status_code == 200, answer.text
+    *lines, last = map(json.loads, answer.text.splitlines())
+    assert last == {"done": True}, last
+    found: list[dict[int, str]] = [{} for _ in request["prompts"]]
+    for line in lines:
+        found[line["prompt"]][line["column"]] = line["text"]
+    return [[each[column] for column in sorted(each)] for each in found]
+
+
+def batch_columns(house: House) -> None:
+    (found,) = batched(house, columns=[*chat_columns(house.second.id, None), *chat_columns(house.run.id, strength=2.0)])
+    assert found == [*reversed(house.wanted(house.second)), house.wanted(strength=2.0)[1]]
+
+
+def batch_base(house: House) -> None:
+    found = [batched(house, columns=chat_columns(None), base=str(base))[0] for base in house.bases]
+    assert found[0] != found[1] and found[1] == house.wanted(house.foreign)[:1]
+    house.chat()
+
+
+def batch_prompts(house: House) -> None:
+    prompts = ("Hello there.", PROMPT, "And what is 3 dog?")
+    assert batched(house, *prompts) == [house.wanted(prompt=prompt) for prompt in prompts]
+
+
+def batch_length(house: House) -> None:
+    assert [batched(house, max_new_tokens=count)[0] for count in (3, 8)] == [house.wanted(max_new_tokens=count) for count in (3, 8)]
+
+
+def as_in_a_chat(name: str, *values: Any, **more: Any) -> Callable[[House], None]:
+    """A setting draws the same answers as in a chat, and another value others."""
+
+    def acts(house: House) -> None:
+        found = [batched(house, **{**more, name: value})[0] for value in values]
+        assert found == [house.chat(**{**more, name: value}) for value in values]
+        assert len(set(map(tuple, found))) == len(values)
+
+    return acts
+
+
+def batch_stop(house: House) -> None:
+    base, tuned = batched(house)[0]
+    text = base[len(base) // 2 :][:2]
+    assert batched(house, stop=[text])[0] == house.chat(stop=[text]) != [base, tuned]
+
+
+def batch_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        for name in ("me", "you"):
+            batched(house, owner=name)
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True), ("you", True)]
+
+
 # Mix
 
 
@@ -730,6 +799,17 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
+    (BatchRequest, "columns"): Field(batch_columns, ([], [{"kind": "base"}] * 9, "x")),
+    (BatchRequest, "base"): Field(batch_base, ("x" * 301, None)),
+    (BatchRequest, "prompts"): Field(batch_prompts, ([], [{"messages": [TURN]}] * 501, "x")),
+    (BatchRequest, "max_new_tokens"): Field(batch_length, (0, 2049, -1, 1.5)),
+    (BatchRequest, "temperature"): Field(as_in_a_chat("temperature", 0.0, 0.7, 1.4), (-0.01, 5.01, "hot", None)),
+    (BatchRequest, "top_p"): Field(as_in_a_chat("top_p", 0.05, 1.0, temperature=1.4), (0.0, 1.01, None)),
+    (BatchRequest, "top_k"): Field(as_in_a_chat("top_k", 0, 1, 3, temperature=1.4), (-1, 10_000_001, 1.5, None)),
+    (BatchRequest, "repetition_penalty"): Field(as_in_a_chat("repetition_penalty", 1.0, 0.1), (0.0, 10.1, None)),
+    (BatchRequest, "stop"): Field(batch_stop, ([""], ["x"] * 9, ["x" * 201], None)),
+    (BatchRequest, "seed"): Field(as_in_a_chat("seed", 0, 1, 2**31 - 1, temperature=1.0), (-1, 2**31, 0.5, None)),
+    (BatchRequest, "owner"): Field(batch_owner, ("x" * 101, None, 3)),
     (MixRequest, "parts"): Field(mix_runs, ([], [{"run": "x", "weight": 1}] * 9, "x")),
     (MixRequest, "prompts"): Field(mix_prompts, ([{"messages": [TURN]}] * 21, "x", None)),
     (MixRequest, "max_new_tokens"): Field(mix_length, (0, 513, 1.5)),
@@ -760,13 +840,15 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
 }
 
 
-def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
+def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:  # noqa: C901 (a list)
     """Where such a request goes, and one that is taken."""
     base = str(house.bases[0])
     if kind in (*seen_rows.PATHS, ChatColumn, MixPart):
         return seen_rows.whole(house, LookRequest if kind in (ChatColumn, MixPart) else kind)
     if kind in (ChatRequest, ChatMessage):
         return "/chat", chat_of(house, column())
+    if kind is BatchRequest:
+        return "/batch", {"columns": [{"kind": "base"}], "base": base, "max_new_tokens": 1, "prompts": [{"messages": [TURN]}]}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is AnglesRequest:
@@ -797,7 +879,7 @@ def placed(house: House, kind: type[BaseModel], values: dict[str, Any]) -> dict[
 
 def test_every_field_of_every_request_has_a_row_here():
     kinds = [kind for kind in vars(requests).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    ours = [kind for kind in kinds if kind.__module__ in (requests.__name__, columns_of_pages.__name__) and kind is not Column]
+    ours = [kind for kind in kinds if kind.__module__ == requests.__name__ and kind is not requests.Sampled]  # what others share
     assert {(kind, field) for kind in ours for field in kind.model_fields} == set(TABLE)
 
 
