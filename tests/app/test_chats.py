@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from app import chat_export, chats
 from app.chats import ChatAnswer, ChatDocument, ChatSettings, ChatTurn
 from app.columns import Column, MixPart, title_of
+from app.components.theme import STATIC
 from app.errors import StudioError
 from reft_engine.data import inspect_file
 
@@ -295,3 +296,12 @@ def test_the_engine_reads_the_lines_as_chats(tmp_path):
 def test_a_file_of_an_empty_conversation_is_no_error():
     assert chat_export.exported("N", ChatDocument(), {}, "jsonl") == b""
     assert chat_export.exported("N", ChatDocument(), {}, "md").startswith(b"# `N`\n")
+
+
+def test_the_page_makes_columns_of_these_fields_with_these_defaults():
+    script = (STATIC / "playground.js").read_text(encoding="utf-8")
+    made = re.search(r"const column = \(kind, values = \{\}\) => \(\{\s*kind, (.*?), \.\.\.values", script, re.DOTALL)
+    assert made is not None
+    values = json.loads("{" + re.sub(r"(\w+):", r'"\1":', made[1]) + "}")
+    wanted = Column(kind="base").model_dump(mode="json")
+    assert {"kind": "base", **values} == wanted

@@ -404,15 +404,15 @@ BUGS = (
     Bug(
         "runs of other base models are offered as columns",
         TALK,
-        "for run in usable(services, run_id) if run.base == chosen",
-        "for run in usable(services, run_id)",
+        "for run in able if run.base == chosen",
+        "for run in able",
         (_input("playground._picked.run"),),
     ),
     Bug(
         "the playground's columns read the first one's conversation",
         CHAT,
-        "_messages(column.messages or request.messages)",
-        "_messages(request.messages)",
+        "read_messages(column.messages or messages)",
+        "read_messages(messages)",
         (
             _request("ChatColumn.messages"),
             _talk("each_column_reads_its_own_conversation"),
@@ -421,8 +421,8 @@ BUGS = (
     Bug(
         "the columns' conversations are read for one",
         CHAT,
-        "all(each == own[0] for each in own)",
-        "True",
+        "[column.messages for column in columns]",
+        "[columns[0].messages for column in columns]",
         (_request("ChatColumn.messages"),),
     ),
     Bug(
@@ -469,7 +469,7 @@ BUGS = (
     ),
     Bug(
         "a weight out of bounds is taken",
-        MESSAGES,
+        "app/columns.py",
         "weight: float = Field(1.0, ge=-10.0, le=10.0)",
         "weight: float = Field(1.0)",
         (_range("MixPart.weight"),),
@@ -561,8 +561,8 @@ BUGS = (
     Bug(
         "the playground ignores the longest answer",
         TALK,
-        '{**values, "base": runs[0].base,',
-        '{**values, "max_new_tokens": 128, "base": runs[0].base,',
+        '{**values, "base": base,',
+        '{**values, "max_new_tokens": 128, "base": base,',
         (_talk("answers_are_not_longer_than_asked_for_and_end_before_a_stop_text"),),
     ),
     Bug(
@@ -860,15 +860,15 @@ BUGS = (
     Bug(
         "the worker ignores the strength",
         CHAT,
-        "[column.strength for column in request.columns]",
-        "[1.0 for column in request.columns]",
+        "asked.strength if column",
+        "1.0 if column",
         (_request("ChatColumn.strength"),),
     ),
     Bug(
         "the worker clamps the strength",
         CHAT,
-        "[column.strength for column in request.columns]",
-        "[min(1.0, column.strength) for column in request.columns]",
+        "asked.strength if column",
+        "min(1.0, asked.strength) if column",
         (_request("ChatColumn.strength"),),
     ),
     Bug(
@@ -902,7 +902,7 @@ BUGS = (
     Bug(
         "runs of two base models answer side by side",
         CHAT,
-        "if any(column.base not in (None, base) for column in columns):",
+        "if any(column.answering.base not in (None, base) for column in columns):",
         "if False:",
         (_base_lock("the_runs_of_two_base_models_are_not_answered_side_by_side"),),
     ),
@@ -985,7 +985,7 @@ BUGS = (
     ),
     Bug(
         "a strength out of bounds is taken",
-        MESSAGES,
+        "app/columns.py",
         "strength: float = Field(1.0, ge=-10.0, le=10.0)",
         "strength: float = Field(1.0)",
         (_range("ChatColumn.strength"),),
@@ -1746,8 +1746,8 @@ BUGS = (
     Bug(
         "a strength of 0 is taken for none",
         CHAT,
-        "[column.strength for column in request.columns]",
-        "[column.strength or 1.0 for column in request.columns]",
+        "asked.strength if column",
+        "(asked.strength or 1.0) if column",
         (_request("ChatColumn.strength"),),
     ),
     Bug(
@@ -1995,8 +1995,8 @@ BUGS = (
     Bug(
         "the playground ignores the seed",
         TALK,
-        '{**values, "base": runs[0].base,',
-        '{**values, "seed": 0, "base": runs[0].base,',
+        '{**values, "base": base,',
+        '{**values, "seed": 0, "base": base,',
         (_talk("a_seed_draws_the_same_again_and_another_draws_anew"),),
     ),
     Bug(
@@ -2532,8 +2532,8 @@ BUGS = (
     Bug(
         "a list of prompts is answered without the strengths of its columns",
         "app/worker/grid.py",
-        "for name, values in asked.of_each.items()}",
-        'for name, values in asked.of_each.items() if name != "strength"}',
+        "for name, values in asked.of_each(prompt).items()}",
+        'for name, values in asked.of_each(prompt).items() if name != "strength"}',
         (_request("BatchRequest.columns"), "tests/app/test_batch.py::test_columns_have_strengths_and_sampling_of_their_own"),
     ),
     Bug(
