@@ -44,13 +44,12 @@ class Answers:
     async def give(self, make: Callable[[], Any], otherwise: int = _CANNOT) -> Response:
         """What is made, as JSON that nobody keeps; a `Response` as it is. Else a sentence, with a status by the kind of its error."""
         try:
-            made = await anyio.to_thread.run_sync(make, limiter=self._limiter)
+            return await anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter)
         except READABLE as error:
             return _refused(error, otherwise)
         except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
             _log.exception("a request failed")
             return JSONResponse({"error": say("errors.neutral"), "kind": ""}, status_code=500, headers=NOT_KEPT)
-        return made if isinstance(made, Response) else JSONResponse(made, headers=NOT_KEPT)
 
     async def file(self, make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
         """A file to take away, of the name and content that are made; if it cannot be made, it is not there."""
@@ -65,6 +64,12 @@ class Answers:
         except ClientDisconnect:
             return Response(status_code=400)  # which nobody reads
         return await self.give(lambda: act(body))
+
+
+def _as_response(make: Callable[[], Any]) -> Response:
+    """What is made, written as JSON here, in the thread, since much of it takes a while."""
+    made = make()
+    return made if isinstance(made, Response) else JSONResponse(made, headers=NOT_KEPT)
 
 
 async def _body_of(request: Request, most: int) -> bytes:
