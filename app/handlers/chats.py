@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import chat_export, chats
 from app.chat_export import FORMS
-from app.chats import ChatDocument, Column
+from app.chats import ChatDocument
+from app.columns import Column
 from app.errors import StudioError
 from app.handlers import disk
 from app.services import Services
@@ -135,7 +136,7 @@ def _runs(document: ChatDocument) -> set[str]:
     """The runs that are named by columns, now or when they answered."""
     made_by = [answer.made_by for turn in document.turns for answer in turn.answers if answer.made_by]
     columns: list[Column] = [*document.columns, *made_by]
-    return {run for column in columns for run in (column.run, *(part.run for part in column.parts)) if run}
+    return {run for column in columns for run in column.runs}
 
 
 def _plain(name: str) -> str:
