@@ -30,6 +30,8 @@ def title(column: Column, runs: Mapping[str, str]) -> str:
     if column.kind == "few_shot":
         return say("chats.column.few_shot", name=name, count=column.shots)
     if column.kind == "instant":
+        if column.blend is None:
+            return say("chats.column.instant_best", name=name)
         return say("chats.column.instant", name=name, blend=f"{column.blend:g}")
     return name if column.step is None else say("chats.column.step", name=name, step=column.step)
 

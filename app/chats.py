@@ -49,7 +49,7 @@ class Column(_Part):
     groups: tuple[Literal["prefix", "suffix"], ...] | None = Field(None, max_length=2)
     shots: int = Field(0, ge=0, le=10_000)
     seed: int = Field(0, ge=0, le=_MOST_SEED)
-    blend: float = Field(0.0, ge=0.0, le=1.0)
+    blend: float | None = Field(None, ge=0.0, le=1.0)
     parts: tuple[MixPart, ...] = Field((), max_length=16)
 
 

@@ -8,7 +8,7 @@ from app.words import say
 
 _SHOWN = (
     "base", "gone", "strength", "add", "runs", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after",
-    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt",
+    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "run_gone",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
 
@@ -27,6 +27,7 @@ def texts() -> dict[str, Any]:
     return {
         **{name: say(f"playground.shown.{name}") for name in _SHOWN},
         "ended": {name: say(f"playground.ended.{name}") for name in _ENDED},
+        "answer_letter": say("playground.blind.answer", letter="{letter}"),
         "strength_of": say("playground.shown.strength_of", name="{name}"),
         "at_strength": say("playground.shown.at_strength", strength="{strength}"),
         "at_step": say("playground.shown.at_step", name="{name}", step="{step}"), "earlier": say("playground.shown.earlier", name="{name}"),

@@ -65,7 +65,14 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
         for run in usable(services, run_id) if run.base == chosen
     ]  # fmt: skip
     found = suggestions(services, run_id)
-    return {"runs": runs, "chosen": run_id, "unseen": list(found.unseen), "trained": list(found.trained), "most": MOST}
+    return {
+        "runs": runs,
+        "chosen": run_id,
+        "unseen": list(found.unseen),
+        "trained": list(found.trained),
+        "most": MOST,
+        "base": chosen or "",
+    }
 
 
 def _has_result(services: Services, run: RunRecord) -> bool:

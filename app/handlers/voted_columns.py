@@ -39,7 +39,7 @@ class VotedColumn(BaseModel):
     groups: tuple[Literal["prefix", "suffix"], ...] | None = Field(None, max_length=2)
     shots: int = Field(0, ge=0, le=10_000)
     seed: int = Field(0, ge=0, le=2**63 - 1)
-    blend: float = Field(0.0, ge=0, le=1)
+    blend: float | None = Field(None, ge=0, le=1)
     parts: tuple[VotedPart, ...] = Field((), max_length=50)
 
     @property
@@ -71,6 +71,8 @@ def name_of(column: Mapping[str, Any], runs: Mapping[str, str], base: str = "") 
     if read.kind == "few_shot":
         return say("votes.column.few_shot", count=read.shots, run=run)
     if read.kind == "instant":
+        if read.blend is None:
+            return say("votes.column.instant_best", run=run)
         return say("votes.column.instant", run=run, blend=f"{read.blend:g}")
     parts = [say("votes.column.part", run=runs.get(part.run, part.run), weight=f"{part.weight:g}") for part in read.parts]
     what = say("votes.column.mix", parts=", ".join(parts)) if read.kind == "mix" else run

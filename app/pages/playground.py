@@ -7,14 +7,17 @@ import gradio as gr
 
 from app.components import html
 from app.components.labels import label, markup
+from app.components.play_votes import saved, voting
 from app.components.playground import columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
-from app.handlers import playground
+from app.handlers import chats, playground
 from app.services import Services
 from app.words import say
 
 _FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "length", "penalty", "stop", "seed"]
 """What the script is given when something is sent, in this order."""
+_SETTINGS = _FIELDS[2:]
+"""Those that a conversation is saved with."""
 
 
 def build(services: Services) -> None:
@@ -74,13 +77,15 @@ def build(services: Services) -> None:
                 seed = gr.Textbox(
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
+        voting("playground-vote")
+        saved("playground-chats")
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "length": length, "penalty": penalty,
         "stop": stop, "seed": seed,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken"], note=run_note)
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", *_SETTINGS], note=run_note)
     page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken"], note=run_note)
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
@@ -92,16 +97,22 @@ def build(services: Services) -> None:
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    asked = dict(request.query_params).get("run")
+    address = dict(request.query_params)
+    saved = chats.settings_of(services, address.get("chat", ""))
+    asked = saved.run if saved else address.get("run")
     usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
+    settings = {name: getattr(saved, name) for name in _SETTINGS} if saved else {}
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
+        # Conversations outlive their runs.
         return {
-            "nothing": gr.update(value=missing, visible=True), "filled": HIDDEN, "run": gr.update(choices=[], value=None), "taken": HIDDEN,
+            "nothing": gr.update(value=missing, visible=True), "filled": gr.update(visible=chats.are_there(services)),
+            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None), **settings,
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
         "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
+        **settings,
     }  # fmt: skip
 
 

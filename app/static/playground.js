@@ -5,8 +5,10 @@
   const NEAR = 60; // pixels from the end of the page within which it follows what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
   let current = null;
-  // What other scripts add: tools of an answer, bars below a turn, and what they do once answers have come.
-  const parts = { tools: [], bars: [], answered: [] };
+  // What other scripts add: tools of an answer, bars below a turn, and what they do before answers are written, once they have come, and
+  // once the page has its runs. `veil(turn, shown)` says how a turn's columns stand: null as always, or { order, hidden }, where they are
+  // in another order under letters, and nothing says which is which while it is hidden; then only bars that are `blind` are shown.
+  const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null };
 
   const fresh = (run) => ({
     format: 1,
@@ -67,6 +69,7 @@
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
+    let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -186,15 +189,25 @@
       const speed = found.seconds > 0 && found.tokens > 1 ? ` · ${filled(text.speed, { speed: (found.tokens / found.seconds).toFixed(0) })}` : "";
       return `${filled(text.tokens, { tokens: found.tokens })}${speed}${ending}`;
     };
-    const drawAnswer = (turn, at, place, last) => {
+    const keyOf = (turn, at) => `${turn?.id} ${at}`;
+    const drawHidden = (turn, at, letter) => {
+      const found = answerOf(turn, at);
+      const name = filled(text.answer_letter, { letter });
+      const said = el("div", { class: "rs-answer-text", dir: "auto" }, document.createTextNode(found?.text ?? ""));
+      if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
+      boxes.set(keyOf(turn, at), said);
+      return el("section", { class: "rs-pane", "aria-label": name, tabindex: 0 }, el("div", { class: "rs-pane-title" }, name), said);
+    };
+    const drawAnswer = (turn, at, place, last, letter = "") => {
       const each = doc.columns[at];
       const found = turn && answerOf(turn, at);
       const made = found?.made_by ?? each;
       const strength = found?.strength ?? each.strength;
-      const title = el("div", { class: "rs-pane-title", dir: "auto" }, nameOf(made));
+      const title = el("div", { class: "rs-pane-title", dir: "auto" }, `${letter && `${letter} · `}${nameOf(made)}`);
       if (made.kind !== "base" && runOf(made)?.edits !== false) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
       const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
       if (last) said.id = idOf(place);
+      boxes.set(keyOf(turn, at), said);
       said.append(document.createTextNode(found?.text ?? ""));
       if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
       const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)));
@@ -209,9 +222,13 @@
       return { turn, at, place, answer: found, column: made, name: nameOf(made), messages: messages(doc, turn, at), edits: made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false) };
     };
     const drawTurn = (turn, last) => {
-      const panes = doc.shown.map((at, place) => drawAnswer(turn, at, place, last));
+      const veil = turn && parts.veil(turn, doc.shown);
+      const letter = (place) => (veil ? String.fromCharCode(65 + place) : "");
+      const panes = (veil?.order ?? doc.shown).map((at, place) =>
+        veil?.hidden ? drawHidden(turn, at, letter(place)) : drawAnswer(turn, at, doc.shown.indexOf(at), last, letter(place)),
+      );
       const answers = el("div", { class: "rs-play-answers", style: `--columns: ${panes.length}` }, ...panes);
-      const bars = turn && !going ? parts.bars.flatMap((make) => make({ turn, last, columns: doc.shown.map((at, place) => contextOf(turn, at, place)) }) ?? []) : [];
+      const bars = turn && !going ? parts.bars.filter((make) => !veil?.hidden || make.blind).flatMap((make) => make({ turn, last, columns: doc.shown.map((at, place) => contextOf(turn, at, place)) }) ?? []) : [];
       return el("article", { class: "rs-play-turn", "data-turn": turn?.id ?? "" }, ...(turn ? [drawPrompt(turn)] : []), answers, ...bars);
     };
     const drawChips = () => {
@@ -229,6 +246,7 @@
     const draw = () => {
       const follows = nearEnd();
       const shown = path(doc);
+      boxes = new Map();
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
@@ -242,8 +260,11 @@
 
     // Asking
 
+    // Of a conversation whose run is deleted, or of another base model, the answers can be read.
+    const isGone = () => doc.columns[1].run !== offered.chosen;
     const ask = (prompt, parent, settings = null) => {
       if (going) return false;
+      if (offered.runs.length && isGone()) return refuse(text.run_gone), false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
       const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
@@ -255,6 +276,7 @@
     const answer = async (turn, columns) => {
       going?.abort();
       const ends = (going = new AbortController());
+      for (const act of parts.answering) act(turn, columns, doc.shown);
       const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "" }));
@@ -319,13 +341,14 @@
         found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
         Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds });
       }
-      const pane = turns.querySelector(`[data-turn="${turn.id}"] .rs-answer-text[data-column="${found.column}"]`);
+      const pane = boxes.get(keyOf(turn, found.column));
       if (!pane) return;
       const follows = nearEnd();
       pane.firstChild.data = found.text;
       if (line.ended) {
         pane.querySelector(".rs-caret")?.remove();
-        pane.parentElement.querySelector("[data-facts]").textContent = facts(found);
+        const told = pane.parentElement.querySelector("[data-facts]");
+        if (told) told.textContent = facts(found);
       }
       if (follows) toEnd();
     };
@@ -340,10 +363,13 @@
     const read = ([run, prompt, strength, system, temperature, top_p, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
       if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
+      const before = doc.settings;
       doc.settings = {
         system: system ?? "", temperature, top_p, max_new_tokens: length, repetition_penalty: penalty,
         stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
       };
+      // Turns that were asked with other settings keep them.
+      if (JSON.stringify(before) !== JSON.stringify(doc.settings)) for (const turn of doc.turns) turn.settings ??= before;
       doc.columns[1].strength = strength;
       return prompt;
     };
@@ -365,6 +391,7 @@
       }
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
+      if (props.value) for (const act of parts.taken) act(offered);
     };
     const restored = () => {
       try {
@@ -386,13 +413,14 @@
         if (going) return;
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
         tell("");
-        refuse("");
+        refuse(isGone() ? text.run_gone : "");
         draw();
       },
       columns: () => doc.shown.map((at) => doc.columns[at]),
       names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,
       runs: () => offered.runs,
+      base: () => offered.base ?? "",
       redraw: draw,
       refuse,
     };
