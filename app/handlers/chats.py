@@ -79,6 +79,7 @@ class AskedWith:
     system: str
     temperature: float
     top_p: float
+    top_k: int
     length: int
     penalty: float
     stop: str
@@ -93,8 +94,8 @@ def settings_of(services: Services, chat_id: str) -> AskedWith | None:
         return None
     used, first = document.settings, next((column for column in document.columns[1:2]), None)
     return AskedWith(
-        first.run if first else None, first.strength if first else 1.0, used.system, used.temperature, used.top_p, used.max_new_tokens,
-        used.repetition_penalty, "\n".join(used.stop), "" if used.seed is None else str(used.seed),
+        first.run if first else None, first.strength if first else 1.0, used.system, used.temperature, used.top_p, used.top_k,
+        used.max_new_tokens, used.repetition_penalty, "\n".join(used.stop), "" if used.seed is None else str(used.seed),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from app.samples import find_sample
 from app.services import Services
 from app.words import say
 from app.worker.messages import ChatColumn
-from reft_engine import ReftError, RunSpec
+from reft_engine import PositionSpec, ReftError, RunSpec, edited_layers
 from reft_engine.data import answers_of
 from reft_engine.formats import kept_steps
 from storage import RunRecord, RunStatus, StorageError
@@ -58,12 +58,10 @@ def named(run: RunRecord) -> str:
 
 def offered(services: Services, run_id: str | None) -> dict[str, Any]:
     """What the page's script draws with: the ``runs`` that can answer, the one that is ``chosen``, and prompts to try."""
-    chosen = next((run.base for run in usable(services, run_id) if run.id == run_id), None)
-    runs = [
-        {"id": run.id, "name": run.name, "label": named(run), "edits": RunSpec.read(run.spec).peft is None,
-         "steps": kept_steps(services.storage.files.steps(run.id))}
-        for run in usable(services, run_id) if run.base == chosen
-    ]  # fmt: skip
+    able = usable(services, run_id)
+    chosen = next((run.base for run in able if run.id == run_id), None)
+    count = _layers(services, chosen) if chosen else None
+    runs = [_offered(services, run, count) for run in able if run.base == chosen]
     found = suggestions(services, run_id)
     return {
         "runs": runs,
@@ -73,6 +71,30 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
         "most": MOST,
         "base": chosen or "",
     }
+
+
+def _layers(services: Services, base: str) -> int | None:
+    """Number of layers of a base model; None while the engine cannot say."""
+    try:
+        found = services.worker.describe(base, load=False)
+    except StudioError:
+        return None
+    return None if found is None else int(found["layers"])
+
+
+def _offered(services: Services, run: RunRecord, count: int | None) -> dict[str, Any]:
+    """A run that can answer: whether it ``edits`` hidden states, at which ``layers`` and position ``groups``, and its kept ``steps``."""
+    spec = RunSpec.read(run.spec)
+    edits = spec.peft is None
+    rule = PositionSpec.parse(spec.reft.positions)
+    groups = [
+        name for name, acts in (("prefix", rule.prefix or rule.every or rule.marked), ("suffix", rule.suffix and not rule.every)) if acts
+    ]  # fmt: skip
+    return {
+        "id": run.id, "name": run.name, "label": named(run), "edits": edits, "groups": groups if edits else [],
+        "layers": list(edited_layers(spec.reft, count)) if edits and count else [],
+        "steps": kept_steps(services.storage.files.steps(run.id)),
+    }  # fmt: skip
 
 
 def _has_result(services: Services, run: RunRecord) -> bool:

@@ -14,7 +14,7 @@ from app.handlers import chats, playground
 from app.services import Services
 from app.words import say
 
-_FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "length", "penalty", "stop", "seed"]
+_FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
 """What the script is given when something is sent, in this order."""
 _SETTINGS = _FIELDS[2:]
 """Those that a conversation is saved with."""
@@ -60,6 +60,10 @@ def build(services: Services) -> None:
                     0.05, 1, value=0.95, step=0.05, label=label("playground.top_p.label"), info=label("playground.top_p.info"),
                     elem_id="playground-top-p",
                 )  # fmt: skip
+                top_k = gr.Slider(
+                    0, 200, value=0, step=1, label=label("playground.top_k.label"), info=label("playground.top_k.info"),
+                    elem_id="playground-top-k",
+                )  # fmt: skip
                 length = gr.Slider(
                     16, 512, value=128, step=16, label=label("playground.length.label"), info=label("playground.length.info"),
                     elem_id="playground-length",
@@ -82,8 +86,8 @@ def build(services: Services) -> None:
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
-        "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "length": length, "penalty": penalty,
-        "stop": stop, "seed": seed,
+        "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
+        "penalty": penalty, "stop": stop, "seed": seed,
     })  # fmt: skip
     page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", *_SETTINGS], note=run_note)
     page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken"], note=run_note)

@@ -2,6 +2,7 @@
 (() => {
   const KEPT = "studio.playground"; // in this tab, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
+  const SHOTS = [1, 4, 8];
   const NEAR = 60; // pixels from the end of the page within which it follows what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
   let current = null;
@@ -14,11 +15,13 @@
     format: 1,
     columns: [column("base"), column("run", { run })],
     shown: [0, 1],
-    settings: { system: "", temperature: 0, top_p: 0.95, max_new_tokens: 128, repetition_penalty: 1, stop: [], seed: null },
+    settings: { system: "", temperature: 0, top_p: 0.95, top_k: 0, max_new_tokens: 128, repetition_penalty: 1, stop: [], seed: null },
     turns: [],
     leaf: null,
   });
-  const column = (kind, values = {}) => ({ kind, run: null, step: null, strength: 1, parts: [], ...values });
+  const column = (kind, values = {}) => ({
+    kind, run: null, step: null, strength: 1, layers: null, groups: null, shots: 0, seed: 0, blend: null, parts: [], ...values,
+  });
   const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
   const id = () => crypto.getRandomValues(new Uint32Array(2)).reduce((text, part) => text + part.toString(36), "t");
 
@@ -84,6 +87,9 @@
     const nameOf = (each) => {
       if (each.kind === "base") return text.base;
       const name = runOf(each)?.name ?? text.gone;
+      if (each.kind === "mix") return filled(text.mix, { parts: each.parts.map((part) => `${part.weight} · ${runOf(part)?.name ?? text.gone}`).join(" + ") });
+      if (each.kind === "few_shot") return filled(each.shots === 1 ? text.one_shot : text.few_shot, { name, shots: each.shots });
+      if (each.kind === "instant") return filled(text.instant, { name });
       return each.step === null ? name : filled(text.at_step, { name, step: each.step });
     };
     const idOf = (place) => ["answer-base", "answer-tuned"][place] ?? `answer-${place}`;
@@ -100,7 +106,7 @@
 
     // The columns
 
-    const isShown = (run, step) => doc.shown.some((at) => doc.columns[at].run === run.id && doc.columns[at].step === step);
+    const isShown = (run, step) => doc.shown.some((at) => doc.columns[at].kind === "run" && doc.columns[at].run === run.id && doc.columns[at].step === step);
     // What can be added: the results of runs, and what those that are shown had learned earlier.
     const addable = () => {
       const results = offered.runs.filter((run) => !isShown(run, null)).map((run) => [run.label, { run: run.id }]);
@@ -108,10 +114,14 @@
         const steps = run.steps.filter((step) => !isShown(run, step));
         return [filled(text.earlier, { name: run.name }), steps.map((step) => [filled(text.step, { step }), { run: run.id, step }])];
       });
-      return [[text.runs, results], ...earlier].filter(([, options]) => options.length);
+      const main = runOf(doc.columns[1]);
+      const shown = (kind, shots) => doc.shown.some((at) => doc.columns[at].kind === kind && doc.columns[at].shots === shots);
+      const shots = SHOTS.filter((count) => !shown("few_shot", count)).map((count) => [filled(count === 1 ? text.one_shot : text.few_shot, { name: main?.name, shots: count }), { kind: "few_shot", run: main?.id, shots: count }]);
+      const store = shown("instant", 0) ? [] : [[filled(text.instant, { name: main?.name }), { kind: "instant", run: main?.id }]];
+      return [[text.runs, results], ...earlier, [text.untrained, main ? [...shots, ...store] : []]].filter(([, options]) => options.length);
     };
     const add = (values) => {
-      doc.columns.push(column("run", values));
+      doc.columns.push(column(values.kind ?? "run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
       const last = turnOf(doc, doc.leaf);
@@ -130,7 +140,8 @@
       const more = doc.shown.slice(2).map((at) => {
         const away = button("×", `away ${at}`, () => remove(at));
         away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
-        const strong = runOf(doc.columns[at])?.edits ? [el("span", {}, text.strength), strengthOf(at)] : [];
+        const each = doc.columns[at];
+        const strong = each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits) ? [el("span", {}, text.strength), strengthOf(at)] : [];
         return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
       });
       const groups = addable();
@@ -138,11 +149,14 @@
       for (const [title, options] of groups)
         choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
       choose.onchange = () => choose.value && add(JSON.parse(choose.value));
-      strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []));
+      strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []), ...(current ? studio.play.switches() : []));
     };
     const setStrength = (at, value) => {
-      if (!Number.isFinite(value) || doc.columns[at]?.strength === value) return;
-      doc.columns[at].strength = value;
+      if (Number.isFinite(value) && doc.columns[at]?.strength !== value) change(at, { strength: value });
+    };
+    // Another strength, or other layers: the column answers again, and nobody else.
+    const change = (at, values) => {
+      Object.assign(doc.columns[at], values);
       keep();
       const last = turnOf(doc, doc.leaf);
       clearTimeout(moving);
@@ -210,7 +224,7 @@
       boxes.set(keyOf(turn, at), said);
       said.append(document.createTextNode(found?.text ?? ""));
       if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
-      const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)));
+      const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)), el("p", { class: "rs-facts", "data-told": at }, found?.told ?? ""));
       const tools = found && found.ended !== null ? parts.tools.flatMap((make) => make(contextOf(turn, at, place), pane) ?? []) : [];
       if (tools.length) pane.append(el("div", { class: "rs-play-tools" }, ...tools));
       return pane;
@@ -279,7 +293,7 @@
       for (const act of parts.answering) act(turn, columns, doc.shown);
       const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
-      const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "" }));
+      const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
       turn.answers.push(...coming);
       used = turn.seed;
       tell("");
@@ -292,7 +306,7 @@
       const body = {
         columns: columns.map((at) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
         max_new_tokens: settings.max_new_tokens, temperature: settings.temperature, top_p: settings.top_p,
-        repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
+        top_k: settings.top_k, repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
       };
       let failed = "";
       try {
@@ -301,6 +315,7 @@
         for await (const line of lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
+          else if (line.of) tell(filled(text.reading, { done: line.reading, of: line.of }));
           else if (line.place) tell(filled(text.place, { count: line.place }));
           else if (line.done) break;
           else written(turn, coming[line.column], line);
@@ -339,7 +354,7 @@
       found.tokens += line.text || line.ended ? 1 : 0;
       if (line.ended) {
         found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
-        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds });
+        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: costOf(line) });
       }
       const pane = boxes.get(keyOf(turn, found.column));
       if (!pane) return;
@@ -347,10 +362,24 @@
       pane.firstChild.data = found.text;
       if (line.ended) {
         pane.querySelector(".rs-caret")?.remove();
-        const told = pane.parentElement.querySelector("[data-facts]");
-        if (told) told.textContent = facts(found);
+        for (const [name, sentence] of [["facts", facts(found)], ["told", found.told]]) {
+          const line = pane.parentElement.querySelector(`[data-${name}]`);
+          if (line) line.textContent = sentence;
+        }
       }
       if (follows) toEnd();
+    };
+    // What a column without training has cost, in a sentence.
+    const costOf = (line) => {
+      const megabytes = (bytes) => (bytes / 1e6).toLocaleString(words.language, { maximumFractionDigits: 2 });
+      const { shots, store } = line;
+      if (shots) {
+        const pays = shots.pays_off_after ? ` ${filled(text.pays_off, { count: shots.pays_off_after.toLocaleString(words.language) })}` : "";
+        const left = shots.left_out + shots.refused ? ` ${filled(text.shots_left, { count: shots.left_out + shots.refused })}` : "";
+        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0) }) + left + pays;
+      }
+      if (store) return filled(text.store_cost, { blend: store.blend, rows: store.rows, mb: megabytes(store.bytes), seconds: store.seconds.toFixed(1) });
+      return "";
     };
     const offerSeed = () => {
       const held = button(text.keep_seed, "keep seed", () => (after.replaceChildren(), fire.seed()));
@@ -360,12 +389,12 @@
 
     // What the page's fields say, and what they are given
 
-    const read = ([run, prompt, strength, system, temperature, top_p, length, penalty, stop, seed]) => {
+    const read = ([run, prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
       if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
       const before = doc.settings;
       doc.settings = {
-        system: system ?? "", temperature, top_p, max_new_tokens: length, repetition_penalty: penalty,
+        system: system ?? "", temperature, top_p, top_k, max_new_tokens: length, repetition_penalty: penalty,
         stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
       };
       // Turns that were asked with other settings keep them.
@@ -408,6 +437,9 @@
       draft: () => draft ?? "",
       seed: () => String(used ?? ""),
       going: () => going !== null,
+      add,
+      change,
+      edited: (turn) => doc.shown.map((at, place) => contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
       document: () => doc,
       open: (document) => {
         if (going) return;
@@ -416,6 +448,7 @@
         refuse(isGone() ? text.run_gone : "");
         draw();
       },
+      shown: () => doc.shown,
       columns: () => doc.shown.map((at) => doc.columns[at]),
       names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,

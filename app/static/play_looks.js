@@ -1,0 +1,134 @@
+// What can be looked at of an answer in the Playground: which of its tokens an edit moved, where the edit acts, the proof that the base
+// model's row is its own; and which layers and tokens an edit may act on.
+(() => {
+  const { el, button } = studio.parts;
+  const text = words.play;
+  const { parts, page } = studio.play;
+  const opened = new Map(); // by turn and column: what is shown of it, kept while the conversation is drawn anew
+
+  const keyOf = ({ turn, at }) => `${turn.id} ${at}`;
+  const named = (column) => {
+    const { kind, run, step, strength, layers, groups, parts } = column;
+    return { kind, run, step, strength, layers, groups, parts };
+  };
+  const ask = async (path, body) => {
+    const response = await fetch(`play/${path}`, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+    const found = await response.json();
+    if (!response.ok) throw Object.assign(new Error(found.error), { said: true });
+    return found;
+  };
+  const sentence = (error) => (error.said ? error.message : words.away);
+
+  // A place below a turn for what is looked at; another press closes it.
+  const open = (context, kind, id, fill) => {
+    const key = keyOf(context);
+    if (opened.get(key)?.kind === kind) {
+      opened.delete(key);
+      return studio.play.now().redraw();
+    }
+    const body = el("div", {});
+    const told = el("p", { class: "rs-facts", role: "status" }, text.looking);
+    const close = button(text.close, `close ${key}`, () => (opened.delete(key), studio.play.now().redraw()));
+    const section = el("section", { class: "rs-play-look", "aria-label": `${text[kind]}: ${context.name}` }, el("div", { class: "rs-play-look-head" }, el("b", {}, `${text[kind]}: ${context.name}`), close), told, body);
+    section.id = id;
+    opened.clear(); // one at a time, since the places have ids
+    opened.set(key, { kind, section });
+    studio.play.now().redraw();
+    fill(body, told).catch((error) => (told.textContent = sentence(error)));
+  };
+  const answered = (context) => context.answer?.text && context.answer.ended !== "error";
+  const asked = (context, more = {}) => ({ column: named(context.column), messages: context.messages, ...more });
+
+  const showMap = (context) =>
+    open(context, "where", "playground-heatmap", async (body, told) => {
+      const found = await ask("map", asked(context));
+      const map = el("div", {});
+      const lens = el("div", { class: "rs-play-lens", "aria-live": "polite" });
+      told.textContent = [found.sentence, found.left_out].filter(Boolean).join(" ");
+      body.replaceChildren(map, el("p", { class: "rs-facts" }, text.press_cell), lens);
+      studio.seen.heatMap(map, found, async (layer, token) => {
+        try {
+          const read = await ask("lens", asked(context, { layer, token }));
+          const drawn = el("div", {});
+          studio.seen.lens(drawn, read);
+          lens.replaceChildren(drawn);
+        } catch (error) {
+          lens.textContent = sentence(error);
+        }
+      });
+    });
+  const prove = (context) =>
+    open(context, "proof", "playground-proof", async (body, told) => {
+      const found = await ask("separation", asked(context, { answer: context.answer.ids }));
+      told.textContent = "";
+      studio.seen.proof(body, found);
+    });
+  // The tinted answer takes the place of the plain one until another press.
+  const tint = async (context, pane) => {
+    const plain = pane.querySelector(".rs-answer-text");
+    const shown = pane.querySelector(".rs-play-tinted");
+    const tools = pane.querySelector("[data-key^='tint ']");
+    if (shown) {
+      shown.remove();
+      plain.hidden = false;
+      return tools?.setAttribute("aria-pressed", "false");
+    }
+    const drawn = el("div", { class: "rs-play-tinted" }, el("p", { class: "rs-facts" }, text.looking));
+    plain.after(drawn);
+    try {
+      const found = await ask("tints", asked(context, { answer: context.answer.ids, owner: page }));
+      const answer = el("div", {});
+      studio.seen.tints(answer, found);
+      drawn.replaceChildren(answer);
+      plain.hidden = true;
+      tools?.setAttribute("aria-pressed", "true");
+    } catch (error) {
+      drawn.replaceChildren(el("p", { class: "rs-facts", role: "alert" }, sentence(error)));
+    }
+  };
+
+  parts.tools.push((context, pane) => {
+    if (!answered(context) || !context.answer.ids.length) return null;
+    const key = keyOf(context);
+    const edits = studio.play.now().edited(context.turn);
+    if (context.column.kind === "base") return edits ? [button(text.prove, `prove ${key}`, () => prove({ ...edits, name: edits.name }))] : null;
+    if (context.column.kind !== "run" && context.column.kind !== "mix") return null;
+    const tinted = button(text.changed, `tint ${key}`, () => tint(context, pane));
+    tinted.setAttribute("aria-pressed", "false");
+    return [tinted, ...(context.edits ? [button(text.where, `where ${key}`, () => showMap(context))] : [])];
+  });
+  parts.bars.push(({ columns }) => columns.map((context) => opened.get(keyOf(context))?.section).filter(Boolean));
+
+  // Which layers and groups of tokens act; the column answers again as they change.
+  const switches = (at) => {
+    const now = studio.play.now();
+    const column = now.document().columns[at];
+    const run = now.runs().find((each) => each.id === column.run);
+    if (column.kind !== "run" || !run?.edits || !run.layers.length) return null;
+    const acting = () => ({ layers: column.layers ?? run.layers, groups: column.groups ?? run.groups });
+    const tick = (label, on, act) => {
+      const box = el("input", { type: "checkbox" });
+      box.checked = on;
+      box.onchange = () => act(box.checked);
+      return el("label", { class: "rs-play-switch" }, box, el("span", {}, label));
+    };
+    const changed = (name, all, value, on) => {
+      const chosen = acting()[name].filter((each) => each !== value).concat(on ? [value] : []);
+      const sorted = all.filter((each) => chosen.includes(each));
+      now.change(at, { [name]: sorted.length === all.length ? null : sorted });
+    };
+    const layers = run.layers.map((layer) => tick(String(layer), acting().layers.includes(layer), (on) => changed("layers", run.layers, layer, on)));
+    const groups = run.groups.map((group) => tick(text.groups[group], acting().groups.includes(group), (on) => changed("groups", run.groups, group, on)));
+    const boxes = (title, made) => el("fieldset", {}, el("legend", {}, title), ...made);
+    return el("div", {}, el("b", {}, now.name(column)), boxes(text.layers, layers), boxes(text.tokens_edited, groups));
+  };
+  let unfolded = false;
+  studio.play.switches = () => {
+    const made = studio.play.now().shown().map(switches).filter(Boolean);
+    if (!made.length) return [];
+    const folded = el("details", { id: "playground-layers", class: "rs-folded rs-play-layers" }, el("summary", { "data-key": "layers" }, text.switches), ...made);
+    folded.open = unfolded;
+    folded.ontoggle = () => (unfolded = folded.open);
+    return [folded];
+  };
+})();
