@@ -9,7 +9,7 @@ import gradio as gr
 import gradio.routes
 from jinja2 import ChoiceLoader, DictLoader
 
-from app.components import chats, picker, play_votes, playground, runs, seen, votes
+from app.components import chats, picker, play_panels, playground, runs, seen, votes
 from app.words import LANGUAGES, said_in, say
 from reft_engine.data import ROLES
 
@@ -76,7 +76,7 @@ def _texts() -> dict[str, Any]:
             "arriving": say("bases.card.arriving", name="{name}"), "arrived": say("bases.card.arrived", name="{name}"),
         },
         "picker": picker.texts(), "play": playground.texts(), "chats": chats.texts(), "seen": seen.texts(), **runs.texts(), **votes.texts(),
-        "blind": play_votes.texts(),
+        "blind": play_panels.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app.components import html
 from app.components.labels import label, markup
-from app.components.play_votes import saved, voting
+from app.components.play_panels import saved, voting
 from app.components.playground import columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import chats, playground

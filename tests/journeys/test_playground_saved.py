@@ -55,7 +55,7 @@ def texts(page):
 
 
 def test_a_reload_and_a_link_bring_prompts_answers_and_settings_back(page, server, store, run):
-    opened(page, server.address, run)
+    opened(page, server, run=run.id)
     expect(page.locator("#playground-chats details")).not_to_have_attribute("open", "")
     page.get_by_role("button", name="More settings").click()
     slide(page, "#playground-temperature", "0.5")
@@ -78,14 +78,14 @@ def test_a_reload_and_a_link_bring_prompts_answers_and_settings_back(page, serve
     expect(page.locator(".rs-play-said-text")).to_have_text([PROMPT, "And 4?"])
     assert texts(page) == before
     expect(page.locator("#playground-temperature input[type=number]")).to_have_value("0.5")
-    expect(page.locator("#playground-run input")).to_have_value(re.compile(run))
+    expect(page.locator("#playground-run input")).to_have_value(re.compile(run.name))
     ask(page, "And 5?")
     saved(page, store, 3)
     assert documents.read(store.chats.read(chat.id)[1]).turns[2].parent == read.turns[1].id
 
 
 def test_a_turn_keeps_the_settings_that_it_was_asked_with(page, server, store, run):
-    opened(page, server.address, run)
+    opened(page, server, run=run.id)
     ask(page, PROMPT)
     chat = saved(page, store)
     page.get_by_role("button", name="More settings").click()
@@ -97,7 +97,7 @@ def test_a_turn_keeps_the_settings_that_it_was_asked_with(page, server, store, r
 
 
 def test_back_leads_from_a_new_conversation_to_the_one_before(page, server, store, run):
-    opened(page, server.address, run)
+    opened(page, server, run=run.id)
     ask(page, PROMPT)
     chat = saved(page, store)
     panel(page).get_by_role("button", name="New conversation", exact=True).click()
@@ -110,13 +110,13 @@ def test_back_leads_from_a_new_conversation_to_the_one_before(page, server, stor
 
 def test_one_of_the_list_is_opened_with_its_run_renamed_deleted_and_put_back(page, server, store, run):
     other = counting(server, "Other cats")
-    opened(page, server.address, query=f"?run={run_id(store, run)}")
+    opened(page, server, run=run.id)
     ask(page, PROMPT)
     chat = saved(page, store)
-    opened(page, server.address, other, query=f"?run={run_id(store, other)}")
+    opened(page, server, run=other.id)
     panel(page).locator(".rs-chat-open").click()
     page.wait_for_url(f"**chat={chat.id}**")
-    expect(page.locator("#playground-run input")).to_have_value(re.compile(run))
+    expect(page.locator("#playground-run input")).to_have_value(re.compile(run.name))
     expect(page.locator(".rs-play-said-text")).to_have_text([PROMPT])
     shown = panel(page)
     shown.get_by_role("button", name="Rename").click()
@@ -133,20 +133,16 @@ def test_one_of_the_list_is_opened_with_its_run_renamed_deleted_and_put_back(pag
     lines = [json.loads(line) for line in taken.value.path().read_text().splitlines()]
     assert all(PROMPT in json.dumps(line) for line in lines) and len(lines) == 2
     written = httpx.get(f"{server.address}/files/chats/{chat.id}.md", timeout=PATIENCE).text
-    assert PROMPT in written and run in written
+    assert PROMPT in written and run.name in written
 
 
-def run_id(store, name):
-    return next(each.id for each in store.runs.newest(50) if each.name == name)
-
-
-def test_what_two_windows_say_is_not_lost(page, server, store, run, launched):
-    opened(page, server.address, run)
+def test_what_two_windows_say_is_not_lost(page, server, store, run):
+    opened(page, server, run=run.id)
     ask(page, PROMPT)
     chat = saved(page, store)
     second = page.context.new_page()
     try:
-        opened(second, server.address, query=f"?chat={chat.id}")
+        opened(second, server, chat=chat.id)
         expect(second.locator(".rs-play-said-text")).to_have_text([PROMPT])
         ask(second, "Theirs?")
         saved(second, store, 2)
@@ -162,7 +158,7 @@ def test_what_two_windows_say_is_not_lost(page, server, store, run, launched):
 
 
 def test_what_was_not_saved_before_a_reload_is_saved_after_it(page, server, store, run):
-    opened(page, server.address, run)
+    opened(page, server, run=run.id)
     ask(page, PROMPT)
     chat = saved(page, store)
     page.evaluate(
@@ -179,13 +175,13 @@ def test_what_was_not_saved_before_a_reload_is_saved_after_it(page, server, stor
 
 def test_a_conversation_outlives_its_run(page, server, store, run):
     gone = counting(server, "Short-lived cats")
-    opened(page, server.address, query=f"?run={run_id(store, gone)}")
+    opened(page, server, run=gone.id)
     ask(page, PROMPT)
     chat = saved(page, store)
     before = texts(page)
     page.goto("about:blank")
-    store.runs.delete(run_id(store, gone))
-    opened(page, server.address, query=f"?chat={chat.id}")
+    store.runs.delete(gone.id)
+    opened(page, server, chat=chat.id)
     expect(page.locator(".rs-play-said-text")).to_have_text([PROMPT])
     assert texts(page) == before
     expect(page.locator("#playground-note")).to_contain_text("not here any more")
@@ -197,7 +193,7 @@ def test_a_conversation_outlives_its_run(page, server, store, run):
 
 
 def test_an_address_without_a_conversation_says_so(page, server, store, run):
-    opened(page, server.address, query="?chat=nosuchchat")
+    opened(page, server, chat="nosuchchat")
     expect(page.locator("#playground-chats details")).to_have_attribute("open", "")
     expect(page.locator("#playground-chats .rs-notice.bad")).to_be_visible()
     ask(page, PROMPT)
@@ -209,7 +205,7 @@ def test_an_address_without_a_conversation_says_so(page, server, store, run):
 def test_everybody_can_use_it(page, server, store, run, theme, size):
     if size:
         page.set_viewport_size(size)
-    opened(page, server.address, query=f"?__theme={theme}")
+    opened(page, server, run=run.id, __theme=theme)
     ask(page, PROMPT)
     saved(page, store)
     panel(page)
