@@ -10,9 +10,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 import anyio
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from app.errors import StudioError
+from app.given import read_as
 from app.handlers import answers_grid, playground
 from app.handlers.playground import PROMPT_LIMIT
 from app.handlers.verdict import right_of
@@ -112,7 +113,7 @@ async def batch(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any
 
     Raises StudioError, StorageError.
     """
-    asked = await anyio.to_thread.run_sync(_read, body)
+    asked = await anyio.to_thread.run_sync(read_as, Asked, body)
     request = await anyio.to_thread.run_sync(_request, services, asked)
     async with aclosing(playground.once_it_answers(services)) as waiting:
         async for line in waiting:
@@ -122,13 +123,6 @@ async def batch(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any
         async for line in lines:
             for each in await anyio.to_thread.run_sync(scores.take, line) if "column" in line else [line]:
                 yield each
-
-
-def _read(body: bytes) -> Asked:
-    try:
-        return Asked.model_validate_json(body)
-    except ValidationError as error:
-        raise StudioError(say("engine.out_of_range")) from error
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import StudioError
+from app.given import read_as
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
@@ -63,7 +64,14 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
     count = _layers(services, chosen) if chosen else None
     runs = [_offered(services, run, count) for run in able if run.base == chosen]
     found = suggestions(services, run_id)
-    return {"runs": runs, "chosen": run_id, "unseen": list(found.unseen), "trained": list(found.trained), "most": MOST}
+    return {
+        "runs": runs,
+        "chosen": run_id,
+        "unseen": list(found.unseen),
+        "trained": list(found.trained),
+        "most": MOST,
+        "base": chosen or "",
+    }
 
 
 def _layers(services: Services, base: str) -> int | None:
@@ -169,7 +177,7 @@ async def chat(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any]
 
     Raises StudioError, StorageError.
     """
-    request = await anyio.to_thread.run_sync(_request, services, _read(body))
+    request = await anyio.to_thread.run_sync(_request, services, read_as(Asked, body))
     async with aclosing(once_it_answers(services)) as waiting:
         async for line in waiting:
             yield line
@@ -188,15 +196,6 @@ async def once_it_answers(services: Services) -> AsyncGenerator[dict[str, Any], 
         await anyio.sleep(0.5)
 
 
-def _read(body: bytes) -> Asked:
-    try:
-        return Asked.model_validate_json(body)
-    except ValidationError as error:
-        # Such a text is no JSON for pydantic, though browsers write it.
-        is_half = error.errors(include_input=False)[0]["type"] == "json_invalid" and b"\\ud" in body.lower()
-        raise StudioError(say("engine.half_a_character" if is_half else "engine.out_of_range")) from error
-
-
 def _request(services: Services, asked: Asked) -> dict[str, Any]:
     """The request to the worker. Raises StudioError, StorageError."""
     for column in asked.columns:
@@ -211,7 +210,7 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
 
 def runs_of(services: Services, columns: Sequence[ChatColumn]) -> list[RunRecord]:
     """The runs that columns name, at least one. Raises StudioError, StorageError."""
-    named = {part.run for column in columns for part in column.parts} | {column.run for column in columns if column.run}
+    named = {run_id for column in columns for run_id in column.runs}
     if not named:
         raise StudioError(say("playground.none_chosen" if usable(services) else "playground.no_run"))
     runs = [services.storage.runs.get(run_id) for run_id in sorted(named)]

@@ -7,11 +7,11 @@ import anyio
 import httpx
 import pytest
 
-from app import batch_routes
 from app.errors import StudioError
 from app.handlers import batch
 from app.handlers.batch import MOST, Scores, difference
 from app.handlers.playground import PROMPT_LIMIT
+from app.routes import batch as batch_routes
 from app.worker.messages import ChatColumn
 from reft_engine.errors import ReftError
 from storage import StorageError
@@ -216,7 +216,7 @@ def test_the_routes_answer_line_by_line(client, finished):
 def test_a_malformed_request_is_refused_in_a_sentence(client, content):
     found = client.post("/play/batch", content=content)
     (line,) = map(json.loads, found.text.splitlines())
-    assert line == {"error": "The engine refused these values as out of range."}
+    assert "out of range" in line["error"]
 
 
 def test_requests_that_are_too_large_or_of_another_site_are_refused(client, monkeypatch):

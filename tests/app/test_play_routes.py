@@ -53,7 +53,7 @@ def test_it_is_asked_in_one_way(alone, method):
 
 def test_a_conversation_that_is_too_long_is_refused_before_it_is_read(alone):
     answer = alone.client.post(CHAT, content=b" " * 4_000_001)
-    assert answer.status_code == 413 and answer.json()["error"] == "The conversation is too long to be sent: more than 4 MB."
+    assert answer.status_code == 413 and "at most 4 MB" in answer.json()["error"]
     assert alone.client.post(CHAT, content=b" " * 4_000_000).status_code == 200
 
 
@@ -67,7 +67,7 @@ def test_a_conversation_that_is_too_long_is_refused_before_it_is_read(alone):
 def test_what_is_no_request_is_a_sentence(alone, body):
     answer = alone.client.post(CHAT, content=body)
     (line,) = lines(answer)
-    assert answer.status_code == 200 and line == {"error": say("engine.out_of_range")}
+    assert answer.status_code == 200 and "cannot be read" in line["error"]
 
 
 def test_a_refusal_is_the_last_line(alone):

@@ -74,7 +74,7 @@ _CLI = "main output rows serve train sweep chat evaluate inspect adapter folder 
     CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE, CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_EVALUATE, CLI_INSPECT, CLI_ADAPTER, CLI_FOLDER,
     CLI_DOCTOR, CLI_FLAGS,
 ) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
-SETTINGS, ROUTES = "app/settings.py", "app/routes.py"
+SETTINGS, ROUTES = "app/settings.py", "app/routes/__init__.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
 API, MESSAGES, CHAT, COLUMNS = (f"app/worker/{name}.py" for name in ("api", "messages", "chat", "columns"))
 RESIDENT, BASE_LOCK, JOB = "app/worker/resident.py", "app/worker/base_lock.py", "app/worker/job.py"
@@ -404,15 +404,15 @@ BUGS = (
     Bug(
         "runs of other base models are offered as columns",
         TALK,
-        "for run in usable(services, run_id) if run.base == chosen",
-        "for run in usable(services, run_id)",
+        "for run in able if run.base == chosen",
+        "for run in able",
         (_input("playground._picked.run"),),
     ),
     Bug(
         "the playground's columns read the first one's conversation",
         CHAT,
-        "_messages(column.messages or request.messages)",
-        "_messages(request.messages)",
+        "read_messages(column.messages or messages)",
+        "read_messages(messages)",
         (
             _request("ChatColumn.messages"),
             _talk("each_column_reads_its_own_conversation"),
@@ -421,8 +421,8 @@ BUGS = (
     Bug(
         "the columns' conversations are read for one",
         CHAT,
-        "all(each == own[0] for each in own)",
-        "True",
+        "[column.messages for column in columns]",
+        "[columns[0].messages for column in columns]",
         (_request("ChatColumn.messages"),),
     ),
     Bug(
@@ -469,7 +469,7 @@ BUGS = (
     ),
     Bug(
         "a weight out of bounds is taken",
-        MESSAGES,
+        "app/columns.py",
         "weight: float = Field(1.0, ge=-10.0, le=10.0)",
         "weight: float = Field(1.0)",
         (_range("MixPart.weight"),),
@@ -501,13 +501,6 @@ BUGS = (
         "    if not named:\n        raise",
         "    if False:\n        raise",
         (_talk("where_there_are_runs_it_is_not_said_that_there_are_none"),),
-    ),
-    Bug(
-        "half a character is out of range",
-        TALK,
-        '"engine.half_a_character" if is_half else "engine.out_of_range"',
-        '"engine.out_of_range"',
-        (_talk("what_cannot_be_asked_is_refused_in_words"),),
     ),
     Bug(
         "a prompt may be of any length",
@@ -568,8 +561,8 @@ BUGS = (
     Bug(
         "the playground ignores the longest answer",
         TALK,
-        '{**values, "base": runs[0].base,',
-        '{**values, "max_new_tokens": 128, "base": runs[0].base,',
+        '{**values, "base": base,',
+        '{**values, "max_new_tokens": 128, "base": base,',
         (_talk("answers_are_not_longer_than_asked_for_and_end_before_a_stop_text"),),
     ),
     Bug(
@@ -867,15 +860,15 @@ BUGS = (
     Bug(
         "the worker ignores the strength",
         CHAT,
-        "[column.strength for column in request.columns]",
-        "[1.0 for column in request.columns]",
+        "asked.strength if column",
+        "1.0 if column",
         (_request("ChatColumn.strength"),),
     ),
     Bug(
         "the worker clamps the strength",
         CHAT,
-        "[column.strength for column in request.columns]",
-        "[min(1.0, column.strength) for column in request.columns]",
+        "asked.strength if column",
+        "min(1.0, asked.strength) if column",
         (_request("ChatColumn.strength"),),
     ),
     Bug(
@@ -909,7 +902,7 @@ BUGS = (
     Bug(
         "runs of two base models answer side by side",
         CHAT,
-        "if any(column.base not in (None, base) for column in columns):",
+        "if any(column.answering.base not in (None, base) for column in columns):",
         "if False:",
         (_base_lock("the_runs_of_two_base_models_are_not_answered_side_by_side"),),
     ),
@@ -992,7 +985,7 @@ BUGS = (
     ),
     Bug(
         "a strength out of bounds is taken",
-        MESSAGES,
+        "app/columns.py",
         "strength: float = Field(1.0, ge=-10.0, le=10.0)",
         "strength: float = Field(1.0)",
         (_range("ChatColumn.strength"),),
@@ -1753,8 +1746,8 @@ BUGS = (
     Bug(
         "a strength of 0 is taken for none",
         CHAT,
-        "[column.strength for column in request.columns]",
-        "[column.strength or 1.0 for column in request.columns]",
+        "asked.strength if column",
+        "(asked.strength or 1.0) if column",
         (_request("ChatColumn.strength"),),
     ),
     Bug(
@@ -2002,8 +1995,8 @@ BUGS = (
     Bug(
         "the playground ignores the seed",
         TALK,
-        '{**values, "base": runs[0].base,',
-        '{**values, "seed": 0, "base": runs[0].base,',
+        '{**values, "base": base,',
+        '{**values, "seed": 0, "base": base,',
         (_talk("a_seed_draws_the_same_again_and_another_draws_anew"),),
     ),
     Bug(
@@ -2507,10 +2500,13 @@ BUGS = (
     ),
     Bug(
         "a body of any length is read",
-        "app/chat_routes.py",
-        "await body_of(request, LIMIT + _AROUND)",
-        "await request.body()",
-        ("tests/app/test_chat_routes.py::test_a_body_that_is_too_long_is_refused_with_a_sentence",),
+        "app/routes/answers.py",
+        "if size > most:",
+        "if size > 100 * most:",
+        (
+            "tests/app/test_chat_routes.py::test_a_body_that_is_too_long_is_refused_with_a_sentence",
+            "tests/settings/test_seen.py::test_what_is_no_request_or_too_long_is_refused",
+        ),
     ),
     Bug(
         "a column reads the answers of another one",
@@ -2536,8 +2532,8 @@ BUGS = (
     Bug(
         "a list of prompts is answered without the strengths of its columns",
         "app/worker/grid.py",
-        "for name, values in asked.of_each.items()}",
-        'for name, values in asked.of_each.items() if name != "strength"}',
+        "for name, values in asked.of_each(prompt).items()}",
+        'for name, values in asked.of_each(prompt).items() if name != "strength"}',
         (_request("BatchRequest.columns"), "tests/app/test_batch.py::test_columns_have_strengths_and_sampling_of_their_own"),
     ),
     Bug(
@@ -2609,12 +2605,5 @@ BUGS = (
         "owner=request.owner",
         'owner=""',
         (_request("TintsRequest.owner"),),
-    ),
-    Bug(
-        "a look may ask for any amount",
-        "app/seen_routes.py",
-        "if len(body) > _MOST_BYTES:",
-        "if len(body) > 2**40:",
-        ("tests/settings/test_seen.py::test_what_is_no_request_or_too_long_is_refused",),
     ),
 )

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from app.columns import MixPart
 from app.errors import StudioError
 from app.handlers import predictions
 from app.worker import messages as requests
 from app.worker import probes, row_checks
+from app.worker.instant import instant
 from app.worker.messages import (
     AnglesRequest,
     BatchRequest,
@@ -25,7 +27,6 @@ from app.worker.messages import (
     GridRequest,
     LensRequest,
     LookRequest,
-    MixPart,
     MixRequest,
     PredictionsRequest,
     PreviewRequest,
@@ -34,6 +35,7 @@ from app.worker.messages import (
     SeparationRequest,
     TintsRequest,
 )
+from app.worker.shots import few_shot
 from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
 from reft_engine.edits import Mix
@@ -135,6 +137,12 @@ def top_p(house: House) -> None:
     assert len(set(map(tuple, found))) == 3 and found[0] == house.chat(), "only the likeliest is drawn"
 
 
+def top_k(house: House) -> None:
+    found = [house.chat(temperature=1.4, top_k=value) for value in (0, 1, 3)]
+    assert found == [sampled(house, temperature=1.4, top_k=value) for value in (0, 1, 3)]
+    assert len(set(map(tuple, found))) == 3 and found[1] == house.chat(), "only the likeliest is drawn"
+
+
 def repetition_penalty(house: House) -> None:
     found = [house.chat(repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
     assert found == [sampled(house, repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
@@ -201,6 +209,36 @@ def column_step(house: House) -> None:
     assert found == [house.wanted(house.second)[1], house.wanted()[1]] and found[0] != found[1]
     with pytest.raises(StudioError, match="step 4 is not kept"):
         answered_in(house, column(house.run.id, step=4))
+
+
+def ends_of(house: House, *asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is told of each column once it has answered."""
+    lines = house.services.worker.chat(chat_of(house, *asked, messages=[ASKED], max_new_tokens=LENGTH))
+    return sorted((line for line in lines if line.get("ended")), key=lambda line: line["column"])
+
+
+def column_shots(house: House) -> None:
+    """So many training rows stand before the conversation, and the base model answers behind them."""
+    asked = [{"kind": "few_shot", "run": house.run.id, "shots": count} for count in (0, 1, 2)]
+    made = [few_shot(house.resident, house.run.id, conversation(), count, 0, LENGTH) for count in (0, 1, 2)]
+    assert [len(line["shots"]["rows"]) for line in ends_of(house, *asked)] == [len(each.rows) for each in made] == [0, 1, 2]
+    found = answered_in(house, *asked)
+    assert found == [generate(each.base, each.messages, max_new_tokens=LENGTH)[0] for each in made] and found[0] == house.wanted()[0]
+
+
+def column_seed(house: House) -> None:
+    asked = [{"kind": "few_shot", "run": house.run.id, "shots": 2, "seed": value} for value in (0, 1, 2**31 - 1)]
+    shown = [[row["place"] for row in line["shots"]["rows"]] for line in ends_of(house, *asked)]
+    made = [few_shot(house.resident, house.run.id, conversation(), 2, each["seed"], LENGTH) for each in asked]
+    assert shown == [[row.place for row in each.rows] for each in made] and len(set(map(tuple, shown))) > 1
+
+
+def column_blend(house: House) -> None:
+    """0 is the base model, and 1 the rows alone; by default held-out rows choose."""
+    asked = [{"kind": "instant", "run": house.run.id, "blend": value} for value in (0.0, 0.5, 1.0, None)]
+    lines, found = ends_of(house, *asked), answered_in(house, *asked)
+    assert [line["store"]["blend"] for line in lines] == [0.0, 0.5, 1.0, instant(house.resident, house.run.id).blend]
+    assert found[0] == house.wanted()[0] != found[2]
 
 
 def column_parts(house: House) -> None:
@@ -723,9 +761,13 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatRequest, "temperature"): Field(temperature, (-0.01, 5.01, "hot", None)),
     (ChatRequest, "seed"): Field(seed, (-1, 2**31, 0.5, None)),
     (ChatRequest, "top_p"): Field(top_p, (0, 1.01, "NaN", None)),
+    (ChatRequest, "top_k"): Field(top_k, (-1, 10_000_001, 1.5, None)),
     (ChatRequest, "repetition_penalty"): Field(repetition_penalty, (0, 10.1, "NaN", None)),
     (ChatRequest, "stop"): Field(stop, ([""], ["x" * 201], ["x"] * 9, "x", None)),
     (ChatColumn, "step"): Field(column_step, (0, -1, 1.5, 10**9 + 1)),
+    (ChatColumn, "shots"): Field(column_shots, (-1, 1_001, 1.5, None)),
+    (ChatColumn, "seed"): Field(column_seed, (-1, 2**31, 1.5, None)),
+    (ChatColumn, "blend"): Field(column_blend, (-0.1, 1.1, "NaN", "x")),
     (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
     (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
@@ -763,6 +805,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (BatchRequest, "max_new_tokens"): Field(batch_length, (0, 2049, -1, 1.5)),
     (BatchRequest, "temperature"): Field(as_in_a_chat("temperature", 0.0, 0.7, 1.4), (-0.01, 5.01, "hot", None)),
     (BatchRequest, "top_p"): Field(as_in_a_chat("top_p", 0.05, 1.0, temperature=1.4), (0.0, 1.01, None)),
+    (BatchRequest, "top_k"): Field(as_in_a_chat("top_k", 0, 1, 3, temperature=1.4), (-1, 10_000_001, 1.5, None)),
     (BatchRequest, "repetition_penalty"): Field(as_in_a_chat("repetition_penalty", 1.0, 0.1), (0.0, 10.1, None)),
     (BatchRequest, "stop"): Field(batch_stop, ([""], ["x"] * 9, ["x" * 201], None)),
     (BatchRequest, "seed"): Field(as_in_a_chat("seed", 0, 1, 2**31 - 1, temperature=1.0), (-1, 2**31, 0.5, None)),
@@ -777,10 +820,10 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
-    (MixPart, "run"): Field(both(part_run, seen_rows.part_run), ("gone", "x" * 101, None)),
-    (MixPart, "weight"): Field(both(part_weight, seen_rows.part_weight), (-10.1, 10.1, "NaN", None)),
+    (MixPart, "run"): Field(both(part_run, seen_rows.part_run, mix_runs), ("gone", "../x", "x" * 101, None, 3)),
+    (MixPart, "weight"): Field(both(part_weight, seen_rows.part_weight, mix_weight), (-10.1, 10.1, "NaN", None)),
     (ChatColumn, "kind"): Field(both(column_kind, seen_rows.kind), ("mix", "tree", None)),
-    (ChatColumn, "run"): Field(both(column_run, seen_rows.run), ("gone", "x" * 101, 3, None)),
+    (ChatColumn, "run"): Field(both(column_run, seen_rows.run), ("gone", "../x", "x" * 101, 3, None)),
     (ChatColumn, "strength"): Field(both(strength, seen_rows.strength), (-10.1, 10.1, "NaN", None)),
     (ChatColumn, "layers"): Field(seen_rows.layers, ([-1], [7], [1.5], "x")),
     (ChatColumn, "groups"): Field(seen_rows.groups, (["middle"], ["prefix"] * 3, "prefix")),
@@ -814,7 +857,7 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:  #
         return "/describe", {"base": base}
     if kind in (GridRequest, GridPrompt):
         return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
-    if kind in (MixRequest, MixPart):
+    if kind is MixRequest:
         return "/mix", {"parts": [{"run": house.run.id, "weight": 0.5}], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
     if kind is PredictionsRequest:
         return "/predictions", {"run": house.run.id, "start": False}
