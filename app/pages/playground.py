@@ -129,7 +129,7 @@ def _opened(services: Services, request: gr.Request) -> Shown:
     choices = [(playground.named(run), run.id) for run in usable]
     return {
         "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
-        "mixing": gr.update(open=bool(mixed)), "mix": {"run": chosen, "chosen": mixed},
+        "mixing": gr.update(open=True) if mixed else gr.update(), "mix": {"run": chosen, "chosen": mixed},
         **settings,
     }  # fmt: skip
 

@@ -88,7 +88,11 @@ def show(page, studio, *runs, theme="light"):
 
 
 def box(panel, run):
-    return panel.locator("li").filter(has_text=run.name).get_by_role("checkbox")
+    return panel.locator(f'[data-key="run {run.id}"]')
+
+
+def line(panel, run):
+    return panel.locator("li.refused").filter(has=panel.page.locator(f'[data-key="run {run.id}"]'))
 
 
 def weigh(panel, run, weight):
@@ -104,11 +108,11 @@ def attempt(panel, prompts=PROMPTS):
     return [panel.locator("article").nth(at).locator(".rs-answer-text").all_inner_texts() for at in range(len(prompts))]
 
 
-def answers(studio, *columns, prompts=PROMPTS):
+def answers(studio, *columns, prompts=PROMPTS, length=LENGTH):
     """What columns answer, by the worker itself; a list for each prompt."""
     return [
         said(list(studio.worker.chat({
-            "columns": list(columns), "base": studio.cats.base, "messages": [{"role": "user", "content": prompt}], "max_new_tokens": LENGTH,
+            "columns": list(columns), "base": studio.cats.base, "messages": [{"role": "user", "content": prompt}], "max_new_tokens": length,
         })))
         for prompt in prompts
     ]  # fmt: skip
@@ -134,7 +138,7 @@ def test_a_run_that_cannot_be_mixed_says_why_and_names_both_rules(page, studio):
     expect(panel.locator(".rs-mix-formula")).to_have_text("Choose at least two runs.")
     expect(panel.get_by_role("button", name="Try it")).to_be_disabled()
     box(panel, studio.cats).check()
-    rule, red = (panel.locator("li.refused").filter(has_text=run.name) for run in (studio.rule, studio.red))
+    rule, red = (line(panel, run) for run in (studio.rule, studio.red))
     for refused, words in ((rule, ("f1+l1", "l1", "Cats")), (red, ("LoReFT", "RED", "Cats"))):
         expect(refused.get_by_role("checkbox")).to_be_disabled()
         for word in words:
@@ -218,7 +222,7 @@ def test_a_mix_is_a_column_with_a_strength_of_its_own_that_reload_keeps(page, st
     page.locator("#playground-prompt textarea").fill(PROMPTS[0])
     page.click("#playground-send")
     expect(page.locator("#playground-told")).to_contain_text("All")
-    ((text,),) = answers(studio, mixed((studio.cats, 0.5), (studio.dogs, 0.5)), prompts=PROMPTS[:1])
+    ((text,),) = answers(studio, mixed((studio.cats, 0.5), (studio.dogs, 0.5)), prompts=PROMPTS[:1], length=128)
     answer, name = page.locator("#answer-2"), say("playground.told.mix", parts=total(0.5, 0.5))
     assert answer.inner_text().strip() == text.strip()
     expect(page.get_by_role("region", name=name).first).to_contain_text("strength 1")
@@ -245,7 +249,7 @@ def test_what_the_address_asks_for_and_cannot_be_mixed_is_said(page, studio):
     page.goto(f"{studio.server.address}/playground?mix={studio.cats.id},{studio.rule.id},nothing")
     panel = page.locator("#playground-mix")
     expect(panel.get_by_role("alert")).to_contain_text("A run that was asked for is not here any more.")
-    expect(panel.locator("li.refused").filter(has_text="Rule")).to_contain_text("f1+l1")
+    expect(line(panel, studio.rule)).to_contain_text("f1+l1")
     expect(panel.get_by_role("checkbox", checked=True)).to_have_count(1)
 
 
