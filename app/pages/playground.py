@@ -5,11 +5,12 @@ The page's own script asks for the answers and draws them; see app/static/playgr
 
 import gradio as gr
 
-from app.components import batch, html
+from app.components import batch, html, mixes
 from app.components.labels import label, markup
 from app.components.playground import columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import playground
+from app.handlers.mixes import MOST_PARTS
 from app.services import Services
 from app.words import say
 
@@ -78,6 +79,8 @@ def build(services: Services) -> None:
                 seed = gr.Textbox(
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
+        with gr.Accordion(label("mixes.shown.title"), open=False, elem_id="playground-mix") as mixing:
+            mix = mixes.panel("playground-mix-panel")
 
         with gr.Accordion(label("playground.batch.title"), open=False, elem_id="playground-batch"):
             many = batch.panel("playground-batch-panel")
@@ -86,10 +89,10 @@ def build(services: Services) -> None:
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
         "many": many,
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
-        "penalty": penalty, "stop": stop, "seed": seed,
+        "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken"], note=run_note)
-    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken"], note=run_note)
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix"], note=run_note)
+    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note)
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
     changed = [part.change for part in (prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed)]
@@ -104,22 +107,27 @@ def build(services: Services) -> None:
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    asked = dict(request.query_params).get("run")
+    query = dict(request.query_params)
+    mixed = [each for each in query.get("mix", "").split(",") if each][:MOST_PARTS]
+    asked = query.get("run") or next(iter(mixed), None)
     usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
         return {
             "nothing": gr.update(value=missing, visible=True), "filled": HIDDEN, "run": gr.update(choices=[], value=None), "taken": HIDDEN,
+            "mix": {"run": None, "chosen": []},
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
         "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
+        "mixing": gr.update(open=bool(mixed)), "mix": {"run": chosen, "chosen": mixed},
     }  # fmt: skip
 
 
 def _picked(services: Services, run_id: str | None) -> Shown:
     return {
         "answers": playground.offered(services, run_id), "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
+        "mix": {"run": run_id, "chosen": []},
     }  # fmt: skip
 
 

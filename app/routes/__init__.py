@@ -19,6 +19,7 @@ from app.routes.chats import offer_chats
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
+from app.routes.mixes import offer_mixes
 from app.routes.play import offer_play
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
@@ -60,6 +61,7 @@ def make_app(services: Services) -> FastAPI:
     offer_looks(app, services)
     offer_votes(app, services)
     offer_fixes(app, services)
+    offer_mixes(app, services)
     app.add_middleware(_Gate)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)

@@ -88,8 +88,8 @@
     const runOf = (each) => offered.runs.find((run) => run.id === each.run);
     const nameOf = (each) => {
       if (each.kind === "base") return text.base;
+      if (each.kind === "mix") return filled(text.mix, { parts: studio.mixName(each.parts, (run) => runOf({ run })?.name ?? text.gone) });
       const name = runOf(each)?.name ?? text.gone;
-      if (each.kind === "mix") return filled(text.mix, { parts: each.parts.map((part) => `${part.weight} · ${runOf(part)?.name ?? text.gone}`).join(" + ") });
       if (each.kind === "few_shot") return filled(each.shots === 1 ? text.one_shot : text.few_shot, { name, shots: each.shots });
       if (each.kind === "instant") return filled(text.instant, { name });
       return each.step === null ? name : filled(text.at_step, { name, step: each.step });
@@ -123,11 +123,13 @@
       return [[text.runs, results], ...earlier, [text.untrained, main ? [...shots, ...store] : []]].filter(([, options]) => options.length);
     };
     const add = (values) => {
+      if (doc.shown.length > offered.most) return false;
       doc.columns.push(column(values.kind ?? "run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
       const last = turnOf(doc, doc.leaf);
       if (last && !going) answer(last, [doc.columns.length - 1]);
+      return true;
     };
     const remove = (at) => {
       doc.shown = doc.shown.filter((each) => each !== at);
