@@ -10,7 +10,7 @@ _SHOWN = (
     "base", "gone", "strength", "add", "runs", "untrained", "looking", "close", "where", "proof", "prove", "changed", "press_cell",
     "layers", "tokens_edited", "switches", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after",
     "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row",
-    "weight", "row_prompt", "row_answer",
+    "weight", "row_prompt", "row_answer", "run_gone",
 )  # fmt: skip
 _ENDED = ("length", "stopped", "error")
 _MANY = ("one", "both", "all")
@@ -33,6 +33,7 @@ def texts() -> dict[str, Any]:
         **{name: say(f"playground.shown.{name}") for name in _SHOWN},
         "groups": {name: say(f"playground.groups.{name}") for name in ("prefix", "suffix")},
         "ended": {name: say(f"playground.ended.{name}") for name in _ENDED},
+        "answer_letter": say("playground.blind.answer", letter="{letter}"),
         "mix": say("playground.told.mix", parts="{parts}"), "one_shot": say("playground.told.one_shot", name="{name}"),
         "few_shot": say("playground.told.few_shot", name="{name}", shots="{shots}"),
         "instant": say("playground.told.instant", name="{name}"),

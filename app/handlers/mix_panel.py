@@ -63,7 +63,9 @@ def choices(services: Services, asked: Choosing) -> dict[str, Any]:
 
 
 async def samples(services: Services, asked: Trying) -> AsyncGenerator[dict[str, Any], None]:
-    """Stream what base model, runs and mix answer: a line for each prompt, and ``{"starting": true}`` while the engine starts.
+    """Stream what base model, runs and mix answer: a line for each prompt, then ``{"done": true}``.
+
+    Before, while the engine starts, ``{"starting": true}``.
 
     Raises NotFoundError, StudioError.
     """
@@ -71,6 +73,7 @@ async def samples(services: Services, asked: Trying) -> AsyncGenerator[dict[str,
     try:
         while (line := await to_thread.run_sync(next, lines, None)) is not None:
             yield line
+        yield {"done": True}
     finally:
         with anyio.CancelScope(shield=True):  # also for a reader who has gone
             await to_thread.run_sync(lines.close)

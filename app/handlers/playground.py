@@ -64,7 +64,14 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
     count = _layers(services, chosen) if chosen else None
     runs = [_offered(services, run, count) for run in able if run.base == chosen]
     found = suggestions(services, run_id)
-    return {"runs": runs, "chosen": run_id, "unseen": list(found.unseen), "trained": list(found.trained), "most": MOST}
+    return {
+        "runs": runs,
+        "chosen": run_id,
+        "unseen": list(found.unseen),
+        "trained": list(found.trained),
+        "most": MOST,
+        "base": chosen or "",
+    }
 
 
 def _layers(services: Services, base: str) -> int | None:

@@ -1,9 +1,5 @@
 """The HTTP routes of mixes: runs to choose, what they answer before, and the run that is kept. Never imports torch."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Any
-
 from fastapi import FastAPI, Request, Response
 
 from app.given import read_as
@@ -12,7 +8,7 @@ from app.routes.answers import Answers
 from app.routes.play import streamed
 from app.services import Services
 
-_AT_ONCE = 8
+_AT_ONCE = 4
 
 
 def offer_mixes(app: FastAPI, services: Services) -> None:
@@ -25,16 +21,8 @@ def offer_mixes(app: FastAPI, services: Services) -> None:
 
     @app.post("/play/mix/samples")
     async def samples(request: Request) -> Response:
-        return await answers.to(request, lambda body: streamed(_whole(mix_panel.samples(services, read_as(mix_panel.Trying, body)))))
+        return await answers.to(request, lambda body: streamed(mix_panel.samples(services, read_as(mix_panel.Trying, body))))
 
     @app.post("/play/mix")
     async def keep(request: Request) -> Response:
         return await answers.to(request, lambda body: mix_panel.keep(services, read_as(mix_panel.Keeping, body)))
-
-
-async def _whole(found: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[dict[str, Any], None]:
-    """Each item, and ``{"done": true}`` once nothing went wrong."""
-    async with aclosing(found) as items:
-        async for item in items:
-            yield item
-    yield {"done": True}

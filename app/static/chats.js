@@ -1,6 +1,6 @@
 // Saved conversations of the Playground: the list, and how the one that the page shows is saved again and again. The page holds the
 // conversation itself and gives: open(document, saved) to show one (null for a new one), current() for its {document, id, version}, and
-// saved({id, name, version}) to take note of what was saved.
+// saved({id, name, version}) to take note of what was saved, and may give trouble(), which is told that a sentence needs to be seen.
 (() => {
   const PAGE = 20; // conversations that are asked for at once, and at most where the list is asked for anew
   const MOST = 400;
@@ -166,7 +166,10 @@
       root.hidden = !sentence;
       root.replaceChildren(el("span", {}, sentence), ...deeds);
     };
-    const tell = (sentence, ...deeds) => bar(trouble, sentence, ...deeds);
+    const tell = (sentence, ...deeds) => {
+      bar(trouble, sentence, ...deeds);
+      if (sentence) page.trouble?.();
+    };
 
     // What is done with one of the list
 

@@ -7,8 +7,10 @@
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
   const SETTLES = 300; // milliseconds after the last change of a field until it is kept
   let current = null;
-  // What other scripts add: tools of an answer, bars below a turn, and what they do once answers have come.
-  const parts = { tools: [], bars: [], answered: [] };
+  // What other scripts add: tools of an answer, bars below a turn, and what they do before answers are written, once they have come, and
+  // once the page has its runs. `veil(turn, shown)` says how a turn's columns stand: null as always, or { order, hidden }, where they are
+  // in another order under letters, and nothing says which is which while it is hidden; then only bars that are `blind` are shown.
+  const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null };
 
   const fresh = (run) => ({
     format: 1,
@@ -73,8 +75,10 @@
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
+    const cameFrom = new Map(); // by turn: what was shown before it was asked
     const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
     let left = false; // the page is going away, and what fails for that is no news
+    let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -211,15 +215,25 @@
       const speed = found.seconds > 0 && found.tokens > 1 ? ` · ${filled(text.speed, { speed: (found.tokens / found.seconds).toFixed(0) })}` : "";
       return `${filled(text.tokens, { tokens: found.tokens })}${speed}${ending}`;
     };
-    const drawAnswer = (turn, at, place, last) => {
+    const keyOf = (turn, at) => `${turn?.id} ${at}`;
+    const drawHidden = (turn, at, letter) => {
+      const found = answerOf(turn, at);
+      const name = filled(text.answer_letter, { letter });
+      const said = el("div", { class: "rs-answer-text", dir: "auto" }, document.createTextNode(found?.text ?? ""));
+      if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
+      boxes.set(keyOf(turn, at), said);
+      return el("section", { class: "rs-pane", "aria-label": name, tabindex: 0 }, el("div", { class: "rs-pane-title" }, name), said);
+    };
+    const drawAnswer = (turn, at, place, last, letter = "") => {
       const each = doc.columns[at];
       const found = turn && answerOf(turn, at);
       const made = found?.made_by ?? each;
       const strength = found?.strength ?? each.strength;
-      const title = el("div", { class: "rs-pane-title", dir: "auto" }, nameOf(made));
+      const title = el("div", { class: "rs-pane-title", dir: "auto" }, `${letter && `${letter} · `}${nameOf(made)}`);
       if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
       const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
       if (last) said.id = idOf(place);
+      boxes.set(keyOf(turn, at), said);
       said.append(document.createTextNode(found?.text ?? ""));
       if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
       const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)), el("p", { class: "rs-facts", "data-told": at }, found?.told ?? ""));
@@ -234,9 +248,13 @@
       return { turn, at, place, answer: found, column: made, name: nameOf(made), messages: messages(doc, turn, at), edits: made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false) };
     };
     const drawTurn = (turn, last) => {
-      const panes = doc.shown.map((at, place) => drawAnswer(turn, at, place, last));
+      const veil = turn && parts.veil(turn, doc.shown);
+      const letter = (place) => (veil ? String.fromCharCode(65 + place) : "");
+      const panes = (veil?.order ?? doc.shown).map((at, place) =>
+        veil?.hidden ? drawHidden(turn, at, letter(place)) : drawAnswer(turn, at, doc.shown.indexOf(at), last, letter(place)),
+      );
       const answers = el("div", { class: "rs-play-answers", style: `--columns: ${panes.length}` }, ...panes);
-      const bars = turn && !going ? parts.bars.flatMap((make) => make({ turn, last, columns: doc.shown.map((at, place) => contextOf(turn, at, place)) }) ?? []) : [];
+      const bars = turn && !going ? parts.bars.filter((make) => !veil?.hidden || make.blind).flatMap((make) => make({ turn, last, columns: doc.shown.map((at, place) => contextOf(turn, at, place)) }) ?? []) : [];
       return el("article", { class: "rs-play-turn", "data-turn": turn?.id ?? "" }, ...(turn ? [drawPrompt(turn)] : []), answers, ...bars);
     };
     const drawChips = () => {
@@ -255,6 +273,7 @@
       const follows = nearEnd();
       const shown = path(doc);
       const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
+      boxes = new Map();
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
@@ -275,11 +294,15 @@
 
     // Asking
 
+    // Of a conversation whose run is deleted, or of another base model, the answers can be read.
+    const isGone = () => doc.columns[1].run !== offered.chosen;
     const ask = (prompt, parent, settings = null) => {
       if (going || (fields && !read(fields))) return false;
+      if (offered.runs.length && isGone()) return refuse(text.run_gone), false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
-      const turn = { id: id(), parent: parent ?? null, before: doc.leaf, prompt: prompt.trim(), seed, answers: [], settings };
+      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      cameFrom.set(turn.id, doc.leaf);
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
@@ -292,6 +315,7 @@
       // What this cuts short is asked for again with it.
       const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
       const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
+      for (const act of parts.answering) act(turn, columns, doc.shown);
       const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
@@ -348,7 +372,7 @@
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
       doc.turns = doc.turns.filter((each) => each !== turn);
-      doc.leaf = turn.before;
+      doc.leaf = cameFrom.get(turn.id) ?? null;
       draft = turn.prompt;
       fire.back();
     };
@@ -361,14 +385,16 @@
         Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: costOf(line) });
         reasons.set(`${turn.id} ${found.column}`, line.store?.why ?? line.shots?.rows ?? []);
       }
-      const pane = turns.querySelector(`[data-turn="${turn.id}"] .rs-answer-text[data-column="${found.column}"]`);
+      const pane = boxes.get(keyOf(turn, found.column));
       if (!pane) return;
       const follows = nearEnd();
       pane.firstChild.data = found.text;
       if (line.ended) {
         pane.querySelector(".rs-caret")?.remove();
-        pane.parentElement.querySelector("[data-facts]").textContent = facts(found);
-        pane.parentElement.querySelector("[data-told]").textContent = found.told;
+        for (const [name, sentence] of [["facts", facts(found)], ["told", found.told]]) {
+          const line = pane.parentElement.querySelector(`[data-${name}]`);
+          if (line) line.textContent = sentence;
+        }
       }
       if (follows) toEnd();
     };
@@ -395,10 +421,13 @@
     const read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
       if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), false;
+      const before = doc.settings;
       doc.settings = {
         system: system ?? "", temperature, top_p, top_k, max_new_tokens: length, repetition_penalty: penalty,
         stop: String(stop ?? "").split("\n").filter((line) => line), seed: wanted ? Number(wanted) : null,
       };
+      // Turns that were asked with other settings keep them.
+      if (JSON.stringify(before) !== JSON.stringify(doc.settings)) for (const turn of doc.turns) turn.settings ??= before;
       doc.columns[1].strength = strength;
       return true;
     };
@@ -425,15 +454,17 @@
         keep();
         const { settings, columns } = doc;
         const kept = restored(run);
-        doc = kept ?? { ...fresh(run), settings };
+        const { fields: held, ...document } = kept ?? {};
+        doc = kept ? document : { ...fresh(run), settings };
         if (!kept) doc.columns[1].strength = columns[1].strength;
-        if (kept?.fields) (fields = given = kept.fields), fire.fields();
+        if (held) (fields = given = held), fire.fields();
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
       }
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
+      if (props.value) for (const act of parts.taken) act(offered);
     };
     const restored = (run) => {
       try {
@@ -472,12 +503,13 @@
         if (going) return;
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
         tell("");
-        refuse("");
+        refuse(isGone() ? text.run_gone : "");
         draw();
       },
       shown: () => doc.shown,
       name: nameOf,
       runs: () => offered.runs,
+      base: () => offered.base ?? "",
       redraw: draw,
       refuse,
     };
