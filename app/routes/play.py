@@ -43,5 +43,5 @@ async def _lines(found: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[s
     except READABLE as error:
         yield json.dumps({"error": say_error(error)}, ensure_ascii=False) + "\n"
     except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-        _log.exception("a chat failed")
+        _log.exception("a stream failed")
         yield json.dumps({"error": say("errors.neutral")}, ensure_ascii=False) + "\n"

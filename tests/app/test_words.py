@@ -244,7 +244,6 @@ KNOWN = {
     "Input should be ": "how pydantic begins a rule",
     "Hello!": "a prompt for the starter, which knows English",
     "JSON Lines": "a name of its own",
-    "a run names its run, a mix its parts, and nothing else does": "what a script of ours got wrong",
     "SSR mode is not supported": "by which a warning of Gradio's is known",
     "Consistency check failed": "words of the Hub's library",
     "can't allocate memory": "words of torch and of the system, as the three below",
