@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args
 
 from app import chats
-from app.chats import ChatAnswer, ChatDocument, ChatSettings, ChatTurn, Column
+from app.chats import ChatAnswer, ChatDocument, ChatSettings, ChatTurn
+from app.columns import Column, title_of
 from app.words import say
 
 Form = Literal["md", "jsonl"]
@@ -17,23 +18,6 @@ def exported(name: str, document: ChatDocument, runs: Mapping[str, str], form: F
     """A conversation as a file; ``runs`` are the names of runs by their ids."""
     text = markdown(name, document, runs) if form == "md" else json_lines(document, runs)
     return text.encode("utf-8", "replace")
-
-
-def title(column: Column, runs: Mapping[str, str]) -> str:
-    """A column in words, without its strength."""
-    name = runs.get(column.run or "", column.run or say("chats.column.no_run"))
-    if column.kind == "mix":
-        parts = (say("chats.column.part", weight=f"{part.weight:g}", name=runs.get(part.run, part.run)) for part in column.parts)
-        return say("chats.column.mix", parts=" + ".join(parts))
-    if column.kind == "base":
-        return say("chats.column.base")
-    if column.kind == "few_shot":
-        return say("chats.column.few_shot", name=name, count=column.shots)
-    if column.kind == "instant":
-        if column.blend is None:
-            return say("chats.column.instant_best", name=name)
-        return say("chats.column.instant", name=name, blend=f"{column.blend:g}")
-    return name if column.step is None else say("chats.column.step", name=name, step=column.step)
 
 
 # Markdown
@@ -53,7 +37,7 @@ def markdown(name: str, document: ChatDocument, runs: Mapping[str, str]) -> str:
         for answer in turn.answers:
             column = chats.column_of(document, answer)
             facts = "\n".join(f"- {fact}" for fact in _facts(column, answer, turn, settings))
-            parts += [f"### {code(title(column, runs))}", fenced(answer.text), facts]
+            parts += [f"### {code(title_of(column, runs))}", fenced(answer.text), facts]
     return "\n\n".join(parts) + "\n"
 
 
@@ -150,6 +134,6 @@ def _row(document: ChatDocument, turns: list[ChatTurn], column: int, runs: Mappi
     made_by = chats.column_of(document, answer)
     return {
         "messages": said,
-        "column": {"title": title(made_by, runs), **made_by.model_dump(mode="json")},
+        "column": {"title": title_of(made_by, runs), **made_by.model_dump(mode="json")},
         "settings": {**settings.model_dump(mode="json", exclude={"system"}), "seed": last.seed},
     }

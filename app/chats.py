@@ -6,12 +6,14 @@ the page has.
 """
 
 import json
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.columns import Column
 from app.errors import StudioError
+from app.given import read_as
 from app.words import phrases, say
 
 MOST_TURNS, MOST_COLUMNS, MOST_SHOWN = 500, 64, 8
@@ -22,35 +24,12 @@ _MOST_SEED = 2**31 - 1
 _NAME_LENGTH = 60
 """Characters of a name that is made from a prompt."""
 _Number = Annotated[int, Field(ge=0, le=_MOST_SEED)]
-Value = TypeVar("Value", bound=BaseModel)
 Message = dict[str, str]
 """A ``role`` and its ``content``, as the worker reads them."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
-
-
-class MixPart(_Part):
-    """A run whose edit is mixed in, and by which weight."""
-
-    run: str = Field(max_length=100)
-    weight: float = Field(ge=-100.0, le=100.0)
-
-
-class Column(_Part):
-    """Who answers: see the chat endpoint, which takes the same; a field that the kind does not need keeps its default."""
-
-    kind: Literal["base", "run", "few_shot", "instant", "mix"]
-    run: str | None = Field(None, max_length=100)
-    step: int | None = Field(None, ge=0)
-    strength: float = Field(1.0, ge=-10.0, le=10.0)
-    layers: tuple[_Number, ...] | None = Field(None, max_length=1_000)
-    groups: tuple[Literal["prefix", "suffix"], ...] | None = Field(None, max_length=2)
-    shots: int = Field(0, ge=0, le=10_000)
-    seed: int = Field(0, ge=0, le=_MOST_SEED)
-    blend: float | None = Field(None, ge=0.0, le=1.0)
-    parts: tuple[MixPart, ...] = Field((), max_length=16)
 
 
 class ChatSettings(_Part):
@@ -145,25 +124,6 @@ def _require(holds: bool, rule: str, turn: str) -> None:
 def read(text: str | bytes) -> ChatDocument:
     """A document of JSON. Raises StudioError with the first thing that is wrong with it."""
     return read_as(ChatDocument, text)
-
-
-def read_as(kind: type[Value], text: str | bytes) -> Value:
-    """Values of a kind, from JSON; half of a character (a lone surrogate) becomes a question mark, as in all of storage.
-
-    Raises:
-        StudioError: it is no JSON, or not of this kind.
-    """
-    try:
-        # Python reads half of a character, pydantic alone does not.
-        whole = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
-        return kind.model_validate_json(whole)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = first["msg"].rstrip(".")
-        raise StudioError(say("chats.odd_field", field=place, reason=reason) if place else say("chats.odd", reason=reason)) from error
-    except (ValueError, RecursionError) as error:
-        raise StudioError(say("chats.no_json")) from error
 
 
 def written(document: ChatDocument) -> str:

@@ -66,7 +66,7 @@ class Files:
         return self.dataset_folder(version.dataset_id) / version.source_file if version.source_file else None
 
     def run_folder(self, run_id: str) -> Path:
-        """Folder of a run: settings, checkpoint, adapter, log."""
+        """Folder of a run: settings, checkpoints, kept steps, adapter, log."""
         return self._inside("runs", run_id)
 
     def adapter(self, run_id: str) -> Path:

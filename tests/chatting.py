@@ -1,7 +1,12 @@
-"""Requests to chat, as the worker takes them."""
+"""Requests to chat, as the worker and the Playground take them."""
 
+import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
+
+from app.handlers import playground
+from app.services import Services
 
 
 def column(run_id: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -21,3 +26,27 @@ def said(lines: Sequence[dict[str, Any]]) -> list[str]:
         if "column" in line:
             found[line["column"]] = found.get(line["column"], "") + line["text"]
     return [found[at] for at in sorted(found)]
+
+
+def user(prompt: str) -> list[dict[str, str]]:
+    """A conversation of one prompt."""
+    return [{"role": "user", "content": prompt}]
+
+
+def body_of(asked: Sequence[dict[str, Any]], **settings: Any) -> bytes:
+    """What the Playground sends for columns with conversations of their own."""
+    return json.dumps({"columns": asked, "max_new_tokens": 12, **settings}).encode()
+
+
+def asked_of_both(run_id: str, prompt: str, *, settings: dict[str, Any] | None = None, **changes: Any) -> bytes:
+    """The same of the base model and of a run."""
+    return body_of([column(messages=user(prompt)), column(run_id, messages=user(prompt), **changes)], **(settings or {}))
+
+
+def followed(services: Services, body: bytes) -> list[dict[str, Any]]:
+    """All lines of an answer that the Playground streams."""
+
+    async def follow() -> list[dict[str, Any]]:
+        return [line async for line in playground.chat(services, body)]
+
+    return asyncio.run(follow())

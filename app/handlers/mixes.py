@@ -50,10 +50,41 @@ def choices(services: Services, run_id: str) -> list[Choice]:
 
     Raises NotFoundError.
     """
-    run = services.storage.runs.get(run_id)
+    return [choice for choice in offered(services, run_id, [run_id]) if choice.run.id != run_id]
+
+
+def offered(services: Services, run_id: str, chosen: Sequence[str]) -> list[Choice]:
+    """The newest runs of a run's base model that have a result, and all that are chosen, each with the reason why it cannot be mixed.
+
+    Args:
+        services: of the data folder.
+        run_id: the run whose base model it is.
+        chosen: ids of runs; the others must suit the first of them. Ids of no run are left out.
+
+    Raises:
+        NotFoundError: there is no run ``run_id``.
+    """
+    shown = services.storage.runs.get(run_id)
     newest = services.storage.runs.newest(_LOOKED_AT, (RunStatus.FINISHED, RunStatus.STOPPED))
-    others = [other for other in newest if other.id != run.id and other.base == run.base and _has_result(services, other)]
-    return [Choice(other, refusal(run, other)) for other in others]
+    found = [run for run in newest if run.base == shown.base and _has_result(services, run)]
+    here = {run.id for run in found}
+    found += services.storage.runs.some([each for each in chosen if each not in here])
+    first = next((run for each in chosen for run in found if run.id == each), None)
+    return [Choice(run, _alone(services, run) or (refusal(first, run) if first else "")) for run in found]
+
+
+def _alone(services: Services, run: RunRecord) -> str:
+    """Why a run cannot be mixed with any other one; empty if it can."""
+    if not _has_result(services, run):
+        return say("mixes.no_result", name=run.name)
+    spec = RunSpec.read(run.spec)
+    if spec.peft:
+        return say("mixes.baseline", name=run.name)
+    try:
+        check_mixable([spec.reft])
+    except ConfigError as error:
+        return say_error(error)
+    return ""
 
 
 def refusal(one: RunRecord, other: RunRecord) -> str:
@@ -82,9 +113,11 @@ def prompts(services: Services, run_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def samples(
-    services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96
+    services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96, owner: str | None = None
 ) -> Iterator[Sample]:  # fmt: skip
     """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept.
+
+    Who asks is the ``owner``, by default the visitor's session.
 
     Raises:
         NotFoundError, StudioError: the runs cannot be mixed, there is no prompt, or the engine is away.
@@ -96,7 +129,7 @@ def samples(
     before = [{"role": "system", "content": system.strip()}] if system.strip() else []
     request = {
         **_parts(chosen), "prompts": [{"messages": [*before, {"role": "user", "content": text}]} for text in texts],
-        "max_new_tokens": max_new_tokens, "owner": visitor(),
+        "max_new_tokens": max_new_tokens, "owner": visitor() if owner is None else owner,
     }  # fmt: skip
     for line in services.worker.mix(request):
         answers = dict(line["answers"])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import StudioError
+from app.given import read_as
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
@@ -176,23 +177,23 @@ async def chat(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any]
 
     Raises StudioError, StorageError.
     """
-    request = await anyio.to_thread.run_sync(_request, services, _read(body))
+    request = await anyio.to_thread.run_sync(_request, services, read_as(Asked, body))
+    async with aclosing(once_it_answers(services)) as waiting:
+        async for line in waiting:
+            yield line
+    async with aclosing(services.worker.follow_chat(request)) as lines:
+        async for line in lines:
+            yield line
+
+
+async def once_it_answers(services: Services) -> AsyncGenerator[dict[str, Any], None]:
+    """Yield ``{"starting": true}`` now and then until the engine answers. Raises StudioError if it does not come."""
     begun = time.monotonic()
     while await anyio.to_thread.run_sync(services.worker.health) is None:
         if time.monotonic() - begun > _PATIENCE:
             raise StudioError(say("playground.no_engine"))
         yield {"starting": True}
         await anyio.sleep(0.5)
-    async with aclosing(services.worker.follow_chat(request)) as lines:
-        async for line in lines:
-            yield line
-
-
-def _read(body: bytes) -> Asked:
-    try:
-        return Asked.model_validate_json(body)
-    except ValidationError as error:
-        raise StudioError(say("engine.out_of_range")) from error
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:
@@ -202,14 +203,20 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
             raise StudioError(say("playground.no_prompt"))
         if (length := max(len(message.content) for message in column.messages)) > PROMPT_LIMIT:
             raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
-    named = {part.run for column in asked.columns for part in column.parts} | {column.run for column in asked.columns if column.run}
+    values = asked.model_dump(mode="json", exclude={"page"})
+    base = runs_of(services, asked.columns)[0].base
+    return {**values, "base": base, "messages": values["columns"][0]["messages"], "owner": asked.page}
+
+
+def runs_of(services: Services, columns: Sequence[ChatColumn]) -> list[RunRecord]:
+    """The runs that columns name, at least one. Raises StudioError, StorageError."""
+    named = {run_id for column in columns for run_id in column.runs}
     if not named:
         raise StudioError(say("playground.none_chosen" if usable(services) else "playground.no_run"))
     runs = [services.storage.runs.get(run_id) for run_id in sorted(named)]
     if any(run.binned_at is not None for run in runs):
         raise StudioError(say("playground.binned"))
-    values = asked.model_dump(mode="json", exclude={"page"})
-    return {**values, "base": runs[0].base, "messages": values["columns"][0]["messages"], "owner": asked.page}
+    return runs
 
 
 def until_it_answers(services: Services) -> Iterator[None]:

@@ -6,9 +6,8 @@ Each reads the request of a page's script and gives what the script draws, with 
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from app.errors import StudioError
+from app.given import read_as
 from app.handlers.playground import PROMPT_LIMIT
 from app.services import Services
 from app.words import say
@@ -46,7 +45,7 @@ def tints(services: Services, body: bytes) -> dict[str, Any]:
 
     Raises StudioError.
     """
-    asked = _read(TintsRequest, body)
+    asked = read_as(TintsRequest, body)
     found = services.worker.tints(_checked(services, asked))
     left = len(asked.answer) - len(found)
     return {
@@ -55,15 +54,7 @@ def tints(services: Services, body: bytes) -> dict[str, Any]:
 
 
 def _request(services: Services, kind: type[Given], body: bytes) -> dict[str, Any]:
-    return _checked(services, _read(kind, body))
-
-
-def _read(kind: type[Given], body: bytes) -> Given:
-    """What a script asks for. Raises StudioError."""
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise StudioError(say("engine.out_of_range")) from error
+    return _checked(services, read_as(kind, body))
 
 
 def _checked(services: Services, asked: LookRequest) -> dict[str, Any]:
@@ -72,8 +63,7 @@ def _checked(services: Services, asked: LookRequest) -> dict[str, Any]:
         raise StudioError(say("playground.no_prompt"))
     if (length := max(len(message.content) for message in asked.messages)) > PROMPT_LIMIT:
         raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
-    named = {part.run for part in asked.column.parts} | ({asked.column.run} if asked.column.run else set())
-    if any(services.storage.runs.get(run_id).binned_at is not None for run_id in sorted(named)):
+    if any(services.storage.runs.get(run_id).binned_at is not None for run_id in sorted(set(asked.column.runs))):
         raise StudioError(say("playground.binned"))
     values: dict[str, Any] = asked.model_dump(mode="json")
     return values

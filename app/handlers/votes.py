@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from app.columns import Column, key_of, name_of
 from app.errors import StudioError
 from app.handlers.disk import require_room
-from app.handlers.voted_columns import VotedColumn, key_of, name_of
 from app.services import Services
 from app.words import say
 from reft_engine.training import wilson
@@ -37,7 +38,7 @@ class CastAnswer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    column: VotedColumn
+    column: Column
     text: str = Field(max_length=_TEXT)
     messages: tuple[CastMessage, ...] | None = Field(None, min_length=1, max_length=_TURNS)
 
@@ -66,18 +67,10 @@ class Cast(BaseModel):
     @model_validator(mode="after")
     def _check_chosen(self) -> Self:
         if (self.outcome == "chosen") != (self.chosen is not None):
-            raise ValueError(say("votes.unreadable"))
+            raise PydanticCustomError("vote", "{sentence}", {"sentence": say("votes.one_better")})
         if self.chosen is not None and not 0 <= self.chosen < len(self.answers):
-            raise ValueError(say("votes.unreadable"))
+            raise PydanticCustomError("vote", "{sentence}", {"sentence": say("votes.one_better")})
         return self
-
-    @classmethod
-    def read(cls, text: bytes) -> "Cast":
-        """What the browser sent. Raises StudioError."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise StudioError(say("votes.unreadable")) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +95,7 @@ def cast(services: Services, vote: Cast) -> Revealed:
     names = _names(services, (answer.column for answer in vote.answers))
     answers = [
         VotedAnswer(
-            answer.column.model_dump(mode="json"), name_of(answer.column.model_dump(), names, vote.base), answer.text,
+            answer.column.model_dump(mode="json"), name_of(answer.column, names, vote.base), answer.text,
             _own_messages(vote, answer),
         )
         for answer in vote.answers
@@ -125,7 +118,7 @@ def _own_messages(vote: Cast, answer: CastAnswer) -> tuple[tuple[str, str], ...]
     return None if answer.messages in (None, vote.messages) else _pairs_of(answer.messages or ())
 
 
-def _names(services: Services, columns: Iterable[VotedColumn]) -> dict[str, str]:
+def _names(services: Services, columns: Iterable[Column]) -> dict[str, str]:
     ids = {run for column in columns for run in column.runs}
     return {run.id: run.name for run in services.storage.runs.some(ids)} if ids else {}
 
@@ -191,7 +184,7 @@ def tally(services: Services) -> Tally:
     names = _current_names(services, votes)
     same = 0
     for vote in votes:
-        keys = [key_of(column, vote.base) for column in vote.columns]
+        keys = [key_of(Column.model_validate(column), vote.base) for column in vote.columns]
         for one, other in _met(vote):
             if vote.alike[one] == vote.alike[other] or keys[one] == keys[other]:
                 same += 1
@@ -225,13 +218,14 @@ def _add(count: _Count, vote: VoteSides, first: int) -> None:
 
 def _current_names(services: Services, votes: Iterable[VoteSides]) -> dict[str, str]:
     """The names of all columns by their keys: with the names that runs have now; those of a run that is gone as they were."""
-    columns: dict[str, tuple[VotedColumn, str, str]] = {}
+    columns: dict[str, tuple[Column, str, str]] = {}
     for vote in votes:
         for column, name in zip(vote.columns, vote.names, strict=True):
-            columns[key_of(column, vote.base)] = (VotedColumn.model_validate(column), name, vote.base)
+            read = Column.model_validate(column)
+            columns[key_of(read, vote.base)] = (read, name, vote.base)
     runs = _names(services, (column for column, _, _ in columns.values()))
     return {
-        key: name_of(column.model_dump(), runs, base) if set(column.runs) <= runs.keys() else name
+        key: name_of(column, runs, base) if set(column.runs) <= runs.keys() else name
         for key, (column, name, base) in columns.items()
     }  # fmt: skip
 

@@ -5,19 +5,18 @@ The page's own script asks for the answers and draws them; see app/static/playgr
 
 import gradio as gr
 
-from app.components import html
+from app.components import batch, html, mixes
 from app.components.labels import label, markup
 from app.components.play_panels import saved, voting
 from app.components.playground import columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import chats, playground
+from app.handlers.mixes import MOST_PARTS
 from app.services import Services
 from app.words import say
 
 _FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
-"""What the script is given when something is sent, in this order."""
-_SETTINGS = _FIELDS[2:]
-"""Those that a conversation is saved with."""
+"""What the script is given when something is sent or a field changes, in this order."""
 
 
 def build(services: Services) -> None:
@@ -81,48 +80,59 @@ def build(services: Services) -> None:
                 seed = gr.Textbox(
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
+        with gr.Accordion(label("mixes.shown.title"), open=False, elem_id="playground-mix") as mixing:
+            mix = mixes.panel("playground-mix-panel")
+
+        with gr.Accordion(label("playground.batch.title"), open=False, elem_id="playground-batch"):
+            many = batch.panel("playground-batch-panel")
         voting("playground-vote")
         saved("playground-chats")
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
+        "many": many,
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
-        "penalty": penalty, "stop": stop, "seed": seed,
+        "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", *_SETTINGS], note=run_note)
-    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken"], note=run_note)
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix"], note=run_note)
+    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note)
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
+    changed = [part.change for part in (prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed)]
+    page.run(changed, "(...values) => studio.play.noted(...values)", inputs=_FIELDS)
+    page.run(answers.input, "() => studio.play.fields()", shows=_FIELDS[1:])
     page.run(halt.click, "() => studio.play.stop()")
     page.run(strength.input, "(value) => studio.play.moved(value)", inputs=["strength"])
     page.run(answers.apply, "() => studio.play.halt()", shows=["halt"])
     page.run(answers.select, "() => studio.play.back()", shows=["prompt"])
+    page.run(many.apply, "(...values) => studio.batch.start(...values)", inputs=_FIELDS)
     page.run(answers.submit, "() => studio.play.seed()", shows=["seed"])
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    address = dict(request.query_params)
-    saved = chats.settings_of(services, address.get("chat", ""))
-    asked = saved.run if saved else address.get("run")
+    query = dict(request.query_params)
+    mixed = [each for each in query.get("mix", "").split(",") if each][:MOST_PARTS]
+    asked = chats.run_of(services, query.get("chat", "")) or query.get("run") or next(iter(mixed), None)
     usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
-    settings = {name: getattr(saved, name) for name in _SETTINGS} if saved else {}
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
         # Conversations outlive their runs.
         return {
             "nothing": gr.update(value=missing, visible=True), "filled": gr.update(visible=chats.are_there(services)),
-            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None), **settings,
+            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None),
+            "mix": {"run": None, "chosen": []},
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
         "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
-        **settings,
+        "mixing": gr.update(open=bool(mixed)), "mix": {"run": chosen, "chosen": mixed},
     }  # fmt: skip
 
 
 def _picked(services: Services, run_id: str | None) -> Shown:
     return {
         "answers": playground.offered(services, run_id), "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
+        "mix": {"run": run_id, "chosen": []},
     }  # fmt: skip
 
 

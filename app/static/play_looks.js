@@ -44,7 +44,7 @@
       const found = await ask("map", asked(context));
       const map = el("div", {});
       const lens = el("div", { class: "rs-play-lens", "aria-live": "polite" });
-      told.textContent = [found.sentence, found.left_out].filter(Boolean).join(" ");
+      told.textContent = "";
       body.replaceChildren(map, el("p", { class: "rs-facts" }, text.press_cell), lens);
       studio.seen.heatMap(map, found, async (layer, token) => {
         try {
@@ -87,6 +87,22 @@
     }
   };
 
+  const showRows = (context) =>
+    open(context, "rows", "playground-rows", async (body, told) => {
+      const rows = studio.play.now().reasons(context);
+      told.textContent = text[context.column.kind === "instant" ? "rows_weighed" : "rows_shown"];
+      const percent = (weight) => weight.toLocaleString(words.language, { style: "percent", maximumFractionDigits: 1 });
+      const head = [text.row, ...(context.column.kind === "instant" ? [text.weight] : []), text.row_prompt, text.row_answer];
+      const lines = rows.map((row) => [String(row.number), ...(context.column.kind === "instant" ? [percent(row.weight)] : []), row.prompt, row.answer]);
+      const cells = (each) => each.map((value) => el("td", { dir: "auto" }, value));
+      const table = el("table", {}, el("thead", {}, el("tr", {}, ...head.map((title) => el("th", { scope: "col" }, title)))), el("tbody", {}, ...lines.map((each) => el("tr", {}, ...cells(each)))));
+      body.replaceChildren(el("div", { class: "rs-sweep", tabindex: 0, role: "region", "aria-label": text.rows }, table));
+    });
+  parts.tools.push((context) => {
+    const { kind } = context.column;
+    if ((kind !== "instant" && kind !== "few_shot") || !studio.play.now().reasons(context).length) return null;
+    return [button(text.rows, `rows ${keyOf(context)}`, () => showRows(context))];
+  });
   parts.tools.push((context, pane) => {
     if (!answered(context) || !context.answer.ids.length) return null;
     const key = keyOf(context);

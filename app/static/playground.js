@@ -1,10 +1,11 @@
 // The Playground: a conversation whose prompts are answered in several columns at once. What models write is set as text, never as markup.
 (() => {
-  const KEPT = "studio.playground"; // in this tab, so that a reload and Back bring everything back
+  const KEPT = "studio.playground."; // in this tab, for each run, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
   const SHOTS = [1, 4, 8];
-  const NEAR = 60; // pixels from the end of the page within which it follows what is written
+  const NEAR = 60; // pixels below the prompt's field within which the page follows the end of what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
+  const SETTLES = 300; // milliseconds after the last change of a field until it is kept
   let current = null;
   // What other scripts add: tools of an answer, bars below a turn, and what they do before answers are written, once they have come, and
   // once the page has its runs. `veil(turn, shown)` says how a turn's columns stand: null as always, or { order, hidden }, where they are
@@ -68,11 +69,16 @@
     const root = element.querySelector("div") ?? element;
     let offered = { runs: [], chosen: null, unseen: [], trained: [] };
     let doc = fresh(null);
+    let fields = null; // what the page's fields hold, once one of them has changed
+    let given = []; // what they are to hold again; meanwhile they may tell of what they were opened with
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
     let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
+    const cameFrom = new WeakMap(); // what was shown before a turn was asked
+    const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
+    let left = false; // the page is going away, and what fails for that is no news
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -86,8 +92,8 @@
     const runOf = (each) => offered.runs.find((run) => run.id === each.run);
     const nameOf = (each) => {
       if (each.kind === "base") return text.base;
+      if (each.kind === "mix") return filled(text.mix, { parts: studio.mixName(each.parts, (run) => runOf({ run })?.name ?? text.gone) });
       const name = runOf(each)?.name ?? text.gone;
-      if (each.kind === "mix") return filled(text.mix, { parts: each.parts.map((part) => `${part.weight} · ${runOf(part)?.name ?? text.gone}`).join(" + ") });
       if (each.kind === "few_shot") return filled(each.shots === 1 ? text.one_shot : text.few_shot, { name, shots: each.shots });
       if (each.kind === "instant") return filled(text.instant, { name });
       return each.step === null ? name : filled(text.at_step, { name, step: each.step });
@@ -96,9 +102,9 @@
     const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
     const tell = (sentence) => (told.textContent = sentence);
     const keep = () => {
-      if (!doc.columns[1].run) return; // nothing is known yet
+      if (left || !doc.columns[1].run) return; // nothing is known yet
       try {
-        sessionStorage.setItem(KEPT, JSON.stringify(doc));
+        sessionStorage.setItem(KEPT + doc.columns[1].run, JSON.stringify({ ...doc, fields }));
       } catch {
         // a full store costs the reload alone
       }
@@ -121,11 +127,13 @@
       return [[text.runs, results], ...earlier, [text.untrained, main ? [...shots, ...store] : []]].filter(([, options]) => options.length);
     };
     const add = (values) => {
+      if (doc.shown.length > offered.most) return false;
       doc.columns.push(column(values.kind ?? "run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
       const last = turnOf(doc, doc.leaf);
       if (last && !going) answer(last, [doc.columns.length - 1]);
+      return true;
     };
     const remove = (at) => {
       doc.shown = doc.shown.filter((each) => each !== at);
@@ -149,6 +157,7 @@
       for (const [title, options] of groups)
         choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
       choose.onchange = () => choose.value && add(JSON.parse(choose.value));
+      choose.disabled = going !== null; // it could not be answered beside those
       strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []), ...(current ? studio.play.switches() : []));
     };
     const setStrength = (at, value) => {
@@ -158,9 +167,12 @@
     const change = (at, values) => {
       Object.assign(doc.columns[at], values);
       keep();
-      const last = turnOf(doc, doc.leaf);
       clearTimeout(moving);
-      if (last?.answers.length) moving = setTimeout(() => answer(last, [at]), MOVED);
+      moving = setTimeout(() => {
+        const last = turnOf(doc, doc.leaf);
+        const made = last && answerOf(last, at)?.made_by;
+        if (last?.answers.length && doc.shown.includes(at) && JSON.stringify(made) !== JSON.stringify(doc.columns[at])) answer(last, [at]); // else it was asked so
+      }, MOVED);
     };
 
     // Turns and answers
@@ -170,7 +182,7 @@
       field.value = turn.prompt;
       const send = () => field.value.trim() && ask(field.value, turn.parent, turn.settings);
       field.onkeydown = (event) => {
-        if (event.key === "Enter" && !event.shiftKey) event.preventDefault(), send();
+        if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
         if (event.key === "Escape") draw();
       };
       box.replaceChildren(field, el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, draw)));
@@ -218,7 +230,7 @@
       const made = found?.made_by ?? each;
       const strength = found?.strength ?? each.strength;
       const title = el("div", { class: "rs-pane-title", dir: "auto" }, `${letter && `${letter} · `}${nameOf(made)}`);
-      if (made.kind !== "base" && runOf(made)?.edits !== false) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
+      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
       const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
       if (last) said.id = idOf(place);
       boxes.set(keyOf(turn, at), said);
@@ -261,16 +273,24 @@
       const follows = nearEnd();
       const shown = path(doc);
       boxes = new Map();
+      const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
         drawChips();
       });
+      const latest = [...swiped.values()].pop() ?? 0; // a new turn shows the column that was looked at
+      for (const each of turns.children) each.lastChild.scrollLeft = swiped.get(each.dataset.turn) ?? latest;
       if (follows && shown.length) toEnd();
       keep();
     };
-    const nearEnd = () => document.documentElement.scrollHeight - window.scrollY - window.innerHeight < NEAR;
-    const toEnd = () => window.scrollTo({ top: document.documentElement.scrollHeight });
+    // Pixels by which the newest turn reaches below the upper edge of the prompt's field, which sticks to that of the window.
+    const covered = () => {
+      const edge = document.querySelector(".rs-composer")?.getBoundingClientRect().top ?? Infinity;
+      return (turns.lastElementChild?.getBoundingClientRect().bottom ?? 0) - Math.min(edge, window.innerHeight);
+    };
+    const nearEnd = () => covered() < NEAR;
+    const toEnd = () => covered() > 0 && window.scrollBy({ top: covered() });
 
     // Asking
 
@@ -278,20 +298,26 @@
     const isGone = () => doc.columns[1].run !== offered.chosen;
     const ask = (prompt, parent, settings = null) => {
       if (going) return false;
-      if (offered.runs.length && isGone()) return refuse(text.run_gone), false;
+      if (isGone()) return refuse(text.run_gone), false;
+      if (fields && !read(fields)) return false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
       const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      cameFrom.set(turn, doc.leaf);
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
+      toEnd(); // since they have asked, wherever they were
       return true;
     };
-    const answer = async (turn, columns) => {
+    const answer = async (turn, asked) => {
       going?.abort();
       const ends = (going = new AbortController());
+      // What this cuts short is asked for again with it.
+      const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
+      const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
       for (const act of parts.answering) act(turn, columns, doc.shown);
-      const before = columns.map((at) => answerOf(turn, at)).filter(Boolean);
+      const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
       turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
       turn.answers.push(...coming);
@@ -311,7 +337,10 @@
       let failed = "";
       try {
         const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: ends.signal });
-        if (!response.ok) throw new Error((await response.json()).error ?? words.refused);
+        if (!response.ok) {
+          const { error } = await response.json().catch(() => ({}));
+          throw Object.assign(new Error(error ?? filled(words.refused, { reload: words.reload })), { said: true });
+        }
         for await (const line of lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
@@ -329,7 +358,7 @@
       for (const each of coming) each.ended ??= failed ? "error" : "stopped";
       const empty = coming.every((each) => !each.text && each.ended === "error");
       if (empty && before.length) turn.answers = [...turn.answers.filter((each) => !coming.includes(each)), ...before];
-      else if (empty && !turn.answers.some((each) => !coming.includes(each))) giveUp(turn);
+      else if (empty && !turn.answers.some((each) => !coming.includes(each)) && doc.turns.includes(turn)) giveUp(turn);
       refuse(failed);
       const stopped = coming.some((each) => each.ended === "stopped");
       const sentence = { seconds: ((performance.now() - begun) / 1000).toFixed(2), seed: turn.seed };
@@ -344,7 +373,7 @@
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
       doc.turns = doc.turns.filter((each) => each !== turn);
-      doc.leaf = turn.parent;
+      doc.leaf = cameFrom.get(turn) ?? turn.parent;
       draft = turn.prompt;
       fire.back();
     };
@@ -355,6 +384,7 @@
       if (line.ended) {
         found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
         Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: costOf(line) });
+        reasons.set(`${turn.id} ${found.column}`, line.store?.why ?? line.shots?.rows ?? []);
       }
       const pane = boxes.get(keyOf(turn, found.column));
       if (!pane) return;
@@ -389,7 +419,7 @@
 
     // What the page's fields say, and what they are given
 
-    const read = ([run, prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
+    const read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
       if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
       const before = doc.settings;
@@ -400,38 +430,65 @@
       // Turns that were asked with other settings keep them.
       if (JSON.stringify(before) !== JSON.stringify(doc.settings)) for (const turn of doc.turns) turn.settings ??= before;
       doc.columns[1].strength = strength;
-      return prompt;
+      return true;
+    };
+    const keepSoon = studio.parts.after(SETTLES, keep);
+    const noted = (values) => {
+      fields = values;
+      keepSoon();
     };
     const sent = (values) => {
-      const prompt = read(values);
-      if (prompt === null) return values[1];
+      const prompt = values[1];
+      fields = values;
       if (!prompt?.trim()) return refuse(text.no_prompt), prompt;
       if (!doc.columns[1].run) return refuse(text.none_chosen), prompt;
-      return ask(prompt, doc.leaf) ? "" : prompt;
+      if (!ask(prompt, doc.leaf)) return prompt;
+      fields[1] = "";
+      return "";
     };
 
     const take = () => {
       offered = props.value || offered;
       const run = offered.chosen;
       if (doc.columns[1].run !== run) {
-        const kept = restored();
-        if (kept && kept.columns[1].run === run) doc = kept;
-        else doc = { ...fresh(run), settings: doc.settings };
+        going?.abort();
+        keep();
+        const { settings, columns } = doc;
+        const kept = restored(run);
+        doc = kept ?? { ...fresh(run), settings };
+        if (!kept) doc.columns[1].strength = columns[1].strength;
+        if (kept?.fields) (fields = given = kept.fields), fire.fields();
+        const address = new URL(location);
+        if (run) address.searchParams.set("run", run); // a reload shows it again
+        history.replaceState(history.state, "", address);
       }
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
       if (props.value) for (const act of parts.taken) act(offered);
     };
-    const restored = () => {
+    const restored = (run) => {
       try {
-        return JSON.parse(sessionStorage.getItem(KEPT));
+        const kept = JSON.parse(sessionStorage.getItem(KEPT + run));
+        return kept?.format === 1 ? kept : null;
       } catch {
         return null;
       }
     };
+    addEventListener("pagehide", () => {
+      keep();
+      left = true;
+    });
+    addEventListener("pageshow", () => (left = false));
+
+    const titleOf = (each) => (each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits !== false) ? `${nameOf(each)} · ${filled(text.at_strength, { strength: each.strength })}` : nameOf(each));
 
     current = {
       sent,
+      noted,
+      fields: () => given.slice(1),
+      columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
+      names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
+      settings: (values) => (read(values) ? { ...doc.settings } : null),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
       draft: () => draft ?? "",
@@ -439,18 +496,25 @@
       going: () => going !== null,
       add,
       change,
+      reasons: ({ turn, at }) => reasons.get(`${turn.id} ${at}`) ?? [],
       edited: (turn) => doc.shown.map((at, place) => contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
       document: () => doc,
       open: (document) => {
         if (going) return;
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
+        if (document) {
+          const { settings: used, columns } = doc;
+          fields = given = [
+            columns[1].run, fields?.[1] ?? "", columns[1].strength, used.system, used.temperature, used.top_p, used.top_k, used.max_new_tokens,
+            used.repetition_penalty, used.stop.join("\n"), String(used.seed ?? ""),
+          ];
+          fire.fields();
+        }
         tell("");
         refuse(isGone() ? text.run_gone : "");
         draw();
       },
       shown: () => doc.shown,
-      columns: () => doc.shown.map((at) => doc.columns[at]),
-      names: () => doc.shown.map((at) => nameOf(doc.columns[at])),
       name: nameOf,
       runs: () => offered.runs,
       base: () => offered.base ?? "",
@@ -462,11 +526,18 @@
   };
 
   const PAGE = id();
-  Object.assign(studio, { playground, play: {
+  Object.assign(studio, { playground, lines, play: {
+    // What the page shows and what its fields say, for its other parts.
+    columns: () => current?.columns() ?? [],
+    names: () => current?.names() ?? [],
+    settings: (values) => current?.settings(values) ?? null,
+    page: PAGE,
     // The prompt's field: empty once it is sent, and as it was where it is refused.
     send: (...values) => [current ? current.sent(values) : values[1]],
     stop: () => (current?.stop(), []),
     halt: () => [{ __type__: "update", interactive: current?.going() ?? false }],
+    noted: (...values) => (current?.noted(values), []),
+    fields: () => current?.fields() ?? [],
     moved: (value) => (current?.strength(value), []),
     back: () => [current?.draft() ?? ""],
     seed: () => [current?.seed() ?? ""],

@@ -19,10 +19,11 @@ from app.words.http import Speaking
 from app.worker import chat
 from app.worker.angles import compare_subspaces
 from app.worker.answers import PredictionJobs
-from app.worker.grid import fill_grid
+from app.worker.grid import fill_batch, fill_grid
 from app.worker.machine import describe_machine
 from app.worker.messages import (
     AnglesRequest,
+    BatchRequest,
     ChatRequest,
     CheckRequest,
     DescribeRequest,
@@ -136,6 +137,10 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     @app.post("/grid")
     async def grid(request: GridRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: fill_grid(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
+
+    @app.post("/batch")
+    async def batch(request: BatchRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: fill_batch(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
 
     @app.post("/mix")
     async def mix(request: MixRequest) -> StreamingResponse:

@@ -1,17 +1,18 @@
 """Chats: the columns of a conversation, answered as rows of the running batch that everybody shares."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from app.words import say
 from app.worker.columns import Answering, prepared, read_messages
 from app.worker.instant import Instant, instant
-from app.worker.messages import ChatColumn, ChatRequest
+from app.worker.messages import ChatColumn, ChatMessage, ChatRequest, Sampled
 from app.worker.resident import Resident
 from app.worker.shots import Shots, few_shot
 from reft_engine import Message
+from reft_engine.base import Base
 from reft_engine.inference import Blending, Request, Sampling
 from storage import StorageError
 
@@ -30,14 +31,16 @@ class Column:
     """What is to be said of it once it has answered, besides its tokens."""
 
 
-def ready(resident: Resident, column: ChatColumn, request: ChatRequest, put: Put, should_stop: Callable[[], bool]) -> Column:
+def ready(
+    resident: Resident, column: ChatColumn, messages: Sequence[ChatMessage], max_new_tokens: int, put: Put, should_stop: Callable[[], bool]
+) -> Column:  # fmt: skip
     """Make a column ready, telling as ``{"reading", "of"}`` how many rows are read where a store of them is built.
 
     Raises ReftError, StorageError.
     """
-    messages = read_messages(column.messages or request.messages)
+    read = read_messages(column.messages or messages)
     if column.run is not None and column.kind == "few_shot":
-        shown = few_shot(resident, column.run, messages, column.shots, column.seed, request.max_new_tokens)
+        shown = few_shot(resident, column.run, read, column.shots, column.seed, max_new_tokens)
         return Column(Answering(shown.base), list(shown.messages), cost=lambda: _cost_of_shots(shown))
     if column.run is not None and column.kind == "instant":
 
@@ -45,8 +48,33 @@ def ready(resident: Resident, column: ChatColumn, request: ChatRequest, put: Put
             put({"reading": done, "of": total})
 
         found = instant(resident, column.run, column.blend, tell, should_stop)
-        return Column(Answering(found.base), messages, found.adjust, lambda: _cost_of_store(found))
-    return Column(prepared(resident, column), messages)
+        return Column(Answering(found.base), read, found.adjust, lambda: _cost_of_store(found))
+    return Column(prepared(resident, column), read)
+
+
+def base_of(resident: Resident, request: Sampled, columns: Sequence[Column]) -> Base:
+    """The base model of all columns. Raises ReftError, StorageError if they have several."""
+    base = next((column.answering.base for column in columns if column.answering.base), None) or resident.base(request.base)
+    if any(column.answering.base not in (None, base) for column in columns):
+        raise StorageError(say("engine.different_bases"))
+    return base
+
+
+def told_of(request: Sampled, columns: Sequence[Column]) -> dict[str, Any]:
+    """What `InferenceEngine.submit` is told of each column."""
+    return {
+        "prompts": [column.messages for column in columns], "adjust": [column.adjust for column in columns],
+        "switches": [column.answering.switches for column in columns],
+        "strength": [asked.strength if column.answering.model else 1.0 for asked, column in zip(request.columns, columns, strict=True)],
+    }  # fmt: skip
+
+
+def sampling_of(request: Sampled) -> Sampling:
+    """How the answers to a request are drawn."""
+    return Sampling(
+        temperature=request.temperature, top_p=request.top_p, top_k=request.top_k, seed=request.seed,
+        repetition_penalty=request.repetition_penalty, stop=tuple(request.stop),
+    )  # fmt: skip
 
 
 def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Callable[[], bool]) -> tuple[Request, list[Column]]:
@@ -55,19 +83,11 @@ def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Call
     Raises:
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
     """
-    columns = [ready(resident, column, request, put, should_stop) for column in request.columns]
-    base = next((column.answering.base for column in columns if column.answering.base), None) or resident.base(request.base)
-    if any(column.answering.base not in (None, base) for column in columns):
-        raise StorageError(say("engine.different_bases"))
+    columns = [ready(resident, column, request.messages, request.max_new_tokens, put, should_stop) for column in request.columns]
+    base = base_of(resident, request, columns)
     asked = resident.engine(base).submit(
-        columns[0].messages, [column.answering.model for column in columns], prompts=[column.messages for column in columns],
-        strength=[column.strength if ready.answering.model else 1.0 for column, ready in zip(request.columns, columns, strict=True)],
-        switches=[column.answering.switches for column in columns], adjust=[column.adjust for column in columns],
-        max_new_tokens=request.max_new_tokens, owner=request.owner,
-        sampling=Sampling(
-            temperature=request.temperature, top_p=request.top_p, top_k=request.top_k, seed=request.seed,
-            repetition_penalty=request.repetition_penalty, stop=tuple(request.stop),
-        ), on_place=lambda place: put({"place": place}),
+        columns[0].messages, [column.answering.model for column in columns], max_new_tokens=request.max_new_tokens, owner=request.owner,
+        sampling=sampling_of(request), on_place=lambda place: put({"place": place}), **told_of(request, columns),
     )  # fmt: skip
     return asked, columns
 

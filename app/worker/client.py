@@ -16,6 +16,8 @@ from app.words import say, spoken
 from reft_engine.data import RowCheck
 
 _ADDRESS = "http://worker"
+_BATCH_TIMEOUT = 600.0
+"""Seconds without a line; what works in the background gives way to everybody who chats."""
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
@@ -135,14 +137,24 @@ class WorkerClient:
         """
         return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
 
-    async def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """As `chat`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
-        body, timeout = _body(request), httpx.Timeout(120, connect=2)
+        return self._follow("/chat", request)
+
+    def follow_batch(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Answer prompts in the columns of a chat: lines of ``{"prompt", "column"}`` with ``text``, ``ending`` and ``tokens``.
+
+        A prompt that is refused has a ``problem`` in place of these three; ``{"done": true}`` ends them. Closing the iterator ends it.
+        """
+        return self._follow("/batch", request, _BATCH_TIMEOUT)
+
+    async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
+        body = _body(request)
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
         with _told():
             async with (
-                httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=timeout) as http,
-                http.stream("POST", "/chat", content=body, headers=_headers()) as answer,
+                httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2)) as http,
+                http.stream("POST", path, content=body, headers=_headers()) as answer,
             ):
                 if answer.status_code != 200:
                     await answer.aread()

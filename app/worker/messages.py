@@ -1,9 +1,10 @@
 """Requests to the worker, typed and bounded, and the exit code with which it refuses to start."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.columns import Column, MixPart
 from reft_engine import Precision, RunSpec, TrainConfig
 
 # Fields as the spec of a run has them.
@@ -24,50 +25,18 @@ class ChatMessage(BaseModel):
     content: str = Field(max_length=200_000)
 
 
-class MixPart(BaseModel):
-    """A run in a mix, and the weight of its edit."""
+class ChatColumn(Column):
+    """A column to answer in, and its own conversation where that is not the one of all."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    run: str = Field(max_length=100)
-    weight: float = Field(1.0, ge=-10.0, le=10.0)
+    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1, max_length=100)
 
 
-class ChatColumn(BaseModel):
-    """One way to answer: the base model alone, a run's edit or baseline, a mix of edits, or a run's training rows without training.
-
-    ``layers`` and ``groups`` are the layers and position groups of the edits that act, None for all. Rows are shown in the prompt
-    (``few_shot``: so many ``shots``, drawn by ``seed``) or looked up (``instant``: ``blend`` of the answer by them, None what suits best).
-    """
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    kind: Literal["base", "run", "mix", "few_shot", "instant"]
-    run: str | None = Field(None, max_length=100)
-    step: int | None = Field(None, ge=1, le=10**9, description="What the run had learned then; by default its result, or what it has now.")
-    strength: float = Field(1.0, ge=-10.0, le=10.0)
-    layers: list[Annotated[int, Field(ge=0, le=9_999)]] | None = Field(None, max_length=1_000)
-    groups: list[Literal["prefix", "suffix"]] | None = Field(None, max_length=2)
-    shots: int = Field(0, ge=0, le=1_000)
-    seed: int = Field(0, ge=0, le=2**31 - 1)
-    blend: float | None = Field(None, ge=0.0, le=1.0)
-    parts: list[MixPart] = Field(default_factory=list, max_length=8)
-    messages: list[ChatMessage] | None = Field(None, min_length=1, max_length=100, description="Its own conversation.")
-
-    @model_validator(mode="after")
-    def _names_what_answers(self) -> Self:
-        if (self.kind in ("run", "few_shot", "instant")) != (self.run is not None) or (self.kind == "mix") != bool(self.parts):
-            raise ValueError("a run and its rows name the run, a mix its parts, and nothing else does")
-        if self.step and self.kind != "run":
-            raise ValueError("only what a run has learned has a step")
-        return self
-
-
-class ChatRequest(BaseModel):
-    """A conversation to answer in several columns, each with the same random numbers."""
+class Sampled(BaseModel):
+    """What answers in columns, and how it is sampled, each column with the same random numbers."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     columns: list[ChatColumn] = Field(min_length=1, max_length=8)
     base: str = _BASE
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(0.95, gt=0.0, le=1.0)
@@ -76,6 +45,12 @@ class ChatRequest(BaseModel):
     stop: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=8)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
+class ChatRequest(Sampled):
+    """A conversation to answer in several columns."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
 
 
 class GridPrompt(BaseModel):
@@ -94,6 +69,12 @@ class GridRequest(BaseModel):
     prompts: list[GridPrompt] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(96, ge=1, le=512)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
+class BatchRequest(Sampled):
+    """Prompts to answer in the columns of a chat, as rows in the background."""
+
+    prompts: list[GridPrompt] = Field(min_length=1, max_length=500)
 
 
 class MixRequest(BaseModel):

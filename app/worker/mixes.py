@@ -2,12 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from app.columns import MixPart
 from app.words import say
 from app.worker.grid import length_of, messages_of
-from app.worker.messages import MixPart, MixRequest
+from app.worker.messages import MixRequest
 from app.worker.resident import Resident
 from reft_engine import ReftModel
 from reft_engine.base import Base
@@ -34,7 +35,7 @@ def work_on_mix(resident: Resident, request: MixRequest, put: Callable[[dict[str
         put({"saved": _save(resident, base, mix, request)})
 
 
-def _mix_of(resident: Resident, parts: list[MixPart]) -> tuple[Base, Mix]:
+def _mix_of(resident: Resident, parts: Sequence[MixPart]) -> tuple[Base, Mix]:
     """The runs' base model, and their edits with weights."""
     for part in parts:
         record = resident.storage.runs.get(part.run)

@@ -6,6 +6,7 @@ from reft_engine.data.importing import import_file, load_inspection
 from reft_engine.data.inspection import ChatPart, Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
 from reft_engine.data.outline import Learns, Outline, outline_of
+from reft_engine.data.prompts import FilePrompt, FilePrompts, read_prompts
 from reft_engine.data.reading import Encoding, ReadOptions
 from reft_engine.data.records import (
     INCLUDES,
@@ -72,6 +73,8 @@ __all__ = [
     "Encoding",
     "Example",
     "ExportFormat",
+    "FilePrompt",
+    "FilePrompts",
     "Finding",
     "HeldOutRows",
     "HubDataset",
@@ -129,6 +132,7 @@ __all__ = [
     "look_at_hub",
     "outline_of",
     "read_hub_name",
+    "read_prompts",
     "report_of",
     "row_of",
     "rows_as_data",

@@ -6,7 +6,7 @@ from reft_engine.exports import lazy_names
 
 if TYPE_CHECKING:
     from reft_engine.inference.answer_tokens import TokenChange, token_changes
-    from reft_engine.inference.answering import Asked, answer_rows, answers_in_order
+    from reft_engine.inference.answering import Asked, Written, answer_rows, answers_in_order, written_in_order
     from reft_engine.inference.classification import classify
     from reft_engine.inference.edit_map import EditMap, map_edit
     from reft_engine.inference.engine import InferenceEngine
@@ -37,6 +37,7 @@ __all__ = [
     "Separation",
     "TokenChange",
     "TokenCount",
+    "Written",
     "answer_rows",
     "answers_in_order",
     "build_store",
@@ -54,11 +55,12 @@ __all__ = [
     "stream",
     "token_changes",
     "with_shots",
+    "written_in_order",
 ]
 
 __getattr__ = lazy_names(__name__, {
     "answer_tokens": ["TokenChange", "token_changes"],
-    "answering": ["Asked", "answer_rows", "answers_in_order"],
+    "answering": ["Asked", "Written", "answer_rows", "answers_in_order", "written_in_order"],
     "classification": ["classify"],
     "edit_map": ["EditMap", "map_edit"],
     "engine": ["InferenceEngine"],

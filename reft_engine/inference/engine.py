@@ -140,8 +140,10 @@ class InferenceEngine:
         if own is not None:
             if len(own) != len(rules):
                 raise ConfigError("Give one prompt for all edits, or one for each.", "prompts", kind="inference.prompts")
+            reading = [rule for each in rules for rule in each if rule is not None and rule.reads_text]
             for each, marks in zip(own, rules, strict=True):
-                yield column_prompts(self.base, each, marks)
+                # Marks that one column reads are taken out of the others' prompts too, as where all have the same.
+                yield column_prompts(self.base, each, [*marks, *reading])[: len(marks)]
             return
         encoded = iter(column_prompts(self.base, prompt, [rule for each in rules for rule in each]))
         for marks in rules:

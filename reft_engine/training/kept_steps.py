@@ -6,7 +6,7 @@ over the run; a later attempt at the same step writes the same file again.
 
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from reft_engine.base.loading import Base
@@ -31,6 +31,13 @@ def keep_step(folder: Path, reft: Trainable, step: int) -> None:
         step_file(folder, steps.pop(spare)).unlink(missing_ok=True)
 
 
+def drop_steps_after(folder: Path, step: int) -> None:
+    """Forget what was learned after a step, which a run that goes on from there has yet to learn. Raises OSError."""
+    for later in kept_steps(folder):
+        if later > step:
+            step_file(folder, later).unlink(missing_ok=True)
+
+
 def load_step(folder: Path, step: int, base: Base, config: MethodConfig) -> Trainable:
     """What a run of this config had learned at a step. Raises AdapterError if it is not kept, or its file is damaged or does not fit."""
     reft = make_trainable(base, config, seed=0)
@@ -42,3 +49,18 @@ def load_step(folder: Path, step: int, base: Base, config: MethodConfig) -> Trai
         raise AdapterError("The file of step {step} is damaged.", kind="steps.damaged", step=step) from error
     reft.eval()
     return reft
+
+
+def damaged_steps(folder: Path) -> list[int]:
+    """The kept steps whose files are no whole safetensors files."""
+    return [step for step in kept_steps(folder) if not _is_whole(step_file(folder, step))]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except FileNotFoundError:  # dropped meanwhile, for another one
+        return True
+    except (SafetensorError, OSError):
+        return False

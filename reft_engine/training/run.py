@@ -23,7 +23,7 @@ from reft_engine.spec import MethodConfig, PeftConfig, ReftConfig, TrainConfig
 from reft_engine.trainable import Trainable, load_adapter
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
-from reft_engine.training.kept_steps import keep_step
+from reft_engine.training.kept_steps import drop_steps_after, keep_step
 from reft_engine.training.loop import RunState, share_reuse, train_step
 from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
@@ -325,6 +325,8 @@ class _Run:
         saved = checkpoint.load_checkpoint(self.root / "checkpoint", state.reft, state.optimizer, state.identity) if self.root else None
         if saved:
             self._resume(saved)
+        if self.root:
+            self._try_to_save(partial(drop_steps_after, self.root / STEPS, state.step))
         self.followed.on_ready(state.reft)
         if reuse:
             self.on_event(replace(reuse, step=state.step))

@@ -49,10 +49,12 @@ class FileChecks:
     Attributes:
         is_complete: whether an adapter folder holds what a loader needs.
         is_damaged: whether a checkpoint folder holds checkpoints, but none is intact.
+        damaged_steps: the steps in a folder of kept steps whose files cannot be read.
     """
 
     is_complete: Callable[[Path], bool] = lambda folder: folder.is_dir() and any(folder.iterdir())
     is_damaged: Callable[[Path], bool] = lambda _: False
+    damaged_steps: Callable[[Path], list[int]] = lambda _: []
 
 
 def database_revision(url: str) -> str | None:
@@ -323,6 +325,8 @@ def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
         resumable = run.status is not RunStatus.FINISHED and not run.status.active
         if resumable and files.is_damaged(storage.files.checkpoint(run.id)):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
+        for step in files.damaged_steps(storage.files.steps(run.id)):
+            yield Finding(f"What the run {run.name} had learned at step {step:,} cannot be read any more; its result can.")
 
 
 def _damaged_chats(storage: Storage) -> Iterator[Finding]:

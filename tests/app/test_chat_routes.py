@@ -111,7 +111,9 @@ def test_a_conversation_is_taken_away_as_markdown_and_as_json_lines(client):
     assert all(each.headers["x-content-type-options"] == "nosniff" for each in found.values())
     assert "````\ncat 2. ```\n</b>\n````" in found["md"].text and "seed 7" in found["md"].text
     (row,) = map(json.loads, found["jsonl"].text.splitlines())
-    assert row["messages"][1]["content"] == "cat 2. ```\n</b>" and row["column"]["title"] == "Base model" and row["settings"]["seed"] == 7
+    assert (
+        row["messages"][1]["content"] == "cat 2. ```\n</b>" and row["column"]["title"] == "the base model" and row["settings"]["seed"] == 7
+    )
 
 
 def test_a_run_is_named_in_a_file_by_its_name(client, studio):
@@ -172,7 +174,7 @@ def test_there_is_no_file_of_another_kind(client, form):
     ("body", "sentence"),
     [
         (b"", "no JSON"), (b"{", "no JSON"), (b"\xff", "no JSON"), (b"[" * 100_000, "no JSON"),
-        (b"[]", "no conversation that can be saved"),
+        (b"[]", "cannot be read"),
         (b"{}", "document: Field required"), (b'{"document": {"format": 2}}', "document.format"),
         (b'{"document": {"leaf": "x"}}', "the turn x is shown and is not there"), (b'{"document": {}, "version": 1}', "version: Extra"),
         (b'{"document": {}, "name": 3}', "name"),

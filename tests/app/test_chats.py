@@ -7,7 +7,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from app import chat_export, chats
-from app.chats import ChatAnswer, ChatDocument, ChatSettings, ChatTurn, Column, MixPart
+from app.chats import ChatAnswer, ChatDocument, ChatSettings, ChatTurn
+from app.columns import Column, MixPart, title_of
+from app.components.theme import STATIC
 from app.errors import StudioError
 from reft_engine.data import inspect_file
 
@@ -131,7 +133,7 @@ TREES = {
 
 @pytest.mark.parametrize("sentence", TREES)
 def test_what_is_no_tree_is_refused_with_a_sentence(sentence):
-    with pytest.raises(StudioError, match=r"no conversation that can be saved: .*(turn|column)") as refusal:
+    with pytest.raises(StudioError, match=r"cannot be read.*(turn|column)") as refusal:
         document(**TREES[sentence])
     assert sentence in str(refusal.value)
 
@@ -158,7 +160,7 @@ def test_every_field_is_bounded(kind, field):
         try:
             chats.read(json.dumps(KINDS[kind]({field: value})))
         except StudioError as refusal:
-            refused += "no conversation that can be saved" in str(refusal)
+            refused += "cannot be read" in str(refusal)
     assert refused >= 4, "a number, a long text, a list, an object: no field takes most of these"
 
 
@@ -172,7 +174,7 @@ def test_a_field_that_is_not_known_is_refused(kind):
     "text", ["", "{", "null", "[]", "3", '{"format": 2}', "[" * 100_000, b"\xff\xfe\x00", '{"settings": {"temperature": NaN}}', "9" * 5_000]
 )
 def test_what_is_no_document_is_refused_with_a_sentence(text):
-    with pytest.raises(StudioError, match=r"no JSON that can be read|no conversation that can be saved"):
+    with pytest.raises(StudioError, match="cannot be read"):
         chats.read(text)
 
 
@@ -193,7 +195,7 @@ def test_a_text_stands_in_markdown_exactly_as_it_is_and_ends_nothing(text):
     lines = text.replace("\r\n", "\n") + "\n"  # as the reader gives line ends
     assert fences(content) == [lines] * (4 if text else 3) + ["after\n"]
     headings = [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == "heading_open"]
-    assert headings == ["`N`", "Turn 1", "`Base model`", "`Pirates`", "Turn 1.2, another beginning"]
+    assert headings == ["`N`", "Turn 1", "`the base model`", "`Pirates`", "Turn 1.2, another beginning"]
     assert {token.type for token in tokens} <= {
         "heading_open", "heading_close", "inline", "fence", "paragraph_open", "paragraph_close", "bullet_list_open", "bullet_list_close",
         "list_item_open", "list_item_close",
@@ -225,19 +227,20 @@ def test_every_answer_says_what_it_was_made_with():
 @pytest.mark.parametrize(
     ("column", "title"),
     [
-        ({"kind": "base"}, "Base model"), ({"kind": "run", "run": "r1"}, "Pirates"), ({"kind": "run", "run": "gone"}, "gone"),
-        ({"kind": "run", "run": "r1", "step": 9}, "Pirates, step 9"), ({"kind": "run"}, "a run that was not chosen"),
-        ({"kind": "few_shot", "run": "r1", "shots": 1}, "Pirates: 1 row in the prompt"),
-        ({"kind": "few_shot", "run": "r1", "shots": 3}, "Pirates: 3 rows in the prompt"),
-        ({"kind": "instant", "run": "r1", "blend": 0.5}, "Pirates: nearest rows, lambda 0.5"),
+        ({"kind": "base"}, "the base model"), ({"kind": "run", "run": "r1"}, "Pirates"), ({"kind": "run", "run": "gone"}, "gone"),
+        ({"kind": "run", "run": "r1", "step": 9}, "Pirates, step 9"),
+        ({"kind": "run", "run": "r1", "strength": 2, "layers": [0]}, "Pirates"),
+        ({"kind": "few_shot", "run": "r1", "shots": 1}, "1 row of Pirates in the prompt"),
+        ({"kind": "few_shot", "run": "r1", "shots": 3}, "3 rows of Pirates in the prompt"),
+        ({"kind": "instant", "run": "r1", "blend": 0.5}, "the rows of Pirates looked up, blend 0.5"),
         (
             {"kind": "mix", "parts": [{"run": "r1", "weight": 0.5}, {"run": "r2", "weight": -1}]},
-            "Mix: 0.5 times Pirates + -1 times Emoji ` <b>",
+            "a mix of Pirates at 0.5, Emoji ` <b> at -1",
         ),
     ],
 )  # fmt: skip
-def test_a_column_has_its_name(column, title):
-    assert chat_export.title(Column(**column), RUNS) == title
+def test_a_column_has_its_title(column, title):
+    assert title_of(Column.model_validate(column), RUNS) == title
 
 
 def test_other_branches_follow_the_shown_one_and_say_where_they_leave_it():
@@ -255,8 +258,8 @@ def test_other_branches_follow_the_shown_one_and_say_where_they_leave_it():
 def test_a_line_is_a_column_and_a_path_with_the_answers_that_are_its_own():
     rows = [json.loads(line) for line in chat_export.json_lines(document(), RUNS).splitlines()]
     assert [(row["column"]["title"], [each["content"] for each in row["messages"]]) for row in rows] == [
-        ("Base model", ["Be brief.", "Hello", "B a", "And?", "B b", "So?", "B d"]),
-        ("Base model", ["Be brief.", "Anew", "B e"]),
+        ("the base model", ["Be brief.", "Hello", "B a", "And?", "B b", "So?", "B d"]),
+        ("the base model", ["Be brief.", "Anew", "B e"]),
         ("Pirates", ["Be brief.", "Hello", "T a", "Or?", "T c"]),
         ("Pirates", ["Be brief.", "Hello", "T a", "So?", "T d"]),
     ]
@@ -293,3 +296,12 @@ def test_the_engine_reads_the_lines_as_chats(tmp_path):
 def test_a_file_of_an_empty_conversation_is_no_error():
     assert chat_export.exported("N", ChatDocument(), {}, "jsonl") == b""
     assert chat_export.exported("N", ChatDocument(), {}, "md").startswith(b"# `N`\n")
+
+
+def test_the_page_makes_columns_of_these_fields_with_these_defaults():
+    script = (STATIC / "playground.js").read_text(encoding="utf-8")
+    made = re.search(r"const column = \(kind, values = \{\}\) => \(\{\s*kind, (.*?), \.\.\.values", script, re.DOTALL)
+    assert made is not None
+    values = json.loads("{" + re.sub(r"(\w+):", r'"\1":', made[1]) + "}")
+    wanted = Column(kind="base").model_dump(mode="json")
+    assert {"kind": "base", **values} == wanted

@@ -299,8 +299,8 @@ def test_fixes_over_http(client, services, run):
 
 
 @pytest.mark.parametrize(("path", "body", "status", "sentence"), [
-    ("/play/fix", b"{", 400, "cannot be read"), ("/play/fix", b'{"run": "x"}', 400, "cannot be read"),
-    ("/play/train_on_fixes", b"[]", 400, "cannot be read"), ("/play/train_on_fixes", b'{"run": "x", "epochs": 0}', 400, "cannot be read"),
+    ("/play/fix", b"{", 422, "cannot be read"), ("/play/fix", b'{"run": "x"}', 422, "cannot be read"),
+    ("/play/train_on_fixes", b"[]", 422, "cannot be read"), ("/play/train_on_fixes", b'{"run": "x", "epochs": 0}', 422, "cannot be read"),
     ("/play/train_on_fixes", b'{"run": "abc"}', 404, "no such run"),
     ("/play/fix", b'{"run": "abc", "messages": [{"role": "user", "content": "a"}], "answer": "b"}', 404, "no such run"),
 ])  # fmt: skip

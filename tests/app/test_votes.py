@@ -6,14 +6,17 @@ from itertools import combinations
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 
-from app.bodies import MOST
+from app import columns
 from app.cli.main import main
+from app.columns import Column, name_of
 from app.errors import StudioError
+from app.given import read_as
 from app.handlers import datasets, vote_pairs, votes
-from app.handlers.voted_columns import VotedColumn, key_of, name_of
 from app.handlers.votes import Cast
 from app.routes import make_app
+from app.routes.answers import MOST
 from reft_engine import ReftConfig, TrainConfig, load_base, train
 from reft_engine.data import load_examples
 from reft_engine.training import wilson
@@ -29,7 +32,7 @@ def vote(answers, chosen=None, outcome="chosen", question="What is 2 cats?", **m
     """A vote as the page sends it; ``answers`` are pairs of column and text."""
     messages = [{"role": "user", "content": question}]
     sent = {"messages": messages, "answers": [{"column": column, "text": text} for column, text in answers], "outcome": outcome}
-    return Cast.read(json.dumps({**sent, "chosen": chosen, **more}).encode())
+    return read_as(Cast, json.dumps({**sent, "chosen": chosen, **more}))
 
 
 def cast(services, *given, **more):
@@ -45,10 +48,14 @@ def client(services):
 # Columns
 
 
+def key_of(column, base):
+    return columns.key_of(Column.model_validate(column), base)
+
+
 def test_a_column_is_the_same_one_whatever_does_not_change_its_answers():
     same = [
         tuned(), tuned(strength=1), tuned(step=None, layers=None, shots=4, seed=9, blend=0.5),
-        tuned(groups=["suffix", "prefix"]), {**tuned(), "width": 3},
+        tuned(groups=["suffix", "prefix"]),
     ]  # fmt: skip
     assert len({key_of(column, "any") for column in same}) == 1
     assert key_of(tuned(layers=[2, 0, 2]), "") == key_of(tuned(layers=[0, 2]), "")
@@ -75,10 +82,11 @@ def test_what_changes_its_answers_makes_another_column():
     ),
     (tuned(layers=[], groups=["prefix", "suffix"]), "Animals, no layer"), (tuned(groups=[]), "Animals, no position"),
     ({"kind": "instant", "run": "aaa", "blend": 0.25}, "the rows of Animals looked up, blend 0.25"),
+    ({"kind": "instant", "run": "aaa"}, "the rows of Animals looked up"),
     ({"kind": "mix", "parts": [{"run": "aaa", "weight": 0.5}, {"run": "x", "weight": -1}]}, "a mix of Animals at 0.5, x at -1"),
 ])  # fmt: skip
 def test_a_column_has_a_name_to_read(column, name):
-    assert name_of(column, {"aaa": "Animals"}, "starter") == name
+    assert name_of(Column.model_validate(column), {"aaa": "Animals"}, "starter") == name
 
 
 # The tally
@@ -283,7 +291,7 @@ def test_a_dataset_of_votes_is_made_over_http(client, services):
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said_in_a_sentence(client, path, body, sentence):
     answer = client.post(path, content=body)
-    assert answer.status_code == 400 and sentence in answer.json()["error"]
+    assert answer.status_code == 422 and sentence in answer.json()["error"]
 
 
 def test_without_pairs_there_is_no_file(client):
@@ -303,5 +311,15 @@ def test_another_site_can_neither_vote_nor_clear(client, services, path):
     assert answer.status_code == 403 and services.storage.votes.count() == 1
 
 
-def test_a_column_reads_what_the_page_may_say_of_it():
-    assert VotedColumn.model_validate({"kind": "run", "run": "abc", "label": "B"}).runs == ("abc",)
+def test_a_column_knows_the_runs_it_is_made_of():
+    mix = {"kind": "mix", "parts": [{"run": "a", "weight": 1}, {"run": "b", "weight": 1}]}
+    assert [Column.model_validate(each).runs for each in (BASE, tuned("abc"), mix)] == [(), ("abc",), ("a", "b")]
+
+
+@pytest.mark.parametrize("given", [
+    {"kind": "run"}, {"kind": "base", "run": "a"}, {"kind": "mix"}, {"kind": "mix", "run": "a"}, {"kind": "instant"}, {**BASE, "step": 3},
+    {**FEW, "step": 3}, {**BASE, "parts": [{"run": "a"}]},
+])  # fmt: skip
+def test_a_column_that_names_not_what_answers_is_refused(given):
+    with pytest.raises(ValidationError, match=r"names the run|has a step"):
+        Column.model_validate(given)

@@ -9,7 +9,7 @@ from reft_engine import Example, PeftConfig, evaluate, generate
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.inference import Asked, InferenceEngine, Limits, answer_rows, answers_in_order, score
+from reft_engine.inference import Asked, InferenceEngine, Limits, Sampling, answer_rows, answers_in_order, score, written_in_order
 from reft_engine.inference.kv_cache import PromptCache
 from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
 from reft_engine.inference.prompts import column_prompts
@@ -149,6 +149,26 @@ def test_a_list_that_nobody_reads_on_leaves_the_batch(tiny, closed):
         assert list(answers) == []
     engine.step()
     assert engine.is_idle and engine.rows_in_flight == 0
+
+
+def test_what_else_a_request_takes_goes_with_each_prompt(tiny, strong):
+    reft, engine = strong(tiny.model, positions="f2+l2"), InferenceEngine(tiny)
+    drawn = {"sampling": Sampling(temperature=1.0, seed=3), "strength": [1.0, 0.0, -2.0]}
+    asked = [Asked(prompt, [None, reft, reft], 12, drawn) for prompt in PROMPTS]
+    for each, written in zip(asked, written_in_order(engine, asked), strict=True):
+        alone = engine.submit(each.prompt, each.models, max_new_tokens=12, **drawn)
+        assert written.texts == alone.texts() and written.texts[0] == written.texts[1] != written.texts[2]
+        assert [written.request.ids(at) for at in range(3)] == [alone.ids(at) for at in range(3)]
+        assert written.request.ending(0) in ("end", "length")
+
+
+def test_a_prompt_that_is_refused_does_not_hold_up_the_others(tiny):
+    asked = [Asked(prompt) for prompt in (PROMPTS[0], "cat " * 3000, PROMPTS[1])]
+    first, refused, last = written_in_order(InferenceEngine(tiny), asked)
+    assert first.texts and last.texts and not refused.texts and refused.request is None
+    assert "The prompt has" in str(refused.error)
+    with pytest.raises(ConfigError, match="The prompt has"):
+        list(answers_in_order(InferenceEngine(tiny), asked))
 
 
 @pytest.mark.parametrize("method", ["lora", "prefix"])

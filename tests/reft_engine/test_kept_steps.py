@@ -10,7 +10,7 @@ from reft_engine.data import as_rows
 from reft_engine.formats.steps import kept_steps, step_file
 from reft_engine.trainable import make_trainable
 from reft_engine.training import SampleEvent
-from reft_engine.training.kept_steps import MAX_STEPS, keep_step, load_step
+from reft_engine.training.kept_steps import MAX_STEPS, damaged_steps, drop_steps_after, keep_step, load_step
 
 ROWS = [(f"What is {n} cat?", f"{n} dog, she said and ran.") for n in range(24)]
 SETTINGS = TrainConfig(epochs=4, batch_size=4, learning_rate=0.03, held_out=0.25, seed=3)
@@ -68,3 +68,29 @@ def test_a_step_that_is_not_there_or_damaged_is_refused_in_words(tiny, tmp_path)
     with pytest.raises(AdapterError, match="damaged"):
         load_step(tmp_path, 7, tiny, config)
     assert kept_steps(tmp_path / "nothing") == []
+
+
+def test_a_run_that_begins_anew_shows_nothing_of_what_was_learned_there_before(tiny, tmp_path):
+    config = ReftConfig(rank=1)
+    for step in (2, 10**6):
+        keep_step(tmp_path / "steps", make_trainable(tiny, config, seed=0), step)
+    train(tiny, as_rows(ROWS), config, SETTINGS, folder=tmp_path)
+    assert 10**6 not in kept_steps(tmp_path / "steps") != []
+
+
+def test_what_comes_after_a_step_is_dropped(tiny, tmp_path):
+    reft = make_trainable(tiny, ReftConfig(rank=1), seed=0)
+    for step in (1, 5, 9):
+        keep_step(tmp_path, reft, step)
+    drop_steps_after(tmp_path, 5)
+    assert kept_steps(tmp_path) == [1, 5]
+
+
+def test_a_file_that_is_not_whole_is_named(tiny, tmp_path):
+    for step in (1, 5, 9):
+        keep_step(tmp_path, make_trainable(tiny, ReftConfig(rank=1), seed=0), step)
+    assert damaged_steps(tmp_path) == []
+    whole = step_file(tmp_path, 5).read_bytes()
+    step_file(tmp_path, 5).write_bytes(whole[:-1])
+    step_file(tmp_path, 9).write_bytes(b"")
+    assert damaged_steps(tmp_path) == [5, 9]

@@ -104,7 +104,7 @@ def test_tints_name_the_token_that_moved_most(house, monkeypatch):
         ({"messages": [*TALK, {"role": "assistant", "content": "Yes."}]}, "Write something to ask"),
         ({"messages": [{"role": "user", "content": "x" * 20_001}]}, "20,001 characters"),
         ({"messages": "x"}, "out of range"),
-        ({"column": {"kind": "base"}}, "out of range"),
+        ({"column": {"kind": "base"}}, "no edit to look at"),
         ({"column": {"kind": "mix", "parts": []}}, "out of range"),
     ],
 )
@@ -113,7 +113,7 @@ def test_what_cannot_be_looked_at_is_refused_in_a_sentence(house, client, change
     with pytest.raises(StudioError, match=words):
         seen.edit_map(house.services, json.dumps(given).encode())
     answer = client.post("/play/map", json=given)
-    assert answer.status_code == 400 and words in answer.json()["error"]
+    assert answer.status_code == 422 and words in answer.json()["error"]
 
 
 def test_a_run_that_is_not_there_or_of_another_base_model_is_refused(house):
@@ -145,8 +145,8 @@ def test_another_site_cannot_look(house, client, path):
 
 @pytest.mark.parametrize("path", PATHS)
 def test_what_is_no_request_or_too_long_is_refused(client, path, monkeypatch):
-    assert client.post(f"/play/{path}", content=b"{").status_code == 400
-    assert client.post(f"/play/{path}", content=b"\xff\xfe").status_code == 400
+    assert client.post(f"/play/{path}", content=b"{").status_code == 422
+    assert client.post(f"/play/{path}", content=b"\xff\xfe").status_code == 422
     assert client.post(f"/play/{path}", content=b" " * 4_000_001).status_code == 413
 
 
@@ -154,4 +154,4 @@ def test_what_went_wrong_in_the_studio_is_no_traceback(client, monkeypatch, hous
     monkeypatch.setattr(house.services.worker, "edit_map", lambda request: SimpleNamespace()["nothing"])
     answer = client.post("/play/map", content=body(house))
     assert answer.status_code == 500 and "Traceback" not in answer.text and answer.json()["error"]
-    assert "a look failed" in caplog.text
+    assert "a request failed" in caplog.text

@@ -4,85 +4,95 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.bodies import answered, fields_of, read_as, text_of
-from app.errors import READABLE
+from app.given import read_as
 from app.handlers import fixes, vote_pairs, votes
+from app.routes.answers import Answers
 from app.services import Services
-from app.words import say_error
+
+_AT_ONCE = 8
 
 
 def offer_votes(app: FastAPI, services: Services) -> None:
     """Votes: cast, counted, cleared and brought back, made a dataset, and taken away."""
+    answers = Answers(_AT_ONCE)
 
     @app.post("/play/votes")
-    async def cast(request: Request) -> JSONResponse:
-        return await answered(request, partial(_cast, services))
+    async def cast(request: Request) -> Response:
+        return await answers.to(request, partial(_cast, services))
 
     @app.get("/play/votes")
-    async def tally(request: Request) -> JSONResponse:
-        return await answered(request, lambda _: votes.tally_as_data(votes.tally(services)))
+    async def tally() -> Response:
+        return await answers.give(lambda: votes.tally_as_data(votes.tally(services)))
 
     @app.post("/play/votes/clear")
-    async def clear(request: Request) -> JSONResponse:
-        return await answered(request, partial(_clear, services))
+    async def clear() -> Response:
+        return await answers.give(partial(_clear, services))
 
     @app.post("/play/votes/restore")
-    async def restore(request: Request) -> JSONResponse:
-        return await answered(request, partial(_restore, services))
+    async def restore(request: Request) -> Response:
+        return await answers.to(request, partial(_restore, services))
 
     @app.post("/play/votes/dataset")
-    async def dataset(request: Request) -> JSONResponse:
-        return await answered(request, partial(_dataset, services))
+    async def dataset(request: Request) -> Response:
+        return await answers.to(request, partial(_dataset, services))
 
     @app.get(f"/files/{vote_pairs.FILE}")
-    def exported() -> Response:
-        try:
-            content = vote_pairs.export_rows(services)
-        except READABLE as error:
-            return JSONResponse({"error": say_error(error)}, status_code=404)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{vote_pairs.FILE}"', "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }  # fmt: skip
-        return Response(content.encode("utf-8", "replace"), media_type="application/x-ndjson", headers=headers)
+    async def exported() -> Response:
+        return await answers.file(lambda: (vote_pairs.FILE, vote_pairs.export_rows(services)), "application/x-ndjson")
 
 
 def offer_fixes(app: FastAPI, services: Services) -> None:
     """Fixes by example: a corrected answer, what there is to learn, and a run that learns it."""
+    answers = Answers(_AT_ONCE)
 
     @app.post("/play/fix")
-    async def fix(request: Request) -> JSONResponse:
-        return await answered(request, partial(_fix, services))
+    async def fix(request: Request) -> Response:
+        return await answers.to(request, partial(_fix, services))
 
     @app.get("/play/fixes")
-    async def state(request: Request, run: str) -> JSONResponse:
-        return await answered(request, lambda _: fixes.state_as_data(fixes.state(services, run)))
+    async def state(run: str) -> Response:
+        return await answers.give(lambda: fixes.state_as_data(fixes.state(services, run)))
 
     @app.post("/play/train_on_fixes")
-    async def train(request: Request) -> JSONResponse:
-        return await answered(request, partial(_train, services))
+    async def train(request: Request) -> Response:
+        return await answers.to(request, partial(_train, services))
 
 
 def _cast(services: Services, content: bytes) -> dict[str, Any]:
-    made = votes.cast(services, votes.Cast.read(content))
+    made = votes.cast(services, read_as(votes.Cast, content))
     return {"id": made.id, "names": made.names, "count": made.count}
 
 
-def _clear(services: Services, content: bytes) -> dict[str, Any]:
+def _clear(services: Services) -> dict[str, Any]:
     count, moment = votes.clear(services)
     return {"cleared": count, "moment": moment, "tally": votes.tally_as_data(votes.tally(services))}
 
 
 def _restore(services: Services, content: bytes) -> dict[str, Any]:
-    count = votes.restore(services, text_of(fields_of(content), "moment", 60))
+    count = votes.restore(services, read_as(_Moment, content).moment)
     return {"restored": count, "tally": votes.tally_as_data(votes.tally(services))}
 
 
 def _dataset(services: Services, content: bytes) -> dict[str, Any]:
-    return vote_pairs.dataset_as_data(*vote_pairs.make_dataset(services, text_of(fields_of(content), "name")))
+    return vote_pairs.dataset_as_data(*vote_pairs.make_dataset(services, read_as(_Named, content).name))
+
+
+class _Moment(BaseModel):
+    """When the votes were cleared that are to come back."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    moment: str = Field(max_length=60)
+
+
+class _Named(BaseModel):
+    """The name of a dataset; without one it gets one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field("", max_length=1000)
 
 
 class _Fix(BaseModel):

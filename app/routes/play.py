@@ -7,39 +7,31 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
-from app.errors import READABLE, StudioError
+from app.errors import READABLE
 from app.handlers import playground
+from app.routes.answers import NOT_KEPT, Answers
 from app.services import Services
 from app.words import say, say_error
 
+_AT_ONCE = 8
+"""Requests that are begun at once; the answers themselves come as they do."""
 _log = logging.getLogger("reft_studio.pages")
-_MOST_BYTES = 4_000_000
-"""Bytes of a request, which holds a conversation for each column."""
 
 
 def offer_play(app: FastAPI, services: Services) -> None:
     """Add the routes to an app."""
+    answers = Answers(_AT_ONCE)
 
     @app.post("/play/chat")
     async def chat(request: Request) -> Response:
-        try:
-            body = await read_body(request, _MOST_BYTES)
-        except StudioError as error:
-            return JSONResponse({"error": say_error(error)}, status_code=413)
-        lines = _lines(playground.chat(services, body))
-        return StreamingResponse(lines, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+        return await answers.to(request, lambda body: streamed(playground.chat(services, body)))
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The body of a request. Raises StudioError if it is longer than ``most`` bytes; no more of it is read then."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise StudioError(say("playground.too_much", most=most // 1_000_000))
-    return body
+def streamed(found: AsyncGenerator[dict[str, Any], None]) -> Response:
+    """What is found, line by line as it comes; the last line tells of what went wrong, if anything did."""
+    return StreamingResponse(_lines(found), media_type="application/x-ndjson", headers=NOT_KEPT)
 
 
 async def _lines(found: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[str]:

@@ -1,0 +1,98 @@
+"""How routes read the bodies of requests and answer them: bodies up to a limit, work in few threads, errors as sentences with a status."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from app.errors import READABLE, EngineAwayError, StudioError
+from app.words import say, say_error
+from storage import ConflictError, NotFoundError, TooLargeError, UnavailableError
+
+MOST = 4_000_000
+"""Bytes of a body, which holds a conversation for each column."""
+_DRAINED = 8
+"""Times its limit up to which a body is read to its end, since a browser tells nothing of an answer that comes before it has sent all."""
+NOT_KEPT = {"Cache-Control": "no-store"}
+NOT_SHOWN = {**NOT_KEPT, "X-Content-Type-Options": "nosniff"}
+"""Headers of what is a file and never a page."""
+_log = logging.getLogger("reft_studio.pages")
+
+
+class _TooLongError(StudioError):
+    """The body of a request has more bytes than are read."""
+
+
+_STATUSES: dict[type[Exception], int] = {
+    NotFoundError: 404, ConflictError: 409, TooLargeError: 413, _TooLongError: 413, UnavailableError: 503, EngineAwayError: 503,
+}  # fmt: skip
+"""Statuses of kinds of errors."""
+_CANNOT = 422
+"""Status of any other error that is readable: the request cannot be done as it is."""
+
+
+class Answers:
+    """Answers requests in so many threads at most, in the language of the browser, so that waiting for one thing keeps up nothing else."""
+
+    def __init__(self, at_once: int) -> None:
+        self._limiter = anyio.CapacityLimiter(at_once)
+
+    async def give(self, make: Callable[[], Any], otherwise: int = _CANNOT) -> Response:
+        """What is made, as JSON that nobody keeps; a `Response` as it is. Else a sentence, with a status by the kind of its error."""
+        try:
+            return await anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter)
+        except READABLE as error:
+            return _refused(error, otherwise)
+        except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+            _log.exception("a request failed")
+            return JSONResponse({"error": say("errors.neutral"), "kind": ""}, status_code=500, headers=NOT_KEPT)
+
+    async def file(self, make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
+        """A file to take away, of the name and content that are made; if it cannot be made, it is not there."""
+        return await self.give(lambda: _attached(*make(), media_type), otherwise=404)
+
+    async def to(self, request: Request, act: Callable[[bytes], Any], most: int = MOST) -> Response:
+        """What is made of the body of a request, else a sentence."""
+        try:
+            body = await _body_of(request, most)
+        except _TooLongError as error:
+            return _refused(error)
+        except ClientDisconnect:
+            return Response(status_code=400)  # which nobody reads
+        return await self.give(lambda: act(body))
+
+
+def _as_response(make: Callable[[], Any]) -> Response:
+    """What is made, written as JSON here, in the thread, since much of it takes a while."""
+    made = make()
+    return made if isinstance(made, Response) else JSONResponse(made, headers=NOT_KEPT)
+
+
+async def _body_of(request: Request, most: int) -> bytes:
+    """The body of a request. Raises _TooLongError if it is longer than ``most`` bytes, ClientDisconnect."""
+    body, size = bytearray(), 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size <= most:
+            body += piece
+        elif size > _DRAINED * most:
+            break
+    if size > most:
+        raise _TooLongError(say("given.too_long", most=most / 1e6))
+    return bytes(body)
+
+
+def _refused(error: Exception, otherwise: int = _CANNOT) -> Response:
+    """The sentence of an error and which one it is, with the status of its kind, else ``otherwise``."""
+    status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), otherwise)
+    return JSONResponse({"error": say_error(error), "kind": getattr(error, "kind", "")}, status_code=status, headers=NOT_KEPT)
+
+
+def _attached(name: str, content: str | bytes, media_type: str) -> Response:
+    whole = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    headers = {**NOT_SHOWN, "Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(whole, media_type=media_type, headers=headers)
