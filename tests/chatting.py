@@ -43,10 +43,13 @@ def asked_of_both(run_id: str, prompt: str, *, settings: dict[str, Any] | None =
     return body_of([column(messages=user(prompt)), column(run_id, messages=user(prompt), **changes)], **(settings or {}))
 
 
-def followed(services: Services, body: bytes) -> list[dict[str, Any]]:
-    """All lines of an answer that the Playground streams."""
+def followed(services: Services, body: bytes, seen: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """All lines of an answer that the Playground streams, which are put into ``seen`` as they come."""
+    lines: list[dict[str, Any]] = [] if seen is None else seen
 
-    async def follow() -> list[dict[str, Any]]:
-        return [line async for line in playground.chat(services, body)]
+    async def follow() -> None:
+        async for line in playground.chat(services, body):
+            lines.append(line)
 
-    return asyncio.run(follow())
+    asyncio.run(follow())
+    return lines

@@ -33,7 +33,7 @@ def texts() -> dict[str, Any]:
         **{name: say(f"playground.shown.{name}") for name in _SHOWN},
         "groups": {name: say(f"playground.groups.{name}") for name in ("prefix", "suffix")},
         "ended": {name: say(f"playground.ended.{name}") for name in _ENDED},
-        "answer_letter": say("playground.blind.answer", letter="{letter}"),
+        "answer_letter": say("playground.told.answer_letter", letter="{letter}"),
         "mix": say("playground.told.mix", parts="{parts}"), "one_shot": say("playground.told.one_shot", name="{name}"),
         "few_shot": say("playground.told.few_shot", name="{name}", shots="{shots}"),
         "instant": say("playground.told.instant", name="{name}"),

@@ -1,5 +1,6 @@
 """Actions with saved conversations of the Playground: list, open, save, rename, delete, put back, export. Plain data for the browser."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,13 +71,33 @@ def opened(services: Services, chat_id: str) -> Json:
     return {**_facts(record), "document": _document(document).model_dump(mode="json")}
 
 
-def run_of(services: Services, chat_id: str) -> str | None:
-    """The run of a conversation that an address names; None for none, or if it cannot be read, of which its panel tells."""
+@dataclass(frozen=True, slots=True)
+class AskedWith:
+    """What the fields were when a conversation was saved, as they have it: ``run`` (None for none), strength and settings."""
+
+    run: str | None
+    strength: float
+    system: str
+    temperature: float
+    top_p: float
+    top_k: int
+    length: int
+    penalty: float
+    stop: str
+    seed: str
+
+
+def settings_of(services: Services, chat_id: str) -> AskedWith | None:
+    """The fields of a conversation that an address names; None if it cannot be read, of which its panel tells."""
     try:
-        columns = _document(services.storage.chats.read(chat_id)[1]).columns
+        document = _document(services.storage.chats.read(chat_id)[1])
     except (StudioError, StorageError):
         return None
-    return next((column.run for column in columns if column.kind == "run"), None)
+    used, first = document.settings, next((column for column in document.columns[1:2]), None)
+    return AskedWith(
+        first.run if first else None, first.strength if first else 1.0, used.system, used.temperature, used.top_p, used.top_k,
+        used.max_new_tokens, used.repetition_penalty, "\n".join(used.stop), "" if used.seed is None else str(used.seed),
+    )  # fmt: skip
 
 
 def are_there(services: Services) -> bool:

@@ -63,7 +63,9 @@ def choices(services: Services, asked: Choosing) -> dict[str, Any]:
 
 
 async def samples(services: Services, asked: Trying) -> AsyncGenerator[dict[str, Any], None]:
-    """Stream what base model, runs and mix answer: a line for each prompt, then ``{"done": true}``; before, while the engine starts, ``{"starting": true}``.
+    """Stream what base model, runs and mix answer: a line for each prompt, then ``{"done": true}``.
+
+    Before, while the engine starts, ``{"starting": true}``.
 
     Raises NotFoundError, StudioError.
     """

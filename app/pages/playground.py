@@ -17,6 +17,8 @@ from app.words import say
 
 _FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
 """What the script is given when something is sent or a field changes, in this order."""
+_SETTINGS = _FIELDS[2:]
+"""Those that a conversation is saved with."""
 
 
 def build(services: Services) -> None:
@@ -80,13 +82,13 @@ def build(services: Services) -> None:
                 seed = gr.Textbox(
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
+        voting("playground-vote")
+        saved("playground-chats")
         with gr.Accordion(label("mixes.shown.title"), open=False, elem_id="playground-mix") as mixing:
             mix = mixes.panel("playground-mix-panel")
 
         with gr.Accordion(label("playground.batch.title"), open=False, elem_id="playground-batch"):
             many = batch.panel("playground-batch-panel")
-        voting("playground-vote")
-        saved("playground-chats")
 
     page = Page(services, {
         "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
@@ -94,7 +96,7 @@ def build(services: Services) -> None:
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
         "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix"], note=run_note)
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix", *_SETTINGS], note=run_note)
     page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note)
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
@@ -111,21 +113,24 @@ def build(services: Services) -> None:
 
 def _opened(services: Services, request: gr.Request) -> Shown:
     query = dict(request.query_params)
+    saved = chats.settings_of(services, query.get("chat", ""))
     mixed = [each for each in query.get("mix", "").split(",") if each][:MOST_PARTS]
-    asked = chats.run_of(services, query.get("chat", "")) or query.get("run") or next(iter(mixed), None)
+    asked = saved.run if saved else query.get("run") or next(iter(mixed), None)
     usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
+    settings = {name: getattr(saved, name) for name in _SETTINGS} if saved else {}
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
         # Conversations outlive their runs.
         return {
             "nothing": gr.update(value=missing, visible=True), "filled": gr.update(visible=chats.are_there(services)),
-            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None),
+            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None), **settings,
             "mix": {"run": None, "chosen": []},
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
         "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
         "mixing": gr.update(open=bool(mixed)), "mix": {"run": chosen, "chosen": mixed},
+        **settings,
     }  # fmt: skip
 
 

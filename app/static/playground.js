@@ -75,10 +75,10 @@
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let moving = null;
-    let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
-    const cameFrom = new WeakMap(); // what was shown before a turn was asked
+    const cameFrom = new Map(); // by turn: what was shown before it was asked
     const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
     let left = false; // the page is going away, and what fails for that is no news
+    let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -272,8 +272,8 @@
     const draw = () => {
       const follows = nearEnd();
       const shown = path(doc);
-      boxes = new Map();
       const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
+      boxes = new Map();
       studio.parts.keepingFocus(root, () => {
         drawStrip();
         turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
@@ -297,13 +297,12 @@
     // Of a conversation whose run is deleted, or of another base model, the answers can be read.
     const isGone = () => doc.columns[1].run !== offered.chosen;
     const ask = (prompt, parent, settings = null) => {
-      if (going) return false;
-      if (isGone()) return refuse(text.run_gone), false;
-      if (fields && !read(fields)) return false;
+      if (going || (fields && !read(fields))) return false;
+      if (offered.runs.length && isGone()) return refuse(text.run_gone), false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
       const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
-      cameFrom.set(turn, doc.leaf);
+      cameFrom.set(turn.id, doc.leaf);
       doc.turns.push(turn);
       doc.leaf = turn.id;
       answer(turn, doc.shown);
@@ -373,7 +372,7 @@
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
       doc.turns = doc.turns.filter((each) => each !== turn);
-      doc.leaf = cameFrom.get(turn) ?? turn.parent;
+      doc.leaf = cameFrom.get(turn.id) ?? null;
       draft = turn.prompt;
       fire.back();
     };
@@ -421,7 +420,7 @@
 
     const read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed]) => {
       const wanted = String(seed ?? "").trim();
-      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), null;
+      if (wanted && !(/^\d{1,10}$/.test(wanted) && Number(wanted) < SEEDS)) return refuse(text.no_seed), false;
       const before = doc.settings;
       doc.settings = {
         system: system ?? "", temperature, top_p, top_k, max_new_tokens: length, repetition_penalty: penalty,
@@ -455,9 +454,10 @@
         keep();
         const { settings, columns } = doc;
         const kept = restored(run);
-        doc = kept ?? { ...fresh(run), settings };
+        const { fields: held, ...document } = kept ?? {};
+        doc = kept ? document : { ...fresh(run), settings };
         if (!kept) doc.columns[1].strength = columns[1].strength;
-        if (kept?.fields) (fields = given = kept.fields), fire.fields();
+        if (held) (fields = given = held), fire.fields();
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
@@ -502,14 +502,6 @@
       open: (document) => {
         if (going) return;
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
-        if (document) {
-          const { settings: used, columns } = doc;
-          fields = given = [
-            columns[1].run, fields?.[1] ?? "", columns[1].strength, used.system, used.temperature, used.top_p, used.top_k, used.max_new_tokens,
-            used.repetition_penalty, used.stop.join("\n"), String(used.seed ?? ""),
-          ];
-          fire.fields();
-        }
         tell("");
         refuse(isGone() ? text.run_gone : "");
         draw();

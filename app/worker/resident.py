@@ -265,7 +265,7 @@ class Resident:
         record = self.storage.runs.get(run_id)
         spec, folder = RunSpec.read(record.spec), self.storage.files.steps(run_id)
         base = self._training[run_id][0] if run_id in self._training else self.base(record.base, spec.revision, spec.precision)
-        key = f"{record.base}\n{run_id}\n{record.finished_at}\nstep {step}"
+        key = f"{record.base}\n{run_id}\n{record.finished_at}\n@{step}"
         return base, self._adapter(key, lambda: load_step(folder, step, base, spec.trained), base)
 
     def _adapter(self, key: str, load: Callable[[], Trainable], base: Base) -> Trainable:

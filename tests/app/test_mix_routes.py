@@ -86,7 +86,7 @@ def test_what_cannot_be_mixed_is_refused_with_both_rules(ask, trained, path):
     both = [{"run": trained[name].id, "weight": 0.5} for name in ("one", "rule")]
     answer = ask(path, {"parts": both, **({"prompts": PROMPTS} if path else {})})
     error = (lines(answer)[-1] if path else answer.json())["error"]
-    assert answer.status_code == (200 if path else 400) and all(word in error for word in ("f2+l2", "l1", "Run rule"))
+    assert answer.status_code == (200 if path else 422) and all(word in error for word in ("f2+l2", "l1", "Run rule"))
 
 
 @pytest.mark.parametrize(("path", "body"), [

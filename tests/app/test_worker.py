@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 
 from app.errors import StudioError
 from app.handlers import datasets, runs, train, workbench
-from app.handlers.playground import answer
 from app.launchers.local import Supervisor
 from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
@@ -33,7 +32,7 @@ from reft_engine.data import Message, StoredExamples, dump_examples, load_exampl
 from reft_engine.spec import RunSpec
 from reft_engine.training import check_rows
 from storage import NotFoundError, RunStatus, StorageError
-from tests.chatting import column, columns
+from tests.chatting import asked_of_both, column, columns, followed, said
 from tests.hub import COMMIT, Hub
 from tests.preloaded import Preloaded, run_worker
 from tests.waiting import PATIENCE
@@ -291,12 +290,14 @@ def it_answers_while_it_trains_and_training_goes_on(engine, training, until):
     assert engine.worker.health()["training"] == training.id
 
     def ask():
-        return list(answer(engine, training.id, "What is 2 cat?", max_new_tokens=12))[-1]
+        lines = followed(engine, asked_of_both(training.id, "What is 2 cat?"))
+        assert lines[-1] == {"done": True}
+        return said(lines)
 
-    first = ask()
-    assert first.done and first.base and first.tuned
-    until(lambda: ask().tuned != first.tuned, "another answer")
-    assert ask().base == first.base
+    base, tuned = ask()
+    assert base and tuned
+    until(lambda: ask()[1] != tuned, "another answer")
+    assert ask()[0] == base
 
 
 def a_second_worker_refuses_and_the_first_goes_on(engine, training, until):
@@ -330,7 +331,7 @@ def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, tin
     answered = 0
     while answered < 12 and not engine.storage.runs.get(run.id).status.ended:
         with suppress(StudioError):  # it has not begun yet
-            answered += list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=3))[-1].done
+            answered += followed(engine, asked_of_both(run.id, "What is 2 cat?", settings={"max_new_tokens": 3}))[-1] == {"done": True}
     assert answered
     assert ended(engine, run).status is RunStatus.FINISHED
     same = undisturbed(engine, kept, train.read_form(engine.settings, form), tmp_path / "same")
@@ -396,10 +397,10 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
         until(lambda: list(checkpoints.glob("*.safetensors")), "a checkpoint")
         given = Path(f"/proc/{services.worker.health()['pid']}/environ").read_bytes().split(b"\0")
         killed = kill(services, until)
-        waiting = answer(services, run.id, "What is 2 cat?", max_new_tokens=3)
-        assert "starting" in next(waiting).note
+        seen = []
         with suppress(StudioError):  # the engine is up again, the run perhaps not yet
-            list(waiting)
+            followed(services, asked_of_both(run.id, "What is 2 cat?", settings={"max_new_tokens": 3}), seen)
+        assert seen[0] == {"starting": True}
         assert until(services.worker.health, "another worker")["pid"] != killed
         done = ended(services, run)
         pid = supervisor._process.pid

@@ -397,8 +397,8 @@ BUGS = (
     Bug(
         "the playground tells the script of another run",
         TALK,
-        '"runs": runs, "chosen": run_id,',
-        '"runs": runs, "chosen": runs[0]["id"],',
+        '"chosen": run_id,',
+        '"chosen": runs[0]["id"],',
         (_input("playground._picked.run"),),
     ),
     Bug(
