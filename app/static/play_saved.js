@@ -1,7 +1,7 @@
 // Saved conversations in the Playground: the one that is shown is saved after each answer and stands in the page's address, so that a
 // reload, Back and a link bring it back. Another one is opened by going to its address: the server then fills in its run and settings.
 (() => {
-  const KEPT = "studio.playground.chat"; // which conversation this tab shows: { id, name, version, first, clean }
+  const KEPT = "studio.playground.chat."; // and a run: which of its conversations this tab shows: { id, name, version, first, clean }
   const { parts } = studio.play;
   let shown = null; // { id, name, version } of the conversation on the page; null while it is not saved
   let panel = null;
@@ -11,17 +11,18 @@
   const now = () => studio.play.now();
   const inAddress = () => new URLSearchParams(location.search).get("chat");
   const firstOf = (document) => document?.turns[0]?.id ?? null;
+  const key = () => KEPT + now().document().columns[1].run;
   const kept = () => {
     try {
-      return JSON.parse(sessionStorage.getItem(KEPT));
+      return JSON.parse(sessionStorage.getItem(key()));
     } catch {
       return null;
     }
   };
   const note = (clean) => {
     try {
-      if (shown) sessionStorage.setItem(KEPT, JSON.stringify({ ...shown, first: firstOf(now().document()), clean }));
-      else sessionStorage.removeItem(KEPT);
+      if (shown) sessionStorage.setItem(key(), JSON.stringify({ ...shown, first: firstOf(now().document()), clean }));
+      else sessionStorage.removeItem(key());
     } catch {
       // a full store costs what was not saved before a reload
     }
@@ -36,7 +37,7 @@
     return asked;
   };
   const goTo = (id) => {
-    sessionStorage.removeItem(KEPT); // what is there is saved, or given up
+    sessionStorage.removeItem(key()); // what is there is saved, or given up
     location.assign(address(id));
     return new Promise(() => {}); // the page ends here
   };
@@ -72,10 +73,15 @@
   const arrive = async () => {
     if (!panel) return;
     if (arrived) {
-      if (!shown || now().document() === document_) return;
-      take(null);
-      history.pushState(history.state, "", address(null));
-      return panel.refresh();
+      if (now().document() === document_) return;
+      const other = kept(); // the conversation that this tab had with the run that was chosen
+      const its = other?.first && other.first === firstOf(now().document()) ? other : null;
+      if (!shown && !its) return;
+      take(its);
+      history.pushState(history.state, "", address(its?.id));
+      panel.refresh();
+      if (its && !its.clean) panel.save();
+      return;
     }
     const held = kept();
     const here = held?.first && held.first === firstOf(now().document());

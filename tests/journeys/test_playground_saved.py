@@ -77,7 +77,9 @@ def test_a_reload_and_a_link_bring_prompts_answers_and_settings_back(page, serve
     page.goto(link)
     expect(page.locator(".rs-play-said-text")).to_have_text([PROMPT, "And 4?"])
     assert texts(page) == before
+    page.get_by_role("button", name="More settings").click()
     expect(page.locator("#playground-temperature input[type=number]")).to_have_value("0.5")
+    expect(page.locator("#playground-system textarea")).to_have_value("Be brief.")
     expect(page.locator("#playground-run input")).to_have_value(re.compile(run.name))
     ask(page, "And 5?")
     saved(page, store, 3)

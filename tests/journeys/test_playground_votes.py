@@ -124,6 +124,7 @@ def test_the_tally_survives_a_reload_and_becomes_pairs_to_learn_from(blind, serv
     page.get_by_label("Name of the dataset").fill("Mine by votes")
     page.get_by_role("button", name="Make a dataset").click()
     link = page.locator("#playground-vote").get_by_role("link", name="Open it")
+    expect(link).to_be_visible()
     (made,) = [dataset for dataset in store.datasets.all() if dataset.name == "Mine by votes"]
     expect(link).to_have_attribute("href", f"dataset?id={made.id}")
     page.get_by_role("button", name="Clear the votes").click()
