@@ -35,7 +35,7 @@
     let going = null; // ends the answers that are coming
     let saving = false;
 
-    const list = el("ul", { class: "rs-mix-runs", role: "group", "aria-label": text.runs, tabindex: 0 });
+    const list = el("ul", { class: "rs-mix-runs", "aria-label": text.runs, tabindex: 0 });
     const chosen = el("div", { class: "rs-mix-weights" });
     const formula = el("p", { class: "rs-mix-formula", dir: "auto", "data-formula": "" });
     const prompts = el("textarea", { rows: 4, dir: "auto" });

@@ -272,7 +272,7 @@
     const draw = () => {
       const follows = nearEnd();
       const shown = path(doc);
-      const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.lastChild.scrollLeft]));
+      const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.querySelector(".rs-play-answers").scrollLeft]));
       boxes = new Map();
       studio.parts.keepingFocus(root, () => {
         drawStrip();
@@ -280,7 +280,7 @@
         drawChips();
       });
       const latest = [...swiped.values()].pop() ?? 0; // a new turn shows the column that was looked at
-      for (const each of turns.children) each.lastChild.scrollLeft = swiped.get(each.dataset.turn) ?? latest;
+      for (const each of turns.children) each.querySelector(".rs-play-answers").scrollLeft = swiped.get(each.dataset.turn) ?? latest;
       if (follows && shown.length) toEnd();
       keep();
     };

@@ -20,6 +20,7 @@ from app.worker.resident import Resident
 from reft_engine import ReftModel, load_base
 from reft_engine.edits import Mix
 from storage import NotFoundError, RunStatus, StorageError
+from tests.chatting import columns
 
 PROMPTS = ("What is 2 cat?", "Where is the owl?")
 
@@ -146,7 +147,7 @@ def test_weights_1_and_0_keep_the_run_itself_and_one_with_a_weight_its_strength(
     half = mixes.make(engine, [(one.id, 0.25), (one.id, 0.25)], "Half")
     expected = {}
     for line in engine.worker.chat(
-        {"columns": [one.id], "messages": [{"role": "user", "content": PROMPTS[0]}], "strength": 0.5, "max_new_tokens": 24}
+        {"columns": columns(one.id, strength=0.5), "messages": [{"role": "user", "content": PROMPTS[0]}], "max_new_tokens": 24}
     ):
         expected[0] = expected.get(0, "") + line.get("text", "")
     assert answers(engine, [half.id])[0][half.id] == expected[0]

@@ -321,5 +321,5 @@ def test_a_column_knows_the_runs_it_is_made_of():
     {**FEW, "step": 3}, {**BASE, "parts": [{"run": "a"}]},
 ])  # fmt: skip
 def test_a_column_that_names_not_what_answers_is_refused(given):
-    with pytest.raises(ValidationError, match=r"names the run|has a step"):
+    with pytest.raises(ValidationError, match=r"name the run|has a step"):
         Column.model_validate(given)

@@ -1657,7 +1657,7 @@ def test_every_input_is_what_a_person_reads_beside_it(pages):
                 assert reads(event.parts[name].label) == NAMES[event.page, name], (event.page, name)
 
 
-SENT = ["run", "prompt", "strength", "system", "temperature", "top_p", "length", "penalty", "stop", "seed"]
+SENT = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
 
 
 def scripts(pages: Pages, called: str) -> Any:
@@ -1676,7 +1676,7 @@ def test_the_playgrounds_script_is_given_every_field_in_the_order_in_which_it_ta
         assert {(part, event) for part, event in bound.targets} == {(part_id(pages, name), event) for name, event in triggers}
     assert scripts(pages, "fields").outputs == [parts[name] for name in SENT[1:]]
     script = (STATIC / "playground.js").read_text(encoding="utf-8")
-    assert "read = ([, , strength, system, temperature, top_p, length, penalty, stop, seed])" in script
+    assert "read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed])" in script
 
 
 def part_id(pages: Pages, name: str) -> int:
