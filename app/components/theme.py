@@ -16,8 +16,8 @@ from reft_engine.data import ROLES
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = (
-    "words.js", "requests.js", "alive.js", "access.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js", "picker.js",
-    "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js", "ended.js",
+    "words.js", "requests.js", "alive.js", "access.js", "typed.js", "parts.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js",
+    "picker.js", "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js", "ended.js",
 )  # fmt: skip
 
 _TABLE = (
