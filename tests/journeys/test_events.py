@@ -3,6 +3,7 @@
 The events are read from the pages themselves, so that a new one is walked the day it is added.
 """
 
+import json
 import os
 import re
 import sys
@@ -39,7 +40,7 @@ QUERY = dict.fromkeys(PAGES, "")
 HOSTILE = 'Refused: <img src=x onerror="document.title=1"> ${document.title="owned"} {{value}}'
 SECRET = "secret-of-the-house"
 AWAY, STALE = "The studio did not answer.", "The studio did not take this"
-WIRE = re.compile(r"[/]gradio_api[/](run|queue)[/]")
+WIRE = re.compile(r"/gradio_api/(run|queue)/")
 
 
 # A studio in which every control can be reached
@@ -151,8 +152,8 @@ class Wire:
     def __init__(self, page: Page) -> None:
         self._page = page
         page.add_init_script(f"""
-            const send = window.fetch;
-            window.fetch = (...asked) => (sessionStorage.getItem("cut") && /{WIRE.pattern}/.test(asked[0]?.url ?? asked[0]))
+            const [send, wire] = [window.fetch, new RegExp({json.dumps(WIRE.pattern)})];
+            window.fetch = (...asked) => (sessionStorage.getItem("cut") && wire.test(asked[0]?.url ?? asked[0]))
                 ? Promise.reject(new TypeError("Failed to fetch")) : send(...asked);""")
 
     @contextmanager
