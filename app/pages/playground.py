@@ -97,7 +97,7 @@ def build(services: Services) -> None:
         "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
     page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix", *_SETTINGS], note=run_note)
-    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note)
+    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note, trigger_mode="always_last")
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
     changed = [part.change for part in (prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed)]

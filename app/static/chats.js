@@ -1,6 +1,7 @@
 // Saved conversations of the Playground: the list, and how the one that the page shows is saved again and again. The page holds the
 // conversation itself and gives: open(document, saved) to show one (null for a new one), current() for its {document, id, version}, and
-// saved({id, name, version}) to take note of what was saved, and may give trouble(), which is told that a sentence needs to be seen.
+// saved({id, name, version}, document) to take note of what was saved, and may give trouble(), which is told that a sentence needs to be
+// seen, and halt(), after which the conversation does not change by itself.
 (() => {
   const PAGE = 20; // conversations that are asked for at once, and at most where the list is asked for anew
   const MOST = 400;
@@ -47,6 +48,8 @@
     let renaming = ""; // which one gets a new name
     let sure = ""; // which one is about to be removed for good
     let asked = 0;
+    let listed = 0; // the newest list that has come
+    let anew = false; // whether the next saving makes a new conversation of it
     let saving = null; // what is on its way to the server
     let again = false;
     let known = { id: null, text: "" }; // what was saved last, or opened
@@ -58,12 +61,15 @@
       const [offset, limit] = further ? [chats.size, PAGE] : [0, Math.min(MOST, Math.max(PAGE, chats.size))];
       const found = await ask(`play/chats?${new URLSearchParams({ offset, limit, binned })}`);
       if (mine !== asked) return;
+      listed = mine;
       if (found.refused) return tell(found.refused);
       if (!further) chats = new Map();
       for (const chat of found.chats) chats.set(chat.id, chat);
       facts = found;
       draw();
     };
+    // Something in it is newer than a list that is on its way.
+    const changed = () => (asked === listed ? draw() : fetchList());
     const named = (deed, chat) => filled(text.of, { deed, name: chat.name });
     const deed = (word, key, chat, act) => {
       const made = button(word, `${key} ${chat.id}`, act);
@@ -105,6 +111,7 @@
         }
         const held = document.activeElement === field || document.activeElement === document.body;
         draw();
+        if (found) changed();
         if (held) focusOn(`rename ${chat.id}`);
       };
       field.onkeydown = (event) => {
@@ -180,8 +187,9 @@
       return found.refused ? null : found;
     };
     const remove = async (chat) => {
-      await saving;
       const shown = page.current()?.id === chat.id;
+      if (shown) page.halt?.();
+      await saving;
       const gone = await act(chat, "delete");
       if (!gone) return;
       const undo = button(text.undo, "undo", async () => {
@@ -205,11 +213,14 @@
     };
     // Another one, or a new one; only once the one before is saved, so that nothing is lost.
     const turnTo = async (id) => {
+      page.halt?.();
       if (!(await save())) return;
       if (id === null) return show(null, null);
       await open(id);
     };
     const open = async (id) => {
+      page.halt?.();
+      await saving;
       const found = await ask(address(id));
       if (found.refused) return tell(found.refused), fetchList();
       tell("");
@@ -224,22 +235,24 @@
     };
     // Saving: one at a time, and once more for what has changed meanwhile.
 
-    const send = async (anew) => {
+    const send = async () => {
+      const isNew = anew;
+      anew = false;
       const { id, version, ...shown } = page.current() ?? {};
       const document = settled(shown.document);
       const whole = JSON.stringify(document);
-      if (!document || (!anew && id && id === known.id && whole === known.text)) return true;
+      if (!document || (!isNew && id && id === known.id && whole === known.text)) return true;
       state.textContent = text.saving;
-      const found = id && !anew ? await ask(address(id), { document, version }) : await ask("play/chats", { document });
+      const found = id && !isNew ? await ask(address(id), { document, version }) : await ask("play/chats", { document });
       state.textContent = found.refused ? text.not_saved : text.saved;
       if (found.refused) return refuse(found, id), false;
-      known = { id: found.id, text: whole };
+      if (page.current()?.document === shown.document) known = { id: found.id, text: whole };
       tell("");
-      await page.saved?.(found);
-      if (anew || !id || !chats.has(id)) await fetchList();
+      await page.saved?.(found, shown.document);
+      if (isNew || !id || !chats.has(id)) await fetchList();
       else {
         chats = new Map([[found.id, found], ...[...chats].filter(([each]) => each !== found.id)]);
-        draw();
+        changed();
       }
       return true;
     };
@@ -252,15 +265,15 @@
       tell(refused, button(text.save_again, "save again", () => save()));
     };
     // Whether all is saved now.
-    const save = (anew = false) => {
+    const save = (asNew = false) => {
       again = true;
+      anew ||= asNew;
       saving ??= (async () => {
         let done = true;
         try {
           while (again && done) {
             again = false;
-            done = await send(anew);
-            anew = false;
+            done = await send();
           }
         } finally {
           saving = null;

@@ -5,6 +5,7 @@
   const text = words.play;
   const { parts, page } = studio.play;
   const opened = new Map(); // by turn and column: what is shown of it, kept while the conversation is drawn anew
+  const tinted = new Map(); // likewise, its tokens
 
   const keyOf = ({ turn, at }) => `${turn.id} ${at}`;
   const named = (column) => {
@@ -22,7 +23,7 @@
   // A place below a turn for what is looked at; another press closes it.
   const open = (context, kind, id, fill) => {
     const key = keyOf(context);
-    if (opened.get(key)?.kind === kind) {
+    if (sectionOf(context) && opened.get(key).kind === kind) {
       opened.delete(key);
       return studio.play.now().redraw();
     }
@@ -32,9 +33,14 @@
     const section = el("section", { class: "rs-play-look", "aria-label": `${text[kind]}: ${context.name}` }, el("div", { class: "rs-play-look-head" }, el("b", {}, `${text[kind]}: ${context.name}`), close), told, body);
     section.id = id;
     opened.clear(); // one at a time, since the places have ids
-    opened.set(key, { kind, section });
+    opened.set(key, { kind, section, answer: context.answer });
     studio.play.now().redraw();
     fill(body, told).catch((error) => (told.textContent = sentence(error)));
+  };
+  // Of an answer that is not there any more nothing is shown.
+  const sectionOf = (context) => {
+    const found = opened.get(keyOf(context));
+    return found?.answer === context.answer ? found?.section : null;
   };
   const answered = (context) => context.answer?.text && context.answer.ended !== "error";
   const asked = (context, more = {}) => ({ column: named(context.column), messages: context.messages, ...more });
@@ -44,16 +50,19 @@
       const found = await ask("map", asked(context));
       const map = el("div", {});
       const lens = el("div", { class: "rs-play-lens", "aria-live": "polite" });
+      let presses = 0; // so that the answer about an earlier cell is dropped
       told.textContent = "";
       body.replaceChildren(map, el("p", { class: "rs-facts" }, text.press_cell), lens);
       studio.seen.heatMap(map, found, async (layer, token) => {
+        const mine = (presses += 1);
         try {
           const read = await ask("lens", asked(context, { layer, token }));
+          if (mine !== presses) return;
           const drawn = el("div", {});
           studio.seen.lens(drawn, read);
           lens.replaceChildren(drawn);
         } catch (error) {
-          lens.textContent = sentence(error);
+          if (mine === presses) lens.textContent = sentence(error);
         }
       });
     });
@@ -64,27 +73,27 @@
       studio.seen.proof(body, found);
     });
   // The tinted answer takes the place of the plain one until another press.
-  const tint = async (context, pane) => {
-    const plain = pane.querySelector(".rs-answer-text");
-    const shown = pane.querySelector(".rs-play-tinted");
-    const tools = pane.querySelector("[data-key^='tint ']");
-    if (shown) {
-      shown.remove();
-      plain.hidden = false;
-      return tools?.setAttribute("aria-pressed", "false");
-    }
-    const drawn = el("div", { class: "rs-play-tinted" }, el("p", { class: "rs-facts" }, text.looking));
-    plain.after(drawn);
+  const tintOf = (context) => {
+    const found = tinted.get(keyOf(context));
+    return found?.answer === context.answer ? found : null;
+  };
+  const tint = async (context) => {
+    const key = keyOf(context);
+    const { redraw } = studio.play.now();
+    if (tintOf(context)) return tinted.delete(key), redraw();
+    const made = { answer: context.answer, whole: false, drawn: el("div", { class: "rs-play-tinted" }, el("p", { class: "rs-facts" }, text.looking)) };
+    tinted.set(key, made);
+    redraw();
     try {
       const found = await ask("tints", asked(context, { answer: context.answer.ids, owner: page }));
       const answer = el("div", {});
       studio.seen.tints(answer, found);
-      drawn.replaceChildren(answer);
-      plain.hidden = true;
-      tools?.setAttribute("aria-pressed", "true");
+      made.drawn.replaceChildren(answer);
+      made.whole = true;
     } catch (error) {
-      drawn.replaceChildren(el("p", { class: "rs-facts", role: "alert" }, sentence(error)));
+      made.drawn.replaceChildren(el("p", { class: "rs-facts", role: "alert" }, sentence(error)));
     }
+    if (tinted.get(key) === made) redraw();
   };
 
   const showRows = (context) =>
@@ -109,11 +118,15 @@
     const edits = studio.play.now().edited(context.turn);
     if (context.column.kind === "base") return edits ? [button(text.prove, `prove ${key}`, () => prove({ ...edits, name: edits.name }))] : null;
     if (context.column.kind !== "run" && context.column.kind !== "mix") return null;
-    const tinted = button(text.changed, `tint ${key}`, () => tint(context, pane));
-    tinted.setAttribute("aria-pressed", "false");
-    return [tinted, ...(context.edits ? [button(text.where, `where ${key}`, () => showMap(context))] : [])];
+    const held = tintOf(context);
+    const plain = pane.querySelector(".rs-answer-text");
+    if (held) plain.after(held.drawn);
+    plain.hidden = Boolean(held?.whole);
+    const press = button(text.changed, `tint ${key}`, () => tint(context));
+    press.setAttribute("aria-pressed", String(plain.hidden));
+    return [press, ...(context.edits ? [button(text.where, `where ${key}`, () => showMap(context))] : [])];
   });
-  parts.bars.push(({ columns }) => columns.map((context) => opened.get(keyOf(context))?.section).filter(Boolean));
+  parts.bars.push(({ columns }) => columns.map((context) => sectionOf(context)).filter(Boolean));
 
   // Which layers and groups of tokens act; the column answers again as they change.
   const switches = (at) => {

@@ -28,7 +28,8 @@
     const weights = new Map(); // of the runs that are chosen, in the order in which they were
     let run = ""; // which the page shows
     let runs = [];
-    let told = ""; // of what was asked for and is not here
+    let taken = ""; // what the page gave last
+    let told = ""; // of the list as it is
     let typed = false; // whether a person has changed the prompts
     let looks = 0; // so that the answer to an older question is dropped
     let tried = ""; // the mix whose answers are shown
@@ -64,15 +65,16 @@
       const { data, error } = await ask("play/mix/choices", { run, chosen: [...weights.keys()] });
       if (mine !== looks) return;
       if (error) return refuse(error);
-      ({ runs, told } = data);
+      runs = data.runs;
       for (const each of runs) if (each.refusal) weights.delete(each.id);
       for (const id of weights.keys()) if (!runOf(id)) weights.delete(id);
       if (!typed) prompts.value = data.prompts.join("\n");
       hint.textContent = data.prompts.length || typed || !weights.size ? text.prompts_unseen : text.prompts_none;
-      refuse(told);
+      if (data.told) refuse(data.told); // else what is said there by now is about something newer
       draw();
     };
     const choose = (id, wanted) => {
+      refuse("");
       if (wanted) weights.set(id, 1);
       else weights.delete(id);
       if (wanted && weights.size === 2 && [...weights.values()].every((weight) => weight === 1)) equal();
@@ -96,8 +98,8 @@
       const few = runs.filter((each) => !each.refusal).length === 1 && !weights.size;
       list.replaceChildren(...sorted.map(choice));
       list.hidden = !runs.length;
-      told = !runs.length ? text.none : few ? text.alone : weights.size >= MOST_RUNS ? text.full : "";
-      status.textContent = told;
+      const said = !runs.length ? text.none : few ? text.alone : weights.size >= MOST_RUNS ? text.full : "";
+      if (said !== told) status.textContent = told = said;
     };
 
     // Their weights
@@ -232,7 +234,9 @@
     prompts.oninput = () => (typed = true);
     const take = () => {
       const given = props.value ?? {};
-      if (given.run === run && runs.length) return;
+      if (JSON.stringify(given) === taken) return;
+      taken = JSON.stringify(given);
+      refuse("");
       going?.abort();
       run = given.run ?? "";
       weights.clear();

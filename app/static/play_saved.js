@@ -7,26 +7,30 @@
   let panel = null;
   let document_ = null; // the one that was opened or saved, to notice when the page has begun another
   let arrived = false; // whether the address has been followed
+  let comes = false; // whether its conversation is on its way
 
   const now = () => studio.play.now();
   const inAddress = () => new URLSearchParams(location.search).get("chat");
   const firstOf = (document) => document?.turns[0]?.id ?? null;
-  const key = () => KEPT + now().document().columns[1].run;
-  const kept = () => {
+  const key = (document = now().document()) => KEPT + document.columns[1].run;
+  const keptAt = (place) => {
     try {
-      return JSON.parse(sessionStorage.getItem(key()));
+      return JSON.parse(sessionStorage.getItem(place));
     } catch {
       return null;
     }
   };
-  const note = (clean) => {
+  const kept = () => keptAt(key());
+  const write = (document, chat, clean) => {
     try {
-      if (shown) sessionStorage.setItem(key(), JSON.stringify({ ...shown, first: firstOf(now().document()), clean }));
-      else sessionStorage.removeItem(key());
+      if (chat) sessionStorage.setItem(key(document), JSON.stringify({ ...chat, first: firstOf(document), clean }));
+      else sessionStorage.removeItem(key(document));
     } catch {
       // a full store costs what was not saved before a reload
     }
   };
+  const note = (clean) => write(now().document(), shown, clean);
+  const factsOf = ({ id, name, version }) => ({ id, name, version });
   const address = (id) => {
     const asked = new URL(location.href);
     asked.searchParams.delete("run");
@@ -42,7 +46,7 @@
     return new Promise(() => {}); // the page ends here
   };
   const take = (saved) => {
-    shown = saved && { id: saved.id, name: saved.name, version: saved.version };
+    shown = saved && factsOf(saved);
     document_ = now().document();
     note(true);
   };
@@ -56,7 +60,10 @@
 
   const page = {
     current: () => (now() ? { document: now().document(), id: shown?.id ?? null, version: shown?.version ?? null } : null),
-    saved: (saved) => {
+    halt: () => now()?.halt(), // what is being written is not lost, and does not go on elsewhere
+    // `document` is what was saved; by now the page may show another one.
+    saved: (saved, document) => {
+      if (document && document !== now().document()) return write(document, factsOf(saved), true);
       if (inAddress() !== saved.id) history[inAddress() ? "pushState" : "replaceState"](history.state, "", address(saved.id));
       take(saved);
     },
@@ -86,9 +93,11 @@
     const held = kept();
     const here = held?.first && held.first === firstOf(now().document());
     const wanted = inAddress() ?? (here ? held.id : null);
+    comes = Boolean(wanted);
     if (!wanted) return void (arrived = true);
     if (here && held.id === wanted && !held.clean) {
       arrived = true;
+      comes = false;
       page.saved(held);
       note(false);
       await panel.save(); // what was not saved before the reload
@@ -96,9 +105,13 @@
     }
     await panel.open(wanted);
     arrived = true;
+    comes = false;
+    now().resume();
   };
 
   let due = false;
+  parts.comes = () => comes || (!arrived && Boolean(inAddress()));
+  parts.isMine = (run) => arrived || !inAddress() || keptAt(KEPT + run)?.id === inAddress();
   parts.taken.push(() => ((due = true), arrive()));
   parts.answered.push(() => {
     note(false);

@@ -10,7 +10,9 @@
   // What other scripts add: tools of an answer, bars below a turn, and what they do before answers are written, once they have come, and
   // once the page has its runs. `veil(turn, shown)` says how a turn's columns stand: null as always, or { order, hidden }, where they are
   // in another order under letters, and nothing says which is which while it is hidden; then only bars that are `blind` are shown.
-  const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null };
+  // `comes()` says that another conversation is on its way to the page: nothing is asked before it is there. `isMine(run)`: whether what
+  // this tab has kept of a run is what its address asks for.
+  const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null, comes: () => false, isMine: () => true };
 
   const fresh = (run) => ({
     format: 1,
@@ -74,6 +76,8 @@
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
+    let waits = null; // what was asked before its run or its conversation was there: { run, act }
+    let editing = null; // the prompt that is being edited: { turn, box }; the box moves from drawing to drawing, with what is typed
     let moving = null;
     const cameFrom = new Map(); // by turn: what was shown before it was asked
     const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
@@ -139,9 +143,16 @@
       doc.shown = doc.shown.filter((each) => each !== at);
       draw();
     };
+    const strengths = new Map(); // by column: its field stays while all around it is drawn anew
     const strengthOf = (at) => {
-      const field = el("input", { type: "number", min: -2, max: 3, step: 0.1, value: doc.columns[at].strength, "aria-label": filled(text.strength_of, { name: nameOf(doc.columns[at]) }) });
+      const kept = strengths.get(at);
+      if (kept?.of === doc) {
+        if (kept.field !== document.activeElement) kept.field.value = doc.columns[at].strength;
+        return kept.field;
+      }
+      const field = el("input", { "data-key": `strength ${at}`, type: "number", min: -2, max: 3, step: 0.1, value: doc.columns[at].strength, "aria-label": filled(text.strength_of, { name: nameOf(doc.columns[at]) }) });
       field.onchange = () => setStrength(at, Number(field.value));
+      strengths.set(at, { of: doc, field });
       return field;
     };
     const drawStrip = () => {
@@ -177,18 +188,26 @@
 
     // Turns and answers
 
-    const edited = (turn, box) => {
-      const field = el("textarea", { class: "rs-play-editing", rows: Math.min(10, turn.prompt.split("\n").length + 1), "aria-label": text.edit_label });
+    const edit = (turn) => {
+      const field = el("textarea", { class: "rs-play-editing", "data-key": `editing ${turn.id}`, rows: Math.min(10, turn.prompt.split("\n").length + 1), "aria-label": text.edit_label });
       field.value = turn.prompt;
-      const send = () => field.value.trim() && ask(field.value, turn.parent, turn.settings);
+      const close = () => ((editing = null), draw());
+      const send = () => {
+        const held = editing;
+        editing = null;
+        if (!field.value.trim() || !ask(field.value, turn.parent, turn.settings)) editing = held;
+      };
       field.onkeydown = (event) => {
         if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
-        if (event.key === "Escape") draw();
+        if (event.key === "Escape") close();
       };
-      box.replaceChildren(field, el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, draw)));
+      const deeds = el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, close));
+      editing = { turn: turn.id, box: el("div", { class: "rs-play-prompt" }, field, deeds) };
+      draw();
       field.focus();
     };
     const drawPrompt = (turn) => {
+      if (editing?.turn === turn.id) return editing.box;
       const box = el("div", { class: "rs-play-prompt" }, el("div", { class: "rs-play-said-text", dir: "auto" }, turn.prompt));
       const tools = el("div", { class: "rs-play-tools" });
       const alike = branches(doc, turn);
@@ -202,10 +221,10 @@
         };
         tools.append(go(at - 1, "branch_before", "‹"), el("span", {}, filled(text.branch, { at: at + 1, of: alike.length })), go(at + 1, "branch_after", "›"));
       }
-      const edit = button(text.edit, `edit ${turn.id}`, () => edited(turn, box));
+      const edits = button(text.edit, `edit ${turn.id}`, () => edit(turn));
       const again = button(text.again, `again ${turn.id}`, () => ask(turn.prompt, turn.parent, turn.settings));
-      edit.disabled = again.disabled = going !== null;
-      tools.append(edit, again);
+      edits.disabled = again.disabled = going !== null;
+      tools.append(edits, again);
       box.append(tools);
       return box;
     };
@@ -261,7 +280,7 @@
       const group = (title, prompts, name) => {
         if (!prompts.length) return [];
         const made = prompts.map((prompt, at) => {
-          const chip = button(prompt, `${name} ${at}`, () => ask(prompt, doc.leaf));
+          const chip = button(prompt, `${name} ${at}`, () => onceThere(offered.chosen, () => ask(prompt, doc.leaf)));
           chip.id = `${name}-${at}`;
           return chip;
         });
@@ -296,6 +315,19 @@
 
     // Of a conversation whose run is deleted, or of another base model, the answers can be read.
     const isGone = () => doc.columns[1].run !== offered.chosen;
+    // Another run that was chosen, or a conversation that is opened, may still be on its way: what is asked meanwhile is asked then.
+    const onceThere = (run, act) => {
+      waits = { run: run ?? null, act };
+      resume();
+      if (waits) tell(text.coming);
+    };
+    const resume = () => {
+      if (!waits || parts.comes() || waits.run !== offered.chosen) return;
+      const { act } = waits;
+      waits = null;
+      tell("");
+      act();
+    };
     const ask = (prompt, parent, settings = null) => {
       if (going || (fields && !read(fields))) return false;
       if (offered.runs.length && isGone()) return refuse(text.run_gone), false;
@@ -311,7 +343,7 @@
     };
     const answer = async (turn, asked) => {
       going?.abort();
-      const ends = (going = new AbortController());
+      const ends = (going = Object.assign(new AbortController(), { turn }));
       // What this cuts short is asked for again with it.
       const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
       const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
@@ -368,6 +400,17 @@
       fire.busy(false);
       draw();
       for (const act of parts.answered) act(turn, failed);
+    };
+    // At once, since another conversation comes in the place of this one.
+    const halt = () => {
+      if (!going) return;
+      const { turn } = going;
+      going.abort();
+      going = null;
+      for (const each of turn.answers) each.ended ??= "stopped";
+      tell("");
+      fire.busy(false);
+      for (const act of parts.answered) act(turn, "");
     };
     // Nothing came: the prompt goes back to its field.
     const giveUp = (turn) => {
@@ -437,27 +480,35 @@
       keepSoon();
     };
     const sent = (values) => {
-      const prompt = values[1];
+      const [run, prompt] = values;
       fields = values;
       if (!prompt?.trim()) return refuse(text.no_prompt), prompt;
+      if (parts.comes() || (run ?? null) !== offered.chosen) return onceThere(run, () => sendLate(prompt)), prompt;
       if (!doc.columns[1].run) return refuse(text.none_chosen), prompt;
       if (!ask(prompt, doc.leaf)) return prompt;
       fields[1] = "";
       return "";
+    };
+    // What stands in its field by now is sent; where that is something else, it is still being written.
+    const sendLate = (prompt) => {
+      if (fields[1] !== prompt || !ask(prompt, doc.leaf)) return;
+      fields[1] = draft = "";
+      fire.back();
     };
 
     const take = () => {
       offered = props.value || offered;
       const run = offered.chosen;
       if (doc.columns[1].run !== run) {
-        going?.abort();
+        halt();
         keep();
         const { settings, columns } = doc;
-        const kept = restored(run);
+        const kept = parts.isMine(run) ? restored(run) : null;
         const { fields: held, ...document } = kept ?? {};
+        const typed = columns[1].run ? "" : fields?.[1]; // while the page was opening
         doc = kept ? document : { ...fresh(run), settings };
         if (!kept) doc.columns[1].strength = columns[1].strength;
-        if (held) (fields = given = held), fire.fields();
+        if (held) (fields = given = [run, typed || held[1], ...held.slice(2)]), fire.fields();
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
@@ -465,6 +516,7 @@
       for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
       draw();
       if (props.value) for (const act of parts.taken) act(offered);
+      resume();
     };
     const restored = (run) => {
       try {
@@ -485,12 +537,14 @@
     current = {
       sent,
       noted,
-      fields: () => given.slice(1),
+      fields: () => given.map((value, at) => (at === 1 ? fields[1] || value : value)).slice(1), // a prompt that is typed by now stays
       columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
       names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
       settings: (values) => (read(values) ? { ...doc.settings } : null),
       strength: (value) => setStrength(1, value),
       stop: () => going?.abort(),
+      halt: () => (halt(), draw()),
+      resume,
       draft: () => draft ?? "",
       seed: () => String(used ?? ""),
       going: () => going !== null,
@@ -500,7 +554,7 @@
       edited: (turn) => doc.shown.map((at, place) => contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
       document: () => doc,
       open: (document) => {
-        if (going) return;
+        halt();
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
         tell("");
         refuse(isGone() ? text.run_gone : "");

@@ -113,10 +113,12 @@
     const table = el("div", { class: "rs-rows", tabindex: "0", role: "region", "aria-label": text.title });
     const name = el("input", { type: "text", maxlength: "200", value: text.dataset_name });
     let cleared = "";
+    let looks = 0; // so that the answer to an older question is dropped
     const undo = button(text.undo, "undo votes", async () => {
       const { data, error } = await ask("play/votes/restore", { moment: cleared });
       if (error) return tell(error, "bad");
       cleared = "";
+      looks += 1;
       tell("");
       draw(data.tally);
     });
@@ -131,6 +133,7 @@
       const { data, error } = await ask("play/votes/clear", {});
       if (error) return tell(error, "bad");
       cleared = data.moment;
+      looks += 1;
       tell(counted(text.cleared, data.cleared));
       draw(data.tally);
       undo.focus();
@@ -154,7 +157,9 @@
       undo.hidden = !cleared;
     };
     const refresh = async () => {
+      const mine = (looks += 1);
       const { data, error } = await ask("play/votes");
+      if (mine !== looks) return;
       if (error) return tell(error, "bad");
       draw(data);
     };
