@@ -68,6 +68,7 @@
     let found = null; // what is asked, with the answers so far
     let going = null; // ends the answers
     let reading = 0;
+    let taking = null; // prompts that are on their way
 
     const field = el("textarea", { rows: 4, dir: "auto", maxlength: 1000000, id: "batch-prompts" });
     const file = el("input", { type: "file", id: "batch-file", accept: ".csv,.tsv,.txt,.md,.json,.jsonl,.ndjson,.xlsx,.xls,.ods,.parquet,.arrow,.gz" });
@@ -118,7 +119,8 @@
       source.append(line);
       if (loaded.left_out.length) source.append(el("ul", {}, ...loaded.left_out.map((why) => el("li", { dir: "auto" }, why))));
     };
-    const take = async (name, ask) => {
+    const take = (name, ask) => (taking = fetched(name, ask));
+    const fetched = async (name, ask) => {
       const mine = (reading += 1);
       refuse("");
       source.textContent = text.reading;
@@ -202,6 +204,7 @@
     // Asking
 
     const start = async (values) => {
+      await taking;
       if (going) return;
       refuse("");
       const settings = given.settings(values);

@@ -6,7 +6,6 @@
   const PAGE = 20; // conversations that are asked for at once, and at most where the list is asked for anew
   const MOST = 400;
   const TAKEN_AWAY = ["md", "jsonl"];
-  let panel = null;
   let pressed = false;
   addEventListener("pointerdown", () => (pressed = true), true);
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
@@ -286,11 +285,10 @@
     element.classList.add("rs-chats");
     element.replaceChildren(title, begin, state, trouble, undoing, list, none, foot, live);
     document.addEventListener("visibilitychange", () => !document.hidden && element.isConnected && !renaming && fetchList());
-    panel = { save, open, begin: () => turnTo(null), refresh: () => fetchList() };
     fetchList();
-    return panel;
+    // What the page asks for: after each answer it saves, and after a reload it opens the one that its address names.
+    return { save, open, refresh: () => fetchList() };
   };
 
-  // What the page asks for: after each answer it saves, and after a reload it opens the one that its address names.
-  studio.chats = { lay, save: () => panel?.save(), open: (id) => panel?.open(id), begin: () => panel?.begin(), refresh: () => panel?.refresh() };
+  studio.chats = { lay };
 })();

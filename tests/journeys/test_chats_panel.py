@@ -68,7 +68,7 @@ def show(page, studio, theme="light"):
 
 def say(page, prompt):
     """A turn, and the autosave after it; whether all is saved."""
-    return page.evaluate("async (prompt) => { ask(prompt); return await studio.chats.save(); }", prompt)
+    return page.evaluate("async (prompt) => { ask(prompt); return await laid.save(); }", prompt)
 
 
 def prompts(page):
@@ -81,7 +81,7 @@ def names(panel):
 
 def test_a_conversation_is_saved_after_its_first_answer_and_after_each_further_one(page, panel, studio):
     expect(panel.get_by_text("None yet.")).to_be_visible()
-    assert page.evaluate("studio.chats.save()") is True and studio.chats.page(9)[1] == 0, "there is nothing to save yet"
+    assert page.evaluate("laid.save()") is True and studio.chats.page(9)[1] == 0, "there is nothing to save yet"
     assert say(page, "What is 2 cat?") is True
     expect(panel.get_by_text("Saved.", exact=True)).to_be_visible()
     assert names(panel) == ["What is 2 cat?"]
@@ -90,14 +90,14 @@ def test_a_conversation_is_saved_after_its_first_answer_and_after_each_further_o
     assert (total, chat.version) == (1, 2) and page.evaluate("held.version") == 2
     document = documents.read(studio.chats.read(chat.id)[1])
     assert [turn.prompt for turn in documents.path(document)] == ["What is 2 cat?", "And 3?"]
-    page.evaluate("studio.chats.save()")
+    page.evaluate("laid.save()")
     assert studio.chats.get(chat.id).version == 2, "nothing has changed"
 
 
 def test_answers_that_come_while_it_is_saved_are_saved_too(page, panel, studio):
     page.evaluate(
-        "async () => { ask('a'); const first = studio.chats.save(); ask('b'); studio.chats.save(); ask('c');"
-        " await studio.chats.save(); await first; }"
+        "async () => { ask('a'); const first = laid.save(); ask('b'); laid.save(); ask('c');"
+        " await laid.save(); await first; }"
     )
     ((chat,), total) = studio.chats.page(9)
     assert total == 1 and len(documents.read(studio.chats.read(chat.id)[1]).turns) == 3
@@ -107,11 +107,11 @@ def test_an_answer_that_is_still_being_written_is_saved_once_it_has_ended(page, 
     say(page, "one")
     answers = '[{column: 0, text: "half", ended: null}]'
     added = "Object.assign(held.document, {columns: [{kind: 'base'}]}); held.document.turns[0].answers"
-    assert page.evaluate(f"async () => {{ {added} = {answers}; return await studio.chats.save(); }}") is True
+    assert page.evaluate(f"async () => {{ {added} = {answers}; return await laid.save(); }}") is True
     ((chat,), _) = studio.chats.page(9)
     assert documents.read(studio.chats.read(chat.id)[1]).turns[0].answers == ()
     page.evaluate(
-        "async () => { Object.assign(held.document.turns[0].answers[0], {text: 'whole', ended: 'end'}); await studio.chats.save(); }"
+        "async () => { Object.assign(held.document.turns[0].answers[0], {text: 'whole', ended: 'end'}); await laid.save(); }"
     )
     assert documents.read(studio.chats.read(chat.id)[1]).turns[0].answers[0].text == "whole"
     assert page.evaluate("held.document.turns[0].answers.length") == 1, "the page keeps what it has"
@@ -155,12 +155,12 @@ def test_a_conversation_is_renamed_in_its_place_by_keyboard(page, panel, studio)
 def test_what_is_typed_as_a_name_stays_while_the_list_changes_and_a_click_elsewhere_takes_it(page, panel, studio):
     say(page, "one")
     other = studio.chats.create("other", documents.written(documents.ChatDocument()))
-    page.evaluate("studio.chats.refresh()")
+    page.evaluate("laid.refresh()")
     expect(panel.locator("li")).to_have_count(2)
     panel.get_by_role("button", name="Rename: one").click()
     panel.get_by_role("textbox").fill("half a na")
     say(page, "more")
-    page.evaluate("studio.chats.refresh()")
+    page.evaluate("laid.refresh()")
     expect(panel.get_by_role("textbox")).to_have_value("half a na")
     expect(panel.locator("li")).to_have_count(2)
     panel.get_by_role("button", name="Delete: other").click()
@@ -270,7 +270,7 @@ def test_a_save_that_does_not_arrive_is_told_of_and_made_again(page, panel, stud
 def test_more_of_a_long_list_is_shown_and_walked_through_by_arrows(page, panel, studio):
     for number in range(25):
         studio.chats.create(f"Chat {number}", documents.written(documents.ChatDocument()))
-    page.evaluate("studio.chats.refresh()")
+    page.evaluate("laid.refresh()")
     expect(panel.locator("li")).to_have_count(20)
     panel.get_by_role("button", name="Show more").click()
     expect(panel.locator("li")).to_have_count(25)

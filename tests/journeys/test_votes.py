@@ -126,11 +126,12 @@ def test_the_tally_is_shown_cleared_brought_back_taken_away_and_made_a_dataset(o
     with opened.expect_download() as taken:
         opened.get_by_role("link", name="Download as preference pairs").click()
     assert [json.loads(line)["chosen"] for line in taken.value.path().read_text().splitlines()] == ["two", "two", "one"]
-    opened.get_by_label("Name of the dataset").fill("Mine")
-    opened.get_by_role("button", name="Make a dataset").click()
+    place = opened.locator("#place")  # the page itself has a tally, too
+    place.get_by_label("Name of the dataset").fill("Mine")
+    place.get_by_role("button", name="Make a dataset").click()
     expect(opened.locator("#place .rs-notice.good")).to_contain_text("The dataset Mine has 3 pairs of answers.")
     (made,) = (dataset for dataset in store.datasets.all() if dataset.name == "Mine")
-    assert opened.get_by_role("link", name="Open it").get_attribute("href") == f"dataset?id={made.id}"
+    assert place.get_by_role("link", name="Open it").get_attribute("href") == f"dataset?id={made.id}"
     assert opened.evaluate("heard[0].dataset") == made.id and opened.title() != "owned"
 
 
