@@ -24,7 +24,7 @@
   };
 
   const lay = (element, page) => {
-    const { el, button, keepingFocus } = studio.parts;
+    const { el, button, keepingFocus, onceReleased } = studio.parts;
     const text = words.chats;
     const filled = (sentence, values) => Object.entries(values).reduce((told, [name, value]) => told.replace(`{${name}}`, () => value), sentence);
     const address = (id, deed) => `play/chats/${encodeURIComponent(id)}${deed ? `/${deed}` : ""}`;
@@ -156,7 +156,7 @@
       typed.before(...all.slice(0, Math.max(0, place)).map(entry));
       typed.after(...all.slice(place + 1).map(entry));
     };
-    const draw = () =>
+    const draw = onceReleased(element, () =>
       keepingFocus(element, () => {
         drawList();
         none.hidden = chats.size > 0;
@@ -164,7 +164,8 @@
         more.hidden = chats.size >= facts.total;
         bin.hidden = !binned && !facts.binned;
         bin.textContent = binned ? text.back : filled(text.bin, { count: facts.binned, days: facts.days });
-      });
+      }),
+    );
 
     // What is said
 

@@ -46,6 +46,25 @@
     if (held) [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held)?.focus({ preventScroll: true });
   };
 
+  // Draws, but not while a pointer is down within `root`: what is pressed has to be there when it is released, or the press is lost.
+  const onceReleased = (root, draw) => {
+    let pressed = false;
+    let due = false;
+    const act = () => {
+      due = false;
+      draw();
+    };
+    const release = () => {
+      pressed = false;
+      if (due) setTimeout(() => due && !pressed && act()); // after the click
+    };
+    // The release of a list that unfolds is nobody's to hear of.
+    root.addEventListener("pointerdown", (event) => (pressed = !event.target.closest("select")), true);
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, release, true);
+    addEventListener("pointermove", (event) => pressed && !event.buttons && release(), true);
+    return () => (pressed ? (due = true) : act());
+  };
+
   // Something has changed that the page has to look at: once the fields hold it, and once for all that changes at the same time.
   const asking = (watch, look) => watch("value", after(60, look));
 
@@ -69,5 +88,5 @@
   };
   studio.asking = asking;
   const positions = () => localStorage.getItem(POSITIONS) ?? "";
-  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, positions, notePositions };
+  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, onceReleased, positions, notePositions };
 })();

@@ -1,7 +1,7 @@
 // Mixing in the Playground: runs with weights are chosen, answer beside their mix before anything is saved, and become a column or a run.
 // Names of runs, and what models write, are set as text, never as markup.
 (() => {
-  const { el, button, labelled, keepingFocus } = studio.parts;
+  const { el, button, labelled, keepingFocus, onceReleased } = studio.parts;
   const [LEAST, MOST] = [-2, 3]; // weights
   const [FEWEST_RUNS, MOST_RUNS, MOST_PROMPTS] = [2, 8, 8];
   const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -224,12 +224,13 @@
       why.hidden = fresh || going !== null;
       name.placeholder = lacks ? "" : named(now, nameOf);
     };
-    const draw = () =>
+    const draw = onceReleased(root, () =>
       keepingFocus(root, () => {
         drawRuns();
         drawWeights();
         drawState();
-      });
+      }),
+    );
 
     prompts.oninput = () => (typed = true);
     const take = () => {

@@ -288,7 +288,7 @@
       };
       chips.replaceChildren(...group(text.unseen, offered.unseen, "suggestion"), ...group(text.trained, offered.trained, "trained"));
     };
-    const draw = () => {
+    const draw = studio.parts.onceReleased(root, () => {
       const follows = nearEnd();
       const shown = path(doc);
       const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.querySelector(".rs-play-answers").scrollLeft]));
@@ -302,7 +302,7 @@
       for (const each of turns.children) each.querySelector(".rs-play-answers").scrollLeft = swiped.get(each.dataset.turn) ?? latest;
       if (follows && shown.length) toEnd();
       keep();
-    };
+    });
     // Pixels by which the newest turn reaches below the upper edge of the prompt's field, which sticks to that of the window.
     const covered = () => {
       const edge = document.querySelector(".rs-composer")?.getBoundingClientRect().top ?? Infinity;
