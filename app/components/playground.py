@@ -7,8 +7,9 @@ import gradio as gr
 from app.words import say
 
 _SHOWN = (
-    "base", "gone", "strength", "add", "runs", "untrained", "looking", "coming", "close", "where", "proof", "prove", "changed", "press_cell",
-    "layers", "tokens_edited", "switches", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before", "branch_after",
+    "base", "gone", "strength", "add", "runs", "untrained", "looking", "coming",
+    "close", "where", "proof", "prove", "changed", "press_cell", "layers", "tokens_edited", "switches", "edit", "edit_label",
+    "send_edited", "cancel", "again", "branch_before", "branch_after",
     "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row",
     "weight", "row_prompt", "row_answer", "run_gone",
 )  # fmt: skip

@@ -95,10 +95,7 @@ def test_a_conversation_is_saved_after_its_first_answer_and_after_each_further_o
 
 
 def test_answers_that_come_while_it_is_saved_are_saved_too(page, panel, studio):
-    page.evaluate(
-        "async () => { ask('a'); const first = laid.save(); ask('b'); laid.save(); ask('c');"
-        " await laid.save(); await first; }"
-    )
+    page.evaluate("async () => { ask('a'); const first = laid.save(); ask('b'); laid.save(); ask('c'); await laid.save(); await first; }")
     ((chat,), total) = studio.chats.page(9)
     assert total == 1 and len(documents.read(studio.chats.read(chat.id)[1]).turns) == 3
 
@@ -110,9 +107,7 @@ def test_an_answer_that_is_still_being_written_is_saved_once_it_has_ended(page, 
     assert page.evaluate(f"async () => {{ {added} = {answers}; return await laid.save(); }}") is True
     ((chat,), _) = studio.chats.page(9)
     assert documents.read(studio.chats.read(chat.id)[1]).turns[0].answers == ()
-    page.evaluate(
-        "async () => { Object.assign(held.document.turns[0].answers[0], {text: 'whole', ended: 'end'}); await laid.save(); }"
-    )
+    page.evaluate("async () => { Object.assign(held.document.turns[0].answers[0], {text: 'whole', ended: 'end'}); await laid.save(); }")
     assert documents.read(studio.chats.read(chat.id)[1]).turns[0].answers[0].text == "whole"
     assert page.evaluate("held.document.turns[0].answers.length") == 1, "the page keeps what it has"
 
