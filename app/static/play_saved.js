@@ -63,7 +63,7 @@
     halt: () => now()?.halt(), // what is being written is not lost, and does not go on elsewhere
     // `document` is what was saved; by now the page may show another one.
     saved: (saved, document) => {
-      if (document && document !== now().document()) return write(document, factsOf(saved), true);
+      if (document && firstOf(document) !== firstOf(now().document())) return write(document, factsOf(saved), true);
       if (inAddress() !== saved.id) history[inAddress() ? "pushState" : "replaceState"](history.state, "", address(saved.id));
       take(saved);
     },

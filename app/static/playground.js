@@ -502,6 +502,7 @@
       if (doc.columns[1].run !== run) {
         halt();
         keep();
+        if (waits && waits.run !== run) (waits = null), tell(""); // yet another one was chosen
         const { settings, columns } = doc;
         const kept = parts.isMine(run) ? restored(run) : null;
         const { fields: held, ...document } = kept ?? {};
