@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import StudioError
 from app.given import read_as
+from app.handlers.bases import facts_of
 from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
 from app.worker.messages import ChatColumn
-from reft_engine import PositionSpec, ReftError, RunSpec, edited_layers
+from reft_engine import PositionSpec, ReftError, RunSpec
 from reft_engine.data import answers_of
 from reft_engine.formats import kept_steps
 from storage import RunRecord, RunStatus, StorageError
@@ -61,8 +62,8 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
     """What the page's script draws with: the ``runs`` that can answer, the one that is ``chosen``, and prompts to try."""
     able = usable(services, run_id)
     chosen = next((run.base for run in able if run.id == run_id), None)
-    count = _layers(services, chosen) if chosen else None
-    runs = [_offered(services, run, count) for run in able if run.base == chosen]
+    count = facts_of(chosen).layers if chosen else None  # not asked of the engine, which may be busy or away when the page opens
+    runs = [_offered(services, run, count or 0) for run in able if run.base == chosen]
     found = suggestions(services, run_id)
     return {
         "runs": runs,
@@ -74,17 +75,11 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
     }
 
 
-def _layers(services: Services, base: str) -> int | None:
-    """Number of layers of a base model; None while the engine cannot say."""
-    try:
-        found = services.worker.describe(base, load=False)
-    except StudioError:
-        return None
-    return None if found is None else int(found["layers"])
+def _offered(services: Services, run: RunRecord, count: int) -> dict[str, Any]:
+    """A run that can answer: whether it ``edits`` hidden states, at which ``layers`` and position ``groups``, and its kept ``steps``.
 
-
-def _offered(services: Services, run: RunRecord, count: int | None) -> dict[str, Any]:
-    """A run that can answer: whether it ``edits`` hidden states, at which ``layers`` and position ``groups``, and its kept ``steps``."""
+    ``count`` is the number of layers of its base model; 0 if that is unknown, and then all of them are not listed.
+    """
     spec = RunSpec.read(run.spec)
     edits = spec.peft is None
     rule = PositionSpec.parse(spec.reft.positions)
@@ -93,7 +88,7 @@ def _offered(services: Services, run: RunRecord, count: int | None) -> dict[str,
     ]  # fmt: skip
     return {
         "id": run.id, "name": run.name, "label": named(run), "edits": edits, "groups": groups if edits else [],
-        "layers": list(edited_layers(spec.reft, count)) if edits and count else [],
+        "layers": list(range(count) if spec.reft.layers == "all" else spec.reft.layers) if edits else [],
         "steps": kept_steps(services.storage.files.steps(run.id)),
     }  # fmt: skip
 

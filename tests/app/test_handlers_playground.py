@@ -9,6 +9,7 @@ import uvicorn
 
 from app.errors import StudioError
 from app.handlers import datasets, playground, train
+from app.handlers.bases import facts_of
 from app.handlers.playground import PROMPT_LIMIT, Suggestions, chat, offered, pick, suggestions, system_message, usable
 from app.samples import find_sample
 from app.worker import api
@@ -154,6 +155,16 @@ def test_a_run_offers_those_of_its_base_model_and_what_can_be_asked(services, ma
     assert [(run["id"], run["edits"]) for run in found["runs"]] == [(baseline, False), (second, True), (first, True)]
     assert found["runs"][0]["label"].endswith("still training") and found["chosen"] == second and found["most"] == 6
     assert offered(services, None)["runs"] == []
+
+
+def test_layers_to_switch_off_are_known_without_the_engine_and_without_a_result(services, dataset):
+    def listed(form):
+        run = train.start(services, dataset.id, form, "layers")
+        services.storage.queue.claim("w").set_status(RunStatus.TRAINING, "Moved.")
+        return next(each["layers"] for each in offered(services, run.id)["runs"] if each["id"] == run.id)
+
+    assert listed(train.TrainForm(layers="1;3")) == [1, 3]
+    assert listed(train.TrainForm(layers="all")) == list(range(facts_of("starter").layers)) != []
 
 
 def test_the_columns_grow_together_until_they_are_whole(engine, finished):

@@ -63,7 +63,7 @@ def test_a_step_that_is_not_there_or_damaged_is_refused_in_words(tiny, tmp_path)
         load_step(tmp_path, 7, tiny, config)
     keep_step(tmp_path, make_trainable(tiny, config, seed=0), 7)
     with pytest.raises(AdapterError, match="The file of step 7 is damaged"):
-        load_step(tmp_path, 7, tiny, ReftConfig(rank=2, positions="l1"), seed=0)
+        load_step(tmp_path, 7, tiny, ReftConfig(rank=2, positions="l1"))
     step_file(tmp_path, 7).write_bytes(b"nothing")
     with pytest.raises(AdapterError, match="damaged"):
         load_step(tmp_path, 7, tiny, config)
