@@ -139,18 +139,13 @@
       doc.shown = doc.shown.filter((each) => each !== at);
       draw();
     };
-    const strengthOf = (at) => {
-      const field = el("input", { type: "number", min: -2, max: 3, step: 0.1, value: doc.columns[at].strength, "aria-label": filled(text.strength_of, { name: nameOf(doc.columns[at]) }) });
-      field.onchange = () => setStrength(at, Number(field.value));
-      return field;
-    };
     const drawStrip = () => {
       const more = doc.shown.slice(2).map((at) => {
         const away = button("×", `away ${at}`, () => remove(at));
         away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
         const each = doc.columns[at];
-        const strong = each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits) ? [el("span", {}, text.strength), strengthOf(at)] : [];
-        return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
+        const fields = current ? studio.play.fieldsOf(at, each.kind === "run" && runOf(each)?.edits) : [];
+        return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(each)), ...fields, away);
       });
       const groups = addable();
       const choose = el("select", { "aria-label": text.add, "data-key": "add" }, el("option", { value: "" }, text.add));
@@ -163,9 +158,10 @@
     const setStrength = (at, value) => {
       if (Number.isFinite(value) && doc.columns[at]?.strength !== value) change(at, { strength: value });
     };
-    // Another strength, or other layers: the column answers again, and nobody else.
+    // Another strength, other layers, more rows: the column answers again, and nobody else.
     const change = (at, values) => {
       Object.assign(doc.columns[at], values);
+      if (values.shots !== undefined) studio.parts.keepingFocus(root, drawStrip); // its name says how many
       keep();
       clearTimeout(moving);
       moving = setTimeout(() => {
@@ -230,7 +226,7 @@
       const made = found?.made_by ?? each;
       const strength = found?.strength ?? each.strength;
       const title = el("div", { class: "rs-pane-title", dir: "auto" }, `${letter && `${letter} · `}${nameOf(made)}`);
-      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
+      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${[filled(text.at_strength, { strength }), ...studio.play.acting(made)].join(" · ")}`));
       const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
       if (last) said.id = idOf(place);
       boxes.set(keyOf(turn, at), said);
@@ -405,7 +401,7 @@
       if (shots) {
         const pays = shots.pays_off_after ? ` ${filled(text.pays_off, { count: shots.pays_off_after.toLocaleString(words.language) })}` : "";
         const left = shots.left_out + shots.refused ? ` ${filled(text.shots_left, { count: shots.left_out + shots.refused })}` : "";
-        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0) }) + left + pays;
+        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0), seconds: line.seconds.toFixed(2) }) + left + pays;
       }
       if (store) return filled(text.store_cost, { blend: store.blend, rows: store.rows, mb: megabytes(store.bytes), seconds: store.seconds.toFixed(1) });
       return "";
@@ -431,6 +427,15 @@
       doc.columns[1].strength = strength;
       return true;
     };
+    // The other way round: what a conversation was held with goes into the fields, and nothing but a restored tab goes there besides.
+    const fill = (values) => {
+      fields = given = values;
+      fire.fields();
+    };
+    const saidBy = ({ settings, columns: [, { run, strength }] }, prompt) => [
+      run, prompt, strength, settings.system, settings.temperature, settings.top_p, settings.top_k, settings.max_new_tokens,
+      settings.repetition_penalty, settings.stop.join("\n"), settings.seed === null ? "" : String(settings.seed),
+    ];
     const keepSoon = studio.parts.after(SETTLES, keep);
     const noted = (values) => {
       fields = values;
@@ -457,7 +462,7 @@
         const { fields: held, ...document } = kept ?? {};
         doc = kept ? document : { ...fresh(run), settings };
         if (!kept) doc.columns[1].strength = columns[1].strength;
-        if (held) (fields = given = held), fire.fields();
+        if (held) fill(held);
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
@@ -501,7 +506,11 @@
       document: () => doc,
       open: (document) => {
         if (going) return;
+        const before = doc;
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
+        // The fields of the conversation that is here already may hold what was typed after it was saved; another one brings its own.
+        const typed = fields?.[1] === given[1] ? "" : fields[1];
+        if (document && document.turns[0]?.id !== before.turns[0]?.id) fill(saidBy(document, typed));
         tell("");
         refuse(isGone() ? text.run_gone : "");
         draw();
