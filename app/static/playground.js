@@ -340,7 +340,7 @@
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
           else if (line.of) tell(filled(text.reading, { done: line.reading, of: line.of }));
-          else if (line.place) tell(filled(text.place, { count: line.place }));
+          else if (line.place !== undefined) tell(line.place ? filled(text.place, { count: line.place }) : ""); // 0: it has begun
           else if (line.done) break;
           else written(turn, coming[line.column], line);
         }

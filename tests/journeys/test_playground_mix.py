@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
+from app import chats
 from app.words import say
 from app.worker.client import WorkerClient
 from reft_engine import ReftConfig, TrainConfig
@@ -258,6 +259,21 @@ def test_layers_and_groups_of_a_mix_are_switched_as_those_of_a_run_are(page, stu
     some = {**mixed((studio.cats, 0.5), (studio.dogs, 0.5)), "layers": [1], "groups": ["suffix"]}
     ((wanted,),) = answers(studio, some, prompts=PROMPTS[:1], length=128)
     expect(answer).to_have_text(wanted.strip())
+
+    def kept():
+        """How the mix answered, as the saved conversation has it."""
+        document = chats.read(studio.store.chats.read(studio.store.chats.page(1)[0][0].id)[1])
+        return [(each.made_by.layers, each.made_by.groups) for each in document.turns[0].answers if each.made_by.kind == "mix"]
+
+    until(lambda: kept() == [((1,), ("suffix",))], "the conversation with what acts")
+    link = page.url
+    page.evaluate("sessionStorage.clear()")
+    page.goto("about:blank")
+    page.goto(link)
+    expect(answer).to_have_text(wanted.strip())
+    page.click("#playground-layers summary")
+    expect(layers.get_by_role("checkbox", checked=True)).to_have_count(1)
+    expect(groups.get_by_role("checkbox", checked=True)).to_have_count(1)
 
 
 def test_two_runs_that_are_ticked_open_the_playground_with_them(page, studio):
