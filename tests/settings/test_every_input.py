@@ -1712,6 +1712,16 @@ def test_the_playgrounds_script_is_given_every_field_in_the_order_in_which_it_ta
     assert "read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed])" in script
 
 
+def test_the_playground_keeps_its_ids(pages):
+    """What others find its parts by; those of the second list stand in what its scripts draw, where journeys find them."""
+    laid_out = {block.elem_id for block in pages.blocks.blocks.values()}
+    parts = ("run", "prompt", "send", "stop", "strength", "columns", "mix", "vote", "batch")
+    assert {f"playground-{name}" for name in parts} <= laid_out
+    drawn = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("playground.js", "play_looks.js"))
+    assert all(f'"{name}"' in drawn for name in ("playground-layers", "playground-heatmap", "answer-base", "answer-tuned"))
+    assert "`answer-${place}`" in drawn and playground.MOST == 6
+
+
 def part_id(pages: Pages, name: str) -> int:
     """Of a part of the Playground; that of its button to send is found by its name on the page."""
     parts = pages.event("playground", "_opened").parts
