@@ -11,8 +11,13 @@ _SHOWN = (
     "close", "where", "proof", "prove", "changed", "press_cell", "layers", "tokens_edited", "switches", "edit", "edit_label",
     "send_edited", "cancel", "again", "branch_before", "branch_after",
     "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row",
-    "weight", "row_prompt", "row_answer", "run_gone",
+    "weight", "row_prompt", "row_answer", "run_gone", "shots", "blend", "best", "no_blend",
 )  # fmt: skip
+_ACTING = ("prefix", "suffix", "none")
+STRENGTHS = (-2, 3)
+"""The least and the greatest strength that the page offers."""
+SHOTS = (0, 100)
+"""The fewest and the most rows that the page puts into a prompt."""
 _ENDED = ("length", "stopped", "error")
 _MANY = ("one", "both", "all")
 """Columns that answer at once."""
@@ -38,10 +43,15 @@ def texts() -> dict[str, Any]:
         "mix": say("playground.told.mix", parts="{parts}"), "one_shot": say("playground.told.one_shot", name="{name}"),
         "few_shot": say("playground.told.few_shot", name="{name}", shots="{shots}"),
         "instant": say("playground.told.instant", name="{name}"),
-        "shots_cost": say("playground.told.shots_cost", rows="{rows}", prompt="{prompt}", read="{read}", mb="{mb}"),
+        "shots_cost": say("playground.told.shots_cost", rows="{rows}", prompt="{prompt}", read="{read}", mb="{mb}", seconds="{seconds}"),
         "shots_left": say("playground.told.shots_left", count="{count}"), "pays_off": say("playground.told.pays_off", count="{count}"),
         "store_cost": say("playground.told.store_cost", blend="{blend}", rows="{rows}", mb="{mb}", seconds="{seconds}"),
         "reading": say("playground.told.reading", done="{done}", of="{of}"),
+        "bounds": {"strength": STRENGTHS, "shots": SHOTS}, "only_layers": say("answering.layers", layers="{layers}"),
+        "no_layers": say("answering.no_layers"), "only_groups": {name: say(f"answering.groups.{name}") for name in _ACTING},
+        "shots_of": say("playground.told.shots_of", name="{name}"), "blend_of": say("playground.told.blend_of", name="{name}"),
+        "no_shots": say("playground.told.no_shots", least=SHOTS[0], most=SHOTS[1]),
+        "no_strength": say("playground.told.no_strength", least=STRENGTHS[0], most=STRENGTHS[1]),
         "strength_of": say("playground.told.strength_of", name="{name}"),
         "at_strength": say("playground.told.at_strength", strength="{strength}"),
         "at_step": say("playground.told.at_step", name="{name}", step="{step}"), "earlier": say("playground.told.earlier", name="{name}"),

@@ -1,6 +1,5 @@
 """Actions with saved conversations of the Playground: list, open, save, rename, delete, put back, export. Plain data for the browser."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -71,33 +70,13 @@ def opened(services: Services, chat_id: str) -> Json:
     return {**_facts(record), "document": _document(document).model_dump(mode="json")}
 
 
-@dataclass(frozen=True, slots=True)
-class AskedWith:
-    """What the fields were when a conversation was saved, as they have it: ``run`` (None for none), strength and settings."""
-
-    run: str | None
-    strength: float
-    system: str
-    temperature: float
-    top_p: float
-    top_k: int
-    length: int
-    penalty: float
-    stop: str
-    seed: str
-
-
-def settings_of(services: Services, chat_id: str) -> AskedWith | None:
-    """The fields of a conversation that an address names; None if it cannot be read, of which its panel tells."""
+def run_of(services: Services, chat_id: str) -> str | None:
+    """The run that a conversation is held with; None if it has none, or cannot be read, of which its panel tells."""
     try:
         document = _document(services.storage.chats.read(chat_id)[1])
     except (StudioError, StorageError):
         return None
-    used, first = document.settings, next((column for column in document.columns[1:2]), None)
-    return AskedWith(
-        first.run if first else None, first.strength if first else 1.0, used.system, used.temperature, used.top_p, used.top_k,
-        used.max_new_tokens, used.repetition_penalty, "\n".join(used.stop), "" if used.seed is None else str(used.seed),
-    )  # fmt: skip
+    return next((column.run for column in document.columns[1:2]), None)
 
 
 def are_there(services: Services) -> bool:

@@ -8,7 +8,7 @@ import gradio as gr
 from app.components import batch, html, mixes
 from app.components.labels import label, markup
 from app.components.play_panels import saved, voting
-from app.components.playground import columns
+from app.components.playground import STRENGTHS, columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.handlers import chats, playground
 from app.handlers.mixes import MOST_PARTS
@@ -17,8 +17,6 @@ from app.words import say
 
 _FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
 """What the script is given when something is sent or a field changes, in this order."""
-_SETTINGS = _FIELDS[2:]
-"""Those that a conversation is saved with."""
 
 
 def build(services: Services) -> None:
@@ -33,7 +31,7 @@ def build(services: Services) -> None:
                 min_width=260,
             )  # fmt: skip
             strength = gr.Slider(
-                -2, 3, value=1, step=0.05, label=label("playground.strength.label"), info=label("playground.strength.info"),
+                *STRENGTHS, value=1, step=0.05, label=label("playground.strength.label"), info=label("playground.strength.info"),
                 elem_id="playground-strength", scale=2, min_width=260,
             )  # fmt: skip
         run_note = live("playground-run-note")
@@ -96,7 +94,7 @@ def build(services: Services) -> None:
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
         "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix", *_SETTINGS], note=run_note)
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix"], note=run_note)
     page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note, trigger_mode="always_last")
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
@@ -113,24 +111,21 @@ def build(services: Services) -> None:
 
 def _opened(services: Services, request: gr.Request) -> Shown:
     query = dict(request.query_params)
-    saved = chats.settings_of(services, query.get("chat", ""))
     mixed = [each for each in query.get("mix", "").split(",") if each][:MOST_PARTS]
-    asked = saved.run if saved else query.get("run") or next(iter(mixed), None)
+    asked = chats.run_of(services, query.get("chat", "")) or query.get("run") or next(iter(mixed), None)
     usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
-    settings = {name: getattr(saved, name) for name in _SETTINGS} if saved else {}
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
         # Conversations outlive their runs.
         return {
             "nothing": gr.update(value=missing, visible=True), "filled": gr.update(visible=chats.are_there(services)),
-            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None), **settings,
+            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None),
             "mix": {"run": None, "chosen": []},
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
         "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
         "mixing": gr.update(open=True) if mixed else gr.update(), "mix": {"run": chosen, "chosen": mixed},
-        **settings,
     }  # fmt: skip
 
 

@@ -128,13 +128,21 @@
   });
   parts.bars.push(({ columns }) => columns.map((context) => sectionOf(context)).filter(Boolean));
 
-  // Which layers and groups of tokens act; the column answers again as they change.
+  // The layers and groups of tokens of a column's edits: of a mix those of all its runs, each of which acts where it has them.
+  const placesOf = ({ kind, run, parts }) => {
+    const ids = kind === "mix" ? parts.map((part) => part.run) : kind === "run" ? [run] : [];
+    const found = ids.map((id) => studio.play.now().runs().find((each) => each.id === id));
+    if (!found.length || !found.every((each) => each?.edits && each.layers.length)) return null;
+    const layers = [...new Set(found.flatMap((each) => each.layers))].sort((one, other) => one - other);
+    return { layers, groups: ["prefix", "suffix"].filter((group) => found.some((each) => each.groups.includes(group))) };
+  };
+  // Which of them act; the column answers again as they change.
   const switches = (at) => {
     const now = studio.play.now();
     const column = now.document().columns[at];
-    const run = now.runs().find((each) => each.id === column.run);
-    if (column.kind !== "run" || !run?.edits || !run.layers.length) return null;
-    const acting = () => ({ layers: column.layers ?? run.layers, groups: column.groups ?? run.groups });
+    const places = placesOf(column);
+    if (!places) return null;
+    const acting = () => ({ layers: column.layers ?? places.layers, groups: column.groups ?? places.groups });
     const tick = (label, on, act) => {
       const box = el("input", { type: "checkbox" });
       box.checked = on;
@@ -146,8 +154,8 @@
       const sorted = all.filter((each) => chosen.includes(each));
       now.change(at, { [name]: sorted.length === all.length ? null : sorted });
     };
-    const layers = run.layers.map((layer) => tick(String(layer), acting().layers.includes(layer), (on) => changed("layers", run.layers, layer, on)));
-    const groups = run.groups.map((group) => tick(text.groups[group], acting().groups.includes(group), (on) => changed("groups", run.groups, group, on)));
+    const layers = places.layers.map((layer) => tick(String(layer), acting().layers.includes(layer), (on) => changed("layers", places.layers, layer, on)));
+    const groups = places.groups.map((group) => tick(text.groups[group], acting().groups.includes(group), (on) => changed("groups", places.groups, group, on)));
     const boxes = (title, made) => el("fieldset", {}, el("legend", {}, title), ...made);
     return el("div", {}, el("b", {}, now.name(column)), boxes(text.layers, layers), boxes(text.tokens_edited, groups));
   };

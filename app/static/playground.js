@@ -143,25 +143,13 @@
       doc.shown = doc.shown.filter((each) => each !== at);
       draw();
     };
-    const strengths = new Map(); // by column: its field stays while all around it is drawn anew
-    const strengthOf = (at) => {
-      const kept = strengths.get(at);
-      if (kept?.of === doc) {
-        if (kept.field !== document.activeElement) kept.field.value = doc.columns[at].strength;
-        return kept.field;
-      }
-      const field = el("input", { "data-key": `strength ${at}`, type: "number", min: -2, max: 3, step: 0.1, value: doc.columns[at].strength, "aria-label": filled(text.strength_of, { name: nameOf(doc.columns[at]) }) });
-      field.onchange = () => setStrength(at, Number(field.value));
-      strengths.set(at, { of: doc, field });
-      return field;
-    };
     const drawStrip = () => {
       const more = doc.shown.slice(2).map((at) => {
         const away = button("×", `away ${at}`, () => remove(at));
         away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
         const each = doc.columns[at];
-        const strong = each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits) ? [el("span", {}, text.strength), strengthOf(at)] : [];
-        return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(doc.columns[at])), ...strong, away);
+        const fields = current ? studio.play.fieldsOf(at, each.kind === "run" && runOf(each)?.edits) : [];
+        return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(each)), ...fields, away);
       });
       const groups = addable();
       const choose = el("select", { "aria-label": text.add, "data-key": "add" }, el("option", { value: "" }, text.add));
@@ -174,9 +162,10 @@
     const setStrength = (at, value) => {
       if (Number.isFinite(value) && doc.columns[at]?.strength !== value) change(at, { strength: value });
     };
-    // Another strength, or other layers: the column answers again, and nobody else.
+    // Another strength, other layers, more rows: the column answers again, and nobody else.
     const change = (at, values) => {
       Object.assign(doc.columns[at], values);
+      if (values.shots !== undefined) studio.parts.keepingFocus(root, drawStrip); // its name says how many
       keep();
       clearTimeout(moving);
       moving = setTimeout(() => {
@@ -249,7 +238,7 @@
       const made = found?.made_by ?? each;
       const strength = found?.strength ?? each.strength;
       const title = el("div", { class: "rs-pane-title", dir: "auto" }, `${letter && `${letter} · `}${nameOf(made)}`);
-      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${filled(text.at_strength, { strength })}`));
+      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${[filled(text.at_strength, { strength }), ...studio.play.acting(made)].join(" · ")}`));
       const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
       if (last) said.id = idOf(place);
       boxes.set(keyOf(turn, at), said);
@@ -376,7 +365,7 @@
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) tell(text.starting);
           else if (line.of) tell(filled(text.reading, { done: line.reading, of: line.of }));
-          else if (line.place) tell(filled(text.place, { count: line.place }));
+          else if (line.place !== undefined) tell(line.place ? filled(text.place, { count: line.place }) : ""); // 0: it has begun
           else if (line.done) break;
           else written(turn, coming[line.column], line);
         }
@@ -448,7 +437,7 @@
       if (shots) {
         const pays = shots.pays_off_after ? ` ${filled(text.pays_off, { count: shots.pays_off_after.toLocaleString(words.language) })}` : "";
         const left = shots.left_out + shots.refused ? ` ${filled(text.shots_left, { count: shots.left_out + shots.refused })}` : "";
-        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0) }) + left + pays;
+        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0), seconds: line.seconds.toFixed(2) }) + left + pays;
       }
       if (store) return filled(text.store_cost, { blend: store.blend, rows: store.rows, mb: megabytes(store.bytes), seconds: store.seconds.toFixed(1) });
       return "";
@@ -474,6 +463,15 @@
       doc.columns[1].strength = strength;
       return true;
     };
+    // The other way round: what a conversation was held with goes into the fields, and nothing but a restored tab goes there besides.
+    const fill = (values) => {
+      fields = given = values;
+      fire.fields();
+    };
+    const saidBy = ({ settings, columns: [, { run, strength }] }, prompt) => [
+      run, prompt, strength, settings.system, settings.temperature, settings.top_p, settings.top_k, settings.max_new_tokens,
+      settings.repetition_penalty, settings.stop.join("\n"), settings.seed === null ? "" : String(settings.seed),
+    ];
     const keepSoon = studio.parts.after(SETTLES, keep);
     const noted = (values) => {
       fields = values;
@@ -509,7 +507,7 @@
         const typed = columns[1].run ? "" : fields?.[1]; // while the page was opening
         doc = kept ? document : { ...fresh(run), settings };
         if (!kept) doc.columns[1].strength = columns[1].strength;
-        if (held) (fields = given = [run, typed || held[1], ...held.slice(2)]), fire.fields();
+        if (held) fill([run, typed || held[1], ...held.slice(2)]);
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
@@ -556,7 +554,11 @@
       document: () => doc,
       open: (document) => {
         halt();
+        const before = doc;
         doc = document ?? { ...fresh(offered.chosen), settings: doc.settings };
+        // The fields of the conversation that is here already may hold what was typed after it was saved; another one brings its own.
+        const typed = fields?.[1] === given[1] ? "" : fields[1];
+        if (document && document.turns[0]?.id !== before.turns[0]?.id) fill(saidBy(document, typed));
         tell("");
         refuse(isGone() ? text.run_gone : "");
         draw();

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,19 @@ import torch
 from app.services import Services, make_services
 from app.settings import Settings
 from app.worker import stores
+from app.worker.chat import answer, submit
 from app.worker.instant import instant
+from app.worker.messages import ChatColumn, ChatMessage, ChatRequest
 from app.worker.resident import Resident
 from app.worker.shots import few_shot
 from reft_engine import Example, Message, ReftConfig, ReftModel, RunSpec, StoppedError, TrainConfig, generate
 from reft_engine.base import Base
 from reft_engine.data import dump_examples
 from reft_engine.inference import InferenceEngine, draw_rows, with_shots
+from reft_engine.inference.requests import limits_of
 from reft_engine.tokens.examples import encode, prompt_ids
 from storage import NotFoundError, RunRecord, RunStatus, StorageError
+from tests.chatting import said
 from tests.tiny import write_base
 
 ANIMALS = ("cat", "dog", "owl", "hen")
@@ -307,3 +311,23 @@ def test_a_column_answers_as_the_engine_alone_does_with_these_rows(studio):
         studio.resident.engine(made.base).submit(made.messages, max_new_tokens=12).texts()
     )
     assert torch.equal(torch.tensor(prompt_ids(studio.base, by_hand.messages)), torch.tensor(prompt_ids(studio.base, made.messages)))
+
+
+# Whoever waits
+
+
+def test_who_waits_is_told_how_many_begin_before_and_that_it_begins(studio, monkeypatch):
+    monkeypatch.setattr("reft_engine.inference.engine.limits_of", lambda base: replace(limits_of(base), rows=1))
+    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 4)  # a prompt is read in several steps, so there is time to say so
+    engine = studio.resident.engine(studio.base)
+    others = [engine.submit("What is 2 cat?", owner=name, max_new_tokens=6) for name in "ab"]
+    messages = [ChatMessage(role="user", content="What is 3 owl, and where has it been since yesterday evening?")]
+    asked = ChatRequest(columns=[ChatColumn(kind="base")], base=studio.base.name, messages=messages, max_new_tokens=6, owner="c")
+    told: list[dict[str, Any]] = []
+    request, columns = submit(studio.resident, asked, told.append, lambda: False)
+    answer(request, columns, told.append)
+    places = [line["place"] for line in told if "place" in line]
+    assert places[0] == 2 and places[-1] == 0 and sorted(set(places), reverse=True) == places
+    assert told[: len(places)] == [{"place": place} for place in places], "before anything of the answer"
+    assert said(told) == generate(studio.base, messages[0].content, max_new_tokens=6) and told[-1] == {"done": True}
+    assert [each.texts() for each in others] == [generate(studio.base, "What is 2 cat?", max_new_tokens=6)] * 2

@@ -1,6 +1,7 @@
 """Fix by example: a corrected answer becomes a version of the rows, and a run goes on from the edit and learns it."""
 
 import json
+import math
 
 import pytest
 from fastapi.testclient import TestClient
@@ -267,6 +268,11 @@ def test_a_run_that_goes_on_begins_with_the_edit_of_the_other_and_learns_the_fix
     fixes.fix(engine, parent.id, asked("Who are you?"), "A hat.")
     made = ended(engine, fixes.train_on_fixes(engine, parent.id, "page"))
     assert made.status is RunStatus.FINISHED, made.sentence
+    newest = engine.storage.datasets.get(dataset.id).version
+    assert (made.continues_id, made.version_id, newest.number, parent.version_number) == (parent.id, newest.id, 3, 1)
+    assert made.total_steps == 10 * math.ceil((len(ROWS) + 1 - len(places)) / 4), (
+        "it learns all rows of the version that it does not hold out"
+    )
 
     first = next(point.value for point in engine.storage.metrics.after(made.id) if (point.step, point.name) == (0, "held_out"))
     assert first == pytest.approx(parent.summary["held_out_tuned"], rel=1e-4), "before a step it is the edit that it goes on from"

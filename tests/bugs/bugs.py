@@ -388,6 +388,20 @@ BUGS = (
         (_pages("the_playgrounds_script_is_given_every_field_in_the_order_in_which_it_takes_them"),),
     ),
     Bug(
+        "the playground opens a conversation with any run",
+        "app/pages/playground.py",
+        'chats.run_of(services, query.get("chat", "")) or query',
+        "query",
+        (_input("playground._opened.address"),),
+    ),
+    Bug(
+        "the playground opens without the mix of its address",
+        "app/pages/playground.py",
+        '"chosen": mixed}',
+        '"chosen": []}',
+        (_input("playground._opened.address"),),
+    ),
+    Bug(
         "the playground stops whatever but the answers",
         "app/pages/playground.py",
         'page.run(halt.click, "() => studio.play.stop()")',

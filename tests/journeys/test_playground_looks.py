@@ -104,3 +104,33 @@ def test_rows_in_the_prompt_and_rows_that_are_looked_up_answer_beside_the_edit(a
     expect(rows.first).to_contain_text("cat")
     assert "%" in rows.first.inner_text()
     assert serious(asked) == []
+
+
+def test_no_rows_and_no_share_of_them_are_the_base_model_and_odd_numbers_are_refused(asked):
+    base = asked.locator("#answer-base").text_content()
+    add(asked, "4 rows of First in the prompt")
+    add(asked, "Rows of First, looked up")
+    rows, share = asked.get_by_label("How many: 4 rows of First"), asked.get_by_label("Share of Rows of First")
+    expect(rows).to_have_value("4")
+    expect(share).to_have_value("")
+    for field, odd, sentence in ((rows, "2.5", "whole number from 0 to 100"), (share, "1.5", "from 0 to 1")):
+        field.fill(odd)
+        field.press("Tab")
+        expect(asked.locator("#playground-note")).to_contain_text(sentence)
+    with requests_of(asked) as sent:
+        rows.fill("0")
+        rows.press("Tab")
+        expect(asked.locator("[data-told='2']")).to_have_text(re.compile("^0 rows shown"))
+        expect(asked.locator("#answer-2")).to_have_text(base)
+        share.fill("0")
+        share.press("Tab")
+        expect(asked.locator("[data-told='3']")).to_have_text(re.compile("they make 0 of each token"))
+        expect(asked.locator("#answer-3")).to_have_text(base)
+        over(asked)
+        share.fill("1")
+        share.press("Tab")
+        expect(asked.locator("[data-told='3']")).to_have_text(re.compile("they make 1 of each token"))
+    asked_for = [[(each["kind"], each["shots"], each["blend"]) for each in request["columns"]] for request in sent]
+    assert asked_for == [[("few_shot", 0, None)], [("instant", 0, 0)], [("instant", 0, 1)]]
+    assert asked.locator("#answer-3").text_content() != base
+    expect(asked.locator("#playground-note .rs-notice")).to_have_count(0)

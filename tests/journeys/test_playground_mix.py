@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
+from app import chats
 from app.words import say
 from app.worker.client import WorkerClient
 from reft_engine import ReftConfig, TrainConfig
@@ -232,6 +233,47 @@ def test_a_mix_is_a_column_with_a_strength_of_its_own_that_reload_keeps(page, st
     expect(answer).to_have_text(page.locator("#answer-base").inner_text())
     page.reload()
     expect(page.get_by_role("region", name=name).first).to_contain_text("strength 0")
+
+
+def test_layers_and_groups_of_a_mix_are_switched_as_those_of_a_run_are(page, studio):
+    panel = show(page, studio, studio.cats, studio.dogs)
+    panel.get_by_role("button", name="As a column").click()
+    page.locator("#playground-prompt textarea").fill(PROMPTS[0])
+    page.click("#playground-send")
+    expect(page.locator("#playground-told")).to_contain_text("All")
+    answer, base = page.locator("#answer-2"), page.locator("#answer-base").inner_text()
+    assert answer.inner_text() != base
+    page.click("#playground-layers summary")
+    switches = page.locator("#playground-layers > div").last
+    expect(switches.locator("b")).to_have_text(say("playground.told.mix", parts=total(0.5, 0.5)))
+    layers, groups = switches.locator("fieldset").nth(0), switches.locator("fieldset").nth(1)
+    expect(groups.get_by_role("checkbox")).to_have_count(2)
+    for number in range(layers.get_by_role("checkbox").count()):
+        layers.get_by_role("checkbox").nth(number).uncheck()
+    expect(answer).to_have_text(base)
+    pane = page.locator(".rs-pane", has=answer)
+    expect(pane.locator(".rs-pane-title")).to_contain_text(say("answering.no_layers"))
+    layers.get_by_role("checkbox").nth(1).check()
+    groups.get_by_role("checkbox").nth(0).uncheck()
+    expect(pane.locator(".rs-pane-title")).to_contain_text(say("answering.groups.suffix"))
+    some = {**mixed((studio.cats, 0.5), (studio.dogs, 0.5)), "layers": [1], "groups": ["suffix"]}
+    ((wanted,),) = answers(studio, some, prompts=PROMPTS[:1], length=128)
+    expect(answer).to_have_text(wanted.strip())
+
+    def kept():
+        """How the mix answered, as the saved conversation has it."""
+        document = chats.read(studio.store.chats.read(studio.store.chats.page(1)[0][0].id)[1])
+        return [(each.made_by.layers, each.made_by.groups) for each in document.turns[0].answers if each.made_by.kind == "mix"]
+
+    until(lambda: kept() == [((1,), ("suffix",))], "the conversation with what acts")
+    link = page.url
+    page.evaluate("sessionStorage.clear()")
+    page.goto("about:blank")
+    page.goto(link)
+    expect(answer).to_have_text(wanted.strip())
+    page.click("#playground-layers summary")
+    expect(layers.get_by_role("checkbox", checked=True)).to_have_count(1)
+    expect(groups.get_by_role("checkbox", checked=True)).to_have_count(1)
 
 
 def test_two_runs_that_are_ticked_open_the_playground_with_them(page, studio):

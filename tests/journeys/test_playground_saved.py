@@ -98,6 +98,54 @@ def test_a_turn_keeps_the_settings_that_it_was_asked_with(page, server, store, r
     assert [documents.settings_of(read, turn).temperature for turn in read.turns] == [0, 1]
 
 
+def test_a_conversation_brings_its_own_settings_and_a_reload_keeps_what_was_set_since(page, server, store, run):
+    """One place decides what the fields hold, also where the tab has held another conversation with the same run meanwhile."""
+
+    def fields():
+        return [page.locator(f"#playground-{name} input[type=number]").input_value() for name in ("temperature", "strength")]
+
+    def holds(temperature, strength, typed):
+        expect(page.locator(".rs-play-said-text")).to_have_text([PROMPT])
+        expect(page.locator("#playground-temperature input[type=number]")).to_have_value(temperature)
+        expect(page.locator("#playground-strength input[type=number]")).to_have_value(strength)
+        expect(page.locator("#playground-prompt textarea")).to_have_value(typed)
+        page.wait_for_timeout(500)  # nothing else comes later
+        assert fields() == [temperature, strength]
+
+    def set_to(temperature, strength):
+        slide(page, "#playground-temperature", temperature)
+        slide(page, "#playground-strength", strength)
+
+    opened(page, server, run=run.id)
+    page.get_by_role("button", name="More settings").click()
+    set_to("0.5", "2")
+    ask(page, PROMPT)
+    chat = saved(page, store)
+    panel(page).get_by_role("button", name="New conversation", exact=True).click()
+    expect(page.locator(".rs-play-said-text")).to_have_count(0)
+    assert fields() == ["0.5", "2"], "a new one goes on with the settings that are there"
+    set_to("1", "0.5")
+    ask(page, "Another?")
+    until(lambda: store.chats.page(9)[1] == 2, "the second conversation")
+    page.fill("#playground-prompt textarea", "Meant for the other one")
+    page.wait_for_timeout(500)  # a field is kept once it has settled
+
+    opened(page, server, chat=chat.id)
+    page.get_by_role("button", name="More settings").click()
+    holds("0.5", "2", "")
+    slide(page, "#playground-temperature", "0.75")
+    page.fill("#playground-prompt textarea", "Not sent yet")
+    page.wait_for_timeout(500)
+    page.reload()
+    page.get_by_role("button", name="More settings").click()
+    holds("0.75", "2", "Not sent yet")
+    ask(page, "And 4?")
+    until(lambda: store.chats.get(chat.id).version == 2, "the conversation with its second turn")
+    read = documents.read(store.chats.read(chat.id)[1])
+    assert [documents.settings_of(read, turn).temperature for turn in read.turns] == [0.5, 0.75]
+    assert [answer.strength for answer in read.turns[1].answers if answer.column == 1] == [2]
+
+
 def test_back_leads_from_a_new_conversation_to_the_one_before(page, server, store, run):
     opened(page, server, run=run.id)
     ask(page, PROMPT)

@@ -44,3 +44,25 @@ class ByHand:
         """Logits (T, V) of one row, with the edit."""
         with self.editing() as model:
             return model(torch.tensor([list(ids)]), **inputs).logits[0]
+
+
+@torch.no_grad()
+def live_sum(model, ids, mix):
+    """Logits (T, V) of one row whose blocks give what they give plus each edit's own change of that, times its weight."""
+    mask = torch.ones(1, len(ids), dtype=torch.int64)
+    changes = [(weight, edit.edits(edit.plan(mask), edit.factors())) for edit, weight in mix.parts]
+
+    def hook(layer):
+        def add(_block, _args, output):
+            hidden = output if isinstance(output, torch.Tensor) else output[0]
+            total = hidden + sum(weight * (edits[layer](hidden, 0) - hidden) for weight, edits in changes if layer in edits)
+            return total if isinstance(output, torch.Tensor) else (total, *output[1:])
+
+        return add
+
+    handles = [block.register_forward_hook(hook(layer)) for layer, block in enumerate(blocks.find_blocks(model))]
+    try:
+        return model(input_ids=torch.tensor([list(ids)])).logits[0]
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -23,6 +23,7 @@ from reft_engine.inference.row_cache import RowCache
 from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.methods import METHODS
 from reft_engine.trainable import make_trainable
+from tests.reft_engine.by_hand import live_sum
 
 SCHEDULES = 300
 TIE = 1e-4
@@ -552,35 +553,13 @@ def test_a_mix_is_the_weighted_sum_of_its_edits(tiny, edits, strong):
     assert torch.allclose(first_logits(Mix([one, one], [0.5, 0.5])), first_logits(one), atol=1e-6)
     assert torch.equal(first_logits(Mix([one], [0.7])), first_logits(one, 0.7))
     for mix in (Mix([one, other], [0.6, 0.4]), Mix([red, one], [0.5, 0.5]), Mix([red, edits[11]], [1.0, 0.3])):
-        expected = live_sum(tiny, prompt, mix)
+        expected = torch.log_softmax(live_sum(tiny.model, prompt, mix)[-1].float(), dim=-1)
         assert torch.allclose(first_logits(mix), expected, atol=1e-4)
         assert not torch.allclose(first_logits(mix), first_logits(mix.edits[0]), atol=1e-3)
     assert generate(tiny, "Hi", [Mix([one, other], [1, 1])], strength=0.0, **options) == generate(tiny, "Hi", **options)
     for edits_, weights, words in (([], [], "at least one"), ([one], [1, 2], "one weight"), ([edits[-1]], [1], "edits of hidden states")):
         with pytest.raises(ConfigError, match=words):
             Mix(edits_, weights)
-
-
-def live_sum(tiny: Any, prompt: Sequence[int], mix: Mix) -> torch.Tensor:
-    """Log-probabilities after a prompt by forward hooks that add each edit's own change of what a block gives."""
-    mask = torch.ones(1, len(prompt), dtype=torch.int64)
-    changes = [(weight, edit.edits(edit.plan(mask), edit.factors())) for edit, weight in mix.parts]
-
-    def hook(layer: int) -> Any:
-        def add(_module: Any, _args: Any, output: Any) -> Any:
-            hidden = output if isinstance(output, torch.Tensor) else output[0]
-            total = hidden + sum(weight * (edits[layer](hidden, 0) - hidden) for weight, edits in changes if layer in edits)
-            return total if isinstance(output, torch.Tensor) else (total, *output[1:])
-
-        return add
-
-    handles = [block.register_forward_hook(hook(layer)) for layer, block in enumerate(tiny.model.model.layers)]
-    try:
-        with torch.no_grad():
-            return torch.log_softmax(tiny.model(input_ids=torch.tensor([list(prompt)])).logits[0, -1].float(), dim=-1)
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 # Pieces

@@ -17,7 +17,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import predictions
+from app import chats, predictions
+from app.columns import Column
 from app.components import html as pieces
 from app.components.theme import STATIC
 from app.errors import StudioError
@@ -1516,10 +1517,42 @@ def deleted(house: House, pages: Pages, files: Any) -> None:
 
 
 def playground_opened(house: House, pages: Pages, files: Any) -> None:
-    for run in (house.run, house.second):
+    """The run of the address, of the conversation that it names, or the first one that is to be mixed."""
+    runs = (house.run, house.second, house.foreign)
+    for run in runs[:2]:
         shown = pages.fire("playground", "_opened", address={"run": run.id})
         assert shown["run"]["value"] == run.id and run.id in [key for _, key in shown["run"]["choices"]]
         assert shown["answers"]["chosen"] == run.id
+        assert shown["mix"] == {"run": run.id, "chosen": []} and shown["mixing"] == gr.update()
+
+    saved = [house.services.storage.chats.create(run.name, conversation_with(run)) for run in runs]
+    for chat, run in zip(saved, runs, strict=True):
+        for address in ({"chat": chat.id}, {"chat": chat.id, "run": house.run.id}):
+            shown = pages.fire("playground", "_opened", address=address)
+            assert shown["run"]["value"] == shown["answers"]["chosen"] == shown["mix"]["run"] == run.id
+            assert not shown.keys() & {"prompt", *SENT[2:]}, "what a conversation was held with is for the script to fill in"
+    house.services.storage.chats.delete(saved[2].id)
+    for gone in (saved[2].id, "nothing", "../x"):
+        shown = pages.fire("playground", "_opened", address={"chat": gone, "run": house.run.id})
+        assert shown["run"]["value"] == house.run.id
+
+    for chosen in ([house.second.id, house.run.id], [house.run.id, "gone"], [house.run.id] * 12):
+        shown = pages.fire("playground", "_opened", address={"mix": ",".join(chosen)})
+        assert shown["run"]["value"] == chosen[0] and shown["mixing"]["open"] is True
+        assert shown["mix"] == {"run": chosen[0], "chosen": chosen[:8]}
+    both = pages.fire("playground", "_opened", address={"run": house.foreign.id, "mix": f",{house.run.id},"})
+    assert both["mix"] == {"run": house.foreign.id, "chosen": [house.run.id]}
+    for chat in saved:
+        house.services.storage.chats.delete(chat.id)
+        house.services.storage.chats.remove(chat.id)
+
+
+def conversation_with(run: RunRecord) -> str:
+    """A conversation with a run, saved with other settings than the page opens with."""
+    columns = (Column(kind="base"), Column(kind="run", run=run.id, strength=2.5))
+    return chats.written(
+        chats.ChatDocument(columns=columns, shown=(0, 1), settings=chats.ChatSettings(temperature=0.5, system="Be brief."))
+    )
 
 
 def playground_picked(house: House, pages: Pages, files: Any) -> None:
@@ -1677,6 +1710,16 @@ def test_the_playgrounds_script_is_given_every_field_in_the_order_in_which_it_ta
     assert scripts(pages, "fields").outputs == [parts[name] for name in SENT[1:]]
     script = (STATIC / "playground.js").read_text(encoding="utf-8")
     assert "read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed])" in script
+
+
+def test_the_playground_keeps_its_ids(pages):
+    """What others find its parts by; those of the second list stand in what its scripts draw, where journeys find them."""
+    laid_out = {block.elem_id for block in pages.blocks.blocks.values()}
+    parts = ("run", "prompt", "send", "stop", "strength", "columns", "mix", "vote", "batch")
+    assert {f"playground-{name}" for name in parts} <= laid_out
+    drawn = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("playground.js", "play_looks.js"))
+    assert all(f'"{name}"' in drawn for name in ("playground-layers", "playground-heatmap", "answer-base", "answer-tuned"))
+    assert "`answer-${place}`" in drawn and playground.MOST == 6
 
 
 def part_id(pages: Pages, name: str) -> int:
