@@ -125,7 +125,8 @@ def test_a_download_is_followed_cancelled_and_gone_on_with_over_a_closed_tab(pag
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^3\d$"))
     box(page, "owner/slow").get_by_role("button", name="Cancel").click()
     box(page, "owner/slow").get_by_role("button", name="Go on with the download").click()
-    expect(box(page, "owner/slow").get_by_role("button", name=re.compile("Cancel|Delete"))).to_be_visible()
+    # Before that the server may not have been asked, and a tab that is closed takes its request along.
+    expect(box(page, "owner/slow").get_by_role("button", name="Go on with the download")).to_have_count(0)
     page.goto("about:blank")
     GO_ON.set()
     opened(page, studio)
