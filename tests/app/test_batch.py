@@ -182,12 +182,18 @@ def test_a_reader_who_leaves_ends_it(engine, finished, until):
         ({"prompts": prompts(" ")}, "Write something"), ({"prompts": prompts("x" * (PROMPT_LIMIT + 1))}, "too long"),
         ({"columns": [column()]}, "Choose a run"), ({"columns": [column("nothing")]}, "no such run"), ({"temperature": -1}, "out of range"),
         ({"unknown": 1}, "out of range"), ({"columns": columns(None, "x") * 5}, "out of range"),
-        ({"prompts": prompts("half \ud83d a character")}, "lone surrogate|out of range"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_in_words(engine, finished, changes, words):
     with pytest.raises((StudioError, StorageError), match=words):
         answered(engine, body(finished.id, "x", **changes))
+
+
+def test_half_a_character_is_asked_as_a_question_mark(engine, finished):
+    half, whole = (
+        [line for line in answered(engine, body(finished.id, f"half {sign} a character")) if "column" in line] for sign in "\ud83d?"
+    )
+    assert half and [line["text"] for line in half] == [line["text"] for line in whole]
 
 
 def test_held_out_rows_are_those_that_the_run_never_saw(engine, finished, rows):
