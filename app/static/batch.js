@@ -5,7 +5,6 @@
   const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet takes for the beginning of a formula
   let current = null;
 
-  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
   const typed = (text) => text.split("\n").map((line) => line.trim()).filter(Boolean)
     .map((line) => ({ prompt: line, messages: [{ role: "user", content: line }], expected: null }));
   const whole = (prompt, system) =>
@@ -60,7 +59,7 @@
   // `given`: what the page shows (`columns` and their `names`), what its fields say (`settings` of their values), the key of the `page`,
   // and `ask`, which has the page hand over the values of its fields.
   const lay = (element, given) => {
-    const { el, button, labelled, choice, folded } = studio.parts;
+    const { el, button, choice, filled, folded, labelled } = studio.parts;
     const text = words.batch;
     const root = element.querySelector("div") ?? element;
     root.classList.add("rs-batch");
@@ -243,7 +242,7 @@
         const response = await fetch("play/batch", { method: "POST", body: JSON.stringify(asked), headers: { "Content-Type": "application/json" }, signal: ends.signal });
         if (!response.ok) throw Object.assign(new Error((await response.json()).error), { said: true });
         let whole = false;
-        for await (const line of studio.lines(response)) {
+        for await (const line of studio.conversation.lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.starting) seen.textContent = text.starting;
           else if (line.counts) (found.counts = line.counts), drawHead();

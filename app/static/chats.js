@@ -24,9 +24,8 @@
   };
 
   const lay = (element, page) => {
-    const { el, button, keepingFocus, onceReleased } = studio.parts;
+    const { el, button, filled, keepingFocus, onceReleased } = studio.parts;
     const text = words.chats;
-    const filled = (sentence, values) => Object.entries(values).reduce((told, [name, value]) => told.replace(`{${name}}`, () => value), sentence);
     const address = (id, deed) => `play/chats/${encodeURIComponent(id)}${deed ? `/${deed}` : ""}`;
 
     const title = el("h2", { class: "rs-section" }, text.title);

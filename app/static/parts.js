@@ -13,6 +13,8 @@
       waits = setTimeout(() => act(...given), milliseconds);
     };
   };
+  // A text of the studio with its values in it, where there are some.
+  const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
   const labelled = (text, control) => el("label", { class: "rs-labelled" }, el("span", {}, text), control);
   const button = (text, key, act) => {
     const made = el("button", { type: "button", class: "rs-quiet", "data-key": key }, text);
@@ -88,5 +90,5 @@
   };
   studio.asking = asking;
   const positions = () => localStorage.getItem(POSITIONS) ?? "";
-  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, onceReleased, positions, notePositions };
+  studio.parts = { el, after, filled, labelled, button, choice, folded, keepingFocus, onceReleased, positions, notePositions };
 })();

@@ -1,9 +1,8 @@
 // What can be set of a column in the Playground, each in a field of its own: its strength, how many rows stand in its prompt, how much the
 // rows that it looks up count. The column answers again with it, and no other one does.
 (() => {
-  const { el } = studio.parts;
+  const { el, filled } = studio.parts;
   const text = words.play;
-  const filled = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
   const between = (low, high) => (value) => Number.isFinite(value) && value >= low && value <= high;
   const whole = (low, high) => (value) => Number.isInteger(value) && between(low, high)(value);
   const { strength, shots } = text.bounds;

@@ -1,10 +1,9 @@
 // Mixing in the Playground: runs with weights are chosen, answer beside their mix before anything is saved, and become a column or a run.
 // Names of runs, and what models write, are set as text, never as markup.
 (() => {
-  const { el, button, labelled, keepingFocus, onceReleased } = studio.parts;
+  const { el, button, filled, labelled, keepingFocus, onceReleased } = studio.parts;
   const [LEAST, MOST] = [-2, 3]; // weights
   const [FEWEST_RUNS, MOST_RUNS, MOST_PROMPTS] = [2, 8, 8];
-  const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
   const short = (weight) => String(Number(weight.toFixed(3)));
 
   // What a mix is called, from the names of its runs.
@@ -148,7 +147,6 @@
       if (!texts.length || texts.length > MOST_PROMPTS) return refuse(text.no_prompts);
       const ends = (going = new AbortController());
       let done = 0;
-      let failed = "";
       refuse("");
       tried = "";
       answers.replaceChildren();
@@ -161,7 +159,7 @@
         const response = await post("play/mix/samples", { parts: parts(), prompts: texts, system, page: studio.play.page }, ends.signal);
         if (!response.ok) throw Object.assign(new Error((await response.json()).error ?? words.refused), { said: true });
         let whole = false;
-        for await (const line of studio.lines(response)) {
+        for await (const line of studio.conversation.lines(response)) {
           if (line.error) throw Object.assign(new Error(line.error), { said: true });
           if (line.done) whole = true;
           else if (line.starting) status.textContent = text.starting;

@@ -14,56 +14,8 @@
   // this tab has kept of a run is what its address asks for.
   const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null, comes: () => false, isMine: () => true };
 
-  const fresh = (run) => ({
-    format: 1,
-    columns: [column("base"), column("run", { run })],
-    shown: [0, 1],
-    settings: { system: "", temperature: 0, top_p: 0.95, top_k: 0, max_new_tokens: 128, repetition_penalty: 1, stop: [], seed: null },
-    turns: [],
-    leaf: null,
-  });
-  const column = (kind, values = {}) => ({
-    kind, run: null, step: null, strength: 1, layers: null, groups: null, shots: 0, seed: 0, blend: null, parts: [], ...values,
-  });
-  const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
-  const id = () => crypto.getRandomValues(new Uint32Array(2)).reduce((text, part) => text + part.toString(36), "t");
-
-  // The tree of turns: an edited prompt and an answer drawn anew stand beside the turn that was there.
-  const turnOf = (doc, at) => doc.turns.find((turn) => turn.id === at);
-  const path = (doc, leaf = doc.leaf) => {
-    const found = [];
-    for (let turn = turnOf(doc, leaf); turn; turn = turnOf(doc, turn.parent)) found.unshift(turn);
-    return found;
-  };
-  const branches = (doc, turn) => doc.turns.filter((each) => each.parent === turn.parent);
-  const newestBelow = (doc, turn) => {
-    const below = doc.turns.filter((each) => each.parent === turn.id);
-    return below.length ? newestBelow(doc, below[below.length - 1]) : turn;
-  };
-  const answerOf = (turn, at) => turn.answers.find((each) => each.column === at);
-  // What a column reads: the system message, what was said before with its own answers, the prompt.
-  const messages = (doc, turn, at) => {
-    const system = (turn.settings ?? doc.settings).system.trim();
-    const said = system ? [{ role: "system", content: system }] : [];
-    for (const each of path(doc, turn.parent)) {
-      const answer = answerOf(each, at);
-      if (answer && answer.ended !== "error") said.push({ role: "user", content: each.prompt }, { role: "assistant", content: answer.text });
-    }
-    return [...said, { role: "user", content: turn.prompt }];
-  };
-
-  // Lines of JSON as they come. Whoever stops reading ends the answers.
-  const lines = async function* (response) {
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const found = (rest + value).split("\n");
-      rest = found.pop();
-      for (const line of found) yield JSON.parse(line);
-    }
-  };
+  const { filled } = studio.parts;
+  const { fresh, column, id, turnOf, path, branches, newestBelow, answerOf, messages, lines, facts, cost } = studio.conversation;
 
   const playground = (element, props, watch, fire) => {
     const { el, button } = studio.parts;
@@ -216,12 +168,6 @@
       tools.append(edits, again);
       box.append(tools);
       return box;
-    };
-    const facts = (found) => {
-      if (!found || found.ended === null) return "";
-      const ending = found.ended === "end" ? "" : ` · ${text.ended[found.ended]}`;
-      const speed = found.seconds > 0 && found.tokens > 1 ? ` · ${filled(text.speed, { speed: (found.tokens / found.seconds).toFixed(0) })}` : "";
-      return `${filled(text.tokens, { tokens: found.tokens })}${speed}${ending}`;
     };
     const keyOf = (turn, at) => `${turn?.id} ${at}`;
     const drawHidden = (turn, at, letter) => {
@@ -414,7 +360,7 @@
       found.tokens += line.text || line.ended ? 1 : 0;
       if (line.ended) {
         found.ended = { end: "end", length: "length", stop: "end", cancelled: "stopped" }[line.ending];
-        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: costOf(line) });
+        Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: cost(line) });
         reasons.set(`${turn.id} ${found.column}`, line.store?.why ?? line.shots?.rows ?? []);
       }
       const pane = boxes.get(keyOf(turn, found.column));
@@ -429,18 +375,6 @@
         }
       }
       if (follows) toEnd();
-    };
-    // What a column without training has cost, in a sentence.
-    const costOf = (line) => {
-      const megabytes = (bytes) => (bytes / 1e6).toLocaleString(words.language, { maximumFractionDigits: 2 });
-      const { shots, store } = line;
-      if (shots) {
-        const pays = shots.pays_off_after ? ` ${filled(text.pays_off, { count: shots.pays_off_after.toLocaleString(words.language) })}` : "";
-        const left = shots.left_out + shots.refused ? ` ${filled(text.shots_left, { count: shots.left_out + shots.refused })}` : "";
-        return filled(text.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0), seconds: line.seconds.toFixed(2) }) + left + pays;
-      }
-      if (store) return filled(text.store_cost, { blend: store.blend, rows: store.rows, mb: megabytes(store.bytes), seconds: store.seconds.toFixed(1) });
-      return "";
     };
     const offerSeed = () => {
       const held = button(text.keep_seed, "keep seed", () => (after.replaceChildren(), fire.seed()));
@@ -575,7 +509,7 @@
   };
 
   const PAGE = id();
-  Object.assign(studio, { playground, lines, play: {
+  Object.assign(studio, { playground, play: {
     // What the page shows and what its fields say, for its other parts.
     columns: () => current?.columns() ?? [],
     names: () => current?.names() ?? [],
@@ -592,7 +526,6 @@
     seed: () => [current?.seed() ?? ""],
     // For other scripts of this page.
     parts,
-    page: PAGE,
     now: () => current,
   } });
 })();

@@ -1,14 +1,13 @@
 // What is looked at in the Playground: the proof of separation, the heat map, the logit lens and the tints of an answer. Each function
 // draws plain data into an element. Tokens are what models and people wrote, so they are set as text, never as markup.
 (() => {
-  const { el } = studio.parts;
+  const { el, filled } = studio.parts;
   const text = window.words.seen;
   const LANGUAGE = window.words.language;
   const SMALL = 0.001; // probabilities below are said to be less
   const MOVED = 0.01; // a probability that moved by less is not tinted
   const AWAY = 150; // milliseconds in which a pointer may move from a token to what it shows
 
-  const filled = (template, values) => template.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
   const percent = (value, digits = 0) => (value === null ? text.no_number : value.toLocaleString(LANGUAGE, { style: "percent", maximumFractionDigits: digits }));
   const chance = (value) => (value !== null && value > 0 && value < SMALL ? `< ${percent(SMALL, 1)}` : percent(value, 1));
   const short = (value) => (value === null ? text.no_number : value.toLocaleString(LANGUAGE, { maximumSignificantDigits: 3 }));

@@ -1,11 +1,10 @@
 // Blind votes and fixes by example: bars, the tally and the editor are drawn here and ask the server; a page gives what they are about.
 // Answers and names of runs are set as text, never as markup.
 (() => {
-  const { el, button, labelled } = studio.parts;
+  const { el, button, filled, labelled } = studio.parts;
   const TIE = "8";
   const ALL_BAD = "9";
   const letter = (place) => String.fromCharCode(65 + place);
-  const filled = (text, values) => Object.entries(values).reduce((made, [name, value]) => made.replaceAll(`{${name}}`, () => value), text);
   const counted = (forms, count) => filled(count === 1 ? forms.one : forms.other, { count: count.toLocaleString(words.language) });
 
   // What the server says: its data, or the sentence with which it refuses.
