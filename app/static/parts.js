@@ -1,4 +1,4 @@
-// What the tables of the Data pages are made of. Texts of files are set as text, never as markup.
+// What the scripts of the pages share: elements, texts that are folded, when to act. Texts of files are set as text, never as markup.
 (() => {
   const el = (name, attributes = {}, ...inside) => {
     const made = document.createElement(name);
@@ -11,6 +11,18 @@
     return (...given) => {
       clearTimeout(waits);
       waits = setTimeout(() => act(...given), milliseconds);
+    };
+  };
+  // However often it is called, it acts once, in the next frame.
+  const onceAFrame = (act) => {
+    let waits = false;
+    return () => {
+      if (waits) return;
+      waits = true;
+      requestAnimationFrame(() => {
+        waits = false;
+        act();
+      });
     };
   };
   const labelled = (text, control) => el("label", { class: "rs-labelled" }, el("span", {}, text), control);
@@ -69,5 +81,5 @@
   };
   studio.asking = asking;
   const positions = () => localStorage.getItem(POSITIONS) ?? "";
-  studio.parts = { el, after, labelled, button, choice, folded, keepingFocus, positions, notePositions };
+  studio.parts = { el, after, onceAFrame, labelled, button, choice, folded, keepingFocus, positions, notePositions };
 })();
