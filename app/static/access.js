@@ -16,14 +16,5 @@
     }
     for (const empty of document.querySelectorAll("div.empty[aria-label]:not([role])")) empty.setAttribute("role", "img");
   };
-  let waits = false;
-  const later = () => {
-    if (waits) return;
-    waits = true;
-    requestAnimationFrame(() => {
-      waits = false;
-      mend();
-    });
-  };
-  new MutationObserver(later).observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
+  new MutationObserver(studio.parts.onceAFrame(mend)).observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
 })();

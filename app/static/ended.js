@@ -71,13 +71,7 @@
   document.addEventListener("visibilitychange", () => (seen(), title()));
   window.addEventListener("storage", title);
   const begin = () => {
-    let waits = false;
-    const later = () => {
-      if (waits) return;
-      waits = true;
-      requestAnimationFrame(() => ((waits = false), title()));
-    };
-    new MutationObserver(later).observe(document, { childList: true, subtree: true });
+    new MutationObserver(studio.parts.onceAFrame(title)).observe(document, { childList: true, subtree: true });
     title();
     look();
   };

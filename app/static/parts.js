@@ -1,4 +1,4 @@
-// What the tables of the Data pages are made of. Texts of files are set as text, never as markup.
+// What the scripts of the pages share: elements, texts that are folded, when to act. Texts of files are set as text, never as markup.
 (() => {
   const el = (name, attributes = {}, ...inside) => {
     const made = document.createElement(name);
@@ -15,6 +15,18 @@
   };
   // A text of the studio with its values in it, where there are some.
   const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
+  // However often it is called, it acts once, in the next frame.
+  const onceAFrame = (act) => {
+    let waits = false;
+    return () => {
+      if (waits) return;
+      waits = true;
+      requestAnimationFrame(() => {
+        waits = false;
+        act();
+      });
+    };
+  };
   const labelled = (text, control) => el("label", { class: "rs-labelled" }, el("span", {}, text), control);
   const button = (text, key, act) => {
     const made = el("button", { type: "button", class: "rs-quiet", "data-key": key }, text);
@@ -90,5 +102,5 @@
   };
   studio.asking = asking;
   const positions = () => localStorage.getItem(POSITIONS) ?? "";
-  studio.parts = { el, after, filled, labelled, button, choice, folded, keepingFocus, onceReleased, positions, notePositions };
+  studio.parts = { el, after, onceAFrame, filled, labelled, button, choice, folded, keepingFocus, onceReleased, positions, notePositions };
 })();

@@ -51,13 +51,5 @@
     },
     true,
   );
-  let waits = false;
-  new MutationObserver(() => {
-    if (waits) return;
-    waits = true;
-    requestAnimationFrame(() => {
-      waits = false;
-      notice();
-    });
-  }).observe(document, { childList: true, subtree: true });
+  new MutationObserver(studio.parts.onceAFrame(notice)).observe(document, { childList: true, subtree: true });
 })();
