@@ -1,4 +1,4 @@
-"""The part of the Playground that is made in the browser: the conversation and its columns; see app/static/playground.js."""
+"""The part of the Playground that is made in the browser: the conversation and its columns; see app/static/playground.js, play_turns.js."""
 
 from typing import Any
 

@@ -2,7 +2,6 @@
 (() => {
   const KEPT = "studio.playground."; // in this tab, for each run, so that a reload and Back bring everything back
   const SEEDS = 2 ** 31;
-  const SHOTS = [1, 4, 8];
   const NEAR = 60; // pixels below the prompt's field within which the page follows the end of what is written
   const MOVED = 350; // milliseconds after the last move of a slider until it is answered anew
   const SETTLES = 300; // milliseconds after the last change of a field until it is kept
@@ -15,7 +14,7 @@
   const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null, comes: () => false, isMine: () => true };
 
   const { filled } = studio.parts;
-  const { fresh, column, id, turnOf, path, branches, newestBelow, answerOf, messages, lines, facts, cost } = studio.conversation;
+  const { fresh, column, id, turnOf, path, answerOf, messages, lines, cost } = studio.conversation;
 
   const playground = (element, props, watch, fire) => {
     const { el, button } = studio.parts;
@@ -29,12 +28,10 @@
     let used = null; // the seed of the newest turn
     let going = null; // ends the answers that are being written
     let waits = null; // what was asked before its run or its conversation was there: { run, act }
-    let editing = null; // the prompt that is being edited: { turn, box }; the box moves from drawing to drawing, with what is typed
     let moving = null;
     const cameFrom = new Map(); // by turn: what was shown before it was asked
     const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
     let left = false; // the page is going away, and what fails for that is no news
-    let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
 
     const strip = el("div", { class: "rs-play-strip" });
     const turns = el("div", { class: "rs-play-turns" });
@@ -45,16 +42,6 @@
     root.replaceChildren(strip, turns, el("div", { class: "rs-play-said" }, told, after), note, chips);
     root.classList.add("rs-play");
 
-    const runOf = (each) => offered.runs.find((run) => run.id === each.run);
-    const nameOf = (each) => {
-      if (each.kind === "base") return text.base;
-      if (each.kind === "mix") return filled(text.mix, { parts: studio.mixName(each.parts, (run) => runOf({ run })?.name ?? text.gone) });
-      const name = runOf(each)?.name ?? text.gone;
-      if (each.kind === "few_shot") return filled(each.shots === 1 ? text.one_shot : text.few_shot, { name, shots: each.shots });
-      if (each.kind === "instant") return filled(text.instant, { name });
-      return each.step === null ? name : filled(text.at_step, { name, step: each.step });
-    };
-    const idOf = (place) => ["answer-base", "answer-tuned"][place] ?? `answer-${place}`;
     const refuse = (sentence) => note.replaceChildren(...(sentence ? [el("div", { class: "rs-notice bad" }, sentence)] : []));
     const tell = (sentence) => (told.textContent = sentence);
     const keep = () => {
@@ -68,22 +55,8 @@
 
     // The columns
 
-    const isShown = (run, step) => doc.shown.some((at) => doc.columns[at].kind === "run" && doc.columns[at].run === run.id && doc.columns[at].step === step);
-    // What can be added: the results of runs, and what those that are shown had learned earlier.
-    const addable = () => {
-      const results = offered.runs.filter((run) => !isShown(run, null)).map((run) => [run.label, { run: run.id }]);
-      const earlier = offered.runs.filter((run) => doc.shown.some((at) => doc.columns[at].run === run.id)).map((run) => {
-        const steps = run.steps.filter((step) => !isShown(run, step));
-        return [filled(text.earlier, { name: run.name }), steps.map((step) => [filled(text.step, { step }), { run: run.id, step }])];
-      });
-      const main = runOf(doc.columns[1]);
-      const shown = (kind, shots) => doc.shown.some((at) => doc.columns[at].kind === kind && doc.columns[at].shots === shots);
-      const shots = SHOTS.filter((count) => !shown("few_shot", count)).map((count) => [filled(count === 1 ? text.one_shot : text.few_shot, { name: main?.name, shots: count }), { kind: "few_shot", run: main?.id, shots: count }]);
-      const store = shown("instant", 0) ? [] : [[filled(text.instant, { name: main?.name }), { kind: "instant", run: main?.id }]];
-      return [[text.runs, results], ...earlier, [text.untrained, main ? [...shots, ...store] : []]].filter(([, options]) => options.length);
-    };
     const add = (values) => {
-      if (doc.shown.length > offered.most) return false;
+      if (!current.hasRoom()) return false;
       doc.columns.push(column(values.kind ?? "run", values));
       doc.shown.push(doc.columns.length - 1);
       draw();
@@ -94,22 +67,6 @@
     const remove = (at) => {
       doc.shown = doc.shown.filter((each) => each !== at);
       draw();
-    };
-    const drawStrip = () => {
-      const more = doc.shown.slice(2).map((at) => {
-        const away = button("×", `away ${at}`, () => remove(at));
-        away.setAttribute("aria-label", filled(text.remove, { name: nameOf(doc.columns[at]) }));
-        const each = doc.columns[at];
-        const fields = current ? studio.play.fieldsOf(at, each.kind === "run" && runOf(each)?.edits) : [];
-        return el("span", { class: "rs-play-column" }, el("b", { dir: "auto" }, nameOf(each)), ...fields, away);
-      });
-      const groups = addable();
-      const choose = el("select", { "aria-label": text.add, "data-key": "add" }, el("option", { value: "" }, text.add));
-      for (const [title, options] of groups)
-        choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
-      choose.onchange = () => choose.value && add(JSON.parse(choose.value));
-      choose.disabled = going !== null; // it could not be answered beside those
-      strip.replaceChildren(...more, ...(groups.length && doc.shown.length < 1 + offered.most ? [choose] : []), ...(current ? studio.play.switches() : []));
     };
     const setStrength = (at, value) => {
       if (Number.isFinite(value) && doc.columns[at]?.strength !== value) change(at, { strength: value });
@@ -127,90 +84,6 @@
       }, MOVED);
     };
 
-    // Turns and answers
-
-    const edit = (turn) => {
-      const field = el("textarea", { class: "rs-play-editing", "data-key": `editing ${turn.id}`, rows: Math.min(10, turn.prompt.split("\n").length + 1), "aria-label": text.edit_label });
-      field.value = turn.prompt;
-      const close = () => ((editing = null), draw());
-      const send = () => {
-        const held = editing;
-        editing = null;
-        if (!field.value.trim() || !ask(field.value, turn.parent, turn.settings)) editing = held;
-      };
-      field.onkeydown = (event) => {
-        if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
-        if (event.key === "Escape") close();
-      };
-      const deeds = el("div", { class: "rs-play-tools" }, button(text.send_edited, `send ${turn.id}`, send), button(text.cancel, `cancel ${turn.id}`, close));
-      editing = { turn: turn.id, box: el("div", { class: "rs-play-prompt" }, field, deeds) };
-      draw();
-      field.focus();
-    };
-    const drawPrompt = (turn) => {
-      if (editing?.turn === turn.id) return editing.box;
-      const box = el("div", { class: "rs-play-prompt" }, el("div", { class: "rs-play-said-text", dir: "auto" }, turn.prompt));
-      const tools = el("div", { class: "rs-play-tools" });
-      const alike = branches(doc, turn);
-      if (alike.length > 1) {
-        const at = alike.indexOf(turn);
-        const go = (to, name, sign) => {
-          const made = button(sign, `${name} ${turn.id}`, () => ((doc.leaf = newestBelow(doc, alike[to]).id), keep(), draw()));
-          made.setAttribute("aria-label", text[name]);
-          made.disabled = !alike[to] || going !== null;
-          return made;
-        };
-        tools.append(go(at - 1, "branch_before", "‹"), el("span", {}, filled(text.branch, { at: at + 1, of: alike.length })), go(at + 1, "branch_after", "›"));
-      }
-      const edits = button(text.edit, `edit ${turn.id}`, () => edit(turn));
-      const again = button(text.again, `again ${turn.id}`, () => ask(turn.prompt, turn.parent, turn.settings));
-      edits.disabled = again.disabled = going !== null;
-      tools.append(edits, again);
-      box.append(tools);
-      return box;
-    };
-    const keyOf = (turn, at) => `${turn?.id} ${at}`;
-    const drawHidden = (turn, at, letter) => {
-      const found = answerOf(turn, at);
-      const name = filled(text.answer_letter, { letter });
-      const said = el("div", { class: "rs-answer-text", dir: "auto" }, document.createTextNode(found?.text ?? ""));
-      if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
-      boxes.set(keyOf(turn, at), said);
-      return el("section", { class: "rs-pane", "aria-label": name, tabindex: 0 }, el("div", { class: "rs-pane-title" }, name), said);
-    };
-    const drawAnswer = (turn, at, place, last, letter = "") => {
-      const each = doc.columns[at];
-      const found = turn && answerOf(turn, at);
-      const made = found?.made_by ?? each;
-      const strength = found?.strength ?? each.strength;
-      const title = el("div", { class: "rs-pane-title", dir: "auto" }, `${letter && `${letter} · `}${nameOf(made)}`);
-      if (made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false)) title.append(el("small", {}, ` · ${[filled(text.at_strength, { strength }), ...studio.play.acting(made)].join(" · ")}`));
-      const said = el("div", { class: "rs-answer-text", dir: "auto", "data-column": at });
-      if (last) said.id = idOf(place);
-      boxes.set(keyOf(turn, at), said);
-      said.append(document.createTextNode(found?.text ?? ""));
-      if (found && found.ended === null) said.append(el("span", { class: "rs-caret" }));
-      const pane = el("section", { class: `rs-pane${place ? " tuned" : ""}`, "aria-label": nameOf(made), tabindex: 0 }, title, said, el("p", { class: "rs-facts", "data-facts": at }, facts(found)), el("p", { class: "rs-facts", "data-told": at }, found?.told ?? ""));
-      const tools = found && found.ended !== null ? parts.tools.flatMap((make) => make(contextOf(turn, at, place), pane) ?? []) : [];
-      if (tools.length) pane.append(el("div", { class: "rs-play-tools" }, ...tools));
-      return pane;
-    };
-    // An answer as other scripts see it; `column` is as it was when it answered.
-    const contextOf = (turn, at, place) => {
-      const found = answerOf(turn, at);
-      const made = { ...(found?.made_by ?? doc.columns[at]), strength: found?.strength ?? doc.columns[at].strength };
-      return { turn, at, place, answer: found, column: made, name: nameOf(made), messages: messages(doc, turn, at), edits: made.kind === "mix" || (made.kind === "run" && runOf(made)?.edits !== false) };
-    };
-    const drawTurn = (turn, last) => {
-      const veil = turn && parts.veil(turn, doc.shown);
-      const letter = (place) => (veil ? String.fromCharCode(65 + place) : "");
-      const panes = (veil?.order ?? doc.shown).map((at, place) =>
-        veil?.hidden ? drawHidden(turn, at, letter(place)) : drawAnswer(turn, at, doc.shown.indexOf(at), last, letter(place)),
-      );
-      const answers = el("div", { class: "rs-play-answers", style: `--columns: ${panes.length}` }, ...panes);
-      const bars = turn && !going ? parts.bars.filter((make) => !veil?.hidden || make.blind).flatMap((make) => make({ turn, last, columns: doc.shown.map((at, place) => contextOf(turn, at, place)) }) ?? []) : [];
-      return el("article", { class: "rs-play-turn", "data-turn": turn?.id ?? "" }, ...(turn ? [drawPrompt(turn)] : []), answers, ...bars);
-    };
     const drawChips = () => {
       const group = (title, prompts, name) => {
         if (!prompts.length) return [];
@@ -227,10 +100,9 @@
       const follows = nearEnd();
       const shown = path(doc);
       const swiped = new Map([...turns.children].map((each) => [each.dataset.turn, each.querySelector(".rs-play-answers").scrollLeft]));
-      boxes = new Map();
       studio.parts.keepingFocus(root, () => {
         drawStrip();
-        turns.replaceChildren(...(shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1)) : [drawTurn(null, true)]));
+        turns.replaceChildren(...studio.play.turns.drawn(shown, doc.shown));
         drawChips();
       });
       const latest = [...swiped.values()].pop() ?? 0; // a new turn shows the column that was looked at
@@ -284,57 +156,68 @@
       const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
       for (const act of parts.answering) act(turn, columns, doc.shown);
       const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
-      turn.answers = turn.answers.filter((each) => !columns.includes(each.column));
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
-      turn.answers.push(...coming);
+      turn.answers = [...turn.answers.filter((each) => !columns.includes(each.column)), ...coming];
       used = turn.seed;
       tell("");
+      told.classList.remove("rs-halted");
       after.replaceChildren();
       refuse("");
       fire.busy(true);
       draw();
       const begun = performance.now();
+      const failed = await streamed(turn, coming, ends.signal);
+      if (going !== ends) return; // others are being written in their place
+      going = null;
+      for (const each of coming) each.ended ??= failed ? "error" : "stopped";
+      if (coming.every((each) => !each.text && each.ended === "error")) putBack(turn, coming, before);
+      refuse(failed);
+      tell("");
+      if (!failed) tellEnd(turn, coming, performance.now() - begun);
+      fire.busy(false);
+      draw();
+      for (const act of parts.answered) act(turn, failed);
+    };
+    // Writes the answers as they come. Returns why some did not, or "".
+    const streamed = async (turn, coming, signal) => {
       const settings = turn.settings ?? doc.settings;
       const body = {
-        columns: columns.map((at) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
+        columns: coming.map(({ column: at }) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
         max_new_tokens: settings.max_new_tokens, temperature: settings.temperature, top_p: settings.top_p,
         top_k: settings.top_k, repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
       };
-      let failed = "";
       try {
-        const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: ends.signal });
+        const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
         if (!response.ok) {
           const { error } = await response.json().catch(() => ({}));
-          throw Object.assign(new Error(error ?? filled(words.refused, { reload: words.reload })), { said: true });
+          return error ?? filled(words.refused, { reload: words.reload });
         }
         for await (const line of lines(response)) {
-          if (line.error) throw Object.assign(new Error(line.error), { said: true });
+          if (line.error) return line.error;
           if (line.starting) tell(text.starting);
           else if (line.of) tell(filled(text.reading, { done: line.reading, of: line.of }));
           else if (line.place !== undefined) tell(line.place ? filled(text.place, { count: line.place }) : ""); // 0: it has begun
           else if (line.done) break;
           else written(turn, coming[line.column], line);
         }
-        if (coming.some((each) => each.ended === null)) throw new Error(words.away);
+        return coming.some((each) => each.ended === null) ? words.away : "";
       } catch (error) {
-        if (error.name !== "AbortError") failed = error.said ? error.message : words.away;
+        return error.name === "AbortError" ? "" : words.away;
       }
-      if (going !== ends) return; // others are being written in their place
-      going = null;
-      for (const each of coming) each.ended ??= failed ? "error" : "stopped";
-      const empty = coming.every((each) => !each.text && each.ended === "error");
-      if (empty && before.length) turn.answers = [...turn.answers.filter((each) => !coming.includes(each)), ...before];
-      else if (empty && !turn.answers.some((each) => !coming.includes(each)) && doc.turns.includes(turn)) giveUp(turn);
-      refuse(failed);
+    };
+    // Nothing came: what stood there before stands there again, or the prompt goes back to its field.
+    const putBack = (turn, coming, before) => {
+      const others = turn.answers.filter((each) => !coming.includes(each));
+      if (before.length) turn.answers = [...others, ...before];
+      else if (!others.length && doc.turns.includes(turn)) giveUp(turn);
+    };
+    const tellEnd = (turn, coming, milliseconds) => {
+      const sampled = (turn.settings ?? doc.settings).temperature > 0;
       const stopped = coming.some((each) => each.ended === "stopped");
-      const sentence = { seconds: ((performance.now() - begun) / 1000).toFixed(2), seed: turn.seed };
-      const kind = `${columns.length === 1 ? "one" : columns.length === 2 ? "both" : "all"}_answered${settings.temperature > 0 ? "_with_seed" : ""}`;
-      tell(stopped ? text.stopped : failed ? "" : filled(text[kind], sentence));
-      told.classList.toggle("rs-halted", stopped);
-      if (!failed && !stopped && settings.temperature > 0 && doc.settings.seed === null) offerSeed();
-      fire.busy(false);
-      draw();
-      for (const act of parts.answered) act(turn, failed);
+      const kind = `${["one", "both"][coming.length - 1] ?? "all"}_answered${sampled ? "_with_seed" : ""}`;
+      tell(stopped ? text.stopped : filled(text[kind], { seconds: (milliseconds / 1000).toFixed(2), seed: turn.seed }));
+      if (stopped) told.classList.add("rs-halted");
+      else if (sampled && doc.settings.seed === null) offerSeed();
     };
     // At once, since another conversation comes in the place of this one.
     const halt = () => {
@@ -363,18 +246,8 @@
         Object.assign(found, { ids: line.ids, tokens: line.ids.length, seconds: line.seconds, told: cost(line) });
         reasons.set(`${turn.id} ${found.column}`, line.store?.why ?? line.shots?.rows ?? []);
       }
-      const pane = boxes.get(keyOf(turn, found.column));
-      if (!pane) return;
       const follows = nearEnd();
-      pane.firstChild.data = found.text;
-      if (line.ended) {
-        pane.querySelector(".rs-caret")?.remove();
-        for (const [name, sentence] of [["facts", facts(found)], ["told", found.told]]) {
-          const line = pane.parentElement.querySelector(`[data-${name}]`);
-          if (line) line.textContent = sentence;
-        }
-      }
-      if (follows) toEnd();
+      if (studio.play.turns.written(turn, found) && follows) toEnd();
     };
     const offerSeed = () => {
       const held = button(text.keep_seed, "keep seed", () => (after.replaceChildren(), fire.seed()));
@@ -465,7 +338,8 @@
     });
     addEventListener("pageshow", () => (left = false));
 
-    const titleOf = (each) => (each.kind === "mix" || (each.kind === "run" && runOf(each)?.edits !== false) ? `${nameOf(each)} · ${filled(text.at_strength, { strength: each.strength })}` : nameOf(each));
+    const drawStrip = () => strip.replaceChildren(...studio.play.strip());
+    const titleOf = (each) => (current.edits(each) ? `${current.name(each)} · ${filled(text.at_strength, { strength: each.strength })}` : current.name(each));
 
     current = {
       sent,
@@ -481,10 +355,14 @@
       draft: () => draft ?? "",
       seed: () => String(used ?? ""),
       going: () => going !== null,
+      hasRoom: () => doc.shown.length <= offered.most,
       add,
+      remove,
       change,
+      ask,
+      show: (turn) => ((doc.leaf = turn.id), keep(), draw()),
       reasons: ({ turn, at }) => reasons.get(`${turn.id} ${at}`) ?? [],
-      edited: (turn) => doc.shown.map((at, place) => contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
+      edited: (turn) => doc.shown.map((at, place) => studio.play.turns.contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
       document: () => doc,
       open: (document) => {
         halt();
@@ -498,7 +376,8 @@
         draw();
       },
       shown: () => doc.shown,
-      name: nameOf,
+      name: (each) => studio.play.nameOf(each, offered.runs),
+      edits: (each) => studio.play.edits(each, offered.runs),
       runs: () => offered.runs,
       base: () => offered.base ?? "",
       redraw: draw,

@@ -299,7 +299,7 @@ def test_a_file_of_an_empty_conversation_is_no_error():
 
 
 def test_the_page_makes_columns_of_these_fields_with_these_defaults():
-    script = (STATIC / "playground.js").read_text(encoding="utf-8")
+    script = (STATIC / "play_document.js").read_text(encoding="utf-8")
     made = re.search(r"const column = \(kind, values = \{\}\) => \(\{\s*kind, (.*?), \.\.\.values", script, re.DOTALL)
     assert made is not None
     values = json.loads("{" + re.sub(r"(\w+):", r'"\1":', made[1]) + "}")

@@ -1717,7 +1717,7 @@ def test_the_playground_keeps_its_ids(pages):
     laid_out = {block.elem_id for block in pages.blocks.blocks.values()}
     parts = ("run", "prompt", "send", "stop", "strength", "columns", "mix", "vote", "batch")
     assert {f"playground-{name}" for name in parts} <= laid_out
-    drawn = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("playground.js", "play_looks.js"))
+    drawn = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("play_turns.js", "play_looks.js"))
     assert all(f'"{name}"' in drawn for name in ("playground-layers", "playground-heatmap", "answer-base", "answer-tuned"))
     assert "`answer-${place}`" in drawn and playground.MOST == 6
 
