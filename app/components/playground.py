@@ -4,14 +4,15 @@ from typing import Any
 
 import gradio as gr
 
+from app.handlers.playground import SEEDS
 from app.words import say
 
 _SHOWN = (
     "base", "gone", "strength", "add", "runs", "untrained", "looking", "coming",
     "close", "where", "proof", "prove", "changed", "press_cell", "layers", "tokens_edited", "switches", "edit", "edit_label",
     "send_edited", "cancel", "again", "branch_before", "branch_after",
-    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row",
-    "weight", "row_prompt", "row_answer", "run_gone", "shots", "blend", "best", "no_blend",
+    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row", "busy",
+    "weight", "row_prompt", "row_answer", "run_gone", "shots", "blend", "best", "no_blend", "row_seed", "no_row_seed",
 )  # fmt: skip
 _ACTING = ("prefix", "suffix", "none")
 STRENGTHS = (-2, 3)
@@ -47,9 +48,10 @@ def texts() -> dict[str, Any]:
         "shots_left": say("playground.told.shots_left", count="{count}"), "pays_off": say("playground.told.pays_off", count="{count}"),
         "store_cost": say("playground.told.store_cost", blend="{blend}", rows="{rows}", mb="{mb}", seconds="{seconds}"),
         "reading": say("playground.told.reading", done="{done}", of="{of}"),
-        "bounds": {"strength": STRENGTHS, "shots": SHOTS}, "only_layers": say("answering.layers", layers="{layers}"),
+        "bounds": {"strength": STRENGTHS, "shots": SHOTS, "seed": (0, SEEDS - 1)}, "only_layers": say("answering.layers", layers="{layers}"),
         "no_layers": say("answering.no_layers"), "only_groups": {name: say(f"answering.groups.{name}") for name in _ACTING},
         "shots_of": say("playground.told.shots_of", name="{name}"), "blend_of": say("playground.told.blend_of", name="{name}"),
+        "row_seed_of": say("playground.told.row_seed_of", name="{name}"), "prove_beside": say("playground.told.prove_beside", name="{name}"),
         "no_shots": say("playground.told.no_shots", least=SHOTS[0], most=SHOTS[1]),
         "no_strength": say("playground.told.no_strength", least=STRENGTHS[0], most=STRENGTHS[1]),
         "strength_of": say("playground.told.strength_of", name="{name}"),
@@ -58,7 +60,7 @@ def texts() -> dict[str, Any]:
         "step": say("playground.told.step", step="{step}"),
         "remove": say("playground.told.remove", name="{name}"), "branch": say("playground.told.branch", at="{at}", of="{of}"),
         "tokens": say("playground.told.tokens", tokens="{tokens}"), "speed": say("playground.told.speed", speed="{speed}"),
-        "place": say("playground.told.place", count="{count}"), "no_seed": say("playground.told.no_seed", most=2**31 - 1),
+        "place": say("playground.told.place", count="{count}"), "no_seed": say("playground.told.no_seed", most=SEEDS - 1),
         **{f"{many}_answered": say(f"playground.answered.{many}", seconds="{seconds}") for many in _MANY},
         **{f"{many}_answered_with_seed": say(f"playground.drawn.{many}", seconds="{seconds}", seed="{seed}") for many in _MANY},
     }  # fmt: skip

@@ -16,8 +16,8 @@ from reft_engine.data import ROLES
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = (
-    "words.js", "requests.js", "alive.js", "parts.js", "access.js", "typed.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js",
-    "picker.js", "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js",
+    "words.js", "requests.js", "alive.js", "parts.js", "server.js", "access.js", "typed.js", "reading.js", "table.js", "kept.js", "spec.js",
+    "bases.js", "picker.js", "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js",
     "play_document.js", "playground.js", "play_turns.js", "play_columns.js", "play_mix.js", "chats.js", "seen.js", "votes.js",
     "play_looks.js", "batch.js", "play_saved.js", "play_votes.js", "ended.js",
 )  # fmt: skip

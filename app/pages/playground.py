@@ -3,6 +3,8 @@
 The page's own script asks for the answers and draws them; see app/static/playground.js.
 """
 
+from collections.abc import Sequence
+
 import gradio as gr
 
 from app.components import batch, html, mixes
@@ -94,8 +96,8 @@ def build(services: Services) -> None:
         "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
         "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run", "answers", "taken", "mixing", "mix"], note=run_note)
-    page.on(run.input, _picked, inputs=["run"], shows=["answers", "taken", "mix"], note=run_note, trigger_mode="always_last")
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "strength", "answers", "taken", "mixing", "mix"], note=run_note)
+    page.on(run.input, _picked, inputs=["run"], shows=["strength", "answers", "taken", "mix"], note=run_note, trigger_mode="always_last")
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
     page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
     changed = [part.change for part in (prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed)]
@@ -120,19 +122,22 @@ def _opened(services: Services, request: gr.Request) -> Shown:
         return {
             "nothing": gr.update(value=missing, visible=True), "filled": gr.update(visible=chats.are_there(services)),
             "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None),
-            "mix": {"run": None, "chosen": []},
+            "mix": {"run": None, "base": "", "chosen": []},
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
-        "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen),
-        "mixing": gr.update(open=True) if mixed else gr.update(), "mix": {"run": chosen, "chosen": mixed},
+        "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen, mixed),
+        "mixing": gr.update(open=True) if mixed else gr.update(),
     }  # fmt: skip
 
 
-def _picked(services: Services, run_id: str | None) -> Shown:
+def _picked(services: Services, run_id: str | None, mixed: Sequence[str] = ()) -> Shown:
+    offered = playground.offered(services, run_id)
+    edits = any(run["edits"] for run in offered["runs"] if run["id"] == run_id)
     return {
-        "answers": playground.offered(services, run_id), "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
-        "mix": {"run": run_id, "chosen": []},
+        "strength": gr.update(interactive=edits), "answers": offered,
+        "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
+        "mix": {"run": run_id, "base": offered["base"], "chosen": list(mixed)},
     }  # fmt: skip
 
 

@@ -44,10 +44,13 @@
     const all = [["row", "prompt", "expected", ...heads], ...rows.map((row) => [row.number, row.prompt, row.expected, ...line(row)])];
     return "\ufeff" + all.map((each) => each.map(inCsv).join(",") + "\r\n").join(""); // the mark tells Excel that it is UTF-8
   };
+  // With all that is needed to ask the same again.
   const jsonl = (found, rows) => rows.map((row) => {
-    const answers = row.cells.map((cell, at) => ({ column: found.names[at], text: cell?.text ?? null, right: cell?.right ?? null, difference: cell?.differs ?? null }));
-    return JSON.stringify({ row: row.number, prompt: row.prompt, messages: row.messages, expected: row.expected, answers }) + "\n";
+    const answers = row.cells.map((cell, at) => ({ column: found.names[at], asked: found.columns[at], text: cell?.text ?? null, right: cell?.right ?? null, difference: cell?.differs ?? null }));
+    return JSON.stringify({ row: row.number, prompt: row.prompt, messages: row.messages, expected: row.expected, settings: found.settings, answers }) + "\n";
   }).join("");
+  // Runs of one name are told apart by what they are found by.
+  const apart = (names, columns) => names.map((name, at) => (names.filter((each) => each === name).length > 1 ? `${name} (${columns[at].run ?? at + 1})` : name));
   const save = (name, type, text) => {
     const address = URL.createObjectURL(new Blob([text], { type }));
     const link = document.createElement("a");
@@ -80,6 +83,7 @@
     const seen = el("span", { class: "rs-facts", "aria-hidden": "true" });
     const told = el("p", { class: "rs-hidden", role: "status" });
     const note = el("div", { id: "batch-note", class: "rs-live", role: "alert" });
+    const overflow = el("p", { class: "rs-notice soft", role: "status" }, text.not_kept);
     const order = choice(text.orders);
     const tools = el("div", { class: "rs-tools" }, labelled(text.order, order),
       button(text.csv, "csv", () => save("answers.csv", "text/csv;charset=utf-8", csv(found, sorted(found, order.value)))),
@@ -102,9 +106,13 @@
       try {
         sessionStorage.setItem(KEPT, JSON.stringify({ typed: field.value, loaded, found, order: order.value }));
       } catch {
-        // a full store costs the reload alone
+        sessionStorage.removeItem(KEPT); // else a reload would show those before
+        if (found?.ended) source.after(overflow);
+        return;
       }
+      overflow.remove();
     };
+    addEventListener("pagehide", keep); // also in the middle of the answers
 
     // Where the prompts come from
 
@@ -128,7 +136,7 @@
         const answer = await response.json().catch(() => ({}));
         if (mine !== reading) return;
         if (response.ok) loaded = { ...answer, name };
-        else refuse(answer.error ?? words.refused.replace("{reload}", words.reload));
+        else refuse(answer.error ?? filled(words.refused, { reload: words.reload }));
       } catch {
         if (mine === reading) refuse(words.away);
       }
@@ -185,10 +193,13 @@
       const expected = expects(found) ? [el("th", { scope: "col" }, text.expected)] : [];
       head.replaceChildren(el("tr", {}, el("th", { scope: "col" }, text.prompt), ...expected, ...columns));
     };
-    const draw = () => {
-      tools.hidden = table.hidden = !found;
+    const drawButtons = () => {
       halt.disabled = !going;
       go.disabled = Boolean(going);
+    };
+    const draw = () => {
+      tools.hidden = table.hidden = !found;
+      drawButtons();
       if (!found) return;
       for (const option of order.options)
         option.disabled = option.value === "different" ? base(found) === -1 || found.names.length < 2 : option.value !== "order" && !expects(found);
@@ -215,16 +226,19 @@
       if (columns.some((each) => each.kind === "run" && !each.run)) return refuse(words.play.none_chosen);
       const { system, seed, ...sampling } = settings;
       const rows = prompts.map((each, at) => ({ ...each, messages: whole(each, system.trim()), number: at + 1, cells: columns.map(() => null) }));
-      found = { columns, names: given.names(), rows, counts: [], ended: false };
+      const drawn = { ...sampling, seed: seed ?? Math.floor(Math.random() * SEEDS) };
+      found = { columns, names: apart(given.names(), columns), rows, settings: drawn, counts: [], ended: false };
       order.value = "order";
       const asked = {
-        ...sampling, columns, seed: seed ?? Math.floor(Math.random() * SEEDS), page: given.page,
+        ...drawn, columns, page: given.page,
         prompts: rows.map((row) => ({ messages: row.messages, expected: row.expected })),
       };
       await follow(asked, (going = new AbortController()));
     };
     const follow = async (asked, ends) => {
+      const pressed = document.activeElement === go;
       draw();
+      if (pressed) halt.focus();
       const total = found.rows.length * found.columns.length;
       let done = 0;
       let failed = "";
@@ -239,14 +253,9 @@
       seen.textContent = filled(text.done, { done, total });
       told.textContent = filled(text.begun, { total });
       try {
-        const response = await fetch("play/batch", { method: "POST", body: JSON.stringify(asked), headers: { "Content-Type": "application/json" }, signal: ends.signal });
-        if (!response.ok) throw Object.assign(new Error((await response.json()).error), { said: true });
-        let whole = false;
-        for await (const line of studio.conversation.lines(response)) {
-          if (line.error) throw Object.assign(new Error(line.error), { said: true });
+        for await (const line of studio.server.stream("play/batch", asked, ends.signal)) {
           if (line.starting) seen.textContent = text.starting;
           else if (line.counts) (found.counts = line.counts), drawHead();
-          else if (line.done) whole = true;
           else {
             const row = found.rows[line.prompt];
             if (row.cells[line.column] === null) done += 1;
@@ -255,15 +264,18 @@
             tell();
           }
         }
-        if (!whole) throw new Error(words.away);
       } catch (error) {
-        if (error.name !== "AbortError") failed = error.said ? error.message : words.away;
+        if (error.name !== "AbortError") failed = error.message;
       }
       const stopped = ends.signal.aborted;
+      const held = document.activeElement === halt;
       going = null;
       found.ended = true;
       bar.hidden = true;
-      draw();
+      for (const row of found.rows) row.cells.forEach((cell, at) => cell || redrawn(row, at)); // what does not come is not waited for
+      if (order.value !== "order") arrange();
+      drawButtons();
+      if (held) go.focus();
       refuse(failed);
       told.textContent = seen.textContent = stopped ? filled(text.stopped, { done, total }) : failed ? "" : filled(text.ended, { total });
       keep();

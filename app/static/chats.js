@@ -10,18 +10,7 @@
   addEventListener("pointerdown", () => (pressed = true), true);
   for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
 
-  // What the server answers; `refused` is a sentence where it does not do what it was asked.
-  const ask = async (path, body) => {
-    const posts = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body ?? {}) };
-    try {
-      const answer = await fetch(path, body === undefined ? { cache: "no-store" } : posts);
-      const found = await answer.json().catch(() => null);
-      if (answer.ok && found) return found;
-      return { refused: found?.error ?? words.chats.neutral, kind: found?.kind };
-    } catch {
-      return { refused: words.away };
-    }
-  };
+  const { ask } = studio.server;
 
   const lay = (element, page) => {
     const { el, button, filled, keepingFocus, onceReleased } = studio.parts;
@@ -57,13 +46,13 @@
     const fetchList = async (further = false) => {
       const mine = (asked += 1);
       const [offset, limit] = further ? [chats.size, PAGE] : [0, Math.min(MOST, Math.max(PAGE, chats.size))];
-      const found = await ask(`play/chats?${new URLSearchParams({ offset, limit, binned })}`);
+      const { data, error } = await ask(`play/chats?${new URLSearchParams({ offset, limit, binned })}`);
       if (mine !== asked) return;
       listed = mine;
-      if (found.refused) return tell(found.refused);
+      if (error) return tell(error);
       if (!further) chats = new Map();
-      for (const chat of found.chats) chats.set(chat.id, chat);
-      facts = found;
+      for (const chat of data.chats) chats.set(chat.id, chat);
+      facts = data;
       draw();
     };
     // Something in it is newer than a list that is on its way.
@@ -98,18 +87,18 @@
       const close = async (take) => {
         if (!open) return;
         open = false;
-        const found = take && field.value !== chat.name ? await ask(address(chat.id, "rename"), { name: field.value }) : null;
+        const { data, error } = take && field.value !== chat.name ? await ask(address(chat.id, "rename"), { name: field.value }) : {};
         if (renaming === chat.id) renaming = "";
-        if (found?.refused) tell(found.refused);
-        else if (found) {
-          chats.set(chat.id, found);
+        if (error) tell(error);
+        else if (data) {
+          chats.set(chat.id, data);
           // The version that the page has read stays: another window may have saved a newer one.
           const shown = page.current();
-          if (shown?.id === found.id) page.saved?.({ ...found, version: shown.version });
+          if (shown?.id === data.id) page.saved?.({ ...data, version: shown.version });
         }
         const held = document.activeElement === field || document.activeElement === document.body;
         draw();
-        if (found) changed();
+        if (data) changed();
         if (held) focusOn(`rename ${chat.id}`);
       };
       field.onkeydown = (event) => {
@@ -180,10 +169,10 @@
     // What is done with one of the list
 
     const act = async (chat, what) => {
-      const found = await ask(address(chat.id, what), {});
-      tell(found.refused ?? "");
+      const { data, error } = await ask(address(chat.id, what), {});
+      tell(error ?? "");
       await fetchList();
-      return found.refused ? null : found;
+      return data ?? null;
     };
     const remove = async (chat) => {
       const shown = page.current()?.id === chat.id;
@@ -213,17 +202,18 @@
     // Another one, or a new one; only once the one before is saved, so that nothing is lost.
     const turnTo = async (id) => {
       page.halt?.();
-      if (!(await save())) return;
-      if (id === null) return show(null, null);
-      await open(id);
+      if (await save()) return goOn(id);
+      // Some refusals cannot be cured, as that of one that has become too large.
+      trouble.append(button(text.leave, "leave", () => (tell(""), goOn(id))));
     };
+    const goOn = (id) => (id === null ? show(null, null) : open(id));
     const open = async (id) => {
       page.halt?.();
       await saving;
-      const found = await ask(address(id));
-      if (found.refused) return tell(found.refused), fetchList();
+      const { data, error } = await ask(address(id));
+      if (error) return tell(error), fetchList();
       tell("");
-      const { document, ...saved } = found;
+      const { document, ...saved } = data;
       await show(document, saved);
     };
 
@@ -242,9 +232,9 @@
       const whole = JSON.stringify(document);
       if (!document || (!isNew && id && id === known.id && whole === known.text)) return true;
       state.textContent = text.saving;
-      const found = id && !isNew ? await ask(address(id), { document, version }) : await ask("play/chats", { document });
-      state.textContent = found.refused ? text.not_saved : text.saved;
-      if (found.refused) return refuse(found, id), false;
+      const { data: found, error, kind } = id && !isNew ? await ask(address(id), { document, version }) : await ask("play/chats", { document });
+      state.textContent = error ? text.not_saved : text.saved;
+      if (error) return refuse(error, kind, id), false;
       if (page.current()?.document === shown.document) known = { id: found.id, text: whole };
       tell("");
       await page.saved?.(found, shown.document);
@@ -255,7 +245,7 @@
       }
       return true;
     };
-    const refuse = ({ refused, kind }, id) => {
+    const refuse = (refused, kind, id) => {
       const asNew = button(text.save_as_new, "as new", () => save(true));
       if (kind === "chats.conflict") return tell(refused, button(text.open_saved, "open saved", () => open(id)), asNew);
       const back = button(text.restore, "put back", async () => (await act({ id }, "restore")) && save());

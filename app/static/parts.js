@@ -54,10 +54,17 @@
   };
 
   // Redraws, and gives the focus back to the part that had it.
+  const awaited = new WeakMap(); // by root: the part that cannot have the focus now, and had it
   const keepingFocus = (root, draw) => {
-    const held = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const free = document.activeElement === document.body;
+    const held = root.contains(document.activeElement) ? document.activeElement.dataset.key : free ? awaited.get(root) : null;
     draw();
-    if (held) [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held)?.focus({ preventScroll: true });
+    const part = held && [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held);
+    // Of a row of buttons whose end was reached, the next one.
+    const able = part?.disabled ? [...part.parentElement.querySelectorAll("button")].find((each) => !each.disabled) : part;
+    able?.focus({ preventScroll: true });
+    if (part && !able) awaited.set(root, held);
+    else awaited.delete(root);
   };
 
   // Draws, but not while a pointer is down within `root`: what is pressed has to be there when it is released, or the press is lost.

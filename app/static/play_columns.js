@@ -5,9 +5,10 @@
   const text = words.play;
   const between = (low, high) => (value) => Number.isFinite(value) && value >= low && value <= high;
   const whole = (low, high) => (value) => Number.isInteger(value) && between(low, high)(value);
-  const { strength, shots } = text.bounds;
+  const { strength, shots, seed } = text.bounds;
   const FIELDS = {
     strength: { bounds: { min: strength[0], max: strength[1], step: 0.1 }, fits: between(...strength), label: text.strength, of: text.strength_of, refused: text.no_strength },
+    seed: { bounds: { min: seed[0], max: seed[1], step: 1 }, fits: whole(...seed), label: text.row_seed, of: text.row_seed_of, refused: text.no_row_seed },
     shots: { bounds: { min: shots[0], max: shots[1], step: 1 }, fits: whole(...shots), label: text.shots, of: text.shots_of, refused: text.no_shots },
     blend: { bounds: { min: 0, max: 1, step: 0.05, placeholder: text.best }, fits: between(0, 1), label: text.blend, of: text.blend_of, refused: text.no_blend, optional: true },
   };
@@ -55,7 +56,6 @@
     for (const [title, options] of groups)
       choose.append(el("optgroup", { label: title }, ...options.map(([name, values]) => el("option", { value: JSON.stringify(values) }, name))));
     choose.onchange = () => choose.value && now.add(JSON.parse(choose.value));
-    choose.disabled = now.going(); // it could not be answered beside those
     return [choose];
   };
   // The columns beside the first two, each with its fields and a way to remove it; what can be added; which layers and tokens act.
@@ -99,7 +99,7 @@
   const fieldsOf = (at) => {
     const now = studio.play.now();
     const column = now.document().columns[at];
-    if (column.kind === "few_shot") return field(at, "shots");
+    if (column.kind === "few_shot") return [...field(at, "shots"), ...field(at, "seed")];
     if (column.kind === "instant") return field(at, "blend");
     return now.edits(column) ? field(at, "strength") : [];
   };

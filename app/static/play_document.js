@@ -38,19 +38,6 @@
     return [...said, { role: "user", content: turn.prompt }];
   };
 
-  // Lines of JSON as they come. Whoever stops reading ends the answers.
-  const lines = async function* (response) {
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const found = (rest + value).split("\n");
-      rest = found.pop();
-      for (const line of found) yield JSON.parse(line);
-    }
-  };
-
   // Tokens, speed and how it ended, of an answer that has come.
   const facts = (found) => {
     if (!found || found.ended === null) return "";
@@ -71,5 +58,5 @@
     return "";
   };
 
-  studio.conversation = { fresh, column, id, turnOf, path, branches, newestBelow, answerOf, messages, lines, facts, cost };
+  studio.conversation = { fresh, column, id, turnOf, path, branches, newestBelow, answerOf, messages, facts, cost };
 })();

@@ -1,7 +1,7 @@
 // What can be looked at of an answer in the Playground: which of its tokens an edit moved, where the edit acts, the proof that the base
 // model's row is its own; and which layers and tokens an edit may act on.
 (() => {
-  const { el, button } = studio.parts;
+  const { el, button, filled } = studio.parts;
   const text = words.play;
   const { parts, page } = studio.play;
   const opened = new Map(); // by turn and column: what is shown of it, kept while the conversation is drawn anew
@@ -13,17 +13,15 @@
     return { kind, run, step, strength, layers, groups, parts };
   };
   const ask = async (path, body) => {
-    const response = await fetch(`play/${path}`, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
-    const found = await response.json();
-    if (!response.ok) throw Object.assign(new Error(found.error), { said: true });
-    return found;
+    const { data, error } = await studio.server.ask(`play/${path}`, body);
+    if (error) throw new Error(error);
+    return data;
   };
-  const sentence = (error) => (error.said ? error.message : words.away);
 
   // A place below a turn for what is looked at; another press closes it.
   const open = (context, kind, id, fill) => {
     const key = keyOf(context);
-    if (sectionOf(context) && opened.get(key).kind === kind) {
+    if (sectionOf(context) && opened.get(key).kind === kind && opened.get(key).of === context.of) {
       opened.delete(key);
       return studio.play.now().redraw();
     }
@@ -33,9 +31,9 @@
     const section = el("section", { class: "rs-play-look", "aria-label": `${text[kind]}: ${context.name}` }, el("div", { class: "rs-play-look-head" }, el("b", {}, `${text[kind]}: ${context.name}`), close), told, body);
     section.id = id;
     opened.clear(); // one at a time, since the places have ids
-    opened.set(key, { kind, section, answer: context.answer });
+    opened.set(key, { kind, of: context.of, section, answer: context.answer });
     studio.play.now().redraw();
-    fill(body, told).catch((error) => (told.textContent = sentence(error)));
+    fill(body, told).catch((error) => (told.textContent = error.message));
   };
   // Of an answer that is not there any more nothing is shown.
   const sectionOf = (context) => {
@@ -62,7 +60,7 @@
           studio.seen.lens(drawn, read);
           lens.replaceChildren(drawn);
         } catch (error) {
-          if (mine === presses) lens.textContent = sentence(error);
+          if (mine === presses) lens.textContent = error.message;
         }
       });
     });
@@ -72,6 +70,14 @@
       told.textContent = "";
       studio.seen.proof(body, found);
     });
+  // That the base model's answer is its own, beside each column whose edit acts in the same batch.
+  const proofs = (context) => {
+    const edited = studio.play.now().edited(context.turn);
+    return edited.map(({ at, column, name }) => {
+      const label = edited.length > 1 ? filled(text.prove_beside, { name }) : text.prove;
+      return button(label, `prove ${keyOf(context)} ${at}`, () => prove({ ...context, column, name, of: at }));
+    });
+  };
   // The tinted answer takes the place of the plain one until another press.
   const tintOf = (context) => {
     const found = tinted.get(keyOf(context));
@@ -91,7 +97,7 @@
       made.drawn.replaceChildren(answer);
       made.whole = true;
     } catch (error) {
-      made.drawn.replaceChildren(el("p", { class: "rs-facts", role: "alert" }, sentence(error)));
+      made.drawn.replaceChildren(el("p", { class: "rs-facts", role: "alert" }, error.message));
     }
     if (tinted.get(key) === made) redraw();
   };
@@ -115,8 +121,7 @@
   parts.tools.push((context, pane) => {
     if (!answered(context) || !context.answer.ids.length) return null;
     const key = keyOf(context);
-    const edits = studio.play.now().edited(context.turn);
-    if (context.column.kind === "base") return edits ? [button(text.prove, `prove ${key}`, () => prove({ ...edits, name: edits.name }))] : null;
+    if (context.column.kind === "base") return proofs(context);
     if (context.column.kind !== "run" && context.column.kind !== "mix") return null;
     const held = tintOf(context);
     const plain = pane.querySelector(".rs-answer-text");
@@ -143,8 +148,8 @@
     const places = placesOf(column);
     if (!places) return null;
     const acting = () => ({ layers: column.layers ?? places.layers, groups: column.groups ?? places.groups });
-    const tick = (label, on, act) => {
-      const box = el("input", { type: "checkbox" });
+    const tick = (key, label, on, act) => {
+      const box = el("input", { type: "checkbox", "data-key": `${key} ${at}` });
       box.checked = on;
       box.onchange = () => act(box.checked);
       return el("label", { class: "rs-play-switch" }, box, el("span", {}, label));
@@ -154,9 +159,9 @@
       const sorted = all.filter((each) => chosen.includes(each));
       now.change(at, { [name]: sorted.length === all.length ? null : sorted });
     };
-    const layers = places.layers.map((layer) => tick(String(layer), acting().layers.includes(layer), (on) => changed("layers", places.layers, layer, on)));
-    const groups = places.groups.map((group) => tick(text.groups[group], acting().groups.includes(group), (on) => changed("groups", places.groups, group, on)));
-    const boxes = (title, made) => el("fieldset", {}, el("legend", {}, title), ...made);
+    const layers = places.layers.map((layer) => tick(`layer ${layer}`, String(layer), acting().layers.includes(layer), (on) => changed("layers", places.layers, layer, on)));
+    const groups = places.groups.map((group) => tick(`group ${group}`, text.groups[group], acting().groups.includes(group), (on) => changed("groups", places.groups, group, on)));
+    const boxes = (title, made) => el("fieldset", { "aria-label": `${now.name(column)}: ${title}` }, el("legend", {}, title), ...made);
     return el("div", {}, el("b", {}, now.name(column)), boxes(text.layers, layers), boxes(text.tokens_edited, groups));
   };
   let unfolded = false;

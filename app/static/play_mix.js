@@ -2,6 +2,7 @@
 // Names of runs, and what models write, are set as text, never as markup.
 (() => {
   const { el, button, filled, labelled, keepingFocus, onceReleased } = studio.parts;
+  const { ask, stream } = studio.server;
   const [LEAST, MOST] = [-2, 3]; // weights
   const [FEWEST_RUNS, MOST_RUNS, MOST_PROMPTS] = [2, 8, 8];
   const short = (weight) => String(Number(weight.toFixed(3)));
@@ -9,23 +10,12 @@
   // What a mix is called, from the names of its runs.
   const named = (parts, nameOf) => parts.map(({ run, weight }) => filled(words.mixes.part, { weight: short(weight), name: nameOf(run) })).join(" + ");
 
-  const post = (path, body, signal) => fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
-  // What the server says: its data, or the sentence with which it refuses.
-  const ask = async (path, body) => {
-    try {
-      const answer = await post(path, body);
-      const found = await answer.json().catch(() => null);
-      return answer.ok && found ? { data: found } : { error: found?.error ?? words.away };
-    } catch {
-      return { error: words.away };
-    }
-  };
-
   const mix = (element, props, watch) => {
     const text = words.mixes;
     const root = element.querySelector("div") ?? element;
     const weights = new Map(); // of the runs that are chosen, in the order in which they were
     let run = ""; // which the page shows
+    let base = ""; // and its base model
     let runs = [];
     let taken = ""; // what the page gave last
     let told = ""; // of the list as it is
@@ -155,21 +145,15 @@
       const tell = () => (status.textContent = filled(text.answering, { done, total: texts.length }));
       tell();
       try {
-        const system = studio.play.now()?.document().settings.system ?? "";
-        const response = await post("play/mix/samples", { parts: parts(), prompts: texts, system, page: studio.play.page }, ends.signal);
-        if (!response.ok) throw Object.assign(new Error((await response.json()).error ?? words.refused), { said: true });
-        let whole = false;
-        for await (const line of studio.conversation.lines(response)) {
-          if (line.error) throw Object.assign(new Error(line.error), { said: true });
-          if (line.done) whole = true;
-          else if (line.starting) status.textContent = text.starting;
+        const system = studio.play.now()?.system() ?? "";
+        for await (const line of stream("play/mix/samples", { parts: parts(), prompts: texts, system, page: studio.play.page }, ends.signal)) {
+          if (line.starting) status.textContent = text.starting;
           else (drawSample(line), (done += 1), tell());
         }
-        if (!whole) throw new Error(words.away);
         tried = mine;
       } catch (error) {
-        if (error.name === "AbortError") status.textContent = text.stopped;
-        else (refuse(error.said ? error.message : words.away), (status.textContent = ""));
+        if (error.name !== "AbortError") refuse(error.message);
+        status.textContent = error.name === "AbortError" ? text.stopped : "";
       }
       going = null;
       drawState();
@@ -235,9 +219,12 @@
       const given = props.value ?? {};
       if (JSON.stringify(given) === taken) return;
       taken = JSON.stringify(given);
+      // Another run of the same base model can be mixed with those that are chosen.
+      const goesOn = given.base && given.base === base && !given.chosen?.length;
+      [run, base] = [given.run ?? "", given.base ?? ""];
+      if (goesOn) return look();
       refuse("");
       going?.abort();
-      run = given.run ?? "";
       weights.clear();
       for (const id of given.chosen ?? []) weights.set(id, 1);
       if (weights.size) equal();

@@ -4,6 +4,8 @@
   const { branches, newestBelow, answerOf, messages, facts } = studio.conversation;
   const text = words.play;
   const { parts } = studio.play;
+  const SECOND = 1000;
+  const paces = new WeakMap(); // by answer: when its first token came, and when its speed was last told
   let editing = null; // the prompt that is being edited: { turn, box }; the box moves from drawing to drawing, with what is typed
   let boxes = new Map(); // where the answers of the turns on the page stand; no attribute of theirs may say it
 
@@ -24,11 +26,11 @@
   const edit = (turn) => {
     const field = el("textarea", { class: "rs-play-editing", "data-key": `editing ${turn.id}`, rows: Math.min(10, turn.prompt.split("\n").length + 1), "aria-label": text.edit_label });
     field.value = turn.prompt;
-    const close = () => ((editing = null), now().redraw());
+    const close = () => ((editing = null), now().redraw(), now().focus(`edit ${turn.id}`));
     const send = () => {
       const held = editing;
       editing = null;
-      if (!field.value.trim() || !now().ask(field.value, turn.parent, turn.settings)) editing = held;
+      if (!field.value.trim() || !now().ask(field.value, turn.parent)) editing = held;
     };
     field.onkeydown = (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) event.preventDefault(), send();
@@ -46,7 +48,7 @@
     if (alike.length < 2) return [];
     const at = alike.indexOf(turn);
     const go = (to, name, sign) => {
-      const made = button(sign, `${name} ${turn.id}`, () => now().show(newestBelow(doc, alike[to])));
+      const made = button(sign, `${name} ${turn.parent}`, () => now().show(newestBelow(doc, alike[to])));
       made.setAttribute("aria-label", text[name]);
       made.disabled = !alike[to] || now().going();
       return made;
@@ -56,7 +58,7 @@
   const drawPrompt = (turn) => {
     if (editing?.turn === turn.id) return editing.box;
     const edits = button(text.edit, `edit ${turn.id}`, () => edit(turn));
-    const again = button(text.again, `again ${turn.id}`, () => now().ask(turn.prompt, turn.parent, turn.settings));
+    const again = button(text.again, `again ${turn.parent}`, () => now().ask(turn.prompt, turn.parent));
     edits.disabled = again.disabled = now().going();
     const said = el("div", { class: "rs-play-said-text", dir: "auto" }, turn.prompt);
     return el("div", { class: "rs-play-prompt" }, said, el("div", { class: "rs-play-tools" }, ...branchesOf(turn), edits, again));
@@ -105,17 +107,28 @@
     boxes = new Map();
     return shown.length ? shown.map((turn, at) => drawTurn(turn, at === shown.length - 1, columns)) : [drawTurn(null, true, columns)];
   };
+  // How fast an answer is being written, once a second; else "".
+  const speedOf = (answer) => {
+    const moment = performance.now();
+    const pace = paces.get(answer) ?? { first: moment, told: moment };
+    paces.set(answer, pace);
+    if (moment - pace.told < SECOND) return "";
+    pace.told = moment;
+    return facts({ ...answer, ended: "end", seconds: (moment - pace.first) / SECOND });
+  };
   // What has come of an answer goes to where it stands on the page; false where it does not stand there.
   const written = (turn, answer) => {
     const box = boxes.get(keyOf(turn, answer.column));
     if (!box) return false;
     box.firstChild.data = answer.text;
-    if (answer.ended === null) return true;
-    box.querySelector(".rs-caret")?.remove();
-    for (const [name, sentence] of [["facts", facts(answer)], ["told", answer.told]]) {
+    const say = (name, sentence) => {
       const line = box.parentElement.querySelector(`[data-${name}]`); // not there while nobody may see which is which
-      if (line) line.textContent = sentence;
-    }
+      if (line && sentence) line.textContent = sentence;
+    };
+    if (answer.ended === null) return say("facts", speedOf(answer)), true;
+    box.querySelector(".rs-caret")?.remove();
+    say("facts", facts(answer));
+    say("told", answer.told);
     return true;
   };
 

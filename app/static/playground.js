@@ -14,7 +14,7 @@
   const parts = { tools: [], bars: [], answering: [], answered: [], taken: [], veil: () => null, comes: () => false, isMine: () => true };
 
   const { filled } = studio.parts;
-  const { fresh, column, id, turnOf, path, answerOf, messages, lines, cost } = studio.conversation;
+  const { fresh, column, id, turnOf, path, answerOf, messages, cost } = studio.conversation;
 
   const playground = (element, props, watch, fire) => {
     const { el, button } = studio.parts;
@@ -26,9 +26,10 @@
     let given = []; // what they are to hold again; meanwhile they may tell of what they were opened with
     let draft = null; // what goes back into the prompt's field
     let used = null; // the seed of the newest turn
-    let going = null; // ends the answers that are being written
+    const streams = new Set(); // of answers that are being written: { turn, coming, ends }
     let waits = null; // what was asked before its run or its conversation was there: { run, act }
-    let moving = null;
+    const moved = new Set(); // columns that have changed and are about to answer anew
+    let moving = null; // when they do
     const cameFrom = new Map(); // by turn: what was shown before it was asked
     const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
     let left = false; // the page is going away, and what fails for that is no news
@@ -57,16 +58,29 @@
 
     const add = (values) => {
       if (!current.hasRoom()) return false;
-      doc.columns.push(column(values.kind ?? "run", values));
-      doc.shown.push(doc.columns.length - 1);
-      draw();
+      const at = placeFor(column(values.kind ?? "run", values));
+      doc.shown.push(at);
       const last = turnOf(doc, doc.leaf);
-      if (last && !going) answer(last, [doc.columns.length - 1]);
+      if (last && !answerOf(last, at)) answer(last, [at]);
+      else draw();
       return true;
     };
+    // One that was removed comes back with its answers; one that has answered nothing is replaced.
+    const placeFor = (made) => {
+      const hidden = (at) => at > 1 && !doc.shown.includes(at);
+      const same = doc.columns.findIndex((each, at) => hidden(at) && JSON.stringify(each) === JSON.stringify(made));
+      if (same !== -1) return same;
+      const silent = doc.columns.findIndex((_, at) => hidden(at) && !doc.turns.some((turn) => answerOf(turn, at)));
+      const at = silent === -1 ? doc.columns.length : silent;
+      doc.columns[at] = made;
+      return at;
+    };
     const remove = (at) => {
+      const place = doc.shown.indexOf(at);
       doc.shown = doc.shown.filter((each) => each !== at);
       draw();
+      const next = doc.shown[place] ?? doc.shown[place - 1];
+      current.focus(next > 1 ? `away ${next}` : "add");
     };
     const setStrength = (at, value) => {
       if (Number.isFinite(value) && doc.columns[at]?.strength !== value) change(at, { strength: value });
@@ -76,11 +90,14 @@
       Object.assign(doc.columns[at], values);
       if (values.shots !== undefined) studio.parts.keepingFocus(root, drawStrip); // its name says how many
       keep();
+      moved.add(at);
       clearTimeout(moving);
       moving = setTimeout(() => {
         const last = turnOf(doc, doc.leaf);
-        const made = last && answerOf(last, at)?.made_by;
-        if (last?.answers.length && doc.shown.includes(at) && JSON.stringify(made) !== JSON.stringify(doc.columns[at])) answer(last, [at]); // else it was asked so
+        const isAsked = (each) => JSON.stringify(answerOf(last, each)?.made_by) === JSON.stringify(doc.columns[each]);
+        const anew = last?.answers.length ? doc.shown.filter((each) => moved.has(each) && !isAsked(each)) : [];
+        moved.clear();
+        if (anew.length) answer(last, anew);
       }, MOVED);
     };
 
@@ -90,6 +107,7 @@
         const made = prompts.map((prompt, at) => {
           const chip = button(prompt, `${name} ${at}`, () => onceThere(offered.chosen, () => ask(prompt, doc.leaf)));
           chip.id = `${name}-${at}`;
+          chip.disabled = streams.size > 0;
           return chip;
         });
         return [el("div", { class: "rs-chips", role: "group", "aria-label": title }, el("span", { class: "rs-facts" }, title), ...made)];
@@ -135,12 +153,13 @@
       tell("");
       act();
     };
-    const ask = (prompt, parent, settings = null) => {
-      if (going || (fields && !read(fields))) return false;
+    const ask = (prompt, parent) => {
+      if (streams.size) return refuse(text.busy), false;
+      if (fields && !read(fields)) return false;
       if (offered.runs.length && isGone()) return refuse(text.run_gone), false;
       refuse("");
       const seed = doc.settings.seed ?? Math.floor(Math.random() * SEEDS);
-      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings };
+      const turn = { id: id(), parent: parent ?? null, prompt: prompt.trim(), seed, answers: [], settings: null };
       cameFrom.set(turn.id, doc.leaf);
       doc.turns.push(turn);
       doc.leaf = turn.id;
@@ -148,16 +167,15 @@
       toEnd(); // since they have asked, wherever they were
       return true;
     };
-    const answer = async (turn, asked) => {
-      going?.abort();
-      const ends = (going = Object.assign(new AbortController(), { turn }));
-      // What this cuts short is asked for again with it.
-      const cut = turn.answers.filter((each) => each.ended === null).map((each) => each.column);
-      const columns = [...new Set([...asked, ...cut])].sort((one, other) => one - other);
+    // Answers of some columns, each in the place of the one before. What is being written of the others goes on.
+    const answer = async (turn, columns) => {
       for (const act of parts.answering) act(turn, columns, doc.shown);
-      const before = columns.map((at) => answerOf(turn, at)).filter((each) => each?.ended);
+      for (const stream of [...streams]) leave(stream, columns);
+      const before = turn.answers.filter((each) => columns.includes(each.column) && each.ended);
       const coming = columns.map((at) => ({ column: at, text: "", ids: [], strength: doc.columns[at].strength, ended: null, tokens: 0, seconds: 0, told: "", made_by: { ...doc.columns[at] } }));
       turn.answers = [...turn.answers.filter((each) => !columns.includes(each.column)), ...coming];
+      const stream = { turn, coming, ends: new AbortController() };
+      streams.add(stream);
       used = turn.seed;
       tell("");
       told.classList.remove("rs-halted");
@@ -166,49 +184,52 @@
       fire.busy(true);
       draw();
       const begun = performance.now();
-      const failed = await streamed(turn, coming, ends.signal);
-      if (going !== ends) return; // others are being written in their place
-      going = null;
-      for (const each of coming) each.ended ??= failed ? "error" : "stopped";
-      if (coming.every((each) => !each.text && each.ended === "error")) putBack(turn, coming, before);
-      refuse(failed);
-      tell("");
-      if (!failed) tellEnd(turn, coming, performance.now() - begun);
-      fire.busy(false);
+      const failed = await streamed(stream);
+      if (!streams.delete(stream)) return; // others are written in their place, or on another page
+      for (const each of stream.coming) each.ended ??= failed ? "error" : "stopped";
+      if (stream.coming.every((each) => !each.text && each.ended === "error")) putBack(turn, stream.coming, before);
+      if (failed) refuse(failed);
+      if (!streams.size) {
+        tell("");
+        if (!failed) tellEnd(turn, stream.coming, performance.now() - begun);
+        fire.busy(false);
+      }
       draw();
       for (const act of parts.answered) act(turn, failed);
     };
+    // These columns answer anew; a stream that writes nothing else ends.
+    const leave = (stream, columns) => {
+      stream.coming = stream.coming.filter((each) => !columns.includes(each.column));
+      if (stream.coming.length) return;
+      streams.delete(stream);
+      stream.ends.abort();
+    };
     // Writes the answers as they come. Returns why some did not, or "".
-    const streamed = async (turn, coming, signal) => {
+    const streamed = async (stream) => {
+      const { turn, ends } = stream;
+      const asked = stream.coming;
       const settings = turn.settings ?? doc.settings;
       const body = {
-        columns: coming.map(({ column: at }) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
+        columns: asked.map(({ column: at }) => ({ ...doc.columns[at], messages: messages(doc, turn, at) })),
         max_new_tokens: settings.max_new_tokens, temperature: settings.temperature, top_p: settings.top_p,
         top_k: settings.top_k, repetition_penalty: settings.repetition_penalty, stop: settings.stop, seed: turn.seed, page: PAGE,
       };
       try {
-        const response = await fetch("play/chat", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal });
-        if (!response.ok) {
-          const { error } = await response.json().catch(() => ({}));
-          return error ?? filled(words.refused, { reload: words.reload });
-        }
-        for await (const line of lines(response)) {
-          if (line.error) return line.error;
+        for await (const line of studio.server.stream("play/chat", body, ends.signal)) {
           if (line.starting) tell(text.starting);
           else if (line.of) tell(filled(text.reading, { done: line.reading, of: line.of }));
           else if (line.place !== undefined) tell(line.place ? filled(text.place, { count: line.place }) : ""); // 0: it has begun
-          else if (line.done) break;
-          else written(turn, coming[line.column], line);
+          else if (stream.coming.includes(asked[line.column])) written(turn, asked[line.column], line);
         }
-        return coming.some((each) => each.ended === null) ? words.away : "";
+        return stream.coming.some((each) => each.ended === null) ? words.away : "";
       } catch (error) {
-        return error.name === "AbortError" ? "" : words.away;
+        return error.name === "AbortError" ? "" : error.message;
       }
     };
     // Nothing came: what stood there before stands there again, or the prompt goes back to its field.
     const putBack = (turn, coming, before) => {
       const others = turn.answers.filter((each) => !coming.includes(each));
-      if (before.length) turn.answers = [...others, ...before];
+      if (before.length) turn.answers = [...others, ...before.filter((each) => coming.some(({ column }) => column === each.column))];
       else if (!others.length && doc.turns.includes(turn)) giveUp(turn);
     };
     const tellEnd = (turn, coming, milliseconds) => {
@@ -221,11 +242,15 @@
     };
     // At once, since another conversation comes in the place of this one.
     const halt = () => {
-      if (!going) return;
-      const { turn } = going;
-      going.abort();
-      going = null;
-      for (const each of turn.answers) each.ended ??= "stopped";
+      clearTimeout(moving);
+      moved.clear();
+      if (!streams.size) return;
+      const [{ turn }] = streams;
+      for (const { coming, ends } of streams) {
+        ends.abort();
+        for (const each of coming) each.ended ??= "stopped";
+      }
+      streams.clear();
       tell("");
       fire.busy(false);
       for (const act of parts.answered) act(turn, "");
@@ -267,7 +292,7 @@
       };
       // Turns that were asked with other settings keep them.
       if (JSON.stringify(before) !== JSON.stringify(doc.settings)) for (const turn of doc.turns) turn.settings ??= before;
-      doc.columns[1].strength = strength;
+      doc.columns[1].strength = current.edits(doc.columns[1]) ? strength : 1; // else its slider is not for it
       return true;
     };
     // The other way round: what a conversation was held with goes into the fields, and nothing but a restored tab goes there besides.
@@ -313,13 +338,13 @@
         const { fields: held, ...document } = kept ?? {};
         const typed = columns[1].run ? "" : fields?.[1]; // while the page was opening
         doc = kept ? document : { ...fresh(run), settings };
-        if (!kept) doc.columns[1].strength = columns[1].strength;
+        if (!kept && current.edits(doc.columns[1])) doc.columns[1].strength = columns[1].strength;
         if (held) fill([run, typed || held[1], ...held.slice(2)]);
         const address = new URL(location);
         if (run) address.searchParams.set("run", run); // a reload shows it again
         history.replaceState(history.state, "", address);
       }
-      for (const turn of doc.turns) for (const each of turn.answers) if (!going) each.ended ??= "stopped";
+      for (const turn of doc.turns) for (const each of turn.answers) if (!streams.size) each.ended ??= "stopped";
       draw();
       if (props.value) for (const act of parts.taken) act(offered);
       resume();
@@ -348,13 +373,14 @@
       columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
       names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
       settings: (values) => (read(values) ? { ...doc.settings } : null),
-      strength: (value) => setStrength(1, value),
-      stop: () => going?.abort(),
+      system: () => fields?.[3] ?? doc.settings.system, // by now, also where nothing was asked with it yet
+      strength: (value) => current.edits(doc.columns[1]) && setStrength(1, value),
+      stop: () => streams.forEach(({ ends }) => ends.abort()),
       halt: () => (halt(), draw()),
       resume,
       draft: () => draft ?? "",
       seed: () => String(used ?? ""),
-      going: () => going !== null,
+      going: () => streams.size > 0,
       hasRoom: () => doc.shown.length <= offered.most,
       add,
       remove,
@@ -362,7 +388,8 @@
       ask,
       show: (turn) => ((doc.leaf = turn.id), keep(), draw()),
       reasons: ({ turn, at }) => reasons.get(`${turn.id} ${at}`) ?? [],
-      edited: (turn) => doc.shown.map((at, place) => studio.play.turns.contextOf(turn, at, place)).find((each) => each.edits && each.answer?.ids.length),
+      edited: (turn) => doc.shown.map((at, place) => studio.play.turns.contextOf(turn, at, place)).filter((each) => each.edits && each.answer?.ids.length),
+      focus: (key) => [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === key)?.focus(),
       document: () => doc,
       open: (document) => {
         halt();

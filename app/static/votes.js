@@ -2,22 +2,11 @@
 // Answers and names of runs are set as text, never as markup.
 (() => {
   const { el, button, filled, labelled } = studio.parts;
+  const { ask } = studio.server;
   const TIE = "8";
   const ALL_BAD = "9";
   const letter = (place) => String.fromCharCode(65 + place);
   const counted = (forms, count) => filled(count === 1 ? forms.one : forms.other, { count: count.toLocaleString(words.language) });
-
-  // What the server says: its data, or the sentence with which it refuses.
-  const ask = async (path, body) => {
-    try {
-      const sent = body === undefined ? { cache: "no-store" } : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-      const answer = await fetch(path, sent);
-      const found = await answer.json().catch(() => null);
-      return answer.ok && found ? { data: found } : { error: found?.error ?? words.away };
-    } catch {
-      return { error: words.away };
-    }
-  };
 
   // A place for sentences, read out when they change; a link stands behind the sentence that it belongs to.
   const noting = () => {

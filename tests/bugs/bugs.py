@@ -397,7 +397,7 @@ BUGS = (
     Bug(
         "the playground opens without the mix of its address",
         "app/pages/playground.py",
-        '"chosen": mixed}',
+        '"chosen": list(mixed)}',
         '"chosen": []}',
         (_input("playground._opened.address"),),
     ),

@@ -16,6 +16,11 @@ from tests.waiting import PATIENCE, until
 PROMPT = "What is 3 cat?"
 MANY = 80
 """More columns than the running batch answers at once."""
+TOLD = """() => {
+  const told = document.querySelector("#playground-told");
+  window.told = [];
+  new MutationObserver(() => window.told.push(told.textContent)).observe(told, { childList: true, characterData: true, subtree: true });
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +68,10 @@ def test_a_run_answers_while_it_is_in_training_and_a_baseline_beside_an_edit(pag
         run.dataset_id, RunSpec(base=spec.base, peft=PeftConfig(rank=2), train=settings).model_dump(mode="json"), name="Lora"
     )
     until(lambda: store.runs.get(lora.id).status.ended, "the end of the baseline", 3 * PATIENCE, every=0.2)
-    long = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 2000, "patience": 0})})
+    long = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 2000, "patience": None})})
     going = store.runs.create(run.dataset_id, long.model_dump(mode="json"), name="Goes on")
     try:
-        until(lambda: store.runs.get(going.id).step, "its first steps", 3 * PATIENCE)
+        until(lambda: (found := store.runs.get(going.id)).step or found.status.ended, "its first steps", 3 * PATIENCE)
         opened(page, server, run=run.id)
         ask(page, PROMPT)
         assert add(page, run=lora.id)["kind"] == "run"
@@ -83,15 +88,18 @@ def test_a_run_answers_while_it_is_in_training_and_a_baseline_beside_an_edit(pag
 
 
 def test_who_waits_is_told_how_many_are_before_and_is_answered_in_turn(page, server, run):
-    """The batch is full of others' long answers."""
+    """The batch is full of long answers of many pages, and more of them wait."""
     column = {"kind": "base", "messages": [{"role": "user", "content": "Sing a long song."}]}
     settings = {"max_new_tokens": 512, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "stop": [], "seed": 1}
-    body = {"columns": [column, {**column, "kind": "run", "run": run.id, "strength": 1.0}], "page": "others", **settings}
+    body = {"columns": [column, {**column, "kind": "run", "run": run.id, "strength": 1.0}], **settings}
     over = threading.Event()
     began = threading.Semaphore(0)
 
-    def read():
-        with httpx.Client(timeout=PATIENCE) as http, http.stream("POST", f"{server.address}/play/chat", json=body) as lines:
+    def read(other):
+        with (
+            httpx.Client(timeout=PATIENCE) as http,
+            http.stream("POST", f"{server.address}/play/chat", json={**body, "page": f"other {other}"}) as lines,
+        ):
             for line in lines.iter_lines():
                 if "place" in json.loads(line) or "text" in json.loads(line):
                     began.release()
@@ -99,15 +107,16 @@ def test_who_waits_is_told_how_many_are_before_and_is_answered_in_turn(page, ser
                     return
 
     opened(page, server, run=run.id)
-    others = [threading.Thread(target=read) for _ in range(MANY // 2)]
+    others = [threading.Thread(target=read, args=[other]) for other in range(MANY // 2)]
     for each in others:
         each.start()
     try:
         for _ in others:
             assert began.acquire(timeout=PATIENCE)
+        page.evaluate(TOLD)
         page.fill("#playground-prompt textarea", PROMPT)
         page.click("#playground-send")
-        expect(page.locator("#playground-told")).to_contain_text("before you")
+        page.wait_for_function("told.some((each) => /Waiting: [1-9]\\d* before you/.test(each))")
     finally:
         over.set()
         for each in others:

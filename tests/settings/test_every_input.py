@@ -1523,14 +1523,15 @@ def playground_opened(house: House, pages: Pages, files: Any) -> None:
         shown = pages.fire("playground", "_opened", address={"run": run.id})
         assert shown["run"]["value"] == run.id and run.id in [key for _, key in shown["run"]["choices"]]
         assert shown["answers"]["chosen"] == run.id
-        assert shown["mix"] == {"run": run.id, "chosen": []} and shown["mixing"] == gr.update()
+        assert shown["mix"] == {"run": run.id, "base": run.base, "chosen": []} and shown["mixing"] == gr.update()
 
     saved = [house.services.storage.chats.create(run.name, conversation_with(run)) for run in runs]
     for chat, run in zip(saved, runs, strict=True):
         for address in ({"chat": chat.id}, {"chat": chat.id, "run": house.run.id}):
             shown = pages.fire("playground", "_opened", address=address)
             assert shown["run"]["value"] == shown["answers"]["chosen"] == shown["mix"]["run"] == run.id
-            assert not shown.keys() & {"prompt", *SENT[2:]}, "what a conversation was held with is for the script to fill in"
+            assert not shown.keys() & {"prompt", *SENT[3:]}, "what a conversation was held with is for the script to fill in"
+            assert shown["strength"] == gr.update(interactive=True)
     house.services.storage.chats.delete(saved[2].id)
     for gone in (saved[2].id, "nothing", "../x"):
         shown = pages.fire("playground", "_opened", address={"chat": gone, "run": house.run.id})
@@ -1539,9 +1540,9 @@ def playground_opened(house: House, pages: Pages, files: Any) -> None:
     for chosen in ([house.second.id, house.run.id], [house.run.id, "gone"], [house.run.id] * 12):
         shown = pages.fire("playground", "_opened", address={"mix": ",".join(chosen)})
         assert shown["run"]["value"] == chosen[0] and shown["mixing"]["open"] is True
-        assert shown["mix"] == {"run": chosen[0], "chosen": chosen[:8]}
+        assert shown["mix"] == {"run": chosen[0], "base": house.run.base, "chosen": chosen[:8]}
     both = pages.fire("playground", "_opened", address={"run": house.foreign.id, "mix": f",{house.run.id},"})
-    assert both["mix"] == {"run": house.foreign.id, "chosen": [house.run.id]}
+    assert both["mix"] == {"run": house.foreign.id, "base": house.foreign.base, "chosen": [house.run.id]}
     for chat in saved:
         house.services.storage.chats.delete(chat.id)
         house.services.storage.chats.remove(chat.id)
