@@ -9,7 +9,8 @@ from app.words import say
 
 _SHOWN = (
     "line", "prompts", "file", "count", "held_out", "held_out_name", "unseen", "field_instead", "reading", "start", "stop", "progress",
-    "starting", "title", "prompt", "expected", "order", "csv", "jsonl", "is_right", "is_wrong", "nothing", "no_prompt", "not_kept", "settings",
+    "starting", "title", "prompt", "expected", "order", "csv", "jsonl", "is_right", "is_wrong", "nothing", "no_prompt", "not_kept",
+    "settings",
 )  # fmt: skip
 _ORDERS = ("order", "different", "wrong", "right")
 

@@ -8,11 +8,11 @@ from app.handlers.playground import SEEDS
 from app.words import say
 
 _SHOWN = (
-    "base", "gone", "strength", "add", "runs", "untrained", "looking", "coming",
-    "close", "where", "proof", "prove", "changed", "press_cell", "layers", "tokens_edited", "switches", "edit", "edit_label",
-    "send_edited", "cancel", "again", "branch_before", "branch_after",
-    "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed", "rows_shown", "row", "busy",
-    "weight", "row_prompt", "row_answer", "run_gone", "shots", "blend", "best", "no_blend", "row_seed", "no_row_seed",
+    "base", "gone", "strength", "add", "runs", "untrained", "looking", "coming", "close", "where", "proof", "prove", "changed",
+    "press_cell", "layers", "tokens_edited", "switches", "edit", "edit_label", "send_edited", "cancel", "again", "branch_before",
+    "branch_after", "unseen", "trained", "starting", "stopped", "keep_seed", "none_chosen", "no_prompt", "rows", "rows_weighed",
+    "rows_shown", "row", "busy", "weight", "row_prompt", "row_answer", "run_gone", "shots", "blend", "best", "no_blend", "row_seed",
+    "no_row_seed",
 )  # fmt: skip
 _ACTING = ("prefix", "suffix", "none")
 STRENGTHS = (-2, 3)
@@ -48,10 +48,12 @@ def texts() -> dict[str, Any]:
         "shots_left": say("playground.told.shots_left", count="{count}"), "pays_off": say("playground.told.pays_off", count="{count}"),
         "store_cost": say("playground.told.store_cost", blend="{blend}", rows="{rows}", mb="{mb}", seconds="{seconds}"),
         "reading": say("playground.told.reading", done="{done}", of="{of}"),
-        "bounds": {"strength": STRENGTHS, "shots": SHOTS, "seed": (0, SEEDS - 1)}, "only_layers": say("answering.layers", layers="{layers}"),
-        "no_layers": say("answering.no_layers"), "only_groups": {name: say(f"answering.groups.{name}") for name in _ACTING},
+        "bounds": {"strength": STRENGTHS, "shots": SHOTS, "seed": (0, SEEDS - 1)},
+        "only_layers": say("answering.layers", layers="{layers}"), "no_layers": say("answering.no_layers"),
+        "only_groups": {name: say(f"answering.groups.{name}") for name in _ACTING},
         "shots_of": say("playground.told.shots_of", name="{name}"), "blend_of": say("playground.told.blend_of", name="{name}"),
-        "row_seed_of": say("playground.told.row_seed_of", name="{name}"), "prove_beside": say("playground.told.prove_beside", name="{name}"),
+        "row_seed_of": say("playground.told.row_seed_of", name="{name}"),
+        "prove_beside": say("playground.told.prove_beside", name="{name}"),
         "no_shots": say("playground.told.no_shots", least=SHOTS[0], most=SHOTS[1]),
         "no_strength": say("playground.told.no_strength", least=STRENGTHS[0], most=STRENGTHS[1]),
         "strength_of": say("playground.told.strength_of", name="{name}"),

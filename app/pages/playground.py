@@ -126,8 +126,8 @@ def _opened(services: Services, request: gr.Request) -> Shown:
         }  # fmt: skip
     choices = [(playground.named(run), run.id) for run in usable]
     return {
-        "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen), **_picked(services, chosen, mixed),
-        "mixing": gr.update(open=True) if mixed else gr.update(),
+        "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen),
+        **_picked(services, chosen, mixed), "mixing": gr.update(open=True) if mixed else gr.update(),
     }  # fmt: skip
 
 

@@ -82,7 +82,12 @@
       held?.focus({ preventScroll: true });
       tally?.refresh();
     };
-    made.bar = studio.votes.bar(root, { given: () => given(turn, made.columns), voted });
+    const told = () => {
+      reveal(turn.id);
+      now().redraw();
+    };
+    const isIn = (element) => Boolean(root.closest("article")?.contains(element)); // also on an answer
+    made.bar = studio.votes.bar(root, { given: () => given(turn, made.columns), voted, told, isIn });
     bars.set(turn.id, made);
     return made;
   };

@@ -19,9 +19,9 @@
   };
 
   // Which answer is better, of answers that stand under letters.
-  // given(): { messages, answers: [{ column, text }] in the order of their letters, base, chat }; voted(vote, outcome, place) after a vote.
-  // Digits vote while the focus is inside `keys`.
-  const bar = (root, { given, voted = () => {}, keys = root }) => {
+  // given(): { messages, answers: [{ column, text }] in the order of their letters, base, chat }; voted(vote, outcome, place) after a vote;
+  // told() where somebody wants to see whose they are without one. Digits vote while `isIn` holds for what has the focus.
+  const bar = (root, { given, voted = () => {}, told = null, isIn = (element) => root.contains(element) }) => {
     const text = words.votes;
     const { note, tell } = noting();
     const buttons = el("div", { class: "rs-votes-buttons", role: "group", "aria-label": text.question });
@@ -61,11 +61,13 @@
       root.hidden = !open;
       revealed.hidden = true;
       tell("");
+      const reveal = told ? [button(text.reveal, "reveal", () => ((open = false), (root.hidden = true), told()))] : [];
       const letters = Array.from({ length: answers }, (_, place) => key(`vote ${place}`, filled(text.better, { letter: letter(place) }), String(place + 1), () => vote("chosen", place)));
-      buttons.replaceChildren(...letters, key("vote tie", text.tie, TIE, () => vote("tie")), key("vote bad", text.all_bad, ALL_BAD, () => vote("all_bad")));
+      buttons.replaceChildren(...letters, key("vote tie", text.tie, TIE, () => vote("tie")), key("vote bad", text.all_bad, ALL_BAD, () => vote("all_bad")), ...reveal);
     };
-    keys.addEventListener("keydown", (event) => {
-      if (!open || root.hidden || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    document.addEventListener("keydown", (event) => {
+      if (!open || root.hidden || !root.isConnected || !isIn(event.target)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       if (event.target.closest("input, textarea, select, [contenteditable]")) return;
       const place = Number(event.key) - 1;
       if (event.key === TIE) vote("tie");

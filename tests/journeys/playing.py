@@ -26,6 +26,12 @@ def opened(page, server, **address):
     expect(page.locator("#playground-run input")).not_to_have_value("")
 
 
+def pick(page, name):
+    """Choose a run of the page's list by what it is called there."""
+    page.locator("#playground-run input").click()
+    page.locator("#playground-run [role=option]", has_text=name).click()
+
+
 def ask(page, prompt):
     """Ask, and wait for all answers."""
     page.fill("#playground-prompt textarea", prompt)

@@ -20,6 +20,7 @@ from reft_engine import load_base
 from storage import Storage
 from tests.chatting import said
 from tests.journeys.conftest import running
+from tests.journeys.playing import pick
 from tests.journeys.test_data import PHONE
 from tests.journeys.test_journey import slide
 from tests.serving import serving
@@ -139,11 +140,6 @@ def asked_again(studio, body):
     return said([json.loads(line) for line in answer.text.splitlines()])
 
 
-def choose_run(page, name):
-    page.locator("#playground-run input").click()
-    page.locator("#playground-run [role=option]", has_text=name).click()
-
-
 def user(prompt):
     return {"role": "user", "content": prompt}
 
@@ -254,6 +250,19 @@ def test_an_answer_is_drawn_again_beside_the_first_one(play):
     tool(page, "The version before").click()
     expect(page.locator("#answer-base")).to_have_text(first[0], use_inner_text=False)
     assert answers(page) == first
+    expect(tool(page, "The version after")).to_be_focused()  # the other one is at its end
+
+
+def test_what_is_answered_again_is_asked_with_the_settings_of_now(play):
+    page = play.page
+    send(page, "Tell me a story.")
+    before = newest(page)
+    unfold(page)
+    slide(page, "#playground-temperature", "1.4")
+    tool(page, "Answer again").click()
+    another_turn(page, before)
+    whole(page)
+    assert [body["temperature"] for body in play.asked] == [0, 1.4]
 
 
 def test_stop_ends_both_answers_at_once_and_what_was_written_stays(play, studio):
@@ -328,10 +337,10 @@ def test_a_reload_in_the_middle_of_an_answer_keeps_what_was_written(play, studio
 def test_each_run_has_its_conversation(play, studio):
     page = play.page
     first = send(page, "What is 2 cat?")
-    choose_run(page, "Second")
+    pick(page, "Second")
     expect(page.locator(".rs-play-said-text")).to_have_count(0)
     assert send(page, "What is 2 cat?")[0] == first[0] and play.asked[1]["columns"][1]["run"] == studio.second.id
-    choose_run(page, "First")
+    pick(page, "First")
     expect(page.locator("#answer-tuned")).to_have_text(first[1], use_inner_text=False)
     assert answers(page) == first
 
@@ -380,7 +389,7 @@ def test_a_strength_that_moves_answers_its_own_column_anew(play):
     expect(page.locator(".rs-play-tools").first).not_to_contain_text("of 2")
 
 
-def test_a_strength_that_moves_in_the_middle_of_an_answer_leaves_no_column_cut(play, studio):
+def test_a_strength_that_moves_in_the_middle_of_an_answer_does_not_ask_the_base_model_again(play, studio):
     page = play.page
     unfold(page)
     slide(page, "#playground-length", "400")
@@ -391,9 +400,52 @@ def test_a_strength_that_moves_in_the_middle_of_an_answer_leaves_no_column_cut(p
         slide(page, "#playground-strength", "2")
         until(lambda: page.wait_for_timeout(50) or len(play.asked) > 1, "the second request")
     whole(page)
-    last = play.asked[-1]
-    assert [each["kind"] for each in last["columns"]] == ["base", "run"] and last["columns"][1]["strength"] == 2
-    assert answers(page) == asked_again(studio, last)
+    first, last = play.asked
+    assert [(each["kind"], each["strength"]) for each in last["columns"]] == [("run", 2)]
+    assert answers(page) == [asked_again(studio, first)[0], *asked_again(studio, last)]
+
+
+def test_columns_that_change_one_after_the_other_are_all_answered_anew(play, studio):
+    page = play.page
+    send(page, "What is 2 cat?")
+    add(page, studio.second)
+    whole(page)
+    page.get_by_label("Strength of Second").fill("3")
+    slide(page, "#playground-strength", "2")
+    for title in ("First · strength 2", "Second · strength 3"):
+        expect(page.locator(f"{LAST} .rs-pane-title", has_text=title)).to_be_visible()
+    whole(page)
+    again = [(each["run"], each["strength"]) for body in play.asked[2:] for each in body["columns"]]
+    assert sorted(again) == sorted([(studio.first.id, 2), (studio.second.id, 3)])
+
+
+def test_a_column_that_was_removed_comes_back_with_its_answers(play, studio):
+    page = play.page
+    send(page, "What is 2 cat?")
+    for _ in range(3):
+        add(page, studio.second)
+        whole(page)
+        page.get_by_role("button", name="Remove the column Second").click()
+        expect(page.locator("#answer-2")).to_have_count(0)
+        expect(page.get_by_label("Add a column…")).to_be_focused()
+    assert len(play.asked) == 2 and page.evaluate("studio.play.now().document().columns.length") == 3
+
+
+def test_while_an_answer_is_written_nothing_else_is_asked_and_that_is_said(play, studio):
+    page = play.page
+    unfold(page)
+    slide(page, "#playground-length", "400")
+    page.fill(FIELD, "Tell me a story.")
+    page.click("#playground-send")
+    expect(page.locator("#answer-tuned")).to_have_text(re.compile(r"\S"))
+    with held_still(studio):
+        page.fill(FIELD, "And another.")
+        page.press(FIELD, "Enter")
+        expect(page.locator("#playground-note")).to_contain_text("An answer is being written.")
+        expect(page.locator(FIELD)).to_have_value("And another.")
+        expect(page.locator("#trained-0")).to_be_disabled()
+    whole(page)
+    assert len(play.asked) == 1
 
 
 # How it looks

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 from reft_engine import TrainConfig
 from reft_engine.spec import PeftConfig, RunSpec
 from storage import RunStatus, Storage
-from tests.journeys.playing import answered, ask, counting, document, opened
+from tests.journeys.playing import answered, ask, counting, document, opened, pick
+from tests.journeys.test_journey import slide
 from tests.waiting import PATIENCE, until
 
 PROMPT = "What is 3 cat?"
@@ -73,6 +74,7 @@ def test_a_run_answers_while_it_is_in_training_and_a_baseline_beside_an_edit(pag
     try:
         until(lambda: (found := store.runs.get(going.id)).step or found.status.ended, "its first steps", 3 * PATIENCE)
         opened(page, server, run=run.id)
+        slide(page, "#playground-strength", "1.5")
         ask(page, PROMPT)
         assert add(page, run=lora.id)["kind"] == "run"
         expect(last_pane(page).locator(".rs-pane-title")).to_have_text("Lora")  # which has no strength
@@ -82,6 +84,10 @@ def test_a_run_answers_while_it_is_in_training_and_a_baseline_beside_an_edit(pag
         assert store.runs.get(going.id).status is RunStatus.TRAINING, "it has not ended meanwhile"
         ids = [each["ids"] for each in document(page)["turns"][-1]["answers"]]
         assert len(ids) == 4 and all(ids)
+        pick(page, "Lora")  # what has no strength is asked without one
+        expect(page.locator("#playground-strength input[type=number]")).to_be_disabled()
+        ask(page, PROMPT)
+        assert document(page)["columns"][1]["strength"] == 1 and all(each["ids"] for each in document(page)["turns"][-1]["answers"])
     finally:
         store.runs.request_stop(going.id, discard=True)
         until(lambda: store.runs.get(going.id).status.ended, "its end")

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from app import chats as documents
 from storage import Storage
-from tests.journeys.playing import answered, ask, counting, document, opened
+from tests.journeys.playing import answered, ask, counting, document, opened, pick
 from tests.journeys.test_journey import held_still
 from tests.journeys.test_playground import requests_of
 from tests.journeys.test_playground_looks import add
@@ -67,11 +67,6 @@ def saved(store):
     """The conversations by their prompts, the one that was saved last first."""
     chats, _ = store.chats.page(9)
     return {tuple(turn.prompt for turn in documents.read(store.chats.read(chat.id)[1]).turns): chat for chat in chats}
-
-
-def pick(page, name):
-    page.locator("#playground-run input").click()
-    page.locator("#playground-run [role=option]", has_text=name).click()
 
 
 def send(page, prompt):
