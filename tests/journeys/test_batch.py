@@ -107,6 +107,8 @@ def test_a_file_with_answers_is_scored_sorted_and_taken_away(page, studio, tmp_p
     shares = [row["answers"][1]["difference"] for row in rows]
     assert shares == sorted(shares, reverse=True) and all(0 <= share <= 1 for share in shares)
     for row in rows:
+        assert row["settings"]["max_new_tokens"] == 16 and row["settings"]["seed"] >= 0, "all that asks the same again"
+        assert [each["asked"]["kind"] for each in row["answers"]] == ["base", "run"] and row["answers"][1]["asked"]["run"] == studio[2]
         line = table[row["row"] - 1]
         assert [line[base].removeprefix("'"), line[tuned].removeprefix("'")] == [
             answer["text"].removeprefix("'") for answer in row["answers"]
@@ -145,6 +147,19 @@ def test_what_cannot_be_read_or_asked_is_said(page, studio, tmp_path):
     expect(page.locator("#batch-note")).to_contain_text("a whole number from 1 to 500")
 
 
+def test_a_reload_in_the_middle_keeps_what_has_come(page, studio):
+    opened(page, studio, 64)
+    page.fill("#batch-prompts", "\n".join(f"Tell story {n}." for n in range(400)))
+    page.click("#batch-start")
+    expect(page.locator("#playground-batch tbody td .rs-cell").nth(5)).to_be_visible()
+    page.reload()
+    page.click("#playground-batch button.label-wrap")
+    expect(page.locator("#playground-batch tbody tr")).to_have_count(400)
+    came = page.locator("#playground-batch tbody td .rs-cell").count()
+    assert 5 < came < 800
+    expect(page.locator("#batch-start")).to_be_enabled()
+
+
 def test_stop_ends_it_and_keeps_what_has_come(page, studio):
     opened(page, studio, 64)
     page.fill("#batch-prompts", "\n".join(f"Tell story {n}." for n in range(400)))
@@ -156,5 +171,6 @@ def test_stop_ends_it_and_keeps_what_has_come(page, studio):
     expect(page.locator("#batch-start")).to_be_enabled()
     assert page.locator("#playground-batch tbody tr").count() == 400
     assert page.locator("#playground-batch tbody .rs-cell").count() > 400, "the prompts, and the answers that came"
+    expect(page.locator("#batch-start")).to_be_focused()
     page.fill("#batch-prompts", "Hello.")
     answered(page, 2)

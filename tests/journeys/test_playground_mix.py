@@ -15,6 +15,7 @@ from storage import RunRecord, RunStatus, Storage
 from tests.browser import WINDOW
 from tests.chatting import column, said
 from tests.journeys.conftest import Server, running
+from tests.journeys.playing import pick
 from tests.journeys.test_data import PHONE
 from tests.journeys.test_train_spec import serious
 from tests.waiting import PATIENCE, until
@@ -233,6 +234,18 @@ def test_a_mix_is_a_column_with_a_strength_of_its_own_that_reload_keeps(page, st
     expect(answer).to_have_text(page.locator("#answer-base").inner_text())
     page.reload()
     expect(page.get_by_role("region", name=name).first).to_contain_text("strength 0")
+
+
+def test_another_run_of_the_same_base_model_leaves_the_mix_as_it_is(page, studio):
+    panel = show(page, studio, studio.cats, studio.dogs)
+    weigh(panel, studio.cats, 0.25)
+    panel.get_by_label("Prompts").fill(PROMPTS[1])
+    pick(page, studio.rule.name)
+    expect(page.locator("#playground-columns .rs-pane").nth(1)).to_contain_text(studio.rule.name)
+    expect(box(panel, studio.cats)).to_be_checked()
+    expect(box(panel, studio.dogs)).to_be_checked()
+    expect(panel.get_by_label(f"Weight of {studio.cats.name}", exact=True)).to_have_value("0.25")
+    expect(panel.get_by_label("Prompts")).to_have_value(PROMPTS[1])
 
 
 def test_layers_and_groups_of_a_mix_are_switched_as_those_of_a_run_are(page, studio):

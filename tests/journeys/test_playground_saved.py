@@ -158,6 +158,20 @@ def test_back_leads_from_a_new_conversation_to_the_one_before(page, server, stor
     expect(page.locator(".rs-play-said-text")).to_have_text([PROMPT])
 
 
+def test_a_conversation_that_cannot_be_saved_any_more_can_be_left(page, server, store, run):
+    opened(page, server, run=run.id)
+    ask(page, PROMPT)
+    saved(page, store)
+    page.evaluate("studio.play.now().document().turns[0].answers[0].text = 'cat '.repeat(2e6)")
+    panel(page).get_by_role("button", name="New conversation", exact=True).click()
+    expect(panel(page).locator(".rs-notice.bad")).to_contain_text(re.compile("too (large|long)"))
+    expect(page.locator(".rs-play-said-text")).to_have_count(1)
+    panel(page).get_by_role("button", name="Go on without saving").click()
+    expect(page.locator(".rs-play-said-text")).to_have_count(0)
+    ask(page, PROMPT)
+    expect(panel(page).locator(".rs-chat-open")).to_have_count(2)
+
+
 def test_one_of_the_list_is_opened_with_its_run_renamed_deleted_and_put_back(page, server, store, run):
     other = counting(server, "Other cats")
     opened(page, server, run=run.id)

@@ -89,6 +89,26 @@ def test_nothing_tells_which_is_which_before_the_vote_and_everything_after_it(bl
     assert [page.inner_text("#answer-base"), page.inner_text("#answer-tuned")] == of
 
 
+def test_whose_they_are_is_shown_without_a_vote_to_whoever_wants_that(blind, store, run):
+    page = blind
+    ask(page, PROMPT)
+    page.get_by_role("button", name="Show whose they are, without a vote").click()
+    assert sorted(title[4:] for title in titles(page)) == ["Base model", f"{run.name} · strength 1"]
+    expect(page.get_by_role("button", name="A is better")).to_have_count(0)
+    assert store.votes.count() == 0
+
+
+def test_digits_vote_while_the_focus_is_on_an_answer(blind, store, run):
+    page = blind
+    ask(page, PROMPT)
+    page.keyboard.press("1")
+    page.locator(PANES).last.focus()
+    assert store.votes.count() == 0, "in the field of the prompt it is written"
+    page.keyboard.press("2")
+    expect(page.get_by_role("status").filter(has_text="You chose B.")).to_be_visible()
+    assert [vote.chosen for vote in store.votes.all()] == [1]
+
+
 def test_letters_are_dealt_anew_for_each_prompt_and_stay_through_a_reload(blind, run):
     page = blind
     orders = set()
