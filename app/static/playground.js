@@ -31,7 +31,7 @@
     const moved = new Set(); // columns that have changed and are about to answer anew
     let moving = null; // when they do
     const cameFrom = new Map(); // by turn: what was shown before it was asked
-    const reasons = new Map(); // by turn and column: the rows behind an answer, not kept with the conversation
+    const reasons = new Map(); // by turn and column: the rows behind an answer, kept in this tab alone
     let left = false; // the page is going away, and what fails for that is no news
 
     const strip = el("div", { class: "rs-play-strip" });
@@ -47,10 +47,13 @@
     const tell = (sentence) => (told.textContent = sentence);
     const keep = () => {
       if (left || !doc.columns[1].run) return; // nothing is known yet
-      try {
-        sessionStorage.setItem(KEPT + doc.columns[1].run, JSON.stringify({ ...doc, fields }));
-      } catch {
-        // a full store costs the reload alone
+      const rows = [...reasons].filter(([answer]) => turnOf(doc, answer.split(" ")[0]));
+      for (const more of [{ rows }, {}]) {
+        try {
+          return sessionStorage.setItem(KEPT + doc.columns[1].run, JSON.stringify({ ...doc, fields, ...more }));
+        } catch {
+          // a full store costs the rows behind the answers, then the reload alone
+        }
       }
     };
 
@@ -335,7 +338,8 @@
         if (waits && waits.run !== run) (waits = null), tell(""); // yet another one was chosen
         const { settings, columns } = doc;
         const kept = parts.isMine(run) ? restored(run) : null;
-        const { fields: held, ...document } = kept ?? {};
+        const { fields: held, rows, ...document } = kept ?? {};
+        for (const [answer, its] of rows ?? []) reasons.set(answer, its);
         const typed = columns[1].run ? "" : fields?.[1]; // while the page was opening
         doc = kept ? document : { ...fresh(run), settings };
         if (!kept && current.edits(doc.columns[1])) doc.columns[1].strength = columns[1].strength;

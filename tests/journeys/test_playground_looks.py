@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.journeys.test_playground import FIELD, opened, requests_of, studio  # noqa: F401 (a fixture)
+from tests.waiting import until
 
 PROMPT = "What is 3 cat?"
 
@@ -104,6 +105,32 @@ def test_rows_in_the_prompt_and_rows_that_are_looked_up_answer_beside_the_edit(a
     expect(rows.first).to_contain_text("cat")
     assert "%" in rows.first.inner_text()
     assert serious(asked) == []
+    asked.reload()
+    press(asked, "Rows behind this answer", 1)
+    expect(rows.first).to_contain_text("cat")
+
+
+def test_another_number_draws_other_rows(asked):
+    add(asked, "1 row of First in the prompt")
+    press(asked, "Rows behind this answer")
+    rows = asked.locator("#playground-rows tbody")
+    expect(rows).to_contain_text("cat")
+    shown = {rows.inner_text()}
+    number = asked.get_by_label("The number that rows are drawn with: 1 row of First")
+    for drawn in range(1, 9):
+        with requests_of(asked) as sent:
+            number.fill(str(drawn))
+            number.press("Tab")
+            until(lambda sent=sent: asked.wait_for_timeout(50) or sent, "the request")
+            over(asked)
+        (column,) = sent[-1]["columns"]
+        assert (column["kind"], column["seed"], column["shots"]) == ("few_shot", drawn, 1)
+        press(asked, "Rows behind this answer")
+        expect(rows).to_contain_text("cat")
+        shown.add(rows.inner_text())
+        if len(shown) > 1:
+            break
+    assert len(shown) > 1
 
 
 def test_no_rows_and_no_share_of_them_are_the_base_model_and_odd_numbers_are_refused(asked):
