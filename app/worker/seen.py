@@ -63,7 +63,7 @@ def tint(resident: Resident, request: TintsRequest) -> list[TokenChange]:
     column = _column(resident, request.column)
     return token_changes(
         column.base, read_messages(request.messages), request.answer, column.model, k=request.k, strength=request.column.strength,
-        switches=column.switches, engine=resident.engine(column.base), owner=request.owner,
+        switches=column.switches, stop=request.stop, engine=resident.engine(column.base), owner=request.owner,
     )  # fmt: skip
 
 
