@@ -190,7 +190,7 @@ def widths(model: Any) -> Any:
 
 
 def test_a_long_prompt_is_read_in_pieces_and_the_others_go_on_meanwhile(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     long = " ".join(WORDS[number % len(WORDS)] for number in range(90))
     expected = [generate(tiny, prompt, [edit], max_new_tokens=5)[0] for prompt, edit in (("Hi", None), (long, edits[3]))]
     engine = InferenceEngine(tiny)
@@ -206,7 +206,7 @@ def test_a_long_prompt_is_read_in_pieces_and_the_others_go_on_meanwhile(tiny, ed
 
 
 def test_what_columns_share_of_a_long_prompt_is_read_in_pieces_too_and_a_short_one_passes_by(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     long = " ".join(WORDS[number % len(WORDS)] for number in range(90))
     columns = [None, edits[1], edits[6]]
     expected = [generate(tiny, long, [edit], max_new_tokens=4)[0] for edit in columns]
@@ -219,7 +219,7 @@ def test_what_columns_share_of_a_long_prompt_is_read_in_pieces_too_and_a_short_o
 
 
 def test_who_leaves_while_a_long_prompt_is_read_is_gone_before_its_next_piece(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     engine = InferenceEngine(tiny)
     long = engine.submit(" ".join(WORDS[number % len(WORDS)] for number in range(90)), [None, edits[3]])
     short = engine.submit("Hi", max_new_tokens=9)

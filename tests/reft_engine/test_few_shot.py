@@ -298,7 +298,7 @@ def test_columns_that_share_a_beginning_count_it_once(roomy, examples, strong):
 
 
 def test_a_prompt_longer_than_a_pass_and_rows_side_by_side_are_counted_too(roomy, examples, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     engine = InferenceEngine(roomy)
     with passes(roomy.model) as seen:
         asked = [engine.submit(with_shots(roomy, ASKED, examples, shots, 8).messages, max_new_tokens=8) for shots in (9, 0, 2)]

@@ -47,7 +47,7 @@ def test_each_column_gives_what_it_gives_alone_with_its_own_prompt(tiny, edits, 
 @pytest.mark.parametrize("piece", [24, 10_000])
 def test_also_where_their_prompts_share_a_long_beginning(tiny, edits, monkeypatch, piece):
     """Read at once or in pieces; the same prompt in two columns included."""
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", piece)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", piece)
     prompts = [conversation(LONG, answer, "Why?") for answer in ("Yes.", "No, never.", "Yes.")]
     columns = [None, edits[0], edits[2]]
     alone = [generate(tiny, prompt, [edit], max_new_tokens=7)[0] for prompt, edit in zip(prompts, columns, strict=True)]
