@@ -2,9 +2,12 @@
 
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from secrets import token_hex
+
+from anyio import to_thread
 
 from app.errors import StudioError
 from app.handlers import disk, playground
@@ -139,17 +142,17 @@ def prompts(services: Services, run_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def samples(
+async def samples(
     services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96, owner: str | None = None
-) -> Iterator[Sample]:  # fmt: skip
-    """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept.
+) -> AsyncGenerator[Sample, None]:  # fmt: skip
+    """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept, and closing it ends the work.
 
     Who asks is the ``owner``, by default the visitor's session.
 
     Raises:
         NotFoundError, StudioError: the runs cannot be mixed, there is no prompt, or the engine is away.
     """
-    chosen = _checked(services, parts)
+    chosen = await to_thread.run_sync(_checked, services, parts)
     texts = [text for prompt in asked if (text := prompt.strip())]
     if not texts:
         raise StudioError(say("playground.no_prompt"))
@@ -158,9 +161,10 @@ def samples(
         **_parts(chosen), "prompts": [{"messages": [*before, {"role": "user", "content": text}]} for text in texts],
         "max_new_tokens": max_new_tokens, "owner": visitor() if owner is None else owner,
     }  # fmt: skip
-    for line in services.worker.mix(request):
-        answers = dict(line["answers"])
-        yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])
+    async with aclosing(services.worker.follow_mix(request)) as lines:
+        async for line in lines:
+            answers = dict(line["answers"])
+            yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])
 
 
 def make(services: Services, parts: Weighted, name: str = "") -> RunRecord:

@@ -1,17 +1,18 @@
 """What an edit changed in an answer: each of its tokens with its probability under the base model and under the tuned one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
 from reft_engine.edits.switches import Switches
-from reft_engine.errors import ConfigError
+from reft_engine.errors import ConfigError, StoppedError
 from reft_engine.inference.decoding import ChosenToken, Column, end_tokens
 from reft_engine.inference.engine import PIECE, InferenceEngine
 from reft_engine.inference.looking import LikelyToken, check_answer, likely_tokens, probability
 from reft_engine.inference.prompts import Answerer, Prompt
+from reft_engine.inference.requests import Request
 from reft_engine.inference.sampling import Sampling
 from reft_engine.tokens.pieces import visible, visible_after
 
@@ -49,6 +50,7 @@ class TokenChange:
 def token_changes(
     base: Base, prompt: Prompt, answer_ids: Sequence[int], reft: Answerer, *, k: int = 5, strength: float = 1.0,
     switches: Switches | None = None, stop: Sequence[str] = (), engine: InferenceEngine | None = None, owner: str = "",
+    on_request: Callable[[Request], None] = lambda request: None,
 ) -> list[TokenChange]:  # fmt: skip
     """Compare base and tuned model on the tokens of an answer that is given, as two rows of one request.
 
@@ -64,8 +66,10 @@ def token_changes(
         stop: texts before which the answer ended, as in `Sampling`.
         engine: a running batch to join; by default one of its own.
         owner: as in `InferenceEngine.submit`.
+        on_request: is given the request once it waits, so that it can be cancelled.
 
     Raises:
+        StoppedError: the request was cancelled.
         BusyError, ConfigError, DataError: as from `InferenceEngine.submit`; or the answer is empty, or has token ids that the base
             model does not have.
     """
@@ -79,9 +83,12 @@ def token_changes(
         prompt, [None, reft], given=ids, sampling=Sampling(log_probabilities=k), strength=[1.0, strength], switches=[None, switches],
         owner=owner,
     )  # fmt: skip
+    on_request(request)
     scored: list[list[ChosenToken]] = [[], []]
     for delta in request:
         scored[delta.column] += delta.tokens
+    if any(len(tokens) < len(ids) for tokens in scored):
+        raise StoppedError("Stopped before the answer was looked at.", kind="token_changes.stopped")
     texts = answer_texts(base, answer_ids if stop else ids, stop)[: len(ids)]  # a stop text may begin in what is looked at, and end behind
     before = [request.rows[0].prompts[0].ids[-1], *ids[:-1]]
     return [
