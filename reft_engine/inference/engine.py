@@ -191,7 +191,10 @@ class InferenceEngine:
                 self._stepping.release()
 
     def work_for(self, request: Request) -> None:
-        """Work until a request has a piece, or wait for the thread that works already, and take over from it once it has its own."""
+        """Work until a request has a piece, or another place where that is told, or wait for the thread that works already.
+
+        Takes over from that thread once it has its own piece.
+        """
         with self._lock:
             works = self._worker is None
             if works:
@@ -207,8 +210,11 @@ class InferenceEngine:
                     self._idlers[0].news.set()  # it has its piece, so another one is to work
             return
         try:
+            place = self.place_of(request) if request.on_place else 0
             while request.pieces.empty():
                 self.step()
+                if request.on_place and self.place_of(request) != place:
+                    break
         finally:
             with self._lock:
                 self._worker = None

@@ -65,7 +65,7 @@ class Works(Protocol):
         ...
 
     def work_for(self, request: "Request") -> None:
-        """Work until a request has a piece, or wait for the thread that works already."""
+        """Work until a request has a piece or another place, or wait for the thread that works already."""
         ...
 
 
@@ -223,10 +223,12 @@ class Request:
         left, place = len(self.rows), 0
         try:
             while left:
-                while self.pieces.empty():
+                while True:
                     if self.on_place and (now := self.place) != place:
                         place = now
                         self.on_place(place)
+                    if not self.pieces.empty():
+                        break
                     self.engine.work_for(self)
                 delta = self.pieces.get()
                 if self.error is not None:
