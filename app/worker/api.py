@@ -51,7 +51,7 @@ from reft_engine.training import RATE_STEPS
 from storage import StorageError
 
 _log = logging.getLogger("reft_studio.worker")
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 def make_app(resident: Resident) -> FastAPI:
@@ -131,7 +131,7 @@ def _offer_looks(app: FastAPI, resident: Resident) -> None:
         return [token.to_dict() for token in found]
 
 
-async def _watched(http: Request, look: "Callable[[Disconnected], Found]") -> Found:
+async def _watched(http: Request, look: "Callable[[Disconnected], T]") -> T:
     """What a look gives, in a thread; its event is set when the client disconnects."""
     disconnected = Disconnected()
 

@@ -116,9 +116,10 @@ def _of_one_base(resident: Resident, run_ids: Sequence[str]) -> tuple[Base, dict
     """The first run's base model, and what those of the runs have learned that share it; for others it would have to make room."""
     base, first = resident.run(run_ids[0])
     models = {run_ids[0]: first}
-    name = resident.storage.runs.get(run_ids[0]).base
+    recorded = resident.recorded_base(resident.storage.runs.get(run_ids[0]))
     for run_id in run_ids[1:]:
-        if resident.storage.runs.get(run_id).base == name:
+        record = resident.storage.runs.get(run_id)
+        if record.base == recorded.name and recorded.may_be(resident.recorded_base(record)):
             other, model = resident.run(run_id)
             if same_base(other, base):
                 models[run_id] = model

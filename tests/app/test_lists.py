@@ -10,10 +10,11 @@ from app.columns import MixPart
 from app.handlers import mixes
 from app.services import make_services
 from app.settings import Settings
+from app.worker import resident as resident_module
 from app.worker.chat import submit
 from app.worker.columns import mixed
-from app.worker.grid import fill_batch
-from app.worker.messages import BatchRequest, ChatRequest
+from app.worker.grid import fill_batch, fill_grid
+from app.worker.messages import BatchRequest, ChatRequest, GridRequest
 from app.worker.resident import Resident
 from reft_engine import ReftModel, RunSpec
 from reft_engine.training.kept_steps import keep_step
@@ -137,6 +138,19 @@ def test_two_precisions_are_refused_by_name_before_a_base_model_makes_room(studi
         with pytest.raises(Exception, match="only edits of one precision"):
             mixes.make(studio.services, [(run.id, 0.5) for run in pair])
     assert mixes.refusal(studio.services, one, one) == ""
+
+
+def test_a_grid_answers_precision_by_precision_and_loads_each_once(studio, monkeypatch):
+    one = trained_in(studio, "bfloat16")
+    other, third = (trained_in(studio, precision, one.dataset_id) for precision in ("float32", "bfloat16"))
+    studio.resident.run(one.id)
+    loaded, load = [], resident_module.load_base
+    monkeypatch.setattr(resident_module, "load_base", lambda *given, **named: loaded.append(named) or load(*given, **named))
+    lines: list[dict[str, Any]] = []
+    request = GridRequest.model_validate({"runs": [run.id for run in (one, other, third)], "prompts": prompts("Hi"), "max_new_tokens": 2})
+    fill_grid(studio.resident, request, lines.append, lambda: False)
+    assert [set(line["answers"]) - {f"base:{studio.base.name}"} for line in lines] == [{one.id, third.id}, {other.id}]
+    assert [named["dtype"] for named in loaded] == ["float32"]
 
 
 def test_other_base_models_are_refused_before_one_makes_room(studio, tmp_path):
