@@ -1,11 +1,10 @@
 """The panel of mixes in the Playground: the runs that it offers, the answers that it shows before, and the run that it keeps."""
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import anyio
-from anyio import to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.columns import MixPart
@@ -69,21 +68,14 @@ async def samples(services: Services, asked: Trying) -> AsyncGenerator[dict[str,
 
     Raises NotFoundError, StudioError.
     """
-    lines = _lines(services, asked)
-    try:
-        while (line := await to_thread.run_sync(next, lines, None)) is not None:
+    async with aclosing(playground.once_it_answers(services)) as waiting:
+        async for line in waiting:
             yield line
-        yield {"done": True}
-    finally:
-        with anyio.CancelScope(shield=True):  # also for a reader who has gone
-            await to_thread.run_sync(lines.close)
-
-
-def _lines(services: Services, asked: Trying) -> Generator[dict[str, Any], None, None]:
-    for _ in playground.until_it_answers(services):
-        yield {"starting": True}
-    for sample in mixes.samples(services, _weighted(asked.parts), asked.prompts, system=asked.system, owner=asked.page):
-        yield {"prompt": sample.prompt, "base": sample.base, "runs": sample.runs, "mix": sample.mix}
+    found = mixes.samples(services, _weighted(asked.parts), asked.prompts, system=asked.system, owner=asked.page)
+    async with aclosing(found) as samples_of_mix:
+        async for sample in samples_of_mix:
+            yield {"prompt": sample.prompt, "base": sample.base, "runs": sample.runs, "mix": sample.mix}
+    yield {"done": True}
 
 
 def keep(services: Services, asked: Keeping) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from secrets import token_hex
+
+from anyio import to_thread
 
 from app.errors import StudioError
 from app.handlers import disk, playground
@@ -12,8 +15,9 @@ from app.handlers.mix_parts import KEY, MixedPart, formula
 from app.services import Services
 from app.visitor import visitor
 from app.words import phrases, say, say_error
-from reft_engine import ConfigError, ReftConfig, RunSpec
+from reft_engine import AdapterError, ConfigError, ReftConfig, RunSpec
 from reft_engine.edits import check_mixable
+from reft_engine.formats import read_config
 from storage import RunRecord, RunStatus
 
 MOST_PARTS = 8
@@ -70,7 +74,7 @@ def offered(services: Services, run_id: str, chosen: Sequence[str]) -> list[Choi
     here = {run.id for run in found}
     found += services.storage.runs.some([each for each in chosen if each not in here])
     first = next((run for each in chosen for run in found if run.id == each), None)
-    return [Choice(run, _alone(services, run) or (refusal(first, run) if first else "")) for run in found]
+    return [Choice(run, _alone(services, run) or (refusal(services, first, run) if first else "")) for run in found]
 
 
 def _alone(services: Services, run: RunRecord) -> str:
@@ -87,14 +91,19 @@ def _alone(services: Services, run: RunRecord) -> str:
     return ""
 
 
-def refusal(one: RunRecord, other: RunRecord) -> str:
+def refusal(services: Services, one: RunRecord, other: RunRecord) -> str:
     """Why two runs cannot be mixed to one edit, naming what differs; empty if they can."""
     specs = [RunSpec.read(run.spec) for run in (one, other)]
     for run, spec in zip((one, other), specs, strict=True):
         if spec.peft:
             return say("mixes.baseline", name=run.name)
-    if len({(spec.base, spec.revision) for spec in specs}) > 1:
-        return say("mixes.other_base", one=one.name, base=_base(specs[0]), other=other.name, other_base=_base(specs[1]))
+    bases = [_recorded(services, run) for run in (one, other)]
+    if one.base != other.base or _differ(base.revision for base in bases):
+        return say("mixes.other_base", one=one.name, base=bases[0].shown, other=other.name, other_base=bases[1].shown)
+    if _differ(base.precision for base in bases):
+        return say(
+            "mixes.other_precision", one=one.name, precision=bases[0].precision, other=other.name, other_precision=bases[1].precision
+        )
     try:
         check_mixable([spec.reft for spec in specs])
     except ConfigError as error:
@@ -102,8 +111,29 @@ def refusal(one: RunRecord, other: RunRecord) -> str:
     return ""
 
 
-def _base(spec: RunSpec) -> str:
-    return f"{spec.base}@{spec.revision}" if spec.revision else spec.base
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The base model that a run's adapter was trained on; a revision or a precision of None is not recorded."""
+
+    name: str
+    revision: str | None
+    precision: str | None
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+
+def _recorded(services: Services, run: RunRecord) -> _Recorded:
+    try:
+        recorded = read_config(services.storage.files.adapter(run.id))["base_model"]
+    except AdapterError:  # whoever loads it says what is wrong with it
+        recorded = {}
+    return _Recorded(run.base, recorded.get("revision"), recorded.get("precision"))
+
+
+def _differ(values: Iterable[str | None]) -> bool:
+    return len(set(values) - {None}) > 1
 
 
 def prompts(services: Services, run_ids: Iterable[str]) -> tuple[str, ...]:
@@ -112,17 +142,17 @@ def prompts(services: Services, run_ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def samples(
+async def samples(
     services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96, owner: str | None = None
-) -> Iterator[Sample]:  # fmt: skip
-    """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept.
+) -> AsyncGenerator[Sample, None]:  # fmt: skip
+    """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept, and closing it ends the work.
 
     Who asks is the ``owner``, by default the visitor's session.
 
     Raises:
         NotFoundError, StudioError: the runs cannot be mixed, there is no prompt, or the engine is away.
     """
-    chosen = _checked(services, parts)
+    chosen = await to_thread.run_sync(_checked, services, parts)
     texts = [text for prompt in asked if (text := prompt.strip())]
     if not texts:
         raise StudioError(say("playground.no_prompt"))
@@ -131,9 +161,10 @@ def samples(
         **_parts(chosen), "prompts": [{"messages": [*before, {"role": "user", "content": text}]} for text in texts],
         "max_new_tokens": max_new_tokens, "owner": visitor() if owner is None else owner,
     }  # fmt: skip
-    for line in services.worker.mix(request):
-        answers = dict(line["answers"])
-        yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])
+    async with aclosing(services.worker.follow_mix(request)) as lines:
+        async for line in lines:
+            answers = dict(line["answers"])
+            yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])
 
 
 def make(services: Services, parts: Weighted, name: str = "") -> RunRecord:
@@ -204,7 +235,7 @@ def _checked(services: Services, parts: Weighted) -> list[tuple[RunRecord, float
             raise StudioError(say("mixes.no_result", name=run.name))
     first = chosen[0][0]
     for other, _ in chosen:
-        if reason := refusal(first, other):
+        if reason := refusal(services, first, other):
             raise StudioError(reason)
     return chosen
 

@@ -1,10 +1,13 @@
 """Looks at a column of the Playground: the proof of separation, the heat map, the logit lens, the tints of an answer, as plain data.
 
-Each reads the request of a page's script and gives what the script draws, with sentences in the language that is spoken.
+Each reads the request of a page's script and gives what the script draws, with sentences in the language that is spoken; one that is
+cancelled ends the engine's work.
 """
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
+
+from anyio import to_thread
 
 from app.errors import StudioError
 from app.given import read_as
@@ -18,39 +21,38 @@ _DIGITS = 6
 """Significant digits of a number that a script draws; a map has thousands of them."""
 
 
-def separation(services: Services, body: bytes) -> dict[str, Any]:
+async def separation(services: Services, body: bytes) -> dict[str, Any]:
     """The proof that the base model's row is its own, with ``sentence``, what it says, and ``rest``, on how much. Raises StudioError."""
-    found = services.worker.separation(_request(services, SeparationRequest, body))
+    found = await services.worker.separation(await to_thread.run_sync(_request, services, SeparationRequest, body))
     return {**_short(found), "sentence": _proof(found), "rest": _rest(found)}
 
 
-def edit_map(services: Services, body: bytes) -> dict[str, Any]:
+async def edit_map(services: Services, body: bytes) -> dict[str, Any]:
     """The heat map, with ``sentence``, what it says as a whole, and ``left_out``, which tokens it leaves out. Raises StudioError."""
-    found = services.worker.edit_map(_request(services, LookRequest, body))
+    found = await services.worker.edit_map(await to_thread.run_sync(_request, services, LookRequest, body))
     left_out = say("seen.map.gap", count=found["gap"]) if found["gap"] else ""
-    return {**_short(found), "sentence": _strongest(found), "left_out": left_out}
+    return {**await to_thread.run_sync(_short, found), "sentence": _strongest(found), "left_out": left_out}
 
 
-def lens(services: Services, body: bytes) -> dict[str, Any]:
+async def lens(services: Services, body: bytes) -> dict[str, Any]:
     """The likeliest next tokens read off a hidden state, ``before`` and ``after`` its edit, with a ``sentence``. Raises StudioError."""
-    found = services.worker.lens(_request(services, LensRequest, body))
+    found = await services.worker.lens(await to_thread.run_sync(_request, services, LensRequest, body))
     first = [found[side][0]["text"] for side in ("before", "after")]
     same = first[0] == first[1]
     sentence = say("seen.lens.same", before=first[0]) if same else say("seen.lens.moved", before=first[0], after=first[1])
     return {**_short(found), "sentence": sentence}
 
 
-def tints(services: Services, body: bytes) -> dict[str, Any]:
+async def tints(services: Services, body: bytes) -> dict[str, Any]:
     """The ``tokens`` of an answer with their probabilities, a ``sentence``, and ``left_out``, how much of it was not looked at.
 
     Raises StudioError.
     """
-    asked = read_as(TintsRequest, body)
-    found = services.worker.tints(_checked(services, asked))
+    asked = await to_thread.run_sync(read_as, TintsRequest, body)
+    found = await services.worker.tints(await to_thread.run_sync(_checked, services, asked))
     left = len(asked.answer) - len(found)
-    return {
-        "tokens": _short(found), "sentence": _moved(found), "left_out": say("seen.tints.left_out", count=left) if left else "",
-    }  # fmt: skip
+    left_out = say("seen.tints.left_out", count=left) if left else ""
+    return {"tokens": await to_thread.run_sync(_short, found), "sentence": _moved(found), "left_out": left_out}
 
 
 def _request(services: Services, kind: type[Given], body: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How routes read the bodies of requests and answer them: bodies up to a limit, work in few threads, errors as sentences with a status."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from app.errors import READABLE, EngineAwayError, StudioError
+from app.leaving import until_gone
 from app.words import say, say_error
 from storage import ConflictError, NotFoundError, TooLargeError, UnavailableError
 
@@ -43,13 +44,7 @@ class Answers:
 
     async def give(self, make: Callable[[], Any], otherwise: int = _CANNOT) -> Response:
         """What is made, as JSON that nobody keeps; a `Response` as it is. Else a sentence, with a status by the kind of its error."""
-        try:
-            return await anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter)
-        except READABLE as error:
-            return _refused(error, otherwise)
-        except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
-            _log.exception("a request failed")
-            return JSONResponse({"error": say("errors.neutral"), "kind": ""}, status_code=500, headers=NOT_KEPT)
+        return await _or_sentence(anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter), otherwise)
 
     async def file(self, make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
         """A file to take away, of the name and content that are made; if it cannot be made, it is not there."""
@@ -57,13 +52,57 @@ class Answers:
 
     async def to(self, request: Request, act: Callable[[bytes], Any], most: int = MOST) -> Response:
         """What is made of the body of a request, else a sentence."""
-        try:
-            body = await _body_of(request, most)
-        except _TooLongError as error:
-            return _refused(error)
-        except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads
-        return await self.give(lambda: act(body))
+        body = await _read(request, most)
+        return body if isinstance(body, Response) else await self.give(lambda: act(body))
+
+    async def while_there(self, request: Request, act: Callable[[bytes], Awaitable[Any]], most: int = MOST) -> Response:
+        """As `to`, of what is waited for without a thread; it is cancelled once the client has gone."""
+        body = await _read(request, most)
+        if isinstance(body, Response):
+            return body
+
+        async def answer() -> Response:
+            async with self._limiter:
+                made = await act(body)
+            return await anyio.to_thread.run_sync(_as_response, lambda: made)
+
+        response = _unread()
+        async with anyio.create_task_group() as group:
+
+            async def watch() -> None:
+                await until_gone(request)
+                group.cancel_scope.cancel()
+
+            group.start_soon(watch)
+            response = await _or_sentence(answer(), _CANNOT)
+            group.cancel_scope.cancel()
+        return response
+
+
+async def _or_sentence(made: Awaitable[Response], otherwise: int) -> Response:
+    """What is made, else a sentence, with a status by the kind of its error."""
+    try:
+        return await made
+    except READABLE as error:
+        return _refused(error, otherwise)
+    except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
+        _log.exception("a request failed")
+        return JSONResponse({"error": say("errors.neutral"), "kind": ""}, status_code=500, headers=NOT_KEPT)
+
+
+async def _read(request: Request, most: int) -> bytes | Response:
+    """The body of a request, or the answer to one that cannot be read."""
+    try:
+        return await _body_of(request, most)
+    except _TooLongError as error:
+        return _refused(error)
+    except ClientDisconnect:
+        return _unread()
+
+
+def _unread() -> Response:
+    """What is answered to somebody who has gone, and nobody reads."""
+    return Response(status_code=400)
 
 
 def _as_response(make: Callable[[], Any]) -> Response:

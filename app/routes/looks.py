@@ -9,7 +9,7 @@ from app.routes.answers import Answers
 from app.services import Services
 
 _AT_ONCE = 8
-"""Looks that are under way; each holds a thread while the engine works."""
+"""Looks that are under way; others wait for them, and whoever leaves ends their own."""
 
 
 def offer_looks(app: FastAPI, services: Services) -> None:
@@ -18,16 +18,16 @@ def offer_looks(app: FastAPI, services: Services) -> None:
 
     @app.post("/play/separation")
     async def separation(request: Request) -> Response:
-        return await answers.to(request, partial(seen.separation, services))
+        return await answers.while_there(request, partial(seen.separation, services))
 
     @app.post("/play/map")
     async def edit_map(request: Request) -> Response:
-        return await answers.to(request, partial(seen.edit_map, services))
+        return await answers.while_there(request, partial(seen.edit_map, services))
 
     @app.post("/play/lens")
     async def lens(request: Request) -> Response:
-        return await answers.to(request, partial(seen.lens, services))
+        return await answers.while_there(request, partial(seen.lens, services))
 
     @app.post("/play/tints")
     async def tints(request: Request) -> Response:
-        return await answers.to(request, partial(seen.tints, services))
+        return await answers.while_there(request, partial(seen.tints, services))

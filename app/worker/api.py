@@ -9,11 +9,13 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.leaving import until_gone
 from app.words import say, say_error
 from app.words.http import Speaking
 from app.worker import chat
@@ -49,6 +51,7 @@ from reft_engine.training import RATE_STEPS
 from storage import StorageError
 
 _log = logging.getLogger("reft_studio.worker")
+T = TypeVar("T")
 
 
 def make_app(resident: Resident) -> FastAPI:
@@ -108,23 +111,39 @@ def make_app(resident: Resident) -> FastAPI:
 
 
 def _offer_looks(app: FastAPI, resident: Resident) -> None:
-    """What is looked at in a conversation."""
+    """What is looked at in a conversation, unless whoever asked has gone meanwhile."""
 
     @app.post("/separation")
-    def separation(request: SeparationRequest) -> dict[str, Any]:
-        return prove(resident, request).to_dict()
+    async def separation(request: SeparationRequest, http: Request) -> dict[str, Any]:
+        return (await _watched(http, lambda gone: prove(resident, request, gone.is_set))).to_dict()
 
     @app.post("/edit_map")
-    def edit_map(request: LookRequest) -> dict[str, Any]:
-        return map_column(resident, request).to_dict()
+    async def edit_map(request: LookRequest, http: Request) -> dict[str, Any]:
+        return (await _watched(http, lambda gone: map_column(resident, request, gone.is_set))).to_dict()
 
     @app.post("/lens")
-    def lens(request: LensRequest) -> dict[str, Any]:
-        return look_through_lens(resident, request).to_dict()
+    async def lens(request: LensRequest, http: Request) -> dict[str, Any]:
+        return (await _watched(http, lambda gone: look_through_lens(resident, request, gone.is_set))).to_dict()
 
     @app.post("/tints")
-    def tints(request: TintsRequest) -> list[dict[str, Any]]:
-        return [token.to_dict() for token in tint(resident, request)]
+    async def tints(request: TintsRequest, http: Request) -> list[dict[str, Any]]:
+        found = await _watched(http, lambda gone: tint(resident, request, lambda asked: gone.then(asked.cancel)))
+        return [token.to_dict() for token in found]
+
+
+async def _watched(http: Request, look: "Callable[[Disconnected], T]") -> T:
+    """What a look gives, in a thread; its event is set when the client disconnects."""
+    disconnected = Disconnected()
+
+    async def watch() -> None:
+        await until_gone(http)
+        disconnected.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await to_thread.run_sync(look, disconnected)
+    finally:
+        watching.cancel()
 
 
 def _offer_streams(app: FastAPI, resident: Resident) -> None:

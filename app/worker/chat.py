@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from app.words import say
-from app.worker.columns import Answering, prepared, read_messages
+from app.worker.columns import Answering, check_one_base, prepared, read_messages, same_base
 from app.worker.instant import Instant, instant
 from app.worker.messages import ChatColumn, ChatMessage, ChatRequest, Sampled
 from app.worker.resident import Resident
@@ -43,19 +43,25 @@ def ready(
         shown = few_shot(resident, column.run, read, column.shots, column.seed, max_new_tokens)
         return Column(Answering(shown.base), list(shown.messages), cost=lambda: _cost_of_shots(shown))
     if column.run is not None and column.kind == "instant":
-
-        def tell(done: int, total: int) -> None:
-            put({"reading": done, "of": total})
-
-        found = instant(resident, column.run, column.blend, tell, should_stop)
+        found = instant(resident, column.run, column.blend, tells_reading(put), should_stop)
         return Column(Answering(found.base), read, found.adjust, lambda: _cost_of_store(found))
     return Column(prepared(resident, column), read)
 
 
-def base_of(resident: Resident, request: Sampled, columns: Sequence[Column]) -> Base:
+def tells_reading(put: Put) -> Callable[[int, int], None]:
+    """Puts how many rows are read, and of how many."""
+    return lambda done, total: put({"reading": done, "of": total})
+
+
+def runs_of(request: Sampled) -> list[str]:
+    """The runs that the columns name."""
+    return [run_id for column in request.columns for run_id in column.runs]
+
+
+def base_of(resident: Resident, request: Sampled, columns: Sequence[Answering]) -> Base:
     """The base model of all columns. Raises ReftError, StorageError if they have several."""
-    base = next((column.answering.base for column in columns if column.answering.base), None) or resident.base(request.base)
-    if any(column.answering.base not in (None, base) for column in columns):
+    base = next((column.base for column in columns if column.base), None) or resident.base(request.base)
+    if any(column.base and not same_base(column.base, base) for column in columns):
         raise StorageError(say("engine.different_bases"))
     return base
 
@@ -83,8 +89,9 @@ def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Call
     Raises:
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
     """
+    check_one_base(resident, runs_of(request))
     columns = [ready(resident, column, request.messages, request.max_new_tokens, put, should_stop) for column in request.columns]
-    base = base_of(resident, request, columns)
+    base = base_of(resident, request, [column.answering for column in columns])
     asked = resident.engine(base).submit(
         columns[0].messages, [column.answering.model for column in columns], max_new_tokens=request.max_new_tokens, owner=request.owner,
         sampling=sampling_of(request), on_place=lambda place: put({"place": place}), **told_of(request, columns),

@@ -91,24 +91,26 @@ class WorkerClient:
         answer: list[dict[str, Any]] = self._post("/angles", {"runs": [one, other]})
         return answer
 
-    def separation(self, request: dict[str, Any]) -> dict[str, Any]:
+    # Looks are asked for on the event loop, so that a reader who leaves is noticed at once; one that is cancelled ends the work.
+
+    async def separation(self, request: dict[str, Any]) -> dict[str, Any]:
         """Prove a column's row apart from the base model's: a `Separation`, with ``acts``, ``separate`` and ``proven``."""
-        answer: dict[str, Any] = self._post("/separation", request)
+        answer: dict[str, Any] = await self._ask("/separation", request)
         return answer
 
-    def edit_map(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def edit_map(self, request: dict[str, Any]) -> dict[str, Any]:
         """Measure where a column's edit acts in a conversation: an `EditMap`, with ``share``."""
-        answer: dict[str, Any] = self._post("/edit_map", request)
+        answer: dict[str, Any] = await self._ask("/edit_map", request)
         return answer
 
-    def lens(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def lens(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read a hidden state as if it were the last one: a `Lens`."""
-        answer: dict[str, Any] = self._post("/lens", request)
+        answer: dict[str, Any] = await self._ask("/lens", request)
         return answer
 
-    def tints(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+    async def tints(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         """Compare base and tuned model on an answer's tokens: a `TokenChange` each."""
-        answer: list[dict[str, Any]] = self._post("/tints", request)
+        answer: list[dict[str, Any]] = await self._ask("/tints", request)
         return answer
 
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -125,6 +127,10 @@ class WorkerClient:
         See `app.worker.mixes.work_on_mix`; closing the iterator ends it.
         """
         return self._stream("/mix", request, _CHECK_TIMEOUT)
+
+    def follow_mix(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """As `mix`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
+        return self._follow("/mix", request, _BATCH_TIMEOUT)
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
@@ -150,17 +156,17 @@ class WorkerClient:
 
     async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
         body = _body(request)
-        transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
         with _told():
-            async with (
-                httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2)) as http,
-                http.stream("POST", path, content=body, headers=_headers()) as answer,
-            ):
+            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=_headers()) as answer:
                 if answer.status_code != 200:
                     await answer.aread()
                     raise StudioError(_error_text(answer))
                 async for line in answer.aiter_lines():
                     yield _item(line)
+
+    def _on_loop(self, timeout: float) -> httpx.AsyncClient:
+        transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
+        return httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2))
 
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
@@ -175,15 +181,33 @@ class WorkerClient:
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
-        try:
+        with _away():
             answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
-        except httpx.ConnectError as error:
-            raise EngineAwayError(say("engine.starting")) from error
-        except httpx.HTTPError as error:
-            raise EngineAwayError(say("engine.no_answer")) from error
-        if answer.status_code != 200:
-            raise StudioError(_error_text(answer))
-        return answer.json()
+        return _given(answer)
+
+    async def _ask(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
+        body = _body(values)
+        with _away():
+            async with self._on_loop(timeout) as http:
+                answer = await http.post(path, content=body, headers=_headers())
+        return _given(answer)
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    """An engine that does not answer, in a sentence."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise EngineAwayError(say("engine.starting")) from error
+    except httpx.HTTPError as error:
+        raise EngineAwayError(say("engine.no_answer")) from error
+
+
+def _given(answer: httpx.Response) -> Any:
+    if answer.status_code != 200:
+        raise StudioError(_error_text(answer))
+    return answer.json()
 
 
 @contextmanager

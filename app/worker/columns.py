@@ -1,8 +1,9 @@
 """Columns of the Playground: what each of them names, ready to answer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from app.columns import MixPart
 from app.words import say
 from app.worker.messages import ChatColumn, ChatMessage
 from app.worker.resident import Resident
@@ -39,12 +40,45 @@ def read_messages(messages: Sequence[ChatMessage]) -> list[Message]:
 
 
 def _named(resident: Resident, column: ChatColumn) -> tuple[Base, Trainable | Mix]:
-    if column.run is not None:
-        return resident.run(column.run) if column.step is None else resident.run_at(column.run, column.step)
-    runs = [resident.run(part.run) for part in column.parts]
-    if any(base is not runs[0][0] for base, _ in runs):
+    if column.run is None:
+        return mixed(resident, column.parts)
+    return resident.run(column.run) if column.step is None else resident.run_at(column.run, column.step)
+
+
+def mixed(resident: Resident, parts: Sequence[MixPart]) -> tuple[Base, Mix]:
+    """The base model of runs, and their edits with weights. Raises NotFoundError, StorageError, ReftError if they are no mix."""
+    check_one_base(resident, [part.run for part in parts])
+    runs = [resident.run(part.run) for part in parts]
+    base = runs[0][0]
+    if not all(same_base(base, other) for other, _ in runs):
         raise StorageError(say("engine.different_bases"))
     edits = [edit for _, edit in runs if isinstance(edit, ReftModel)]
     if len(edits) < len(runs):
         raise StorageError(say("seen.baseline_in_mix"))
-    return runs[0][0], Mix(edits, [part.weight for part in column.parts])
+    return base, Mix(edits, [part.weight for part in parts])
+
+
+def same_base(one: Base, other: Base) -> bool:
+    """Whether two base models are one in memory, so that rows of both can share a pass."""
+    return one.model is other.model
+
+
+def check_one_base(resident: Resident, run_ids: Iterable[str]) -> None:
+    """Refuse runs of several base models by what is recorded of them, before one of these models takes the place of another.
+
+    Raises:
+        NotFoundError: there is no such run.
+        StorageError: their base models differ, or the precisions of one.
+    """
+    named = list(dict.fromkeys(run_ids))
+    if len(named) < 2:
+        return
+    first, *others = ((run, resident.recorded_base(run)) for run in map(resident.storage.runs.get, named))
+    for run, recorded in others:
+        if not first[1].may_be(replace(recorded, precision=first[1].precision)):
+            raise StorageError(say("engine.different_bases"))
+        if not first[1].may_be(recorded):
+            raise StorageError(say(
+                "engine.different_precisions", one=first[0].name, precision=first[1].precision, other=run.name,
+                other_precision=recorded.precision,
+            ))  # fmt: skip

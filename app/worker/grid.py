@@ -5,11 +5,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.words import say_error
-from app.worker.chat import Column, base_of, ready, sampling_of, told_of
+from app.words import say, say_error
+from app.worker.chat import base_of, runs_of, sampling_of, told_of
+from app.worker.columns import check_one_base, read_messages, same_base
+from app.worker.listed import list_column
 from app.worker.messages import BatchRequest, GridPrompt, GridRequest
 from app.worker.resident import Resident
-from reft_engine import Message, Trainable
+from reft_engine import Message, ReftError, Trainable
 from reft_engine.base import Base
 from reft_engine.edits import Mix
 from reft_engine.inference import Asked, Written, classify, written_in_order
@@ -29,7 +31,7 @@ class Listed:
     owner: str
     more: Mapping[str, Any] = field(default_factory=dict)
     of_each: Callable[[GridPrompt], Mapping[str, Sequence[Any]]] = lambda prompt: {}
-    """What is told of each column at a prompt."""
+    """What is told of each column at a prompt. May raise ReftError for a prompt, which then has a problem in place of answers."""
 
 
 def fill_grid(resident: Resident, request: GridRequest, put: Callable[[Line], None], should_stop: Callable[[], bool]) -> None:
@@ -55,15 +57,12 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
 
     Raises NotFoundError, ReftError, StorageError.
     """
-
-    def columns_at(prompt: GridPrompt) -> list[Column]:
-        return [ready(resident, each, prompt.messages, request.max_new_tokens, put, should_stop) for each in request.columns]
-
-    columns = columns_at(request.prompts[0])
-    base = base_of(resident, request, columns)
+    check_one_base(resident, runs_of(request))
+    columns = [list_column(resident, each, request.max_new_tokens, put, should_stop) for each in request.columns]
+    base = base_of(resident, request, [column.answering for column in columns])
     asked = Listed(
         [column.answering.model for column in columns], request.prompts, [request.max_new_tokens] * len(request.prompts), request.owner,
-        {"sampling": sampling_of(request)}, lambda prompt: told_of(request, columns_at(prompt)),
+        {"sampling": sampling_of(request)}, lambda prompt: told_of(request, [column.at(messages_of(prompt)) for column in columns]),
     )  # fmt: skip
     for at, found in answer_list(resident, base, asked, should_stop):
         for column, cell in found.items():
@@ -74,7 +73,9 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
 def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Callable[[], bool]) -> Iterator[tuple[int, dict[int, Line]]]:
     """Answer prompts as they come: for each what stands in its columns; a run that labels gives the likeliest label.
 
-    Raises ReftError.
+    What a prompt cannot be answered for is a ``problem`` in its columns, and the others are answered.
+
+    Raises BusyError.
     """
     prompts = [messages_of(prompt) for prompt in asked.prompts]
     for column in (at for at, model in enumerate(asked.models) if _labels(model)):
@@ -87,11 +88,14 @@ def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Call
         return
     models = [asked.models[at] for at in writers]
 
-    def at_prompt(prompt: GridPrompt) -> dict[str, Any]:
-        return {**asked.more, **{name: [values[at] for at in writers] for name, values in asked.of_each(prompt).items()}}
+    def at_prompt(prompt: GridPrompt, messages: list[Message], length: int) -> Asked | ReftError:
+        try:
+            of_each = {name: [values[at] for at in writers] for name, values in asked.of_each(prompt).items()}
+        except ReftError as error:
+            return error
+        return Asked(messages, models, length, {**asked.more, **of_each})
 
-    listed = zip(asked.prompts, prompts, asked.lengths, strict=True)
-    each = (Asked(messages, models, length, at_prompt(prompt)) for prompt, messages, length in listed)
+    each = (at_prompt(*one) for one in zip(asked.prompts, prompts, asked.lengths, strict=True))
     with closing(written_in_order(resident.engine(base), each, owner=asked.owner, should_stop=should_stop)) as answers:
         for at, written in enumerate(answers):
             yield at, {column: _cell(written, place) for place, column in enumerate(writers)}
@@ -99,20 +103,25 @@ def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Call
 
 def _cell(written: Written, place: int) -> Line:
     if written.request is None:
-        return {"problem": say_error(written.error) if written.error else ""}
+        return _problem(written.error)
     request = written.request
     return {"text": written.texts[place], "ending": request.ending(place), "tokens": len(request.ids(place))}
+
+
+def _problem(error: Exception | None) -> Line:
+    return {"problem": say_error(error) if isinstance(error, ReftError) else say("engine.could_not_answer")}
 
 
 def _of_one_base(resident: Resident, run_ids: Sequence[str]) -> tuple[Base, dict[str, Trainable]]:
     """The first run's base model, and what those of the runs have learned that share it; for others it would have to make room."""
     base, first = resident.run(run_ids[0])
     models = {run_ids[0]: first}
-    name = resident.storage.runs.get(run_ids[0]).base
+    recorded = resident.recorded_base(resident.storage.runs.get(run_ids[0]))
     for run_id in run_ids[1:]:
-        if resident.storage.runs.get(run_id).base == name:
+        record = resident.storage.runs.get(run_id)
+        if record.base == recorded.name and recorded.may_be(resident.recorded_base(record)):
             other, model = resident.run(run_id)
-            if other.model is base.model:
+            if same_base(other, base):
                 models[run_id] = model
     return base, models
 
@@ -124,14 +133,17 @@ def _labels(model: Trainable | Mix | None) -> bool:
 def _labelled(resident: Resident, base: Base, model: Trainable | Mix | None, messages: Sequence[Message]) -> Line:
     """The likeliest label of a prompt."""
     assert isinstance(model, Trainable)
-    with resident.base_lock.for_chat():
-        (found,) = classify(base, model, [messages])
+    try:
+        with resident.base_lock.for_chat():
+            (found,) = classify(base, model, [messages])
+    except ReftError as error:
+        return _problem(error)
     return {"text": next(iter(found)), "ending": "end", "tokens": 0}
 
 
 def messages_of(prompt: GridPrompt) -> list[Message]:
     """The conversation of a prompt."""
-    return [Message(message.role, message.content) for message in prompt.messages]  # type: ignore[arg-type]
+    return read_messages(prompt.messages)
 
 
 def length_of(prompt: GridPrompt, most: int) -> int:

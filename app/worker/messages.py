@@ -13,6 +13,8 @@ _REVISION: Any = RunSpec.model_fields["revision"]
 _PRECISION: Any = RunSpec.model_fields["precision"]
 _MAX_LENGTH: Any = TrainConfig.model_fields["max_length"]
 
+_StopText = Annotated[str, Field(min_length=1, max_length=200)]
+
 ALREADY_SERVED = 3
 """Exit code of a worker whose data folder another worker already serves."""
 
@@ -42,7 +44,7 @@ class Sampled(BaseModel):
     top_p: float = Field(0.95, gt=0.0, le=1.0)
     top_k: int = Field(0, ge=0, le=10_000_000, description="0 for all tokens.")
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
-    stop: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=8)
+    stop: list[_StopText] = Field(default_factory=list, max_length=8)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
@@ -178,4 +180,5 @@ class TintsRequest(SeparationRequest):
     """An answer of a column whose tokens are to be compared with what the base model makes of them."""
 
     k: int = Field(5, ge=1, le=20)
+    stop: list[_StopText] = Field(default_factory=list, max_length=8, description="Those with which it was asked for.")
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.columns import MixPart
 from app.words import say
+from app.worker.columns import mixed
 from app.worker.grid import length_of, messages_of
 from app.worker.messages import MixRequest
 from app.worker.resident import Resident
@@ -36,17 +37,12 @@ def work_on_mix(resident: Resident, request: MixRequest, put: Callable[[dict[str
 
 
 def _mix_of(resident: Resident, parts: Sequence[MixPart]) -> tuple[Base, Mix]:
-    """The runs' base model, and their edits with weights."""
+    """As `mixed`, of runs that have a result."""
     for part in parts:
         record = resident.storage.runs.get(part.run)
         if record.status not in _RESULT or record.binned_at is not None:  # the weights of one in training change meanwhile
             raise StorageError(say("mixes.no_result", name=record.name))
-    runs = [resident.run(part.run) for part in parts]
-    base = runs[0][0]
-    if any(other.model is not base.model for other, _ in runs):
-        raise StorageError(say("engine.different_bases"))
-    edits: list[Any] = [edit for _, edit in runs]
-    return base, Mix(edits, [part.weight for part in parts])
+    return mixed(resident, parts)
 
 
 def _answer(

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,6 +41,20 @@ from storage.files import digest_of
 _MAX_BASES, _MAX_TOKENIZERS = 1, 4
 _ADAPTER_BYTES = 512 * 2**20
 """Most memory of adapters that are kept for chats, some thousands of the usual size."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBase:
+    """Which base model a run is of: its name, its revision (None: any that is loaded), and its precision."""
+
+    name: str
+    revision: str | None
+    precision: str
+
+    def may_be(self, other: "RecordedBase") -> bool:
+        """Whether both can be one base model in memory."""
+        alike = None in (self.revision, other.revision) or self.revision == other.revision
+        return self.name == other.name and self.precision == other.precision and alike
 
 
 class Resident:
@@ -238,16 +252,24 @@ class Resident:
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
-    def base_of(self, run: RunRecord) -> Base:
-        """The base model of a run, whether or not the run has a result."""
+    def recorded_base(self, run: RunRecord) -> RecordedBase:
+        """Which base model a run was or is trained on, loaded or not: by its result, else by its settings. Raises AdapterError."""
         if run.id in self._training:
-            return self._training[run.id][0]
-        folder = self.storage.files.adapter(run.id)
+            base = self._training[run.id][0]
+            return RecordedBase(base.name, base.revision, base.precision)
+        folder, suited = self.storage.files.adapter(run.id), suited_precision(default_device())
         if not folder.is_dir():
             spec = RunSpec.read(run.spec)
-            return self.base(spec.base, spec.revision, spec.precision)
+            return RecordedBase(spec.base, spec.revision, spec.precision or suited)
         recorded = read_config(folder)["base_model"]
-        return self.base(run.base, recorded["revision"], recorded.get("precision"))
+        return RecordedBase(run.base, recorded["revision"], recorded.get("precision") or suited)
+
+    def base_of(self, run: RunRecord) -> Base:
+        """The base model of a run, whether or not the run has a result. Raises ReftError."""
+        if run.id in self._training:
+            return self._training[run.id][0]
+        recorded = self.recorded_base(run)
+        return self.base(recorded.name, recorded.revision, recorded.precision)
 
     def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
@@ -264,7 +286,7 @@ class Resident:
         """As `run`, with what the run had learned at an earlier step. Raises NotFoundError, AdapterError if that is not kept."""
         record = self.storage.runs.get(run_id)
         spec, folder = RunSpec.read(record.spec), self.storage.files.steps(run_id)
-        base = self._training[run_id][0] if run_id in self._training else self.base(record.base, spec.revision, spec.precision)
+        base = self.base_of(record)
         key = "\n".join(map(str, (record.base, run_id, record.finished_at, step)))
         return base, self._adapter(key, lambda: load_step(folder, step, base, spec.trained), base)
 

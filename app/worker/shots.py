@@ -8,7 +8,7 @@ from app.worker.run_rows import RunRows, ShownRow, SomeRows, shown
 from reft_engine import Message
 from reft_engine.base import Base
 from reft_engine.data import AnyExample
-from reft_engine.inference import bytes_of_token, pays_off_after, with_shots
+from reft_engine.inference import FewShotPrompt, bytes_of_token, pays_off_after, with_shots
 from reft_engine.training import objective_for, read_rows
 
 _SAMPLED = 256
@@ -45,6 +45,37 @@ class Shots:
     pays_off_after: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnRows:
+    """Training rows of a run that are shown before conversations, drawn once; nothing is loaded any more for another conversation.
+
+    Attributes:
+        base: the base model that answers.
+        writing: the same with a tokenizer of its own.
+        rows: all rows of the run.
+        places: of the drawn ones, and ``examples`` those themselves.
+    """
+
+    base: Base
+    writing: Base
+    rows: RunRows
+    places: list[int]
+    examples: Sequence[AnyExample]
+
+    def before(self, messages: Sequence[Message], max_new_tokens: int) -> FewShotPrompt:
+        """The rows before a conversation. Raises ConfigError, DataError as `reft_engine.inference.with_shots`."""
+        marked = self.rows.marked
+        return with_shots(self.writing, messages, self.examples, len(self.examples), max_new_tokens, seed=None, marked=marked)
+
+
+def drawn_rows(resident: Resident, run_id: str, shots: int, seed: int = 0) -> DrawnRows:
+    """Draw training rows of a run. Raises as `few_shot`, for the run."""
+    rows = resident.rows_of_runs.of(run_id)
+    base = resident.base_of(rows.run)
+    places = rows.drawn(shots, seed)
+    return DrawnRows(base, resident.engine(base).base, rows, places, SomeRows(rows.examples, places)[:])
+
+
 def few_shot(
     resident: Resident, run_id: str, messages: Sequence[Message], shots: int, seed: int = 0, max_new_tokens: int = 128
 ) -> Shots:  # fmt: skip
@@ -62,13 +93,10 @@ def few_shot(
         NotFoundError, StorageError: the run or its dataset is not there any more, or its rows were not divided yet.
         ConfigError, DataError: as from `reft_engine.inference.with_shots`.
     """
-    rows = resident.rows_of_runs.of(run_id)
-    base = resident.base_of(rows.run)
-    writing = resident.engine(base).base  # with a tokenizer of its own
-    places = rows.drawn(shots, seed)
-    drawn: Sequence[AnyExample] = SomeRows(rows.examples, places)[:]
-    made = with_shots(writing, messages, drawn, len(drawn), max_new_tokens, seed=None, marked=rows.marked)
-    a_token, trained = bytes_of_token(base), _trained_tokens(resident, rows, writing)
+    drawn = drawn_rows(resident, run_id, shots, seed)
+    base, rows, places = drawn.base, drawn.rows, drawn.places
+    made = drawn.before(messages, max_new_tokens)
+    a_token, trained = bytes_of_token(base), _trained_tokens(resident, rows, drawn.writing)
     return Shots(
         base, made.messages, tuple(shown(rows, [(places[index], 0.0) for index in made.used])), made.left_out, made.refused,
         len(made.altered), made.prompt_tokens, made.shot_tokens, None if a_token is None else made.shot_tokens * a_token, trained,

@@ -1,7 +1,8 @@
 """Which layers and position groups of an edit act; the others are as in the base model."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reft_engine.errors import ConfigError
 from reft_engine.positions import EditedTokens
@@ -12,14 +13,26 @@ class Switches:
     """Which parts of an edit act in one answer.
 
     Args:
-        layers: the layers that act; None for all that the edit has. With none it answers as the base model.
+        layers: the layers that act, in any collection; None for all that the edit has. With none it answers as the base model.
         prefix: whether the tokens at the prompt's beginning are edited; those of ``all``, ``marked`` and ``f3`` are such.
         suffix: whether the tokens at its end are edited; those of ``l3`` are such.
+
+    Raises:
+        ConfigError: the layers are no whole numbers from 0.
     """
 
     layers: frozenset[int] | None = None
     prefix: bool = True
     suffix: bool = True
+
+    def __post_init__(self) -> None:
+        layers: Any = self.layers
+        if layers is None:
+            return
+        given = list(layers) if isinstance(layers, Collection) and not isinstance(layers, str | bytes) else [None]
+        if not all(type(layer) is int and layer >= 0 for layer in given):
+            raise ConfigError("The layers of switches are whole numbers from 0, or None for all.", "switches", kind="switches.layers")
+        object.__setattr__(self, "layers", frozenset(given))
 
     def tokens(self, edited: EditedTokens) -> EditedTokens:
         """The tokens of a prompt that are still edited."""

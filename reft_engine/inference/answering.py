@@ -87,12 +87,12 @@ class Asked:
 class Written:
     """The answers to one prompt, a text for each column, and the request that they were written for, which says how each ended.
 
-    ``error`` says why it was not asked, such as a prompt that is too long; then there is neither.
+    ``error`` says why it was not asked, such as a prompt that is too long, or what went wrong with it; then there is neither.
     """
 
     texts: list[str]
     request: Request | None = None
-    error: ReftError | None = None
+    error: Exception | None = None
 
 
 def answers_in_order(
@@ -101,7 +101,7 @@ def answers_in_order(
     """As `written_in_order`, with the texts alone.
 
     Raises:
-        BusyError, ConfigError, DataError: as from `InferenceEngine.submit`, for one of the prompts.
+        BusyError, ConfigError, DataError: as from `InferenceEngine.submit`, for one of the prompts; or what went wrong with it.
     """
     with closing(written_in_order(engine, asked, owner=owner, should_stop=should_stop)) as found:
         for each in found:
@@ -111,20 +111,20 @@ def answers_in_order(
 
 
 def written_in_order(
-    engine: InferenceEngine, asked: Iterable[Asked], *, owner: str = "", should_stop: Callable[[], bool] = lambda: False
+    engine: InferenceEngine, asked: Iterable[Asked | ReftError], *, owner: str = "", should_stop: Callable[[], bool] = lambda: False
 ) -> Generator[Written, None, None]:
     """Answer a list of prompts, as rows in the background of a running batch that others use too; for each prompt its answers.
 
     They come in the order of the prompts; as many are asked ahead as keep the batch full. Closing the iterator cancels the rest, and
-    ``should_stop``, asked before every token, ends it early; the answers that come then may be cut. A prompt that is refused does not
-    hold up the others.
+    ``should_stop``, asked before every token, ends it early; the answers that come then may be cut. A prompt that is refused, or whose
+    passes fail, does not hold up the others; an error among those that are ``asked`` stands for one that was refused before.
 
     Raises:
         BusyError: too many requests of others wait.
     """
     ahead, waiting = max(1, min(2 * engine.limits.rows, engine.limits.waiting_of_one // _LISTS)), deque[Request | ReftError]()
 
-    def submitted(each: Asked) -> Request | ReftError | None:
+    def submitted(each: Asked | ReftError) -> Request | ReftError | None:
         try:
             return _submitted(engine, each, owner, should_stop)
         except BusyError:
@@ -147,8 +147,10 @@ def written_in_order(
                 left.cancel()
 
 
-def _submitted(engine: InferenceEngine, each: Asked, owner: str, should_stop: Callable[[], bool]) -> Request | ReftError:
+def _submitted(engine: InferenceEngine, each: Asked | ReftError, owner: str, should_stop: Callable[[], bool]) -> Request | ReftError:
     """The request, or why the prompt is refused. Raises BusyError."""
+    if isinstance(each, ReftError):
+        return each
     try:
         return engine.submit(
             each.prompt, list(each.models), max_new_tokens=each.max_new_tokens, owner=owner, background=True, should_stop=should_stop,
@@ -161,7 +163,14 @@ def _submitted(engine: InferenceEngine, each: Asked, owner: str, should_stop: Ca
 
 
 def _written(request: Request | ReftError) -> Written:
-    return Written([], error=request) if isinstance(request, ReftError) else Written(request.texts(), request)
+    if isinstance(request, ReftError):
+        return Written([], error=request)
+    try:
+        return Written(request.texts(), request)
+    except Exception as error:
+        if error is not request.error:
+            raise
+        return Written([], error=error)
 
 
 def encode_prompt(base: Base, prompt: Prompt, reft: Trainable | None) -> EncodedPrompt:

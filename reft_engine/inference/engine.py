@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
@@ -26,10 +25,11 @@ from reft_engine.inference import kv_cache
 from reft_engine.inference.columns import adjusts_of, strengths_of, switches_of
 from reft_engine.inference.decoding import Column, Delta, end_tokens, room, takes_positions
 from reft_engine.inference.fairness import FairQueue
-from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
+from reft_engine.inference.passes import Apart, Reading, Together
 from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rules_of
 from reft_engine.inference.requests import Adjust, Limits, Request, Row, Runner, limits_of
 from reft_engine.inference.row_cache import OtherCacheError, keeps_all
+from reft_engine.inference.row_edits import PresentFactors, row_edits
 from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.positions import PositionSpec
 from reft_engine.tokens.prompts import EncodedPrompt
@@ -37,7 +37,7 @@ from reft_engine.tokens.prompts import EncodedPrompt
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 """How often a thread that waits looks at its place."""
-_PIECE = 512
+PIECE = 512
 """Most padded tokens of one pass over prompts, so that a long prompt does not keep the others' next tokens waiting."""
 
 
@@ -62,7 +62,7 @@ class InferenceEngine:
         self._ends = end_tokens(base)
         self._failures: list[BaseException] = []
         self._most_rows, self._some_cancelled, self._long_next = self.limits.rows, False, False
-        self._factors: WeakKeyDictionary[ReftModel, tuple[Any, Any]] = WeakKeyDictionary()
+        self._factors = PresentFactors()
         self._waiting = FairQueue[Request]()
         self._running: list[Request] = []
         self._runners: dict[int, Runner] = {}
@@ -191,7 +191,10 @@ class InferenceEngine:
                 self._stepping.release()
 
     def work_for(self, request: Request) -> None:
-        """Work until a request has a piece, or wait for the thread that works already, and take over from it once it has its own."""
+        """Work until a request has a piece, or another place where that is told, or wait for the thread that works already.
+
+        Takes over from that thread once it has its own piece.
+        """
         with self._lock:
             works = self._worker is None
             if works:
@@ -207,8 +210,11 @@ class InferenceEngine:
                     self._idlers[0].news.set()  # it has its piece, so another one is to work
             return
         try:
+            place = self.place_of(request) if request.on_place else 0
             while request.pieces.empty():
                 self.step()
+                if request.on_place and self.place_of(request) != place:
+                    break
         finally:
             with self._lock:
                 self._worker = None
@@ -325,32 +331,11 @@ class InferenceEngine:
             row.was_training = row.was_training or row.model.training
         row.runner = self._runner_of(row.model)
         mixed = row.runner.shares and can_mix(row.model)
-        row.reading = Reading(row.ids, self._edits_of(row), row.model if mixed else None)  # type: ignore[arg-type]
+        edits = row_edits(row.model, row.prompts, row.strength, row.switches, self._factors)
+        acting = tuple(edit for edit in edits if edit.acts)
+        row.reading = Reading(row.ids, acting, row.model if mixed else None)  # type: ignore[arg-type]
         if row.given and row.runner.shares:  # all logits at once, where a pass returns those of several tokens
             row.reading.ids, row.reading.scored = [*row.ids, *row.given[:-1]], len(row.given)
-
-    def _edits_of(self, row: Row) -> tuple[RowEdit, ...]:
-        """A row's edits, each with the tokens that it changes."""
-        parts = row.model.parts if isinstance(row.model, Mix) else [(row.model, 1.0)] if isinstance(row.model, ReftModel) else []
-        on = row.switches
-        edits = (
-            RowEdit(edit, self._factors_of(edit), row.strength * weight, on.tokens(prompt.edited), len(parts) > 1, on.acting(edit.layers))
-            for (edit, weight), prompt in zip(parts, row.prompts, strict=bool(parts))
-        )  # fmt: skip
-        return tuple(edit for edit in edits if edit.acts)
-
-    def _factors_of(self, model: ReftModel) -> Any:
-        """A copy of the factors of an edit as it is now, since it may be trained on while its rows are read; one for all its rows."""
-        if training := model.training:
-            model.eval()
-        factors = model.factors()
-        known = self._factors.get(model)
-        if known is None or known[0] is not factors:
-            known = factors, {name: tuple(value.clone() for value in sites) for name, sites in factors.items()}
-            self._factors[model] = known
-        if training:
-            model.train()
-        return known[1]
 
     def _runner_of(self, model: Answerer | None) -> Runner:
         own = None if model is None or isinstance(model, ReftModel | Mix) else model.acting()
@@ -392,8 +377,9 @@ class InferenceEngine:
             return
         for row in rows:
             together.recall(_reading(row))
-        long = [row for row in rows if _reading(row).left > _PIECE]
-        short = [row for row in rows if _reading(row).left <= _PIECE]
+        # Tokens that are scored are read in one pass, however many.
+        long = [row for row in rows if _reading(row).left > max(PIECE, _reading(row).scored)]
+        short = [row for row in rows if row not in long]
         # One pass for each in turn, so that neither keeps the other waiting.
         if long and (self._long_next or not short):
             self._long_next = False
@@ -403,7 +389,7 @@ class InferenceEngine:
         chosen: list[Row] = []
         for row in short:
             left = [_reading(each).left for each in (*chosen, row)]
-            if chosen and (len(left) * max(left) > _PIECE or (row.alone and row.request is not chosen[0].request)):
+            if chosen and (len(left) * max(left) > PIECE or (row.alone and row.request is not chosen[0].request)):
                 break
             chosen.append(row)
         self._start(runner, together, chosen)
@@ -482,12 +468,12 @@ class InferenceEngine:
         """Choose the next token of each row, and write it."""
         adjusted = list(logits_BV)
         for index, row in enumerate(rows):
-            if row.adjust:
-                adjusted[index] = row.adjust(logits_BV[index], hidden[-1][index, -1])
+            if row.adjust:  # the penalty is one on logits; of log-probabilities, as an adjustment may give them, it would be another
+                adjusted[index] = row.adjust(row.sampler.penalised(logits_BV[index]), hidden[-1][index, -1])
         likeliest: list[int] = logits_BV.argmax(dim=-1).tolist()
         for index, row in enumerate(rows):
             plain = row.sampler.plain and not row.adjust
-            chosen = likeliest[index] if plain else row.sampler.choose(adjusted[index])
+            chosen = likeliest[index] if plain else row.sampler.choose(adjusted[index], penalised=bool(row.adjust))
             self._write(row, row.given[row.written] if row.given else chosen, adjusted[index])
 
     def _write(self, row: Row, token: int, logits_V: torch.Tensor) -> None:
@@ -562,7 +548,7 @@ def _head_inputs(rows: Sequence[Row]) -> AbstractContextManager[list[torch.Tenso
 def _read_piece(together: Together, row: Row, reading: Reading) -> None:
     """Read the next tokens of a long prompt, which count for a row."""
     before = reading.done
-    together.read_piece(reading, _PIECE)
+    together.read_piece(reading, PIECE)
     row.tokens.read += reading.done - before
 
 

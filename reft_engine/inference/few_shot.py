@@ -13,6 +13,7 @@ from reft_engine.data import AnyExample, LooseRow, Message, Preference, answers_
 from reft_engine.errors import DataError
 from reft_engine.inference.engine import InferenceEngine
 from reft_engine.inference.prompts import check_writers, column_prompts
+from reft_engine.inference.requests import Request
 from reft_engine.inference.sampling import Sampling
 from reft_engine.tokens.examples import ids_of_answer, with_prompts
 from reft_engine.tokens.prompts import without_marks
@@ -178,17 +179,32 @@ def score_labels(engine: InferenceEngine, messages: Sequence[Message], labels: S
     Source: arXiv 2205.05638 (length normalisation).
 
     Raises:
+        BusyError: too many requests wait; those of the other labels are ended.
         ConfigError, DataError: as from `stream`.
     """
-    scored = Sampling(log_probabilities=0)
-    asked = [
-        engine.submit(messages, given=ids_of_answer(engine.base, label), sampling=scored, owner=owner, background=True) for label in labels
-    ]
-    means = {}
-    for label, request in zip(labels, asked, strict=True):
-        tokens = [token.log_probability for delta in request for token in delta.tokens]
-        means[label] = sum(tokens) / len(tokens)
+    at_once = max(1, engine.limits.waiting_of_one // _ASKERS)
+    means: dict[str, float] = {}
+    for begin in range(0, len(labels), at_once):
+        means |= _means(engine, messages, labels[begin : begin + at_once], owner)
     return dict(sorted(means.items(), key=lambda each: -each[1]))
+
+
+_ASKERS = 4
+"""Lists of labels that one asker can have scored at once."""
+
+
+def _means(engine: InferenceEngine, messages: Sequence[Message], labels: Sequence[str], owner: str) -> dict[str, float]:
+    scored, asked = Sampling(log_probabilities=0), list[Request]()
+    try:
+        for label in labels:
+            ids = ids_of_answer(engine.base, label)
+            asked.append(engine.submit(messages, given=ids, sampling=scored, owner=owner, background=True))
+        found = [[token.log_probability for delta in request for token in delta.tokens] for request in asked]
+    finally:
+        for request in asked:
+            if not request.ended:  # another one was refused, or has failed
+                request.cancel()
+    return {label: sum(tokens) / len(tokens) for label, tokens in zip(labels, found, strict=True)}
 
 
 def pays_off_after(trained_tokens: float, shot_tokens: int) -> int | None:

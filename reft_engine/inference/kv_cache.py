@@ -29,6 +29,11 @@ def bytes_of_token(base: Base) -> int | None:
     None for an encoder-decoder and for the few families whose layers differ in that. Layers with a sliding window keep its latest tokens
     only, so there it is the most that a token takes.
     """
+    return written_bytes(base) if base.kind == "decoder" else None
+
+
+def written_bytes(base: Base) -> int | None:
+    """As `bytes_of_token`, of an encoder-decoder too: a token of the answer has them in its decoder, and so has one of the prompt."""
     config = base.model.config.get_text_config(decoder=True)
     heads = getattr(config, "num_attention_heads", None)
     cached = getattr(config, "num_key_value_heads", None) or heads
@@ -36,7 +41,7 @@ def bytes_of_token(base: Base) -> int | None:
         cached = config.num_kv_heads
     elif getattr(config, "multi_query", False):  # older Falcons, StarCoder
         cached = 1
-    if base.kind != "decoder" or not isinstance(heads, int) or not isinstance(cached, int):
+    if not isinstance(heads, int) or not isinstance(cached, int):
         return None
     width = getattr(config, "head_dim", None) or base.hidden_size // heads
     return int(2 * base.layers * cached * width * base.model.dtype.itemsize)

@@ -11,15 +11,15 @@ from torch import Tensor
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
 from reft_engine.baselines.peft import PeftBaseline
-from reft_engine.edits.interventions import Factors
 from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
 from reft_engine.edits.switches import Switches
 from reft_engine.errors import ConfigError
 from reft_engine.inference.columns import strengths_of, switches_of
 from reft_engine.inference.decoding import room
-from reft_engine.inference.passes import Reading, RowEdit, plan_edits
+from reft_engine.inference.passes import Reading, plan_edits
 from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rules_of
+from reft_engine.inference.row_edits import PresentFactors, row_edits
 from reft_engine.tokens.batches import Cached, lay_out
 from reft_engine.tokens.examples import EncodedExample
 from reft_engine.tokens.pieces import visible_after
@@ -87,22 +87,7 @@ def read_row(
             "Prompt and answer have {tokens} tokens; of this base model at most {limit} are looked at.", "prompt",
             kind="looking.length", tokens=len(ids) + more, limit=min(base.context, _MOST_TOKENS),
         )  # fmt: skip
-    parts = model.parts if isinstance(model, Mix) else [(model, 1.0)] if isinstance(model, ReftModel) else []
-    edits = tuple(
-        RowEdit(edit, _present_factors(edit), strength * weight, on.tokens(prompt.edited), len(parts) > 1, on.acting(edit.layers))
-        for (edit, weight), prompt in zip(parts, prompts, strict=bool(parts))
-    )
-    return Reading(ids, edits)
-
-
-def _present_factors(edit: ReftModel) -> Factors:
-    """A copy of the factors of an edit as it is now, since it may be trained on between two passes."""
-    if training := edit.training:
-        edit.eval()
-    factors = {name: tuple(value.clone() for value in sites) for name, sites in edit.factors().items()}
-    if training:
-        edit.train()
-    return factors
+    return Reading(ids, row_edits(model, prompts, strength, on, PresentFactors()))
 
 
 def unchanged(h_BTD: Tensor, _past: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from reft_engine.base.loading import Base
 from reft_engine.edits.switches import ALL_ON, Switches
 from reft_engine.inference.decoding import Column, Delta
-from reft_engine.inference.kv_cache import bytes_of_token
+from reft_engine.inference.kv_cache import written_bytes
 from reft_engine.inference.passes import Apart, Reading, Together
 from reft_engine.inference.prompts import Answerer
 from reft_engine.inference.sampling import Sampler
@@ -46,7 +46,7 @@ EVERYTHING = Limits(waiting=2**31, waiting_of_one=2**31)
 
 def limits_of(base: Base) -> Limits:
     """Limits by what is free of the base model's memory, of which keys and values may take a quarter."""
-    usual, a_token = Limits(), bytes_of_token(base)
+    usual, a_token = Limits(), written_bytes(base)
     free = torch.cuda.mem_get_info(base.device)[0] if base.device.type == "cuda" else free_memory()
     if free is None or a_token is None:
         return usual
@@ -65,7 +65,7 @@ class Works(Protocol):
         ...
 
     def work_for(self, request: "Request") -> None:
-        """Work until a request has a piece, or wait for the thread that works already."""
+        """Work until a request has a piece or another place, or wait for the thread that works already."""
         ...
 
 
@@ -223,10 +223,12 @@ class Request:
         left, place = len(self.rows), 0
         try:
             while left:
-                while self.pieces.empty():
+                while True:
                     if self.on_place and (now := self.place) != place:
                         place = now
                         self.on_place(place)
+                    if not self.pieces.empty():
+                        break
                     self.engine.work_for(self)
                 delta = self.pieces.get()
                 if self.error is not None:

@@ -25,7 +25,7 @@ class Sampling:
         top_k: at most this many tokens, the likeliest, are drawn from, and top_p is a share of their probability; None and 0 are off, and 1
             is the likeliest token always.
         repetition_penalty: logits of tokens in prompt and answer are divided by it where they are above 0, else multiplied; 1 changes
-            nothing. Source: CTRL, arXiv 1909.05858, section 4.1.
+            nothing. Where logits are adjusted, it is on the model's own, before. Source: CTRL, arXiv 1909.05858, section 4.1.
         stop: texts that end an answer before them.
         log_probabilities: number of likeliest tokens whose log-probabilities come with each token, beside its own; None for none.
 
@@ -70,12 +70,20 @@ class Sampler:
         """Whether it takes the likeliest token of the logits as they are, and says nothing of it."""
         return self._generator is None and self.sampling.repetition_penalty == 1 and self.sampling.log_probabilities is None
 
-    def choose(self, logits_V: Tensor) -> int:
-        """The next token."""
-        token = self._choose(self._penalised(logits_V))
+    def choose(self, logits_V: Tensor, *, penalised: bool = False) -> int:
+        """The next token; of logits that are ``penalised`` already, as they are."""
+        token = self._choose(logits_V if penalised else self.penalised(logits_V))
         if self.sampling.repetition_penalty != 1:
             self._seen.add(token)
         return token
+
+    def penalised(self, logits_V: Tensor) -> Tensor:
+        """Logits (V,) with the repetition penalty on tokens of prompt and answer; themselves where there is none."""
+        if not self._seen:
+            return logits_V
+        seen = torch.tensor(sorted(self._seen), device=logits_V.device)
+        values, penalty = logits_V[seen], self.sampling.repetition_penalty
+        return logits_V.index_copy(0, seen, torch.where(values > 0, values / penalty, values * penalty))
 
     def described(self, logits_V: Tensor, token: int) -> ChosenToken | None:
         """The token with its log-probabilities, if they are asked for."""
@@ -85,13 +93,6 @@ class Sampler:
         top = values.topk(min(self.sampling.log_probabilities, len(values)))
         likeliest = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
         return ChosenToken(token, float(values[token]), likeliest)
-
-    def _penalised(self, logits_V: Tensor) -> Tensor:
-        if not self._seen:
-            return logits_V
-        seen = torch.tensor(sorted(self._seen), device=logits_V.device)
-        values, penalty = logits_V[seen], self.sampling.repetition_penalty
-        return logits_V.index_copy(0, seen, torch.where(values > 0, values / penalty, values * penalty))
 
     def _choose(self, logits_V: Tensor) -> int:
         if self._generator is None:

@@ -318,7 +318,7 @@ def test_a_column_answers_as_the_engine_alone_does_with_these_rows(studio):
 
 def test_who_waits_is_told_how_many_begin_before_and_that_it_begins(studio, monkeypatch):
     monkeypatch.setattr("reft_engine.inference.engine.limits_of", lambda base: replace(limits_of(base), rows=1))
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 4)  # a prompt is read in several steps, so there is time to say so
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 4)  # a prompt is read in several steps, so there is time to say so
     engine = studio.resident.engine(studio.base)
     others = [engine.submit("What is 2 cat?", owner=name, max_new_tokens=6) for name in "ab"]
     messages = [ChatMessage(role="user", content="What is 3 owl, and where has it been since yesterday evening?")]

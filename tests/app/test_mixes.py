@@ -3,8 +3,10 @@
 import io
 import json
 import zipfile
+from contextlib import aclosing
 from dataclasses import replace
 
+import anyio
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -57,6 +59,16 @@ def answers(engine, run_ids):
     return [line["answers"] for line in engine.worker.grid(request)]
 
 
+def sampled(engine, parts, asked, **settings):
+    """All samples of a mix."""
+
+    async def collect():
+        async with aclosing(mixes.samples(engine, parts, asked, **settings)) as found:
+            return [sample async for sample in found]
+
+    return anyio.run(collect)
+
+
 def part(name, weight):
     """A run of a mix as it is written."""
     return say("mixes.part", name=name, weight=weight)
@@ -67,7 +79,7 @@ def tensors(engine, run_id):
 
 
 def test_the_mix_answers_before_it_is_kept_as_the_kept_run_does(engine, trained, parts, mixed):
-    found = list(mixes.samples(engine, parts, PROMPTS, max_new_tokens=24))
+    found = sampled(engine, parts, PROMPTS, max_new_tokens=24)
     one, other = trained["one"].id, trained["other"].id
     alone = answers(engine, [one, other, mixed.id])
     assert [sample.prompt for sample in found] == list(PROMPTS)
@@ -172,7 +184,7 @@ def test_what_cannot_be_mixed_is_said_with_both_reasons_before_anything_is_made(
                 mixes.make(engine, [(run.id, 0.5) for run in pair])
             assert all(word in str(error.value) for word in words), str(error.value)
             with pytest.raises(StudioError):
-                list(mixes.samples(engine, [(run.id, 0.5) for run in pair], PROMPTS))
+                sampled(engine, [(run.id, 0.5) for run in pair], PROMPTS)
     odd = [(one.id, 11.0)], [(one.id, float("nan"))]
     for parts, words in (([], "at least one"), ([(one.id, 0.0)], "at least one"), *((each, "from -10 to 10") for each in odd)):
         with pytest.raises(StudioError, match=words):
@@ -180,7 +192,7 @@ def test_what_cannot_be_mixed_is_said_with_both_reasons_before_anything_is_made(
     with pytest.raises(NotFoundError):
         mixes.make(engine, [(one.id, 0.5), ("nothing", 0.5)])
     with pytest.raises(StudioError, match="something to ask"):
-        list(mixes.samples(engine, [(one.id, 0.5)], ["  "]))
+        sampled(engine, [(one.id, 0.5)], ["  "])
     assert len(engine.storage.runs.all()) == before
     reasons = {choice.run.name: choice.refusal for choice in mixes.choices(engine, one.id)}
     assert reasons["Run other"] == "" and "l1" in reasons["Run rule"] and "RED" in reasons["Run red"] and reasons["Run lora"]

@@ -76,6 +76,7 @@ _CLI = "main output rows serve train sweep chat evaluate inspect adapter folder 
 ) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
 SETTINGS, ROUTES = "app/settings.py", "app/routes/__init__.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
+_TEST_LISTS, _TEST_LEAVING = "tests/app/test_lists.py", "tests/settings/test_leaving.py"
 API, MESSAGES, CHAT, COLUMNS = (f"app/worker/{name}.py" for name in ("api", "messages", "chat", "columns"))
 RESIDENT, BASE_LOCK, JOB = "app/worker/resident.py", "app/worker/base_lock.py", "app/worker/job.py"
 CHECKS, PROBES, PREVIEW, CLIENT = "app/worker/row_checks.py", "app/worker/probes.py", "app/worker/preview.py", "app/worker/client.py"
@@ -470,15 +471,15 @@ BUGS = (
     Bug(
         "the weights of a mix are all 1",
         COLUMNS,
-        "[part.weight for part in column.parts]",
-        "[1.0 for part in column.parts]",
+        "[part.weight for part in parts]",
+        "[1.0 for part in parts]",
         (_request("MixPart.weight"),),
     ),
     Bug(
         "a mix is its first run",
         COLUMNS,
-        "[resident.run(part.run) for part in column.parts]",
-        "[resident.run(column.parts[0].run) for part in column.parts]",
+        "[resident.run(part.run) for part in parts]",
+        "[resident.run(parts[0].run) for part in parts]",
         (_request("ChatColumn.parts"),),
     ),
     Bug(
@@ -914,11 +915,52 @@ BUGS = (
         (_request("ChatRequest.base"),),
     ),
     Bug(
-        "runs of two base models answer side by side",
-        CHAT,
-        "if any(column.answering.base not in (None, base) for column in columns):",
-        "if False:",
-        (_base_lock("the_runs_of_two_base_models_are_not_answered_side_by_side"),),
+        "runs of two base models are told after one has made room",
+        COLUMNS,
+        "    if len(named) < 2:\n        return\n",
+        "    return\n",
+        (f"{_TEST_LISTS}::test_other_base_models_are_refused_before_one_makes_room",),
+    ),
+    Bug(
+        "two precisions of a base model are one",
+        RESIDENT,
+        "self.name == other.name and self.precision == other.precision and alike",
+        "self.name == other.name and alike",
+        (f"{_TEST_LISTS}::test_two_precisions_are_refused_by_name_before_a_base_model_makes_room",),
+    ),
+    Bug(
+        "a prompt that a column refuses ends the list",
+        "app/worker/grid.py",
+        "        except ReftError as error:\n            return error\n",
+        "        except ZeroDivisionError:\n            raise\n",
+        (f"{_TEST_LISTS}::test_a_prompt_that_a_column_refuses_is_a_problem_and_the_others_are_answered",),
+    ),
+    Bug(
+        "a look goes on for nobody",
+        "app/worker/seen.py",
+        "        if should_stop():",
+        "        if False:",
+        (
+            f"{_TEST_LEAVING}::test_a_look_that_nobody_waits_for_any_more_makes_no_pass",
+            f"{_TEST_LEAVING}::test_a_proof_ends_after_the_pass_in_which_its_reader_leaves",
+        ),
+    ),
+    Bug(
+        "a repetition penalty is one on what an adjustment gave",
+        ENGINE,
+        "row.adjust(row.sampler.penalised(logits_BV[index]), hidden[-1][index, -1])",
+        "row.sampler.penalised(row.adjust(logits_BV[index], hidden[-1][index, -1]))",
+        ("tests/reft_engine/test_references.py::test_a_penalty_is_on_the_models_logits_whatever_is_blended_in",),
+    ),
+    Bug(
+        "the tints of a stopped answer show the stop text",
+        "reft_engine/inference/answer_tokens.py",
+        "cut.append(text[:left])",
+        "cut.append(text)",
+        (
+            "tests/reft_engine/test_answer_tokens.py::test_texts_of_an_answer_that_a_text_has_stopped_join_to_what_was_streamed",
+            _request("TintsRequest.stop"),
+        ),
     ),
     Bug(
         "a preview ignores the longest row",
@@ -1083,8 +1125,8 @@ BUGS = (
     ),
     Bug(
         "an edit is not put back into training",
-        ENGINE,
-        "        if training:\n            model.train()\n",
+        "reft_engine/inference/row_edits.py",
+        "        if training:\n            edit.train()\n",
         "",
         (_base_lock("an_edit_that_is_in_training_mode_answers_without_dropout_and_is_left_as_it_was"),),
     ),
@@ -1879,7 +1921,7 @@ BUGS = (
     Bug(
         "a run is loaded on whatever base model is here",
         RESIDENT,
-        'return self.base(run.base, recorded["revision"], recorded.get("precision"))',
+        "return self.base(recorded.name, recorded.revision, recorded.precision)",
         "return next(iter(self._bases.values()), None) or self.base(run.base)",
         (_base_lock("a_run_is_answered_with_its_own_base_model_whatever_was_loaded_before"),),
     ),
@@ -2286,8 +2328,8 @@ BUGS = (
     Bug(
         "who is put off loses what was said",
         ENGINE,
-        "row.reading = Reading(row.ids, self._edits_of(row)",
-        "row.reading = Reading(row.prompts[0].ids, self._edits_of(row)",
+        "row.reading = Reading(row.ids, acting",
+        "row.reading = Reading(row.prompts[0].ids, acting",
         (f"{_TEST_ENGINE}::test_whatever_comes_goes_and_is_put_off_each_request_gives_what_it_gives_alone",),
     ),
     Bug(

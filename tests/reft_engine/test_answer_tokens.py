@@ -12,6 +12,7 @@ from reft_engine.baselines import PeftBaseline
 from reft_engine.edits import Switches
 from reft_engine.inference import InferenceEngine, Sampling, answer_tokens, token_changes
 from reft_engine.inference.answer_tokens import answer_texts
+from reft_engine.inference.decoding import Column
 from reft_engine.tokens.prompts import prompt_ids
 from tests.reft_engine import families
 from tests.reft_engine.by_hand import ByHand
@@ -75,6 +76,31 @@ def test_texts_join_to_the_answer_that_was_streamed(tiny, reft):
         (text,) = request.texts()
         found = token_changes(tiny, TALK, request.ids(), reft, engine=engine)
         assert "".join(each.text for each in found) == text and tuple(each.id for each in found) == request.ids()
+
+
+@pytest.mark.parametrize("stop", [("us",), ("plus", "us"), ("2", "l"), ("never",), ("p", " ")])
+def test_texts_of_an_answer_that_a_text_has_stopped_join_to_what_was_streamed(tiny, stop):
+    ids, column, streamed = encoded(tiny, "2 plus 3"), Column(tiny, stop=stop), []
+    while not column.stopped and len(streamed) < len(ids):
+        streamed.append(column.push(ids[len(streamed)]))
+    texts = answer_texts(tiny, column.ids, stop)
+    assert "".join(texts) == "".join(streamed) + column.rest() and len(texts) == len(streamed)
+    assert ("".join(texts) == "2 plus 3") == (stop == ("never",))
+
+
+def test_the_tokens_of_a_stop_text_have_no_text_and_still_a_probability(tiny, reft, monkeypatch):
+    engine, talk = InferenceEngine(tiny), TALK
+    unstopped = engine.submit(talk, [reft], max_new_tokens=12)
+    (whole,) = unstopped.texts()
+    stop = ("".join(answer_texts(tiny, unstopped.ids())[3:5]),)
+    request = engine.submit(talk, [reft], max_new_tokens=12, sampling=Sampling(stop=stop))
+    (text,) = request.texts()
+    found = token_changes(tiny, talk, request.ids(), reft, stop=stop, engine=engine)
+    assert "".join(each.text for each in found) == text == whole[: whole.find(*stop)] and request.ending() == "stop"
+    assert not found[-1].text and found[-1].shown and found[-1].base_probability > 0
+    monkeypatch.setattr(answer_tokens, "_MOST_TOKENS", len(request.ids()) - 1)
+    cut = token_changes(tiny, talk, request.ids(), reft, stop=stop, engine=engine)
+    assert "".join(each.text for each in cut) == text, "also where the stop text's end is not looked at"
 
 
 @pytest.mark.parametrize("name", ["starter", "byte fallback", "unigram", "word piece", "gpt2", "qwen2", "bytes", "prefix space"])

@@ -207,3 +207,30 @@ def test_a_given_answer_is_scored_as_a_measurement_scores_it(base_of, strong, na
         figures = evaluate(base, reft, [Example(1, (Message("user", question),), answer)])
         for found, key in ((bare, "base"), (tuned, "tuned")):
             assert -sum(token.log_probability for token in found) / len(found) == pytest.approx(figures[key]["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_list_goes_on_past_a_prompt_whose_pass_fails(tiny, monkeypatch, place):
+    texts = ["Hi", "Say why.", "Tell me."]
+    alone = answer_rows(tiny, texts, max_new_tokens=4)
+    bad, read = column_prompts(tiny, texts[place], [None])[0].ids, Together.read
+
+    def fails(together, rows):
+        if any(list(row.ids) == list(bad) for row in rows):
+            raise RuntimeError("no memory left")
+        return read(together, rows)
+
+    monkeypatch.setattr(Together, "read", fails)
+    engine = InferenceEngine(tiny)
+    found = list(written_in_order(engine, [Asked(text, max_new_tokens=4) for text in texts]))
+    assert [each.texts for each in found] == [[] if at == place else [alone[at]] for at in range(3)]
+    assert [str(each.error) if each.error else "" for each in found] == ["no memory left" if at == place else "" for at in range(3)]
+    with pytest.raises(RuntimeError, match="no memory left"):
+        list(answers_in_order(engine, [Asked(text, max_new_tokens=4) for text in texts]))
+    assert engine.is_idle
+
+
+def test_an_error_in_place_of_a_prompt_is_handed_on_in_its_place(tiny):
+    refused = DataError("Not this one.")
+    found = list(written_in_order(InferenceEngine(tiny), [refused, Asked("Hi", max_new_tokens=2), refused]))
+    assert [each.error for each in found] == [refused, None, refused] and len(found[1].texts) == 1

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from reft_engine.inference.row_cache import RowCache
 from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.methods import METHODS
 from reft_engine.trainable import make_trainable
+from tests.reft_engine import families
 from tests.reft_engine.by_hand import live_sum
 
 SCHEDULES = 300
@@ -189,7 +190,7 @@ def widths(model: Any) -> Any:
 
 
 def test_a_long_prompt_is_read_in_pieces_and_the_others_go_on_meanwhile(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     long = " ".join(WORDS[number % len(WORDS)] for number in range(90))
     expected = [generate(tiny, prompt, [edit], max_new_tokens=5)[0] for prompt, edit in (("Hi", None), (long, edits[3]))]
     engine = InferenceEngine(tiny)
@@ -205,7 +206,7 @@ def test_a_long_prompt_is_read_in_pieces_and_the_others_go_on_meanwhile(tiny, ed
 
 
 def test_what_columns_share_of_a_long_prompt_is_read_in_pieces_too_and_a_short_one_passes_by(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     long = " ".join(WORDS[number % len(WORDS)] for number in range(90))
     columns = [None, edits[1], edits[6]]
     expected = [generate(tiny, long, [edit], max_new_tokens=4)[0] for edit in columns]
@@ -218,7 +219,7 @@ def test_what_columns_share_of_a_long_prompt_is_read_in_pieces_too_and_a_short_o
 
 
 def test_who_leaves_while_a_long_prompt_is_read_is_gone_before_its_next_piece(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     engine = InferenceEngine(tiny)
     long = engine.submit(" ".join(WORDS[number % len(WORDS)] for number in range(90)), [None, edits[3]])
     short = engine.submit("Hi", max_new_tokens=9)
@@ -332,6 +333,16 @@ def test_there_is_room_for_as_many_tokens_as_a_quarter_of_the_free_memory_holds(
     assert limits_of(tiny).tokens == tiny.context, "one request is always answered"
 
 
+def test_free_memory_bounds_the_tokens_of_an_encoder_decoder_too(tiny, monkeypatch):
+    base = replace(tiny, model=families.build("t5", vocab_size=len(tiny.tokenizer)), name="t5")
+    config = base.model.config
+    a_token = 2 * base.layers * config.num_heads * config.d_kv * 4
+    monkeypatch.setattr("reft_engine.inference.requests.free_memory", lambda: 4 * 1000 * a_token)
+    assert limits_of(base).tokens == 1000 < limits_of(replace(base, model=base.model.half())).tokens
+    monkeypatch.setattr("reft_engine.inference.requests.free_memory", lambda: 4)
+    assert limits_of(base).tokens == base.context
+
+
 # What a row may ask for
 
 
@@ -358,6 +369,16 @@ def test_log_probabilities_are_those_of_a_plain_pass(tiny, edits):
         assert token.log_probability == pytest.approx(float(values[token.id]), abs=1e-4)
         assert [each for each, _ in token.likeliest] == values.topk(2).indices.tolist()
     assert not any(delta.tokens for delta in beside)
+
+
+def test_a_given_answer_is_scored_though_it_is_longer_than_one_pass_over_prompts(tiny, monkeypatch):
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 6)
+    prompt, ids = "Hello there, what a day.", [70 + number for number in range(9)]
+    request = InferenceEngine(tiny).submit(prompt, given=ids, sampling=Sampling(log_probabilities=0))
+    tokens, read = [token for delta in request for token in delta.tokens], list(request.rows[0].prompts[0].ids)
+    logits = tiny.model(torch.tensor([[*read, *ids]])).logits[0, len(read) - 1 : -1].log_softmax(dim=-1)
+    assert [token.id for token in tokens] == ids
+    assert [token.log_probability for token in tokens] == pytest.approx(logits[torch.arange(9), ids].tolist(), abs=1e-4)
 
 
 def test_a_repetition_penalty_makes_what_was_said_less_likely():

@@ -12,6 +12,7 @@ from reft_engine.data import trained_indices
 from reft_engine.data.splitting import split_indices
 from reft_engine.inference import (
     InferenceEngine,
+    Limits,
     PromptCache,
     Sampling,
     bytes_of_token,
@@ -297,7 +298,7 @@ def test_columns_that_share_a_beginning_count_it_once(roomy, examples, strong):
 
 
 def test_a_prompt_longer_than_a_pass_and_rows_side_by_side_are_counted_too(roomy, examples, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     engine = InferenceEngine(roomy)
     with passes(roomy.model) as seen:
         asked = [engine.submit(with_shots(roomy, ASKED, examples, shots, 8).messages, max_new_tokens=8) for shots in (9, 0, 2)]
@@ -351,6 +352,22 @@ def test_labels_are_scored_by_the_mean_of_their_tokens(tiny):
         count = len(ids_of_answer(tiny, label))
         logs = tiny.model(ids).logits[0, -count - 1 : -1].log_softmax(dim=-1)
         assert found[label] == pytest.approx(float(logs.gather(1, ids[0, -count:, None]).mean()), abs=1e-4)
+
+
+def test_more_labels_than_may_wait_are_scored_in_parts(tiny):
+    labels = [f"label {number}" for number in range(9)]
+    engine = InferenceEngine(tiny, limits=Limits(waiting=5, waiting_of_one=5))
+    found, whole = score_labels(engine, ASKED, labels), score_labels(InferenceEngine(tiny), ASKED, labels)
+    assert found.keys() == whole.keys() and all(found[label] == pytest.approx(whole[label], abs=1e-4) for label in labels)
+    assert engine.is_idle
+
+
+@pytest.mark.parametrize("labels", [["yes", "no", "cat " * 300], ["cat " * 300, "yes"]])
+def test_a_label_that_cannot_be_scored_leaves_none_waiting(tiny, labels):
+    engine = InferenceEngine(tiny)
+    with pytest.raises(ConfigError, match="reads at most"):
+        score_labels(engine, ASKED, labels)
+    assert engine.is_idle and engine.rows_in_flight == 0
 
 
 # Never a held-out row

@@ -1,6 +1,5 @@
 """A mix of edits as one ordinary edit: equal to the weighted sum, saved and loaded as any other, or refused in words."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -264,9 +263,11 @@ def test_a_mix_of_untied_edits_of_one_side_is_tied(models):
     assert mix.as_edit().reft_config.tied and difference(logits_of(mix.as_edit()), live(mix)) < TOLERANCE
 
 
-def test_an_edit_in_half_precision_and_its_mix_are_float32(tiny):
-    half = replace(tiny, model=tiny.model.__class__(tiny.model.config).to(torch.bfloat16).eval().requires_grad_(False))
-    one, two = (built(half.model, seed, rank=2) for seed in (1, 2))
-    made = Mix([one, two], [0.5, 0.5]).as_edit()
-    assert all(value.dtype == torch.float32 for value in made.tensors().values())
-    assert generate(half, "Hi", [made], max_new_tokens=3)
+def test_a_mix_of_edits_of_a_base_model_in_half_precision_is_their_sum_to_its_rounding(tiny):
+    half = tiny.model.__class__(tiny.model.config).to(torch.bfloat16).eval().requires_grad_(False)
+    one, two = (built(half, seed, rank=2, positions="f2+l2") for seed in (1, 2))
+    mix = Mix([one, two], [0.6, -0.4])
+    made, expected = mix.as_edit(), live(mix)
+    assert expected.dtype == torch.bfloat16 and all(value.dtype == torch.float32 for value in made.tensors().values())
+    assert difference(logits_of(made), expected) < 2**-5, "bfloat16 has eight bits"
+    assert min(difference(logits_of(edit), expected) for edit in (one, two)) > 2**-3

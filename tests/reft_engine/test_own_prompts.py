@@ -39,15 +39,15 @@ def test_each_column_gives_what_it_gives_alone_with_its_own_prompt(tiny, edits, 
     engine.step()
     request = engine.submit("Not read.", columns, prompts=PROMPTS, max_new_tokens=9, sampling=sampling)
     assert request.texts() == alone and len(set(alone)) == 5
-    assert [request.prompt_tokens(column) for column in range(5)] == [len(row.prompts[0].ids) for row in request.rows]
-    assert request.prompt_tokens(4) == 4 and len({request.prompt_tokens(column) for column in range(4)}) == 4
+    assert [request.tokens(column).prompt for column in range(5)] == [len(row.prompts[0].ids) for row in request.rows]
+    assert request.tokens(4).prompt == 4 and len({request.tokens(column).prompt for column in range(4)}) == 4
     beside.cancel()
 
 
 @pytest.mark.parametrize("piece", [24, 10_000])
 def test_also_where_their_prompts_share_a_long_beginning(tiny, edits, monkeypatch, piece):
     """Read at once or in pieces; the same prompt in two columns included."""
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", piece)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", piece)
     prompts = [conversation(LONG, answer, "Why?") for answer in ("Yes.", "No, never.", "Yes.")]
     columns = [None, edits[0], edits[2]]
     alone = [generate(tiny, prompt, [edit], max_new_tokens=7)[0] for prompt, edit in zip(prompts, columns, strict=True)]
@@ -78,7 +78,7 @@ def test_marks_are_read_in_each_prompt_and_taken_out_of_those_of_the_others(tiny
     assert engine.submit("x", [reft, reft], prompts=[first, second], max_new_tokens=8).texts() == [pairs[0][1], pairs[1][1]]
     text = engine.submit("x", [None, None], prompts=[first, "Hi"], max_new_tokens=8)
     read = engine.submit("x", [None, reft], prompts=[first, first], max_new_tokens=8)
-    assert text.prompt_tokens() > read.prompt_tokens(0) == read.prompt_tokens(1), "without such an edit, marks are text"
+    assert text.tokens().prompt > read.tokens(0).prompt == read.tokens(1).prompt, "without such an edit, marks are text"
 
 
 @pytest.mark.parametrize("prompts", [[], ["Hi"], ["Hi"] * 3])

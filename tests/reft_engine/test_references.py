@@ -142,6 +142,18 @@ def test_the_base_column_beside_an_instant_one_is_not_touched(tiny, store):
     assert texts[0] == generate(tiny, PROMPT, max_new_tokens=12)[0] != texts[1]
 
 
+@pytest.mark.parametrize("penalty", [0.3, 0.5, 0.7])
+def test_a_penalty_is_on_the_models_logits_whatever_is_blended_in(tiny, examples, store, penalty):
+    """With next to nothing of the store the choices are the base model's under the same penalty."""
+    prompts = [each.messages for each in examples[::6]]
+    engine = InferenceEngine(tiny)
+    sampling = Sampling(repetition_penalty=penalty)
+    alone = [engine.submit(prompt, max_new_tokens=12, sampling=sampling) for prompt in prompts]
+    engine.finish()
+    assert ids_by(tiny, store, prompts, 1e-6, repetition_penalty=penalty) == [each.ids() for each in alone]
+    assert ids_by(tiny, store, prompts, 1e-6) != [each.ids() for each in alone]
+
+
 @pytest.mark.parametrize("k", [NO_LIMIT, "all"])
 def test_all_of_them_at_a_high_temperature_are_the_stores_token_frequencies(tiny, store, k):
     k = len(store) if k == "all" else k

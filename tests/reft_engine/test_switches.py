@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from reft_engine import ConfigError, PeftConfig, ReftConfig, ReftModel, generate
+from reft_engine import ConfigError, PeftConfig, ReftConfig, ReftModel
 from reft_engine.base import blocks
 from reft_engine.edits import Mix, Switches
 from reft_engine.inference import PromptCache
@@ -210,8 +210,17 @@ def test_odd_switches_are_refused(tiny, edits):
         assert error.value.kind == kind
     with pytest.raises(ConfigError, match="does not act at layer 1; it has the layers 0, 2"):
         engine.submit("Hi", [edit], switches=[Switches(frozenset({1}))])
-    assert engine.submit("Hi", [lora, None], switches=[Switches(), NO_LAYERS], max_new_tokens=1).texts()
-    assert generate(tiny, "Hi", [None], max_new_tokens=1)
+    assert same(asked(tiny, [lora, None], switches=[Switches(), NO_LAYERS]), asked(tiny, [lora, None]))
+    for layers in ("a", "0", {"a"}, [0.0], [True], [-1], [None], 0, [[0]]):
+        with pytest.raises(ConfigError, match="whole numbers from 0"):
+            Switches(layers=layers)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [[2, 0], (0, 2, 2), {0, 2}, range(0, 4, 2), {0: "x", 2: "y"}], ids=str)
+def test_layers_come_in_any_collection(tiny, edits, given):
+    on = Switches(given)  # type: ignore[arg-type]
+    assert on == Switches(frozenset({0, 2})) and hash(on) == hash(Switches(frozenset({0, 2})))
+    assert same(asked(tiny, [edits["loreft"]], switches=[on]), asked(tiny, [edits["loreft"]], switches=[Switches(frozenset({0, 2}))]))
 
 
 def test_a_row_whose_edits_are_off_is_unedited(tiny, edits):

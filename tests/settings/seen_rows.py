@@ -172,6 +172,14 @@ def tints_k(house: House) -> None:
     assert [{len(each["base_alternatives"]) for each in tinted(house, k=k)[0]} for k in (1, 5, 20)] == [{1}, {5}, {20}]
 
 
+def tints_stop(house: House) -> None:
+    base = house.resident.run(house.run.id)[0]
+    ids = base.tokenizer("one two three", add_special_tokens=False)["input_ids"]
+    found = [looked(house, TintsRequest, answer=ids, stop=stop) for stop in ([], ["hr"], ["x", " two"])]
+    assert ["".join(each["text"] for each in tokens) for tokens in found] == ["one two three", "one two t", "one"]
+    assert all(_same(tokens, found[0]) for tokens in found)
+
+
 def tints_owner(house: House) -> None:
     """The batch is asked in its name."""
     engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []

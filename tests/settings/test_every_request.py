@@ -836,6 +836,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (LensRequest, "k"): Field(seen_rows.lens_place("k", 2, 7), (0, 21, 1.5)),
     (TintsRequest, "answer"): Field(seen_rows.tints_answer, ([], [-1], [2**31], [10**6], [1] * 2050)),
     (TintsRequest, "k"): Field(seen_rows.tints_k, (0, 21, 1.5)),
+    (TintsRequest, "stop"): Field(seen_rows.tints_stop, ([""], ["x" * 201], ["x"] * 9, "x", [1], None)),
     (TintsRequest, "owner"): Field(seen_rows.tints_owner, ("x" * 101, None, 3)),
 }
 

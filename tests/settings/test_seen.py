@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import anyio
 import pytest
 from fastapi.testclient import TestClient
 
@@ -21,6 +22,11 @@ def body(house, messages=TALK, column=None, **more):
     return json.dumps({"column": column or of_run(house), "messages": messages, **more}).encode()
 
 
+def look(at, *given):
+    """What a look gives."""
+    return anyio.run(at, *given)
+
+
 @pytest.fixture(scope="module")
 def client(house):
     with TestClient(make_app(house.services), base_url="http://127.0.0.1") as opened:
@@ -28,14 +34,14 @@ def client(house):
 
 
 def test_a_proof_says_what_was_compared(house):
-    found = seen.separation(house.services, body(house, answer=IDS))
+    found = look(seen.separation, house.services, body(house, answer=IDS))
     assert found["proven"] and found["sentence"].startswith(f"Proven: beside the edited row, all {found['base']['logits']:,} logits")
     assert found["rest"].startswith(f"Compared after {found['tokens']} of {found['tokens']} tokens") and "multiplied by 0" in found["rest"]
 
 
 def test_an_edit_that_is_off_proves_nothing(house):
     for column in (of_run(house, strength=0.0), of_run(house, layers=[]), of_run(house, groups=[])):
-        found = seen.separation(house.services, body(house, column=column))
+        found = look(seen.separation, house.services, body(house, column=column))
         assert not found["proven"] and found["sentence"].startswith("Nothing is shown")
 
 
@@ -61,7 +67,7 @@ def test_a_proof_that_fails_says_so(house):
 
 def test_a_map_has_the_engines_numbers_and_says_where_the_edit_acts_most(house):
     base, edit = house.resident.run(house.run.id)
-    found, wanted = seen.edit_map(house.services, body(house)), map_edit(base, conversation(), edit)
+    found, wanted = look(seen.edit_map, house.services, body(house)), map_edit(base, conversation(), edit)
     assert found["layers"] == list(wanted.layers) and found["total"] == wanted.total and found["left_out"] == ""
     for name in ("change", "hidden", "share"):
         assert [row == pytest.approx(list(other), rel=1e-4) for row, other in zip(found[name], getattr(wanted, name), strict=True)]
@@ -71,30 +77,30 @@ def test_a_map_has_the_engines_numbers_and_says_where_the_edit_acts_most(house):
         and f"layer {layer}, token " in found["sentence"]
         and f"{most:.0%}" in found["sentence"]
     )
-    nothing = seen.edit_map(house.services, body(house, column=of_run(house, strength=0.0)))
+    nothing = look(seen.edit_map, house.services, body(house, column=of_run(house, strength=0.0)))
     assert nothing["sentence"] == "The edit changes nothing here."
-    long = seen.edit_map(house.services, body(house, [{"role": "user", "content": "word " * 110}]))
+    long = look(seen.edit_map, house.services, body(house, [{"role": "user", "content": "word " * 110}]))
     assert long["gap"] > 0 and long["left_out"] == f"{long['gap']} tokens in the middle of the prompt are not shown."
 
 
 def test_a_lens_says_both_first_words(house):
-    found = seen.lens(house.services, body(house, layer=2, token=0))
+    found = look(seen.lens, house.services, body(house, layer=2, token=0))
     assert len(found["before"]) == len(found["after"]) == 5 and found["before"][0]["text"] in found["sentence"]
     assert found["after"][0]["text"] in found["sentence"]
-    off = seen.lens(house.services, body(house, column=of_run(house, strength=0.0), layer=2, token=0, k=1))
+    off = look(seen.lens, house.services, body(house, column=of_run(house, strength=0.0), layer=2, token=0, k=1))
     assert off["before"] == off["after"] and off["sentence"].endswith("before its edit and after it.")
 
 
 def test_tints_name_the_token_that_moved_most(house, monkeypatch):
     base, edit = house.resident.run(house.run.id)
-    found, wanted = seen.tints(house.services, body(house, answer=IDS)), token_changes(base, conversation(), IDS, edit)
+    found, wanted = look(seen.tints, house.services, body(house, answer=IDS)), token_changes(base, conversation(), IDS, edit)
     assert "".join(each["text"] for each in found["tokens"]) == "".join(each.text for each in wanted) and found["left_out"] == ""
     moved = max(found["tokens"], key=lambda each: abs(each["tuned_probability"] - each["base_probability"]))
     assert f"Moved most: {moved['shown']}, from {moved['base_probability']:.1%}" in found["sentence"]
     from reft_engine.inference import answer_tokens
 
     monkeypatch.setattr(answer_tokens, "_MOST_TOKENS", 2)
-    assert seen.tints(house.services, body(house, answer=IDS))["left_out"] == "The answer's last token was not looked at."
+    assert look(seen.tints, house.services, body(house, answer=IDS))["left_out"] == "The answer's last token was not looked at."
 
 
 @pytest.mark.parametrize(
@@ -111,17 +117,17 @@ def test_tints_name_the_token_that_moved_most(house, monkeypatch):
 def test_what_cannot_be_looked_at_is_refused_in_a_sentence(house, client, changes, words):
     given = {"column": of_run(house), "messages": TALK, **changes}
     with pytest.raises(StudioError, match=words):
-        seen.edit_map(house.services, json.dumps(given).encode())
+        look(seen.edit_map, house.services, json.dumps(given).encode())
     answer = client.post("/play/map", json=given)
     assert answer.status_code == 422 and words in answer.json()["error"]
 
 
 def test_a_run_that_is_not_there_or_of_another_base_model_is_refused(house):
     with pytest.raises(NotFoundError):
-        seen.edit_map(house.services, body(house, column=of_run(house, run="gone")))
+        look(seen.edit_map, house.services, body(house, column=of_run(house, run="gone")))
     parts = [{"run": house.run.id}, {"run": house.foreign.id}]
     with pytest.raises(StudioError, match="different base models"):
-        seen.edit_map(house.services, body(house, column={"kind": "mix", "parts": parts}))
+        look(seen.edit_map, house.services, body(house, column={"kind": "mix", "parts": parts}))
     house.chat()
 
 
@@ -132,7 +138,7 @@ def test_each_route_answers_as_its_handler(house, client):
         given = body(house, **more.get(path, {}))
         answer = client.post(f"/play/{path}", content=given)
         assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store", answer.text
-        assert answer.json().keys() == handlers[path](house.services, given).keys()
+        assert answer.json().keys() == look(handlers[path], house.services, given).keys()
 
 
 @pytest.mark.parametrize("path", PATHS)
