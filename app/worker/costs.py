@@ -25,15 +25,18 @@ def _shots_told(shown: Shots, line: Line, kept: bool) -> str:
     tokens = say("playground.cost.tokens", count=line["prompt_tokens"])
     sentences = [
         say("playground.cost.shots", count=len(shown.rows), tokens=tokens, read=line["read"], seconds=f"{line['seconds']:.2f}"),
-        _some("shots_no_room", shown.left_out),
-        _some("shots_refused", shown.refused),
-        _some("shots_altered", shown.altered),
+        _some("no_room", shown.left_out),
+        _some("not_shown", shown.refused),
+        _some("altered", shown.altered),
     ]
     if shown.cache_bytes is None and shown.rows:
         sentences.append(say("playground.cost.memory_unknown"))
     elif shown.cache_bytes:
         sentences.append(say("playground.cost.memory", mb=_megabytes(shown.cache_bytes)))
-    sentences.append(say("playground.cost.kept") if kept else _some("pays_off", shown.pays_off_after or 0))
+    if kept:
+        sentences.append(say("playground.cost.kept"))
+    elif shown.pays_off_after:
+        sentences.append(say("playground.cost.pays_off", count=shown.pays_off_after))
     return " ".join(filter(None, sentences))
 
 
@@ -53,12 +56,12 @@ def cost_of_store(found: Instant) -> Line:
 def _store_told(found: Instant) -> str:
     if found.adjust is None:
         return say("playground.cost.no_store")
-    size = {"mb": _megabytes(found.nbytes), "seconds": f"{found.seconds:.1f}", "blend": f"{found.blend:g}"}
+    mb, seconds, blend = _megabytes(found.nbytes), f"{found.seconds:.1f}", f"{found.blend:g}"
     sentences = [
-        say("playground.cost.store", count=found.rows, **size),
-        _some("store_no_room", found.no_room),
-        _some("store_too_long", found.too_long, most=found.longest),
-        _some("store_refused", found.refused),
+        say("playground.cost.store", count=found.rows, mb=mb, seconds=seconds, blend=blend),
+        _some("no_room", found.no_room),
+        say("playground.cost.too_long", count=found.too_long, most=found.longest) if found.too_long else "",
+        _some("not_read", found.refused),
     ]
     if found.was_chosen:
         sentences += _choice_told(found)
@@ -76,9 +79,9 @@ def _choice_told(found: Instant) -> list[str]:
     return told + ([say("playground.cost.base_is_best")] if chosen.base_is_best else [])
 
 
-def _some(key: str, count: int, **values: Any) -> str:
-    """A sentence about so many, of which there must be one at least."""
-    return say(f"playground.cost.{key}", count=count, **values) if count else ""
+def _some(key: str, count: int) -> str:
+    """A sentence about so many rows, if there are any."""
+    return say(f"playground.cost.some.{key}", count=count) if count else ""
 
 
 def _megabytes(count: int) -> str:

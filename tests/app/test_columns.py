@@ -447,7 +447,7 @@ def test_what_rows_in_the_prompt_have_cost_is_said_and_that_they_are_kept(studio
     )
     (again,) = lines_of(studio, ChatColumn(kind="few_shot", run=run.id, shots=3), content="Is 8 cow?")
     assert again["shots"]["kept"] and again["read"] < first["read"]
-    assert again["told"].endswith("They were kept from an earlier answer, so this one has not read them again.")
+    assert again["told"].endswith("They were in memory already, so this answer has not read them again.")
     (one,) = lines_of(studio, ChatColumn(kind="few_shot", run=run.id, shots=1))
     assert one["told"].startswith("1 row shown: ")
     (none,) = lines_of(studio, ChatColumn(kind="few_shot", run=run.id))
