@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -293,7 +294,7 @@ def test_stores_have_a_bound_and_the_oldest_goes_first(studio, monkeypatch):
 
 
 @pytest.mark.parametrize("deleted", ["run", "dataset"])
-def test_what_is_deleted_neither_answers_nor_stays_in_memory(studio, deleted, monkeypatch):
+def test_what_is_deleted_neither_answers_nor_stays_in_memory(studio, deleted):
     run, other = studio.run(), studio.run(ROWS[:15], [1])
     instant(studio.resident, other.id)
     found = instant(studio.resident, run.id, 0.5)
@@ -310,13 +311,8 @@ def test_what_is_deleted_neither_answers_nor_stays_in_memory(studio, deleted, mo
             ask()
     stores, wanted = studio.resident.stores, {other.dataset_id} | ({run.dataset_id} if deleted == "run" else set())
     assert stores.of_datasets() == kept, "nobody has looked yet"
-    monkeypatch.setattr("app.worker.queue._UPKEEP_SECONDS", 0.01)
-    ended = threading.Event()
-    looking = threading.Thread(target=forget_deleted_rows, args=(studio.resident, ended))
-    looking.start()
-    until(lambda: stores.of_datasets() == wanted, "the store of what was deleted")
-    ended.set()
-    looking.join()
+    rounds = iter([False, True])
+    forget_deleted_rows(studio.resident, SimpleNamespace(wait=lambda seconds: next(rounds)))
     assert stores.of_datasets() == wanted
     studio.services.storage.runs.empty_bin()
     studio.services.storage.datasets.empty_bin()
