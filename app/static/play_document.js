@@ -45,18 +45,8 @@
     const speed = found.seconds > 0 && found.tokens > 1 ? ` · ${filled(words.play.speed, { speed: (found.tokens / found.seconds).toFixed(0) })}` : "";
     return `${filled(words.play.tokens, { tokens: found.tokens })}${speed}${ending}`;
   };
-  // What a column without training has cost, in a sentence.
-  const cost = (line) => {
-    const megabytes = (bytes) => (bytes / 1e6).toLocaleString(words.language, { maximumFractionDigits: 2 });
-    const { shots, store } = line;
-    if (shots) {
-      const pays = shots.pays_off_after ? ` ${filled(words.play.pays_off, { count: shots.pays_off_after.toLocaleString(words.language) })}` : "";
-      const left = shots.left_out + shots.refused ? ` ${filled(words.play.shots_left, { count: shots.left_out + shots.refused })}` : "";
-      return filled(words.play.shots_cost, { rows: shots.rows.length, prompt: line.prompt_tokens, read: line.read, mb: megabytes(shots.bytes ?? 0), seconds: line.seconds.toFixed(2) }) + left + pays;
-    }
-    if (store) return filled(words.play.store_cost, { blend: store.blend, rows: store.rows, mb: megabytes(store.bytes), seconds: store.seconds.toFixed(1) });
-    return "";
-  };
+  // What a column without training has cost, in the sentences of the engine.
+  const cost = (line) => line.told ?? "";
 
   studio.conversation = { fresh, column, id, turnOf, path, branches, newestBelow, answerOf, messages, facts, cost };
 })();

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from app.words import say
 from app.worker.columns import Answering, check_one_base, prepared, read_messages, same_base
-from app.worker.instant import Instant, instant
+from app.worker.costs import cost_of_shots, cost_of_store
+from app.worker.instant import instant
 from app.worker.messages import ChatColumn, ChatMessage, ChatRequest, Sampled
 from app.worker.resident import Resident
-from app.worker.shots import Shots, few_shot
+from app.worker.shots import few_shot
 from reft_engine import Message
 from reft_engine.base import Base
 from reft_engine.inference import Blending, Request, Sampling
@@ -27,8 +28,8 @@ class Column:
     answering: Answering
     messages: list[Message]
     adjust: Blending | None = None
-    cost: Callable[[], Line] = field(default=dict)
-    """What is to be said of it once it has answered, besides its tokens."""
+    cost: Callable[[Line], Line] = lambda line: {}
+    """What is to be said of it once it has answered, besides its tokens and seconds, which it is given."""
 
 
 def ready(
@@ -40,11 +41,11 @@ def ready(
     """
     read = read_messages(column.messages or messages)
     if column.run is not None and column.kind == "few_shot":
-        shown = few_shot(resident, column.run, read, column.shots, column.seed, max_new_tokens)
-        return Column(Answering(shown.base), list(shown.messages), cost=lambda: _cost_of_shots(shown))
+        shown = few_shot(resident, column.run, read, column.shots, column.seed, max_new_tokens, should_stop)
+        return Column(Answering(shown.base), list(shown.messages), cost=lambda line: cost_of_shots(shown, line))
     if column.run is not None and column.kind == "instant":
         found = instant(resident, column.run, column.blend, tells_reading(put), should_stop)
-        return Column(Answering(found.base), read, found.adjust, lambda: _cost_of_store(found))
+        return Column(Answering(found.base), read, found.adjust, lambda line: cost_of_store(found))
     return Column(prepared(resident, column), read)
 
 
@@ -100,29 +101,19 @@ def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Call
 
 
 def answer(asked: Request, columns: list[Column], put: Put) -> None:
-    """Put each piece of an answer as ``{"column", "text", "ended"}``; the last piece of a column says how it ended and what it cost."""
-    begun = time.monotonic()
+    """Put each piece of an answer as ``{"column", "text", "ended"}``; the last piece of a column says how it ended and what it cost.
+
+    Its seconds are those since the request began: reading and writing, beside the other columns, and no time in the queue.
+    """
+    asked_at = time.monotonic()
     for delta in asked:
         line: Line = {"column": delta.column, "text": delta.text, "ended": delta.ended}
         if delta.ended:
             tokens = asked.tokens(delta.column)
             line |= {
                 "ending": asked.ending(delta.column), "ids": asked.ids(delta.column), "prompt_tokens": tokens.prompt, "read": tokens.read,
-                "seconds": time.monotonic() - begun, **columns[delta.column].cost(),
+                "seconds": time.monotonic() - (asked_at if asked.began is None else asked.began),
             }  # fmt: skip
+            line |= columns[delta.column].cost(line)
         put(line)
     put({"done": True})
-
-
-def _cost_of_shots(shown: Shots) -> Line:
-    return {"shots": {
-        "rows": [asdict(row) for row in shown.rows], "left_out": shown.left_out, "refused": shown.refused, "altered": shown.altered,
-        "tokens": shown.shot_tokens, "bytes": shown.cache_bytes, "pays_off_after": shown.pays_off_after,
-    }}  # fmt: skip
-
-
-def _cost_of_store(found: Instant) -> Line:
-    return {"store": {
-        "why": [asdict(row) for row in found.why()], "blend": found.blend, "keys": found.keys, "rows": found.rows,
-        "left_out": found.left_out, "bytes": found.nbytes, "seconds": found.seconds,
-    }}  # fmt: skip

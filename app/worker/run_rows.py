@@ -1,9 +1,11 @@
 """The rows that a run was trained on, as far as they may be shown: none that is held out, nor any that belongs to one."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from app.remembered import Remembered
 from app.words import say
@@ -12,6 +14,9 @@ from reft_engine.data import AnyExample, StoredExamples, answers_of, row_of, tra
 from reft_engine.inference import draw_rows
 from storage import NotFoundError, RunRecord, Storage, StorageError
 
+Value = TypeVar("Value")
+_SEED = 0
+"""Draws rows where nobody names a seed, so that they are the same ones every time."""
 _MAX_COUNTED = 200
 _BYTES = 50_000_000
 """Most memory of what is kept of rows, at about twelve bytes each."""
@@ -49,9 +54,17 @@ class RunRows:
         spec = self.spec
         return spec.peft is None and PositionSpec.parse(spec.reft.positions).reads_text
 
-    def drawn(self, count: int, seed: int) -> list[int]:
+    def drawn(self, count: int, seed: int = _SEED) -> list[int]:
         """Places of at most ``count`` training rows, in an order by the seed."""
         return [int(self.trained[index]) for index in draw_rows(len(self.trained), count, seed)]
+
+    def drawn_held_out(self, count: int) -> list[int]:
+        """Places of at most ``count`` held-out rows."""
+        return [self.held_out[index] for index in draw_rows(len(self.held_out), count, _SEED)]
+
+    def at(self, places: Sequence[int]) -> "SomeRows":
+        """The rows at places."""
+        return SomeRows(self.examples, places)
 
 
 class RowsOfRuns:
@@ -59,6 +72,8 @@ class RowsOfRuns:
 
     def __init__(self, storage: Storage) -> None:
         self._storage, self._lock = storage, threading.Lock()
+        self._making: defaultdict[Hashable, threading.Lock] = defaultdict(threading.Lock)
+        """For each thing that is being read or counted, so that whoever asks for another one need not wait."""
         self._read = Remembered[tuple[StoredExamples, Any]](_BYTES, lambda kept: kept[0].size + kept[1].nbytes)
         self._tokens = Remembered[float](_MAX_COUNTED, lambda tokens: 1)
 
@@ -84,14 +99,33 @@ class RowsOfRuns:
 
         if not path.is_file():
             raise NotFoundError(say("columns.rows_gone", name=run.name), kind="columns.rows_gone")
-        with self._lock:
-            examples, trained = self._read.get((run.version_id, held_out), read)
+        examples, trained = self._made(self._read, (run.version_id, held_out), read)
         return RunRows(run, examples, trained, held_out)
 
     def tokens_of_a_row(self, run_id: str, count: Callable[[], float]) -> float:
         """Mean tokens of a training row of a run, which are counted once."""
+        return self._made(self._tokens, run_id, count)
+
+    def _made(self, kept: Remembered[Value], key: Hashable, make: Callable[[], Value]) -> Value:
+        """What is kept by a key, else made now, once for all who ask for it meanwhile."""
+        with self._one_at_a_time(key):
+            with self._lock:
+                if key in kept:
+                    return kept.get(key, make)
+            made = make()
+            with self._lock:
+                return kept.get(key, lambda: made)
+
+    @contextmanager
+    def _one_at_a_time(self, key: Hashable) -> Iterator[None]:
         with self._lock:
-            return self._tokens.get(run_id, count)
+            lock = self._making[key]
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Few-shot columns: a run's training rows before a conversation, and what that costs beside its edit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.worker.resident import Resident
-from app.worker.run_rows import RunRows, ShownRow, SomeRows, shown
+from app.worker.run_rows import RunRows, ShownRow, shown
 from reft_engine import Message
 from reft_engine.base import Base
 from reft_engine.data import AnyExample
@@ -13,7 +13,6 @@ from reft_engine.training import objective_for, read_rows
 
 _SAMPLED = 256
 """Most training rows by which the tokens of a row are counted."""
-_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +23,11 @@ class Shots:
         base: the base model that answers.
         messages: the conversation behind the rows.
         rows: the rows that are shown, in their order.
-        left_out: drawn rows without room beside conversation and answer; ``refused``: drawn rows that can be no turns.
+        left_out: drawn rows without room beside conversation and answer; ``refused``: drawn rows that the chat template refuses, or that
+            can be no turns.
         altered: shown rows of whose answers the chat template shows less than there is.
-        prompt_tokens: tokens of the prompt; ``shot_tokens``: how many more they are than those of the conversation alone.
+        prompt_tokens: tokens of the prompt; ``shot_tokens``: how many more they are than those of the conversation alone;
+            ``after_tokens``: how many stand behind the rows.
         cache_bytes: memory of the rows' keys and values while they are kept; None for models of another form.
         trained_tokens: tokens that the run's training has read, about; 0 before its first step.
         pays_off_after: after so many answers the edit has cost less than rows that are read anew for each; None without any.
@@ -40,6 +41,7 @@ class Shots:
     altered: int
     prompt_tokens: int
     shot_tokens: int
+    after_tokens: int
     cache_bytes: int | None
     trained_tokens: int
     pays_off_after: int | None
@@ -62,10 +64,12 @@ class DrawnRows:
     places: list[int]
     examples: Sequence[AnyExample]
 
-    def before(self, messages: Sequence[Message], max_new_tokens: int) -> FewShotPrompt:
-        """The rows before a conversation. Raises ConfigError, DataError as `reft_engine.inference.with_shots`."""
-        marked = self.rows.marked
-        return with_shots(self.writing, messages, self.examples, len(self.examples), max_new_tokens, seed=None, marked=marked)
+    def before(self, messages: Sequence[Message], max_new_tokens: int, should_stop: Callable[[], bool] = lambda: False) -> FewShotPrompt:
+        """The rows before a conversation. Raises ConfigError, DataError, StoppedError as `reft_engine.inference.with_shots`."""
+        return with_shots(
+            self.writing, messages, self.examples, len(self.examples), max_new_tokens, seed=None, marked=self.rows.marked,
+            should_stop=should_stop,
+        )  # fmt: skip
 
 
 def drawn_rows(resident: Resident, run_id: str, shots: int, seed: int = 0) -> DrawnRows:
@@ -73,11 +77,12 @@ def drawn_rows(resident: Resident, run_id: str, shots: int, seed: int = 0) -> Dr
     rows = resident.rows_of_runs.of(run_id)
     base = resident.base_of(rows.run)
     places = rows.drawn(shots, seed)
-    return DrawnRows(base, resident.engine(base).base, rows, places, SomeRows(rows.examples, places)[:])
+    return DrawnRows(base, resident.engine(base).base, rows, places, rows.at(places)[:])
 
 
 def few_shot(
-    resident: Resident, run_id: str, messages: Sequence[Message], shots: int, seed: int = 0, max_new_tokens: int = 128
+    resident: Resident, run_id: str, messages: Sequence[Message], shots: int, seed: int = 0, max_new_tokens: int = 128,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Shots:  # fmt: skip
     """Put training rows of a run before a conversation.
 
@@ -88,18 +93,20 @@ def few_shot(
         shots: number of rows; 0 leaves the conversation as it is.
         seed: draws the rows and their order; fewer shots are the first of those of more.
         max_new_tokens: room that is left for the answer.
+        should_stop: asked while the rows are measured.
 
     Raises:
         NotFoundError, StorageError: the run or its dataset is not there any more, or its rows were not divided yet.
-        ConfigError, DataError: as from `reft_engine.inference.with_shots`.
+        ConfigError, DataError, StoppedError: as from `reft_engine.inference.with_shots`.
     """
     drawn = drawn_rows(resident, run_id, shots, seed)
     base, rows, places = drawn.base, drawn.rows, drawn.places
-    made = drawn.before(messages, max_new_tokens)
+    made = drawn.before(messages, max_new_tokens, should_stop)
     a_token, trained = bytes_of_token(base), _trained_tokens(resident, rows, drawn.writing)
+    cached = None if a_token is None else made.shot_tokens * a_token
     return Shots(
         base, made.messages, tuple(shown(rows, [(places[index], 0.0) for index in made.used])), made.left_out, made.refused,
-        len(made.altered), made.prompt_tokens, made.shot_tokens, None if a_token is None else made.shot_tokens * a_token, trained,
+        len(made.altered), made.prompt_tokens, made.shot_tokens, made.after_tokens, cached, trained,
         pays_off_after(trained, made.shot_tokens),
     )  # fmt: skip
 
@@ -113,6 +120,6 @@ def _trained_tokens(resident: Resident, rows: RunRows, base: Base) -> int:
 
 
 def _mean_tokens(rows: RunRows, base: Base) -> float:
-    some, spec = SomeRows(rows.examples, rows.drawn(_SAMPLED, _SEED))[:], rows.spec
+    some, spec = rows.at(rows.drawn(_SAMPLED))[:], rows.spec
     objective = objective_for(base, spec.trained, spec.train, some)
     return objective.length([row.encoded for row in read_rows(objective, some).usable]) / len(some)

@@ -7,6 +7,7 @@ from reft_engine.exports import lazy_names
 if TYPE_CHECKING:
     from reft_engine.inference.answer_tokens import TokenChange, token_changes
     from reft_engine.inference.answering import Asked, Written, answer_rows, answers_in_order, written_in_order
+    from reft_engine.inference.blend_choice import ChosenBlend, choose_blend
     from reft_engine.inference.classification import classify
     from reft_engine.inference.edit_map import EditMap, map_edit
     from reft_engine.inference.engine import InferenceEngine
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from reft_engine.inference.generation import generate, score, stream
     from reft_engine.inference.kv_cache import PromptCache, bytes_of_token
     from reft_engine.inference.lens import Lens, logit_lens
-    from reft_engine.inference.references import MOST_KEYS, Blending, ChosenBlend, Neighbour, ReferenceStore, build_store, choose_blend
+    from reft_engine.inference.references import MOST_KEYS, Blending, Neighbour, ReferenceStore, build_store
     from reft_engine.inference.requests import Limits, Request, TokenCount
     from reft_engine.inference.sampling import Sampling
     from reft_engine.inference.separation import Separation, prove_separation
@@ -61,6 +62,7 @@ __all__ = [
 __getattr__ = lazy_names(__name__, {
     "answer_tokens": ["TokenChange", "token_changes"],
     "answering": ["Asked", "Written", "answer_rows", "answers_in_order", "written_in_order"],
+    "blend_choice": ["ChosenBlend", "choose_blend"],
     "classification": ["classify"],
     "edit_map": ["EditMap", "map_edit"],
     "engine": ["InferenceEngine"],
@@ -68,7 +70,7 @@ __getattr__ = lazy_names(__name__, {
     "generation": ["generate", "score", "stream"],
     "kv_cache": ["PromptCache", "bytes_of_token"],
     "lens": ["Lens", "logit_lens"],
-    "references": ["MOST_KEYS", "Blending", "ChosenBlend", "Neighbour", "ReferenceStore", "build_store", "choose_blend"],
+    "references": ["MOST_KEYS", "Blending", "Neighbour", "ReferenceStore", "build_store"],
     "requests": ["Limits", "Request", "TokenCount"],
     "sampling": ["Sampling"],
     "separation": ["Separation", "prove_separation"],

@@ -1,7 +1,7 @@
 """How each column of a request is answered: the strength of its edit, which parts of it act, and what adjusts logits."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from reft_engine.base import blocks, checks
 from reft_engine.base.loading import Base
@@ -11,6 +11,15 @@ from reft_engine.edits.switches import ALL_ON, Switches
 from reft_engine.errors import ConfigError
 from reft_engine.inference.prompts import Answerer
 from reft_engine.inference.requests import Adjust
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """What can adjust only some columns."""
+
+    def check(self, base: Base, edit: object) -> None:
+        """Raises ConfigError for a base model or an edit whose logits it cannot adjust."""
+        ...
 
 
 def strengths_of(edits: Sequence[Answerer | None], strength: float | Sequence[float]) -> list[float]:
@@ -49,6 +58,9 @@ def adjusts_of(base: Base, edits: Sequence[Answerer | None], adjust: Adjust | Se
     adjusts: list[Adjust | None] = list(adjust) if isinstance(adjust, list | tuple) else [adjust] * len(edits)  # type: ignore[list-item]
     if len(adjusts) != len(edits) or not all(each is None or callable(each) for each in adjusts):
         raise ConfigError("Give one function that adjusts logits for all edits, or one for each.", "adjust", kind="inference.adjusts")
+    for each, edit in zip(adjusts, edits, strict=True):
+        if isinstance(each, Checked):
+            each.check(base, edit)
     if any(adjusts):
         check_linear_head(base)
         blocks.attach(base.model)  # what its head reads is noted by a hook

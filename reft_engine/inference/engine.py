@@ -6,6 +6,7 @@ number of edits at its own speed.
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -275,6 +276,8 @@ class InferenceEngine:
                 self._waiting.remove(request)
                 self._waiting.began(request)
                 self._running.append(request)
+                if request.began is None:  # else it had to make room
+                    request.began = time.monotonic()
             try:
                 for row in request.rows:
                     if not row.ended:

@@ -164,6 +164,8 @@ class Request:
     should_stop: Callable[[], bool]
     rows: list[Row] = field(default_factory=list)
     cancelled: bool = False
+    began: float | None = None
+    """When it began, in seconds of `time.monotonic`; None while it waits for the first time."""
     error: BaseException | None = None
     on_place: Callable[[int], None] | None = None
     prefix: Reading | None = None

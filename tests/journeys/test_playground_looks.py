@@ -151,12 +151,12 @@ def test_no_rows_and_no_share_of_them_are_the_base_model_and_odd_numbers_are_ref
         expect(asked.locator("#answer-2")).to_have_text(base)
         share.fill("0")
         share.press("Tab")
-        expect(asked.locator("[data-told='3']")).to_have_text(re.compile("they make 0 of each token"))
+        expect(asked.locator("[data-told='3']")).to_have_text(re.compile("^λ is 0: this is the base model alone"))
         expect(asked.locator("#answer-3")).to_have_text(base)
         over(asked)
         share.fill("1")
         share.press("Tab")
-        expect(asked.locator("[data-told='3']")).to_have_text(re.compile("they make 1 of each token"))
+        expect(asked.locator("[data-told='3']")).to_have_text(re.compile(r"their share λ of each token's choice is 1\."))
     asked_for = [[(each["kind"], each["shots"], each["blend"]) for each in request["columns"]] for request in sent]
     assert asked_for == [[("few_shot", 0, None)], [("instant", 0, 0)], [("instant", 0, 1)]]
     assert asked.locator("#answer-3").text_content() != base

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reft_engine import ConfigError, DataError, Example, Message, Preference
+from reft_engine import ConfigError, DataError, Example, Message, Preference, StoppedError
+from reft_engine.base.loading import PLAIN_TEMPLATE
 from reft_engine.data import trained_indices
 from reft_engine.data.splitting import split_indices
 from reft_engine.inference import (
@@ -17,6 +18,7 @@ from reft_engine.inference import (
     Sampling,
     bytes_of_token,
     draw_rows,
+    few_shot,
     generate,
     pays_off_after,
     score,
@@ -32,6 +34,18 @@ LAST = "{{ messages[-1]['content'] }}"
 TRIMS = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{{ m['content'].split('</think>')[-1].strip() }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+FEW_TURNS = (
+    "{{ raise_exception('too many') if messages | length > 5 }}{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+NEEDS_SYSTEM = (
+    "{{ raise_exception('begin with the system') if messages[0]['role'] != 'system' and messages | length > 1 }}"
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
+)
+SHOWS_QUESTIONS = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}"
+    "{{ m['content'].split('</think>')[-1].strip() }}{% else %}{{ m['content'] }}{% endif %}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
 )
 
 
@@ -173,6 +187,68 @@ def test_more_rows_than_there_are_are_all(roomy, examples):
     assert with_shots(roomy, ASKED, [], 4, 8).messages == ASKED
 
 
+def chosen_by_trying(base, rows, answer):
+    """The rows that fit, each tried in the whole prompt behind those before it."""
+    used = []
+    for index in range(len(rows)):
+        try:
+            fits = len(prompt_ids(base, (*turns_of(rows, [*used, index]), *ASKED))) <= base.context - answer
+        except DataError:
+            continue
+        used += [index] * fits
+    return tuple(used)
+
+
+@pytest.mark.parametrize("template", [None, PLAIN_TEMPLATE, FEW_TURNS, NEEDS_SYSTEM])
+@pytest.mark.parametrize("answer", [8, 60, 100])
+def test_the_rows_are_those_that_trying_each_in_the_whole_prompt_gives(tiny, template, answer):
+    draw = random.Random(answer)
+    words = ["cat", "dog", "owl ", "\n", "hen.", " ", "<|im_end|>", "é", "12"]
+    rows = [row("Say " + "".join(draw.choices(words, k=draw.randint(1, 60))), draw.choice(words[:3]), line) for line in range(60)]
+    base = tiny if template is None else replace(tiny, template=template)
+    if template == NEEDS_SYSTEM:
+        with pytest.raises(DataError, match="begin with the system"):
+            with_shots(base, ASKED, rows, 60, answer, seed=None)
+        return
+    made = with_shots(base, ASKED, rows, 60, answer, seed=None)
+    assert made.used == chosen_by_trying(base, rows, answer) and made.used
+    assert len(made.used) + made.left_out + made.refused == 60
+
+
+def test_a_template_that_begins_with_the_system_message_shows_rows_behind_it(tiny, examples):
+    asked = (Message("system", "Be brief."), *ASKED)
+    made = with_shots(replace(tiny, template=NEEDS_SYSTEM), asked, examples, 20, 8)
+    assert made.used and made.altered == () and made.used == with_shots(tiny, asked, examples, 20, 8).used
+
+
+def test_many_rows_are_not_tokenised_again_for_each_of_them(tiny, monkeypatch):
+    rows = [row(f"What is {number} cat and {number} dog?", "cat " * (number % 9 + 1), number) for number in range(300)]
+    asked = []
+    own = few_shot.column_prompts
+    monkeypatch.setattr(few_shot, "column_prompts", lambda *given: asked.append(len(given[1])) or own(*given))
+    made = with_shots(tiny, ASKED, rows, 300, 20, seed=None)
+    assert made.left_out > 280 and len(asked) < 60, "and not once for each"
+    monkeypatch.undo()
+    assert made.used == chosen_by_trying(tiny, rows, 20)
+
+
+def test_choosing_rows_can_be_stopped(tiny, examples):
+    asked = iter([False, True])
+    with pytest.raises(StoppedError, match="Stopped before the rows were chosen"):
+        with_shots(tiny, ASKED, examples * 3, 72, 8, should_stop=lambda: next(asked))
+
+
+def test_what_stands_behind_the_rows_is_counted(roomy, examples):
+    system = Message("system", "Be brief.")
+    for asked in (ASKED, (system, *ASKED), (*ASKED, Message("assistant", "Two."), Message("user", "And 3?"))):
+        made = with_shots(roomy, asked, examples, 4, 8)
+        ids, turns = prompt_ids(roomy, made.messages), [each for each in asked if each.role != "system"]
+        behind = prompt_ids(roomy, turns)
+        assert ids[-len(behind) :] == behind and 0 <= made.after_tokens - len(behind) <= 4, "and what ends the message before, at most"
+    none = with_shots(roomy, ASKED, examples, 0, 8)
+    assert none.after_tokens == none.prompt_tokens
+
+
 # What a template does with them
 
 
@@ -193,6 +269,15 @@ def test_rows_of_which_less_is_shown_are_named(roomy):
     made = with_shots(replace(roomy, template=TRIMS), ASKED, rows, 2, 8)
     assert sorted(made.used) == [0, 1] and made.altered == (0,)
     assert with_shots(roomy, ASKED, rows, 2, 8).altered == ()
+
+
+@pytest.mark.parametrize("elsewhere", ["user", "Yes</think>No"])
+def test_less_of_an_answer_is_noticed_though_the_text_has_it_elsewhere(roomy, elsewhere):
+    answer = f"<think>Hm.</think>{elsewhere}"
+    rows = [row(f"Say {answer} and <think>Hm.", answer), row("Hm.", answer.replace("<think>", ""))]
+    assert sorted(with_shots(replace(roomy, template=TRIMS), (Message("user", answer), *ASKED[1:]), rows, 2, 8).altered) == [0, 1]
+    twice = [row("A?", "<think>A</think>"), row("<think>A</think>", "B")]
+    assert with_shots(replace(roomy, template=SHOWS_QUESTIONS), ASKED, twice, 2, 8, seed=None).altered == (0,)
 
 
 def test_rows_that_are_no_turns_are_counted_and_the_others_shown(roomy, examples):

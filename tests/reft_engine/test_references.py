@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from reft_engine import ConfigError, DataError, Example, Message, Preference, StoppedError, generate
-from reft_engine.inference import InferenceEngine, Sampling, build_store, choose_blend, score
+from reft_engine.inference import InferenceEngine, Sampling, build_store, choose_blend, references, score
+from reft_engine.inference.reference_rows import read_answers
 from reft_engine.tokens.examples import encode, ids_of_answer, prompt_ids
 from tests.reft_engine import families
 from tests.reft_engine.test_other_heads import behind
@@ -117,10 +118,62 @@ def test_passes_are_short_and_each_is_entered_and_can_be_the_last(tiny, examples
 
     build_store(tiny, examples, pass_tokens=100, exclusive=exclusive, on_progress=lambda done, total: told.append((done, total)))
     assert len(entered) == len(told) > 4 and told == sorted(told) and told[-1] == (24, 24)
-    stops = iter([False, False, True])
+    stops = iter([False, False, False, True])  # the slice, then its passes
     with pytest.raises(StoppedError):
         build_store(tiny, examples, pass_tokens=100, exclusive=exclusive, should_stop=lambda: next(stops))
     assert len(entered) == len(told) + 2
+
+
+def test_rows_that_are_too_long_are_left_out_and_named(tiny, examples):
+    rows = [*examples[:3], row("What " + "cat " * 40, "No."), *examples[3:5]]
+    made = build_store(tiny, rows, longest=30)
+    assert (made.too_long, made.dropped, made.refused, made.longest) == ((3,), (), (), 30)
+    assert sorted(made.rows.unique().tolist()) == [0, 1, 2, 4, 5]
+    assert build_store(tiny, rows).too_long == ()
+    with pytest.raises(ConfigError, match="longest must be"):
+        build_store(tiny, rows, longest=0)
+
+
+def test_different_answers_are_counted(tiny):
+    rows = [row(f"Is {number} odd?", "Yes." if number % 2 else "No.") for number in range(9)]
+    assert build_store(tiny, rows).answers == 2 and build_store(tiny, rows[:1]).answers == 1
+
+
+def test_slices_without_a_row_that_is_stored_are_told_and_can_be_the_last(tiny, examples):
+    told, rows = [], [examples[0], *[row("cat " * 500, "No.")] * 140]
+    build_store(tiny, rows, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 141), (64, 141), (128, 141), (141, 141)]
+    stops = iter([False, False, True])
+    with pytest.raises(StoppedError, match="nothing was stored"):
+        build_store(tiny, rows, should_stop=lambda: next(stops))
+
+
+def test_no_row_is_asked_for_once_the_shortest_answer_has_no_room(tiny, examples):
+    class Rows(list):
+        asked = 0
+
+        def __getitem__(self, index):
+            found = super().__getitem__(index)
+            self.asked += len(found)
+            return found
+
+    rows = Rows(examples * 20)
+    room = 1 + sum(len(ids_of_answer(tiny, each.answer)) for each in examples)
+    made = build_store(tiny, rows, most_keys=room)
+    assert len(made) == room - 1 and rows.asked == 64 and made.dropped == tuple(range(24, 480))
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+def test_the_scale_of_states_that_are_mostly_equal_is_that_of_those_that_are_apart(tiny, noise):
+    torch.manual_seed(2)
+    apart = torch.tensor([[3.0, 0.0, 0.0], [0.0, 5.0, 0.0]])
+    keys = torch.cat([torch.ones(9, 3) + noise * torch.randn(9, 3), apart])
+    wanted = sorted([float((torch.ones(3) - each).square().sum()) for each in apart] * 18 + [34.0] * 2)
+    assert references._median(keys) == pytest.approx(wanted[(len(wanted) - 1) // 2], rel=1e-4)
+    assert references._median(100 * keys) == pytest.approx(10_000 * references._median(keys), rel=1e-4)
+    assert references._median(keys[:9]) == references._median(keys[:1]) == 1.0, "there is nothing to compare"
+    alone = build_store(tiny, [row("Is it odd?", "Yes.")]).adjust(0.5)
+    assert bool(alone(torch.zeros(tiny.vocabulary), torch.zeros(32)).isfinite().all())
 
 
 # Off, everything, and nearest alone
@@ -187,6 +240,25 @@ def test_probabilities_are_the_formula_by_hand(tiny, store):
         found = store.adjust(blend, k, temperature)(logits, hidden)
         assert (found.exp() - wanted).abs().max() < 1e-5 and float(found.exp().sum()) == pytest.approx(1, abs=1e-4)
         assert bool(found.isfinite().all()), "it can be written down"
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e-3, 1.0, 1e30])
+def test_weights_add_up_however_near_and_far_the_states_are(store, temperature):
+    for distances in ([0.0, 0.0, 1e-38], [1e30, 2e30], [3e38, 3e38], [1e-45, 1.0], [5.0]):
+        weights = store.weights(torch.tensor(distances), temperature)
+        assert float(weights.sum()) == pytest.approx(1) and bool((weights[:-1] >= weights[1:]).all())
+
+
+@pytest.mark.parametrize("k", [1, 7, NO_LIMIT])
+def test_many_states_are_looked_up_as_each_alone(store, k):
+    torch.manual_seed(1)
+    states, logits = torch.randn(2, 3, 32), torch.randn(2, 3, 8192)
+    near, distances = store.nearest(states, k)
+    blended = store.blended(logits, (near, store.weights(distances, 0.02)), 0.4)
+    for place in ((0, 0), (1, 2)):
+        one = store.nearest(states[place], k)
+        assert torch.equal(one[0], near[place]) and torch.equal(one[1], distances[place])
+        assert (store.blended(logits[place], (one[0], store.weights(one[1], 0.02)), 0.4) - blended[place]).abs().max() < 1e-5
 
 
 # In any batch
@@ -272,6 +344,7 @@ def test_the_blend_that_answers_most_held_out_rows_is_chosen_and_counts_are_thos
     assert len(chosen.tried) == 10 and chosen.rows == len(held) and chosen.tried[0].blend == 0
     assert chosen.best in chosen.tried[1:]
     assert all((each.right, each.log_probability) <= (chosen.best.right, chosen.best.log_probability) for each in chosen.tried[1:])
+    assert chosen.base == chosen.tried[0] and chosen.left_out == 0 and not chosen.base_is_best
     for each in chosen.tried:
         found = ids_by(tiny, store, [one.messages for one in held], each.blend, 32, each.temperature)
         assert each.right == sum(ids == ids_of_answer(tiny, one.answer) for ids, one in zip(found, held, strict=True))
@@ -290,17 +363,77 @@ def test_how_likely_held_out_answers_are_is_the_mean_over_their_tokens(tiny, exa
     assert tried.log_probability == pytest.approx(sum(logs) / len(logs), abs=1e-3)
 
 
-def test_a_choice_can_be_stopped_and_needs_rows(tiny, examples, store):
+@pytest.mark.parametrize("name", ["gpt2", "gemma2", "granite", "bloom"])
+def test_logits_of_other_families_are_those_of_the_whole_model(starter, examples, name):
+    """Also where something follows the head, as a soft cap does."""
+    model = families.build(name, seed=2, vocab_size=len(starter.tokenizer)).requires_grad_(False)
+    base = replace(starter, model=model, name=name)
+    made, rows = build_store(base, examples[:4]), [encode(base, each, base.context) for each in examples[4:7]]
+    read, at = read_answers(base, rows), 0
+    for each in rows:
+        count = len(each.answer_ids)
+        wanted = base.model(torch.tensor([each.ids])).logits[0, -count - 1 : -1]
+        assert (read.logits(at, at + count) - wanted).abs().max() < 1e-4 and read.logits(at, at + 1).shape == wanted[:1].shape
+        at += count
+    (none, tried) = choose_blend(base, made, examples[4:7], blends=[0.5], temperatures=[0.1]).tried
+    logs = [token.log_probability for each in examples[4:7] for token in score(base, each.messages, each.answer)[0]]
+    assert none.log_probability == pytest.approx(sum(logs) / len(logs), abs=1e-3) and tried.blend == 0.5
+
+
+def test_logits_in_pieces_choose_as_all_at_once(tiny, examples, store, monkeypatch):
+    held, entered = examples[1::4], []
+
+    @contextmanager
+    def exclusive():
+        entered.append(True)
+        yield
+
+    whole = choose_blend(tiny, store, held, exclusive=exclusive)
+    passes = len(entered)
+    monkeypatch.setattr("reft_engine.inference.blend_choice._ELEMENTS", 1)
+    pieces = choose_blend(tiny, store, held, exclusive=exclusive)
+    tokens = sum(len(ids_of_answer(tiny, each.answer)) for each in held)
+    assert len(entered) - passes >= tokens > passes
+    for one, other in zip(whole.tried, pieces.tried, strict=True):
+        assert (one.blend, one.temperature, one.right) == (other.blend, other.temperature, other.right)
+        assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
+
+
+def test_where_the_base_model_does_best_that_is_said(tiny, examples):
+    answers = [generate(tiny, each.messages, max_new_tokens=4)[0] for each in examples[:6]]
+    own = [replace(each, answer=answer) for each, answer in zip(examples, answers, strict=False) if answer.strip()]
+    chosen = choose_blend(tiny, build_store(tiny, [row("Why?", "So."), row("How?", "Thus.")]), own, blends=[1.0])
+    assert chosen.base_is_best and chosen.best.blend == 1.0
+    assert (chosen.base.right, chosen.base.log_probability) >= (chosen.best.right, chosen.best.log_probability)
+
+
+def test_a_choice_tells_each_row_and_can_be_stopped_and_needs_rows(tiny, examples, store):
+    told = []
+    choose_blend(tiny, store, examples[:5], on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 5) for done in range(1, 6)]
     with pytest.raises(StoppedError):
         choose_blend(tiny, store, examples, should_stop=lambda: True)
+    stops = iter([False, False, True])
+    with pytest.raises(StoppedError):
+        choose_blend(tiny, store, examples, should_stop=lambda: next(stops))
     with pytest.raises(DataError, match="None of the held-out rows"):
         choose_blend(tiny, store, [])
+
+
+def test_held_out_rows_that_are_too_long_choose_nothing_and_are_counted(tiny, examples, store):
+    long = [row("What " + "cat " * 40, "No."), row("", "No.")]
+    chosen = choose_blend(tiny, store, [*examples[:3], *long], longest=30)
+    assert (chosen.rows, chosen.left_out) == (3, 2) and chosen.tried == choose_blend(tiny, store, examples[:3]).tried
+    with pytest.raises(DataError, match="None of the held-out rows"):
+        choose_blend(tiny, store, long, longest=30)
 
 
 # What is refused
 
 
-@pytest.mark.parametrize("wrong", [(-0.1,), (1.1,), ("half",), (math.nan,), (0.5, 0), (0.5, 1.5), (0.5, 4, 0), (0.5, 4, math.inf)])
+@pytest.mark.parametrize(
+    "wrong", [(-0.1,), (1.1,), ("half",), (math.nan,), (0.5, 0), (0.5, 1.5), (0.5, 4, 0), (0.5, 4, 1e-45), (0.5, 4, math.inf)]
+)
 def test_numbers_out_of_range_are_refused_in_a_sentence(store, wrong):
     with pytest.raises(ConfigError, match=r"must be .*, not .*\."):
         store.adjust(*wrong)
@@ -313,6 +446,21 @@ def test_models_without_a_linear_head_over_their_states_are_refused(starter, exa
         base = replace(starter, model=model, name="other")
     else:
         base = behind(starter, family, head)
-    with pytest.raises(ConfigError, match=r"\.$") as refused:
+    sentence = {
+        "t5": "other has no linear output head over its last hidden states, so its logits cannot be adjusted.",
+        "bert": "This model classifies; it writes no answers.",
+    }.get(family, r"Llama\w+ has no head that writes text; it writes no answers.")
+    with pytest.raises(ConfigError, match=f"^{sentence}$"):
         build_store(base, examples)
-    assert "Traceback" not in str(refused.value)
+
+
+def test_a_store_is_for_its_own_base_model_without_an_edit(tiny, starter, make_model, examples, store, strong):
+    other = replace(starter, model=make_model(vocab_size=len(starter.tokenizer)).requires_grad_(False), name="other")
+    with pytest.raises(ConfigError, match="The store holds hidden states of another base model than other"):
+        InferenceEngine(other).submit(PROMPT, adjust=store.adjust(0.5))
+    with pytest.raises(ConfigError, match="another base model than other"):
+        choose_blend(other, store, examples)
+    engine, edit = InferenceEngine(tiny), strong(tiny.model, positions="l2")
+    with pytest.raises(ConfigError, match="hidden states of tiny without an edit, so the column"):
+        engine.submit(PROMPT, [None, edit], adjust=[None, store.adjust(0.5)])
+    assert len(engine.submit(PROMPT, [None, edit], max_new_tokens=2, adjust=[store.adjust(0.5), None]).texts()) == 2
