@@ -33,7 +33,7 @@ def list_column(resident: Resident, column: ChatColumn, max_new_tokens: int, put
     """
     if column.run is not None and column.kind == "few_shot":
         drawn = drawn_rows(resident, column.run, column.shots, column.seed)
-        return ListColumn(Answering(drawn.base), lambda messages: drawn.before(messages, max_new_tokens).messages)
+        return ListColumn(Answering(drawn.base), lambda messages: drawn.before(messages, max_new_tokens, should_stop).messages)
     if column.run is not None and column.kind == "instant":
         found = instant(resident, column.run, column.blend, tells_reading(put), should_stop)
         if found.adjust is None:
