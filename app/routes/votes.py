@@ -125,4 +125,4 @@ def _fix(services: Services, content: bytes) -> dict[str, Any]:
 def _train(services: Services, content: bytes) -> dict[str, Any]:
     asked = read_as(_Train, content)
     now = fixes.state(services, asked.run)
-    return fixes.trained_as_data(fixes.train_on_fixes(services, asked.run, asked.page_key, asked.epochs), now)
+    return fixes.trained_as_data(fixes.train_on_fixes(services, now, asked.page_key, asked.epochs), now)

@@ -154,7 +154,7 @@ def test_an_answer_is_corrected_in_its_place_and_trained_on(opened, studio):
     area.fill("three cats")
     assert serious(opened) == []
     area.press("Control+Enter")
-    train = opened.get_by_role("button", name="Train on what I fixed (1)")
+    train = opened.get_by_role("button", name="Train on what I fixed or changed (1)")
     expect(train).to_be_enabled()
     expect(area).to_have_count(0)
     version = store.datasets.get(run.dataset_id).version
