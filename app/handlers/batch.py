@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from pydantic import Field
 
+from app import limits
 from app.errors import StudioError
 from app.given import read_as
 from app.handlers import answers_grid, playground
@@ -24,7 +25,7 @@ from app.words import say
 from app.worker.messages import ChatColumn, ChatMessage, GridPrompt
 from reft_engine.data import FilePrompts
 
-MOST = 500
+MOST = limits.PROMPTS
 """Prompts that are answered at once."""
 FILE_MB = 20
 """Megabytes of a file of prompts."""
@@ -83,7 +84,7 @@ def _told(found: FilePrompts) -> str:
     return " ".join(texts)
 
 
-def held_out(services: Services, run_ids: Sequence[str], count: int) -> dict[str, Any]:
+def held_out(services: Services, run_ids: Sequence[str], count: float) -> dict[str, Any]:
     """As `read_file`, of rows that none of the runs has learned from. Raises StudioError, StorageError."""
     if not run_ids:
         raise StudioError(say("playground.none_chosen"))

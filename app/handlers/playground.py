@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import limits
 from app.errors import StudioError
 from app.given import read_as
 from app.handlers.bases import facts_of
@@ -16,7 +17,7 @@ from app.handlers.datasets import examples_of
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
-from app.worker.messages import ChatColumn
+from app.worker.messages import ChatColumn, StopText
 from reft_engine import PositionSpec, ReftError, RunSpec
 from reft_engine.data import answers_of
 from reft_engine.formats import kept_steps
@@ -33,8 +34,6 @@ _LOOKED_AT = 20_000
 """Number of rows of a dataset that suggestions are taken from."""
 _UNSEEN, _SEEN = 4, 3
 SEEDS = 2**31
-MOST = 6
-"""Columns beside the base model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
         "chosen": run_id,
         "unseen": list(found.unseen),
         "trained": list(found.trained),
-        "most": MOST,
+        "most": limits.BESIDE,
         "base": chosen or "",
     }
 
@@ -156,13 +155,13 @@ class Asked(BaseModel):
     """What a page asks for: columns with their own conversations, and how all of them are sampled."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    columns: list[ChatColumn] = Field(min_length=1, max_length=1 + MOST)
+    columns: list[ChatColumn] = Field(min_length=1, max_length=limits.COLUMNS)
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(0.95, gt=0.0, le=1.0)
     top_k: int = Field(0, ge=0, le=10_000_000)
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
-    stop: list[str] = Field(default_factory=list, max_length=8)
+    stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS)
     seed: int = Field(0, ge=0, lt=SEEDS)
     page: str = Field("", max_length=100, description="An opaque key of the page that asks.")
 

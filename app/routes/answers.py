@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import anyio
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from app.errors import READABLE, EngineAwayError, StudioError
+from app.given import sentence_of
 from app.words import say, say_error
 from storage import ConflictError, NotFoundError, TooLargeError, UnavailableError
 
@@ -64,6 +66,15 @@ class Answers:
         except ClientDisconnect:
             return Response(status_code=400)  # which nobody reads
         return await self.give(lambda: act(body))
+
+
+def refuse_odd_queries(app: FastAPI) -> None:
+    """Answer a query that is not as a route has it with a sentence, as bodies are, and not with FastAPI's list for programmers."""
+
+    @app.exception_handler(RequestValidationError)
+    async def refused(request: Request, error: RequestValidationError) -> Response:
+        told = sentence_of([{**each, "loc": each["loc"][1:]} for each in error.errors()])  # without "query", which says nothing
+        return JSONResponse({"error": told, "kind": ""}, status_code=_CANNOT, headers=NOT_KEPT)
 
 
 def _as_response(make: Callable[[], Any]) -> Response:

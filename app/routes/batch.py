@@ -31,6 +31,6 @@ def offer_batch(app: FastAPI, services: Services) -> None:
 
     @app.get("/play/prompts/held-out")
     async def held_out(
-        count: Annotated[int, Query(ge=-(2**31), le=2**31)], run: Annotated[list[str] | None, Query(max_length=20)] = None
+        count: Annotated[float, Query(allow_inf_nan=False)], run: Annotated[list[str] | None, Query(max_length=20)] = None
     ) -> Response:
         return await others.give(partial(batch.held_out, services, run or [], count))
