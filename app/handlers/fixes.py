@@ -171,7 +171,7 @@ def _held_out(services: Services, run: RunRecord) -> HeldOutRows:
 
 
 def _held_out_places(services: Services, run: RunRecord) -> Sequence[int]:
-    """Places of the rows that a run held out; drawn again for a run of an earlier studio, which did not write them down. Raises DataError."""
+    """Places of the rows that a run held out; drawn again for one of an earlier studio, which did not keep them. Raises DataError."""
     places = services.storage.runs.held_out_places(run.id)
     if places is not None:
         return places

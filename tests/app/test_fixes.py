@@ -224,7 +224,9 @@ def test_without_held_out_rows_none_of_those_that_are_trained_is_drawn(services,
 
 
 def test_there_is_nothing_to_train_before_a_fix(services, run):
-    assert fixes.state(services, run.id) == fixes.FixState(run.id, 0, 1, 1, False, "No row has been fixed or changed since Mine was trained.")
+    assert fixes.state(services, run.id) == fixes.FixState(
+        run.id, 0, 1, 1, False, "No row has been fixed or changed since Mine was trained."
+    )
     with pytest.raises(StudioError, match="No row has been fixed"):
         fixes.train_on_fixes(services, fixes.state(services, run.id))
 
