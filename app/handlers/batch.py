@@ -202,7 +202,7 @@ class Scores:
     def _counts(self) -> Iterator[str]:
         for column in range(len(self.columns)):
             right = self._right.get(column, [])
-            yield right_of(sum(right), len(right)) if right else ""
+            yield right_of(sum(right), len(right), MOST) if right else ""
 
 
 def _rounded(one: str, other: str) -> float:

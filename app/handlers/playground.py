@@ -14,6 +14,7 @@ from app.errors import StudioError
 from app.given import read_as
 from app.handlers.bases import facts_of
 from app.handlers.datasets import examples_of
+from app.handlers.unseen import learned_by
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
@@ -114,6 +115,7 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
         dataset = services.storage.datasets.get(run.dataset_id)
         places = services.storage.runs.held_out_places(run_id)
         examples = examples_of(services, dataset.id, _LOOKED_AT, version_id=run.version_id)
+        known = learned_by(services, run, _LOOKED_AT)
     except (StorageError, ReftError):
         return Suggestions()
     sample = find_sample(dataset.sample) if run.version_number == 1 else None  # an edit may have added the sample's own prompts
@@ -123,10 +125,12 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
     held = {(examples[place].messages, answers_of(examples[place])) for place in places if place < len(examples)}
     asking = [each for each in examples if each.messages]
     learned = dict.fromkeys(each.messages[-1].content for each in asking if (each.messages, answers_of(each)) not in held)
-    # A prompt of a held-out row that is also a training prompt is not unseen.
     asked = [examples[place].messages[-1].content for place in places if place < len(examples) and examples[place].messages]
-    unseen = sample.prompts if sample else _short([prompt for prompt in asked if prompt not in learned])
-    return Suggestions(tuple(unseen[:_UNSEEN]), tuple(_spread(_short(list(learned)), _SEEN)))
+    offered = tuple(_spread(_short(list(learned)), _SEEN))
+    if known is None:  # a run that its edit comes from is gone
+        return Suggestions((), offered)
+    unseen = sample.prompts if sample else _short([prompt for prompt in asked if not known.has_prompt(prompt)])
+    return Suggestions(tuple(unseen[:_UNSEEN]), offered)
 
 
 def _short(prompts: Sequence[str]) -> list[str]:

@@ -83,6 +83,13 @@ def test_many_right_answers_are_told_with_their_interval():
     assert told[-1] == {"counts": ["10 of 20 (50%; likely between 30% and 70%)"]}
 
 
+def test_as_many_prompts_as_are_answered_at_once_are_told_with_their_interval_too():
+    scores, told = Scores([ChatColumn(kind="base")], ["x"] * MOST), []
+    for at in range(MOST):
+        told = scores.take({"prompt": at, "column": 0, "text": "x" if at < 250 else "y"})
+    assert told[-1] == {"counts": ["250 of 500 (50%; likely between 46% and 54%)"]}
+
+
 # Files
 
 
