@@ -1,7 +1,8 @@
 """How routes read the bodies of requests and answer them: bodies up to a limit, work in few threads, errors as sentences with a status."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -17,6 +18,8 @@ from storage import ConflictError, NotFoundError, TooLargeError, UnavailableErro
 
 MOST = 4_000_000
 """Bytes of a body, which holds a conversation for each column."""
+PATIENCE = 120
+"""Seconds within which a body arrives."""
 _DRAINED = 8
 """Times its limit up to which a body is read to its end, since a browser tells nothing of an answer that comes before it has sent all."""
 NOT_KEPT = {"Cache-Control": "no-store"}
@@ -29,8 +32,42 @@ class _TooLongError(StudioError):
     """The body of a request has more bytes than are read."""
 
 
+class _BusyError(StudioError):
+    """The bodies of other requests are all that is held at once, or this one does not arrive."""
+
+
+class Held:
+    """The bytes of all bodies that are being read, wait or are worked on, for all routes and visitors together: at most so many.
+
+    Whatever limits the work alone comes after the body, and without this any number of bodies could be held while they wait for it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.now = most, 0
+
+    @contextmanager
+    def body(self) -> Iterator[Callable[[int], None]]:
+        """Take bytes for a body, as they come, for as long as this lasts. Raises _BusyError if there is no room for more."""
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            if self.now + size > self.most:
+                raise _BusyError(say("given.busy"))
+            self.now, mine = self.now + size, mine + size
+
+        try:
+            yield take
+        finally:
+            self.now -= mine
+
+
+HELD = Held(200_000_000)
+
+
 _STATUSES: dict[type[Exception], int] = {
     NotFoundError: 404, ConflictError: 409, TooLargeError: 413, _TooLongError: 413, UnavailableError: 503, EngineAwayError: 503,
+    _BusyError: 503,
 }  # fmt: skip
 """Statuses of kinds of errors."""
 _CANNOT = 422
@@ -58,14 +95,15 @@ class Answers:
         return await self.give(lambda: _attached(*make(), media_type), otherwise=404)
 
     async def to(self, request: Request, act: Callable[[bytes], Any], most: int = MOST) -> Response:
-        """What is made of the body of a request, else a sentence."""
-        try:
-            body = await _body_of(request, most)
-        except _TooLongError as error:
-            return _refused(error)
-        except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads
-        return await self.give(lambda: act(body))
+        """What is made of the body of a request, else a sentence; a body that is too slow, or has no room beside others, is refused."""
+        with HELD.body() as take:
+            try:
+                body = await _body_of(request, most, take)
+            except (_TooLongError, _BusyError) as error:
+                return _refused(error)
+            except ClientDisconnect:
+                return Response(status_code=400)  # which nobody reads
+            return await self.give(lambda: act(body))
 
 
 def refuse_odd_queries(app: FastAPI) -> None:
@@ -83,15 +121,19 @@ def _as_response(make: Callable[[], Any]) -> Response:
     return made if isinstance(made, Response) else JSONResponse(made, headers=NOT_KEPT)
 
 
-async def _body_of(request: Request, most: int) -> bytes:
-    """The body of a request. Raises _TooLongError if it is longer than ``most`` bytes, ClientDisconnect."""
+async def _body_of(request: Request, most: int, take: Callable[[int], None]) -> bytes:
+    """The body of a request, for which bytes are taken. Raises _TooLongError over ``most`` bytes, _BusyError, ClientDisconnect."""
     body, size = bytearray(), 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size <= most:
-            body += piece
-        elif size > _DRAINED * most:
-            break
+    with anyio.move_on_after(PATIENCE) as patience:
+        async for piece in request.stream():
+            size += len(piece)
+            if size <= most:
+                take(len(piece))
+                body += piece
+            elif size > _DRAINED * most:
+                break
+    if patience.cancelled_caught:
+        raise _BusyError(say("given.slow", seconds=PATIENCE))
     if size > most:
         raise _TooLongError(say("given.too_long", most=most / 1e6))
     return bytes(body)
