@@ -57,7 +57,7 @@ def sentence_of(errors: Sequence[Mapping[str, Any]]) -> str:
     if known == "columns" and most != limits.COLUMNS:
         known = "columns_ever"
     if known:
-        return say(f"given.limit.{known}") if known == "empty_stop" else say(f"given.limit.{known}", most=most)
+        return say("given.empty_stop") if known == "empty_stop" else say(f"given.limit.{known}", most=most)
     field = ".".join(map(str, first["loc"]))
     return say("given.odd", reason=": ".join(filter(None, [field, _reason(first, bound, most)])))
 
@@ -68,9 +68,9 @@ def _reason(error: Mapping[str, Any], bound: tuple[str, str] | None, most: Any) 
     if kind in _OURS:
         return str(error["msg"])
     if bound and isinstance(most, int | float):
-        return say(f"given.why.{bound[0]}", bound=f"{most:,}")
+        return say(f"given.bound.{bound[0]}", bound=f"{most:,}")
     if kind in ("literal_error", "enum"):
-        return say("given.why.none_of", expected=error["ctx"]["expected"])
+        return say("given.none_of", expected=error["ctx"]["expected"])
     if kind in ("missing", "extra_forbidden", "string_pattern_mismatch", "finite_number"):
         return say(f"given.why.{kind}")
-    return say("given.why.another_kind")
+    return say("given.another_kind")

@@ -97,7 +97,7 @@ class VoteStore:
         query = select(Vote.binned_at, func.count()).where(Vote.binned_at.is_not(None)).group_by(Vote.binned_at)
         with self._database.reading() as session:
             found = session.execute(query.order_by(Vote.binned_at.desc()).limit(1)).first()
-        return (found[0], found[1]) if found else None
+        return (found[0], found[1]) if found and found[0] else None
 
     def clear(self) -> datetime | None:
         """Move every vote to the bin; `restore` takes what is returned, which is None if there was none."""

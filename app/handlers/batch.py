@@ -111,17 +111,18 @@ class Asked(playground.Asked):
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A list of prompts that was read and checked: the ``page`` that asks, the ``request`` to the worker, and what scores the answers."""
+    """A list of prompts that was read and checked: the ``page`` that asks, the ``request`` to the worker, and what scores need of it."""
 
     page: str
     request: dict[str, Any]
-    scores: "Scores"
+    columns: Sequence[ChatColumn]
+    expected: Sequence[str | None]
 
 
 def read(services: Services, body: bytes) -> Listed:
     """A list that a page asks for. Raises StudioError, StorageError."""
     asked = read_as(Asked, body)
-    return Listed(asked.page, _request(services, asked), Scores(asked.columns, [prompt.expected for prompt in asked.prompts]))
+    return Listed(asked.page, _request(services, asked), asked.columns, [prompt.expected for prompt in asked.prompts])
 
 
 async def batch(services: Services, listed: Listed) -> AsyncGenerator[dict[str, Any], None]:
@@ -132,7 +133,7 @@ async def batch(services: Services, listed: Listed) -> AsyncGenerator[dict[str, 
     async with aclosing(playground.once_it_answers(services)) as waiting:
         async for line in waiting:
             yield line
-    scores = listed.scores
+    scores = Scores(listed.columns, listed.expected)
     async with aclosing(services.worker.follow_batch(listed.request)) as lines:
         async for line in lines:
             for each in await anyio.to_thread.run_sync(scores.take, line) if "column" in line else [line]:
