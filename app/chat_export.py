@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Literal, get_args
 
 from app import chats
@@ -14,16 +14,16 @@ Form = Literal["md", "jsonl"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
-def exported(name: str, document: ChatDocument, runs: Mapping[str, str], form: Form) -> bytes:
-    """A conversation as a file; ``runs`` are the names of runs by their ids."""
-    text = markdown(name, document, runs) if form == "md" else json_lines(document, runs)
+def exported(name: str, document: ChatDocument, runs: Mapping[str, str], form: Form, baselines: Collection[str] = ()) -> bytes:
+    """A conversation as a file; ``runs`` are the names of runs by their ids, and ``baselines`` the ids of those without an edit."""
+    text = markdown(name, document, runs, baselines) if form == "md" else json_lines(document, runs)
     return text.encode("utf-8", "replace")
 
 
 # Markdown
 
 
-def markdown(name: str, document: ChatDocument, runs: Mapping[str, str]) -> str:
+def markdown(name: str, document: ChatDocument, runs: Mapping[str, str], baselines: Collection[str] = ()) -> str:
     """All turns of a conversation, those of the shown path first; each text of a person or a model stands in a fence that it cannot end."""
     parts = [f"# {code(name)}", say("chats.file.made")]
     system = ""
@@ -36,7 +36,7 @@ def markdown(name: str, document: ChatDocument, runs: Mapping[str, str]) -> str:
         parts += [f"**{say('chats.file.prompt')}**", fenced(turn.prompt)]
         for answer in turn.answers:
             column = chats.column_of(document, answer)
-            facts = "\n".join(f"- {fact}" for fact in _facts(column, answer, turn, settings))
+            facts = "\n".join(f"- {fact}" for fact in _facts(column, answer, turn, settings, column.run in baselines))
             parts += [f"### {code(title_of(column, runs))}", fenced(answer.text), facts]
     return "\n\n".join(parts) + "\n"
 
@@ -62,9 +62,12 @@ def _headed(document: ChatDocument) -> Iterator[tuple[ChatTurn, str]]:
             yield turn, say("chats.file.branch", label=label, before=labels[turn.parent])
 
 
-def _facts(column: Column, answer: ChatAnswer, turn: ChatTurn, settings: ChatSettings) -> Iterator[str]:
-    """What an answer was made with, and what came of it."""
-    yield say("chats.file.strength", strength=f"{column.strength:g}", seed=turn.seed)
+def _facts(column: Column, answer: ChatAnswer, turn: ChatTurn, settings: ChatSettings, is_baseline: bool) -> Iterator[str]:
+    """What an answer was made with, and what came of it; only an edit has a strength."""
+    if column.has_edit and not is_baseline:
+        yield say("chats.file.strength", strength=f"{column.strength:g}", seed=turn.seed)
+    else:
+        yield say("chats.file.seed", seed=turn.seed)
     if column.layers is not None:
         yield say("chats.file.layers", layers=", ".join(map(str, column.layers)) or say("number.none"))
     if column.groups is not None:

@@ -11,14 +11,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app import limits
 from app.columns import Column
 from app.errors import StudioError
 from app.given import read_as
 from app.words import phrases, say
 
-MOST_TURNS, MOST_COLUMNS, MOST_SHOWN = 500, 64, 8
-TEXT_LIMIT = 200_000
-"""Characters of a prompt, an answer or a system message; as many as the engine reads."""
 _MOST_TOKENS = 8_192
 _MOST_SEED = 2**31 - 1
 _NAME_LENGTH = 60
@@ -35,13 +33,13 @@ class _Part(BaseModel):
 class ChatSettings(_Part):
     """How answers are drawn; without a ``seed`` each turn draws one of its own, and ``top_k`` 0 is all tokens."""
 
-    system: str = Field("", max_length=TEXT_LIMIT)
+    system: str = Field("", max_length=limits.TEXT)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(1.0, ge=0.0, le=1.0)
     top_k: int = Field(0, ge=0, le=10_000_000)
     max_new_tokens: int = Field(128, ge=1, le=_MOST_TOKENS)
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
-    stop: tuple[Annotated[str, Field(max_length=1_000)], ...] = Field((), max_length=16)
+    stop: tuple[Annotated[str, Field(max_length=limits.STOP)], ...] = Field((), max_length=limits.STOPS)
     seed: int | None = Field(None, ge=0, le=_MOST_SEED)
 
 
@@ -60,8 +58,8 @@ class ChatAnswer(_Part):
         made_by: the column as it was then; None if it is as the list has it.
     """
 
-    column: int = Field(ge=0, lt=MOST_COLUMNS)
-    text: str = Field("", max_length=TEXT_LIMIT)
+    column: int = Field(ge=0, lt=limits.COLUMNS_EVER)
+    text: str = Field("", max_length=limits.TEXT)
     ids: tuple[_Number, ...] = Field((), max_length=_MOST_TOKENS)
     strength: float = Field(1.0, ge=-10.0, le=10.0)
     ended: Literal["end", "length", "stopped", "error"] = "end"
@@ -79,9 +77,9 @@ class ChatTurn(_Part):
 
     id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")
     parent: str | None = None
-    prompt: str = Field(max_length=TEXT_LIMIT)
+    prompt: str = Field(max_length=limits.TEXT)
     seed: int = Field(0, ge=0, le=_MOST_SEED)
-    answers: tuple[ChatAnswer, ...] = Field((), max_length=MOST_COLUMNS)
+    answers: tuple[ChatAnswer, ...] = Field((), max_length=limits.COLUMNS_EVER)
     settings: ChatSettings | None = None
 
 
@@ -92,10 +90,10 @@ class ChatDocument(_Part):
     """
 
     format: Literal[1] = 1
-    columns: tuple[Column, ...] = Field((), max_length=MOST_COLUMNS)
-    shown: tuple[_Number, ...] = Field((), max_length=MOST_SHOWN)
+    columns: tuple[Column, ...] = Field((), max_length=limits.COLUMNS_EVER)
+    shown: tuple[_Number, ...] = Field((), max_length=limits.COLUMNS)
     settings: ChatSettings = ChatSettings()
-    turns: tuple[ChatTurn, ...] = Field((), max_length=MOST_TURNS)
+    turns: tuple[ChatTurn, ...] = Field((), max_length=limits.TURNS)
     leaf: str | None = None
 
     @model_validator(mode="after")

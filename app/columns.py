@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app import limits
 from app.words import say
 
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +45,7 @@ class Column(BaseModel):
     shots: int = Field(0, ge=0, le=1_000)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     blend: float | None = Field(None, ge=0.0, le=1.0)
-    parts: tuple[MixPart, ...] = Field((), max_length=8)
+    parts: tuple[MixPart, ...] = Field((), max_length=limits.PARTS)
 
     @model_validator(mode="after")
     def _names_what_answers(self) -> Self:
@@ -53,6 +54,11 @@ class Column(BaseModel):
         if self.step is not None and self.kind != "run":
             raise PydanticCustomError("column", "{sentence}", {"sentence": say("answering.no_step")})
         return self
+
+    @property
+    def has_edit(self) -> bool:
+        """Whether an edit answers, at a strength; not so for a run that is a baseline, which its column does not know."""
+        return "strength" in _SETTINGS[self.kind]
 
     @property
     def runs(self) -> tuple[str, ...]:

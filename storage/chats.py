@@ -16,6 +16,8 @@ LIMIT = 4_000_000
 """Bytes of a document, in UTF-8."""
 MOST = 5_000
 """Conversations of one data folder, those in the bin among them."""
+MOST_BYTES = 500_000_000
+"""Bytes of all their documents."""
 
 
 class ChatStore:
@@ -24,21 +26,29 @@ class ChatStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, document: str) -> ChatRecord:
+    def create(self, name: str, document: str, start_key: str | None = None) -> ChatRecord:
         """Save a conversation under a name, as version 1 of its document.
+
+        A ``start_key`` that was used before is the same conversation, of which the answer may have been lost on its way: another document
+        is its version 2.
 
         Raises:
             TooLargeError: the document is longer than `LIMIT`.
-            StorageError: there are `MOST` conversations already.
+            ConflictError: the conversation of this key has other versions meanwhile.
+            StorageError: there are `MOST` conversations already, or they have `MOST_BYTES`.
         """
         size = _size(document)
         with self._database.exclusive() as session:
+            same = _of_key(session, start_key) if start_key else None
+            if same is not None:
+                return _to_record(same) if same.document == document else _saved(session, same, document, size, 1)
             if (session.scalar(select(func.count()).select_from(Chat)) or 0) >= MOST:
                 raise StorageError("There are {most:,} conversations already; delete one for good first.", kind="chats.many", most=MOST)
+            _require_room(session, size)
             saved_at = now()
             row = Chat(
                 id=secrets.token_hex(6), name=clean_name(name), version=1, document=document, size_bytes=size, created_at=saved_at,
-                updated_at=saved_at,
+                updated_at=saved_at, start_key=start_key,
             )  # fmt: skip
             session.add(row)
             session.flush()
@@ -83,9 +93,10 @@ class ChatStore:
             NotFoundError: there is no such conversation.
             ConflictError: its document was saved by somebody else since that version, or it is in the bin.
             TooLargeError: the document is longer than `LIMIT`.
+            StorageError: all conversations together have `MOST_BYTES`.
         """
         size = _size(document)
-        with self._database.transaction() as session:
+        with self._database.exclusive() as session:
             row = _get_row(session, chat_id, lock=True)
             if row.binned_at is not None:
                 raise ConflictError(
@@ -93,14 +104,7 @@ class ChatStore:
                 )
             if row.version == version + 1 and row.document == document:
                 return _to_record(row)
-            if row.version != version:
-                raise ConflictError(
-                    "This conversation was saved in another window since it was opened here. Open it again, or save this one as a new "
-                    "conversation.",
-                    kind="chats.conflict",
-                )
-            row.document, row.size_bytes, row.version, row.updated_at = document, size, version + 1, now()
-            return _to_record(row)
+            return _saved(session, row, document, size, version)
 
     def delete(self, chat_id: str) -> ChatRecord:
         """Move a conversation to the bin, where it stays as it is. Raises NotFoundError."""
@@ -138,6 +142,39 @@ def _size(document: str) -> int:
             kind="chats.too_large", size=size / 1e6, most=LIMIT / 1e6,
         )  # fmt: skip
     return size
+
+
+def _saved(session: Session, row: Chat, document: str, size: int, version: int) -> ChatRecord:
+    """A conversation with the version after this one. Raises ConflictError, StorageError."""
+    if row.version != version:
+        raise ConflictError(
+            "This conversation was saved in another window since it was opened here. Open it again, or save this one as a new "
+            "conversation.",
+            kind="chats.conflict",
+        )
+    _require_room(session, size - row.size_bytes)
+    row.document, row.size_bytes, row.version, row.updated_at = document, size, version + 1, now()
+    return _to_record(row)
+
+
+def _of_key(session: Session, start_key: str) -> Chat | None:
+    """The conversation of a key; one in the bin gives its key away."""
+    row = session.scalars(select(Chat).where(Chat.start_key == start_key)).first()
+    if row is not None and row.binned_at is not None:
+        row.start_key = None
+        session.flush()
+        return None
+    return row
+
+
+def _require_room(session: Session, more: int) -> None:
+    """Raises StorageError if there is no room for so many more bytes."""
+    total = session.scalar(select(func.coalesce(func.sum(Chat.size_bytes), 0))) or 0
+    if more > 0 and total + more > MOST_BYTES:
+        raise StorageError(
+            "All conversations together, deleted ones among them, can have {most:,.0f} MB; delete one for good first.",
+            kind="chats.full", most=MOST_BYTES / 1e6,
+        )  # fmt: skip
 
 
 def _get_row(session: Session, chat_id: str, *, lock: bool = False) -> Chat:

@@ -7,6 +7,7 @@ from typing import Literal
 from app.errors import StudioError
 from app.handlers import compare, playground
 from app.handlers.datasets import examples_of
+from app.handlers.unseen import unseen_places
 from app.predictions import is_right
 from app.services import Services
 from app.visitor import visitor
@@ -120,12 +121,12 @@ def _own(services: Services, runs: Sequence[RunRecord], typed: str) -> tuple[Que
 
 
 def held_out(services: Services, runs: Sequence[RunRecord], count: float | None, most: int = MOST) -> tuple[Question, ...]:
-    """Held-out rows that none of the runs has learned from, the first ``count`` of them. Raises StudioError."""
+    """Held-out rows that none of the runs has seen, see `app.handlers.unseen`, the first ``count`` of them. Raises StudioError."""
     if count is None or count != int(count) or not 1 <= count <= most:
         raise StudioError(say("compare.grid.count", most=most))
     if len({run.version_id for run in runs}) > 1:
         raise StudioError(say("compare.grid.other_data"))
-    shared = sorted(set.intersection(*(set(services.storage.runs.held_out_places(run.id) or ()) for run in runs)))[: int(count)]
+    shared = unseen_places(services, runs)[: int(count)]
     if not shared:
         raise StudioError(say("compare.grid.no_shared"))
     examples = examples_of(services, runs[0].dataset_id, shared[-1] + 1, version_id=runs[0].version_id)

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from pydantic import Field
 
+from app import limits
 from app.errors import StudioError
 from app.given import read_as
 from app.handlers import answers_grid, playground
@@ -24,7 +25,7 @@ from app.words import say
 from app.worker.messages import ChatColumn, ChatMessage, GridPrompt
 from reft_engine.data import FilePrompts
 
-MOST = 500
+MOST = limits.PROMPTS
 """Prompts that are answered at once."""
 FILE_MB = 20
 """Megabytes of a file of prompts."""
@@ -83,7 +84,7 @@ def _told(found: FilePrompts) -> str:
     return " ".join(texts)
 
 
-def held_out(services: Services, run_ids: Sequence[str], count: int) -> dict[str, Any]:
+def held_out(services: Services, run_ids: Sequence[str], count: float) -> dict[str, Any]:
     """As `read_file`, of rows that none of the runs has learned from. Raises StudioError, StorageError."""
     if not run_ids:
         raise StudioError(say("playground.none_chosen"))
@@ -108,21 +109,63 @@ class Asked(playground.Asked):
     prompts: list[GridPrompt] = Field(min_length=1)
 
 
-async def batch(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any], None]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of prompts that was read and checked: the ``page`` that asks, the ``request`` to the worker, and what scores need of it."""
+
+    page: str
+    request: dict[str, Any]
+    columns: Sequence[ChatColumn]
+    expected: Sequence[str | None]
+
+
+def read(services: Services, body: bytes) -> Listed:
+    """A list that a page asks for. Raises StudioError, StorageError."""
+    asked = read_as(Asked, body)
+    return Listed(asked.page, _request(services, asked), asked.columns, [prompt.expected for prompt in asked.prompts])
+
+
+async def batch(services: Services, listed: Listed) -> AsyncGenerator[dict[str, Any], None]:
     """Stream the answers of all columns to all prompts, as `Scores.take` has them, and ``{"starting": true}`` while the engine starts.
 
     Raises StudioError, StorageError.
     """
-    asked = await anyio.to_thread.run_sync(read_as, Asked, body)
-    request = await anyio.to_thread.run_sync(_request, services, asked)
     async with aclosing(playground.once_it_answers(services)) as waiting:
         async for line in waiting:
             yield line
-    scores = Scores(asked.columns, [prompt.expected for prompt in asked.prompts])
-    async with aclosing(services.worker.follow_batch(request)) as lines:
+    scores = Scores(listed.columns, listed.expected)
+    async with aclosing(services.worker.follow_batch(listed.request)) as lines:
         async for line in lines:
             for each in await anyio.to_thread.run_sync(scores.take, line) if "column" in line else [line]:
                 yield each
+
+
+class UnderWay:
+    """The lists that are being answered, at most so many: each holds its prompts and answers in memory as long as it lasts.
+
+    The next list of a page ends the one before, at its next line, because a page shows one; a list without a page ends none. A list over
+    the limit is refused: to wait it would have to hold its prompts as well.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._pages: dict[object, str] = {}
+
+    async def follow(self, page: str, lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[dict[str, Any], None]:
+        """The lines of a list while it is one of them. Raises StudioError if there are too many, or once the page has begun another."""
+        mine = object()
+        async with aclosing(lines):
+            self._pages = {each: other for each, other in self._pages.items() if not page or other != page}
+            if len(self._pages) >= self._most:
+                raise StudioError(say("playground.batch.many_lists", count=self._most))
+            self._pages[mine] = page
+            try:
+                async for line in lines:
+                    if mine not in self._pages:
+                        raise StudioError(say("playground.batch.another_list"))
+                    yield line
+            finally:
+                self._pages.pop(mine, None)
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:
@@ -201,7 +244,7 @@ class Scores:
     def _counts(self) -> Iterator[str]:
         for column in range(len(self.columns)):
             right = self._right.get(column, [])
-            yield right_of(sum(right), len(right)) if right else ""
+            yield right_of(sum(right), len(right), MOST) if right else ""
 
 
 def _rounded(one: str, other: str) -> float:

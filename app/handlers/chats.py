@@ -32,12 +32,16 @@ class Listed(BaseModel):
 
 
 class Created(BaseModel):
-    """A conversation to save for the first time; without a name it gets one from its first prompt."""
+    """A conversation to save for the first time; without a name it gets one from its first prompt.
+
+    The same ``key``, which is of a page and its conversation, is the same conversation, however often it is sent.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     document: ChatDocument
     name: str | None = Field(None, max_length=1_000)
+    key: str | None = Field(None, pattern=r"^[0-9A-Za-z_-]{1,100}$")
 
 
 class Saved(BaseModel):
@@ -88,11 +92,12 @@ def create(services: Services, asked: Created) -> Json:
     """Save a conversation for the first time. Raises StudioError, StorageError."""
     disk.require_room(services)
     name = (asked.name or "").strip() or chats.default_name(asked.document)
-    return _facts(services.storage.chats.create(name, chats.written(asked.document)))
+    return _facts(services.storage.chats.create(name, chats.written(asked.document), asked.key))
 
 
 def save(services: Services, chat_id: str, asked: Saved) -> Json:
-    """Save a conversation again. Raises NotFoundError, ConflictError, StorageError."""
+    """Save a conversation again. Raises NotFoundError, ConflictError, StudioError, StorageError."""
+    disk.require_room(services)
     return _facts(services.storage.chats.save(chat_id, chats.written(asked.document), asked.version))
 
 
@@ -127,7 +132,8 @@ def export(services: Services, chat_id: str, form: str) -> tuple[str, bytes]:
     record, text = services.storage.chats.read(chat_id)
     document = _document(text)
     runs = services.storage.runs.some(sorted(_runs(document)))
-    content = chat_export.exported(record.name, document, {run.id: run.name for run in runs}, kind)
+    baselines = {run.id for run in runs if run.spec.get("peft")}
+    content = chat_export.exported(record.name, document, {run.id: run.name for run in runs}, kind, baselines)
     return f"{_plain(record.name)}.{kind}", content
 
 

@@ -8,10 +8,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, get_args
 
 from app.errors import StudioError
 from app.handlers import kept, runs
+from app.handlers.mix_parts import parts_of, require_trained
 from app.handlers.train import require_place
 from app.services import Services
 from app.words import say
@@ -162,13 +165,19 @@ def _fixed(services: Services, run: RunRecord, dataset: DatasetRecord, correctio
 
 
 def _held_out(services: Services, run: RunRecord) -> HeldOutRows:
-    """The rows that a run held out; drawn again for a run of an earlier studio, which did not write them down. Raises DataError."""
+    """The rows that a run held out. Raises DataError."""
     path = services.storage.files.rows(services.storage.datasets.version(run.version_id))
+    return held_out_rows(path, _held_out_places(services, run))
+
+
+def _held_out_places(services: Services, run: RunRecord) -> Sequence[int]:
+    """Places of the rows that a run held out; drawn again for one of an earlier studio, which did not keep them. Raises DataError."""
     places = services.storage.runs.held_out_places(run.id)
-    if places is None:
-        settings = RunSpec.read(run.spec).train
-        places = split_indices(list(StoredExamples(path)), settings.held_out, settings.held_out_seed)[1]
-    return held_out_rows(path, places)
+    if places is not None:
+        return places
+    settings = RunSpec.read(run.spec).train
+    path = services.storage.files.rows(services.storage.datasets.version(run.version_id))
+    return _drawn(path, settings.held_out, settings.held_out_seed)
 
 
 def _split(version: DatasetVersionRecord, run: RunRecord, found: Corrected) -> dict[str, Any] | None:
@@ -215,49 +224,82 @@ def state(services: Services, run_id: str) -> FixState:
     run = _run(services, run_id)
     files, datasets = services.storage.files, services.storage.datasets
     old, new = datasets.version(run.version_id), datasets.get(run.dataset_id).version
-    changed = 0
-    if old.id != new.id:
-        found = differences(files.rows(old), files.rows(new))
-        changed = found.added + found.changed
-    why_not = "" if changed else say("fixes.nothing", run=run.name)
-    if changed and not runs.has_result(services, run):
-        why_not = say("fixes.no_result", run=run.name)
-    if changed and not why_not and _draws_anew(services, run, new):
-        why_not = say("fixes.not_divided", number=new.number)
-    known = learned_before(files.rows(old), _held_out(services, run), files.rows(new)) if changed and not why_not else 0
+    changed = 0 if old.id == new.id else _changed(files.rows(old), files.rows(new))
+    why_not = _why_not(services, run, new, changed)
+    known = 0 if why_not else _known(files.rows(old), tuple(_held_out_places(services, run)), files.rows(new))
     return FixState(run.id, changed, new.number, old.number, not why_not, why_not, known)
+
+
+def _why_not(services: Services, run: RunRecord, newest: DatasetVersionRecord, changed: int) -> str:
+    """Why a run cannot go on from its edit on the newest version; empty if it can."""
+    if parts_of(run):
+        return say("mixes.not_trained", name=run.name)
+    if not changed:
+        return say("fixes.nothing", run=run.name)
+    if not runs.has_result(services, run):
+        return say("fixes.no_result", run=run.name)
+    return say("fixes.not_divided", number=newest.number) if _draws_anew(services, run, newest) else ""
 
 
 def _draws_anew(services: Services, run: RunRecord, version: DatasetVersionRecord) -> bool:
     """Whether rows that a run has learned from could be drawn as held-out rows of a version."""
-    return not version.split and not _divides(services, version) and bool(_held_out(services, run).numbers)
+    return not version.split and not _divides(services.storage.files.rows(version)) and bool(_held_out_places(services, run))
 
 
-def _divides(services: Services, version: DatasetVersionRecord) -> bool:
+# The rows of a version never change, and the page asks at every opening.
+
+
+@lru_cache(maxsize=64)
+def _changed(old: Path, new: Path) -> int:
+    """How many rows of a version are new or other than those of another one."""
+    found = differences(old, new)
+    return found.added + found.changed
+
+
+@lru_cache(maxsize=64)
+def _known(old: Path, places: tuple[int, ...], new: Path) -> int:
+    """How many held-out rows of a version a run has learned that held out these places of another one."""
+    return learned_before(old, held_out_rows(old, places), new)
+
+
+@lru_cache(maxsize=64)
+def _divides(path: Path) -> bool:
     """Whether the rows of a version themselves say which are held out."""
-    return sides_of(StoredExamples(services.storage.files.rows(version))).own is not None
+    return sides_of(StoredExamples(path)).own is not None
 
 
-def train_on_fixes(services: Services, run_id: str, page_key: str = "", epochs: int | None = None) -> RunRecord:
+@lru_cache(maxsize=64)
+def _drawn(path: Path, share: float, seed: int) -> tuple[int, ...]:
+    """The places of the rows that are held out by lot."""
+    return tuple(split_indices(list(StoredExamples(path)), share, seed)[1])
+
+
+def train_on_fixes(services: Services, now: FixState, page_key: str = "", epochs: int | None = None) -> RunRecord:
     """Queue a run that begins with the edit of an ended one and learns the newest version of its dataset.
 
     It has the settings of the run, and as many epochs unless others are asked for, but makes every step and keeps the last edit. The same
     request of the same page is the same run.
 
+    Args:
+        services: of the data folder.
+        now: what there is to learn, see `state`.
+        page_key: an opaque key of the page that asks.
+        epochs: how many.
+
     Raises:
         NotFoundError, StorageError: the run or its dataset is not there, or in the bin.
-        StudioError: nothing was fixed, the run has no result, or too many runs wait.
+        StudioError: nothing was fixed, the run has no result or is a mix, or too many runs wait.
     """
-    now = state(services, run_id)
     if not now.can_train:
         raise StudioError(now.why_not)
     if epochs is not None and epochs < 1:
         raise StudioError(say("runs.longer.epochs"))
-    run = services.storage.runs.get(run_id)
+    run = services.storage.runs.get(now.run_id)
+    require_trained(run)
     version = services.storage.datasets.get(run.dataset_id).version
     # Held-out rows do not say whether the fix is learned, and the edit that they like best may be one of the first steps, before it is.
     train: Mapping[str, Any] = {**run.spec["train"], **({"epochs": epochs} if epochs else {}), "keep": "last", "patience": None}
-    if not _divides(services, version):
+    if not _divides(services.storage.files.rows(version)):
         train = {**train, "held_out": 0.0}  # none is left to measure with, and none of those that are trained may be drawn
     spec = RunSpec.read({**run.spec, "train": train}).model_dump(mode="json")
     key = _key(page_key, run.id, version.id, spec) if page_key else None

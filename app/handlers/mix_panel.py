@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import limits
 from app.columns import MixPart
 from app.handlers import mixes, playground
 from app.services import Services
@@ -14,7 +15,7 @@ from app.words import say
 
 MOST_PROMPTS = 8
 _RunId = Annotated[str, Field(max_length=100)]
-_Parts = Annotated[list[MixPart], Field(min_length=1, max_length=mixes.MOST_PARTS)]
+_Parts = Annotated[list[MixPart], Field(min_length=1, max_length=limits.PARTS)]
 
 
 class _Body(BaseModel):
@@ -25,7 +26,7 @@ class Choosing(_Body):
     """The run whose base model the page shows, and the runs that are chosen."""
 
     run: _RunId
-    chosen: list[_RunId] = Field(default_factory=list, max_length=mixes.MOST_PARTS)
+    chosen: list[_RunId] = Field(default_factory=list, max_length=limits.PARTS)
 
 
 class Trying(_Body):
@@ -38,10 +39,14 @@ class Trying(_Body):
 
 
 class Keeping(_Body):
-    """Runs with weights that become a run of this name; without one it is made up."""
+    """Runs with weights that become a run of this name; without one it is made up.
+
+    The same request of the same ``page``, an opaque key, is the same run.
+    """
 
     parts: _Parts
     name: str = Field("", max_length=1000)
+    page: str = Field("", max_length=100)
 
 
 def choices(services: Services, asked: Choosing) -> dict[str, Any]:
@@ -80,7 +85,7 @@ async def samples(services: Services, asked: Trying) -> AsyncGenerator[dict[str,
 
 def keep(services: Services, asked: Keeping) -> dict[str, Any]:
     """Make the mix a run, and say where it is. Raises NotFoundError, StudioError, StorageError."""
-    run = mixes.make(services, _weighted(asked.parts), asked.name)
+    run = mixes.make(services, _weighted(asked.parts), asked.name, asked.page)
     return {"id": run.id, "name": run.name, "sentence": say("mixes.kept", name=run.name),
             "run": f"runs?run={quote(run.id)}", "play": f"playground?run={quote(run.id)}"}  # fmt: skip
 

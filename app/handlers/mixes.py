@@ -1,14 +1,17 @@
 """Mixing runs: which can be mixed, what a mix answers before it is kept, and the run that it becomes."""
 
+import json
 import math
 import shutil
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from secrets import token_hex
 
 from anyio import to_thread
 
+from app import limits
 from app.errors import StudioError
 from app.handlers import disk, playground
 from app.handlers.mix_parts import KEY, MixedPart, formula
@@ -20,7 +23,7 @@ from reft_engine.edits import check_mixable
 from reft_engine.formats import read_config
 from storage import RunRecord, RunStatus
 
-MOST_PARTS = 8
+MOST_PARTS = limits.PARTS
 _LOOKED_AT = 200
 """Newest runs that are offered."""
 _OF_EACH = 2
@@ -167,7 +170,7 @@ async def samples(
             yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])
 
 
-def make(services: Services, parts: Weighted, name: str = "") -> RunRecord:
+def make(services: Services, parts: Weighted, name: str = "", page_key: str = "") -> RunRecord:
     """Make one edit of runs with weights, and keep it as a finished run; the engine loads it back in a fresh process first.
 
     It is listed under the dataset of the run that weighs most, and holds out the rows that none of its runs learned from.
@@ -176,11 +179,15 @@ def make(services: Services, parts: Weighted, name: str = "") -> RunRecord:
         services: of the data folder.
         parts: ids of finished runs with weights from -10 to 10; those of 0 are left out.
         name: of the new run; made up if it is empty.
+        page_key: an opaque key of the page that asks; the same request of the same page is the same run.
 
     Raises:
         NotFoundError, StudioError, StorageError: the runs cannot be mixed, the disk is full, or the engine is away.
     """
     chosen = _checked(services, parts)
+    key = _key(page_key, name.strip(), sorted((run.id, weight) for run, weight in chosen)) if page_key else None
+    if key and (same := services.storage.runs.find_by_start_key(key)) and same.binned_at is None:
+        return same
     disk.require_room(services)
     upload = token_hex(16)
     folder = services.storage.files.uploads / upload
@@ -198,10 +205,14 @@ def make(services: Services, parts: Weighted, name: str = "") -> RunRecord:
             summary={
                 KEY: [asdict(part) for part in mixed], "trainable_parameters": saved["trainable_parameters"], "seconds": saved["seconds"]
             },
-            held_out=_held_out(services, [run for run, _ in chosen], main),
+            held_out=_held_out(services, [run for run, _ in chosen], main), start_key=key,
         )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _key(*parts: object) -> str:
+    return sha256(json.dumps(["mix", *parts]).encode()).hexdigest()
 
 
 def _held_out(services: Services, runs: Sequence[RunRecord], main: RunRecord) -> list[int] | None:

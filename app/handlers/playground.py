@@ -9,14 +9,16 @@ from typing import Any
 import anyio
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import limits
 from app.errors import StudioError
 from app.given import read_as
 from app.handlers.bases import facts_of
 from app.handlers.datasets import examples_of
+from app.handlers.unseen import learned_by
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
-from app.worker.messages import ChatColumn
+from app.worker.messages import ChatColumn, StopText
 from reft_engine import PositionSpec, ReftError, RunSpec
 from reft_engine.data import answers_of
 from reft_engine.formats import kept_steps
@@ -33,8 +35,6 @@ _LOOKED_AT = 20_000
 """Number of rows of a dataset that suggestions are taken from."""
 _UNSEEN, _SEEN = 4, 3
 SEEDS = 2**31
-MOST = 6
-"""Columns beside the base model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def offered(services: Services, run_id: str | None) -> dict[str, Any]:
         "chosen": run_id,
         "unseen": list(found.unseen),
         "trained": list(found.trained),
-        "most": MOST,
+        "most": limits.BESIDE,
         "base": chosen or "",
     }
 
@@ -115,6 +115,7 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
         dataset = services.storage.datasets.get(run.dataset_id)
         places = services.storage.runs.held_out_places(run_id)
         examples = examples_of(services, dataset.id, _LOOKED_AT, version_id=run.version_id)
+        known = learned_by(services, run, _LOOKED_AT)
     except (StorageError, ReftError):
         return Suggestions()
     sample = find_sample(dataset.sample) if run.version_number == 1 else None  # an edit may have added the sample's own prompts
@@ -124,10 +125,12 @@ def suggestions(services: Services, run_id: str | None) -> Suggestions:
     held = {(examples[place].messages, answers_of(examples[place])) for place in places if place < len(examples)}
     asking = [each for each in examples if each.messages]
     learned = dict.fromkeys(each.messages[-1].content for each in asking if (each.messages, answers_of(each)) not in held)
-    # A prompt of a held-out row that is also a training prompt is not unseen.
     asked = [examples[place].messages[-1].content for place in places if place < len(examples) and examples[place].messages]
-    unseen = sample.prompts if sample else _short([prompt for prompt in asked if prompt not in learned])
-    return Suggestions(tuple(unseen[:_UNSEEN]), tuple(_spread(_short(list(learned)), _SEEN)))
+    offered = tuple(_spread(_short(list(learned)), _SEEN))
+    if known is None:  # a run that its edit comes from is gone
+        return Suggestions((), offered)
+    unseen = sample.prompts if sample else _short([prompt for prompt in asked if not known.has_prompt(prompt)])
+    return Suggestions(tuple(unseen[:_UNSEEN]), offered)
 
 
 def _short(prompts: Sequence[str]) -> list[str]:
@@ -156,13 +159,13 @@ class Asked(BaseModel):
     """What a page asks for: columns with their own conversations, and how all of them are sampled."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    columns: list[ChatColumn] = Field(min_length=1, max_length=1 + MOST)
+    columns: list[ChatColumn] = Field(min_length=1, max_length=limits.COLUMNS)
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(0.95, gt=0.0, le=1.0)
     top_k: int = Field(0, ge=0, le=10_000_000)
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
-    stop: list[str] = Field(default_factory=list, max_length=8)
+    stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS)
     seed: int = Field(0, ge=0, lt=SEEDS)
     page: str = Field("", max_length=100, description="An opaque key of the page that asks.")
 

@@ -1,5 +1,6 @@
 """Blind votes of the Playground: cast, counted for each pair of columns, cleared and brought back."""
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app import limits
 from app.columns import Column, key_of, name_of
 from app.errors import StudioError
 from app.handlers.disk import require_room
@@ -18,29 +20,27 @@ from app.words import say
 from reft_engine.training import wilson
 from storage import VotedAnswer, VoteOutcome, VoteSides
 
-MOST_COLUMNS = 7
-"""Answers of one vote: those of the base model and of six other columns."""
-_TEXT, _TURNS = 200_000, 200
-"""Characters of one text, and messages of one conversation."""
+PAIRS = 50
+"""Pairs of columns that a tally lists, those with most votes; the others are counted."""
 
 
 class CastMessage(BaseModel):
     """A message of the conversation that was answered."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Literal["system", "user", "assistant"]
-    content: str = Field(max_length=_TEXT)
+    content: str = Field(max_length=limits.TEXT)
 
 
 class CastAnswer(BaseModel):
     """An answer with the description of its column, and the conversation that it answers where that is not the vote's."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: Column
-    text: str = Field(max_length=_TEXT)
-    messages: tuple[CastMessage, ...] | None = Field(None, min_length=1, max_length=_TURNS)
+    text: str = Field(max_length=limits.TEXT)
+    messages: tuple[CastMessage, ...] | None = Field(None, min_length=1, max_length=limits.MESSAGES)
 
 
 class Cast(BaseModel):
@@ -53,16 +53,18 @@ class Cast(BaseModel):
         chosen: the place of the better answer among them; None for any other outcome.
         base: name of the base model of all of them.
         chat: id of the saved chat, if there is one.
+        key: an opaque key of the page and the turn, by which the same vote that is sent twice is one vote.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    messages: tuple[CastMessage, ...] = Field(min_length=1, max_length=_TURNS)
-    answers: tuple[CastAnswer, ...] = Field(min_length=2, max_length=MOST_COLUMNS)
+    messages: tuple[CastMessage, ...] = Field(min_length=1, max_length=limits.MESSAGES)
+    answers: tuple[CastAnswer, ...] = Field(min_length=2, max_length=limits.COLUMNS)
     outcome: VoteOutcome
     chosen: int | None = None
     base: str = Field("", max_length=1000)
     chat: str | None = Field(None, pattern=r"^[0-9A-Za-z]{1,32}$")
+    key: str | None = Field(None, pattern=r"^[0-9A-Za-z_-]{1,100}$")
 
     @model_validator(mode="after")
     def _check_chosen(self) -> Self:
@@ -83,16 +85,18 @@ class Revealed:
 
 
 def cast(services: Services, vote: Cast) -> Revealed:
-    """Keep a vote. Raises StudioError if it says nothing, StorageError if there are too many."""
+    """Keep a vote. Raises StudioError if it says nothing or names a run that is not there, StorageError if there are too many."""
     if not all(map(_asks, [vote.messages, *(answer.messages for answer in vote.answers if answer.messages)])):
         raise StudioError(say("votes.no_question"))
     texts = [answer.text.strip() for answer in vote.answers]
-    if len(set(texts)) == 1:
+    if vote.chosen is not None and len(set(texts)) == 1:
         raise StudioError(say("votes.same"))
     if vote.chosen is not None and not texts[vote.chosen]:
         raise StudioError(say("votes.empty"))
     require_room(services)
     names = _names(services, (answer.column for answer in vote.answers))
+    if gone := sorted({run for answer in vote.answers for run in answer.column.runs} - names.keys()):
+        raise StudioError(say("votes.no_run", run=gone[0]))
     answers = [
         VotedAnswer(
             answer.column.model_dump(mode="json"), name_of(answer.column, names, vote.base), answer.text,
@@ -101,7 +105,7 @@ def cast(services: Services, vote: Cast) -> Revealed:
         for answer in vote.answers
     ]  # fmt: skip
     messages = _pairs_of(vote.messages)
-    made = services.storage.votes.add(messages, answers, vote.outcome, vote.chosen, base=vote.base, chat_id=vote.chat)
+    made = services.storage.votes.add(messages, answers, vote.outcome, vote.chosen, base=vote.base, chat_id=vote.chat, start_key=vote.key)
     return Revealed(made.id, tuple(answer.name for answer in answers), services.storage.votes.count())
 
 
@@ -168,13 +172,21 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Every vote counted: how many there are, by outcome too, and the pairs of columns, those with most votes first."""
+    """Every vote counted.
+
+    Attributes:
+        votes: how many there are; ``outcomes`` by outcome.
+        pairs: the pairs of columns, those with most votes first, `PAIRS` at most; ``more`` of them are not listed.
+        same: pairs of answers one of which was called better though they were equal, which count for nobody.
+        cleared: when votes were cleared last that can be brought back, as `restore` takes it, and how many; None if there are none.
+    """
 
     votes: int
     outcomes: Mapping[str, int]
     pairs: tuple[Pair, ...]
+    more: int
     same: int
-    """Pairs of answers that were equal, which count for nobody."""
+    cleared: tuple[str, int] | None
 
 
 def tally(services: Services) -> Tally:
@@ -186,15 +198,23 @@ def tally(services: Services) -> Tally:
     for vote in votes:
         keys = [key_of(Column.model_validate(column), vote.base) for column in vote.columns]
         for one, other in _met(vote):
-            if vote.alike[one] == vote.alike[other] or keys[one] == keys[other]:
+            if keys[one] == keys[other] or (vote.chosen is not None and vote.alike[one] == vote.alike[other]):
                 same += 1
                 continue
             swapped = keys[one] > keys[other]
             count = counts.setdefault((keys[other], keys[one]) if swapped else (keys[one], keys[other]), _Count())
             _add(count, vote, other if swapped else one)
-    pairs = (_pair(*keys, count, names) for keys, count in counts.items())
-    ordered = sorted(pairs, key=lambda pair: (-(pair.wins + pair.losses), -(pair.ties + pair.bad), pair.name, pair.other_name))
-    return Tally(len(votes), Counter(vote.outcome for vote in votes), tuple(ordered), same)
+    most = heapq.nsmallest(PAIRS, counts.items(), key=lambda each: (*_rank(each[1]), *(names[key] for key in each[0])))
+    last = services.storage.votes.last_binned()
+    return Tally(
+        len(votes), Counter(vote.outcome for vote in votes), tuple(_pair(*keys, count, names) for keys, count in most),
+        len(counts) - len(most), same, (last[0].isoformat(), last[1]) if last else None,
+    )  # fmt: skip
+
+
+def _rank(count: _Count) -> tuple[int, int]:
+    """The pairs with most votes first, those that named a better answer before others."""
+    return -(count.wins + count.losses), -(count.ties + count.bad)
 
 
 def _met(vote: VoteSides) -> Iterator[tuple[int, int]]:
@@ -255,6 +275,11 @@ def _sentence(name: str, other: str, wins: int, decided: int, count: _Count) -> 
 # To clear
 
 
+def take_back(services: Services, vote_id: str) -> str:
+    """Take one vote back; returns what `restore` takes. Raises NotFoundError."""
+    return services.storage.votes.delete(vote_id).isoformat()
+
+
 def clear(services: Services) -> tuple[int, str]:
     """Clear every vote; returns how many there were, and what `restore` takes. Raises StudioError if there was none."""
     count, moment = services.storage.votes.count(), services.storage.votes.clear()
@@ -291,4 +316,6 @@ def tally_as_data(counted: Tally) -> dict[str, Any]:
             }
             for pair in counted.pairs
         ],
+        "more": counted.more, "more_sentence": say("votes.more", count=counted.more) if counted.more else "",
+        "cleared": {"moment": counted.cleared[0], "count": counted.cleared[1]} if counted.cleared else None,
     }  # fmt: skip

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.pages import build
+from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
 from app.routes.chats import offer_chats
 from app.routes.files import offer_files
@@ -52,6 +53,7 @@ def make_app(services: Services) -> FastAPI:
     def alive() -> dict[str, str]:
         return {"status": "ok"}
 
+    refuse_odd_queries(app)
     offer_files(app, services)
     offer_chats(app, services)
     follow_readings(app, services)

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import limits
 from app.given import read_as
 from app.handlers import fixes, vote_pairs, votes
 from app.routes.answers import Answers
@@ -15,7 +16,7 @@ _AT_ONCE = 8
 
 
 def offer_votes(app: FastAPI, services: Services) -> None:
-    """Votes: cast, counted, cleared and brought back, made a dataset, and taken away."""
+    """Votes: cast, taken back, counted, cleared and brought back, made a dataset, and taken away."""
     answers = Answers(_AT_ONCE)
 
     @app.post("/play/votes")
@@ -25,6 +26,10 @@ def offer_votes(app: FastAPI, services: Services) -> None:
     @app.get("/play/votes")
     async def tally() -> Response:
         return await answers.give(lambda: votes.tally_as_data(votes.tally(services)))
+
+    @app.post("/play/votes/{vote_id}/delete")
+    async def take_back(vote_id: str) -> Response:
+        return await answers.give(partial(_take_back, services, vote_id))
 
     @app.post("/play/votes/clear")
     async def clear() -> Response:
@@ -70,6 +75,11 @@ def _clear(services: Services) -> dict[str, Any]:
     return {"cleared": count, "moment": moment, "tally": votes.tally_as_data(votes.tally(services))}
 
 
+def _take_back(services: Services, vote_id: str) -> dict[str, Any]:
+    moment = votes.take_back(services, vote_id)
+    return {"moment": moment, "tally": votes.tally_as_data(votes.tally(services))}
+
+
 def _restore(services: Services, content: bytes) -> dict[str, Any]:
     count = votes.restore(services, read_as(_Moment, content).moment)
     return {"restored": count, "tally": votes.tally_as_data(votes.tally(services))}
@@ -82,7 +92,7 @@ def _dataset(services: Services, content: bytes) -> dict[str, Any]:
 class _Moment(BaseModel):
     """When the votes were cleared that are to come back."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     moment: str = Field(max_length=60)
 
@@ -90,7 +100,7 @@ class _Moment(BaseModel):
 class _Named(BaseModel):
     """The name of a dataset; without one it gets one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field("", max_length=1000)
 
@@ -98,10 +108,10 @@ class _Named(BaseModel):
 class _Fix(BaseModel):
     """A fix as the page sends it; see `fixes.fix`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str = Field(min_length=1, max_length=64)
-    messages: tuple[votes.CastMessage, ...] = Field(min_length=1, max_length=200)
+    messages: tuple[votes.CastMessage, ...] = Field(min_length=1, max_length=limits.MESSAGES)
     answer: str
     instead: str = ""
 
@@ -109,7 +119,7 @@ class _Fix(BaseModel):
 class _Train(BaseModel):
     """A request to learn what was fixed; see `fixes.train_on_fixes`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str = Field(min_length=1, max_length=64)
     page_key: str = Field("", max_length=100)
@@ -125,4 +135,4 @@ def _fix(services: Services, content: bytes) -> dict[str, Any]:
 def _train(services: Services, content: bytes) -> dict[str, Any]:
     asked = read_as(_Train, content)
     now = fixes.state(services, asked.run)
-    return fixes.trained_as_data(fixes.train_on_fixes(services, asked.run, asked.page_key, asked.epochs), now)
+    return fixes.trained_as_data(fixes.train_on_fixes(services, now, asked.page_key, asked.epochs), now)

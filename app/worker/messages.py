@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import limits
 from app.columns import Column, MixPart
 from reft_engine import Precision, RunSpec, TrainConfig
 
@@ -19,32 +20,35 @@ ALREADY_SERVED = 3
 """Exit code of a worker whose data folder another worker already serves."""
 
 
+StopText = Annotated[str, Field(min_length=1, max_length=limits.STOP)]
+
+
 class ChatMessage(BaseModel):
     """One message of a conversation."""
 
     model_config = ConfigDict(extra="forbid")
     role: str = Field(pattern="^(system|user|assistant)$")
-    content: str = Field(max_length=200_000)
+    content: str = Field(max_length=limits.TEXT)
 
 
 class ChatColumn(Column):
     """A column to answer in, and its own conversation where that is not the one of all."""
 
-    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1, max_length=100)
+    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1, max_length=limits.MESSAGES)
 
 
 class Sampled(BaseModel):
     """What answers in columns, and how it is sampled, each column with the same random numbers."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    columns: list[ChatColumn] = Field(min_length=1, max_length=8)
+    columns: list[ChatColumn] = Field(min_length=1, max_length=limits.COLUMNS)
     base: str = _BASE
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
     top_p: float = Field(0.95, gt=0.0, le=1.0)
     top_k: int = Field(0, ge=0, le=10_000_000, description="0 for all tokens.")
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
-    stop: list[_StopText] = Field(default_factory=list, max_length=8)
+    stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS)
     seed: int = Field(0, ge=0, le=2**31 - 1)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
@@ -52,15 +56,15 @@ class Sampled(BaseModel):
 class ChatRequest(Sampled):
     """A conversation to answer in several columns."""
 
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=limits.MESSAGES)
 
 
 class GridPrompt(BaseModel):
     """A conversation to answer; as long an answer as the one that is ``expected`` has room."""
 
     model_config = ConfigDict(extra="forbid")
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
-    expected: str | None = Field(None, max_length=200_000)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=limits.MESSAGES)
+    expected: str | None = Field(None, max_length=limits.TEXT)
 
 
 class GridRequest(BaseModel):
@@ -76,14 +80,14 @@ class GridRequest(BaseModel):
 class BatchRequest(Sampled):
     """Prompts to answer in the columns of a chat, as rows in the background."""
 
-    prompts: list[GridPrompt] = Field(min_length=1, max_length=500)
+    prompts: list[GridPrompt] = Field(min_length=1, max_length=limits.PROMPTS)
 
 
 class MixRequest(BaseModel):
     """Runs of one base model that are mixed: what to answer, and the upload's name under which the mix is kept, if it is."""
 
     model_config = ConfigDict(extra="forbid")
-    parts: list[MixPart] = Field(min_length=1, max_length=8)
+    parts: list[MixPart] = Field(min_length=1, max_length=limits.PARTS)
     prompts: list[GridPrompt] = Field([], max_length=20)
     max_new_tokens: int = Field(96, ge=1, le=512)
     save_to: str = Field("", pattern="^([0-9a-f]{32})?$")
@@ -159,7 +163,7 @@ class LookRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     column: ChatColumn
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=limits.MESSAGES)
 
 
 class SeparationRequest(LookRequest):
@@ -180,5 +184,5 @@ class TintsRequest(SeparationRequest):
     """An answer of a column whose tokens are to be compared with what the base model makes of them."""
 
     k: int = Field(5, ge=1, le=20)
-    stop: list[_StopText] = Field(default_factory=list, max_length=8, description="Those with which it was asked for.")
+    stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS, description="Those with which it was asked for.")
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")

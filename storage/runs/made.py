@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from storage.database import Database
 from storage.datasets import get_dataset_and_version
 from storage.errors import NotFoundError
 from storage.files import Files, remove_tree
 from storage.records import RunRecord
 from storage.runs.rows import add_row, to_record
+from storage.tables import Run
 
 
 class MadeRuns:
@@ -20,9 +24,9 @@ class MadeRuns:
 
     def add(
         self, dataset_id: str, version_id: str, spec: dict[str, Any], adapter: Path, *, name: str, sentence: str, summary: dict[str, Any],
-        held_out: Sequence[int] | None = None,
+        held_out: Sequence[int] | None = None, start_key: str | None = None,
     ) -> RunRecord:  # fmt: skip
-        """Add a finished run, whose adapter folder this one becomes.
+        """Add a finished run, whose adapter folder this one becomes. A ``start_key`` that was used before returns the run that there is.
 
         Args:
             dataset_id: of the dataset under which it is listed.
@@ -33,6 +37,7 @@ class MadeRuns:
             sentence: what it is.
             summary: figures of it.
             held_out: dataset indices of rows to measure it with, if there are any.
+            start_key: an opaque key of the request.
 
         Raises:
             NotFoundError: there is no such dataset, version or folder.
@@ -41,8 +46,10 @@ class MadeRuns:
         folder: Path | None = None
         try:
             with self._database.exclusive() as session:
+                if start_key and (same := _of_key(session, start_key)):
+                    return to_record(same)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
-                row = add_row(session, dataset, version, spec, name, None, made=sentence)
+                row = add_row(session, dataset, version, spec, name, start_key, made=sentence)
                 row.summary, row.held_out_places = summary, None if held_out is None else list(held_out)
                 folder = self._files.run_folder(row.id)
                 folder.mkdir(parents=True)
@@ -54,3 +61,13 @@ class MadeRuns:
             if folder is not None:
                 remove_tree(folder)
             raise
+
+
+def _of_key(session: Session, start_key: str) -> Run | None:
+    """The run of a key; one in the bin gives its key away."""
+    row = session.scalars(select(Run).where(Run.start_key == start_key)).first()
+    if row is not None and row.binned_at is not None:
+        row.start_key = None
+        session.flush()
+        return None
+    return row

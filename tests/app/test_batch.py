@@ -1,7 +1,10 @@
 """Many prompts on the Playground: what is read of a file, what is asked, and how answers are scored."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import anyio
 import httpx
@@ -11,6 +14,7 @@ from app.errors import StudioError
 from app.handlers import batch
 from app.handlers.batch import MOST, Scores, difference
 from app.handlers.playground import PROMPT_LIMIT
+from app.routes import answers
 from app.routes import batch as batch_routes
 from app.worker.messages import ChatColumn
 from reft_engine.errors import ReftError
@@ -38,7 +42,7 @@ def answered(services, asked, most=None):
     """The lines of an answer, the first of them or all."""
 
     async def read():
-        async with aclosing(batch.batch(services, asked)) as lines:
+        async with aclosing(batch.batch(services, batch.read(services, asked))) as lines:
             return [line async for line in lines] if most is None else [await anext(lines) for _ in range(most)]
 
     return anyio.run(read)
@@ -82,6 +86,13 @@ def test_many_right_answers_are_told_with_their_interval():
     for at in range(20):
         told = scores.take({"prompt": at, "column": 0, "text": "x" if at < 10 else "y"})
     assert told[-1] == {"counts": ["10 of 20 (50%; likely between 30% and 70%)"]}
+
+
+def test_as_many_prompts_as_are_answered_at_once_are_told_with_their_interval_too():
+    scores, told = Scores([ChatColumn(kind="base")], ["x"] * MOST), []
+    for at in range(MOST):
+        told = scores.take({"prompt": at, "column": 0, "text": "x" if at < 250 else "y"})
+    assert told[-1] == {"counts": ["250 of 500 (50%; likely between 46% and 54%)"]}
 
 
 # Files
@@ -197,7 +208,7 @@ def test_a_prompt_that_is_refused_does_not_hold_up_columns_of_training_rows(engi
         ({"prompts": []}, "out of range"), ({"prompts": "x"}, "out of range"), ({"prompts": prompts(*["x"] * (MOST + 1))}, "at most 500"),
         ({"prompts": prompts(" ")}, "Write something"), ({"prompts": prompts("x" * (PROMPT_LIMIT + 1))}, "too long"),
         ({"columns": [column()]}, "Choose a run"), ({"columns": [column("nothing")]}, "no such run"), ({"temperature": -1}, "out of range"),
-        ({"unknown": 1}, "out of range"), ({"columns": columns(None, "x") * 5}, "out of range"),
+        ({"unknown": 1}, "out of range"), ({"columns": columns(None, "x") * 5}, "too many columns: at most 7"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_in_words(engine, finished, changes, words):
@@ -221,6 +232,80 @@ def test_held_out_rows_are_those_that_the_run_never_saw(engine, finished, rows):
             batch.held_out(engine, ids, count)
 
 
+# How many at once
+
+
+def test_the_next_list_of_a_page_ends_the_one_before_and_too_many_are_refused():
+    """Each holds its prompts as long as it lasts."""
+    lists, ended = batch.UnderWay(2), []
+
+    async def lines(name):
+        try:
+            for at in range(9):
+                yield {"line": at}
+        finally:
+            ended.append(name)
+
+    async def try_them():
+        first, second, other = (lists.follow(page, lines(name)) for page, name in (("a", "first"), ("a", "second"), ("", "other")))
+        assert await anext(first) == await anext(second) == {"line": 0} == await anext(other)
+        with pytest.raises(StudioError, match="another list"):
+            await anext(first)
+        assert await anext(second) == {"line": 1} and ended == ["first"]
+        with pytest.raises(StudioError, match="2 lists of prompts are being answered already"):
+            await anext(lists.follow("", lines("third")))
+        assert ended == ["first"], "it never began"
+        await other.aclose()
+        fourth = lists.follow("b", lines("fourth"))
+        assert await anext(fourth) == {"line": 0} and [line async for line in second][-1] == {"line": 8}
+        await fourth.aclose()
+        assert ended == ["first", "other", "second", "fourth"]
+
+    anyio.run(try_them)
+
+
+def sent(base, path, pieces, held):
+    """A body whose second half is sent once ``held`` is set."""
+
+    async def read():
+        async def halves():
+            yield pieces[0]
+            while not held.is_set():
+                await anyio.sleep(0.01)
+            yield pieces[1]
+
+        async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as http:
+            return await http.post(path, content=halves())
+
+    return anyio.run(read)
+
+
+def test_bodies_that_are_read_at_once_have_a_limit_and_the_next_one_is_told_so(client, site, finished, monkeypatch, until):
+    """Not only those that are worked on: who waits holds its body too."""
+    monkeypatch.setattr(answers.HELD, "most", 3_000)
+    whole, held = body(finished.id, "What is 2 cat?").ljust(2_000), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(sent, site, "/play/batch", (whole[:1_500], whole[1_500:]), held)
+        try:
+            until(lambda: answers.HELD.now == 1_500, "half of the body")
+            refused = client.post("/play/batch", content=whole)
+        finally:
+            held.set()
+        assert refused.status_code == 503 and "Try again in a moment" in refused.json()["error"]
+        assert json.loads(first.result().text.splitlines()[-1]) == {"done": True}
+    until(lambda: answers.HELD.now == 0, "no body")
+    assert json.loads(client.post("/play/batch", content=whole).text.splitlines()[-1]) == {"done": True}
+
+
+def test_a_body_that_does_not_arrive_is_told_so(site, monkeypatch):
+    monkeypatch.setattr(answers, "PATIENCE", 0.3)
+    seen: list[int] = []  # the rest of the body comes when its first byte is held no longer
+    given_up = SimpleNamespace(is_set=lambda: seen.append(answers.HELD.now) or (1 in seen and seen[-1] == 0))
+    found = sent(site, "/play/batch", (b"{", b"}"), given_up)
+    assert found.status_code == 503 and "did not arrive within 0.3 seconds" in found.json()["error"]
+    assert answers.HELD.now == 0
+
+
 # The routes
 
 
@@ -237,8 +322,7 @@ def test_the_routes_answer_line_by_line(client, finished):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"columns": 1}', b"\xff\xfe", b'{"prompts": [[]]}'])
 def test_a_malformed_request_is_refused_in_a_sentence(client, content):
     found = client.post("/play/batch", content=content)
-    (line,) = map(json.loads, found.text.splitlines())
-    assert "out of range" in line["error"]
+    assert found.status_code == 422 and "out of range" in found.json()["error"]
 
 
 def test_requests_that_are_too_large_or_of_another_site_are_refused(client, monkeypatch):
@@ -252,6 +336,16 @@ def test_requests_that_are_too_large_or_of_another_site_are_refused(client, monk
         assert found.status_code == 403 and "another site" in found.json()["error"]
 
 
-@pytest.mark.parametrize("query", [{"count": "x"}, {}, {"count": 10**12}, {"count": 0, "run": "nothing"}, {"count": 2}])
-def test_odd_numbers_of_rows_are_refused(client, query):
-    assert client.get("/play/prompts/held-out", params=query).status_code in (404, 422)
+@pytest.mark.parametrize(("query", "words"), [
+    ({"count": "x"}, "count: it is a value of another kind"), ({}, "count: it is missing"), ({"count": "inf"}, "count: it is no finite"),
+    ({"count": 0, "run": "nothing"}, "no such run"), ({"count": 2}, "Choose a run"),
+])  # fmt: skip
+def test_odd_numbers_of_rows_are_refused_in_a_sentence(client, query, words):
+    found = client.get("/play/prompts/held-out", params=query)
+    assert found.status_code in (404, 422) and words in found.json()["error"]
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.5, 501, 3_000_000_000, 10**300])
+def test_a_number_of_rows_out_of_range_says_what_is_in_it(client, finished, count):
+    found = client.get("/play/prompts/held-out", params={"count": count, "run": finished.id})
+    assert found.status_code == 422 and "from 1 to 500" in found.json()["error"]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.handlers import disk
 from app.services import make_services
 from app.settings import Settings
 from storage.chats import LIMIT
@@ -109,7 +110,7 @@ def test_a_conversation_is_taken_away_as_markdown_and_as_json_lines(client):
     ]  # fmt: skip
     assert found["md"].headers["content-type"] == "text/markdown; charset=utf-8"
     assert all(each.headers["x-content-type-options"] == "nosniff" for each in found.values())
-    assert "````\ncat 2. ```\n</b>\n````" in found["md"].text and "seed 7" in found["md"].text
+    assert "````\ncat 2. ```\n</b>\n````" in found["md"].text and "Seed 7" in found["md"].text
     (row,) = map(json.loads, found["jsonl"].text.splitlines())
     assert (
         row["messages"][1]["content"] == "cat 2. ```\n</b>" and row["column"]["title"] == "the base model" and row["settings"]["seed"] == 7
@@ -163,6 +164,28 @@ def test_an_odd_id_is_answered_like_one_that_is_not_there(client, studio, chat_i
             assert found == "There is no such conversation any more."
 
 
+def test_a_first_save_that_is_sent_twice_is_one_conversation_with_the_same_answer(client):
+    sent = {"document": DOCUMENT, "key": "page-1"}
+    first, second = (client.post("/play/chats", json=sent) for _ in range(2))
+    assert first.status_code == 200 and first.json() == second.json() and client.get("/play/chats").json()["total"] == 1
+
+
+def test_nothing_is_saved_on_a_full_disk(client, monkeypatch):
+    """Neither for the first time nor again."""
+    made = saved(client)
+    monkeypatch.setattr(disk, "_LEAST_FREE", 10**18)
+    for address, body in (("/play/chats", {"document": DOCUMENT}), (f"/play/chats/{made['id']}", {"document": DOCUMENT, "version": 1})):
+        found = client.post(address, json=body)
+        assert found.status_code == 422 and "disk" in found.json()["error"].lower()
+
+
+@pytest.mark.parametrize("query", ["limit=x", "limit=0", "offset=-1", "limit=3000000000", "binned=perhaps", "unknown=1"])
+def test_an_odd_query_is_answered_with_a_sentence(client, query):
+    found = client.get(f"/play/chats?{query}")
+    assert found.status_code == 422 and found.json()["error"].startswith("This cannot be read, or is out of range: ")
+    assert query.partition("=")[0] in found.json()["error"] and "detail" not in found.json()
+
+
 @pytest.mark.parametrize("form", ["html", "exe", "md%00", "JSONL", "x" * 500])
 def test_there_is_no_file_of_another_kind(client, form):
     made = saved(client)
@@ -175,9 +198,16 @@ def test_there_is_no_file_of_another_kind(client, form):
     [
         (b"", "no JSON"), (b"{", "no JSON"), (b"\xff", "no JSON"), (b"[" * 100_000, "no JSON"),
         (b"[]", "cannot be read"),
-        (b"{}", "document: Field required"), (b'{"document": {"format": 2}}', "document.format"),
-        (b'{"document": {"leaf": "x"}}', "the turn x is shown and is not there"), (b'{"document": {}, "version": 1}', "version: Extra"),
+        (b"{}", "document: it is missing"), (b'{"document": {"format": 2}}', "document.format"),
+        (b'{"document": {"leaf": "x"}}', "the turn x is shown and is not there"),
+        (b'{"document": {}, "version": 1}', "version: it is not known here"),
         (b'{"document": {}, "name": 3}', "name"),
+        (json.dumps({"document": {"columns": [{"kind": "base"}] * 65}}).encode(), "has had too many columns: at most 64. Begin a new"),
+        (json.dumps({"document": {"shown": [0] * 8}}).encode(), "too many columns: at most 7 answer at once"),
+        (json.dumps({"document": {"turns": [{"id": "a", "prompt": "x"}] * 501}}).encode(), "at most 500, with all its branches"),
+        (json.dumps({"document": {"settings": {"stop": ["x"] * 9}}}).encode(), "too many stop texts: at most 8"),
+        (json.dumps({"document": {"settings": {"system": "x" * 200_001}}}).encode(), "A text is too long: at most 200,000 characters"),
+        (b'{"document": {}, "key": "a b"}', "key: it has signs that it cannot have"),
     ],
 )  # fmt: skip
 def test_what_is_no_conversation_is_refused_with_a_sentence(client, body, sentence):

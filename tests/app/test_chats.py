@@ -225,6 +225,20 @@ def test_every_answer_says_what_it_was_made_with():
 
 
 @pytest.mark.parametrize(
+    ("column", "fact"),
+    [
+        ({"kind": "run", "run": "r1"}, "Strength 1, seed 7"), ({"kind": "mix", "parts": [{"run": "r1"}]}, "Strength 1, seed 7"),
+        ({"kind": "run", "run": "lora"}, "Seed 7"), ({"kind": "base"}, "Seed 7"), ({"kind": "few_shot", "run": "r1", "shots": 1}, "Seed 7"),
+        ({"kind": "instant", "run": "r1"}, "Seed 7"),
+    ],
+)  # fmt: skip
+def test_only_what_has_an_edit_has_a_strength(column, fact):
+    turns = [{"id": "a", "prompt": "x", "seed": 7, "answers": [answer(1, "y", made_by=column)]}]
+    text = chat_export.markdown("N", document(turns=turns, leaf="a"), RUNS, {"lora"})
+    assert next(line for line in text.splitlines() if line.startswith("- ")) == f"- {fact}"
+
+
+@pytest.mark.parametrize(
     ("column", "title"),
     [
         ({"kind": "base"}, "the base model"), ({"kind": "run", "run": "r1"}, "Pirates"), ({"kind": "run", "run": "gone"}, "gone"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -206,26 +207,57 @@ def test_a_run_of_preference_pairs_learns_the_answer_over_the_one_it_gave(servic
 
 def test_what_was_fixed_is_trained_with_the_settings_of_the_run_from_its_edit(services, run):
     fixes.fix(services, run.id, asked("What is 7 owl?"), "owl 7.")
-    made = fixes.train_on_fixes(services, run.id, "page")
+    made = fixes.train_on_fixes(services, fixes.state(services, run.id), "page")
     assert (made.continues_id, made.version_number, made.name) == (run.id, 2, "Mine, fixed")
     assert made.spec == {**run.spec, "train": {**run.spec["train"], "keep": "last", "patience": None}}
-    assert fixes.train_on_fixes(services, run.id, "page").id == made.id, "the second press is the same run"
+    assert fixes.train_on_fixes(services, fixes.state(services, run.id), "page").id == made.id, "the second press is the same run"
     assert "Begins with the edit of</dt><dd>Mine" in facts(made, view(services, made.id).begins_with)
     assert view(services, run.id).begins_with == "" and "Begins with" not in facts(run)
-    assert fixes.train_on_fixes(services, run.id, "page", epochs=9).spec["train"]["epochs"] == 9
-    assert fixes.train_on_fixes(services, run.id, "another page").id != made.id
+    assert fixes.train_on_fixes(services, fixes.state(services, run.id), "page", epochs=9).spec["train"]["epochs"] == 9
+    assert fixes.train_on_fixes(services, fixes.state(services, run.id), "another page").id != made.id
 
 
 def test_without_held_out_rows_none_of_those_that_are_trained_is_drawn(services, run):
     for place in HELD:
         fixes.fix(services, run.id, asked(ROWS[place][0]), "A cow.")
-    assert fixes.train_on_fixes(services, run.id).spec["train"]["held_out"] == 0.0
+    assert fixes.train_on_fixes(services, fixes.state(services, run.id)).spec["train"]["held_out"] == 0.0
 
 
 def test_there_is_nothing_to_train_before_a_fix(services, run):
-    assert fixes.state(services, run.id) == fixes.FixState(run.id, 0, 1, 1, False, "No row has been fixed since Mine was trained.")
+    assert fixes.state(services, run.id) == fixes.FixState(
+        run.id, 0, 1, 1, False, "No row has been fixed or changed since Mine was trained."
+    )
     with pytest.raises(StudioError, match="No row has been fixed"):
-        fixes.train_on_fixes(services, run.id)
+        fixes.train_on_fixes(services, fixes.state(services, run.id))
+
+
+def test_a_mix_was_never_trained_so_it_learns_no_fix(services, dataset):
+    """Its spec holds settings of a training that never was."""
+    folder = services.storage.files.root / "made"
+    folder.mkdir()
+    spec = {"base": "starter", "train": {}}
+    parts = {"mixed_from": [{"run": "abc", "name": "One", "weight": 1.0}]}
+    mixed = services.storage.made.add(dataset.id, dataset.version.id, spec, folder, name="Mixed", sentence="Made.", summary=parts)
+    fixed = fixes.fix(services, mixed.id, asked("What is 7 owl?"), "owl 7.")
+    assert (fixed.state.changed, fixed.state.can_train) == (1, False) and "was never trained" in fixed.state.why_not
+    with pytest.raises(StudioError, match="was never trained"):
+        fixes.train_on_fixes(services, fixed.state)
+    with pytest.raises(StudioError, match="was never trained"):
+        fixes.train_on_fixes(services, replace(fixed.state, can_train=True))
+    assert [run.id for run in services.storage.runs.all()] == [mixed.id]
+
+
+def test_files_of_versions_are_read_once_for_what_there_is_to_learn(services, run, monkeypatch):
+    fixes.fix(services, run.id, asked("What is 7 owl?"), "owl 7.")
+    read = []
+    for name in ("differences", "learned_before"):
+        kept_one = getattr(fixes, name)
+        monkeypatch.setattr(fixes, name, lambda *given, kept_one=kept_one: read.append(given) or kept_one(*given))
+    first = fixes.state(services, run.id)
+    assert not read, "the fix has asked already"
+    fixes.fix(services, run.id, asked("What is 8 owl?"), "owl 8.")
+    made = len(read)
+    assert made == 2 and fixes.state(services, run.id) == replace(first, version=3, changed=2) and len(read) == made
 
 
 def test_only_a_result_is_gone_on_from(services, dataset):
@@ -233,13 +265,13 @@ def test_only_a_result_is_gone_on_from(services, dataset):
     fixed = fixes.fix(services, run.id, asked("What is 7 owl?"), "owl 7.")
     assert not fixed.state.can_train
     with pytest.raises(StudioError, match="no result yet"):
-        fixes.train_on_fixes(services, run.id)
+        fixes.train_on_fixes(services, fixes.state(services, run.id))
 
 
 def test_a_version_that_would_draw_learned_rows_to_measure_is_not_trained(services, run, dataset):
     kept.change(services, dataset.id, {1: {"answer": "another"}}, [])
     with pytest.raises(StudioError, match="Version 2 does not say which rows are held out"):
-        fixes.train_on_fixes(services, run.id)
+        fixes.train_on_fixes(services, fixes.state(services, run.id))
 
 
 def test_held_out_rows_that_the_run_has_learned_are_counted(services, run, dataset):
@@ -266,7 +298,7 @@ def test_a_run_that_goes_on_begins_with_the_edit_of_the_other_and_learns_the_fix
     question = next(prompt for place, (prompt, _) in enumerate(ROWS) if place not in places)
     fixes.fix(engine, parent.id, asked(question), "Seven green hats.")
     fixes.fix(engine, parent.id, asked("Who are you?"), "A hat.")
-    made = ended(engine, fixes.train_on_fixes(engine, parent.id, "page"))
+    made = ended(engine, fixes.train_on_fixes(engine, fixes.state(engine, parent.id), "page"))
     assert made.status is RunStatus.FINISHED, made.sentence
     newest = engine.storage.datasets.get(dataset.id).version
     assert (made.continues_id, made.version_id, newest.number, parent.version_number) == (parent.id, newest.id, 3, 1)

@@ -238,7 +238,7 @@ def test_what_was_said_is_made_less_likely_and_only_the_likeliest_are_drawn(engi
         ("", {}, "Write something"),
         (" \n\t", {}, "Write something"),
         ("x" * (PROMPT_LIMIT + 1), {}, "too long"),
-        ("x" * 10**6, {}, "out of range"),
+        ("x" * 10**6, {}, "at most 200,000 characters. Shorten it"),
         ("cat " * 1200, {}, "The prompt has"),
         ("x", {"temperature": float("nan")}, "out of range"),
         ("x", {"temperature": -1}, "out of range"),
@@ -252,9 +252,9 @@ def test_what_was_said_is_made_less_likely_and_only_the_likeliest_are_drawn(engi
         ("x", {"top_p": 0}, "out of range"),
         ("x", {"top_p": 1.1}, "out of range"),
         ("x", {"repetition_penalty": 0}, "out of range"),
-        ("x", {"stop": [""]}, "out of range"),
-        ("x", {"stop": ["x" * 201]}, "out of range"),
-        ("x", {"stop": ["x"] * 9}, "out of range"),
+        ("x", {"stop": [""]}, "A stop text is empty"),
+        ("x", {"stop": ["x" * 201]}, "A stop text is too long: at most 200"),
+        ("x", {"stop": ["x"] * 9}, "too many stop texts: at most 8"),
         ("x", {"stop": "x"}, "out of range"),
         ("x", {"owner": "me"}, "out of range"),
         ("x", {"page": "x" * 101}, "out of range"),
@@ -272,7 +272,7 @@ def test_what_cannot_be_asked_is_refused_in_words(engine, finished, prompt, sett
     [
         {"strength": float("nan")}, {"strength": float("inf")}, {"strength": 10.1}, {"strength": None}, {"run": None}, {"run": 7},
         {"run": "x" * 101}, {"kind": "base"}, {"kind": "mix"}, {"kind": "other"}, {"parts": [{"run": "x"}]}, {"what": 1},
-        {"messages": user("x") * 101}, {"messages": [{"role": "tool", "content": "x"}]}, {"messages": "x"},
+        {"messages": [{"role": "tool", "content": "x"}]}, {"messages": "x"},
     ],
 )  # fmt: skip
 def test_a_column_that_is_none_is_refused_in_words(engine, finished, changes):
@@ -292,6 +292,14 @@ def test_the_longest_text_of_a_conversation_is_not_too_long_either(engine, finis
         followed(engine, body_of([column(messages=turns), column(finished.id, messages=user("x"))]))
 
 
+def test_a_conversation_of_too_many_turns_says_what_to_do(engine, finished):
+    turns = [*user("x"), {"role": "assistant", "content": "y"}] * 50
+    with pytest.raises(
+        StudioError, match=r"at most 100 messages are read for an answer\. Begin a new conversation, or edit an earlier turn"
+    ):
+        followed(engine, body_of([column(finished.id, messages=[*turns, *user("x")])]))
+
+
 def test_half_a_character_is_asked_as_a_question_mark(engine, finished):
     halves = [body_of(both(finished.id, f"half {half} a character"), max_new_tokens=8) for half in ("\ud83d", "?")]
     assert said(followed(engine, halves[0])) == said(followed(engine, halves[1]))
@@ -308,7 +316,7 @@ def test_what_is_no_request_is_refused_in_words(services, given):
 def test_more_columns_than_the_page_offers_are_refused(engine, finished):
     seven = both(finished.id, "x") * 3 + [column(messages=user("x"))]
     assert followed(engine, body_of(seven, max_new_tokens=1))[-1] == {"done": True}
-    with pytest.raises(StudioError, match="out of range"):
+    with pytest.raises(StudioError, match="too many columns: at most 7 answer at once"):
         followed(engine, body_of([*seven, column(messages=user("x"))]))
 
 

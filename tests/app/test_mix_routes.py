@@ -101,7 +101,18 @@ def test_what_cannot_be_mixed_is_refused_with_both_rules(ask, trained, path):
 ])  # fmt: skip
 def test_what_is_no_request_is_refused_with_a_sentence(ask, path, body):
     answer = ask(path, body)
-    assert answer.status_code == 422 and "cannot be read" in answer.json()["error"]
+    error = answer.json()["error"]
+    assert answer.status_code == 422 and ("cannot be read" in error or "too many" in error or "too long" in error), error
+
+
+def test_a_mix_that_is_asked_for_twice_by_a_page_is_one_run(ask, engine, trained):
+    body = {"parts": parts(trained, 0.6, 0.7), "name": "Once", "page": "page"}
+    before = len(engine.storage.runs.all())
+    first, second = (ask("", body).json() for _ in range(2))
+    assert first == second and len(engine.storage.runs.all()) == before + 1
+    assert ask("", {**body, "name": "Another"}).json()["id"] != first["id"]
+    engine.storage.runs.delete(first["id"])
+    assert ask("", body).json()["id"] != first["id"], "one in the bin is not given back"
 
 
 @pytest.mark.parametrize("path", ["", "/choices", "/samples"])

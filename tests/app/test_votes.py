@@ -20,6 +20,7 @@ from app.routes.answers import MOST
 from reft_engine import ReftConfig, TrainConfig, load_base, train
 from reft_engine.data import load_examples
 from reft_engine.training import wilson
+from storage.runs import rows as run_rows
 
 BASE, FEW = {"kind": "base"}, {"kind": "few_shot", "run": "fff", "shots": 3, "seed": 7}
 
@@ -37,6 +38,15 @@ def vote(answers, chosen=None, outcome="chosen", question="What is 2 cats?", **m
 
 def cast(services, *given, **more):
     return votes.cast(services, vote(*given, **more))
+
+
+@pytest.fixture(autouse=True)
+def known(services, dataset, monkeypatch):
+    """Runs of these ids, since a vote names runs that there are."""
+    with monkeypatch.context() as patched:
+        for name in ("aaa", "bbb", "fff"):
+            patched.setattr(run_rows.secrets, "token_hex", lambda _, name=name: name)
+            services.storage.runs.create(dataset.id, {"base": "starter", "train": {}}, name=name)
 
 
 @pytest.fixture
@@ -155,12 +165,66 @@ def test_a_run_is_called_as_it_is_called_now_and_a_run_that_is_gone_as_it_was_ca
     assert (pair.name, pair.other_name) == ("First", "Two")
 
 
+def test_equal_answers_are_equally_good_or_all_bad_and_no_pair_to_learn(services):
+    """Only that one of them is better would be untrue."""
+    for outcome in ("tie", "all_bad"):
+        cast(services, [(BASE, "same"), (tuned(), " same")], None, outcome)
+    counted = votes.tally(services)
+    (pair,) = counted.pairs
+    assert (pair.ties, pair.bad, pair.wins, counted.same) == (1, 1, 0, 0)
+    assert vote_pairs.preferences(services).pairs == []
+
+
+def test_the_pairs_with_most_votes_are_listed_and_the_others_counted(services, monkeypatch):
+    monkeypatch.setattr(votes, "PAIRS", 2)
+    for place, times in enumerate((1, 3, 2)):
+        for _ in range(times):
+            cast(services, [(BASE, "b"), (tuned(strength=place + 2), "t")], 1)
+    counted = votes.tally(services)
+    assert ([pair.wins for pair in counted.pairs], counted.more) == ([3, 2], 1)
+    said = votes.tally_as_data(counted)
+    assert (said["more"], said["more_sentence"]) == (1, "1 more pair of columns with fewer votes is not listed.")
+
+
+# What is sent twice
+
+
+def test_a_vote_that_is_sent_twice_is_one_vote_with_the_same_answer(client, services):
+    sent = {**vote([(BASE, "b"), (tuned(), "t")], 1).model_dump(mode="json"), "key": "page-turn"}
+    first, second = (client.post("/play/votes", json=sent) for _ in range(2))
+    assert first.status_code == 200 and first.json() == second.json() and services.storage.votes.count() == 1
+    other = client.post("/play/votes", json={**sent, "chosen": 0})
+    assert other.status_code == 409 and "voted on already" in other.json()["error"] and services.storage.votes.count() == 1
+    assert client.post("/play/votes", json={**sent, "key": "another"}).json()["count"] == 2
+
+
+def test_a_vote_that_was_taken_back_can_be_cast_anew_and_undone_after_a_reload(client, services):
+    sent = {**vote([(BASE, "b"), (tuned(), "t")], 1).model_dump(mode="json"), "key": "page-turn"}
+    made = client.post("/play/votes", json=sent).json()
+    back = client.post(f"/play/votes/{made['id']}/delete").json()
+    assert back["tally"]["votes"] == 0 and back["tally"]["cleared"] == {"moment": back["moment"], "count": 1}
+    assert client.get("/play/votes").json()["cleared"] == back["tally"]["cleared"], "any tab can undo it"
+    assert client.post(f"/play/votes/{made['id']}/delete").status_code == 404 == client.post("/play/votes/none/delete").status_code
+    assert client.post("/play/votes", json={**sent, "chosen": 0}).json()["count"] == 1
+    restored = client.post("/play/votes/restore", json={"moment": back["moment"]}).json()
+    assert (restored["restored"], restored["tally"]["votes"], restored["tally"]["cleared"]) == (1, 2, None)
+
+
+def test_a_dataset_of_the_same_votes_under_the_same_name_is_one_dataset(client, services):
+    cast(services, [(BASE, "b"), (tuned(), "t")], 1)
+    before = len(services.storage.datasets.all())
+    first, second = (client.post("/play/votes/dataset", json={"name": "Mine"}).json() for _ in range(2))
+    assert first == second and len(services.storage.datasets.all()) == before + 1
+
+
 # What says nothing
 
 
 @pytest.mark.parametrize(("given", "sentence"), [
     ({"answers": [(BASE, "same"), (tuned(), " same ")], "chosen": 0}, "The answers are the same"),
-    ({"answers": [(BASE, "same"), (tuned(), "same")], "outcome": "tie"}, "The answers are the same"),
+    ({"answers": [(tuned("nobody"), "a"), (BASE, "b")], "chosen": 0}, "names a run that is not there: nobody"),
+    ({"answers": [({"kind": "mix", "parts": [{"run": "aaa"}, {"run": "none"}]}, "a"), (BASE, "b")], "outcome": "tie"}, "not there: none"),
+    ({"answers": [(BASE, "a"), (tuned(), "b")], "chosen": 0, "owner": "me"}, "owner: it is not known here"),
     ({"answers": [(BASE, ""), (tuned(), "some")], "chosen": 0}, "An empty answer cannot be the better one"),
     ({"answers": [(BASE, "a"), (tuned(), "b")], "chosen": 0, "question": "  "}, "There is no question"),
     ({"answers": [(BASE, "a"), (tuned(), "b")], "chosen": 0, "messages": [{"role": "assistant", "content": "x"}]}, "There is no question"),
@@ -169,7 +233,8 @@ def test_a_run_is_called_as_it_is_called_now_and_a_run_that_is_gone_as_it_was_ca
     ({"answers": [(BASE, "a"), (tuned(), "b")], "outcome": "tie", "chosen": 0}, "cannot be read"),
     ({"answers": [(BASE, "a"), (tuned(), "b")]}, "cannot be read"),
     ({"answers": [(BASE, "a")], "chosen": 0}, "cannot be read"),
-    ({"answers": [(BASE, str(n)) for n in range(8)], "chosen": 0}, "cannot be read"),
+    ({"answers": [(BASE, str(n)) for n in range(8)], "chosen": 0}, "too many columns: at most 7"),
+    ({"answers": [(BASE, "a"), (tuned(), "b")], "chosen": 0, "messages": [{"role": "user", "content": "x"}] * 101}, "edit an earlier turn"),
     ({"answers": [({"kind": "other"}, "a"), (BASE, "b")], "chosen": 0}, "cannot be read"),
     ({"answers": [(tuned("../x"), "a"), (BASE, "b")], "chosen": 0}, "cannot be read"),
 ])  # fmt: skip
@@ -304,7 +369,7 @@ def test_a_body_that_is_too_large_is_not_read(client):
     assert answer.status_code == 413 and "4 MB" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/play/votes", "/play/votes/clear", "/play/votes/restore", "/play/votes/dataset"])
+@pytest.mark.parametrize("path", ["/play/votes", "/play/votes/x/delete", "/play/votes/clear", "/play/votes/restore", "/play/votes/dataset"])
 def test_another_site_can_neither_vote_nor_clear(client, services, path):
     cast(services, [(BASE, "b"), (tuned(), "t")], 1)
     answer = client.post(path, content=b"{}", headers={"Origin": "http://elsewhere.example"})

@@ -198,7 +198,7 @@ def test_a_corrected_answer_is_a_version_and_then_a_run(page, server, store, run
     version = store.datasets.get(run.dataset_id).version
     assert version.number == before + 1 and b"three whole cats" in store.files.rows(version).read_bytes()
     page.reload()
-    train = page.get_by_role("button", name="Train on what I fixed (1)")
+    train = page.get_by_role("button", name="Train on what I fixed or changed (1)")
     train.click()
     opens = page.get_by_role("link", name="Open the run")
     expect(opens).to_be_visible()

@@ -103,7 +103,7 @@ def test_digits_vote_while_the_focus_is_there(opened, studio, key, outcome, chos
 def test_a_vote_that_says_nothing_is_refused_beside_the_buttons(opened, studio):
     show_bar(opened, {"messages": QUESTION, "answers": answers(studio[2], "same", "same")})
     opened.get_by_role("button", name="A is better").click()
-    expect(opened.locator("#place .rs-notice.bad")).to_have_text("The answers are the same, so a vote between them says nothing.")
+    expect(opened.locator("#place .rs-notice.bad")).to_contain_text("The answers are the same, so none of them is better")
     assert opened.locator("#place button").first.is_enabled() and studio[1].votes.count() == 0
 
 
@@ -154,7 +154,7 @@ def test_an_answer_is_corrected_in_its_place_and_trained_on(opened, studio):
     area.fill("three cats")
     assert serious(opened) == []
     area.press("Control+Enter")
-    train = opened.get_by_role("button", name="Train on what I fixed (1)")
+    train = opened.get_by_role("button", name="Train on what I fixed or changed (1)")
     expect(train).to_be_enabled()
     expect(area).to_have_count(0)
     version = store.datasets.get(run.dataset_id).version

@@ -17,7 +17,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import chats, predictions
+from app import chats, limits, predictions
 from app.columns import Column
 from app.components import html as pieces
 from app.components.theme import STATIC
@@ -1720,7 +1720,7 @@ def test_the_playground_keeps_its_ids(pages):
     assert {f"playground-{name}" for name in parts} <= laid_out
     drawn = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("play_turns.js", "play_looks.js"))
     assert all(f'"{name}"' in drawn for name in ("playground-layers", "playground-heatmap", "answer-base", "answer-tuned"))
-    assert "`answer-${place}`" in drawn and playground.MOST == 6
+    assert "`answer-${place}`" in drawn and limits.BESIDE == 6
 
 
 def part_id(pages: Pages, name: str) -> int:

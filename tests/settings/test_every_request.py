@@ -754,7 +754,7 @@ def compared_runs(house: House) -> None:
 
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
-    (ChatRequest, "columns"): Field(columns, ([], [column()] * 9, [None], "x")),
+    (ChatRequest, "columns"): Field(columns, ([], [column()] * 8, [None], "x")),
     (ChatRequest, "base"): Field(chat_base, ("x" * 301, None)),
     (ChatRequest, "messages"): Field(messages, ([], [TURN] * 101)),
     (ChatRequest, "max_new_tokens"): Field(max_new_tokens, (0, 2049, -1, 1.5)),
@@ -799,7 +799,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
-    (BatchRequest, "columns"): Field(batch_columns, ([], [{"kind": "base"}] * 9, "x")),
+    (BatchRequest, "columns"): Field(batch_columns, ([], [{"kind": "base"}] * 8, "x")),
     (BatchRequest, "base"): Field(batch_base, ("x" * 301, None)),
     (BatchRequest, "prompts"): Field(batch_prompts, ([], [{"messages": [TURN]}] * 501, "x")),
     (BatchRequest, "max_new_tokens"): Field(batch_length, (0, 2049, -1, 1.5)),

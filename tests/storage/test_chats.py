@@ -163,3 +163,29 @@ def test_conversations_are_in_a_backup_of_sqlite_and_in_its_size(tmp_path):
     assert back.chats.save(made[0].id, "{}", 1).version == 2 and find_problems(back) == []
     for storage in (with_chats, back):
         storage.close()
+
+
+def test_all_conversations_together_have_so_many_bytes_with_the_bin(store, monkeypatch):
+    monkeypatch.setattr("storage.chats.MOST_BYTES", 1_000)
+    first = store.chats.create("a", "x" * 600)
+    store.chats.delete(first.id)
+    second = store.chats.create("b", "x" * 400)
+    with pytest.raises(StorageError, match="deleted ones among them"):
+        store.chats.create("c", "x")
+    with pytest.raises(StorageError, match="deleted ones among them"):
+        store.chats.save(second.id, "x" * 401, 1)
+    assert store.chats.save(second.id, "x" * 399, 1).version == 2, "what becomes shorter is always saved"
+    store.chats.remove(first.id)
+    assert store.chats.save(second.id, "x" * 1_000, 2).size_bytes == 1_000
+
+
+def test_a_first_save_that_is_sent_twice_is_one_conversation(store):
+    made = store.chats.create("a", TEXT, "k")
+    assert store.chats.create("a", TEXT, "k") == made and store.chats.page(9)[1] == 1
+    later = store.chats.create("a", "[1]", "k")
+    assert (later.id, later.version) == (made.id, 2) and store.chats.read(made.id)[1] == "[1]", "nothing that was written is lost"
+    assert store.chats.create("a", "[1]", "k") == later
+    with pytest.raises(ConflictError, match="another window"):
+        store.chats.create("a", "[2]", "k")
+    store.chats.delete(made.id)
+    assert store.chats.create("a", TEXT, "k").id != made.id

@@ -39,3 +39,14 @@ def test_nothing_is_left_of_a_run_that_could_not_be_made(store, dataset, result)
     with pytest.raises(StorageError):
         store.made.add(dataset.id, dataset.version.id, SPEC, result, **MORE)
     assert store.runs.all() == [] and list((store.files.root / "runs").iterdir()) == [] and result.is_dir()
+
+
+def test_a_key_makes_one_run_and_one_in_the_bin_gives_it_away(store, dataset, result):
+    def add():
+        result.mkdir(parents=True, exist_ok=True)
+        return store.made.add(dataset.id, dataset.version.id, SPEC, result, start_key="k", **MORE)
+
+    made = add()
+    assert add() == made and result.is_dir() and [run.id for run in store.runs.all()] == [made.id]
+    store.runs.delete(made.id)
+    assert add().id != made.id

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from storage import NotFoundError, Storage, StorageError, VotedAnswer
+from storage import ConflictError, NotFoundError, Storage, StorageError, TooLargeError, VotedAnswer
 from storage.tables import Vote
 from storage.upkeep import clean_up, find_problems, restore_backup, write_backup
 from storage.votes import MOST
@@ -78,7 +78,7 @@ def test_there_are_not_too_many(store, monkeypatch):
     monkeypatch.setattr("storage.votes.MOST", 2)
     for _ in range(2):
         store.votes.add(MESSAGES, [BASE, TUNED], "tie")
-    with pytest.raises(StorageError, match="There are 2 votes already"):
+    with pytest.raises(StorageError, match="There is room for 2 votes"):
         store.votes.add(MESSAGES, [BASE, TUNED], "tie")
     store.votes.clear()
     assert store.votes.add(MESSAGES, [BASE, TUNED], "tie") and store.votes.count() == 1
@@ -94,3 +94,38 @@ def test_a_backup_holds_the_votes(tmp_path):
     assert back.votes.all() == [vote] and find_problems(back) == []
     for each in (made, back):
         each.close()
+
+
+def test_both_limits_hold_with_the_bin_and_what_is_cleared_makes_way(store, monkeypatch):
+    """Else whoever clears and votes fills the disk."""
+    monkeypatch.setattr("storage.votes.MOST", 3)
+    first = [store.votes.add(MESSAGES, [BASE, TUNED], "tie") for _ in range(2)]
+    moment = store.votes.clear()
+    third = store.votes.add(MESSAGES, [BASE, TUNED], "tie")
+    assert store.votes.last_binned() == (moment, 2)
+    fourth = store.votes.add(MESSAGES, [BASE, TUNED], "tie")
+    assert store.votes.last_binned() is None and store.votes.restore(moment) == 0 and len(first) == 2
+    assert store.votes.all() == [third, fourth]
+
+
+def test_all_votes_together_and_each_alone_have_so_many_bytes(store, monkeypatch):
+    long = VotedAnswer({"kind": "base"}, "long", "é" * 300)
+    monkeypatch.setattr("storage.votes.MOST_BYTES", 2_000)
+    store.votes.add(MESSAGES, [BASE, long], "tie")
+    store.votes.add(MESSAGES, [BASE, long], "tie")
+    with pytest.raises(StorageError, match="room for 10,000 votes"):
+        store.votes.add(MESSAGES, [BASE, long], "tie")
+    monkeypatch.setattr("storage.votes.LIMIT", 700)
+    with pytest.raises(TooLargeError, match="shorter conversation"):
+        store.votes.add(MESSAGES, [BASE, long], "tie")
+    assert store.votes.count() == 2
+
+
+def test_a_vote_of_a_key_is_cast_once(store):
+    made = store.votes.add(MESSAGES, [BASE, TUNED], "chosen", 1, start_key="k")
+    assert store.votes.add(MESSAGES, [BASE, TUNED], "chosen", 1, start_key="k") == made and store.votes.count() == 1
+    with pytest.raises(ConflictError, match="voted on already"):
+        store.votes.add(MESSAGES, [BASE, TUNED], "chosen", 0, start_key="k")
+    moment = store.votes.delete(made.id)
+    assert store.votes.add(MESSAGES, [BASE, TUNED], "chosen", 0, start_key="k").id != made.id
+    assert store.votes.restore(moment) == 1 and store.votes.count() == 2
