@@ -18,9 +18,9 @@ from app.handlers.mix_parts import KEY, MixedPart, formula
 from app.services import Services
 from app.visitor import visitor
 from app.words import phrases, say, say_error
-from reft_engine import AdapterError, ConfigError, ReftConfig, RunSpec
+from reft_engine import ConfigError, ReftConfig, RunSpec
 from reft_engine.edits import check_mixable
-from reft_engine.formats import read_config
+from reft_engine.formats import RecordedBase, recorded_base
 from storage import RunRecord, RunStatus
 
 MOST_PARTS = limits.PARTS
@@ -100,9 +100,9 @@ def refusal(services: Services, one: RunRecord, other: RunRecord) -> str:
     for run, spec in zip((one, other), specs, strict=True):
         if spec.peft:
             return say("mixes.baseline", name=run.name)
-    bases = [_recorded(services, run) for run in (one, other)]
+    bases = [recorded_base(services.storage.files.adapter(run.id)) for run in (one, other)]
     if one.base != other.base or _differ(base.revision for base in bases):
-        return say("mixes.other_base", one=one.name, base=bases[0].shown, other=other.name, other_base=bases[1].shown)
+        return say("mixes.other_base", one=one.name, base=_shown(one, bases[0]), other=other.name, other_base=_shown(other, bases[1]))
     if _differ(base.precision for base in bases):
         return say(
             "mixes.other_precision", one=one.name, precision=bases[0].precision, other=other.name, other_precision=bases[1].precision
@@ -114,25 +114,8 @@ def refusal(services: Services, one: RunRecord, other: RunRecord) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """The base model that a run's adapter was trained on; a revision or a precision of None is not recorded."""
-
-    name: str
-    revision: str | None
-    precision: str | None
-
-    @property
-    def shown(self) -> str:
-        return f"{self.name}@{self.revision}" if self.revision else self.name
-
-
-def _recorded(services: Services, run: RunRecord) -> _Recorded:
-    try:
-        recorded = read_config(services.storage.files.adapter(run.id))["base_model"]
-    except AdapterError:  # whoever loads it says what is wrong with it
-        recorded = {}
-    return _Recorded(run.base, recorded.get("revision"), recorded.get("precision"))
+def _shown(run: RunRecord, base: RecordedBase) -> str:
+    return f"{run.base}@{base.revision}" if base.revision else run.base
 
 
 def _differ(values: Iterable[str | None]) -> bool:
