@@ -5,8 +5,8 @@ from typing import Any
 from app.words import say
 
 _VOTES = (
-    "question", "tie", "all_bad", "reveal", "sending", "said_tie", "said_bad", "title", "download", "make", "name", "clear", "undo",
-    "open", "none",
+    "question", "tie", "all_bad", "reveal", "take_back", "taken_back", "sending", "said_tie", "said_bad", "title", "download", "make",
+    "name", "clear", "undo", "open", "none",
 )  # fmt: skip
 _HEADS = ("pair", "wins", "losses", "ties", "bad", "share", "means")
 _FIXES = ("label", "save", "saving", "cancel", "unchanged", "open", "open_run")

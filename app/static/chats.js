@@ -39,6 +39,7 @@
     let anew = false; // whether the next saving makes a new conversation of it
     let saving = null; // what is on its way to the server
     let again = false;
+    let key = studio.server.key(); // of what becomes a conversation
     let known = { id: null, text: "" }; // what was saved last, or opened
 
     // The list
@@ -226,16 +227,18 @@
 
     const send = async () => {
       const isNew = anew;
+      if (isNew) key = studio.server.key();
       anew = false;
       const { id, version, ...shown } = page.current() ?? {};
       const document = settled(shown.document);
       const whole = JSON.stringify(document);
       if (!document || (!isNew && id && id === known.id && whole === known.text)) return true;
       state.textContent = text.saving;
-      const { data: found, error, kind } = id && !isNew ? await ask(address(id), { document, version }) : await ask("play/chats", { document });
+      const { data: found, error, kind } = id && !isNew ? await ask(address(id), { document, version }) : await ask("play/chats", { document, key });
       state.textContent = error ? text.not_saved : text.saved;
       if (error) return refuse(error, kind, id), false;
       if (page.current()?.document === shown.document) known = { id: found.id, text: whole };
+      key = studio.server.key();
       tell("");
       await page.saved?.(found, shown.document);
       if (isNew || !id || !chats.has(id)) await fetchList();

@@ -12,8 +12,8 @@
     const { kind, run, step, strength, layers, groups, parts } = column;
     return { kind, run, step, strength, layers, groups, parts };
   };
-  const ask = async (path, body) => {
-    const { data, error } = await studio.server.ask(`play/${path}`, body);
+  const ask = async (path, body, signal) => {
+    const { data, error } = await studio.server.ask(`play/${path}`, body, signal);
     if (error) throw new Error(error);
     return data;
   };
@@ -22,18 +22,21 @@
   const open = (context, kind, id, fill) => {
     const key = keyOf(context);
     if (sectionOf(context) && opened.get(key).kind === kind && opened.get(key).of === context.of) {
+      opened.get(key).ends.abort();
       opened.delete(key);
       return studio.play.now().redraw();
     }
+    const ends = new AbortController(); // whoever closes it does not want what it waits for
     const body = el("div", {});
     const told = el("p", { class: "rs-facts", role: "status" }, text.looking);
-    const close = button(text.close, `close ${key}`, () => (opened.delete(key), studio.play.now().redraw()));
+    const close = button(text.close, `close ${key}`, () => (ends.abort(), opened.delete(key), studio.play.now().redraw()));
     const section = el("section", { class: "rs-play-look", "aria-label": `${text[kind]}: ${context.name}` }, el("div", { class: "rs-play-look-head" }, el("b", {}, `${text[kind]}: ${context.name}`), close), told, body);
     section.id = id;
+    for (const each of opened.values()) each.ends.abort();
     opened.clear(); // one at a time, since the places have ids
-    opened.set(key, { kind, of: context.of, section, answer: context.answer });
+    opened.set(key, { kind, of: context.of, section, answer: context.answer, ends });
     studio.play.now().redraw();
-    fill(body, told).catch((error) => (told.textContent = error.message));
+    fill(body, told, ends.signal).catch((error) => (told.textContent = error.name === "AbortError" ? "" : error.message));
   };
   // Of an answer that is not there any more nothing is shown.
   const sectionOf = (context) => {
@@ -44,8 +47,8 @@
   const asked = (context, more = {}) => ({ column: named(context.column), messages: context.messages, ...more });
 
   const showMap = (context) =>
-    open(context, "where", "playground-heatmap", async (body, told) => {
-      const found = await ask("map", asked(context));
+    open(context, "where", "playground-heatmap", async (body, told, signal) => {
+      const found = await ask("map", asked(context), signal);
       const map = el("div", {});
       const lens = el("div", { class: "rs-play-lens", "aria-live": "polite" });
       let presses = 0; // so that the answer about an earlier cell is dropped
@@ -54,7 +57,7 @@
       studio.seen.heatMap(map, found, async (layer, token) => {
         const mine = (presses += 1);
         try {
-          const read = await ask("lens", asked(context, { layer, token }));
+          const read = await ask("lens", asked(context, { layer, token }), signal);
           if (mine !== presses) return;
           const drawn = el("div", {});
           studio.seen.lens(drawn, read);
@@ -65,8 +68,8 @@
       });
     });
   const prove = (context) =>
-    open(context, "proof", "playground-proof", async (body, told) => {
-      const found = await ask("separation", asked(context, { answer: context.answer.ids }));
+    open(context, "proof", "playground-proof", async (body, told, signal) => {
+      const found = await ask("separation", asked(context, { answer: context.answer.ids }), signal);
       told.textContent = "";
       studio.seen.proof(body, found);
     });
@@ -91,7 +94,7 @@
     tinted.set(key, made);
     redraw();
     try {
-      const found = await ask("tints", asked(context, { answer: context.answer.ids, owner: page }));
+      const found = await ask("tints", asked(context, { answer: context.answer.ids, owner: page, stop: studio.play.now().stops(context.turn) }));
       const answer = el("div", {});
       studio.seen.tints(answer, found);
       made.drawn.replaceChildren(answer);

@@ -174,7 +174,7 @@
       refuse("");
       saved.replaceChildren(text.saving);
       drawState();
-      const { data, error } = await ask("play/mix", { parts: parts(), name: name.value.trim() });
+      const { data, error } = await ask("play/mix", { parts: parts(), name: name.value.trim(), page: studio.play.page });
       saving = false;
       saved.replaceChildren();
       if (error) refuse(error);

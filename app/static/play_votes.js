@@ -68,7 +68,7 @@
     const found = order.map((at) => columns.find((each) => each.at === at));
     const chat = new URLSearchParams(location.search).get("chat");
     const answers = found.map(({ column, answer, messages }) => ({ column, text: answer.text, messages }));
-    return { messages: found[0].messages, answers, base: now().base(), ...(chat ? { chat } : {}) };
+    return { messages: found[0].messages, answers, base: now().base(), key: `${studio.play.page}-${turn.id}`, ...(chat ? { chat } : {}) };
   };
   const barOf = (turn) => {
     if (bars.has(turn.id)) return bars.get(turn.id);

@@ -377,6 +377,7 @@
       columns: () => doc.shown.map((at) => ({ ...doc.columns[at] })),
       names: () => doc.shown.map((at) => titleOf(doc.columns[at])),
       settings: (values) => (read(values) ? { ...doc.settings } : null),
+      stops: (turn) => (turn.settings ?? doc.settings).stop, // the texts that ended its answers
       system: () => fields?.[3] ?? doc.settings.system, // by now, also where nothing was asked with it yet
       strength: (value) => current.edits(doc.columns[1]) && setStrength(1, value),
       stop: () => streams.forEach(({ ends }) => ends.abort()),

@@ -4,13 +4,17 @@
   const posting = (body, signal) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
   const refused = () => filled(words.refused, { reload: words.reload });
 
+  // A key by which the server knows the same request again: what is sent twice, since its answer was lost, is done once.
+  const key = () => crypto.getRandomValues(new Uint32Array(3)).reduce((text, part) => text + part.toString(36), "k");
   // What the server says: its `data`, or the `error` with which it refuses, a sentence; some have a `kind`. With a body it is a POST.
-  const ask = async (path, body) => {
+  // Throws an AbortError where `signal` ended it.
+  const ask = async (path, body, signal) => {
     try {
-      const response = await fetch(path, body === undefined ? { cache: "no-store" } : posting(body));
+      const response = await fetch(path, body === undefined ? { cache: "no-store", signal } : posting(body, signal));
       const found = await response.json().catch(() => null);
       return response.ok && found ? { data: found } : { error: found?.error ?? refused(), kind: found?.kind };
-    } catch {
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
       return { error: words.away };
     }
   };
@@ -45,5 +49,5 @@
     throw fail(words.away);
   };
 
-  studio.server = { ask, stream };
+  studio.server = { ask, key, stream };
 })();

@@ -19,13 +19,22 @@
   };
 
   // Which answer is better, of answers that stand under letters.
-  // given(): { messages, answers: [{ column, text }] in the order of their letters, base, chat }; voted(vote, outcome, place) after a vote;
+  // given(): { messages, answers: [{ column, text }] in the order of their letters, base, chat, key }; voted(vote, outcome, place) after a vote;
   // told() where somebody wants to see whose they are without one. Digits vote while `isIn` holds for what has the focus.
   const bar = (root, { given, voted = () => {}, told = null, isIn = (element) => root.contains(element) }) => {
     const text = words.votes;
     const { note, tell } = noting();
     const buttons = el("div", { class: "rs-votes-buttons", role: "group", "aria-label": text.question });
     const revealed = el("ul", { class: "rs-votes-names", hidden: "" });
+    const back = button(text.take_back, "take back", async () => {
+      const { data, error } = await ask(`play/votes/${encodeURIComponent(cast)}/delete`, {});
+      if (error) return tell(error, "bad");
+      back.hidden = true;
+      tell(text.taken_back);
+      if (document.activeElement === document.body) note.focus();
+      voted(data);
+    });
+    let cast = ""; // the vote that counts
     let count = 0;
     let open = false;
 
@@ -44,7 +53,8 @@
       }
       tell(filled(chosen === null ? text[outcome === "tie" ? "said_tie" : "said_bad"] : text.said_better, { letter: chosen === null ? "" : letter(chosen) }), "good");
       revealed.replaceChildren(...data.names.map((name, place) => el("li", { dir: "auto" }, el("b", {}, letter(place)), ` ${name}`)));
-      revealed.hidden = false;
+      revealed.hidden = back.hidden = false;
+      cast = data.id;
       if (held && (document.activeElement === document.body || buttons.contains(document.activeElement))) note.focus(); // a disabled button has none
       voted(data, outcome, chosen);
     };
@@ -59,7 +69,7 @@
       count = answers;
       open = answers > 1;
       root.hidden = !open;
-      revealed.hidden = true;
+      revealed.hidden = back.hidden = true;
       tell("");
       const reveal = told ? [button(text.reveal, "reveal", () => ((open = false), (root.hidden = true), told()))] : [];
       const letters = Array.from({ length: answers }, (_, place) => key(`vote ${place}`, filled(text.better, { letter: letter(place) }), String(place + 1), () => vote("chosen", place)));
@@ -77,7 +87,7 @@
       event.preventDefault();
     });
     root.classList.add("rs-votes-bar");
-    root.replaceChildren(el("span", { class: "rs-caption" }, text.question), buttons, note, revealed);
+    root.replaceChildren(el("span", { class: "rs-caption" }, text.question), buttons, note, back, revealed);
     show(0);
     return { show };
   };
@@ -102,12 +112,12 @@
     const said = el("p", { class: "rs-facts" });
     const table = el("div", { class: "rs-rows", tabindex: "0", role: "region", "aria-label": text.title });
     const name = el("input", { type: "text", maxlength: "200", value: text.dataset_name });
-    let cleared = "";
+    const more = el("p", { class: "rs-facts", hidden: "" });
+    let cleared = ""; // the moment of what can be undone
     let looks = 0; // so that the answer to an older question is dropped
     const undo = button(text.undo, "undo votes", async () => {
       const { data, error } = await ask("play/votes/restore", { moment: cleared });
       if (error) return tell(error, "bad");
-      cleared = "";
       looks += 1;
       tell("");
       draw(data.tally);
@@ -122,7 +132,6 @@
     const clear = button(text.clear, "clear votes", async () => {
       const { data, error } = await ask("play/votes/clear", {});
       if (error) return tell(error, "bad");
-      cleared = data.moment;
       looks += 1;
       tell(counted(text.cleared, data.cleared));
       draw(data.tally);
@@ -144,6 +153,9 @@
       deeds.hidden = !found.votes;
       file.hidden = learn.hidden = !found.outcomes.chosen;
       name.closest("label").hidden = !found.outcomes.chosen;
+      more.textContent = found.more_sentence;
+      more.hidden = !found.more;
+      cleared = found.cleared?.moment ?? "";
       undo.hidden = !cleared;
     };
     const refresh = async () => {
@@ -154,7 +166,7 @@
       draw(data);
     };
     root.classList.add("rs-votes");
-    root.replaceChildren(said, table, deeds, note, undo);
+    root.replaceChildren(said, table, more, deeds, note, undo);
     undo.hidden = deeds.hidden = table.hidden = true;
     return { refresh };
   };

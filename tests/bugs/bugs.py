@@ -590,7 +590,7 @@ BUGS = (
     Bug(
         "training rows are offered as unseen",
         TALK,
-        "[prompt for prompt in asked if prompt not in learned]",
+        "[prompt for prompt in asked if not known.has_prompt(prompt)]",
         "list(learned)",
         (_input("playground._picked.run"),),
     ),

@@ -109,6 +109,23 @@ def test_digits_vote_while_the_focus_is_on_an_answer(blind, store, run):
     assert [vote.chosen for vote in store.votes.all()] == [1]
 
 
+def test_a_vote_is_taken_back_and_what_is_gone_comes_back_also_after_a_reload(blind, store, run):
+    page = blind
+    ask(page, PROMPT)
+    better(page, "A")
+    page.get_by_role("button", name="Take the vote back").click()
+    expect(page.get_by_role("status").filter(has_text="The vote is taken back.")).to_be_visible()
+    assert store.votes.count() == 0
+    for gone in (lambda: None, lambda: page.get_by_role("button", name="Clear").click()):
+        gone()
+        page.reload()
+        page.get_by_text("Votes so far").click()
+        assert store.votes.count() == 0
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("1 vote")).to_be_visible()
+        assert store.votes.count() == 1
+
+
 def test_letters_are_dealt_anew_for_each_prompt_and_stay_through_a_reload(blind, run):
     page = blind
     orders = set()

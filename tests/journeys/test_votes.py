@@ -71,7 +71,7 @@ def show_tally(page):
 def test_a_vote_is_cast_with_a_press_and_then_the_columns_are_named(opened, studio):
     _, store, run = studio
     show_bar(opened, {"messages": QUESTION, "answers": answers(run, "one", HOSTILE, "three"), "base": "tiny"})
-    buttons = opened.locator("#place button")
+    buttons = opened.locator("#place .rs-votes-buttons button")
     expect(buttons).to_have_count(5)
     expect(opened.locator("#place .rs-votes-names")).to_be_hidden()
     opened.get_by_role("button", name="B is better").click()
@@ -91,7 +91,7 @@ def test_digits_vote_while_the_focus_is_there(opened, studio, key, outcome, chos
     _, store, run = studio
     show_bar(opened, {"messages": QUESTION, "answers": answers(run, "one", "two")})
     opened.keyboard.press(key)
-    opened.locator("#place button").first.focus()
+    opened.locator("#place .rs-votes-buttons button").first.focus()
     opened.keyboard.press("3")
     assert store.votes.count() == 0, "elsewhere, or a digit without an answer, is no vote"
     opened.keyboard.press(key)
@@ -104,7 +104,7 @@ def test_a_vote_that_says_nothing_is_refused_beside_the_buttons(opened, studio):
     show_bar(opened, {"messages": QUESTION, "answers": answers(studio[2], "same", "same")})
     opened.get_by_role("button", name="A is better").click()
     expect(opened.locator("#place .rs-notice.bad")).to_contain_text("The answers are the same, so none of them is better")
-    assert opened.locator("#place button").first.is_enabled() and studio[1].votes.count() == 0
+    assert opened.locator("#place .rs-votes-buttons button").first.is_enabled() and studio[1].votes.count() == 0
 
 
 def test_the_tally_is_shown_cleared_brought_back_taken_away_and_made_a_dataset(opened, studio):
