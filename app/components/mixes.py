@@ -14,7 +14,7 @@ _PLAIN = (
 
 
 def panel(elem_id: str) -> gr.HTML:
-    """The panel, of a value ``{"run", "chosen"}``: the run that the page shows, and ids of runs that are chosen from the start."""
+    """The panel, of a value ``{"run", "base", "chosen"}``: the run that the page shows, its base model, and runs chosen from the start."""
     return gr.HTML(None, html_template="<div></div>", elem_id=elem_id, js_on_load="studio.mix(element,props,watch)")
 
 
@@ -23,6 +23,7 @@ def texts() -> dict[str, Any]:
     return {
         **{name: say(f"mixes.shown.{name}") for name in _PLAIN},
         "part": say("mixes.told.part", weight="{weight}", name="{name}"), "sum": say("mixes.told.sum", sum="{sum}"),
+        "run_name": say("mixes.name", parts="{parts}"),
         "weight_of": say("mixes.told.weight_of", name="{name}"), "slide_of": say("mixes.told.slide_of", name="{name}"),
         "answering": say("mixes.told.answering", done="{done}", total="{total}"),
     }  # fmt: skip

@@ -5,7 +5,7 @@
   const { ask, stream } = studio.server;
   const [LEAST, MOST] = [-2, 3]; // weights
   const [FEWEST_RUNS, MOST_RUNS, MOST_PROMPTS] = [2, 8, 8];
-  const short = (weight) => String(Number(weight.toFixed(3)));
+  const short = (weight) => String(Number(weight.toPrecision(4)));
 
   // What a mix is called, from the names of its runs.
   const named = (parts, nameOf) => parts.map(({ run, weight }) => filled(words.mixes.part, { weight: short(weight), name: nameOf(run) })).join(" + ");
@@ -204,7 +204,7 @@
       stale.hidden = !tried || fresh;
       save.disabled = !fresh || saving || going !== null;
       why.hidden = fresh || going !== null;
-      name.placeholder = lacks ? "" : named(now, nameOf);
+      name.placeholder = lacks ? "" : filled(text.run_name, { parts: named(now, nameOf) });
     };
     const draw = onceReleased(root, () =>
       keepingFocus(root, () => {
