@@ -313,7 +313,8 @@ class _Run:
         self.state, self.root = RunState(self.objective, self.rows, begun), root
         self.best = Best()
         self.watch = Watch(self.state, self.held_out, self.best, self.on_event)
-        self.stopped, self.ended, self._saving_failed = False, False, False
+        self.stopped, self.ended = False, False
+        self._unsaved = set[str]()  # what could not be saved the last time
         self.error: Exception | None = None
         self._result: TrainResult | None = None
 
@@ -326,7 +327,7 @@ class _Run:
         if saved:
             self._resume(saved)
         if self.root:
-            self._try_to_save(partial(drop_steps_after, self.root / STEPS, state.step))
+            self._try_to_save("step", partial(drop_steps_after, self.root / STEPS, state.step))
         self.followed.on_ready(state.reft)
         if reuse:
             self.on_event(replace(reuse, step=state.step))
@@ -355,7 +356,7 @@ class _Run:
         batches = self.watch.sample()
         self.pace.answered(self.clock.lap() / batches)
         if self.root and self.state.step:
-            self._try_to_save(partial(keep_step, self.root / STEPS, self.state.reft, self.state.step))
+            self._try_to_save("step", partial(keep_step, self.root / STEPS, self.state.reft, self.state.step))
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         state, best = self.state, self.best
@@ -401,17 +402,17 @@ class _Run:
             self._measure()
         if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
             self.clock.saved(state.step)
-            self._try_to_save(partial(self._save_checkpoint, self.root))
+            self._try_to_save("checkpoint", partial(self._save_checkpoint, self.root))
 
-    def _try_to_save(self, save: Callable[[], None]) -> None:
-        """Save a checkpoint, or a step; a disk that is full for a while must not end the run."""
+    def _try_to_save(self, what: str, save: Callable[[], None]) -> None:
+        """Save a checkpoint, or a step; a disk that is full for a while must not end the run, and is told of once."""
         try:
             save()
-            self._saving_failed = False
+            self._unsaved.discard(what)
         except OSError as error:
-            if not self._saving_failed:
+            if not self._unsaved:
                 self.on_event(SavingFailedEvent(self.state.step, error.strerror or type(error).__name__))
-            self._saving_failed = True
+            self._unsaved.add(what)
 
     def _save_checkpoint(self, root: Path) -> None:
         state, best = self.state, self.best
