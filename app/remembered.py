@@ -18,6 +18,9 @@ class Remembered(Generic[Value]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of a key, which is made if it is not kept any more; raises whatever ``make`` raises."""
         if key not in self._values:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reft_engine.positions import PRESETS, PositionSpec, prompt_positions
     from reft_engine.precisions import Precision, available_precisions, check_precision, load_options, suited_precision, weight_bytes
     from reft_engine.settings import GROUPS, Setting, written
-    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, all_settings, read_yaml, trainable_parameters
+    from reft_engine.spec import PeftConfig, ReftConfig, RunSpec, TrainConfig, all_settings, edited_layers, read_yaml, trainable_parameters
     from reft_engine.trainable import Trainable, load_adapter
     from reft_engine.training import evaluate, train, train_many
     from reft_engine.work import rough_memory, saved_share, step_work
@@ -65,6 +65,7 @@ __all__ = [
     "available_precisions",
     "check_precision",
     "classify",
+    "edited_layers",
     "evaluate",
     "free_memory",
     "generate",
@@ -100,7 +101,7 @@ __getattr__ = lazy_names(__name__, {
     "positions": ["PRESETS", "PositionSpec", "prompt_positions"],
     "precisions": ["Precision", "available_precisions", "check_precision", "load_options", "suited_precision", "weight_bytes"],
     "settings": ["GROUPS", "Setting", "written"],
-    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "all_settings", "read_yaml", "trainable_parameters"],
+    "spec": ["PeftConfig", "ReftConfig", "RunSpec", "TrainConfig", "all_settings", "edited_layers", "read_yaml", "trainable_parameters"],
     "trainable": ["Trainable", "load_adapter"],
     "training": ["evaluate", "train", "train_many"],
     "work": ["rough_memory", "saved_share", "step_work"],

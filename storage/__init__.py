@@ -1,7 +1,8 @@
 """Persistence: tables, queries and files. Imports neither torch nor Gradio nor the engine."""
 
-from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
+from storage.errors import ConflictError, LeaseLostError, MovedOnError, NotFoundError, StorageError, TooLargeError, UnavailableError
 from storage.records import (
+    ChatRecord,
     DatasetRecord,
     DatasetUse,
     DatasetUses,
@@ -19,11 +20,17 @@ from storage.records import (
     RunStatus,
     SampleRecord,
     StopRequest,
+    VotedAnswer,
+    VoteOutcome,
+    VoteRecord,
+    VoteSides,
 )
 from storage.runs import LeasedRun
 from storage.store import Storage
 
 __all__ = [
+    "ChatRecord",
+    "ConflictError",
     "DatasetRecord",
     "DatasetUse",
     "DatasetUses",
@@ -34,6 +41,7 @@ __all__ = [
     "LeaseLostError",
     "LeasedRun",
     "MetricPoint",
+    "MovedOnError",
     "NotFoundError",
     "Phase",
     "PresetRecord",
@@ -46,5 +54,10 @@ __all__ = [
     "StopRequest",
     "Storage",
     "StorageError",
+    "TooLargeError",
     "UnavailableError",
+    "VoteOutcome",
+    "VoteRecord",
+    "VoteSides",
+    "VotedAnswer",
 ]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from storage.errors import StorageError, UnavailableError
 
-HEAD = "0006"
+HEAD = "0008"
 """The newest revision in ``migrations/versions``; a test checks this."""
 
 

@@ -31,6 +31,18 @@ class NotFoundError(StorageError):
     """No record has this id."""
 
 
+class ConflictError(StorageError):
+    """Somebody else has changed the record since it was read."""
+
+
+class TooLargeError(StorageError):
+    """The record is larger than one may be."""
+
+
+class MovedOnError(StorageError):
+    """What a change was made from is no longer the newest; it can be made again from what is."""
+
+
 class UnavailableError(StorageError):
     """The database is temporarily unusable; the operation can be retried."""
 

@@ -66,7 +66,7 @@ class Files:
         return self.dataset_folder(version.dataset_id) / version.source_file if version.source_file else None
 
     def run_folder(self, run_id: str) -> Path:
-        """Folder of a run: settings, checkpoint, adapter, log."""
+        """Folder of a run: settings, checkpoints, kept steps, adapter, log."""
         return self._inside("runs", run_id)
 
     def adapter(self, run_id: str) -> Path:
@@ -76,6 +76,10 @@ class Files:
     def checkpoint(self, run_id: str) -> Path:
         """The folder of a run's checkpoints, from which it is resumed."""
         return self.run_folder(run_id) / "checkpoint"
+
+    def steps(self, run_id: str) -> Path:
+        """The folder of what a run had learned at earlier steps."""
+        return self.run_folder(run_id) / "steps"
 
     def start(self, run_id: str) -> Path:
         """The edit that a run begins with, if it continues another one: a copy of its adapter folder."""

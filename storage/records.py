@@ -185,6 +185,78 @@ class PresetRecord:
     created_at: datetime
 
 
+VoteOutcome = Literal["chosen", "tie", "all_bad"]
+"""What a person said of several answers: one is better than the others, they are equally good, or all are bad."""
+
+
+@dataclass(frozen=True, slots=True)
+class VotedAnswer:
+    """An answer that was voted on: the description of its column, the column's name, and the text, as they were then.
+
+    ``messages`` is the conversation that it answers where that is not the vote's: a column goes on from its own earlier answers.
+    """
+
+    column: dict[str, Any]
+    name: str
+    text: str
+    messages: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRecord:
+    """A vote on several answers to one conversation.
+
+    Attributes:
+        messages: the conversation that was answered, as pairs of role and content.
+        answers: the answers, in any order.
+        chosen: the place of the better one; None for any other outcome.
+        base: name of the base model of all of them.
+        chat_id: the saved chat that it was cast in, if any; the chat may be gone.
+    """
+
+    id: str
+    created_at: datetime
+    messages: tuple[tuple[str, str], ...]
+    answers: tuple[VotedAnswer, ...]
+    outcome: VoteOutcome
+    chosen: int | None
+    base: str
+    chat_id: str | None
+
+
+class VoteSides(NamedTuple):
+    """A vote without its texts: the columns' descriptions and names, and the other fields of `VoteRecord`.
+
+    ``alike`` has a number for each answer; answers with the same text have the same one.
+    """
+
+    columns: tuple[dict[str, Any], ...]
+    names: tuple[str, ...]
+    alike: tuple[int, ...]
+    outcome: VoteOutcome
+    chosen: int | None
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRecord:
+    """A saved conversation of the Playground, without its document.
+
+    Attributes:
+        version: how often its document was saved; whoever saves the next one says which they have read.
+        size_bytes: bytes of the document in UTF-8.
+        updated_at: when its document was saved last.
+    """
+
+    id: str
+    name: str
+    version: int
+    size_bytes: int
+    created_at: datetime
+    updated_at: datetime
+    binned_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class GroupRecord:
     """Runs that were made together, such as those of a sweep; the runs name their group."""

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from storage.chats import ChatStore
 from storage.database import PATIENCE, Database
 from storage.datasets import DatasetStore
 from storage.files import Files
 from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
-from storage.runs import EventStore, MetricStore, RunQueue, RunStore, SampleStore
+from storage.runs import EventStore, MadeRuns, MetricStore, RunQueue, RunStore, SampleStore
+from storage.votes import VoteStore
 from storage.workers import WorkerStore
 
 
@@ -27,7 +29,10 @@ class Storage:
         self.database = Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience)
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
+        self.made = MadeRuns(self.database, self.files)
         self.presets = PresetStore(self.database)
+        self.chats = ChatStore(self.database)
+        self.votes = VoteStore(self.database)
         self.queue = RunQueue(self.database)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)

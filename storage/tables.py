@@ -104,6 +104,43 @@ class Preset(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class Chat(Table):
+    """A saved conversation of the Playground, as one document; ``version`` counts how often the document was saved."""
+
+    __tablename__ = "chats"
+    __table_args__ = (Index("ix_chats_saved", "binned_at", "updated_at", "id"), Index("ix_chats_size", "size_bytes"))
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Name(200))
+    version: Mapped[int] = mapped_column(default=1)
+    document: Mapped[str] = mapped_column(Text, deferred=True)
+    size_bytes: Mapped[int]
+    start_key: Mapped[str | None] = mapped_column(Name(100), index=True, unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Vote(Table):
+    """A vote on the answers of several columns; conversation and texts stand apart, because a tally reads neither."""
+
+    __tablename__ = "votes"
+    __table_args__ = (Index("ix_votes_cast", "binned_at", "created_at", "id"), Index("ix_votes_size", "size_bytes"))
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    start_key: Mapped[str | None] = mapped_column(Name(100), index=True, unique=True)
+    size_bytes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    messages: Mapped[list[list[str]]] = mapped_column(JSON)
+    columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    texts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    outcome: Mapped[str] = mapped_column(Name(20))
+    chosen: Mapped[int | None]
+    base: Mapped[str] = mapped_column(Text)
+    chat_id: Mapped[str | None] = mapped_column(Name(32))
+    binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class RunGroup(Table):
     """Runs that were made together, such as those of a sweep."""
 

@@ -22,7 +22,7 @@ def test_the_blocks_run_in_order_and_print_what_the_text_says(tmp_path, monkeypa
     exec(compile(CODE, "docs/engine.md", "exec"), {"__name__": "__main__"})
     # What transformers' Trainer prints at its end, by itself, holds the seconds that it took.
     assert [line for line in capsys.readouterr().out.splitlines() if not line.startswith("{'train_runtime'")] == SHOWN
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["for-pyreft", "my-adapter", "run", "trainer"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["for-pyreft", "my-adapter", "my-mix", "run", "trainer"]
     assert {path.name for path in (tmp_path / "my-adapter").iterdir()} == {"README.md", "reft_config.json", "reft_model.safetensors"}
 
 

@@ -11,7 +11,7 @@ import pytest
 import reft_engine
 import storage
 from reft_engine.errors import AdapterError, ConfigError, DataError, ModelLoadError, PositionError, ReftError, StoppedError, TrainingError
-from storage.errors import LeaseLostError, NotFoundError, StorageError, UnavailableError
+from storage.errors import ConflictError, LeaseLostError, NotFoundError, StorageError, TooLargeError, UnavailableError
 
 ROOTS = [Path(package.__file__).parent for package in (reft_engine, storage)]
 FILES = sorted(path for root in ROOTS for path in root.rglob("*.py"))
@@ -19,7 +19,7 @@ ENGINE = {
     error.__name__
     for error in (ReftError, AdapterError, ConfigError, DataError, ModelLoadError, PositionError, StoppedError, TrainingError)
 }
-STORAGE = {error.__name__ for error in (StorageError, LeaseLostError, NotFoundError, UnavailableError)}
+STORAGE = {error.__name__ for error in (StorageError, ConflictError, LeaseLostError, NotFoundError, TooLargeError, UnavailableError)}
 
 
 def test_values_fill_the_sentence_and_are_kept():

@@ -97,10 +97,10 @@ def problems_of(storage: "Storage") -> "list[Finding]":
     """The problems of a data folder, with the engine's checks of the files that training writes."""
     from app.worker.failures import explain_vanished_worker
     from reft_engine.formats import is_complete
-    from reft_engine.training import is_damaged
+    from reft_engine.training import damaged_steps, is_damaged
     from storage.upkeep import FileChecks, find_problems
 
-    return find_problems(storage, explain_vanished_worker, FileChecks(is_complete, is_damaged))
+    return find_problems(storage, explain_vanished_worker, FileChecks(is_complete, is_damaged, damaged_steps))
 
 
 def _report(findings: "list[Finding]") -> dict[str, Any]:

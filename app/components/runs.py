@@ -20,7 +20,7 @@ LIST_ACTED = "()=>[studio.askedOfRuns()]"
 
 _LIST = (
     "title", "search", "show", "order", "open", "more", "none_such", "choose_none", "delete", "restore", "members", "empty", "empty_sure",
-    "empty_yes", "empty_no", "pause", "go_on", "undo", "compare",
+    "empty_yes", "empty_no", "pause", "go_on", "undo", "compare", "mix",
 )  # fmt: skip
 _STATES = ("all", "going", "finished", "stopped", "failed", "starred", "binned")
 _ORDERS = ("newest", "oldest", "name", "held_out")

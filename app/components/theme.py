@@ -9,15 +9,17 @@ import gradio as gr
 import gradio.routes
 from jinja2 import ChoiceLoader, DictLoader
 
-from app.components import picker, runs
+from app.components import batch, chats, mixes, picker, play_panels, playground, runs, seen, votes
 from app.words import LANGUAGES, said_in, say
 from reft_engine.data import ROLES
 
 STATIC = Path(__file__).parents[1] / "static"
 CSS = (STATIC / "studio.css").read_text(encoding="utf-8")
 _SCRIPTS = (
-    "words.js", "requests.js", "alive.js", "parts.js", "access.js", "typed.js", "reading.js", "table.js", "kept.js", "spec.js", "bases.js",
-    "picker.js", "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js", "ended.js",
+    "words.js", "requests.js", "alive.js", "parts.js", "server.js", "access.js", "typed.js", "reading.js", "table.js", "kept.js", "spec.js",
+    "bases.js", "picker.js", "chart.js", "run_live.js", "predictions.js", "run_list.js", "compare.js",
+    "play_document.js", "playground.js", "play_turns.js", "play_columns.js", "play_mix.js", "chats.js", "seen.js", "votes.js",
+    "play_looks.js", "batch.js", "play_saved.js", "play_votes.js", "ended.js",
 )  # fmt: skip
 
 _TABLE = (
@@ -74,7 +76,8 @@ def _texts() -> dict[str, Any]:
             **{name: say(f"bases.shown.{name}") for name in _BASES}, "more": say("bases.card.more", count="{count}"),
             "arriving": say("bases.card.arriving", name="{name}"), "arrived": say("bases.card.arrived", name="{name}"),
         },
-        "picker": picker.texts(), **runs.texts(),
+        "picker": picker.texts(), "play": playground.texts(), "chats": chats.texts(), "seen": seen.texts(), "batch": batch.texts(),
+        "mixes": mixes.texts(), "blind": play_panels.texts(), **runs.texts(), **votes.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
     }  # fmt: skip

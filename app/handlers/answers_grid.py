@@ -6,8 +6,8 @@ from typing import Literal
 
 from app.errors import StudioError
 from app.handlers import compare, playground
-from app.handlers.compare import Comparison
 from app.handlers.datasets import examples_of
+from app.handlers.unseen import unseen_places
 from app.predictions import is_right
 from app.services import Services
 from app.visitor import visitor
@@ -73,7 +73,7 @@ def fill(services: Services, ids: Sequence[str], source: Source, count: float | 
     answering = [each.run for each in found.runs if each.view.chattable or each.run.id == _training(services)]
     if left := [each.run.name for each in found.runs if each.run not in answering]:
         raise StudioError(say("compare.grid.cannot_answer", name=left[0]))
-    questions = _own(services, answering, typed) if source == "own" else _held_out(services, found, count)
+    questions = _own(services, answering, typed) if source == "own" else held_out(services, [each.run for each in found.runs], count)
     columns = tuple(_columns(answering))
     grid = Grid(columns, questions, tuple({} for _ in questions))
     yield grid
@@ -120,14 +120,13 @@ def _own(services: Services, runs: Sequence[RunRecord], typed: str) -> tuple[Que
     return tuple(Question(prompt, (*before, {"role": "user", "content": prompt})) for prompt in prompts)
 
 
-def _held_out(services: Services, found: Comparison, count: float | None) -> tuple[Question, ...]:
-    """Held-out rows that none of the runs has learned from."""
-    if count is None or count != int(count) or not 1 <= count <= MOST:
-        raise StudioError(say("compare.grid.count", most=MOST))
-    runs = [each.run for each in found.runs]
+def held_out(services: Services, runs: Sequence[RunRecord], count: float | None, most: int = MOST) -> tuple[Question, ...]:
+    """Held-out rows that none of the runs has seen, see `app.handlers.unseen`, the first ``count`` of them. Raises StudioError."""
+    if count is None or count != int(count) or not 1 <= count <= most:
+        raise StudioError(say("compare.grid.count", most=most))
     if len({run.version_id for run in runs}) > 1:
         raise StudioError(say("compare.grid.other_data"))
-    shared = sorted(set.intersection(*(set(services.storage.runs.held_out_places(run.id) or ()) for run in runs)))[: int(count)]
+    shared = unseen_places(services, runs)[: int(count)]
     if not shared:
         raise StudioError(say("compare.grid.no_shared"))
     examples = examples_of(services, runs[0].dataset_id, shared[-1] + 1, version_id=runs[0].version_id)

@@ -10,6 +10,7 @@ from typing import Any
 from app.errors import StudioError
 from app.handlers import train
 from app.handlers.bases import check_base, facts_of
+from app.handlers.mix_parts import parts_of
 from app.handlers.verdict import evidence_of, right_of
 from app.services import Services
 from app.words import say, translate
@@ -100,6 +101,8 @@ def refusal(run: RunRecord) -> str:
     evidence = evidence_of(run)
     if "peft" in run.spec:
         return say("compare_with.of_baseline")
+    if parts_of(run):
+        return say("mixes.of_mix")
     if run.status is not RunStatus.FINISHED:
         return say("compare_with.not_finished")
     if run.continues_id:

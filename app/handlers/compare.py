@@ -10,11 +10,12 @@ from app.errors import StudioError
 from app.handlers import run_list, run_live, runs, train
 from app.handlers.baselines import folder_bytes
 from app.handlers.looked import regression_of
+from app.handlers.mix_parts import parts_of
 from app.handlers.runs import RunView
 from app.handlers.verdict import evidence_of, right_of
 from app.services import Services
 from app.words import phrases, say, translate
-from reft_engine import RunSpec, written
+from reft_engine import RunSpec, all_settings, written
 from reft_engine.training import FEW, Score, wilson
 from storage import RunRecord
 
@@ -167,7 +168,7 @@ def _results(compared: Sequence[Compared]) -> tuple[Line, ...]:
 
 
 def _settings(compared: Sequence[Compared]) -> tuple[Line, ...]:
-    specs = [RunSpec.read(each.run.spec).settings() for each in compared]
+    specs = [_settings_of(each.run) for each in compared]
     names = [name for name in dict.fromkeys(name for spec in specs for name in spec) if name not in _UNNAMED]
     datasets = tuple(say("compare.version", name=each.run.dataset_name, number=each.run.version_number) for each in compared)
     fixed = [
@@ -179,6 +180,15 @@ def _settings(compared: Sequence[Compared]) -> tuple[Line, ...]:
         Line(name, translate(f"settings.{name}.title", train.LABELS.get(name, name)), tuple(_written(spec, name) for spec in specs))
         for name in names if name != "method"
     ))  # fmt: skip
+
+
+def _settings_of(run: RunRecord) -> dict[str, Any]:
+    """The settings of a run by name; of a mix those of its edit, since it was not trained."""
+    values = RunSpec.read(run.spec).settings()
+    if not parts_of(run):
+        return values
+    trained = {row.name for row in all_settings() if row.section == "train"}
+    return {name: value for name, value in values.items() if name not in trained}
 
 
 def _written(spec: dict[str, Any], name: str) -> str:

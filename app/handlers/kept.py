@@ -118,20 +118,20 @@ def change(
         raise StudioError(say("kept.nothing_changed"))
     said = [say("kept.changed", count=changed)] if changed else []
     said += [say("kept.dropped", count=len(gone))] if gone else []
-    with _beside(services) as out:
+    with beside(services) as out:
         usable = change_rows(path, out, texts, gone)
         rows = dataset.rows - (dataset.usable_rows - usable)  # what a person drops is no row that cannot be used
-        return _add(services, dataset, out, rows, usable, " ".join(said), dataset.version.split)
+        return add_version(services, dataset, out, rows, usable, " ".join(said), dataset.version.split)
 
 
 def divide(services: Services, dataset_id: str, plan: SplitPlan) -> DatasetRecord:
     """Add a version whose rows are divided by a plan. Raises NotFoundError, DataError, StorageError, StudioError."""
     dataset = services.storage.datasets.get(dataset_id)
-    with _beside(services) as out:
+    with beside(services) as out:
         counts = divide_rows(services.storage.files.rows(dataset.version), out, plan)
         split = {**plan.model_dump(), "counts": counts}
         said = say("kept.divided", held=counts.get(HELD_OUT, 0))
-        return _add(services, dataset, out, dataset.rows, dataset.usable_rows, said, split)
+        return add_version(services, dataset, out, dataset.rows, dataset.usable_rows, said, split)
 
 
 def hold_out_file(services: Services, dataset_id: str, path: str | None) -> DatasetRecord:
@@ -145,12 +145,12 @@ def hold_out_file(services: Services, dataset_id: str, path: str | None) -> Data
     upload = _read_alike(path, Choices.of_data(dataset.version.reading))
     if upload.inspection.needs_encoding or upload.inspection.needs_mapping or not upload.inspection.examples:
         raise StudioError(say("kept.other_columns", reason=upload.inspection.sentence))
-    with _beside(services) as out:
+    with beside(services) as out:
         usable = join_rows(services.storage.files.rows(dataset.version), upload.rows_file, out)
         held_out = upload.inspection.usable_rows
         split = {"method": "file", "file": Path(str(path)).name[:200], "counts": {TRAIN: usable - held_out, HELD_OUT: held_out}}
         rows = dataset.rows + upload.inspection.rows
-        return _add(services, dataset, out, rows, usable, say("kept.divided", held=held_out), split)
+        return add_version(services, dataset, out, rows, usable, say("kept.divided", held=held_out), split)
 
 
 def _read_alike(path: str | None, choices: Choices) -> Upload:
@@ -165,10 +165,10 @@ def _read_alike(path: str | None, choices: Choices) -> Upload:
 def bring_back(services: Services, dataset_id: str, number: int) -> DatasetRecord:
     """Add a version with the rows of an earlier one. Raises NotFoundError, StorageError, StudioError."""
     old = open_dataset(services, dataset_id, number).version
-    with _beside(services) as out:
+    with beside(services) as out:
         shutil.copyfile(services.storage.files.rows(old), out)
         dataset = services.storage.datasets.get(dataset_id)
-        return _add(services, dataset, out, old.rows, old.usable_rows, say("kept.brought_back", number=number), old.split)
+        return add_version(services, dataset, out, old.rows, old.usable_rows, say("kept.brought_back", number=number), old.split)
 
 
 def plan_of(method: str, share: float | None, seed: float | None) -> SplitPlan:
@@ -188,7 +188,7 @@ def rename(services: Services, dataset_id: str, name: str, tags: Collection[str]
 
 
 @contextmanager
-def _beside(services: Services) -> Iterator[Path]:
+def beside(services: Services) -> Iterator[Path]:
     """A file to write rows into, which is removed unless it was kept."""
     path = services.storage.files.uploads / f"{token_hex(16)}.jsonl"
     try:
@@ -197,14 +197,20 @@ def _beside(services: Services) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _add(
+def add_version(
     services: Services, dataset: DatasetRecord, out: Path, rows: int, usable_rows: int, said: str, split: Mapping[str, object] | None
 ) -> DatasetRecord:  # fmt: skip
+    """Add a version that was made from this one, the newest, and says what differs.
+
+    Raises:
+        MovedOnError: meanwhile there is a newer one.
+        NotFoundError, StorageError, StudioError: the dataset is not there, is in the bin, or has no room.
+    """
     require_room(services)
     version = dataset.version
     return services.storage.datasets.add_version(
         dataset.id, label=version.label, shape=version.shape, rows=rows, usable_rows=usable_rows, examples=out, change=said,
-        reading=version.reading, split=dict(split) if split else None,
+        reading=version.reading, split=dict(split) if split else None, onto=version.id,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import StudioError
 from app.handlers import runs
+from app.handlers.mix_parts import parts_of
 from app.services import Services
 from app.words import phrases, say, say_error
 from reft_engine import BASELINES, title_of
@@ -91,7 +92,8 @@ def entry(run: RunRecord) -> dict[str, Any]:
 def method_title(run: RunRecord) -> str:
     """The method of a run, in words."""
     name = run.spec["peft"]["method"] if "peft" in run.spec else run.spec.get("reft", {}).get("method", "")
-    return BASELINES[name].title if name in BASELINES else title_of(name) if name else ""
+    title = BASELINES[name].title if name in BASELINES else title_of(name) if name else ""
+    return say("mixes.method", method=title) if parts_of(run) else title
 
 
 def _held_out(run: RunRecord) -> str:

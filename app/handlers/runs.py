@@ -5,6 +5,7 @@ from typing import Any
 
 from app.errors import StudioError
 from app.handlers import baselines, disk
+from app.handlers.mix_parts import parts_of, require_trained
 from app.handlers.moments import read_moment
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
@@ -44,6 +45,8 @@ class RunView:
     compared: str = ""
     """Changes when a baseline moves on that is compared with it; ``comparing`` as long as one does."""
     comparing: bool = False
+    begins_with: str = ""
+    """Name of the run whose edit it begins with; empty if it begins with a new one, or if that run is gone."""
 
     @property
     def stoppable(self) -> bool:
@@ -64,6 +67,11 @@ class RunView:
     def remedy(self) -> str:
         """Label of the button that resumes with other settings; empty if there is none."""
         return self.run.failure.label if self.run.failure and self.run.failure.remedy else ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it was trained, so that it can be trained again or longer; a mix was not."""
+        return not parts_of(self.run)
 
     @property
     def chattable(self) -> bool:
@@ -89,10 +97,14 @@ def view(services: Services, run_id: str) -> RunView:
     return RunView(
         run=run, place=storage.runs.queue_position(run_id) if waiting else None, waiting=storage.runs.waiting_count() if waiting else 0,
         held_out=held_out, best_step=best_step, loss=run.sparkline[-1] if run.sparkline else None, verdict=verdict_of(run),
-        downloadable=_downloadable(services, run), logged=storage.files.log(run_id).is_file(),
+        downloadable=has_result(services, run), logged=storage.files.log(run_id).is_file(),
         engine_up=run.status.ended or engine is not None, trouble=str(engine.get("trouble", "")) if engine else "",
-        compared=compared, comparing=comparing,
+        compared=compared, comparing=comparing, begins_with=_begins_with(services, run),
     )  # fmt: skip
+
+
+def _begins_with(services: Services, run: RunRecord) -> str:
+    return next((other.name for other in services.storage.runs.some([run.continues_id])), "") if run.continues_id else ""
 
 
 def _held_out(services: Services, run: RunRecord) -> tuple[HeldOut | None, int | None]:
@@ -110,7 +122,8 @@ def _held_out(services: Services, run: RunRecord) -> tuple[HeldOut | None, int |
     return HeldOut(run.held_out, run.held_out_base, rows, right, right_base), best
 
 
-def _downloadable(services: Services, run: RunRecord) -> bool:
+def has_result(services: Services, run: RunRecord) -> bool:
+    """Whether a run outside the bin has ended with an adapter, which can be taken away and gone on with."""
     ended = run.status in (RunStatus.FINISHED, RunStatus.STOPPED) and run.binned_at is None
     return ended and services.storage.files.adapter(run.id).is_dir()
 
@@ -147,8 +160,9 @@ def _go_on(services: Services, run_id: str, changes: dict[str, Any] | None) -> R
 def go_on_longer(services: Services, run_id: str, epochs: float | None) -> RunRecord:
     """Queue a run that begins with the edit of an ended one and trains it for so many more epochs. Raises StudioError, ConfigError."""
     run = services.storage.runs.get(run_id)
-    if not _downloadable(services, run):
+    if not has_result(services, run):
         raise StudioError(say("runs.longer.nothing"))
+    require_trained(run)
     if epochs is None or epochs != int(epochs) or epochs < 1:
         raise StudioError(say("runs.longer.epochs"))
     disk.require_room(services)
@@ -199,7 +213,7 @@ def log(services: Services, run_id: str) -> str:
 def adapter_zip(services: Services, run_id: str) -> tuple[str, bytes]:
     """File name and content of a run's download. Raises NotFoundError, StudioError."""
     run = services.storage.runs.get(run_id)
-    if not _downloadable(services, run):
+    if not has_result(services, run):
         raise StudioError(say("runs.nothing_to_download"))
     return file_name(run, "zip", "adapter"), services.storage.files.zip_adapter(run_id)
 

@@ -10,6 +10,7 @@ from app.choices import Choices
 from app.errors import StudioError
 from app.handlers import train
 from app.handlers.disk import require_room
+from app.handlers.mix_parts import require_trained
 from app.handlers.runs import file_name
 from app.run_texts import DataPart, RunFile, code_of, command_of
 from app.services import Services
@@ -69,8 +70,9 @@ def _line(value: object) -> str:
 
 
 def of_run(services: Services, run_id: str) -> tuple[str, str]:
-    """File name and text of a run's description, in any state of the run. Raises NotFoundError."""
+    """File name and text of a run's description, in any state of the run. Raises NotFoundError, StudioError for a mix."""
     run = services.storage.runs.get(run_id)
+    require_trained(run)
     dataset = services.storage.datasets.get(f"{run.dataset_id}@{run.version_number}")
     text = RunFile(RunSpec.read(run.spec), DataPart.of_version(dataset.version)).to_yaml(remark(dataset))
     return file_name(run, "yaml"), text

@@ -12,6 +12,7 @@ from app.errors import EngineAwayError, StudioError
 from app.handlers.bases import STARTER, check_base, facts_of, fit, machine, to_fetch
 from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
+from app.handlers.mix_parts import require_trained
 from app.handlers.moments import read_moment
 from app.handlers.suggestions import BaseSize, Suggested, outline, suggest
 from app.services import Services
@@ -200,9 +201,10 @@ def again(services: Services, run_id: str, changes: Mapping[str, str]) -> Again:
 
     Raises:
         NotFoundError: there is no such run.
-        StudioError: it trained a baseline with settings that the form has no fields for.
+        StudioError: it trained a baseline with settings that the form has no fields for, or it is a mix, which was not trained.
     """
     run = services.storage.runs.get(run_id)
+    require_trained(run)
     spec = RunSpec.read(run.spec)
     settings = spec.settings()
     if settings.keys() - SETTING.keys() - {name for name in settings if settings[name] is None}:

@@ -83,11 +83,11 @@ def sentences(evidence: Evidence, name: Verdict) -> tuple[str, ...]:
     return tuple(sentence for sentence in texts if sentence)
 
 
-def right_of(right: int, rows: int) -> str:
-    """Right answers of ``rows``: a bare count of few rows, a share with its 95 % interval of more, a share of many."""
+def right_of(right: int, rows: int, many: int = _SAYS_INTERVAL_TO) -> str:
+    """Right answers of ``rows``: a bare count of few rows, a share with its 95 % interval of more, a share of more than ``many``."""
     if rows < FEW:
         return say("verdict.right.count", right=right, rows=rows)
-    if rows > _SAYS_INTERVAL_TO:
+    if rows > many:
         return say("verdict.right.share", right=right, rows=rows, share=right / rows)
     low, high = wilson(right, rows)
     return say("verdict.right.interval", right=right, rows=rows, share=right / rows, low=low, high=high)

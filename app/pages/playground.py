@@ -1,26 +1,24 @@
-"""Playground: the base model's answer and the tuned one's, side by side, streaming together."""
+"""Playground: a conversation, answered by the base model and by others beside it, all at the same time.
 
-from collections.abc import Iterator
+The page's own script asks for the answers and draws them; see app/static/playground.js.
+"""
+
+from collections.abc import Sequence
 
 import gradio as gr
 
-from app.components import html
+from app.components import batch, html, mixes
 from app.components.labels import label, markup
+from app.components.play_panels import saved, voting
+from app.components.playground import STRENGTHS, columns
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
-from app.handlers import playground
-from app.pages import playground_html
+from app.handlers import chats, playground
+from app.handlers.mixes import MOST_PARTS
 from app.services import Services
 from app.words import say
-from storage import RunRecord
 
-_UNSEEN_NAMES = [f"unseen{index}" for index in range(4)]
-_TRAINED_NAMES = [f"trained{index}" for index in range(3)]
-_CHIP_NAMES = [*_UNSEEN_NAMES, *_TRAINED_NAMES]
-_UNPICKED: Shown = dict.fromkeys(["taken", "unseen", "trained", *_CHIP_NAMES], HIDDEN)
-_UNANSWERED: Shown = {
-    "base": playground_html.answer(""), "tuned": playground_html.answer(""), "told": "", "keeping": HIDDEN,
-    "halt": gr.update(interactive=False),
-}  # fmt: skip
+_FIELDS = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
+"""What the script is given when something is sent or a field changes, in this order."""
 
 
 def build(services: Services) -> None:
@@ -35,35 +33,18 @@ def build(services: Services) -> None:
                 min_width=260,
             )  # fmt: skip
             strength = gr.Slider(
-                0, 2, value=1, step=0.05, label=label("playground.strength.label"), info=label("playground.strength.info"),
+                *STRENGTHS, value=1, step=0.05, label=label("playground.strength.label"), info=label("playground.strength.info"),
                 elem_id="playground-strength", scale=2, min_width=260,
             )  # fmt: skip
         run_note = live("playground-run-note")
-        with gr.Row(elem_classes="rs-chips"):
-            unseen = gr.HTML(markup("playground.unseen", lambda: playground_html.facts(say("playground.chips.unseen"))), visible=False)
-            chips = [gr.Button("", size="sm", visible=False, elem_id=f"suggestion-{index}") for index in range(len(_UNSEEN_NAMES))]
-        with gr.Row(elem_classes="rs-chips"):
-            trained = gr.HTML(markup("playground.trained", lambda: playground_html.facts(say("playground.chips.trained"))), visible=False)
-            chips += [gr.Button("", size="sm", visible=False, elem_id=f"trained-{index}") for index in range(len(_TRAINED_NAMES))]
-        with gr.Row():
+        answers = columns("playground-columns")
+        with gr.Row(elem_classes="rs-composer"):
             prompt = gr.Textbox(
                 label=label("playground.prompt.label"), placeholder=label("playground.prompt.placeholder"), lines=1, max_lines=10,
-                elem_id="playground-prompt", scale=5, min_width=260, autofocus=True, submit_btn=False,
+                elem_id="playground-prompt", scale=5, min_width=160, autofocus=True, submit_btn=False, show_label=False,
             )  # fmt: skip
-            with gr.Column(scale=1, min_width=120):
-                send = gr.Button(label("playground.send"), variant="primary", elem_id="playground-send")
-                halt = gr.Button(label("playground.stop"), elem_id="playground-stop", interactive=False)
-        note = live("playground-note")
-        with gr.Row(equal_height=True):
-            with gr.Column(elem_classes="rs-pane", min_width=280):
-                gr.HTML(markup("playground.base", lambda: playground_html.pane_title(say("playground.pane.base"))))
-                base = gr.HTML(playground_html.answer(""), elem_id="answer-base")
-            with gr.Column(elem_classes=["rs-pane", "tuned"], min_width=280):
-                gr.HTML(markup("playground.tuned", lambda: playground_html.pane_title(say("playground.pane.tuned"))))
-                tuned = gr.HTML(playground_html.answer(""), elem_id="answer-tuned")
-        told = live("playground-told")
-        keeping = gr.Button(label("playground.keep_seed"), size="sm", scale=0, visible=False, elem_id="playground-seed-kept")
-        keeping_note = live("playground-seed-note")
+            send = gr.Button(label("playground.send"), variant="primary", elem_id="playground-send", scale=0, min_width=84)
+            halt = gr.Button(label("playground.stop"), elem_id="playground-stop", interactive=False, scale=0, min_width=84)
         taken = gr.Button(label("playground.take_system"), size="sm", scale=0, visible=False, elem_id="playground-system-taken")
         taken_note = live("playground-system-note")
         with gr.Accordion(label("playground.more"), open=False) as more:
@@ -76,104 +57,89 @@ def build(services: Services) -> None:
                     0, 1.5, value=0, step=0.05, label=label("playground.temperature.label"), info=label("playground.temperature.info"),
                     elem_id="playground-temperature",
                 )  # fmt: skip
+                top_p = gr.Slider(
+                    0.05, 1, value=0.95, step=0.05, label=label("playground.top_p.label"), info=label("playground.top_p.info"),
+                    elem_id="playground-top-p",
+                )  # fmt: skip
+                top_k = gr.Slider(
+                    0, 200, value=0, step=1, label=label("playground.top_k.label"), info=label("playground.top_k.info"),
+                    elem_id="playground-top-k",
+                )  # fmt: skip
                 length = gr.Slider(
                     16, 512, value=128, step=16, label=label("playground.length.label"), info=label("playground.length.info"),
                     elem_id="playground-length",
+                )  # fmt: skip
+            with gr.Row():
+                penalty = gr.Slider(
+                    1, 2, value=1, step=0.05, label=label("playground.penalty.label"), info=label("playground.penalty.info"),
+                    elem_id="playground-penalty",
+                )  # fmt: skip
+                stop = gr.Textbox(
+                    "", label=label("playground.stop_texts.label"), info=label("playground.stop_texts.info"), lines=1, max_lines=8,
+                    elem_id="playground-stop-texts",
                 )  # fmt: skip
                 # A text, since an empty number field of Gradio's is 0.
                 seed = gr.Textbox(
                     "", label=label("playground.seed.label"), info=label("playground.seed.info"), max_length=20, elem_id="playground-seed",
                 )  # fmt: skip
+        voting("playground-vote")
+        saved("playground-chats")
+        with gr.Accordion(label("mixes.shown.title"), open=False, elem_id="playground-mix") as mixing:
+            mix = mixes.panel("playground-mix-panel")
+
+        with gr.Accordion(label("playground.batch.title"), open=False, elem_id="playground-batch"):
+            many = batch.panel("playground-batch-panel")
 
     page = Page(services, {
-        "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "base": base,
-        "tuned": tuned, "told": told, "unseen": unseen, "trained": trained,
-        "taken": taken, "more": more, "system": system, "temperature": temperature, "length": length,
-        "seed": seed, "keeping": keeping, "used": gr.Textbox(visible=False),
-        **dict(zip(_CHIP_NAMES, chips, strict=True)),
+        "nothing": nothing, "filled": filled, "run": run, "strength": strength, "prompt": prompt, "halt": halt, "answers": answers,
+        "many": many,
+        "taken": taken, "more": more, "system": system, "temperature": temperature, "top_p": top_p, "top_k": top_k, "length": length,
+        "penalty": penalty, "stop": stop, "seed": seed, "mixing": mixing, "mix": mix,
     })  # fmt: skip
-    page.on(opening(), _opened, shows=["nothing", "filled", "run"], refused=_UNPICKED, note=run_note)
-    page.on(run.input, _picked, inputs=["run"], refused=_UNPICKED, note=run_note)
+    page.on(opening(), _opened, shows=["nothing", "filled", "run", "strength", "answers", "taken", "mixing", "mix"], note=run_note)
+    page.on(run.input, _picked, inputs=["run"], shows=["strength", "answers", "taken", "mix"], note=run_note, trigger_mode="always_last")
     page.on(taken.click, _system_taken, inputs=["run"], shows=["system", "more"], note=taken_note)
-    page.on(keeping.click, _seed_kept, inputs=["used"], shows=["seed", "keeping", "more"], note=keeping_note)
-    asked = [page.put(chip.click, name, "prompt").then for name, chip in zip(_CHIP_NAMES, chips, strict=True)]
-    started = [
-        page.on(
-            triggers, _answer, inputs=["run", "prompt", "strength", "system", "temperature", "length", "seed"], shows=["used"],
-            refused=_UNANSWERED, note=note, clears=[keeping_note],
-            concurrency_limit=8,
-        )
-        for triggers in ([send.click, prompt.submit], *asked)
-    ]  # fmt: skip
-    page.stop(halt.click, started, _halted)
+    page.run([send.click, prompt.submit], "(...values) => studio.play.send(...values)", inputs=_FIELDS, shows=["prompt"])
+    changed = [part.change for part in (prompt, strength, system, temperature, top_p, top_k, length, penalty, stop, seed)]
+    page.run(changed, "(...values) => studio.play.noted(...values)", inputs=_FIELDS)
+    page.run(answers.input, "() => studio.play.fields()", shows=_FIELDS[1:])
+    page.run(halt.click, "() => studio.play.stop()")
+    page.run(strength.input, "(value) => studio.play.moved(value)", inputs=["strength"])
+    page.run(answers.apply, "() => studio.play.halt()", shows=["halt"])
+    page.run(answers.select, "() => studio.play.back()", shows=["prompt"])
+    page.run(many.apply, "(...values) => studio.batch.start(...values)", inputs=_FIELDS)
+    page.run(answers.submit, "() => studio.play.seed()", shows=["seed"])
 
 
 def _opened(services: Services, request: gr.Request) -> Shown:
-    asked = dict(request.query_params).get("run")
+    query = dict(request.query_params)
+    mixed = [each for each in query.get("mix", "").split(",") if each][:MOST_PARTS]
+    asked = chats.run_of(services, query.get("chat", "")) or query.get("run") or next(iter(mixed), None)
     usable, chosen = playground.usable(services, asked), playground.pick(services, asked)
-    choices = [(_named(run), run.id) for run in usable]
     if not usable:
         missing = html.empty(say("playground.none"), "./", say("playground.try_sample"))
+        # Conversations outlive their runs.
         return {
-            "nothing": gr.update(value=missing, visible=True),
-            "filled": HIDDEN,
-            "run": gr.update(choices=[], value=None),
-            **_UNPICKED,
-        }
+            "nothing": gr.update(value=missing, visible=True), "filled": gr.update(visible=chats.are_there(services)),
+            "run": gr.update(choices=[], value=None), "taken": HIDDEN, "answers": playground.offered(services, None),
+            "mix": {"run": None, "base": "", "chosen": []},
+        }  # fmt: skip
+    choices = [(playground.named(run), run.id) for run in usable]
     return {
-        "nothing": HIDDEN,
-        "filled": gr.update(visible=True),
-        "run": gr.update(choices=choices, value=chosen),
-        **_picked(services, chosen),
-    }
+        "nothing": HIDDEN, "filled": gr.update(visible=True), "run": gr.update(choices=choices, value=chosen),
+        **_picked(services, chosen, mixed), "mixing": gr.update(open=True) if mixed else gr.update(),
+    }  # fmt: skip
 
 
-def _halted() -> Shown:
-    return {"told": playground_html.halted(), "halt": gr.update(interactive=False)}
-
-
-def _named(run: RunRecord) -> str:
-    return " · ".join([run.name, run.dataset_name, *([] if run.status.ended else [say("playground.run.training")])])
-
-
-def _picked(services: Services, run_id: str | None) -> Shown:
-    suggestions = playground.suggestions(services, run_id)
-    offered = [*zip(_UNSEEN_NAMES, suggestions.unseen, strict=False), *zip(_TRAINED_NAMES, suggestions.trained, strict=False)]
+def _picked(services: Services, run_id: str | None, mixed: Sequence[str] = ()) -> Shown:
+    offered = playground.offered(services, run_id)
+    edits = any(run["edits"] for run in offered["runs"] if run["id"] == run_id)
     return {
-        **_UNPICKED,
-        **{name: gr.update(value=prompt, visible=True) for name, prompt in offered},
-        "unseen": gr.update(visible=bool(suggestions.unseen)), "trained": gr.update(visible=bool(suggestions.trained)),
+        "strength": gr.update(interactive=edits), "answers": offered,
         "taken": gr.update(visible=bool(playground.system_message(services, run_id))),
+        "mix": {"run": run_id, "base": offered["base"], "chosen": list(mixed)},
     }  # fmt: skip
 
 
 def _system_taken(services: Services, run_id: str | None) -> Shown:
     return {"system": playground.system_message(services, run_id), "more": gr.update(open=True)}
-
-
-def _seed_kept(_services: Services, seed: str) -> Shown:
-    return {"seed": seed, "keeping": HIDDEN, "more": gr.update(open=True)}
-
-
-def _answer(
-    services: Services, run_id: str | None, prompt: str | None, strength: float, system: str | None, temperature: float, length: float,
-    seed: str | None,
-) -> Iterator[Shown]:  # fmt: skip
-    waiting = playground_html.answer("", waiting=True)
-    yield {"base": waiting, "tuned": waiting, "told": "", "keeping": HIDDEN, "halt": gr.update(interactive=True)}
-    answers = playground.answer(
-        services, run_id, prompt or "", strength=strength, system=system or "", temperature=temperature, max_new_tokens=int(length),
-        seed=seed or "",
-    )  # fmt: skip
-    # Note and button change only at the end: a late text must not undo the effect of Stop.
-    for state in answers:
-        shown: Shown = {
-            name: playground_html.answer(text, waiting=not state.done) for name, text in (("base", state.base), ("tuned", state.tuned))
-        }
-        if state.note:
-            shown["told"] = playground_html.facts(state.note)
-        if state.done:
-            shown |= {"halt": gr.update(interactive=False), "used": "" if state.seed is None else str(state.seed)}
-            # A seed that a person entered is in its field already.
-            shown["keeping"] = gr.update(visible=state.seed is not None and not seed)
-        yield shown

@@ -31,7 +31,8 @@ def of_run(services: Services, run_id: str) -> tuple[str, bytes]:
     body = "".join(
         [
             runs_html.verdict(shown.verdict, deeds=False), runs_html.notes(run_notes.rendered(run.notes)),
-            looked_html.regression(looked.regression_of(run)), looked_html.edit(looked.changes_of(run)), runs_html.facts(run),
+            looked_html.regression(looked.regression_of(run)), looked_html.edit(looked.changes_of(run)),
+            runs_html.facts(run, shown.begins_with),
             f'<div class="rs-card"><div class="rs-caption">run.yaml</div><pre>{html.text(described, 100_000)}</pre></div>',
         ]
     )  # fmt: skip

@@ -7,6 +7,7 @@ import gradio as gr
 from app.components.labels import label
 from app.components.wiring import HIDDEN, Shown, live
 from app.handlers import baselines
+from app.handlers.mix_parts import parts_of
 from app.handlers.runs import RunView
 from app.pages import baselines_html
 from app.services import Services
@@ -53,5 +54,5 @@ def shown(services: Services, view: RunView) -> Shown:
 
 
 def _is_compared(run: RunRecord) -> bool:
-    """Whether a run is an edit that has finished."""
-    return run.status is RunStatus.FINISHED and "peft" not in run.spec
+    """Whether a run is an edit that has finished its training."""
+    return run.status is RunStatus.FINISHED and "peft" not in run.spec and not parts_of(run)

@@ -1,9 +1,11 @@
 """HTML of the Runs page."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.components import html
 from app.handlers import run_live
+from app.handlers.mix_parts import MixedPart, formula, parts_of
 from app.handlers.run_live import Since
 from app.handlers.runs import HeldOut, RunView
 from app.handlers.verdict import Verdicts
@@ -114,15 +116,15 @@ def _right(held: HeldOut) -> list[tuple[str, str, str]]:
     return [(html.term(say("runs.right.term"), say("runs.right.meaning")), tuned, base)]
 
 
-def facts(run: RunRecord) -> str:
-    """Main settings of a run."""
-    train = run.spec["train"]
+def facts(run: RunRecord, begins_with: str = "") -> str:
+    """Main settings of a run, and the name of the run whose edit it begins with, if any."""
+    train, mixed = run.spec["train"], parts_of(run)
     trained = _baseline(run.spec["peft"]) if "peft" in run.spec else _edit(run.spec["reft"])
     rows = [
-        (say("runs.facts.dataset"), run.dataset_name), (say("runs.facts.base"), run.base), *trained,
-        (say("runs.facts.epochs"), train["epochs"]), (say("runs.facts.learning_rate"), f"{train['learning_rate']:g}"),
-        (say("runs.facts.batch_size"), train["batch_size"]), (say("runs.facts.seed"), train["seed"]),
+        (say("runs.facts.dataset"), run.dataset_name), (say("runs.facts.base"), run.base), *trained, *(_mixed(mixed) or _training(train)),
     ]  # fmt: skip
+    if begins_with:
+        rows.append((say("runs.facts.begins_with"), begins_with))
     if run.summary:
         rows += [
             (say("runs.facts.parameters"), f"{run.summary['trainable_parameters']:,}"),
@@ -130,6 +132,18 @@ def facts(run: RunRecord) -> str:
         ]
     body = "".join(f"<dt>{name}</dt><dd>{html.text(value, 120)}</dd>" for name, value in rows)
     return f'<div class="rs-card"><div class="rs-caption">{say("runs.facts.title")}</div><dl class="rs-pairs short">{body}</dl></div>'
+
+
+def _mixed(parts: Sequence[MixedPart]) -> list[tuple[str, Any]]:
+    """Of which runs it was mixed; these were trained, and it was not."""
+    return [(say("mixes.facts"), formula([part])) for part in parts]
+
+
+def _training(train: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        (say("runs.facts.epochs"), train["epochs"]), (say("runs.facts.learning_rate"), f"{train['learning_rate']:g}"),
+        (say("runs.facts.batch_size"), train["batch_size"]), (say("runs.facts.seed"), train["seed"]),
+    ]  # fmt: skip
 
 
 def _method(name: str) -> str:

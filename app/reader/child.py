@@ -3,6 +3,8 @@
 Standard input has one line of JSON: ``path``, ``folder``, ``choices``, ``memory_mb``, ``language``; when it closes, the process ends.
 Standard output has lines of JSON: first ``begun``; ``progress`` (0 to 1) now and then; last ``done``, or ``error``, a sentence.
 
+With ``prompts`` besides ``path``, ``done`` are the prompts of the file, as `reft_engine.data.FilePrompts` holds them; nothing is written.
+
 With ``base``, a Hub id, ``done`` is what is known of that base model; with ``commit`` as well its files are fetched into ``cache``,
 and each ``progress`` is the bytes that are here.
 
@@ -16,6 +18,7 @@ import resource
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from app.choices import Choices
 from app.errors import StudioError
 from app.words import say, say_error, speaking, texts
 from reft_engine import ReftError
-from reft_engine.data import HubRows, Limits, fetch_rows, import_file, look_at_hub, read_hub_name
+from reft_engine.data import HubRows, Limits, fetch_rows, import_file, look_at_hub, read_hub_name, read_prompts
 
 
 def main() -> int:
@@ -43,7 +46,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with speaking(request["language"]):
         try:
-            (_ask_hub if "hub" in request else _ask_of_base if "base" in request else _read)(request)
+            _act(request)(request)
         except (ReftError, StudioError) as error:
             _write({"error": say_error(error)})
         except (MemoryError, SystemError):  # the latter, where the interpreter itself got no memory
@@ -57,6 +60,17 @@ def _end_with_the_other() -> None:
     """A file that nobody waits for any more is not read to its end."""
     sys.stdin.buffer.read()
     os._exit(1)
+
+
+def _act(request: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    acts = {"hub": _ask_hub, "base": _ask_of_base, "prompts": _read_prompts}
+    return next((act for name, act in acts.items() if name in request), _read)
+
+
+def _read_prompts(request: dict[str, Any]) -> None:
+    asked = request["prompts"]
+    found = read_prompts(Path(request["path"]), lines=asked["lines"], most=asked["most"], limits=Limits(**asked["limits"]))
+    _write({"done": asdict(found)})
 
 
 def _read(request: dict[str, Any]) -> None:

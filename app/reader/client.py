@@ -20,11 +20,13 @@ from app.choices import Choices
 from app.errors import StoppedError, StudioError
 from app.reader.spare import Process, Spare
 from app.words import say, spoken
-from reft_engine.data import HubDataset, HubFile, HubRows, Inspection, load_inspection
+from reft_engine.data import FilePrompt, FilePrompts, HubDataset, HubFile, HubRows, Inspection, Message, Problem, load_inspection
 
 _log = logging.getLogger("reft_studio.reader")
 MEMORY_MB, SECONDS = 2_000, 1_800
 """Limits of one file: megabytes of the process that reads it, and seconds until it is ended."""
+PROMPT_SECONDS = 120
+"""Seconds until the reading of a file of prompts is ended: a person waits for it."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
 """Variables that the process gets; it gets no secret."""
 HUB_SECONDS, HUB_ROWS_SECONDS = 60, 900
@@ -61,12 +63,33 @@ def read_in_process(
     request = {
         "path": str(path), "folder": str(folder), "choices": choices.as_data(), "memory_mb": memory_mb, "language": spoken(),
     }  # fmt: skip
+    return _result(_last(request, on_progress, should_stop, seconds), folder, memory_mb=memory_mb, seconds=seconds)
+
+
+def read_prompts_in_process(
+    path: Path, *, lines: bool, most: int, limits: dict[str, int], memory_mb: int = MEMORY_MB, seconds: float = PROMPT_SECONDS
+) -> FilePrompts:  # fmt: skip
+    """The prompts of a file; see `reft_engine.data.read_prompts`, whose ``limits`` are those of these names. Raises StudioError."""
+    asked = {"lines": lines, "most": most, "limits": limits}
+    request = {"path": str(path), "prompts": asked, "memory_mb": memory_mb, "language": spoken()}
+    last = _last(request, lambda share: None, lambda: False, seconds)
+    if not isinstance(done := last.get("done"), dict):
+        raise _error(last, say("reader.late", minutes=max(1, round(seconds / 60))), memory_mb)
+    prompts = tuple(
+        FilePrompt(each["line"], tuple(Message(**message) for message in each["messages"]), each["expected"]) for each in done["prompts"]
+    )
+    problems = tuple(Problem(**each) for each in done["problems"])
+    return FilePrompts(prompts, done["found"], done["left_out"], problems, tuple(done["asked"]), done["answered"])
+
+
+def _last(request: dict[str, Any], on_progress: Callable[[float], None], should_stop: Callable[[], bool], seconds: float) -> dict[str, Any]:
+    """The last line of a process that is asked to read a file, as `_follow` has it."""
     last = {"unbegun": True}
     for start in (SPARE.take, start_process):  # the one that waits may have been killed meanwhile, which says nothing of the file
         if last.get("unbegun"):
             with _asked(start(), request) as process:
                 last = _follow(process, on_progress, should_stop, seconds)
-    return _result(last, folder, memory_mb=memory_mb, seconds=seconds)
+    return last
 
 
 def start_process(variables: dict[str, str] | None = None) -> Process:

@@ -13,6 +13,8 @@
       waits = setTimeout(() => act(...given), milliseconds);
     };
   };
+  // A text of the studio with its values in it, where there are some.
+  const filled = (text, values) => text.replace(/\{(\w+)(?::[^}]*)?\}/g, (whole, name) => values[name] ?? whole);
   // However often it is called, it acts once, in the next frame.
   const onceAFrame = (act) => {
     let waits = false;
@@ -52,10 +54,36 @@
   };
 
   // Redraws, and gives the focus back to the part that had it.
+  const awaited = new WeakMap(); // by root: the part that cannot have the focus now, and had it
   const keepingFocus = (root, draw) => {
-    const held = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const free = document.activeElement === document.body;
+    const held = root.contains(document.activeElement) ? document.activeElement.dataset.key : free ? awaited.get(root) : null;
     draw();
-    if (held) [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held)?.focus({ preventScroll: true });
+    const part = held && [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held);
+    // Of a row of buttons whose end was reached, the next one.
+    const able = part?.disabled ? [...part.parentElement.querySelectorAll("button")].find((each) => !each.disabled) : part;
+    able?.focus({ preventScroll: true });
+    if (part && !able) awaited.set(root, held);
+    else awaited.delete(root);
+  };
+
+  // Draws, but not while a pointer is down within `root`: what is pressed has to be there when it is released, or the press is lost.
+  const onceReleased = (root, draw) => {
+    let pressed = false;
+    let due = false;
+    const act = () => {
+      due = false;
+      draw();
+    };
+    const release = () => {
+      pressed = false;
+      if (due) setTimeout(() => due && !pressed && act()); // after the click
+    };
+    // The release of a list that unfolds is nobody's to hear of.
+    root.addEventListener("pointerdown", (event) => (pressed = !event.target.closest("select")), true);
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, release, true);
+    addEventListener("pointermove", (event) => pressed && !event.buttons && release(), true);
+    return () => (pressed ? (due = true) : act());
   };
 
   // Something has changed that the page has to look at: once the fields hold it, and once for all that changes at the same time.
@@ -81,5 +109,5 @@
   };
   studio.asking = asking;
   const positions = () => localStorage.getItem(POSITIONS) ?? "";
-  studio.parts = { el, after, onceAFrame, labelled, button, choice, folded, keepingFocus, positions, notePositions };
+  studio.parts = { el, after, onceAFrame, filled, labelled, button, choice, folded, keepingFocus, onceReleased, positions, notePositions };
 })();

@@ -196,7 +196,8 @@
     const comparing = (ids) => {
       if (ids.length < 2) return [];
       if (ids.length > text.most_compared) return [el("span", { class: "rs-facts" }, text.too_many)];
-      return [button(text.compare, "several compare", () => (ticked.clear(), choose(`${COMPARE}${ids.join(",")}`)))];
+      const mixed = el("a", { class: "rs-quiet", "data-key": "several mix", href: `playground?mix=${ids.map(encodeURIComponent).join(",")}` }, text.mix);
+      return [mixed, button(text.compare, "several compare", () => (ticked.clear(), choose(`${COMPARE}${ids.join(",")}`)))];
     };
     const drawQueue = () => {
       const going = [...runs.values()].filter((run) => run.active).length;

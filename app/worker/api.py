@@ -9,38 +9,49 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.leaving import until_gone
 from app.words import say, say_error
 from app.words.http import Speaking
+from app.worker import chat
 from app.worker.angles import compare_subspaces
 from app.worker.answers import PredictionJobs
-from app.worker.grid import fill_grid
+from app.worker.grid import fill_batch, fill_grid
 from app.worker.machine import describe_machine
 from app.worker.messages import (
     AnglesRequest,
+    BatchRequest,
     ChatRequest,
     CheckRequest,
     DescribeRequest,
     GridRequest,
+    LensRequest,
+    LookRequest,
+    MixRequest,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
+    SeparationRequest,
+    TintsRequest,
 )
+from app.worker.mixes import work_on_mix
 from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
-from reft_engine import DataError, Message, ReftConfig, ReftError, TrainConfig
+from app.worker.seen import look_through_lens, map_column, prove, tint
+from reft_engine import DataError, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
-from reft_engine.inference import Sampling
 from reft_engine.training import RATE_STEPS
 from storage import StorageError
 
 _log = logging.getLogger("reft_studio.worker")
+T = TypeVar("T")
 
 
 def make_app(resident: Resident) -> FastAPI:
@@ -94,20 +105,65 @@ def make_app(resident: Resident) -> FastAPI:
     def angles(request: AnglesRequest) -> list[dict[str, Any]]:
         return [asdict(each) for each in compare_subspaces(resident, *request.runs)]
 
+    _offer_looks(app, resident)
     _offer_streams(app, resident)
     return app
+
+
+def _offer_looks(app: FastAPI, resident: Resident) -> None:
+    """What is looked at in a conversation, unless whoever asked has gone meanwhile."""
+
+    @app.post("/separation")
+    async def separation(request: SeparationRequest, http: Request) -> dict[str, Any]:
+        return (await _watched(http, lambda gone: prove(resident, request, gone.is_set))).to_dict()
+
+    @app.post("/edit_map")
+    async def edit_map(request: LookRequest, http: Request) -> dict[str, Any]:
+        return (await _watched(http, lambda gone: map_column(resident, request, gone.is_set))).to_dict()
+
+    @app.post("/lens")
+    async def lens(request: LensRequest, http: Request) -> dict[str, Any]:
+        return (await _watched(http, lambda gone: look_through_lens(resident, request, gone.is_set))).to_dict()
+
+    @app.post("/tints")
+    async def tints(request: TintsRequest, http: Request) -> list[dict[str, Any]]:
+        found = await _watched(http, lambda gone: tint(resident, request, lambda asked: gone.then(asked.cancel)))
+        return [token.to_dict() for token in found]
+
+
+async def _watched(http: Request, look: "Callable[[Disconnected], T]") -> T:
+    """What a look gives, in a thread; its event is set when the client disconnects."""
+    disconnected = Disconnected()
+
+    async def watch() -> None:
+        await until_gone(http)
+        disconnected.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        return await to_thread.run_sync(look, disconnected)
+    finally:
+        watching.cancel()
 
 
 def _offer_streams(app: FastAPI, resident: Resident) -> None:
     """What is answered line by line."""
 
     @app.post("/chat")
-    async def chat(request: ChatRequest) -> StreamingResponse:
+    async def answers(request: ChatRequest) -> StreamingResponse:
         return _streamed(partial(_chat, resident, request), say("engine.could_not_answer"))
 
     @app.post("/grid")
     async def grid(request: GridRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: fill_grid(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
+
+    @app.post("/batch")
+    async def batch(request: BatchRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: fill_batch(resident, request, put, disconnected.is_set), say("engine.could_not_answer"))
+
+    @app.post("/mix")
+    async def mix(request: MixRequest) -> StreamingResponse:
+        return _streamed(lambda put, disconnected: work_on_mix(resident, request, put, disconnected.is_set), say("engine.failed"))
 
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:
@@ -216,17 +272,6 @@ def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, di
 
 def _chat(resident: Resident, request: ChatRequest, put: Put, disconnected: Disconnected) -> None:
     """Answer in every column."""
-    runs = [resident.run(column) if column else None for column in request.columns]
-    base = next((run[0] for run in runs if run), None) or resident.base(request.base)
-    if any(run and run[0] is not base for run in runs):
-        raise StorageError(say("engine.different_bases"))
-    messages = [Message(message.role, message.content) for message in request.messages]  # type: ignore[arg-type]
-    asked = resident.engine(base).submit(
-        messages, [run[1] if run else None for run in runs], max_new_tokens=request.max_new_tokens, strength=request.strength,
-        sampling=Sampling(temperature=request.temperature, seed=request.seed), owner=request.owner,
-        on_place=lambda place: put({"place": place}),
-    )  # fmt: skip
+    asked, columns = chat.submit(resident, request, put, disconnected.is_set)
     disconnected.then(asked.cancel)
-    for delta in asked:
-        put({"column": delta.column, "text": delta.text, "ended": delta.ended})
-    put({"done": True})
+    chat.answer(asked, columns, put)

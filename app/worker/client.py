@@ -4,7 +4,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from app.errors import EngineAwayError, StudioError
 from app.words import say, spoken
 from reft_engine.data import RowCheck
 
+_ADDRESS = "http://worker"
+_BATCH_TIMEOUT = 600.0
+"""Seconds without a line; what works in the background gives way to everybody who chats."""
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
@@ -33,9 +37,8 @@ class WorkerClient:
     def __init__(self, socket: Path) -> None:
         self._lock, self._asked = threading.Lock(), -math.inf
         self._known: dict[str, Any] | None = None
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://worker", timeout=httpx.Timeout(120, connect=2)
-        )
+        self._socket = socket
+        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
 
     def health(self) -> dict[str, Any] | None:
         """The worker's health; None if it is not running."""
@@ -88,6 +91,28 @@ class WorkerClient:
         answer: list[dict[str, Any]] = self._post("/angles", {"runs": [one, other]})
         return answer
 
+    # Looks are asked for on the event loop, so that a reader who leaves is noticed at once; one that is cancelled ends the work.
+
+    async def separation(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Prove a column's row apart from the base model's: a `Separation`, with ``acts``, ``separate`` and ``proven``."""
+        answer: dict[str, Any] = await self._ask("/separation", request)
+        return answer
+
+    async def edit_map(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Measure where a column's edit acts in a conversation: an `EditMap`, with ``share``."""
+        answer: dict[str, Any] = await self._ask("/edit_map", request)
+        return answer
+
+    async def lens(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read a hidden state as if it were the last one: a `Lens`."""
+        answer: dict[str, Any] = await self._ask("/lens", request)
+        return answer
+
+    async def tints(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """Compare base and tuned model on an answer's tokens: a `TokenChange` each."""
+        answer: list[dict[str, Any]] = await self._ask("/tints", request)
+        return answer
+
     def chat(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Stream answers as ``{"column", "text", "ended"}``, after ``{"place"}`` while others are first; closing the iterator ends them."""
         return self._stream("/chat", request)
@@ -95,6 +120,17 @@ class WorkerClient:
     def grid(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Answer prompts with several runs: lines of ``{"prompt", "answers"}``, the answers by run; closing the iterator ends it."""
         return self._stream("/grid", request)
+
+    def mix(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Answer prompts with runs and their mix: lines of ``{"prompt", "answers"}``; and make the mix one adapter: a line with ``saved``.
+
+        See `app.worker.mixes.work_on_mix`; closing the iterator ends it.
+        """
+        return self._stream("/mix", request, _CHECK_TIMEOUT)
+
+    def follow_mix(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """As `mix`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
+        return self._follow("/mix", request, _BATCH_TIMEOUT)
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
@@ -107,36 +143,91 @@ class WorkerClient:
         """
         return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
 
+    def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """As `chat`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
+        return self._follow("/chat", request)
+
+    def follow_batch(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Answer prompts in the columns of a chat: lines of ``{"prompt", "column"}`` with ``text``, ``ending`` and ``tokens``.
+
+        A prompt that is refused has a ``problem`` in place of these three; ``{"done": true}`` ends them. Closing the iterator ends it.
+        """
+        return self._follow("/batch", request, _BATCH_TIMEOUT)
+
+    async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
+        body = _body(request)
+        with _told():
+            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=_headers()) as answer:
+                if answer.status_code != 200:
+                    await answer.aread()
+                    raise StudioError(_error_text(answer))
+                async for line in answer.aiter_lines():
+                    yield _item(line)
+
+    def _on_loop(self, timeout: float) -> httpx.AsyncClient:
+        transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
+        return httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2))
+
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
-        try:
-            with self._http.stream("POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)) as answer:
-                if answer.status_code != 200:
-                    answer.read()
-                    raise StudioError(_error_text(answer))
-                for line in answer.iter_lines():
-                    item = json.loads(line)
-                    if "error" in item:
-                        raise StudioError(item["error"])
-                    yield item
-        except httpx.ConnectError as error:
-            raise EngineAwayError(say("engine.starting")) from error
-        except httpx.TimeoutException as error:
-            raise EngineAwayError(say("engine.no_answer")) from error
-        except httpx.HTTPError as error:
-            raise StudioError(say("engine.went_away")) from error
+        with _told(), self._http.stream(
+            "POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)
+        ) as answer:  # fmt: skip
+            if answer.status_code != 200:
+                answer.read()
+                raise StudioError(_error_text(answer))
+            for line in answer.iter_lines():
+                yield _item(line)
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
-        try:
+        with _away():
             answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
-        except httpx.ConnectError as error:
-            raise EngineAwayError(say("engine.starting")) from error
-        except httpx.HTTPError as error:
-            raise EngineAwayError(say("engine.no_answer")) from error
-        if answer.status_code != 200:
-            raise StudioError(_error_text(answer))
-        return answer.json()
+        return _given(answer)
+
+    async def _ask(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
+        body = _body(values)
+        with _away():
+            async with self._on_loop(timeout) as http:
+                answer = await http.post(path, content=body, headers=_headers())
+        return _given(answer)
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    """An engine that does not answer, in a sentence."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise EngineAwayError(say("engine.starting")) from error
+    except httpx.HTTPError as error:
+        raise EngineAwayError(say("engine.no_answer")) from error
+
+
+def _given(answer: httpx.Response) -> Any:
+    if answer.status_code != 200:
+        raise StudioError(_error_text(answer))
+    return answer.json()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong with a stream, in a sentence."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise EngineAwayError(say("engine.starting")) from error
+    except httpx.TimeoutException as error:
+        raise EngineAwayError(say("engine.no_answer")) from error
+    except httpx.HTTPError as error:
+        raise StudioError(say("engine.went_away")) from error
+
+
+def _item(line: str) -> dict[str, Any]:
+    item: dict[str, Any] = json.loads(line)
+    if "error" in item:
+        raise StudioError(item["error"])
+    return item
 
 
 def _headers() -> dict[str, str]:

@@ -22,7 +22,7 @@ from app.listening import QuietServer
 from app.lock import InUseError, locked_file
 from app.worker.api import make_app
 from app.worker.messages import ALREADY_SERVED
-from app.worker.queue import send_heartbeats, train_queue
+from app.worker.queue import forget_deleted_rows, send_heartbeats, train_queue
 from app.worker.resident import Resident
 from reft_engine import ReftError
 from storage import Storage
@@ -111,11 +111,12 @@ def _serve_queue(storage: Storage, worker: str, parent: int) -> None:
 
 @contextmanager
 def _training(resident: Resident, worker: str, parent: int, end: Callable[[], None]) -> Iterator[None]:
-    """Run the training, heartbeat and parent threads; on exit the current step finishes and the run is put back."""
+    """Run the training, heartbeat, parent and forgetting threads; on exit the current step finishes and the run is put back."""
     shutting_down = threading.Event()
     trainer = threading.Thread(target=train_queue, args=(resident, worker, shutting_down, end))
     threading.Thread(target=_end_with_parent, args=(parent, shutting_down, end), daemon=True).start()
     threading.Thread(target=send_heartbeats, args=(resident.storage, worker, shutting_down, end), daemon=True).start()
+    threading.Thread(target=forget_deleted_rows, args=(resident, shutting_down), daemon=True).start()
     trainer.start()
     try:
         yield

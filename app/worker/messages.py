@@ -1,9 +1,11 @@
 """Requests to the worker, typed and bounded, and the exit code with which it refuses to start."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app import limits
+from app.columns import Column, MixPart
 from reft_engine import Precision, RunSpec, TrainConfig
 
 # Fields as the spec of a run has them.
@@ -12,8 +14,13 @@ _REVISION: Any = RunSpec.model_fields["revision"]
 _PRECISION: Any = RunSpec.model_fields["precision"]
 _MAX_LENGTH: Any = TrainConfig.model_fields["max_length"]
 
+_StopText = Annotated[str, Field(min_length=1, max_length=200)]
+
 ALREADY_SERVED = 3
 """Exit code of a worker whose data folder another worker already serves."""
+
+
+StopText = Annotated[str, Field(min_length=1, max_length=limits.STOP)]
 
 
 class ChatMessage(BaseModel):
@@ -21,29 +28,43 @@ class ChatMessage(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     role: str = Field(pattern="^(system|user|assistant)$")
-    content: str = Field(max_length=200_000)
+    content: str = Field(max_length=limits.TEXT)
 
 
-class ChatRequest(BaseModel):
-    """A conversation to answer in several columns: None for the base model, a run's id for its edit."""
+class ChatColumn(Column):
+    """A column to answer in, and its own conversation where that is not the one of all."""
+
+    messages: tuple[ChatMessage, ...] | None = Field(None, min_length=1, max_length=limits.MESSAGES)
+
+
+class Sampled(BaseModel):
+    """What answers in columns, and how it is sampled, each column with the same random numbers."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    columns: list[str | None] = Field(min_length=1, max_length=8)
+    columns: list[ChatColumn] = Field(min_length=1, max_length=limits.COLUMNS)
     base: str = _BASE
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(128, ge=1, le=2048)
     temperature: float = Field(0.0, ge=0.0, le=5.0)
+    top_p: float = Field(0.95, gt=0.0, le=1.0)
+    top_k: int = Field(0, ge=0, le=10_000_000, description="0 for all tokens.")
+    repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
+    stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS)
     seed: int = Field(0, ge=0, le=2**31 - 1)
-    strength: float = Field(1.0, ge=-10.0, le=10.0)
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
+class ChatRequest(Sampled):
+    """A conversation to answer in several columns."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=limits.MESSAGES)
 
 
 class GridPrompt(BaseModel):
     """A conversation to answer; as long an answer as the one that is ``expected`` has room."""
 
     model_config = ConfigDict(extra="forbid")
-    messages: list[ChatMessage] = Field(min_length=1, max_length=100)
-    expected: str | None = Field(None, max_length=200_000)
+    messages: list[ChatMessage] = Field(min_length=1, max_length=limits.MESSAGES)
+    expected: str | None = Field(None, max_length=limits.TEXT)
 
 
 class GridRequest(BaseModel):
@@ -53,6 +74,23 @@ class GridRequest(BaseModel):
     runs: list[str] = Field(min_length=1, max_length=16)
     prompts: list[GridPrompt] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(96, ge=1, le=512)
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
+
+
+class BatchRequest(Sampled):
+    """Prompts to answer in the columns of a chat, as rows in the background."""
+
+    prompts: list[GridPrompt] = Field(min_length=1, max_length=limits.PROMPTS)
+
+
+class MixRequest(BaseModel):
+    """Runs of one base model that are mixed: what to answer, and the upload's name under which the mix is kept, if it is."""
+
+    model_config = ConfigDict(extra="forbid")
+    parts: list[MixPart] = Field(min_length=1, max_length=limits.PARTS)
+    prompts: list[GridPrompt] = Field([], max_length=20)
+    max_new_tokens: int = Field(96, ge=1, le=512)
+    save_to: str = Field("", pattern="^([0-9a-f]{32})?$")
     owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
@@ -115,3 +153,36 @@ class AnglesRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     runs: list[str] = Field(min_length=2, max_length=2)
+
+
+_ANSWER: Any = Field(default_factory=list, max_length=2_049, description="Token ids of the answer so far.")
+
+
+class LookRequest(BaseModel):
+    """A column that is looked at in a conversation which ends with a user's message."""
+
+    model_config = ConfigDict(extra="forbid")
+    column: ChatColumn
+    messages: list[ChatMessage] = Field(min_length=1, max_length=limits.MESSAGES)
+
+
+class SeparationRequest(LookRequest):
+    """A column whose row is to be proven apart from the base model's."""
+
+    answer: list[Annotated[int, Field(ge=0, le=2**31 - 1)]] = _ANSWER
+
+
+class LensRequest(LookRequest):
+    """A hidden state of a column's row to be read as if it were the last: after which layer, of which token of the prompt."""
+
+    layer: int = Field(ge=0, le=9_999)
+    token: int = Field(ge=0, le=999_999)
+    k: int = Field(5, ge=1, le=20)
+
+
+class TintsRequest(SeparationRequest):
+    """An answer of a column whose tokens are to be compared with what the base model makes of them."""
+
+    k: int = Field(5, ge=1, le=20)
+    stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS, description="Those with which it was asked for.")
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from app.words import say
 from app.worker.failures import explain_vanished_worker
+from app.worker.instant import forget_what_is_gone
 from app.worker.job import run_jobs
 from app.worker.resident import Resident
 from storage import Storage, UnavailableError
@@ -14,7 +15,7 @@ from storage import Storage, UnavailableError
 _log = logging.getLogger("reft_studio.worker")
 _POLL_SECONDS, _HEARTBEAT_SECONDS = 0.5, 2.0
 _UPKEEP_SECONDS = 2.0
-"""Pause between two looks for runs of dead workers, and whether the queue was paused."""
+"""Pause between two looks for runs of dead workers, and whether the queue was paused; likewise for stores of deleted rows."""
 
 
 def _train_until(resident: Resident, worker: str, shutting_down: threading.Event) -> None:
@@ -70,3 +71,12 @@ def send_heartbeats(storage: Storage, worker: str, shutting_down: threading.Even
         if not registered:
             _log.error("this worker was given up by the others, after a long silence")
             return end()
+
+
+def forget_deleted_rows(resident: Resident, shutting_down: threading.Event) -> None:
+    """Let go of stores of rows whose dataset was deleted, also while a run trains: they hold traces of the rows."""
+    while not shutting_down.wait(_UPKEEP_SECONDS):
+        try:
+            forget_what_is_gone(resident)
+        except UnavailableError as error:
+            _log.warning("it cannot be looked up for now which rows were deleted: %s", error)

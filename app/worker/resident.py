@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
 from app.worker.probes import Probes, Rates, TimedProbe
 from app.worker.row_checks import Load, RowChecks
+from app.worker.run_rows import RowsOfRuns
+from app.worker.stores import Stores
 from reft_engine import (
     ReftConfig,
+    RunSpec,
     Trainable,
     TrainConfig,
     check_precision,
@@ -31,13 +34,27 @@ from reft_engine.base import Base, default_device, is_here, load_tokenizer
 from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
 from reft_engine.inference import InferenceEngine, PromptCache
-from reft_engine.training import RatesFound
-from storage import NotFoundError, RunStatus, Storage
+from reft_engine.training import RatesFound, load_step
+from storage import NotFoundError, RunRecord, RunStatus, Storage
 from storage.files import digest_of
 
 _MAX_BASES, _MAX_TOKENIZERS = 1, 4
 _ADAPTER_BYTES = 512 * 2**20
 """Most memory of adapters that are kept for chats, some thousands of the usual size."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBase:
+    """Which base model a run is of: its name, its revision (None: any that is loaded), and its precision."""
+
+    name: str
+    revision: str | None
+    precision: str
+
+    def may_be(self, other: "RecordedBase") -> bool:
+        """Whether both can be one base model in memory."""
+        alike = None in (self.revision, other.revision) or self.revision == other.revision
+        return self.name == other.name and self.precision == other.precision and alike
 
 
 class Resident:
@@ -50,6 +67,7 @@ class Resident:
         self.check = FreshCheck()
         self._probes = Probes(self.base_lock, self.checks)
         self._rates = Rates(self.base_lock)
+        self.rows_of_runs, self.stores = RowsOfRuns(storage), Stores()
         self._lock = threading.RLock()
         self._bases: OrderedDict[tuple[str, str], Base] = OrderedDict()
         self._adapters: OrderedDict[str, Trainable] = OrderedDict()
@@ -220,9 +238,10 @@ class Resident:
             return self._engines[id(base.model)]
 
     def _forget_engines(self) -> None:
-        """Let go of the engines of base models that are not in memory any more; who is answered by one keeps it to the end."""
+        """Let go of the engines and stores of base models that are not in memory any more; who is answered by one keeps it to the end."""
         loaded = {id(base.model) for base in (*self._bases.values(), *(base for base, _ in self._training.values()))}
         self._engines = {key: engine for key, engine in self._engines.items() if key in loaded}
+        self.stores.keep(lambda built: id(built.model) in loaded)
 
     def _make_room(self, key: tuple[str, str]) -> None:
         """Evict base models before loading one, because two may not fit into memory."""
@@ -233,6 +252,25 @@ class Resident:
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
+    def recorded_base(self, run: RunRecord) -> RecordedBase:
+        """Which base model a run was or is trained on, loaded or not: by its result, else by its settings. Raises AdapterError."""
+        if run.id in self._training:
+            base = self._training[run.id][0]
+            return RecordedBase(base.name, base.revision, base.precision)
+        folder, suited = self.storage.files.adapter(run.id), suited_precision(default_device())
+        if not folder.is_dir():
+            spec = RunSpec.read(run.spec)
+            return RecordedBase(spec.base, spec.revision, spec.precision or suited)
+        recorded = read_config(folder)["base_model"]
+        return RecordedBase(run.base, recorded["revision"], recorded.get("precision") or suited)
+
+    def base_of(self, run: RunRecord) -> Base:
+        """The base model of a run, whether or not the run has a result. Raises ReftError."""
+        if run.id in self._training:
+            return self._training[run.id][0]
+        recorded = self.recorded_base(run)
+        return self.base(recorded.name, recorded.revision, recorded.precision)
+
     def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
         if run_id in self._training:
@@ -240,19 +278,25 @@ class Resident:
         record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
-        folder = self.storage.files.adapter(run_id)
-        recorded = read_config(folder)["base_model"]
         key = f"{record.base}\n{run_id}\n{record.finished_at}"
-        base = self.base(record.base, recorded["revision"], recorded.get("precision"))
-        return base, self._adapter(key, folder, base)
+        base = self.base_of(record)
+        return base, self._adapter(key, lambda: load_adapter(self.storage.files.adapter(run_id), base), base)
 
-    def _adapter(self, key: str, folder: Path, base: Base) -> Trainable:
-        """An adapter of the latest that were used, else loaded from its folder."""
+    def run_at(self, run_id: str, step: int) -> tuple[Base, Trainable]:
+        """As `run`, with what the run had learned at an earlier step. Raises NotFoundError, AdapterError if that is not kept."""
+        record = self.storage.runs.get(run_id)
+        spec, folder = RunSpec.read(record.spec), self.storage.files.steps(run_id)
+        base = self.base_of(record)
+        key = "\n".join(map(str, (record.base, run_id, record.finished_at, step)))
+        return base, self._adapter(key, lambda: load_step(folder, step, base, spec.trained), base)
+
+    def _adapter(self, key: str, load: Callable[[], Trainable], base: Base) -> Trainable:
+        """An adapter of the latest that were used, else loaded."""
         with self._being_loaded(key):
             with self._lock:
                 adapter = self._adapters.get(key)
             if adapter is None or adapter.base is not base.model:
-                adapter = load_adapter(folder, base)
+                adapter = load()
             with self._lock:
                 if adapter.base in [each.model for each in self._bases.values()]:  # or another base model has taken its place meanwhile
                     self._adapters[key] = adapter

@@ -1,10 +1,12 @@
 """Files of examples: recognised by content, checked row by row. Imports neither torch nor pyarrow until it has to."""
 
+from reft_engine.data.correcting import Corrected, Correction, HeldOutRows, correct_rows, held_out_rows, learned_before
 from reft_engine.data.hub import HubDataset, HubFile, HubName, HubRows, fetch_rows, look_at_hub, read_hub_name
 from reft_engine.data.importing import import_file, load_inspection
 from reft_engine.data.inspection import ChatPart, Inspection, inspect_file, inspect_rows
 from reft_engine.data.normalised import dump_examples, example_as_data, examples_of_data, load_examples, rows_as_data
 from reft_engine.data.outline import Learns, Outline, outline_of
+from reft_engine.data.prompts import FilePrompt, FilePrompts, read_prompts
 from reft_engine.data.reading import Encoding, ReadOptions
 from reft_engine.data.records import (
     INCLUDES,
@@ -16,6 +18,7 @@ from reft_engine.data.records import (
     Message,
     Preference,
     Problem,
+    Role,
     answers_of,
     as_rows,
     counted,
@@ -38,7 +41,17 @@ from reft_engine.data.rewriting import (
 from reft_engine.data.roles import ROLES, ColumnRole, Columns, as_columns
 from reft_engine.data.row_check import Finding, Lengths, RowCheck
 from reft_engine.data.shapes import TITLES
-from reft_engine.data.splitting import HELD_OUT, TRAIN, Sides, SplitPlan, divided, sides_of, split
+from reft_engine.data.splitting import (
+    HELD_OUT,
+    TRAIN,
+    Sides,
+    SplitPlan,
+    divided,
+    sides_of,
+    split,
+    split_indices,
+    trained_indices,
+)
 from reft_engine.data.stored import INDEX, ROWS, Order, StoredExamples, StoredRows, TableRow, TableRows, Unit
 
 __all__ = [
@@ -54,11 +67,16 @@ __all__ = [
     "ChatPart",
     "ColumnRole",
     "Columns",
+    "Corrected",
+    "Correction",
     "Differences",
     "Encoding",
     "Example",
     "ExportFormat",
+    "FilePrompt",
+    "FilePrompts",
     "Finding",
+    "HeldOutRows",
     "HubDataset",
     "HubFile",
     "HubName",
@@ -78,6 +96,7 @@ __all__ = [
     "Remedy",
     "ReportItem",
     "ReportKind",
+    "Role",
     "RowCheck",
     "Sides",
     "SplitPlan",
@@ -91,6 +110,7 @@ __all__ = [
     "as_columns",
     "as_rows",
     "change_rows",
+    "correct_rows",
     "counted",
     "differences",
     "divide_rows",
@@ -100,16 +120,19 @@ __all__ = [
     "examples_of_data",
     "export_rows",
     "fetch_rows",
+    "held_out_rows",
     "import_file",
     "in_csv",
     "inspect_file",
     "inspect_rows",
     "join_rows",
+    "learned_before",
     "load_examples",
     "load_inspection",
     "look_at_hub",
     "outline_of",
     "read_hub_name",
+    "read_prompts",
     "report_of",
     "row_of",
     "rows_as_data",
@@ -117,6 +140,8 @@ __all__ = [
     "shared_prompts",
     "sides_of",
     "split",
+    "split_indices",
     "texts_of",
+    "trained_indices",
     "turns_of",
 ]

@@ -54,6 +54,15 @@ class Converter:
         self.beside.counts.update(beside.counts)
         return found
 
+    @property
+    def answers(self) -> bool:
+        """Whether rows have an answer or a label beside what is asked."""
+        return bool(self._one["answer"] or self._one["label"])
+
+    def asked(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
+        """The messages of a row up to its prompt, whether it has an answer or not. Raises RowError for one without a prompt."""
+        return tuple(turn.message for turn in self._before(values, Beside()))
+
     def _short(self, values: Mapping[str, Any], role: ColumnRole) -> str:
         column = self._one[role]
         return shown(text_of(values.get(column), f"the {role}", self._limits), 200) if column else ""

@@ -39,7 +39,7 @@ def change_rows(path: Path, out: Path, texts: Mapping[int, Mapping[str, str]], d
         for row in rows_in(path):
             if row["row"] in dropped:
                 continue
-            file.write(json.dumps(_changed(row, texts.get(row["row"], {})), ensure_ascii=False) + "\n")
+            file.write(json.dumps(changed_row(row, texts.get(row["row"], {})), ensure_ascii=False) + "\n")
             written += 1
     if not written:
         raise DataError("No row is left.", kind="rows.none_left")
@@ -57,7 +57,8 @@ def turns_of(row: Row) -> dict[str, str]:
     return {f"message {number}": role for number, (role, _) in enumerate(row["messages"], 1)}
 
 
-def _changed(row: Row, texts: Mapping[str, str]) -> Row:
+def changed_row(row: Row, texts: Mapping[str, str]) -> Row:
+    """A row with other texts, by the names of `texts_of`. Raises DataError if there is no such text, or one becomes empty."""
     known = texts_of(row)
     for name, text in texts.items():
         if name not in known:

@@ -39,6 +39,30 @@ def split_indices(examples: Sequence[Example | Preference], share: float, seed: 
     return training.tolist(), held_out.tolist()
 
 
+def trained_indices(examples: Iterable[AnyExample], held_out: Iterable[int]) -> Any:
+    """The indices of the examples that have nothing to do with the held-out ones, as an array; each is looked at once and not kept.
+
+    Left out are the held-out examples themselves, equal ones, the other answers of their chats and the other rows of their groups, and,
+    where the file divides its rows, all that it does not train on. The sides of a run whose held-out rows alone are known.
+
+    Args:
+        examples: all examples of a file.
+        held_out: the indices of those that are measured.
+    """
+    import numpy as np
+
+    keys, wholes, trained = array("q"), array("q"), bytearray()
+    for example in examples:
+        whole = _whole(example)
+        keys.append(hash(example.group or _first_exchange(example, whole)))
+        wholes.append(hash(whole))
+        trained.append(not example.split or is_trained(example.split))
+    key, of_whole, chosen = np.asarray(keys, np.int64), np.asarray(wholes, np.int64), np.frombuffer(trained, np.bool_)
+    places = np.asarray([place for place in held_out if 0 <= place < len(key)], np.int64)
+    beside = np.isin(key, key[places]) | np.isin(of_whole, of_whole[places])
+    return np.flatnonzero(~beside & (chosen if chosen.any() else True))
+
+
 def sides_of(examples: Iterable[AnyExample]) -> "Sides":
     """What decides on which side each of these examples is; each is looked at once and not kept."""
     keys = SideKeys()
@@ -201,6 +225,11 @@ def _count_of(share: float, count: int) -> int:
 def is_trained(side: str) -> bool:
     """Whether rows of this part of a file are trained on; those of any other are held out."""
     return side.strip().lower() in ("", TRAIN, "training")
+
+
+def side_key(example: AnyExample) -> int:
+    """A hash of what keeps examples on one side: equal in this process for those of a group, equal rows, and the answers of a chat."""
+    return hash(_key(example))
 
 
 def _key(example: Example | Preference) -> _Key:

@@ -209,8 +209,10 @@ class EditedModel(TrainerSide):
         self.base.eval()
         return self
 
-    def edits(self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: Dropout | None = None) -> dict[int, blocks.Edit]:
-        """One edit per layer for `blocks.editing`; none if the plan is empty or the strength is 0.
+    def edits(
+        self, plan: EditPlan, factors: Factors, strength: float = 1.0, dropout: Dropout | None = None, *, compute_zero: bool = False
+    ) -> dict[int, blocks.Edit]:  # fmt: skip
+        """One edit per layer for `blocks.editing`; none if the plan is empty, or if the strength is 0 and not ``compute_zero``.
 
         ``dropout`` comes from the caller, so that answers and measurements during a training never use it.
 
@@ -218,7 +220,7 @@ class EditedModel(TrainerSide):
             ConfigError: the strength is not a finite number.
         """
         checks.check_strength(strength)
-        if plan.empty or strength == 0:
+        if plan.empty or (strength == 0 and not compute_zero):
             return {}
         tokens = PlannedTokens(plan)
         return {

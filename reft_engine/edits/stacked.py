@@ -21,17 +21,26 @@ from reft_engine.edits.precision import exact
 
 @dataclass(frozen=True, slots=True)
 class PlannedEdit:
-    """What one model edits in a pass: the tokens, the factors, how strongly, and whether others may change the same tokens (a mix)."""
+    """What one model edits in a pass: the tokens, the factors, how strongly, whether others may change the same tokens (a mix), where.
+
+    ``layers`` are those that act; None for all that the edit has.
+    """
 
     reft: EditedModel
     plan: EditPlan
     factors: Factors
     strength: float = 1.0
     mixed: bool = False
+    layers: frozenset[int] | None = None
 
-    def edits(self) -> dict[int, blocks.Edit]:
+    def acts_at(self, layer: int) -> bool:
+        """Whether one of its layers acts."""
+        return self.layers is None or layer in self.layers
+
+    def edits(self, *, compute_zero: bool = False) -> dict[int, blocks.Edit]:
         """Its edits, by layer."""
-        return self.reft.edits(self.plan, self.factors, self.strength)
+        edits = self.reft.edits(self.plan, self.factors, self.strength, compute_zero=compute_zero)
+        return {layer: edit for layer, edit in edits.items() if self.acts_at(layer)}
 
 
 class _Site(NamedTuple):
@@ -43,15 +52,16 @@ class _Site(NamedTuple):
     strength: float
 
 
-def combined(planned: Sequence[PlannedEdit]) -> dict[int, blocks.Edit]:
+def combined(planned: Sequence[PlannedEdit], *, compute_zero: bool = False) -> dict[int, blocks.Edit]:
     """The edits of several models, each for its own rows, as one edit per layer.
 
     Edits that are linear in the hidden state are computed together, whatever their methods, ranks and layers; others (RED, and those
     with an activation) one after another. All changes of a token are computed from the hidden state before the first of them.
+    An edit of strength 0 is left out unless ``compute_zero``, which shows that its own arithmetic changes nothing.
     """
-    acting = [each for each in planned if not each.plan.empty and each.strength != 0]
+    acting = [each for each in planned if not each.plan.empty and (each.strength != 0 or compute_zero)]
     if len(acting) < 2:
-        return combine([each.edits() for each in acting])
+        return combine([each.edits(compute_zero=compute_zero) for each in acting])
     stacked: defaultdict[int, list[_Site]] = defaultdict(list)
     others: list[Mapping[int, blocks.Edit]] = []
     beside: list[Mapping[int, blocks.Edit]] = []
@@ -59,10 +69,10 @@ def combined(planned: Sequence[PlannedEdit]) -> dict[int, blocks.Edit]:
         groups, tokens = len(each.plan.rows), PlannedTokens(each.plan)
         sites = [each.reft.intervention.linear(each.factors, site) for site in range(len(each.reft.layers) * groups)]
         if any(site is None for site in sites):
-            (beside if each.mixed else others).append(each.edits())
+            (beside if each.mixed else others).append(each.edits(compute_zero=compute_zero))
             continue
         for index, layer in enumerate(each.reft.layers):
-            for group in range(groups):
+            for group in range(groups) if each.acts_at(layer) else ():
                 factors = sites[index * groups + group]
                 assert factors is not None
                 stacked[layer].append(_Site(tokens, group, factors, each.strength))

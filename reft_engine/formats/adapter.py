@@ -26,6 +26,7 @@ from torch import Tensor
 from reft_engine.base import checks
 from reft_engine.base.loading import Base, Origin
 from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.formats import recorded
 from reft_engine.formats.atomic import write_atomic
 from reft_engine.formats.card import write_card
 from reft_engine.methods import METHODS
@@ -33,9 +34,9 @@ from reft_engine.spec import ReftConfig
 
 FORMAT_VERSION = 3
 _READABLE = (1, 2, 3)
-CONFIG_NAME, TENSORS_NAME = "reft_config.json", "reft_model.safetensors"
+CONFIG_NAME, TENSORS_NAME = recorded.CONFIG_NAME, "reft_model.safetensors"
 CANARY_TOKENS, CANARY_LOGITS = 24, 16
-_CONFIG_LIMIT, _HEADER_LIMIT = 1_000_000, 10_000_000
+_HEADER_LIMIT = 10_000_000
 
 
 class _Section(BaseModel):
@@ -198,7 +199,7 @@ def read_description(folder: Path, name: str, versions: Sequence[int], kind: typ
                 kind="adapter.is_file",
                 name=folder.name,
             )
-        if path.stat().st_size > _CONFIG_LIMIT:
+        if path.stat().st_size > recorded.CONFIG_LIMIT:
             raise AdapterError("{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=name)
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -92,18 +92,43 @@ print({call})
 """
 
 
+def _parents(training: dict[str, Any]) -> list[str]:
+    """The edits of which a mix is made, each with its weight; none for an edit that was trained."""
+    parts = training.get("mixed_from")
+    if not isinstance(parts, list) or not all(isinstance(part, dict) and {"name", "weight"} <= part.keys() for part in parts):
+        return []
+    return [f"- {' '.join(str(part['name']).split())}, weight {part['weight']:g}" for part in parts]
+
+
+def _made(parameters: int, training: dict[str, Any]) -> str:
+    """What was made, and how."""
+    parents = _parents(training)
+    if not parents:
+        how = "made with ReFT Studio by representation finetuning (arXiv 2404.03592)."
+        return f"# A trained ReFT edit\n\n{parameters:,} trained numbers, {how}"
+    lines = "\n".join(parents)
+    what = f"The weighted sum of these edits of one base model, as one edit of {parameters:,} numbers, made with ReFT Studio:"
+    warning = "The sum is exact at each layer, but no sum of behaviours. Nothing was trained or measured."
+    return f"# A mix of ReFT edits\n\n{what}\n\n{lines}\n\n{warning}"
+
+
+def _figures(training: dict[str, Any]) -> str:
+    """The summary of the training as a table; empty where nothing was trained."""
+    if _parents(training):
+        return ""
+    rows = "\n".join(f"| {name} | {value} |" for name, value in training.items())
+    return f"{_card_rows(training)}| training | |\n|---|---|\n{rows}\n"
+
+
 def _card(config: dict[str, Any], parameters: int) -> str:
     reft, training = config["reft"], config["training"]
-    figures = "\n".join(f"| {name} | {value} |" for name, value in training.items())
     return f"""---
 library_name: reft-studio
 tags: [reft, representation-finetuning, {reft["method"]}]
 base_model: {config["base_model"]["id"] or "unknown"}
 ---
 
-# A trained ReFT edit
-
-{parameters:,} trained numbers, made with ReFT Studio by representation finetuning (arXiv 2404.03592). It changes hidden
+{_made(parameters, training)} It changes hidden
 states of the frozen base model at the positions `{reft["positions"]}` of the prompt, in the layers {config["layers"]}
 (method `{reft["method"]}`, rank {reft["rank"]}, {"tied" if reft["tied"] else "untied"}).
 
@@ -115,7 +140,4 @@ reft = ReftModel.load("this_folder", base.model)
 {_card_use(config)}
 ```
 
-{_card_rows(training)}| training | |
-|---|---|
-{figures}
-"""
+{_figures(training)}"""

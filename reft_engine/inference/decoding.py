@@ -22,7 +22,10 @@ from reft_engine.tokens.prompts import end_ids
 
 @dataclass(frozen=True, slots=True)
 class ChosenToken:
-    """A token of an answer: its id, its log-probability before temperature and penalty, and the likeliest ones at its place."""
+    """A token of an answer: its id, its log-probability before temperature and penalty, and the likeliest ones at its place.
+
+    Where logits are adjusted, it is that of what the adjustment gave, which has the penalty in it.
+    """
 
     id: int
     log_probability: float

@@ -6,12 +6,12 @@ number of edits at its own speed.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
@@ -20,21 +20,25 @@ from reft_engine.base.loading import Base
 from reft_engine.baselines.mixed import can_mix
 from reft_engine.edits.mix import Mix
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.switches import Switches
 from reft_engine.errors import BusyError, ConfigError, ReftError
 from reft_engine.inference import kv_cache
+from reft_engine.inference.columns import adjusts_of, strengths_of, switches_of
 from reft_engine.inference.decoding import Column, Delta, end_tokens, room, takes_positions
 from reft_engine.inference.fairness import FairQueue
-from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
+from reft_engine.inference.passes import Apart, Reading, Together
 from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rules_of
 from reft_engine.inference.requests import Adjust, Limits, Request, Row, Runner, limits_of
 from reft_engine.inference.row_cache import OtherCacheError, keeps_all
+from reft_engine.inference.row_edits import PresentFactors, row_edits
 from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.positions import PositionSpec
+from reft_engine.tokens.prompts import EncodedPrompt
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 """How often a thread that waits looks at its place."""
-_PIECE = 512
+PIECE = 512
 """Most padded tokens of one pass over prompts, so that a long prompt does not keep the others' next tokens waiting."""
 
 
@@ -59,7 +63,7 @@ class InferenceEngine:
         self._ends = end_tokens(base)
         self._failures: list[BaseException] = []
         self._most_rows, self._some_cancelled, self._long_next = self.limits.rows, False, False
-        self._factors: WeakKeyDictionary[ReftModel, tuple[Any, Any]] = WeakKeyDictionary()
+        self._factors = PresentFactors()
         self._waiting = FairQueue[Request]()
         self._running: list[Request] = []
         self._runners: dict[int, Runner] = {}
@@ -71,7 +75,9 @@ class InferenceEngine:
     def submit(
         self, prompt: Prompt, edits: Sequence[Answerer | None] = (None,), *, max_new_tokens: int = 64, sampling: Sampling | None = None,
         n: int = 1, strength: float | Sequence[float] = 1.0, owner: str = "", background: bool = False, begun: Sequence[int] = (),
-        given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None, adjust: Adjust | None = None,
+        given: Sequence[int] = (), rules: Sequence[PositionSpec | None] | None = None,
+        adjust: Adjust | Sequence[Adjust | None] | None = None,
+        prompts: Sequence[Prompt] | None = None, switches: Sequence[Switches | None] | None = None,
         sink: Callable[[Delta], None] | None = None, should_stop: Callable[[], bool] = lambda: False,
         on_place: Callable[[int], None] | None = None,
     ) -> Request:  # fmt: skip
@@ -89,7 +95,10 @@ class InferenceEngine:
             begun: first tokens of the answers where they are known.
             given: all tokens of an answer that is only to be scored: each comes with its log-probability, and none is chosen.
             rules: which marks are read in the prompt, for each edit; by default its own rule.
-            adjust: changes the logits of each next token, with the last hidden state at hand.
+            adjust: changes the logits of each next token, with the last hidden state at hand; one for all edits or one for each, of which
+                None changes nothing.
+            prompts: a prompt for each entry of ``edits`` in place of ``prompt``, such as conversations with each one's own answers.
+            switches: which layers and position groups of each edit act, None for all of them; one entry for each edit.
             sink: is given each piece, in the thread that makes the engine work, instead of the iterator.
             should_stop: called before every token but the first.
             on_place: is told how many requests begin before this one, as that changes, by whoever iterates.
@@ -100,17 +109,12 @@ class InferenceEngine:
         """
         limit = checks.whole_number(max_new_tokens, "max_new_tokens", 1)
         check_writers(self.base, edits)
-        strengths = _strengths(edits, strength)
-        if adjust and not blocks.has_linear_head(self.base.model):
-            raise ConfigError(
-                "{base} has no linear output head over its last hidden states, so its logits cannot be adjusted.", "base",
-                kind="inference.no_head", base=self.base.name,
-            )  # fmt: skip
+        strengths, switched = strengths_of(edits, strength), switches_of(edits, switches)
+        adjusts = adjusts_of(self.base, edits, adjust)
         request = Request(self, owner, background, sink, should_stop, on_place=on_place)
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
-        prompts = iter(column_prompts(self.base, prompt, [rule for each in asked for rule in each]))
-        for edit, factor, marks in zip(edits, strengths, asked, strict=True):
-            encoded = [next(prompts) for _ in marks]
+        encodings = self._encoded(prompt, prompts, asked)
+        for edit, factor, on, changes, encoded in zip(edits, strengths, switched, adjusts, encodings, strict=True):
             room_left = room(self.base, len(encoded[0].ids) + _virtual_tokens(edit))
             if len(given) > room_left:
                 raise ConfigError(
@@ -121,7 +125,7 @@ class InferenceEngine:
                 row = Row(
                     request, len(request.rows), encoded, edit, factor, _sampler(sampling or Sampling(), encoded[0].ids, answer, given),
                     Column(self.base, begun if self.base.kind == "decoder" and not given else (), (sampling or Sampling()).stop),
-                    len(given) or min(limit, room_left), tuple(given), adjust,
+                    len(given) or min(limit, room_left), tuple(given), changes, on,
                 )  # fmt: skip
                 request.rows.append(row)
         with self._lock:
@@ -129,6 +133,22 @@ class InferenceEngine:
                 raise BusyError("Too many requests wait for an answer. Try again in a moment.", kind="inference.busy")
             self._waiting.add(request)
         return request
+
+    def _encoded(
+        self, prompt: Prompt, own: Sequence[Prompt] | None, rules: Sequence[Sequence[PositionSpec | None]]
+    ) -> Iterator[list[EncodedPrompt]]:  # fmt: skip
+        """The prompt of each column, with the tokens that each of its rules edits. Raises ConfigError, DataError."""
+        if own is not None:
+            if len(own) != len(rules):
+                raise ConfigError("Give one prompt for all edits, or one for each.", "prompts", kind="inference.prompts")
+            reading = [rule for each in rules for rule in each if rule is not None and rule.reads_text]
+            for each, marks in zip(own, rules, strict=True):
+                # Marks that one column reads are taken out of the others' prompts too, as where all have the same.
+                yield column_prompts(self.base, each, [*marks, *reading])[: len(marks)]
+            return
+        encoded = iter(column_prompts(self.base, prompt, [rule for each in rules for rule in each]))
+        for marks in rules:
+            yield [next(encoded) for _ in marks]
 
     def place_of(self, request: Request) -> int:
         """How many requests begin before one that waits; 0 for any other."""
@@ -172,7 +192,10 @@ class InferenceEngine:
                 self._stepping.release()
 
     def work_for(self, request: Request) -> None:
-        """Work until a request has a piece, or wait for the thread that works already, and take over from it once it has its own."""
+        """Work until a request has a piece, or another place where that is told, or wait for the thread that works already.
+
+        Takes over from that thread once it has its own piece.
+        """
         with self._lock:
             works = self._worker is None
             if works:
@@ -188,8 +211,11 @@ class InferenceEngine:
                     self._idlers[0].news.set()  # it has its piece, so another one is to work
             return
         try:
+            place = self.place_of(request) if request.on_place else 0
             while request.pieces.empty():
                 self.step()
+                if request.on_place and self.place_of(request) != place:
+                    break
         finally:
             with self._lock:
                 self._worker = None
@@ -250,6 +276,8 @@ class InferenceEngine:
                 self._waiting.remove(request)
                 self._waiting.began(request)
                 self._running.append(request)
+                if request.began is None:  # else it had to make room
+                    request.began = time.monotonic()
             try:
                 for row in request.rows:
                     if not row.ended:
@@ -306,30 +334,11 @@ class InferenceEngine:
             row.was_training = row.was_training or row.model.training
         row.runner = self._runner_of(row.model)
         mixed = row.runner.shares and can_mix(row.model)
-        row.reading = Reading(row.ids, self._edits_of(row), row.model if mixed else None)  # type: ignore[arg-type]
+        edits = row_edits(row.model, row.prompts, row.strength, row.switches, self._factors)
+        acting = tuple(edit for edit in edits if edit.acts)
+        row.reading = Reading(row.ids, acting, row.model if mixed else None)  # type: ignore[arg-type]
         if row.given and row.runner.shares:  # all logits at once, where a pass returns those of several tokens
             row.reading.ids, row.reading.scored = [*row.ids, *row.given[:-1]], len(row.given)
-
-    def _edits_of(self, row: Row) -> tuple[RowEdit, ...]:
-        """A row's edits, each with the tokens that it changes."""
-        parts = row.model.parts if isinstance(row.model, Mix) else [(row.model, 1.0)] if isinstance(row.model, ReftModel) else []
-        return tuple(
-            RowEdit(edit, self._factors_of(edit), row.strength * weight, prompt.edited, len(parts) > 1)
-            for (edit, weight), prompt in zip(parts, row.prompts, strict=bool(parts)) if row.strength != 0
-        )  # fmt: skip
-
-    def _factors_of(self, model: ReftModel) -> Any:
-        """A copy of the factors of an edit as it is now, since it may be trained on while its rows are read; one for all its rows."""
-        if training := model.training:
-            model.eval()
-        factors = model.factors()
-        known = self._factors.get(model)
-        if known is None or known[0] is not factors:
-            known = factors, {name: tuple(value.clone() for value in sites) for name, sites in factors.items()}
-            self._factors[model] = known
-        if training:
-            model.train()
-        return known[1]
 
     def _runner_of(self, model: Answerer | None) -> Runner:
         own = None if model is None or isinstance(model, ReftModel | Mix) else model.acting()
@@ -371,18 +380,19 @@ class InferenceEngine:
             return
         for row in rows:
             together.recall(_reading(row))
-        long = [row for row in rows if _reading(row).left > _PIECE]
-        short = [row for row in rows if _reading(row).left <= _PIECE]
+        # Tokens that are scored are read in one pass, however many.
+        long = [row for row in rows if _reading(row).left > max(PIECE, _reading(row).scored)]
+        short = [row for row in rows if row not in long]
         # One pass for each in turn, so that neither keeps the other waiting.
         if long and (self._long_next or not short):
             self._long_next = False
-            together.read_piece(_reading(long[0]), _PIECE)
+            _read_piece(together, long[0], _reading(long[0]))
             return
         self._long_next = True
         chosen: list[Row] = []
         for row in short:
             left = [_reading(each).left for each in (*chosen, row)]
-            if chosen and (len(left) * max(left) > _PIECE or (row.alone and row.request is not chosen[0].request)):
+            if chosen and (len(left) * max(left) > PIECE or (row.alone and row.request is not chosen[0].request)):
                 break
             chosen.append(row)
         self._start(runner, together, chosen)
@@ -390,7 +400,8 @@ class InferenceEngine:
     def _share_prefixes(self, together: Together, rows: Sequence[Row]) -> bool:
         """Read once what the columns of a request begin with, unedited; False if a pass has been spent on that and it goes on."""
         for request, columns in groupby(rows, key=lambda row: row.request):
-            readings = [_reading(row) for row in columns]
+            rows_of_request = list(columns)
+            readings = [_reading(row) for row in rows_of_request]
             common = min(min(each.unedited for each in readings), len(readings[0].ids) - readings[0].scored)
             if request.prefix_read or len(readings) < 2 or not kv_cache.is_worth_caching(common):
                 continue
@@ -400,7 +411,7 @@ class InferenceEngine:
             if request.prefix is None:
                 request.prefix = Reading(ids)
                 together.recall(request.prefix)
-            together.read_piece(request.prefix, _PIECE)
+            _read_piece(together, rows_of_request[0], request.prefix)
             if request.prefix.done < common:
                 return False
             together.memory.remember(ids[:common], request.prefix.cache, 0)
@@ -408,8 +419,12 @@ class InferenceEngine:
         return True
 
     def _start(self, runner: Runner, each: Together | Apart, rows: Sequence[Row]) -> None:
+        left = [_reading(row).left for row in rows]
         with _head_inputs(rows) as hidden:
             logits_BSV = each.read([_reading(row) for row in rows])
+        for row, tokens in zip(rows, left, strict=True):
+            row.tokens.read += tokens
+            row.tokens.decoded += runner.base.kind == "encoder_decoder"  # the decoder's start token
         scored = [_reading(row).scored for row in rows]
         known = next((answered for known, answered in runner.passes if known is each), None)
         answered: list[Row] = [] if known is None else known
@@ -420,8 +435,9 @@ class InferenceEngine:
             if isinstance(each, Together) and self._keeps:
                 each.remember(answered.index(row), _reading(row).ids, _reading(row).unedited)
             row.reading = None
-        for row, count, logits_SV in zip(rows, scored, logits_BSV, strict=True):
-            for logits_V in logits_SV[len(logits_SV) - count : -1]:
+        for index, (row, count, logits_SV) in enumerate(zip(rows, scored, logits_BSV, strict=True)):
+            for place in range(len(logits_SV) - count, len(logits_SV) - 1):
+                logits_V = row.adjust(logits_SV[place], hidden[-1][index, place]) if row.adjust else logits_SV[place]
                 self._write(row, row.given[row.written], logits_V)
         self._choose(rows, logits_BSV[:, -1], hidden)
 
@@ -435,6 +451,8 @@ class InferenceEngine:
         try:
             with _head_inputs(chosen) as hidden:
                 logits_BV = each.next([row.last for row in chosen])
+            for row in chosen:
+                row.tokens.decoded += 1
         except Exception as error:  # noqa: BLE001 (the edge of a pass: others go on)
             self._make_smaller(list(dict.fromkeys(row.request for row in chosen)), error)
             return
@@ -453,12 +471,12 @@ class InferenceEngine:
         """Choose the next token of each row, and write it."""
         adjusted = list(logits_BV)
         for index, row in enumerate(rows):
-            if row.adjust:
-                adjusted[index] = row.adjust(logits_BV[index], hidden[-1][index, -1])
+            if row.adjust:  # the penalty is one on logits; of log-probabilities, as an adjustment may give them, it would be another
+                adjusted[index] = row.adjust(row.sampler.penalised(logits_BV[index]), hidden[-1][index, -1])
         likeliest: list[int] = logits_BV.argmax(dim=-1).tolist()
         for index, row in enumerate(rows):
             plain = row.sampler.plain and not row.adjust
-            chosen = likeliest[index] if plain else row.sampler.choose(adjusted[index])
+            chosen = likeliest[index] if plain else row.sampler.choose(adjusted[index], penalised=bool(row.adjust))
             self._write(row, row.given[row.written] if row.given else chosen, adjusted[index])
 
     def _write(self, row: Row, token: int, logits_V: torch.Tensor) -> None:
@@ -530,6 +548,13 @@ def _head_inputs(rows: Sequence[Row]) -> AbstractContextManager[list[torch.Tenso
     return blocks.keeping_head_inputs() if any(row.adjust for row in rows) else nullcontext([])
 
 
+def _read_piece(together: Together, row: Row, reading: Reading) -> None:
+    """Read the next tokens of a long prompt, which count for a row."""
+    before = reading.done
+    together.read_piece(reading, PIECE)
+    row.tokens.read += reading.done - before
+
+
 def _reading(row: Row) -> Reading:
     assert row.reading is not None
     return row.reading
@@ -537,20 +562,6 @@ def _reading(row: Row) -> Reading:
 
 def _virtual_tokens(model: Answerer | None) -> int:
     return 0 if model is None or isinstance(model, Mix) else int(getattr(model.method_config, "tokens_before", 0))
-
-
-def _strengths(edits: Sequence[Answerer | None], strength: float | Sequence[float]) -> list[float]:
-    """The strength of each edit. Raises ConfigError."""
-    strengths: list[Any] = list(strength) if isinstance(strength, list | tuple) else [strength] * len(edits)
-    for each in strengths:
-        checks.check_strength(each)
-    if len(strengths) != len(edits):
-        raise ConfigError("Give one strength for all edits, or one for each.", "strength", kind="inference.strengths")
-    if any(
-        factor != 1 and edit is not None and not isinstance(edit, ReftModel | Mix) for edit, factor in zip(edits, strengths, strict=True)
-    ):
-        raise ConfigError("Only an edit of hidden states has a strength; leave it at 1 here.", "strength", kind="generation.strength")
-    return strengths
 
 
 def _sampler(sampling: Sampling, prompt_ids: Sequence[int], answer: int, given: Sequence[int]) -> Sampler:

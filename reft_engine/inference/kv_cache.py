@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from reft_engine.base.blocks import cache_of
+from reft_engine.base.loading import Base
 
 _MIN_TOKENS = 16
 """Fewest tokens that are worth a forward pass of their own, or a copy."""
@@ -20,6 +21,30 @@ Layers = list[tuple[Tensor, Tensor]]
 def is_worth_caching(tokens: int) -> bool:
     """Whether this number of tokens is worth a forward pass of its own, or a copy."""
     return tokens >= _MIN_TOKENS
+
+
+def bytes_of_token(base: Base) -> int | None:
+    """Bytes of a token's keys and values: 2 * layers * key-value heads * head width * bytes of a number.
+
+    None for an encoder-decoder and for the few families whose layers differ in that. Layers with a sliding window keep its latest tokens
+    only, so there it is the most that a token takes.
+    """
+    return written_bytes(base) if base.kind == "decoder" else None
+
+
+def written_bytes(base: Base) -> int | None:
+    """As `bytes_of_token`, of an encoder-decoder too: a token of the answer has them in its decoder, and so has one of the prompt."""
+    config = base.model.config.get_text_config(decoder=True)
+    heads = getattr(config, "num_attention_heads", None)
+    cached = getattr(config, "num_key_value_heads", None) or heads
+    if getattr(config, "new_decoder_architecture", False):  # Falcon
+        cached = config.num_kv_heads
+    elif getattr(config, "multi_query", False):  # older Falcons, StarCoder
+        cached = 1
+    if not isinstance(heads, int) or not isinstance(cached, int):
+        return None
+    width = getattr(config, "head_dim", None) or base.hidden_size // heads
+    return int(2 * base.layers * cached * width * base.model.dtype.itemsize)
 
 
 class PromptCache:

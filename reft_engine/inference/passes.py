@@ -33,7 +33,7 @@ from reft_engine.tokens.examples import EncodedExample
 class RowEdit:
     """An edit of one row, as it was when the row began (training may go on meanwhile), and the tokens of its prompt that it changes.
 
-    ``mixed`` says that other edits may change the same tokens.
+    ``mixed`` says that other edits may change the same tokens, and ``layers`` which of its layers act; None for all.
     """
 
     reft: ReftModel
@@ -41,6 +41,17 @@ class RowEdit:
     strength: float
     tokens: EditedTokens
     mixed: bool = False
+    layers: frozenset[int] | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has tokens and layers at which it is computed."""
+        return (self.layers is None or bool(self.layers)) and any(self.tokens)
+
+    @property
+    def acts(self) -> bool:
+        """Whether it changes anything; a row whose edits do not is a row of the base model."""
+        return self.strength != 0 and self.is_on
 
 
 @dataclass(eq=False, slots=True)
@@ -66,7 +77,7 @@ class Reading:
         """Number of tokens before the first that is not as in the base model; all of them for the base model alone."""
         if self.weights is not None:
             return 0
-        edited = (tokens[0] for edit in self.edits if edit.strength != 0 for tokens in edit.tokens if tokens)
+        edited = (tokens[0] for edit in self.edits if edit.acts for tokens in edit.tokens if tokens)
         return min(edited, default=len(self.ids))
 
     @property
@@ -96,19 +107,25 @@ class Pass(Protocol):
         ...
 
 
-def plan_edits(rows: Sequence[Reading], prompts: Prompts, device: torch.device) -> dict[int, blocks.Edit]:
-    """The edits of all rows of a pass; rows with the same edit share a plan."""
-    chosen: dict[tuple[int, float, bool], dict[int, RowEdit]] = {}
+def plan_edits(
+    rows: Sequence[Reading], prompts: Prompts, device: torch.device, *, compute_zero: bool = False
+) -> dict[int, blocks.Edit]:  # fmt: skip
+    """The edits of all rows of a pass; rows with the same edit, of which the same layers act, share a plan.
+
+    ``compute_zero`` is as in `combined`.
+    """
+    chosen: dict[tuple[int, float, bool, frozenset[int] | None], dict[int, RowEdit]] = {}
     for index, row in enumerate(rows):
         for edit in row.edits:
-            chosen.setdefault((id(edit.factors), edit.strength, edit.mixed), {})[index] = edit
+            if edit.acts or (compute_zero and edit.is_on):
+                chosen.setdefault((id(edit.factors), edit.strength, edit.mixed, edit.layers), {})[index] = edit
     planned = []
     for edits in chosen.values():
         tokens = [edits[index].tokens if index in edits else UNEDITED for index in range(len(rows))]
         edit = next(iter(edits.values()))
         plan = edit.reft.plan_of(replace(prompts, edited=tokens), list(edits), device)
-        planned.append(PlannedEdit(edit.reft, plan, edit.factors, edit.strength, edit.mixed))
-    return combined(planned)
+        planned.append(PlannedEdit(edit.reft, plan, edit.factors, edit.strength, edit.mixed, edit.layers))
+    return combined(planned, compute_zero=compute_zero)
 
 
 @dataclass(slots=True)

@@ -4,18 +4,23 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from reft_engine.base.loading import Base
+from reft_engine.edits.switches import ALL_ON, Switches
 from reft_engine.inference.decoding import Column, Delta
+from reft_engine.inference.kv_cache import written_bytes
 from reft_engine.inference.passes import Apart, Reading, Together
 from reft_engine.inference.prompts import Answerer
 from reft_engine.inference.sampling import Sampler
 from reft_engine.machine import free_memory
 from reft_engine.tokens.prompts import EncodedPrompt
+
+Ending = Literal["end", "length", "stop", "cancelled"]
+"""Why an answer ended: by the model's own end token, at its longest, before a stop text, or because nobody wants it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +46,10 @@ EVERYTHING = Limits(waiting=2**31, waiting_of_one=2**31)
 
 def limits_of(base: Base) -> Limits:
     """Limits by what is free of the base model's memory, of which keys and values may take a quarter."""
-    usual, config = Limits(), base.model.config.get_text_config(decoder=True)
-    heads = getattr(config, "num_attention_heads", None)
-    cached = getattr(config, "num_key_value_heads", None) or heads
+    usual, a_token = Limits(), written_bytes(base)
     free = torch.cuda.mem_get_info(base.device)[0] if base.device.type == "cuda" else free_memory()
-    if free is None or not isinstance(heads, int) or not isinstance(cached, int):  # a few families have another number in each layer
+    if free is None or a_token is None:
         return usual
-    width = getattr(config, "head_dim", None) or base.hidden_size // heads
-    a_token = 2 * base.layers * cached * width * base.model.dtype.itemsize
     return replace(usual, tokens=max(base.context, min(usual.tokens, free // 4 // a_token)))
 
 
@@ -64,7 +65,7 @@ class Works(Protocol):
         ...
 
     def work_for(self, request: "Request") -> None:
-        """Work until a request has a piece, or wait for the thread that works already."""
+        """Work until a request has a piece or another place, or wait for the thread that works already."""
         ...
 
 
@@ -74,6 +75,27 @@ class Adjust(Protocol):
     def __call__(self, logits_V: Tensor, hidden_D: Tensor) -> Tensor:
         """Logits (V,) in place of the model's own; ``hidden_D`` is the last hidden state, which the output head reads."""
         ...
+
+
+@dataclass(slots=True)
+class TokenCount:
+    """Tokens of one column that went through the model: padding not counted, nor a last token that nothing follows.
+
+    Attributes:
+        prompt: tokens of its prompt.
+        read: tokens that were read at once: those of the prompt that no cache held. What the columns of a request begin with is read once,
+            and counts for the first; a row that had to make room reads its prompt and its answer again.
+        decoded: tokens of the answer, read one at a time.
+    """
+
+    prompt: int
+    read: int = 0
+    decoded: int = 0
+
+    @property
+    def cached(self) -> int:
+        """Tokens of the prompt that a cache held; 0 if it had to be read again."""
+        return max(0, self.prompt - self.read)
 
 
 @dataclass(eq=False, slots=True)
@@ -97,6 +119,7 @@ class Row:
     limit: int
     given: Sequence[int] = ()
     adjust: Adjust | None = None
+    switches: Switches = ALL_ON
     reading: Reading | None = None
     runner: "Runner | None" = None
     last: int = 0
@@ -106,6 +129,10 @@ class Row:
     """Is read in a pass of its own, since one with others has failed."""
     was_training: bool = False
     """Answers through weights that are in training, which must not change before it has ended."""
+    tokens: TokenCount = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = TokenCount(len(self.prompts[0].ids))
 
     @property
     def ids(self) -> list[int]:
@@ -137,6 +164,8 @@ class Request:
     should_stop: Callable[[], bool]
     rows: list[Row] = field(default_factory=list)
     cancelled: bool = False
+    began: float | None = None
+    """When it began, in seconds of `time.monotonic`; None while it waits for the first time."""
     error: BaseException | None = None
     on_place: Callable[[int], None] | None = None
     prefix: Reading | None = None
@@ -170,6 +199,21 @@ class Request:
         """The token ids of an answer so far, with the one that ended it, if one did."""
         return self.rows[column].text.ended_ids
 
+    def ending(self, column: int = 0) -> Ending | None:
+        """Why an answer has ended; None if it has not."""
+        row = self.rows[column]
+        if not row.ended:
+            return None
+        if row.text.stopped:
+            return "stop"
+        if row.text.end is not None:
+            return "end"
+        return "length" if len(row.text.ids) >= row.limit else "cancelled"
+
+    def tokens(self, column: int = 0) -> TokenCount:
+        """Tokens of a column that went through the model so far."""
+        return replace(self.rows[column].tokens)
+
     def texts(self) -> list[str]:
         """The whole text of each column, once all have ended and nobody has iterated. Raises what went wrong."""
         texts = [""] * self.size
@@ -181,10 +225,12 @@ class Request:
         left, place = len(self.rows), 0
         try:
             while left:
-                while self.pieces.empty():
+                while True:
                     if self.on_place and (now := self.place) != place:
                         place = now
                         self.on_place(place)
+                    if not self.pieces.empty():
+                        break
                     self.engine.work_for(self)
                 delta = self.pieces.get()
                 if self.error is not None:

@@ -22,8 +22,10 @@ class Sampling:
         temperature: 0 always takes the likeliest token; otherwise at least 1e-6.
         top_p: the likeliest tokens with this total probability are drawn from.
         seed: of the random numbers, 0 to 2**63 - 1. All columns of a request see the same numbers, so that they can be compared.
+        top_k: at most this many tokens, the likeliest, are drawn from, and top_p is a share of their probability; None and 0 are off, and 1
+            is the likeliest token always.
         repetition_penalty: logits of tokens in prompt and answer are divided by it where they are above 0, else multiplied; 1 changes
-            nothing. Source: CTRL, arXiv 1909.05858, section 4.1.
+            nothing. Where logits are adjusted, it is on the model's own, before. Source: CTRL, arXiv 1909.05858, section 4.1.
         stop: texts that end an answer before them.
         log_probabilities: number of likeliest tokens whose log-probabilities come with each token, beside its own; None for none.
 
@@ -37,10 +39,13 @@ class Sampling:
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     log_probabilities: int | None = None
+    top_k: int | None = None
 
     def __post_init__(self) -> None:
         checks.check_temperature(self.temperature)
         checks.check_top_p(self.top_p)
+        if self.top_k is not None:
+            checks.whole_number(self.top_k, "top_k", 0)
         checks.seed_of(self.seed)
         penalty = self.repetition_penalty
         if not isinstance(penalty, int | float) or not 0 < penalty <= 10:
@@ -56,7 +61,8 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, prompt_ids: Sequence[int] = ()) -> None:
         self.sampling = sampling
-        self._generator = torch.Generator().manual_seed(checks.seed_of(sampling.seed)) if sampling.temperature else None
+        draws = sampling.temperature and sampling.top_k != 1
+        self._generator = torch.Generator().manual_seed(checks.seed_of(sampling.seed)) if draws else None
         self._seen = set(prompt_ids) if sampling.repetition_penalty != 1 else set[int]()
 
     @property
@@ -64,12 +70,20 @@ class Sampler:
         """Whether it takes the likeliest token of the logits as they are, and says nothing of it."""
         return self._generator is None and self.sampling.repetition_penalty == 1 and self.sampling.log_probabilities is None
 
-    def choose(self, logits_V: Tensor) -> int:
-        """The next token."""
-        token = self._choose(self._penalised(logits_V))
+    def choose(self, logits_V: Tensor, *, penalised: bool = False) -> int:
+        """The next token; of logits that are ``penalised`` already, as they are."""
+        token = self._choose(logits_V if penalised else self.penalised(logits_V))
         if self.sampling.repetition_penalty != 1:
             self._seen.add(token)
         return token
+
+    def penalised(self, logits_V: Tensor) -> Tensor:
+        """Logits (V,) with the repetition penalty on tokens of prompt and answer; themselves where there is none."""
+        if not self._seen:
+            return logits_V
+        seen = torch.tensor(sorted(self._seen), device=logits_V.device)
+        values, penalty = logits_V[seen], self.sampling.repetition_penalty
+        return logits_V.index_copy(0, seen, torch.where(values > 0, values / penalty, values * penalty))
 
     def described(self, logits_V: Tensor, token: int) -> ChosenToken | None:
         """The token with its log-probabilities, if they are asked for."""
@@ -80,21 +94,17 @@ class Sampler:
         likeliest = tuple(zip(top.indices.tolist(), top.values.tolist(), strict=True))
         return ChosenToken(token, float(values[token]), likeliest)
 
-    def _penalised(self, logits_V: Tensor) -> Tensor:
-        if not self._seen:
-            return logits_V
-        seen = torch.tensor(sorted(self._seen), device=logits_V.device)
-        values, penalty = logits_V[seen], self.sampling.repetition_penalty
-        return logits_V.index_copy(0, seen, torch.where(values > 0, values / penalty, values * penalty))
-
     def _choose(self, logits_V: Tensor) -> int:
         if self._generator is None:
             return int(logits_V.argmax())
         # A row with NaN or infinite logits from its edit still samples, so that the other rows do not fail.
         probabilities = torch.softmax((logits_V.float() / self.sampling.temperature).nan_to_num(), dim=-1).cpu()
         ordered, order = probabilities.sort(descending=True)
-        left_out = ordered.cumsum(dim=-1) - ordered >= self.sampling.top_p
+        before, kept = ordered.cumsum(dim=-1) - ordered, self.sampling.top_k or len(ordered)
+        # First the k likeliest, then the share of what is left: the order of transformers' generate.
+        left_out = before >= self.sampling.top_p * (float(ordered[:kept].sum()) if self.sampling.top_k else 1)
         left_out[0] = False  # however small its probability
+        left_out[kept:] = True
         # Each token has its own random number: in the order of probability, two that are nearly alike would change theirs by rounding.
         probabilities[order[left_out]] = 0
         return int(torch.multinomial(probabilities, 1, generator=self._generator))

@@ -8,7 +8,7 @@ text is tokenised, so that the base model reads the same tokens as without them;
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple, get_args
@@ -60,6 +60,11 @@ class _Text:
     def with_rule(self, rule: PositionSpec | None) -> EncodedPrompt:
         """The prompt with the tokens that a rule edits; without a rule, none."""
         return EncodedPrompt(self.ids, edited_tokens(rule, len(self.ids), self.marked), self.second, self.cut)
+
+
+def without_marks(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Messages without the marks of what is edited in them."""
+    return tuple(Message(message.role, message.content.replace(_OPEN, "").replace(_CLOSE, "")) for message in messages)
 
 
 def prompt_ids(base: Base, messages: Sequence[Message]) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         TrainEvent,
     )
     from reft_engine.training.found_rates import RATE_STEPS, RATES, RatesFound, RateTrial, best_rate
+    from reft_engine.training.kept_steps import damaged_steps, load_step
     from reft_engine.training.looked_at import ChangedToken, Changes, LayerChange, MovedPrompt, PlaceChange, Regression
     from reft_engine.training.memory import Peak, available_memory, peak_memory, used_memory
     from reft_engine.training.objectives import Objective, objective_for
@@ -76,11 +77,13 @@ __all__ = [
     "best_rate",
     "check_rows",
     "count_rows",
+    "damaged_steps",
     "estimate_run",
     "evaluate",
     "find_rate",
     "is_damaged",
     "judge",
+    "load_step",
     "measure_changes",
     "measure_regression",
     "measuring_budget",
@@ -105,6 +108,7 @@ __getattr__ = lazy_names(__name__, {
     "evaluation": ["evaluate"],
     "events": ["HeldOutEvent", "PhaseEvent", "ReuseEvent", "RowsEvent", "SampleEvent", "SavingFailedEvent", "StepEvent", "TrainEvent"],
     "found_rates": ["RATES", "RATE_STEPS", "RateTrial", "RatesFound", "best_rate"],
+    "kept_steps": ["damaged_steps", "load_step"],
     "looked_at": ["ChangedToken", "Changes", "LayerChange", "MovedPrompt", "PlaceChange", "Regression"],
     "memory": ["Peak", "available_memory", "peak_memory", "used_memory"],
     "objectives": ["Objective", "objective_for"],

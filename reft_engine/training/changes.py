@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from reft_engine.base import blocks
 from reft_engine.base.loading import Base
 from reft_engine.data import LooseRow, as_rows
 from reft_engine.edits.model import ReftModel
+from reft_engine.edits.noting import Note, noting
 from reft_engine.spec import TrainConfig
 from reft_engine.tokens.batches import collate, in_batches
 from reft_engine.tokens.examples import EncodedExample
@@ -116,26 +116,17 @@ def _prompts(base: Base, reft: ReftModel, rows: Sequence[LooseRow], settings: Tr
 
 def _changed(base: Base, reft: ReftModel, prompts: Sequence[EncodedExample]) -> list[_Row]:
     """The changes in some prompts, from one forward pass up to the last edited layer."""
-    batch, noted = collate(base, prompts), dict[int, tuple[Tensor, Tensor]]()
-    edits = reft.acting().edits(batch.prompts, range(len(prompts)), batch.device)
-    noting = {layer: partial(_note, edit, noted, layer) for layer, edit in edits.items()}
-    with blocks.editing(noting, stop_after=reft.layers[-1]):
+    batch = collate(base, prompts)
+    edits, notes = noting(reft.acting().edits(batch.prompts, range(len(prompts)), batch.device))
+    with blocks.editing(edits, stop_after=reft.layers[-1]):
         blocks.last_hidden_states(base.model, batch.inputs)
-    nothing = torch.zeros(batch.shape)
-    norms, shares = (torch.stack([noted[layer][part] if layer in noted else nothing for layer in reft.layers]) for part in (0, 1))
+    nothing = Note(torch.zeros(batch.shape), torch.ones(batch.shape))
+    by_layer = [notes.get(layer, nothing) for layer in reft.layers]
+    norms, shares = torch.stack([note.change for note in by_layer]), torch.stack([note.shares for note in by_layer])
     return [
         _Row(prompt, norms[:, row, begin:end], shares[:, row, begin:end])
         for prompt, (row, begin, end) in zip(prompts, batch.rows, strict=True)
     ]  # fmt: skip
-
-
-def _note(edit: blocks.Edit, noted: dict[int, tuple[Tensor, Tensor]], layer: int, h_BTD: Tensor, past: int) -> Tensor:
-    """Apply an edit, and note the norm of its change of each token, (B, T), and the share that it is of the hidden state's norm."""
-    edited = edit(h_BTD, past)
-    norms = (edited.float() - h_BTD.float()).norm(dim=-1)
-    sizes = h_BTD.float().norm(dim=-1).clamp(min=torch.finfo(torch.float32).tiny)
-    noted[layer] = norms.cpu(), (norms / sizes).cpu()
-    return edited
 
 
 def _layers(reft: ReftModel, rows: Sequence[_Row]) -> Iterator[LayerChange]:

@@ -18,10 +18,12 @@ from reft_engine.base.loading import Base
 from reft_engine.data import AnyExample, Example, LooseRow, Preference, as_rows
 from reft_engine.data.row_check import RowCheck
 from reft_engine.errors import ConfigError, DataError, TrainingError
+from reft_engine.formats.steps import FOLDER as STEPS
 from reft_engine.spec import MethodConfig, PeftConfig, ReftConfig, TrainConfig
 from reft_engine.trainable import Trainable, load_adapter
 from reft_engine.training import checkpoint
 from reft_engine.training.events import PhaseEvent, ReuseEvent, RowsEvent, SavingFailedEvent, StepEvent, TrainEvent
+from reft_engine.training.kept_steps import drop_steps_after, keep_step
 from reft_engine.training.loop import RunState, share_reuse, train_step
 from reft_engine.training.measuring import Best, Exclusive, Watch
 from reft_engine.training.objectives import objective_for
@@ -311,7 +313,8 @@ class _Run:
         self.state, self.root = RunState(self.objective, self.rows, begun), root
         self.best = Best()
         self.watch = Watch(self.state, self.held_out, self.best, self.on_event)
-        self.stopped, self.ended, self._saving_failed = False, False, False
+        self.stopped, self.ended = False, False
+        self._unsaved = set[str]()  # what could not be saved the last time
         self.error: Exception | None = None
         self._result: TrainResult | None = None
 
@@ -323,6 +326,8 @@ class _Run:
         saved = checkpoint.load_checkpoint(self.root / "checkpoint", state.reft, state.optimizer, state.identity) if self.root else None
         if saved:
             self._resume(saved)
+        if self.root:
+            self._try_to_save("step", partial(drop_steps_after, self.root / STEPS, state.step))
         self.followed.on_ready(state.reft)
         if reuse:
             self.on_event(replace(reuse, step=state.step))
@@ -350,6 +355,8 @@ class _Run:
         self.pace.measured(self.clock.lap(), at_first=at_first)
         batches = self.watch.sample()
         self.pace.answered(self.clock.lap() / batches)
+        if self.root and self.state.step:
+            self._try_to_save("step", partial(keep_step, self.root / STEPS, self.state.reft, self.state.step))
 
     def _resume(self, saved: checkpoint.Checkpoint) -> None:
         state, best = self.state, self.best
@@ -395,17 +402,17 @@ class _Run:
             self._measure()
         if self.active and self.root and self.clock.checkpoint_due(state.step) and self.may_save():
             self.clock.saved(state.step)
-            self._try_to_save(self.root)
+            self._try_to_save("checkpoint", partial(self._save_checkpoint, self.root))
 
-    def _try_to_save(self, root: Path) -> None:
-        """Save a checkpoint; a disk that is full for a while must not end the run."""
+    def _try_to_save(self, what: str, save: Callable[[], None]) -> None:
+        """Save a checkpoint, or a step; a disk that is full for a while must not end the run, and is told of once."""
         try:
-            self._save_checkpoint(root)
-            self._saving_failed = False
+            save()
+            self._unsaved.discard(what)
         except OSError as error:
-            if not self._saving_failed:
+            if not self._unsaved:
                 self.on_event(SavingFailedEvent(self.state.step, error.strerror or type(error).__name__))
-            self._saving_failed = True
+            self._unsaved.add(what)
 
     def _save_checkpoint(self, root: Path) -> None:
         state, best = self.state, self.best

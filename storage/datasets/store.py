@@ -24,7 +24,7 @@ from storage.datasets.rows import (
     to_version_record,
 )
 from storage.datasets.staging import Staged, staged
-from storage.errors import StorageError
+from storage.errors import MovedOnError, StorageError
 from storage.files import Files, digest_of, remove_tree
 from storage.records import DatasetRecord, DatasetUse, DatasetUses, DatasetVersionRecord
 from storage.tables import Dataset, DatasetVersion, Run, now
@@ -84,15 +84,16 @@ class DatasetStore:
 
     def add_version(
         self, dataset_id: str, *, label: str, shape: str, rows: int, usable_rows: int, examples: bytes | Path, change: str,
-        reading: Json | None = None, split: Json | None = None, source: Path | None = None,
+        reading: Json | None = None, split: Json | None = None, source: Path | None = None, onto: str | None = None,
     ) -> DatasetRecord:  # fmt: skip
         """Add a version, which becomes the current one, and make the dataset the newest; the arguments are those of `create`.
 
         The same rows, reading and split as those of the current version add none. Without a ``source`` the version keeps the file
-        of the version before.
+        of the version before. With ``onto`` only a version of this id is followed, because the rows were made from its rows.
 
         Raises:
             NotFoundError: there is no such dataset.
+            MovedOnError: the current version is another one than ``onto``.
             StorageError: it is in the bin, or the files cannot be written.
         """
         folder = self._files.dataset_folder(self.get(dataset_id).id)
@@ -100,6 +101,10 @@ class DatasetStore:
             dataset = get_row(session, dataset_id)
             refuse_binned(dataset)
             current = current_version(session, dataset_id)
+            if onto is not None and current.id != onto:
+                raise MovedOnError(
+                    "Meanwhile there is a version {number} of this dataset. Try again.", kind="datasets.moved_on", number=current.number
+                )
             dataset.created_at = now()
             version = _new_version(dataset_id, current.number + 1, label, shape, rows, usable_rows, reading, split, change)
             if (version.reading, version.split) == (current.reading, current.split) and self._has_rows(current, files):

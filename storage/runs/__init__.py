@@ -2,7 +2,8 @@
 
 from storage.runs.journal import EventStore, MetricStore, SampleStore
 from storage.runs.lease import LeasedRun
+from storage.runs.made import MadeRuns
 from storage.runs.queue import RunQueue
 from storage.runs.store import RunStore
 
-__all__ = ["EventStore", "LeasedRun", "MetricStore", "RunQueue", "RunStore", "SampleStore"]
+__all__ = ["EventStore", "LeasedRun", "MadeRuns", "MetricStore", "RunQueue", "RunStore", "SampleStore"]

@@ -1,14 +1,48 @@
 """Helpers for rows of runs: look up, change the status, add events, convert to records."""
 
+import secrets
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from storage.datasets import clean_name
 from storage.errors import NotFoundError, StorageError
 from storage.records import ALLOWED, WAITING, Failure, Phase, RunRecord, RunStatus
-from storage.tables import Event, QueuePause, Run, now
+from storage.tables import Dataset, DatasetVersion, Event, QueuePause, Run, now
+
+_ADJECTIVES = (
+    "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
+    "merry mellow neat noble proud quick quiet rapid shiny silver smart sunny swift tidy warm wise"
+).split()
+_NOUNS = (
+    "badger beaver bison crane dolphin eagle falcon finch fox gecko heron ibex jay koala lark lemur "
+    "lynx marten mole newt otter owl panda pike puffin raven robin seal stork swan tiger wren"
+).split()
+
+
+def add_row(
+    session: Session, dataset: Dataset, version: DatasetVersion, spec: dict[str, Any], name: str | None, start_key: str | None,
+    group_id: str | None = None, *, made: str = "",
+) -> Run:  # fmt: skip
+    """Add a run; one without a name gets one. It waits, unless it is made already, which ``made`` says in a sentence."""
+    status, sentence, event = RunStatus.QUEUED, "Waiting for its turn.", "Queued."
+    if made:
+        status, sentence, event = RunStatus.FINISHED, made, made
+    row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
+              version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key, tags=[], notes="",
+              status=status, sentence=sentence, queue_position=next_queue_position(session), finished_at=now() if made else None,
+              step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0, created_at=now())  # fmt: skip
+    index_words(row)
+    session.add(row)
+    session.flush()
+    session.add(Event(run_id=row.id, status=status, text=event))
+    return row
+
+
+def _new_name(session: Session) -> str:
+    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{next_queue_position(session)}"
 
 
 def get_row(session: Session, run_id: str) -> Run:

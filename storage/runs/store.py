@@ -14,17 +14,18 @@ from storage.datasets import clean_name, clean_tags, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
 from storage.records import ACTIVE, WAITING, GroupRecord, RunOrder, RunQuery, RunRecord, RunStatus
-from storage.runs.rows import add_event, get_row, index_words, next_queue_position, put_in_bin, select_waiting, set_status, to_record
-from storage.tables import Dataset, DatasetVersion, Event, QueuePause, Run, RunGroup, now
-
-_ADJECTIVES = (
-    "amber brave bright calm clever crisp eager fair gentle glad golden happy keen kind lively lucky "
-    "merry mellow neat noble proud quick quiet rapid shiny silver smart sunny swift tidy warm wise"
-).split()
-_NOUNS = (
-    "badger beaver bison crane dolphin eagle falcon finch fox gecko heron ibex jay koala lark lemur "
-    "lynx marten mole newt otter owl panda pike puffin raven robin seal stork swan tiger wren"
-).split()
+from storage.runs.rows import (
+    add_event,
+    add_row,
+    get_row,
+    index_words,
+    next_queue_position,
+    put_in_bin,
+    select_waiting,
+    set_status,
+    to_record,
+)
+from storage.tables import Dataset, QueuePause, Run, RunGroup, now
 
 NOTES_LIMIT = 20_000
 """Maximum characters of the notes of a run."""
@@ -53,7 +54,7 @@ class RunStore:
                 if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return to_record(existing)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
-                row = _add_row(session, dataset, version, spec, name, start_key)
+                row = add_row(session, dataset, version, spec, name, start_key)
                 row.continues_id, row.start_after = continues_id, start_after
                 return to_record(row)
         except IntegrityError:
@@ -82,7 +83,7 @@ class RunStore:
             session.add(group)
             session.flush()
             for number, (run_name, spec) in enumerate(specs):
-                _add_row(session, dataset, version, spec, run_name, f"{start_key}/{number}", group.id)
+                add_row(session, dataset, version, spec, run_name, f"{start_key}/{number}", group.id)
             return _group_of(session, group.id)
 
     def extend_group(
@@ -102,7 +103,7 @@ class RunStore:
             there = list(session.scalars(select(Run.spec).where(Run.group_id == group_id, Run.binned_at.is_(None))))
             for run_name, spec in specs:
                 if not any(_same_but_for_revision(spec, other) for other in there):
-                    _add_row(session, dataset, version, spec, run_name, None, group_id)
+                    add_row(session, dataset, version, spec, run_name, None, group_id)
             return _group_of(session, group_id)
 
     def group(self, group_id: str) -> GroupRecord:
@@ -350,21 +351,6 @@ class RunStore:
         return removed
 
 
-def _add_row(
-    session: Session, dataset: Dataset, version: DatasetVersion, spec: dict[str, Any], name: str | None, start_key: str | None,
-    group_id: str | None = None,
-) -> Run:  # fmt: skip
-    row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
-              version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key, tags=[], notes="",
-              status=RunStatus.QUEUED, sentence="Waiting for its turn.", queue_position=next_queue_position(session),
-              step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0, created_at=now())  # fmt: skip
-    index_words(row)
-    session.add(row)
-    session.flush()
-    session.add(Event(run_id=row.id, status=RunStatus.QUEUED, text="Queued."))
-    return row
-
-
 def _same_but_for_revision(spec: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two specs are the same run; one that has begun holds the commit of its base model."""
     return {**spec, "revision": None} == {**other, "revision": None}
@@ -379,10 +365,6 @@ def _group_of(session: Session, group_id: str) -> GroupRecord:
 
 def _to_group(row: RunGroup) -> GroupRecord:
     return GroupRecord(row.id, row.name, row.created_at)
-
-
-def _new_name(session: Session) -> str:
-    return f"{secrets.choice(_ADJECTIVES)}-{secrets.choice(_NOUNS)}-{next_queue_position(session)}"
 
 
 def _conditions(query: RunQuery) -> list[ColumnElement[bool]]:

@@ -1,8 +1,8 @@
 """A backup of all persistent data in one file, written while the studio runs.
 
 A zip: ``manifest.json`` (version, schema revision, counts, sha256 of every file), ``studio.db`` (a consistent snapshot, if the
-database is SQLite) and ``datasets/...``, ``runs/...``. Checkpoints are copied first, then the database, then the files that its
-rows refer to. So no checkpoint is ahead of its metrics, and a restored run resumes without a gap.
+database is SQLite) and ``datasets/...``, ``runs/...``. Checkpoints and kept steps are copied first, then the database, then the files
+that its rows refer to. So neither a checkpoint nor a kept step is ahead of its metrics, and a restored run resumes without a gap.
 """
 
 import hashlib
@@ -32,8 +32,10 @@ VERSION = 1
 DATABASE, MANIFEST = "studio.db", "manifest.json"
 _TEMPORARY = (".writing-", ".removed-")
 BLOCK = 1 << 20
+_EARLY = ("checkpoint", "steps")
+"""Folders of a run that are copied before the database."""
 _METRICS_SECONDS = 1.0
-"""A worker writes the metrics up to a checkpoint within this time after the checkpoint."""
+"""A worker writes the metrics up to a checkpoint or a kept step within this time after it."""
 _QUIET_SECONDS, _TRIES, _PAUSE = 2.0, 50, 0.1
 """An adapter is three files; if none of them has changed for `_QUIET_SECONDS`, they belong together."""
 
@@ -101,8 +103,9 @@ class _Writer:
         self._digests: dict[str, str] = {}
 
     def write(self) -> Backup:
-        # 1) checkpoints, then a pause until their metrics are in the database
-        newest = max((self._add_consistent_folder(f"runs/{run_id}/checkpoint") for run_id in sorted(self._current_ids().runs)), default=0.0)
+        # 1) checkpoints and kept steps, then a pause until their metrics are in the database
+        early = [f"runs/{run_id}/{name}" for run_id in sorted(self._current_ids().runs) for name in _EARLY]
+        newest = max(map(self._add_consistent_folder, early), default=0.0)
         time.sleep(min(max(0.0, newest + _METRICS_SECONDS - time.time()), _METRICS_SECONDS))
         # 2) the database
         has_database = self._take_snapshot()
@@ -159,9 +162,9 @@ class _Writer:
     # Files
 
     def _add_other_files(self, name: str) -> None:
-        """Add all files of a run except checkpoints and adapter, which `_add_consistent_folder` adds."""
+        """Add all files of a run except checkpoints, kept steps and adapter, which `_add_consistent_folder` adds."""
         for folder, names, files in os.walk(self._root / name):
-            names[:] = sorted(name for name in names if name not in ("checkpoint", "adapter") and not name.startswith(_TEMPORARY))
+            names[:] = sorted(name for name in names if name not in (*_EARLY, "adapter") and not name.startswith(_TEMPORARY))
             for path in (Path(folder, file_name) for file_name in sorted(files) if not file_name.startswith(_TEMPORARY)):
                 self._add_file(path)
 

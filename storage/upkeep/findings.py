@@ -1,5 +1,6 @@
 """Problems of a data folder and their repair. A repair never destroys data that a person might miss."""
 
+import json
 import logging
 import os
 import shutil
@@ -18,7 +19,7 @@ from storage.errors import StorageError, damaged_database, reason_of
 from storage.files import digest_of, is_locked, remove_tree
 from storage.records import DatasetVersionRecord, Failure, RunRecord, RunStatus
 from storage.store import Storage
-from storage.tables import Dataset, Run, Worker
+from storage.tables import Chat, Dataset, Run, Worker
 from storage.upkeep.usage import LOG_FILE
 
 _log = logging.getLogger("reft_studio.house")
@@ -27,6 +28,8 @@ _IN_PROGRESS_SECONDS = 600.0
 _TEMPORARY = (".writing-", ".removed-", ".restoring-")
 _IDS_AT_ONCE = 500
 """Ids in one query."""
+_DOCUMENTS_AT_ONCE = 10
+"""Documents of conversations in memory."""
 _MAX_LOG_BYTES, _SHORTENED_LOG_BYTES = 50_000_000, 1_000_000
 _VANISHED = Failure("bug", "The engine went away in the middle of the run.")
 
@@ -46,10 +49,12 @@ class FileChecks:
     Attributes:
         is_complete: whether an adapter folder holds what a loader needs.
         is_damaged: whether a checkpoint folder holds checkpoints, but none is intact.
+        damaged_steps: the steps in a folder of kept steps whose files cannot be read.
     """
 
     is_complete: Callable[[Path], bool] = lambda folder: folder.is_dir() and any(folder.iterdir())
     is_damaged: Callable[[Path], bool] = lambda _: False
+    damaged_steps: Callable[[Path], list[int]] = lambda _: []
 
 
 def database_revision(url: str) -> str | None:
@@ -81,8 +86,9 @@ def find_problems(
         files: checks of the files that training writes; by default only whether there is a result at all.
     """
     lost = _losses(storage, files or FileChecks())
+    strays = [_strays(storage), _stray_files(storage)]
     return _collect(
-        [_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), _strays(storage), _stray_files(storage), lost]
+        [_check_database(storage), *_leftovers(storage), _dead_workers(storage, explain), *strays, lost, _damaged_chats(storage)]
     )
 
 
@@ -134,6 +140,10 @@ def clean_up(storage: Storage, bin_days: int) -> list[str]:
         outcomes += [f"Removed run {run_id}, which was in the bin for {bin_days} days." for run_id in removed]
         removed = storage.datasets.empty_bin(timedelta(days=bin_days))  # after the runs, which may be what refers to them
         outcomes += [f"Removed dataset {dataset_id}, which was in the bin for {bin_days} days." for dataset_id in removed]
+        removed = storage.chats.empty_bin(timedelta(days=bin_days))
+        outcomes += [f"Removed conversation {chat_id}, which was in the bin for {bin_days} days." for chat_id in removed]
+        if votes := storage.votes.empty_bin(timedelta(days=bin_days)):
+            outcomes.append(f"Removed votes that were cleared {bin_days} days ago or earlier: {votes:,}.")
     except (OSError, StorageError, SQLAlchemyError) as error:
         outcomes.append(f"The bin could not be emptied: {reason_of(error).rstrip('.')}.")
     for sentence in outcomes:
@@ -315,6 +325,25 @@ def _losses(storage: Storage, files: FileChecks) -> Iterator[Finding]:
         resumable = run.status is not RunStatus.FINISHED and not run.status.active
         if resumable and files.is_damaged(storage.files.checkpoint(run.id)):
             yield Finding(f"No checkpoint of the run {run.name} is whole; it would begin anew.")
+        for step in files.damaged_steps(storage.files.steps(run.id)):
+            yield Finding(f"What the run {run.name} had learned at step {step:,} cannot be read any more; its result can.")
+
+
+def _damaged_chats(storage: Storage) -> Iterator[Finding]:
+    """Conversations whose documents are no JSON, or not of the size that was written."""
+    with storage.database.reading() as session:
+        chats = session.execute(select(Chat.name, Chat.size_bytes, Chat.document).execution_options(yield_per=_DOCUMENTS_AT_ONCE))
+        for name, size, document in chats:
+            if len(document.encode()) != size or not _is_json(document):
+                yield Finding(f"The conversation {name} cannot be read any more.")
+
+
+def _is_json(document: str) -> bool:
+    try:
+        json.loads(document)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _problem_of_rows(path: Path, digest: str | None) -> str:

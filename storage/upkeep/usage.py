@@ -22,7 +22,8 @@ LOG_FILE = re.compile(r"(log\.txt|\w+\.log)(\.\d+)?")
 class DiskUsage:
     """Bytes used by each kind of content, and bytes free on the disk.
 
-    The logs of runs count as ``runs``; ``bin`` is of the runs and datasets in the bin, which count nowhere else.
+    The logs of runs count as ``runs``; ``bin`` is of the runs and datasets in the bin, which count nowhere else. Saved conversations lie in
+    the database, those in the bin too.
     """
 
     datasets: int

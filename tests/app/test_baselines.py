@@ -10,12 +10,12 @@ from app.cli import main
 from app.cli.doctor import problems_of
 from app.errors import StudioError
 from app.handlers import runs, train
-from app.handlers.playground import answer
 from app.pages.runs_html import facts
 from reft_engine import PeftConfig, RunSpec, TrainConfig, load_base
 from reft_engine import train as train_here
 from reft_engine.data import load_examples
 from storage import RunStatus
+from tests.chatting import asked_of_both, followed, said
 from tests.waiting import until
 
 SETTINGS = ["--epochs", "6", "--lr", "0.01", "--batch-size", "6", "--held-out", "0.2", "--seed", "3"]
@@ -105,7 +105,8 @@ def test_a_queued_baseline_is_trained_stopped_continued_verified_and_chatted_wit
     )  # fmt: skip
     run = engine.storage.runs.create(kept.id, spec.model_dump(mode="json"), name="Rival")
     until(lambda: engine.storage.runs.get(run.id).step > 5, "the sixth step")
-    assert list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=3))[-1].done  # while it trains
+    while_it_trains = followed(engine, asked_of_both(run.id, "What is 2 cat?", settings={"max_new_tokens": 3}))
+    assert while_it_trains[-1] == {"done": True}
     runs.stop(engine, run.id)
     stopped = ended(engine, run)
     assert stopped.status is RunStatus.STOPPED and 0 < stopped.step < 400, stopped.sentence
@@ -118,8 +119,8 @@ def test_a_queued_baseline_is_trained_stopped_continued_verified_and_chatted_wit
     )  # fmt: skip
     theirs = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert ours and ours.keys() == theirs.keys() and all(ours[name].equal(theirs[name]) for name in ours)
-    last = list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=6))[-1]
-    assert last.base != last.tuned
+    plain, tuned = said(followed(engine, asked_of_both(run.id, "What is 2 cat?", settings={"max_new_tokens": 6})))
+    assert plain != tuned
     assert "LoRA" in facts(done) and "Positions" not in facts(done)
     assert runs.view(engine, run.id).run.id == run.id
     assert not [found for found in problems_of(engine.storage) if "Rival" in found.text]

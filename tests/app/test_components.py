@@ -81,7 +81,7 @@ def test_what_the_data_folder_takes_is_said_in_words():
 @pytest.mark.slow
 def test_only_what_streams_goes_through_gradios_queue(services):
     queued = {event.name for event in build(services).fns.values() if event.queue is not False and event.fn is not None}
-    streams = {"_answer", "_find", "_grid_answered"}
+    streams = {"_find", "_grid_answered"}
     assert queued == streams, "the queue's stream may close while another event is under way, and its result is lost"
 
 

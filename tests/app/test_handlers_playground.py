@@ -1,8 +1,7 @@
-import math
+import asyncio
 import threading
 import time
 from dataclasses import replace
-from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +9,8 @@ import uvicorn
 
 from app.errors import StudioError
 from app.handlers import datasets, playground, train
-from app.handlers.playground import PROMPT_LIMIT, Suggestions, answer, pick, suggestions, system_message, usable
+from app.handlers.bases import facts_of
+from app.handlers.playground import PROMPT_LIMIT, Suggestions, chat, offered, pick, suggestions, system_message, usable
 from app.samples import find_sample
 from app.worker import api
 from reft_engine import Example
@@ -18,6 +18,7 @@ from reft_engine.data import Message, dump_examples
 from reft_engine.errors import ReftError
 from reft_engine.inference.generation import Delta
 from storage import Failure, NotFoundError, RunStatus
+from tests.chatting import body_of, column, followed, said, user
 from tests.waiting import PATIENCE
 
 ENDS = (RunStatus.TRAINING, RunStatus.CHECKING, RunStatus.FINISHED)
@@ -136,46 +137,99 @@ def test_the_system_message_of_the_rows_is_offered(services, make_run, tmp_path)
     assert system_message(services, make_run()) == ""
 
 
-def test_both_answers_grow_together_until_they_are_whole(engine, finished):
-    shown = list(answer(engine, finished.id, "What is 2 cat?", max_new_tokens=12))
-    assert [found.done for found in shown] == [False] * (len(shown) - 1) + [True]
-    for before, after in pairwise(shown):
-        assert after.base.startswith(before.base) and after.tuned.startswith(before.tuned)
-    last = shown[-1]
-    assert last.base and last.tuned and last.base != last.tuned
-    assert "Both answered in" in last.note
+def both(run_id, prompt="What is 2 cat?", **changes):
+    """The base model and a run, asked the same."""
+    return [column(messages=user(prompt)), column(run_id, **{"messages": user(prompt), **changes})]
+
+
+def answers(services, columns, **settings):
+    return said(followed(services, body_of(columns, **settings)))
+
+
+def test_a_run_offers_those_of_its_base_model_and_what_can_be_asked(services, make_run, tmp_path):
+    first, second = make_run(*ENDS), make_run(*ENDS)
+    form = train.TrainForm(method="lora")
+    baseline = train.start(services, services.storage.datasets.all()[0].id, form, "lora").id
+    services.storage.queue.claim("w").set_status(RunStatus.TRAINING, "Moved.")
+    found = offered(services, second)
+    assert [(run["id"], run["edits"]) for run in found["runs"]] == [(baseline, False), (second, True), (first, True)]
+    assert found["runs"][0]["label"].endswith("still training") and found["chosen"] == second and found["most"] == 6
+    assert offered(services, None)["runs"] == []
+
+
+def test_layers_to_switch_off_are_known_without_the_engine_and_without_a_result(services, dataset):
+    def listed(form):
+        run = train.start(services, dataset.id, form, "layers")
+        services.storage.queue.claim("w").set_status(RunStatus.TRAINING, "Moved.")
+        return next(each["layers"] for each in offered(services, run.id)["runs"] if each["id"] == run.id)
+
+    assert listed(train.TrainForm(layers="1;3")) == [1, 3]
+    assert listed(train.TrainForm(layers="all")) == list(range(facts_of("starter").layers)) != []
+
+
+def test_the_columns_grow_together_until_they_are_whole(engine, finished):
+    found = followed(engine, body_of(both(finished.id)))
+    assert found[-1] == {"done": True} and {line["column"] for line in found[:4]} == {0, 1}
+    base, tuned = said(found)
+    assert base and tuned and base != tuned
+    for at in (0, 1):
+        *before, last = [line for line in found if line.get("column") == at]
+        assert last["ended"] and last["ending"] == ("length" if len(last["ids"]) == 12 else "end") and last["ids"]
+        assert last["prompt_tokens"] > 3 and last["seconds"] > 0
+        assert not any(line["ended"] for line in before)
 
 
 def test_the_same_question_has_the_same_answers_and_no_strength_is_the_base_model(engine, finished):
-    def ask(**settings):
-        last = list(answer(engine, finished.id, "What is 2 cat?", max_new_tokens=12, **settings))[-1]
-        return last.base, last.tuned
-
-    plain = ask()
-    assert ask() == plain
-    assert ask(strength=0.0) == (plain[0], plain[0])
-    assert ask(system="You are a pirate.")[0] != plain[0]
+    plain = answers(engine, both(finished.id))
+    assert answers(engine, both(finished.id)) == plain
+    assert answers(engine, both(finished.id, strength=0.0)) == [plain[0], plain[0]]
+    pirate = [{"role": "system", "content": "You are a pirate."}, *user("What is 2 cat?")]
+    assert answers(engine, [column(messages=pirate), column(finished.id, messages=pirate)])[0] != plain[0]
 
 
-def test_each_press_draws_anew_and_a_seed_draws_the_same_again(engine, finished):
-    def ask(**settings):
-        return list(answer(engine, finished.id, "Tell me a story.", max_new_tokens=24, temperature=1.0, **settings))[-1]
-
-    first, second = ask(), ask()
-    assert first.seed != second.seed and first.base != second.base and first.tuned != second.tuned
-    assert first.note.endswith(f"with seed {first.seed}.")
-    again = ask(seed=f" {first.seed} ")
-    assert (again.base, again.tuned, again.seed) == (first.base, first.tuned, first.seed)
+def test_columns_of_several_strengths_are_each_what_they_are_alone(engine, finished):
+    strengths = (1.0, 0.0, 3.0)
+    wanted = [answers(engine, both(finished.id, strength=strength))[1] for strength in strengths]
+    columns = [column(finished.id, messages=user("What is 2 cat?"), strength=strength) for strength in strengths]
+    assert answers(engine, columns) == wanted and len(set(wanted)) == 3
 
 
-def test_where_nothing_is_drawn_no_seed_is_told(engine, finished):
-    last = list(answer(engine, finished.id, "What is 2 cat?", max_new_tokens=4))[-1]
-    assert last.seed is None and "seed" not in last.note
+def test_each_column_reads_its_own_conversation(engine, finished):
+    """And answers as it does alone."""
+    turns = [[*user("What is 2 cat?"), {"role": "assistant", "content": text}, *user("Why?")] for text in ("The cow.", "cat 2.")]
+    columns = [column(messages=turns[0]), column(finished.id, messages=turns[1])]
+    found = followed(engine, body_of(columns))
+    alone = [said(followed(engine, body_of([columns[1]])))[0], answers(engine, [column(messages=turns[0]), columns[1]])[0]]
+    assert said(found) == alone[::-1]
+    swapped = answers(engine, [column(messages=turns[1]), column(finished.id, messages=turns[0])])
+    assert swapped[0] != said(found)[0] and swapped[1] != said(found)[1]
+    lengths = {line["column"]: line["prompt_tokens"] for line in found if line.get("ended")}
+    assert lengths[0] != lengths[1]
 
 
-def test_answers_are_not_longer_than_asked_for(engine, finished):
-    long, short = (list(answer(engine, finished.id, "Tell me a story.", max_new_tokens=count))[-1].base for count in (40, 4))
+def test_a_seed_draws_the_same_again_and_another_draws_anew(engine, finished):
+    def ask(seed):
+        return answers(engine, both(finished.id, "Tell me a story."), temperature=1.0, seed=seed)
+
+    first, second = ask(7), ask(8)
+    assert first[0] != second[0] and first[1] != second[1] and ask(7) == first
+
+
+def test_answers_are_not_longer_than_asked_for_and_end_before_a_stop_text(engine, finished):
+    long, short = (answers(engine, both(finished.id), max_new_tokens=count)[0] for count in (40, 4))
     assert long.startswith(short) and len(short) < len(long)
+    stop = long[len(short) + 1 : len(short) + 3]
+    found = followed(engine, body_of(both(finished.id), max_new_tokens=40, stop=[stop, "\x00"]))
+    assert said(found)[0] == long[: long.index(stop)]
+    assert next(line["ending"] for line in found if line.get("ended") and line["column"] == 0) == "stop"
+
+
+def test_what_was_said_is_made_less_likely_and_only_the_likeliest_are_drawn(engine, finished):
+    settings = [{}, {"repetition_penalty": 0.3}, {"temperature": 1.4, "seed": 3}, {"temperature": 1.4, "seed": 3, "top_p": 1e-6}]
+    plain, penalised, drawn, likeliest = (
+        answers(engine, both(finished.id, "Tell me a story."), max_new_tokens=60, **each) for each in settings
+    )
+    assert penalised[0] != plain[0] and drawn[0] != plain[0] and likeliest == plain
 
 
 @pytest.mark.parametrize(
@@ -184,69 +238,137 @@ def test_answers_are_not_longer_than_asked_for(engine, finished):
         ("", {}, "Write something"),
         (" \n\t", {}, "Write something"),
         ("x" * (PROMPT_LIMIT + 1), {}, "too long"),
-        ("x", {"system": "x" * (PROMPT_LIMIT + 1)}, "too long"),
-        ("x" * 10**6, {}, "too long: 1,000,000"),
+        ("x" * 10**6, {}, "at most 200,000 characters. Shorten it"),
         ("cat " * 1200, {}, "The prompt has"),
-        ("half \ud83d a character", {}, "lone surrogate"),
-        ("x", {"system": "half \ud83d a character"}, "lone surrogate"),
-        ("x", {"strength": math.nan}, "out of range"),
-        ("x", {"strength": math.inf}, "out of range"),
-        ("x", {"strength": 1e9}, "out of range"),
-        ("x", {"strength": None}, "out of range"),
-        ("x", {"temperature": math.nan}, "out of range"),
+        ("x", {"temperature": float("nan")}, "out of range"),
         ("x", {"temperature": -1}, "out of range"),
-        ("x", {"seed": "-1"}, "whole number from 0 to 2147483647"),
-        ("x", {"seed": str(2**31)}, "whole number from 0 to 2147483647"),
-        ("x", {"seed": "1.5"}, "whole number from 0 to 2147483647"),
-        ("x", {"seed": "9" * 9000}, "whole number from 0 to 2147483647"),
-        ("x", {"seed": "seven"}, "whole number from 0 to 2147483647"),
+        ("x", {"temperature": None}, "out of range"),
+        ("x", {"seed": -1}, "out of range"),
+        ("x", {"seed": 2**31}, "out of range"),
+        ("x", {"seed": 1.5}, "out of range"),
+        ("x", {"seed": "seven"}, "out of range"),
         ("x", {"max_new_tokens": 0}, "out of range"),
         ("x", {"max_new_tokens": 10**9}, "out of range"),
+        ("x", {"top_p": 0}, "out of range"),
+        ("x", {"top_p": 1.1}, "out of range"),
+        ("x", {"repetition_penalty": 0}, "out of range"),
+        ("x", {"stop": [""]}, "A stop text is empty"),
+        ("x", {"stop": ["x" * 201]}, "A stop text is too long: at most 200"),
+        ("x", {"stop": ["x"] * 9}, "too many stop texts: at most 8"),
+        ("x", {"stop": "x"}, "out of range"),
+        ("x", {"owner": "me"}, "out of range"),
+        ("x", {"page": "x" * 101}, "out of range"),
+        ("x", {"messages": user("y")}, "out of range"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_words(engine, finished, prompt, settings, words):
     with pytest.raises((StudioError, ReftError), match=words):
-        list(answer(engine, finished.id, prompt, **settings))
-    assert list(answer(engine, finished.id, "x", max_new_tokens=2))[-1].done, "the next one is answered"
+        followed(engine, body_of(both(finished.id, prompt), **settings))
+    assert followed(engine, body_of(both(finished.id, "x"), max_new_tokens=2))[-1] == {"done": True}, "the next one is answered"
 
 
-@pytest.mark.parametrize(("run_id", "error"), [(None, StudioError), ("", StudioError), ("nothing", NotFoundError), ("../x", NotFoundError)])
-def test_without_a_run_nothing_can_be_asked(engine, run_id, error):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"strength": float("nan")}, {"strength": float("inf")}, {"strength": 10.1}, {"strength": None}, {"run": None}, {"run": 7},
+        {"run": "x" * 101}, {"kind": "base"}, {"kind": "mix"}, {"kind": "other"}, {"parts": [{"run": "x"}]}, {"what": 1},
+        {"messages": [{"role": "tool", "content": "x"}]}, {"messages": "x"},
+    ],
+)  # fmt: skip
+def test_a_column_that_is_none_is_refused_in_words(engine, finished, changes):
+    with pytest.raises(StudioError, match="out of range"):
+        followed(engine, body_of(both(finished.id, **changes)))
+
+
+@pytest.mark.parametrize("messages", [None, user(" "), [{"role": "assistant", "content": "x"}], [{"role": "system", "content": "x"}]])
+def test_a_column_whose_conversation_does_not_end_with_a_prompt_is_refused(engine, finished, messages):
+    with pytest.raises(StudioError, match="Write something"):
+        followed(engine, body_of([*both(finished.id), {"kind": "base", "messages": messages}]))
+
+
+def test_the_longest_text_of_a_conversation_is_not_too_long_either(engine, finished):
+    turns = [{"role": "system", "content": "x" * (PROMPT_LIMIT + 1)}, *user("x")]
+    with pytest.raises(StudioError, match="too long: 20,001 characters"):
+        followed(engine, body_of([column(messages=turns), column(finished.id, messages=user("x"))]))
+
+
+def test_a_conversation_of_too_many_turns_says_what_to_do(engine, finished):
+    turns = [*user("x"), {"role": "assistant", "content": "y"}] * 50
+    with pytest.raises(
+        StudioError, match=r"at most 100 messages are read for an answer\. Begin a new conversation, or edit an earlier turn"
+    ):
+        followed(engine, body_of([column(finished.id, messages=[*turns, *user("x")])]))
+
+
+def test_half_a_character_is_asked_as_a_question_mark(engine, finished):
+    halves = [body_of(both(finished.id, f"half {half} a character"), max_new_tokens=8) for half in ("\ud83d", "?")]
+    assert said(followed(engine, halves[0])) == said(followed(engine, halves[1]))
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"{", b"null", b"[]", b"\xff\xfe", b"{}", b'{"columns": []}', b"[" * 100_000, b'{"columns": [null]}', b"1e999", b"\x00"]
+)
+def test_what_is_no_request_is_refused_in_words(services, given):
+    with pytest.raises(StudioError, match="out of range"):
+        followed(services, given)
+
+
+def test_more_columns_than_the_page_offers_are_refused(engine, finished):
+    seven = both(finished.id, "x") * 3 + [column(messages=user("x"))]
+    assert followed(engine, body_of(seven, max_new_tokens=1))[-1] == {"done": True}
+    with pytest.raises(StudioError, match="too many columns: at most 7 answer at once"):
+        followed(engine, body_of([*seven, column(messages=user("x"))]))
+
+
+@pytest.mark.parametrize(("run_id", "error"), [("nothing", NotFoundError), ("../x", StudioError)])
+def test_an_unknown_run_cannot_be_asked(engine, run_id, error):
     with pytest.raises(error):
-        list(answer(engine, run_id, "Hello"))
+        followed(engine, body_of([{"kind": "run", "run": run_id, "messages": user("Hello")}]))
+    with pytest.raises(error):
+        followed(engine, body_of([{"kind": "mix", "parts": [{"run": run_id}], "messages": user("Hello")}]))
+
+
+def test_a_run_in_the_bin_cannot_be_asked(services, make_run):
+    run = make_run(*ENDS)
+    services.storage.runs.delete(run)
+    with pytest.raises(StudioError, match="in the bin"):
+        followed(services, body_of(both(run)))
 
 
 def test_where_there_are_runs_it_is_not_said_that_there_are_none(services, make_run):
-    """A press before the list of runs has come sends none."""
+    """The base model is asked beside a run, whose base model it is; a press before the list of runs has come knows none."""
+    alone = body_of([column(messages=user("Hello"))])
     with pytest.raises(StudioError, match="There is no trained run yet"):
-        list(answer(services, None, "Hello"))
+        followed(services, alone)
     make_run(*ENDS)
     with pytest.raises(StudioError, match="Choose a run above"):
-        list(answer(services, None, "Hello"))
+        followed(services, alone)
 
 
 def test_a_run_that_came_to_nothing_cannot_answer(engine, kept, quick, ended):
     run = ended(engine, train.start(engine, kept.id, replace(quick, base="nobody/nothing"), "lost", "Lost"))
     assert run.status is RunStatus.FAILED and "not on this machine" in run.sentence
     with pytest.raises(StudioError, match="Lost has nothing to chat with yet: it is failed"):
-        list(answer(engine, run.id, "Hello"))
+        followed(engine, body_of(both(run.id, "Hello")))
 
 
 @pytest.mark.slow
 def test_an_engine_that_is_starting_is_waited_for_in_words_but_not_for_ever(services, make_run, monkeypatch):
     monkeypatch.setattr(playground, "_PATIENCE", 0.3)
     shown = []
+
+    async def wait():
+        async for line in chat(services, body_of(both(make_run(*ENDS)))):
+            shown.append(line)
+
     with pytest.raises(StudioError, match="The engine does not answer"):
-        shown.extend(answer(services, make_run(*ENDS), "Hello"))
-    assert [found.note for found in shown] and not any(found.done for found in shown)
-    stream = answer(services, make_run(*ENDS), "Hello")
-    assert "starting" in next(stream).note
-    stream.close()
+        asyncio.run(wait())
+    assert shown and all(line == {"starting": True} for line in shown)
 
 
 def test_a_reader_who_goes_away_stops_the_engine(services, make_run, until):
     """The worker's own interface on its socket, with an answer that comes to no end unless it is told to stop."""
-    run, ended = make_run(*ENDS), threading.Event()
+    run, ended, owners = make_run(*ENDS), threading.Event(), []
 
     class Endless:
         gone = False
@@ -260,18 +382,25 @@ def test_a_reader_who_goes_away_stops_the_engine(services, make_run, until):
                 time.sleep(0.001)
             ended.set()
 
-    nothing = dict.fromkeys(("base", "run"), lambda _: None)
-    engine = SimpleNamespace(submit=lambda *_, **__: Endless())
-    resident = SimpleNamespace(engine=lambda _: engine, training_run=None, trouble="", **nothing)
+    nothing = dict.fromkeys(("base",), lambda _: None)
+    engine = SimpleNamespace(submit=lambda *_, **named: owners.append(named["owner"]) or Endless())
+    resident = SimpleNamespace(engine=lambda _: engine, training_run=None, trouble="", run=lambda _: (None, None), **nothing)
     server = uvicorn.Server(uvicorn.Config(api.make_app(resident), uds=str(services.storage.files.socket), log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
+
+    async def read_one_and_leave():
+        reader = chat(services, body_of(both(run, "Tell me a long story."), page="a page"))
+        first = await anext(reader)
+        still_going = not ended.is_set()
+        await reader.aclose()
+        return first["text"], still_going
+
     try:
         until(services.worker.health, "the engine's first word")
-        reader = answer(services, run, "Tell me a long story.")
-        assert next(reader).base.startswith("la ") and not ended.is_set()
-        reader.close()
+        assert asyncio.run(read_one_and_leave()) == ("la ", True)
         until(ended.is_set, "the end of an answer that nobody reads")
+        assert owners == ["a page"]
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

@@ -165,8 +165,14 @@ def test_the_worker_writes_of_runs_by_the_lease_alone():
                 asked.add((node.value.attr, node.attr))
     stores = {pair for pair in asked if pair[0] in ("runs", "queue", "metrics", "samples", "events", "datasets", "database")}
     reading = {
-        ("runs", "get"), ("runs", "some"), ("runs", "paused_since"), ("datasets", "get"), ("datasets", "version"), ("queue", "any_due"),
-    }  # fmt: skip
+        ("runs", "get"),
+        ("runs", "some"),
+        ("runs", "paused_since"),
+        ("runs", "held_out_places"),
+        ("datasets", "get"),
+        ("datasets", "version"),
+        ("queue", "any_due"),
+    }
     queue = {("queue", "claim_together"), ("queue", "put_back"), ("queue", "recover")}
     assert stores == reading | queue
     source = Path(journal.__file__).read_text(encoding="utf-8")

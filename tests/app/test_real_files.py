@@ -10,8 +10,8 @@ import pytest
 
 from app.cli import main
 from app.handlers import datasets, runs, train
-from app.handlers.playground import answer
 from storage import RunStatus
+from tests.chatting import asked_of_both, followed, said
 
 CHAT = "chat/toy_chat_fine_tuning.jsonl"
 INSTRUCTIONS = "instruct/identity.json"
@@ -54,8 +54,8 @@ def there_and_back(engine, base, shared, tmp_path, capfd, ended, name, lines, ep
     with zipfile.ZipFile(BytesIO(runs.adapter_zip(engine, run.id)[1])) as archive:
         assert {"reft_config.json", "reft_model.safetensors", "README.md"} == set(archive.namelist())
         archive.extractall(tmp_path / "adapter")
-    said = list(answer(engine, run.id, prompt))[-1]
-    assert said.base and said.base != said.tuned
+    plain, tuned = said(followed(engine, asked_of_both(run.id, prompt, settings={"max_new_tokens": 128})))
+    assert plain and plain != tuned
     capfd.readouterr()
     assert main(["chat", str(tmp_path / "adapter"), "--prompt", prompt, "--json"]) == 0
-    assert json.loads(capfd.readouterr().out) == {"base": said.base, "tuned": said.tuned}
+    assert json.loads(capfd.readouterr().out) == {"base": plain, "tuned": tuned}

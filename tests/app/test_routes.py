@@ -30,7 +30,9 @@ IDS = {
     "data": "dataset-upload dataset-preview dataset-save dataset-table dataset-report dataset-paste",
     "train": "train-dataset train-base-model train-method train-layers train-positions train-rank train-epochs train-start",
     "runs": "run-status run-loss-chart run-download",
-    "playground": "playground-run playground-prompt playground-send playground-stop playground-strength answer-base answer-tuned",
+    "playground": (
+        "playground-run playground-prompt playground-send playground-stop playground-strength playground-columns playground-batch"
+    ),
 }
 
 
@@ -273,7 +275,7 @@ def test_a_real_upload_is_shown_row_by_row_and_stays_within_the_cap(client, alon
 
 def test_an_event_with_odd_values_ends_in_a_sentence_and_not_in_a_traceback(client):
     config = client.get("/config").json()
-    for target in ("dataset-upload", "dataset-paste", "dataset-table", "train-rank", "run-stop", "playground-prompt"):
+    for target in ("dataset-upload", "dataset-paste", "dataset-table", "train-rank", "run-stop", "playground-run"):
         bound = events(config, target)[:2]
         assert bound
         for event in bound:

@@ -22,6 +22,7 @@ from app.worker.client import WorkerClient
 from app.worker.resident import Resident
 from reft_engine import DataError, ReftError
 from storage import NotFoundError, StorageError
+from tests.chatting import columns
 
 APP = Path(words.__file__).parents[1]
 FILES = sorted(path for path in APP.rglob("*.py") if path.parent != APP / "words" or path.name == "phrases.py")
@@ -100,7 +101,7 @@ def test_the_command_line_says_what_is_translated(pig, capsys):
 
 def test_the_worker_refuses_in_the_language_of_the_event(pig, services):
     """With a status, and within a stream."""
-    chat = {"base": "starter", "columns": ["gone"], "messages": [{"role": "user", "content": "Hello"}]}
+    chat = {"base": "starter", "columns": columns("gone"), "messages": [{"role": "user", "content": "Hello"}]}
     with TestClient(make_app(Resident(services.storage))) as requests:
         client = WorkerClient(services.storage.files.socket)
         client._http = requests

@@ -19,7 +19,6 @@ from safetensors.torch import load_file
 
 from app.errors import StudioError
 from app.handlers import datasets, runs, train, workbench
-from app.handlers.playground import answer
 from app.launchers.local import Supervisor
 from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
@@ -33,6 +32,7 @@ from reft_engine.data import Message, StoredExamples, dump_examples, load_exampl
 from reft_engine.spec import RunSpec
 from reft_engine.training import check_rows
 from storage import NotFoundError, RunStatus, StorageError
+from tests.chatting import asked_of_both, column, columns, followed, said
 from tests.hub import COMMIT, Hub
 from tests.preloaded import Preloaded, run_worker
 from tests.waiting import PATIENCE
@@ -129,7 +129,11 @@ def test_the_worker_says_who_it_is_and_what_the_base_model_is(engine):
 
 
 def test_an_answer_comes_in_lines_of_json_and_ends(raw, finished):
-    request = {"columns": [None, finished.id, None], "messages": [{"role": "user", "content": "What is 2 cat?"}], "max_new_tokens": 12}
+    request = {
+        "columns": columns(None, finished.id, None),
+        "messages": [{"role": "user", "content": "What is 2 cat?"}],
+        "max_new_tokens": 12,
+    }
     with raw.stream("POST", "/chat", json=request) as response:
         assert response.headers["content-type"].startswith("application/x-ndjson")
         lines = [json.loads(line) for line in response.iter_lines()]
@@ -141,22 +145,23 @@ def test_an_answer_comes_in_lines_of_json_and_ends(raw, finished):
 
 @pytest.mark.parametrize("run_id", ["nothing", "", "../../etc/passwd", "x" * 10_000])
 def test_an_unknown_run_cannot_answer(engine, run_id):
-    request = {"columns": [None, run_id or "-"], "messages": [{"role": "user", "content": "x"}]}
-    with pytest.raises(StudioError, match="no such run"):
+    request = {"columns": [column(), {"kind": "run", "run": run_id}], "messages": [{"role": "user", "content": "x"}]}
+    with pytest.raises(StudioError, match="no such run" if run_id == "nothing" else "out of range"):
         list(engine.worker.chat(request))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"columns": []}, {"columns": [None] * 9}, {"columns": "x"}, {"messages": []}, {"messages": [{"role": "tool", "content": "x"}]},
+        {"columns": []}, {"columns": [column()] * 9}, {"columns": "x"}, {"columns": [None]}, {"messages": []},
+        {"messages": [{"role": "tool", "content": "x"}]},
         {"messages": [{"role": "user", "content": "x"}] * 101}, {"messages": [{"role": "user", "content": "x" * 200_001}]},
-        {"messages": [{"role": "user", "content": "x", "name": "y"}]}, {"max_new_tokens": 4000}, {"strength": 11}, {"strength": "NaN"},
-        {"seed": -1}, {"temperature": "hot"}, {"output_dir": "/tmp"}, {"base": "x" * 400},
+        {"messages": [{"role": "user", "content": "x", "name": "y"}]}, {"max_new_tokens": 4000}, {"columns": [column(strength=11)]},
+        {"columns": [column(strength="NaN")]}, {"seed": -1}, {"temperature": "hot"}, {"output_dir": "/tmp"}, {"base": "x" * 400},
     ],
 )  # fmt: skip
 def test_a_request_out_of_range_is_refused_before_anything_is_done(raw, engine, change):
-    request = {"columns": [None], "messages": [{"role": "user", "content": "x"}], "max_new_tokens": 2}
+    request = {"columns": [column()], "messages": [{"role": "user", "content": "x"}], "max_new_tokens": 2}
     assert raw.post("/chat", json={**request, **change}).status_code == 422
     with pytest.raises(StudioError, match="out of range"):
         list(engine.worker.chat({**request, **change}))
@@ -285,12 +290,14 @@ def it_answers_while_it_trains_and_training_goes_on(engine, training, until):
     assert engine.worker.health()["training"] == training.id
 
     def ask():
-        return list(answer(engine, training.id, "What is 2 cat?", max_new_tokens=12))[-1]
+        lines = followed(engine, asked_of_both(training.id, "What is 2 cat?"))
+        assert lines[-1] == {"done": True}
+        return said(lines)
 
-    first = ask()
-    assert first.done and first.base and first.tuned
-    until(lambda: ask().tuned != first.tuned, "another answer")
-    assert ask().base == first.base
+    base, tuned = ask()
+    assert base and tuned
+    until(lambda: ask()[1] != tuned, "another answer")
+    assert ask()[0] == base
 
 
 def a_second_worker_refuses_and_the_first_goes_on(engine, training, until):
@@ -324,7 +331,7 @@ def test_chatting_with_a_run_changes_nothing_of_what_it_learns(engine, kept, tin
     answered = 0
     while answered < 12 and not engine.storage.runs.get(run.id).status.ended:
         with suppress(StudioError):  # it has not begun yet
-            answered += list(answer(engine, run.id, "What is 2 cat?", max_new_tokens=3))[-1].done
+            answered += followed(engine, asked_of_both(run.id, "What is 2 cat?", settings={"max_new_tokens": 3}))[-1] == {"done": True}
     assert answered
     assert ended(engine, run).status is RunStatus.FINISHED
     same = undisturbed(engine, kept, train.read_form(engine.settings, form), tmp_path / "same")
@@ -390,10 +397,10 @@ def test_a_run_whose_worker_is_killed_goes_on_from_its_checkpoint(services, data
         until(lambda: list(checkpoints.glob("*.safetensors")), "a checkpoint")
         given = Path(f"/proc/{services.worker.health()['pid']}/environ").read_bytes().split(b"\0")
         killed = kill(services, until)
-        waiting = answer(services, run.id, "What is 2 cat?", max_new_tokens=3)
-        assert "starting" in next(waiting).note
+        seen = []
         with suppress(StudioError):  # the engine is up again, the run perhaps not yet
-            list(waiting)
+            followed(services, asked_of_both(run.id, "What is 2 cat?", settings={"max_new_tokens": 3}), seen)
+        assert seen[0] == {"starting": True}
         assert until(services.worker.health, "another worker")["pid"] != killed
         done = ended(services, run)
         pid = supervisor._process.pid

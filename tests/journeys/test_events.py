@@ -431,15 +431,6 @@ SHEETS = {name: [("prompt", "answer"), ("a", "b"), ("c", "d")] for name in ("One
 LISTS = '{"train": [{"prompt": "a", "answer": "b"}], "test": [{"prompt": "c", "answer": "d"}]}'
 
 
-def answered(page: Page, site: Site) -> None:
-    """Nobody answers here, as these pages have no engine; only after an answer there is a seed to keep."""
-    edge = next(event.edge for event in events_of(site, "playground") if event.target == "#playground-send")
-    inner, edge.inner = edge.inner, lambda *_: iter([{"keeping": gr.update(visible=True), "used": "7"}])
-    page.click("#playground-send")
-    expect(page.locator("#playground-seed-kept")).to_be_visible()
-    edge.inner = inner
-
-
 def picked(status: str, place: int = 0) -> Callable[[Page, Site], None]:
     def pick(page: Page, _: Site) -> None:
         run = page.locator(".rs-run", has=page.locator(".rs-pill", has_text=status)).nth(place)
@@ -561,7 +552,6 @@ STATES: dict[str, list[State]] = {
         State(preset_deleted, ("#train-preset-undo",)), State(sweep_chosen, ("#train-sweep-start",)),
         State(form_changed, ("#train-back",)), State(labels_offered, ("#train-objective",)), State(without_rows, ("#train-sample",)),
     ],
-    "playground": [State(answered, ("#playground-seed-kept",))],
     "runs": [
         State(compared, ("#compare-grid-ask", "#compare-close")),
         State(picked("Waiting"), ("#run-stop", "#run-first", "#run-earlier", "#run-later", "#run-start-later")),

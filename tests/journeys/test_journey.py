@@ -14,6 +14,7 @@ from app.services import make_services
 from app.settings import Settings
 from app.words import say
 from app.worker.client import WorkerClient
+from tests.journeys.conftest import forget
 from tests.serving import serving
 from tests.waiting import MILLISECONDS, until
 
@@ -79,11 +80,25 @@ def open_playground(page, address, run=""):
     expect(page.locator("#trained-0")).to_be_visible()
 
 
+TURN = ".rs-play-turns > article:last-child"
+
+
 def ask(page, prompt):
     """Both answers, once both are whole."""
     page.fill("#playground-prompt textarea", prompt)
-    page.click("#playground-send")
-    expect(page.locator("#playground-stop")).to_be_enabled()  # not what is told of the answer before
+    return answered(page, lambda: page.click("#playground-send"))
+
+
+def ask_again(page):
+    """Both answers to the last prompt, drawn anew."""
+    return answered(page, lambda: page.locator(TURN).get_by_role("button", name="Answer again").click())
+
+
+def answered(page, press):
+    """Both answers of the turn that a press begins."""
+    before = page.locator(TURN).get_attribute("data-turn")
+    press()
+    expect(page.locator(f"{TURN}:not([data-turn='{before}'])")).to_be_visible()  # not what is told of the answer before
     expect(page.get_by_text(re.compile("Both answered in"))).to_be_visible()
     expect(page.locator("#playground-stop")).to_be_disabled()
     return page.inner_text("#answer-base").strip(), page.inner_text("#answer-tuned").strip()
@@ -160,7 +175,9 @@ def sampled(server, launched):
     tab.wait_for_url("**/playground*")
     tab.click("#suggestion-0")
     expect(tab.get_by_text(re.compile("Both answered in"))).to_be_visible()
-    return name, tab.inner_text("#answer-base"), tab.inner_text("#answer-tuned")
+    found = name, tab.inner_text("#answer-base"), tab.inner_text("#answer-tuned")
+    forget(tab)  # a conversation is not gone on with
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -263,17 +280,17 @@ def test_each_press_draws_anew_until_a_seed_is_kept(page, server, finished):
     page.get_by_role("button", name="More settings").click()
     slide(page, "#playground-temperature", "1")
 
-    def drawn():
-        answers = ask(page, "Tell me a story.")
+    def drawn(press):
+        answers = press()
         expect(page.locator("#playground-told")).to_have_text(re.compile(r"with seed \d+\."))
         return answers, re.search(r"with seed (\d+)\.", page.inner_text("#playground-told"))[1]
 
-    first, second = drawn(), drawn()
+    first, second = drawn(lambda: ask(page, "Tell me a story.")), drawn(lambda: ask_again(page))
     assert first[0] != second[0] and first[1] != second[1]
     page.click("#playground-seed-kept")
     expect(page.locator("#playground-seed textarea, #playground-seed input")).to_have_value(second[1])
     expect(page.locator("#playground-seed-kept")).to_be_hidden()
-    assert drawn() == second
+    assert drawn(lambda: ask_again(page)) == second
     expect(page.locator("#playground-seed-kept")).to_be_hidden()
 
 
@@ -294,7 +311,7 @@ def test_an_answer_can_be_stopped(page, server, talkative):
     page.wait_for_timeout(1000)  # whatever was under way has arrived
     expect(page.get_by_text("Stopped.", exact=True)).to_be_visible()
     cut = page.inner_text("#answer-tuned").count("la")
-    _, tuned = ask(page, "Sing song 3.")
+    _, tuned = ask_again(page)
     assert cut < tuned.count("la")
     expect(page.locator("#playground-note .rs-notice")).to_have_count(0)
 
@@ -307,7 +324,8 @@ def test_an_answer_that_loses_its_server_ends_with_a_sentence(page, server, talk
     expect(page.locator("#playground-note")).to_contain_text("The studio did not answer.")
     expect(page.locator(".rs-caret")).to_have_count(0)
     expect(page.locator("#playground-stop")).to_be_disabled()
-    expect(page.locator("#playground-prompt textarea")).to_have_value("Sing song 3.")
+    expect(page.locator("#answer-tuned")).to_contain_text("la")
+    expect(page.locator(".rs-play-said-text")).to_have_text("Sing song 3.")
     services.storage.close()
 
 

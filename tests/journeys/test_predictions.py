@@ -15,6 +15,7 @@ from reft_engine.data import dump_examples, inspect_rows
 from reft_engine.spec import RunSpec
 from storage import RunStatus, Storage
 from tests.browser import WINDOW
+from tests.chatting import columns
 from tests.journeys.conftest import running
 from tests.journeys.test_data import PHONE
 from tests.journeys.test_train_spec import serious
@@ -93,7 +94,7 @@ def test_a_page_that_is_opened_later_follows_what_is_under_way(page, studio, una
     """Asked for elsewhere, by somebody who has left; then there without a press."""
     server, _, _ = studio
     run = unanswered["Writes"]
-    chat = {"columns": [None], "base": run.base, "messages": [{"role": "user", "content": "Hi"}], "max_new_tokens": 400}
+    chat = {"columns": columns(None), "base": run.base, "messages": [{"role": "user", "content": "Hi"}], "max_new_tokens": 400}
     client = WorkerClient(server.data_dir / "worker.sock")
     begun = client.predictions(run.id)
     assert next(begun)["of"] == 30

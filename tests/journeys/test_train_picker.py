@@ -81,13 +81,18 @@ def edited(page):
 
 def drag(page, begin, end, keys=()):
     page.locator("#train-picker table").evaluate("table => table.scrollIntoView({ block: 'center' })")  # where nothing floats over it
-    boxes = [cell(page, *each).bounding_box() for each in (begin, end)]
-    (left, top), (right, bottom) = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes]
+
+    def middle(place):
+        box = cell(page, *place).bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    until(lambda: middle(begin) == (page.wait_for_timeout(100), middle(begin))[1], "a page whose parts do not move any more")
     for key in keys:
         page.keyboard.down(key)
-    page.mouse.move(left, top)
+    page.mouse.move(*middle(begin))
     page.mouse.down()
-    page.mouse.move(right, bottom, steps=4)
+    page.mouse.move(*middle(end), steps=4)
+    page.mouse.move(*middle(end))  # where it is by now
     page.mouse.up()
     for key in keys:
         page.keyboard.up(key)

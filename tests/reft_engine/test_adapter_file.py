@@ -17,7 +17,7 @@ from reft_engine import ReftConfig, ReftModel
 from reft_engine.edits import model
 from reft_engine.edits.model import verify_adapter
 from reft_engine.errors import AdapterError, ConfigError
-from reft_engine.formats import adapter
+from reft_engine.formats import RecordedBase, adapter, recorded_base
 from reft_engine.formats.adapter import CONFIG_NAME, TENSORS_NAME, read_config
 from reft_engine.formats.card import CARD_NAME
 from reft_engine.methods import METHODS
@@ -592,3 +592,16 @@ def test_an_edit_of_a_model_without_any_head_is_saved_and_proved_by_its_hidden_s
     assert torch.equal(ReftModel.load(tmp_path, model)(ids)[0], reft(ids)[0])
     with pytest.raises(AdapterError, match="does not give the answers"):
         ReftModel.load(tmp_path, families.build(name, seed=5))
+
+
+def test_the_base_model_of_a_folder_is_read_without_its_weights(saved, tmp_path):
+    config = read_config(saved)
+    (tmp_path / CONFIG_NAME).write_text(
+        json.dumps({**config, "base_model": {**config["base_model"], "revision": "abc", "precision": "bfloat16"}})
+    )
+    recorded = read_config(tmp_path)["base_model"]
+    assert recorded_base(tmp_path) == RecordedBase(recorded["revision"], recorded["precision"]) == RecordedBase("abc", "bfloat16")
+    assert recorded_base(tmp_path / "nothing") == RecordedBase()
+    for content in ("", "[]", "{", '{"base_model": 3}', '{"base_model": {"precision": 3}}', "[" * 100_000, " " * 1_000_001):
+        (tmp_path / CONFIG_NAME).write_text(content)
+        assert recorded_base(tmp_path) == RecordedBase(), content[:40]

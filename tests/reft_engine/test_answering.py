@@ -9,7 +9,7 @@ from reft_engine import Example, PeftConfig, evaluate, generate
 from reft_engine.base.loading import TEXT_TEMPLATE
 from reft_engine.data import Message
 from reft_engine.errors import ConfigError, DataError
-from reft_engine.inference import Asked, InferenceEngine, Limits, answer_rows, answers_in_order, score
+from reft_engine.inference import Asked, InferenceEngine, Limits, Sampling, answer_rows, answers_in_order, score, written_in_order
 from reft_engine.inference.kv_cache import PromptCache
 from reft_engine.inference.passes import Apart, Reading, RowEdit, Together
 from reft_engine.inference.prompts import column_prompts
@@ -151,6 +151,26 @@ def test_a_list_that_nobody_reads_on_leaves_the_batch(tiny, closed):
     assert engine.is_idle and engine.rows_in_flight == 0
 
 
+def test_what_else_a_request_takes_goes_with_each_prompt(tiny, strong):
+    reft, engine = strong(tiny.model, positions="f2+l2"), InferenceEngine(tiny)
+    drawn = {"sampling": Sampling(temperature=1.0, seed=3), "strength": [1.0, 0.0, -2.0]}
+    asked = [Asked(prompt, [None, reft, reft], 12, drawn) for prompt in PROMPTS]
+    for each, written in zip(asked, written_in_order(engine, asked), strict=True):
+        alone = engine.submit(each.prompt, each.models, max_new_tokens=12, **drawn)
+        assert written.texts == alone.texts() and written.texts[0] == written.texts[1] != written.texts[2]
+        assert [written.request.ids(at) for at in range(3)] == [alone.ids(at) for at in range(3)]
+        assert written.request.ending(0) in ("end", "length")
+
+
+def test_a_prompt_that_is_refused_does_not_hold_up_the_others(tiny):
+    asked = [Asked(prompt) for prompt in (PROMPTS[0], "cat " * 3000, PROMPTS[1])]
+    first, refused, last = written_in_order(InferenceEngine(tiny), asked)
+    assert first.texts and last.texts and not refused.texts and refused.request is None
+    assert "The prompt has" in str(refused.error)
+    with pytest.raises(ConfigError, match="The prompt has"):
+        list(answers_in_order(InferenceEngine(tiny), asked))
+
+
 @pytest.mark.parametrize("method", ["lora", "prefix"])
 def test_a_baseline_answers_row_by_row(tiny, method):
     lora = make_trainable(tiny, PeftConfig(method=method), 0)
@@ -187,3 +207,30 @@ def test_a_given_answer_is_scored_as_a_measurement_scores_it(base_of, strong, na
         figures = evaluate(base, reft, [Example(1, (Message("user", question),), answer)])
         for found, key in ((bare, "base"), (tuned, "tuned")):
             assert -sum(token.log_probability for token in found) / len(found) == pytest.approx(figures[key]["loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_list_goes_on_past_a_prompt_whose_pass_fails(tiny, monkeypatch, place):
+    texts = ["Hi", "Say why.", "Tell me."]
+    alone = answer_rows(tiny, texts, max_new_tokens=4)
+    bad, read = column_prompts(tiny, texts[place], [None])[0].ids, Together.read
+
+    def fails(together, rows):
+        if any(list(row.ids) == list(bad) for row in rows):
+            raise RuntimeError("no memory left")
+        return read(together, rows)
+
+    monkeypatch.setattr(Together, "read", fails)
+    engine = InferenceEngine(tiny)
+    found = list(written_in_order(engine, [Asked(text, max_new_tokens=4) for text in texts]))
+    assert [each.texts for each in found] == [[] if at == place else [alone[at]] for at in range(3)]
+    assert [str(each.error) if each.error else "" for each in found] == ["no memory left" if at == place else "" for at in range(3)]
+    with pytest.raises(RuntimeError, match="no memory left"):
+        list(answers_in_order(engine, [Asked(text, max_new_tokens=4) for text in texts]))
+    assert engine.is_idle
+
+
+def test_an_error_in_place_of_a_prompt_is_handed_on_in_its_place(tiny):
+    refused = DataError("Not this one.")
+    found = list(written_in_order(InferenceEngine(tiny), [refused, Asked("Hi", max_new_tokens=2), refused]))
+    assert [each.error for each in found] == [refused, None, refused] and len(found[1].texts) == 1

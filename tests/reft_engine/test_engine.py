@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -23,6 +23,8 @@ from reft_engine.inference.row_cache import RowCache
 from reft_engine.inference.sampling import Sampler, Sampling
 from reft_engine.methods import METHODS
 from reft_engine.trainable import make_trainable
+from tests.reft_engine import families
+from tests.reft_engine.by_hand import live_sum
 
 SCHEDULES = 300
 TIE = 1e-4
@@ -188,7 +190,7 @@ def widths(model: Any) -> Any:
 
 
 def test_a_long_prompt_is_read_in_pieces_and_the_others_go_on_meanwhile(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     long = " ".join(WORDS[number % len(WORDS)] for number in range(90))
     expected = [generate(tiny, prompt, [edit], max_new_tokens=5)[0] for prompt, edit in (("Hi", None), (long, edits[3]))]
     engine = InferenceEngine(tiny)
@@ -204,7 +206,7 @@ def test_a_long_prompt_is_read_in_pieces_and_the_others_go_on_meanwhile(tiny, ed
 
 
 def test_what_columns_share_of_a_long_prompt_is_read_in_pieces_too_and_a_short_one_passes_by(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     long = " ".join(WORDS[number % len(WORDS)] for number in range(90))
     columns = [None, edits[1], edits[6]]
     expected = [generate(tiny, long, [edit], max_new_tokens=4)[0] for edit in columns]
@@ -217,7 +219,7 @@ def test_what_columns_share_of_a_long_prompt_is_read_in_pieces_too_and_a_short_o
 
 
 def test_who_leaves_while_a_long_prompt_is_read_is_gone_before_its_next_piece(tiny, edits, monkeypatch):
-    monkeypatch.setattr("reft_engine.inference.engine._PIECE", 24)
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 24)
     engine = InferenceEngine(tiny)
     long = engine.submit(" ".join(WORDS[number % len(WORDS)] for number in range(90)), [None, edits[3]])
     short = engine.submit("Hi", max_new_tokens=9)
@@ -331,6 +333,16 @@ def test_there_is_room_for_as_many_tokens_as_a_quarter_of_the_free_memory_holds(
     assert limits_of(tiny).tokens == tiny.context, "one request is always answered"
 
 
+def test_free_memory_bounds_the_tokens_of_an_encoder_decoder_too(tiny, monkeypatch):
+    base = replace(tiny, model=families.build("t5", vocab_size=len(tiny.tokenizer)), name="t5")
+    config = base.model.config
+    a_token = 2 * base.layers * config.num_heads * config.d_kv * 4
+    monkeypatch.setattr("reft_engine.inference.requests.free_memory", lambda: 4 * 1000 * a_token)
+    assert limits_of(base).tokens == 1000 < limits_of(replace(base, model=base.model.half())).tokens
+    monkeypatch.setattr("reft_engine.inference.requests.free_memory", lambda: 4)
+    assert limits_of(base).tokens == base.context
+
+
 # What a row may ask for
 
 
@@ -357,6 +369,16 @@ def test_log_probabilities_are_those_of_a_plain_pass(tiny, edits):
         assert token.log_probability == pytest.approx(float(values[token.id]), abs=1e-4)
         assert [each for each, _ in token.likeliest] == values.topk(2).indices.tolist()
     assert not any(delta.tokens for delta in beside)
+
+
+def test_a_given_answer_is_scored_though_it_is_longer_than_one_pass_over_prompts(tiny, monkeypatch):
+    monkeypatch.setattr("reft_engine.inference.engine.PIECE", 6)
+    prompt, ids = "Hello there, what a day.", [70 + number for number in range(9)]
+    request = InferenceEngine(tiny).submit(prompt, given=ids, sampling=Sampling(log_probabilities=0))
+    tokens, read = [token for delta in request for token in delta.tokens], list(request.rows[0].prompts[0].ids)
+    logits = tiny.model(torch.tensor([[*read, *ids]])).logits[0, len(read) - 1 : -1].log_softmax(dim=-1)
+    assert [token.id for token in tokens] == ids
+    assert [token.log_probability for token in tokens] == pytest.approx(logits[torch.arange(9), ids].tolist(), abs=1e-4)
 
 
 def test_a_repetition_penalty_makes_what_was_said_less_likely():
@@ -552,35 +574,13 @@ def test_a_mix_is_the_weighted_sum_of_its_edits(tiny, edits, strong):
     assert torch.allclose(first_logits(Mix([one, one], [0.5, 0.5])), first_logits(one), atol=1e-6)
     assert torch.equal(first_logits(Mix([one], [0.7])), first_logits(one, 0.7))
     for mix in (Mix([one, other], [0.6, 0.4]), Mix([red, one], [0.5, 0.5]), Mix([red, edits[11]], [1.0, 0.3])):
-        expected = live_sum(tiny, prompt, mix)
+        expected = torch.log_softmax(live_sum(tiny.model, prompt, mix)[-1].float(), dim=-1)
         assert torch.allclose(first_logits(mix), expected, atol=1e-4)
         assert not torch.allclose(first_logits(mix), first_logits(mix.edits[0]), atol=1e-3)
     assert generate(tiny, "Hi", [Mix([one, other], [1, 1])], strength=0.0, **options) == generate(tiny, "Hi", **options)
     for edits_, weights, words in (([], [], "at least one"), ([one], [1, 2], "one weight"), ([edits[-1]], [1], "edits of hidden states")):
         with pytest.raises(ConfigError, match=words):
             Mix(edits_, weights)
-
-
-def live_sum(tiny: Any, prompt: Sequence[int], mix: Mix) -> torch.Tensor:
-    """Log-probabilities after a prompt by forward hooks that add each edit's own change of what a block gives."""
-    mask = torch.ones(1, len(prompt), dtype=torch.int64)
-    changes = [(weight, edit.edits(edit.plan(mask), edit.factors())) for edit, weight in mix.parts]
-
-    def hook(layer: int) -> Any:
-        def add(_module: Any, _args: Any, output: Any) -> Any:
-            hidden = output if isinstance(output, torch.Tensor) else output[0]
-            total = hidden + sum(weight * (edits[layer](hidden, 0) - hidden) for weight, edits in changes if layer in edits)
-            return total if isinstance(output, torch.Tensor) else (total, *output[1:])
-
-        return add
-
-    handles = [block.register_forward_hook(hook(layer)) for layer, block in enumerate(tiny.model.model.layers)]
-    try:
-        with torch.no_grad():
-            return torch.log_softmax(tiny.model(input_ids=torch.tensor([list(prompt)])).logits[0, -1].float(), dim=-1)
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 # Pieces

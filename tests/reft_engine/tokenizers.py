@@ -3,7 +3,7 @@
 import copy
 from dataclasses import replace
 
-from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import ByT5Tokenizer, PreTrainedTokenizerFast
 
@@ -16,6 +16,12 @@ QWEN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}
 """The expression by which Qwen 2 splits texts, as transformers writes it down."""
 BYTE_LEVEL = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 STRIPS = "{% for message in messages %}<|im_start|>{{ message['content'] | trim }}<|im_end|>{% endfor %}"
+DECODERS = {
+    "byte fallback": decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
+    "unigram": decoders.Metaspace(),
+    "word piece": decoders.WordPiece(),
+}
+"""What tokenizers of these kinds come with."""
 ALTERNATES = (
     "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('They take turns.') }}{% endif %}"
     "{{ '<|im_start|>' + m['role'] + ': ' + m['content'] + '<|im_end|>' }}{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
@@ -25,6 +31,14 @@ ALTERNATES = (
 def behind(starter, name):
     """The starter behind a tokenizer or a template of another kind, or another model behind its tokenizer."""
     return BUILT[name](starter)
+
+
+def decoding(starter, name):
+    """As `behind`, with a tokenizer that decodes as those of its kind do, too."""
+    base = behind(starter, name)
+    if name in DECODERS:
+        base.tokenizer.backend_tokenizer.decoder = DECODERS[name]
+    return base
 
 
 def _wrapped(tokenizer, unknown):

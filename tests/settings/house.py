@@ -24,6 +24,7 @@ from reft_engine.base.loading import Base
 from reft_engine.data import Message
 from reft_engine.spec import RunSpec
 from storage import DatasetRecord, RunRecord, RunStatus
+from tests.chatting import columns, said
 
 PROMPT = "What is 2 cat? Say it in one word, please, and say it twice."
 LENGTH = 12
@@ -67,12 +68,11 @@ class House:
 
     def chat(self, **changes: Any) -> list[str]:
         """What the columns answer to the usual question, but for the changes."""
-        request = {"columns": [None, self.run.id], "messages": [{"role": "user", "content": PROMPT}], "max_new_tokens": LENGTH}
-        texts = [""] * len({**request, **changes}["columns"])
-        for item in self.services.worker.chat({**request, "base": str(self.bases[0]), **changes}):
-            if "column" in item:
-                texts[item["column"]] += item["text"]
-        return texts
+        request = {"messages": [{"role": "user", "content": PROMPT}], "max_new_tokens": LENGTH, "base": str(self.bases[0]), **changes}
+        wanted, strength = request.pop("columns", [None, self.run.id]), request.pop("strength", 1.0)
+        named = isinstance(wanted, list) and all(isinstance(each, str | None) for each in wanted)
+        asked = columns(*wanted, strength=strength) if named else wanted
+        return said(list(self.services.worker.chat({**request, "columns": asked})))
 
     def wanted(self, run: RunRecord | None = None, prompt: str = PROMPT, system: str = "", **options: Any) -> list[str]:
         """What the engine itself answers, asked directly."""

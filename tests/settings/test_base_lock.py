@@ -29,6 +29,7 @@ from reft_engine.data import load_examples
 from reft_engine.spec import RunSpec
 from reft_engine.tokens import prompts
 from storage import RunStatus
+from tests.chatting import columns
 from tests.settings.house import LENGTH, PROMPT, House, conversation
 
 
@@ -152,7 +153,7 @@ def test_a_turn_is_given_back_after_an_error(first):
 
 def test_an_answer_ends_with_the_next_token_when_its_reader_has_gone(house):
     """And the turn is given back after each token, so that training goes on meanwhile."""
-    request = {"columns": [house.run.id], "messages": [{"role": "user", "content": PROMPT}], "max_new_tokens": 60}
+    request = {"columns": columns(house.run.id), "messages": [{"role": "user", "content": PROMPT}], "max_new_tokens": 60}
     stream = house.services.worker.chat(request)
     base, _ = house.resident.run(house.run.id)
     with watched(base.model, pause=0.05) as seen:
@@ -176,7 +177,7 @@ def test_three_hundred_requests_of_one_client_do_not_keep_an_honest_person_waiti
 
     async def ask(client: httpx.AsyncClient, owner: str, seen: list[Any]) -> int:
         """Passes until the first piece of text."""
-        body = {"columns": [None], "base": str(house.bases[0]), "messages": turns, "max_new_tokens": 20, "owner": owner}
+        body = {"columns": columns(None), "base": str(house.bases[0]), "messages": turns, "max_new_tokens": 20, "owner": owner}
         begun, first = len(seen), 0
         async with client.stream("POST", "/chat", json=body) as answer:
             async for line in answer.aiter_lines():
@@ -317,13 +318,13 @@ def test_the_next_turn_of_a_chat_is_answered_as_if_it_were_read_anew(house):
         {"role": "assistant", "content": "The cow."},
         {"role": "user", "content": "Are you sure of that?"},
     ]
-    for columns in ([None, house.run.id], [house.second.id, None]):
+    for pair in ([None, house.run.id], [house.second.id, None]):
         for strength in (1.0, 2.0):
             for messages in (turns[:1], turns):
                 base, _ = house.resident.run(house.run.id)
-                edits = [house.resident.run(column)[1] if column else None for column in columns]
+                edits = [house.resident.run(column)[1] if column else None for column in pair]
                 anew = generate(base, messages, edits, max_new_tokens=LENGTH, strength=strength)
-                assert house.chat(columns=columns, messages=messages, strength=strength) == anew
+                assert house.chat(columns=pair, messages=messages, strength=strength) == anew
 
 
 def test_the_runs_of_two_base_models_are_not_answered_side_by_side(house):
@@ -385,10 +386,10 @@ def test_another_prompt_is_not_answered_with_what_was_read_of_the_first(house):
 @pytest.mark.slow
 def test_what_an_edit_has_touched_is_no_memory_of_the_base_model(house):
     """Whichever column is the base model's."""
-    for columns in ([None, house.run.id], [house.run.id, None]):
-        turns = [{"role": "user", "content": f"{LONG} Of {len(columns[0] or '')}."}]
+    for pair in ([None, house.run.id], [house.run.id, None]):
+        turns = [{"role": "user", "content": f"{LONG} Of {len(pair[0] or '')}."}]
         wanted = house.wanted(prompt=turns[0]["content"])[0]
-        assert house.chat(columns=columns, messages=turns)[columns.index(None)] == wanted
+        assert house.chat(columns=pair, messages=turns)[pair.index(None)] == wanted
         assert house.chat(columns=[None], messages=turns) == [wanted]
         more = [*turns, {"role": "assistant", "content": wanted}, {"role": "user", "content": "Are you sure?"}]
         base, _ = house.resident.run(house.run.id)

@@ -17,8 +17,10 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app import predictions
+from app import chats, limits, predictions
+from app.columns import Column
 from app.components import html as pieces
+from app.components.theme import STATIC
 from app.errors import StudioError
 from app.goals import GOALS
 from app.handlers import answers_grid, datasets, kept, playground, presets, run_live, runs, sweep, train, workbench
@@ -31,15 +33,17 @@ from app.services import make_services
 from app.settings import Settings
 from app.words import say
 from app.worker import probes, row_checks
+from app.worker.messages import ChatColumn, ChatMessage, ChatRequest
 from reft_engine.data import HubRows, dump_examples, inspect_rows, load_examples
 from reft_engine.methods import METHODS
 from reft_engine.spec import RunSpec, TrainConfig
 from reft_engine.training.verdict import Evidence, Score
 from storage import DatasetRecord, Failure, MetricPoint, NotFoundError, RunRecord, RunStatus, StorageError
 from storage.tables import Run
+from tests.chatting import asked_of_both, followed
 from tests.hub import Hub, answering, way_to, write_dataset
 from tests.settings.examples import BESIDE, SETTINGS, another, ends, held
-from tests.settings.house import LENGTH, PROMPT, House
+from tests.settings.house import PROMPT, House
 from tests.settings.pages import Pages, read, reads
 from tests.waiting import until
 from tests.workbook import workbook
@@ -54,9 +58,7 @@ TOGETHER = {
 }
 """What can be set at once."""
 NAMES = {
-    ("playground", "run"): "Run", ("playground", "strength"): "Strength", ("playground", "prompt"): "Prompt",
-    ("playground", "system"): "System message",
-    ("playground", "seed"): "Seed", ("playground", "temperature"): "Temperature", ("playground", "length"): "Longest answer",
+    ("playground", "run"): "Run",
     ("data", "base"): "Base model", ("data", "name"): "Name", ("data", "encoding"): "How its letters are read",
     ("data", "sheet"): "Sheet", ("data", "list"): "List", ("data", "delimiter"): "Between cells", ("data", "quote"): "Around cells",
     ("data", "header"): "The first line names the columns", ("data", "skip"): "Lines above it",
@@ -83,7 +85,7 @@ NAMES = {
 """What a person reads beside each input."""
 UNSEEN = {("train", "page_key"), ("train", "asked"), ("train", "preset"), ("train", "presets_deleted"), ("train", "bases_asked"),
           ("train", "picker_asked"),
-          ("playground", "used"), ("runs", "current"), ("runs", "compared_before"), ("runs", "asked"), ("runs", "predictions_count"),
+          ("runs", "current"), ("runs", "compared_before"), ("runs", "asked"), ("runs", "predictions_count"),
           ("data", "said"), ("data", "typed"), ("home", "typed"), ("data", "deleted"), ("dataset", "id"), ("dataset", "asked"),
           ("data", "hub_looked"), ("home", "hub_looked")}  # fmt: skip
 """Inputs that the page keeps for itself."""
@@ -1514,35 +1516,55 @@ def deleted(house: House, pages: Pages, files: Any) -> None:
 # Playground
 
 
-def talked(house: House, pages: Pages, which: int = 0, **changes: Any) -> tuple[list[str], dict[str, Any]]:
-    """Both answers as the page shows them, and what the worker was asked."""
-    requests: list[dict[str, Any]] = []
-    client = house.services.worker
-    with pytest.MonkeyPatch.context() as patch:
-        whole = client.chat
-        patch.setattr(client, "chat", lambda request: requests.append(request) or whole(request))
-        shown = pages.fire("playground", "_answer", which, **{"run": house.run.id, "prompt": PROMPT, "length": LENGTH, **changes})
-    return [text(shown[column]) for column in ("base", "tuned")], requests[0]
-
-
-def wanted(house: House, request: dict[str, Any], run: Any = None, prompt: str = PROMPT, **options: Any) -> list[str]:
-    """What the engine answers by itself, with the random numbers of that request."""
-    return house.wanted(run, prompt, **{"seed": request.get("seed", 0), **options})
-
-
 def playground_opened(house: House, pages: Pages, files: Any) -> None:
-    for run in (house.run, house.second):
+    """The run of the address, of the conversation that it names, or the first one that is to be mixed."""
+    runs = (house.run, house.second, house.foreign)
+    for run in runs[:2]:
         shown = pages.fire("playground", "_opened", address={"run": run.id})
         assert shown["run"]["value"] == run.id and run.id in [key for _, key in shown["run"]["choices"]]
+        assert shown["answers"]["chosen"] == run.id
+        assert shown["mix"] == {"run": run.id, "base": run.base, "chosen": []} and shown["mixing"] == gr.update()
+
+    saved = [house.services.storage.chats.create(run.name, conversation_with(run)) for run in runs]
+    for chat, run in zip(saved, runs, strict=True):
+        for address in ({"chat": chat.id}, {"chat": chat.id, "run": house.run.id}):
+            shown = pages.fire("playground", "_opened", address=address)
+            assert shown["run"]["value"] == shown["answers"]["chosen"] == shown["mix"]["run"] == run.id
+            assert not shown.keys() & {"prompt", *SENT[3:]}, "what a conversation was held with is for the script to fill in"
+            assert shown["strength"] == gr.update(interactive=True)
+    house.services.storage.chats.delete(saved[2].id)
+    for gone in (saved[2].id, "nothing", "../x"):
+        shown = pages.fire("playground", "_opened", address={"chat": gone, "run": house.run.id})
+        assert shown["run"]["value"] == house.run.id
+
+    for chosen in ([house.second.id, house.run.id], [house.run.id, "gone"], [house.run.id] * 12):
+        shown = pages.fire("playground", "_opened", address={"mix": ",".join(chosen)})
+        assert shown["run"]["value"] == chosen[0] and shown["mixing"]["open"] is True
+        assert shown["mix"] == {"run": chosen[0], "base": house.run.base, "chosen": chosen[:8]}
+    both = pages.fire("playground", "_opened", address={"run": house.foreign.id, "mix": f",{house.run.id},"})
+    assert both["mix"] == {"run": house.foreign.id, "base": house.foreign.base, "chosen": [house.run.id]}
+    for chat in saved:
+        house.services.storage.chats.delete(chat.id)
+        house.services.storage.chats.remove(chat.id)
+
+
+def conversation_with(run: RunRecord) -> str:
+    """A conversation with a run, saved with other settings than the page opens with."""
+    columns = (Column(kind="base"), Column(kind="run", run=run.id, strength=2.5))
+    return chats.written(
+        chats.ChatDocument(columns=columns, shown=(0, 1), settings=chats.ChatSettings(temperature=0.5, system="Be brief."))
+    )
 
 
 def playground_picked(house: House, pages: Pages, files: Any) -> None:
-    for run in (house.run, house.foreign):
-        shown = pages.fire("playground", "_picked", run=run.id)
+    """The script is told which runs answer with the same base model, and what can be asked."""
+    for run, alike in ((house.run, {house.run.id, house.second.id}), (house.foreign, {house.foreign.id})):
+        shown = pages.fire("playground", "_picked", run=run.id)["answers"]
         found = playground.suggestions(house.services, run.id)
-        offered = [shown[f"unseen{index}"]["value"] for index in range(len(found.unseen))]
-        offered += [shown[f"trained{index}"]["value"] for index in range(len(found.trained))]
-        assert offered == [*found.unseen, *found.trained] and len(offered) == 7
+        known = {house.run.id, house.second.id, house.foreign.id}  # other tests leave runs here
+        assert shown["chosen"] == run.id and {each["id"] for each in shown["runs"]} & known == alike
+        assert [*shown["unseen"], *shown["trained"]] == [*found.unseen, *found.trained]
+        assert (len(found.unseen), len(found.trained)) == (4, 3)
         prompts = [example.messages[-1].content for example in datasets.examples_of(house.services, run.dataset_id)]
         assert list(found.unseen) == prompts[1:5] and set(found.trained) <= set(prompts) - set(found.unseen), "rows 1 to 4 are held out"
     assert playground.suggestions(house.services, house.run.id) != found
@@ -1561,73 +1583,6 @@ def system_taken(house: House, pages: Pages, files: Any) -> None:
     assert pages.fire("playground", "_system_taken", run=house.run.id)["system"] == ""
     cleared(house, [run.id])
     house.services.storage.datasets.delete(kept.id)
-
-
-def answer_run(house: House, pages: Pages, files: Any) -> None:
-    found = []
-    for run in (house.run, house.second, house.foreign):
-        answers, request = talked(house, pages, run=run.id)
-        assert answers == wanted(house, request, run) and request["columns"] == [None, run.id] and request["base"] == run.base
-        found.append(answers)
-    assert found[0][0] == found[1][0] != found[2][0] and len({tuned for _, tuned in found}) == 3
-
-
-def answer_prompt(house: House, pages: Pages, files: Any) -> None:
-    found = [talked(house, pages, prompt=prompt) for prompt in (PROMPT, "Who is there?")]
-    assert [answers for answers, _ in found] == [wanted(house, found[0][1]), wanted(house, found[1][1], prompt="Who is there?")]
-    assert found[0][0] != found[1][0]
-
-
-def answer_strength(house: House, pages: Pages, files: Any) -> None:
-    values = (0, 0.5, 1, 2)
-    found = [talked(house, pages, strength=value) for value in values]
-    assert [answers for answers, _ in found] == [
-        wanted(house, request, strength=value) for value, (_, request) in zip(values, found, strict=True)
-    ]
-    assert len({answers[1] for answers, _ in found}) == 4 and found[0][0][1] == found[0][0][0]
-
-
-def answer_system(house: House, pages: Pages, files: Any) -> None:
-    answers, request = talked(house, pages, system=" Be brief. ")
-    assert answers == wanted(house, request, system="Be brief.") != talked(house, pages)[0]
-
-
-def answer_temperature(house: House, pages: Pages, files: Any) -> None:
-    values = (0, 0.6, 1.5)
-    found = [talked(house, pages, temperature=value) for value in values]
-    assert [answers for answers, _ in found] == [
-        wanted(house, request, temperature=value) for value, (_, request) in zip(values, found, strict=True)
-    ]
-    assert len({tuple(answers) for answers, _ in found}) == 3
-
-
-def answer_seed(house: House, pages: Pages, files: Any) -> None:
-    """The one that is written; else a new one for each press, which the page then says and offers to keep."""
-    found = [talked(house, pages, temperature=1.2, seed=value) for value in ("7", " 8 ", "0", "2147483647")]
-    assert [request["seed"] for _, request in found] == [7, 8, 0, 2147483647]
-    for (answers, _), value in zip(found, (7, 8, 0, 2147483647), strict=True):
-        assert answers == house.wanted(temperature=1.2, seed=value)
-    assert len({tuple(answers) for answers, _ in found}) == 4
-    drawn = [talked(house, pages, temperature=1.2)[1]["seed"] for _ in range(5)]
-    assert len(set(drawn)) == 5 and all(0 <= value < 2**31 for value in drawn)
-    values = {"run": house.run.id, "prompt": PROMPT, "length": 4}
-    for given, is_kept, offered in (
-        ({"temperature": 1}, True, True),
-        ({"temperature": 1, "seed": "7"}, True, False),
-        ({"temperature": 0}, False, False),
-    ):
-        shown = pages.fire("playground", "_answer", **values, **given)
-        assert bool(shown["used"]) is is_kept and shown["keeping"]["visible"] is offered and shown["used"] in text(shown["told"])
-
-
-def seed_kept(house: House, pages: Pages, files: Any) -> None:
-    assert [pages.fire("playground", "_seed_kept", used=value)["seed"] for value in ("7", "123")] == ["7", "123"]
-
-
-def answer_length(house: House, pages: Pages, files: Any) -> None:
-    found = [talked(house, pages, length=value) for value in (4, 16)]
-    assert [answers for answers, _ in found] == [wanted(house, found[0][1], max_new_tokens=count) for count in (4, 16)]
-    assert found[0][0] != found[1][0]
 
 
 TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
@@ -1704,11 +1659,7 @@ TABLE: dict[tuple[str, str, str], Callable[..., None]] = {
     ("runs", "_more", "predictions_count"): predictions_more,
     ("runs", "_delete", "current"): deleted, ("train", "_start", "start_at"): begun_later,
     ("playground", "_opened", "address"): playground_opened, ("playground", "_picked", "run"): playground_picked,
-    ("playground", "_system_taken", "run"): system_taken, ("playground", "_answer", "run"): answer_run,
-    ("playground", "_answer", "prompt"): answer_prompt, ("playground", "_answer", "strength"): answer_strength,
-    ("playground", "_answer", "system"): answer_system, ("playground", "_answer", "temperature"): answer_temperature,
-    ("playground", "_answer", "length"): answer_length, ("playground", "_answer", "seed"): answer_seed,
-    ("playground", "_seed_kept", "used"): seed_kept,
+    ("playground", "_system_taken", "run"): system_taken,
 }  # fmt: skip
 
 
@@ -1741,26 +1692,53 @@ def test_every_input_is_what_a_person_reads_beside_it(pages):
                 assert reads(event.parts[name].label) == NAMES[event.page, name], (event.page, name)
 
 
-def test_every_way_to_ask_in_the_playground_sends_the_same(pages):
-    asking = [event for event in pages.events if event.act == "_answer"]
-    assert len(asking) == 8 and len({event.inputs for event in asking}) == 1
-    parts = asking[0].parts
-    assert {(put.source, put.target) for put in pages.puts} == {
-        ("bases", "base"),
-        ("listed", "current"), *((f"unseen{index}", "prompt") for index in range(4)), *((f"trained{index}", "prompt") for index in range(3))
-    }  # fmt: skip
-    chips = [put for put in pages.puts if put.target == "prompt"]
-    assert [put.function._id for put in chips] == [event.function.trigger_after for event in asking[1:]]
-    assert all(put.function.inputs == [parts[put.source]] and put.function.outputs == [parts["prompt"]] for put in chips)
-    assert all(put.function.targets == [(parts[put.source]._id, "click")] for put in chips)
+SENT = ["run", "prompt", "strength", "system", "temperature", "top_p", "top_k", "length", "penalty", "stop", "seed"]
 
 
-def test_stop_ends_every_answer_of_the_playground(pages):
-    asking = [event.function._id for event in pages.events if event.act == "_answer"]
+def scripts(pages: Pages, called: str) -> Any:
+    """The one binding of the Playground that calls a function of its script."""
+    (found,) = [function for function in pages.blocks.fns.values() if f"studio.play.{called}(" in str(function.js)]
+    return found
+
+
+def test_the_playgrounds_script_is_given_every_field_in_the_order_in_which_it_takes_them(pages):
+    """When something is sent, and when a field changes, so that what it asks by itself is asked with them; a reload gives them back."""
+    assert {(put.source, put.target) for put in pages.puts} == {("bases", "base"), ("listed", "current")}
+    parts = pages.event("playground", "_opened").parts
+    for called, triggers in (("send", {("send", "click"), ("prompt", "submit")}), ("noted", {(name, "change") for name in SENT[1:]})):
+        bound = scripts(pages, called)
+        assert bound.inputs == [parts[name] for name in SENT]
+        assert {(part, event) for part, event in bound.targets} == {(part_id(pages, name), event) for name, event in triggers}
+    assert scripts(pages, "fields").outputs == [parts[name] for name in SENT[1:]]
+    script = (STATIC / "playground.js").read_text(encoding="utf-8")
+    assert "read = ([, , strength, system, temperature, top_p, top_k, length, penalty, stop, seed])" in script
+
+
+def test_the_playground_keeps_its_ids(pages):
+    """What others find its parts by; those of the second list stand in what its scripts draw, where journeys find them."""
+    laid_out = {block.elem_id for block in pages.blocks.blocks.values()}
+    parts = ("run", "prompt", "send", "stop", "strength", "columns", "mix", "vote", "batch")
+    assert {f"playground-{name}" for name in parts} <= laid_out
+    drawn = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("play_turns.js", "play_looks.js"))
+    assert all(f'"{name}"' in drawn for name in ("playground-layers", "playground-heatmap", "answer-base", "answer-tuned"))
+    assert "`answer-${place}`" in drawn and limits.BESIDE == 6
+
+
+def part_id(pages: Pages, name: str) -> int:
+    """Of a part of the Playground; that of its button to send is found by its name on the page."""
+    parts = pages.event("playground", "_opened").parts
+    if name in parts:
+        return int(parts[name]._id)
+    return next(number for number, block in pages.blocks.blocks.items() if block.elem_id == f"playground-{name}")
+
+
+def test_nothing_streams_for_ever(pages):
+    """Each event that streams can be ended by its own button; the Playground's answers end with their request."""
     searching = [event.function._id for event in pages.events if event.act == "_find"]
     ending = [function for function in pages.blocks.fns.values() if function.cancels]
     filling = [event.function._id for event in pages.events if event.act == "_grid_answered"]
-    assert sorted(sorted(function.cancels) for function in ending) == sorted([sorted(asking), searching, filling])
+    assert sorted(sorted(function.cancels) for function in ending) == sorted([searching, filling])
+    assert scripts(pages, "stop").targets == [(pages.event("playground", "_opened").parts["halt"]._id, "click")]
 
 
 def test_every_field_of_the_form_changes_the_summary_as_it_is_typed(pages):
@@ -1859,10 +1837,17 @@ def test_a_number_out_of_its_range_is_refused_in_the_words_of_the_spec(pages, ho
 
 
 def test_the_playground_opens_with_what_the_engine_takes_for_granted(pages):
-    parts = pages.event("playground", "_answer").parts
-    assert [parts[name].value for name in ("strength", "temperature", "system", "seed")] == [1, 0, "", ""]
-    assert (parts["strength"].minimum, parts["strength"].maximum, parts["strength"].step) == (0, 2, 0.05)
-    assert (parts["temperature"].minimum, parts["temperature"].maximum) == (0, 1.5)
+    parts = pages.event("playground", "_opened").parts
+    taken = {"strength": 1, "temperature": 0, "top_p": 0.95, "length": 128, "penalty": 1, "stop": "", "seed": "", "system": ""}
+    assert {name: parts[name].value for name in taken} == taken
+    asked = ChatRequest(columns=[ChatColumn(kind="base")], base="x", messages=[ChatMessage(role="user", content="x")])
+    assert (asked.temperature, asked.top_p, asked.max_new_tokens, asked.repetition_penalty) == (0, 0.95, 128, 1)
+    assert (asked.columns[0].strength, asked.stop) == (1, [])
+    ranges = {
+        "strength": (-2, 3, 0.05), "temperature": (0, 1.5, 0.05), "top_p": (0.05, 1, 0.05), "penalty": (1, 2, 0.05),
+        "length": (16, 512, 16),
+    }  # fmt: skip
+    assert {name: (parts[name].minimum, parts[name].maximum, parts[name].step) for name in ranges} == ranges
 
 
 @pytest.mark.slow
@@ -1945,7 +1930,8 @@ def test_what_is_in_the_bin_is_neither_shown_nor_asked(house, pages):
 
     def looks() -> list[Any]:
         return [
-            lambda: talked(house, pages, run=house.second.id), lambda: runs.adapter_zip(house.services, house.second.id),
+            lambda: followed(house.services, asked_of_both(house.second.id, PROMPT)),
+            lambda: runs.adapter_zip(house.services, house.second.id),
             lambda: runs.log(house.services, house.second.id), lambda: runs.view(house.services, house.second.id),
         ]  # fmt: skip
 

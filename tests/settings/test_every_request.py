@@ -1,6 +1,7 @@
 """Every field of the worker's requests, over its HTTP: another value is another answer, and one out of range is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -8,27 +9,54 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from app.columns import MixPart
 from app.errors import StudioError
 from app.handlers import predictions
 from app.worker import messages as requests
 from app.worker import probes, row_checks
+from app.worker.instant import instant
 from app.worker.messages import (
     AnglesRequest,
+    BatchRequest,
+    ChatColumn,
     ChatMessage,
     ChatRequest,
     CheckRequest,
     DescribeRequest,
     GridPrompt,
     GridRequest,
+    LensRequest,
+    LookRequest,
+    MixRequest,
     PredictionsRequest,
     PreviewRequest,
     ProbeRequest,
     RatesRequest,
+    SeparationRequest,
+    TintsRequest,
 )
-from reft_engine import ReftConfig, TrainConfig
+from app.worker.shots import few_shot
+from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
+from reft_engine.edits import Mix
+from reft_engine.inference import InferenceEngine, Sampling
 from reft_engine.training import RunEstimate
-from tests.settings.house import LENGTH, PROMPT, House
+from reft_engine.training.kept_steps import keep_step
+from storage import RunRecord
+from tests.chatting import column, said
+from tests.chatting import columns as chat_columns
+from tests.settings import seen_rows
+from tests.settings.house import LENGTH, PROMPT, House, conversation
+
+
+def both(*acts: Callable[[House], Any]) -> Callable[[House], None]:
+    """A field that acts in chats and in looks."""
+
+    def act(house: House) -> None:
+        for each in acts:
+            each(house)
+
+    return act
 
 
 @dataclass(frozen=True)
@@ -97,11 +125,153 @@ def seed(house: House) -> None:
     assert len(set(map(tuple, found))) == 3
 
 
+def sampled(house: House, **sampling: Any) -> list[str]:
+    """What the engine itself answers to the usual question, with this sampling."""
+    base, reft = house.resident.run(house.run.id)
+    return InferenceEngine(base).submit(conversation(), [None, reft], max_new_tokens=LENGTH, sampling=Sampling(**sampling)).texts()
+
+
+def top_p(house: House) -> None:
+    found = [house.chat(temperature=1.4, top_p=value) for value in (1e-6, 0.6, 1.0)]
+    assert found == [sampled(house, temperature=1.4, top_p=value) for value in (1e-6, 0.6, 1.0)]
+    assert len(set(map(tuple, found))) == 3 and found[0] == house.chat(), "only the likeliest is drawn"
+
+
+def top_k(house: House) -> None:
+    found = [house.chat(temperature=1.4, top_k=value) for value in (0, 1, 3)]
+    assert found == [sampled(house, temperature=1.4, top_k=value) for value in (0, 1, 3)]
+    assert len(set(map(tuple, found))) == 3 and found[1] == house.chat(), "only the likeliest is drawn"
+
+
+def repetition_penalty(house: House) -> None:
+    found = [house.chat(repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
+    assert found == [sampled(house, repetition_penalty=value) for value in (1.0, 0.1, 10.0)]
+    assert found[0] == house.chat() != found[1]
+
+
+def stop(house: House) -> None:
+    """Any of several texts ends an answer before it, which its stream says."""
+    whole = house.chat()
+    texts = [each[4:7] for each in whole]
+    assert house.chat(stop=texts) == sampled(house, stop=tuple(texts))
+    assert [each.split(texts[0])[0].split(texts[1])[0] for each in whole] == house.chat(stop=texts)
+    lines = list(house.services.worker.chat(chat_of(house, column(), max_new_tokens=LENGTH, messages=[ASKED], stop=texts[:1])))
+    assert [line["ending"] for line in lines if line.get("ended")] == ["stop"]
+
+
 def strength(house: House) -> None:
     values = (-1.0, 0.0, 0.5, 1.0, 2.0)
     found = [house.chat(strength=value) for value in values]
     assert found == [house.wanted(strength=value) for value in values]
     assert len({tuned for _, tuned in found}) == len(values) and {base for base, _ in found} == {found[1][1]}
+    assert answered_in(house, *(column(house.run.id, strength=value) for value in values)) == [tuned for _, tuned in found]
+
+
+# Columns
+
+
+ASKED = {"role": "user", "content": PROMPT}
+
+
+def chat_of(house: House, *asked: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"columns": list(asked), "base": str(house.bases[0]), "messages": [TURN], "max_new_tokens": 1, **changes}
+
+
+def answered_in(house: House, *asked: dict[str, Any], **changes: Any) -> list[str]:
+    """What these columns answer to the usual question."""
+    return said(list(house.services.worker.chat(chat_of(house, *asked, **{"messages": [ASKED], "max_new_tokens": LENGTH, **changes}))))
+
+
+def mixed(house: House, *weights: float) -> dict[str, Any]:
+    """Both runs of the first base model, in one column."""
+    parts = [{"run": run.id, "weight": weight} for run, weight in zip((house.run, house.second), weights, strict=True)]
+    return {"kind": "mix", "parts": parts}
+
+
+def column_kind(house: House) -> None:
+    found = answered_in(house, column(), column(house.run.id), mixed(house, 1.0, 1.0))
+    base, _ = house.resident.run(house.run.id)
+    edits = [house.resident.run(run.id)[1] for run in (house.run, house.second)]
+    assert found == generate(base, conversation(), [None, edits[0], Mix(edits, [1.0, 1.0])], max_new_tokens=LENGTH)
+    assert len(set(found)) == 3
+
+
+def column_run(house: House) -> None:
+    found = answered_in(house, column(house.run.id), column(house.second.id))
+    assert found == [house.wanted(run)[1] for run in (house.run, house.second)] and found[0] != found[1]
+
+
+def column_step(house: House) -> None:
+    """What a run had learned at a step, here the edit of another one; without a step, its result."""
+    folder = house.services.storage.files.steps(house.run.id)
+    keep_step(folder, house.resident.run(house.second.id)[1], 3)
+    found = answered_in(house, column(house.run.id, step=3), column(house.run.id))
+    assert found == [house.wanted(house.second)[1], house.wanted()[1]] and found[0] != found[1]
+    with pytest.raises(StudioError, match="step 4 is not kept"):
+        answered_in(house, column(house.run.id, step=4))
+
+
+def ends_of(house: House, *asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is told of each column once it has answered."""
+    lines = house.services.worker.chat(chat_of(house, *asked, messages=[ASKED], max_new_tokens=LENGTH))
+    return sorted((line for line in lines if line.get("ended")), key=lambda line: line["column"])
+
+
+def column_shots(house: House) -> None:
+    """So many training rows stand before the conversation, and the base model answers behind them."""
+    asked = [{"kind": "few_shot", "run": house.run.id, "shots": count} for count in (0, 1, 2)]
+    made = [few_shot(house.resident, house.run.id, conversation(), count, 0, LENGTH) for count in (0, 1, 2)]
+    assert [len(line["shots"]["rows"]) for line in ends_of(house, *asked)] == [len(each.rows) for each in made] == [0, 1, 2]
+    found = answered_in(house, *asked)
+    assert found == [generate(each.base, each.messages, max_new_tokens=LENGTH)[0] for each in made] and found[0] == house.wanted()[0]
+
+
+def column_seed(house: House) -> None:
+    asked = [{"kind": "few_shot", "run": house.run.id, "shots": 2, "seed": value} for value in (0, 1, 2**31 - 1)]
+    shown = [[row["place"] for row in line["shots"]["rows"]] for line in ends_of(house, *asked)]
+    made = [few_shot(house.resident, house.run.id, conversation(), 2, each["seed"], LENGTH) for each in asked]
+    assert shown == [[row.place for row in each.rows] for each in made] and len(set(map(tuple, shown))) > 1
+
+
+def column_blend(house: House) -> None:
+    """0 is the base model, and 1 the rows alone; by default held-out rows choose."""
+    asked = [{"kind": "instant", "run": house.run.id, "blend": value} for value in (0.0, 0.5, 1.0, None)]
+    lines, found = ends_of(house, *asked), answered_in(house, *asked)
+    assert [line["store"]["blend"] for line in lines] == [0.0, 0.5, 1.0, instant(house.resident, house.run.id).blend]
+    assert found[0] == house.wanted()[0] != found[2]
+
+
+def column_parts(house: House) -> None:
+    """One run with the weight 1 is the run itself; several are their sum, whatever their order."""
+    one = {"kind": "mix", "parts": [{"run": house.run.id}]}
+    sums = [mixed(house, 1.0, 0.5), {"kind": "mix", "parts": mixed(house, 1.0, 0.5)["parts"][::-1]}]
+    alone, first, second = answered_in(house, one, *sums)
+    assert alone == house.wanted()[1] != first == second
+
+
+def column_messages(house: House) -> None:
+    """A column with a conversation of its own reads that, and the others read that of the request."""
+    turns = [{"role": "user", "content": "Hello there."}]
+    found = answered_in(house, column(), column(messages=turns), column(house.run.id, messages=turns))
+    other = house.wanted(prompt="Hello there.")
+    assert found == [house.wanted()[0], *other] and found[0] != found[1]
+
+
+def part_run(house: House) -> None:
+    found = answered_in(house, *({"kind": "mix", "parts": [{"run": run.id}]} for run in (house.run, house.second)))
+    assert found == [house.wanted(run)[1] for run in (house.run, house.second)]
+
+
+def part_weight(house: House) -> None:
+    """(1, 0) is the first run alone, (0, 0) the base model, and a weight is a strength."""
+    found = answered_in(house, mixed(house, 1.0, 0.0), mixed(house, 0.0, 0.0), mixed(house, 2.0, 0.0), mixed(house, 1.0, -1.0))
+    assert found[:3] == [house.wanted()[1], house.wanted()[0], house.wanted(strength=2.0)[1]] and len(set(found)) == 4
+
+
+def test_a_mix_of_what_has_other_base_models_is_refused(house):
+    parts = [{"run": run.id} for run in (house.run, house.foreign)]
+    with pytest.raises(StudioError, match="base model"):
+        answered_in(house, {"kind": "mix", "parts": parts})
 
 
 def owner(house: House) -> None:
@@ -437,6 +607,141 @@ def grid_owner(house: House) -> None:
     assert seen == [("me", True), ("you", True)]
 
 
+# Batch
+
+
+def batched(house: House, *prompts: str, **changes: Any) -> list[list[str]]:
+    """The answers to each prompt, by column."""
+    given = [{"messages": [{"role": "user", "content": prompt}]} for prompt in prompts or (PROMPT,)]
+    base = str(house.bases[0])
+    request = {"columns": chat_columns(None, house.run.id), "base": base, "prompts": given, "max_new_tokens": LENGTH, **changes}
+    answer = house.http.post("/batch", json=request)
+    assert answer.status_code == 200, answer.text
+    *lines, last = map(json.loads, answer.text.splitlines())
+    assert last == {"done": True}, last
+    found: list[dict[int, str]] = [{} for _ in request["prompts"]]
+    for line in lines:
+        found[line["prompt"]][line["column"]] = line["text"]
+    return [[each[column] for column in sorted(each)] for each in found]
+
+
+def batch_columns(house: House) -> None:
+    (found,) = batched(house, columns=[*chat_columns(house.second.id, None), *chat_columns(house.run.id, strength=2.0)])
+    assert found == [*reversed(house.wanted(house.second)), house.wanted(strength=2.0)[1]]
+
+
+def batch_base(house: House) -> None:
+    found = [batched(house, columns=chat_columns(None), base=str(base))[0] for base in house.bases]
+    assert found[0] != found[1] and found[1] == house.wanted(house.foreign)[:1]
+    house.chat()
+
+
+def batch_prompts(house: House) -> None:
+    prompts = ("Hello there.", PROMPT, "And what is 3 dog?")
+    assert batched(house, *prompts) == [house.wanted(prompt=prompt) for prompt in prompts]
+
+
+def batch_length(house: House) -> None:
+    assert [batched(house, max_new_tokens=count)[0] for count in (3, 8)] == [house.wanted(max_new_tokens=count) for count in (3, 8)]
+
+
+def as_in_a_chat(name: str, *values: Any, **more: Any) -> Callable[[House], None]:
+    """A setting draws the same answers as in a chat, and another value others."""
+
+    def acts(house: House) -> None:
+        found = [batched(house, **{**more, name: value})[0] for value in values]
+        assert found == [house.chat(**{**more, name: value}) for value in values]
+        assert len(set(map(tuple, found))) == len(values)
+
+    return acts
+
+
+def batch_stop(house: House) -> None:
+    base, tuned = batched(house)[0]
+    text = base[len(base) // 2 :][:2]
+    assert batched(house, stop=[text])[0] == house.chat(stop=[text]) != [base, tuned]
+
+
+def batch_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        for name in ("me", "you"):
+            batched(house, owner=name)
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True), ("you", True)]
+
+
+# Mix
+
+
+def blended(house: House, *weights: tuple[RunRecord, float], **changes: Any) -> list[Any]:
+    """What is told of a mix."""
+    parts = [{"run": run.id, "weight": weight} for run, weight in weights or ((house.run, 0.5), (house.second, 0.5))]
+    prompts = [{"messages": [{"role": "user", "content": PROMPT}]}]
+    return list(house.services.worker.mix({"parts": parts, "prompts": prompts, "max_new_tokens": LENGTH, **changes}))
+
+
+def answer_of(house: House, *weights: tuple[RunRecord, float], **options: Any) -> str:
+    """What the engine itself answers with such a mix."""
+    runs = [house.resident.run(run.id) for run, _ in weights]
+    mix: Any = Mix([reft for _, reft in runs], [weight for _, weight in weights])  # type: ignore[misc]
+    return generate(runs[0][0], conversation(), [mix], **{"max_new_tokens": LENGTH, **options})[0]
+
+
+def mix_runs(house: House) -> None:
+    for pair in (((house.run, 0.5), (house.second, 0.5)), ((house.second, 1.0),)):
+        (line,) = blended(house, *pair)
+        assert line["answers"]["mix"] == answer_of(house, *pair)
+        assert line["answers"].keys() == {"base", "mix", *(run.id for run, _ in pair)}
+        assert [line["answers"][run.id] for run, _ in pair] == [house.wanted(run)[1] for run, _ in pair]
+
+
+def mix_weight(house: House) -> None:
+    found = [blended(house, (house.run, weight), (house.second, 0.5))[0]["answers"]["mix"] for weight in (0.0, 0.5, -1.0)]
+    assert found == [answer_of(house, (house.run, weight), (house.second, 0.5)) for weight in (0.0, 0.5, -1.0)] and len(set(found)) > 1
+
+
+def mix_prompts(house: House) -> None:
+    asked = ("Hello there.", PROMPT)
+    lines = blended(house, prompts=[{"messages": [{"role": "user", "content": text}]} for text in asked])
+    assert [line["answers"][house.run.id] for line in lines] == [house.wanted(prompt=text)[1] for text in asked]
+    assert blended(house, prompts=[]) == []
+
+
+def mix_length(house: House) -> None:
+    pair = (house.run, 0.5), (house.second, 0.5)
+    found = [blended(house, *pair, max_new_tokens=count)[0]["answers"]["mix"] for count in (3, 8)]
+    assert found == [answer_of(house, *pair, max_new_tokens=count) for count in (3, 8)]
+
+
+def mix_kept(house: House) -> None:
+    uploads, name = house.services.storage.files.uploads, "a" * 32
+    try:
+        (line,) = blended(house, prompts=[], save_to=name)
+        made = load_adapter(uploads / name / "adapter", house.resident.base(str(house.bases[0])))
+    finally:
+        shutil.rmtree(uploads / name, ignore_errors=True)
+        house.resident.check.close()
+    assert made.method_config.model_dump(mode="json") == line["saved"]["reft"] and "reproduces" in line["saved"]["check"]
+    assert made.method_config.rank == 4
+
+
+def mix_owner(house: House) -> None:
+    """The batch is asked in its name, and in the background."""
+    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
+    submit = engine.submit
+    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
+    try:
+        blended(house, owner="me")
+    finally:
+        engine.submit = submit  # type: ignore[method-assign]
+    assert seen == [("me", True)]
+
+
 # Angles
 
 
@@ -449,13 +754,21 @@ def compared_runs(house: House) -> None:
 
 TURN = {"role": "user", "content": "x"}
 TABLE: dict[tuple[type[BaseModel], str], Field] = {
-    (ChatRequest, "columns"): Field(columns, ([], [None] * 9, "x")),
+    (ChatRequest, "columns"): Field(columns, ([], [column()] * 8, [None], "x")),
     (ChatRequest, "base"): Field(chat_base, ("x" * 301, None)),
     (ChatRequest, "messages"): Field(messages, ([], [TURN] * 101)),
     (ChatRequest, "max_new_tokens"): Field(max_new_tokens, (0, 2049, -1, 1.5)),
     (ChatRequest, "temperature"): Field(temperature, (-0.01, 5.01, "hot", None)),
     (ChatRequest, "seed"): Field(seed, (-1, 2**31, 0.5, None)),
-    (ChatRequest, "strength"): Field(strength, (-10.1, 10.1, "NaN", None)),
+    (ChatRequest, "top_p"): Field(top_p, (0, 1.01, "NaN", None)),
+    (ChatRequest, "top_k"): Field(top_k, (-1, 10_000_001, 1.5, None)),
+    (ChatRequest, "repetition_penalty"): Field(repetition_penalty, (0, 10.1, "NaN", None)),
+    (ChatRequest, "stop"): Field(stop, ([""], ["x" * 201], ["x"] * 9, "x", None)),
+    (ChatColumn, "step"): Field(column_step, (0, -1, 1.5, 10**9 + 1)),
+    (ChatColumn, "shots"): Field(column_shots, (-1, 1_001, 1.5, None)),
+    (ChatColumn, "seed"): Field(column_seed, (-1, 2**31, 1.5, None)),
+    (ChatColumn, "blend"): Field(column_blend, (-0.1, 1.1, "NaN", "x")),
+    (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
     (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
     (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
@@ -486,19 +799,57 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
+    (BatchRequest, "columns"): Field(batch_columns, ([], [{"kind": "base"}] * 8, "x")),
+    (BatchRequest, "base"): Field(batch_base, ("x" * 301, None)),
+    (BatchRequest, "prompts"): Field(batch_prompts, ([], [{"messages": [TURN]}] * 501, "x")),
+    (BatchRequest, "max_new_tokens"): Field(batch_length, (0, 2049, -1, 1.5)),
+    (BatchRequest, "temperature"): Field(as_in_a_chat("temperature", 0.0, 0.7, 1.4), (-0.01, 5.01, "hot", None)),
+    (BatchRequest, "top_p"): Field(as_in_a_chat("top_p", 0.05, 1.0, temperature=1.4), (0.0, 1.01, None)),
+    (BatchRequest, "top_k"): Field(as_in_a_chat("top_k", 0, 1, 3, temperature=1.4), (-1, 10_000_001, 1.5, None)),
+    (BatchRequest, "repetition_penalty"): Field(as_in_a_chat("repetition_penalty", 1.0, 0.1), (0.0, 10.1, None)),
+    (BatchRequest, "stop"): Field(batch_stop, ([""], ["x"] * 9, ["x" * 201], None)),
+    (BatchRequest, "seed"): Field(as_in_a_chat("seed", 0, 1, 2**31 - 1, temperature=1.0), (-1, 2**31, 0.5, None)),
+    (BatchRequest, "owner"): Field(batch_owner, ("x" * 101, None, 3)),
+    (MixRequest, "parts"): Field(mix_runs, ([], [{"run": "x", "weight": 1}] * 9, "x")),
+    (MixRequest, "prompts"): Field(mix_prompts, ([{"messages": [TURN]}] * 21, "x", None)),
+    (MixRequest, "max_new_tokens"): Field(mix_length, (0, 513, 1.5)),
+    (MixRequest, "save_to"): Field(mix_kept, ("x", "../" * 10 + "aa", "a" * 33, None)),
+    (MixRequest, "owner"): Field(mix_owner, ("x" * 101, None, 3)),
     (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
+    (MixPart, "run"): Field(both(part_run, seen_rows.part_run, mix_runs), ("gone", "../x", "x" * 101, None, 3)),
+    (MixPart, "weight"): Field(both(part_weight, seen_rows.part_weight, mix_weight), (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "kind"): Field(both(column_kind, seen_rows.kind), ("mix", "tree", None)),
+    (ChatColumn, "run"): Field(both(column_run, seen_rows.run), ("gone", "../x", "x" * 101, 3, None)),
+    (ChatColumn, "strength"): Field(both(strength, seen_rows.strength), (-10.1, 10.1, "NaN", None)),
+    (ChatColumn, "layers"): Field(seen_rows.layers, ([-1], [7], [1.5], "x")),
+    (ChatColumn, "groups"): Field(seen_rows.groups, (["middle"], ["prefix"] * 3, "prefix")),
+    (ChatColumn, "parts"): Field(both(column_parts, seen_rows.parts), ([{"run": "x"}], [{"run": "x"}] * 9, None)),
+    **{(kind, "column"): Field(seen_rows.column(kind), ({}, None)) for kind in seen_rows.PATHS},
+    **{(kind, "messages"): Field(seen_rows.messages(kind), ([], [TURN] * 101)) for kind in seen_rows.PATHS},
+    (SeparationRequest, "answer"): Field(seen_rows.separation_answer, ([-1], [2**31], [10**6], [1] * 2050, [1.5])),
+    (LensRequest, "layer"): Field(seen_rows.lens_place("layer", 0, 2), (-1, 3, 10_000, 1.5)),
+    (LensRequest, "token"): Field(seen_rows.lens_place("token", 1, 4), (-1, 999, 1_000_000, 1.5)),
+    (LensRequest, "k"): Field(seen_rows.lens_place("k", 2, 7), (0, 21, 1.5)),
+    (TintsRequest, "answer"): Field(seen_rows.tints_answer, ([], [-1], [2**31], [10**6], [1] * 2050)),
+    (TintsRequest, "k"): Field(seen_rows.tints_k, (0, 21, 1.5)),
+    (TintsRequest, "stop"): Field(seen_rows.tints_stop, ([""], ["x" * 201], ["x"] * 9, "x", [1], None)),
+    (TintsRequest, "owner"): Field(seen_rows.tints_owner, ("x" * 101, None, 3)),
 }
 
 
-def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
+def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:  # noqa: C901 (a list)
     """Where such a request goes, and one that is taken."""
     base = str(house.bases[0])
+    if kind in (*seen_rows.PATHS, ChatColumn, MixPart):
+        return seen_rows.whole(house, LookRequest if kind in (ChatColumn, MixPart) else kind)
     if kind in (ChatRequest, ChatMessage):
-        return "/chat", {"columns": [None], "base": base, "messages": [TURN], "max_new_tokens": 1}
+        return "/chat", chat_of(house, column())
+    if kind is BatchRequest:
+        return "/batch", {"columns": [{"kind": "base"}], "base": base, "max_new_tokens": 1, "prompts": [{"messages": [TURN]}]}
     if kind is PreviewRequest:
         return "/preview", {"base": base, "rows": [ROW]}
     if kind is AnglesRequest:
@@ -507,6 +858,8 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
         return "/describe", {"base": base}
     if kind in (GridRequest, GridPrompt):
         return "/grid", {"runs": [house.run.id], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
+    if kind is MixRequest:
+        return "/mix", {"parts": [{"run": house.run.id, "weight": 0.5}], "prompts": [{"messages": [TURN]}], "max_new_tokens": 1}
     if kind is PredictionsRequest:
         return "/predictions", {"run": house.run.id, "start": False}
     if kind is RatesRequest:
@@ -514,9 +867,21 @@ def whole(house: House, kind: type[BaseModel]) -> tuple[str, dict[str, Any]]:
     return f"/{'check' if kind is CheckRequest else 'probe'}", {"base": base, "dataset": house.dataset.id}
 
 
+def placed(house: House, kind: type[BaseModel], values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a field where the request has them."""
+    if kind is ChatMessage:
+        return {"messages": [{**TURN, **values}]}
+    if kind is GridPrompt:
+        return {"prompts": [{"messages": [TURN], **values}]}
+    if kind is ChatColumn:
+        return {"column": seen_rows.of_run(house, **values)}
+    return {"column": {"kind": "mix", "parts": [{"run": house.run.id, **values}]}} if kind is MixPart else values
+
+
 def test_every_field_of_every_request_has_a_row_here():
     kinds = [kind for kind in vars(requests).values() if isinstance(kind, type) and issubclass(kind, BaseModel)]
-    ours = [kind for kind in kinds if kind.__module__ == requests.__name__]
+    shared = (requests.Sampled, requests.Column)  # by the requests that have rows
+    ours = [kind for kind in kinds if kind.__module__ in (requests.__name__, MixPart.__module__) and kind not in shared]
     assert {(kind, field) for kind in ours for field in kind.model_fields} == set(TABLE)
 
 
@@ -532,18 +897,19 @@ def test_a_value_out_of_range_is_refused(house, kind, field):
     taken = house.http.post(path, json=request)
     assert taken.status_code == 200 and "error" not in taken.text
     for value in TABLE[kind, field].refused:
-        given = {"messages": [{**TURN, field: value}]} if kind is ChatMessage else {field: value}
-        given = {"prompts": [{"messages": [TURN], field: value}]} if kind is GridPrompt else given
-        found = house.http.post(path, json={**request, **given})
+        found = house.http.post(path, json={**request, **placed(house, kind, {field: value})})
         assert found.status_code in (400, 422), (value, found.text)
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, _ in TABLE), ids=lambda kind: kind.__name__)
 def test_a_field_that_is_not_known_is_refused(house, kind):
     path, request = whole(house, kind)
-    given = {"messages": [{**TURN, "strenght": 2}]} if kind is ChatMessage else {"strenght": 2}
-    given = {"prompts": [{"messages": [TURN], **given}]} if kind is GridPrompt else given
-    assert house.http.post(path, json={**request, **given}).status_code == 422
+    assert house.http.post(path, json={**request, **placed(house, kind, {"strenght": 2})}).status_code == 422
+
+
+@pytest.mark.slow
+def test_what_is_switched_off_is_off_in_every_look(house):
+    seen_rows.switched(house)
 
 
 def test_what_went_wrong_with_predictions_is_said_to_whoever_looks_later(house):
@@ -603,7 +969,8 @@ def timed_of(house: House, **train: Any) -> Any:
 
 
 def test_a_stream_tells_each_columns_end_and_its_own(house):
-    lines = house.http.post("/chat", json={"columns": [None, house.run.id, house.second.id], "messages": [TURN], "max_new_tokens": LENGTH})
+    asked = chat_of(house, column(), column(house.run.id), column(house.second.id), max_new_tokens=LENGTH)
+    lines = house.http.post("/chat", json=asked)
     assert sorted(lines.text.count(f'"column": {column}, ') > 0 for column in range(3)) == [True] * 3
     assert lines.text.count('"ended": true') == 3 and lines.text.endswith('{"done": true}\n')
 

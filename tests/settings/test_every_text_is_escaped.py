@@ -26,7 +26,6 @@ from app.errors import StudioError
 from app.handlers import answers_grid, baselines, compare, run_notes, runs
 from app.handlers.datasets import PreviewRow, Token
 from app.handlers.kept import Kept, Sides
-from app.handlers.playground import Answers
 from app.handlers.predictions import Listed, Progress, State
 from app.handlers.rates import Search
 from app.handlers.runs import HeldOut, RunView
@@ -42,7 +41,6 @@ from app.pages import (
     dataset_html,
     home_html,
     looked_html,
-    playground_html,
     predictions_html,
     report_html,
     runs_html,
@@ -245,10 +243,11 @@ TABLE: dict[str, list[Callable[[], str]]] = {
     ],
     "runs_html.failure": [lambda: runs_html.failure(a_run(failure=hostile(Failure)))],
     "runs_html.notes": [lambda: runs_html.notes(run_notes.rendered(HOSTILE))],
-    "runs_html.facts": [lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE])))],
-    "playground_html.answer": [lambda: playground_html.answer(HOSTILE), lambda: playground_html.answer(HOSTILE, waiting=True)],
-    "playground_html.facts": [lambda: playground_html.facts(HOSTILE)],
-    "playground_html.pane_title": [lambda: playground_html.pane_title(HOSTILE)],
+    "runs_html.facts": [
+        lambda: runs_html.facts(a_run()), lambda: runs_html.facts(a_run(spec=a_spec(layers=[HOSTILE]))),
+        lambda: runs_html.facts(a_run(summary={**SUMMARY, "mixed_from": [{"run": HOSTILE, "name": HOSTILE, "weight": 0.5}]})),
+        lambda: runs_html.facts(a_run(), HOSTILE),
+    ],
     "row_check_html.row_check": [lambda: row_check_html.row_check(a_check())],
     "bars_html.bars": [lambda: bars_html.bars(HOSTILE, HOSTILE, [bars_html.Bar(HOSTILE, 3, 1), bars_html.Bar(HOSTILE, 2)])],
     "compare_html.closeness": [partial(compare_html.closeness, [compare.Closeness(HOSTILE, HOSTILE, each)]) for each in ((), ANGLES)],
@@ -291,7 +290,7 @@ WITHOUT = {
     "data_html.guide": data_html.guide, "data_html.samples": data_html.samples, "home_html.opening": home_html.opening,
     "home_html.try_samples": home_html.try_samples, "home_html.steps": home_html.steps,
     "home_html.bring_your_own": home_html.bring_your_own, "compare_html.grid_head": compare_html.grid_head,
-    "playground_html.halted": playground_html.halted, "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
+    "runs_html.disk_usage": lambda: runs_html.disk_usage(hostile(DiskUsage), 7),
     "dataset_html.sides": lambda: dataset_html.sides(Sides({HOSTILE: 3}, 2)),
     "diagram.hidden_states": diagram.hidden_states,
     "train_rates_html.offered": lambda: train_rates_html.offered(3), "train_rates_html.stopped": train_rates_html.stopped,
@@ -314,7 +313,6 @@ MODULES = (
     dataset_html,
     home_html,
     looked_html,
-    playground_html,
     predictions_html,
     report_html,
     runs_html,
@@ -345,6 +343,14 @@ def test_every_function_that_makes_html_has_a_row_here():
         "entry",
         "picker",
         "runs",
+        # texts of scripts alone
+        "batch",
+        "chats",
+        "mixes",
+        "play_panels",
+        "playground",
+        "seen",
+        "votes",
     }
     modules |= {path.stem for path in Path(data_html.__file__).parent.glob("*_html.py")}
     assert modules == {module.__name__.rpartition(".")[2] for module in MODULES}, "a module of pieces of HTML is looked through above"
@@ -421,7 +427,6 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     """Each event of each page, as far as it goes; what it shows in HTML is harmless, refusals included."""
     services, dataset, kinds = infested
     pages = read(services)
-    monkeypatch.setattr(services.worker, "chat", lambda request: iter([{"column": 0, "text": HOSTILE}, {"column": 1, "text": HOSTILE}]))
     monkeypatch.setattr(services.worker, "health", lambda: {"pid": 1, "training": None, "trouble": HOSTILE})
     for name in ("describe", "preview", "check", "probe", "rates", "grid", "angles"):
         monkeypatch.setattr(services.worker, name, refuse)
@@ -445,7 +450,7 @@ def test_no_page_interprets_what_stands_in_the_database(infested, monkeypatch):
     assert len(shown) > 60
     for markup in shown:
         harmless(markup)
-    for what in ("rs-item", "rs-status", "rs-pairs", "rs-failure", "rs-shaded", "rs-figures", "rs-answer-text", "rs-notice bad"):
+    for what in ("rs-item", "rs-status", "rs-pairs", "rs-failure", "rs-shaded", "rs-figures", "rs-notice bad"):
         assert what in everything, f"{what} was not looked at"
 
 
@@ -461,15 +466,6 @@ def test_a_deleted_runs_name_is_shown_as_it_is(infested):
     (state,) = pages.shown(event, current=kinds["failed"])
     assert state["listed"]["sentence"].startswith("Evil'") or "Evil'" in state["listed"]["sentence"], "the browser sets it as text"
     runs.restore(services, kinds["failed"])
-
-
-@pytest.mark.slow
-def test_the_note_beside_an_answer_is_shown_as_it_is(infested, monkeypatch):
-    services, _, kinds = infested
-    monkeypatch.setattr("app.handlers.playground.answer", lambda *_, **__: iter([Answers(HOSTILE, HOSTILE, HOSTILE, True)]))
-    pages = read(services)
-    last = pages.shown(pages.event("playground", "_answer"), run=kinds["finished"], prompt="x")[-1]
-    assert all("Evil'" in harmless(last[part]).text for part in ("base", "tuned", "told"))
 
 
 def test_a_name_of_a_file_for_download_holds_no_sign_of_a_header(infested):

@@ -45,6 +45,7 @@ def keep_writing(root, dataset_id, ended):
             write_atomic(folder / f"{step:08d}-{sha256(content).hexdigest()[:16]}.safetensors", content)
             for path in sorted(folder.glob("*.safetensors"))[:-2]:
                 path.unlink()
+            write_atomic(storage.files.steps(run.id) / f"{step:08d}.safetensors", content)
         held.set_summary({"steps": 11})
         write_atomic(storage.files.adapter(run.id) / "reft_model.safetensors", b"adapter" * 1000)
         write_atomic(storage.files.adapter(run.id) / "reft_config.json", b"{}")
@@ -77,6 +78,8 @@ def test_a_backup_of_a_studio_at_work_is_of_one_moment(storage, dataset, tmp_pat
         for run in runs:
             steps = [point.step for point in back.metrics.after(run.id)]
             assert steps == list(range(1, len(steps) + 1)) and run.step in (len(steps), len(steps) - 1)
+            kept = sorted(int(path.stem) for path in back.files.steps(run.id).glob("*"))
+            assert kept == list(range(1, len(kept) + 1)) and len(kept) <= run.step, "a kept step is not ahead of its metrics"
         back.close()
 
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import struct
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -67,7 +68,9 @@ def test_nothing_is_found_where_all_is_well(storage, run):
     assert find_problems(storage) == []
 
 
-@pytest.mark.parametrize("name", ["runs/{run}/checkpoint/.writing-x", "runs/.removed-x", "datasets/.removed-y", ".restoring-z"])
+@pytest.mark.parametrize(
+    "name", ["runs/{run}/checkpoint/.writing-x", "runs/{run}/steps/.writing-x", "runs/.removed-x", "datasets/.removed-y", ".restoring-z"]
+)
 def test_what_was_left_half_done_is_removed_once_it_is_old(storage, run, name):
     path = storage.files.root / name.format(run=run.id)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -228,6 +231,28 @@ def test_checkpoints_of_finished_runs_are_removed_and_others_stay(storage, run):
         session.get(Run, run.id).status = RunStatus.FINISHED
     clean_up(storage, 7)
     assert not storage.files.checkpoint(run.id).exists() and storage.files.checkpoint(other.id).is_dir()
+
+
+def test_kept_steps_stay_with_a_finished_run_and_go_with_it(storage, run):
+    finish(storage, run)
+    before = disk_usage(storage).runs
+    write_atomic(storage.files.steps(run.id) / "00000005.safetensors", struct.pack("<Q", 2) + b"{}")
+    assert disk_usage(storage).runs == before + 10
+    clean_up(storage, 7)
+    assert storage.files.steps(run.id).is_dir() and problems_of(storage) == []
+    storage.runs.delete(run.id)
+    clean_up(storage, 0)
+    assert not storage.files.run_folder(run.id).exists()
+
+
+def test_a_kept_step_that_cannot_be_read_is_named(storage, run):
+    finish(storage, run)
+    write_atomic(storage.files.steps(run.id) / "00000005.safetensors", struct.pack("<Q", 2) + b"{}")
+    assert problems_of(storage) == []
+    write_atomic(storage.files.steps(run.id) / "00000007.safetensors", b"torn")
+    assert [finding.text for finding in problems_of(storage)] == [
+        f"What the run {run.name} had learned at step 7 cannot be read any more; its result can."
+    ]
 
 
 def test_folders_beside_a_database_of_other_things_are_left_where_they_are(storage):

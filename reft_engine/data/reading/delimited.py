@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -116,10 +117,10 @@ def _check_first(records: Sequence[Record], above: int) -> None:
 
 
 def _delimiter(lines: list[str]) -> str:
-    """The delimiter that most often cuts the first lines into the same number of cells."""
+    """The delimiter that most often cuts the first lines, or those below a title, into the same number of cells."""
     lines = [line for line in lines if line.strip()][:_SNIFFED_LINES]
     best: tuple[float, int] = (0.0, 0)
-    best_delimiter, fallback = "", ""
+    best_delimiter, below = "", dict[str, int]()  # by delimiter that begins a table below other lines: lines of that table
     for delimiter in _DELIMITERS:
         widths = _widths(lines, delimiter)
         if not widths:
@@ -128,8 +129,9 @@ def _delimiter(lines: list[str]) -> str:
             score = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
             if score > best:
                 best, best_delimiter = score, delimiter
-        elif not fallback and starts_below(widths):
-            fallback = delimiter
+        elif starts_below(widths):
+            below[delimiter] = Counter(widths).most_common(1)[0][1]
+    fallback = max(below, key=below.__getitem__, default="")
     if best[0] >= 0.5 or (best_delimiter and not fallback):
         return best_delimiter
     if fallback:

@@ -94,6 +94,7 @@ def test_line_ends_blank_lines_and_marks_in_the_middle(read, end):
         ("sep=;\r\na;b\r\n1;2\r\n", ";", 1, ["a", "b"]),
         ('"sep=|"\na|b\n1|2\n', "|", 1, ["a", "b"]),
         ("My export 2024\n\nprompt,answer\nq1,a1\nq2,a2\n", ",", 2, ["prompt", "answer"]),
+        ("My export 2024\nprompt;answer\nq1;on Monday, early\nq2;on Tuesday, late\n", ";", 1, ["prompt", "answer"]),
         ("Export,,\nof today,,\nname,sex,age\nx,f,4\ny,m,5\n", ",", 2, ["name", "sex", "age"]),
         ("Export,\n,\nname,age\nx,4\ny,5\n", ",", 2, ["name", "age"]),
         (",0,1\n0,hello,hi\n1,bye,ciao\n", ",", 0, ["column 1", "0", "1"]),

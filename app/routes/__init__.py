@@ -1,0 +1,116 @@
+"""The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
+
+import re
+import warnings
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.components.labels import I18N
+from app.components.theme import CSS, STATIC, come_first, head, theme
+from app.pages import build
+from app.routes.answers import refuse_odd_queries
+from app.routes.batch import offer_batch
+from app.routes.chats import offer_chats
+from app.routes.files import offer_files
+from app.routes.follow import follow_readings, follow_runs
+from app.routes.looks import offer_looks
+from app.routes.mixes import offer_mixes
+from app.routes.play import offer_play
+from app.routes.votes import offer_fixes, offer_votes
+from app.services import Services
+from app.settings import LOOPBACK, Settings
+from app.words import say
+from app.words.http import Speaking
+
+_CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
+"""Gradio's own routes to files of this machine, also uploads of others, and to other servers; no page needs them."""
+
+_QUEUE_SECONDS, _PROGRESS_SECONDS = 0.1, 0.5
+"""Pauses of Gradio's loops between two looks for an event, and for progress that no page of the studio reports. Its own, of 1 and 10
+milliseconds, cost an idle studio 7 % of a core."""
+
+_EVENTS_AT_ONCE = 200
+"""Events of the pages that may be under way: each holds a thread, also while it waits for a file to be read. Gradio's own limit is 40."""
+
+
+def make_app(services: Services) -> FastAPI:
+    """The FastAPI app with the pages mounted."""
+    settings = services.settings
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, Any]:
+        worker = services.worker.health()
+        return {"status": "ok", "worker": {"up": worker is not None, "training": worker["training"] if worker else None}}
+
+    @app.get("/alive")
+    def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    refuse_odd_queries(app)
+    offer_files(app, services)
+    offer_chats(app, services)
+    follow_readings(app, services)
+    follow_runs(app, services)
+    offer_play(app, services)
+    offer_batch(app, services)
+    offer_looks(app, services)
+    offer_votes(app, services)
+    offer_fixes(app, services)
+    offer_mixes(app, services)
+    app.add_middleware(_Gate)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(Speaking)
+    # Gradio warns of server-side rendering although it is off here.
+    warnings.filterwarnings("ignore", message="SSR mode is not supported")
+    pages = build(services).queue(default_concurrency_limit=4)
+    # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
+    pages.has_launched = True
+    pages._queue.sleep_when_free, pages._queue.progress_update_sleep_when_free = _QUEUE_SECONDS, _PROGRESS_SECONDS
+    pages.max_threads = _EVENTS_AT_ONCE
+    come_first()
+    mounted: FastAPI = gr.mount_gradio_app(
+        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
+        favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
+        max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
+    )  # fmt: skip
+    return mounted
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Host names that a request may have, so that a foreign page cannot reach a laptop's server through its own name."""
+    if settings.local:
+        return [*LOOPBACK, "[::1]", *settings.allowed_hosts]
+    return settings.allowed_hosts or ["*"]
+
+
+class _Gate:
+    """Refuses requests from pages of other sites, and Gradio's closed routes. Plain ASGI, so that streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and _CLOSED.match(scope["path"]):
+            await JSONResponse({"error": say("server.nothing_here")}, status_code=404)(scope, receive, send)
+        elif scope["type"] == "http" and _from_another_site(Request(scope)):
+            await JSONResponse({"error": say("server.another_site")}, status_code=403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _from_another_site(request: Request) -> bool:
+    origin = request.headers.get("origin")
+    if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
+        return False
+    here = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
+    try:
+        return origin == "null" or urlsplit(origin).netloc not in here
+    except ValueError:  # brackets that enclose no address
+        return True

@@ -1,0 +1,98 @@
+"""Looks at a column of a conversation: the proof of its separation, where its edit acts, what a state says, which tokens it moved."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.words import say
+from app.worker.columns import prepared, read_messages
+from app.worker.messages import ChatColumn, LensRequest, LookRequest, SeparationRequest, TintsRequest
+from app.worker.resident import Resident
+from reft_engine import StoppedError, Trainable
+from reft_engine.base import Base
+from reft_engine.edits import Mix, Switches
+from reft_engine.inference import (
+    EditMap,
+    Lens,
+    Request,
+    Separation,
+    TokenChange,
+    logit_lens,
+    map_edit,
+    prove_separation,
+    token_changes,
+)
+from storage import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What answers in a column, and which parts of it act."""
+
+    base: Base
+    model: Trainable | Mix
+    switches: Switches | None
+
+
+ShouldStop = Callable[[], bool]
+
+
+def prove(resident: Resident, request: SeparationRequest, should_stop: ShouldStop) -> Separation:
+    """Prove the column's row apart from the base model's; ``should_stop`` is asked before each pass, once it is its turn.
+
+    Raises:
+        NotFoundError, StorageError, ReftError: the column cannot be looked at.
+        StoppedError: it was told to stop.
+    """
+    column = _column(resident, request.column)
+    return prove_separation(
+        column.base, read_messages(request.messages), column.model, request.answer, strength=request.column.strength,
+        switches=column.switches, exclusive=lambda: _turn(resident, should_stop),
+    )  # fmt: skip
+
+
+def map_column(resident: Resident, request: LookRequest, should_stop: ShouldStop) -> EditMap:
+    """Measure where the column's edit acts. Raises as `prove`."""
+    column = _column(resident, request.column)
+    return map_edit(
+        column.base, read_messages(request.messages), column.model, strength=request.column.strength, switches=column.switches,
+        exclusive=lambda: _turn(resident, should_stop),
+    )  # fmt: skip
+
+
+def look_through_lens(resident: Resident, request: LensRequest, should_stop: ShouldStop) -> Lens:
+    """Read a hidden state before and after its edit. Raises as `prove`."""
+    column = _column(resident, request.column)
+    return logit_lens(
+        column.base, read_messages(request.messages), column.model, request.layer, request.token, k=request.k,
+        strength=request.column.strength, switches=column.switches, exclusive=lambda: _turn(resident, should_stop),
+    )  # fmt: skip
+
+
+def tint(resident: Resident, request: TintsRequest, on_request: Callable[[Request], None]) -> list[TokenChange]:
+    """Compare base and tuned model on an answer's tokens, as rows of the running batch, a request that can be cancelled.
+
+    Raises as `prove`, and BusyError.
+    """
+    column = _column(resident, request.column)
+    return token_changes(
+        column.base, read_messages(request.messages), request.answer, column.model, k=request.k, strength=request.column.strength,
+        switches=column.switches, stop=request.stop, engine=resident.engine(column.base), owner=request.owner,
+        on_request=on_request,
+    )  # fmt: skip
+
+
+@contextmanager
+def _turn(resident: Resident, should_stop: ShouldStop) -> Iterator[None]:
+    with resident.base_lock.for_chat():
+        if should_stop():
+            raise StoppedError(say("seen.stopped"), kind="seen.stopped")
+        yield
+
+
+def _column(resident: Resident, column: ChatColumn) -> _Column:
+    found = prepared(resident, column)
+    if found.base is None or found.model is None:
+        raise StorageError(say("seen.no_edit"))
+    own = resident.engine(found.base).base  # with a tokenizer that nothing else encodes with
+    return _Column(own, found.model, found.switches)
