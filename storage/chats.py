@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, undefer
 from storage.database import Database
 from storage.datasets import clean_name
 from storage.errors import ConflictError, NotFoundError, StorageError, TooLargeError
+from storage.keys import made_for
 from storage.records import ChatRecord
 from storage.tables import Chat, now
 
@@ -39,7 +40,7 @@ class ChatStore:
         """
         size = _size(document)
         with self._database.exclusive() as session:
-            same = _of_key(session, start_key) if start_key else None
+            same = made_for(session, Chat, start_key)
             if same is not None:
                 return _to_record(same) if same.document == document else _saved(session, same, document, size, 1)
             if (session.scalar(select(func.count()).select_from(Chat)) or 0) >= MOST:
@@ -155,16 +156,6 @@ def _saved(session: Session, row: Chat, document: str, size: int, version: int) 
     _require_room(session, size - row.size_bytes)
     row.document, row.size_bytes, row.version, row.updated_at = document, size, version + 1, now()
     return _to_record(row)
-
-
-def _of_key(session: Session, start_key: str) -> Chat | None:
-    """The conversation of a key; one in the bin gives its key away."""
-    row = session.scalars(select(Chat).where(Chat.start_key == start_key)).first()
-    if row is not None and row.binned_at is not None:
-        row.start_key = None
-        session.flush()
-        return None
-    return row
 
 
 def _require_room(session: Session, more: int) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.database import Database
 from storage.errors import ConflictError, NotFoundError, StorageError, TooLargeError
+from storage.keys import made_for
 from storage.records import VotedAnswer, VoteOutcome, VoteRecord, VoteSides
 from storage.tables import Vote, now
 
@@ -61,7 +62,7 @@ class VoteStore:
         )  # fmt: skip
         row.size_bytes = _size(row)
         with self._database.exclusive() as session:
-            if start_key and (same := _of_key(session, start_key)):
+            if same := made_for(session, Vote, start_key):
                 if (same.outcome, same.chosen) != (outcome, chosen):
                     raise ConflictError("These answers were voted on already; take that vote back first.", kind="votes.voted")
                 return _to_record(same)
@@ -138,16 +139,6 @@ def _size(row: Vote) -> int:
             kind="votes.too_large", size=size / 1e6, most=LIMIT / 1e6,
         )  # fmt: skip
     return size
-
-
-def _of_key(session: Session, start_key: str) -> Vote | None:
-    """The vote of a key; one in the bin gives its key away."""
-    row = session.scalars(select(Vote).where(Vote.start_key == start_key)).first()
-    if row is not None and row.binned_at is not None:
-        row.start_key = None
-        session.flush()
-        return None
-    return row
 
 
 def _make_way(session: Session, size: int) -> None:

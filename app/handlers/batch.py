@@ -22,7 +22,7 @@ from app.predictions import is_right
 from app.reader.client import read_prompts_in_process
 from app.services import Services
 from app.words import say
-from app.worker.messages import ChatColumn, ChatMessage, GridPrompt
+from app.worker.messages import ChatColumn, GridPrompt
 from reft_engine.data import FilePrompts
 
 MOST = limits.PROMPTS
@@ -173,17 +173,10 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
     if len(asked.prompts) > MOST:
         raise StudioError(say("playground.batch.too_many", count=len(asked.prompts), most=MOST))
     for prompt in asked.prompts:
-        _check(prompt.messages)
+        playground.check_conversation(prompt.messages)
     base = playground.runs_of(services, asked.columns)[0].base
     values = asked.model_dump(mode="json", exclude={"page": True, "columns": {"__all__": {"messages"}}})
     return {**values, "base": base, "owner": asked.page}
-
-
-def _check(messages: Sequence[ChatMessage]) -> None:
-    if messages[-1].role != "user" or not messages[-1].content.strip():
-        raise StudioError(say("playground.no_prompt"))
-    if (length := max(len(message.content) for message in messages)) > PROMPT_LIMIT:
-        raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
 
 
 # How answers are scored

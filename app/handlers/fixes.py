@@ -4,8 +4,6 @@ A fix never makes a row that a run is trained on one that measures it: rows that
 one of them is fixed, and all others are trained on.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +12,7 @@ from typing import Any, get_args
 
 from app.errors import StudioError
 from app.handlers import kept, runs
+from app.handlers.keys import key_of_request
 from app.handlers.mix_parts import parts_of, require_trained
 from app.handlers.train import require_place
 from app.services import Services
@@ -302,17 +301,13 @@ def train_on_fixes(services: Services, now: FixState, page_key: str = "", epochs
     if not _divides(services.storage.files.rows(version)):
         train = {**train, "held_out": 0.0}  # none is left to measure with, and none of those that are trained may be drawn
     spec = RunSpec.read({**run.spec, "train": train}).model_dump(mode="json")
-    key = _key(page_key, run.id, version.id, spec) if page_key else None
+    key = key_of_request("fixes", page_key, run.id, version.id, spec) if page_key else None
     if key and (same := services.storage.runs.find_by_start_key(key)):
         return same
     require_place(services)
     return services.storage.runs.create(
         run.dataset_id, spec, name=say("fixes.run_name", name=run.name), start_key=key, version_id=version.id, continues_id=run.id
     )  # fmt: skip
-
-
-def _key(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(["fixes", *parts], sort_keys=True).encode()).hexdigest()
 
 
 # As data

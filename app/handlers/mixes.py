@@ -1,12 +1,10 @@
 """Mixing runs: which can be mixed, what a mix answers before it is kept, and the run that it becomes."""
 
-import json
 import math
 import shutil
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from secrets import token_hex
 
 from anyio import to_thread
@@ -14,6 +12,7 @@ from anyio import to_thread
 from app import limits
 from app.errors import StudioError
 from app.handlers import disk, playground
+from app.handlers.keys import key_of_request
 from app.handlers.mix_parts import KEY, MixedPart, formula
 from app.services import Services
 from app.visitor import visitor
@@ -168,7 +167,7 @@ def make(services: Services, parts: Weighted, name: str = "", page_key: str = ""
         NotFoundError, StudioError, StorageError: the runs cannot be mixed, the disk is full, or the engine is away.
     """
     chosen = _checked(services, parts)
-    key = _key(page_key, name.strip(), sorted((run.id, weight) for run, weight in chosen)) if page_key else None
+    key = key_of_request("mix", page_key, name.strip(), sorted((run.id, weight) for run, weight in chosen)) if page_key else None
     if key and (same := services.storage.runs.find_by_start_key(key)) and same.binned_at is None:
         return same
     disk.require_room(services)
@@ -192,10 +191,6 @@ def make(services: Services, parts: Weighted, name: str = "", page_key: str = ""
         )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _key(*parts: object) -> str:
-    return sha256(json.dumps(["mix", *parts]).encode()).hexdigest()
 
 
 def _held_out(services: Services, runs: Sequence[RunRecord], main: RunRecord) -> list[int] | None:

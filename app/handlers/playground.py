@@ -18,7 +18,7 @@ from app.handlers.unseen import learned_by
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
-from app.worker.messages import ChatColumn, StopText
+from app.worker.messages import ChatColumn, ChatMessage, StopText
 from reft_engine import PositionSpec, ReftError, RunSpec
 from reft_engine.data import answers_of
 from reft_engine.formats import kept_steps
@@ -197,13 +197,18 @@ async def once_it_answers(services: Services) -> AsyncGenerator[dict[str, Any], 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:
     """The request to the worker. Raises StudioError, StorageError."""
     for column in asked.columns:
-        if not column.messages or column.messages[-1].role != "user" or not column.messages[-1].content.strip():
-            raise StudioError(say("playground.no_prompt"))
-        if (length := max(len(message.content) for message in column.messages)) > PROMPT_LIMIT:
-            raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
+        check_conversation(column.messages or ())
     values = asked.model_dump(mode="json", exclude={"page"})
     base = runs_of(services, asked.columns)[0].base
     return {**values, "base": base, "messages": values["columns"][0]["messages"], "owner": asked.page}
+
+
+def check_conversation(messages: Sequence[ChatMessage]) -> None:
+    """Raise StudioError for a conversation that ends with no prompt, or has a text that is too long."""
+    if not messages or messages[-1].role != "user" or not messages[-1].content.strip():
+        raise StudioError(say("playground.no_prompt"))
+    if (length := max(len(message.content) for message in messages)) > PROMPT_LIMIT:
+        raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
 
 
 def runs_of(services: Services, columns: Sequence[ChatColumn]) -> list[RunRecord]:

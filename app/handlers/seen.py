@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from app.errors import StudioError
 from app.given import read_as
-from app.handlers.playground import PROMPT_LIMIT
+from app.handlers.playground import check_conversation
 from app.services import Services
 from app.words import say
 from app.worker.messages import LensRequest, LookRequest, SeparationRequest, TintsRequest
@@ -61,10 +61,7 @@ def _request(services: Services, kind: type[Given], body: bytes) -> dict[str, An
 
 def _checked(services: Services, asked: LookRequest) -> dict[str, Any]:
     """The request to the worker. Raises StudioError, NotFoundError."""
-    if asked.messages[-1].role != "user" or not asked.messages[-1].content.strip():
-        raise StudioError(say("playground.no_prompt"))
-    if (length := max(len(message.content) for message in asked.messages)) > PROMPT_LIMIT:
-        raise StudioError(say("playground.too_long", length=length, most=PROMPT_LIMIT))
+    check_conversation(asked.messages)
     if any(services.storage.runs.get(run_id).binned_at is not None for run_id in sorted(set(asked.column.runs))):
         raise StudioError(say("playground.binned"))
     values: dict[str, Any] = asked.model_dump(mode="json")

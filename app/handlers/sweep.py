@@ -1,6 +1,5 @@
 """Sweeps: a run for each combination of listed values, trained together, ranked on the same held-out rows. Page and command share it."""
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from app.errors import StudioError
 from app.handlers import train
+from app.handlers.keys import key_of_request
 from app.handlers.verdict import evidence_of, verdict_of
 from app.services import Services
 from app.words import say
@@ -118,7 +118,7 @@ def start(
     planned = plan(services, form, listed)
     dataset = services.storage.datasets.get(dataset_id)
     dumped = [spec.model_dump(mode="json") for spec in planned.specs]
-    key = hashlib.sha256(json.dumps([page_key, dataset.version.id, dumped], sort_keys=True).encode()).hexdigest()
+    key = key_of_request(page_key, dataset.version.id, dumped)
     if (first := services.storage.runs.find_by_start_key(f"{key}/0")) and first.group_id:
         return services.storage.runs.group(first.group_id)
     train.require_place(services)

@@ -1,6 +1,5 @@
 """Actions of the Train page: suggest settings, estimate a run, queue it."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from app.errors import EngineAwayError, StudioError
 from app.handlers.bases import STARTER, check_base, facts_of, fit, machine, to_fetch
 from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
+from app.handlers.keys import key_of_request
 from app.handlers.mix_parts import require_trained
 from app.handlers.moments import read_moment
 from app.handlers.suggestions import BaseSize, Suggested, outline, suggest
@@ -352,7 +352,7 @@ def start(
         raise StudioError(say("train.pick_dataset"))
     spec = read_form(services.settings, form)
     version = services.storage.datasets.get(dataset_id).version
-    key = hashlib.sha256(json.dumps([page_key, version.id, spec.model_dump(mode="json")], sort_keys=True).encode()).hexdigest()
+    key = key_of_request(page_key, version.id, spec.model_dump(mode="json"))
     moment = read_moment(start_after)
     return services.storage.runs.find_by_start_key(key) or queue(services, dataset_id, spec, name, start_key=key, start_after=moment)
 

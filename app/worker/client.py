@@ -156,7 +156,7 @@ class WorkerClient:
 
     async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
         body = _body(request)
-        with _told():
+        with _told(midway=True):
             async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=_headers()) as answer:
                 if answer.status_code != 200:
                     await answer.aread()
@@ -170,7 +170,7 @@ class WorkerClient:
 
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
-        with _told(), self._http.stream(
+        with _told(midway=True), self._http.stream(
             "POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)
         ) as answer:  # fmt: skip
             if answer.status_code != 200:
@@ -181,27 +181,16 @@ class WorkerClient:
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
-        with _away():
+        with _told():
             answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
         return _given(answer)
 
     async def _ask(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
-        with _away():
+        with _told():
             async with self._on_loop(timeout) as http:
                 answer = await http.post(path, content=body, headers=_headers())
         return _given(answer)
-
-
-@contextmanager
-def _away() -> Iterator[None]:
-    """An engine that does not answer, in a sentence."""
-    try:
-        yield
-    except httpx.ConnectError as error:
-        raise EngineAwayError(say("engine.starting")) from error
-    except httpx.HTTPError as error:
-        raise EngineAwayError(say("engine.no_answer")) from error
 
 
 def _given(answer: httpx.Response) -> Any:
@@ -211,16 +200,16 @@ def _given(answer: httpx.Response) -> Any:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong with a stream, in a sentence."""
+def _told(*, midway: bool = False) -> Iterator[None]:
+    """An engine that does not answer, in a sentence; ``midway`` in a stream it can also break off."""
     try:
         yield
     except httpx.ConnectError as error:
         raise EngineAwayError(say("engine.starting")) from error
-    except httpx.TimeoutException as error:
-        raise EngineAwayError(say("engine.no_answer")) from error
     except httpx.HTTPError as error:
-        raise StudioError(say("engine.went_away")) from error
+        if midway and not isinstance(error, httpx.TimeoutException):
+            raise StudioError(say("engine.went_away")) from error
+        raise EngineAwayError(say("engine.no_answer")) from error
 
 
 def _item(line: str) -> dict[str, Any]:

@@ -44,14 +44,14 @@ _ADAPTER_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedBase:
+class RunBase:
     """Which base model a run is of: its name, its revision (None: any that is loaded), and its precision."""
 
     name: str
     revision: str | None
     precision: str
 
-    def may_be(self, other: "RecordedBase") -> bool:
+    def may_be(self, other: "RunBase") -> bool:
         """Whether both can be one base model in memory."""
         alike = None in (self.revision, other.revision) or self.revision == other.revision
         return self.name == other.name and self.precision == other.precision and alike
@@ -252,17 +252,17 @@ class Resident:
         models = [base.model for base in self._bases.values()]
         self._adapters = OrderedDict((key, reft) for key, reft in self._adapters.items() if reft.base in models)
 
-    def recorded_base(self, run: RunRecord) -> RecordedBase:
+    def recorded_base(self, run: RunRecord) -> RunBase:
         """Which base model a run was or is trained on, loaded or not: by its result, else by its settings. Raises AdapterError."""
         if run.id in self._training:
             base = self._training[run.id][0]
-            return RecordedBase(base.name, base.revision, base.precision)
+            return RunBase(base.name, base.revision, base.precision)
         folder, suited = self.storage.files.adapter(run.id), suited_precision(default_device())
         if not folder.is_dir():
             spec = RunSpec.read(run.spec)
-            return RecordedBase(spec.base, spec.revision, spec.precision or suited)
+            return RunBase(spec.base, spec.revision, spec.precision or suited)
         recorded = read_config(folder)["base_model"]
-        return RecordedBase(run.base, recorded["revision"], recorded.get("precision") or suited)
+        return RunBase(run.base, recorded["revision"], recorded.get("precision") or suited)
 
     def base_of(self, run: RunRecord) -> Base:
         """The base model of a run, whether or not the run has a result. Raises ReftError."""

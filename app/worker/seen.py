@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from app.words import say
 from app.worker.columns import prepared, read_messages
@@ -24,16 +23,6 @@ from reft_engine.inference import (
 )
 from storage import StorageError
 
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """What answers in a column, and which parts of it act."""
-
-    base: Base
-    model: Trainable | Mix
-    switches: Switches | None
-
-
 ShouldStop = Callable[[], bool]
 
 
@@ -44,28 +33,28 @@ def prove(resident: Resident, request: SeparationRequest, should_stop: ShouldSto
         NotFoundError, StorageError, ReftError: the column cannot be looked at.
         StoppedError: it was told to stop.
     """
-    column = _column(resident, request.column)
+    base, model, switches = _column(resident, request.column)
     return prove_separation(
-        column.base, read_messages(request.messages), column.model, request.answer, strength=request.column.strength,
-        switches=column.switches, exclusive=lambda: _turn(resident, should_stop),
+        base, read_messages(request.messages), model, request.answer, strength=request.column.strength,
+        switches=switches, exclusive=lambda: _turn(resident, should_stop),
     )  # fmt: skip
 
 
 def map_column(resident: Resident, request: LookRequest, should_stop: ShouldStop) -> EditMap:
     """Measure where the column's edit acts. Raises as `prove`."""
-    column = _column(resident, request.column)
+    base, model, switches = _column(resident, request.column)
     return map_edit(
-        column.base, read_messages(request.messages), column.model, strength=request.column.strength, switches=column.switches,
+        base, read_messages(request.messages), model, strength=request.column.strength, switches=switches,
         exclusive=lambda: _turn(resident, should_stop),
     )  # fmt: skip
 
 
 def look_through_lens(resident: Resident, request: LensRequest, should_stop: ShouldStop) -> Lens:
     """Read a hidden state before and after its edit. Raises as `prove`."""
-    column = _column(resident, request.column)
+    base, model, switches = _column(resident, request.column)
     return logit_lens(
-        column.base, read_messages(request.messages), column.model, request.layer, request.token, k=request.k,
-        strength=request.column.strength, switches=column.switches, exclusive=lambda: _turn(resident, should_stop),
+        base, read_messages(request.messages), model, request.layer, request.token, k=request.k,
+        strength=request.column.strength, switches=switches, exclusive=lambda: _turn(resident, should_stop),
     )  # fmt: skip
 
 
@@ -74,10 +63,10 @@ def tint(resident: Resident, request: TintsRequest, on_request: Callable[[Reques
 
     Raises as `prove`, and BusyError.
     """
-    column = _column(resident, request.column)
+    base, model, switches = _column(resident, request.column)
     return token_changes(
-        column.base, read_messages(request.messages), request.answer, column.model, k=request.k, strength=request.column.strength,
-        switches=column.switches, stop=request.stop, engine=resident.engine(column.base), owner=request.owner,
+        base, read_messages(request.messages), request.answer, model, k=request.k, strength=request.column.strength,
+        switches=switches, stop=request.stop, engine=resident.engine(base), owner=request.owner,
         on_request=on_request,
     )  # fmt: skip
 
@@ -90,9 +79,10 @@ def _turn(resident: Resident, should_stop: ShouldStop) -> Iterator[None]:
         yield
 
 
-def _column(resident: Resident, column: ChatColumn) -> _Column:
+def _column(resident: Resident, column: ChatColumn) -> tuple[Base, Trainable | Mix, Switches | None]:
+    """The base model of a column, what answers there, and which parts of it act. Raises StorageError if nothing is learned."""
     found = prepared(resident, column)
     if found.base is None or found.model is None:
         raise StorageError(say("seen.no_edit"))
     own = resident.engine(found.base).base  # with a tokenizer that nothing else encodes with
-    return _Column(own, found.model, found.switches)
+    return own, found.model, found.switches

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from storage.database import Database
 from storage.datasets import get_dataset_and_version
 from storage.errors import NotFoundError
 from storage.files import Files, remove_tree
+from storage.keys import made_for
 from storage.records import RunRecord
 from storage.runs.rows import add_row, to_record
 from storage.tables import Run
@@ -46,7 +44,7 @@ class MadeRuns:
         folder: Path | None = None
         try:
             with self._database.exclusive() as session:
-                if start_key and (same := _of_key(session, start_key)):
+                if same := made_for(session, Run, start_key):
                     return to_record(same)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
                 row = add_row(session, dataset, version, spec, name, start_key, made=sentence)
@@ -61,13 +59,3 @@ class MadeRuns:
             if folder is not None:
                 remove_tree(folder)
             raise
-
-
-def _of_key(session: Session, start_key: str) -> Run | None:
-    """The run of a key; one in the bin gives its key away."""
-    row = session.scalars(select(Run).where(Run.start_key == start_key)).first()
-    if row is not None and row.binned_at is not None:
-        row.start_key = None
-        session.flush()
-        return None
-    return row

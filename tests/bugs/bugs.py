@@ -1767,8 +1767,8 @@ BUGS = (
     Bug(
         "a column's conversation ends with its last answer",
         TALK,
-        'if not column.messages or column.messages[-1].role != "user" or not',
-        "if not column.messages or not",
+        'if not messages or messages[-1].role != "user" or not',
+        "if not messages or not",
         (_talk("a_column_whose_conversation_does_not_end_with_a_prompt_is_refused"),),
     ),
     Bug(
@@ -1995,8 +1995,8 @@ BUGS = (
     Bug(
         "a start after an edit of the rows is the run before",
         "app/handlers/train.py",
-        'json.dumps([page_key, version.id, spec.model_dump(mode="json")]',
-        'json.dumps([page_key, dataset_id, spec.model_dump(mode="json")]',
+        'key_of_request(page_key, version.id, spec.model_dump(mode="json"))',
+        'key_of_request(page_key, dataset_id, spec.model_dump(mode="json"))',
         ("tests/app/test_handlers_train.py::test_a_start_after_an_edit_of_the_rows_is_another_run_on_the_new_version",),
     ),
     Bug(
@@ -2086,8 +2086,8 @@ BUGS = (
     Bug(
         "every page starts the same run",
         "app/handlers/train.py",
-        'json.dumps([page_key, version.id, spec.model_dump(mode="json")]',
-        'json.dumps([version.id, spec.model_dump(mode="json")]',
+        'key_of_request(page_key, version.id, spec.model_dump(mode="json"))',
+        'key_of_request(version.id, spec.model_dump(mode="json"))',
         (_input("train._start.page_key"),),
     ),
     Bug(
@@ -2679,8 +2679,8 @@ BUGS = (
     Bug(
         "a map leaves the strength out",
         "app/worker/seen.py",
-        "map_edit(\n        column.base, read_messages(request.messages), column.model, strength=request.column.strength,",
-        "map_edit(\n        column.base, read_messages(request.messages), column.model,",
+        "map_edit(\n        base, read_messages(request.messages), model, strength=request.column.strength,",
+        "map_edit(\n        base, read_messages(request.messages), model,",
         (_request("ChatColumn.strength"),),
     ),
     Bug(

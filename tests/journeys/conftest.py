@@ -154,3 +154,14 @@ def page(launched):
     forget(tab)
     until(lambda: emptied(tab), "an empty tab")
     tab.set_viewport_size(WINDOW)
+
+
+@pytest.fixture
+def store(server):
+    """The server's conversations, none at first."""
+    held = Storage(server.data_dir)
+    for chat in held.chats.page(500)[0]:
+        held.chats.delete(chat.id)
+    held.chats.empty_bin()
+    yield held
+    held.close()

@@ -134,6 +134,14 @@ def unfold(page):
     expect(page.locator("#playground-system textarea")).to_be_visible()
 
 
+def begin_story(page):
+    """Ask for an answer that is long enough for something to happen meanwhile."""
+    unfold(page)
+    slide(page, "#playground-length", "400")
+    page.fill(FIELD, "Tell me a story.")
+    page.click("#playground-send")
+
+
 def asked_again(studio, body):
     """What the server answers to the same request."""
     answer = httpx.post(f"{studio.address}/play/chat", json=body, timeout=None)
@@ -267,10 +275,7 @@ def test_what_is_answered_again_is_asked_with_the_settings_of_now(play):
 
 def test_stop_ends_both_answers_at_once_and_what_was_written_stays(play, studio):
     page = play.page
-    unfold(page)
-    slide(page, "#playground-length", "400")
-    page.fill(FIELD, "Tell me a story.")
-    page.click("#playground-send")
+    begin_story(page)
     expect(page.locator("#answer-tuned")).to_have_text(re.compile(r"\S"))
     with held_still(studio):
         page.click("#playground-stop")
@@ -320,10 +325,7 @@ def test_prompts_answers_and_settings_are_there_after_a_reload_and_back(play, st
 
 def test_a_reload_in_the_middle_of_an_answer_keeps_what_was_written(play, studio):
     page = play.page
-    unfold(page)
-    slide(page, "#playground-length", "400")
-    page.fill(FIELD, "Tell me a story.")
-    page.click("#playground-send")
+    begin_story(page)
     expect(page.locator("#answer-base")).to_have_text(re.compile(r"\S"))
     with held_still(studio):
         page.wait_for_timeout(200)
@@ -391,10 +393,7 @@ def test_a_strength_that_moves_answers_its_own_column_anew(play):
 
 def test_a_strength_that_moves_in_the_middle_of_an_answer_does_not_ask_the_base_model_again(play, studio):
     page = play.page
-    unfold(page)
-    slide(page, "#playground-length", "400")
-    page.fill(FIELD, "Tell me a story.")
-    page.click("#playground-send")
+    begin_story(page)
     expect(page.locator("#answer-tuned")).to_have_text(re.compile(r"\S"))
     with held_still(studio):
         slide(page, "#playground-strength", "2")
@@ -433,10 +432,7 @@ def test_a_column_that_was_removed_comes_back_with_its_answers(play, studio):
 
 def test_while_an_answer_is_written_nothing_else_is_asked_and_that_is_said(play, studio):
     page = play.page
-    unfold(page)
-    slide(page, "#playground-length", "400")
-    page.fill(FIELD, "Tell me a story.")
-    page.click("#playground-send")
+    begin_story(page)
     expect(page.locator("#answer-tuned")).to_have_text(re.compile(r"\S"))
     with held_still(studio):
         page.fill(FIELD, "And another.")

@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import expect
 
 from app import chats as documents
-from storage import Storage
 from tests.journeys.playing import answered, ask, counting, document, opened, pick
 from tests.journeys.test_journey import held_still
 from tests.journeys.test_playground import requests_of
@@ -35,17 +34,6 @@ HOLDS = """(path) => {
 @pytest.fixture(scope="module")
 def runs(server):
     return counting(server, "Cats in time"), counting(server, "Late cats")
-
-
-@pytest.fixture
-def store(server):
-    """The server's conversations, none at first."""
-    held = Storage(server.data_dir)
-    for chat in held.chats.page(500)[0]:
-        held.chats.delete(chat.id)
-    held.chats.empty_bin()
-    yield held
-    held.close()
 
 
 @pytest.fixture

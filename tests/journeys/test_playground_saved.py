@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from app import chats as documents
-from storage import Storage
 from tests.journeys.playing import ask, counting, document, opened
 from tests.journeys.test_data import PHONE
 from tests.journeys.test_journey import slide
@@ -21,17 +20,6 @@ PROMPT = "What is 3 cat?"
 @pytest.fixture(scope="module")
 def run(server):
     return counting(server, "Saved cats")
-
-
-@pytest.fixture
-def store(server):
-    """The server's conversations, none at first."""
-    held = Storage(server.data_dir)
-    for chat in held.chats.page(500)[0]:
-        held.chats.delete(chat.id)
-    held.chats.empty_bin()
-    yield held
-    held.close()
 
 
 def panel(page):
