@@ -147,7 +147,10 @@ class PredictionJobs:
         every = islice(StoredExamples(files.rows(version)), places[-1] + 1)
         examples = [example for place, example in enumerate(every) if place in wanted]
         self._still(run)  # before its adapter is looked for, whose absence would be said in other words
-        base, reft = self._resident.run(run.id)
+        try:
+            base, reft = self._resident.run(run.id)
+        except NotFoundError as error:  # deleted between the two
+            raise _gone() from error
         kind, answered = predicted(self._resident, base, reft, RunSpec.read(run.spec), examples, owner=run.id)
         rows, looked = list[Prediction](), time.monotonic()
         with closing(answered):
