@@ -172,6 +172,12 @@ class InferenceEngine:
         return any(row.was_training and not row.ended for each in self._running for row in each.rows)
 
     @property
+    def waiting(self) -> int:
+        """How many requests have not begun."""
+        with self._lock:
+            return len(self._waiting)
+
+    @property
     def rows_in_flight(self) -> int:
         """Rows that are read or answered."""
         return sum(not row.ended for request in self._running for row in request.rows)

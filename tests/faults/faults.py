@@ -18,7 +18,7 @@ from typing import Any
 
 from storage import RunStatus
 from tests.faults.disks import NotHereError, fill, read_only
-from tests.faults.studio import ROOT, TINY, Watched, free_port, wait
+from tests.faults.studio import ROOT, TINY, Studio, Watched, free_port, wait
 from tests.faults.trial import Outcome, Series, Trial
 from tests.waiting import PATIENCE
 
@@ -89,7 +89,7 @@ def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = No
         second = studio.worker("--queue-only", "--worker", "second")
         wait(lambda: {"second"} < {*studio.workers()}, what="two workers")
         queued = [studio.queue(TINY) for _ in range(count)]
-        had, victim = defaultdict[str, set[str]](set), None
+        had = defaultdict[str, set[str]](set)
 
         def seen() -> bool:
             for run, worker in studio.holders().items():
@@ -99,21 +99,16 @@ def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = No
         if kill:
             half = (count - 1) // 2
             wait(lambda: seen() or len(had["second"]) > 1 or (len(had) > 1 and sum(run.ended for run in queued) >= half), 600, "shares")
-            while victim is None and not seen():
-                wait(lambda: seen() or "second" in studio.holders().values(), 600, "a run of the second worker")
-                second.send_signal(signal.SIGSTOP)  # so that it does not end its run in the meantime
-                victim = next((run for run in queued if studio.holders().get(run.id) == "second"), None)
-                if victim is None:
-                    second.send_signal(signal.SIGCONT)
+            victim = _stop_in_the_middle(second, studio, queued, seen)
             second.kill()
             second.wait()
-            if victim:
+            if victim is not None:
                 trial.inject(told=lambda: "is being restarted" in victim.story(), noticed_after=2)
         else:
             trial.inject()
         wait(seen, 900, "the end of the queue")
         shares = sorted(len(runs) for runs in had.values() if runs)
-        trial.note(f"of {count} runs the workers had {' and '.join(map(str, shares))}{', one of them killed' if kill else ''}")
+        trial.note(f"of {len(queued)} runs the workers had {' and '.join(map(str, shares))}{', one of them killed' if kill else ''}")
         if len(shares) < 2:
             trial.lost("only one worker got any run")
         for run in queued:
@@ -121,6 +116,20 @@ def _share_a_queue(trial: Trial, count: int, *, kill: bool, url: str | None = No
             if told.count(RunStatus.PREPARING) != 1 + (run == victim):
                 trial.lost(f"a run was begun {told.count(RunStatus.PREPARING)} times")
             trial.judge(run)
+
+
+def _stop_in_the_middle(second: subprocess.Popen[bytes], studio: Studio, queued: list[Watched], seen: Callable[[], bool]) -> Watched | None:
+    """Stop the second worker while it has a run, so that it does not end it before it is killed; runs are added until it is caught so."""
+    victim, most = None, 20 * len(queued)
+    while victim is None and len(queued) < most:
+        if seen():  # it ended each of its runs before it was seen to have one
+            queued.append(studio.queue(TINY))
+        wait(lambda: seen() or "second" in studio.holders().values(), 600, "a run of the second worker")
+        second.send_signal(signal.SIGSTOP)
+        victim = next((run for run in queued if studio.holders().get(run.id) == "second"), None)
+        if victim is None:
+            second.send_signal(signal.SIGCONT)
+    return victim
 
 
 def full_disk(trial: Trial) -> None:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -31,6 +31,7 @@ from reft_engine.tokens import prompts
 from storage import RunStatus
 from tests.chatting import columns
 from tests.settings.house import LENGTH, PROMPT, House, conversation
+from tests.waiting import until
 
 
 @contextmanager
@@ -172,6 +173,7 @@ def test_an_answer_ends_with_the_next_token_when_its_reader_has_gone(house):
 def test_three_hundred_requests_of_one_client_do_not_keep_an_honest_person_waiting(house):
     """Over the worker's HTTP, counted in passes of the base model, by which everybody waits alike."""
     base, _ = house.resident.run(house.run.id)
+    engine = house.resident.engine(base)
     transport = httpx.AsyncHTTPTransport(uds=str(house.services.storage.files.socket), limits=httpx.Limits(max_connections=400))
     turns = [{"role": "user", "content": PROMPT}]
 
@@ -185,17 +187,22 @@ def test_three_hundred_requests_of_one_client_do_not_keep_an_honest_person_waiti
                     first = (len(seen) - begun) // 2
         return first
 
-    async def flood() -> tuple[int, list[int]]:
-        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=120) as client:
-            with watched(base.model) as seen:
-                others = [asyncio.create_task(ask(client, "flood", seen)) for _ in range(300)]
-                while house.resident.engine(base).rows_in_flight < 60:
-                    await asyncio.sleep(0.01)
-                honest = await ask(client, "honest", seen)
-                waited = [await other for other in others]
-                return honest, waited
+    async def heard(look: Callable[[], bool]) -> None:
+        await asyncio.to_thread(until, look, "what was asked")
 
-    honest, waited = asyncio.run(flood())
+    async def answered() -> tuple[int, list[int]]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=120) as client:
+            with watched(base.model, pause=0.02) as seen:
+                # No pass is made until all are heard, so that none of them counts how long this machine takes to hear three hundred.
+                with house.resident.base_lock.for_training():
+                    flood = [asyncio.create_task(ask(client, "flood", seen)) for _ in range(300)]
+                    await heard(lambda: engine.waiting + sum(each.done() for each in flood) == len(flood))  # some are refused
+                    before = engine.waiting
+                    honest = asyncio.create_task(ask(client, "honest", seen))
+                    await heard(lambda: engine.waiting == before + 1)
+                return await honest, [await each for each in flood]
+
+    honest, waited = asyncio.run(answered())
     assert 0 < honest < max(waited) / 2, "it is read at once, while whoever asks three hundred times waits for itself"
 
 
