@@ -126,7 +126,8 @@ def _stop_in_the_middle(second: subprocess.Popen[bytes], studio: Studio, queued:
             queued.append(studio.queue(TINY))
         wait(lambda: seen() or "second" in studio.holders().values(), 600, "a run of the second worker")
         second.send_signal(signal.SIGSTOP)
-        victim = next((run for run in queued if studio.holders().get(run.id) == "second"), None)
+        held = studio.holders()
+        victim = next((run for run in queued if held.get(run.id) == "second"), None)
         if victim is None:
             second.send_signal(signal.SIGCONT)
     return victim
