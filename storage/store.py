@@ -1,6 +1,7 @@
 """`Storage`: the stores, the files and the database of one data folder."""
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 from storage.chats import ChatStore
@@ -26,7 +27,16 @@ class Storage:
     def __init__(self, data_dir: Path, url: str | None = None, *, patience: float = PATIENCE) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self.files = Files(data_dir)
-        self.database = Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience)
+        self._use(Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience))
+
+    def seen_by(self, owner: str) -> "Storage":
+        """The same data folder as one owner sees it: rows of others are not there. Files are found by the ids of rows."""
+        seen = copy(self)
+        seen._use(self.database.seen_by(owner))
+        return seen
+
+    def _use(self, database: Database) -> None:
+        self.database = database
         self.datasets = DatasetStore(self.database, self.files)
         self.runs = RunStore(self.database, self.files)
         self.made = MadeRuns(self.database, self.files)

@@ -58,7 +58,13 @@ class Table(DeclarativeBase):
     """Base class of all tables."""
 
 
-class Dataset(Table):
+class Owned:
+    """A row that belongs to a person: to the local one with an empty owner. See `storage.owners`."""
+
+    owner: Mapped[str] = mapped_column(Name(64), default="", server_default="", index=True)
+
+
+class Dataset(Owned, Table):
     """A saved dataset; its rows are those of its versions."""
 
     __tablename__ = "datasets"
@@ -93,42 +99,51 @@ class DatasetVersion(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
-class Preset(Table):
+class Preset(Owned, Table):
     """Settings that a person has saved under a name."""
 
     __tablename__ = "presets"
+    __table_args__ = (UniqueConstraint("owner", "name", name="uq_presets_owner"),)
 
     id: Mapped[str] = mapped_column(Name(32), primary_key=True)
-    name: Mapped[str] = mapped_column(Name(200), unique=True)
+    name: Mapped[str] = mapped_column(Name(200))
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
-class Chat(Table):
+class Chat(Owned, Table):
     """A saved conversation of the Playground, as one document; ``version`` counts how often the document was saved."""
 
     __tablename__ = "chats"
-    __table_args__ = (Index("ix_chats_saved", "binned_at", "updated_at", "id"), Index("ix_chats_size", "size_bytes"))
+    __table_args__ = (
+        Index("ix_chats_saved", "binned_at", "updated_at", "id"),
+        Index("ix_chats_size", "size_bytes"),
+        Index("ix_chats_start_key", "owner", "start_key", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(Name(32), primary_key=True)
     name: Mapped[str] = mapped_column(Name(200))
     version: Mapped[int] = mapped_column(default=1)
     document: Mapped[str] = mapped_column(Text, deferred=True)
     size_bytes: Mapped[int]
-    start_key: Mapped[str | None] = mapped_column(Name(100), index=True, unique=True)
+    start_key: Mapped[str | None] = mapped_column(Name(100))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class Vote(Table):
+class Vote(Owned, Table):
     """A vote on the answers of several columns; conversation and texts stand apart, because a tally reads neither."""
 
     __tablename__ = "votes"
-    __table_args__ = (Index("ix_votes_cast", "binned_at", "created_at", "id"), Index("ix_votes_size", "size_bytes"))
+    __table_args__ = (
+        Index("ix_votes_cast", "binned_at", "created_at", "id"),
+        Index("ix_votes_size", "size_bytes"),
+        Index("ix_votes_start_key", "owner", "start_key", unique=True),
+    )
 
     id: Mapped[str] = mapped_column(Name(32), primary_key=True)
-    start_key: Mapped[str | None] = mapped_column(Name(100), index=True, unique=True)
+    start_key: Mapped[str | None] = mapped_column(Name(100))
     size_bytes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     messages: Mapped[list[list[str]]] = mapped_column(JSON)
@@ -141,7 +156,7 @@ class Vote(Table):
     binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-class RunGroup(Table):
+class RunGroup(Owned, Table):
     """Runs that were made together, such as those of a sweep."""
 
     __tablename__ = "run_groups"
@@ -151,7 +166,7 @@ class RunGroup(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
-class Run(Table):
+class Run(Owned, Table):
     """A run and its progress; three attributes are named more plainly than their columns.
 
     Lists and the queue are read along the indices that begin with ``binned_at``, since all that they show is outside the bin.
@@ -159,6 +174,7 @@ class Run(Table):
 
     __tablename__ = "runs"
     __table_args__ = (
+        UniqueConstraint("owner", "start_key", name="uq_runs_owner"),
         Index("ix_runs_made", "binned_at", "created_at", "id"),
         Index("ix_runs_state", "binned_at", "status", "created_at", "id"),
         Index("ix_runs_name", "binned_at", "name", "id"),
@@ -176,7 +192,7 @@ class Run(Table):
     continues_id: Mapped[str | None] = mapped_column(Name(32))
     base: Mapped[str] = mapped_column(Name(300))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
-    start_key: Mapped[str | None] = mapped_column(Name(100), unique=True)
+    start_key: Mapped[str | None] = mapped_column(Name(100))
     status: Mapped[str] = mapped_column(Name(20))
     sentence: Mapped[str] = mapped_column(Text, default="")
     failure: Mapped[dict[str, Any] | None] = mapped_column(JSON)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.datasets import clean_name
 from storage.errors import NotFoundError, StorageError
+from storage.owners import everybody
 from storage.records import ALLOWED, WAITING, Failure, Phase, RunRecord, RunStatus
 from storage.tables import Dataset, DatasetVersion, Event, QueuePause, Run, now
 
@@ -87,7 +88,8 @@ def discard_if_asked(session: Session, row: Run) -> None:
 
 def next_queue_position(session: Session) -> int:
     """The position after all other runs; a counter, so that a clock set back cannot reorder the queue."""
-    return 1 + (session.scalar(select(func.max(Run.queue_position))) or 0)
+    with everybody(session):
+        return 1 + (session.scalar(select(func.max(Run.queue_position))) or 0)
 
 
 def select_waiting(*columns: Any) -> Any:

@@ -13,6 +13,7 @@ from storage.database import Database
 from storage.datasets import clean_name, clean_tags, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
+from storage.owners import everybody
 from storage.records import ACTIVE, WAITING, GroupRecord, RunOrder, RunQuery, RunRecord, RunStatus
 from storage.runs.rows import (
     add_event,
@@ -99,7 +100,7 @@ class RunStore:
             dataset, version = get_dataset_and_version(session, dataset_id, version_id)
             if session.get(RunGroup, group_id) is None:
                 session.add(RunGroup(id=group_id, name=clean_name(name), created_at=now()))
-                session.flush()
+                _flush_own(session)
             there = list(session.scalars(select(Run.spec).where(Run.group_id == group_id, Run.binned_at.is_(None))))
             for run_name, spec in specs:
                 if not any(_same_but_for_revision(spec, other) for other in there):
@@ -190,7 +191,7 @@ class RunStore:
 
     def waiting_count(self) -> int:
         """The number of waiting runs."""
-        with self._database.reading() as session:
+        with self._database.reading() as session, everybody(session):
             return session.scalar(select(func.count()).select_from(select_waiting(Run.id).order_by(None).subquery())) or 0
 
     def queue_position(self, run_id: str) -> int | None:
@@ -201,7 +202,8 @@ class RunStore:
                 return None
             before = or_(Run.queue_position < place, and_(Run.queue_position == place, Run.id < run_id))
             waiting = select_waiting(Run.id).where(before).order_by(None).subquery()
-            return 1 + (session.scalar(select(func.count()).select_from(waiting)) or 0)
+            with everybody(session):
+                return 1 + (session.scalar(select(func.count()).select_from(waiting)) or 0)
 
     def paused_since(self) -> datetime | None:
         """When the queue was paused; None if it is not."""
@@ -349,6 +351,14 @@ class RunStore:
         for run_id in removed:
             remove_tree(self._files.run_folder(run_id))
         return removed
+
+
+def _flush_own(session: Session) -> None:
+    """Write a group. Raises NotFoundError if there is one of its id that is somebody else's."""
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise NotFoundError("There is no such group of runs.", kind="runs.no_group") from error
 
 
 def _same_but_for_revision(spec: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -1,0 +1,55 @@
+"""Whose rows a session sees and writes: those of one owner, or everybody's. The one place where rows are told apart by owner."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event, select
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+
+from storage.tables import Dataset, DatasetVersion, Event, Metric, Owned, Run, Sample
+
+OWNER = "owner"
+"""Of a session's ``info``: whose rows it sees; missing or None for everybody's."""
+
+
+def owner_of(session: Session) -> str | None:
+    """Whose rows the session sees; None for everybody's."""
+    owner: str | None = session.info.get(OWNER)
+    return owner
+
+
+@contextmanager
+def everybody(session: Session) -> Iterator[Session]:
+    """See everybody's rows meanwhile: for counters and places of the queue, which all share; what is read is not to be shown."""
+    owner = owner_of(session)
+    session.info[OWNER] = None
+    try:
+        yield session
+    finally:
+        session.info[OWNER] = owner
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _see_ones_own(state: ORMExecuteState) -> None:
+    """Add the owner to every query, change and removal of mapped rows; rows of a run or a dataset are seen by whoever owns that."""
+    owner = owner_of(state.session)
+    if owner is None or state.is_column_load or not (state.is_select or state.is_update or state.is_delete):
+        return
+    runs, datasets = select(Run.id).where(Run.owner == owner), select(Dataset.id).where(Dataset.owner == owner)
+    state.statement = state.statement.options(
+        with_loader_criteria(Owned, lambda table: table.owner == owner, include_aliases=True),
+        *(with_loader_criteria(table, table.run_id.in_(runs), include_aliases=True) for table in (Event, Metric, Sample)),
+        with_loader_criteria(DatasetVersion, DatasetVersion.dataset_id.in_(datasets), include_aliases=True),
+    )
+
+
+@event.listens_for(Session, "before_flush")
+def _write_ones_own(session: Session, _context: Any, _instances: Any) -> None:
+    """New rows belong to whose session it is."""
+    owner = owner_of(session)
+    if owner is None:
+        return
+    for row in session.new:
+        if isinstance(row, Owned):
+            row.owner = owner
