@@ -11,6 +11,7 @@ from storage.files import Files
 from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
 from storage.runs import EventStore, MadeRuns, MetricStore, RunQueue, RunStore, SampleStore
+from storage.sessions import SessionStore
 from storage.votes import VoteStore
 from storage.workers import WorkerStore
 
@@ -47,6 +48,7 @@ class Storage:
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)
         self.events = EventStore(self.database)
+        self.sessions = SessionStore(database)
         self.workers = WorkerStore(self.database, self.files)
 
     def reclaim(self, explain: Callable[[RunRecord], Failure], exclude: str | None = None) -> list[RunRecord]:

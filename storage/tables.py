@@ -228,6 +228,17 @@ class Run(Owned, Table):
     )
 
 
+class PersonSession(Table):
+    """That somebody is logged in, by the SHA-256 of what their browser holds."""
+
+    __tablename__ = "person_sessions"
+
+    id: Mapped[str] = mapped_column(Name(64), primary_key=True)
+    person: Mapped[str] = mapped_column(Name(64), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
 class QueuePause(Table):
     """That the queue is paused, in at most one row; while it is, no worker trains."""
 

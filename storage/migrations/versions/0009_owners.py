@@ -1,4 +1,4 @@
-"""Each dataset, run, group, preset, conversation and vote belongs to a person; what there is, to the local one."""
+"""Each dataset, run, group, preset, conversation and vote belongs to a person, what there is to the local one; sessions of people."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,16 @@ def upgrade() -> None:
         with op.batch_alter_table(table, naming_convention=_UNNAMED) as batch:
             batch.drop_constraint(f"uq_{table}_{column}" if sqlite else f"{table}_{column}_key", type_="unique")
             batch.create_unique_constraint(f"uq_{table}_owner", ["owner", column])
+    op.create_table(
+        "person_sessions",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    for column in ("person", "expires_at"):
+        op.create_index(f"ix_person_sessions_{column}", "person_sessions", [column])
     for table in ("chats", "votes"):
         op.drop_index(f"ix_{table}_start_key", table)
         op.create_index(f"ix_{table}_start_key", table, ["owner", "start_key"], unique=True)
