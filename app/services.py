@@ -1,7 +1,8 @@
 """The services that handlers use; only `make_services` constructs them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from app.people.asking import Person, asking
 from app.settings import Settings
 from app.worker.client import WorkerClient
 from storage import Storage
@@ -9,11 +10,35 @@ from storage import Storage
 
 @dataclass(frozen=True)
 class Services:
-    """Settings, storage and the worker's client."""
+    """Settings, storage and the worker's client.
+
+    Attributes:
+        settings: of this studio.
+        everything: the storage with the rows of all people, for what serves them all: the worker, upkeep, the command line.
+        worker: the worker's client.
+        person: whose rows `storage` has; None for those of all.
+        of_whoever_asks: whether these are the rows of the person on whose behalf something is done.
+    """
 
     settings: Settings
-    storage: Storage
+    everything: Storage
     worker: WorkerClient
+    person: Person | None = None
+    of_whoever_asks: bool = False
+
+    @property
+    def storage(self) -> Storage:
+        """The stores as handlers see them. Raises NobodyError where somebody should ask, and nobody does."""
+        person = asking() if self.of_whoever_asks else self.person
+        return self.everything if person is None else self.everything.seen_by(person.id)
+
+    def seen_by(self, person: Person) -> "Services":
+        """The same services with the rows of one person."""
+        return replace(self, person=person, of_whoever_asks=False)
+
+    def seen_by_whoever_asks(self) -> "Services":
+        """The same services with the rows of the person who asks, each time anew: for pages and routes, which serve all people."""
+        return replace(self, person=None, of_whoever_asks=True)
 
 
 def make_services(settings: Settings) -> Services:

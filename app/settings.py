@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     """More base models to offer: Hub ids, or local folders, which are refused unless listed here."""
     allowed_hosts: list[str] = []
     """Host names accepted by a server that listens on more than loopback; by default any."""
+
+    people: Literal["local", "team", "proxy"] | None = None
+    """How people are told apart; by default there is one person on loopback."""
+    proxies: list[str] = []
+    """Addresses or networks of proxies, of which headers are believed."""
+    proxy_header: str = "X-Forwarded-User"
+    """The header in which a proxy names who has logged in."""
+    operators: list[str] = []
+    """Names of operators, as the proxy has them."""
 
     @property
     def local(self) -> bool:

@@ -28,13 +28,16 @@ class Storage:
     def __init__(self, data_dir: Path, url: str | None = None, *, patience: float = PATIENCE) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self.files = Files(data_dir)
+        self._seen: dict[str, Storage] = {}  # by owner, shared by all that are made of this one
         self._use(Database(url or f"sqlite:///{self.files.root / 'studio.db'}", patience))
 
     def seen_by(self, owner: str) -> "Storage":
         """The same data folder as one owner sees it: rows of others are not there. Files are found by the ids of rows."""
-        seen = copy(self)
-        seen._use(self.database.seen_by(owner))
-        return seen
+        if owner not in self._seen:
+            seen = copy(self)
+            seen._use(self.database.seen_by(owner))
+            self._seen[owner] = seen
+        return self._seen[owner]
 
     def _use(self, database: Database) -> None:
         self.database = database

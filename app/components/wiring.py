@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ import gradio as gr
 
 from app.components import html
 from app.errors import READABLE, NoAnswerError, StoppedError
+from app.people.asking import asked_by
+from app.people.gate import person_of
 from app.services import Services
 from app.visitor import visited_by
 from app.words import LANGUAGES, language_of, said_in, say, say_error, speaking
@@ -211,7 +213,12 @@ def _asked_by() -> Iterator[None]:
     """Speak the language of the event's browser, and know its page by its session."""
     request = gr.context.LocalContext.request.get(None)
     language = language_of(request.headers.get("accept-language") if request else None)
-    with speaking(language), visited_by(str(request.session_hash or "") if request else ""):
+    with ExitStack() as meanwhile:
+        meanwhile.enter_context(speaking(language))
+        meanwhile.enter_context(visited_by(str(request.session_hash or "") if request else ""))
+        # What goes through Gradio's queue is done outside the request that asked for it.
+        if request and request.request and (person := person_of(request.request.scope)):
+            meanwhile.enter_context(asked_by(person))
         yield
 
 

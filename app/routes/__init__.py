@@ -14,6 +14,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.pages import build
+from app.people.file import People
+from app.people.gate import Gate
+from app.people.login import offer_login
+from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
 from app.routes.chats import offer_chats
@@ -42,6 +46,7 @@ _EVENTS_AT_ONCE = 200
 def make_app(services: Services) -> FastAPI:
     """The FastAPI app with the pages mounted."""
     settings = services.settings
+    services = services.seen_by_whoever_asks()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/healthz")
@@ -64,7 +69,11 @@ def make_app(services: Services) -> FastAPI:
     offer_votes(app, services)
     offer_fixes(app, services)
     offer_mixes(app, services)
-    app.add_middleware(_Gate)
+    who, has_login = _who(services)
+    if has_login:
+        offer_login(app, People(services.everything.files.root), services.everything.sessions)
+    app.add_middleware(Gate, who=who, has_login=has_login)
+    app.add_middleware(_Closed)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
@@ -83,6 +92,16 @@ def make_app(services: Services) -> FastAPI:
     return mounted
 
 
+def _who(services: Services) -> tuple[Who, bool]:
+    """Who tells who asks, and whether people log in here."""
+    settings = services.settings
+    if settings.people == "team":
+        return Team(People(services.everything.files.root), services.everything.sessions), True
+    if settings.people == "proxy":
+        return BehindProxy(settings.proxy_header, settings.proxies, settings.operators), False
+    return OnePerson(), False
+
+
 def _hosts(settings: Settings) -> list[str]:
     """Host names that a request may have, so that a foreign page cannot reach a laptop's server through its own name."""
     if settings.local:
@@ -90,7 +109,7 @@ def _hosts(settings: Settings) -> list[str]:
     return settings.allowed_hosts or ["*"]
 
 
-class _Gate:
+class _Closed:
     """Refuses requests from pages of other sites, and Gradio's closed routes. Plain ASGI, so that streams pass through untouched."""
 
     def __init__(self, app: ASGIApp) -> None:

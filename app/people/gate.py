@@ -1,0 +1,56 @@
+"""Lets nobody in who is a stranger: outer middleware, since Gradio's own routes do not all ask who somebody is."""
+
+import anyio
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.people.asking import Person, asked_by
+from app.people.login import PATH, to_login
+from app.people.who import Who
+from app.words import say
+
+PERSON = "reft_studio.person"
+"""Of a scope: who asks."""
+_OPEN = frozenset({PATH, "/healthz"})
+"""Paths that strangers reach."""
+
+
+class Gate:
+    """ASGI middleware that finds out who asks, and does everything beneath for that person. Streams pass through untouched.
+
+    Args:
+        app: what is behind it.
+        who: tells who asks.
+        has_login: whether a stranger is shown the page to log in.
+    """
+
+    def __init__(self, app: ASGIApp, who: Who, *, has_login: bool) -> None:
+        self._app, self._who, self._has_login = app, who, has_login
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        person = await anyio.to_thread.run_sync(self._who.of, scope)
+        if person is not None:
+            scope[PERSON] = person
+            with asked_by(person):
+                return await self._app(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] in _OPEN:
+            return await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 4401})
+        await self._stranger(scope)(scope, receive, send)
+
+    def _stranger(self, scope: Scope) -> Response:
+        accepts = HTTPConnection(scope).headers.get("accept", "")
+        if self._has_login and scope["method"] == "GET" and "text/html" in accepts:
+            return to_login(scope["path"], scope["query_string"].decode("latin-1"))
+        return JSONResponse({"error": say("login.stranger")}, status_code=401, headers={"Cache-Control": "no-store"})
+
+
+def person_of(scope: Scope) -> Person | None:
+    """Who asks, of the scope of a request that came through the gate."""
+    found: Person | None = scope.get(PERSON)
+    return found
