@@ -22,6 +22,7 @@ from app.errors import StudioError
 from app.launchers.local import Supervisor
 from app.listening import QuietServer
 from app.lock import only_server, refuse_if_served
+from app.people.choice import hand_over, require_people
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
 from app.words import say
@@ -54,6 +55,9 @@ class Server(QuietServer):
 def serve(settings: Settings, *, browser: bool = True) -> int:
     """Serve until interrupted. Raises StudioError if the port is taken or the data folder is in use."""
     with _listen(settings) as listening, _open(settings) as services, redirect_stderr(_Log()):
+        require_people(settings, services.everything)
+        if told := hand_over(settings, services.everything):
+            _print(told)
         _log_to_file(services)
         _clear_uploads(services)
         _print(say("serve.starting"))

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
-from storage.tables import Dataset, DatasetVersion, Event, Metric, Owned, Run, Sample
+from storage.tables import Chat, Dataset, DatasetVersion, Event, Metric, Owned, Preset, Run, RunGroup, Sample, Vote
 
 OWNER = "owner"
 """Of a session's ``info``: whose rows it sees; missing or None for everybody's."""
@@ -17,6 +17,10 @@ def owner_of(session: Session) -> str | None:
     """Whose rows the session sees; None for everybody's."""
     owner: str | None = session.info.get(OWNER)
     return owner
+
+
+OWNED = (Dataset, Run, RunGroup, Preset, Chat, Vote)
+"""Tables whose rows have owners."""
 
 
 @contextmanager
@@ -53,3 +57,23 @@ def _write_ones_own(session: Session, _context: Any, _instances: Any) -> None:
     for row in session.new:
         if isinstance(row, Owned):
             row.owner = owner
+
+
+def hand_over(session: Session, owner: str, heir: str) -> int:
+    """Make the rows of one owner those of another, in a session that sees everybody's; returns how many.
+
+    A name or key that the heir has already is changed or dropped, so that both rows stay.
+    """
+    for preset in session.scalars(select(Preset).where(Preset.owner == owner)):
+        taken = select(Preset.id).where(Preset.owner == heir, Preset.name == preset.name)
+        if session.scalar(taken) is not None:
+            preset.name = f"{preset.name[:180]} ({preset.id})"
+    for table in (Run, Chat, Vote):
+        keys = select(table.start_key).where(table.owner == heir, table.start_key.is_not(None))
+        session.execute(update(table).where(table.owner == owner, table.start_key.in_(keys)).values(start_key=None))
+    session.flush()
+    count = 0
+    for table in OWNED:
+        count += session.scalar(select(func.count()).select_from(table).where(table.owner == owner)) or 0
+        session.execute(update(table).where(table.owner == owner).values(owner=heir))
+    return count

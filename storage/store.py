@@ -8,6 +8,7 @@ from storage.chats import ChatStore
 from storage.database import PATIENCE, Database
 from storage.datasets import DatasetStore
 from storage.files import Files
+from storage.owners import hand_over
 from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
 from storage.runs import EventStore, MadeRuns, MetricStore, RunQueue, RunStore, SampleStore
@@ -38,6 +39,11 @@ class Storage:
             seen._use(self.database.seen_by(owner))
             self._seen[owner] = seen
         return self._seen[owner]
+
+    def hand_over(self, owner: str, heir: str) -> int:
+        """Make the rows of one owner those of another; returns how many. What the heir has under the same names and keys stays theirs."""
+        with self.database.exclusive() as session:
+            return hand_over(session, owner, heir)
 
     def _use(self, database: Database) -> None:
         self.database = database

@@ -26,6 +26,7 @@ from app.cli.run import run
 from app.cli.serve import serve
 from app.cli.sweep import sweep
 from app.cli.train import train
+from app.cli.user import ACTIONS, user
 from app.errors import READABLE, StudioError
 from app.handlers.sweep import LISTED
 from app.words import say, say_error
@@ -34,7 +35,7 @@ from reft_engine.data import INCLUDES, REMEDIES, ROLES
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": serve, "train": train, "sweep": sweep, "run": run, "inspect": inspect, "chat": chat, "evaluate": evaluate, "doctor": doctor,
-    "models": models, "compare": compare, "backup": backup, "restore": restore,
+    "models": models, "compare": compare, "backup": backup, "restore": restore, "user": user,
 }  # fmt: skip
 
 
@@ -53,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--port", type=INTEGER, default=None, metavar="N", help=say("cli.help.port"))
     _data_dir(command)
     command.add_argument("--no-browser", action="store_true", help=say("cli.help.no_browser"))
+    command.add_argument("--people", choices=("local", "team", "proxy"), default=None, help=say("cli.help.people"))
+    command = commands.add_parser("user", help=say("cli.help.user"))
+    command.add_argument("action", choices=ACTIONS, help=say("cli.help.user_action"))
+    command.add_argument("name", nargs="?", default="", help=say("cli.help.user_name"))
+    command.add_argument("--operator", action="store_true", help=say("cli.help.user_operator"))
+    _data_dir(command)
+    _json(command)
     command = commands.add_parser("train", help=say("cli.help.train"))
     _run_options(command)
     command.add_argument("--spec", type=Path, default=None, metavar="FILE",

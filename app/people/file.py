@@ -58,9 +58,20 @@ class People:
         """Everybody, by name. Raises StudioError if the file is damaged."""
         return sorted(self._members().values(), key=lambda member: member.name.casefold())
 
+    def in_order(self) -> list[Member]:
+        """Everybody, in the order in which they were added."""
+        return list(self._members().values())
+
     def find(self, person_id: str) -> Member | None:
         """Whoever has this id."""
         return next((member for member in self._members().values() if member.id == person_id), None)
+
+    def named(self, name: str) -> Member:
+        """Whoever has this name. Raises StudioError if there is nobody."""
+        member = self._members().get(_key(name))
+        if member is None:
+            raise StudioError(say("people.unknown", name=name))
+        return member
 
     def verify(self, name: str, pass_phrase: str) -> Member | None:
         """Whoever this is, or None; takes as long for a name that there is not. A pass phrase that is too long is not looked at."""

@@ -155,3 +155,15 @@ def test_rows_of_a_folder_from_before_are_those_of_the_local_person(store):
     assert store.seen_by("").runs.get(made.run.id) == store.runs.get(made.run.id)
     with pytest.raises(NotFoundError):
         store.seen_by("ada").runs.get(made.run.id)
+
+
+def test_rows_of_a_folder_that_had_one_person_are_handed_over_and_lose_nothing(store, ada):
+    before = Rows(store.seen_by(""))
+    assert store.hand_over("", "ada") == 7 and store.hand_over("", "ada") == 0
+    view = store.seen_by("ada")
+    assert {run.id for run in view.runs.all()} >= {before.run.id, ada.run.id} and len(view.runs.all()) == 4
+    assert sorted(preset.name for preset in view.presets.all()) == ["Preset", f"Preset ({before.preset.id})"]
+    assert view.votes.count() == 2 and view.chats.page(9)[1] == 2
+    assert view.runs.create(before.dataset.id, {"base": "b"}, start_key="k").id == ada.run.id
+    with pytest.raises(NotFoundError):
+        store.seen_by("").runs.get(before.run.id)
