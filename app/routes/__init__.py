@@ -1,15 +1,10 @@
 """The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
-import re
 import warnings
 from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
 
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
@@ -26,14 +21,10 @@ from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
 from app.routes.mixes import offer_mixes
 from app.routes.play import offer_play
+from app.routes.refusals import Refusals
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
-from app.settings import LOOPBACK, Settings
-from app.words import say
 from app.words.http import Speaking
-
-_CLOSED = re.compile(r"(/gradio_api)?/(file|proxy)[=/]")
-"""Gradio's own routes to files of this machine, also uploads of others, and to other servers; no page needs them."""
 
 _QUEUE_SECONDS, _PROGRESS_SECONDS = 0.1, 0.5
 """Pauses of Gradio's loops between two looks for an event, and for progress that no page of the studio reports. Its own, of 1 and 10
@@ -73,8 +64,7 @@ def make_app(services: Services) -> FastAPI:
     if has_login:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
     app.add_middleware(Gate, who=who, has_login=has_login)
-    app.add_middleware(_Closed)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
@@ -100,36 +90,3 @@ def _who(services: Services) -> tuple[Who, bool]:
     if settings.people == "proxy":
         return BehindProxy(settings.proxy_header, settings.proxies, settings.operators), False
     return OnePerson(), False
-
-
-def _hosts(settings: Settings) -> list[str]:
-    """Host names that a request may have, so that a foreign page cannot reach a laptop's server through its own name."""
-    if settings.local:
-        return [*LOOPBACK, "[::1]", *settings.allowed_hosts]
-    return settings.allowed_hosts or ["*"]
-
-
-class _Closed:
-    """Refuses requests from pages of other sites, and Gradio's closed routes. Plain ASGI, so that streams pass through untouched."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _CLOSED.match(scope["path"]):
-            await JSONResponse({"error": say("server.nothing_here")}, status_code=404)(scope, receive, send)
-        elif scope["type"] == "http" and _from_another_site(Request(scope)):
-            await JSONResponse({"error": say("server.another_site")}, status_code=403)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-
-def _from_another_site(request: Request) -> bool:
-    origin = request.headers.get("origin")
-    if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
-        return False
-    here = {request.headers.get("host"), request.headers.get("x-forwarded-host")}
-    try:
-        return origin == "null" or urlsplit(origin).netloc not in here
-    except ValueError:  # brackets that enclose no address
-        return True

@@ -312,14 +312,15 @@ def test_a_page_of_another_site_may_not_read_an_answer(client):
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:7860", "localhost.evil.example", "", "[::2]"])
 def test_a_local_server_answers_under_its_own_names_only(site, host):
-    for path in (*ROUTES, "/healthz", "/config"):
+    for path in (*ROUTES, "/alive", "/config"):
         status, body = raw(site, "GET", path, Host=host)
-        assert status == 400 and b"ReFT" not in body
+        assert status == 400 and b"ReFT Studio</" not in body
+    assert raw(site, "GET", "/healthz", Host=host)[0] == 200, "whoever looks after a server asks by its address"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:7860", "[::1]:7860"])
 def test_a_local_server_answers_under_each_of_its_names(site, host):
-    assert raw(site, "GET", "/healthz", Host=host)[0] == 200
+    assert raw(site, "GET", "/alive", Host=host)[0] == 200
 
 
 @pytest.mark.slow
@@ -327,7 +328,7 @@ def test_a_public_server_answers_under_the_names_it_was_given(tmp_path):
     for names, found in ((["studio.example"], {"studio.example": 200, "evil.example": 400}), ([], {"any.example": 200})):
         made = make_services(Settings(data_dir=tmp_path / "data", host="0.0.0.0", allowed_hosts=names))
         with TestClient(make_app(made)) as public:
-            assert {host: public.get("/healthz", headers={"Host": host}).status_code for host in found} == found
+            assert {host: public.get("/alive", headers={"Host": host}).status_code for host in found} == found
         made.storage.close()
 
 

@@ -74,7 +74,7 @@ _CLI = "main output rows serve train sweep chat evaluate inspect adapter folder 
     CLI_MAIN, CLI_OUTPUT, CLI_ROWS, CLI_SERVE, CLI_TRAIN, CLI_SWEEP, CLI_CHAT, CLI_EVALUATE, CLI_INSPECT, CLI_ADAPTER, CLI_FOLDER,
     CLI_DOCTOR, CLI_FLAGS,
 ) = (f"app/cli/{name}.py" for name in _CLI.split())  # fmt: skip
-SETTINGS, ROUTES = "app/settings.py", "app/routes/__init__.py"
+SETTINGS, ROUTES, REFUSALS = "app/settings.py", "app/routes/__init__.py", "app/routes/refusals.py"
 SERVE, LOCK, SUPERVISOR, START = "app/serve.py", "app/lock.py", "app/launchers/local.py", "app/__main__.py"
 _TEST_LISTS, _TEST_LEAVING = "tests/app/test_lists.py", "tests/settings/test_leaving.py"
 API, MESSAGES, CHAT, COLUMNS = (f"app/worker/{name}.py" for name in ("api", "messages", "chat", "columns"))
@@ -1204,8 +1204,8 @@ BUGS = (
     Bug("a dataset may be kept on a full disk", DATA, "    require_room(services)\n", "", (_setting("max_data_mb"),)),
     Bug(
         "files of the data folder are served",
-        ROUTES,
-        'if scope["type"] == "http" and _CLOSED.match(scope["path"]):',
+        REFUSALS,
+        'if _CLOSED.match(scope["path"]):',
         "if False:",
         (f"{_HERE}/test_every_setting.py::test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among_the_uploads",),
     ),
@@ -1241,12 +1241,12 @@ BUGS = (
     Bug("a server loads any Hub id", "app/handlers/bases.py", "    if not settings.local:\n", "    if False:\n", (_setting("host"),)),
     Bug(
         "any name may be asked for",
-        ROUTES,
-        'return [*LOOPBACK, "[::1]", *settings.allowed_hosts]',
-        'return ["*"]',
+        REFUSALS,
+        "return own | LOOPBACK",
+        "return None",
         (_setting("allowed_hosts"),),
     ),
-    Bug("a server's own names are ignored", ROUTES, 'return settings.allowed_hosts or ["*"]', 'return ["*"]', (_setting("allowed_hosts"),)),
+    Bug("a server's own names are ignored", REFUSALS, "return own or None", "return None", (_setting("allowed_hosts"),)),
     Bug(
         "it listens everywhere",
         SERVE,
@@ -1271,7 +1271,7 @@ BUGS = (
     Bug(
         "other sites' pages may send",
         ROUTES,
-        "    app.add_middleware(_Gate)\n",
+        "    app.add_middleware(Refusals, settings=settings)\n",
         "",
         (f"{_HERE}/test_every_setting.py::test_every_way_into_the_studio_is_behind_its_guards",),
     ),
