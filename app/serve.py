@@ -40,7 +40,8 @@ class Server(QuietServer):
     """Closes all connections at its end, because streams to open pages never end by themselves."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(uvicorn.Config(app, log_level="warning", log_config=None, timeout_graceful_shutdown=2))
+        # Whose headers are believed of whoever they ask for is said in one place, app/people/peers.py; uvicorn would believe this machine.
+        super().__init__(uvicorn.Config(app, log_level="warning", log_config=None, timeout_graceful_shutdown=2, proxy_headers=False))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, after the last responses."""

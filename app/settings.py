@@ -1,19 +1,22 @@
 """One typed settings object, from environment variables (``REFT_STUDIO_...``) and flags."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import StudioError
+from app.networks import networks_of
 from app.words import say
 
 # Telemetry is switched off here, before Gradio or huggingface_hub is imported anywhere.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -42,7 +45,7 @@ class Settings(BaseSettings):
     models: list[str] = []
     """More base models to offer: Hub ids, or local folders, which are refused unless listed here."""
     allowed_hosts: list[str] = []
-    """Host names accepted by a server that listens on more than loopback; by default any."""
+    """Names by which others reach the studio, with a port where only that one is meant; a server that others reach answers to no other."""
 
     people: Literal["local", "team", "proxy"] | None = None
     """How people are told apart; by default there is one person on loopback."""
@@ -53,10 +56,28 @@ class Settings(BaseSettings):
     operators: list[str] = []
     """Names of operators, as the proxy has them."""
 
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        networks_of(value)
+        return value
+
+    @field_validator("proxy_header")
+    @classmethod
+    def _is_a_header(cls, value: str) -> str:
+        if not _HEADER.fullmatch(value):
+            raise ValueError("a header's name has letters, digits and hyphens")
+        return value
+
     @property
     def local(self) -> bool:
         """Whether only this machine can reach the pages."""
         return self.host in LOOPBACK
+
+    @property
+    def space(self) -> bool:
+        """Whether this is a Space of the Hugging Face Hub, which says so in its environment."""
+        return not self.local and bool(os.environ.get("SPACE_HOST"))
 
     @property
     def address(self) -> str:

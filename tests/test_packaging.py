@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
-APP = ["gradio", "sqlalchemy", "alembic", "pydantic_settings", "datasets", "fastapi", "uvicorn", "httpx", "pandas", "peft"]
+APP = ["gradio", "sqlalchemy", "alembic", "pydantic_settings", "argon2", "datasets", "fastapi", "uvicorn", "httpx", "pandas", "peft"]
 """What only the app needs, by the names that are imported."""
 WITHOUT = "import sys\nfor name in {names}:\n    sys.modules[name] = None\n"
 
@@ -27,7 +27,7 @@ def run_without(names: list[str], code: str, folder: Path) -> subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("name", ["sqlalchemy", "pydantic_settings", "gradio"])
+@pytest.mark.parametrize("name", ["sqlalchemy", "pydantic_settings", "gradio", "argon2"])
 def test_the_command_says_what_to_install_where_the_app_is_not_installed(name, tmp_path):
     done = run_without([name], "sys.argv = ['reft-studio', '--no-browser']\nfrom app.__main__ import main\nsys.exit(main())", tmp_path)
     assert done.returncode == 2

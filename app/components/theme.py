@@ -38,11 +38,14 @@ _BASES = (
 """Texts of the cards of base models; those with values stand beside them."""
 
 
-def head() -> str:
-    """The head of each page: its scripts, preceded by their texts in every language."""
+def head(people: str | None = None) -> str:
+    """The head of each page: its scripts, preceded by their texts in every language, and by how people are told apart."""
     # A text must not be able to end the script.
     texts = json.dumps({language: said_in(language, _texts) for language in LANGUAGES}).replace("<", r"\u003c")
-    scripts = [f"window.texts = {texts};", *((STATIC / name).read_text(encoding="utf-8") for name in _SCRIPTS)]
+    known = people in ("team", "proxy")
+    names = [*_SCRIPTS, *(["person.js"] if known else [])]
+    scripts = [f"window.texts = {texts};", f"window.people = {json.dumps(people if known else '')};"]
+    scripts += [(STATIC / name).read_text(encoding="utf-8") for name in names]
     return (
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="description" content="{say("studio.line")}">' + "".join(f"<script>{script}</script>" for script in scripts)
@@ -80,6 +83,7 @@ def _texts() -> dict[str, Any]:
         "mixes": mixes.texts(), "blind": play_panels.texts(), **runs.texts(), **votes.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
+        "person": {name: say(f"person.{name}") for name in ("label", "log_out", "log_in")}, "logged_out": say("person.gone", log_in="{log_in}"),
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from ipaddress import ip_address, ip_network
 
 WINDOW = 15 * 60.0
 """Seconds for which a wrong pass phrase counts."""
@@ -23,21 +24,27 @@ class Attempts:
         self._clock = clock
         self._wrong: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
-    def wait(self, address: str, name: str) -> float:
-        """Seconds until this address may try this name again; 0 for now."""
-        return max(self._wait((address, name), OF_A_NAME), self._wait(address, OF_AN_ADDRESS))
+    def attempt(self, address: str, name: str) -> float:
+        """Seconds until this address may try this name again; 0 for now, and then it counts as a wrong one until it has `succeeded`.
 
-    def failed(self, address: str, name: str) -> None:
-        """A wrong pass phrase was given."""
-        for key in ((address, name), address):
+        So whoever tries many at the same time is counted as if they came one after the other.
+        """
+        place = _place(address)
+        if wait := max(self._wait((place, name), OF_A_NAME), self._wait(place, OF_AN_ADDRESS)):
+            return wait
+        for key in ((place, name), place):
             self._wrong.setdefault(key, deque(maxlen=OF_AN_ADDRESS)).append(self._clock())
             self._wrong.move_to_end(key)
         while len(self._wrong) > _REMEMBERED:
             self._wrong.popitem(last=False)
+        return 0.0
 
     def succeeded(self, address: str, name: str) -> None:
-        """The right pass phrase was given: what was mistyped before does not count any more."""
-        self._wrong.pop((address, name), None)
+        """The right pass phrase was given: what was mistyped before does not count any more for this name, and this one for nobody."""
+        place = _place(address)
+        self._wrong.pop((place, name), None)
+        if times := self._wrong.get(place):
+            times.pop()
 
     def _wait(self, key: Hashable, most: int) -> float:
         moment = self._clock()
@@ -47,3 +54,12 @@ class Attempts:
         if not times or len(times) < most:
             return 0.0
         return times[-most] + WINDOW - moment
+
+
+def _place(address: str) -> str:
+    """What is counted as one address: whoever has one of IPv6 mostly has 2^64 of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address

@@ -11,13 +11,14 @@ def require_people(settings: Settings, storage: Storage) -> None:
     """Raises StudioError, a sentence that says what to choose, where others reach the studio and nobody said who may come in."""
     if settings.people in (None, "local"):
         if not settings.local:
-            raise StudioError(say("serve.local_people" if settings.people else "serve.choose_people", host=settings.host))
+            sentence = "local_people" if settings.people else "choose_space" if settings.space else "choose_people"
+            raise StudioError(say(f"serve.{sentence}", host=settings.host))
         return
     if settings.people == "team" and not People(storage.files.root).all():
         raise StudioError(say("serve.no_people", folder=storage.files.root))
     if settings.people == "proxy" and not settings.proxies:
         raise StudioError(say("serve.no_proxies"))
-    if not settings.local and not settings.allowed_hosts:
+    if not settings.local and not settings.allowed_hosts and not settings.space:
         raise StudioError(say("serve.no_hosts"))
 
 

@@ -68,14 +68,14 @@ class People:
 
     def named(self, name: str) -> Member:
         """Whoever has this name. Raises StudioError if there is nobody."""
-        member = self._members().get(_key(name))
+        member = self._members().get(compared(name))
         if member is None:
             raise StudioError(say("people.unknown", name=name))
         return member
 
     def verify(self, name: str, pass_phrase: str) -> Member | None:
         """Whoever this is, or None; takes as long for a name that there is not. A pass phrase that is too long is not looked at."""
-        member = self._members().get(_key(name[:NAME_LENGTH]))
+        member = self._members().get(compared(name[:NAME_LENGTH]))
         if len(pass_phrase) > LONGEST:
             return None
         try:
@@ -88,16 +88,16 @@ class People:
         """Add a person. Raises StudioError for a name or pass phrase that cannot be used."""
         cleaned = _cleaned(name)
         with self._changing() as members:
-            if _key(cleaned) in members:
+            if compared(cleaned) in members:
                 raise StudioError(say("people.taken", name=cleaned))
             member = Member(secrets.token_hex(8), cleaned, _hashed(pass_phrase), operator)
-            members[_key(cleaned)] = member
+            members[compared(cleaned)] = member
         return member
 
     def remove(self, name: str) -> Member:
         """Remove a person; their rows stay, and are nobody's who can log in. Raises StudioError if there is none of this name."""
         with self._changing() as members:
-            member = members.pop(_key(name), None)
+            member = members.pop(compared(name), None)
             if member is None:
                 raise StudioError(say("people.unknown", name=name))
         return member
@@ -105,10 +105,10 @@ class People:
     def give_pass_phrase(self, name: str, pass_phrase: str) -> Member:
         """Give a person another pass phrase. Raises StudioError."""
         with self._changing() as members:
-            member = members.get(_key(name))
+            member = members.get(compared(name))
             if member is None:
                 raise StudioError(say("people.unknown", name=name))
-            members[_key(name)] = member = replace(member, pass_phrase=_hashed(pass_phrase))
+            members[compared(name)] = member = replace(member, pass_phrase=_hashed(pass_phrase))
         return member
 
     def _members(self) -> dict[str, Member]:
@@ -158,11 +158,11 @@ def _members_of(path: Path) -> dict[str, Member]:
         members = [Member(**each) for each in read["people"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudioError(say("people.damaged", file=path.name)) from error
-    return {_key(member.name): member for member in members}
+    return {compared(member.name): member for member in members}
 
 
-def _key(name: str) -> str:
-    """What names are compared by."""
+def compared(name: str) -> str:
+    """What names are compared by: two that look the same are one."""
     return unicodedata.normalize("NFKC", name).strip().casefold()
 
 

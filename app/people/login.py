@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.people.attempts import Attempts
-from app.people.file import People
+from app.people.file import People, compared
 from app.people.who import COOKIE, LASTS, token_of
 from app.words import say
 from storage.sessions import SessionStore
@@ -46,18 +46,18 @@ def offer_login(app: FastAPI, people: People, sessions: SessionStore, *, attempt
     @app.post(PATH)
     async def log_in(request: Request) -> Response:
         goes_on = _goes_on(request)
-        if int(request.headers.get("content-length") or _MOST + 1) > _MOST:
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or len(length) > 9 or int(length) > _MOST:
             return _page(goes_on, say("login.too_long"), status=413)
         form = await request.form(max_files=0, max_fields=10, max_part_size=_MOST)
         name, pass_phrase = str(form.get("username") or "").strip(), str(form.get("password") or "")
         address = request.client.host if request.client else ""
-        if wait := counted.wait(address, name):
+        if wait := counted.attempt(address, compared(name)):
             return _page(goes_on, say("login.wait", minutes=ceil(wait / 60)), status=429, headers={"Retry-After": str(ceil(wait))})
         member = await anyio.to_thread.run_sync(people.verify, name, pass_phrase, limiter=limiter)
         if member is None:
-            counted.failed(address, name)
             return _page(goes_on, say("login.wrong"), status=401)
-        counted.succeeded(address, name)
+        counted.succeeded(address, compared(name))
         token = await anyio.to_thread.run_sync(sessions.begin, member.id, LASTS)
         answer = RedirectResponse(goes_on, status_code=303)
         secure = request.url.scheme == "https"
@@ -70,6 +70,8 @@ def offer_login(app: FastAPI, people: People, sessions: SessionStore, *, attempt
             sessions.end(token)
         answer = RedirectResponse(PATH, status_code=303)
         answer.delete_cookie(COOKIE, path="/")
+        # What pages keep in the browser, such as what was typed, is not for whoever logs in there next.
+        answer.headers["Clear-Site-Data"] = '"storage"'
         return answer
 
 

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
-from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
+from app.networks import networks_of
 from app.people.asking import LOCAL, Person
 from app.people.file import NAME_LENGTH, People
+from app.people.peers import from_one_of
 from storage.sessions import SessionStore
 
 COOKIE = "reft_studio_session"
@@ -60,11 +61,13 @@ class BehindProxy:
 
     def __init__(self, header: str, proxies: Sequence[str], operators: Sequence[str]) -> None:
         self._header, self._operators = header, frozenset(operators)
-        self._proxies = [ip_network(each, strict=False) for each in proxies]
+        self._proxies = networks_of(proxies)
 
     def of(self, scope: Scope) -> Person | None:
         """See `Who`."""
-        name = Headers(scope=scope).get(self._header, "").strip()
+        named = Headers(scope=scope).getlist(self._header)
+        # Of two one may be a stranger's, to which the proxy has only added its own.
+        name = named[0].strip() if len(named) == 1 else ""
         if not name or len(name) > 4 * NAME_LENGTH or not self.believes(scope):
             return None
         return Person(sha256(name.encode()).hexdigest()[:32], name[:NAME_LENGTH], name in self._operators)
@@ -72,16 +75,6 @@ class BehindProxy:
     def believes(self, scope: Scope) -> bool:
         """Whether a request comes from one of the proxies."""
         return from_one_of(scope, self._proxies)
-
-
-def from_one_of(scope: Scope, networks: Sequence[object]) -> bool:
-    """Whether the other end of the connection is in one of these networks."""
-    client = scope.get("client")
-    try:
-        address = ip_address(client[0]) if client else None
-    except ValueError:
-        return False
-    return address is not None and any(address in network for network in networks)  # type: ignore[operator]
 
 
 def token_of(scope: Scope) -> str | None:

@@ -12,6 +12,7 @@ from app.pages import build
 from app.people.file import People
 from app.people.gate import Gate
 from app.people.login import offer_login
+from app.people.peers import Peers
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
@@ -19,6 +20,7 @@ from app.routes.chats import offer_chats
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
+from app.routes.me import offer_me
 from app.routes.mixes import offer_mixes
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
@@ -61,10 +63,12 @@ def make_app(services: Services) -> FastAPI:
     offer_fixes(app, services)
     offer_mixes(app, services)
     who, has_login = _who(services)
+    offer_me(app, has_login=has_login)
     if has_login:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
     app.add_middleware(Gate, who=who, has_login=has_login)
     app.add_middleware(Refusals, settings=settings)
+    app.add_middleware(Peers, proxies=settings.proxies)
     app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
@@ -75,7 +79,7 @@ def make_app(services: Services) -> FastAPI:
     pages.max_threads = _EVENTS_AT_ONCE
     come_first()
     mounted: FastAPI = gr.mount_gradio_app(
-        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(),
+        app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(settings.people),
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip

@@ -1,22 +1,26 @@
-// Says so while the studio itself does not answer.
+// Says so while the studio itself does not answer, and when whoever uses it is not logged in any more.
 (() => {
   let bar = null;
-  const show = () => {
-    if (bar || !document.body) return;
+  let shown = "";
+  const show = (sentence) => {
+    if ((bar && shown === sentence) || !document.body) return;
+    bar?.remove();
+    shown = sentence;
     bar = document.createElement("div");
     bar.id = "studio-away";
     bar.setAttribute("role", "alert");
-    bar.textContent = words.unreachable;
+    bar.innerHTML = sentence; // our own, with a link
     document.body.append(bar);
   };
   const look = async () => {
-    let up = false;
+    let status = 0;
     try {
-      up = (await fetch("alive", { cache: "no-store", signal: AbortSignal.timeout(2500) })).ok;
+      status = (await fetch("alive", { cache: "no-store", signal: AbortSignal.timeout(2500) })).status;
     } catch {
       // not reached
     }
-    if (!up) show();
+    if (status === 401) show(studio.loggedOut);
+    else if (status !== 200) show(words.unreachable);
     else if (bar) {
       bar.remove();
       bar = null;

@@ -5,6 +5,10 @@ window.studio = (() => {
   // A quotation mark is written as %22 in an address.
   const reload = `<a href="${location.pathname}${location.search}">${words.reload}</a>`;
   const REFUSED = words.refused.replace("{reload}", () => reload);
+  // Where a proxy logs people in, any page of the studio leads to it.
+  const login = people === "team" ? `login?next=${encodeURIComponent(location.pathname + location.search)}` : location.pathname;
+  const LOGGED_OUT = words.logged_out.replace("{log_in}", () => `<a href="${login}" target="_blank" rel="noopener">${words.person.log_in}</a>`);
+  const refusalOf = (response) => (response.status === 401 ? LOGGED_OUT : REFUSED);
   const LOST = '\n\ndata: {"msg": "unexpected_error", "message": "", "success": false}\n\ndata: {"msg": "close_stream"}\n\n';
   // Milliseconds until an engine that was away or busy is asked anew; each time twice as long.
   const FIRST_WAIT = 3000;
@@ -66,12 +70,13 @@ window.studio = (() => {
       sentence = AWAY;
       return new Response(LOST);
     }
+    sentence = refusalOf(response);
     if (asked === "queue/data") return response.ok ? watched(response) : new Response(LOST);
-    sentence = REFUSED;
-    return response.ok ? response : failing(asked, REFUSED);
+    return response.ok ? response : failing(asked, sentence);
   };
 
   return {
+    loggedOut: LOGGED_OUT,
     // An event that was not answered by its handler: the sentence for its note, and what is no longer valid.
     failed: (values, stoppable, again) => (stoppable && halted ? [] : [told(sentence, again), ...values]),
     stopped: (values) => {

@@ -325,7 +325,11 @@ def test_a_local_server_answers_under_each_of_its_names(site, host):
 
 @pytest.mark.slow
 def test_a_public_server_answers_under_the_names_it_was_given(tmp_path):
-    for names, found in ((["studio.example"], {"studio.example": 200, "evil.example": 400}), ([], {"any.example": 200})):
+    for names, found in (
+        (["studio.example"], {"studio.example": 200, "studio.example:8443": 200, "evil.example": 400, "127.0.0.1": 400}),
+        (["studio.example:8443"], {"studio.example:8443": 200, "studio.example": 400, "studio.example:80": 400}),
+        ([], {"any.example": 400, "localhost": 400}),
+    ):
         made = make_services(Settings(data_dir=tmp_path / "data", host="0.0.0.0", allowed_hosts=names))
         with TestClient(make_app(made)) as public:
             assert {host: public.get("/alive", headers={"Host": host}).status_code for host in found} == found

@@ -28,7 +28,7 @@ def settings(store, **values):
 
 
 @pytest.mark.parametrize(("values", "sentence"), [
-    ({"host": "0.0.0.0"}, "say who may come in: --people team"), ({"host": "0.0.0.0", "people": "local"}, "for this machine alone"),
+    ({"host": "0.0.0.0"}, "say who may come in: --people team"), ({"host": "0.0.0.0", "people": "local"}, "REFT_STUDIO_HOST"),
     ({"people": "team"}, "nobody who could log in"), ({"people": "proxy"}, "REFT_STUDIO_PROXIES"),
     ({"host": "0.0.0.0", "people": "proxy", "proxies": ["10.0.0.1"]}, "REFT_STUDIO_ALLOWED_HOSTS"),
 ])  # fmt: skip

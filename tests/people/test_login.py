@@ -1,5 +1,6 @@
 """Logging in and out over HTTP, and what a stranger can do meanwhile."""
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -103,6 +104,30 @@ def test_an_address_cannot_try_name_after_name(studio):
     assert found == [401] * OF_AN_ADDRESS + [429]
 
 
+def test_the_same_name_written_otherwise_is_counted_as_the_same(studio):
+    client, *_ = studio
+    found = [log_in(client, name, "wrong phrase").status_code for name in ("Ada", "ada", " ADA ", "\uff21da", "aDa", "adA")]
+    assert found == [401] * OF_A_NAME + [429]
+
+
+def test_pass_phrases_that_are_tried_at_once_are_counted_as_one_after_the_other(studio):
+    client, *_ = studio
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(lambda _: log_in(client, "Ada", "wrong phrase").status_code, range(12)))
+    assert sorted(found) == [401] * OF_A_NAME + [429] * (12 - OF_A_NAME)
+
+
+def test_whoever_has_a_network_of_addresses_has_one(clock):
+    counted = Attempts(clock)
+    assert [counted.attempt(f"2001:db8::{number}", "ada") for number in range(OF_A_NAME + 1)] == [0.0] * OF_A_NAME + [WINDOW]
+    assert counted.attempt("2001:db8:1::1", "ada") == counted.attempt("10.0.0.1", "ada") == counted.attempt("10.0.0.2", "ada") == 0.0
+
+
+def test_whoever_logs_in_all_day_is_not_taken_for_one_who_guesses(studio):
+    client, *_ = studio
+    assert [log_in(client).status_code for _ in range(OF_AN_ADDRESS + 2)] == [303] * (OF_AN_ADDRESS + 2)
+
+
 @pytest.mark.parametrize(("wanted", "goes_on"), [
     ("/playground?run=1", "/playground?run=1"), ("//evil.test", "/"), ("https://evil.test/", "/"), ("/\\evil.test", "/"),
     ("/a\r\nSet-Cookie: x=1", "/"), ("javascript:alert(1)", "/"), ("", "/"), ("//[", "/"),
@@ -122,6 +147,13 @@ def test_odd_forms_are_refused_in_words(studio, body):
     assert answer.status_code in (401, 413) and '<p role="alert">' in answer.text
 
 
+@pytest.mark.parametrize("length", ["x", "-1", "", "1" * 5000, "\u0661"])
+def test_a_form_of_an_odd_length_is_refused_in_words(studio, length):
+    client, *_ = studio
+    answer = client.post("/login", content=b"username=Ada", headers={"Content-Length": length.encode()})
+    assert answer.status_code == 413 and '<p role="alert">' in answer.text
+
+
 def proxied(address, **headers):
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return {"type": "http", "client": (address, 1), "headers": given}
@@ -135,3 +167,6 @@ def test_a_proxy_names_people_and_nobody_else_does():
     assert who.of(proxied("192.168.0.1", x_forwarded_user="ada")) is None
     assert who.of(proxied("10.1.2.3", x_forwarded_user=" ")) is None and who.of(proxied("10.1.2.3", other="ada")) is None
     assert who.of({**proxied("10.1.2.3", x_forwarded_user="ada"), "client": None}) is None
+    two = proxied("10.1.2.3", x_forwarded_user="root")
+    assert who.of({**two, "headers": two["headers"] * 2}) is None, "of two one may be a stranger's"
+    assert who.of(proxied("::ffff:10.1.2.3", x_forwarded_user="ada")) == ada, "as a socket of IPv6 has it"

@@ -4,6 +4,7 @@ The flags are read from the parser, so that one that is added fails here until i
 """
 
 import argparse
+import io
 import json
 import socket
 import webbrowser
@@ -24,6 +25,7 @@ import app.cli.run as cli_run
 import app.serve
 import reft_engine
 from app.cli.main import _parser, main
+from app.people.file import People
 from app.run_texts import flag_of
 from reft_engine import ConfigError, Example, Message, ReftModel, RunSpec, Setting, evaluate, generate
 from reft_engine.data import HubName, HubRows, inspect_file
@@ -696,6 +698,32 @@ def serve_browser(bench: Bench) -> None:
     assert opened == ["http://127.0.0.1:7871"]
 
 
+def serve_people(bench: Bench) -> None:
+    assert [served(bench, *flags)[0].people for flags in ((), *(("--people", value) for value in ("local", "team", "proxy")))] == [
+        None, "local", "team", "proxy",
+    ]  # fmt: skip
+    assert "invalid choice" in bench.run("serve", "--people", "everybody", code=2).err
+
+
+def users(bench: Bench) -> None:
+    """Each action does another thing, to the person of this name, in this folder."""
+    first, second = bench.new("team"), bench.new("other")
+
+    def act(*given: Any, folder: Path = first, typed: str = "correct horse battery") -> Any:
+        bench.patch.setattr("sys.stdin", io.StringIO(typed))
+        return bench.run("user", *given, "--data-dir", folder)
+
+    assert act("add", "Ada", "--operator", "--json").json["operator"] and not act("add", "Bob", "--json").json["operator"]
+    assert "{" not in act("add", "Eve").out and (first / "people.json").is_file() and not (second / "people.json").exists()
+    assert [each["name"] for each in act("list", "--json").json["people"]] == ["Ada", "Bob", "Eve"]
+    assert act("remove", "Eve", "--json").json["name"] == "Eve" and "Eve" not in act("list").out
+    assert act("list", "--json", folder=second).json == {"people": []}
+    before = (first / "people.json").read_text()
+    assert act("logout", "Ada", "--json").json["sessions_ended"] == 0 and (first / "people.json").read_text() == before
+    assert act("passphrase", "Ada", "--json", typed="staple of another kind").json["name"] == "Ada"
+    assert People(first).verify("Ada", "staple of another kind") and not People(first).verify("Ada", "correct horse battery")
+
+
 def serve_command(bench: Bench) -> None:
     """Without a command the pages are served."""
     seen: list[Any] = []
@@ -734,8 +762,8 @@ def together(show: Callable[[Bench], None]) -> Callable[[Bench], None]:
 
 DATA = {"--data": data, "--out": out, "--base": other_base, "--tied": tied}
 COLUMNS = {command: together(columns(command)) for command in ("train", "sweep")}
-BACKUPS, RESTORES, INSPECTED, EVALUATED, RUN_FILE, MODELS, COMPARED = map(
-    together, (backups, restores, inspect_columns, evaluate_columns, run_file, lists_models, compared_runs)
+BACKUPS, RESTORES, INSPECTED, EVALUATED, RUN_FILE, MODELS, COMPARED, USERS = map(
+    together, (backups, restores, inspect_columns, evaluate_columns, run_file, lists_models, compared_runs, users)
 )
 TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{(command, flag): make(command) for command in ("train", "sweep") for flag, make in DATA.items()},
@@ -784,7 +812,8 @@ TABLE: dict[tuple[str, str], Callable[[Bench], None]] = {
     **{("restore", flag): RESTORES for flag in ("file", "--data-dir", "--json")},
     **{("run", flag): RUN_FILE for flag in ("file", "--data-dir", "--name", "--json")}, ("run", "--watch"): run_watch,
     ("serve", "--host"): serve_host, ("serve", "--port"): serve_port, ("serve", "--data-dir"): serve_folder,
-    ("serve", "--no-browser"): serve_browser,
+    ("serve", "--no-browser"): serve_browser, ("serve", "--people"): serve_people,
+    **{("user", flag): USERS for flag in ("action", "name", "--operator", "--data-dir", "--json")},
 }  # fmt: skip
 # Settings without a row of their own, so that one that is added has one.
 for _command in ("train", "sweep"):

@@ -15,6 +15,7 @@ import pytest
 from app.errors import StudioError
 from app.handlers import bases, datasets, disk, runs, train
 from app.handlers.train import TrainForm
+from app.people.who import BehindProxy
 from app.routes import make_app
 from app.serve import _clean_up_hourly, _listen, serve
 from app.services import Services, make_services
@@ -197,13 +198,52 @@ def allowed_hosts(place: Place) -> None:
         services.storage.close()
 
 
+def _alive(services: Services, **headers: str) -> int:
+    with serving(services) as site:
+        return httpx.get(f"{site.address}/alive", headers=headers).status_code
+
+
+def people(place: Place) -> None:
+    """Who is let in: the one person of this machine, whoever has logged in, or whom a proxy has."""
+    for value, status in (("local", 200), ("team", 401), ("proxy", 401)):
+        services = place.studio(people=value, proxies='["127.0.0.1"]')
+        assert _alive(services) == status
+        services.storage.close() if value == "local" else services.everything.close()
+
+
+def proxies(place: Place) -> None:
+    """Of them alone a header is believed."""
+    for value, status in (('["127.0.0.1"]', 200), ('["10.0.0.0/8", "127.0.0.0/30"]', 200), ('["10.0.0.1"]', 401)):
+        services = place.studio(people="proxy", proxies=value)
+        assert _alive(services, **{"X-Forwarded-User": "ada"}) == status
+        services.everything.close()
+
+
+def proxy_header(place: Place) -> None:
+    for value, status in (("Remote-User", 200), ("X-Forwarded-User", 401)):
+        services = place.studio(people="proxy", proxies='["127.0.0.1"]', proxy_header=value)
+        assert _alive(services, **{"Remote-User": "ada"}) == status
+        services.everything.close()
+
+
+def operators(place: Place) -> None:
+    settings = place.set(people="proxy", proxies='["127.0.0.1"]', operators='["ada"]')
+    who = BehindProxy(settings.proxy_header, settings.proxies, settings.operators)
+    for name, is_one in (("ada", True), ("bob", False)):
+        scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"x-forwarded-user", name.encode())]}
+        assert who.of(scope).operator is is_one
+
+
 TABLE: dict[str, Callable[[Place], None]] = {
     "data_dir": data_dir, "host": host, "port": port, "database_url": database_url, "max_upload_mb": max_upload_mb,
     "max_data_mb": max_data_mb, "bin_days": bin_days, "models": models, "allowed_hosts": allowed_hosts,
+    "people": people, "proxies": proxies, "proxy_header": proxy_header, "operators": operators,
 }  # fmt: skip
 REFUSED = {
     "port": ("0", "65536", "x"), "max_upload_mb": ("0", "10001", "x"), "max_data_mb": ("-1", "1.5"), "bin_days": ("-1", "3651"),
     "models": ("owner/model", "3"), "allowed_hosts": ("studio.example",),
+    "people": ("space", "everybody"), "proxies": ("10.0.0.1", '["a proxy"]', '["0.0.0.0/0"]', '["*"]'), "proxy_header": ("", "X User", "a\r\nb"),
+    "operators": ("ada",),
 }  # fmt: skip
 
 
@@ -301,9 +341,10 @@ def test_every_way_into_the_studio_is_behind_its_guards(tmp_path):
     """Strangers' pages and foreign names are refused on what was added since, too."""
     services = make_services(Settings(data_dir=tmp_path / "data"))
     with serving(services) as site:
-        assert {each.cls.__name__ for each in site.app.user_middleware} >= {"TrustedHostMiddleware", "_Gate"}
+        assert {each.cls.__name__ for each in site.app.user_middleware} >= {"Peers", "Refusals", "Gate"}
         for path in ("/alive", "/healthz", "/gradio_api/upload", "/files/runs/x/log.txt"):
             assert httpx.post(f"{site.address}{path}", headers={"Origin": "http://evil.example"}).status_code == 403
-            assert httpx.get(f"{site.address}{path}", headers={"Host": "evil.example"}).status_code == 400
+            if path != "/healthz":  # which whoever looks after a server asks by its address
+                assert httpx.get(f"{site.address}{path}", headers={"Host": "evil.example"}).status_code == 400
     assert inspect.isfunction(make_app)
     services.storage.close()
