@@ -13,8 +13,7 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
-from app.people.asking import NobodyError, asking
-from app.visitor import visitor
+from app.visitor import asker
 from app.words import say, spoken
 from app.worker.messages import ASKER
 from reft_engine.data import RowCheck
@@ -244,12 +243,8 @@ def _headers() -> dict[str, str]:
 
 
 def _asker() -> str:
-    """An opaque key of who asks: the person, however many pages they have open, where there are people; else the page."""
-    try:
-        who = asking().id or visitor()
-    except NobodyError:
-        who = visitor()
-    return hashlib.sha256(who.encode("utf-8", "replace")).hexdigest()[:32]
+    """An opaque key of who asks."""
+    return hashlib.sha256(asker().encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _body(values: dict[str, Any]) -> bytes:
