@@ -4,12 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from app.people.asking import NobodyError, asking
+
 _visitor: ContextVar[str] = ContextVar("visitor", default="")
 
 
 def visitor() -> str:
     """The session of the page that asks; empty for what no page asks."""
     return _visitor.get()
+
+
+def asker() -> str:
+    """The person who asks, however many pages they have open, where there are people; else the session of the page."""
+    try:
+        return asking().id or visitor()
+    except NobodyError:
+        return visitor()
 
 
 @contextmanager

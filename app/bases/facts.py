@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reft_engine import weight_bytes
+from reft_engine.plain_files import check_plain, read_plain
 
 Kind = Literal["decoder", "encoder", "encoder_decoder"]
 Origin = Literal["starter", "folder", "catalog", "hub"]
@@ -87,9 +88,7 @@ def read_config(folder: Path) -> dict[str, Any] | None:
     """The ``config.json`` of a folder; None if there is none that can be read."""
     path = folder / "config.json"
     try:
-        if path.stat().st_size > _CONFIG_LIMIT:
-            return None
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_plain(path, _CONFIG_LIMIT).decode())
     except (OSError, ValueError, RecursionError):
         return None
     return config if isinstance(config, dict) else None
@@ -108,14 +107,22 @@ def facts_of_folder(name: str, folder: Path, origin: Origin = "folder") -> BaseF
 
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a complete model in a folder; none if one of them is missing."""
-    if (folder / _ONE_FILE).is_file():
+    if _is_plain(folder / _ONE_FILE):
         return [folder / _ONE_FILE]
     try:
-        names = set(json.loads((folder / _INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(json.loads(read_plain(folder / _INDEX, _HEADER_LIMIT).decode())["weight_map"].values())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return []
     paths = [folder / Path(str(name)).name for name in sorted(names, key=str)]
-    return paths if all(path.is_file() for path in paths) else []
+    return paths if all(map(_is_plain, paths)) else []
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        check_plain(path)
+    except OSError:
+        return False
+    return True
 
 
 def _parameters(path: Path) -> int:

@@ -13,7 +13,7 @@ from app.choices import Choices
 from app.errors import NoAnswerError, StoppedError
 from app.reader.client import read_in_process
 from app.reader.turns import Turns
-from app.visitor import visitor
+from app.visitor import asker, visitor
 from app.words import say
 from reft_engine.data import INDEX, ROWS, Inspection, StoredRows, TableRows
 
@@ -167,7 +167,7 @@ class Uploads:
         path = Path(key[0])
         folder = path.parent / f"read-{token_hex(8)}"
         try:
-            with self._turns.turn(who, reading.is_ended) as has_turn:
+            with self._turns.turn(asker(), reading.is_ended) as has_turn:
                 if not has_turn:
                     raise StoppedError(say("reader.stopped"))
                 reading.waits = False

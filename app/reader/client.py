@@ -19,6 +19,8 @@ from app.bases.facts import BaseFacts
 from app.choices import Choices
 from app.errors import StoppedError, StudioError
 from app.reader.spare import Process, Spare
+from app.reader.turns import Turns
+from app.visitor import asker
 from app.words import say, spoken
 from reft_engine.data import FilePrompt, FilePrompts, HubDataset, HubFile, HubRows, Inspection, Message, Problem, load_inspection
 
@@ -29,6 +31,8 @@ PROMPT_SECONDS = 120
 """Seconds until the reading of a file of prompts is ended: a person waits for it."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT")
 """Variables that the process gets; it gets no secret."""
+_PROMPTS_WAITING = 20
+"""Files of prompts that may wait to be read."""
 HUB_SECONDS, HUB_ROWS_SECONDS = 60, 900
 """Seconds until a request to the Hub is ended: for what there is, and for rows."""
 _HUB_KEPT = (
@@ -66,13 +70,20 @@ def read_in_process(
     return _result(_last(request, on_progress, should_stop, seconds), folder, memory_mb=memory_mb, seconds=seconds)
 
 
+_PROMPTS = Turns(2)
+"""Who may have a file of prompts read: two at once, one for each asker; a bounded number waits, each at most as long as those before."""
+
+
 def read_prompts_in_process(
     path: Path, *, lines: bool, most: int, limits: dict[str, int], memory_mb: int = MEMORY_MB, seconds: float = PROMPT_SECONDS
 ) -> FilePrompts:  # fmt: skip
     """The prompts of a file; see `reft_engine.data.read_prompts`, whose ``limits`` are those of these names. Raises StudioError."""
     asked = {"lines": lines, "most": most, "limits": limits}
     request = {"path": str(path), "prompts": asked, "memory_mb": memory_mb, "language": spoken()}
-    last = _last(request, lambda share: None, lambda: False, seconds)
+    if _PROMPTS.waiting() >= _PROMPTS_WAITING:
+        raise StudioError(say("reader.busy"))
+    with _PROMPTS.turn(asker(), lambda: False):
+        last = _last(request, lambda share: None, lambda: False, seconds)
     if not isinstance(done := last.get("done"), dict):
         raise _error(last, say("reader.late", minutes=max(1, round(seconds / 60))), memory_mb)
     prompts = tuple(

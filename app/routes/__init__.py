@@ -1,10 +1,11 @@
 """The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
 import warnings
-from typing import Any
 
 import gradio as gr
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
@@ -42,10 +43,14 @@ def make_app(services: Services) -> FastAPI:
     services = services.seen_by_whoever_asks()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
+    asking = CapacityLimiter(2)  # threads of its own, so that it answers when all others wait
+
     @app.get("/healthz")
-    def healthz() -> dict[str, Any]:
-        worker = services.worker.health()
-        return {"status": "ok", "worker": {"up": worker is not None, "training": worker["training"] if worker else None}}
+    async def healthz() -> JSONResponse:
+        worker = await to_thread.run_sync(services.worker.health, limiter=asking)
+        is_stuck = await to_thread.run_sync(services.worker.is_stuck, limiter=asking)
+        found = {"up": worker is not None, "training": worker["training"] if worker else None}
+        return JSONResponse({"status": "stuck" if is_stuck else "ok", "worker": found}, 503 if is_stuck else 200)
 
     @app.get("/alive")
     def alive() -> dict[str, str]:

@@ -11,19 +11,19 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
-from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from app.leaving import until_gone
 from app.words import say, say_error
 from app.words.http import Speaking
 from app.worker import chat
 from app.worker.angles import compare_subspaces
 from app.worker.answers import PredictionJobs
+from app.worker.fair_work import Disconnected, FairWork, watched
 from app.worker.grid import fill_batch, fill_grid
 from app.worker.machine import describe_machine
 from app.worker.messages import (
+    ASKER,
     AnglesRequest,
     BatchRequest,
     ChatRequest,
@@ -65,8 +65,9 @@ def make_app(resident: Resident) -> FastAPI:
         return JSONResponse({"error": say_error(error)}, status_code=400)
 
     @app.get("/health")
-    def health() -> dict[str, Any]:
-        return {"pid": os.getpid(), "training": resident.training_run, "trouble": resident.trouble}
+    async def health() -> dict[str, Any]:  # on the event loop: whoever holds all threads does not keep it from answering
+        stands = resident.base_lock.stands
+        return {"pid": os.getpid(), "training": resident.training_run, "trouble": resident.trouble, "stands": stands}
 
     @app.get("/machine")
     def machine() -> dict[str, Any]:
@@ -81,25 +82,7 @@ def make_app(resident: Resident) -> FastAPI:
             "loaded": not base.is_empty,
         }  # fmt: skip
 
-    @app.post("/preview")
-    def preview(request: PreviewRequest) -> list[dict[str, Any]]:
-        base = resident.tokenizer(request.base) or resident.base(request.base)
-        return preview_rows(base, _examples(request.rows), ReftConfig.read(request.reft), request.max_length)
-
-    @app.post("/check")
-    def check(request: CheckRequest) -> RowCheck | None:
-        base = resident.tokenizer(request.base, request.revision)
-        if base is None:
-            return None
-        digest, load = _rows(resident, request)
-        reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
-        return resident.checks.check(digest, load, base, reft, train, request.file_rows)
-
-    @app.post("/probe")
-    def probe(request: ProbeRequest) -> dict[str, Any] | None:
-        reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
-        timed = resident.probe(request.dataset, request.base, reft, train, request.precision)
-        return asdict(timed) if timed else None
+    _offer_counts(app, resident)
 
     @app.post("/angles")
     def angles(request: AnglesRequest) -> list[dict[str, Any]]:
@@ -110,40 +93,66 @@ def make_app(resident: Resident) -> FastAPI:
     return app
 
 
+def _offer_counts(app: FastAPI, resident: Resident) -> None:
+    """What tokenises rows: it waits for its turn, and ends when whoever asked has gone."""
+    work = FairWork()
+
+    @app.post("/preview")
+    async def preview(request: PreviewRequest, http: Request) -> list[dict[str, Any]]:
+        def shown(gone: Disconnected) -> list[dict[str, Any]]:
+            base = resident.tokenizer(request.base) or resident.base(request.base)
+            return preview_rows(base, _examples(request.rows), ReftConfig.read(request.reft), request.max_length, gone.look)
+
+        return await work.do(_asker(http), http, shown)
+
+    @app.post("/check")
+    async def check(request: CheckRequest, http: Request) -> RowCheck | None:
+        def counted(gone: Disconnected) -> RowCheck | None:
+            base = resident.tokenizer(request.base, request.revision)
+            if base is None:
+                return None
+            digest, load = _rows(resident, request)
+            reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
+            with resident.checks.while_wanted(gone.look):
+                return resident.checks.check(digest, load, base, reft, train, request.file_rows)
+
+        return await work.do(_asker(http), http, counted)
+
+    @app.post("/probe")
+    async def probe(request: ProbeRequest, http: Request) -> dict[str, Any] | None:
+        def timed(gone: Disconnected) -> dict[str, Any] | None:
+            reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
+            with resident.checks.while_wanted(gone.look):
+                found = resident.probe(request.dataset, request.base, reft, train, request.precision)
+            return asdict(found) if found else None
+
+        return await work.do(_asker(http), http, timed)
+
+
+def _asker(http: Request) -> str:
+    """An opaque key of who asks, as the client says it; whoever says none shares the turns of all these."""
+    return http.headers.get(ASKER, "")[:100]
+
+
 def _offer_looks(app: FastAPI, resident: Resident) -> None:
     """What is looked at in a conversation, unless whoever asked has gone meanwhile."""
 
     @app.post("/separation")
     async def separation(request: SeparationRequest, http: Request) -> dict[str, Any]:
-        return (await _watched(http, lambda gone: prove(resident, request, gone.is_set))).to_dict()
+        return (await watched(http, lambda gone: prove(resident, request, gone.is_set))).to_dict()
 
     @app.post("/edit_map")
     async def edit_map(request: LookRequest, http: Request) -> dict[str, Any]:
-        return (await _watched(http, lambda gone: map_column(resident, request, gone.is_set))).to_dict()
+        return (await watched(http, lambda gone: map_column(resident, request, gone.is_set))).to_dict()
 
     @app.post("/lens")
     async def lens(request: LensRequest, http: Request) -> dict[str, Any]:
-        return (await _watched(http, lambda gone: look_through_lens(resident, request, gone.is_set))).to_dict()
+        return (await watched(http, lambda gone: look_through_lens(resident, request, gone.is_set))).to_dict()
 
     @app.post("/tints")
     async def tints(request: TintsRequest, http: Request) -> list[dict[str, Any]]:
-        found = await _watched(http, lambda gone: tint(resident, request, lambda asked: gone.then(asked.cancel)))
+        found = await watched(http, lambda gone: tint(resident, request, lambda asked: gone.then(asked.cancel)))
         return [token.to_dict() for token in found]
-
-
-async def _watched(http: Request, look: "Callable[[Disconnected], T]") -> T:
-    """What a look gives, in a thread; its event is set when the client disconnects."""
-    disconnected = Disconnected()
-
-    async def watch() -> None:
-        await until_gone(http)
-        disconnected.set()
-
-    watching = asyncio.create_task(watch())
-    try:
-        return await to_thread.run_sync(look, disconnected)
-    finally:
-        watching.cancel()
 
 
 def _offer_streams(app: FastAPI, resident: Resident) -> None:
@@ -191,26 +200,6 @@ def _rows(resident: Resident, request: CheckRequest) -> tuple[str, Load]:
     if request.dataset is not None:
         return resident.dataset_rows(request.dataset)
     return resident.upload_rows(request.upload)
-
-
-class Disconnected(threading.Event):
-    """Is set when the client has gone; then what it asked for ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._then: list[Callable[[], None]] = []
-
-    def then(self, act: Callable[[], None]) -> None:
-        """Do something once the client has gone; at once, if it has."""
-        self._then.append(act)
-        if self.is_set():
-            act()
-
-    def set(self) -> None:
-        """As `threading.Event.set`, and do what is to be done then."""
-        super().set()
-        for act in self._then:
-            act()
 
 
 Line = dict[str, Any]

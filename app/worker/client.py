@@ -1,5 +1,6 @@
 """The web process's client of the worker; imports nothing that imports torch."""
 
+import hashlib
 import json
 import math
 import threading
@@ -12,7 +13,9 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
+from app.visitor import asker
 from app.words import say, spoken
+from app.worker.messages import ASKER
 from reft_engine.data import RowCheck
 
 _ADDRESS = "http://worker"
@@ -21,6 +24,8 @@ _BATCH_TIMEOUT = 600.0
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
+_STUCK_SECONDS = 20.0
+"""Seconds for which a step may hold the base model, or the engine give no sign; health says so within thirty."""
 _LOOK_TIMEOUT = 5.0
 """Seconds in which it is to be said whether something is under way, since a page waits for it."""
 _PROBE_TIMEOUT = 60.0
@@ -37,6 +42,7 @@ class WorkerClient:
     def __init__(self, socket: Path) -> None:
         self._lock, self._asked = threading.Lock(), -math.inf
         self._known: dict[str, Any] | None = None
+        self._answered = time.monotonic()
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
 
@@ -47,6 +53,18 @@ class WorkerClient:
         except (httpx.HTTPError, ValueError):
             return None
         return answer
+
+    def is_stuck(self) -> bool:
+        """Whether the engine runs and does nothing: one piece of its work has stood too long, or it does not answer at all."""
+        try:
+            answer = self._http.get("/health", timeout=2).json()
+        except (httpx.TimeoutException, httpx.ReadError):  # it took the call, and said nothing
+            return time.monotonic() - self._answered > _STUCK_SECONDS
+        except (httpx.HTTPError, ValueError):
+            self._answered = time.monotonic()  # it is not there, which is another matter
+            return False
+        self._answered = time.monotonic()
+        return float(answer.get("stands", 0.0)) > _STUCK_SECONDS
 
     def recent_health(self) -> dict[str, Any] | None:
         """As `health`, asked at most once a second, however many pages are looked at."""
@@ -221,7 +239,12 @@ def _item(line: str) -> dict[str, Any]:
 
 def _headers() -> dict[str, str]:
     # The worker answers in the language of the event that asks it.
-    return {"Content-Type": "application/json", "Accept-Language": spoken()}
+    return {"Content-Type": "application/json", "Accept-Language": spoken(), ASKER: _asker()}
+
+
+def _asker() -> str:
+    """An opaque key of who asks."""
+    return hashlib.sha256(asker().encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _body(values: dict[str, Any]) -> bytes:

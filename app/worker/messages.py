@@ -18,6 +18,8 @@ _StopText = Annotated[str, Field(min_length=1, max_length=200)]
 
 ALREADY_SERVED = 3
 """Exit code of a worker whose data folder another worker already serves."""
+ASKER = "X-Asker"
+"""The header with an opaque key of who asks, for what has no such field; askers get equal shares."""
 
 
 StopText = Annotated[str, Field(min_length=1, max_length=limits.STOP)]

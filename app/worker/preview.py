@@ -1,6 +1,6 @@
 """A row exactly as it is trained: each token, whether it belongs to prompt or answer, and whether it is edited."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.words import say_error
@@ -12,16 +12,22 @@ from reft_engine.tokens.pieces import token_texts
 from reft_engine.training import Objective, objective_for
 
 
-def preview_rows(base: Base, examples: Sequence[AnyExample], config: ReftConfig, max_length: int) -> list[dict[str, Any]]:
+def preview_rows(
+    base: Base, examples: Sequence[AnyExample], config: ReftConfig, max_length: int, look: Callable[[], None] = lambda: None
+) -> list[dict[str, Any]]:  # fmt: skip
     """Preview rows as plain data: ``tokens`` (text, kind, edited), ``prompt_tokens``, ``answer_tokens``, ``cut``; or ``problem``.
 
-    They are encoded by the objective of a run with this config.
+    They are encoded by the objective of a run with this config; ``look`` is called before each, and ends the work by what it raises.
 
     Raises:
         ConfigError: the base model cannot be trained with this config.
     """
     objective = objective_for(base, config, TrainConfig(max_length=max_length), examples)
-    return [_preview_row(objective, example) for example in examples]
+    rows: list[dict[str, Any]] = []
+    for example in examples:
+        look()
+        rows.append(_preview_row(objective, example))
+    return rows
 
 
 def _preview_row(objective: Objective[Any], example: AnyExample) -> dict[str, Any]:

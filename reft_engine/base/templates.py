@@ -1,76 +1,61 @@
-"""Renders messages to text with the base model's own chat template, as asked; the template comes with the model and is not trusted."""
+"""Renders messages to text with the base model's own chat template, as asked; the template comes with the model and is not trusted.
+
+Only this program's own templates run in this process; any other, of the Hub, of a folder or of a person, in one with limits.
+"""
 
 import json
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from reft_engine.base.copying import TEMPLATE_ERRORS, around, only_copies
-from reft_engine.base.loading import Base
+from reft_engine.base import sandbox
+from reft_engine.base.copying import TEMPLATE_ERRORS
+from reft_engine.base.loading import PLAIN_TEMPLATE, STARTER_FOLDER, TEXT_TEMPLATE, Base
+from reft_engine.base.rendering import RENDERING
 from reft_engine.data import Message
 from reft_engine.errors import DataError
 
 _RENDER_SECONDS = 10.0
+"""Seconds until a template is ended; its process may have to be started meanwhile."""
 _RENDER_CHARACTERS = 1_000_000
 """Characters that a template may add to the conversation's own text."""
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Refuses products and powers of large operands, so that no template can fill the memory at once."""
-
-    intercepted_binops = frozenset(("*", "**"))
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        sizes = [len(value) if isinstance(value, (str, list, tuple)) else abs(value) for value in (left, right)]
-        if max(sizes) > 64 if operator == "**" else sizes[0] * sizes[1] > 100_000:
-            raise TemplateError("it multiplies what is too large")
-        return super().call_binop(context, operator, left, right)
-
-
-@lru_cache(maxsize=16)
-def _compiled(template: str) -> Any:
-    """Compile a template."""
-    return _environment().from_string(template)
-
-
 @lru_cache(maxsize=1)
-def _environment() -> _Sandbox:
-    """The sandbox of templates, with the filters and globals that transformers gives to chat templates."""
-    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
-
-    def refuse(message: str) -> str:
-        raise TemplateError(message)
-
-    def as_json(value: Any, indent: int | None = None) -> str:
-        return json.dumps(value, ensure_ascii=False, indent=indent)
-
-    environment.globals["raise_exception"] = refuse
-    environment.filters["tojson"] = as_json
-    return environment
+def _own() -> frozenset[str]:
+    """The templates of this program."""
+    starter = json.loads((STARTER_FOLDER / "tokenizer_config.json").read_text(encoding="utf-8"))
+    return frozenset({PLAIN_TEMPLATE, TEXT_TEMPLATE, starter["chat_template"]})
 
 
 @lru_cache(maxsize=256)
 def _around(
     template: str, specials: tuple[tuple[str, str], ...], roles: tuple[str, ...], generation_prompt: bool
 ) -> list[str | int] | None:
-    """See `copying.around`; None as well for a template that may do more than to copy."""
-
-    def write(messages: list[dict[str, str]]) -> str:
-        return _written(template, dict(specials), messages, generation_prompt, _RENDER_CHARACTERS)
-
+    """See `sandbox.copied`."""
+    if template in _own():
+        return sandbox.copied(template, dict(specials), roles, generation_prompt, _RENDER_CHARACTERS)
+    request = {
+        "template": template, "specials": dict(specials), "roles": roles, "generation_prompt": generation_prompt,
+        "limit": _RENDER_CHARACTERS,
+    }  # fmt: skip
     try:
-        return around(write, roles) if only_copies(_environment(), template) else None
+        parts: list[str | int] | None = RENDERING.ask(request, _RENDER_SECONDS)["parts"]
     except TemplateError:
         return None
+    return parts
 
 
 def _written(template: str, specials: dict[str, str], messages: Sequence[dict[str, str]], generation_prompt: bool, limit: int) -> str:
-    """Run a template; it writes ``limit`` characters at most. Raises TemplateError, or whatever else its expressions raise."""
-    return _join_pieces(_compiled(template).generate(messages=messages, add_generation_prompt=generation_prompt, **specials), limit)
+    """See `sandbox.written`."""
+    if template in _own():
+        return sandbox.written(template, specials, messages, generation_prompt, limit)
+    request = {
+        "template": template, "specials": specials, "messages": messages, "generation_prompt": generation_prompt, "limit": limit,
+    }  # fmt: skip
+    text: str = RENDERING.ask(request, _RENDER_SECONDS)["text"]
+    return text
 
 
 class Renderer:
@@ -107,15 +92,3 @@ def render(base: Base, messages: Sequence[Message], generation_prompt: bool) -> 
         DataError: the template refuses the conversation, or does not end.
     """
     return Renderer(base)(messages, generation_prompt)
-
-
-def _join_pieces(pieces: Iterable[str], limit: int) -> str:
-    """Join the rendered text, within ``limit`` characters and `_RENDER_SECONDS`. Raises TemplateError."""
-    text: list[str] = []
-    length, deadline = 0, time.monotonic() + _RENDER_SECONDS
-    for piece in pieces:
-        text.append(piece)
-        length += len(piece)
-        if length > limit or time.monotonic() > deadline:
-            raise TemplateError("it does not come to an end")
-    return "".join(text)

@@ -30,6 +30,7 @@ from reft_engine.formats import recorded
 from reft_engine.formats.atomic import write_atomic
 from reft_engine.formats.card import write_card
 from reft_engine.methods import METHODS
+from reft_engine.plain_files import LargeFileError, NotPlainError, check_plain, read_plain
 from reft_engine.spec import ReftConfig
 
 FORMAT_VERSION = 3
@@ -199,9 +200,11 @@ def read_description(folder: Path, name: str, versions: Sequence[int], kind: typ
                 kind="adapter.is_file",
                 name=folder.name,
             )
-        if path.stat().st_size > recorded.CONFIG_LIMIT:
-            raise AdapterError("{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=name)
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_plain(path, recorded.CONFIG_LIMIT).decode())
+    except LargeFileError as error:
+        raise AdapterError("{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=name) from error
+    except NotPlainError as error:
+        raise not_plain(name) from error
     except FileNotFoundError as error:
         raise AdapterError(
             "{folder} is no adapter folder: it has no {name}.", kind="adapter.no_folder", folder=folder, name=name
@@ -226,6 +229,13 @@ def read_description(folder: Path, name: str, versions: Sequence[int], kind: typ
             "{name} is damaged at {place}: {reason}.", kind="adapter.damaged", name=name, place=where, reason=first["msg"]
         ) from error
     return config
+
+
+def not_plain(name: str) -> AdapterError:
+    """The error of a file of an adapter folder that is a link, a pipe or the like."""
+    return AdapterError(
+        "{name} is no plain file; links, pipes and devices in an adapter folder are not opened.", kind="adapter.not_plain", name=name
+    )  # fmt: skip
 
 
 def check_shape(description: dict[str, Any], width: int, count: int) -> None:
@@ -254,13 +264,15 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]], file_name: st
     """Read a safetensors file, which must hold exactly these tensors, in float32 and finite. Raises AdapterError."""
     path = folder / file_name
     try:
-        if path.stat().st_size > _HEADER_LIMIT + sum(4 * math.prod(shape) for shape in shapes.values()):
+        if check_plain(path).st_size > _HEADER_LIMIT + sum(4 * math.prod(shape) for shape in shapes.values()):
             raise AdapterError(
                 "{name} is larger than the edit that {config} describes.", kind="adapter.tensors_size", name=file_name, config=CONFIG_NAME
             )
         with safe_open(path, framework="pt") as file:
             _check_header(file, shapes, file_name)
             tensors = {name: file.get_tensor(name) for name in shapes}
+    except NotPlainError as error:
+        raise not_plain(file_name) from error
     except (SafetensorError, OSError) as error:
         raise AdapterError("{name} is missing or damaged.", kind="adapter.tensors", name=file_name) from error
     for name, tensor in tensors.items():

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reft_engine.plain_files import read_plain
+
 CONFIG_NAME = "reft_config.json"
 CONFIG_LIMIT = 1_000_000
 """Most bytes of that file."""
@@ -22,9 +24,7 @@ def recorded_base(folder: Path) -> RecordedBase:
     """What a folder records of its base model; nothing where it cannot be read, since whoever loads it says what is wrong with it."""
     path = folder / CONFIG_NAME
     try:
-        if path.stat().st_size > CONFIG_LIMIT:
-            return RecordedBase()
-        config: Any = json.loads(path.read_text(encoding="utf-8"))
+        config: Any = json.loads(read_plain(path, CONFIG_LIMIT).decode())
     except (OSError, ValueError, RecursionError):
         return RecordedBase()
     base = config.get("base_model") if isinstance(config, dict) else None

@@ -27,7 +27,8 @@ from reft_engine.inference.columns import adjusts_of, strengths_of, switches_of
 from reft_engine.inference.decoding import Column, Delta, end_tokens, room, takes_positions
 from reft_engine.inference.fairness import FairQueue
 from reft_engine.inference.passes import Apart, Reading, Together
-from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rules_of
+from reft_engine.inference.preparing import Preparing
+from reft_engine.inference.prompts import Answerer, Prompt, check_writers, prompts_to_answer, rules_of
 from reft_engine.inference.requests import Adjust, Limits, Request, Row, Runner, limits_of
 from reft_engine.inference.row_cache import OtherCacheError, keeps_all
 from reft_engine.inference.row_edits import PresentFactors, row_edits
@@ -68,7 +69,7 @@ class InferenceEngine:
         self._running: list[Request] = []
         self._runners: dict[int, Runner] = {}
         self._lock, self._stepping = threading.RLock(), threading.Lock()
-        self._turn = turn
+        self._turn, self._preparing = turn, Preparing()
         self._worker: Request | None = None
         self._idlers: list[Request] = []
 
@@ -113,7 +114,8 @@ class InferenceEngine:
         adjusts = adjusts_of(self.base, edits, adjust)
         request = Request(self, owner, background, sink, should_stop, on_place=on_place)
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
-        encodings = self._encoded(prompt, prompts, asked)
+        with self._preparing.turn(owner, self.limits.waiting_of_one):
+            encodings = list(self._encoded(prompt, prompts, asked))
         for edit, factor, on, changes, encoded in zip(edits, strengths, switched, adjusts, encodings, strict=True):
             room_left = room(self.base, len(encoded[0].ids) + _virtual_tokens(edit))
             if len(given) > room_left:
@@ -144,9 +146,9 @@ class InferenceEngine:
             reading = [rule for each in rules for rule in each if rule is not None and rule.reads_text]
             for each, marks in zip(own, rules, strict=True):
                 # Marks that one column reads are taken out of the others' prompts too, as where all have the same.
-                yield column_prompts(self.base, each, [*marks, *reading])[: len(marks)]
+                yield prompts_to_answer(self.base, each, [*marks, *reading])[: len(marks)]
             return
-        encoded = iter(column_prompts(self.base, prompt, [rule for each in rules for rule in each]))
+        encoded = iter(prompts_to_answer(self.base, prompt, [rule for each in rules for rule in each]))
         for marks in rules:
             yield [next(encoded) for _ in marks]
 

@@ -18,7 +18,7 @@ from reft_engine.errors import ConfigError
 from reft_engine.inference.columns import strengths_of, switches_of
 from reft_engine.inference.decoding import room
 from reft_engine.inference.passes import Reading, plan_edits
-from reft_engine.inference.prompts import Answerer, Prompt, check_writers, column_prompts, rules_of
+from reft_engine.inference.prompts import Answerer, Prompt, check_writers, prompts_to_answer, rules_of
 from reft_engine.inference.row_edits import PresentFactors, row_edits
 from reft_engine.tokens.batches import Cached, lay_out
 from reft_engine.tokens.examples import EncodedExample
@@ -80,7 +80,7 @@ def read_row(
     check_writers(base, [model])
     strengths_of([model], strength)
     (on,) = switches_of([model], [switches])
-    prompts = column_prompts(base, prompt, rules_of(model))
+    prompts = prompts_to_answer(base, prompt, rules_of(model))
     ids = prompts[0].ids
     if room(base, len(ids)) < more or len(ids) + more > _MOST_TOKENS:
         raise ConfigError(

@@ -20,6 +20,9 @@ Prompt = str | Sequence[Message | Mapping[str, str] | int]
 Answerer = Trainable | Mix
 """What answers in a column, where it is not the base model alone."""
 
+_LETTERS, _LETTERS_A_TOKEN = 100_000, 200
+"""Characters of a prompt, and for each token that the base model reads, above which it is not tokenised."""
+
 
 def rule_of(model: Trainable | None) -> PositionSpec | None:
     """Which tokens of a prompt a model edits; None for the base model, and for what edits no hidden states."""
@@ -46,6 +49,29 @@ def column_prompts(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | No
             "A prompt is a text, a list of messages with role and content, or a list of token ids.", "prompt", kind="generation.prompt"
         )
     return _read_messages(base, messages, rules)
+
+
+def prompts_to_answer(base: Base, prompt: Prompt, rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:
+    """As `column_prompts`; a prompt that is far longer than any that there is room for is refused before it is tokenised."""
+    letters, most = _letters(prompt), _LETTERS + _LETTERS_A_TOKEN * base.context
+    if letters > most:
+        raise ConfigError(
+            "The prompt has {letters:,} characters; this base model reads at most {limit:,} tokens.", "prompt",
+            kind="generation.prompt_letters", letters=letters, limit=base.context,
+        )  # fmt: skip
+    return column_prompts(base, prompt, rules)
+
+
+def _letters(prompt: Prompt) -> int:
+    """Characters of the texts of a prompt."""
+    if isinstance(prompt, str):
+        return len(prompt)
+    if not isinstance(prompt, Sequence):
+        return 0
+    contents = [
+        each.content if isinstance(each, Message) else each["content"] for each in prompt if isinstance(each, Message) or _is_message(each)
+    ]
+    return sum(len(content) for content in contents if isinstance(content, str))
 
 
 def _read_messages(base: Base, messages: Sequence[Message], rules: Sequence[PositionSpec | None]) -> list[EncodedPrompt]:

@@ -13,6 +13,7 @@ from reft_engine.base.loading import Base
 from reft_engine.errors import AdapterError
 from reft_engine.formats.atomic import write_atomic
 from reft_engine.formats.steps import kept_steps, step_file
+from reft_engine.plain_files import check_plain
 from reft_engine.spec import MethodConfig
 from reft_engine.trainable import Trainable, make_trainable
 
@@ -42,6 +43,7 @@ def load_step(folder: Path, step: int, base: Base, config: MethodConfig) -> Trai
     """What a run of this config had learned at a step. Raises AdapterError if it is not kept, or its file is damaged or does not fit."""
     reft = make_trainable(base, config, seed=0)
     try:
+        check_plain(step_file(folder, step))
         reft.load_state_dict(load_file(step_file(folder, step)))
     except FileNotFoundError as error:
         raise AdapterError("What this run had learned at step {step} is not kept.", kind="steps.not_kept", step=step) from error

@@ -965,8 +965,8 @@ BUGS = (
     Bug(
         "a preview ignores the longest row",
         API,
-        "ReftConfig.read(request.reft), request.max_length)",
-        "ReftConfig.read(request.reft), 512)",
+        "ReftConfig.read(request.reft), request.max_length, gone",
+        "ReftConfig.read(request.reft), 512, gone",
         (_request("PreviewRequest.max_length"),),
     ),
     Bug(
@@ -1893,8 +1893,8 @@ BUGS = (
     Bug(
         "the worker hides its trouble",
         API,
-        '"trouble": resident.trouble}',
-        '"trouble": ""}',
+        '"trouble": resident.trouble,',
+        '"trouble": "",',
         (_base_lock("health_tells_what_trains_and_what_is_wrong"),),
     ),
     Bug(

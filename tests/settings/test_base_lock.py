@@ -441,7 +441,7 @@ def test_the_client_passes_on_whatever_it_is_given(house):
     assert not client.describe(second, load=False)["loaded"]
     found = client.describe(second)
     assert found["context"] == 96 and found["loaded"]
-    assert client.health() == {"pid": os.getpid(), "training": None, "trouble": ""}
+    assert client.health() == {"pid": os.getpid(), "training": None, "trouble": "", "stands": 0.0}
 
 
 def test_health_tells_what_trains_and_what_is_wrong(house):
@@ -450,7 +450,7 @@ def test_health_tells_what_trains_and_what_is_wrong(house):
     house.resident.set_training("a run", base, reft)
     house.resident.set_trouble("The disk is full.")
     try:
-        assert house.services.worker.health() == {"pid": os.getpid(), "training": "a run", "trouble": "The disk is full."}
+        assert house.services.worker.health() == {"pid": os.getpid(), "training": "a run", "trouble": "The disk is full.", "stands": 0.0}
     finally:
         house.resident.clear_training("a run")
         house.resident.set_trouble("")

@@ -6,6 +6,7 @@ Shapes: K rank, D hidden size.
 """
 
 import json
+import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -18,9 +19,11 @@ from torch import Tensor, nn
 
 from reft_engine.base import blocks
 from reft_engine.errors import AdapterError, ConfigError
+from reft_engine.formats.adapter import not_plain
 from reft_engine.formats.pyreft.classes import BASE, CLASSES, CONFIG_NAME, DIMENSIONS, ORIGINAL, SIDECAR_NAME, TYPES, SavedClass, Sidecar
 from reft_engine.formats.pyreft.unpickling import DAMAGE, read_state
 from reft_engine.methods import METHODS, Method, free_form
+from reft_engine.plain_files import LargeFileError, NotPlainError, check_plain, read_plain
 from reft_engine.spec import ReftConfig
 
 _TRAINER_FOLDER, _BASE_NAME = "intervenable_model", "pytorch_model.bin"
@@ -99,7 +102,7 @@ def read(
 
 def _edits_folder(folder: Path) -> Path:
     for candidate in (folder, folder / _TRAINER_FOLDER):
-        if candidate.is_dir() and any(candidate.glob("intkey_*.bin")):
+        if candidate.is_dir() and (candidate is folder or not candidate.is_symlink()) and any(candidate.glob("intkey_*.bin")):
             return candidate
     raise AdapterError(
         "{name} is no folder of pyreft's: it holds no file intkey_....bin, nor does its {trainer_folder}.",
@@ -111,11 +114,15 @@ def _edits_folder(folder: Path) -> Path:
 
 def _read_json(path: Path, model: type[_Json]) -> _Json | None:
     try:
-        if path.stat().st_size > _JSON_LIMIT:
-            raise AdapterError("{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=path.name)
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(json.loads(read_plain(path, _JSON_LIMIT).decode()))
     except FileNotFoundError:
         return None
+    except LargeFileError as error:
+        raise AdapterError(
+            "{name} is larger than an adapter's description can be.", kind="adapter.description_size", name=path.name
+        ) from error  # fmt: skip
+    except NotPlainError as error:
+        raise not_plain(path.name) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(key) for key in first["loc"])[:200]
@@ -162,11 +169,14 @@ def _list_edits(folder: Path, description: _Description | None, base_model: nn.M
 def _check_base_untrained(folder: Path) -> None:
     """Raises AdapterError for a folder that also holds trained weights of the base model."""
     path = folder / _BASE_NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     try:
+        check_plain(path)
         with zipfile.ZipFile(path) as archive:
             trained = any(re.search(r"/data/\d+$", name) for name in archive.namelist())
+    except NotPlainError as error:
+        raise not_plain(_BASE_NAME) from error
     except DAMAGE as error:
         raise AdapterError("{name} is damaged.", kind="pyreft.base_damaged", name=_BASE_NAME) from error
     if trained:

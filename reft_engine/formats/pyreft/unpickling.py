@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from reft_engine.errors import AdapterError
+from reft_engine.formats.adapter import not_plain
+from reft_engine.plain_files import LargeFileError, NotPlainError, read_plain
 
 _PICKLE_LIMIT, _SLACK = 50_000, 100_000
 _GLOBALS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage", re.ASCII)
@@ -32,16 +34,18 @@ def read_state(path: Path, width: int) -> dict[str, Tensor]:
     # The largest edit has a D x D base, and D x K and K x D factors with K <= D, in float32.
     limit = 4 * (3 * width * width + 4 * width) + _SLACK
     try:
-        if path.stat().st_size > limit:
-            raise AdapterError(
-                "{name} is larger than any edit of a base model of width {width} can be.",
-                kind="pyreft.file_size",
-                name=path.name,
-                width=width,
-            )
-        data = path.read_bytes()
+        data = read_plain(path, limit)
         _check_archive(data, limit, path.name)
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except LargeFileError as error:
+        raise AdapterError(
+            "{name} is larger than any edit of a base model of width {width} can be.",
+            kind="pyreft.file_size",
+            name=path.name,
+            width=width,
+        ) from error
+    except NotPlainError as error:
+        raise not_plain(path.name) from error
     except DAMAGE as error:
         raise AdapterError("{name} is damaged, or no file that torch wrote.", kind="pyreft.file_damaged", name=path.name) from error
     if not isinstance(state, dict) or not all(isinstance(name, str) and type(value) is Tensor for name, value in state.items()):
