@@ -157,7 +157,8 @@ def test_every_answer_says_how_browsers_are_to_treat_it(studio):
 
 @pytest.mark.parametrize("path", [
     "/openapi.json", "/docs", "/redoc", "/gradio_api/openapi.json", "/gradio_api/docs", "/gradio_api/deep_link?session_hash=x",
-    "/monitoring", "//openapi.json", "/gradio_api//openapi.json", "/%6fpenapi.json", "/gradio_api/%66ile=/etc/passwd", "/openapi.json/", "/logout",
+    "/monitoring", "//openapi.json",
+    "/gradio_api//openapi.json", "/%6fpenapi.json", "/gradio_api/%66ile=/etc/passwd", "/openapi.json/", "/logout",
 ])  # fmt: skip
 def test_what_gradio_tells_of_itself_is_not_there(studio, path):
     assert asked(studio, "GET", path).status == 404
