@@ -30,6 +30,8 @@ ENV REFT_STUDIO_HOST=0.0.0.0 \
     REFT_STUDIO_PORT=7860
 EXPOSE 7860
 
+# Who may come in has to be said, since others reach a container: add people with `reft-studio user add` in its /data, then
+# `-e REFT_STUDIO_PEOPLE=team -e 'REFT_STUDIO_ALLOWED_HOSTS=["localhost"]'` with the names by which it is reached; see docs/hosting.md.
 # Data lies under /data where that is mounted and writable, else in ./data.
 HEALTHCHECK --interval=30s --start-period=60s CMD \
     ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz', timeout=5)"]

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("command", ["serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup"])
+@pytest.mark.parametrize("command", ["serve", "train", "sweep", "inspect", "chat", "evaluate", "doctor", "backup", "user"])
 def test_the_flags_in_the_readme_are_those_of_the_command(command, capsys):
     from app.cli import main
 

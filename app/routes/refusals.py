@@ -16,7 +16,7 @@ from app.settings import LOOPBACK, Settings
 from app.words import say
 
 _CLOSED = re.compile(r"/+(gradio_api/+)?((file|proxy)[=/]|(openapi\.json|deep_link|monitoring|docs|redoc)(/|$))")
-"""Gradio's own routes to files of this machine, also uploads of others, to other servers, and to descriptions of itself; no page needs them."""
+"""Gradio's own routes to files of this machine, also uploads of others, to other servers, and to what describes it; no page needs them."""
 _HEALTH = "/healthz"
 """Answers whatever the name, since whoever looks after a server asks by its address."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[0-9a-z._-]+?)\.?(?::(\d{1,5}))?")

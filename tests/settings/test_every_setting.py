@@ -242,7 +242,8 @@ TABLE: dict[str, Callable[[Place], None]] = {
 REFUSED = {
     "port": ("0", "65536", "x"), "max_upload_mb": ("0", "10001", "x"), "max_data_mb": ("-1", "1.5"), "bin_days": ("-1", "3651"),
     "models": ("owner/model", "3"), "allowed_hosts": ("studio.example",),
-    "people": ("space", "everybody"), "proxies": ("10.0.0.1", '["a proxy"]', '["0.0.0.0/0"]', '["*"]'), "proxy_header": ("", "X User", "a\r\nb"),
+    "people": ("space", "everybody"), "proxies": ("10.0.0.1", '["a proxy"]', '["0.0.0.0/0"]', '["*"]'),
+    "proxy_header": ("", "X User", "a\r\nb"),
     "operators": ("ada",),
 }  # fmt: skip
 
