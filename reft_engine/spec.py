@@ -517,8 +517,13 @@ class RunSpec(_Frozen):
         return cls.read(read_yaml(text))
 
 
+_YAML_LIMIT = 200_000
+
+
 def read_yaml(text: str) -> Any:
     """The plain data of a YAML text; no object of Python can be named in it. Raises ConfigError."""
+    if len(text) > _YAML_LIMIT:  # it is read slowly
+        raise ConfigError("A run is described in at most {limit:,} characters.", kind="format.yaml_size", limit=_YAML_LIMIT)
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

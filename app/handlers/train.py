@@ -133,7 +133,7 @@ class Preset:
 
 def read_preset(text: str) -> Preset:
     """A preset as a page holds it; the defaults if there is none."""
-    with suppress(ValueError, TypeError, KeyError, AttributeError):
+    with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
         values = json.loads(text)
         return Preset(TrainForm(**values["form"]), str(values["goal"]), chosen=bool(values["chosen"]))
     return Preset(TrainForm())

@@ -149,7 +149,7 @@ def take_typed(services: Services, rows: str) -> str:
     """As `take`, of typed rows: a JSON list of pairs of a prompt and an answer."""
     try:
         pairs = [(str(prompt), str(answer)) for prompt, answer in json.loads(rows or "[]")]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StudioError(say("data.said.unreadable")) from error
     _remove_old(services.storage.files.uploads)
     return datasets.type_rows(services, pairs).parent.name

@@ -46,17 +46,18 @@ class Probes:
         key = (digest, base.name, base.revision, base.precision, reft, train.epochs > 1, *(getattr(train, name) for name in _COST))
         wanted = digest, base.name, base.revision, base.precision, reft, train
         with self._lock:
-            found = self._estimates.get(wanted, _never) if wanted in self._estimates else None
-        if found is None:
-            run, examples = self._checks.sized(digest, load, base, reft, train)  # it tokenises all rows, and nobody waits for that here
-            with self._lock:
-                pieces = self._cache.get(key, lambda: probe(base, run, examples.at, reft, self._base_lock.for_training))
-                found = self._estimates.get(wanted, lambda: put_together(pieces, run))
+            is_known = wanted in self._estimates
+        # It tokenises all rows, which nobody who asks for another estimate waits for.
+        read = None if is_known else self._checks.sized(digest, load, base, reft, train)
+
+        def estimate() -> RunEstimate:
+            run, examples = read or self._checks.sized(digest, load, base, reft, train)
+            pieces = self._cache.get(key, lambda: probe(base, run, examples.at, reft, self._base_lock.for_training))
+            return put_together(pieces, run)
+
+        with self._lock:
+            found = self._estimates.get(wanted, estimate)
         return TimedProbe(found, base.parameters, base.device.type, available_memory(base.device.type))
-
-
-def _never() -> RunEstimate:
-    raise AssertionError("what is remembered is not made")
 
 
 class Rates:

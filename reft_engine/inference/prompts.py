@@ -69,7 +69,7 @@ def _letters(prompt: Prompt) -> int:
     if not isinstance(prompt, Sequence):
         return 0
     contents = [
-        each.content if isinstance(each, Message) else each["content"] for each in prompt if isinstance(each, Message) or _is_message(each)
+        each.content if isinstance(each, Message) else each.get("content") for each in prompt if isinstance(each, Message | Mapping)
     ]
     return sum(len(content) for content in contents if isinstance(content, str))
 

@@ -65,7 +65,10 @@ def test_a_value_is_no_change_however_a_field_gives_it():
     )
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"form": {"nothing": 1}, "goal": "", "chosen": false}', '{"form": 3}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"form": {"nothing": 1}, "goal": "", "chosen": false}', '{"form": 3}', "null", pytest.param("[" * 200_000, id="deep")],
+)
 def test_what_is_no_preset_is_read_as_the_defaults(text):
     assert train.read_preset(text) == train.Preset(TrainForm())
 

@@ -1,5 +1,6 @@
 import json
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -106,3 +107,11 @@ def test_a_spec_cannot_be_changed():
 def test_only_an_untied_rule_with_two_ends_has_two_edits_per_layer():
     groups = {(tied, rule): ReftConfig(tied=tied, positions=rule).groups for tied in (True, False) for rule in ("f7+l7", "f7", "l7", "all")}
     assert [case for case, count in groups.items() if count == 2] == [(False, "f7+l7")]
+
+
+def test_a_description_that_expands_nests_or_has_no_end_is_refused():
+    lists = ["a: &a [x,x,x,x,x,x,x,x,x,x]", *(f"{new}: &{new} [{','.join([f'*{old}'] * 10)}]" for old, new in pairwise("abcdefghi"))]
+    for text in ("\n".join([*lists, "base: *i"]), "[" * 20_000, "base: x\n" * 50_000):
+        with pytest.raises(ConfigError) as refused:
+            RunSpec.from_yaml(text)
+        assert len(str(refused.value)) < 200

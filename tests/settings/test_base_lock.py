@@ -4,12 +4,15 @@ import asyncio
 import gc
 import json
 import os
+import socket
+import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +21,11 @@ import torch
 
 from app.handlers import train
 from app.handlers.train import TrainForm
+from app.people.asking import Person, asked_by
+from app.visitor import visited_by
 from app.worker import api, job
+from app.worker import base_lock as base_lock_module
+from app.worker import client as client_module
 from app.worker import resident as resident_module
 from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
@@ -30,6 +37,7 @@ from reft_engine.spec import RunSpec
 from reft_engine.tokens import prompts
 from storage import RunStatus
 from tests.chatting import columns
+from tests.serving import serving
 from tests.settings.house import LENGTH, PROMPT, House, conversation
 from tests.waiting import until
 
@@ -455,3 +463,50 @@ def test_health_tells_what_trains_and_what_is_wrong(house):
         house.resident.clear_training("a run")
         house.resident.set_trouble("")
     assert house.services.worker.health()["training"] is None
+
+
+def test_health_says_that_the_engine_stands(house, monkeypatch):
+    monkeypatch.setattr(client_module, "_STUCK_SECONDS", 0.0)
+    with serving(house.services) as site:
+        assert httpx.get(f"{site.address}/healthz").json()["status"] == "ok"
+        monkeypatch.setattr(base_lock_module, "_USUAL", 0.0)
+        with house.resident.base_lock.for_training():
+            assert house.services.worker.is_stuck()
+            found = httpx.get(f"{site.address}/healthz")
+            assert found.status_code == 503 and found.json()["status"] == "stuck" and found.json()["worker"]["up"]
+        found = httpx.get(f"{site.address}/healthz")
+        assert found.status_code == 200 and found.json()["status"] == "ok"
+
+
+def test_what_is_asked_of_the_engine_for_a_person_has_their_key_whatever_page_they_use(house):
+    """So that many pages of one person have the share of one; where there are no people each page has its own."""
+
+    def key(person: str, page: str) -> str:
+        with asked_by(Person(person, person)), visited_by(page):
+            return client_module._headers()["X-Asker"]
+
+    assert key("ada", "one") == key("ada", "two") != key("bob", "one")
+    assert key("", "one") != key("", "two")
+    assert all(each.isalnum() and len(each) == 32 for each in (key("\r\nHost: x", ""), key("\ud800", ""), key("", "")))
+
+
+def test_a_step_that_is_as_long_as_those_before_is_no_trouble():
+    lock = BaseLock()
+    assert lock.stands == 0.0
+    lock._longest = base_lock_module._LONGEST
+    with lock.for_chat():
+        assert lock.stands == 0.0
+    lock._longest = 0.0
+    with lock.for_chat():
+        assert lock.stands > 0.0
+
+
+@pytest.mark.slow
+def test_an_engine_that_takes_a_call_and_says_nothing_is_stuck_and_one_that_is_not_there_is_not(monkeypatch):
+    monkeypatch.setattr(client_module, "_STUCK_SECONDS", -1.0)
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listening:  # its path is short
+        silent = client_module.WorkerClient(Path(folder) / "s")
+        assert not silent.is_stuck()
+        listening.bind(str(Path(folder) / "s"))
+        listening.listen()
+        assert silent.is_stuck() and silent.health() is None
