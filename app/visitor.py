@@ -4,12 +4,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from app.people.asking import whoever_asks
+
 _visitor: ContextVar[str] = ContextVar("visitor", default="")
 
 
 def visitor() -> str:
     """The session of the page that asks; empty for what no page asks."""
     return _visitor.get()
+
+
+def share(page: str) -> str:
+    """Under which key somebody gets their share of the engine: a person with all their pages, and each page where there is one person.
+
+    Args:
+        page: what a page says of itself, which counts for nothing where there are people.
+    """
+    person = whoever_asks()
+    return person.id if person is not None and person.id else page
 
 
 @contextmanager

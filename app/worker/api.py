@@ -265,7 +265,7 @@ def _rates(
 
 def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, disconnected: Disconnected) -> None:
     """Say how far predictions are, until they have ended."""
-    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set):
+    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set, owner=request.owner):
         put(line)
     put({"ended": True})
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
+from app.visitor import share
 from app.words import say, spoken
 from reft_engine.data import RowCheck
 
@@ -141,7 +142,7 @@ class WorkerClient:
 
         Without ``start`` nothing begins, and only what is under way is told of; an engine that does not say so within seconds is away.
         """
-        return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
+        return self._stream("/predictions", {"run": run_id, "start": start, "owner": ""}, 120 if start else _LOOK_TIMEOUT)
 
     def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """As `chat`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
@@ -225,6 +226,8 @@ def _headers() -> dict[str, str]:
 
 
 def _body(values: dict[str, Any]) -> bytes:
+    if "owner" in values:  # here, so that whatever asks the engine does so for the person who asks, and no page for another
+        values = {**values, "owner": share(str(values["owner"]))}
     try:
         return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:

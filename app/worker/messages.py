@@ -138,6 +138,7 @@ class PredictionsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     run: str = Field(max_length=100)
     start: bool = True
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; by default the run's own.")
 
 
 class DescribeRequest(BaseModel):

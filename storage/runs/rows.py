@@ -33,7 +33,8 @@ def add_row(
         status, sentence, event = RunStatus.FINISHED, made, made
     row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
               version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key, tags=[], notes="",
-              status=status, sentence=sentence, expected_bytes=expected_bytes, queue_position=next_queue_position(session), finished_at=now() if made else None,
+              status=status, sentence=sentence, queue_position=next_queue_position(session), finished_at=now() if made else None,
+              expected_bytes=expected_bytes,
               step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0, created_at=now())  # fmt: skip
     index_words(row)
     session.add(row)

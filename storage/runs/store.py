@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -296,6 +296,11 @@ class RunStore:
             row.queue_position, row.finished_at = next_queue_position(session), None
             row.worker_exits, row.exit_step = 0, None
             return to_record(row)
+
+    def has_changed(self, run_id: str) -> None:
+        """Something was written into the folder of an ended run, which is measured anew."""
+        with self._database.transaction() as session:
+            session.execute(update(Run).where(Run.id == run_id).values(size_bytes=None))
 
     def rename(self, run_id: str, name: str) -> RunRecord:
         """Rename a run."""
