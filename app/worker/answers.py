@@ -15,6 +15,7 @@ from app import predictions
 from app.predictions import Kind, Prediction, is_right
 from app.words import say, say_error
 from app.worker.resident import Resident
+from app.worker.shares import FairTurn
 from reft_engine import ReftError, RunSpec, Trainable, classify
 from reft_engine.base import Base
 from reft_engine.data import AnyExample, Example, Preference, StoredExamples, row_of
@@ -67,12 +68,12 @@ class _Job:
 
 
 class PredictionJobs:
-    """Makes predictions of one run after another, each on a thread of its own; who asks for those that are under way joins them."""
+    """Makes predictions of one run after another, whose askers take turns; who asks for those that are under way joins them."""
 
     def __init__(self, resident: Resident) -> None:
         self._resident = resident
         self._jobs: dict[str, _Job] = {}
-        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._lock, self._turns = threading.Lock(), FairTurn()
 
     def follow(self, run_id: str, *, start: bool, has_left: Callable[[], bool], owner: str = "") -> Iterator[dict[str, Any]]:
         """Tell how far the predictions of a run are, until they have ended; without ``start`` none are begun.
@@ -130,7 +131,7 @@ class PredictionJobs:
     def _work(self, places: Sequence[int], job: _Job) -> None:
         problem = ""
         try:
-            with self._turn:
+            with self._turns.turn(job.owner):
                 self._predict(places, job)
         except (ReftError, StorageError) as error:
             problem = say_error(error)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpx
 
@@ -22,6 +23,8 @@ _BATCH_TIMEOUT = 600.0
 _CHECK_TIMEOUT = 600.0
 """Seconds; a row count of a large file is slow while a run trains."""
 _HEALTH_SECONDS = 1.0
+_AT_ONCE = 2
+"""Requests of one of several people that the engine has at the same time; streams and looks are bounded where they are begun."""
 _LOOK_TIMEOUT = 5.0
 """Seconds in which it is to be said whether something is under way, since a page waits for it."""
 _PROBE_TIMEOUT = 60.0
@@ -37,9 +40,25 @@ class WorkerClient:
 
     def __init__(self, socket: Path) -> None:
         self._lock, self._asked = threading.Lock(), -math.inf
+        self._of_people: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
         self._known: dict[str, Any] | None = None
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
+
+    @contextmanager
+    def _turns(self, timeout: float) -> Iterator[None]:
+        """Of several people one has so many requests in the engine, so that what one asks fills neither its threads nor its locks."""
+        if not (key := share("")):
+            yield
+            return
+        with self._lock:
+            mine = self._of_people.setdefault(key, threading.BoundedSemaphore(_AT_ONCE))
+        if not mine.acquire(timeout=timeout):
+            raise EngineAwayError(say("engine.no_answer"))
+        try:
+            yield
+        finally:
+            mine.release()
 
     def health(self) -> dict[str, Any] | None:
         """The worker's health; None if it is not running."""
@@ -135,7 +154,7 @@ class WorkerClient:
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
-        return self._stream("/rates", request)
+        return self._stream("/rates", {**request, "owner": ""})
 
     def predictions(self, run_id: str, *, start: bool = True) -> Generator[dict[str, Any], None, None]:
         """Answer the held-out rows of a run: lines of ``{"done", "of"}``, then ``{"ended": true}``; closing the iterator ends nothing.
@@ -182,7 +201,7 @@ class WorkerClient:
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
-        with _told():
+        with _told(), self._turns(timeout):
             answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
         return _given(answer)
 

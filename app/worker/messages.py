@@ -131,6 +131,8 @@ class ProbeRequest(BaseModel):
 class RatesRequest(ProbeRequest):
     """A run for which learning rates are to be tried."""
 
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers take turns.")
+
 
 class PredictionsRequest(BaseModel):
     """A run whose held-out rows are to be answered; without ``start`` only what is under way already is told of."""

@@ -355,10 +355,10 @@ def test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run(services
 
 @pytest.mark.slow
 def test_a_run_that_waits_is_counted_however_many_came_after(services, dataset, monkeypatch):
-    monkeypatch.setattr(services.storage.runs, "_bounds", Bounds(queued_of_all=1))
     old = services.storage.runs.create(dataset.id, {"base": "starter"})
     for _ in range(205):
         services.storage.runs.request_stop(services.storage.runs.create(dataset.id, {"base": "starter"}).id)
+    monkeypatch.setattr(services.storage.runs, "_bounds", Bounds(queued_of_all=1))
     assert services.storage.runs.get(old.id).status is RunStatus.QUEUED
     with pytest.raises(BoundError, match="1 runs are waiting"):
         start(services, dataset.id, TrainForm(), "page")

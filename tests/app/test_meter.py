@@ -32,7 +32,7 @@ def test_an_owner_waits_until_enough_of_the_last_minute_is_over():
     meter.require("ada")
     meter.spend("ada", 70)  # what is under way goes on
     assert meter.wait("ada") == 50 and meter.wait("bob") == 0
-    with pytest.raises(BoundError, match="given 100 tokens in the last minute.*Ask again in 50 seconds"):
+    with pytest.raises(BoundError, match=r"given 100 tokens in the last minute.*Ask again in 50 seconds"):
         meter.require("ada")
     clock.now = 159.9
     assert meter.wait("ada") == 1

@@ -53,10 +53,12 @@ def test_open_streams_are_counted_by_person_and_closed_ones_are_not(studio):
         return clients[name].stream("POST", "/play/chat", content=json.dumps({"columns": [column], "page": "same for all"}))
 
     with ExitStack() as opened:
+        lines = []  # kept, since an iterator that is let go of closes its answer
         for _ in range(2):
             answer = opened.enter_context(chat("Ada"))
             assert answer.status_code == 200, answer.read()
-            assert next(answer.iter_lines()) == '{"starting": true}'
+            lines.append(answer.iter_lines())
+            assert next(lines[-1]) == '{"starting": true}'
         with chat("Ada") as refused:
             assert refused.status_code == 429
             assert "Close some tabs" in json.loads(refused.read())["error"]
