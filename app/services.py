@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from app.people.asking import Person, asking
 from app.settings import Settings
 from app.worker.client import WorkerClient
-from storage import Storage
+from storage import Bounds, Storage
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,15 @@ class Services:
         return replace(self, person=None, of_whoever_asks=True)
 
 
+def bounds_of(settings: Settings) -> Bounds:
+    """How much storage lets in."""
+    return Bounds(
+        queued=settings.of_person("person_queued_runs"), queued_of_all=settings.max_queued_runs, together=settings.together,
+        datasets=settings.of_person("person_datasets"), stored_bytes=settings.of_person("person_mb") * 1_000_000,
+    )  # fmt: skip
+
+
 def make_services(settings: Settings) -> Services:
     """Open the storage and create the worker's client."""
-    storage = Storage(settings.data_dir, settings.database_url)
+    storage = Storage(settings.data_dir, settings.database_url, bounds=bounds_of(settings))
     return Services(settings, storage, WorkerClient(storage.files.socket))

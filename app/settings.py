@@ -68,6 +68,35 @@ class Settings(BaseSettings):
         if not _HEADER.fullmatch(value):
             raise ValueError("a header's name has letters, digits and hyphens")
         return value
+    # Bounds; see docs/people.md. Those of a person apply where there are people, and elsewhere only if they are set. 0 is none.
+    max_queued_runs: int = Field(500, ge=0, le=1_000_000)
+    """Waiting runs of everybody together."""
+    person_queued_runs: int = Field(50, ge=0, le=1_000_000)
+    """Waiting runs of a person."""
+    person_datasets: int = Field(200, ge=0, le=1_000_000)
+    """Datasets of a person, outside the bin."""
+    person_mb: int = Field(20_000, ge=0, le=1_000_000_000)
+    """Megabytes that a person has stored, in the bin or not."""
+    person_run_tokens: int = Field(200_000_000, ge=0, le=10**15)
+    """Tokens that one run may read: those of its rows, as often as it has epochs."""
+    person_chat_tokens: int = Field(100_000, ge=0, le=10**9)
+    """Tokens a minute of a person's prompts and answers."""
+    person_streams: int = Field(40, ge=0, le=100_000)
+    """Answers that come bit by bit and are open at the same time, of all pages of a person; an open page holds one or two."""
+
+    @property
+    def has_people(self) -> bool:
+        """Whether several people are told apart."""
+        return self.people not in (None, "local")
+
+    def of_person(self, name: str) -> int:
+        """A bound of each person: 0 in a studio of one person, unless the operator has set it."""
+        return int(getattr(self, name)) if self.has_people or name in self.model_fields_set else 0
+
+    @property
+    def together(self) -> int:
+        """Runs of one sweep that are trained at the same time, for which everybody else waits; 0 for all."""
+        return 8 if self.has_people else 0
 
     @property
     def local(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from app.people.asking import NobodyError, asking
+from app.people.asking import whoever_asks
 
 _visitor: ContextVar[str] = ContextVar("visitor", default="")
 
@@ -14,12 +14,14 @@ def visitor() -> str:
     return _visitor.get()
 
 
-def asker() -> str:
-    """The person who asks, however many pages they have open, where there are people; else the session of the page."""
-    try:
-        return asking().id or visitor()
-    except NobodyError:
-        return visitor()
+def share(page: str) -> str:
+    """Under which key somebody gets their share of the engine: a person with all their pages, and each page where there is one person.
+
+    Args:
+        page: what a page says of itself, which counts for nothing where there are people.
+    """
+    person = whoever_asks()
+    return person.id if person is not None and person.id else page
 
 
 @contextmanager

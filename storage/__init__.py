@@ -1,6 +1,16 @@
 """Persistence: tables, queries and files. Imports neither torch nor Gradio nor the engine."""
 
-from storage.errors import ConflictError, LeaseLostError, MovedOnError, NotFoundError, StorageError, TooLargeError, UnavailableError
+from storage.bounds import Bounds
+from storage.errors import (
+    BoundError,
+    ConflictError,
+    LeaseLostError,
+    MovedOnError,
+    NotFoundError,
+    StorageError,
+    TooLargeError,
+    UnavailableError,
+)
 from storage.records import (
     ChatRecord,
     DatasetRecord,
@@ -29,6 +39,8 @@ from storage.runs import LeasedRun
 from storage.store import Storage
 
 __all__ = [
+    "BoundError",
+    "Bounds",
     "ChatRecord",
     "ConflictError",
     "DatasetRecord",

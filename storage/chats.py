@@ -6,9 +6,11 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, undefer
 
+from storage.bounds import NO_BOUNDS, Bounds, require_bytes
 from storage.database import Database
 from storage.datasets import clean_name
 from storage.errors import ConflictError, NotFoundError, StorageError, TooLargeError
+from storage.files import Files
 from storage.keys import made_for
 from storage.records import ChatRecord
 from storage.tables import Chat, now
@@ -24,8 +26,8 @@ MOST_BYTES = 500_000_000
 class ChatStore:
     """Saves, lists and renames conversations, and moves them to the bin and back. What a document says is not its concern."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, files: Files, bounds: Bounds = NO_BOUNDS) -> None:
+        self._database, self._files, self._bounds = database, files, bounds
 
     def create(self, name: str, document: str, start_key: str | None = None) -> ChatRecord:
         """Save a conversation under a name, as version 1 of its document.
@@ -36,16 +38,18 @@ class ChatStore:
         Raises:
             TooLargeError: the document is longer than `LIMIT`.
             ConflictError: the conversation of this key has other versions meanwhile.
+            BoundError: too much is stored.
             StorageError: there are `MOST` conversations already, or they have `MOST_BYTES`.
         """
         size = _size(document)
         with self._database.exclusive() as session:
             same = made_for(session, Chat, start_key)
             if same is not None:
-                return _to_record(same) if same.document == document else _saved(session, same, document, size, 1)
+                return _to_record(same) if same.document == document else self._saved(session, same, document, size, 1)
             if (session.scalar(select(func.count()).select_from(Chat)) or 0) >= MOST:
                 raise StorageError("There are {most:,} conversations already; delete one for good first.", kind="chats.many", most=MOST)
             _require_room(session, size)
+            require_bytes(session, self._files, self._bounds, size)
             saved_at = now()
             row = Chat(
                 id=secrets.token_hex(6), name=clean_name(name), version=1, document=document, size_bytes=size, created_at=saved_at,
@@ -105,7 +109,20 @@ class ChatStore:
                 )
             if row.version == version + 1 and row.document == document:
                 return _to_record(row)
-            return _saved(session, row, document, size, version)
+            return self._saved(session, row, document, size, version)
+
+    def _saved(self, session: Session, row: Chat, document: str, size: int, version: int) -> ChatRecord:
+        """A conversation with the version after this one. Raises ConflictError, BoundError, StorageError."""
+        if row.version != version:
+            raise ConflictError(
+                "This conversation was saved in another window since it was opened here. Open it again, or save this one as a new "
+                "conversation.",
+                kind="chats.conflict",
+            )
+        _require_room(session, size - row.size_bytes)
+        require_bytes(session, self._files, self._bounds, size - row.size_bytes)
+        row.document, row.size_bytes, row.version, row.updated_at = document, size, version + 1, now()
+        return _to_record(row)
 
     def delete(self, chat_id: str) -> ChatRecord:
         """Move a conversation to the bin, where it stays as it is. Raises NotFoundError."""
@@ -143,19 +160,6 @@ def _size(document: str) -> int:
             kind="chats.too_large", size=size / 1e6, most=LIMIT / 1e6,
         )  # fmt: skip
     return size
-
-
-def _saved(session: Session, row: Chat, document: str, size: int, version: int) -> ChatRecord:
-    """A conversation with the version after this one. Raises ConflictError, StorageError."""
-    if row.version != version:
-        raise ConflictError(
-            "This conversation was saved in another window since it was opened here. Open it again, or save this one as a new "
-            "conversation.",
-            kind="chats.conflict",
-        )
-    _require_room(session, size - row.size_bytes)
-    row.document, row.size_bytes, row.version, row.updated_at = document, size, version + 1, now()
-    return _to_record(row)
 
 
 def _require_room(session: Session, more: int) -> None:

@@ -39,6 +39,10 @@ class TooLargeError(StorageError):
     """The record is larger than one may be."""
 
 
+class BoundError(StorageError):
+    """There would be more of something than somebody, or all together, may have."""
+
+
 class MovedOnError(StorageError):
     """What a change was made from is no longer the newest; it can be made again from what is."""
 

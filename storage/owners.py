@@ -26,12 +26,26 @@ OWNED = (Dataset, Run, RunGroup, Preset, Chat, Vote)
 @contextmanager
 def everybody(session: Session) -> Iterator[Session]:
     """See everybody's rows meanwhile: for counters and places of the queue, which all share; what is read is not to be shown."""
-    owner = owner_of(session)
-    session.info[OWNER] = None
-    try:
+    with _seen_as(session, None):
         yield session
+
+
+@contextmanager
+def own(session: Session) -> Iterator[str]:
+    """See the rows of whoever adds some in this session, whose owner this is: the local person where it sees everybody's."""
+    owner = owner_of(session) or ""
+    with _seen_as(session, owner):
+        yield owner
+
+
+@contextmanager
+def _seen_as(session: Session, owner: str | None) -> Iterator[None]:
+    before = owner_of(session)
+    session.info[OWNER] = owner
+    try:
+        yield
     finally:
-        session.info[OWNER] = owner
+        session.info[OWNER] = before
 
 
 @event.listens_for(Session, "do_orm_execute")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 
+from storage.bounds import NO_BOUNDS, Bounds, held_bytes
 from storage.chats import ChatStore
 from storage.database import PATIENCE, Database
 from storage.datasets import DatasetStore
@@ -24,9 +25,11 @@ class Storage:
         data_dir: created if it does not exist.
         url: any SQLAlchemy URL; by default a SQLite file in the data folder.
         patience: seconds that a transaction waits for another writer.
+        bounds: how much there may be.
     """
 
-    def __init__(self, data_dir: Path, url: str | None = None, *, patience: float = PATIENCE) -> None:
+    def __init__(self, data_dir: Path, url: str | None = None, *, patience: float = PATIENCE, bounds: Bounds = NO_BOUNDS) -> None:
+        self._bounds = bounds
         data_dir.mkdir(parents=True, exist_ok=True)
         self.files = Files(data_dir)
         self._seen: dict[str, Storage] = {}  # by owner, shared by all that are made of this one
@@ -47,18 +50,23 @@ class Storage:
 
     def _use(self, database: Database) -> None:
         self.database = database
-        self.datasets = DatasetStore(self.database, self.files)
-        self.runs = RunStore(self.database, self.files)
-        self.made = MadeRuns(self.database, self.files)
+        self.datasets = DatasetStore(self.database, self.files, self._bounds)
+        self.runs = RunStore(self.database, self.files, self._bounds)
+        self.made = MadeRuns(self.database, self.files, self._bounds)
         self.presets = PresetStore(self.database)
-        self.chats = ChatStore(self.database)
-        self.votes = VoteStore(self.database)
-        self.queue = RunQueue(self.database)
+        self.chats = ChatStore(self.database, self.files, self._bounds)
+        self.votes = VoteStore(self.database, self.files, self._bounds)
+        self.queue = RunQueue(self.database, self._bounds)
         self.metrics = MetricStore(self.database)
         self.samples = SampleStore(self.database)
         self.events = EventStore(self.database)
         self.sessions = SessionStore(database)
         self.workers = WorkerStore(self.database, self.files)
+
+    def held_bytes(self) -> int:
+        """Bytes that the owner whose rows these are has stored, in the bin or not; see `storage.bounds`."""
+        with self.database.transaction() as session:
+            return held_bytes(session, self.files)
 
     def reclaim(self, explain: Callable[[RunRecord], Failure], exclude: str | None = None) -> list[RunRecord]:
         """Put the runs of dead workers back into the queue and unregister these workers; returns the runs.

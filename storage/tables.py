@@ -73,6 +73,8 @@ class Dataset(Owned, Table):
     name: Mapped[str] = mapped_column(Name(200))
     tags: Mapped[list[str]] = mapped_column(JSON)
     sample: Mapped[str | None] = mapped_column(Name(50), index=True)
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Of its folder; None until that is measured, since it has changed."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
@@ -222,6 +224,9 @@ class Run(Owned, Table):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     binned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Of its folder; None until that is measured, and as long as the run has not ended."""
+    expected_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     dataset: Mapped[Dataset] = relationship(lazy="joined", innerjoin=True)
     version_number: Mapped[int] = column_property(
         select(DatasetVersion.number).where(DatasetVersion.id == version_id).correlate_except(DatasetVersion).scalar_subquery()
@@ -246,6 +251,15 @@ class QueuePause(Table):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     since: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class QueueTurn(Table):
+    """When it was an owner's turn in the queue for the last time, as a number that grows with each turn."""
+
+    __tablename__ = "queue_turns"
+
+    owner: Mapped[str] = mapped_column(Name(64), primary_key=True)
+    turn: Mapped[int]
 
 
 class Metric(Table):

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from storage.bounds import NO_BOUNDS, Bounds, require_bytes
 from storage.database import Database
 from storage.errors import ConflictError, NotFoundError, StorageError, TooLargeError
+from storage.files import Files
 from storage.keys import made_for
 from storage.records import VotedAnswer, VoteOutcome, VoteRecord, VoteSides
 from storage.tables import Vote, now
@@ -26,8 +28,8 @@ LIMIT = 1_000_000
 class VoteStore:
     """Adds votes, counts them, and clears them with a way back."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, files: Files, bounds: Bounds = NO_BOUNDS) -> None:
+        self._database, self._files, self._bounds = database, files, bounds
 
     def add(
         self, messages: Sequence[tuple[str, str]], answers: Sequence[VotedAnswer], outcome: VoteOutcome, chosen: int | None = None,
@@ -50,6 +52,7 @@ class VoteStore:
             TooLargeError: the vote is longer than `LIMIT`.
             ConflictError: with this key another outcome was voted for.
             StorageError: there are too many votes.
+            BoundError: too much is stored.
         """
         row = Vote(
             id=secrets.token_hex(6), messages=[list(message) for message in messages],
@@ -67,6 +70,7 @@ class VoteStore:
                     raise ConflictError("These answers were voted on already; take that vote back first.", kind="votes.voted")
                 return _to_record(same)
             _make_way(session, row.size_bytes)
+            require_bytes(session, self._files, self._bounds, row.size_bytes)
             session.add(row)
         return _to_record(row)
 

@@ -11,6 +11,7 @@ from app.errors import StudioError
 from app.handlers import train
 from app.handlers.bases import check_base, facts_of
 from app.handlers.mix_parts import parts_of
+from app.handlers.run_cost import require_affordable
 from app.handlers.verdict import evidence_of, right_of
 from app.services import Services
 from app.words import say, translate
@@ -135,9 +136,12 @@ def start(services: Services, run_id: str, methods: Sequence[str]) -> GroupRecor
         raise StudioError(say("compare_with.unfit", method=title(unfit[0])) if known else say("errors.neutral"))
     planned = plan(spec, [method for method in BASELINES if method in methods])
     there = {_identity(RunSpec.read(other.spec)) for other in services.storage.runs.of_group(group_id(run_id))}
-    if all(_identity(each.spec) in there for each in planned):
+    new = [each for each in planned if _identity(each.spec) not in there]
+    if not new:
         return services.storage.runs.group(group_id(run_id))
-    train.require_place(services)
+    train.require_place(services, len(new))
+    for each in new:
+        require_affordable(services, f"{run.dataset_id}@{run.version_number}", each.spec)
     runs = [(each.name, each.spec.model_dump(mode="json")) for each in planned]
     name = say("compare_with.group", name=run.name)
     return services.storage.runs.extend_group(group_id(run_id), run.dataset_id, runs, name=name, version_id=run.version_id)

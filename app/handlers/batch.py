@@ -21,6 +21,7 @@ from app.handlers.verdict import right_of
 from app.predictions import is_right
 from app.reader.client import read_prompts_in_process
 from app.services import Services
+from app.visitor import share
 from app.words import say
 from app.worker.messages import ChatColumn, GridPrompt
 from reft_engine.data import FilePrompts
@@ -150,15 +151,18 @@ class UnderWay:
     def __init__(self, most: int) -> None:
         self._most = most
         self._pages: dict[object, str] = {}
+        self._owners: dict[object, str] = {}
 
     async def follow(self, page: str, lines: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[dict[str, Any], None]:
         """The lines of a list while it is one of them. Raises StudioError if there are too many, or once the page has begun another."""
-        mine = object()
+        mine, owner = object(), share("")
+        page = f"{owner} {page}" if page else ""  # nobody ends the list of another's page, whatever it is called
         async with aclosing(lines):
             self._pages = {each: other for each, other in self._pages.items() if not page or other != page}
-            if len(self._pages) >= self._most:
+            here = sum(self._owners.get(each) == owner for each in self._pages) if owner else 0
+            if len(self._pages) >= self._most or here >= max(1, self._most // 2):
                 raise StudioError(say("playground.batch.many_lists", count=self._most))
-            self._pages[mine] = page
+            self._pages[mine], self._owners[mine] = page, owner
             try:
                 async for line in lines:
                     if mine not in self._pages:
@@ -166,6 +170,7 @@ class UnderWay:
                     yield line
             finally:
                 self._pages.pop(mine, None)
+                self._owners.pop(mine, None)
 
 
 def _request(services: Services, asked: Asked) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from app.errors import StudioError
 from app.handlers import kept, runs
 from app.handlers.keys import key_of_request
 from app.handlers.mix_parts import parts_of, require_trained
-from app.handlers.train import require_place
+from app.handlers.run_cost import require_affordable
+from app.handlers.train import expected_bytes, require_place
 from app.services import Services
 from app.words import say
 from reft_engine import RunSpec
@@ -305,8 +306,11 @@ def train_on_fixes(services: Services, now: FixState, page_key: str = "", epochs
     if key and (same := services.storage.runs.find_by_start_key(key)):
         return same
     require_place(services)
+    read = RunSpec.read(spec)
+    require_affordable(services, run.dataset_id, read)
     return services.storage.runs.create(
-        run.dataset_id, spec, name=say("fixes.run_name", name=run.name), start_key=key, version_id=version.id, continues_id=run.id
+        run.dataset_id, spec, name=say("fixes.run_name", name=run.name), start_key=key, version_id=version.id, continues_id=run.id,
+        expected_bytes=expected_bytes(services, read),
     )  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import StudioError
-from app.handlers import baselines, disk
+from app.handlers import baselines, disk, train
 from app.handlers.mix_parts import parts_of, require_trained
 from app.handlers.moments import read_moment
+from app.handlers.run_cost import require_affordable
 from app.handlers.verdict import Verdicts, evidence_of, verdict_of
 from app.services import Services
 from app.words import say
@@ -165,11 +166,12 @@ def go_on_longer(services: Services, run_id: str, epochs: float | None) -> RunRe
     require_trained(run)
     if epochs is None or epochs != int(epochs) or epochs < 1:
         raise StudioError(say("runs.longer.epochs"))
-    disk.require_room(services)
+    train.require_place(services)
     spec = RunSpec.read({**run.spec, "train": {**run.spec["train"], "epochs": int(epochs)}})
+    require_affordable(services, f"{run.dataset_id}@{run.version_number}", spec)
     return services.storage.runs.create(
         run.dataset_id, spec.model_dump(mode="json"), name=say("runs.longer.name", name=run.name), version_id=run.version_id,
-        continues_id=run.id,
+        continues_id=run.id, expected_bytes=train.expected_bytes(services, spec),
     )  # fmt: skip
 
 
@@ -179,10 +181,10 @@ def start_later(services: Services, run_id: str, moment: str) -> RunRecord:
 
 
 def reorder(services: Services, run_id: str, by: int) -> RunRecord:
-    """Move a waiting run by ``by`` queue positions, earlier if negative."""
-    place = services.storage.runs.queue_position(run_id)
-    if place is not None:
-        services.storage.runs.reorder(run_id, max(1, place + by))
+    """Move a waiting run by ``by`` positions among those of its owner, earlier if negative."""
+    mine = [run.id for run in services.storage.runs.going() if run.status.waiting]
+    if run_id in mine:
+        services.storage.runs.reorder(run_id, max(1, mine.index(run_id) + 1 + by))
     return services.storage.runs.get(run_id)
 
 

@@ -121,12 +121,13 @@ def start(
     key = key_of_request(page_key, dataset.version.id, dumped)
     if (first := services.storage.runs.find_by_start_key(f"{key}/0")) and first.group_id:
         return services.storage.runs.group(first.group_id)
-    train.require_place(services)
+    train.require_place(services, len(planned.specs))
     for spec in planned.specs:
         train.check_run(services, dataset_id, spec)
     title = name.strip() or say("sweep.name", settings=", ".join(map(train.title_of, planned.varied)) or dataset.name)
     return services.storage.runs.create_group(
-        dataset.id, list(zip(planned.names, dumped, strict=True)), name=title, start_key=key, version_id=dataset.version.id
+        dataset.id, list(zip(planned.names, dumped, strict=True)), name=title, start_key=key, version_id=dataset.version.id,
+        expected_bytes=max(train.expected_bytes(services, spec) for spec in planned.specs),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.errors import EngineAwayError, StudioError
+from app.handlers import run_cost
 from app.handlers.bases import STARTER, check_base, facts_of, fit, machine, to_fetch
 from app.handlers.datasets import check_dataset, split_sizes
 from app.handlers.disk import require_room
@@ -36,7 +37,6 @@ from reft_engine.data import RowCheck
 from reft_engine.training import PASS_TOKENS_CPU, PASS_TOKENS_ELSEWHERE, RunEstimate
 from storage import DatasetRecord, RunRecord
 
-_QUEUE_LIMIT = 50
 _PAGE = {"split_seed": 42}
 """Suggestions that differ from the defaults: runs with different seeds are measured on the same rows, so that they can be compared."""
 _OFFERED = frozenset({"epochs", "positions", "learning_rate", "held_out"})
@@ -366,16 +366,24 @@ def queue(
     check_run(services, dataset_id, spec)
     dataset, values = services.storage.datasets.get(dataset_id), spec.model_dump(mode="json")
     return services.storage.runs.create(
-        dataset.id, values, name=name.strip() or None, start_key=start_key, version_id=dataset.version.id, start_after=start_after
+        dataset.id, values, name=name.strip() or None, start_key=start_key, version_id=dataset.version.id, start_after=start_after,
+        expected_bytes=expected_bytes(services, spec),
     )  # fmt: skip
 
 
-def require_place(services: Services) -> None:
-    """Raises StudioError if too many runs are waiting, or the disk is nearly full."""
-    waiting = services.storage.runs.waiting_count()
-    if waiting >= _QUEUE_LIMIT:
-        raise StudioError(say("train.queue_full", waiting=waiting))
+def require_place(services: Services, more: int = 1) -> None:
+    """Raises BoundError if so many more runs may not wait, StudioError if the disk is nearly full.
+
+    It says so before anything is counted; what is queued meanwhile is seen by the transaction that queues.
+    """
+    services.storage.runs.require_place(more)
     require_room(services)
+
+
+def expected_bytes(services: Services, spec: RunSpec) -> int:
+    """Bytes that a run writes, as far as is known now; 0 where nobody's bytes are bounded."""
+    base = None if spec.peft or not services.settings.of_person("person_mb") else _described(services, spec.base)
+    return 0 if base is None else run_cost.bytes_of(trainable_parameters(spec.reft, base["layers"], base["hidden_size"]))
 
 
 def check_run(services: Services, dataset_id: str, spec: RunSpec) -> None:
@@ -386,6 +394,7 @@ def check_run(services: Services, dataset_id: str, spec: RunSpec) -> None:
         check = check_dataset(services, dataset_id, spec)
     if check is not None and not check.can_start:
         raise StudioError(check.sentence)
+    run_cost.require_affordable(services, dataset_id, spec, check)
 
 
 def _check_fit(services: Services, spec: RunSpec) -> None:

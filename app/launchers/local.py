@@ -64,6 +64,7 @@ class Supervisor:
     def _launch(self, worker: str) -> subprocess.Popen[bytes]:
         root, parent = str(self._storage.files.root), str(os.getpid())
         command = [sys.executable, "-m", "app.worker.main", "--data-dir", root, "--parent", parent, "--worker", worker]
+        command += ["--together", str(self._settings.together), "--chat-tokens", str(self._settings.of_person("person_chat_tokens"))]
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         environment |= {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
         # Threads that spin while they wait are forty times slower on a busy machine.

@@ -12,7 +12,7 @@ from app.components.row_check_html import lengths, row_check
 from app.components.table import REREAD, SAID, learned_table, reading, rows_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import READABLE, NoAnswerError, StoppedError, StudioError
-from app.handlers import datasets, hub, workbench
+from app.handlers import datasets, disk, hub, workbench
 from app.handlers.bases import STARTER, base_models
 from app.handlers.workbench import Look, Said
 from app.pages import data_html
@@ -315,7 +315,8 @@ def _lists(services: Services, deleted: str = "") -> Shown:
         if dataset.binned_at
     ]
     return {
-        "kept": data_html.dataset_lines(kept, store.uses([dataset.id for dataset in kept], data_html.NAMED_RUNS)),
+        "kept": data_html.stored(disk.stored(services), len(kept), services.settings.of_person("person_datasets"))
+        + data_html.dataset_lines(kept, store.uses([dataset.id for dataset in kept], data_html.NAMED_RUNS)),
         "bin": gr.update(visible=bool(binned), label=say("data.bin.counted", count=len(binned))),
         "binned": gr.update(choices=choices, value=binned[0].id if binned else None),
         "undoing": gr.update(visible=gone is not None),

@@ -229,6 +229,13 @@ def _token(token: Token) -> str:
     return f'<span class="tok {kind}">{html.text(token.text.replace(chr(10), "⏎"))}</span>{breaks}' if token.text else ""
 
 
+def stored(held: tuple[int, int] | None, datasets: int, most: int) -> str:
+    """What a person has of what they may have; empty where nothing is bounded."""
+    told = [say("bounds.stored", used=phrases.size(held[0]), most=phrases.size(held[1]))] if held else []
+    told += [say("bounds.datasets", there=datasets, most=most)] if most else []
+    return f'<p class="rs-facts">{" ".join(told)}</p>' if told else ""
+
+
 def dataset_lines(datasets: Sequence[DatasetRecord], uses: Mapping[str, DatasetUses]) -> str:
     """All datasets, each with the runs that learn from it, by its id; empty if there are none."""
     lines = "".join(dataset_line(dataset, uses[dataset.id]) for dataset in datasets)

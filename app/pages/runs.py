@@ -257,6 +257,8 @@ def _moved(services: Services, run_id: str | None) -> Shown:
 
 
 def _measured(services: Services) -> Shown:
+    if held := disk.stored(services):  # a person is not told how much others have
+        return {"usage": runs_html.stored(held, services.settings.bin_days)}
     return {"usage": runs_html.disk_usage(disk.room(services), services.settings.bin_days)}
 
 

@@ -75,6 +75,12 @@ def failure(run: RunRecord) -> str:
     return f'<div class="rs-failure" role="alert"><b>{say("runs.failure.what_to_do")}</b>{lines}<p class="rs-facts">{log}</p></div>'
 
 
+def stored(held: tuple[int, int], bin_days: int) -> str:
+    """What a person has stored of what they may."""
+    told = say("bounds.stored", used=phrases.size(held[0]), most=phrases.size(held[1]))
+    return f'<p class="rs-facts">{told} {say("runs.disk.days", days=bin_days)}</p>'
+
+
 def disk_usage(usage: DiskUsage, bin_days: int) -> str:
     """Disk usage of the data folder."""
     runs, datasets, free = phrases.size(usage.runs), phrases.size(usage.datasets), phrases.size(usage.free)

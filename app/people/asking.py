@@ -40,6 +40,11 @@ def asking() -> Person:
     return person
 
 
+def whoever_asks() -> Person | None:
+    """As `asking`, and None where nobody does: for what nobody may see more by, such as shares of the engine."""
+    return _asking.get()
+
+
 @contextmanager
 def asked_by(person: Person) -> Iterator[None]:
     """Do everything meanwhile for this person."""

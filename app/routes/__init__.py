@@ -14,6 +14,7 @@ from app.people.file import People
 from app.people.gate import Gate
 from app.people.login import offer_login
 from app.people.peers import Peers
+from app.people.streams import OpenStreams
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
@@ -71,6 +72,7 @@ def make_app(services: Services) -> FastAPI:
     offer_me(app, has_login=has_login)
     if has_login:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
+    app.add_middleware(OpenStreams, most=settings.of_person("person_streams"))
     app.add_middleware(Gate, who=who, has_login=has_login)
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Peers, proxies=settings.proxies)

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
+from weakref import WeakValueDictionary
 
 import anyio
 from fastapi import FastAPI, Request, Response
@@ -14,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from app.errors import READABLE, EngineAwayError, StudioError
 from app.given import sentence_of
 from app.leaving import until_gone
+from app.visitor import share
 from app.words import say, say_error
 from storage import ConflictError, NotFoundError, TooLargeError, UnavailableError
 
@@ -79,11 +81,19 @@ class Answers:
     """Answers requests in so many threads at most, in the language of the browser, so that waiting for one thing keeps up nothing else."""
 
     def __init__(self, at_once: int) -> None:
-        self._limiter = anyio.CapacityLimiter(at_once)
+        self._limiter, self._of_one = anyio.CapacityLimiter(at_once), max(1, at_once // 2)
+        self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
+
+    def _share(self) -> AbstractAsyncContextManager[object]:
+        """Half of the threads are the most that one of several people has, so that nobody waits behind all that another asks."""
+        if not (key := share("")):
+            return nullcontext()
+        return self._limiters.setdefault(key, anyio.CapacityLimiter(self._of_one))
 
     async def give(self, make: Callable[[], Any], otherwise: int = _CANNOT) -> Response:
         """What is made, as JSON that nobody keeps; a `Response` as it is. Else a sentence, with a status by the kind of its error."""
-        return await _or_sentence(anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter), otherwise)
+        async with self._share():
+            return await _or_sentence(anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter), otherwise)
 
     async def file(self, make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
         """A file to take away, of the name and content that are made; if it cannot be made, it is not there."""
@@ -103,7 +113,7 @@ class Answers:
 
     async def _while_there(self, request: Request, act: Callable[[bytes], Awaitable[Any]], body: bytes) -> Response:
         async def answer() -> Response:
-            async with self._limiter:
+            async with self._share(), self._limiter:
                 made = await act(body)
             return await anyio.to_thread.run_sync(_as_response, lambda: made)
 

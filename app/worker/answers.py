@@ -15,6 +15,7 @@ from app import predictions
 from app.predictions import Kind, Prediction, is_right
 from app.words import say, say_error
 from app.worker.resident import Resident
+from app.worker.shares import FairTurn
 from reft_engine import ReftError, RunSpec, Trainable, classify
 from reft_engine.base import Base
 from reft_engine.data import AnyExample, Example, Preference, StoredExamples, row_of
@@ -41,6 +42,7 @@ class _Job:
 
     run: RunRecord
     of: int
+    owner: str
     done: int = 0
     ended: bool = False
     problem: str = ""
@@ -66,21 +68,23 @@ class _Job:
 
 
 class PredictionJobs:
-    """Makes predictions of one run after another, each on a thread of its own; who asks for those that are under way joins them."""
+    """Makes predictions of one run after another, whose askers take turns; who asks for those that are under way joins them."""
 
     def __init__(self, resident: Resident) -> None:
         self._resident = resident
         self._jobs: dict[str, _Job] = {}
-        self._lock, self._turn = threading.Lock(), threading.Lock()
+        self._lock, self._turns = threading.Lock(), FairTurn()
 
-    def follow(self, run_id: str, *, start: bool, has_left: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+    def follow(self, run_id: str, *, start: bool, has_left: Callable[[], bool], owner: str = "") -> Iterator[dict[str, Any]]:
         """Tell how far the predictions of a run are, until they have ended; without ``start`` none are begun.
+
+        They are answered as a part of the share of whoever began them, by default of the run's own.
 
         Raises:
             NotFoundError, StorageError: there is no such run, it has no result, or nothing was held out.
             StorageError: they could not be made; also said later, until they are begun anew or the run has another result.
         """
-        job = self._job(run_id, start=start)
+        job = self._job(run_id, start=start, owner=owner)
         if job is None:
             return
         known, ended, told = -1, False, time.monotonic()
@@ -94,7 +98,7 @@ class PredictionJobs:
         if job.problem:
             raise StorageError(job.problem, kind="predictions.failed")
 
-    def _job(self, run_id: str, *, start: bool) -> _Job | None:
+    def _job(self, run_id: str, *, start: bool, owner: str) -> _Job | None:
         """What is under way or has failed; with ``start`` what is under way or begins now."""
         with self._lock:
             job = self._jobs.get(run_id)
@@ -104,7 +108,7 @@ class PredictionJobs:
                 failed = job is not None and self._resident.storage.runs.get(run_id).finished_at == job.run.finished_at
                 return job if failed else None
             run, places = self._asked(run_id)
-            job = self._jobs[run_id] = _Job(run, len(places))
+            job = self._jobs[run_id] = _Job(run, len(places), owner or run.id)
             said = contextvars.copy_context()  # in whose language it says what went wrong
             threading.Thread(target=said.run, args=(self._work, places, job), daemon=True).start()
             return job
@@ -127,7 +131,7 @@ class PredictionJobs:
     def _work(self, places: Sequence[int], job: _Job) -> None:
         problem = ""
         try:
-            with self._turn:
+            with self._turns.turn(job.owner):
                 self._predict(places, job)
         except (ReftError, StorageError) as error:
             problem = say_error(error)
@@ -151,7 +155,7 @@ class PredictionJobs:
             base, reft = self._resident.run(run.id)
         except NotFoundError as error:  # deleted between the two
             raise _gone() from error
-        kind, answered = predicted(self._resident, base, reft, RunSpec.read(run.spec), examples, owner=run.id)
+        kind, answered = predicted(self._resident, base, reft, RunSpec.read(run.spec), examples, owner=job.owner)
         rows, looked = list[Prediction](), time.monotonic()
         with closing(answered):
             for prediction in answered:
@@ -165,6 +169,7 @@ class PredictionJobs:
             predictions.write(files.predictions(run.id), run, kind, rows)
         except FileNotFoundError as error:  # its folder was removed meanwhile
             raise _gone() from error
+        self._resident.storage.runs.has_changed(run.id)
         job.tell(len(rows))
 
     def _still(self, run: RunRecord) -> None:

@@ -45,6 +45,7 @@ from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
 from app.worker.seen import look_through_lens, map_column, prove, tint
+from app.worker.shares import FairTurn
 from reft_engine import DataError, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
 from reft_engine.training import RATE_STEPS
@@ -174,11 +175,13 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     async def mix(request: MixRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: work_on_mix(resident, request, put, disconnected.is_set), say("engine.failed"))
 
+    turns = FairTurn()
+
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:
         rows = resident.dataset_rows(request.dataset)
         reft, train = ReftConfig.read(request.reft), TrainConfig.read(request.train)
-        return _streamed(partial(_rates, resident, rows, request, reft, train), say("engine.failed"))
+        return _streamed(partial(_rates, resident, turns, rows, request, reft, train), say("engine.failed"))
 
     jobs = PredictionJobs(resident)
 
@@ -238,7 +241,7 @@ async def _lines(work: Callable[[Put, Disconnected], None], trouble: str) -> Asy
 
 
 def _rates(
-    resident: Resident, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
+    resident: Resident, turns: FairTurn, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
     disconnected: Disconnected,
 ) -> None:  # fmt: skip
     """Try learning rates, saying how many steps are made."""
@@ -247,14 +250,15 @@ def _rates(
     def tell(done: int, total: int) -> None:
         put({"done": done, "of": total})
 
-    found = resident.rates(rows, request.base, reft, train, tell, disconnected.is_set, request.precision)
+    with turns.turn(request.owner, disconnected.is_set) as has_turn:
+        found = resident.rates(rows, request.base, reft, train, tell, disconnected.is_set, request.precision) if has_turn else None
     if found is not None:
         put({"found": asdict(found)})
 
 
 def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, disconnected: Disconnected) -> None:
     """Say how far predictions are, until they have ended."""
-    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set):
+    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set, owner=request.owner):
         put(line)
     put({"ended": True})
 

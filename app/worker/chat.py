@@ -89,7 +89,9 @@ def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Call
 
     Raises:
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
+        BoundError: whoever asks was given as many tokens in this minute as they may have.
     """
+    resident.meter.require(request.owner)
     check_one_base(resident, runs_of(request))
     columns = [ready(resident, column, request.messages, request.max_new_tokens, put, should_stop) for column in request.columns]
     base = base_of(resident, request, [column.answering for column in columns])

@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpx
 
 from app.errors import EngineAwayError, StudioError
-from app.visitor import asker
+from app.visitor import share, visitor
 from app.words import say, spoken
 from app.worker.messages import ASKER
 from reft_engine.data import RowCheck
@@ -26,6 +27,8 @@ _CHECK_TIMEOUT = 600.0
 _HEALTH_SECONDS = 1.0
 _STUCK_SECONDS = 20.0
 """Seconds for which a step may hold the base model, or the engine give no sign; health says so within thirty."""
+_AT_ONCE = 2
+"""Requests of one of several people that the engine has at the same time; streams and looks are bounded where they are begun."""
 _LOOK_TIMEOUT = 5.0
 """Seconds in which it is to be said whether something is under way, since a page waits for it."""
 _PROBE_TIMEOUT = 60.0
@@ -41,10 +44,26 @@ class WorkerClient:
 
     def __init__(self, socket: Path) -> None:
         self._lock, self._asked = threading.Lock(), -math.inf
+        self._of_people: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
         self._known: dict[str, Any] | None = None
         self._answered = time.monotonic()
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
+
+    @contextmanager
+    def _turns(self, timeout: float) -> Iterator[None]:
+        """Of several people one has so many requests in the engine, so that what one asks fills neither its threads nor its locks."""
+        if not (key := share("")):
+            yield
+            return
+        with self._lock:
+            mine = self._of_people.setdefault(key, threading.BoundedSemaphore(_AT_ONCE))
+        if not mine.acquire(timeout=timeout):
+            raise EngineAwayError(say("engine.no_answer"))
+        try:
+            yield
+        finally:
+            mine.release()
 
     def health(self) -> dict[str, Any] | None:
         """The worker's health; None if it is not running."""
@@ -152,14 +171,14 @@ class WorkerClient:
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
-        return self._stream("/rates", request)
+        return self._stream("/rates", {**request, "owner": ""})
 
     def predictions(self, run_id: str, *, start: bool = True) -> Generator[dict[str, Any], None, None]:
         """Answer the held-out rows of a run: lines of ``{"done", "of"}``, then ``{"ended": true}``; closing the iterator ends nothing.
 
         Without ``start`` nothing begins, and only what is under way is told of; an engine that does not say so within seconds is away.
         """
-        return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
+        return self._stream("/predictions", {"run": run_id, "start": start, "owner": ""}, 120 if start else _LOOK_TIMEOUT)
 
     def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         """As `chat`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
@@ -199,7 +218,7 @@ class WorkerClient:
 
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
-        with _told():
+        with _told(), self._turns(timeout):
             answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
         return _given(answer)
 
@@ -244,10 +263,12 @@ def _headers() -> dict[str, str]:
 
 def _asker() -> str:
     """An opaque key of who asks."""
-    return hashlib.sha256(asker().encode("utf-8", "replace")).hexdigest()[:32]
+    return hashlib.sha256(share(visitor()).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _body(values: dict[str, Any]) -> bytes:
+    if "owner" in values:  # here, so that whatever asks the engine does so for the person who asks, and no page for another
+        values = {**values, "owner": share(str(values["owner"]))}
     try:
         return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:

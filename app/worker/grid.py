@@ -37,8 +37,9 @@ class Listed:
 def fill_grid(resident: Resident, request: GridRequest, put: Callable[[Line], None], should_stop: Callable[[], bool]) -> None:
     """Put ``{"prompt", "answers"}`` as answers come, base model by base model: by run, and by ``base:NAME`` the base model's own.
 
-    Raises NotFoundError, ReftError.
+    Raises NotFoundError, ReftError, BoundError.
     """
+    resident.meter.require(request.owner)
     left = list(dict.fromkeys(request.runs))
     while left and not should_stop():
         base, models = _of_one_base(resident, left)
@@ -57,6 +58,7 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
 
     Raises NotFoundError, ReftError, StorageError.
     """
+    resident.meter.require(request.owner)
     check_one_base(resident, runs_of(request))
     columns = [list_column(resident, each, request.max_new_tokens, put, should_stop) for each in request.columns]
     base = base_of(resident, request, [column.answering for column in columns])
@@ -98,6 +100,7 @@ def answer_list(resident: Resident, base: Base, asked: Listed, should_stop: Call
     each = (at_prompt(*one) for one in zip(asked.prompts, prompts, asked.lengths, strict=True))
     with closing(written_in_order(resident.engine(base), each, owner=asked.owner, should_stop=should_stop)) as answers:
         for at, written in enumerate(answers):
+            resident.meter.spend(asked.owner, _tokens(written))
             yield at, {column: _cell(written, place) for place, column in enumerate(writers)}
 
 
@@ -106,6 +109,12 @@ def _cell(written: Written, place: int) -> Line:
         return _problem(written.error)
     request = written.request
     return {"text": written.texts[place], "ending": request.ending(place), "tokens": len(request.ids(place))}
+
+
+def _tokens(written: Written) -> int:
+    """Tokens of prompts and answers."""
+    request = written.request
+    return 0 if request is None else sum(request.tokens(column).prompt + len(request.ids(column)) for column in range(request.size))
 
 
 def _problem(error: Exception | None) -> Line:

@@ -22,10 +22,11 @@ from app.listening import QuietServer
 from app.lock import InUseError, locked_file
 from app.worker.api import make_app
 from app.worker.messages import ALREADY_SERVED
+from app.worker.meter import TokenMeter
 from app.worker.queue import forget_deleted_rows, send_heartbeats, train_queue
 from app.worker.resident import Resident
 from reft_engine import ReftError
-from storage import Storage
+from storage import Bounds, Storage
 
 _log = logging.getLogger("reft_studio.worker")
 _PATIENCE = 2.0
@@ -64,17 +65,20 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--parent", type=int, default=None, help="the process with which this one ends")
     parser.add_argument("--worker", default=None, help="a name for this worker, in letters and digits")
+    parser.add_argument("--together", type=int, default=0, help="runs of one group that are trained at the same time; 0 for all")
+    parser.add_argument("--chat-tokens", type=int, default=0, help="tokens a minute that a person may have answered; 0 for no bound")
     parser.add_argument("--queue-only", action="store_true", help="train beside another worker, and answer nothing")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.raiseExceptions = False  # a run's log that cannot be written must not fill the worker's log
-    storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE)
+    bounds = Bounds(together=options.together)
+    storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE, bounds=bounds)
     try:
         if options.queue_only:
-            _run(storage, options, _serve_queue)
+            _run(storage, options, _serve_queue, TokenMeter())
         else:
             with locked_file(storage.files.root / "worker.lock"):
-                _run(storage, options, _serve)
+                _run(storage, options, _serve, TokenMeter(options.chat_tokens))
     except InUseError:
         _log.error("another worker already serves %s", storage.files.root)
         return ALREADY_SERVED
@@ -83,29 +87,28 @@ def main() -> int:
     return 0
 
 
-def _run(storage: Storage, options: argparse.Namespace, serve: Callable[[Storage, str, int], None]) -> None:
+def _run(storage: Storage, options: argparse.Namespace, serve: Callable[[Resident, str, int], None], meter: TokenMeter) -> None:
     worker = options.worker or token_hex(8)
     with storage.workers.serving(worker):
-        serve(storage, worker, options.parent or os.getppid())
+        serve(Resident(storage, meter), worker, options.parent or os.getppid())
 
 
-def _serve(storage: Storage, worker: str, parent: int) -> None:
+def _serve(resident: Resident, worker: str, parent: int) -> None:
     """Train queued runs and answer requests on the socket."""
-    resident = Resident(storage)
     server = QuietServer(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
     # uvicorn raises the signal again after its shutdown; exiting normally lets the current run be put back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _training(resident, worker, parent, lambda: setattr(server, "should_exit", True)), suppress(SystemExit, KeyboardInterrupt):
-        server.run(sockets=[_listen(storage.files.socket)])
+        server.run(sockets=[_listen(resident.storage.files.socket)])
 
 
-def _serve_queue(storage: Storage, worker: str, parent: int) -> None:
+def _serve_queue(resident: Resident, worker: str, parent: int) -> None:
     """Train queued runs on another device, next to the worker that answers requests."""
     end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())
-    with _training(Resident(storage), worker, parent, end.set):
+    with _training(resident, worker, parent, end.set):
         end.wait()
 
 

@@ -133,6 +133,8 @@ class ProbeRequest(BaseModel):
 class RatesRequest(ProbeRequest):
     """A run for which learning rates are to be tried."""
 
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers take turns.")
+
 
 class PredictionsRequest(BaseModel):
     """A run whose held-out rows are to be answered; without ``start`` only what is under way already is told of."""
@@ -140,6 +142,7 @@ class PredictionsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     run: str = Field(max_length=100)
     start: bool = True
+    owner: str = Field("", max_length=100, description="An opaque key of who asks; by default the run's own.")
 
 
 class DescribeRequest(BaseModel):

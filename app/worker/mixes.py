@@ -29,6 +29,8 @@ def work_on_mix(resident: Resident, request: MixRequest, put: Callable[[dict[str
     Raises:
         NotFoundError, StorageError, ReftError: the runs cannot be mixed, or the adapter does not reproduce.
     """
+    if request.prompts:
+        resident.meter.require(request.owner)
     base, mix = _mix_of(resident, request.parts)
     if request.prompts:
         _answer(resident, base, mix, request, put, should_stop)

@@ -15,6 +15,7 @@ import torch
 from app.words import say
 from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
+from app.worker.meter import TokenMeter
 from app.worker.probes import Probes, Rates, TimedProbe
 from app.worker.row_checks import Load, RowChecks
 from app.worker.run_rows import RowsOfRuns
@@ -33,7 +34,7 @@ from reft_engine import (
 from reft_engine.base import Base, default_device, is_here, load_tokenizer
 from reft_engine.data import StoredExamples
 from reft_engine.formats import read_config
-from reft_engine.inference import InferenceEngine, PromptCache
+from reft_engine.inference import InferenceEngine, PromptCache, Request
 from reft_engine.training import RatesFound, load_step
 from storage import NotFoundError, RunRecord, RunStatus, Storage
 from storage.files import digest_of
@@ -60,8 +61,8 @@ class RunBase:
 class Resident:
     """Loads models on demand and caches the most recent: one base model, many adapters, and four tokenizers for row counts."""
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+    def __init__(self, storage: Storage, meter: TokenMeter | None = None) -> None:
+        self.storage, self.meter = storage, meter or TokenMeter()
         self.base_lock = BaseLock()
         self.checks = RowChecks()
         self.check = FreshCheck()
@@ -234,8 +235,15 @@ class Resident:
             if id(base.model) not in self._engines:
                 # Its own tokenizer: one thread at a time tokenises with it, and the rows of a large file take long.
                 own = replace(base, tokenizer=copy.deepcopy(base.tokenizer))
-                self._engines[id(base.model)] = InferenceEngine(own, memory=PromptCache(), turn=self.base_lock.for_chat)
+                self._engines[id(base.model)] = InferenceEngine(
+                    own, memory=PromptCache(), turn=self.base_lock.for_chat, on_tokens=self._count
+                )
             return self._engines[id(base.model)]
+
+    def _count(self, request: Request, tokens: int) -> None:
+        """Count what somebody waits for; lists of prompts are counted as they are answered, and the predictions of a run are no chat."""
+        if not request.background:
+            self.meter.spend(request.owner, tokens)
 
     def _forget_engines(self) -> None:
         """Let go of the engines and stores of base models that are not in memory any more; who is answered by one keeps it to the end."""

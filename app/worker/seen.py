@@ -63,6 +63,7 @@ def tint(resident: Resident, request: TintsRequest, on_request: Callable[[Reques
 
     Raises as `prove`, and BusyError.
     """
+    resident.meter.require(request.owner)
     base, model, switches = _column(resident, request.column)
     return token_changes(
         base, read_messages(request.messages), request.answer, model, k=request.k, strength=request.column.strength,

@@ -51,11 +51,13 @@ class InferenceEngine:
         memory: keys and values of the unedited beginnings of prompts, kept from one request to the next; None keeps none.
         limits: what there is room for; by default by the memory that is free.
         turn: a context for each step, in which nobody else uses the base model.
+        on_tokens: is told of the tokens of each prompt that is asked about and of each that is written, with the request, under a lock.
     """
 
     def __init__(
         self, base: Base, *, memory: kv_cache.PromptCache | None = None, limits: Limits | None = None,
         turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+        on_tokens: Callable[[Request, int], None] = lambda request, tokens: None,
     ) -> None:  # fmt: skip
         checks.check_base(base)
         self.base, self.limits = base, limits or limits_of(base)
@@ -69,7 +71,7 @@ class InferenceEngine:
         self._running: list[Request] = []
         self._runners: dict[int, Runner] = {}
         self._lock, self._stepping = threading.RLock(), threading.Lock()
-        self._turn, self._preparing = turn, Preparing()
+        self._turn, self._on_tokens, self._preparing = turn, on_tokens, Preparing()
         self._worker: Request | None = None
         self._idlers: list[Request] = []
 
@@ -134,6 +136,7 @@ class InferenceEngine:
             if len(self._waiting) >= self.limits.waiting or self._waiting.count(owner) >= self.limits.waiting_of_one:
                 raise BusyError("Too many requests wait for an answer. Try again in a moment.", kind="inference.busy")
             self._waiting.add(request)
+            self._on_tokens(request, sum(row.tokens.prompt for row in request.rows))
         return request
 
     def _encoded(
@@ -490,6 +493,7 @@ class InferenceEngine:
     def _write(self, row: Row, token: int, logits_V: torch.Tensor) -> None:
         """Add a token to a row's answer, and say what it adds."""
         self._waiting.gave(row.request.owner, 1)
+        self._on_tokens(row.request, 1)
         described = row.sampler.described(logits_V, token)
         row.last, row.written = token, row.written + 1
         tokens = (described,) if described else ()

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from storage.bounds import NO_BOUNDS, Bounds, require_bytes, require_datasets
 from storage.database import Database
 from storage.datasets.names import clean_name, clean_tags
 from storage.datasets.rows import (
@@ -35,8 +36,8 @@ Json = dict[str, Any]
 class DatasetStore:
     """Creates datasets, adds versions to them, lists them, and moves them to the bin and back."""
 
-    def __init__(self, database: Database, files: Files) -> None:
-        self._database, self._files = database, files
+    def __init__(self, database: Database, files: Files, bounds: Bounds = NO_BOUNDS) -> None:
+        self._database, self._files, self._bounds = database, files, bounds
 
     # Versions
 
@@ -60,6 +61,7 @@ class DatasetStore:
 
         Raises:
             StorageError: the files cannot be written.
+            BoundError: there are too many datasets, or too much is stored.
         """
         dataset = Dataset(id=secrets.token_hex(6), name=clean_name(name), tags=[], sample=sample, created_at=now())
         version = _new_version(dataset.id, 1, label, shape, rows, usable_rows, reading, split, "")
@@ -72,6 +74,8 @@ class DatasetStore:
                     duplicate[0].created_at = now()
                     files.consume()
                 else:
+                    require_datasets(session, self._bounds)
+                    require_bytes(session, self._files, self._bounds, files.size_bytes)
                     session.add(dataset)
                     session.flush()
                     self._add(session, version, files)
@@ -95,8 +99,10 @@ class DatasetStore:
             NotFoundError: there is no such dataset.
             MovedOnError: the current version is another one than ``onto``.
             StorageError: it is in the bin, or the files cannot be written.
+            BoundError: too much is stored.
         """
         folder = self._files.dataset_folder(self.get(dataset_id).id)
+        self.require_room()  # measures before there is a file of this version
         with self._staged(folder, examples, source) as files, self._database.exclusive() as session:
             dataset = get_row(session, dataset_id)
             refuse_binned(dataset)
@@ -111,11 +117,19 @@ class DatasetStore:
                 version = current
                 files.consume()
             else:
+                require_bytes(session, self._files, self._bounds, files.size_bytes)
+                dataset.size_bytes = None
                 _describe(version, files)
                 if source is None:
                     self._inherit_source(version, current)
                 self._add(session, version, files)
         return to_record(dataset, version)
+
+    def require_room(self, more: int = 0) -> None:
+        """Raises BoundError if so many more bytes may not be stored."""
+        if self._bounds.stored_bytes:
+            with self._database.transaction() as session:
+                require_bytes(session, self._files, self._bounds, more)
 
     @contextmanager
     def _staged(self, folder: Path, examples: bytes | Path, source: Path | None) -> Iterator[Staged]:
@@ -245,9 +259,12 @@ class DatasetStore:
             return _record_of(session, dataset_id)
 
     def restore(self, dataset_id: str) -> DatasetRecord:
-        """Restore a dataset from the bin."""
-        with self._database.transaction() as session:
-            get_row(session, dataset_id).binned_at = None
+        """Restore a dataset from the bin. Raises NotFoundError, BoundError."""
+        with self._database.exclusive() as session:
+            row = get_row(session, dataset_id)
+            if row.binned_at is not None:
+                require_datasets(session, self._bounds)
+            row.binned_at = None
             return _record_of(session, dataset_id)
 
     def binned(self) -> list[DatasetRecord]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from storage.bounds import NO_BOUNDS, Bounds, folder_size, require_bytes
 from storage.database import Database
 from storage.datasets import get_dataset_and_version
 from storage.errors import NotFoundError
@@ -17,8 +18,8 @@ from storage.tables import Run
 class MadeRuns:
     """Adds finished runs."""
 
-    def __init__(self, database: Database, files: Files) -> None:
-        self._database, self._files = database, files
+    def __init__(self, database: Database, files: Files, bounds: Bounds = NO_BOUNDS) -> None:
+        self._database, self._files, self._bounds = database, files, bounds
 
     def add(
         self, dataset_id: str, version_id: str, spec: dict[str, Any], adapter: Path, *, name: str, sentence: str, summary: dict[str, Any],
@@ -40,6 +41,7 @@ class MadeRuns:
         Raises:
             NotFoundError: there is no such dataset, version or folder.
             StorageError: the dataset is in the bin.
+            BoundError: too much is stored.
         """
         folder: Path | None = None
         try:
@@ -47,6 +49,7 @@ class MadeRuns:
                 if same := made_for(session, Run, start_key):
                     return to_record(same)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
+                require_bytes(session, self._files, self._bounds, folder_size(adapter))
                 row = add_row(session, dataset, version, spec, name, start_key, made=sentence)
                 row.summary, row.held_out_places = summary, None if held_out is None else list(held_out)
                 folder = self._files.run_folder(row.id)

@@ -6,25 +6,25 @@ from dataclasses import replace
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from storage.bounds import NO_BOUNDS, Bounds
 from storage.database import Database
 from storage.records import ACTIVE, Failure, RunRecord, RunStatus
 from storage.runs.lease import LeasedRun
-from storage.runs.rows import discard_if_asked, select_due, set_status, to_record
+from storage.runs.rows import discard_if_asked, is_due, select_waiting, set_status, to_record
+from storage.runs.turns import next_claims, took_turn
 from storage.tables import Run, now
 
-_EXITS_TOGETHER = 2
-"""Worker exits at one step from which on a run is trained alone."""
 _MAX_WORKER_EXITS = 3
 """Worker exits at one step after which the run fails."""
 
-_ANY_DUE = select_due(bindparam("moment")).with_only_columns(Run.id).limit(1)
+_ANY_DUE = select_waiting(Run.id).where(is_due(bindparam("moment"))).limit(1)
 
 
 class RunQueue:
     """Assigns waiting runs to workers."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, bounds: Bounds = NO_BOUNDS) -> None:
+        self._database, self._bounds = database, bounds
 
     def any_due(self) -> bool:
         """Whether a waiting run could be claimed; reads only, so that a worker that waits costs next to nothing."""
@@ -32,28 +32,28 @@ class RunQueue:
             return connection.execute(_ANY_DUE, {"moment": now()}).first() is not None
 
     def claim(self, worker: str) -> LeasedRun | None:
-        """Claim the next waiting run for a worker; no two workers get the same one.
-
-        PostgreSQL skips rows that another worker is claiming; SQLite has a single writer (see `Database`).
-        """
-        with self._database.transaction() as session:
-            row = session.scalars(select_due().limit(1).with_for_update(skip_locked=True, of=Run)).first()
-            return self._lease(session, row, worker) if row is not None else None
+        """Claim the next waiting run for a worker; no two workers get the same one. See `storage.runs.turns` for which is next."""
+        return next(iter(self._claim(worker, 1)), None)
 
     def claim_together(self, worker: str) -> list[LeasedRun]:
         """Claim the next waiting run, with those of its group that can be trained in the same passes; empty if none waits.
 
-        These have the same base model and learn from the same rows. A run whose workers keep dying is trained alone, since it may be the
-        group that needs too much memory; so is a baseline, which is trained through a model of its own.
+        These have the same base model and learn from the same rows; no more are claimed than the bounds say, so that others need
+        not wait for all. A run whose workers keep dying is trained alone, since it may be the group that needs too much memory; so is a
+        baseline, which is trained through a model of its own.
         """
-        with self._database.transaction() as session:
-            rows = list(session.scalars(select_due().limit(1).with_for_update(skip_locked=True, of=Run)))
-            if rows and rows[0].group_id is not None and rows[0].worker_exits < _EXITS_TOGETHER and _shares_passes(rows[0]):
-                first = rows[0]
-                alike = (Run.group_id == first.group_id, Run.id != first.id, Run.version_id == first.version_id, Run.base == first.base)
-                others = select_due().where(*alike, Run.worker_exits < _EXITS_TOGETHER)
-                rows += filter(_shares_passes, session.scalars(others.with_for_update(skip_locked=True, of=Run)))
-            return [self._lease(session, row, worker) for row in rows]
+        return self._claim(worker, self._bounds.together)
+
+    def _claim(self, worker: str, most: int) -> list[LeasedRun]:
+        """One at a time, so that turns are true; PostgreSQL skips rows that somebody else changes at the moment."""
+        with self._database.exclusive() as session:
+            for claimed in next_claims(session, most):
+                chosen = select_waiting().where(Run.id.in_([each.id for each in claimed]))
+                rows = list(session.scalars(chosen.with_for_update(skip_locked=True, of=Run)))
+                if rows:
+                    took_turn(session, rows[0].owner)
+                    return [self._lease(session, row, worker) for row in rows]
+            return []
 
     def _lease(self, session: Session, row: Run, worker: str) -> LeasedRun:
         set_status(session, row, RunStatus.PREPARING, "Loading the base model and reading the rows.")
@@ -90,11 +90,6 @@ class RunQueue:
                     final = _final_failure(failure)
                     set_status(session, row, RunStatus.FAILED, final.sentence, final)
             return [to_record(row) for row in rows]
-
-
-def _shares_passes(row: Run) -> bool:
-    """Whether a run trains an edit, which others can share forward passes with."""
-    return "peft" not in row.spec
 
 
 def _rows_of(session: Session, worker: str) -> list[Run]:

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.datasets import clean_name
@@ -25,7 +25,7 @@ _NOUNS = (
 
 def add_row(
     session: Session, dataset: Dataset, version: DatasetVersion, spec: dict[str, Any], name: str | None, start_key: str | None,
-    group_id: str | None = None, *, made: str = "",
+    group_id: str | None = None, *, made: str = "", expected_bytes: int = 0,
 ) -> Run:  # fmt: skip
     """Add a run; one without a name gets one. It waits, unless it is made already, which ``made`` says in a sentence."""
     status, sentence, event = RunStatus.QUEUED, "Waiting for its turn.", "Queued."
@@ -34,6 +34,7 @@ def add_row(
     row = Run(id=secrets.token_hex(6), name=clean_name(name) if name else _new_name(session), dataset=dataset,
               version_id=version.id, group_id=group_id, base=str(spec.get("base", "")), spec=spec, start_key=start_key, tags=[], notes="",
               status=status, sentence=sentence, queue_position=next_queue_position(session), finished_at=now() if made else None,
+              expected_bytes=expected_bytes,
               step=0, total_steps=0, epoch=0.0, stop_requested=False, worker_exits=0, created_at=now())  # fmt: skip
     index_words(row)
     session.add(row)
@@ -61,6 +62,7 @@ def set_status(session: Session, row: Run, status: RunStatus, sentence: str, fai
             "A run that is {status} cannot become {next_status}.", kind="runs.transition", status=str(row.status), next_status=str(status)
         )
     row.status, row.sentence, row.failure, row.phase = status, sentence, asdict(failure) if failure else None, None
+    row.size_bytes = None
     if status.ended or status.waiting:
         row.worker, row.seconds_left = None, None
     if status.ended:
@@ -93,14 +95,14 @@ def next_queue_position(session: Session) -> int:
 
 
 def select_waiting(*columns: Any) -> Any:
-    """Query for the waiting runs, next one first."""
+    """Query for the waiting runs, in the order in which they came; whose is next says `storage.runs.turns`."""
     return select(*(columns or (Run,))).where(Run.binned_at.is_(None), Run.status.in_(WAITING)).order_by(Run.queue_position, Run.id)
 
 
-def select_due(moment: Any = None) -> Any:
-    """Query for the waiting runs that may begin at a moment, by default now, next one first; none while the queue is paused."""
-    is_due = or_(Run.start_after.is_(None), Run.start_after <= (now() if moment is None else moment))
-    return select_waiting().where(is_due, ~select(QueuePause.id).exists())
+def is_due(moment: Any = None) -> ColumnElement[bool]:
+    """That a waiting run may begin at a moment, by default now; none may while the queue is paused."""
+    has_come = or_(Run.start_after.is_(None), Run.start_after <= (now() if moment is None else moment))
+    return and_(has_come, ~select(QueuePause.id).exists())
 
 
 def index_words(row: Run) -> None:

@@ -5,16 +5,17 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from storage.bounds import NO_BOUNDS, Bounds, require_bytes, require_datasets, require_queue
 from storage.database import Database
 from storage.datasets import clean_name, clean_tags, get_dataset_and_version
 from storage.errors import NotFoundError, StorageError
 from storage.files import Files, remove_tree
 from storage.owners import everybody
-from storage.records import ACTIVE, WAITING, GroupRecord, RunOrder, RunQuery, RunRecord, RunStatus
+from storage.records import ACTIVE, ALLOWED, WAITING, GroupRecord, RunOrder, RunQuery, RunRecord, RunStatus
 from storage.runs.rows import (
     add_event,
     add_row,
@@ -26,6 +27,7 @@ from storage.runs.rows import (
     set_status,
     to_record,
 )
+from storage.runs.turns import turns_of_waiting
 from storage.tables import Dataset, QueuePause, Run, RunGroup, now
 
 NOTES_LIMIT = 20_000
@@ -35,27 +37,29 @@ NOTES_LIMIT = 20_000
 class RunStore:
     """Creates, lists, stops, resumes and removes runs."""
 
-    def __init__(self, database: Database, files: Files) -> None:
-        self._database, self._files = database, files
+    def __init__(self, database: Database, files: Files, bounds: Bounds = NO_BOUNDS) -> None:
+        self._database, self._files, self._bounds = database, files, bounds
 
     def create(
         self, dataset_id: str, spec: dict[str, Any], *, name: str | None = None, start_key: str | None = None,
-        version_id: str | None = None, continues_id: str | None = None, start_after: datetime | None = None,
+        version_id: str | None = None, continues_id: str | None = None, start_after: datetime | None = None, expected_bytes: int = 0,
     ) -> RunRecord:  # fmt: skip
         """Queue a new run on a version of a dataset, by default its current one; see `RunRecord` for what it may be told.
 
-        A ``start_key`` that was used before returns the existing run.
+        A ``start_key`` that was used before returns the existing run. It counts as ``expected_bytes`` until it has ended.
 
         Raises:
             NotFoundError: there is no such dataset, or it has no such version.
             StorageError: the dataset is in the bin.
+            BoundError: too many runs wait, or too much is stored.
         """
         try:
             with self._database.exclusive() as session:
                 if start_key and (existing := session.scalars(select(Run).where(Run.start_key == start_key)).first()):
                     return to_record(existing)
                 dataset, version = get_dataset_and_version(session, dataset_id, version_id)
-                row = add_row(session, dataset, version, spec, name, start_key)
+                self._require_place(session, 1, expected_bytes)
+                row = add_row(session, dataset, version, spec, name, start_key, expected_bytes=expected_bytes)
                 row.continues_id, row.start_after = continues_id, start_after
                 return to_record(row)
         except IntegrityError:
@@ -64,15 +68,17 @@ class RunStore:
                 return to_record(session.scalars(select(Run).where(Run.start_key == start_key)).one())
 
     def create_group(
-        self, dataset_id: str, specs: Sequence[tuple[str, dict[str, Any]]], *, name: str, start_key: str, version_id: str | None = None
+        self, dataset_id: str, specs: Sequence[tuple[str, dict[str, Any]]], *, name: str, start_key: str, version_id: str | None = None,
+        expected_bytes: int = 0,
     ) -> GroupRecord:  # fmt: skip
         """Queue runs that belong together, named one by one, all of them or none; their group is named ``name``.
 
-        A ``start_key`` that was used before returns the existing group.
+        A ``start_key`` that was used before returns the existing group. Each run counts as ``expected_bytes`` until it has ended.
 
         Raises:
             NotFoundError: there is no such dataset, or it has no such version.
             StorageError: the dataset is in the bin.
+            BoundError: too many runs would wait, or too much be stored.
         """
         with self._database.exclusive() as session:
             first = f"{start_key}/0"
@@ -80,11 +86,12 @@ class RunStore:
             if existing is not None and existing.group_id is not None:
                 return _group_of(session, existing.group_id)
             dataset, version = get_dataset_and_version(session, dataset_id, version_id)
+            self._require_place(session, len(specs), expected_bytes * len(specs))
             group = RunGroup(id=secrets.token_hex(6), name=clean_name(name), created_at=now())
             session.add(group)
             session.flush()
             for number, (run_name, spec) in enumerate(specs):
-                add_row(session, dataset, version, spec, run_name, f"{start_key}/{number}", group.id)
+                add_row(session, dataset, version, spec, run_name, f"{start_key}/{number}", group.id, expected_bytes=expected_bytes)
             return _group_of(session, group.id)
 
     def extend_group(
@@ -95,6 +102,7 @@ class RunStore:
         Raises:
             NotFoundError: there is no such dataset, or it has no such version.
             StorageError: the dataset is in the bin.
+            BoundError: too many runs would wait, or too much is stored.
         """
         with self._database.exclusive() as session:
             dataset, version = get_dataset_and_version(session, dataset_id, version_id)
@@ -102,9 +110,11 @@ class RunStore:
                 session.add(RunGroup(id=group_id, name=clean_name(name), created_at=now()))
                 _flush_own(session)
             there = list(session.scalars(select(Run.spec).where(Run.group_id == group_id, Run.binned_at.is_(None))))
-            for run_name, spec in specs:
-                if not any(_same_but_for_revision(spec, other) for other in there):
-                    add_row(session, dataset, version, spec, run_name, None, group_id)
+            new = [each for each in specs if not any(_same_but_for_revision(each[1], other) for other in there)]
+            if new:
+                self._require_place(session, len(new), 0)
+            for run_name, spec in new:
+                add_row(session, dataset, version, spec, run_name, None, group_id)
             return _group_of(session, group_id)
 
     def group(self, group_id: str) -> GroupRecord:
@@ -194,16 +204,20 @@ class RunStore:
         with self._database.reading() as session, everybody(session):
             return session.scalar(select(func.count()).select_from(select_waiting(Run.id).order_by(None).subquery())) or 0
 
+    def require_place(self, more: int = 1) -> None:
+        """Raises BoundError if so many more runs could not wait, or nothing more be stored: to say so before work is spent on them."""
+        if self._bounds != NO_BOUNDS:
+            with self._database.transaction() as session:
+                self._require_place(session, more, 0)
+
+    def _require_place(self, session: Session, more: int, expected_bytes: int) -> None:
+        require_queue(session, self._bounds, more)
+        require_bytes(session, self._files, self._bounds, expected_bytes)
+
     def queue_position(self, run_id: str) -> int | None:
-        """Position in the queue, 1 for the next run; None if the run is not waiting."""
+        """Position in the queue of all owners, 1 for the next run; None if the run is not waiting."""
         with self._database.reading() as session:
-            place = session.scalar(select_waiting(Run.queue_position).where(Run.id == run_id))
-            if place is None:
-                return None
-            before = or_(Run.queue_position < place, and_(Run.queue_position == place, Run.id < run_id))
-            waiting = select_waiting(Run.id).where(before).order_by(None).subquery()
-            with everybody(session):
-                return 1 + (session.scalar(select(func.count()).select_from(waiting)) or 0)
+            return _place(session, run_id, self._bounds.together)
 
     def paused_since(self) -> datetime | None:
         """When the queue was paused; None if it is not."""
@@ -231,7 +245,7 @@ class RunStore:
             return to_record(row)
 
     def reorder(self, run_id: str, position: int) -> None:
-        """Move a waiting run to another position, 1 for the next; a position out of range becomes the first or the last."""
+        """Move a waiting run to another position among those of its owner, 1 for the first; one out of range is the first or the last."""
         with self._database.exclusive() as session:
             rows = list(session.scalars(select_waiting().with_for_update(of=Run)))
             moved = next((row for row in rows if row.id == run_id), None)
@@ -243,7 +257,8 @@ class RunStore:
             rows.insert(max(0, position - 1), moved)
             for row, row_position in zip(rows, positions, strict=True):
                 row.queue_position = row_position
-            add_event(session, moved, f"Moved to place {rows.index(moved) + 1} of the queue.")
+            session.flush()
+            add_event(session, moved, f"Moved to place {_place(session, run_id, self._bounds.together)} of the queue.")
 
     # Requests of people
 
@@ -271,6 +286,8 @@ class RunStore:
         """Queue an ended run again; it resumes from its last checkpoint, with ``changes`` of its training settings."""
         with self._database.exclusive() as session:
             row = get_row(session, run_id)
+            if RunStatus.QUEUED in ALLOWED[RunStatus(row.status)]:  # what cannot be queued is refused for that
+                self._require_place(session, 1, 0)
             start = "it will go on where it stopped" if row.step else "it begins anew"
             set_status(session, row, RunStatus.QUEUED, f"Waiting for its turn; {start}.")
             if changes:
@@ -279,6 +296,11 @@ class RunStore:
             row.queue_position, row.finished_at = next_queue_position(session), None
             row.worker_exits, row.exit_step = 0, None
             return to_record(row)
+
+    def has_changed(self, run_id: str) -> None:
+        """Something was written into the folder of an ended run, which is measured anew."""
+        with self._database.transaction() as session:
+            session.execute(update(Run).where(Run.id == run_id).values(size_bytes=None))
 
     def rename(self, run_id: str, name: str) -> RunRecord:
         """Rename a run."""
@@ -328,6 +350,8 @@ class RunStore:
         with self._database.exclusive() as session:
             row = get_row(session, run_id)
             if row.binned_at is not None:
+                if row.dataset.binned_at is not None:
+                    require_datasets(session, self._bounds)
                 with_dataset = ", and its dataset with it" if row.dataset.binned_at is not None else ""
                 row.binned_at = row.dataset.binned_at = None
                 add_event(session, row, f"Taken out of the bin{with_dataset}.")
@@ -351,6 +375,14 @@ class RunStore:
         for run_id in removed:
             remove_tree(self._files.run_folder(run_id))
         return removed
+
+
+def _place(session: Session, run_id: str, together: int) -> int | None:
+    """The place of a waiting run in the queue of all owners; None for any other."""
+    if session.scalar(select_waiting(Run.id).where(Run.id == run_id)) is None:
+        return None
+    ids = (each.id for claimed in turns_of_waiting(session, together) for each in claimed)
+    return next((place for place, each in enumerate(ids, start=1) if each == run_id), None)
 
 
 def _flush_own(session: Session) -> None:

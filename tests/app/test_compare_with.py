@@ -18,7 +18,7 @@ from app.worker.resident import Resident
 from reft_engine import BASELINES, ConfigError, PeftConfig, ReftConfig, RunSpec, TrainConfig
 from reft_engine.trainable import verify_adapter
 from reft_engine.training import Score
-from storage import NotFoundError, RunStatus, StorageError
+from storage import BoundError, Bounds, NotFoundError, RunStatus, StorageError
 from storage.tables import Run
 
 FORM = TrainForm(rank=2, positions="f2+l2", layers="0;2", epochs=2, batch_size=6, held_out=0.5, split_seed=7, keep="best", patience=5)
@@ -161,10 +161,12 @@ def test_baselines_unknown_methods_none_and_a_full_queue_are_refused(fresh, monk
         start(services, fresh.edit.id, ["qlora"])
     with pytest.raises(NotFoundError):
         start(services, "nothing", ["lora"])
-    monkeypatch.setattr(train, "_QUEUE_LIMIT", 0)
-    with pytest.raises(StudioError, match="waiting already"):
+    waiting = services.storage.runs.create(fresh.edit.dataset_id, {"base": "starter"})
+    monkeypatch.setattr(services.storage.runs, "_bounds", Bounds(queued_of_all=1))
+    with pytest.raises(BoundError, match="waiting already"):
         start(services, fresh.edit.id, ["lora"])
     monkeypatch.undo()
+    services.storage.runs.request_stop(waiting.id)
     start(services, fresh.edit.id, ["lora"])
     baseline = services.storage.runs.of_group(group_id(fresh.edit.id))[0]
     with pytest.raises(StudioError, match="baseline itself"):

@@ -17,7 +17,7 @@ from app.worker import client
 from reft_engine.data import load_examples, split
 from reft_engine.errors import ConfigError
 from reft_engine.spec import RunSpec
-from storage import NotFoundError, RunStatus
+from storage import BoundError, Bounds, NotFoundError, RunStatus
 from tests.waiting import PATIENCE
 
 LAPTOP = Settings(data_dir="unused", models=["listed/model", "/models/local"])
@@ -347,9 +347,9 @@ def test_a_start_without_a_dataset_is_refused(services, dataset_id, error):
 
 
 def test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run(services, dataset, monkeypatch):
-    monkeypatch.setattr(train, "_QUEUE_LIMIT", 3)
+    monkeypatch.setattr(services.storage.runs, "_bounds", Bounds(queued=3))
     made = [start(services, dataset.id, TrainForm(), str(key)) for key in range(3)]
-    with pytest.raises(StudioError, match="3 runs are waiting"):
+    with pytest.raises(BoundError, match="3 of your runs are waiting"):
         start(services, dataset.id, TrainForm(), "one too many")
     assert start(services, dataset.id, TrainForm(), "2").id == made[2].id
     services.storage.runs.request_stop(made[0].id)
@@ -358,10 +358,10 @@ def test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run(services
 
 @pytest.mark.slow
 def test_a_run_that_waits_is_counted_however_many_came_after(services, dataset, monkeypatch):
-    monkeypatch.setattr(train, "_QUEUE_LIMIT", 1)
     old = services.storage.runs.create(dataset.id, {"base": "starter"})
     for _ in range(205):
         services.storage.runs.request_stop(services.storage.runs.create(dataset.id, {"base": "starter"}).id)
+    monkeypatch.setattr(services.storage.runs, "_bounds", Bounds(queued_of_all=1))
     assert services.storage.runs.get(old.id).status is RunStatus.QUEUED
-    with pytest.raises(StudioError, match="1 runs are waiting"):
+    with pytest.raises(BoundError, match="1 runs are waiting"):
         start(services, dataset.id, TrainForm(), "page")

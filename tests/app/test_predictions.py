@@ -408,7 +408,7 @@ def test_of_a_run_that_goes_on_meanwhile_nothing_is_kept_and_it_is_said_until_it
     looked = threading.Event()
     found = studio.resident.run
     monkeypatch.setattr(studio.resident, "run", lambda run_id: (found(run_id), looked.set())[0])
-    with studio.jobs._turn if before else studio.resident.base_lock.for_chat():
+    with studio.jobs._turns.turn("somebody") if before else studio.resident.base_lock.for_chat():
         lines = follow(studio, run)
         next(lines)
         assert before or looked.wait(PATIENCE)

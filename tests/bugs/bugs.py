@@ -1169,15 +1169,15 @@ BUGS = (
     Bug(
         "the data folder may be as large as it likes",
         "app/handlers/disk.py",
-        "if most and usage.total > most:",
+        "if most and (used := room(services).total) > most:",
         "if False:",
         (_setting("max_data_mb"),),
     ),
     Bug(
         "the cap on data is one byte too strict",
         "app/handlers/disk.py",
-        "usage.total > most:",
-        "usage.total >= most:",
+        "total) > most:",
+        "total) >= most:",
         (_setting("max_data_mb"),),
     ),
     Bug(
@@ -1190,8 +1190,8 @@ BUGS = (
     Bug(
         "a run may begin on a full disk",
         "app/handlers/train.py",
-        "    require_room(services)\n\n\ndef check_run",
-        "\n\ndef check_run",
+        "    require_room(services)\n\n\ndef expected_bytes",
+        "\n\ndef expected_bytes",
         (_setting("max_data_mb"),),
     ),
     Bug(
@@ -1829,9 +1829,9 @@ BUGS = (
     ),
     Bug(
         "the queue takes one run more",
-        TRAIN,
-        "if waiting >= _QUEUE_LIMIT:",
-        "if waiting > _QUEUE_LIMIT:",
+        "storage/bounds.py",
+        "mine + more > bounds.queued:",
+        "mine + more > bounds.queued + 1:",
         ("tests/app/test_handlers_train.py::test_the_queue_ends_somewhere_and_a_repeated_start_is_still_its_run",),
     ),
     Bug(

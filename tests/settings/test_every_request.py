@@ -35,6 +35,7 @@ from app.worker.messages import (
     SeparationRequest,
     TintsRequest,
 )
+from app.worker.shares import FairTurn
 from app.worker.shots import few_shot
 from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
@@ -486,6 +487,23 @@ def rates_train(house: House) -> None:
     assert [tried(house, train={"batch_size": size})[1][0][3].batch_size for size in (2, 3)] == [2, 3]
 
 
+def whose_turns(ask: Callable[[str], Any]) -> list[str]:
+    """Under which keys turns were taken while two asked."""
+    seen, kept = list[str](), FairTurn.turn
+    FairTurn.turn = lambda self, owner, *more: seen.append(owner) or kept(self, owner, *more)  # type: ignore[method-assign, func-returns-value]
+    try:
+        for name in ("me", "you"):
+            ask(name)
+    finally:
+        FairTurn.turn = kept  # type: ignore[method-assign]
+    return seen
+
+
+def rates_owner(house: House) -> None:
+    """Askers take turns."""
+    assert whose_turns(lambda name: tried(house, owner=name)) == ["me", "you"]
+
+
 def test_a_search_says_how_far_it_is_and_what_it_found_and_is_remembered(house):
     lines, spied = tried(house)
     assert [line["done"] for line in lines[:-1]] == [0, 0, 1, 2] and len(spied) == 1
@@ -531,6 +549,12 @@ def predictions_start(house: House) -> None:
     lines, made = answered(house, start=True)
     assert lines[0] == {"done": 0, "of": 4} and lines[-2:] == [{"done": 4, "of": 4}, {"ended": True}] and made == [True, False]
     assert answered(house, start=False) == ([{"ended": True}], [False, False])
+
+
+def predictions_owner(house: House) -> None:
+    """Askers take turns; without one it is the run's own."""
+    assert whose_turns(lambda name: answered(house, owner=name)) == ["me", "you"]
+    assert whose_turns(lambda name: answered(house)) == [house.run.id] * 2
 
 
 # Describe
@@ -791,6 +815,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (RatesRequest, "base"): Field(rates_base, ("x" * 301, None)),
     (RatesRequest, "precision"): Field(rates_precision, ("3bit", 16)),
     (RatesRequest, "dataset"): Field(rates_dataset, ("nothing", "x" * 101, None)),
+    (RatesRequest, "owner"): Field(rates_owner, ("x" * 101, None, 3)),
     (RatesRequest, "reft"): Field(rates_reft, ({"rank": 0}, {"x": 1}, None)),
     (RatesRequest, "train"): Field(rates_train, ({"epochs": 0}, {"x": 1}, None)),
     (GridRequest, "runs"): Field(grid_runs, ([], ["x"] * 17, "x")),
@@ -817,6 +842,7 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (MixRequest, "owner"): Field(mix_owner, ("x" * 101, None, 3)),
     (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
+    (PredictionsRequest, "owner"): Field(predictions_owner, ("x" * 101, None, 3)),
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -22,9 +23,10 @@ from app.services import Services, make_services
 from app.settings import Settings, read_settings
 from storage import Storage
 from storage.tables import Run
-from storage.upkeep import DiskUsage, clean_up
+from storage.upkeep import clean_up
 from tests.ports import free_port
 from tests.serving import serving
+from tests.settings.bounds import BOUNDS
 from tests.settings.pages import read
 
 
@@ -238,6 +240,7 @@ TABLE: dict[str, Callable[[Place], None]] = {
     "data_dir": data_dir, "host": host, "port": port, "database_url": database_url, "max_upload_mb": max_upload_mb,
     "max_data_mb": max_data_mb, "bin_days": bin_days, "models": models, "allowed_hosts": allowed_hosts,
     "people": people, "proxies": proxies, "proxy_header": proxy_header, "operators": operators,
+    **BOUNDS,
 }  # fmt: skip
 REFUSED = {
     "port": ("0", "65536", "x"), "max_upload_mb": ("0", "10001", "x"), "max_data_mb": ("-1", "1.5"), "bin_days": ("-1", "3651"),
@@ -245,6 +248,7 @@ REFUSED = {
     "people": ("space", "everybody"), "proxies": ("10.0.0.1", '["a proxy"]', '["0.0.0.0/0"]', '["*"]'),
     "proxy_header": ("", "X User", "a\r\nb"),
     "operators": ("ada",),
+    **dict.fromkeys(BOUNDS, ("-1", "1.5", "x")),
 }  # fmt: skip
 
 
@@ -267,7 +271,7 @@ def test_a_setting_that_cannot_be_is_refused(place, name, value):
 def test_a_nearly_full_disk_takes_nothing_new(place, monkeypatch):
     services = place.studio()
     for free, refused in ((99_999_999, True), (100_000_000, False)):
-        monkeypatch.setattr(disk, "disk_usage", lambda storage, free=free: DiskUsage(1, 1, 1, 1, free))
+        monkeypatch.setattr(disk.shutil, "disk_usage", lambda path, free=free: SimpleNamespace(free=free))
         if refused:
             with pytest.raises(StudioError, match="nearly full"):
                 disk.require_room(services)
