@@ -40,6 +40,12 @@ def asking() -> Person:
     return person
 
 
+def owner_asking() -> str | None:
+    """Whose rows whoever asks may have; None where nobody does, as where the worker does its own work."""
+    person = _asking.get()
+    return None if person is None else person.id
+
+
 @contextmanager
 def asked_by(person: Person) -> Iterator[None]:
     """Do everything meanwhile for this person."""

@@ -22,6 +22,7 @@ from app.routes.looks import offer_looks
 from app.routes.mixes import offer_mixes
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
+from app.routes.sessions import OwnSessions
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
 from app.words.http import Speaking
@@ -42,7 +43,7 @@ def make_app(services: Services) -> FastAPI:
 
     @app.get("/healthz")
     def healthz() -> dict[str, Any]:
-        worker = services.worker.health()
+        worker = services.client.health()
         return {"status": "ok", "worker": {"up": worker is not None, "training": worker["training"] if worker else None}}
 
     @app.get("/alive")
@@ -63,6 +64,7 @@ def make_app(services: Services) -> FastAPI:
     who, has_login = _who(services)
     if has_login:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
+    app.add_middleware(OwnSessions, blocks=lambda: pages)
     app.add_middleware(Gate, who=who, has_login=has_login)
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Speaking)

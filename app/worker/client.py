@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from app.errors import EngineAwayError, StudioError
+from app.people.behalf import behalf_header
 from app.words import say, spoken
 from reft_engine.data import RowCheck
 
@@ -27,6 +30,14 @@ _PROBE_TIMEOUT = 60.0
 """Seconds for a probe, after which the page shows no estimate."""
 
 
+@dataclass(slots=True)
+class _Recent:
+    """The latest health, shared by all on whose behalf a client asks."""
+
+    asked: float = -math.inf
+    known: dict[str, Any] | None = None
+
+
 class WorkerClient:
     """HTTP client over the worker's Unix socket.
 
@@ -35,10 +46,16 @@ class WorkerClient:
     """
 
     def __init__(self, socket: Path) -> None:
-        self._lock, self._asked = threading.Lock(), -math.inf
-        self._known: dict[str, Any] | None = None
+        self._lock, self._recent = threading.Lock(), _Recent()
+        self._owner: str | None = None
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
+
+    def on_behalf_of(self, owner: str) -> "WorkerClient":
+        """The same client, for which the worker finds the rows of this owner alone."""
+        found = copy(self)
+        found._owner = owner
+        return found
 
     def health(self) -> dict[str, Any] | None:
         """The worker's health; None if it is not running."""
@@ -51,9 +68,9 @@ class WorkerClient:
     def recent_health(self) -> dict[str, Any] | None:
         """As `health`, asked at most once a second, however many pages are looked at."""
         with self._lock:
-            if time.monotonic() - self._asked > _HEALTH_SECONDS:
-                self._known, self._asked = self.health(), time.monotonic()
-            return self._known
+            if time.monotonic() - self._recent.asked > _HEALTH_SECONDS:
+                self._recent.known, self._recent.asked = self.health(), time.monotonic()
+            return self._recent.known
 
     def machine(self) -> dict[str, Any] | None:
         """The device that base models are loaded on, and its free memory; None if the worker is not running."""
@@ -157,7 +174,7 @@ class WorkerClient:
     async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
         body = _body(request)
         with _told(midway=True):
-            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=_headers()) as answer:
+            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=self._headers()) as answer:
                 if answer.status_code != 200:
                     await answer.aread()
                     raise StudioError(_error_text(answer))
@@ -168,10 +185,14 @@ class WorkerClient:
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
         return httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2))
 
+    def _headers(self) -> dict[str, str]:
+        # The worker answers in the language of the event that asks it.
+        return {"Content-Type": "application/json", "Accept-Language": spoken(), **behalf_header(self._owner)}
+
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
         with _told(midway=True), self._http.stream(
-            "POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)
+            "POST", path, content=body, headers=self._headers(), timeout=httpx.Timeout(timeout, connect=2)
         ) as answer:  # fmt: skip
             if answer.status_code != 200:
                 answer.read()
@@ -182,14 +203,14 @@ class WorkerClient:
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         with _told():
-            answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
+            answer = self._http.post(path, content=body, headers=self._headers(), timeout=httpx.Timeout(timeout, connect=2))
         return _given(answer)
 
     async def _ask(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         with _told():
             async with self._on_loop(timeout) as http:
-                answer = await http.post(path, content=body, headers=_headers())
+                answer = await http.post(path, content=body, headers=self._headers())
         return _given(answer)
 
 
@@ -217,11 +238,6 @@ def _item(line: str) -> dict[str, Any]:
     if "error" in item:
         raise StudioError(item["error"])
     return item
-
-
-def _headers() -> dict[str, str]:
-    # The worker answers in the language of the event that asks it.
-    return {"Content-Type": "application/json", "Accept-Language": spoken()}
 
 
 def _body(values: dict[str, Any]) -> bytes:

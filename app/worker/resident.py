@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from app.people.asking import owner_asking
 from app.words import say
 from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
@@ -61,13 +62,13 @@ class Resident:
     """Loads models on demand and caches the most recent: one base model, many adapters, and four tokenizers for row counts."""
 
     def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+        self.everything = storage
         self.base_lock = BaseLock()
         self.checks = RowChecks()
         self.check = FreshCheck()
         self._probes = Probes(self.base_lock, self.checks)
         self._rates = Rates(self.base_lock)
-        self.rows_of_runs, self.stores = RowsOfRuns(storage), Stores()
+        self.rows_of_runs, self.stores = RowsOfRuns(lambda: self.storage), Stores()
         self._lock = threading.RLock()
         self._bases: OrderedDict[tuple[str, str], Base] = OrderedDict()
         self._adapters: OrderedDict[str, Trainable] = OrderedDict()
@@ -79,6 +80,12 @@ class Resident:
         self.trouble = ""
         """Why the database cannot be written at the moment; empty if it can."""
         self._engines: dict[int, InferenceEngine] = {}
+
+    @property
+    def storage(self) -> Storage:
+        """The stores with the rows of the owner on whose behalf something is done; everybody's for the worker's own work."""
+        owner = owner_asking()
+        return self.everything if owner is None else self.everything.seen_by(owner)
 
     @property
     def training_run(self) -> str | None:
@@ -273,9 +280,9 @@ class Resident:
 
     def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
+        record = self.storage.runs.get(run_id)  # first of all, since another's run is none
         if run_id in self._training:
             return self._training[run_id]
-        record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
         key = f"{record.base}\n{run_id}\n{record.finished_at}"
