@@ -241,7 +241,7 @@ class Resident:
             if id(base.model) not in self._engines:
                 # Its own tokenizer: one thread at a time tokenises with it, and the rows of a large file take long.
                 own = replace(base, tokenizer=copy.deepcopy(base.tokenizer))
-                self._engines[id(base.model)] = InferenceEngine(own, memory=PromptCache(), turn=self.base_lock.for_chat)
+                self._engines[id(base.model)] = InferenceEngine(own, memory=PromptCache(), turn=self.base_lock.for_chat, whose=_whose)
             return self._engines[id(base.model)]
 
     def _forget_engines(self) -> None:
@@ -311,6 +311,11 @@ class Resident:
                 while len(self._adapters) > 1 and sum(map(_size, self._adapters.values())) > _ADAPTER_BYTES:
                     self._adapters.popitem(last=False)
         return adapter
+
+
+def _whose() -> str:
+    """Beginnings of prompts are kept for each person apart: what is read anew, and how long it takes, would tell of those of others."""
+    return owner_asking() or ""
 
 
 def _size(adapter: Trainable) -> int:
