@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import anyio
+from gradio.server_messages import UnexpectedErrorMessage
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,7 +25,7 @@ from app.words import say
 
 _API = "/gradio_api/"
 _OFFERED = {
-    "GET": re.compile(r"heartbeat/[^/]+|queue/data|upload_progress|info/?|app_id/?|startup-events"),
+    "GET": re.compile(r"heartbeat/[^/]+|queue/data|upload_progress|info/?|app_id/?|startup-events|theme\.css"),
     "POST": re.compile(r"queue/join|run/[^/]+/?|cancel|reset/?|upload"),
 }
 """What pages need of Gradio's routes. Others do the same without a session, list what is everybody's, or write what people have filled in."""
@@ -77,6 +78,8 @@ class OwnSessions:
         if offered is None or not offered.fullmatch(rest):
             return await _refused(say("server.nothing_here"), 404)(scope, receive, send)
         scope = {**scope, "query_string": _own_query(scope["query_string"])}
+        if rest == "queue/data" and self._is_unheard(scope["query_string"]):
+            return await _unheard()(scope, receive, send)
         if rest.startswith(_HEARTBEAT):
             scope["path"] = f"{_API}{_HEARTBEAT}{own_session(rest.removeprefix(_HEARTBEAT))}"
             scope["raw_path"] = scope["path"].encode()
@@ -88,6 +91,10 @@ class OwnSessions:
                 return await body(scope, receive, send)
             return await self._app(*_with_body(scope, body, receive), send)
         return await self._app(scope, receive, send)
+
+    def _is_unheard(self, query: bytes) -> bool:
+        session = dict(parse_qsl(query.decode("latin-1"))).get("session_hash")
+        return session is not None and session not in self._blocks()._queue.pending_messages_per_session
 
     async def _own_body(self, body: bytes) -> bytes | Response:
         """The body with names of the person's own."""
@@ -165,6 +172,12 @@ def _with_body(scope: Scope, body: bytes, receive: Receive) -> tuple[Scope, Rece
         return {"type": "http.request", "body": pieces.pop(), "more_body": False} if pieces else await receive()
 
     return scope, replayed
+
+
+def _unheard() -> Response:
+    """What Gradio says of a session that nobody has asked for anything, without the error that it ends its stream with."""
+    told = UnexpectedErrorMessage(message="404: Not Found", session_not_found=True)
+    return Response(f"data: {told.model_dump_json()}\n\n", media_type="text/event-stream")
 
 
 def _refused(sentence: str, status: int) -> Response:

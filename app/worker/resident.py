@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from app.people.asking import owner_asking
+from app.people.own_names import is_own_name
 from app.words import say
 from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
@@ -182,8 +183,9 @@ class Resident:
 
     def upload_rows(self, name: str) -> tuple[str, Load]:
         """As `dataset_rows`, of an upload that was read; its digest is that of the dataset made from it. Raises NotFoundError."""
-        path = Path(name).resolve()
-        if not path.is_relative_to(self.storage.files.uploads.resolve()) or path.suffix != ".jsonl":
+        path, uploads = Path(name).resolve(), self.storage.files.uploads.resolve()
+        is_there = path.is_relative_to(uploads) and path.suffix == ".jsonl"
+        if not is_there or (owner_asking() is not None and not is_own_name(path.relative_to(uploads).parts[0])):
             raise NotFoundError(say("engine.no_rows"), kind="files.id")
         return self._rows_in(path)
 
