@@ -270,13 +270,44 @@ def test_calls_of_the_worker(studio: Studio) -> None:
                     answer = worker.post(path, json=body, headers=behalf_header(studio.people[whose].id))
                     return answer.status_code, answer.text
 
-                for name, known in studio.hers.items():
+                for known in studio.hers.values():
                     same(studio, ask, known, (path, at))
-                    if name == "run" and worker.post(path, json=asked_of_worker(path, known, studio.hers["second run"])[at]).status_code != 403:
-                        raise AssertionError(f"{path} was answered for nobody")
+                nobodys = worker.post(path, json=asked_of_worker(path, studio.hers["run"], studio.hers["second run"])[at])
+                assert nobodys.status_code == 403, f"{path} was answered for nobody"
             found.add(path)
         hers = asked_of_worker("/chat", studio.hers["run"], "")[0]
         answer = worker.post("/chat", json=hers, headers=behalf_header(studio.people["Ada"].id))
         assert '"done": true' in answer.text, answer.text
     assert len(found) > 10
     assert kept(studio, "Ada") == before
+
+
+# What two people share
+
+
+def test_what_an_answer_has_read_anew_tells_nothing_of_what_others_have_asked(studio: Studio) -> None:
+    """Neither by its figure nor by its time: keys and values of prompts are kept for each person apart."""
+
+    def read_anew(name: str, run: str, prompt: str) -> int:
+        asked = [{"kind": "base", "messages": user(prompt)}, {"kind": "run", "run": run, "messages": user(prompt)}]
+        answer = studio.clients[name].post("/play/chat", json={"columns": asked, "max_new_tokens": 2})
+        ends = [line for line in map(json.loads, answer.text.splitlines()) if line.get("ended") and line["column"] == 0]
+        return int(ends[0]["read"])
+
+    prompt = "What is 2 cat? Say it in one word, please, and then say it once more, as slowly as you can."
+    alone = read_anew("Bob", studio.his["run"], "Which is 2 cat? Say it in one word, please, and then say it once more, as slowly as you can.")
+    first = read_anew("Ada", studio.hers["run"], prompt)
+    assert read_anew("Ada", studio.hers["run"], prompt) < first, "her own is kept"
+    assert read_anew("Bob", studio.his["run"], prompt) >= alone - 1
+
+
+def test_a_stranger_reaches_no_endpoint(studio: Studio) -> None:
+    stranger, tried = studio.clients["stranger"], 0
+    for method, path, _ in studio.routes():
+        for name in ("run", "dataset", "chat", "upload"):
+            (to, *_) = paths(path, studio.hers[name])
+            answer = stranger.request(method, to, params={"session_hash": SESSION}, json={} if method == "POST" else None)
+            if (method, path) not in OPEN:
+                assert answer.status_code == 401 and "Nobody is logged in" in answer.json()["error"], (method, path)
+                tried += 1
+    assert tried > 400
