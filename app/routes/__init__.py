@@ -70,7 +70,7 @@ def make_app(services: Services) -> FastAPI:
     app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
-    pages = build(services).queue(default_concurrency_limit=4)
+    pages: gr.Blocks = build(services).queue(default_concurrency_limit=4)
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     pages._queue.sleep_when_free, pages._queue.progress_update_sleep_when_free = _QUEUE_SECONDS, _PROGRESS_SECONDS

@@ -28,7 +28,7 @@ _OFFERED = {
     "GET": re.compile(r"heartbeat/[^/]+|queue/data|upload_progress|info/?|app_id/?|startup-events|theme\.css"),
     "POST": re.compile(r"queue/join|run/[^/]+/?|cancel|reset/?|upload"),
 }
-"""What pages need of Gradio's routes. Others do the same without a session, list what is everybody's, or write what people have filled in."""
+"""What pages need of Gradio's routes. Others do the same without a session, tell what is everybody's, or keep what people have typed."""
 _MONITORING = re.compile(r"/monitoring(/|$)")
 _WITH_BODY = re.compile(r"queue/join|run/|cancel|reset")
 _HEARTBEAT = "heartbeat/"

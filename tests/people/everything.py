@@ -73,12 +73,11 @@ def studio_of_two(folder: Path) -> Iterator[Studio]:
     team = People(services.everything.files.root)
     people = {name: team.add(name, phrase).person for name, phrase in PHRASES.items()}
     hers, his = (_one_of_everything(services.seen_by(people[name]), people[name], base) for name in PHRASES)
-    with answering(services) as resident:
-        with serving(services) as site, ExitStack() as opened:
-            clients = {name: opened.enter_context(httpx.Client(base_url=site.address, timeout=PATIENCE)) for name in (*PHRASES, "stranger")}
-            for name, phrase in PHRASES.items():
-                assert clients[name].post("/login", data={"username": name, "password": phrase}).status_code == 303
-            yield Studio(site, services, resident, people, clients, hers, his)
+    with answering(services) as resident, serving(services) as site, ExitStack() as opened:
+        clients = {name: opened.enter_context(httpx.Client(base_url=site.address, timeout=PATIENCE)) for name in (*PHRASES, "stranger")}
+        for name, phrase in PHRASES.items():
+            assert clients[name].post("/login", data={"username": name, "password": phrase}).status_code == 303
+        yield Studio(site, services, resident, people, clients, hers, his)
     services.everything.close()
 
 
@@ -104,12 +103,17 @@ def _one_of_everything(services: Services, person: Person, folder: Path) -> dict
     runs = [finish(services, dataset, base, f"{whose} {name}", seed) for seed, name in enumerate(("first", "second", "thrown away"))]
     store.runs.delete(runs[2].id)
     run = store.runs.get(runs[0].id)
-    said = [Prediction(at, (("user", f"{whose} question"),), f"{whose} answer", f"{whose} before", f"{whose} after", False, True) for at in (1, 2)]
+    said = [
+        Prediction(at, (("user", f"{whose} question"),), f"{whose} answer", f"{whose} before", f"{whose} after", False, True)
+        for at in (1, 2)
+    ]
     predictions.write(store.files.predictions(run.id), run, "answers", said)
     store.files.log(run.id).write_text(f"{whose} log\n")
     spec = RunSpec(base=str(folder), reft=ReftConfig(rank=2)).model_dump(mode="json")
     waiting = store.runs.create(dataset.id, spec, name=f"{whose} waiting")
-    group = store.runs.create_group(dataset.id, [(f"{whose} one", spec), (f"{whose} two", spec)], name=f"{whose} sweep", start_key=f"{whose} key")
+    group = store.runs.create_group(
+        dataset.id, [(f"{whose} one", spec), (f"{whose} two", spec)], name=f"{whose} sweep", start_key=f"{whose} key"
+    )
     preset = store.presets.create(f"{whose} preset", asdict(train.TrainForm()))
     document = json.dumps({"format": 1, "columns": [{"kind": "base"}], "shown": [0], "turns": [], "leaf": None, "title": f"{whose} title"})
     chat, gone = (store.chats.create(f"{whose} {name}", document) for name in ("chat", "binned chat"))
@@ -151,6 +155,10 @@ def kept(studio: Studio, name: str) -> dict[str, Any]:
                 str(tuple(row)) for row in session.execute(text(f"select * from {table}")) if row._mapping[key] in mine
             )  # fmt: skip
     ids = studio.hers if name == "Ada" else studio.his
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and any(each in str(path.relative_to(root)) for each in (*ids.values(), name))]
+    files = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and any(each in str(path.relative_to(root)) for each in (*ids.values(), name))
+    ]
     found["files"] = {str(path.relative_to(root)): sha256(path.read_bytes()).hexdigest() for path in files}
     return found

@@ -1,4 +1,4 @@
-"""Somebody calls every endpoint with every id of another person's: each answers as for an id that nothing has, and nothing of theirs changes.
+"""Somebody calls every endpoint with every id of another person's: each answers as for an id that nothing has.
 
 Endpoints are enumerated here: the routes of the app, the events of Gradio's pages, the routes of the worker. A new route that takes a body
 has to say below what bodies name something.
@@ -14,7 +14,6 @@ import pytest
 
 from app.people.behalf import behalf_header
 from app.worker.api import make_app as make_worker
-
 from tests.chatting import user
 from tests.people.everything import HERS, Studio, kept, shape, studio_of_two, unknown
 from tests.waiting import PATIENCE
@@ -82,11 +81,14 @@ NO_BODY = {
     "/play/votes/clear", "/uploads/{token}/stop", "/play/prompts", "/logout",
 }  # fmt: skip
 QUERIES: tuple[Body, ...] = (
-    {}, {"run": "{id}", "count": 3}, {"run": "{id}"}, {"dataset_id": "{id}"}, {"cursor": 0}, {"text": "{id}"}, {"session": "{id}", "before": 9},
-    {"offset": 0, "limit": 9, "binned": True}, {"state": "binned"},
+    {}, {"run": "{id}", "count": 3}, {"run": "{id}"}, {"dataset_id": "{id}"}, {"cursor": 0}, {"text": "{id}"},
+    {"session": "{id}", "before": 9}, {"offset": 0, "limit": 9, "binned": True}, {"state": "binned"},
 )  # fmt: skip
 QUERIED = ("run", "id", "upload", "dataset", "chat", "compare", "group", "preset", "against")
 """What the addresses of pages name."""
+TEXTS = ("Textbox", "Dropdown", "HTML", "Radio", "File")
+NAMES = re.compile("dataset$|preset$|run$|upload|hub|held-out|asked")
+"""Of what names something, by itself among its event's other values; the other texts are settings, and named all at once."""
 OPEN = {("GET", "/healthz"), ("GET", "/login"), ("POST", "/login")}
 
 
@@ -176,34 +178,41 @@ def hidden(name: str, known: str, own: str) -> list[str]:
 @pytest.mark.slow
 def test_events_of_the_pages(studio: Studio) -> None:
     bob, before = studio.clients["Bob"], kept(studio, "Ada")
-    own = studio.his
     events = {number: each for number, each in studio.site.blocks.fns.items() if each.fn}
     assert len(events) > 90
     for number in (number for number, each in events.items() if not each.inputs):
         fire(studio, bob, number, [])  # as a page does that opens, after which its menus hold what is his
     for number, event in events.items():
-        defaults = [_default(each) for each in event.inputs]
-        if not defaults and any(trigger == "load" for _, trigger in event.targets):
-            for name, known in studio.hers.items():
-                for query in QUERIED:
-
-                    def opened(given: str, number: int = number, query: str = query) -> tuple[int, str]:
-                        return fire(studio, bob, number, [], {"id": own["dataset"], query: given})
-
-                    same(studio, opened, known, (event.api_name, query))
-        for place, part in enumerate(event.inputs):
-            if type(part).__name__ not in ("Textbox", "Dropdown", "HTML", "Radio", "File"):
-                continue
-            for name, known in studio.hers.items():
-                is_hidden = type(part).__name__ == "Textbox" and not part.elem_id
-                for at, _ in enumerate(hidden(name, known, own["run"]) if is_hidden else [known]):
-
-                    def ask(given: str, number: int = number, place: int = place, at: int = at, name: str = name) -> tuple[int, str]:
-                        value = hidden(name, given, own["run"])[at]
-                        return fire(studio, bob, number, [*defaults[:place], value, *defaults[place + 1 :]])
-
-                    same(studio, ask, known, (event.api_name, place, hidden(name, "#", "")[at]))
+        for name, known in studio.hers.items():
+            for what, ask in _asks(studio, number, event, name):
+                same(studio, ask, known, (event.api_name, what))
     assert kept(studio, "Ada") == before
+
+
+def _asks(studio: Studio, number: int, event: Any, name: str) -> Iterator[tuple[object, Ask]]:
+    """Every way in which an event can be told an id of this name."""
+    bob, own = studio.clients["Bob"], studio.his
+    values = [_default(each) for each in event.inputs]
+    texts = {place: part for place, part in enumerate(event.inputs) if type(part).__name__ in TEXTS}
+
+    def queried(query: str) -> Ask:
+        return lambda given: fire(studio, bob, number, [], {"id": own["dataset"], query: given})
+
+    def told(place: int, at: int) -> Ask:
+        return lambda given: fire(studio, bob, number, [*values[:place], hidden(name, given, own["run"])[at], *values[place + 1 :]])
+
+    if not values and any(trigger == "load" for _, trigger in event.targets):
+        yield from ((query, queried(query)) for query in QUERIED)
+    if texts:
+        yield (
+            "everywhere",
+            lambda given: fire(studio, bob, number, [given if place in texts else value for place, value in enumerate(values)]),
+        )
+    for place, part in texts.items():
+        if not part.elem_id or NAMES.search(part.elem_id):
+            forms = hidden(name, "#", "")
+            is_hidden = type(part).__name__ == "Textbox" and not part.elem_id
+            yield from (((place, form), told(place, at)) for at, form in enumerate(forms if is_hidden else forms[:1]))
 
 
 def _default(part: Any) -> Any:
@@ -295,7 +304,9 @@ def test_what_an_answer_has_read_anew_tells_nothing_of_what_others_have_asked(st
         return int(ends[0]["read"])
 
     prompt = "What is 2 cat? Say it in one word, please, and then say it once more, as slowly as you can."
-    alone = read_anew("Bob", studio.his["run"], "Which is 2 cat? Say it in one word, please, and then say it once more, as slowly as you can.")
+    alone = read_anew(
+        "Bob", studio.his["run"], "Which is 2 cat? Say it in one word, please, and then say it once more, as slowly as you can."
+    )
     first = read_anew("Ada", studio.hers["run"], prompt)
     assert read_anew("Ada", studio.hers["run"], prompt) < first, "her own is kept"
     assert read_anew("Bob", studio.his["run"], prompt) >= alone - 1

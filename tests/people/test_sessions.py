@@ -46,7 +46,9 @@ def heard(studio: Studio, person: str, session: str = SESSION) -> str:
 def test_the_same_session_of_two_people_is_two(studio: Studio) -> None:
     assert named(studio, "Ada") != named(studio, "Bob")
     assert named(studio, "Ada") == named(studio, "Ada") != named(studio, "Ada", "page 2")
-    studio.clients["Ada"].post("/gradio_api/run/predict", json={"fn_index": number_of(studio, "_opened_1"), "data": [], "session_hash": SESSION})
+    studio.clients["Ada"].post(
+        "/gradio_api/run/predict", json={"fn_index": number_of(studio, "_opened_1"), "data": [], "session_hash": SESSION}
+    )
     states = studio.site.blocks.state_holder.session_data
     assert named(studio, "Ada") in states and named(studio, "Bob") not in states and SESSION not in states
 
@@ -62,7 +64,7 @@ def test_answers_of_a_session_come_to_its_own_person_alone(studio: Studio) -> No
 def test_an_event_is_cancelled_by_its_own_person_alone(studio: Studio) -> None:
     """While it waits: the engine belongs to another for that long."""
     queue, number = studio.site.blocks._queue, number_of(studio, "_grid_answered")
-    base, _ = studio.resident.run(studio.hers["run"])
+    studio.resident.run(studio.hers["run"])
     with studio.resident.base_lock.for_training():
         event = join(studio, "Ada", "long").json()["event_id"]
         until(lambda: event in queue.event_ids_to_events, "the event")
@@ -77,7 +79,8 @@ def test_an_event_is_cancelled_by_its_own_person_alone(studio: Studio) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [
     ("GET", "/gradio_api/queue/status"), ("GET", "/monitoring/summary"), ("GET", "/gradio_api/deep_link?session_hash=page"),
-    ("POST", "/gradio_api/call/_use"), ("GET", "/gradio_api/call/_use/x"), ("POST", "/gradio_api/call/v2/_use"), ("POST", "/gradio_api/api/_use"),
+    ("POST", "/gradio_api/call/_use"), ("GET", "/gradio_api/call/_use/x"), ("POST", "/gradio_api/call/v2/_use"),
+    ("POST", "/gradio_api/api/_use"),
     ("POST", "/gradio_api/stream/x/close"), ("POST", "/gradio_api/component_server"), ("GET", "/gradio_api/stream/page/1/1/playlist.m3u8"),
 ])  # fmt: skip
 def test_routes_of_gradio_that_no_page_needs_are_not_there(studio: Studio, method: str, path: str) -> None:
