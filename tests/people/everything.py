@@ -68,7 +68,7 @@ def _routes(routes: Any) -> Iterator[tuple[str, str]]:
 @contextmanager
 def studio_of_two(folder: Path) -> Iterator[Studio]:
     base = write_base(folder / "base", seed=3)
-    settings = Settings(data_dir=folder / "data", people="team", models=[str(base)])
+    settings = Settings(data_dir=folder / "data", people="team", host="0.0.0.0", allowed_hosts=["127.0.0.1"], models=[str(base)])
     services = make_services(settings)
     team = People(services.everything.files.root)
     people = {name: team.add(name, phrase).person for name, phrase in PHRASES.items()}
