@@ -15,22 +15,31 @@ class Services:
     Attributes:
         settings: of this studio.
         everything: the storage with the rows of all people, for what serves them all: the worker, upkeep, the command line.
-        worker: the worker's client.
+        client: the worker's client, on behalf of all people.
         person: whose rows `storage` has; None for those of all.
         of_whoever_asks: whether these are the rows of the person on whose behalf something is done.
     """
 
     settings: Settings
     everything: Storage
-    worker: WorkerClient
+    client: WorkerClient
     person: Person | None = None
     of_whoever_asks: bool = False
 
     @property
     def storage(self) -> Storage:
         """The stores as handlers see them. Raises NobodyError where somebody should ask, and nobody does."""
-        person = asking() if self.of_whoever_asks else self.person
+        person = self._whose()
         return self.everything if person is None else self.everything.seen_by(person.id)
+
+    @property
+    def worker(self) -> WorkerClient:
+        """The worker's client, which asks on behalf of whom the stores are seen by. Raises NobodyError as `storage` does."""
+        person = self._whose()
+        return self.client if person is None else self.client.on_behalf_of(person.id)
+
+    def _whose(self) -> Person | None:
+        return asking() if self.of_whoever_asks else self.person
 
     def seen_by(self, person: Person) -> "Services":
         """The same services with the rows of one person."""

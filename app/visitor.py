@@ -24,6 +24,11 @@ def share(page: str) -> str:
     return person.id if person is not None and person.id else page
 
 
+def asker() -> str:
+    """As `share`, of the page that asks."""
+    return share(visitor())
+
+
 @contextmanager
 def visited_by(session: str) -> Iterator[None]:
     """Do everything meanwhile for this session."""

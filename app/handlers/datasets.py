@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Literal, get_args
 
 from app.choices import AS_RECOGNISED, Choices
@@ -17,6 +16,7 @@ from app.errors import StudioError
 from app.handlers.bases import STARTER, check_base
 from app.handlers.disk import require_room
 from app.handlers.uploads import Progress, Upload, Uploads
+from app.people.own_names import new_own_name
 from app.remembered import Remembered
 from app.samples import all_samples, find_sample
 from app.services import Services
@@ -205,7 +205,7 @@ def paste(services: Services, text: str) -> Path:
     """Keep pasted text as an upload: a table copied from a spreadsheet, or the text of any file. Raises StudioError."""
     if not text.strip():
         raise StudioError(say("data.paste.empty"))
-    folder = services.storage.files.uploads / token_hex(16)
+    folder = services.storage.files.uploads / new_own_name()
     folder.mkdir(parents=True)
     path = folder / "pasted.tsv"
     path.write_text(text, encoding="utf-8")

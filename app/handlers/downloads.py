@@ -57,7 +57,7 @@ def start(services: Services, name: str) -> Progress:
     Raises:
         StudioError: it cannot be used here, the disk has no room for it, the Hub cannot be reached, or this server is not one's own.
     """
-    key = services.storage.files.root, bases.check_base(services.settings, name)
+    key = services.everything.files.root, bases.check_base(services.settings, name)
     with _LOCK:
         current = _KNOWN.get(key)
         if current is not None and not current.is_ended:
@@ -82,14 +82,14 @@ def start(services: Services, name: str) -> Progress:
 def stop(services: Services, name: str) -> None:
     """Cancel a download; what is here stays, and the next one goes on from there."""
     with _LOCK:
-        current = _KNOWN.get((services.storage.files.root, name))
+        current = _KNOWN.get((services.everything.files.root, name))
         if current is not None:
             current.is_stopped = True
 
 
 def progress(services: Services) -> dict[str, Progress]:
     """The downloads of this studio since it began, and those that an earlier one left unfinished, by the models' names."""
-    root = services.storage.files.root
+    root = services.everything.files.root
     with _LOCK:
         found = {name: _progress(each) for (folder, name), each in _KNOWN.items() if folder == root}
     for name, facts in _noted(services).items():
@@ -108,7 +108,7 @@ def delete(services: Services, name: str) -> int:
         raise StudioError(say("bases.on_laptops_only"))
     if is_under_way(services, name):
         raise StudioError(say("bases.under_way", name=name))
-    if any(run.base == name for run in services.storage.runs.going()):
+    if any(run.base == name for run in services.everything.runs.going()):
         raise StudioError(say("bases.used", name=name))
     if find_cached(name) is None:
         raise StudioError(say("bases.nothing_cached", name=name))
@@ -123,14 +123,14 @@ def delete(services: Services, name: str) -> int:
 def _forget(services: Services, name: str) -> None:
     """Drop what is known of a model's download."""
     with _LOCK:
-        _KNOWN.pop((services.storage.files.root, name), None)
+        _KNOWN.pop((services.everything.files.root, name), None)
         _note(services, {key: value for key, value in _noted(services).items() if key != name})
 
 
 def is_under_way(services: Services, name: str) -> bool:
     """Whether a model is being downloaded."""
     with _LOCK:
-        current = _KNOWN.get((services.storage.files.root, name))
+        current = _KNOWN.get((services.everything.files.root, name))
         return current is not None and not current.is_ended
 
 
@@ -175,11 +175,11 @@ def _require_room(services: Services, size: int, name: str) -> None:
 
 def _noted(services: Services) -> dict[str, dict[str, Any]]:
     with suppress(OSError, ValueError):
-        found = json.loads((services.storage.files.root / _NOTED).read_text(encoding="utf-8"))
+        found = json.loads((services.everything.files.root / _NOTED).read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
     return {}
 
 
 def _note(services: Services, found: dict[str, dict[str, Any]]) -> None:
     with suppress(OSError):  # a full disk: then only what is unfinished is not known after a restart
-        write_atomic(services.storage.files.root / _NOTED, json.dumps(found).encode())
+        write_atomic(services.everything.files.root / _NOTED, json.dumps(found).encode())

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.errors import StudioError
 from app.handlers.disk import require_room
+from app.people.own_names import new_own_name
 from app.reader.client import fetch_rows_in_process, look_at_hub_in_process
 from app.services import Services
 from app.settings import Settings
@@ -86,7 +87,7 @@ def fetch(services: Services, looked: Looked, text: str, rows: HubRows) -> Path:
     if text.strip()[:300] != looked.asked:
         raise StudioError(say("hub.look_first"))
     require_room(services)
-    folder = services.storage.files.uploads / token_hex(16)
+    folder = services.storage.files.uploads / new_own_name()
     size = min(Limits().size, services.settings.max_upload_mb * 1_000_000)
     try:
         with _ASKING:

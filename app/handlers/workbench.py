@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +17,7 @@ from app.errors import NoAnswerError, StoppedError, StudioError
 from app.handlers import datasets, hub, train
 from app.handlers.datasets import PREVIEW_ROWS, PreviewRow, TableOrder, TablePage
 from app.handlers.uploads import Progress, Upload
+from app.people.own_names import is_own_name, new_own_name
 from app.samples import find_sample
 from app.services import Services
 from app.words import say
@@ -129,7 +129,7 @@ def take(services: Services, path: str | None) -> str:
         raise StudioError(say("data.upload.missing"))
     uploads = services.storage.files.uploads
     _remove_old(uploads)
-    folder = uploads / token_hex(16)
+    folder = uploads / new_own_name()
     folder.mkdir(parents=True)
     target = folder / (Path(path).name[-200:] or "file")
     try:
@@ -180,7 +180,7 @@ def find_upload(services: Services, token: str) -> Path:
 
 def _found(services: Services, token: str) -> Path | None:
     folder = services.storage.files.uploads / token
-    if not _TOKEN.fullmatch(token) or not folder.is_dir():
+    if not _TOKEN.fullmatch(token) or not is_own_name(token) or not folder.is_dir():
         return None
     found = [path for path in folder.iterdir() if path.is_file()]
     return found[0] if len(found) == 1 else None

@@ -26,6 +26,7 @@ from app.routes.me import offer_me
 from app.routes.mixes import offer_mixes
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
+from app.routes.sessions import OwnSessions
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
 from app.words.http import Speaking
@@ -48,9 +49,12 @@ def make_app(services: Services) -> FastAPI:
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
-        worker = await to_thread.run_sync(services.worker.health, limiter=asking)
-        is_stuck = await to_thread.run_sync(services.worker.is_stuck, limiter=asking)
-        found = {"up": worker is not None, "training": worker["training"] if worker else None}
+        worker = await to_thread.run_sync(services.client.health, limiter=asking)
+        is_stuck = await to_thread.run_sync(services.client.is_stuck, limiter=asking)
+        training = worker["training"] if worker else None
+        # Strangers ask as well, and are told that something trains, but not whose run it is.
+        told = bool(training) or None if settings.people in ("team", "proxy") else training
+        found = {"up": worker is not None, "training": told}
         return JSONResponse({"status": "stuck" if is_stuck else "ok", "worker": found}, 503 if is_stuck else 200)
 
     @app.get("/alive")
@@ -72,6 +76,7 @@ def make_app(services: Services) -> FastAPI:
     offer_me(app, has_login=has_login)
     if has_login:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
+    app.add_middleware(OwnSessions, blocks=lambda: pages)
     app.add_middleware(OpenStreams, most=settings.of_person("person_streams"))
     app.add_middleware(Gate, who=who, has_login=has_login)
     app.add_middleware(Refusals, settings=settings)
@@ -79,7 +84,7 @@ def make_app(services: Services) -> FastAPI:
     app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
-    pages = build(services).queue(default_concurrency_limit=4)
+    pages: gr.Blocks = build(services).queue(default_concurrency_limit=4)
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     pages._queue.sleep_when_free, pages._queue.progress_update_sleep_when_free = _QUEUE_SECONDS, _PROGRESS_SECONDS

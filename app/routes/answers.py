@@ -102,13 +102,13 @@ class Answers:
     async def to(self, request: Request, act: Callable[[bytes], Any], most: int = MOST) -> Response:
         """What is made of the body of a request, else a sentence; a body that is too slow, or has no room beside others, is refused."""
         with HELD.body() as take:
-            body = await _read(request, most, take)
+            body = await read_body(request, most, take)
             return body if isinstance(body, Response) else await self.give(lambda: act(body))
 
     async def while_there(self, request: Request, act: Callable[[bytes], Awaitable[Any]], most: int = MOST) -> Response:
         """As `to`, of what is waited for without a thread; it is cancelled once the client has gone."""
         with HELD.body() as take:
-            body = await _read(request, most, take)
+            body = await read_body(request, most, take)
             return body if isinstance(body, Response) else await self._while_there(request, act, body)
 
     async def _while_there(self, request: Request, act: Callable[[bytes], Awaitable[Any]], body: bytes) -> Response:
@@ -141,8 +141,8 @@ async def _or_sentence(made: Awaitable[Response], otherwise: int) -> Response:
         return JSONResponse({"error": say("errors.neutral"), "kind": ""}, status_code=500, headers=NOT_KEPT)
 
 
-async def _read(request: Request, most: int, take: Callable[[int], None]) -> bytes | Response:
-    """The body of a request, or the answer to one that cannot be read."""
+async def read_body(request: Request, most: int, take: Callable[[int], None]) -> bytes | Response:
+    """The body of a request, for which bytes are taken (see `Held`), or the answer to one that cannot be read."""
     try:
         return await _body_of(request, most, take)
     except (_TooLongError, _BusyError) as error:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from app.handlers import batch
 from app.routes.answers import Answers
 from app.routes.play import streamed
+from app.routes.sessions import own_session
 from app.services import Services
 
 _MOST_BYTES = 40_000_000
@@ -25,7 +26,7 @@ def offer_batch(app: FastAPI, services: Services) -> None:
 
     def begun(body: bytes) -> Response:
         listed = batch.read(services, body)
-        return streamed(lists.follow(listed.page, batch.batch(services, listed)))
+        return streamed(lists.follow(listed.page and own_session(listed.page), batch.batch(services, listed)))
 
     @app.post("/play/batch")
     async def answers(request: Request) -> Response:

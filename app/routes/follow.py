@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from app.handlers import base_cards, run_list, run_live, workbench
 from app.pages import predictions_html, runs_html
 from app.routes.answers import NOT_KEPT, Answers
+from app.routes.sessions import own_session
 from app.services import Services
 from app.visitor import visited_by
 
@@ -32,7 +33,7 @@ def follow_readings(app: FastAPI, services: Services) -> None:
         if before is None:
             workbench.stop_reading(services, token)
         else:
-            with visited_by(session):
+            with visited_by(own_session(session)):
                 workbench.supersede_reading(services, token, before)
 
 

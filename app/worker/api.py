@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.people.behalf import OnBehalf
 from app.words import say, say_error
 from app.words.http import Speaking
 from app.worker import chat
@@ -58,6 +59,7 @@ T = TypeVar("T")
 def make_app(resident: Resident) -> FastAPI:
     """The worker's HTTP interface."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(OnBehalf)
     app.add_middleware(Speaking)
 
     @app.exception_handler(ReftError)

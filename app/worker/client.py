@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,7 +16,8 @@ from weakref import WeakValueDictionary
 import httpx
 
 from app.errors import EngineAwayError, StudioError
-from app.visitor import share, visitor
+from app.people.behalf import behalf_header
+from app.visitor import asker, share
 from app.words import say, spoken
 from app.worker.messages import ASKER
 from reft_engine.data import RowCheck
@@ -35,6 +38,15 @@ _PROBE_TIMEOUT = 60.0
 """Seconds for a probe, after which the page shows no estimate."""
 
 
+@dataclass(slots=True)
+class _Recent:
+    """The latest health, shared by all on whose behalf a client asks."""
+
+    asked: float = -math.inf
+    known: dict[str, Any] | None = None
+    answered: float = field(default_factory=time.monotonic)
+
+
 class WorkerClient:
     """HTTP client over the worker's Unix socket.
 
@@ -43,12 +55,17 @@ class WorkerClient:
     """
 
     def __init__(self, socket: Path) -> None:
-        self._lock, self._asked = threading.Lock(), -math.inf
+        self._lock, self._recent = threading.Lock(), _Recent()
         self._of_people: WeakValueDictionary[str, threading.BoundedSemaphore] = WeakValueDictionary()
-        self._known: dict[str, Any] | None = None
-        self._answered = time.monotonic()
+        self._owner: str | None = None
         self._socket = socket
         self._http = httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url=_ADDRESS, timeout=httpx.Timeout(120, connect=2))
+
+    def on_behalf_of(self, owner: str) -> "WorkerClient":
+        """The same client, for which the worker finds the rows of this owner alone."""
+        found = copy(self)
+        found._owner = owner
+        return found
 
     @contextmanager
     def _turns(self, timeout: float) -> Iterator[None]:
@@ -78,19 +95,19 @@ class WorkerClient:
         try:
             answer = self._http.get("/health", timeout=2).json()
         except (httpx.TimeoutException, httpx.ReadError):  # it took the call, and said nothing
-            return time.monotonic() - self._answered > _STUCK_SECONDS
+            return time.monotonic() - self._recent.answered > _STUCK_SECONDS
         except (httpx.HTTPError, ValueError):
-            self._answered = time.monotonic()  # it is not there, which is another matter
+            self._recent.answered = time.monotonic()  # it is not there, which is another matter
             return False
-        self._answered = time.monotonic()
+        self._recent.answered = time.monotonic()
         return float(answer.get("stands", 0.0)) > _STUCK_SECONDS
 
     def recent_health(self) -> dict[str, Any] | None:
         """As `health`, asked at most once a second, however many pages are looked at."""
         with self._lock:
-            if time.monotonic() - self._asked > _HEALTH_SECONDS:
-                self._known, self._asked = self.health(), time.monotonic()
-            return self._known
+            if time.monotonic() - self._recent.asked > _HEALTH_SECONDS:
+                self._recent.known, self._recent.asked = self.health(), time.monotonic()
+            return self._recent.known
 
     def machine(self) -> dict[str, Any] | None:
         """The device that base models are loaded on, and its free memory; None if the worker is not running."""
@@ -194,7 +211,7 @@ class WorkerClient:
     async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
         body = _body(request)
         with _told(midway=True):
-            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=_headers()) as answer:
+            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=self._headers()) as answer:
                 if answer.status_code != 200:
                     await answer.aread()
                     raise StudioError(_error_text(answer))
@@ -205,10 +222,14 @@ class WorkerClient:
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
         return httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2))
 
+    def _headers(self) -> dict[str, str]:
+        # The worker answers in the language of the event that asks it.
+        return {"Content-Type": "application/json", "Accept-Language": spoken(), ASKER: _asker(), **behalf_header(self._owner)}
+
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
         with _told(midway=True), self._http.stream(
-            "POST", path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2)
+            "POST", path, content=body, headers=self._headers(), timeout=httpx.Timeout(timeout, connect=2)
         ) as answer:  # fmt: skip
             if answer.status_code != 200:
                 answer.read()
@@ -219,14 +240,14 @@ class WorkerClient:
     def _post(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         with _told(), self._turns(timeout):
-            answer = self._http.post(path, content=body, headers=_headers(), timeout=httpx.Timeout(timeout, connect=2))
+            answer = self._http.post(path, content=body, headers=self._headers(), timeout=httpx.Timeout(timeout, connect=2))
         return _given(answer)
 
     async def _ask(self, path: str, values: dict[str, Any], timeout: float = 120) -> Any:
         body = _body(values)
         with _told():
             async with self._on_loop(timeout) as http:
-                answer = await http.post(path, content=body, headers=_headers())
+                answer = await http.post(path, content=body, headers=self._headers())
         return _given(answer)
 
 
@@ -256,14 +277,9 @@ def _item(line: str) -> dict[str, Any]:
     return item
 
 
-def _headers() -> dict[str, str]:
-    # The worker answers in the language of the event that asks it.
-    return {"Content-Type": "application/json", "Accept-Language": spoken(), ASKER: _asker()}
-
-
 def _asker() -> str:
     """An opaque key of who asks."""
-    return hashlib.sha256(share(visitor()).encode("utf-8", "replace")).hexdigest()[:32]
+    return hashlib.sha256(asker().encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _body(values: dict[str, Any]) -> bytes:

@@ -151,6 +151,6 @@ def forget_what_is_gone(resident: Resident) -> None:
 
 def _is_gone(resident: Resident, dataset_id: str) -> bool:
     try:
-        return resident.storage.datasets.get(dataset_id).binned_at is not None
+        return resident.everything.datasets.get(dataset_id).binned_at is not None
     except NotFoundError:
         return True

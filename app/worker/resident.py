@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from app.people.asking import owner_asking
+from app.people.own_names import is_own_name
 from app.words import say
 from app.worker.base_lock import BaseLock
 from app.worker.check import FreshCheck
@@ -62,13 +64,13 @@ class Resident:
     """Loads models on demand and caches the most recent: one base model, many adapters, and four tokenizers for row counts."""
 
     def __init__(self, storage: Storage, meter: TokenMeter | None = None) -> None:
-        self.storage, self.meter = storage, meter or TokenMeter()
+        self.everything, self.meter = storage, meter or TokenMeter()
         self.base_lock = BaseLock()
         self.checks = RowChecks()
         self.check = FreshCheck()
         self._probes = Probes(self.base_lock, self.checks)
         self._rates = Rates(self.base_lock)
-        self.rows_of_runs, self.stores = RowsOfRuns(storage), Stores()
+        self.rows_of_runs, self.stores = RowsOfRuns(lambda: self.storage), Stores()
         self._lock = threading.RLock()
         self._bases: OrderedDict[tuple[str, str], Base] = OrderedDict()
         self._adapters: OrderedDict[str, Trainable] = OrderedDict()
@@ -80,6 +82,12 @@ class Resident:
         self.trouble = ""
         """Why the database cannot be written at the moment; empty if it can."""
         self._engines: dict[int, InferenceEngine] = {}
+
+    @property
+    def storage(self) -> Storage:
+        """The stores with the rows of the owner on whose behalf something is done; everybody's for the worker's own work."""
+        owner = owner_asking()
+        return self.everything if owner is None else self.everything.seen_by(owner)
 
     @property
     def training_run(self) -> str | None:
@@ -176,8 +184,9 @@ class Resident:
 
     def upload_rows(self, name: str) -> tuple[str, Load]:
         """As `dataset_rows`, of an upload that was read; its digest is that of the dataset made from it. Raises NotFoundError."""
-        path = Path(name).resolve()
-        if not path.is_relative_to(self.storage.files.uploads.resolve()) or path.suffix != ".jsonl":
+        path, uploads = Path(name).resolve(), self.storage.files.uploads.resolve()
+        is_there = path.is_relative_to(uploads) and path.suffix == ".jsonl"
+        if not is_there or (owner_asking() is not None and not is_own_name(path.relative_to(uploads).parts[0])):
             raise NotFoundError(say("engine.no_rows"), kind="files.id")
         return self._rows_in(path)
 
@@ -236,7 +245,7 @@ class Resident:
                 # Its own tokenizer: one thread at a time tokenises with it, and the rows of a large file take long.
                 own = replace(base, tokenizer=copy.deepcopy(base.tokenizer))
                 self._engines[id(base.model)] = InferenceEngine(
-                    own, memory=PromptCache(), turn=self.base_lock.for_chat, on_tokens=self._count
+                    own, memory=PromptCache(), turn=self.base_lock.for_chat, on_tokens=self._count, whose=_whose
                 )
             return self._engines[id(base.model)]
 
@@ -281,9 +290,9 @@ class Resident:
 
     def run(self, run_id: str) -> tuple[Base, Trainable]:
         """A run's base model and edit: the current weights while it trains, else those of its adapter folder."""
+        record = self.storage.runs.get(run_id)  # first of all, since another's run is none
         if run_id in self._training:
             return self._training[run_id]
-        record = self.storage.runs.get(run_id)
         if record.status not in (RunStatus.FINISHED, RunStatus.STOPPED) or not self.storage.files.adapter(run_id).is_dir():
             raise NotFoundError(say("engine.nothing_to_chat", name=record.name, status=record.status))
         key = f"{record.base}\n{run_id}\n{record.finished_at}"
@@ -312,6 +321,11 @@ class Resident:
                 while len(self._adapters) > 1 and sum(map(_size, self._adapters.values())) > _ADAPTER_BYTES:
                     self._adapters.popitem(last=False)
         return adapter
+
+
+def _whose() -> str:
+    """Beginnings of prompts are kept for each person apart: what is read anew, and how long it takes, would tell of those of others."""
+    return owner_asking() or ""
 
 
 def _size(adapter: Trainable) -> int:

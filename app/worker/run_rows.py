@@ -68,10 +68,10 @@ class RunRows:
 
 
 class RowsOfRuns:
-    """Finds the rows of runs, and remembers for the latest which of their dataset's they are."""
+    """Finds the rows of runs, in the stores of whoever asks, and remembers for the latest which of their dataset's they are."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage, self._lock = storage, threading.Lock()
+    def __init__(self, storage: Callable[[], Storage]) -> None:
+        self._seen, self._lock = storage, threading.Lock()
         self._making: defaultdict[Hashable, threading.Lock] = defaultdict(threading.Lock)
         """For each thing that is being read or counted, so that whoever asks for another one need not wait."""
         self._read = Remembered[tuple[StoredExamples, Any]](_BYTES, lambda kept: kept[0].size + kept[1].nbytes)
@@ -85,12 +85,13 @@ class RowsOfRuns:
             StorageError: its rows were not divided yet, or an earlier version of the studio trained it.
             DataError: the file of the rows is missing or damaged.
         """
-        run, places = self._storage.runs.get(run_id), self._storage.runs.held_out_places(run_id)
-        if run.binned_at is not None or self._storage.datasets.get(run.dataset_id).binned_at is not None:
+        storage = self._seen()
+        run, places = storage.runs.get(run_id), storage.runs.held_out_places(run_id)
+        if run.binned_at is not None or storage.datasets.get(run.dataset_id).binned_at is not None:
             raise NotFoundError(say("columns.binned", name=run.name), kind="columns.binned")
         if places is None:
             raise StorageError(say("columns.not_divided", name=run.name), kind="columns.not_divided")
-        path = self._storage.files.rows(self._storage.datasets.version(run.version_id))
+        path = storage.files.rows(storage.datasets.version(run.version_id))
         held_out = tuple(sorted(places))
 
         def read() -> tuple[StoredExamples, Any]:

@@ -52,11 +52,12 @@ class InferenceEngine:
         limits: what there is room for; by default by the memory that is free.
         turn: a context for each step, in which nobody else uses the base model.
         on_tokens: is told of the tokens of each prompt that is asked about and of each that is written, with the request, under a lock.
+        whose: tells of whoever asks, when they ask, with whom they share what is kept of prompts; by default all share it.
     """
 
     def __init__(
         self, base: Base, *, memory: kv_cache.PromptCache | None = None, limits: Limits | None = None,
-        turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+        turn: Callable[[], AbstractContextManager[object]] = nullcontext, whose: Callable[[], str] = str,
         on_tokens: Callable[[Request, int], None] = lambda request, tokens: None,
     ) -> None:  # fmt: skip
         checks.check_base(base)
@@ -71,7 +72,7 @@ class InferenceEngine:
         self._running: list[Request] = []
         self._runners: dict[int, Runner] = {}
         self._lock, self._stepping = threading.RLock(), threading.Lock()
-        self._turn, self._on_tokens, self._preparing = turn, on_tokens, Preparing()
+        self._turn, self._whose, self._on_tokens, self._preparing = turn, whose, on_tokens, Preparing()
         self._worker: Request | None = None
         self._idlers: list[Request] = []
 
@@ -114,7 +115,7 @@ class InferenceEngine:
         check_writers(self.base, edits)
         strengths, switched = strengths_of(edits, strength), switches_of(edits, switches)
         adjusts = adjusts_of(self.base, edits, adjust)
-        request = Request(self, owner, background, sink, should_stop, on_place=on_place)
+        request = Request(self, owner, background, sink, should_stop, on_place=on_place, whose=self._whose())
         asked = [(rules_of(edit) if rules is None else [rules[index]]) for index, edit in enumerate(edits)]
         with self._preparing.turn(owner, self.limits.waiting_of_one):
             encodings = list(self._encoded(prompt, prompts, asked))
@@ -347,7 +348,7 @@ class InferenceEngine:
         mixed = row.runner.shares and can_mix(row.model)
         edits = row_edits(row.model, row.prompts, row.strength, row.switches, self._factors)
         acting = tuple(edit for edit in edits if edit.acts)
-        row.reading = Reading(row.ids, acting, row.model if mixed else None)  # type: ignore[arg-type]
+        row.reading = Reading(row.ids, acting, row.model if mixed else None, whose=row.request.whose)  # type: ignore[arg-type]
         if row.given and row.runner.shares:  # all logits at once, where a pass returns those of several tokens
             row.reading.ids, row.reading.scored = [*row.ids, *row.given[:-1]], len(row.given)
 
@@ -417,15 +418,16 @@ class InferenceEngine:
             if request.prefix_read or len(readings) < 2 or not kv_cache.is_worth_caching(common):
                 continue
             ids = readings[0].ids[: common + 1]
-            if any(list(each.ids[: common + 1]) != list(ids) for each in readings) or together.memory.holds(ids[:common]) >= common:
+            known = together.memory.holds(ids[:common], request.whose)
+            if any(list(each.ids[: common + 1]) != list(ids) for each in readings) or known >= common:
                 continue
             if request.prefix is None:
-                request.prefix = Reading(ids)
+                request.prefix = Reading(ids, whose=request.whose)
                 together.recall(request.prefix)
             _read_piece(together, rows_of_request[0], request.prefix)
             if request.prefix.done < common:
                 return False
-            together.memory.remember(ids[:common], request.prefix.cache, 0)
+            together.memory.remember(ids[:common], request.prefix.cache, 0, whose=request.whose)
             request.prefix, request.prefix_read = None, True
         return True
 
@@ -444,7 +446,7 @@ class InferenceEngine:
         answered += rows
         for row in rows:
             if isinstance(each, Together) and self._keeps:
-                each.remember(answered.index(row), _reading(row).ids, _reading(row).unedited)
+                each.remember(answered.index(row), _reading(row).ids, _reading(row).unedited, row.request.whose)
             row.reading = None
         for index, (row, count, logits_SV) in enumerate(zip(rows, scored, logits_BSV, strict=True)):
             for place in range(len(logits_SV) - count, len(logits_SV) - 1):
@@ -532,7 +534,7 @@ class InferenceEngine:
                 continue
             place = rows.index(row)
             if ended and self._keeps and isinstance(each, Together) and row.model is None:
-                each.remember(place, row.ids, len(row.ids))
+                each.remember(place, row.ids, len(row.ids), row.request.whose)
             each.leave(place)
             rows[place] = rows[-1]
             rows.pop()

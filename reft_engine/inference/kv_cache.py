@@ -60,28 +60,31 @@ class PromptCache:
 
     def __init__(self, limit: int = 256 * 2**20, conversations: int = 64) -> None:
         self._limit, self._max_conversations = limit, conversations
-        self._conversations: OrderedDict[tuple[int, ...], Layers] = OrderedDict()
+        self._conversations: OrderedDict[tuple[str, tuple[int, ...]], Layers] = OrderedDict()
         self._lock = threading.Lock()
 
-    def recall(self, ids: Sequence[int], limit: int) -> DynamicCache | None:
-        """The cached beginning of ``ids``, at most ``limit`` tokens; None if too few tokens are cached."""
+    def recall(self, ids: Sequence[int], limit: int, whose: str = "") -> DynamicCache | None:
+        """The beginning of ``ids`` that is cached for ``whose`` it is, at most ``limit`` tokens; None if too few tokens are cached."""
         wanted = tuple(ids[:limit])
         with self._lock:
-            matches = ((_common_length(wanted, cached), cached) for cached in self._conversations)
+            matches = ((_common_length(wanted, cached), cached) for cached in self._of(whose))
             length, found = max(matches, key=lambda match: match[0], default=(0, ()))
             if not is_worth_caching(length):
                 return None
-            layers = self._conversations[found]
-            self._conversations.move_to_end(found)
+            layers = self._conversations[whose, found]
+            self._conversations.move_to_end((whose, found))
         return cache_of([(keys[:, :, :length], values[:, :, :length]) for keys, values in layers])
 
-    def holds(self, ids: Sequence[int]) -> int:
-        """How many first tokens of ``ids`` are cached."""
+    def holds(self, ids: Sequence[int], whose: str = "") -> int:
+        """How many first tokens of ``ids`` are cached for ``whose`` they are."""
         with self._lock:
-            return max((_common_length(ids, cached) for cached in self._conversations), default=0)
+            return max((_common_length(ids, cached) for cached in self._of(whose)), default=0)
 
-    def remember(self, ids: Sequence[int], cache: Any, row: int, begin: int = 0) -> None:
-        """Copy one row of a cache, which holds ``ids`` without edits from column ``begin`` on; it replaces those that it continues."""
+    def remember(self, ids: Sequence[int], cache: Any, row: int, begin: int = 0, whose: str = "") -> None:
+        """Copy one row of a cache, which holds ``ids`` without edits from column ``begin`` on; it replaces those that it continues.
+
+        Only prompts of the same ``whose`` recall it.
+        """
         layers = getattr(cache, "layers", [])
         # Other kinds of layers drop tokens (sliding windows) or hold something else.
         if not layers or not all(isinstance(layer, DynamicLayer) and not layer.is_sliding and layer.is_initialized for layer in layers):
@@ -94,11 +97,14 @@ class PromptCache:
         copies = [(layer.keys[used].clone(), layer.values[used].clone()) for layer in layers]
         kept = tuple(ids[:length])
         with self._lock:
-            for other in [other for other in self._conversations if kept[: len(other)] == other]:
-                del self._conversations[other]
-            self._conversations[kept] = copies
+            for other in [other for other in self._of(whose) if kept[: len(other)] == other]:
+                del self._conversations[whose, other]
+            self._conversations[whose, kept] = copies
             while len(self._conversations) > self._max_conversations or self._size > self._limit:
                 self._conversations.popitem(last=False)
+
+    def _of(self, whose: str) -> Iterator[tuple[int, ...]]:
+        return (ids for each, ids in self._conversations if each == whose)
 
     @property
     def _size(self) -> int:

@@ -64,6 +64,7 @@ class Reading:
         weights: the baseline whose weights its row has, if any.
         scored: number of last tokens after which logits are wanted.
         cache: the KV cache of what is read.
+        whose: beginnings that were read before are those of the same.
     """
 
     ids: Sequence[int]
@@ -71,6 +72,7 @@ class Reading:
     weights: PeftBaseline | None = None
     scored: int = 1
     cache: Any = None
+    whose: str = ""
 
     @property
     def unedited(self) -> int:
@@ -147,7 +149,7 @@ class Together:
     def recall(self, row: Reading) -> None:
         """Take what is known of a row's first unedited tokens; those that are scored are always read."""
         if row.cache is None:
-            row.cache = self.memory.recall(row.ids, min(row.unedited, len(row.ids) - row.scored))
+            row.cache = self.memory.recall(row.ids, min(row.unedited, len(row.ids) - row.scored), row.whose)
 
     @torch.no_grad()
     def read_piece(self, row: Reading, tokens: int) -> None:
@@ -208,12 +210,12 @@ class Together:
         self.weights[row] = self.weights[-1]
         self.weights.pop()
 
-    def remember(self, row: int, ids: Sequence[int], tokens: int) -> None:
-        """Keep the first ``tokens`` of a row's ids, which are unedited, for prompts that begin alike."""
+    def remember(self, row: int, ids: Sequence[int], tokens: int, whose: str = "") -> None:
+        """Keep the first ``tokens`` of a row's ids, which are unedited, for prompts of the same ``whose`` that begin alike."""
         length = self.rows.lengths[row]
         tokens = min(tokens, length)
-        if tokens > self.memory.holds(ids[:tokens]):
-            self.memory.remember(ids[:tokens], self.rows.cache, row, self.rows.end - length)
+        if tokens > self.memory.holds(ids[:tokens], whose):
+            self.memory.remember(ids[:tokens], self.rows.cache, row, self.rows.end - length, whose)
 
 
 def _cache_of(output: Any) -> Any:

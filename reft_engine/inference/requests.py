@@ -171,6 +171,8 @@ class Request:
     prefix: Reading | None = None
     """What its columns begin with, while that is read."""
     prefix_read: bool = False
+    whose: str = ""
+    """Only prompts of the same share keys and values that are kept."""
     pieces: SimpleQueue[Delta] = field(default_factory=SimpleQueue)
     news: threading.Event = field(default_factory=threading.Event)
     """Is set when there is a piece, or when its thread is to make the engine work."""

@@ -1070,8 +1070,8 @@ BUGS = (
     Bug(
         "chats take no turns",
         RESIDENT,
-        "PromptCache(), turn=self.base_lock.for_chat)",
-        "PromptCache())",
+        "PromptCache(), turn=self.base_lock.for_chat, ",
+        "PromptCache(), ",
         (_base_lock("a_chat_and_a_step_of_training_never_use_the_base_model_at_once"),),
     ),
     Bug(

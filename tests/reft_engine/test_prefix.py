@@ -8,6 +8,7 @@ import torch
 
 from reft_engine import generate, stream
 from reft_engine.data import Message
+from reft_engine.inference import InferenceEngine
 from reft_engine.inference.kv_cache import PromptCache
 from reft_engine.tokens.examples import prompt_ids
 from tests.reft_engine import families
@@ -126,3 +127,16 @@ def test_in_every_family_columns_and_turns_answer_as_if_everything_were_read_ane
     greedy = {"do_sample": False, "max_new_tokens": 6, "eos_token_id": 3, "pad_token_id": 0}
     own = model.generate(input_ids=asked, attention_mask=torch.ones_like(asked), **greedy)
     assert said(base, second, edits, memory=memory)[0] == base.tokenizer.decode(own[0, asked.shape[1] :], skip_special_tokens=True)
+
+
+def test_what_is_kept_for_one_is_not_recalled_for_another(tiny):
+    memory, who, ids = PromptCache(), ["ada"], prompt_ids(tiny, FIRST)
+    engine = InferenceEngine(tiny, memory=memory, whose=lambda: who[0])
+    read = []
+    for name in ("ada", "bob", "ada"):
+        who[0] = name
+        with reading(tiny.model) as shapes:
+            assert list(engine.submit(FIRST, max_new_tokens=2))
+        read.append(shapes[0])
+    assert read == [(1, len(ids)), (1, len(ids)), (1, 1)]
+    assert memory.holds(ids, "ada") == memory.holds(ids, "bob") == len(ids) and memory.holds(ids) == 0

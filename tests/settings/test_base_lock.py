@@ -22,6 +22,7 @@ import torch
 from app.handlers import train
 from app.handlers.train import TrainForm
 from app.people.asking import Person, asked_by
+from app.people.behalf import behalf_header
 from app.visitor import visited_by
 from app.worker import api, job
 from app.worker import base_lock as base_lock_module
@@ -199,7 +200,7 @@ def test_three_hundred_requests_of_one_client_do_not_keep_an_honest_person_waiti
         await asyncio.to_thread(until, look, "what was asked")
 
     async def answered() -> tuple[int, list[int]]:
-        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=120) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=120, headers=behalf_header(None)) as client:
             with watched(base.model, pause=0.02) as seen:
                 # No pass is made until all are heard, so that none of them counts how long this machine takes to hear three hundred.
                 with house.resident.base_lock.for_training():
