@@ -4,14 +4,13 @@ import os
 import re
 import shutil
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import damaged_database, reason_of
+from storage.files import entry_size, folder_size
 from storage.store import Storage
 from storage.tables import Dataset, Run
 
@@ -52,9 +51,9 @@ def disk_usage(storage: Storage) -> DiskUsage:
         raise damaged_database(reason_of(error)) from error
     sizes: Counter[str] = Counter()
     for entry in os.scandir(root):
-        sizes[_category(entry.name)] += _size(entry)
-    binned_runs = sum(_folder_size(storage.files.run_folder(run_id)) for run_id in runs)
-    binned_datasets = sum(_folder_size(storage.files.dataset_folder(dataset_id)) for dataset_id in datasets)
+        sizes[_category(entry.name)] += entry_size(entry)
+    binned_runs = sum(folder_size(storage.files.run_folder(run_id)) for run_id in runs)
+    binned_datasets = sum(folder_size(storage.files.dataset_folder(dataset_id)) for dataset_id in datasets)
     sizes["bin"] = binned_runs + binned_datasets
     sizes["runs"] = max(0, sizes["runs"] - binned_runs)
     sizes["datasets"] = max(0, sizes["datasets"] - binned_datasets)
@@ -67,16 +66,3 @@ def _category(name: str) -> str:
     if name.startswith("studio.db"):
         return "database"
     return "logs" if LOG_FILE.fullmatch(name) else "other"
-
-
-def _size(entry: "os.DirEntry[str]") -> int:
-    """Bytes of a file, or of everything in a folder. Links are not followed; an entry that vanishes meanwhile counts as 0."""
-    with suppress(OSError):
-        return _folder_size(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
-    return 0
-
-
-def _folder_size(folder: str | Path) -> int:
-    with suppress(OSError), os.scandir(folder) as entries:
-        return sum(map(_size, entries))
-    return 0
