@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     operators: list[str] = []
     """Names of operators, as the proxy has them."""
 
+    share_days: int = Field(30, ge=0, le=3650)
+    """Days for which a link that shares something opens at most; 0 for no links."""
+    share_with_strangers: bool = False
+    """Whether a link may be made that opens for people who are not logged in."""
+
     @property
     def local(self) -> bool:
         """Whether only this machine can reach the pages."""

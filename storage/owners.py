@@ -73,7 +73,7 @@ def hand_over(session: Session, owner: str, heir: str) -> int:
         session.execute(update(table).where(table.owner == owner, table.start_key.in_(keys)).values(start_key=None))
     session.flush()
     count = 0
-    for table in OWNED:
-        count += session.scalar(select(func.count()).select_from(table).where(table.owner == owner)) or 0
-        session.execute(update(table).where(table.owner == owner).values(owner=heir))
+    for owned in OWNED:
+        count += session.scalar(select(func.count()).select_from(owned).where(owned.owner == owner)) or 0
+        session.execute(update(owned).where(owned.owner == owner).values(owner=heir))
     return count

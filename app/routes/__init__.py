@@ -1,6 +1,7 @@
 """The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -12,6 +13,7 @@ from app.pages import build
 from app.people.file import People
 from app.people.gate import Gate
 from app.people.login import offer_login
+from app.people.seen import LastSeen
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
@@ -20,8 +22,11 @@ from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
 from app.routes.mixes import offer_mixes
+from app.routes.operators import offer_operators
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
+from app.routes.shared import offer_shared, opens_for_strangers
+from app.routes.sharing import offer_sharing
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
 from app.words.http import Speaking
@@ -61,9 +66,16 @@ def make_app(services: Services) -> FastAPI:
     offer_fixes(app, services)
     offer_mixes(app, services)
     who, has_login = _who(services)
+    people = People(services.everything.files.root)
     if has_login:
-        offer_login(app, People(services.everything.files.root), services.everything.sessions)
-    app.add_middleware(Gate, who=who, has_login=has_login)
+        offer_login(app, people, services.everything.sessions)
+    is_member = _membership(people, has_login)
+    offer_shared(app, services, is_member)
+    offer_sharing(app, services)
+    seen = LastSeen()
+    if settings.people not in (None, "local"):
+        offer_operators(app, services, people if has_login else None, seen)
+    app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Speaking)
     # Gradio warns of server-side rendering although it is off here.
@@ -90,3 +102,8 @@ def _who(services: Services) -> tuple[Who, bool]:
     if settings.people == "proxy":
         return BehindProxy(settings.proxy_header, settings.proxies, settings.operators), False
     return OnePerson(), False
+
+
+def _membership(people: People, has_login: bool) -> Callable[[str], bool]:
+    """Tells whether an owner still belongs to the studio; of people whom a proxy names nobody here knows otherwise."""
+    return lambda owner: not has_login or people.find(owner) is not None

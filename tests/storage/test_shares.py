@@ -64,8 +64,8 @@ def test_a_signature_is_of_one_link(store, hers):
     ident, signature = token.split(".")
     last = "A" if signature[-1] != "A" else "B"
     for wrong in (
-        ident, f"{ident}.", f"{ident}.{second.split('.')[1]}", f"{other.id}.{signature}", f"{token}.", f" {token}", f"{token}\n", token.upper(),
-        f"{ident}.{signature[:-1]}{last}", f"{ident}.{signature[:-1]}é", "", "." * 80, "x" * 100_000, f"{ident}.{'0' * 43}", "%00",
+        ident, f"{ident}.", f"{ident}.{second.split('.')[1]}", f"{other.id}.{signature}", f"{token}.", f" {token}", f"{token}\n",
+        token.upper(), f"{ident}.{signature[:-1]}{last}", f"{ident}.{signature[:-1]}é", "", "." * 80, "x" * 100_000, f"{ident}.{'0' * 43}", "%00",
     ):  # fmt: skip
         assert store.shares.open(wrong) is None, wrong[:80]
 
