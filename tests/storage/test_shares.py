@@ -65,7 +65,8 @@ def test_a_signature_is_of_one_link(store, hers):
     last = "A" if signature[-1] != "A" else "B"
     for wrong in (
         ident, f"{ident}.", f"{ident}.{second.split('.')[1]}", f"{other.id}.{signature}", f"{token}.", f" {token}", f"{token}\n",
-        token.upper(), f"{ident}.{signature[:-1]}{last}", f"{ident}.{signature[:-1]}é", "", "." * 80, "x" * 100_000, f"{ident}.{'0' * 43}", "%00",
+        token.upper(), f"{ident}.{signature[:-1]}{last}", f"{ident}.{signature[:-1]}é", "", "." * 80, "x" * 100_000, f"{ident}.{'0' * 43}",
+        "%00",
     ):  # fmt: skip
         assert store.shares.open(wrong) is None, wrong[:80]
 
