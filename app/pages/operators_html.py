@@ -28,7 +28,7 @@ def _disk(found: Overview) -> str:
         (say("operators.disk.bin"), phrases.size(disk.bin)), (say("operators.disk.uploads"), phrases.size(disk.uploads)),
         (say("operators.disk.database"), phrases.size(disk.database)), (say("operators.sessions"), f"{found.sessions:,}"),
         (say("operators.engine"), say("operators.engine_up" if found.engine else "operators.engine_away")),
-        (say("operators.training"), html.text(training or say("number.none"))),
+        (say("operators.training"), html.text(training) if training else say("operators.trains_nothing")),
     ]  # fmt: skip
     trouble = str(found.engine.get("trouble") or "") if found.engine else ""
     body = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
