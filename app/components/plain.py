@@ -37,11 +37,11 @@ def page(
     content = (
         f'<!DOCTYPE html><html lang="{spoken()}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="robots" content="noindex, nofollow"><title>{html.text(title)} · {say("studio.name")}</title>'
+        f'<meta name="robots" content="noindex"><title>{html.text(title)} · {say("studio.name")}</title>'
         f"<style>{colours}{CSS}{own}</style></head><body{' class=rs-wide' if wide else ''}>{body}</body></html>"
     )
     policy = _POLICY.format(scripts=f"script-src 'nonce-{script}'; " if script else "", forms="'self'" if forms else "'none'")
-    answered = {"Cache-Control": "no-store", "Content-Security-Policy": policy, "X-Robots-Tag": "noindex, nofollow", **(headers or {})}
+    answered = {"Cache-Control": "no-store", "Content-Security-Policy": policy, "X-Robots-Tag": "noindex", **(headers or {})}
     return HTMLResponse(content, status_code=status, headers=answered)
 
 

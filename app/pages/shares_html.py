@@ -1,25 +1,13 @@
 """HTML of the page on which a person shares something: how long, with whom, and the links in force."""
 
 from app.components import html
+from app.components.theme import STATIC
 from app.handlers.shares import Sharing
 from app.pages.shared_html import moment
 from app.words import phrases, say
 from storage.shares import ShareRecord
 
 _BACK = {"run": "../../runs?run=", "dataset": "../../dataset?id=", "chat": "../../playground?chat="}
-_COPY = """
-for (const field of document.querySelectorAll("[data-path]")) field.value = new URL(field.dataset.path, location.href).href;
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copies]");
-  if (!button) return;
-  const field = document.getElementById(button.dataset.copies);
-  let copied = true;
-  try { await navigator.clipboard.writeText(field.value); }
-  catch { field.focus(); field.select(); copied = document.execCommand("copy"); }
-  document.getElementById("told").textContent = copied ? button.dataset.copied : button.dataset.failed;
-});
-"""
-"""Makes whole addresses of paths, as the browser reaches the studio, and copies them; without it the fields hold what the server knows."""
 
 
 def page(found: Sharing, base: str, made: str, refusal: str, nonce: str) -> str:
@@ -37,13 +25,14 @@ def page(found: Sharing, base: str, made: str, refusal: str, nonce: str) -> str:
     links = "".join(_link(share, token, base, share.id == made) for share, token in found.links)
     listed = f'<ul class="rs-links" role="list">{links}</ul>' if links else f'<p class="rs-facts">{say("shares.none")}</p>'
     told = html.notice(refusal, "bad") if refusal else ""
+    script = (STATIC / "share_link.js").read_text(encoding="utf-8")
     back = f'<a href="{_BACK[target.kind]}{html.text(target.id)}">{say("shares.back")}</a>'
     return (
         f'<header class="rs-header"><a class="rs-brand" href="../../">{say("studio.name")}</a></header>'
         f'<main class="rs-shared"><div class="rs-title"><h1>{title}</h1><p dir="auto">{name}</p></div><p>{back}</p>{told}'
         f'<section class="rs-card"><h2 class="rs-caption">{say("shares.make")}</h2><p>{say(f"shares.shows.{target.kind}")}</p>'
         f'{_form(found)}</section><section class="rs-card"><h2 class="rs-caption">{say("shares.in_force")}</h2>{listed}</section>'
-        f'<p id="told" class="rs-facts" role="status"></p><script nonce="{nonce}">{_COPY}</script></main>'
+        f'<p id="told" class="rs-facts" role="status"></p><script nonce="{nonce}">{script}</script></main>'
     )
 
 
