@@ -130,8 +130,13 @@ def _key_of(path: Path) -> bytes:
             file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
+        try:
             os.link(made, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links, where nobody is known to have been first
+            if not path.exists():
+                made.rename(path)
     finally:
         made.unlink(missing_ok=True)
     return _whole(path, path.read_bytes())

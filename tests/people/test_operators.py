@@ -134,6 +134,22 @@ def test_people_are_last_seen_when_they_ask_and_the_oldest_are_forgotten():
     assert found["10000"].at - found["1"].at < timedelta(minutes=5)
 
 
+def test_operators_behind_a_proxy_see_whom_it_named_since_the_start(tmp_path):
+    settings = Settings(
+        data_dir=tmp_path / "data", people="proxy", proxies=["10.0.0.1"], operators=["Olga"], allowed_hosts=["testserver"]
+    )  # fmt: skip
+    services = make_services(settings)
+    app = make_app(services)
+    inside, outside = (TestClient(app, client=(address, 1), follow_redirects=False) for address in ("10.0.0.1", "10.0.0.2"))
+    ada, olga = ({"X-Forwarded-User": name} for name in ("Ada", "Olga"))
+    services.everything.seen_by("f" * 32).chats.create("Private talk", "{}")
+    assert inside.get("/play/votes", headers=ada).status_code == 200
+    assert inside.get(PATH, headers=ada).status_code == 404 and outside.get(PATH, headers=olga).status_code == 401
+    text = inside.get(PATH, headers=olga).text
+    assert "Ada" in text and "Olga" in text and f"somebody ({'f' * 8})" in text and "Private" not in text and "End all" not in text
+    services.everything.close()
+
+
 def test_where_one_person_is_there_is_no_such_page(tmp_path):
     services = make_services(Settings(data_dir=tmp_path / "data"))
     client = TestClient(make_app(services), base_url="http://localhost")

@@ -83,6 +83,16 @@ def test_the_secret_is_the_owners_of_the_folder_and_without_it_links_open_nothin
         store.shares.token(made)
 
 
+def test_the_secret_is_made_once_also_where_files_cannot_be_linked(store, hers, monkeypatch):
+    def refuse(*_paths):
+        raise PermissionError
+
+    monkeypatch.setattr("storage.shares.os.link", refuse)
+    made = hers.create("run", "r1", WEEK)
+    token, path = hers.token(made), store.files.root / KEY_FILE
+    assert hers.token(made) == token and path.stat().st_mode & 0o777 == 0o600 and len(path.read_bytes()) == 32
+
+
 def test_an_owner_has_so_many_links_and_no_more(store, hers):
     made = [hers.create("run", "r1", WEEK) for _ in range(MOST_OF_ONE)]
     with pytest.raises(StorageError, match=str(MOST_OF_ONE)):
