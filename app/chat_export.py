@@ -27,7 +27,7 @@ def markdown(name: str, document: ChatDocument, runs: Mapping[str, str], baselin
     """All turns of a conversation, those of the shown path first; each text of a person or a model stands in a fence that it cannot end."""
     parts = [f"# {code(name)}", say("chats.file.made")]
     system = ""
-    for turn, heading in _headed(document):
+    for turn, heading in headed(document):
         parts.append(f"## {heading}")
         settings = chats.settings_of(document, turn)
         if settings.system != system:
@@ -41,7 +41,7 @@ def markdown(name: str, document: ChatDocument, runs: Mapping[str, str], baselin
     return "\n\n".join(parts) + "\n"
 
 
-def _headed(document: ChatDocument) -> Iterator[tuple[ChatTurn, str]]:
+def headed(document: ChatDocument) -> Iterator[tuple[ChatTurn, str]]:
     """Each turn with its heading: its place in the conversation, and for turns of other branches after which one it comes."""
     shown = chats.path(document)
     labels: dict[str | None, str] = {}

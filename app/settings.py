@@ -56,18 +56,11 @@ class Settings(BaseSettings):
     operators: list[str] = []
     """Names of operators, as the proxy has them."""
 
-    @field_validator("proxies")
-    @classmethod
-    def _are_addresses(cls, value: list[str]) -> list[str]:
-        networks_of(value)
-        return value
+    share_days: int = Field(30, ge=0, le=3650)
+    """Days for which a link that shares something opens at most; 0 for no links."""
+    share_with_strangers: bool = False
+    """Whether a link may be made that opens for people who are not logged in."""
 
-    @field_validator("proxy_header")
-    @classmethod
-    def _is_a_header(cls, value: str) -> str:
-        if not _HEADER.fullmatch(value):
-            raise ValueError("a header's name has letters, digits and hyphens")
-        return value
     # Bounds; see docs/people.md. Those of a person apply where there are people, and elsewhere only if they are set. 0 is none.
     max_queued_runs: int = Field(500, ge=0, le=1_000_000)
     """Waiting runs of everybody together."""
@@ -83,6 +76,19 @@ class Settings(BaseSettings):
     """Tokens a minute of a person's prompts and answers."""
     person_streams: int = Field(40, ge=0, le=100_000)
     """Answers that come bit by bit and are open at the same time, of all pages of a person; an open page holds one or two."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        networks_of(value)
+        return value
+
+    @field_validator("proxy_header")
+    @classmethod
+    def _is_a_header(cls, value: str) -> str:
+        if not _HEADER.fullmatch(value):
+            raise ValueError("a header's name has letters, digits and hyphens")
+        return value
 
     @property
     def has_people(self) -> bool:

@@ -183,3 +183,17 @@ def remove_tree(folder: Path) -> None:
         renamed = folder.with_name(f".removed-{folder.name}")
         folder.rename(renamed)
         shutil.rmtree(renamed, ignore_errors=True)
+
+
+def entry_size(entry: "os.DirEntry[str]") -> int:
+    """Bytes of a file, or of everything in a folder. Links are not followed; an entry that vanishes meanwhile counts as 0."""
+    with suppress(OSError):
+        return folder_size(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
+    return 0
+
+
+def folder_size(folder: str | Path) -> int:
+    """Bytes of everything in a folder, as `entry_size`."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return sum(map(entry_size, entries))
+    return 0

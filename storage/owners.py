@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
-from storage.tables import Chat, Dataset, DatasetVersion, Event, Metric, Owned, Preset, Run, RunGroup, Sample, Vote
+from storage.tables import Chat, Dataset, DatasetVersion, Event, Metric, Owned, Preset, Run, RunGroup, Sample, Share, Vote
 
 OWNER = "owner"
 """Of a session's ``info``: whose rows it sees; missing or None for everybody's."""
@@ -19,7 +19,7 @@ def owner_of(session: Session) -> str | None:
     return owner
 
 
-OWNED = (Dataset, Run, RunGroup, Preset, Chat, Vote)
+OWNED = (Dataset, Run, RunGroup, Preset, Chat, Vote, Share)
 """Tables whose rows have owners."""
 
 

@@ -14,6 +14,8 @@ from storage.presets import PresetStore
 from storage.records import Failure, RunRecord
 from storage.runs import EventStore, MadeRuns, MetricStore, RunQueue, RunStore, SampleStore
 from storage.sessions import SessionStore
+from storage.shares import ShareStore
+from storage.tally import TallyStore
 from storage.votes import VoteStore
 from storage.workers import WorkerStore
 
@@ -61,6 +63,8 @@ class Storage:
         self.samples = SampleStore(self.database)
         self.events = EventStore(self.database)
         self.sessions = SessionStore(database)
+        self.shares = ShareStore(self.database, self.files)
+        self.tally = TallyStore(self.database, self.files)
         self.workers = WorkerStore(self.database, self.files)
 
     def held_bytes(self) -> int:

@@ -244,6 +244,23 @@ class PersonSession(Table):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+class Share(Owned, Table):
+    """A link with which its owner shows one thing of theirs to others."""
+
+    __tablename__ = "shares"
+    __table_args__ = (Index("ix_shares_target", "kind", "target_id"),)
+
+    id: Mapped[str] = mapped_column(Name(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(Name(20))
+    target_id: Mapped[str] = mapped_column(Name(32))
+    version: Mapped[int | None]
+    with_adapter: Mapped[bool]
+    anyone: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class QueuePause(Table):
     """That the queue is paused, in at most one row; while it is, no worker trains."""
 

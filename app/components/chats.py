@@ -13,7 +13,7 @@ _PANEL = (
 def texts() -> dict[str, Any]:
     """The texts by the names that the script uses; where a value belongs stands its name in braces."""
     return {
-        **{name: say(f"chats.shown.{name}") for name in _PANEL},
+        **{name: say(f"chats.shown.{name}") for name in _PANEL}, "share": say("shares.share"),
         "of": say("chats.told.of", deed="{deed}", name="{name}"), "deleted": say("chats.told.deleted", name="{name}"),
         "opened": say("chats.told.opened", name="{name}"), "bin": say("chats.told.bin", count="{count}", days="{days}"),
     }  # fmt: skip

@@ -9,7 +9,7 @@ from app.chat_export import FORMS
 from app.chats import ChatDocument
 from app.columns import Column
 from app.errors import StudioError
-from app.handlers import disk
+from app.handlers import disk, shares
 from app.services import Services
 from app.words import say
 from storage import ChatRecord, StorageError
@@ -62,10 +62,12 @@ class Renamed(BaseModel):
 
 
 def page(services: Services, asked: Listed) -> Json:
-    """Some conversations, the one that was saved last first, how many there are of them, and how many in the bin."""
+    """Some conversations, the last saved first, how many there are, also in the bin, and whether there is whom to show them."""
     records, total = services.storage.chats.page(asked.limit, asked.offset, binned=asked.binned)
     binned = total if asked.binned else services.storage.chats.page(0, binned=True)[1]
-    return {"chats": [_facts(record) for record in records], "total": total, "binned": binned, "days": services.settings.bin_days}
+    shared = shares.can_share(services.settings)
+    facts = {"total": total, "binned": binned, "days": services.settings.bin_days, "shared": shared}
+    return {"chats": [_facts(record) for record in records], **facts}
 
 
 def opened(services: Services, chat_id: str) -> Json:

@@ -10,7 +10,7 @@ from app.components.row_check_html import lengths, row_check
 from app.components.table import ASKED, kept_table
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import datasets, kept, kept_rows
+from app.handlers import datasets, kept, kept_rows, shares
 from app.handlers.bases import STARTER, base_models
 from app.handlers.kept import Kept
 from app.handlers.kept_rows import Asked
@@ -139,7 +139,8 @@ def _opened(services: Services, request: gr.Request) -> Shown:
     asked = Asked(dataset=found.dataset.id, version=found.version.number)
     changed = found.is_current and found.dataset.binned_at is None
     return {
-        "id": found.dataset.id, "asked": asked.model_dump_json(), "top": dataset_html.top(found),
+        "id": found.dataset.id, "asked": asked.model_dump_json(),
+        "top": dataset_html.top(found, can_share=shares.can_share(services.settings)),
         "table": kept_rows.table(found, asked, kept_rows.rows_page(services, found, asked)),
         "versions": dataset_html.versions(found, _difference(services, found, request.query_params.get("against", ""))),
         "name": found.dataset.name, "tags": ", ".join(found.dataset.tags), "counting": gr.update(visible=True),

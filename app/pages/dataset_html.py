@@ -20,8 +20,8 @@ class Compared:
     differences: Differences
 
 
-def top(found: Kept) -> str:
-    """Name, facts, tags, and what can be done with a dataset."""
+def top(found: Kept, *, can_share: bool = False) -> str:
+    """Name, facts, tags, and what can be done with a dataset; ``can_share`` if there are people to share it with."""
     dataset, version = found.dataset, found.version
     tags = "".join(f'<span class="rs-chip">{html.text(tag)}</span>' for tag in dataset.tags)
     number = say("kept.version", number=version.number)
@@ -30,13 +30,16 @@ def top(found: Kept) -> str:
     if dataset.binned_at is not None:
         notice = html.notice(say("kept.is_binned"))
     train = f'<a class="rs-button" href="train?dataset={html.text(dataset.id)}">{say("kept.train")}</a>' if found.is_current else ""
+    share = ""
+    if can_share and found.is_current and dataset.binned_at is None:
+        share = f'<a href="share/dataset/{html.text(dataset.id)}">{say("shares.share")}</a>'
     files = "".join(
         f'<a href="files/datasets/{html.text(dataset.id)}/{version.number}.{form}" download>{say(f"kept.form.{form}")}</a>'
         for form in FORMS
     )
     return (
         f'<div class="rs-title"><h1 dir="auto">{html.text(dataset.name)}</h1><p>{facts}</p>{tags}</div>{notice}'
-        f'<div class="rs-deeds rs-take">{train}<span>{say("kept.download")}</span>{files}</div>{_uses(found)}'
+        f'<div class="rs-deeds rs-take">{train}<span>{say("kept.download")}</span>{files}{share}</div>{_uses(found)}'
     )
 
 

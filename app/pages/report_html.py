@@ -1,6 +1,7 @@
 """The report of a run: one HTML file that needs nothing else, with the chart and the sample answers as on the Runs page."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from app.components import html, runs
@@ -39,19 +40,31 @@ def of_run(services: Services, run_id: str) -> tuple[str, bytes]:
     return file_name(run, "html"), _document(run.name, data, body).encode()
 
 
-def _document(name: str, data: dict[str, Any], body: str) -> str:
+def drawn(data: dict[str, Any], nonce: str = "") -> str:
+    """The scripts that draw the parts of a run in their `places`, and what they draw; ``nonce`` is that of the page's policy."""
     # A text must not be able to end the script that holds it.
     texts, held = (json.dumps(each).replace("<", r"\u003c") for each in (runs.texts(), data))
-    parts = "".join(f'<div id="report-part-{part}"><div></div></div>' for part in _PARTS)
-    colours = (STATIC / "report.css").read_text(encoding="utf-8")
     scripts = "\n".join((STATIC / each).read_text(encoding="utf-8") for each in _SCRIPTS)
+    mark = f' nonce="{nonce}"' if nonce else ""
+    return (
+        f'<script type="application/json" id="report-data">{held}</script>'
+        f"<script{mark}>window.studio = {{}}; window.words = {texts}; words.language = document.documentElement.lang;\n"
+        f"{scripts}\n{_START}</script>"
+    )
+
+
+def places(parts: Sequence[str]) -> str:
+    """Where the parts are drawn."""
+    return "".join(f'<div id="report-part-{part}"><div></div></div>' for part in parts)
+
+
+def _document(name: str, data: dict[str, Any], body: str) -> str:
+    colours = (STATIC / "report.css").read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html><html lang="{spoken()}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{html.text(name)}</title><style>{colours}{CSS}</style></head><body><h1>{html.text(name)}</h1>"
         f'<p class="rs-facts">{say("runs.reported")}</p>'
-        f'{parts}{body}<script type="application/json" id="report-data">{held}</script>'
-        f"<script>window.studio = {{}}; window.words = {texts}; words.language = document.documentElement.lang;\n"
-        f"{scripts}\n{_START}</script>"
+        f"{places(_PARTS)}{body}{drawn(data)}"
         "</body></html>"
     )

@@ -10,7 +10,7 @@ from app.components.labels import label, markup
 from app.components.runs import LIST_ACTED, LIST_CHOSEN, live_part, live_run, notifications, runs_list
 from app.components.wiring import HIDDEN, Page, Shown, live, opening
 from app.errors import StudioError
-from app.handlers import baselines, disk, looked, run_list, run_live, run_notes, runs, sweep
+from app.handlers import baselines, disk, looked, run_list, run_live, run_notes, runs, shares, sweep
 from app.handlers.runs import RunView
 from app.pages import looked_html, runs_baselines, runs_compare, runs_html, runs_predictions, sweep_html
 from app.services import Services
@@ -20,8 +20,8 @@ from storage import NotFoundError, RunRecord
 _NO_RUN: Shown = {
     **dict.fromkeys(("failure", "verdict", "facts", "notes_shown", "regression", "edit"), ""),
     **dict.fromkeys((
-        "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "queue", "later_row", "longer_row", "delete",
-        "describe",
+        "stop", "discard", "resume", "remedy", "talk", "download", "report", "clone", "yaml", "share", "queue", "later_row", "longer_row",
+        "delete", "describe",
     ), HIDDEN),
     **runs_predictions.NONE, **runs_baselines.NONE,
 }  # fmt: skip
@@ -79,6 +79,7 @@ def _detail() -> dict[str, Any]:
         for name, ident, width in (("download", "run-download", 120), ("report", "run-report", 100), ("clone", "run-clone", 100)):
             parts[name] = gr.Button(label(f"runs.{name}"), visible=False, elem_id=ident, link_target="_self", min_width=width)
         parts["yaml"] = gr.Button(label("spec.shown.yaml"), visible=False, elem_id="run-spec", link_target="_self", min_width=100)
+        parts["share"] = gr.Button(label("shares.share"), visible=False, elem_id="run-share", link_target="_self", min_width=100)
     with gr.Row(visible=False, elem_classes="rs-keeping") as parts["queue"]:
         for name in ("first", "earlier", "later"):
             parts[name] = gr.Button(label(f"runs.{name}"), size="sm", elem_id=f"run-{name}", min_width=100)
@@ -230,6 +231,7 @@ def _around(services: Services, view: RunView) -> Shown:
         "report": gr.update(visible=run.step > 0, link=f"files/runs/{run.id}/report.html"),
         "clone": gr.update(visible=view.trained, link=f"train?run={run.id}"),
         "yaml": gr.update(visible=view.trained, link=f"files/runs/{run.id}/run.yaml"),
+        "share": gr.update(visible=shares.can_share(services.settings), link=f"share/run/{run.id}"),
         "queue": gr.update(visible=run.status.waiting and view.waiting > 1),
         "longer_row": gr.update(visible=view.downloadable and view.trained),
         "later_row": gr.update(visible=run.status.waiting),

@@ -36,7 +36,7 @@ def run_status(view: RunView) -> str:
         f'<p class="rs-sentence">{html.text(sentence)}</p>{html.notice(view.trouble, "bad") if view.trouble else ""}'
         f'<div class="rs-bar {kind}" role="progressbar" aria-label="{say("runs.status.progress")}" aria-valuemin="0" aria-valuemax="100" '
         f'aria-valuenow="{share * 100:.0f}"><i style="width:{share * 100:.1f}%"></i></div><p class="rs-facts">{facts}</p>'
-        f"{_phase(run)}{_figures(view)}</div>"
+        f"{_phase(run)}{figures(view)}</div>"
     )
 
 
@@ -96,7 +96,8 @@ def _epoch(run: RunRecord) -> str:
     return say("runs.status.epoch", epoch=done, total=epochs)
 
 
-def _figures(view: RunView) -> str:
+def figures(view: RunView) -> str:
+    """Main figures of a run, each with its meaning."""
     cells = []
     if view.loss is not None:
         cells.append((html.term(say("runs.loss.term"), say("runs.loss.meaning")), f"{view.loss:.3f}", say("runs.loss.rows")))

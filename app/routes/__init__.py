@@ -1,6 +1,7 @@
 """The HTTP routes of the web process: pages, health and downloads, and the requests it refuses. Never imports torch."""
 
 import warnings
+from collections.abc import Callable
 
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
@@ -14,6 +15,7 @@ from app.people.file import People
 from app.people.gate import Gate
 from app.people.login import offer_login
 from app.people.peers import Peers
+from app.people.seen import LastSeen
 from app.people.streams import OpenStreams
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
@@ -24,9 +26,12 @@ from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
 from app.routes.me import offer_me
 from app.routes.mixes import offer_mixes
+from app.routes.operators import offer_operators
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
 from app.routes.sessions import OwnSessions
+from app.routes.shared import offer_shared, opens_for_strangers
+from app.routes.sharing import offer_sharing
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
 from app.words.http import Speaking
@@ -74,11 +79,18 @@ def make_app(services: Services) -> FastAPI:
     offer_mixes(app, services)
     who, has_login = _who(services)
     offer_me(app, has_login=has_login)
+    people = People(services.everything.files.root)
     if has_login:
-        offer_login(app, People(services.everything.files.root), services.everything.sessions)
+        offer_login(app, people, services.everything.sessions)
+    is_member = _membership(people, has_login)
+    offer_shared(app, services, is_member)
+    offer_sharing(app, services)
+    seen = LastSeen()
+    if settings.has_people:
+        offer_operators(app, services, people if has_login else None, seen)
     app.add_middleware(OwnSessions, blocks=lambda: pages)
     app.add_middleware(OpenStreams, most=settings.of_person("person_streams"))
-    app.add_middleware(Gate, who=who, has_login=has_login)
+    app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Peers, proxies=settings.proxies)
     app.add_middleware(Speaking)
@@ -106,3 +118,8 @@ def _who(services: Services) -> tuple[Who, bool]:
     if settings.people == "proxy":
         return BehindProxy(settings.proxy_header, settings.proxies, settings.operators), False
     return OnePerson(), False
+
+
+def _membership(people: People, has_login: bool) -> Callable[[str], bool]:
+    """Tells whether an owner still belongs to the studio; of people whom a proxy names nobody here knows otherwise."""
+    return lambda owner: not has_login or people.find(owner) is not None

@@ -30,7 +30,7 @@
     const foot = el("div", { class: "rs-chats-tools" }, more, bin);
 
     let chats = new Map(); // by id, the one that was saved last first
-    let facts = { total: 0, binned: 0, days: 0 };
+    let facts = { total: 0, binned: 0, days: 0, shared: false };
     let binned = false; // whether the bin is shown
     let renaming = ""; // which one gets a new name
     let sure = ""; // which one is about to be removed for good
@@ -81,6 +81,8 @@
     };
     const file = (chat, form) =>
       el("a", { class: "rs-quiet", href: `files/chats/${encodeURIComponent(chat.id)}.${form}`, download: "", "data-key": `${form} ${chat.id}`, "aria-label": named(text[form], chat) }, text[form]);
+    const share = (chat) =>
+      el("a", { class: "rs-quiet", href: `share/chat/${encodeURIComponent(chat.id)}`, "data-key": `share ${chat.id}`, "aria-label": named(text.share, chat) }, text.share);
     const naming = (chat) => {
       const field = el("input", { type: "text", maxlength: "200", dir: "auto", "data-key": `name ${chat.id}`, "aria-label": named(text.name, chat) });
       field.value = chat.name;
@@ -114,6 +116,7 @@
     const own = (chat) => [
       deed(text.rename, "rename", chat, () => ((renaming = chat.id), draw(), focusOn(`name ${chat.id}`))),
       ...TAKEN_AWAY.map((form) => file(chat, form)),
+      ...(facts.shared ? [share(chat)] : []),
       deed(text.delete, "delete", chat, () => remove(chat)),
     ];
     const away = (chat) => {

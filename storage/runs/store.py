@@ -262,14 +262,17 @@ class RunStore:
 
     # Requests of people
 
-    def request_stop(self, run_id: str, *, discard: bool = False) -> RunRecord:
+    def request_stop(self, run_id: str, *, discard: bool = False, told: str = "") -> RunRecord:
         """Ask a run to stop: a waiting run stops at once, a training one after its current step.
 
-        It keeps what it has learned; with ``discard`` nothing is measured any more, and it is moved to the bin.
+        It keeps what it has learned; with ``discard`` nothing is measured any more, and it is moved to the bin. What is ``told``, such as
+        who asked, becomes an event of the run, if it could still be stopped.
         """
         with self._database.transaction() as session:
             row = get_row(session, run_id)
             status = RunStatus(row.status)
+            if told and (status.waiting or status in (RunStatus.PREPARING, RunStatus.TRAINING)):
+                add_event(session, row, told)
             if status.waiting:
                 progress = "; what was learned is kept and can be continued." if row.step else " before it began."
                 set_status(session, row, RunStatus.STOPPED, f"Taken out of the queue{progress}")

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.bounds import entry_size, folder_size
 from storage.errors import damaged_database, reason_of
+from storage.files import entry_size, folder_size
 from storage.store import Storage
 from storage.tables import Dataset, Run
 

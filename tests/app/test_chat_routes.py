@@ -91,7 +91,7 @@ def test_a_conversation_is_renamed_deleted_put_back_and_removed(client):
     assert client.post(f"{address}/rename", json={"name": " "}).json()["error"] == "Give the conversation a name first."
     assert client.post(f"{address}/remove").status_code == 422, "it is not in the bin"
     assert client.post(f"{address}/delete").json()["binned"]
-    assert client.get("/play/chats").json() == {"chats": [], "total": 0, "binned": 1, "days": 3}
+    assert client.get("/play/chats").json() == {"chats": [], "total": 0, "binned": 1, "days": 3, "shared": False}
     assert client.get("/play/chats", params={"binned": True}).json()["chats"][0]["name"] == "Cats"
     refused = client.post(address, json={"document": DOCUMENT, "version": 1})
     assert refused.status_code == 409 and "deleted meanwhile" in refused.json()["error"]

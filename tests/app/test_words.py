@@ -241,6 +241,9 @@ KNOWN = {
     "Value": "a type",
     "noreferrer noopener": "what a browser reads of a link",
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'": "a rule for browsers",
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}form-action {forms}; base-uri 'none'; frame-ancestors 'none'": (
+        "a rule for browsers"
+    ),
     "Input should be ": "how pydantic begins a rule",
     "Hello!": "a prompt for the starter, which knows English",
     "JSON Lines": "a name of its own",

@@ -12,16 +12,19 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from app.errors import StudioError
-from app.handlers import bases, datasets, disk, runs, train
+from app.handlers import bases, datasets, disk, runs, shares, train
 from app.handlers.train import TrainForm
+from app.people.asking import Person, asked_by
+from app.people.file import People
 from app.people.who import BehindProxy
 from app.routes import make_app
 from app.serve import _clean_up_hourly, _listen, serve
 from app.services import Services, make_services
 from app.settings import Settings, read_settings
-from storage import Storage
+from storage import NotFoundError, Storage
 from storage.tables import Run
 from storage.upkeep import clean_up
 from tests.ports import free_port
@@ -236,10 +239,52 @@ def operators(place: Place) -> None:
         assert who.of(scope).operator is is_one
 
 
+def a_shared_chat(place: Place, **values: str) -> tuple[Services, Person, str]:
+    """A studio of a team, somebody of it, and a conversation of theirs."""
+    services = place.studio(people="team", allowed_hosts='["testserver"]', **values)
+    ada = (People(services.everything.files.root).all() or [People(services.everything.files.root).add("Ada", "correct horse")])[0].person
+    chats = services.seen_by(ada).storage.chats
+    return services, ada, chats.create("A talk", '{"format": 1, "columns": [{"kind": "base"}], "turns": [], "leaf": null}').id
+
+
+def share_days(place: Place) -> None:
+    """The longest life of a link that is offered, and that is made; none at 0."""
+    for days, offered in (("3", (1, 3)), ("30", (1, 7, 30)), ("0", ())):
+        services, ada, chat = a_shared_chat(place, share_days=days)
+        with asked_by(ada):
+            own = services.seen_by_whoever_asks()
+            if not offered:
+                with pytest.raises(NotFoundError):
+                    shares.sharing(own, "chat", chat)
+                assert not shares.can_share(services.settings)
+                services.everything.close()
+                continue
+            assert shares.sharing(own, "chat", chat).days == offered
+            made = shares.share(own, "chat", chat, days=days, with_adapter=False, anyone=False)
+            assert made.expires_at - made.created_at == timedelta(days=int(days))
+            with pytest.raises(StudioError, match=f"1 to {days} days"):
+                shares.share(own, "chat", chat, days=str(int(days) + 1), with_adapter=False, anyone=False)
+        services.everything.close()
+
+
+def share_with_strangers(place: Place) -> None:
+    """A link for anyone opens for somebody who is not logged in, and only where the operator says so."""
+    services, ada, chat = a_shared_chat(place, share_with_strangers="true")
+    with asked_by(ada):
+        made = shares.share(services.seen_by_whoever_asks(), "chat", chat, days="1", with_adapter=False, anyone=True)
+    path = f"/shared/{services.everything.shares.token(made)}"
+    services.everything.close()
+    for allowed, status in (("true", 200), ("false", 401)):
+        services = place.studio(people="team", allowed_hosts='["testserver"]', share_with_strangers=allowed)
+        assert TestClient(make_app(services)).get(path).status_code == status
+        services.everything.close()
+
+
 TABLE: dict[str, Callable[[Place], None]] = {
     "data_dir": data_dir, "host": host, "port": port, "database_url": database_url, "max_upload_mb": max_upload_mb,
     "max_data_mb": max_data_mb, "bin_days": bin_days, "models": models, "allowed_hosts": allowed_hosts,
     "people": people, "proxies": proxies, "proxy_header": proxy_header, "operators": operators,
+    "share_days": share_days, "share_with_strangers": share_with_strangers,
     **BOUNDS,
 }  # fmt: skip
 REFUSED = {
@@ -249,6 +294,7 @@ REFUSED = {
     "proxy_header": ("", "X User", "a\r\nb"),
     "operators": ("ada",),
     **dict.fromkeys(BOUNDS, ("-1", "1.5", "x")),
+    "share_days": ("-1", "3651", "x"), "share_with_strangers": ("perhaps",),
 }  # fmt: skip
 
 

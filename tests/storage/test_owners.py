@@ -1,6 +1,7 @@
 """Rows of another person are not there: whoever asks for them hears what is said of rows that do not exist, and changes nothing."""
 
 import inspect
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -25,6 +26,8 @@ class Rows:
         self.preset = store.presets.create("Preset", {"a": 1})
         self.chat = store.chats.create("Chat", "{}", "k")
         self.vote = store.votes.add(MESSAGES, ANSWERS, "tie", start_key="k")
+        self.share = store.shares.create("run", self.run.id, timedelta(days=1))
+        self.token = store.shares.token(self.share)
 
 
 @pytest.fixture
@@ -45,15 +48,15 @@ def given(ada):
         "chat_id": ada.chat.id, "vote_id": ada.vote.id, "name": "Other", "tags": ["x"], "notes": "x", "position": 1, "starred": True,
         "moment": None, "document": "{}", "version": 1, "spec": {"base": "b"}, "specs": [("Two", {"base": "b"})], "limit": 50, "offset": 0,
         "query": RunQuery(), "base": "b", "newest": 5, "step": -1, "points": 10, "after": 0, "key": "emoji", "change": "", "sentence": "s",
-        "summary": {}, "event_id": 0, **ROWS,
+        "summary": {}, "event_id": 0, "kind": "run", "target": ada.run.id, "share_id": ada.share.id, "token": ada.token, **ROWS,
     }  # fmt: skip
 
 
-_CREATES = {"datasets.create", "presets.create", "chats.create", "votes.add"}
+_CREATES = {"datasets.create", "presets.create", "chats.create", "votes.add", "shares.create"}
 """Make something of one's own, of nothing that is there."""
-_OF_ALL = {"runs.continue_queue", "runs.pause_queue", "runs.paused_since", "runs.waiting_count", "events.newest"}
-"""About the queue that all share, or a counter: no row of anybody."""
-STORES = ("datasets", "runs", "made", "presets", "chats", "votes", "metrics", "samples", "events")
+_OF_ALL = {"runs.continue_queue", "runs.pause_queue", "runs.paused_since", "runs.waiting_count", "events.newest", "shares.token"}
+"""About the queue that all share, a counter or a signature: no row of anybody."""
+STORES = ("datasets", "runs", "made", "presets", "chats", "votes", "metrics", "samples", "events", "shares")
 
 
 def methods(store):
@@ -127,7 +130,7 @@ def test_what_one_makes_is_ones_own_with_the_same_names_and_keys(store, ada, bob
         bob.presets.create("preset", {})
     with store.database.reading() as session:
         owners = {table.__tablename__: set(session.scalars(select(table.owner))) for table in Owned.__subclasses__()}
-    assert all(found == {"ada", "bob"} for found in owners.values()) and len(owners) == 6
+    assert all(found == {"ada", "bob"} for found in owners.values()) and len(owners) == 7
 
 
 def test_all_share_one_queue_and_each_moves_and_ends_their_own_runs(store, ada, bob):
@@ -157,7 +160,7 @@ def test_rows_of_a_folder_from_before_are_those_of_the_local_person(store):
 
 def test_rows_of_a_folder_that_had_one_person_are_handed_over_and_lose_nothing(store, ada):
     before = Rows(store.seen_by(""))
-    assert store.hand_over("", "ada") == 7 and store.hand_over("", "ada") == 0
+    assert store.hand_over("", "ada") == 8 and store.hand_over("", "ada") == 0
     view = store.seen_by("ada")
     assert {run.id for run in view.runs.all()} >= {before.run.id, ada.run.id} and len(view.runs.all()) == 4
     assert sorted(preset.name for preset in view.presets.all()) == ["Preset", f"Preset ({before.preset.id})"]
