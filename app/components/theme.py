@@ -79,7 +79,7 @@ def _texts() -> dict[str, Any]:
         "picker": picker.texts(), "play": playground.texts(), "chats": chats.texts(), "seen": seen.texts(), "batch": batch.texts(),
         "mixes": mixes.texts(), "blind": play_panels.texts(), **runs.texts(), **votes.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
-        "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
+        "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"), "tell": say("failures.tell", number="{number}"),
     }  # fmt: skip
 
 

@@ -16,9 +16,11 @@ from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
 from app.routes.chats import offer_chats
+from app.routes.failures import Failures
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
+from app.routes.misfits import answer_in_sentences
 from app.routes.mixes import offer_mixes
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
@@ -65,7 +67,9 @@ def make_app(services: Services) -> FastAPI:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
     app.add_middleware(Gate, who=who, has_login=has_login)
     app.add_middleware(Refusals, settings=settings)
+    app.add_middleware(Failures)
     app.add_middleware(Speaking)
+    answer_in_sentences()
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
     pages = build(services).queue(default_concurrency_limit=4)

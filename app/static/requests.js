@@ -68,7 +68,9 @@ window.studio = (() => {
     }
     if (asked === "queue/data") return response.ok ? watched(response) : new Response(LOST);
     sentence = REFUSED;
-    return response.ok ? response : failing(asked, REFUSED);
+    if (response.ok) return response;
+    const number = response.headers.get("X-Request-Id");
+    return failing(asked, number ? `${REFUSED} ${words.tell.replace("{number}", () => escaped(number))}` : REFUSED);
   };
 
   return {

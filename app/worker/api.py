@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.leaving import until_gone
+from app.naming import Named
 from app.words import say, say_error
 from app.words.http import Speaking
 from app.worker import chat
@@ -58,6 +59,7 @@ def make_app(resident: Resident) -> FastAPI:
     """The worker's HTTP interface."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Speaking)
+    app.add_middleware(Named)
 
     @app.exception_handler(ReftError)
     @app.exception_handler(StorageError)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from app.errors import EngineAwayError, StudioError
+from app.incidents import HEADER, number
 from app.words import say, spoken
 from reft_engine.data import RowCheck
 
@@ -220,8 +221,9 @@ def _item(line: str) -> dict[str, Any]:
 
 
 def _headers() -> dict[str, str]:
-    # The worker answers in the language of the event that asks it.
-    return {"Content-Type": "application/json", "Accept-Language": spoken()}
+    # The worker answers in the language of the event that asks it, and its log names the request.
+    asked = {HEADER: number()} if number() else {}
+    return {"Content-Type": "application/json", "Accept-Language": spoken(), **asked}
 
 
 def _body(values: dict[str, Any]) -> bytes:

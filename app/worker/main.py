@@ -20,6 +20,7 @@ import uvicorn
 
 from app.listening import QuietServer
 from app.lock import InUseError, locked_file
+from app.logs import careful
 from app.worker.api import make_app
 from app.worker.messages import ALREADY_SERVED
 from app.worker.queue import forget_deleted_rows, send_heartbeats, train_queue
@@ -66,7 +67,7 @@ def main() -> int:
     parser.add_argument("--worker", default=None, help="a name for this worker, in letters and digits")
     parser.add_argument("--queue-only", action="store_true", help="train beside another worker, and answer nothing")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[careful(logging.StreamHandler())])
     logging.raiseExceptions = False  # a run's log that cannot be written must not fill the worker's log
     storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE)
     try:
@@ -92,7 +93,7 @@ def _run(storage: Storage, options: argparse.Namespace, serve: Callable[[Storage
 def _serve(storage: Storage, worker: str, parent: int) -> None:
     """Train queued runs and answer requests on the socket."""
     resident = Resident(storage)
-    server = QuietServer(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
+    server = QuietServer(uvicorn.Config(make_app(resident), log_level="warning", log_config=None, timeout_graceful_shutdown=2))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
     # uvicorn raises the signal again after its shutdown; exiting normally lets the current run be put back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
