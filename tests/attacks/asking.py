@@ -61,13 +61,15 @@ def _hers(trial: Trial) -> dict[str, Any]:
     with_ids, store = trial.house.hers, trial.house.of("Ada").storage
     run = store.runs.get(with_ids["run_id"])
     return {
-        "dataset": store.datasets.get(with_ids["dataset_id"]).name, "run": (run.name, run.status, run.binned_at, run.notes, tuple(run.tags)),
-        "chat": store.chats.get(with_ids["chat_id"]).name, "counts": (len(store.datasets.all()), len(store.runs.all())),
-    }  # fmt: skip
+        "dataset": store.datasets.get(with_ids["dataset_id"]).name,
+        "run": (run.name, run.status, run.binned_at, run.notes, tuple(run.tags)),
+        "chat": store.chats.get(with_ids["chat_id"]).name,
+        "counts": (len(store.datasets.all()), len(store.runs.all())),
+    }
 
 
 def others_ids(trial: Trial) -> None:
-    """Every route and every event, asked by Bob with each id of Ada's: answered as if there were nothing of the kind, and nothing changes."""
+    """Every route and every event, asked by Bob with each id of Ada's: as if there were nothing of the kind, and nothing changes."""
     house, before = trial.house, _hers(trial)
     visitor, hers = house.visitor("Bob"), house.hers
     nobodys = dict.fromkeys(hers, _NOBODYS)
@@ -134,8 +136,9 @@ def others_sessions(trial: Trial) -> None:
     trial.held(joined.status == 200 and "process" not in text and "estimation" not in text, f"Bob hears Ada's stream: {text[:150]}")
     number = json.loads(joined.text).get("event_id", "") if joined.status == 200 else ""
     for path, sent in {
-        "cancel": {"session_hash": session, "fn_index": event["id"], "event_id": number}, "reset": {"event_id": number, "session_hash": session},
-    }.items():  # fmt: skip
+        "cancel": {"session_hash": session, "fn_index": event["id"], "event_id": number},
+        "reset": {"event_id": number, "session_hash": session},
+    }.items():
         answer = bob.raw(f"/gradio_api/{path}", json.dumps(sent).encode())
         trial.held(
             answer.is_clear and '"success":true' not in answer.text.replace(" ", ""),
@@ -320,8 +323,13 @@ def extra_fields(trial: Trial) -> None:
     bodies = {
         "/play/chat": {"columns": [{"kind": "base", "messages": message}], "base": str(BASE)},
         "/play/chats": {"document": {"format": 1, "columns": [{"kind": "base"}], "shown": [0], "turns": [], "leaf": None}},
-        "/play/votes": {}, "/play/mix": {}, "/play/mix/choices": {"run": trial.house.hers["run_id"]}, "/play/batch": {"prompts": []}, "/play/map": {}, "/play/fix": {},
-    }  # fmt: skip
+        "/play/votes": {},
+        "/play/mix": {},
+        "/play/mix/choices": {"run": trial.house.hers["run_id"]},
+        "/play/batch": {"prompts": []},
+        "/play/map": {},
+        "/play/fix": {},
+    }
     for path, body in bodies.items():
         for name, value in extra.items():
             told = visitor.raw(path, json.dumps({**body, name: value}).encode())
@@ -393,7 +401,7 @@ def other_sites(trial: Trial) -> None:
 
 
 def wrong_phrases(trial: Trial) -> None:
-    """Guessing pass phrases: waited for, in the same words and time for names that there are not; and nobody is locked out by a stranger."""
+    """Guessing pass phrases: waited for, in the same words and time for names that there are not; nobody is locked out by others."""
     house = trial.house
     stranger = Visitor(house.address)
     answers = [stranger.post("/login", data={"username": "Ada", "password": f"guess number {number}"}) for number in range(8)]
@@ -402,7 +410,7 @@ def wrong_phrases(trial: Trial) -> None:
         answers[0].text == stranger.post("/login", data={"username": "Nobody", "password": "guess number 1"}).text,
         "a name that there is not is told apart",
     )
-    for name in ("ada", "ADA", " Ada ", "Ａda", "Ada\u200b"):
+    for name in ("ada", "ADA", " Ada ", "\uff21da", "Ada\u200b"):
         answer = stranger.post("/login", data={"username": name, "password": "guess"})
         trial.held(answer.status_code in (401, 429) and is_clear(answer), f"as {name!r}: {answer.status_code}")
     for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):

@@ -24,17 +24,21 @@ const tell = (what) => window.found.push(what);
 const studio = %(studio)s;
 window.attack = async () => {
   for (const path of ["/config", "/play/chats", "/follow/runs", "/healthz", "/gradio_api/info", "/gradio_api/startup-events"]) {
-    for (const options of [{}, {credentials: "include"}, {credentials: "include", mode: "cors", headers: {"X-Forwarded-Host": location.host}}]) {
-      try { const answer = await fetch(studio + path, options); tell("read " + path + " " + (await answer.text()).slice(0, 40)); } catch (error) {}
+    const forwarded = {credentials: "include", mode: "cors", headers: {"X-Forwarded-Host": location.host}};
+    for (const options of [{}, {credentials: "include"}, forwarded]) {
+      try { const answer = await fetch(studio + path, options); tell("read " + path + (await answer.text()).slice(0, 40)); }
+      catch (error) {}
     }
   }
-  const posts = {"/play/chats": '{"document": {"format": 1, "columns": [{"kind": "base"}], "shown": [0], "turns": [], "leaf": null}, "name": "foreign"}',
+  const empty = {format: 1, columns: [{kind: "base"}], shown: [0], turns: [], leaf: null};
+  const posts = {"/play/chats": JSON.stringify({document: empty, name: "foreign"}),
     "/logout": "", "/gradio_api/queue/join": "{}", "/play/votes/clear": "{}"};
   for (const [path, body] of Object.entries(posts)) {
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/json"]) {
       try { const answer = await fetch(studio + path, {method: "POST", credentials: "include", headers: {"Content-Type": type}, body});
         tell("posted " + path + " " + answer.status); } catch (error) {}
-      try { await fetch(studio + path, {method: "POST", mode: "no-cors", credentials: "include", headers: {"Content-Type": "text/plain"}, body}); } catch (error) {}
+      const unread = {method: "POST", mode: "no-cors", credentials: "include", headers: {"Content-Type": "text/plain"}, body};
+      try { await fetch(studio + path, unread); } catch (error) {}
     }
   }
   const frame = document.createElement("iframe");
@@ -42,14 +46,26 @@ window.attack = async () => {
   document.body.append(frame);
   await new Promise((done) => { frame.onload = done; setTimeout(done, 3000); });
   try { if (frame.contentDocument && frame.contentDocument.body.textContent) tell("read a frame"); } catch (error) {}
-  const form = Object.assign(document.createElement("form"), {method: "post", action: studio + "/play/chats", target: "out", enctype: "text/plain"});
+  const sends = {method: "post", action: studio + "/play/chats", target: "out", enctype: "text/plain"};
+  const form = Object.assign(document.createElement("form"), sends);
   document.body.append(form, Object.assign(document.createElement("iframe"), {name: "out"}));
   form.submit();
   await new Promise((done) => setTimeout(done, 500));
   const image = new Image();
-  await new Promise((done) => { image.onload = () => { tell("an image"); done(); }; image.onerror = done; image.src = studio + "/gradio_api/file=" + %(upload)s; });
+  await new Promise((done) => {
+    image.onload = () => { tell("an image"); done(); };
+    image.onerror = done;
+    image.src = studio + "/gradio_api/file=" + %(upload)s;
+  });
 };
 </script>"""
+
+_LINKS = "[...document.querySelectorAll('a[href]')].map((each) => each.href).filter((each) => /^(javascript|data|vbscript):/i.test(each))"
+_FOREIGN_PARTS = (
+    "[...document.querySelectorAll('img, iframe, object, embed, form[action]')]"
+    ".map((each) => each.src || each.action || each.data || '').filter((each) => /foreign/.test(each))"
+)
+"""What of a page would run a script or ask another server."""
 
 
 @contextmanager
@@ -144,8 +160,9 @@ def markup(trial: Trial) -> None:
             store.runs.request_stop(run.id)
             runs.append(run.id)
         turns = [
-            {"id": n, "parent": n - 1 if n else None, "prompt": text, "answers": [{"column": 0, "text": text}]} for n, text in enumerate(texts)
-        ]  # fmt: skip
+            {"id": n, "parent": n - 1 if n else None, "prompt": text, "answers": [{"column": 0, "text": text}]}
+            for n, text in enumerate(texts)
+        ]
         document = {"format": 1, "columns": [{"kind": "base"}], "shown": [0], "turns": [], "leaf": None}
         chats = [store.chats.create(text[:190], json.dumps(document)).id for text in texts]
         for text in texts:
@@ -183,13 +200,9 @@ def markup(trial: Trial) -> None:
                 page.goto(house.address + path, wait_until="load")
                 page.wait_for_timeout(700)
                 trial.held(page.evaluate("window.pwned") is None, f"a script has run on {path[:80]}")
-                links = page.evaluate(
-                    "[...document.querySelectorAll('a[href]')].map((each) => each.href).filter((each) => /^(javascript|data|vbscript):/i.test(each))"
-                )
+                links = page.evaluate(_LINKS)
                 trial.held(not links, f"links on {path[:80]}: {links[:2]}")
-                odd = page.evaluate(
-                    "[...document.querySelectorAll('img, iframe, object, embed, form[action]')].map((each) => each.src || each.action || each.data || '').filter((each) => /foreign/.test(each))"
-                )
+                odd = page.evaluate(_FOREIGN_PARTS)
                 trial.held(not odd, f"{path[:80]} has {odd[:2]}")
             except Error as error:
                 trial.held("Download is starting" in str(error), f"{path[:80]}: {str(error)[:100]}")

@@ -124,7 +124,8 @@ def _zip(name: str, content: bytes, *more: tuple[str, bytes]) -> bytes:
 
 def _workbook(cells: bytes) -> bytes:
     kinds = b'<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
-    book = b'<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheets><sheet name="a" sheetId="1"/></sheets></workbook>'
+    space = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    book = b'<workbook xmlns="' + space + b'"><sheets><sheet name="a" sheetId="1"/></sheets></workbook>'
     return _zip("xl/worksheets/sheet1.xml", cells, ("[Content_Types].xml", kinds), ("xl/workbook.xml", book))
 
 
@@ -176,7 +177,7 @@ def tables_that_expand(trial: Trial) -> None:
     names = [_expanding(200_000, 10_000), _expanding(20, 50_000_000), _expanding(100_000, 10_000, nested=True), _expanding(3_000_000, 300)]
     with trial.house.growth() as grown:
         for content in names:
-            told, said = _looked_at(trial, trial.house.visitor("Bob"), "a.parquet", content)
+            told, _ = _looked_at(trial, trial.house.visitor("Bob"), "a.parquet", content)
             trial.held(told.is_clear, f"{len(content)} bytes of Parquet: {told.status} {told.text[:150]}")
         trial.held(grown() < GROWTH, f"one after another they cost {grown():.0f} MB")
     with trial.house.growth() as grown:
@@ -216,7 +217,8 @@ def absurd_texts(trial: Trial) -> None:
     """Very deep JSON, numbers without end, one endless line, very many columns, quotation marks that never close."""
     visitor, size = trial.house.visitor("Bob"), trial.often(8, UPLOAD_MB - 1) * 1_000_000
     found = {
-        "deep.json": b"[" * 200_000, "deep.jsonl": b'{"prompt":' * 50_000 + b"1" + b"}" * 50_000, "number.json": b'[{"prompt": ' + b"9" * 1_000_000 + b"}]",
+        "deep.json": b"[" * 200_000,
+        "deep.jsonl": b'{"prompt":' * 50_000 + b"1" + b"}" * 50_000, "number.json": b'[{"prompt": ' + b"9" * 1_000_000 + b"}]",
         "exponent.jsonl": b'{"prompt": "a", "answer": 1e999999999}\n', "line.csv": b"a" * size, "line.jsonl": b'{"prompt": "' + b"a" * size,
         "columns.csv": b"," * size, "keys.json": ("[{" + ",".join(f'"k{n}":1' for n in range(200_000)) + "}]").encode(),
         "quotes.csv": b'a,b\n"' + b"x\n" * (size // 2), "empty_lines.csv": b"\n" * size, "tabs.tsv": b"\t\n" * (size // 2),
@@ -254,7 +256,8 @@ def encodings(trial: Trial) -> None:
     visitor, text = trial.house.visitor("Bob"), "prompt,answer\nÄpfel,Öl\nweiß,naïve\n" * 4
     found = {code: text.encode(code) for code in ("utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "utf-8")}
     found |= {
-        "broken": b"prompt,answer\n\xc3\x28,\xff\xfe\n" * 4, "nul": b"prompt,answer\n\x00a,b\n", "surrogates": b"prompt,answer\n\xed\xa0\x80,x\n",
+        "broken": b"prompt,answer\n\xc3\x28,\xff\xfe\n" * 4, "nul": b"prompt,answer\n\x00a,b\n",
+        "surrogates": b"prompt,answer\n\xed\xa0\x80,x\n",
         "controls": b"prompt,answer\n\x1b[31mred\x07,\x08\x0c\n", "overlong": b"prompt,answer\n\xc0\xae\xc0\xae,x\n",
         "escaped": b'{"prompt": "\\ud800", "answer": "\\u0000"}\n' * 3,
     }  # fmt: skip
@@ -269,7 +272,7 @@ def encodings(trial: Trial) -> None:
 def formulas(trial: Trial) -> None:
     """Cells that a spreadsheet would compute stay as they are, and do no harm in the CSV that is taken away."""
     visitor = trial.house.visitor("Bob")
-    cells = ("=1+1", "+1", "-1", "@SUM(1)", '=cmd|"/c calc"!A1', "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("http://foreign.invalid")')
+    cells = ("=1+1", "+1", "-1", "@SUM(1)", '=cmd|"/c calc"!A1', "\t=1", "\r=1", " =1", "\uff1d1", '=HYPERLINK("http://foreign.invalid")')
     rows = "".join(json.dumps({"prompt": cell, "answer": f"{cell} {n}"}) + "\n" for n, cell in enumerate(cells))
     _, said = _looked_at(trial, visitor, "a.jsonl", rows.encode())
     dataset = _kept(trial, visitor, said, "=1+1")
@@ -279,7 +282,7 @@ def formulas(trial: Trial) -> None:
     trial.held(all(json.dumps(cell, ensure_ascii=False) in kept for cell in cells), "a cell was changed in what is kept")
     for row in csv.reader(io.StringIO(visitor.get(f"/files/datasets/{dataset}/1.csv").text.lstrip("\ufeff"))):
         for cell in row:
-            trial.held(not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "＝")), f"the CSV has {cell!r}")
+            trial.held(not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")), f"the CSV has {cell!r}")
 
 
 def hostile_names(trial: Trial) -> None:

@@ -72,7 +72,7 @@ def secrets(trial: Trial) -> None:
 
 
 def flooded_log(trial: Trial) -> None:
-    """The same mistake, a thousand times, with control characters and forged lines: the log stays small and readable, the terminal empty."""
+    """The same mistake, a thousand times, with control characters and forged lines: the log stays small, the terminal empty."""
     house, visitor = trial.house, trial.house.visitor("Bob")
     event, printed = house.pages.event("playground-run"), len(house.output())
     before = (house.folder / "web.log").read_text(errors="replace").count("Traceback") if (house.folder / "web.log").exists() else 0
@@ -171,7 +171,7 @@ def _ask(visitor: Any, told: list[Any]) -> None:
 
 def _counts(trial: Trial) -> tuple[int, ...]:
     with closing(sqlite3.connect(trial.house.folder / "studio.db")) as database:
-        return tuple(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("runs", "datasets", "chats", "votes"))  # noqa: S608
+        return tuple(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("runs", "datasets", "chats", "votes"))
 
 
 def quiet_network(trial: Trial) -> None:

@@ -58,6 +58,12 @@ class House(Studio):
         """See `Studio.serving`."""
         return [*super().serving(port), "--people", "team"]
 
+    def _answers(self) -> bool:
+        """See `Studio._answers`: what strangers may ask."""
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"{self.address}/healthz", timeout=1).status_code == 200
+        return False
+
     def open(self) -> None:
         """Add the people by the command, give Ada one of everything, and serve."""
         make_base(BASE)

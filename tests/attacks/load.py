@@ -30,11 +30,19 @@ def endless_prompts(trial: Trial) -> None:
     visitor, honest = trial.house.visitor("Bob"), trial.house.visitor("Ada")
     turns = [{"role": ("user", "assistant")[n % 2], "content": "hello"} for n in range(401)]
     asked: dict[str, dict[str, Any]] = {
-        "a million characters": _body("x" * 1_000_000), "199,000 words": _body("a " * 99_500), "hundreds of turns": {**_body("x"), "columns": [{"kind": "base", "messages": turns}]},
+        "a million characters": _body("x" * 1_000_000),
+        "199,000 words": _body("a " * 99_500),
+        "hundreds of turns": {**_body("x"), "columns": [{"kind": "base", "messages": turns}]},
         "a hundred columns": {**_body("x"), "columns": [{"kind": "base", "messages": turns[:1]}] * 100},
-        **{f"{tokens} tokens": _body("x", tokens) for tokens in (10**9, 10**30, -1, 0)}, "stops": _body("x", stop=["a" * 199] * 500), "a seed": _body("x", seed=10**400),
-        "rare characters": _body("\U0001f600\u202e\u0301" * 20_000), "a system prompt": {**_body("x"), "columns": [{"kind": "base", "messages": [{"role": "system", "content": "y" * 900_000}, *turns[:1]]}]},
-    }  # fmt: skip
+        **{f"{tokens} tokens": _body("x", tokens) for tokens in (10**9, 10**30, -1, 0)},
+        "stops": _body("x", stop=["a" * 199] * 500),
+        "a seed": _body("x", seed=10**400),
+        "rare characters": _body("\U0001f600\u202e\u0301" * 20_000),
+        "a system prompt": {
+            **_body("x"),
+            "columns": [{"kind": "base", "messages": [{"role": "system", "content": "y" * 900_000}, *turns[:1]]}],
+        },
+    }
     with trial.house.growth() as grown:
         for what, body in asked.items():
             told: list[Any] = []
@@ -150,16 +158,25 @@ def many_chats(trial: Trial) -> None:
 
 
 def many_runs(trial: Trial) -> None:
-    """Runs by the hundred from one person, absurd ones, and many at once: refused by estimate and quota; another person's run is not last."""
+    """Runs by the hundred from one person, absurd ones, and many at once: refused by estimate and quota; another's run is not last."""
     house, visitor = trial.house, trial.house.visitor("Bob")
     from tests.attacks.asking import _sample, _stop_all
 
     event, dataset = house.pages.event("train-start"), _sample(trial)
     absurd: dict[str, Any] = {
-        "train_rank": (10**9, 0, -1, 1.5, 10**400), "train_epochs": (10**9, -1, 0, 1e308), "train_batch_size": (10**9, -5, 0), "train_max_length": (10**9, -1),
-        "train_learning_rate": (1e300, -1, "NaN"), "train_layers": ("0-99999999", "9" * 5000, "-1"), "train_positions": ("f99999999", "x" * 10_000), "train_reuse_memory_mb": (10**12,),
-        "train_pass_tokens": (10**12, -1), "train_gradient_accumulation": (10**12, 0), "train_warmup_ratio": (1e9, -3), "train_seed": (10**30, -1),
-    }  # fmt: skip
+        "train_rank": (10**9, 0, -1, 1.5, 10**400),
+        "train_epochs": (10**9, -1, 0, 1e308),
+        "train_batch_size": (10**9, -5, 0),
+        "train_max_length": (10**9, -1),
+        "train_learning_rate": (1e300, -1, "NaN"),
+        "train_layers": ("0-99999999", "9" * 5000, "-1"),
+        "train_positions": ("f99999999", "x" * 10_000),
+        "train_reuse_memory_mb": (10**12,),
+        "train_pass_tokens": (10**12, -1),
+        "train_gradient_accumulation": (10**12, 0),
+        "train_warmup_ratio": (1e9, -3),
+        "train_seed": (10**30, -1),
+    }
     for name, values in absurd.items():
         for value in values:
             before = len(house.runs("Bob"))
