@@ -227,9 +227,7 @@ def measure(folder: Path, crowd: tuple[int, int], seconds: float) -> dict[str, d
 
 def _print(found: dict[str, dict[str, Any]]) -> None:
     write = sys.stdout.write
-    write(
-        "| | pages | p50 | p95 | chats | first token p50 | p95 | errors | MB, settled | MB, end |\n|---|---|---|---|---|---|---|---|---|---|\n"
-    )
+    write(f"| | pages | p50 | p95 | chats | first token p50 | p95 | errors | MB, settled | MB, end |\n|{'---|' * 10}\n")
     for name, each in found.items():
         timed = (f"{each[key]:.3f} s" for key in ("page_p50", "page_p95"))
         tokens = (f"{each[key]:.2f} s" for key in ("first_token_p50", "first_token_p95"))

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from app.people.who import COOKIE
 from storage import NotFoundError
 from tests.attacks.endpoints import Endpoint, published
 from tests.attacks.house import MARK, PHRASES, Visitor, hand, is_clear
@@ -33,13 +34,13 @@ def _ask(visitor: Visitor, endpoint: Endpoint, path: str, **more: Any) -> httpx.
 def strangers(trial: Trial) -> None:
     """Every route and every event without a session, with one that was made up, and with one of a person who has logged out."""
     house = trial.house
-    gone = house.visitor("Bob")
-    cookie = gone.cookies.get("reft_studio_session") or ""
+    cookie = house.log_in("Bob")
+    gone = Visitor(house.address, {"Cookie": f"{COOKIE}={cookie}"})
     gone.post("/logout")
     kinds = {
         "no session": {},
-        "a made up one": {"Cookie": f"reft_studio_session={'a' * 43}"},
-        "an ended one": {"Cookie": f"reft_studio_session={cookie}"},
+        "a made up one": {"Cookie": f"{COOKIE}={'a' * 43}"},
+        "an ended one": {"Cookie": f"{COOKIE}={cookie}"},
     }
     for what, headers in kinds.items():
         visitor = Visitor(house.address, headers)
@@ -99,16 +100,14 @@ def others_ids(trial: Trial) -> None:
             trial.held(MARK not in text and same, f"{endpoint.method} {endpoint.path}: {found[0][0]} and {found[1][0]}, {text[:80]}")
     everyone = [value for key, value in hers.items() if key != "run"]
     for event in house.pages.events:
-        for each in everyone:
-            for value in (
-                each,
-                json.dumps({"run": each, "ids": [each], "act": "delete", "token": each, "dataset": each, "id": each}),
-                [each],
-            )[: trial.often(2, 3)]:
-                told = visitor.event(event, [value] * len(event["inputs"]), session="others")
-                trial.held(
-                    MARK not in told.text and told.is_clear, f"the event {event['id']} with an id of Ada's: {told.status} {told.text[:150]}"
-                )
+        for round_ in range(trial.often(3, 4 * len(everyone))):
+            each = trial.chance.choice(everyone)
+            wrapped = json.dumps({"run": each, "ids": [each], "act": "delete", "token": each, "dataset": each, "id": each})
+            values: list[Any] = [trial.chance.choice((each, each, wrapped, [each])) for _ in event["inputs"]]
+            told = visitor.event(event, values if round_ else [each] * len(values), session="others")
+            trial.held(
+                MARK not in told.text and told.is_clear, f"the event {event['id']} with {values!r:.80}: {told.status} {told.text[:150]}"
+            )
     trial.held(_hers(trial) == before, f"something of Ada's has changed: {before} to {_hers(trial)}")
 
 

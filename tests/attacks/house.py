@@ -20,6 +20,7 @@ import psutil
 from app.handlers import datasets, train
 from app.people.asking import Person, asked_by
 from app.people.file import People
+from app.people.who import COOKIE
 from app.services import Services
 from storage import RunRecord, VotedAnswer
 from tests.faults.studio import BASE, ROOT, ROWS, TINY, Studio, make_base, wait
@@ -47,7 +48,8 @@ class House(Studio):
         self._models = [str(BASE), *map(str, models)]
         self.people: dict[str, Person] = {}
         self.hers: dict[str, str] = {}
-        self._memory = 0.0
+        self._sessions: dict[str, str] = {}
+        self._logging_in = threading.Lock()
 
     def environment(self, **more: str) -> dict[str, str]:
         """See `Studio.environment`."""
@@ -90,13 +92,22 @@ class House(Studio):
         """What the pages are made of."""
         return Pages(self.visitor("Bob").get("/config").json())
 
-    def visitor(self, name: str | None = None, **headers: str) -> "Visitor":
-        """Somebody who has logged in, or a stranger."""
-        found = Visitor(self.address, headers)
+    def visitor(self, name: str | None = None) -> "Visitor":
+        """Somebody who has logged in, once for all attacks, or a stranger."""
+        found = Visitor(self.address)
         if name:
-            answer = found.post("/login", data={"username": name, "password": PHRASES[name]})
-            assert answer.status_code == 303, f"{name} cannot log in: {answer.status_code} {answer.text[:300]}"
+            with self._logging_in:
+                if name not in self._sessions:
+                    self._sessions[name] = self.log_in(name)
+            found.cookies.set(COOKIE, self._sessions[name], domain="127.0.0.1", path="/")
         return found
+
+    def log_in(self, name: str) -> str:
+        """Begin a session of somebody's; what their browser then holds."""
+        with Visitor(self.address) as asking:
+            answer = asking.post("/login", data={"username": name, "password": PHRASES[name]})
+            assert answer.status_code == 303, f"{name} cannot log in: {answer.status_code} {answer.text[:300]}"
+            return str(asking.cookies[COOKIE])
 
     def megabytes(self) -> float:
         """Memory of the web process and all that it has started."""
