@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -144,10 +145,11 @@ def others_sessions(trial: Trial) -> None:
             f"Bob's {path} of Ada's event: {answer.status} {answer.text[:80]}",
         )
     ended = ""
+    deadline = time.monotonic() + 120
     with ada.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as answer:
         for line in answer.iter_lines():
             ended += line
-            if "process_completed" in line or "unexpected_error" in line:
+            if "process_completed" in line or "unexpected_error" in line or time.monotonic() > deadline:
                 break
     trial.held("process_completed" in ended and '"success":true' in ended.replace(" ", ""), f"Ada's event was ended by Bob: {ended[-200:]}")
     trial.held(

@@ -3,6 +3,7 @@
 import random
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.attacks import asking, browsing, files, host, load, models
 from tests.attacks.house import House
 from tests.attacks.trial import Trial
 from tests.faults.studio import wait
+from tests.waiting import PATIENCE
 
 ATTACKS: Mapping[str, Callable[[Trial], None]] = {
     # Who asks
@@ -76,6 +78,9 @@ ATTACKS: Mapping[str, Callable[[Trial], None]] = {
 FULL_ONLY = ("honest-pages-beside-load", "disks-and-clocks", "gated-and-huge-models", "acts-in-the-wrong-order")
 """Those that take minutes, or judge nothing."""
 
+_LONGEST = 3600.0
+"""Seconds after which an attack in its whole form hangs."""
+
 
 class Series:
     """Attacks on one studio, one after another.
@@ -98,10 +103,11 @@ class Series:
     def attack(self, name: str) -> Trial:
         """Try one attack; if the studio is gone afterwards, that has come through as well."""
         trial = Trial(self.house, self.quick, random.Random(f"{self.seed} {name}"))
-        try:
-            ATTACKS[name](trial)
-        except Exception as error:  # noqa: BLE001 (an attack that breaks off has not been withstood)
-            trial.held(False, f"the attack broke off: {type(error).__name__}: {error}")
+        trying = threading.Thread(target=_tried, args=(name, trial), daemon=True)
+        trying.start()
+        trying.join(PATIENCE if self.quick else _LONGEST)
+        if trying.is_alive():
+            trial.held(False, "it hangs")
         if not self.house.served:
             trial.held(False, "the web process has ended")
             self.house.start()
@@ -113,3 +119,10 @@ class Series:
         left = self.house.end()
         shutil.rmtree(self._folder, ignore_errors=True)
         return left
+
+
+def _tried(name: str, trial: Trial) -> None:
+    try:
+        ATTACKS[name](trial)
+    except Exception as error:  # noqa: BLE001 (an attack that breaks off has not been withstood)
+        trial.held(False, f"the attack broke off: {type(error).__name__}: {error}")
