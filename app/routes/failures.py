@@ -52,7 +52,7 @@ class _Answer:
         self._send, self._is_head = send, is_head
         self._held: Message | None = None
         self._body = bytearray()
-        self._begun = False
+        self._begun = self._is_events = self._ended = False
 
     async def send(self, message: Message) -> None:
         """Pass a message on, or hold it back."""
@@ -64,12 +64,16 @@ class _Answer:
         if self._held is not None and message["type"] == "http.response.body":
             self._body += message.get("body", b"")[: max(0, _MOST + 1 - len(self._body))]
             return
-        self._begun = True
+        if message["type"] == "http.response.start":
+            self._is_events = _kind(message) == "text/event-stream"
+        self._begun, self._ended = True, message["type"] == "http.response.body" and not message.get("more_body")
         await self._send(message)
 
     async def finish(self, raised: tuple[int, str] | None = None) -> None:
         """Send what was held back, or what is to be said of an error; an answer that has begun is cut off, lest it be taken for whole."""
         if self._begun:
+            if raised and self._is_events and not self._ended:  # whose end is an event of its own, without which it is not whole
+                return await self._send({"type": "http.response.body", "body": b""})
             if raised:
                 raise ConnectionAbortedError(number())
             return
@@ -112,8 +116,12 @@ def _refusal_of(error: Exception, scope: Scope) -> tuple[int, str]:
 
 def _may_be_replaced(start: Message) -> bool:
     """Whether a refusal may be something else than a sentence or a page."""
-    kind = Headers(raw=start["headers"]).get("content-type", "").partition(";")[0].strip().lower()
-    return kind in ("", "application/json", "text/plain")
+    return _kind(start) in ("", "application/json", "text/plain")
+
+
+def _kind(start: Message) -> str:
+    """The media type of an answer."""
+    return Headers(raw=start["headers"]).get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _read(body: bytearray) -> dict[str, Any]:
