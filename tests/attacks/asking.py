@@ -174,7 +174,10 @@ def others_uploads(trial: Trial) -> None:
             told = visitor.event(event, [given] * len(event["inputs"]))
             said = str((told.data or [""])[0])
             follow = visitor.event(house.pages.after(event), [said]) if said.startswith("{") and trigger == "dataset-upload" else told
-            trial.held(MARK not in told.text + follow.text and told.is_clear, f"Bob's event with Ada's upload: {told.status}")
+            trial.held(
+                MARK not in told.text + follow.text and told.is_clear,
+                f"Bob's event {trigger} with Ada's upload {given!r:.40}: {told.status} {MARK in told.text + follow.text} {told.text[:100]}",
+            )
     parts = path.split("/")
     for token in (parts[-2], parts[-1]):
         for method, place in (("GET", "reading"), ("POST", "stop")):
