@@ -18,8 +18,8 @@ from app.words import say, say_error
 _log = logging.getLogger("reft_studio.pages")
 _MOST = 64_000
 """Bytes of a refusal that are looked at; a longer one is no sentence."""
-_GRADIOS = re.compile(r"/gradio_api/|/(run|api|call|queue|upload|component_server|stream|config)(/|$)")
-"""Paths behind which Gradio takes what was sent apart, before and after the studio's own functions."""
+_OURS = re.compile(r"/(alive|bases|files|follow|healthz|login|logout|play|uploads)(/|$)")
+"""Paths of our own routes. Behind all others Gradio takes apart what was sent, before and after the studio's own functions."""
 _OF_THE_MACHINE = (OSError, MemoryError, SystemError, ImportError)
 """What is raised there through no fault of the request; all else is, since Gradio's functions, which are the studio's, never raise."""
 _KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -109,7 +109,7 @@ def _refusal_of(error: Exception, scope: Scope) -> tuple[int, str]:
     if isinstance(error, READABLE):
         return 503, say_error(error)
     _log.error("%s %.200s failed", scope["method"], scope["path"], exc_info=error)
-    if not isinstance(error, _OF_THE_MACHINE) and _GRADIOS.match(scope["path"]):
+    if not isinstance(error, _OF_THE_MACHINE) and not _OURS.match(scope["path"]):
         return _CANNOT, _said(_CANNOT)
     return 500, failed()
 

@@ -325,7 +325,7 @@ def extra_fields(trial: Trial) -> None:
     }
     message = [{"role": "user", "content": "hello"}]
     bodies = {
-        "/play/chat": {"columns": [{"kind": "base", "messages": message}], "base": str(BASE)},
+        "/play/chat": {"columns": [{"kind": "run", "run": visitor.run, "messages": message}]},
         "/play/chats": {"document": {"format": 1, "columns": [{"kind": "base"}], "shown": [0], "turns": [], "leaf": None}},
         "/play/votes": {},
         "/play/mix": {},

@@ -15,7 +15,7 @@ import psutil
 from app.logs import BYTES, OF_A_KIND
 from tests.attacks.house import PHRASES, SECRETS
 from tests.attacks.trial import Trial
-from tests.faults.studio import BASE, wait
+from tests.faults.studio import wait
 
 
 def modes(trial: Trial) -> None:
@@ -180,7 +180,7 @@ def quiet_network(trial: Trial) -> None:
     for path in ("/", "/data", "/train", "/runs", "/playground"):
         visitor.get(path)
         trial.attempts += 1
-    visitor.chat("hello", base=str(BASE))
+    visitor.chat("hello")
     for pid in trial.house.processes():
         with suppress(psutil.Error):
             for each in psutil.Process(pid).net_connections("inet"):

@@ -48,6 +48,7 @@ class House(Studio):
         self._models = [str(BASE), *map(str, models)]
         self.people: dict[str, Person] = {}
         self.hers: dict[str, str] = {}
+        self.run_of: dict[str, str] = {}
         self._sessions: dict[str, str] = {}
         self._logging_in = threading.Lock()
 
@@ -75,8 +76,9 @@ class House(Studio):
             subprocess.run(command, input=f"{phrase}\n", text=True, env=self.environment(), cwd=ROOT, check=True, capture_output=True)
         self.people = {member.name: member.person for member in People(self.folder).all()}
         self.start()
-        self.hers = _one_of_everything(self.of("Ada"))
-        wait(lambda: self.runs("Ada")[-1].status.ended, what="the end of Ada's run")
+        self.hers, his = _one_of_everything(self.of("Ada"), MARK), _one_of_everything(self.of("Bob"), "bobs-words")
+        self.run_of = {"Ada": self.hers["run_id"], "Bob": his["run_id"]}
+        wait(lambda: all(self.runs(name)[-1].status.ended for name in PHRASES), what="the end of the first runs")
         self.hers["upload"] = self.visitor("Ada").upload("hers.csv", f"prompt,answer\n{MARK},{MARK}\n".encode())
 
     def of(self, name: str) -> Services:
@@ -99,6 +101,7 @@ class House(Studio):
             with self._logging_in:
                 if name not in self._sessions:
                     self._sessions[name] = self.log_in(name)
+            found.run = self.run_of.get(name, "")
             found.cookies.set(COOKIE, self._sessions[name], domain="127.0.0.1", path="/")
         return found
 
@@ -222,6 +225,7 @@ class Visitor(httpx.Client):
     def __init__(self, address: str, headers: dict[str, str] | None = None) -> None:
         limits = httpx.Limits(max_connections=400, max_keepalive_connections=20)
         super().__init__(base_url=address, timeout=_PATIENCE, headers=headers, limits=limits)
+        self.run = ""
 
     def event(self, event: dict[str, Any], values: list[Any], session: str = "s") -> Told:
         """Call a page's event as its page does; what streams is asked for without its queue, and refused."""
@@ -231,7 +235,10 @@ class Visitor(httpx.Client):
 
     def raw(self, path: str, body: bytes, method: str = "POST", **headers: str) -> Told:
         """Send bytes as JSON."""
-        answer = self.request(method, path, content=body, headers={"Content-Type": "application/json", **headers})
+        try:
+            answer = self.request(method, path, content=body, headers={"Content-Type": "application/json", **headers})
+        except httpx.TimeoutException:
+            return Told(599, f"{path} does not answer")
         return Told(answer.status_code, answer.text)
 
     def upload(self, name: str, content: bytes) -> str:
@@ -241,9 +248,13 @@ class Visitor(httpx.Client):
         return str(answer.json()[0])
 
     def chat(self, prompt: str, column: dict[str, Any] | None = None, **more: Any) -> Told:
-        """Ask the base model, or a column, until it has answered."""
-        found = {"columns": [{**(column or {"kind": "base"}), "messages": [{"role": "user", "content": prompt}]}], **more}
-        return self.raw("/play/chat", json.dumps({"base": str(BASE), "max_new_tokens": 12, **found}).encode())
+        """Ask one's own run, or another column, until it has answered."""
+        return self.raw("/play/chat", json.dumps({**self.asking(prompt, 12), **({"columns": [column]} if column else {}), **more}).encode())
+
+    def asking(self, prompt: str, tokens: int = 200, **more: Any) -> dict[str, Any]:
+        """What the Playground sends for a prompt to one's own run."""
+        column = {"kind": "run", "run": self.run, "messages": [{"role": "user", "content": prompt}]}
+        return {"columns": [column], "max_new_tokens": tokens, **more}
 
 
 def is_clear(answer: httpx.Response) -> bool:
@@ -275,18 +286,18 @@ def hand(address: str, head: str, body: bytes = b"", patience: float = 10.0) -> 
     return 0, b""
 
 
-def _one_of_everything(services: Services) -> dict[str, str]:
-    """A dataset, a run that trains, a chat, a preset and a vote of Ada's, with her words in all of them; their ids."""
+def _one_of_everything(services: Services, words: str) -> dict[str, str]:
+    """A dataset, a run that trains, a chat and a vote of somebody's, with their words in all of them; their ids."""
     person = services.person
     assert person is not None
     with asked_by(person):
         store = services.storage
-        table = store.files.root / "uploads" / "hers.csv"
-        table.write_text("prompt,answer\n" + "".join(f"{prompt} {MARK},{answer}\n" for prompt, answer in ROWS), encoding="utf-8")
-        dataset = datasets.save_upload(services, str(table), label=f"{MARK}.csv")
-        run = train.start(services, dataset.id, TINY, "hers")
+        table = store.files.root / "uploads" / f"{words}.csv"
+        table.write_text("prompt,answer\n" + "".join(f"{prompt} {words},{answer}\n" for prompt, answer in ROWS), encoding="utf-8")
+        dataset = datasets.save_upload(services, str(table), label=f"{words}.csv")
+        run = train.start(services, dataset.id, TINY, words)
         turns = {"format": 1, "columns": [{"kind": "base"}], "shown": [0], "turns": [], "leaf": None}
-        chat = store.chats.create(f"{MARK} chat", json.dumps(turns))
-        answers = [VotedAnswer({"kind": "base"}, name, MARK) for name in ("One", "Other")]
-        vote = store.votes.add([("user", MARK)], answers, "tie")
+        chat = store.chats.create(f"{words} chat", json.dumps(turns))
+        answers = [VotedAnswer({"kind": "base"}, name, words) for name in ("One", "Other")]
+        vote = store.votes.add([("user", words)], answers, "tie")
     return {"dataset_id": dataset.id, "run_id": run.id, "run": run.id, "chat_id": chat.id, "vote_id": vote.id}

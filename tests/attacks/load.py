@@ -16,31 +16,22 @@ from tests.attacks.trial import Trial
 from tests.faults.studio import BASE
 
 
-def _body(prompt: str, tokens: int = 200, **more: Any) -> dict[str, Any]:
-    return {
-        "columns": [{"kind": "base", "messages": [{"role": "user", "content": prompt}]}],
-        "base": str(BASE),
-        "max_new_tokens": tokens,
-        **more,
-    }
-
-
 def endless_prompts(trial: Trial) -> None:
     """A prompt of a million characters, hundreds of turns, absurd limits of tokens: cut or refused, and others do not wait."""
     visitor, honest = trial.house.visitor("Bob"), trial.house.visitor("Ada")
     turns = [{"role": ("user", "assistant")[n % 2], "content": "hello"} for n in range(401)]
     asked: dict[str, dict[str, Any]] = {
-        "a million characters": _body("x" * 1_000_000),
-        "199,000 words": _body("a " * 99_500),
-        "hundreds of turns": {**_body("x"), "columns": [{"kind": "base", "messages": turns}]},
-        "a hundred columns": {**_body("x"), "columns": [{"kind": "base", "messages": turns[:1]}] * 100},
-        **{f"{tokens} tokens": _body("x", tokens) for tokens in (10**9, 10**30, -1, 0)},
-        "stops": _body("x", stop=["a" * 199] * 500),
-        "a seed": _body("x", seed=10**400),
-        "rare characters": _body("\U0001f600\u202e\u0301" * 20_000),
+        "a million characters": visitor.asking("x" * 1_000_000),
+        "199,000 words": visitor.asking("a " * 99_500),
+        "hundreds of turns": {**visitor.asking("x"), "columns": [{"kind": "run", "run": visitor.run, "messages": turns}]},
+        "a hundred columns": {**visitor.asking("x"), "columns": [{"kind": "run", "run": visitor.run, "messages": turns[:1]}] * 100},
+        **{f"{tokens} tokens": visitor.asking("x", tokens) for tokens in (10**9, 10**30, -1, 0)},
+        "stops": visitor.asking("x", stop=["a" * 199] * 500),
+        "a seed": visitor.asking("x", seed=10**400),
+        "rare characters": visitor.asking("\U0001f600\u202e\u0301" * 20_000),
         "a system prompt": {
-            **_body("x"),
-            "columns": [{"kind": "base", "messages": [{"role": "system", "content": "y" * 900_000}, *turns[:1]]}],
+            **visitor.asking("x"),
+            "columns": [{"kind": "run", "run": visitor.run, "messages": [{"role": "system", "content": "y" * 900_000}, *turns[:1]]}],
         },
     }
     with trial.house.growth() as grown:
@@ -63,12 +54,12 @@ def _silently(visitor: Visitor, body: dict[str, Any], told: list[Any]) -> None:
 def absurd_strengths(trial: Trial) -> None:
     """A strength that is no number, endless or huge: refused, and what others are answered beside it stays the same."""
     ada, run = trial.house.visitor("Ada"), trial.house.hers["run_id"]
-    alone = ada.chat("What is 1 cat?", {"kind": "run", "run": run}).text
+    alone = ada.chat("What is 1 cat?").text
     for value in ("NaN", "Infinity", "-Infinity", "1e400", "1e308", "-1e30", "11", '"NaN"', "null", "true", "[1]", "9" * 400):
         column = '{"kind": "run", "run": "%s", "strength": %s, "messages": [{"role": "user", "content": "What is 1 cat?"}]}' % (run, value)  # noqa: UP031
-        body = f'{{"base": {json.dumps(str(BASE))}, "columns": [{column}], "max_new_tokens": 12}}'
+        body = f'{{"columns": [{column}], "max_new_tokens": 12}}'
         told: list[Any] = []
-        beside = threading.Thread(target=lambda told=told: told.append(ada.chat("What is 1 cat?", {"kind": "run", "run": run}).text))
+        beside = threading.Thread(target=lambda told=told: told.append(ada.chat("What is 1 cat?").text))
         beside.start()
         answer = trial.house.visitor("Ada").raw("/play/chat", body.encode())
         beside.join()
@@ -92,7 +83,7 @@ def readers_that_leave(trial: Trial) -> None:
             paths = ("/play/chat", "/play/batch", "/play/tints", "/play/map")
             body = json.dumps(
                 {
-                    **_body("hello " * 50, 2000),
+                    **visitor.asking("hello " * 50, 2000),
                     **({"prompts": [{"messages": [{"role": "user", "content": "x"}]}] * 100} if number % 4 == 1 else {}),
                 }
             )
@@ -135,7 +126,7 @@ def many_chats(trial: Trial) -> None:
 
     def ask(visitor: Visitor, name: str) -> None:
         with suppress(httpx.HTTPError):
-            answer = visitor.post("/play/chat", json=_body("hello", trial.often(60, 300)), timeout=300)
+            answer = visitor.post("/play/chat", json=visitor.asking("hello", trial.often(60, 300)), timeout=300)
             ended.append((name, answer.status_code, answer.text))
 
     threads = [threading.Thread(target=ask, args=(bob, "Bob"), daemon=True) for _ in range(count)]

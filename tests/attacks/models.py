@@ -14,7 +14,8 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from tests.attacks.house import GROWTH, MARK, House
+from tests.attacks.files import _looked_at
+from tests.attacks.house import GROWTH, MARK, House, Told
 from tests.attacks.trial import Trial
 from tests.faults.studio import BASE, make_base, wait
 from tests.hub import Hub, answering, way_to
@@ -127,6 +128,19 @@ def _start(trial: Trial, base: str) -> tuple[bool, str, bool]:
     return told.is_clear, told.text[:200], len(trial.house.runs("Bob")) > before
 
 
+def _previewed(trial: Trial, base: str) -> Told:
+    """Let Bob see how a base model reads a row."""
+    visitor, pages = trial.house.visitor("Bob"), trial.house.pages
+    event = pages.event("dataset-base")
+    _, said = _looked_at(trial, visitor, "a.csv", b"prompt,answer\na cat,a dog\nan owl,a hen\n")
+    return visitor.event(event, [said, base])
+
+
+def _is_refusal(told: Told) -> bool:
+    """Whether no row was read, and it is said why."""
+    return told.was_refused or "rs-notice" in told.text.replace("\\", "")
+
+
 def _dataset(trial: Trial) -> str:
     """A dataset of Bob's."""
     found = trial.house.of("Bob").storage.datasets.all()
@@ -146,8 +160,8 @@ def model_ids(trial: Trial) -> None:
         trial.held(clear and not started, f"a run on {base[:60]!r}: {text}")
         told = visitor.event(cards, pages.values(cards, train_base_model=base))
         trial.held(told.is_clear, f"the card of {base[:60]!r}: {told.text[:150]}")
-        chat = visitor.chat("hello", base=base)
-        trial.held(chat.is_clear and '"error"' in chat.text and "root:" not in chat.text, f"a chat with {base[:60]!r}: {chat.text[:150]}")
+        chat = _previewed(trial, base)
+        trial.held(chat.is_clear and "root:" not in chat.text and _is_refusal(chat), f"a preview with {base[:60]!r}: {chat.text[:150]}")
 
 
 def foreign_code(trial: Trial) -> None:
@@ -155,8 +169,8 @@ def foreign_code(trial: Trial) -> None:
     _RAN.unlink(missing_ok=True)
     for name in ("pickled", "coded"):
         base = str(trial.house.folder.parent / "models" / name)
-        told = trial.house.visitor("Bob").chat("hello", base=base)
-        trial.held(told.is_clear and '"error"' in told.text, f"a chat with {name} weights: {told.text[:150]}")
+        told = _previewed(trial, base)
+        trial.held(told.is_clear and _is_refusal(told), f"a preview with {name} weights: {told.text[:150]}")
         clear, text, started = _start(trial, base)
         if started:  # then the run has to say so
             run = trial.house.runs("Bob")[0]
@@ -187,8 +201,8 @@ def gated(trial: Trial) -> None:
             for base in ("closed/gated", "big/huge"):
                 clear, text, started = _start(inner, base)
                 trial.held(clear and not started, f"a run on {base}: {text}")
-                told = house.visitor("Bob").chat("hello", base=base)
-                trial.held(told.is_clear and '"error"' in told.text, f"a chat with {base}: {told.text[:150]}")
+                told = _previewed(inner, base)
+                trial.held(told.is_clear and _is_refusal(told), f"a preview with {base}: {told.text[:150]}")
             sent = [each for each in hub.asked if each[2]]
             trial.held(not sent, f"a token was sent: {sent[:2]}")
             weights = [path for _, path, _ in hub.asked if "huge" in path and path.partition("?")[0].endswith(".safetensors")]
@@ -281,7 +295,7 @@ def adapters(trial: Trial) -> None:
 
 def _ask_ada(trial: Trial) -> str:
     visitor = trial.house.visitor("Ada")
-    return visitor.chat("What is 1 cat?", {"kind": "run", "run": trial.house.hers["run_id"]}).text
+    return visitor.chat("What is 1 cat?").text
 
 
 def _asks_spoiled(trial: Trial, what: str, *, may_answer: bool = False) -> None:
@@ -289,7 +303,7 @@ def _asks_spoiled(trial: Trial, what: str, *, may_answer: bool = False) -> None:
     adapter = trial.house.services.storage.files.adapter(trial.house.hers["run_id"])
     os.utime(adapter)
     visitor = trial.house.visitor("Ada")
-    told = visitor.chat("What is 1 cat?", {"kind": "run", "run": trial.house.hers["run_id"]})
+    told = visitor.chat("What is 1 cat?")
     trial.held(told.is_clear and ("{" in told.text) and (may_answer or '"error"' in told.text), f"{what}: {told.text[:150]}")
 
 
@@ -317,7 +331,7 @@ def templates(trial: Trial) -> None:
 
 def _quietly(trial: Trial, base: str, told: list[str]) -> None:
     with suppress(Exception):  # the time is over
-        told.append(trial.house.visitor("Bob").chat("hello", base=base).text)
+        told.append(_previewed(trial, base).text)
 
 
 def odd_files(trial: Trial) -> None:
@@ -330,7 +344,9 @@ def odd_files(trial: Trial) -> None:
         beside = honest.chat("hello")
         trial.held(beside.status == 200 and '"error"' not in beside.text, f"beside {name}: {beside.text[:150]}")
         asking.join(_ENDS)
-        trial.held(told and '"error"' in told[0] and "root:" not in told[0], f"a model with a {name}: {(told or ['no answer'])[0][:150]}")
+        trial.held(
+            told and "root:" not in told[0] and "rs-token" not in told[0], f"a model with a {name}: {(told or ['no answer'])[0][:150]}"
+        )
         _unblock(Path(base))
     with _spoiled(trial) as adapter:
         weights = adapter / "reft_model.safetensors"
