@@ -13,7 +13,6 @@ import threading
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from logging.handlers import RotatingFileHandler
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,6 +21,7 @@ from app.errors import StudioError
 from app.launchers.local import Supervisor
 from app.listening import QuietServer
 from app.lock import only_server, refuse_if_served
+from app.logs import log_to_file
 from app.people.choice import hand_over, require_people
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
@@ -29,7 +29,6 @@ from app.words import say
 from storage.upkeep import clean_up
 
 _log = logging.getLogger("reft_studio.web")
-_LOG_BYTES = 2_000_000
 _CLEAN_UP_SECONDS = 3600.0
 _LAST_ANSWERS = 0.5
 """Seconds that requests have to be answered when the studio is ended."""
@@ -59,7 +58,7 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         require_people(settings, services.everything)
         if told := hand_over(settings, services.everything):
             _print(told)
-        _log_to_file(services)
+        log_to_file(services.storage.files.root / "web.log")
         _clear_uploads(services)
         _print(say("serve.starting"))
         prepare_gradio(services.storage.files.uploads)
@@ -170,13 +169,6 @@ class _Log(io.TextIOBase):
         if text.strip():
             _log.warning("%s", text.rstrip())
         return len(text)
-
-
-def _log_to_file(services: Services) -> None:
-    logging.raiseExceptions = False  # a log that cannot be written, for example on a full disk, must not fill the terminal
-    handler = RotatingFileHandler(services.storage.files.root / "web.log", maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    logging.getLogger().addHandler(handler)
 
 
 def _after_start(server: uvicorn.Server, supervisor: Supervisor, settings: Settings, browser: bool) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from storage.errors import StorageError, UnavailableError
 from storage.owners import OWNER
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest revision in ``migrations/versions``; a test checks this."""
 
 

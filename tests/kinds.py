@@ -10,7 +10,7 @@ NAMES = {
     "fault": "does harm to a studio, in a short form",
     "long": "the long form of another test; `make test-long` runs these, and `make test` does not",
 }
-FOLDERS = {"journeys": "journey", "faults": "fault"}
+FOLDERS = {"journeys": "journey", "faults": "fault", "attacks": "fault"}
 STARTING = {"postgres", "environment"}
 """Fixtures that start processes, or that are asked for to start one."""
 

@@ -82,7 +82,7 @@ def _texts() -> dict[str, Any]:
         "picker": picker.texts(), "play": playground.texts(), "chats": chats.texts(), "seen": seen.texts(), "batch": batch.texts(),
         "mixes": mixes.texts(), "blind": play_panels.texts(), **runs.texts(), **votes.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
-        "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"),
+        "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"), "tell": say("failures.tell", number="{number}"),
         "person": {name: say(f"person.{name}") for name in ("label", "log_out", "log_in")},
         "logged_out": say("person.gone", log_in="{log_in}"),
     }  # fmt: skip

@@ -14,11 +14,12 @@ import gradio as gr
 
 from app.components import html
 from app.errors import READABLE, NoAnswerError, StoppedError
+from app.incidents import SCOPE, failed, new_number, number, numbered
 from app.people.asking import asked_by
 from app.people.gate import person_of
 from app.services import Services
 from app.visitor import visited_by
-from app.words import LANGUAGES, language_of, said_in, say, say_error, speaking
+from app.words import LANGUAGES, language_of, said_in, say_error, speaking
 
 _log = logging.getLogger("reft_studio.pages")
 
@@ -217,7 +218,9 @@ def _asked_by() -> Iterator[None]:
         meanwhile.enter_context(speaking(language))
         meanwhile.enter_context(visited_by(str(request.session_hash or "") if request else ""))
         # What goes through Gradio's queue is done outside the request that asked for it.
-        if request and request.request and (person := person_of(request.request.scope)):
+        scope = request.request.scope if request and request.request else {}
+        meanwhile.enter_context(numbered(scope.get(SCOPE) or number() or new_number()))
+        if person := person_of(scope):
             meanwhile.enter_context(asked_by(person))
         yield
 
@@ -227,4 +230,4 @@ def _sentence(event: str, error: Exception) -> str:
     if isinstance(error, READABLE):
         return say_error(error)
     _log.error("the page's event %s failed", event, exc_info=error)
-    return say("errors.neutral")
+    return failed()

@@ -21,10 +21,12 @@ from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
 from app.routes.chats import offer_chats
+from app.routes.failures import Failures
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
 from app.routes.me import offer_me
+from app.routes.misfits import answer_in_sentences
 from app.routes.mixes import offer_mixes
 from app.routes.operators import offer_operators
 from app.routes.play import offer_play
@@ -93,7 +95,9 @@ def make_app(services: Services) -> FastAPI:
     app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Peers, proxies=settings.proxies)
+    app.add_middleware(Failures)
     app.add_middleware(Speaking)
+    answer_in_sentences()
     # Gradio warns of server-side rendering although it is off here.
     warnings.filterwarnings("ignore", message="SSR mode is not supported")
     pages: gr.Blocks = build(services).queue(default_concurrency_limit=4)

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from app.errors import READABLE, EngineAwayError, StudioError
 from app.given import sentence_of
+from app.incidents import failed
 from app.leaving import until_gone
 from app.visitor import share
 from app.words import say, say_error
@@ -138,7 +139,7 @@ async def _or_sentence(made: Awaitable[Response], otherwise: int) -> Response:
         return _refused(error, otherwise)
     except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
         _log.exception("a request failed")
-        return JSONResponse({"error": say("errors.neutral"), "kind": ""}, status_code=500, headers=NOT_KEPT)
+        return JSONResponse({"error": failed(), "kind": ""}, status_code=500, headers=NOT_KEPT)
 
 
 async def read_body(request: Request, most: int, take: Callable[[int], None]) -> bytes | Response:

@@ -11,9 +11,10 @@ from fastapi.responses import Response, StreamingResponse
 
 from app.errors import READABLE
 from app.handlers import playground
+from app.incidents import failed
 from app.routes.answers import NOT_KEPT, Answers
 from app.services import Services
-from app.words import say, say_error
+from app.words import say_error
 
 _AT_ONCE = 8
 """Requests that are begun at once; the answers themselves come as they do."""
@@ -44,4 +45,4 @@ async def _lines(found: AsyncGenerator[dict[str, Any], None]) -> AsyncIterator[s
         yield json.dumps({"error": say_error(error)}, ensure_ascii=False) + "\n"
     except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
         _log.exception("a stream failed")
-        yield json.dumps({"error": say("errors.neutral")}, ensure_ascii=False) + "\n"
+        yield json.dumps({"error": failed()}, ensure_ascii=False) + "\n"

@@ -8,7 +8,12 @@ window.studio = (() => {
   // Where a proxy logs people in, any page of the studio leads to it.
   const login = people === "team" ? `login?next=${encodeURIComponent(location.pathname + location.search)}` : location.pathname;
   const LOGGED_OUT = words.logged_out.replace("{log_in}", () => `<a href="${login}" target="_blank" rel="noopener">${words.person.log_in}</a>`);
-  const refusalOf = (response) => (response.status === 401 ? LOGGED_OUT : REFUSED);
+  // By its number whoever looks after the studio finds the failure in the log.
+  const refusalOf = (response) => {
+    if (response.status === 401) return LOGGED_OUT;
+    const number = response.headers.get("X-Request-Id");
+    return number ? `${REFUSED} ${words.tell.replace("{number}", () => escaped(number))}` : REFUSED;
+  };
   const LOST = '\n\ndata: {"msg": "unexpected_error", "message": "", "success": false}\n\ndata: {"msg": "close_stream"}\n\n';
   // Milliseconds until an engine that was away or busy is asked anew; each time twice as long.
   const FIRST_WAIT = 3000;

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.naming import Named
 from app.people.behalf import OnBehalf
 from app.words import say, say_error
 from app.words.http import Speaking
@@ -61,6 +62,7 @@ def make_app(resident: Resident) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(OnBehalf)
     app.add_middleware(Speaking)
+    app.add_middleware(Named)
 
     @app.exception_handler(ReftError)
     @app.exception_handler(StorageError)

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 import httpx
 
 from app.errors import EngineAwayError, StudioError
+from app.incidents import HEADER, number
 from app.people.behalf import behalf_header
 from app.visitor import asker, share
 from app.words import say, spoken
@@ -223,8 +224,9 @@ class WorkerClient:
         return httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2))
 
     def _headers(self) -> dict[str, str]:
-        # The worker answers in the language of the event that asks it.
-        return {"Content-Type": "application/json", "Accept-Language": spoken(), ASKER: _asker(), **behalf_header(self._owner)}
+        # The worker answers in the language of the event that asks it, and its log names the request.
+        asked = {HEADER: number()} if number() else {}
+        return {"Content-Type": "application/json", "Accept-Language": spoken(), ASKER: _asker(), **behalf_header(self._owner), **asked}
 
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)

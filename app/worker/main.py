@@ -20,6 +20,7 @@ import uvicorn
 
 from app.listening import QuietServer
 from app.lock import InUseError, locked_file
+from app.logs import careful
 from app.worker.api import make_app
 from app.worker.messages import ALREADY_SERVED
 from app.worker.meter import TokenMeter
@@ -69,7 +70,7 @@ def main() -> int:
     parser.add_argument("--chat-tokens", type=int, default=0, help="tokens a minute that a person may have answered; 0 for no bound")
     parser.add_argument("--queue-only", action="store_true", help="train beside another worker, and answer nothing")
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[careful(logging.StreamHandler())])
     logging.raiseExceptions = False  # a run's log that cannot be written must not fill the worker's log
     bounds = Bounds(together=options.together)
     storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE, bounds=bounds)
@@ -95,7 +96,7 @@ def _run(storage: Storage, options: argparse.Namespace, serve: Callable[[Residen
 
 def _serve(resident: Resident, worker: str, parent: int) -> None:
     """Train queued runs and answer requests on the socket."""
-    server = QuietServer(uvicorn.Config(make_app(resident), log_level="warning", timeout_graceful_shutdown=2))
+    server = QuietServer(uvicorn.Config(make_app(resident), log_level="warning", log_config=None, timeout_graceful_shutdown=2))
     threading.Thread(target=_warm_up, args=(resident,), daemon=True).start()
     # uvicorn raises the signal again after its shutdown; exiting normally lets the current run be put back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -199,8 +200,11 @@ def test_what_libraries_print_of_their_own_failures_goes_to_the_log(opened):
     runs = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "playground-run")
     event = next(each["id"] for each in config["dependencies"] if each["inputs"] == [runs] and each["backend_fn"])
     body = {"fn_index": event, "data": ["a run of yesterday"], "session_hash": "x"}
-    assert httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=PATIENCE).status_code == 500
-    until(lambda: "Traceback" in (data / "web.log").read_text(), "the traceback in the log")
+    answer = httpx.post(f"{address}/gradio_api/run/predict", json=body, timeout=PATIENCE)
+    number = answer.headers["x-request-id"]
+    assert answer.status_code == 422 and number in answer.json()["error"]
+    found = until(lambda: re.search(rf" {number} .*\n(    .*\n)*", (data / "web.log").read_text()), "the number in the log")
+    assert "Traceback" in found.group() and "a run of yesterday" in found.group()
     assert len(studio.lines) == 2, "that it starts and that it is ready"
 
 

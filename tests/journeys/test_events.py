@@ -627,7 +627,7 @@ def walk(page: Page, wire: Wire, site: Site, event: Event, caplog: pytest.LogCap
         event.edge.inner = refusing(RuntimeError(SECRET))
         caplog.clear()
         fire(page, event, 2)
-        expect(sentence).to_have_text(say("errors.neutral"))
+        expect(sentence).to_contain_text(say("errors.neutral"))
         assert SECRET not in page.content()
         assert any(record.exc_info and SECRET in str(record.exc_info[1]) for record in caplog.records), "the log does not say why"
         with wire.cut():
