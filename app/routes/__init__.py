@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.routing import Mount
 
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
@@ -15,13 +16,16 @@ from app.people.login import offer_login
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
+from app.routes.bodies import Bodies
 from app.routes.chats import offer_chats
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.looks import offer_looks
 from app.routes.mixes import offer_mixes
+from app.routes.open_requests import OpenRequests
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
+from app.routes.uploads import Kept, offer_uploads
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
 from app.words.http import Speaking
@@ -63,6 +67,10 @@ def make_app(services: Services) -> FastAPI:
     who, has_login = _who(services)
     if has_login:
         offer_login(app, People(services.everything.files.root), services.everything.sessions)
+    kept = Kept(services.everything.files.uploads, settings.max_person_uploads_mb * 1_000_000)
+    offer_uploads(app, services, kept)
+    app.add_middleware(Bodies, uploads=kept)
+    app.add_middleware(OpenRequests, most=settings.max_open_requests)
     app.add_middleware(Gate, who=who, has_login=has_login)
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Speaking)
@@ -79,6 +87,9 @@ def make_app(services: Services) -> FastAPI:
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip
+    for route in mounted.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            refuse_odd_queries(route.app)  # else FastAPI repeats in its answer what was sent
     return mounted
 
 

@@ -26,6 +26,7 @@ from app.worker.queue import forget_deleted_rows, send_heartbeats, train_queue
 from app.worker.resident import Resident
 from reft_engine import ReftError
 from storage import Storage
+from storage.modes import keep_private
 
 _log = logging.getLogger("reft_studio.worker")
 _PATIENCE = 2.0
@@ -68,6 +69,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.raiseExceptions = False  # a run's log that cannot be written must not fill the worker's log
+    keep_private()
     storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE)
     try:
         if options.queue_only:
