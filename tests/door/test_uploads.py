@@ -1,6 +1,8 @@
 """Uploads over the real server: whose they are, how many, how large, and what is left of them."""
 
 import json
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -49,11 +51,13 @@ def test_a_path_is_found_however_deep_and_without_marks_of_a_file(ada, bob, site
 
 def test_no_route_serves_an_upload(ada, bob, site):
     path = send(ada, ("served.csv", b"prompt,answer\nsecret,words\n")).json()[0]
-    ways = ["/gradio_api/file={}", "/gradio_api/%66ile={}", "/file={}", "//file={}", "/gradio_api//file={}", "/gradio_api/file/{}", "/static/{}",
-            "/assets/{}", "/theme/{}", "/svelte/{}", "/gradio_api/stream/{}", "/gradio_api/stream/x/0/0/playlist-file", "/gradio_api/proxy={}",
-            "/gradio_api/deep_link?session_hash={}", "/gradio_api/custom_component/x/client/component/{}", "/gradio_api/file%3D{}",
-            "/gradio_api/file%253D{}", "/gradio_api\\file={}", "/./gradio_api/file={}", "/custom_component/x/client/component/{}", "/{}",
-            "/static/..%2f..%2f..%2f..%2f..%2f..%2f..%2f..%2f{}", "/gradio_api/upload/../file={}"]  # fmt: skip
+    ways = [
+        "/gradio_api/file={}", "/gradio_api/%66ile={}", "/file={}", "//file={}", "/gradio_api//file={}", "/gradio_api/file/{}",
+        "/static/{}", "/assets/{}", "/theme/{}", "/svelte/{}", "/gradio_api/stream/{}", "/gradio_api/stream/x/0/0/playlist-file",
+        "/gradio_api/proxy={}", "/gradio_api/deep_link?session_hash={}", "/gradio_api/custom_component/x/client/component/{}",
+        "/gradio_api/file%3D{}", "/gradio_api/file%253D{}", "/gradio_api\\file={}", "/./gradio_api/file={}", "/{}",
+        "/custom_component/x/client/component/{}", "/static/..%2f..%2f..%2f..%2f..%2f..%2f..%2f..%2f{}", "/gradio_api/upload/../file={}",
+    ]  # fmt: skip
     for client in (ada, bob):
         for way in ways:
             for written in (path, path.lstrip("/"), path.replace("/", "%2f"), path.replace("/", "\\")):
@@ -149,9 +153,6 @@ def test_nobody_follows_the_upload_of_another(ada, bob):
 
 
 def test_what_nobody_saved_goes_after_an_hour(tmp_path):
-    import os
-    import time
-
     for name, hours in (("a" * 64, 2), ("b" * 64, 0), (f"{ARRIVING}x", 2), (f"{ARRIVING}y", 25), ("c" * 32, 30)):
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (time.time() - hours * 3600,) * 2)
