@@ -8,6 +8,7 @@ import sys
 def main() -> int:
     """Run the command line."""
     signal.signal(signal.SIGINT, _leave)
+    os.umask(0o077)  # what is written is its user's alone, as `storage.modes` says for processes that begin elsewhere
     try:
         from app.cli import main as run
 

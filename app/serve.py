@@ -17,15 +17,18 @@ from contextlib import contextmanager, redirect_stderr
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.arrived import remove_old_uploads
 from app.errors import StudioError
 from app.launchers.local import Supervisor
 from app.listening import QuietServer
 from app.lock import only_server, refuse_if_served
 from app.logs import log_to_file
+from app.patience import Patience, patient, room_for
 from app.people.choice import hand_over, require_people
 from app.services import Services, make_services
 from app.settings import Settings, prepare_gradio
 from app.words import say
+from storage.modes import keep_private, make_private
 from storage.upkeep import clean_up
 
 _log = logging.getLogger("reft_studio.web")
@@ -38,9 +41,13 @@ _PORTS_TRIED = 20
 class Server(QuietServer):
     """Closes all connections at its end, because streams to open pages never end by themselves."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, patience: Patience | None = None) -> None:
+        protocol = patient(patience or Patience())
         # Whose headers are believed of whoever they ask for is said in one place, app/people/peers.py; uvicorn would believe this machine.
-        super().__init__(uvicorn.Config(app, log_level="warning", log_config=None, timeout_graceful_shutdown=2, proxy_headers=False))
+        config = uvicorn.Config(
+            app, http=protocol, ws="none", log_level="warning", log_config=None, timeout_graceful_shutdown=2, proxy_headers=False
+        )
+        super().__init__(config)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's, after the last responses."""
@@ -54,11 +61,14 @@ class Server(QuietServer):
 
 def serve(settings: Settings, *, browser: bool = True) -> int:
     """Serve until interrupted. Raises StudioError if the port is taken or the data folder is in use."""
+    keep_private()
     with _listen(settings) as listening, _open(settings) as services, redirect_stderr(_Log()):
         require_people(settings, services.everything)
         if told := hand_over(settings, services.everything):
             _print(told)
         log_to_file(services.storage.files.root / "web.log")
+        if changed := make_private(services.storage.files.root):
+            _log.warning("%s", say("serve.made_private", count=changed))
         _clear_uploads(services)
         _print(say("serve.starting"))
         prepare_gradio(services.storage.files.uploads)
@@ -67,7 +77,10 @@ def serve(settings: Settings, *, browser: bool = True) -> int:
         from app.routes import make_app
 
         supervisor = Supervisor(settings, services.storage)
-        server = Server(make_app(services))
+        patience = Patience(
+            most=room_for(settings.max_connections), of_address=settings.max_connections_per_address, proxies=settings.proxies
+        )
+        server = Server(make_app(services), patience)
         ended = threading.Event()
         threading.Thread(target=_after_start, args=(server, supervisor, settings, browser), daemon=True).start()
         threading.Thread(target=_clean_up_hourly, args=(services, ended), daemon=True).start()
@@ -118,6 +131,7 @@ def _clean_up_hourly(services: Services, ended: threading.Event) -> None:
     while not ended.is_set():
         try:
             clean_up(services.storage, services.settings.bin_days)
+            remove_old_uploads(services.storage.files.uploads, services.settings.upload_hours)
         except Exception:  # noqa: BLE001 (the edge of a thread: cleaning up must never take the pages with it)
             _log.exception("cleaning up failed")
         ended.wait(_CLEAN_UP_SECONDS)

@@ -47,6 +47,17 @@ class Settings(BaseSettings):
     allowed_hosts: list[str] = []
     """Names by which others reach the studio, with a port where only that one is meant; a server that others reach answers to no other."""
 
+    upload_hours: int = Field(1, ge=1, le=168)
+    """Hours for which an uploaded file is kept that nobody has saved."""
+    person_uploads_mb: int = Field(4_000, ge=1, le=1_000_000)
+    """Megabytes of one person's uploads that are kept or arrive."""
+    person_requests: int = Field(200, ge=20, le=10_000)
+    """Requests of one person that are open at once, streams to pages included."""
+    max_connections: int = Field(2_000, ge=16, le=100_000)
+    """Connections to the pages at once."""
+    max_connections_per_address: int = Field(500, ge=8, le=100_000)
+    """Connections of one address at once; a listed proxy's are not counted."""
+
     people: Literal["local", "team", "proxy"] | None = None
     """How people are told apart; by default there is one person on loopback."""
     proxies: list[str] = []

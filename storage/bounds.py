@@ -109,17 +109,3 @@ def _measured(session: Session, table: type[Dataset] | type[Run], row_id: str, f
     if not session.connection().get_execution_options().get("reading"):
         session.execute(update(table).where(table.id == row_id).values(size_bytes=size))
     return size
-
-
-def folder_size(folder: str | Path) -> int:
-    """Bytes of everything in a folder. Links are not followed; what vanishes meanwhile counts as 0."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        return sum(map(entry_size, entries))
-    return 0
-
-
-def entry_size(entry: "os.DirEntry[str]") -> int:
-    """Bytes of a file, or of everything in a folder, as `folder_size`."""
-    with suppress(OSError):
-        return folder_size(entry.path) if entry.is_dir(follow_symlinks=False) else entry.stat(follow_symlinks=False).st_size
-    return 0

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from secrets import token_hex
 
@@ -26,13 +27,22 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._uploads = "uploads"
         for name in ("uploads", "datasets", "runs", "workers"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def seen_by(self, owner: str) -> "Files":
+        """The same folder with uploads of one owner's own; those of the one person of a studio without people lie in the folder of all."""
+        seen = copy(self)
+        if owner:
+            seen._uploads = f"uploads/of-{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+            seen.uploads.mkdir(parents=True, exist_ok=True)
+        return seen
 
     @property
     def uploads(self) -> Path:
         """Folder of uploaded files that are not saved as datasets yet."""
-        return self.root / "uploads"
+        return self.root / self._uploads
 
     @property
     def socket(self) -> Path:

@@ -41,6 +41,7 @@ class Storage:
         """The same data folder as one owner sees it: rows of others are not there. Files are found by the ids of rows."""
         if owner not in self._seen:
             seen = copy(self)
+            seen.files = self.files.seen_by(owner)
             seen._use(self.database.seen_by(owner))
             self._seen[owner] = seen
         return self._seen[owner]

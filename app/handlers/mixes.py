@@ -172,7 +172,7 @@ def make(services: Services, parts: Weighted, name: str = "", page_key: str = ""
         return same
     disk.require_room(services)
     upload = token_hex(16)
-    folder = services.storage.files.uploads / upload
+    folder = services.everything.files.uploads / upload  # where the worker writes, which knows of no people
     try:
         saved = next(line["saved"] for line in services.worker.mix({**_parts(chosen), "save_to": upload}) if "saved" in line)
         mixed = [MixedPart(run.id, run.name, weight) for run, weight in chosen]

@@ -30,6 +30,8 @@ TABLE_ROWS = 20
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 _KEPT_SECONDS = 86_400.0
 """Files that nobody keeps as a dataset are removed after a day."""
+_KEPT_FILES = 100
+"""Files of one person that are kept so; the oldest makes way for the next."""
 _ALONE: dict[str, tuple[str, ...]] = {
     **{role: (role,) for role in ("system", "rejected", "messages", "weight", "split", "group")},
     "answer": ("answer", "label"), "label": ("label", "answer"),
@@ -128,7 +130,7 @@ def take(services: Services, path: str | None) -> str:
     if not path or not Path(path).is_file():
         raise StudioError(say("data.upload.missing"))
     uploads = services.storage.files.uploads
-    _remove_old(uploads)
+    _remove_old(services)
     folder = uploads / new_own_name()
     folder.mkdir(parents=True)
     target = folder / (Path(path).name[-200:] or "file")
@@ -141,7 +143,7 @@ def take(services: Services, path: str | None) -> str:
 
 def take_paste(services: Services, text: str) -> str:
     """As `take`, of pasted text."""
-    _remove_old(services.storage.files.uploads)
+    _remove_old(services)
     return datasets.paste(services, text).parent.name
 
 
@@ -151,14 +153,14 @@ def take_typed(services: Services, rows: str) -> str:
         pairs = [(str(prompt), str(answer)) for prompt, answer in json.loads(rows or "[]")]
     except (ValueError, TypeError, RecursionError) as error:
         raise StudioError(say("data.said.unreadable")) from error
-    _remove_old(services.storage.files.uploads)
+    _remove_old(services)
     return datasets.type_rows(services, pairs).parent.name
 
 
 def take_hub(services: Services, looked: str, text: str, rows: HubRows) -> str:
     """As `take`, of rows of a dataset of the Hub that was looked at. Raises DataError, StudioError."""
     found = hub.Looked.read(looked)
-    _remove_old(services.storage.files.uploads)
+    _remove_old(services)
     return hub.fetch(services, found, text, rows).parent.name
 
 
@@ -204,13 +206,18 @@ def supersede_reading(services: Services, token: str, count: int) -> None:
         datasets.supersede_reading(path, count)
 
 
-def _remove_old(uploads: Path) -> None:
-    before = time.time() - _KEPT_SECONDS
+def _remove_old(services: Services) -> None:
+    """Remove what this person left lying: what is a day old, and the oldest beyond so many files and bytes."""
+    uploads, room = services.storage.files.uploads, services.settings.person_uploads_mb * 1_000_000
+    before, count, found = time.time() - _KEPT_SECONDS, 0, []
     for folder in uploads.glob("*") if uploads.is_dir() else ():
         if _TOKEN.fullmatch(folder.name):
             with suppress(OSError):
-                if folder.stat().st_mtime < before:
-                    shutil.rmtree(folder)
+                found.append((folder.stat().st_mtime, sum(path.stat().st_size for path in folder.iterdir()), folder))
+    for modified, size, folder in sorted(found, reverse=True):
+        count, room = count + 1, room - size
+        if modified < before or count >= _KEPT_FILES or room < 0:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 # The rows as they stand in the file

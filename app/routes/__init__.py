@@ -7,6 +7,7 @@ import gradio as gr
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from starlette.routing import Mount
 
 from app.components.labels import I18N
 from app.components.theme import CSS, STATIC, come_first, head, theme
@@ -20,6 +21,7 @@ from app.people.streams import OpenStreams
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
+from app.routes.bodies import Bodies
 from app.routes.chats import offer_chats
 from app.routes.failures import Failures
 from app.routes.files import offer_files
@@ -28,12 +30,14 @@ from app.routes.looks import offer_looks
 from app.routes.me import offer_me
 from app.routes.misfits import answer_in_sentences
 from app.routes.mixes import offer_mixes
+from app.routes.open_requests import OpenRequests
 from app.routes.operators import offer_operators
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
 from app.routes.sessions import OwnSessions
 from app.routes.shared import offer_shared, opens_for_strangers
 from app.routes.sharing import offer_sharing
+from app.routes.uploads import Kept, offer_uploads
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
 from app.words.http import Speaking
@@ -90,8 +94,12 @@ def make_app(services: Services) -> FastAPI:
     seen = LastSeen()
     if settings.has_people:
         offer_operators(app, services, people if has_login else None, seen)
+    kept = Kept(services.everything.files.uploads, settings.person_uploads_mb * 1_000_000)
+    offer_uploads(app, services, kept)
     app.add_middleware(OwnSessions, blocks=lambda: pages)
+    app.add_middleware(Bodies, uploads=kept)
     app.add_middleware(OpenStreams, most=settings.of_person("person_streams"))
+    app.add_middleware(OpenRequests, most=settings.person_requests)
     app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)
     app.add_middleware(Peers, proxies=settings.proxies)
@@ -111,6 +119,9 @@ def make_app(services: Services) -> FastAPI:
         favicon_path=str(STATIC / "icon.svg"), footer_links=[], run_history=False, ssr_mode=False, show_error=False,
         max_file_size=settings.max_upload_mb * 1_000_000, enable_monitoring=False,
     )  # fmt: skip
+    for route in mounted.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            refuse_odd_queries(route.app)  # else FastAPI repeats in its answer what was sent
     return mounted
 
 

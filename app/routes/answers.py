@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
+from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import anyio
@@ -163,7 +164,7 @@ def refuse_odd_queries(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def refused(request: Request, error: RequestValidationError) -> Response:
         told = sentence_of([{**each, "loc": each["loc"][1:]} for each in error.errors()])  # without "query", which says nothing
-        return JSONResponse({"error": told, "kind": ""}, status_code=_CANNOT, headers=NOT_KEPT)
+        return JSONResponse({"error": told, "detail": told, "kind": ""}, status_code=_CANNOT, headers=NOT_KEPT)
 
 
 def _as_response(make: Callable[[], Any]) -> Response:
@@ -198,5 +199,12 @@ def _refused(error: Exception, otherwise: int = _CANNOT) -> Response:
 
 def _attached(name: str, content: str | bytes, media_type: str) -> Response:
     whole = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    headers = {**NOT_SHOWN, "Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {**NOT_SHOWN, "Content-Disposition": f"attachment; {_file_name(name)}"}
     return Response(whole, media_type=media_type, headers=headers)
+
+
+def _file_name(name: str) -> str:
+    """As a header has it: quotes, line ends and letters beyond ASCII are written so that they end nothing (RFC 6266)."""
+    if name.isascii() and name.isprintable() and not set(name) & set('"\\'):
+        return f'filename="{name}"'
+    return f"filename*=utf-8''{quote(name.encode('utf-8', 'replace'), safe='')}"

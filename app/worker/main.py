@@ -28,6 +28,7 @@ from app.worker.queue import forget_deleted_rows, send_heartbeats, train_queue
 from app.worker.resident import Resident
 from reft_engine import ReftError
 from storage import Bounds, Storage
+from storage.modes import keep_private
 
 _log = logging.getLogger("reft_studio.worker")
 _PATIENCE = 2.0
@@ -72,6 +73,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, handlers=[careful(logging.StreamHandler())])
     logging.raiseExceptions = False  # a run's log that cannot be written must not fill the worker's log
+    keep_private()
     bounds = Bounds(together=options.together)
     storage = Storage(options.data_dir, os.environ.get("REFT_STUDIO_DATABASE_URL"), patience=_PATIENCE, bounds=bounds)
     try:

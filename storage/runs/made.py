@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.bounds import NO_BOUNDS, Bounds, folder_size, require_bytes
+from storage.bounds import NO_BOUNDS, Bounds, require_bytes
+from storage.files import folder_size
 from storage.database import Database
 from storage.datasets import get_dataset_and_version
 from storage.errors import NotFoundError

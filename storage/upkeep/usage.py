@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from storage.bounds import entry_size, folder_size
 from storage.errors import damaged_database, reason_of
 from storage.files import entry_size, folder_size
 from storage.store import Storage

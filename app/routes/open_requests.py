@@ -1,0 +1,41 @@
+"""How many requests a person has open at once: streams to pages, answers that are being written, bodies that arrive. Plain ASGI."""
+
+from collections import Counter
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.people.gate import person_of
+from app.routes.answers import NOT_KEPT
+from app.words import say
+
+
+class OpenRequests:
+    """ASGI middleware behind the gate. A page holds three or four streams, so that twenty tabs are far from the limit.
+
+    Args:
+        app: what is behind it.
+        most: of one person; strangers count as one.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app, self._most = app, most
+        self._open: Counter[str | None] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        person = person_of(scope)
+        key = person.id if person else None
+        if self._open[key] >= self._most:
+            told = say("door.open", most=self._most)
+            refusal = JSONResponse({"error": told, "detail": told, "kind": ""}, 429, {**NOT_KEPT, "Retry-After": "5"})
+            return await refusal(scope, receive, send)
+        self._open[key] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
