@@ -60,6 +60,10 @@ def _base_lock(name: str) -> str:
     return f"{_HERE}/test_base_lock.py::test_{name}"
 
 
+def _refusal(name: str) -> str:
+    return f"tests/people/test_refusals.py::test_{name}"
+
+
 def _hour(name: str) -> str:
     return f"tests/app/test_first_hour.py::test_{name}"
 
@@ -1205,8 +1209,8 @@ BUGS = (
     Bug(
         "files of the data folder are served",
         REFUSALS,
-        'if _CLOSED.match(scope["path"]):',
-        "if False:",
+        "if _CLOSED.match(path) or ",
+        "if ",
         (f"{_HERE}/test_every_setting.py::test_nothing_of_the_data_folder_is_served_as_a_file_even_where_it_lies_among_the_uploads",),
     ),
     Bug(
@@ -1239,14 +1243,50 @@ BUGS = (
     ),
     Bug("models are not offered", "app/handlers/bases.py", "[STARTER, *settings.models]", "[STARTER]", (_setting("models"),)),
     Bug("a server loads any Hub id", "app/handlers/bases.py", "    if not settings.local:\n", "    if False:\n", (_setting("host"),)),
+    Bug("any name may be asked for", REFUSALS, "if path != _HEALTH and not (", "if False and not (", (_setting("allowed_hosts"),)),
+    Bug("a server's own names are ignored", REFUSALS, "given = [*settings.allowed_hosts, ", "given = [", (_setting("allowed_hosts"),)),
     Bug(
-        "any name may be asked for",
+        "a port that is listed does not count",
         REFUSALS,
-        "return own | LOOPBACK",
-        "return None",
-        (_setting("allowed_hosts"),),
+        "(name, port) in self._names or (",
+        "(",
+        ("tests/app/test_routes.py::test_a_public_server_answers_under_the_names_it_was_given",),
     ),
-    Bug("a server's own names are ignored", REFUSALS, "return own or None", "return None", (_setting("allowed_hosts"),)),
+    Bug(
+        "what a stranger says of a proxy is believed",
+        "app/people/peers.py",
+        "        if from_one_of(scope, self._proxies):\n",
+        "        if True:\n",
+        (_refusal("what_a_proxy_was_asked_by_is_believed_of_listed_ones_alone"),),
+    ),
+    Bug(
+        "whom uvicorn believes is believed",
+        SERVE,
+        "timeout_graceful_shutdown=2, proxy_headers=False))",
+        "timeout_graceful_shutdown=2))",
+        (_refusal("a_proxy_on_this_machine_is_no_listed_one"),),
+    ),
+    Bug(
+        "another port is the same site",
+        REFUSALS,
+        "return not name or (name, port or default) not in",
+        'return not name or (name, "") not in',
+        (_refusal("whoever_is_let_in_is_answered_under_its_own_name"),),
+    ),
+    Bug(
+        "links from elsewhere are all that is refused",
+        REFUSALS,
+        "return not (follows and",
+        "return (follows and",
+        (_refusal("what_a_browser_says_comes_from_elsewhere_is_refused_also_without_an_origin"),),
+    ),
+    Bug(
+        "an origin is reflected",
+        REFUSALS,
+        "            del headers[name]\n",
+        "            pass\n",
+        (_refusal("no_origin_is_reflected_and_no_preflight_is_granted"),),
+    ),
     Bug(
         "it listens everywhere",
         SERVE,

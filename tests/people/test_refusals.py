@@ -143,6 +143,24 @@ def test_who_a_proxy_asks_for_is_believed_of_listed_ones_alone(studio):
     assert asked(studio, "GET", "/alive", **stranger).status == wanted
 
 
+def test_a_proxy_on_this_machine_is_no_listed_one(tmp_path):
+    """Uvicorn believes this machine by default; then any program here could guess pass phrases from as many addresses as it likes."""
+    services = make_services(Settings(data_dir=tmp_path / "data", people="team"))
+    People(services.everything.files.root).add("Ada", PHRASE)
+    with serving(services) as site:
+        studio = SimpleNamespace(port=site.port, inside={}, host=f"127.0.0.1:{site.port}")
+        found = []
+        for number in range(6):
+            given = {
+                "X_Forwarded_For": f"10.0.0.{number}",
+                "X_Forwarded_Proto": "https",
+                "Content_Type": "application/x-www-form-urlencoded",
+            }
+            found.append(asked(studio, "POST", "/login", b"username=Ada&password=wrong+phrase", **given).status)
+    services.everything.close()
+    assert found == [401] * 5 + [429]
+
+
 def test_every_answer_says_how_browsers_are_to_treat_it(studio):
     for path in (*PATHS, "/healthz", "/gradio_api/file=/etc/passwd", "/theme.css"):
         headers = asked(studio, "GET", path).headers
