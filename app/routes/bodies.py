@@ -22,7 +22,7 @@ from app.words import say
 MOST = 8_000_000
 """Bytes of the body of an event, which holds pasted text at most; larger data come as files."""
 _READ_BY_ROUTES = 48_000_000
-"""Bytes that any other body may declare: routes of ours have limits of their own, of which the answers of a list of prompts have the largest."""
+"""Bytes that any other body may declare: routes of ours have limits of their own, the largest for the answers to a list of prompts."""
 _DEPTH, _VALUES = 64, 200_000
 """Lists within lists, and values altogether: what a program can walk through without noticing."""
 _LARGEST = 2**63 - 1
