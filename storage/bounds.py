@@ -1,7 +1,5 @@
 """How much there may be, of one owner and of all: checked in the transaction that adds, so that what comes at once stays within it."""
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -43,6 +43,8 @@ def asking() -> Person:
 def whoever_asks() -> Person | None:
     """As `asking`, and None where nobody does: for what nobody may see more by, such as shares of the engine."""
     return _asking.get()
+
+
 def owner_asking() -> str | None:
     """Whose rows whoever asks may have; None where nobody does, as where the worker does its own work."""
     person = _asking.get()

@@ -22,7 +22,7 @@ from app.words import say
 MOST = 8_000_000
 """Bytes of the body of an event, which holds pasted text at most; larger data come as files."""
 _READ_BY_ROUTES = 48_000_000
-"""Bytes that any other body may declare: routes of ours have limits of their own, of which a list of prompts has the largest."""
+"""Bytes that any other body may declare: routes of ours have limits of their own, the largest for the answers to a list of prompts."""
 _DEPTH, _VALUES = 64, 200_000
 """Lists within lists, and values altogether: what a program can walk through without noticing."""
 _LARGEST = 2**63 - 1
@@ -31,12 +31,6 @@ _LONG = 64_000
 """Bytes from which on a body is looked at in a thread."""
 _GRADIO = "/gradio_api/"
 UPLOAD, PROGRESS = f"{_GRADIO}upload", f"{_GRADIO}upload_progress"
-_OPEN = frozenset({
-    "info", "openapi.json", "queue", "heartbeat", "upload", "upload_progress", "call", "run", "api", "cancel", "reset", "startup-events",
-    "app_id", "theme.css", "login_check", "user",
-})  # fmt: skip
-"""Gradio's routes that pages and programs need. All others are closed, also those that a later version brings: files, proxies, links,
-recordings, components that come with code."""
 _STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
@@ -82,8 +76,6 @@ class Bodies:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         path = scope["path"]
-        if path.startswith(_GRADIO) and path[len(_GRADIO) :].partition("/")[0] not in _OPEN:
-            return await BodyError(404, say("server.nothing_here")).answer()(scope, receive, send)
         if path.rstrip("/") == PROGRESS:
             return await self._follow(scope, receive, send)
         if path == UPLOAD:

@@ -32,8 +32,8 @@ _OFFERED = {
 _MONITORING = re.compile(r"/monitoring(/|$)")
 _WITH_BODY = re.compile(r"queue/join|run/|cancel|reset")
 _HEARTBEAT = "heartbeat/"
-_NAMED = frozenset({"session_hash", "upload_id"})
-"""What a query names by words of the browser's own."""
+_NAMED = frozenset({"session_hash"})
+"""What a query names by words of the browser's own; uploads are told apart in `app.routes.uploads`."""
 _MOST = 32_000_000
 """Bytes of an event's body."""
 _SOON = 100_000

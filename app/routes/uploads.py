@@ -169,6 +169,9 @@ def offer_uploads(app: FastAPI, services: Services, kept: Kept) -> None:
             return error.answer()
         except _RefusedError as error:
             return error.refusal.answer()
+        except MultiPartException as error:
+            is_large = error.message.startswith("File size")
+            return (BodyError(413, say("door.large", most=largest / 1e6)) if is_large else BodyError(400, say("door.no_form"))).answer()
         except ClientDisconnect:
             return Response(status_code=400)
         except OSError:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.bounds import NO_BOUNDS, Bounds, require_bytes
-from storage.files import folder_size
 from storage.database import Database
 from storage.datasets import get_dataset_and_version
 from storage.errors import NotFoundError
-from storage.files import Files, remove_tree
+from storage.files import Files, folder_size, remove_tree
 from storage.keys import made_for
 from storage.records import RunRecord
 from storage.runs.rows import add_row, to_record

@@ -18,9 +18,7 @@ def team(tmp_path_factory):
     folder = tmp_path_factory.mktemp("door") / "data"
     patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
     services = make_services(
-        Settings(
-            data_dir=folder, people="team", allowed_hosts=["127.0.0.1"], max_upload_mb=1, person_uploads_mb=2, person_requests=50
-        )
+        Settings(data_dir=folder, people="team", allowed_hosts=["127.0.0.1"], max_upload_mb=1, person_uploads_mb=2, person_requests=50)
     )
     people = People(services.everything.files.root)
     for name, phrase in PHRASES.items():

@@ -74,6 +74,12 @@ def test_what_no_page_needs_of_gradio_is_closed(ada, segment):
         assert ada.request(method, f"/gradio_api/{segment}", json={} if method == "POST" else None).status_code == 404
 
 
+def test_a_file_that_is_a_little_too_large_is_told_so(ada):
+    answer = send(ada, ("a.csv", b"x" * 1_050_000))
+    assert answer.status_code == 413
+    assert "larger than 1 MB" in answer.json()["error"]
+
+
 @pytest.mark.parametrize("with_length", [True, False])
 def test_a_request_has_one_limit_however_many_files_it_has(ada, uploads, with_length):
     before = sorted(uploads.rglob("*"))

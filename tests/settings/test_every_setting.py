@@ -2,8 +2,11 @@
 
 import dataclasses
 import inspect
+import os
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from starlette.testclient import TestClient
 from app.errors import StudioError
 from app.handlers import bases, datasets, disk, runs, shares, train
 from app.handlers.train import TrainForm
+from app.patience import room_for
 from app.people.asking import Person, asked_by
 from app.people.file import People
 from app.people.who import BehindProxy
@@ -31,6 +35,7 @@ from tests.ports import free_port
 from tests.serving import serving
 from tests.settings.bounds import BOUNDS
 from tests.settings.pages import read
+from tests.waiting import until
 
 
 @dataclasses.dataclass
@@ -280,12 +285,65 @@ def share_with_strangers(place: Place) -> None:
         services.everything.close()
 
 
+def person_uploads_mb(place: Place) -> None:
+    """What is older makes way for what is new."""
+    place.patch.setenv("GRADIO_TEMP_DIR", str(place.folder / "data/uploads"))
+    services = place.studio(person_uploads_mb="1")
+    with serving(services) as site:
+        for letter in (b"a", b"b"):
+            answer = httpx.post(f"{site.address}/gradio_api/upload", files={"files": ("a.csv", letter * 700_000)})
+            assert answer.status_code == 200
+        assert len(list(services.storage.files.uploads.glob("*/a.csv"))) == 1
+        answer = httpx.post(f"{site.address}/gradio_api/upload", files={"files": ("a.csv", b"x" * 1_100_000)})
+        assert answer.status_code == 413
+    services.storage.close()
+
+
+def upload_hours(place: Place) -> None:
+    """An upload that nobody saves goes after so many hours, at the start of the server and once an hour."""
+    services = place.studio(upload_hours="2")
+    old, new = (services.storage.files.uploads / (letter * 64) for letter in "ab")
+    for folder, hours in ((old, 2.1), (new, 1.9)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - 3600 * hours,) * 2)
+    ended = threading.Event()
+    thread = threading.Thread(target=_clean_up_hourly, args=(services, ended), daemon=True)
+    thread.start()
+    until(lambda: not old.exists(), "the removal of the old upload")
+    ended.set()
+    thread.join(timeout=20)
+    assert new.exists()
+    services.storage.close()
+
+
+def person_requests(place: Place) -> None:
+    """The next stream is refused."""
+    services = place.studio(person_requests="20")
+    with serving(services) as site, ExitStack() as stack, httpx.Client(base_url=site.address, timeout=60) as client:
+        found = [stack.enter_context(client.stream("GET", f"/gradio_api/heartbeat/{number}")).status_code for number in range(21)]
+    assert found == [200] * 20 + [429]
+    services.storage.close()
+
+
+def max_connections(place: Place) -> None:
+    """They reach the server; what it does with them: see tests/door."""
+    assert place.set(max_connections="77").max_connections == 77
+    assert room_for(77) == 77
+
+
+def max_connections_per_address(place: Place) -> None:
+    """As those of all addresses."""
+    assert place.set(max_connections_per_address="9").max_connections_per_address == 9
+
+
 TABLE: dict[str, Callable[[Place], None]] = {
     "data_dir": data_dir, "host": host, "port": port, "database_url": database_url, "max_upload_mb": max_upload_mb,
     "max_data_mb": max_data_mb, "bin_days": bin_days, "models": models, "allowed_hosts": allowed_hosts,
     "people": people, "proxies": proxies, "proxy_header": proxy_header, "operators": operators,
     "share_days": share_days, "share_with_strangers": share_with_strangers,
     **BOUNDS,
+    "person_uploads_mb": person_uploads_mb, "upload_hours": upload_hours, "person_requests": person_requests,
+    "max_connections": max_connections, "max_connections_per_address": max_connections_per_address,
 }  # fmt: skip
 REFUSED = {
     "port": ("0", "65536", "x"), "max_upload_mb": ("0", "10001", "x"), "max_data_mb": ("-1", "1.5"), "bin_days": ("-1", "3651"),
@@ -295,6 +353,8 @@ REFUSED = {
     "operators": ("ada",),
     **dict.fromkeys(BOUNDS, ("-1", "1.5", "x")),
     "share_days": ("-1", "3651", "x"), "share_with_strangers": ("perhaps",),
+    "person_uploads_mb": ("0",), "upload_hours": ("0", "169"), "person_requests": ("19",), "max_connections": ("15",),
+    "max_connections_per_address": ("7",),
 }  # fmt: skip
 
 
