@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from storage.errors import BoundError
-from storage.files import Files
+from storage.files import Files, folder_size
 from storage.owners import everybody, own
 from storage.records import WAITING, RunStatus
 from storage.tables import Chat, Dataset, Run, Vote
