@@ -37,7 +37,7 @@ class TokenMeter:
             before = seconds.pop()[1] if seconds and seconds[-1][0] == second else 0
             seconds.append((second, before + tokens))
             self._spent.move_to_end(owner)
-            while (latest := next(iter(self._spent.values()))) and latest[-1][0] <= second - _WINDOW:
+            while not (oldest := next(iter(self._spent.values()))) or oldest[-1][0] <= second - _WINDOW:
                 self._spent.popitem(last=False)
 
     def require(self, owner: str) -> None:

@@ -50,6 +50,17 @@ def test_without_a_bound_nothing_is_counted():
     meter.require("ada")
 
 
+def test_whoever_was_given_nothing_for_a_minute_is_forgotten():
+    clock = Clock()
+    meter = TokenMeter(10, clock)
+    for number in range(5):
+        meter.spend(f"owner {number}", 20)
+    clock.now += 60
+    assert meter.wait("owner 0") == 0
+    meter.spend("somebody", 1)
+    assert list(meter._spent) == ["somebody"]
+
+
 def test_one_large_answer_is_over_after_a_minute():
     clock = Clock()
     meter = TokenMeter(10, clock)
