@@ -15,7 +15,8 @@ from sqlalchemy import text
 from starlette.routing import Mount, Route
 
 from app import predictions
-from app.handlers import train, workbench
+from app.handlers import datasets, train, workbench
+from app.handlers import kept as kept_data
 from app.people.asking import Person, asked_by
 from app.people.file import People
 from app.predictions import Prediction
@@ -84,22 +85,15 @@ def studio_of_two(folder: Path) -> Iterator[Studio]:
 def _one_of_everything(services: Services, person: Person, folder: Path) -> dict[str, str]:
     """Rows and files of a person, whose name stands in every text."""
     whose, store, base = f"{person.name}s", services.storage, load_base(folder, device="cpu")
-    rows = "".join(
-        json.dumps({"messages": [{"role": "user", "content": f"{whose} question {at}"}, {"role": "assistant", "content": f"{whose} {at}"}]})
-        + "\n"
-        for at in range(6)
-    ).encode()
-    data = {"label": f"{whose}.jsonl", "shape": "chats", "rows": 6, "usable_rows": 6, "examples": rows}
-    dataset = store.datasets.create(name=f"{whose} rows", **data)
-    newer = store.files.uploads / f"{whose}.jsonl"
-    newer.parent.mkdir(parents=True, exist_ok=True)
-    newer.write_bytes(rows + rows[: rows.index(b"\n") + 1])
-    dataset = store.datasets.add_version(
-        dataset.id, label=f"{whose}.jsonl", shape="chats", rows=7, usable_rows=7, examples=newer, change=f"{whose} change", reading=None,
-        split=None, onto=dataset.version.id,
-    )  # fmt: skip
-    binned = store.datasets.create(name=f"{whose} thrown away", **{**data, "examples": rows[: rows.index(b"\n") + 1], "rows": 1})
-    store.datasets.delete(binned.id)
+    table = folder.parent / f"{whose}.csv"
+    made = dict[str, Any]()
+    for name, rows in (("rows", 6), ("thrown away", 2)):
+        lines = [f"{whose} question {at},{whose} answer {at}" for at in range(rows)]
+        table.write_text("\n".join(["prompt,answer", *lines]) + "\n")
+        with asked_by(person):
+            made[name] = datasets.save_upload(services, str(table), label=table.name, name=f"{whose} {name}")
+    binned = store.datasets.delete(made["thrown away"].id)
+    dataset = kept_data.change(services, made["rows"].id, {1: {"answer": f"{whose} change"}}, [])
     runs = [finish(services, dataset, base, f"{whose} {name}", seed) for seed, name in enumerate(("first", "second", "thrown away"))]
     store.runs.delete(runs[2].id)
     run = store.runs.get(runs[0].id)
