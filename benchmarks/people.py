@@ -45,7 +45,8 @@ import gradio as gr, httpx
 def answer(prompt):
     """The worker's answer, as it comes."""
     transport = httpx.HTTPTransport(uds=sys.argv[1])
-    body = {"base": "starter", "max_new_tokens": %d, "columns": [{"kind": "run", "run": sys.argv[3]}], "messages": [{"role": "user", "content": prompt}]}
+    said = [{"role": "user", "content": prompt}]
+    body = {"base": "starter", "max_new_tokens": %d, "columns": [{"kind": "run", "run": sys.argv[3]}], "messages": said}
     text = ""
     with httpx.Client(transport=transport, base_url="http://worker", timeout=300) as http, http.stream("POST", "/chat", json=body) as lines:
         for line in lines.iter_lines():
