@@ -24,6 +24,8 @@ import httpx
 import psutil
 
 from benchmarks.studio import Served, served
+from benchmarks.watching import finished, make_run
+from storage import Storage
 
 BROWSING, CHATTING, MINUTES, CORES = 50, 10, 10.0, 2
 SETTLED = 0.2
@@ -43,7 +45,8 @@ import gradio as gr, httpx
 def answer(prompt):
     """The worker's answer, as it comes."""
     transport = httpx.HTTPTransport(uds=sys.argv[1])
-    body = {"base": "starter", "max_new_tokens": %d, "columns": [{"kind": "base"}], "messages": [{"role": "user", "content": prompt}]}
+    said = [{"role": "user", "content": prompt}]
+    body = {"base": "starter", "max_new_tokens": %d, "columns": [{"kind": "run", "run": sys.argv[3]}], "messages": said}
     text = ""
     with httpx.Client(transport=transport, base_url="http://worker", timeout=300) as http, http.stream("POST", "/chat", json=body) as lines:
         for line in lines.iter_lines():
@@ -134,15 +137,12 @@ async def _watch(pids: list[int], found: Found, begun: float, until: float) -> N
         await asyncio.sleep(1)
 
 
-def _ours(http: httpx.AsyncClient) -> Callable[[str], AsyncIterator[str]]:
+def _ours(http: httpx.AsyncClient, run: str) -> Callable[[str], AsyncIterator[str]]:
     """A chat of the Playground."""
 
     async def first(prompt: str) -> AsyncIterator[str]:
-        body = {
-            "base": "starter",
-            "max_new_tokens": TOKENS,
-            "columns": [{"kind": "base", "messages": [{"role": "user", "content": prompt}]}],
-        }
+        column = {"kind": "run", "run": run, "messages": [{"role": "user", "content": prompt}]}
+        body = {"max_new_tokens": TOKENS, "columns": [column]}
         async with http.stream("POST", "/play/chat", json=body) as lines:
             lines.raise_for_status()
             async for line in lines.aiter_lines():
@@ -155,7 +155,7 @@ def _ours(http: httpx.AsyncClient) -> Callable[[str], AsyncIterator[str]]:
     return first
 
 
-def _bare(http: httpx.AsyncClient) -> Callable[[str], AsyncIterator[str]]:
+def _bare(http: httpx.AsyncClient, _run: str) -> Callable[[str], AsyncIterator[str]]:
     """A chat of the bare app, by its queue."""
 
     async def first(prompt: str) -> AsyncIterator[str]:
@@ -189,10 +189,10 @@ async def _meet(
 
 
 @contextmanager
-def _bare_app(socket: Path, port: int) -> Iterator[int]:
+def _bare_app(socket: Path, port: int, run: str) -> Iterator[int]:
     """The bare app; its process."""
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
-    process = subprocess.Popen([sys.executable, "-c", BARE, str(socket), str(port)], stdout=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen([sys.executable, "-c", BARE, str(socket), str(port), run], stdout=subprocess.DEVNULL, env=environment)
     try:
         for _ in range(300):
             with suppress(httpx.HTTPError):
@@ -216,11 +216,17 @@ def measure(folder: Path, crowd: tuple[int, int], seconds: float) -> dict[str, d
     """Both apps in turn, on one worker; what was found, by the app."""
     found: dict[str, dict[str, Any]] = {}
     with served(folder / "data") as studio:
-        ours = asyncio.run(_meet(studio.address, PAGES, _ours, [studio.pid], crowd, seconds))
+        storage = Storage(folder / "data")
+        run = make_run(storage, epochs=2)
+        finished(storage, run)
+        storage.close()
+        ours = asyncio.run(_meet(studio.address, PAGES, lambda http: _ours(http, run.id), [studio.pid], crowd, seconds))
         found["studio"] = {**ours.figures(seconds), "what": ours.errors[:5]}
         port = int(studio.address.rpartition(":")[2]) + 1
-        with _bare_app(folder / "data" / "worker.sock", port) as pid:
-            bare = asyncio.run(_meet(f"http://127.0.0.1:{port}", ("/",), _bare, [pid, *_worker(studio)], crowd, seconds))
+        with _bare_app(folder / "data" / "worker.sock", port, run.id) as pid:
+            bare = asyncio.run(
+                _meet(f"http://127.0.0.1:{port}", ("/",), lambda http: _bare(http, run.id), [pid, *_worker(studio)], crowd, seconds)
+            )
             found["bare Gradio"] = {**bare.figures(seconds), "what": bare.errors[:5]}
     return found
 

@@ -108,7 +108,7 @@ def raising(error):
 
 
 def test_what_is_raised_is_a_sentence_whose_number_is_in_the_log(caplog):
-    answer = raising(ZeroDivisionError(SECRET)).get("/x")
+    answer = raising(ZeroDivisionError(SECRET)).get("/play/x")
     assert answer.status_code == 500 and answer.headers[HEADER] in sentence(answer) and SECRET not in answer.text
     assert SECRET in caplog.text
 

@@ -436,9 +436,11 @@ def wrong_phrases(trial: Trial) -> None:
 def same_start(trial: Trial) -> None:
     """The same start, many times at once: one run."""
     house, visitor = trial.house, trial.house.visitor("Bob")
-    event, dataset = house.pages.event("train-start"), _sample(trial)
+    dataset, pages = _sample(trial), house.pages
+    event, opening = pages.event("train-start"), pages.opening("train-dataset")
     for number in range(trial.often(1, 5)):
-        before, values = len(house.runs("Bob")), house.pages.values(event, train_dataset=dataset, train_base_model=str(BASE))
+        before, values = len(house.runs("Bob")), pages.values(event, train_dataset=dataset, train_base_model=str(BASE))
+        visitor.event(opening, pages.values(opening), f"same{number}")
         threads = [threading.Thread(target=visitor.event, args=(event, values, f"same{number}")) for _ in range(trial.often(20, 100))]
         for thread in threads:
             thread.start()

@@ -323,8 +323,7 @@ def control_tokens(trial: Trial) -> None:
 
 def degenerate(trial: Trial) -> None:
     """No row, one row, equal rows, empty answers, prompts longer than the model: said before, and no run without a token to learn."""
-    visitor, pages = trial.house.visitor("Bob"), trial.house.pages
-    start = pages.event("train-start")
+    visitor = trial.house.visitor("Bob")
     for what, rows in {
         "no row": "", "one row": "a,b\n", "equal rows": "a,b\n" * 30, "empty answers": "a,\n" * 10, "blanks": " , \n" * 10,
         "long prompts": f"{'word ' * 4000},b\n" * 4,
@@ -335,7 +334,7 @@ def degenerate(trial: Trial) -> None:
         if dataset is None:
             continue
         before = {run.id for run in trial.house.runs("Bob")}
-        begun = visitor.event(start, pages.values(start, train_dataset=dataset, train_base_model=str(BASE)), session=f"degenerate {what}")
+        begun = visitor.trains(trial.house.pages, f"degenerate {what}", dataset)
         trial.held(begun.is_clear, f"{what} started: {begun.status} {begun.text[:150]}")
         nothing_to_learn = what in ("no row", "empty answers", "blanks")
         runs = [run.id for run in trial.house.runs("Bob") if run.id not in before]

@@ -179,6 +179,11 @@ class Pages:
         found = [each for each in self.events if trigger in {self.name(number) for number, _ in each["targets"]}]
         return next(each for each in reversed(found) if set(inputs) <= {self.name(number) for number in each["inputs"]})
 
+    def opening(self, name: str) -> dict[str, Any]:
+        """The event of opening a page that fills in a component; a menu takes only what its page has been given."""
+        found = [each for each in self.events if any(kind == "load" for _, kind in each["targets"])]
+        return next(each for each in found if name in {self.name(number) for number in each["outputs"]})
+
     def after(self, event: dict[str, Any]) -> dict[str, Any]:
         """The event that follows another one."""
         return next(each for each in self.events if each["trigger_after"] == event["id"])
@@ -232,6 +237,12 @@ class Visitor(httpx.Client):
         body = {"fn_index": event["id"], "data": values, "session_hash": session, "event_data": None, "trigger_id": None}
         # Written by hand, since httpx refuses what JSON does not know.
         return self.raw("/gradio_api/run/predict", json.dumps(body).encode("utf-8", "surrogatepass"))
+
+    def trains(self, pages: Pages, session: str, dataset: str, **changes: Any) -> Told:
+        """Open the Train page and press its button."""
+        opening, start = pages.opening("train-dataset"), pages.event("train-start")
+        self.event(opening, pages.values(opening), session)
+        return self.event(start, pages.values(start, train_dataset=dataset, **{"train_base_model": str(BASE), **changes}), session)
 
     def raw(self, path: str, body: bytes, method: str = "POST", **headers: str) -> Told:
         """Send bytes as JSON."""

@@ -153,7 +153,7 @@ def many_runs(trial: Trial) -> None:
     house, visitor = trial.house, trial.house.visitor("Bob")
     from tests.attacks.asking import _sample, _stop_all
 
-    event, dataset = house.pages.event("train-start"), _sample(trial)
+    dataset = _sample(trial)
     absurd: dict[str, Any] = {
         "train_rank": (10**9, 0, -1, 1.5, 10**400),
         "train_epochs": (10**9, -1, 0, 1e308),
@@ -171,18 +171,16 @@ def many_runs(trial: Trial) -> None:
     for name, values in absurd.items():
         for value in values:
             before = len(house.runs("Bob"))
-            told = visitor.event(
-                event,
-                house.pages.values(event, train_dataset=dataset, train_base_model=str(BASE), **{name: value}),
-                f"absurd {name} {value!r:.20}",
-            )
+            told = visitor.trains(house.pages, f"absurd {name} {value!r:.20}", dataset, **{name: value})
             trial.held(told.is_clear and len(house.runs("Bob")) == before, f"a run with {name} {value!r:.30} was taken: {told.text[:100]}")
             if len(house.runs("Bob")) > before:
                 _stop_all(trial)
     count = trial.often(70, 1000)
-    values = house.pages.values(event, train_dataset=dataset, train_base_model=str(BASE), train_epochs=500)
     before = len(house.runs("Bob"))
-    threads = [threading.Thread(target=visitor.event, args=(event, values, f"many {n}")) for n in range(count)]
+    threads = [
+        threading.Thread(target=visitor.trains, args=(house.pages, f"many {n}", dataset), kwargs={"train_epochs": 500})
+        for n in range(count)
+    ]
     for start in range(0, count, 40):
         for thread in threads[start : start + 40]:
             thread.start()
@@ -191,9 +189,7 @@ def many_runs(trial: Trial) -> None:
     taken = len(house.runs("Bob")) - before
     trial.attempts += count
     trial.held(taken <= 50, f"{taken} of {count} runs were queued at once")
-    mine = house.pages.values(event, train_dataset=house.hers["dataset_id"], train_base_model=str(BASE), train_epochs=1)
-    ada = house.visitor("Ada")
-    ada.event(event, mine, "fair run")
+    house.visitor("Ada").trains(house.pages, "fair run", house.hers["dataset_id"], train_epochs=1)
     hers = next((run for run in house.runs("Ada") if run.id != house.hers["run_id"]), None)
     if trial.held(hers, "Ada's run was refused because of Bob's") and hers:
         trial.held(

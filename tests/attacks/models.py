@@ -120,11 +120,8 @@ def _with_template(folder: Path, template: str) -> Path:
 
 def _start(trial: Trial, base: str) -> tuple[bool, str, bool]:
     """Let Bob start a run on a base model, on a sample; whether what was said is clear, what it was, and whether there is a run."""
-    visitor, pages = trial.house.visitor("Bob"), trial.house.pages
-    event, before = pages.event("train-start"), len(trial.house.runs("Bob"))
-    told = visitor.event(
-        event, pages.values(event, train_dataset=_dataset(trial), train_base_model=base), session=f"model {trial.attempts}"
-    )
+    visitor, before = trial.house.visitor("Bob"), len(trial.house.runs("Bob"))
+    told = visitor.trains(trial.house.pages, f"model {trial.attempts}", _dataset(trial), train_base_model=base)
     return told.is_clear, told.text[:200], len(trial.house.runs("Bob")) > before
 
 
