@@ -196,4 +196,4 @@ def _attachment(name: str) -> str:
     """As a header has it: quotes, line ends and letters beyond ASCII are written so that they end nothing (RFC 6266)."""
     if name.isascii() and name.isprintable() and not set(name) & set('"\\'):
         return f'attachment; filename="{name}"'
-    return f"attachment; filename*=utf-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+    return "".join(("attachment;filename*=utf-8''", quote(name.encode("utf-8", "replace"), safe="")))
