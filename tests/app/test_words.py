@@ -253,6 +253,7 @@ KNOWN = {
     "not enough memory": "",
     "Cannot allocate memory": "",
     "out of memory": "",
+    "File size": "how Gradio begins to say that a file is too large",
 }
 """Sentences that are no texts of ours, and why."""
 
