@@ -17,7 +17,6 @@ from app.people.gate import Gate
 from app.people.login import offer_login
 from app.people.peers import Peers
 from app.people.seen import LastSeen
-from app.people.streams import OpenStreams
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
@@ -98,7 +97,6 @@ def make_app(services: Services) -> FastAPI:
     offer_uploads(app, services, kept)
     app.add_middleware(OwnSessions, blocks=lambda: pages)
     app.add_middleware(Bodies, uploads=kept)
-    app.add_middleware(OpenStreams, most=settings.of_person("person_streams"))
     app.add_middleware(OpenRequests, most=settings.person_requests)
     app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)
