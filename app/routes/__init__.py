@@ -20,11 +20,11 @@ from app.people.seen import LastSeen
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
-from app.routes.bodies import Bodies
 from app.routes.chats import offer_chats
 from app.routes.failures import Failures
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
+from app.routes.gradio_requests import GradioRequests
 from app.routes.looks import offer_looks
 from app.routes.me import offer_me
 from app.routes.misfits import answer_in_sentences
@@ -33,7 +33,6 @@ from app.routes.open_requests import OpenRequests
 from app.routes.operators import offer_operators
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
-from app.routes.sessions import OwnSessions
 from app.routes.shared import offer_shared, opens_for_strangers
 from app.routes.sharing import offer_sharing
 from app.routes.uploads import Kept, offer_uploads
@@ -95,8 +94,7 @@ def make_app(services: Services) -> FastAPI:
         offer_operators(app, services, people if has_login else None, seen)
     kept = Kept(services.everything.files.uploads, settings.person_uploads_mb * 1_000_000)
     offer_uploads(app, services, kept)
-    app.add_middleware(OwnSessions, blocks=lambda: pages)
-    app.add_middleware(Bodies, uploads=kept)
+    app.add_middleware(GradioRequests, uploads=kept, blocks=lambda: pages)
     app.add_middleware(OpenRequests, most=settings.person_requests)
     app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)

@@ -140,7 +140,7 @@ async def _or_sentence(made: Awaitable[Response], otherwise: int) -> Response:
         return _refused(error, otherwise)
     except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
         _log.exception("a request failed")
-        return JSONResponse({"error": failed(), "kind": ""}, status_code=500, headers=NOT_KEPT)
+        return refusal(failed(), 500)
 
 
 async def read_body(request: Request, most: int, take: Callable[[int], None]) -> bytes | Response:
@@ -164,7 +164,7 @@ def refuse_odd_queries(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def refused(request: Request, error: RequestValidationError) -> Response:
         told = sentence_of([{**each, "loc": each["loc"][1:]} for each in error.errors()])  # without "query", which says nothing
-        return JSONResponse({"error": told, "detail": told, "kind": ""}, status_code=_CANNOT, headers=NOT_KEPT)
+        return refusal(told, _CANNOT)
 
 
 def _as_response(make: Callable[[], Any]) -> Response:
@@ -194,7 +194,12 @@ async def _body_of(request: Request, most: int, take: Callable[[int], None]) -> 
 def _refused(error: Exception, otherwise: int = _CANNOT) -> Response:
     """The sentence of an error and which one it is, with the status of its kind, else ``otherwise``."""
     status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), otherwise)
-    return JSONResponse({"error": say_error(error), "kind": getattr(error, "kind", "")}, status_code=status, headers=NOT_KEPT)
+    return refusal(say_error(error), status, kind=getattr(error, "kind", ""))
+
+
+def refusal(sentence: str, status: int, *, kind: str = "") -> JSONResponse:
+    """A sentence in place of what was asked for, as our pages read it and, under ``detail``, Gradio's."""
+    return JSONResponse({"error": sentence, "detail": sentence, "kind": kind}, status_code=status, headers=NOT_KEPT)
 
 
 def _attached(name: str, content: str | bytes, media_type: str) -> Response:

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Hashable
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.networks import place_of
 from app.people.gate import person_of
-from app.routes.answers import NOT_KEPT
+from app.routes.answers import refusal
 from app.words import say
 
 
@@ -30,9 +29,9 @@ class OpenRequests:
             return await self._app(scope, receive, send)
         key = _counted_as(scope)
         if self._open[key] >= self._most:
-            told = say("door.open", most=self._most)
-            refusal = JSONResponse({"error": told, "detail": told, "kind": ""}, 429, {**NOT_KEPT, "Retry-After": "5"})
-            return await refusal(scope, receive, send)
+            refused = refusal(say("door.open", most=self._most), 429)
+            refused.headers["Retry-After"] = "5"
+            return await refused(scope, receive, send)
         self._open[key] += 1
         try:
             await self._app(scope, receive, send)

@@ -50,13 +50,13 @@ def fails(error):
 def test_an_error_is_its_sentence_its_kind_and_a_status_that_says_why(error, status):
     answer = given(lambda: fails(error))
     assert answer.status_code == status and answer.headers["cache-control"] == "no-store"
-    assert json.loads(answer.body) == {"error": "No.", "kind": "a"}
+    assert json.loads(answer.body) == {"error": "No.", "detail": "No.", "kind": "a"}
 
 
 @pytest.mark.parametrize(("error", "status"), [(EngineAwayError("No."), 503), (StudioError("No."), 422)])
 def test_an_error_of_the_app_has_no_kind(error, status):
     answer = given(lambda: fails(error))
-    assert (answer.status_code, json.loads(answer.body)) == (status, {"error": "No.", "kind": ""})
+    assert (answer.status_code, json.loads(answer.body)) == (status, {"error": "No.", "detail": "No.", "kind": ""})
 
 
 def test_what_is_not_meant_for_people_is_in_the_log_only(caplog):
