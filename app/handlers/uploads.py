@@ -11,9 +11,9 @@ from typing import Literal
 
 from app.choices import Choices
 from app.errors import NoAnswerError, StoppedError
+from app.people.visitor import asker, visitor
 from app.reader.client import read_in_process
 from app.reader.turns import Turns
-from app.visitor import asker, visitor
 from app.words import say
 from reft_engine.data import INDEX, ROWS, Inspection, StoredRows, TableRows
 

@@ -18,9 +18,9 @@ from typing import Any
 from app.bases.facts import BaseFacts
 from app.choices import Choices
 from app.errors import StoppedError, StudioError
+from app.people.visitor import asker
 from app.reader.spare import Process, Spare
 from app.reader.turns import Turns
-from app.visitor import asker
 from app.words import say, spoken
 from reft_engine.data import FilePrompt, FilePrompts, HubDataset, HubFile, HubRows, Inspection, Message, Problem, load_inspection
 

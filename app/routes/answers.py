@@ -17,7 +17,7 @@ from app.errors import READABLE, EngineAwayError, StudioError
 from app.given import sentence_of
 from app.incidents import failed
 from app.leaving import until_gone
-from app.visitor import share
+from app.people.visitor import share
 from app.words import say, say_error
 from storage import ConflictError, NotFoundError, TooLargeError, UnavailableError
 

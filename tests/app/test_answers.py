@@ -10,8 +10,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from app.errors import EngineAwayError, StudioError
+from app.people.visitor import visited_by, visitor
 from app.routes.answers import Answers
-from app.visitor import visited_by, visitor
 from reft_engine import ReftError
 from storage import ConflictError, NotFoundError, StorageError, TooLargeError, UnavailableError
 

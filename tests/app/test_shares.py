@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from app.people.asking import Person, asked_by
-from app.visitor import share
+from app.people.visitor import share
 from app.worker.shares import FairTurn
 from tests.waiting import until
 

@@ -10,8 +10,8 @@ from app.choices import Choices
 from app.errors import NoAnswerError, StoppedError, StudioError
 from app.handlers import uploads
 from app.handlers.uploads import Progress, Uploads
+from app.people.visitor import visited_by
 from app.reader.turns import Turns
-from app.visitor import visited_by
 from reft_engine.data import Columns
 from tests.reading import read_here
 from tests.waiting import PATIENCE, until
