@@ -24,7 +24,7 @@ from app.routes.chats import offer_chats
 from app.routes.failures import Failures
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
-from app.routes.gradio_requests import GradioRequests
+from app.routes.gradio_requests import EVENTS_AT_ONCE, GradioRequests
 from app.routes.looks import offer_looks
 from app.routes.me import offer_me
 from app.routes.misfits import answer_in_sentences
@@ -38,14 +38,12 @@ from app.routes.sharing import offer_sharing
 from app.routes.uploads import Kept, offer_uploads
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
+from app.words import say
 from app.words.http import Speaking
 
 _QUEUE_SECONDS, _PROGRESS_SECONDS = 0.1, 0.5
 """Pauses of Gradio's loops between two looks for an event, and for progress that no page of the studio reports. Its own, of 1 and 10
 milliseconds, cost an idle studio 7 % of a core."""
-
-_EVENTS_AT_ONCE = 200
-"""Events of the pages that may be under way: each holds a thread, also while it waits for a file to be read. Gradio's own limit is 40."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -64,7 +62,9 @@ def make_app(services: Services) -> FastAPI:
         # Strangers ask as well, and are told that something trains, but not whose run it is.
         told = bool(training) or None if settings.people in ("team", "proxy") else training
         found = {"up": worker is not None, "training": told}
-        return JSONResponse({"status": "stuck" if is_stuck else "ok", "worker": found}, 503 if is_stuck else 200)
+        if is_stuck:
+            return JSONResponse({"status": "stuck", "worker": found, "error": say("engine.no_answer")}, 503)
+        return JSONResponse({"status": "ok", "worker": found})
 
     @app.get("/alive")
     def alive() -> dict[str, str]:
@@ -108,7 +108,7 @@ def make_app(services: Services) -> FastAPI:
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     pages._queue.sleep_when_free, pages._queue.progress_update_sleep_when_free = _QUEUE_SECONDS, _PROGRESS_SECONDS
-    pages.max_threads = _EVENTS_AT_ONCE
+    pages.max_threads = EVENTS_AT_ONCE
     come_first()
     mounted: FastAPI = gr.mount_gradio_app(
         app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(settings.people),

@@ -1,6 +1,7 @@
 """How routes read the bodies of requests and answer them: bodies up to a limit, work in few threads, errors as sentences with a status."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
@@ -45,29 +46,49 @@ class Held:
     """The bytes of all bodies that are being read, wait or are worked on, for all routes and visitors together: at most so many.
 
     Whatever limits the work alone comes after the body, and without this any number of bodies could be held while they wait for it.
+    Half of them are the most that one of several people has.
     """
 
     def __init__(self, most: int) -> None:
         self.most, self.now = most, 0
+        self._of_people = Counter[str]()
 
     @contextmanager
     def body(self) -> Iterator[Callable[[int], None]]:
         """Take bytes for a body, as they come, for as long as this lasts. Raises _BusyError if there is no room for more."""
-        mine = 0
+        mine, person = 0, share("")
 
         def take(size: int) -> None:
             nonlocal mine
-            if self.now + size > self.most:
+            if self.now + size > self.most or (person and self._of_people[person] + size > self.most // 2):
                 raise _BusyError(say("given.busy"))
             self.now, mine = self.now + size, mine + size
+            self._of_people[person] += size
 
         try:
             yield take
         finally:
             self.now -= mine
+            self._of_people[person] -= mine
+            if not self._of_people[person]:
+                del self._of_people[person]
 
 
 HELD = Held(200_000_000)
+
+
+class OfEach:
+    """Lets each of several people do so many things at the same time, so that nobody waits behind all that another asks."""
+
+    def __init__(self, most: int) -> None:
+        self._most = max(1, most)
+        self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """A place of the person who asks; where there is one person there is always one."""
+        if not (key := share("")):
+            return nullcontext()
+        return self._limiters.setdefault(key, anyio.CapacityLimiter(self._most))
 
 
 _STATUSES: dict[type[Exception], int] = {
@@ -83,18 +104,11 @@ class Answers:
     """Answers requests in so many threads at most, in the language of the browser, so that waiting for one thing keeps up nothing else."""
 
     def __init__(self, at_once: int) -> None:
-        self._limiter, self._of_one = anyio.CapacityLimiter(at_once), max(1, at_once // 2)
-        self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
-
-    def _share(self) -> AbstractAsyncContextManager[object]:
-        """Half of the threads are the most that one of several people has, so that nobody waits behind all that another asks."""
-        if not (key := share("")):
-            return nullcontext()
-        return self._limiters.setdefault(key, anyio.CapacityLimiter(self._of_one))
+        self._limiter, self._of_each = anyio.CapacityLimiter(at_once), OfEach(at_once // 2)
 
     async def give(self, make: Callable[[], Any], otherwise: int = _CANNOT) -> Response:
         """What is made, as JSON that nobody keeps; a `Response` as it is. Else a sentence, with a status by the kind of its error."""
-        async with self._share():
+        async with self._of_each.turn():
             return await _or_sentence(anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter), otherwise)
 
     async def file(self, make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
@@ -115,7 +129,7 @@ class Answers:
 
     async def _while_there(self, request: Request, act: Callable[[bytes], Awaitable[Any]], body: bytes) -> Response:
         async def answer() -> Response:
-            async with self._share(), self._limiter:
+            async with self._of_each.turn(), self._limiter:
                 made = await act(body)
             return await anyio.to_thread.run_sync(_as_response, lambda: made)
 

@@ -6,6 +6,7 @@ Gradio itself reads bodies whole, repeats them in its answers to malformed ones,
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qs, urlencode
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.people.asking import asking
-from app.routes.answers import HELD, read_body, refusal
+from app.routes.answers import HELD, OfEach, read_body, refusal
 from app.routes.bodies import MOST, BodyError, named_files, progress_key, read_event
 from app.routes.sessions import OwnSessions, own_query, own_session, unheard
 from app.words import say
@@ -33,7 +34,10 @@ _OFFERED = {
 
 Those outside ``API`` that are closed stand in `app.routes.refusals`.
 """
-_HEARTBEAT = "heartbeat/"
+_HEARTBEAT, _RUN = "heartbeat/", f"{API}run/"
+EVENTS_AT_ONCE = 200
+"""Events of the pages that may be under way, a quarter of them of one of several people: each holds a thread, also while it waits for a
+file to be read. Gradio's own limit is 40."""
 _READ_BY_ROUTES = 48_000_000
 """Bytes that any body but an upload may declare: routes have limits of their own, the largest for the answers to a list of prompts."""
 _LONG = 64_000
@@ -63,6 +67,7 @@ class GradioRequests:
 
     def __init__(self, app: ASGIApp, uploads: Owning, blocks: Callable[[], Any]) -> None:
         self._app, self._uploads, self._sessions = app, uploads, OwnSessions(blocks)
+        self._of_each = OfEach(EVENTS_AT_ONCE // 4)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -114,7 +119,8 @@ class GradioRequests:
                 return await error.answer()(scope, receive, send)
             # Written anew, so that Gradio reads what was looked at, whatever stood there twice.
             written = await _here_or_in_a_thread(len(body), partial(json.dumps, self._sessions.own_event(given)))
-        await self._app(*_with_body(scope, written.encode(), receive), send)
+            async with self._of_each.turn() if scope["path"].startswith(_RUN) else nullcontext():  # whatever ends one comes at once
+                await self._app(*_with_body(scope, written.encode(), receive), send)
 
     def _looked_at(self, body: bytes, owner: str) -> dict[str, Any]:
         """What an event says. Raises BodyError: it is none, or none that Gradio should work with, or it names a file of somebody else."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.fair_turns import FairTurns
 from app.naming import Named
 from app.people.behalf import OnBehalf
 from app.people.visitor import asker
@@ -47,7 +48,6 @@ from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
 from app.worker.seen import look_through_lens, map_column, prove, tint
-from app.worker.shares import FairTurn
 from reft_engine import DataError, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
 from reft_engine.training import RATE_STEPS
@@ -174,7 +174,7 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     async def mix(request: MixRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: work_on_mix(resident, request, put, disconnected.is_set), say("engine.failed"))
 
-    turns = FairTurn()
+    turns = FairTurns()
 
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:
@@ -240,7 +240,7 @@ async def _lines(work: Callable[[Put, Disconnected], None], trouble: str) -> Asy
 
 
 def _rates(
-    resident: Resident, turns: FairTurn, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
+    resident: Resident, turns: FairTurns, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
     disconnected: Disconnected,
 ) -> None:  # fmt: skip
     """Try learning rates, saying how many steps are made."""

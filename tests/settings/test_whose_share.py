@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from app.fair_turns import FairTurns
 from app.people.asking import Person, asked_by
 from app.people.behalf import PAGE, behalf_headers, page_key
 from app.people.visitor import visited_by
 from app.worker import client as client_module
 from app.worker.fair_work import FairWork
-from app.worker.shares import FairTurn
 from reft_engine.inference import InferenceEngine
 from tests.settings.house import PROMPT, House
 
@@ -38,7 +38,7 @@ PATHS = ("/chat", "/grid", "/batch", "/mix", "/tints", "/preview", "/check", "/p
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """In whose name the engine, and what is beside it, is asked from now on."""
     seen: list[str] = []
-    submit, turn, do = InferenceEngine.submit, FairTurn.turn, FairWork.do
+    submit, turn, do = InferenceEngine.submit, FairTurns.turn, FairWork.do
 
     def told(owner: str) -> str:
         seen.append(owner)
@@ -50,7 +50,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return submit(*given, **more)
 
     monkeypatch.setattr(InferenceEngine, "submit", submitted)
-    monkeypatch.setattr(FairTurn, "turn", lambda self, owner, *more: turn(self, told(owner), *more))
+    monkeypatch.setattr(FairTurns, "turn", lambda self, owner, *more: turn(self, told(owner), *more))
     monkeypatch.setattr(FairWork, "do", lambda self, owner, *more: do(self, told(owner), *more))
     return seen
 
