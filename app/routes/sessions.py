@@ -14,6 +14,7 @@ from gradio.server_messages import UnexpectedErrorMessage
 from starlette.responses import Response
 
 from app.people.asking import asking
+from app.words import say
 
 _NAMED = frozenset({"session_hash"})
 """What a query names by words of the browser's own; uploads are told apart in `app.routes.uploads`."""
@@ -101,5 +102,5 @@ def own_query(query: bytes) -> bytes:
 
 def unheard() -> Response:
     """What Gradio says of a session that nobody has asked for anything, without the error that it ends its stream with."""
-    told = UnexpectedErrorMessage(message="404: Not Found", session_not_found=True)
+    told = UnexpectedErrorMessage(message=say("failures.ended"), session_not_found=True)
     return Response(f"data: {told.model_dump_json()}\n\n", media_type="text/event-stream")
