@@ -33,3 +33,12 @@ def plain(address: str) -> str:
         return address
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
     return str(mapped or found)
+
+
+def place_of(address: str) -> str:
+    """What is counted as one address: whoever has one of IPv6 mostly has 2^64 of them."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     person_uploads_mb: int = Field(4_000, ge=1, le=1_000_000)
     """Megabytes of one person's uploads that are kept or arrive."""
     person_requests: int = Field(200, ge=20, le=10_000)
-    """Requests of one person that are open at once, streams to pages included."""
+    """Requests of one person that are open at once, streams to pages included, of which a page holds three or four."""
     max_connections: int = Field(2_000, ge=16, le=100_000)
     """Connections to the pages at once."""
     max_connections_per_address: int = Field(500, ge=8, le=100_000)
@@ -85,8 +85,6 @@ class Settings(BaseSettings):
     """Tokens that one run may read: those of its rows, as often as it has epochs."""
     person_chat_tokens: int = Field(100_000, ge=0, le=10**9)
     """Tokens a minute of a person's prompts and answers."""
-    person_streams: int = Field(40, ge=0, le=100_000)
-    """Answers that come bit by bit and are open at the same time, of all pages of a person; an open page holds one or two."""
 
     @field_validator("proxies")
     @classmethod

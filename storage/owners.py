@@ -26,7 +26,7 @@ OWNED = (Dataset, Run, RunGroup, Preset, Chat, Vote, Share)
 @contextmanager
 def everybody(session: Session) -> Iterator[Session]:
     """See everybody's rows meanwhile: for counters and places of the queue, which all share; what is read is not to be shown."""
-    with _seen_as(session, None):
+    with seen_as(session, None):
         yield session
 
 
@@ -34,12 +34,13 @@ def everybody(session: Session) -> Iterator[Session]:
 def own(session: Session) -> Iterator[str]:
     """See the rows of whoever adds some in this session, whose owner this is: the local person where it sees everybody's."""
     owner = owner_of(session) or ""
-    with _seen_as(session, owner):
+    with seen_as(session, owner):
         yield owner
 
 
 @contextmanager
-def _seen_as(session: Session, owner: str | None) -> Iterator[None]:
+def seen_as(session: Session, owner: str | None) -> Iterator[None]:
+    """See the rows of one owner meanwhile, or everybody's."""
     before = owner_of(session)
     session.info[OWNER] = owner
     try:

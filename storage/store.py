@@ -65,7 +65,7 @@ class Storage:
         self.events = EventStore(self.database)
         self.sessions = SessionStore(database)
         self.shares = ShareStore(self.database, self.files)
-        self.tally = TallyStore(self.database, self.files)
+        self.tally = TallyStore(self.database, self.files, self._bounds.together)
         self.workers = WorkerStore(self.database, self.files)
 
     def held_bytes(self) -> int:

@@ -3,13 +3,17 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from storage.bounds import held_bytes
 from storage.database import Database
-from storage.files import Files, folder_size
+from storage.files import Files
+from storage.owners import seen_as
 from storage.records import ACTIVE, WAITING, RunStatus
+from storage.runs.turns import turns_of_waiting
 from storage.tables import Chat, Dataset, PersonSession, Run, Vote, now
 
 
@@ -20,7 +24,7 @@ class Holding:
     Attributes:
         datasets: those in the bin too, as with the ``runs`` and their conversations, ``chats``.
         queued: runs that wait; ``running``: runs that a worker holds.
-        stored: bytes of all of it, files and documents.
+        stored: bytes that count for the owner's bound; see `held_bytes`.
         sessions: in force; ``last_login`` is when the newest of them began.
     """
 
@@ -47,10 +51,16 @@ class GoingRun:
 
 
 class TallyStore:
-    """Counts."""
+    """Counts.
 
-    def __init__(self, database: Database, files: Files) -> None:
-        self._database, self._files = database, files
+    Args:
+        database: with everybody's rows.
+        files: of the same data folder.
+        together: runs of one group that a worker trains at the same time; 0 for all.
+    """
+
+    def __init__(self, database: Database, files: Files, together: int = 0) -> None:
+        self._database, self._files, self._together = database, files, together
 
     def by_owner(self) -> dict[str, Holding]:
         """What each owner has who has anything, by the owner."""
@@ -58,27 +68,25 @@ class TallyStore:
         with self._database.reading() as session:
             for owner, count in session.execute(select(Dataset.owner, func.count()).group_by(Dataset.owner)):
                 found[owner].datasets = count
-            for owner, count, size in session.execute(select(Chat.owner, func.count(), func.sum(Chat.size_bytes)).group_by(Chat.owner)):
-                found[owner].chats, found[owner].stored = count, int(size)
-            for owner, size in session.execute(select(Vote.owner, func.sum(Vote.size_bytes)).group_by(Vote.owner)):
-                found[owner].stored += int(size)
+            for owner, count in session.execute(select(Chat.owner, func.count()).group_by(Chat.owner)):
+                found[owner].chats = count
             _count_runs(session, found)
             _count_sessions(session, found)
-            datasets = list(session.execute(select(Dataset.owner, Dataset.id)))
-            runs = list(session.execute(select(Run.owner, Run.id)))
-        for owner, dataset_id in datasets:
-            found[owner].stored += folder_size(self._files.dataset_folder(dataset_id))
-        for owner, run_id in runs:
-            found[owner].stored += folder_size(self._files.run_folder(run_id))
+            for owner in {*found, *session.scalars(select(Vote.owner).distinct())}:
+                with seen_as(session, owner):
+                    found[owner].stored = held_bytes(session, self._files)
         return dict(found)
 
     def going(self, limit: int) -> list[GoingRun]:
         """The runs that workers hold, then those that wait, in the order in which they are trained."""
-        columns = (Run.id, Run.owner, Run.status, Run.step, Run.total_steps, Run.created_at)
-        query = select(*columns).where(Run.binned_at.is_(None), Run.status.in_((*ACTIVE, *WAITING)))
+        query = select(Run.id, Run.owner, Run.status, Run.step, Run.total_steps, Run.created_at).where(Run.binned_at.is_(None))
         with self._database.reading() as session:
-            rows = session.execute(query.order_by(Run.status.in_(WAITING), Run.queue_position, Run.id).limit(limit))
-            return [GoingRun(row.id, row.owner, RunStatus(row.status), row.step, row.total_steps, row.created_at) for row in rows]
+            held = session.execute(query.where(Run.status.in_(ACTIVE)).order_by(Run.started_at, Run.id).limit(limit)).all()
+            turns = (each.id for claimed in turns_of_waiting(session, self._together) for each in claimed)
+            places = {run_id: place for place, run_id in enumerate(islice(turns, limit - len(held)))}
+            waiting = session.execute(query.where(Run.id.in_(places))).all()
+        rows = [*held, *sorted(waiting, key=lambda row: places[row.id])]
+        return [GoingRun(row.id, row.owner, RunStatus(row.status), row.step, row.total_steps, row.created_at) for row in rows]
 
     def sessions(self) -> int:
         """Sessions in force."""

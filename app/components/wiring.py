@@ -17,8 +17,8 @@ from app.errors import READABLE, NoAnswerError, StoppedError
 from app.incidents import SCOPE, failed, new_number, number, numbered
 from app.people.asking import asked_by
 from app.people.gate import person_of
+from app.people.visitor import visited_by
 from app.services import Services
-from app.visitor import visited_by
 from app.words import LANGUAGES, language_of, said_in, say_error, speaking
 
 _log = logging.getLogger("reft_studio.pages")

@@ -10,7 +10,6 @@ from app.handlers.datasets import examples_of
 from app.handlers.unseen import unseen_places
 from app.predictions import is_right
 from app.services import Services
-from app.visitor import visitor
 from app.words import say
 from reft_engine.data import AnyExample, Example
 from storage import RunRecord
@@ -82,7 +81,7 @@ def fill(services: Services, ids: Sequence[str], source: Source, count: float | 
     request = {
         "runs": [run.id for run in answering],
         "prompts": [{"messages": list(each.messages), "expected": each.expected} for each in questions],
-        "max_new_tokens": TOKENS, "owner": visitor(),
+        "max_new_tokens": TOKENS,
     }  # fmt: skip
     for line in services.worker.grid(request):
         if "answers" in line:

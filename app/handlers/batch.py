@@ -18,10 +18,10 @@ from app.given import read_as
 from app.handlers import answers_grid, playground
 from app.handlers.playground import PROMPT_LIMIT
 from app.handlers.verdict import right_of
+from app.people.visitor import share
 from app.predictions import is_right
 from app.reader.client import read_prompts_in_process
 from app.services import Services
-from app.visitor import share
 from app.words import say
 from app.worker.messages import ChatColumn, GridPrompt
 from reft_engine.data import FilePrompts
@@ -135,7 +135,7 @@ async def batch(services: Services, listed: Listed) -> AsyncGenerator[dict[str, 
         async for line in waiting:
             yield line
     scores = Scores(listed.columns, listed.expected)
-    async with aclosing(services.worker.follow_batch(listed.request)) as lines:
+    async with aclosing(services.worker.follow_batch(listed.request, listed.page)) as lines:
         async for line in lines:
             for each in await anyio.to_thread.run_sync(scores.take, line) if "column" in line else [line]:
                 yield each
@@ -181,7 +181,7 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
         playground.check_conversation(prompt.messages)
     base = playground.runs_of(services, asked.columns)[0].base
     values = asked.model_dump(mode="json", exclude={"page": True, "columns": {"__all__": {"messages"}}})
-    return {**values, "base": base, "owner": asked.page}
+    return {**values, "base": base}
 
 
 # How answers are scored

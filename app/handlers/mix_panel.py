@@ -76,7 +76,7 @@ async def samples(services: Services, asked: Trying) -> AsyncGenerator[dict[str,
     async with aclosing(playground.once_it_answers(services)) as waiting:
         async for line in waiting:
             yield line
-    found = mixes.samples(services, _weighted(asked.parts), asked.prompts, system=asked.system, owner=asked.page)
+    found = mixes.samples(services, _weighted(asked.parts), asked.prompts, system=asked.system, page=asked.page)
     async with aclosing(found) as samples_of_mix:
         async for sample in samples_of_mix:
             yield {"prompt": sample.prompt, "base": sample.base, "runs": sample.runs, "mix": sample.mix}

@@ -15,7 +15,6 @@ from app.handlers import disk, playground
 from app.handlers.keys import key_of_request
 from app.handlers.mix_parts import KEY, MixedPart, formula
 from app.services import Services
-from app.visitor import visitor
 from app.words import phrases, say, say_error
 from reft_engine import ConfigError, ReftConfig, RunSpec
 from reft_engine.edits import check_mixable
@@ -128,11 +127,11 @@ def prompts(services: Services, run_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 async def samples(
-    services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96, owner: str | None = None
+    services: Services, parts: Weighted, asked: Sequence[str], *, system: str = "", max_new_tokens: int = 96, page: str = ""
 ) -> AsyncGenerator[Sample, None]:  # fmt: skip
     """Let the base model, the runs and their mix answer prompts, one after another; nothing is kept, and closing it ends the work.
 
-    Who asks is the ``owner``, by default the visitor's session.
+    The ``page`` that asks is by default the visitor's.
 
     Raises:
         NotFoundError, StudioError: the runs cannot be mixed, there is no prompt, or the engine is away.
@@ -144,9 +143,9 @@ async def samples(
     before = [{"role": "system", "content": system.strip()}] if system.strip() else []
     request = {
         **_parts(chosen), "prompts": [{"messages": [*before, {"role": "user", "content": text}]} for text in texts],
-        "max_new_tokens": max_new_tokens, "owner": visitor() if owner is None else owner,
+        "max_new_tokens": max_new_tokens,
     }  # fmt: skip
-    async with aclosing(services.worker.follow_mix(request)) as lines:
+    async with aclosing(services.worker.follow_mix(request, page)) as lines:
         async for line in lines:
             answers = dict(line["answers"])
             yield Sample(texts[line["prompt"]], answers.pop("base"), {run.id: answers[run.id] for run, _ in chosen}, answers["mix"])

@@ -175,11 +175,12 @@ async def chat(services: Services, body: bytes) -> AsyncGenerator[dict[str, Any]
 
     Raises StudioError, StorageError.
     """
-    request = await anyio.to_thread.run_sync(_request, services, read_as(Asked, body))
+    asked = read_as(Asked, body)
+    request = await anyio.to_thread.run_sync(_request, services, asked)
     async with aclosing(once_it_answers(services)) as waiting:
         async for line in waiting:
             yield line
-    async with aclosing(services.worker.follow_chat(request)) as lines:
+    async with aclosing(services.worker.follow_chat(request, asked.page)) as lines:
         async for line in lines:
             yield line
 
@@ -200,7 +201,7 @@ def _request(services: Services, asked: Asked) -> dict[str, Any]:
         check_conversation(column.messages or ())
     values = asked.model_dump(mode="json", exclude={"page"})
     base = runs_of(services, asked.columns)[0].base
-    return {**values, "base": base, "messages": values["columns"][0]["messages"], "owner": asked.page}
+    return {**values, "base": base, "messages": values["columns"][0]["messages"]}
 
 
 def check_conversation(messages: Sequence[ChatMessage]) -> None:

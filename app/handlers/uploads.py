@@ -11,9 +11,9 @@ from typing import Literal
 
 from app.choices import Choices
 from app.errors import NoAnswerError, StoppedError
+from app.fair_turns import FairTurns
+from app.people.visitor import asker, visitor
 from app.reader.client import read_in_process
-from app.reader.turns import Turns
-from app.visitor import asker, visitor
 from app.words import say
 from reft_engine.data import INDEX, ROWS, Inspection, StoredRows, TableRows
 
@@ -80,7 +80,7 @@ class Uploads:
     """Keeps the readings of the latest uploads; see `Turns` for who reads when."""
 
     def __init__(self, at_once: int = AT_ONCE, of_one: int = _OF_ONE, in_all: int = _IN_ALL) -> None:
-        self._lock, self._turns = threading.Lock(), Turns(at_once)
+        self._lock, self._turns = threading.Lock(), FairTurns(at_once)
         self._known: OrderedDict[_Key, _Reading] = OrderedDict()
         self._newest: OrderedDict[tuple[str, str], int] = OrderedDict()
         """By file and visitor the count below which nothing is to be read any more."""

@@ -3,7 +3,8 @@
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from ipaddress import ip_address, ip_network
+
+from app.networks import place_of
 
 WINDOW = 15 * 60.0
 """Seconds for which a wrong pass phrase counts."""
@@ -29,7 +30,7 @@ class Attempts:
 
         So whoever tries many at the same time is counted as if they came one after the other.
         """
-        place = _place(address)
+        place = place_of(address)
         if wait := max(self._wait((place, name), OF_A_NAME), self._wait(place, OF_AN_ADDRESS)):
             return wait
         for key in ((place, name), place):
@@ -41,7 +42,7 @@ class Attempts:
 
     def succeeded(self, address: str, name: str) -> None:
         """The right pass phrase was given: what was mistyped before does not count any more for this name, and this one for nobody."""
-        place = _place(address)
+        place = place_of(address)
         self._wrong.pop((place, name), None)
         if times := self._wrong.get(place):
             times.pop()
@@ -54,12 +55,3 @@ class Attempts:
         if not times or len(times) < most:
             return 0.0
         return times[-most] + WINDOW - moment
-
-
-def _place(address: str) -> str:
-    """What is counted as one address: whoever has one of IPv6 mostly has 2^64 of them."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    return str(ip_network((found, 64), strict=False)) if found.version == 6 else address

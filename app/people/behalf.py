@@ -1,25 +1,32 @@
-"""On whose behalf the worker does something: the web process says so with each request, in a header that no page can set.
+"""On whose behalf the worker does something, and for which page: the web process says so with each request, in headers no page can set.
 
 The worker listens on a socket that only its own user may open; the web process writes this header itself, and passes none on.
 """
 
 import json
+from hashlib import sha256
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.people.asking import Person, asked_by
+from app.people.visitor import visited_by
 
-HEADER = "X-ReFT-On-Behalf-Of"
+HEADER, PAGE = "X-ReFT-On-Behalf-Of", "X-ReFT-Page"
 _EVERYBODY = "everybody"
 _OWNER = "owner:"
 _NOBODYS = frozenset({"/health", "/machine"})
 """What names no rows."""
 
 
-def behalf_header(owner: str | None) -> dict[str, str]:
-    """The header for whoever owns these rows; None for everybody's."""
-    return {HEADER: _EVERYBODY if owner is None else f"{_OWNER}{owner}"}
+def behalf_headers(owner: str | None, page: str = "") -> dict[str, str]:
+    """The headers for whoever owns these rows, None for everybody's, and for the page that asks, if one does."""
+    return {HEADER: _EVERYBODY if owner is None else f"{_OWNER}{owner}", PAGE: page_key(page)}
+
+
+def page_key(page: str) -> str:
+    """What the worker knows a page by, since pages name themselves by any text; of none it is empty."""
+    return sha256(page.encode("utf-8", "replace")).hexdigest()[:32] if page else ""
 
 
 class OnBehalf:
@@ -32,7 +39,11 @@ class OnBehalf:
         """Answer a request."""
         if scope["type"] != "http" or scope["path"] in _NOBODYS:
             return await self._app(scope, receive, send)
-        said = Headers(scope=scope).get(HEADER)
+        headers = Headers(scope=scope)
+        with visited_by(headers.get(PAGE, "")):
+            await self._for(headers.get(HEADER), scope, receive, send)
+
+    async def _for(self, said: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         if said == _EVERYBODY:
             return await self._app(scope, receive, send)
         if said is None or not said.startswith(_OWNER):

@@ -18,9 +18,9 @@ from typing import Any
 from app.bases.facts import BaseFacts
 from app.choices import Choices
 from app.errors import StoppedError, StudioError
+from app.fair_turns import FairTurns
+from app.people.visitor import asker
 from app.reader.spare import Process, Spare
-from app.reader.turns import Turns
-from app.visitor import asker
 from app.words import say, spoken
 from reft_engine.data import FilePrompt, FilePrompts, HubDataset, HubFile, HubRows, Inspection, Message, Problem, load_inspection
 
@@ -70,7 +70,7 @@ def read_in_process(
     return _result(_last(request, on_progress, should_stop, seconds), folder, memory_mb=memory_mb, seconds=seconds)
 
 
-_PROMPTS = Turns(2)
+_PROMPTS = FairTurns(2)
 """Who may have a file of prompts read: two at once, one for each asker; a bounded number waits, each at most as long as those before."""
 
 

@@ -19,15 +19,14 @@ from app.people.gate import Gate
 from app.people.login import offer_login
 from app.people.peers import Peers
 from app.people.seen import LastSeen
-from app.people.streams import OpenStreams
 from app.people.who import BehindProxy, OnePerson, Team, Who
 from app.routes.answers import refuse_odd_queries
 from app.routes.batch import offer_batch
-from app.routes.bodies import Bodies
 from app.routes.chats import offer_chats
 from app.routes.failures import Failures
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
+from app.routes.gradio_requests import EVENTS_AT_ONCE, GradioRequests
 from app.routes.looks import offer_looks
 from app.routes.me import offer_me
 from app.routes.misfits import answer_in_sentences
@@ -36,20 +35,17 @@ from app.routes.open_requests import OpenRequests
 from app.routes.operators import offer_operators
 from app.routes.play import offer_play
 from app.routes.refusals import Refusals
-from app.routes.sessions import OwnSessions
 from app.routes.shared import offer_shared, opens_for_strangers
 from app.routes.sharing import offer_sharing
 from app.routes.uploads import Kept, offer_uploads
 from app.routes.votes import offer_fixes, offer_votes
 from app.services import Services
+from app.words import say
 from app.words.http import Speaking
 
 _QUEUE_SECONDS, _PROGRESS_SECONDS = 0.1, 0.5
 """Pauses of Gradio's loops between two looks for an event, and for progress that no page of the studio reports. Its own, of 1 and 10
 milliseconds, cost an idle studio 7 % of a core."""
-
-_EVENTS_AT_ONCE = 200
-"""Events of the pages that may be under way: each holds a thread, also while it waits for a file to be read. Gradio's own limit is 40."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -68,7 +64,9 @@ def make_app(services: Services) -> FastAPI:
         # Strangers ask as well, and are told that something trains, but not whose run it is.
         told = bool(training) or None if settings.people in ("team", "proxy") else training
         found = {"up": worker is not None, "training": told}
-        return JSONResponse({"status": "stuck" if is_stuck else "ok", "worker": found}, 503 if is_stuck else 200)
+        if is_stuck:
+            return JSONResponse({"status": "stuck", "worker": found, "error": say("engine.no_answer")}, 503)
+        return JSONResponse({"status": "ok", "worker": found})
 
     @app.get("/alive")
     def alive() -> dict[str, str]:
@@ -99,9 +97,7 @@ def make_app(services: Services) -> FastAPI:
     # In the folder that Gradio takes files from, which `serve` makes that of the data folder's uploads.
     kept = Kept(Path(get_upload_folder()), settings.person_uploads_mb * 1_000_000)
     offer_uploads(app, services, kept)
-    app.add_middleware(OwnSessions, blocks=lambda: pages)
-    app.add_middleware(Bodies, uploads=kept)
-    app.add_middleware(OpenStreams, most=settings.of_person("person_streams"))
+    app.add_middleware(GradioRequests, uploads=kept, blocks=lambda: pages)
     app.add_middleware(OpenRequests, most=settings.person_requests)
     app.add_middleware(Gate, who=who, has_login=has_login, seen=seen, opens=opens_for_strangers(services, is_member))
     app.add_middleware(Refusals, settings=settings)
@@ -115,7 +111,7 @@ def make_app(services: Services) -> FastAPI:
     # Only of pages that were "launched" does Gradio check that a file named in an event was uploaded, not merely readable here.
     pages.has_launched = True
     pages._queue.sleep_when_free, pages._queue.progress_update_sleep_when_free = _QUEUE_SECONDS, _PROGRESS_SECONDS
-    pages.max_threads = _EVENTS_AT_ONCE
+    pages.max_threads = EVENTS_AT_ONCE
     come_first()
     mounted: FastAPI = gr.mount_gradio_app(
         app, pages, path="/", i18n=I18N, theme=theme(), css=CSS, head=head(settings.people),

@@ -1,6 +1,7 @@
 """How routes read the bodies of requests and answer them: bodies up to a limit, work in few threads, errors as sentences with a status."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
@@ -17,7 +18,7 @@ from app.errors import READABLE, EngineAwayError, StudioError
 from app.given import sentence_of
 from app.incidents import failed
 from app.leaving import until_gone
-from app.visitor import share
+from app.people.visitor import share
 from app.words import say, say_error
 from storage import ConflictError, NotFoundError, TooLargeError, UnavailableError
 
@@ -45,29 +46,49 @@ class Held:
     """The bytes of all bodies that are being read, wait or are worked on, for all routes and visitors together: at most so many.
 
     Whatever limits the work alone comes after the body, and without this any number of bodies could be held while they wait for it.
+    Half of them are the most that one of several people has.
     """
 
     def __init__(self, most: int) -> None:
         self.most, self.now = most, 0
+        self._of_people = Counter[str]()
 
     @contextmanager
     def body(self) -> Iterator[Callable[[int], None]]:
         """Take bytes for a body, as they come, for as long as this lasts. Raises _BusyError if there is no room for more."""
-        mine = 0
+        mine, person = 0, share("")
 
         def take(size: int) -> None:
             nonlocal mine
-            if self.now + size > self.most:
+            if self.now + size > self.most or (person and self._of_people[person] + size > self.most // 2):
                 raise _BusyError(say("given.busy"))
             self.now, mine = self.now + size, mine + size
+            self._of_people[person] += size
 
         try:
             yield take
         finally:
             self.now -= mine
+            self._of_people[person] -= mine
+            if not self._of_people[person]:
+                del self._of_people[person]
 
 
 HELD = Held(200_000_000)
+
+
+class OfEach:
+    """Lets each of several people do so many things at the same time, so that nobody waits behind all that another asks."""
+
+    def __init__(self, most: int) -> None:
+        self._most = max(1, most)
+        self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
+
+    def turn(self) -> AbstractAsyncContextManager[object]:
+        """A place of the person who asks; where there is one person there is always one."""
+        if not (key := share("")):
+            return nullcontext()
+        return self._limiters.setdefault(key, anyio.CapacityLimiter(self._most))
 
 
 _STATUSES: dict[type[Exception], int] = {
@@ -83,18 +104,11 @@ class Answers:
     """Answers requests in so many threads at most, in the language of the browser, so that waiting for one thing keeps up nothing else."""
 
     def __init__(self, at_once: int) -> None:
-        self._limiter, self._of_one = anyio.CapacityLimiter(at_once), max(1, at_once // 2)
-        self._limiters: WeakValueDictionary[str, anyio.CapacityLimiter] = WeakValueDictionary()
-
-    def _share(self) -> AbstractAsyncContextManager[object]:
-        """Half of the threads are the most that one of several people has, so that nobody waits behind all that another asks."""
-        if not (key := share("")):
-            return nullcontext()
-        return self._limiters.setdefault(key, anyio.CapacityLimiter(self._of_one))
+        self._limiter, self._of_each = anyio.CapacityLimiter(at_once), OfEach(at_once // 2)
 
     async def give(self, make: Callable[[], Any], otherwise: int = _CANNOT) -> Response:
         """What is made, as JSON that nobody keeps; a `Response` as it is. Else a sentence, with a status by the kind of its error."""
-        async with self._share():
+        async with self._of_each.turn():
             return await _or_sentence(anyio.to_thread.run_sync(_as_response, make, limiter=self._limiter), otherwise)
 
     async def file(self, make: Callable[[], tuple[str, str | bytes]], media_type: str) -> Response:
@@ -115,7 +129,7 @@ class Answers:
 
     async def _while_there(self, request: Request, act: Callable[[bytes], Awaitable[Any]], body: bytes) -> Response:
         async def answer() -> Response:
-            async with self._share(), self._limiter:
+            async with self._of_each.turn(), self._limiter:
                 made = await act(body)
             return await anyio.to_thread.run_sync(_as_response, lambda: made)
 
@@ -140,7 +154,7 @@ async def _or_sentence(made: Awaitable[Response], otherwise: int) -> Response:
         return _refused(error, otherwise)
     except Exception:  # noqa: BLE001 (the edge: a page must never show a traceback, nor nothing)
         _log.exception("a request failed")
-        return JSONResponse({"error": failed(), "kind": ""}, status_code=500, headers=NOT_KEPT)
+        return refusal(failed(), 500)
 
 
 async def read_body(request: Request, most: int, take: Callable[[int], None]) -> bytes | Response:
@@ -164,7 +178,7 @@ def refuse_odd_queries(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def refused(request: Request, error: RequestValidationError) -> Response:
         told = sentence_of([{**each, "loc": each["loc"][1:]} for each in error.errors()])  # without "query", which says nothing
-        return JSONResponse({"error": told, "detail": told, "kind": ""}, status_code=_CANNOT, headers=NOT_KEPT)
+        return refusal(told, _CANNOT)
 
 
 def _as_response(make: Callable[[], Any]) -> Response:
@@ -194,7 +208,12 @@ async def _body_of(request: Request, most: int, take: Callable[[int], None]) -> 
 def _refused(error: Exception, otherwise: int = _CANNOT) -> Response:
     """The sentence of an error and which one it is, with the status of its kind, else ``otherwise``."""
     status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), otherwise)
-    return JSONResponse({"error": say_error(error), "kind": getattr(error, "kind", "")}, status_code=status, headers=NOT_KEPT)
+    return refusal(say_error(error), status, kind=getattr(error, "kind", ""))
+
+
+def refusal(sentence: str, status: int, *, kind: str = "") -> JSONResponse:
+    """A sentence in place of what was asked for, as our pages read it and, under ``detail``, Gradio's."""
+    return JSONResponse({"error": sentence, "detail": sentence, "kind": kind}, status_code=status, headers=NOT_KEPT)
 
 
 def _attached(name: str, content: str | bytes, media_type: str) -> Response:

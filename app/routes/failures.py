@@ -13,13 +13,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import READABLE
 from app.incidents import HEADER, SCOPE, failed, new_number, number, numbered
+from app.routes.answers import refusal
 from app.words import say, say_error
 
 _log = logging.getLogger("reft_studio.pages")
 _MOST = 64_000
 """Bytes of a refusal that are looked at; a longer one is no sentence."""
-_OURS = re.compile(r"/(alive|bases|files|follow|healthz|login|logout|play|uploads)(/|$)")
+_OURS = re.compile(r"/(alive|bases|files|follow|healthz|login|logout|me|operator|play|share|shared|uploads)(/|$)")
 """Paths of our own routes. Behind all others Gradio takes apart what was sent, before and after the studio's own functions."""
+_OPENS = re.compile(r"(/shared/)[^/]+")
+"""Whoever reads what follows in a log could open what is shared."""
 _OF_THE_MACHINE = (OSError, MemoryError, SystemError, ImportError)
 """What is raised there through no fault of the request; all else is, since Gradio's functions, which are the studio's, never raise."""
 _KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -92,7 +95,7 @@ class _Answer:
 
     async def _tell(self, status: int, sentence: str, start: Message | None) -> None:
         """A sentence, with what a refusal in its place said beside its body."""
-        content = json.dumps({"error": sentence, "kind": ""}, ensure_ascii=False).encode()
+        content = bytes(refusal(sentence, status).body)
         headers = MutableHeaders(raw=list(start["headers"]) if start else [])
         headers.update({**_KEPT, "Content-Type": "application/json", "Content-Length": str(len(content)), HEADER: number()})
         await self._send({"type": "http.response.start", "status": status, "headers": headers.raw})
@@ -108,7 +111,7 @@ def _refusal_of(error: Exception, scope: Scope) -> tuple[int, str]:
     """Status and sentence of what was raised; it goes to the log, unless it is meant for people."""
     if isinstance(error, READABLE):
         return 503, say_error(error)
-    _log.error("%s %.200s failed", scope["method"], scope["path"], exc_info=error)
+    _log.error("%s %.200s failed", scope["method"], _OPENS.sub(r"\1...", scope["path"]), exc_info=error)
     if not isinstance(error, _OF_THE_MACHINE) and not _OURS.match(scope["path"]):
         return _CANNOT, _said(_CANNOT)
     return 500, failed()

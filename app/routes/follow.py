@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 
 from app.handlers import base_cards, run_list, run_live, workbench
 from app.pages import predictions_html, runs_html
+from app.people.visitor import visited_by
 from app.routes.answers import NOT_KEPT, Answers
 from app.routes.sessions import own_session
 from app.services import Services
-from app.visitor import visited_by
 
 _AT_ONCE = 4
 

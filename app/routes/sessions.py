@@ -4,40 +4,20 @@ A session is chosen by the browser, and Gradio gives its answers, its state and 
 person's browser uses is, said by somebody else, simply another session; nothing has to be remembered, and none can be taken in advance.
 """
 
-import json
-import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-import anyio
 from gradio.server_messages import UnexpectedErrorMessage
-from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
 
 from app.people.asking import asking
-from app.routes.answers import HELD, NOT_KEPT, read_body
 from app.words import say
 
-_API = "/gradio_api/"
-_OFFERED = {
-    "GET": re.compile(r"heartbeat/[^/]+|queue/data|upload_progress|info/?|app_id/?|startup-events|theme\.css"),
-    "POST": re.compile(r"queue/join|run/[^/]+/?|cancel|reset/?|upload"),
-}
-"""What pages need of Gradio's routes. Others do the same without a session, tell what is everybody's, or keep what people have typed."""
-_MONITORING = re.compile(r"/monitoring(/|$)")
-_WITH_BODY = re.compile(r"queue/join|run/|cancel|reset")
-_HEARTBEAT = "heartbeat/"
 _NAMED = frozenset({"session_hash"})
 """What a query names by words of the browser's own; uploads are told apart in `app.routes.uploads`."""
-_MOST = 32_000_000
-"""Bytes of an event's body."""
-_SOON = 100_000
-"""Bytes that are read at once; more of them in a thread."""
 OF_ONE, IN_ALL = 32, 200
 """Sessions whose state is kept, each about a megabyte: of a person, and of all together."""
 
@@ -53,63 +33,33 @@ def _mark() -> str:
 
 
 class OwnSessions:
-    """ASGI middleware under the gate. Streams pass through untouched.
+    """The sessions that Gradio keeps state for.
 
     Args:
-        app: what is behind it.
         blocks: gives Gradio's pages, whose queue and state are looked into.
     """
 
-    def __init__(self, app: ASGIApp, blocks: Callable[[], Any]) -> None:
-        self._app, self._blocks = app, blocks
+    def __init__(self, blocks: Callable[[], Any]) -> None:
+        self._blocks = blocks
         self._kept = OrderedDict[str, None]()
-        """Sessions that Gradio keeps state for, the one that was used last at the end."""
+        """The one that was used last at the end."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        path = scope["path"]
-        if _MONITORING.match(path):
-            return await _refused(say("server.nothing_here"), 404)(scope, receive, send)
-        if not path.startswith(_API):
-            return await self._app(scope, receive, send)
-        offered, rest = _OFFERED.get(scope["method"]), path.removeprefix(_API)
-        if offered is None or not offered.fullmatch(rest):
-            return await _refused(say("server.nothing_here"), 404)(scope, receive, send)
-        scope = {**scope, "query_string": _own_query(scope["query_string"])}
-        if rest == "queue/data" and self._is_unheard(scope["query_string"]):
-            return await _unheard()(scope, receive, send)
-        if rest.startswith(_HEARTBEAT):
-            scope["path"] = f"{_API}{_HEARTBEAT}{own_session(rest.removeprefix(_HEARTBEAT))}"
-            scope["raw_path"] = scope["path"].encode()
-        elif _WITH_BODY.match(rest):
-            with HELD.body() as take:
-                body = await read_body(Request(scope, receive), _MOST, take)
-                body = body if isinstance(body, Response) else await self._own_body(body)
-            if isinstance(body, Response):
-                return await body(scope, receive, send)
-            return await self._app(*_with_body(scope, body, receive), send)
-        return await self._app(scope, receive, send)
-
-    def _is_unheard(self, query: bytes) -> bool:
+    def is_unheard(self, query: bytes) -> bool:
+        """Whether a query names a session that nobody has asked for anything."""
         session = dict(parse_qsl(query.decode("latin-1"))).get("session_hash")
         return session is not None and session not in self._blocks()._queue.pending_messages_per_session
 
-    async def _own_body(self, body: bytes) -> bytes | Response:
-        """The body with names of the person's own."""
-        given = _parsed(body) if len(body) <= _SOON else await anyio.to_thread.run_sync(_parsed, body)
-        if given is None:
-            return _refused(say("given.odd", reason=say("given.no_json")), 422)
-        session = given.get("session_hash")
-        event, given = given.get("event_id"), {name: value for name, value in given.items() if name != "event_id"}
+    def own_event(self, given: dict[str, Any]) -> dict[str, Any]:
+        """An event with names of the person's own; what it names of another session is as if it were not there."""
+        session, event = given.get("session_hash"), given.get("event_id")
+        own = {name: value for name, value in given.items() if name != "event_id"}
         if isinstance(session, str):
-            given["session_hash"] = session = own_session(session)
+            own["session_hash"] = session = own_session(session)
             self._keep(session)
         if event is not None:
             waiting = self._blocks()._queue.pending_event_ids_session.get(session, ()) if isinstance(session, str) else ()
-            given["event_id"] = event if isinstance(event, str) and event in waiting else ""
-        return _written(given) if len(body) <= _SOON else await anyio.to_thread.run_sync(_written, given)
+            own["event_id"] = event if isinstance(event, str) and event in waiting else ""
+        return own
 
     def _keep(self, session: str) -> None:
         """Note that a session is used, and let Gradio forget others if there are too many."""
@@ -142,7 +92,7 @@ class OwnSessions:
             queue.pending_messages_per_session.pop(session, None)
 
 
-def _own_query(query: bytes) -> bytes:
+def own_query(query: bytes) -> bytes:
     """The query with names of the person's own, read as Gradio will read it."""
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     if not _NAMED & {name for name, _ in pairs}:
@@ -150,35 +100,7 @@ def _own_query(query: bytes) -> bytes:
     return urlencode([(name, own_session(value) if name in _NAMED else value) for name, value in pairs]).encode()
 
 
-def _parsed(body: bytes) -> dict[str, Any] | None:
-    try:
-        given = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return given if isinstance(given, dict) else None
-
-
-def _written(given: dict[str, Any]) -> bytes:
-    """What was parsed, so that Gradio reads what was looked at, whatever stood there twice."""
-    return json.dumps(given).encode()
-
-
-def _with_body(scope: Scope, body: bytes, receive: Receive) -> tuple[Scope, Receive]:
-    scope = {**scope, "headers": [each for each in scope["headers"] if each[0] != b"transfer-encoding"]}
-    MutableHeaders(scope=scope)["content-length"] = str(len(body))
-    pieces = [body]
-
-    async def replayed() -> Message:
-        return {"type": "http.request", "body": pieces.pop(), "more_body": False} if pieces else await receive()
-
-    return scope, replayed
-
-
-def _unheard() -> Response:
+def unheard() -> Response:
     """What Gradio says of a session that nobody has asked for anything, without the error that it ends its stream with."""
-    told = UnexpectedErrorMessage(message="404: Not Found", session_not_found=True)
+    told = UnexpectedErrorMessage(message=say("failures.ended"), session_not_found=True)
     return Response(f"data: {told.model_dump_json()}\n\n", media_type="text/event-stream")
-
-
-def _refused(sentence: str, status: int) -> Response:
-    return JSONResponse({"error": sentence, "kind": ""}, status_code=status, headers=NOT_KEPT)

@@ -22,7 +22,8 @@ from starlette.types import Message, Receive
 
 from app.arrived import ARRIVING
 from app.people.asking import asking
-from app.routes.bodies import UPLOAD, BodyError, progress_key
+from app.routes.bodies import BodyError, progress_key
+from app.routes.gradio_requests import UPLOAD
 from app.services import Services
 from app.words import say
 

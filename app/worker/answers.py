@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any
 
 from app import predictions
+from app.fair_turns import FairTurns
 from app.predictions import Kind, Prediction, is_right
 from app.words import say, say_error
 from app.worker.resident import Resident
-from app.worker.shares import FairTurn
 from reft_engine import ReftError, RunSpec, Trainable, classify
 from reft_engine.base import Base
 from reft_engine.data import AnyExample, Example, Preference, StoredExamples, row_of
@@ -73,7 +73,7 @@ class PredictionJobs:
     def __init__(self, resident: Resident) -> None:
         self._resident = resident
         self._jobs: dict[str, _Job] = {}
-        self._lock, self._turns = threading.Lock(), FairTurn()
+        self._lock, self._turns = threading.Lock(), FairTurns()
 
     def follow(self, run_id: str, *, start: bool, has_left: Callable[[], bool], owner: str = "") -> Iterator[dict[str, Any]]:
         """Tell how far the predictions of a run are, until they have ended; without ``start`` none are begun.

@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from app.fair_turns import FairTurns
 from app.naming import Named
 from app.people.behalf import OnBehalf
+from app.people.visitor import asker
 from app.words import say, say_error
 from app.words.http import Speaking
 from app.worker import chat
@@ -25,7 +27,6 @@ from app.worker.fair_work import Disconnected, FairWork, watched
 from app.worker.grid import fill_batch, fill_grid
 from app.worker.machine import describe_machine
 from app.worker.messages import (
-    ASKER,
     AnglesRequest,
     BatchRequest,
     ChatRequest,
@@ -47,7 +48,6 @@ from app.worker.preview import preview_rows
 from app.worker.resident import Resident
 from app.worker.row_checks import Load
 from app.worker.seen import look_through_lens, map_column, prove, tint
-from app.worker.shares import FairTurn
 from reft_engine import DataError, ReftConfig, ReftError, TrainConfig
 from reft_engine.data import AnyExample, RowCheck, examples_of_data
 from reft_engine.training import RATE_STEPS
@@ -108,7 +108,7 @@ def _offer_counts(app: FastAPI, resident: Resident) -> None:
             base = resident.tokenizer(request.base) or resident.base(request.base)
             return preview_rows(base, _examples(request.rows), ReftConfig.read(request.reft), request.max_length, gone.look)
 
-        return await work.do(_asker(http), http, shown)
+        return await work.do(asker(), http, shown)
 
     @app.post("/check")
     async def check(request: CheckRequest, http: Request) -> RowCheck | None:
@@ -121,7 +121,7 @@ def _offer_counts(app: FastAPI, resident: Resident) -> None:
             with resident.checks.while_wanted(gone.look):
                 return resident.checks.check(digest, load, base, reft, train, request.file_rows)
 
-        return await work.do(_asker(http), http, counted)
+        return await work.do(asker(), http, counted)
 
     @app.post("/probe")
     async def probe(request: ProbeRequest, http: Request) -> dict[str, Any] | None:
@@ -131,12 +131,7 @@ def _offer_counts(app: FastAPI, resident: Resident) -> None:
                 found = resident.probe(request.dataset, request.base, reft, train, request.precision)
             return asdict(found) if found else None
 
-        return await work.do(_asker(http), http, timed)
-
-
-def _asker(http: Request) -> str:
-    """An opaque key of who asks, as the client says it; whoever says none shares the turns of all these."""
-    return http.headers.get(ASKER, "")[:100]
+        return await work.do(asker(), http, timed)
 
 
 def _offer_looks(app: FastAPI, resident: Resident) -> None:
@@ -179,7 +174,7 @@ def _offer_streams(app: FastAPI, resident: Resident) -> None:
     async def mix(request: MixRequest) -> StreamingResponse:
         return _streamed(lambda put, disconnected: work_on_mix(resident, request, put, disconnected.is_set), say("engine.failed"))
 
-    turns = FairTurn()
+    turns = FairTurns()
 
     @app.post("/rates")
     async def rates(request: RatesRequest) -> StreamingResponse:
@@ -245,7 +240,7 @@ async def _lines(work: Callable[[Put, Disconnected], None], trouble: str) -> Asy
 
 
 def _rates(
-    resident: Resident, turns: FairTurn, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
+    resident: Resident, turns: FairTurns, rows: tuple[str, Load], request: RatesRequest, reft: ReftConfig, train: TrainConfig, put: Put,
     disconnected: Disconnected,
 ) -> None:  # fmt: skip
     """Try learning rates, saying how many steps are made."""
@@ -254,7 +249,7 @@ def _rates(
     def tell(done: int, total: int) -> None:
         put({"done": done, "of": total})
 
-    with turns.turn(request.owner, disconnected.is_set) as has_turn:
+    with turns.turn(asker(), disconnected.is_set) as has_turn:
         found = resident.rates(rows, request.base, reft, train, tell, disconnected.is_set, request.precision) if has_turn else None
     if found is not None:
         put({"found": asdict(found)})
@@ -262,7 +257,7 @@ def _rates(
 
 def _predictions(jobs: PredictionJobs, request: PredictionsRequest, put: Put, disconnected: Disconnected) -> None:
     """Say how far predictions are, until they have ended."""
-    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set, owner=request.owner):
+    for line in jobs.follow(request.run, start=request.start, has_left=disconnected.is_set, owner=asker()):
         put(line)
     put({"ended": True})
 

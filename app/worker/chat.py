@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.people.visitor import asker
 from app.words import say
 from app.worker.columns import Answering, check_one_base, prepared, read_messages, same_base
 from app.worker.costs import cost_of_shots, cost_of_store
@@ -91,12 +92,12 @@ def submit(resident: Resident, request: ChatRequest, put: Put, should_stop: Call
         ReftError, StorageError: a run has no result, the columns are of different base models, or the conversation cannot be answered.
         BoundError: whoever asks was given as many tokens in this minute as they may have.
     """
-    resident.meter.require(request.owner)
+    resident.meter.require(asker())
     check_one_base(resident, runs_of(request))
     columns = [ready(resident, column, request.messages, request.max_new_tokens, put, should_stop) for column in request.columns]
     base = base_of(resident, request, [column.answering for column in columns])
     asked = resident.engine(base).submit(
-        columns[0].messages, [column.answering.model for column in columns], max_new_tokens=request.max_new_tokens, owner=request.owner,
+        columns[0].messages, [column.answering.model for column in columns], max_new_tokens=request.max_new_tokens, owner=asker(),
         sampling=sampling_of(request), on_place=lambda place: put({"place": place}), **told_of(request, columns),
     )  # fmt: skip
     return asked, columns

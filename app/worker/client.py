@@ -1,6 +1,5 @@
 """The web process's client of the worker; imports nothing that imports torch."""
 
-import hashlib
 import json
 import math
 import threading
@@ -17,10 +16,9 @@ import httpx
 
 from app.errors import EngineAwayError, StudioError
 from app.incidents import HEADER, number
-from app.people.behalf import behalf_header
-from app.visitor import asker, share
+from app.people.behalf import behalf_headers
+from app.people.visitor import share, visitor
 from app.words import say, spoken
-from app.worker.messages import ASKER
 from reft_engine.data import RowCheck
 
 _ADDRESS = "http://worker"
@@ -183,36 +181,36 @@ class WorkerClient:
         """
         return self._stream("/mix", request, _CHECK_TIMEOUT)
 
-    def follow_mix(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    def follow_mix(self, request: dict[str, Any], page: str = "") -> AsyncGenerator[dict[str, Any], None]:
         """As `mix`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
-        return self._follow("/mix", request, _BATCH_TIMEOUT)
+        return self._follow("/mix", request, page, _BATCH_TIMEOUT)
 
     def rates(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Try learning rates for a run: lines of ``{"done", "of"}``, then one with ``found``, a `RatesFound`; closing it ends the trial."""
-        return self._stream("/rates", {**request, "owner": ""})
+        return self._stream("/rates", request)
 
     def predictions(self, run_id: str, *, start: bool = True) -> Generator[dict[str, Any], None, None]:
         """Answer the held-out rows of a run: lines of ``{"done", "of"}``, then ``{"ended": true}``; closing the iterator ends nothing.
 
         Without ``start`` nothing begins, and only what is under way is told of; an engine that does not say so within seconds is away.
         """
-        return self._stream("/predictions", {"run": run_id, "start": start, "owner": ""}, 120 if start else _LOOK_TIMEOUT)
+        return self._stream("/predictions", {"run": run_id, "start": start}, 120 if start else _LOOK_TIMEOUT)
 
-    def follow_chat(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    def follow_chat(self, request: dict[str, Any], page: str = "") -> AsyncGenerator[dict[str, Any], None]:
         """As `chat`, on the event loop, so that a reader who leaves is noticed at once and who waits holds no thread."""
-        return self._follow("/chat", request)
+        return self._follow("/chat", request, page)
 
-    def follow_batch(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    def follow_batch(self, request: dict[str, Any], page: str = "") -> AsyncGenerator[dict[str, Any], None]:
         """Answer prompts in the columns of a chat: lines of ``{"prompt", "column"}`` with ``text``, ``ending`` and ``tokens``.
 
         A prompt that is refused has a ``problem`` in place of these three; ``{"done": true}`` ends them. Closing the iterator ends it.
         """
-        return self._follow("/batch", request, _BATCH_TIMEOUT)
+        return self._follow("/batch", request, page, _BATCH_TIMEOUT)
 
-    async def _follow(self, path: str, request: dict[str, Any], timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
+    async def _follow(self, path: str, request: dict[str, Any], page: str, timeout: float = 120) -> AsyncGenerator[dict[str, Any], None]:
         body = _body(request)
         with _told(midway=True):
-            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=self._headers()) as answer:
+            async with self._on_loop(timeout) as http, http.stream("POST", path, content=body, headers=self._headers(page)) as answer:
                 if answer.status_code != 200:
                     await answer.aread()
                     raise StudioError(_error_text(answer))
@@ -223,10 +221,11 @@ class WorkerClient:
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket), verify=False)  # a socket has no certificates
         return httpx.AsyncClient(transport=transport, base_url=_ADDRESS, timeout=httpx.Timeout(timeout, connect=2))
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, page: str = "") -> dict[str, str]:
         # The worker answers in the language of the event that asks it, and its log names the request.
         asked = {HEADER: number()} if number() else {}
-        return {"Content-Type": "application/json", "Accept-Language": spoken(), ASKER: _asker(), **behalf_header(self._owner), **asked}
+        behalf = behalf_headers(self._owner, page or visitor())
+        return {"Content-Type": "application/json", "Accept-Language": spoken(), **behalf, **asked}
 
     def _stream(self, path: str, request: dict[str, Any], timeout: float = 120) -> Generator[dict[str, Any], None, None]:
         body = _body(request)
@@ -279,14 +278,7 @@ def _item(line: str) -> dict[str, Any]:
     return item
 
 
-def _asker() -> str:
-    """An opaque key of who asks."""
-    return hashlib.sha256(asker().encode("utf-8", "replace")).hexdigest()[:32]
-
-
 def _body(values: dict[str, Any]) -> bytes:
-    if "owner" in values:  # here, so that whatever asks the engine does so for the person who asks, and no page for another
-        values = {**values, "owner": share(str(values["owner"]))}
     try:
         return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError as error:

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.people.visitor import asker
 from app.words import say, say_error
 from app.worker.chat import base_of, runs_of, sampling_of, told_of
 from app.worker.columns import check_one_base, read_messages, same_base
@@ -39,13 +40,13 @@ def fill_grid(resident: Resident, request: GridRequest, put: Callable[[Line], No
 
     Raises NotFoundError, ReftError, BoundError.
     """
-    resident.meter.require(request.owner)
+    resident.meter.require(asker())
     left = list(dict.fromkeys(request.runs))
     while left and not should_stop():
         base, models = _of_one_base(resident, left)
         left = [run_id for run_id in left if run_id not in models]
         names, lengths = [f"base:{base.name}", *models], [length_of(prompt, request.max_new_tokens) for prompt in request.prompts]
-        asked = Listed([None, *models.values()], request.prompts, lengths, request.owner)
+        asked = Listed([None, *models.values()], request.prompts, lengths, asker())
         for at, found in answer_list(resident, base, asked, should_stop):
             if problem := next((cell["problem"] for cell in found.values() if "problem" in cell), None):
                 put({"error": problem})
@@ -58,12 +59,12 @@ def fill_batch(resident: Resident, request: BatchRequest, put: Callable[[Line], 
 
     Raises NotFoundError, ReftError, StorageError.
     """
-    resident.meter.require(request.owner)
+    resident.meter.require(asker())
     check_one_base(resident, runs_of(request))
     columns = [list_column(resident, each, request.max_new_tokens, put, should_stop) for each in request.columns]
     base = base_of(resident, request, [column.answering for column in columns])
     asked = Listed(
-        [column.answering.model for column in columns], request.prompts, [request.max_new_tokens] * len(request.prompts), request.owner,
+        [column.answering.model for column in columns], request.prompts, [request.max_new_tokens] * len(request.prompts), asker(),
         {"sampling": sampling_of(request)}, lambda prompt: told_of(request, [column.at(messages_of(prompt)) for column in columns]),
     )  # fmt: skip
     for at, found in answer_list(resident, base, asked, should_stop):

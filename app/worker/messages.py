@@ -18,8 +18,6 @@ _StopText = Annotated[str, Field(min_length=1, max_length=200)]
 
 ALREADY_SERVED = 3
 """Exit code of a worker whose data folder another worker already serves."""
-ASKER = "X-Asker"
-"""The header with an opaque key of who asks, for what has no such field; askers get equal shares."""
 
 
 StopText = Annotated[str, Field(min_length=1, max_length=limits.STOP)]
@@ -52,7 +50,6 @@ class Sampled(BaseModel):
     repetition_penalty: float = Field(1.0, gt=0.0, le=10.0)
     stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS)
     seed: int = Field(0, ge=0, le=2**31 - 1)
-    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
 class ChatRequest(Sampled):
@@ -76,7 +73,6 @@ class GridRequest(BaseModel):
     runs: list[str] = Field(min_length=1, max_length=16)
     prompts: list[GridPrompt] = Field(min_length=1, max_length=100)
     max_new_tokens: int = Field(96, ge=1, le=512)
-    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
 class BatchRequest(Sampled):
@@ -93,7 +89,6 @@ class MixRequest(BaseModel):
     prompts: list[GridPrompt] = Field([], max_length=20)
     max_new_tokens: int = Field(96, ge=1, le=512)
     save_to: str = Field("", pattern="^([0-9a-f]{32})?$")
-    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")
 
 
 class PreviewRequest(BaseModel):
@@ -133,8 +128,6 @@ class ProbeRequest(BaseModel):
 class RatesRequest(ProbeRequest):
     """A run for which learning rates are to be tried."""
 
-    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers take turns.")
-
 
 class PredictionsRequest(BaseModel):
     """A run whose held-out rows are to be answered; without ``start`` only what is under way already is told of."""
@@ -142,7 +135,6 @@ class PredictionsRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     run: str = Field(max_length=100)
     start: bool = True
-    owner: str = Field("", max_length=100, description="An opaque key of who asks; by default the run's own.")
 
 
 class DescribeRequest(BaseModel):
@@ -190,4 +182,3 @@ class TintsRequest(SeparationRequest):
 
     k: int = Field(5, ge=1, le=20)
     stop: list[StopText] = Field(default_factory=list, max_length=limits.STOPS, description="Those with which it was asked for.")
-    owner: str = Field("", max_length=100, description="An opaque key of who asks; askers get equal shares.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.columns import MixPart
+from app.people.visitor import asker
 from app.words import say
 from app.worker.columns import mixed
 from app.worker.grid import length_of, messages_of
@@ -30,7 +31,7 @@ def work_on_mix(resident: Resident, request: MixRequest, put: Callable[[dict[str
         NotFoundError, StorageError, ReftError: the runs cannot be mixed, or the adapter does not reproduce.
     """
     if request.prompts:
-        resident.meter.require(request.owner)
+        resident.meter.require(asker())
     base, mix = _mix_of(resident, request.parts)
     if request.prompts:
         _answer(resident, base, mix, request, put, should_stop)
@@ -53,7 +54,7 @@ def _answer(
     parents: dict[str, ReftModel] = {part.run: edit for part, edit in zip(request.parts, mix.edits, strict=True)}
     columns = [None, *parents.values(), mix]
     asked = (Asked(messages_of(prompt), columns, length_of(prompt, request.max_new_tokens)) for prompt in request.prompts)
-    answers = answers_in_order(resident.engine(base), asked, owner=request.owner, should_stop=should_stop)
+    answers = answers_in_order(resident.engine(base), asked, owner=asker(), should_stop=should_stop)
     for at, texts in enumerate(answers):
         put({"prompt": at, "answers": dict(zip(["base", *parents, "mix"], texts, strict=True))})
 

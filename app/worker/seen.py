@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from app.people.visitor import asker
 from app.words import say
 from app.worker.columns import prepared, read_messages
 from app.worker.messages import ChatColumn, LensRequest, LookRequest, SeparationRequest, TintsRequest
@@ -63,11 +64,11 @@ def tint(resident: Resident, request: TintsRequest, on_request: Callable[[Reques
 
     Raises as `prove`, and BusyError.
     """
-    resident.meter.require(request.owner)
+    resident.meter.require(asker())
     base, model, switches = _column(resident, request.column)
     return token_changes(
         base, read_messages(request.messages), request.answer, model, k=request.k, strength=request.column.strength,
-        switches=switches, stop=request.stop, engine=resident.engine(base), owner=request.owner,
+        switches=switches, stop=request.stop, engine=resident.engine(base), owner=asker(),
         on_request=on_request,
     )  # fmt: skip
 

@@ -10,8 +10,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from app.errors import EngineAwayError, StudioError
-from app.routes.answers import Answers
-from app.visitor import visited_by, visitor
+from app.people.asking import Person, asked_by
+from app.people.visitor import visited_by, visitor
+from app.routes.answers import Answers, Held, OfEach
 from reft_engine import ReftError
 from storage import ConflictError, NotFoundError, StorageError, TooLargeError, UnavailableError
 
@@ -50,13 +51,13 @@ def fails(error):
 def test_an_error_is_its_sentence_its_kind_and_a_status_that_says_why(error, status):
     answer = given(lambda: fails(error))
     assert answer.status_code == status and answer.headers["cache-control"] == "no-store"
-    assert json.loads(answer.body) == {"error": "No.", "kind": "a"}
+    assert json.loads(answer.body) == {"error": "No.", "detail": "No.", "kind": "a"}
 
 
 @pytest.mark.parametrize(("error", "status"), [(EngineAwayError("No."), 503), (StudioError("No."), 422)])
 def test_an_error_of_the_app_has_no_kind(error, status):
     answer = given(lambda: fails(error))
-    assert (answer.status_code, json.loads(answer.body)) == (status, {"error": "No.", "kind": ""})
+    assert (answer.status_code, json.loads(answer.body)) == (status, {"error": "No.", "detail": "No.", "kind": ""})
 
 
 def test_what_is_not_meant_for_people_is_in_the_log_only(caplog):
@@ -105,3 +106,41 @@ def test_the_work_is_in_few_threads_for_the_one_who_asks():
 
     asyncio.run(ask())
     assert most == 2 and who == {("somebody", False)}
+
+
+def test_one_of_several_people_holds_half_of_what_is_held_at_most():
+    held = Held(100)
+    with asked_by(Person("ada", "Ada")), held.body() as one, held.body() as other:
+        one(40), other(10)
+        with pytest.raises(StudioError, match="Try again in a moment"):
+            other(1)
+        with asked_by(Person("bob", "Bob")), held.body() as his:
+            his(50)
+            with pytest.raises(StudioError, match="Try again in a moment"):
+                his(1)
+        assert held.now == 50
+    with asked_by(Person("", "")), held.body() as alone:
+        alone(100)
+    assert held.now == 0
+
+
+def test_one_of_several_people_has_so_many_turns_and_keeps_nobody_else():
+    async def begun(*askers: str) -> list[str]:
+        each, seen, end = OfEach(2), [], asyncio.Event()
+
+        async def work(asker: str) -> None:
+            with asked_by(Person(asker, asker)):
+                async with each.turn():
+                    seen.append(asker)
+                    await end.wait()
+
+        tasks = [asyncio.create_task(work(asker)) for asker in askers]
+        await asyncio.sleep(0.05)
+        found = list(seen)
+        end.set()
+        await asyncio.gather(*tasks)
+        assert len(seen) == len(askers)
+        return found
+
+    assert asyncio.run(begun("a", "a", "a", "b")) == ["a", "a", "b"]
+    assert asyncio.run(begun("", "", "", "")) == [""] * 4

@@ -424,7 +424,7 @@ def test_a_column_answers_as_the_engine_alone_does_with_these_rows(studio):
 def lines_of(studio: Studio, *columns: ChatColumn, content: str = "Is 9 fox?", length: int = 4) -> list[dict[str, Any]]:
     """The last line of each column's answer."""
     messages = [ChatMessage(role="user", content=content)]
-    asked = ChatRequest(columns=list(columns), base=studio.base.name, messages=messages, max_new_tokens=length, owner="c")
+    asked = ChatRequest(columns=list(columns), base=studio.base.name, messages=messages, max_new_tokens=length)
     told: list[dict[str, Any]] = []
     request, ready = submit(studio.resident, asked, told.append, lambda: False)
     answer(request, ready, told.append)
@@ -512,7 +512,7 @@ def test_seconds_begin_when_the_request_does(studio, monkeypatch):
     engine = studio.resident.engine(studio.base)
     other = engine.submit("What is 2 cat?", owner="a", max_new_tokens=3, sink=lambda delta: now.__setitem__(0, now[0] + 100.0))
     messages = [ChatMessage(role="user", content="What is 3 owl?")]
-    asked = ChatRequest(columns=[ChatColumn(kind="base")], base=studio.base.name, messages=messages, max_new_tokens=3, owner="c")
+    asked = ChatRequest(columns=[ChatColumn(kind="base")], base=studio.base.name, messages=messages, max_new_tokens=3)
     told: list[dict[str, Any]] = []
     request, columns = submit(studio.resident, asked, told.append, lambda: False)
     assert request.began is None
@@ -527,7 +527,7 @@ def test_who_waits_is_told_how_many_begin_before_and_that_it_begins(studio, monk
     engine = studio.resident.engine(studio.base)
     others = [engine.submit("What is 2 cat?", owner=name, max_new_tokens=6) for name in "ab"]
     messages = [ChatMessage(role="user", content="What is 3 owl, and where has it been since yesterday evening?")]
-    asked = ChatRequest(columns=[ChatColumn(kind="base")], base=studio.base.name, messages=messages, max_new_tokens=6, owner="c")
+    asked = ChatRequest(columns=[ChatColumn(kind="base")], base=studio.base.name, messages=messages, max_new_tokens=6)
     told: list[dict[str, Any]] = []
     request, columns = submit(studio.resident, asked, told.append, lambda: False)
     answer(request, columns, told.append)

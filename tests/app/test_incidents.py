@@ -7,6 +7,7 @@ import re
 import gradio as gr
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
@@ -14,7 +15,8 @@ from app.incidents import HEADER, numbered
 from app.logs import OF_A_KIND, Bounded, careful, log_to_file
 from app.naming import Named
 from app.routes import make_app
-from app.routes.failures import Failures
+from app.routes.failures import _OURS, Failures
+from app.routes.gradio_requests import API
 from app.services import make_services
 from app.settings import Settings
 from app.words import say
@@ -35,9 +37,13 @@ def client(tmp_path_factory):
 def sentence(answer):
     """The one sentence of an answer, which has nothing else in it."""
     found = answer.json()
-    assert found.get("detail", found["error"]) == found["error"], "where Gradio's own pages look for it"
-    assert set(found) - {"detail"} == {"error", "kind"} and found["error"]
-    assert "Traceback" not in found["error"] and "{" not in found["error"]
+    assert (
+        set(found) == {"error", "detail", "kind"}
+        and found["error"] == found["detail"]
+        and found["error"]
+        and "Traceback" not in found["error"]
+        and "{" not in found["error"]
+    )
     assert answer.headers[HEADER] and answer.headers["content-length"] == str(len(answer.content))
     return found["error"]
 
@@ -113,6 +119,18 @@ def test_what_is_raised_is_a_sentence_whose_number_is_in_the_log(caplog):
     answer = raising(ZeroDivisionError(SECRET)).get("/play/x")
     assert answer.status_code == 500 and answer.headers[HEADER] in sentence(answer) and SECRET not in answer.text
     assert SECRET in caplog.text
+
+
+def test_a_link_that_shares_something_stands_in_no_log(caplog):
+    for path in ("/shared/4711.signature", "/shared/4711.signature/adapter.zip"):
+        assert raising(ZeroDivisionError()).get(path).status_code == 500
+    assert "/shared/..." in caplog.text and "signature" not in caplog.text
+
+
+def test_every_route_of_ours_is_known_as_one(client):
+    """Elsewhere what is raised is taken for a malformed call of Gradio's."""
+    ours = [route.path for route in client.app.routes if isinstance(route, APIRoute) and not route.path.startswith(API)]
+    assert len(ours) > 40 and [path for path in ours if not _OURS.match(path)] == []
 
 
 def test_what_is_meant_for_people_is_said_in_its_own_words():

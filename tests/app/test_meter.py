@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from app.errors import StudioError
-from app.people.asking import Person, asked_by
+from app.people.asking import Person
+from app.people.visitor import visited_by
 from app.services import make_services
 from app.settings import Settings
 from app.worker.meter import TokenMeter
@@ -90,35 +91,35 @@ def bounded(tmp_path_factory, environment):
     services.storage.close()
 
 
-def chat(services, owner=""):
+def chat(services, page=""):
     request = {
         "columns": [{"kind": "base"}], "base": "starter", "messages": [{"role": "user", "content": "What is a cat?"}],
-        "max_new_tokens": 8, "owner": owner,
+        "max_new_tokens": 8,
     }  # fmt: skip
-    return list(services.worker.chat(request))
+    with visited_by(page):
+        return list(services.worker.chat(request))
 
 
 @pytest.mark.process
 def test_one_person_is_refused_and_another_is_not_whatever_their_pages_say(bounded):
-    with asked_by(ADA):
-        assert chat(bounded, "page")[-1] == {"done": True}
-        for page in ("page", "another page", BOB.id, ""):
-            with pytest.raises(StudioError, match=r"12 tokens in the last minute.*Ask again in \d+ seconds"):
-                chat(bounded, page)
-        grid = {"columns": [{"kind": "base"}], "base": "starter", "prompts": [{"messages": [{"role": "user", "content": "Hello"}]}]}
-        with pytest.raises(StudioError, match="tokens in the last minute"):
-            next(bounded.worker._stream("/batch", {**grid, "owner": "page"}))
-    with asked_by(BOB):
-        assert chat(bounded, ADA.id)[-1] == {"done": True}
-        with pytest.raises(StudioError, match="tokens in the last minute"):
-            chat(bounded)
+    ada, bob = bounded.seen_by(ADA), bounded.seen_by(BOB)
+    assert chat(ada, "page")[-1] == {"done": True}
+    for page in ("page", "another page", BOB.id, ""):
+        with pytest.raises(StudioError, match=r"12 tokens in the last minute.*Ask again in \d+ seconds"):
+            chat(ada, page)
+    grid = {"columns": [{"kind": "base"}], "base": "starter", "prompts": [{"messages": [{"role": "user", "content": "Hello"}]}]}
+    with pytest.raises(StudioError, match="tokens in the last minute"):
+        next(ada.worker._stream("/batch", grid))
+    assert chat(bob, ADA.id)[-1] == {"done": True}
+    with pytest.raises(StudioError, match="tokens in the last minute"):
+        chat(bob)
 
 
 @pytest.mark.process
 def test_a_list_of_prompts_counts_too(bounded):
     asked = {"columns": [{"kind": "base"}], "base": "starter", "prompts": [{"messages": [{"role": "user", "content": "Hello there"}]}] * 3}
-    with asked_by(Person("e" * 16, "Eve")):
-        lines = list(bounded.worker._stream("/batch", {**asked, "max_new_tokens": 8, "owner": ""}))
-        assert lines[-1] == {"done": True} and len(lines) == 4, "what is under way is answered to its end"
-        with pytest.raises(StudioError, match="tokens in the last minute"):
-            chat(bounded)
+    eve = bounded.seen_by(Person("e" * 16, "Eve"))
+    lines = list(eve.worker._stream("/batch", {**asked, "max_new_tokens": 8}))
+    assert lines[-1] == {"done": True} and len(lines) == 4, "what is under way is answered to its end"
+    with pytest.raises(StudioError, match="tokens in the last minute"):
+        chat(eve)

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
+from app.fair_turns import FairTurns
 from app.people.asking import Person, asked_by
-from app.visitor import share
-from app.worker.shares import FairTurn
+from app.people.visitor import share
 from tests.waiting import until
 
 
 def done_in_order(asked):
     """Who had a turn, in order, when these asked one after another while somebody else was at work."""
-    turns, order, threads = FairTurn(), [], []
+    turns, order, threads = FairTurns(), [], []
 
     def work(owner):
         with turns.turn(owner) as has_turn:
@@ -36,7 +36,7 @@ def test_askers_take_turns(asked, order):
 
 
 def test_who_gives_up_has_no_turn_and_keeps_nobody():
-    turns = FairTurn()
+    turns = FairTurns()
     with turns.turn("a"), turns.turn("b", lambda: True) as has_turn:
         assert not has_turn
     with turns.turn("c") as has_turn:
@@ -44,7 +44,7 @@ def test_who_gives_up_has_no_turn_and_keeps_nobody():
 
 
 def test_a_turn_ends_with_an_error():
-    turns = FairTurn()
+    turns = FairTurns()
     with pytest.raises(ValueError, match="x"), turns.turn("a"):
         raise ValueError("x")
     with turns.turn("b") as has_turn:

@@ -8,10 +8,10 @@ import pytest
 
 from app.choices import Choices
 from app.errors import NoAnswerError, StoppedError, StudioError
+from app.fair_turns import FairTurns
 from app.handlers import uploads
 from app.handlers.uploads import Progress, Uploads
-from app.reader.turns import Turns
-from app.visitor import visited_by
+from app.people.visitor import visited_by
 from reft_engine.data import Columns
 from tests.reading import read_here
 from tests.waiting import PATIENCE, until
@@ -25,7 +25,7 @@ class Line:
     """Those who ask for a turn one after another; each works until it is told to end."""
 
     def __init__(self, at_once):
-        self.turns, self.begun, self._ends, self._pool = Turns(at_once), [], {}, ThreadPoolExecutor(8)
+        self.turns, self.begun, self._ends, self._pool = FairTurns(at_once), [], {}, ThreadPoolExecutor(8)
 
     def ask(self, name, visitor, gives_up=lambda: False):
         before, self._ends[name] = self.turns.waiting() + len(self.begun), threading.Event()

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from app.errors import StudioError
 from app.handlers import datasets, runs, train, workbench
 from app.launchers.local import Supervisor
-from app.people.behalf import behalf_header
+from app.people.behalf import behalf_headers
 from app.worker.base_lock import BaseLock
 from app.worker.client import WorkerClient
 from app.worker.failures import explain_worker_exit
@@ -46,7 +46,7 @@ LONG = train.TrainForm(rank=2, positions="f2+l2", epochs=3000, batch_size=6, hel
 def raw(engine):
     """HTTP to the worker without our client, to see what goes over the wire."""
     transport = httpx.HTTPTransport(uds=str(engine.storage.files.socket))
-    with httpx.Client(transport=transport, base_url="http://worker", timeout=PATIENCE, headers=behalf_header(None)) as client:
+    with httpx.Client(transport=transport, base_url="http://worker", timeout=PATIENCE, headers=behalf_headers(None)) as client:
         yield client
 
 

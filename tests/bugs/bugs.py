@@ -531,8 +531,8 @@ BUGS = (
     Bug(
         "askers of the playground are one",
         TALK,
-        '"owner": asked.page}',
-        '"owner": ""}',
+        "follow_chat(request, asked.page)",
+        "follow_chat(request)",
         (_talk("a_reader_who_goes_away_stops_the_engine"),),
     ),
     Bug(
@@ -1262,8 +1262,8 @@ BUGS = (
     Bug(
         "whom uvicorn believes is believed",
         SERVE,
-        "timeout_graceful_shutdown=2, proxy_headers=False\n",
-        "timeout_graceful_shutdown=2\n",
+        "timeout_graceful_shutdown=2, proxy_headers=False",
+        "timeout_graceful_shutdown=2",
         (_refusal("a_proxy_on_this_machine_is_no_listed_one"),),
     ),
     Bug(
@@ -2733,8 +2733,8 @@ BUGS = (
     Bug(
         "tints are asked for in nobody's name",
         "app/worker/seen.py",
-        "owner=request.owner",
+        "owner=asker()",
         'owner=""',
-        (_request("TintsRequest.owner"),),
+        (f"{_HERE}/test_whose_share.py::test_whatever_is_asked_of_the_engine_takes_the_share_of_who_asks",),
     ),
 )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.routes import answers, bodies
+from app.routes import answers, bodies, gradio_requests
 
 pytestmark = pytest.mark.process
 JSON = {"Content-Type": "application/json"}
-EVENTS = ("/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/call/predict", "/gradio_api/cancel", "/gradio_api/reset")
+EVENTS = ("/gradio_api/queue/join", "/gradio_api/run/predict", "/gradio_api/cancel", "/gradio_api/reset")
 MARK = "mark-of-the-body"
 
 
@@ -48,7 +48,7 @@ def test_json_that_nobody_should_work_with_is_refused(ada, path, body, status):
 
 def test_commas_within_texts_are_no_values():
     text = 'a,b,"c",[d\\{' * 60_000
-    assert bodies.read_json(json.dumps({"data": [text]}).encode()) == {"data": [text]}
+    assert bodies.read_event(json.dumps({"data": [text]}).encode()) == {"data": [text]}
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", ""])
@@ -90,4 +90,4 @@ def test_what_a_route_reads_at_most_is_below_what_passes_the_door():
                 names = vars(importlib.import_module(f"app.routes.{path.stem}"))
                 found |= {eval(ast.unparse(each), names) for each in given if ast.unparse(each) != "most"}
     assert len(found) >= 3
-    assert max(found | {answers.MOST}) <= bodies._READ_BY_ROUTES
+    assert max(found | {answers.MOST}) <= gradio_requests._READ_BY_ROUTES

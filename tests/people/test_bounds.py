@@ -1,6 +1,5 @@
 """Bounds of two people over HTTP: what one has used up is refused to them in a sentence, and never to the other."""
 
-import json
 import threading
 from contextlib import ExitStack
 
@@ -25,7 +24,7 @@ def studio(tmp_path_factory):
     """A server with two people who are logged in, whose engine is away."""
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("bounds") / "data", people="team", allowed_hosts=["127.0.0.1"], person_queued_runs=MOST,
-        person_datasets=MOST, person_streams=2, person_mb=100,
+        person_datasets=MOST, person_mb=100,
     )  # fmt: skip
     services = make_services(settings)
     people = {name: People(services.everything.files.root).add(name, phrase).person for name, phrase in PHRASES.items()}
@@ -37,40 +36,6 @@ def studio(tmp_path_factory):
             assert answer.status_code == 303, answer.text
         yield services, people, found
     services.everything.close()
-
-
-def test_open_streams_are_counted_by_person_and_closed_ones_are_not(studio):
-    services, people, clients = studio
-    theirs = {}
-    for name in PHRASES:
-        store = services.seen_by(people[name]).storage
-        dataset = store.datasets.create(name="Rows", label="r", shape="chats", rows=1, usable_rows=1, examples=ROWS)
-        theirs[name] = store.runs.create(dataset.id, {"base": "starter", "reft": {}, "train": {}}).id
-    messages = [{"role": "user", "content": "Hello"}]
-
-    def chat(name):
-        column = {"kind": "run", "run": theirs[name], "messages": messages}
-        return clients[name].stream("POST", "/play/chat", content=json.dumps({"columns": [column], "page": "same for all"}))
-
-    with ExitStack() as opened:
-        lines = []  # kept, since an iterator that is let go of closes its answer
-        for _ in range(2):
-            answer = opened.enter_context(chat("Ada"))
-            assert answer.status_code == 200, answer.read()
-            lines.append(answer.iter_lines())
-            assert next(lines[-1]) == '{"starting": true}'
-        with chat("Ada") as refused:
-            assert refused.status_code == 429
-            assert "Close some tabs" in json.loads(refused.read())["error"]
-        with chat("Bob") as answer:
-            assert answer.status_code == 200 and next(answer.iter_lines()) == '{"starting": true}'
-        assert clients["Ada"].get("/play/chats", params={"offset": 0, "limit": 5}).status_code == 200, "what is no stream"
-
-    def again():
-        with chat("Ada") as answer:
-            return answer.status_code == 200
-
-    assert any(again() or threading.Event().wait(0.2) for _ in range(50)), "they are closed"
 
 
 def test_of_64_starts_of_one_person_their_bound_comes_through_and_the_others_run_is_next(studio):

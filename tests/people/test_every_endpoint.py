@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.people.behalf import behalf_header
+from app.people.behalf import behalf_headers
 from app.routes.bodies import UPLOAD
 from app.worker.api import make_app as make_worker
 from tests.chatting import user
@@ -304,7 +304,7 @@ def test_calls_of_the_worker(studio: Studio) -> None:
 
                 def ask(given: str, path: str = path, at: int = at, whose: str = "Bob", own: str = studio.his["run"]) -> tuple[int, str]:
                     body = asked_of_worker(path, given, own)[at]
-                    answer = worker.post(path, json=body, headers=behalf_header(studio.people[whose].id))
+                    answer = worker.post(path, json=body, headers=behalf_headers(studio.people[whose].id))
                     return answer.status_code, answer.text
 
                 for known in studio.hers.values():
@@ -313,7 +313,7 @@ def test_calls_of_the_worker(studio: Studio) -> None:
                 assert nobodys.status_code == 403, f"{path} was answered for nobody"
             found.add(path)
         hers = asked_of_worker("/chat", studio.hers["run"], "")[0]
-        answer = worker.post("/chat", json=hers, headers=behalf_header(studio.people["Ada"].id))
+        answer = worker.post("/chat", json=hers, headers=behalf_headers(studio.people["Ada"].id))
         assert '"done": true' in answer.text, answer.text
     assert len(found) > 10
     assert kept(studio, "Ada") == before
@@ -361,7 +361,7 @@ def test_who_asks_for_health_hears_that_something_trains_and_not_which_run(studi
             assert client.get("/healthz").json() == {"status": "ok", "worker": {"up": True, "training": True}}
         bobs = {"columns": [{"kind": "run", "run": studio.hers["run"]}], "messages": TURNS}
         transport = httpx.HTTPTransport(uds=str(studio.services.everything.files.socket))
-        with httpx.Client(transport=transport, base_url="http://worker", headers=behalf_header(studio.people["Bob"].id)) as worker:
+        with httpx.Client(transport=transport, base_url="http://worker", headers=behalf_headers(studio.people["Bob"].id)) as worker:
             assert "There is no such run." in worker.post("/chat", json=bobs).text, "in training it is looked up as well"
     finally:
         studio.resident.clear_training(studio.hers["run"])

@@ -91,7 +91,7 @@ def test_routes_of_gradio_that_no_page_needs_are_not_there(studio: Studio, metho
 def test_a_body_that_is_no_object_is_refused_in_a_sentence(studio: Studio, body: bytes) -> None:
     for path in ("run/predict", "queue/join", "cancel", "reset"):
         answer = studio.clients["Ada"].post(f"/gradio_api/{path}", content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code == 422 and answer.json()["error"].endswith("it is no JSON.")
+        assert answer.status_code == 422 and answer.json()["error"].endswith("so it was not read.")
 
 
 def test_who_opens_many_sessions_loses_their_own_and_nobody_elses(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:

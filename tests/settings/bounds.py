@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from app.errors import StudioError
 from app.handlers import datasets, disk, runs, train
 from app.handlers.train import TrainForm
 from app.launchers.local import Supervisor
 from app.pages import data_html
-from app.people.streams import OpenStreams
-from app.routes import make_app
 from app.services import Services
 from storage import BoundError
 
@@ -151,16 +148,7 @@ def _told(services: Services, folder: Path, patch: pytest.MonkeyPatch) -> list[s
     return said[0]
 
 
-def person_streams(place: Any) -> None:
-    services = place.studio(person_streams="3")
-    app = make_app(services)
-    assert [each.kwargs["most"] for each in app.user_middleware if each.cls is OpenStreams] == [3]
-    assert TestClient(app, base_url="http://localhost").get("/alive").status_code == 200
-    services.storage.close()
-
-
 BOUNDS: dict[str, Callable[[Any], None]] = {
     "person_queued_runs": person_queued_runs, "max_queued_runs": max_queued_runs, "person_datasets": person_datasets,
     "person_mb": person_mb, "person_run_tokens": person_run_tokens, "person_chat_tokens": person_chat_tokens,
-    "person_streams": person_streams,
 }  # fmt: skip

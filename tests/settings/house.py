@@ -14,7 +14,7 @@ import uvicorn
 
 import reft_engine
 from app.handlers import datasets
-from app.people.behalf import behalf_header
+from app.people.behalf import behalf_headers
 from app.services import Services, make_services
 from app.settings import Settings
 from app.worker.api import make_app
@@ -127,6 +127,6 @@ def inhabited(folder: Path, bases: tuple[Path, Path], table: Path) -> Iterator[H
     ]
     with answering(services) as resident:
         transport = httpx.HTTPTransport(uds=str(services.storage.files.socket))
-        with httpx.Client(transport=transport, base_url="http://worker", timeout=60, headers=behalf_header(None)) as client:
+        with httpx.Client(transport=transport, base_url="http://worker", timeout=60, headers=behalf_headers(None)) as client:
             yield House(services, resident, bases, dataset, other, *runs, client)
     services.storage.close()

@@ -180,19 +180,6 @@ def tints_stop(house: House) -> None:
     assert all(_same(tokens, found[0]) for tokens in found)
 
 
-def tints_owner(house: House) -> None:
-    """The batch is asked in its name."""
-    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
-    submit = engine.submit
-    engine.submit = lambda *given, **named: seen.append(named["owner"]) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
-    try:
-        for name in ("me", ""):
-            looked(house, TintsRequest, owner=name)
-    finally:
-        engine.submit = submit  # type: ignore[method-assign]
-    assert seen == ["me", ""]
-
-
 def switched(house: House) -> None:
     """Layers and groups reach each of the four."""
     base, edit = house.resident.run(house.run.id)

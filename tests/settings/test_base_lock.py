@@ -21,9 +21,7 @@ import torch
 
 from app.handlers import train
 from app.handlers.train import TrainForm
-from app.people.asking import Person, asked_by
-from app.people.behalf import behalf_header
-from app.visitor import visited_by
+from app.people.behalf import PAGE, behalf_headers
 from app.worker import api, job
 from app.worker import base_lock as base_lock_module
 from app.worker import client as client_module
@@ -186,11 +184,11 @@ def test_three_hundred_requests_of_one_client_do_not_keep_an_honest_person_waiti
     transport = httpx.AsyncHTTPTransport(uds=str(house.services.storage.files.socket), limits=httpx.Limits(max_connections=400))
     turns = [{"role": "user", "content": PROMPT}]
 
-    async def ask(client: httpx.AsyncClient, owner: str, seen: list[Any]) -> int:
+    async def ask(client: httpx.AsyncClient, page: str, seen: list[Any]) -> int:
         """Passes until the first piece of text."""
-        body = {"columns": columns(None), "base": str(house.bases[0]), "messages": turns, "max_new_tokens": 20, "owner": owner}
+        body = {"columns": columns(None), "base": str(house.bases[0]), "messages": turns, "max_new_tokens": 20}
         begun, first = len(seen), 0
-        async with client.stream("POST", "/chat", json=body) as answer:
+        async with client.stream("POST", "/chat", json=body, headers={PAGE: page}) as answer:
             async for line in answer.aiter_lines():
                 if json.loads(line).get("text") and not first:
                     first = (len(seen) - begun) // 2
@@ -200,7 +198,7 @@ def test_three_hundred_requests_of_one_client_do_not_keep_an_honest_person_waiti
         await asyncio.to_thread(until, look, "what was asked")
 
     async def answered() -> tuple[int, list[int]]:
-        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=120, headers=behalf_header(None)) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://worker", timeout=120, headers=behalf_headers(None)) as client:
             with watched(base.model, pause=0.02) as seen:
                 # No pass is made until all are heard, so that none of them counts how long this machine takes to hear three hundred.
                 with house.resident.base_lock.for_training():
@@ -477,18 +475,6 @@ def test_health_says_that_the_engine_stands(house, monkeypatch):
             assert found.status_code == 503 and found.json()["status"] == "stuck" and found.json()["worker"]["up"]
         found = httpx.get(f"{site.address}/healthz")
         assert found.status_code == 200 and found.json()["status"] == "ok"
-
-
-def test_what_is_asked_of_the_engine_for_a_person_has_their_key_whatever_page_they_use(house):
-    """So that many pages of one person have the share of one; where there are no people each page has its own."""
-
-    def key(person: str, page: str) -> str:
-        with asked_by(Person(person, person)), visited_by(page):
-            return client_module._headers()["X-Asker"]
-
-    assert key("ada", "one") == key("ada", "two") != key("bob", "one")
-    assert key("", "one") != key("", "two")
-    assert all(each.isalnum() and len(each) == 32 for each in (key("\r\nHost: x", ""), key("\ud800", ""), key("", "")))
 
 
 def test_a_step_that_is_as_long_as_those_before_is_no_trouble():

@@ -35,7 +35,6 @@ from app.worker.messages import (
     SeparationRequest,
     TintsRequest,
 )
-from app.worker.shares import FairTurn
 from app.worker.shots import few_shot
 from reft_engine import ReftConfig, TrainConfig, generate, load_adapter
 from reft_engine.data import load_examples
@@ -275,20 +274,6 @@ def test_a_mix_of_what_has_other_base_models_is_refused(house):
         answered_in(house, {"kind": "mix", "parts": parts})
 
 
-def owner(house: House) -> None:
-    """The engine is told who asks, by whom it shares."""
-    base, _ = house.resident.run(house.run.id)
-    engine, seen = house.resident.engine(base), []
-    submit = engine.submit
-    engine.submit = lambda *given, **more: seen.append(more["owner"]) or submit(*given, **more)  # type: ignore[method-assign, func-returns-value]
-    try:
-        for name in ("one", "two", ""):
-            house.chat(owner=name)
-    finally:
-        engine.submit = submit  # type: ignore[method-assign]
-    assert seen == ["one", "two", ""]
-
-
 # Preview
 
 
@@ -487,23 +472,6 @@ def rates_train(house: House) -> None:
     assert [tried(house, train={"batch_size": size})[1][0][3].batch_size for size in (2, 3)] == [2, 3]
 
 
-def whose_turns(ask: Callable[[str], Any]) -> list[str]:
-    """Under which keys turns were taken while two asked."""
-    seen, kept = list[str](), FairTurn.turn
-    FairTurn.turn = lambda self, owner, *more: seen.append(owner) or kept(self, owner, *more)  # type: ignore[method-assign, func-returns-value]
-    try:
-        for name in ("me", "you"):
-            ask(name)
-    finally:
-        FairTurn.turn = kept  # type: ignore[method-assign]
-    return seen
-
-
-def rates_owner(house: House) -> None:
-    """Askers take turns."""
-    assert whose_turns(lambda name: tried(house, owner=name)) == ["me", "you"]
-
-
 def test_a_search_says_how_far_it_is_and_what_it_found_and_is_remembered(house):
     lines, spied = tried(house)
     assert [line["done"] for line in lines[:-1]] == [0, 0, 1, 2] and len(spied) == 1
@@ -549,12 +517,6 @@ def predictions_start(house: House) -> None:
     lines, made = answered(house, start=True)
     assert lines[0] == {"done": 0, "of": 4} and lines[-2:] == [{"done": 4, "of": 4}, {"ended": True}] and made == [True, False]
     assert answered(house, start=False) == ([{"ended": True}], [False, False])
-
-
-def predictions_owner(house: House) -> None:
-    """Askers take turns; without one it is the run's own."""
-    assert whose_turns(lambda name: answered(house, owner=name)) == ["me", "you"]
-    assert whose_turns(lambda name: answered(house)) == [house.run.id] * 2
 
 
 # Describe
@@ -618,19 +580,6 @@ def grid_length(house: House) -> None:
     ]  # fmt: skip
 
 
-def grid_owner(house: House) -> None:
-    """The batch is asked in its name, and in the background."""
-    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
-    submit = engine.submit
-    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
-    try:
-        gridded(house, owner="me")
-        gridded(house, owner="you")
-    finally:
-        engine.submit = submit  # type: ignore[method-assign]
-    assert seen == [("me", True), ("you", True)]
-
-
 # Batch
 
 
@@ -684,19 +633,6 @@ def batch_stop(house: House) -> None:
     base, tuned = batched(house)[0]
     text = base[len(base) // 2 :][:2]
     assert batched(house, stop=[text])[0] == house.chat(stop=[text]) != [base, tuned]
-
-
-def batch_owner(house: House) -> None:
-    """The batch is asked in its name, and in the background."""
-    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
-    submit = engine.submit
-    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
-    try:
-        for name in ("me", "you"):
-            batched(house, owner=name)
-    finally:
-        engine.submit = submit  # type: ignore[method-assign]
-    assert seen == [("me", True), ("you", True)]
 
 
 # Mix
@@ -754,18 +690,6 @@ def mix_kept(house: House) -> None:
     assert made.method_config.rank == 4
 
 
-def mix_owner(house: House) -> None:
-    """The batch is asked in its name, and in the background."""
-    engine, seen = house.resident.engine(house.resident.run(house.run.id)[0]), []
-    submit = engine.submit
-    engine.submit = lambda *given, **named: seen.append((named["owner"], named["background"])) or submit(*given, **named)  # type: ignore[method-assign, func-returns-value]
-    try:
-        blended(house, owner="me")
-    finally:
-        engine.submit = submit  # type: ignore[method-assign]
-    assert seen == [("me", True)]
-
-
 # Angles
 
 
@@ -793,7 +717,6 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (ChatColumn, "seed"): Field(column_seed, (-1, 2**31, 1.5, None)),
     (ChatColumn, "blend"): Field(column_blend, (-0.1, 1.1, "NaN", "x")),
     (ChatColumn, "messages"): Field(column_messages, ([], [TURN] * 101, "x")),
-    (ChatRequest, "owner"): Field(owner, ("x" * 101, None, 3)),
     (ChatMessage, "role"): Field(role, ("tool", "userx", "", None)),
     (ChatMessage, "content"): Field(content, ("x" * 200_001, None, 3)),
     (PreviewRequest, "base"): Field(preview_base, ("x" * 301, None)),
@@ -815,13 +738,11 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (RatesRequest, "base"): Field(rates_base, ("x" * 301, None)),
     (RatesRequest, "precision"): Field(rates_precision, ("3bit", 16)),
     (RatesRequest, "dataset"): Field(rates_dataset, ("nothing", "x" * 101, None)),
-    (RatesRequest, "owner"): Field(rates_owner, ("x" * 101, None, 3)),
     (RatesRequest, "reft"): Field(rates_reft, ({"rank": 0}, {"x": 1}, None)),
     (RatesRequest, "train"): Field(rates_train, ({"epochs": 0}, {"x": 1}, None)),
     (GridRequest, "runs"): Field(grid_runs, ([], ["x"] * 17, "x")),
     (GridRequest, "prompts"): Field(grid_prompts, ([], [{"messages": [TURN]}] * 101, "x")),
     (GridRequest, "max_new_tokens"): Field(grid_length, (0, 513, 1.5)),
-    (GridRequest, "owner"): Field(grid_owner, ("x" * 101, None, 3)),
     (GridPrompt, "messages"): Field(grid_messages, ([], [TURN] * 101)),
     (GridPrompt, "expected"): Field(grid_expected, ("x" * 200_001, 3)),
     (BatchRequest, "columns"): Field(batch_columns, ([], [{"kind": "base"}] * 8, "x")),
@@ -834,15 +755,12 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (BatchRequest, "repetition_penalty"): Field(as_in_a_chat("repetition_penalty", 1.0, 0.1), (0.0, 10.1, None)),
     (BatchRequest, "stop"): Field(batch_stop, ([""], ["x"] * 9, ["x" * 201], None)),
     (BatchRequest, "seed"): Field(as_in_a_chat("seed", 0, 1, 2**31 - 1, temperature=1.0), (-1, 2**31, 0.5, None)),
-    (BatchRequest, "owner"): Field(batch_owner, ("x" * 101, None, 3)),
     (MixRequest, "parts"): Field(mix_runs, ([], [{"run": "x", "weight": 1}] * 9, "x")),
     (MixRequest, "prompts"): Field(mix_prompts, ([{"messages": [TURN]}] * 21, "x", None)),
     (MixRequest, "max_new_tokens"): Field(mix_length, (0, 513, 1.5)),
     (MixRequest, "save_to"): Field(mix_kept, ("x", "../" * 10 + "aa", "a" * 33, None)),
-    (MixRequest, "owner"): Field(mix_owner, ("x" * 101, None, 3)),
     (AnglesRequest, "runs"): Field(compared_runs, ([], ["x"], ["x"] * 3, ["gone"] * 2, [None] * 2, "x")),
     (PredictionsRequest, "run"): Field(predictions_run, ("nothing", "x" * 101, None)),
-    (PredictionsRequest, "owner"): Field(predictions_owner, ("x" * 101, None, 3)),
     (PredictionsRequest, "start"): Field(predictions_start, ("perhaps", None)),
     (DescribeRequest, "base"): Field(describe_base, ("x" * 301, "/nowhere", None)),
     (DescribeRequest, "load"): Field(load, ("perhaps", None)),
@@ -863,7 +781,6 @@ TABLE: dict[tuple[type[BaseModel], str], Field] = {
     (TintsRequest, "answer"): Field(seen_rows.tints_answer, ([], [-1], [2**31], [10**6], [1] * 2050)),
     (TintsRequest, "k"): Field(seen_rows.tints_k, (0, 21, 1.5)),
     (TintsRequest, "stop"): Field(seen_rows.tints_stop, ([""], ["x" * 201], ["x"] * 9, "x", [1], None)),
-    (TintsRequest, "owner"): Field(seen_rows.tints_owner, ("x" * 101, None, 3)),
 }
 
 

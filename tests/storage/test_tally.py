@@ -48,6 +48,25 @@ def test_the_queue_is_in_the_order_in_which_runs_are_trained_and_tells_no_names(
     assert not {field.name for field in (*fields(GoingRun), *fields(Holding))} & {"name", "sentence", "spec", "base"}
 
 
+def test_the_queue_is_shown_in_the_turns_in_which_workers_take_it(store):
+    hers, his = store.seen_by("ada"), store.seen_by("bob")
+    dataset, other = a_dataset(hers), a_dataset(his)
+    runs = [hers.runs.create(dataset.id, SPEC), hers.runs.create(dataset.id, SPEC), his.runs.create(other.id, SPEC)]
+    shown = [run.id for run in store.tally.going(9)]
+    assert shown == [runs[0].id, runs[2].id, runs[1].id]
+    assert shown == [store.queue.claim("worker").run.id for _ in runs]
+
+
+def test_what_is_stored_is_what_counts_for_the_bound(store):
+    hers = store.seen_by("ada")
+    run = hers.runs.create(a_dataset(hers).id, SPEC, expected_bytes=5_000_000)
+    hers.chats.create("A chat", "{}")
+    found = store.tally.by_owner()["ada"].stored
+    assert found == hers.held_bytes() > 5_000_000
+    hers.runs.request_stop(run.id)
+    assert store.tally.by_owner()["ada"].stored == hers.held_bytes() < 5_000_000
+
+
 def test_what_is_told_of_a_stop_is_in_the_story_of_the_run_once(store):
     dataset = a_dataset(store)
     waiting, training = store.runs.create(dataset.id, SPEC), store.runs.create(dataset.id, SPEC)
