@@ -1,4 +1,4 @@
-// Where people are told apart, the header names whoever is logged in, and lets them log out.
+// Where people are told apart, the header names whoever is logged in, lets them log out, and leads operators to their page.
 (() => {
   const { el } = studio.parts;
   let me = null;
@@ -13,7 +13,9 @@
   const draw = () => {
     for (const header of me ? document.querySelectorAll(".rs-header:not(:has(.rs-person))") : []) {
       const name = el("span", { class: "rs-person-name", title: me.name }, me.name);
-      header.append(el("div", { class: "rs-person", role: "group", "aria-label": words.person.label }, name, ...(me.log_out ? [leave()] : [])));
+      const theirs = me.operator ? [el("a", { href: "operator" }, words.person.operators)] : [];
+      const group = { class: "rs-person", role: "group", "aria-label": words.person.label };
+      header.append(el("div", group, name, ...theirs, ...(me.log_out ? [leave()] : [])));
     }
   };
   const begin = async () => {

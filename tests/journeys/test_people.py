@@ -1,12 +1,17 @@
-"""People of a team in a real browser: they log in and out, and are told when their session is over."""
+"""People of a team in a real browser: they log in and out, nothing breaks the pages' policy, and no other site's page gets anything."""
 
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from app.components.html import MENU, PAGES
 from app.people.attempts import OF_A_NAME
 from app.people.file import People
 from storage import Storage
@@ -100,6 +105,19 @@ def test_the_page_to_log_in_is_for_everybody(tab, team, scheme):
         assert not overflows(tab)
 
 
+def test_every_page_runs_under_its_policy_and_says_nothing_to_the_console(tab, team):
+    log_in(tab, team)
+    expect(tab.locator(".rs-person-name")).to_have_text("Ada")
+    tab.said.clear()
+    for page in PAGES:
+        tab.goto(f"{team.address}/{'' if page == PAGES[0] else page}")
+        there = ".gradio-container h1" if page in MENU else "#kept-opened-note .rs-notice"  # no dataset is named, which is said
+        expect(tab.locator(there).first).to_be_visible()
+        expect(tab.locator(".rs-person-name")).to_have_text("Ada")
+        tab.wait_for_timeout(500)
+    assert tab.said == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_name_of_a_person_fits_on_a_phone_and_is_read_out(tab, team, scheme):
     tab.emulate_media(color_scheme=scheme)
@@ -129,3 +147,90 @@ def test_an_open_page_says_that_the_session_is_over_and_goes_on_with_the_next(ta
     opened.value.keyboard.press("Enter")
     opened.value.wait_for_url("**/data")
     expect(bar).to_have_count(0)
+
+
+# Pages of other sites
+
+
+@contextmanager
+def elsewhere():
+    """A site on another port of this machine, with nothing on its page."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>Elsewhere</title>")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield SimpleNamespace(address=f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+READ = """async ([url, options]) => { try {
+  const answer = await fetch(url, options);
+  return [answer.type, answer.status, (await answer.text()).length];
+} catch (error) { return "refused"; } }"""
+"""What a page of another site learns of an address."""
+FRAME = """(url) => new Promise((told) => {
+  const frame = document.createElement("iframe");
+  frame.onload = () => { try { told(frame.contentDocument ? "empty" : frame.contentWindow.length); } catch { told("closed"); } };
+  frame.src = url; document.body.append(frame); })"""
+
+
+def test_a_page_of_another_port_neither_reads_nor_writes_nor_frames(tab, team):
+    log_in(tab, team)
+    expect(tab.locator(".rs-person-name")).to_have_text("Ada")
+    answered = []
+    tab.on("response", lambda response: answered.append((response.request.method, response.url, response.status)))
+    with elsewhere() as site:
+        tab.goto(site.address)
+        for path in ("/", "/config", "/me", "/play/votes", "/files/votes.jsonl", "/healthz"):
+            for options in ({"credentials": "include"}, {"mode": "no-cors", "credentials": "include"}):
+                found = tab.evaluate(READ, [f"{team.address}{path}", options])
+                assert found == "refused" or found[1:] == [0, 0], (path, options)
+        kinds = ("application/json", "text/plain", "application/x-www-form-urlencoded")
+        for path in ("/gradio_api/queue/join", "/play/votes", "/logout", "/gradio_api/upload", "/login"):
+            for options in (
+                *({"method": "POST", "body": "{}", "headers": {"Content-Type": kind}, "credentials": "include"} for kind in kinds),
+                {"method": "POST", "body": "{}", "mode": "no-cors", "credentials": "include"},
+                {"method": "POST", "body": "{}", "headers": {"X-Forwarded-Host": site.address[7:]}, "credentials": "include"},
+            ):
+                found = tab.evaluate(READ, [f"{team.address}{path}", options])
+                assert found == "refused" or found[1:] == [0, 0], (path, options)
+        reached = [each for each in answered if each[1].startswith(team.address)]
+        assert reached and {status for _, _, status in reached} == {403}
+        for script in ("config", "me", "gradio_api/info"):
+            ran = tab.evaluate(
+                "(url) => new Promise((told) => { const made = document.createElement('script'); made.src = url;"
+                " made.onload = () => told('ran'); made.onerror = () => told('refused'); document.head.append(made); })",
+                f"{team.address}/{script}",
+            )
+            assert ran == "refused"
+        tab.evaluate(FRAME, f"{team.address}/data")
+        frame = next(each for each in tab.frames if each != tab.main_frame)
+        assert frame.url.startswith("chrome-error:") or "Data" not in frame.content()
+        # A form that a person sends without knowing: they end up at the refusal, and are still logged in.
+        tab.evaluate("(url) => { const form = document.createElement('form'); form.method = 'post'; form.action = url;"
+                     " document.body.append(form); form.submit(); }", f"{team.address}/logout")  # fmt: skip
+        tab.wait_for_url(f"{team.address}/logout")
+        expect(tab.locator("body")).to_contain_text("another site")
+    tab.goto(f"{team.address}/data")
+    expect(tab.locator(".rs-person-name")).to_have_text("Ada")
+
+
+def test_alone_on_a_machine_nobody_is_named(page, server):
+    page.goto(f"{server.address}/data")
+    expect(page.locator(".rs-header nav a.active")).to_be_visible()
+    assert page.locator(".rs-person").count() == 0 and "person.js" not in page.content()
+    assert page.evaluate("fetch('login').then((answer) => answer.status)") == 404
