@@ -149,6 +149,26 @@ def test_an_open_page_says_that_the_session_is_over_and_goes_on_with_the_next(ta
     expect(bar).to_have_count(0)
 
 
+def test_whoever_logs_in_after_the_end_of_a_session_finds_nothing_of_the_one_before(tab, team):
+    log_in(tab, team, path="/data")
+    expect(tab.locator(".rs-person-name")).to_have_text("Ada")
+    tab.evaluate("for (const store of [localStorage, sessionStorage]) store.setItem('draft', 'hers')")
+    # As the playground does, when it is left.
+    tab.evaluate("addEventListener('pagehide', () => [localStorage, sessionStorage].forEach((store) => store.setItem('late', 'hers')))")
+    tab.context.clear_cookies()
+    expect(tab.get_by_role("alert").filter(has_text="not logged in any more")).to_be_visible()
+    other = tab.context.new_page()
+    log_in(other, team, LONG_NAME)
+    for each in (other, tab):
+        expect(each.locator(".rs-person-name")).to_have_text(LONG_NAME)
+        kept = each.evaluate("[localStorage, sessionStorage].flatMap((store) => ['draft', 'late'].map((key) => store.getItem(key)))")
+        assert kept == [None] * 4
+    with other.expect_navigation(url="**/login"):
+        other.evaluate("addEventListener('pagehide', () => localStorage.setItem('late', 'theirs'))")
+        other.get_by_role("button", name="Log out").click()
+    assert other.evaluate("localStorage.length") == 0
+
+
 # Pages of other sites
 
 
@@ -191,8 +211,11 @@ FRAME = """(url) => new Promise((told) => {
 def test_a_page_of_another_port_neither_reads_nor_writes_nor_frames(tab, team):
     log_in(tab, team)
     expect(tab.locator(".rs-person-name")).to_have_text("Ada")
-    answered = []
-    tab.on("response", lambda response: answered.append((response.request.method, response.url, response.status)))
+    sent, answered = {}, []  # of what a page may not read, only the browser itself knows the answer
+    network = tab.context.new_cdp_session(tab)
+    network.on("Network.requestWillBeSent", lambda event: sent.update({event["requestId"]: event["request"]["url"]}))
+    network.on("Network.responseReceivedExtraInfo", lambda event: answered.append((event["requestId"], event["statusCode"])))
+    network.send("Network.enable")
     with elsewhere() as site:
         tab.goto(site.address)
         for path in ("/", "/config", "/me", "/play/votes", "/files/votes.jsonl", "/healthz"):
@@ -208,8 +231,11 @@ def test_a_page_of_another_port_neither_reads_nor_writes_nor_frames(tab, team):
             ):
                 found = tab.evaluate(READ, [f"{team.address}{path}", options])
                 assert found == "refused" or found[1:] == [0, 0], (path, options)
-        reached = [each for each in answered if each[1].startswith(team.address)]
-        assert reached and {status for _, _, status in reached} == {403}
+        tab.evaluate("0")  # so that the browser has told of all that came before
+        # That one logs out by no other method than POST is answered before a browser's question whether another site's page may.
+        asked = [(sent[request], status) for request, status in answered]
+        reached = [status for url, status in asked if url.startswith(team.address) and not url.endswith("/logout")]
+        assert len(reached) > 20 and set(reached) == {403}
         for script in ("config", "me", "gradio_api/info"):
             ran = tab.evaluate(
                 "(url) => new Promise((told) => { const made = document.createElement('script'); made.src = url;"
