@@ -34,7 +34,7 @@ def header(active: str) -> str:
 def brand(link: str = "") -> str:
     """The studio's mark and name; nothing is linked without ``link``."""
     mark = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 17c4 0 4-10 9-10s5 10 9 10"/><circle cx="12" cy="7" r="2.6"/></svg>'
-    inner = f'{mark}<span>{say("studio.name")}</span>'
+    inner = f"{mark}<span>{say('studio.name')}</span>"
     return f'<a class="rs-brand" href="{text(link)}">{inner}</a>' if link else f'<span class="rs-brand">{inner}</span>'
 
 

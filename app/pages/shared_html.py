@@ -66,7 +66,8 @@ def _turn(turn: SharedTurn) -> str:
 
 def _framed(share: ShareRecord, name: str, line: str, body: str) -> str:
     until = f'<time datetime="{share.expires_at.isoformat()}">{say("shared.until", moment=moment(share))}</time>'
-    return f'{plain.header(end=until)}<main class="rs-shared"><div class="rs-title"><h1 dir="auto">{html.text(name)}</h1>{line}</div>{body}</main>'
+    title = f'<div class="rs-title"><h1 dir="auto">{html.text(name)}</h1>{line}</div>'
+    return f'{plain.header(end=until)}<main class="rs-shared">{title}{body}</main>'
 
 
 def moment(share: ShareRecord) -> str:

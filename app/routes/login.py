@@ -76,9 +76,7 @@ def _goes_on(request: Request) -> str:
     return wanted if is_ours and "\\" not in wanted else "/"
 
 
-def _page(
-    goes_on: str, sentence: str = "", status: int = 200, headers: Mapping[str, str] | None = None, name: str = ""
-) -> HTMLResponse:
+def _page(goes_on: str, sentence: str = "", status: int = 200, headers: Mapping[str, str] | None = None, name: str = "") -> HTMLResponse:
     """The page; ``name`` is what was typed before, so that only the pass phrase has to be typed again."""
     refusal = f'<p class="rs-notice bad" role="alert">{html.text(sentence)}</p>' if sentence else ""
     first, then = ("", " autofocus") if name else (" autofocus", "")

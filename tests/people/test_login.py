@@ -81,7 +81,11 @@ def test_a_removed_person_and_ended_sessions_are_strangers_at_once(studio):
 def test_a_wrong_pass_phrase_and_a_name_that_there_is_not_are_refused_in_the_same_words(studio):
     client, *_ = studio
     wrong, unknown = log_in(client, "Ada", "wrong phrase"), log_in(client, "Eve")
-    assert wrong.status_code == unknown.status_code == 401 and wrong.text == unknown.text.replace("Eve", "Ada") and "do not belong together" in wrong.text
+    assert (
+        wrong.status_code == unknown.status_code == 401
+        and wrong.text == unknown.text.replace("Eve", "Ada")
+        and "do not belong together" in wrong.text
+    )
     assert COOKIE not in client.cookies
 
 
