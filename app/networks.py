@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from app.words import say
+
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
@@ -10,7 +12,7 @@ def networks_of(listed: Iterable[str]) -> Networks:
     """Addresses and networks as they are compared. Raises ValueError for what is none, and for one that holds all addresses."""
     found = [ip_network(each.strip(), strict=False) for each in listed]
     if any(network.prefixlen == 0 for network in found):
-        raise ValueError("a network of all addresses would let everybody say who they are")
+        raise ValueError(say("networks.all"))
     return found
 
 

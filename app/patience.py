@@ -189,4 +189,4 @@ def room_for(most: int) -> int:
 
 def patient(patience: Patience) -> type[PatientProtocol]:
     """The protocol of one server, whose connections are counted together."""
-    return type("Patient", (PatientProtocol,), {"line": _Line(patience)})
+    return type(PatientProtocol.__name__, (PatientProtocol,), {"line": _Line(patience)})

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_header(cls, value: str) -> str:
         if not _HEADER.fullmatch(value):
-            raise ValueError("a header's name has letters, digits and hyphens")
+            raise ValueError(say("networks.no_header"))
         return value
 
     @property

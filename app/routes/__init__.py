@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from gradio.utils import get_upload_folder
 from starlette.routing import Mount
 
 from app.components.labels import I18N
@@ -94,7 +96,8 @@ def make_app(services: Services) -> FastAPI:
     seen = LastSeen()
     if settings.has_people:
         offer_operators(app, services, people if has_login else None, seen)
-    kept = Kept(services.everything.files.uploads, settings.person_uploads_mb * 1_000_000)
+    # In the folder that Gradio takes files from, which `serve` makes that of the data folder's uploads.
+    kept = Kept(Path(get_upload_folder()), settings.person_uploads_mb * 1_000_000)
     offer_uploads(app, services, kept)
     app.add_middleware(OwnSessions, blocks=lambda: pages)
     app.add_middleware(Bodies, uploads=kept)

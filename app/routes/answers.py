@@ -199,12 +199,12 @@ def _refused(error: Exception, otherwise: int = _CANNOT) -> Response:
 
 def _attached(name: str, content: str | bytes, media_type: str) -> Response:
     whole = content.encode("utf-8", "replace") if isinstance(content, str) else content
-    headers = {**NOT_SHOWN, "Content-Disposition": f"attachment; {_file_name(name)}"}
+    headers = {**NOT_SHOWN, "Content-Disposition": _attachment(name)}
     return Response(whole, media_type=media_type, headers=headers)
 
 
-def _file_name(name: str) -> str:
+def _attachment(name: str) -> str:
     """As a header has it: quotes, line ends and letters beyond ASCII are written so that they end nothing (RFC 6266)."""
     if name.isascii() and name.isprintable() and not set(name) & set('"\\'):
-        return f'filename="{name}"'
-    return f"filename*=utf-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
+        return f'attachment; filename="{name}"'
+    return "".join(("attachment;filename*=utf-8''", quote(name.encode("utf-8", "replace"), safe="")))

@@ -108,7 +108,8 @@ def _as_waiting(row: Any) -> Waiting:
 def _hands(session: Session) -> list[Hand]:
     """What workers have in hand, the one that began first at first."""
     found: dict[str, Counter[str]] = {}
-    held = select(Run.worker, Run.owner).where(Run.status.in_(ACTIVE), Run.worker.is_not(None)).order_by(Run.started_at, Run.id)
+    # Larger than nothing, which is found in the index of workers, where "not null" would be looked for in all runs.
+    held = select(Run.worker, Run.owner).where(Run.status.in_(ACTIVE), Run.worker > "").order_by(Run.started_at, Run.id)
     for worker, owner in session.execute(held):
         found.setdefault(str(worker), Counter())[owner] += 1
     return list(found.values())

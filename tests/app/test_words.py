@@ -244,6 +244,13 @@ KNOWN = {
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}form-action {forms}; base-uri 'none'; frame-ancestors 'none'": (
         "a rule for browsers"
     ),
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors {ancestors}": "another",
+    "nobody asks": "a mistake of the program, which no person reads",
+    "The request does not say on whose behalf.": "the same",
+    "404: Not Found": "words of Gradio's",
+    "data: \0\n\n": "an event of a stream",
     "Input should be ": "how pydantic begins a rule",
     "Hello!": "a prompt for the starter, which knows English",
     "JSON Lines": "a name of its own",
@@ -253,6 +260,7 @@ KNOWN = {
     "not enough memory": "",
     "Cannot allocate memory": "",
     "out of memory": "",
+    "File size": "how Gradio begins to say that a file is too large",
 }
 """Sentences that are no texts of ours, and why."""
 

@@ -1116,8 +1116,8 @@ BUGS = (
     Bug(
         "memory is not used at all",
         RESIDENT,
-        "InferenceEngine(own, memory=PromptCache(), turn",
-        "InferenceEngine(own, turn",
+        "own, memory=PromptCache(), turn=self",
+        "own, turn=self",
         (_base_lock("what_was_read_before_is_not_read_again"),),
     ),
     Bug(
@@ -1262,8 +1262,8 @@ BUGS = (
     Bug(
         "whom uvicorn believes is believed",
         SERVE,
-        "timeout_graceful_shutdown=2, proxy_headers=False))",
-        "timeout_graceful_shutdown=2))",
+        "timeout_graceful_shutdown=2, proxy_headers=False\n",
+        "timeout_graceful_shutdown=2\n",
         (_refusal("a_proxy_on_this_machine_is_no_listed_one"),),
     ),
     Bug(
@@ -1304,8 +1304,8 @@ BUGS = (
     Bug(
         "the database is always a file",
         "app/services.py",
-        "Storage(settings.data_dir, settings.database_url)",
-        "Storage(settings.data_dir)",
+        "Storage(settings.data_dir, settings.database_url, bounds",
+        "Storage(settings.data_dir, bounds",
         (_setting("database_url"),),
     ),
     Bug(
@@ -2361,7 +2361,7 @@ BUGS = (
     Bug(
         "rows of a run in the bin are shown",
         "app/worker/run_rows.py",
-        "if run.binned_at is not None or self._storage.datasets.get(run.dataset_id).binned_at is not None:",
+        "if run.binned_at is not None or storage.datasets.get(run.dataset_id).binned_at is not None:",
         "if run.id is None:",
         (f"{_COLUMNS}::test_what_is_deleted_neither_answers_nor_stays_in_memory",),
     ),

@@ -53,7 +53,6 @@ def test_a_shared_folder_itself_stays_as_it_is(old):
     assert (old / "studio.db").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.slow
 def test_a_running_studio_writes_nothing_that_others_read(old):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "REFT_STUDIO_PORT": str(free_port())}
     (old / "mine.txt").unlink()
