@@ -74,6 +74,9 @@ def test_a_person_is_sent_to_log_in_and_goes_on_to_the_page_that_they_wanted(tab
     log_in(tab, team, path="/runs?run=x")
     tab.wait_for_url("**/runs?run=x")
     expect(tab.locator(".rs-person-name")).to_have_text("Ada")
+    tab.get_by_role("group", name="Logged in").get_by_role("link", name="Operators").click()
+    expect(tab.get_by_role("heading", name="Operators", level=1)).to_be_visible()
+    tab.go_back()
     tab.get_by_role("button", name="Log out").focus()
     tab.keyboard.press("Enter")
     tab.wait_for_url("**/login")
@@ -123,6 +126,7 @@ def test_the_name_of_a_person_fits_on_a_phone_and_is_read_out(tab, team, scheme)
     tab.emulate_media(color_scheme=scheme)
     log_in(tab, team, LONG_NAME)
     expect(tab.get_by_role("group", name="Logged in")).to_contain_text(LONG_NAME)
+    expect(tab.get_by_role("link", name="Operators")).to_have_count(0)
     for width in (320, 390, 1280):
         tab.set_viewport_size({"width": width, "height": 800})
         expect(tab.get_by_role("button", name="Log out")).to_be_visible()
@@ -163,6 +167,7 @@ def test_whoever_logs_in_after_the_end_of_a_session_finds_nothing_of_the_one_bef
         expect(each.locator(".rs-person-name")).to_have_text(LONG_NAME)
         kept = each.evaluate("[localStorage, sessionStorage].flatMap((store) => ['draft', 'late'].map((key) => store.getItem(key)))")
         assert kept == [None] * 4
+    tab.context.clear_cookies()  # a session that is over already is left all the same
     with other.expect_navigation(url="**/login"):
         other.evaluate("addEventListener('pagehide', () => localStorage.setItem('late', 'theirs'))")
         other.get_by_role("button", name="Log out").click()
