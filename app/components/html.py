@@ -28,9 +28,14 @@ def term(word: str, meaning: str) -> str:
 def header(active: str) -> str:
     """Brand and navigation."""
     links = "".join(_link(page, page == active) for page in MENU)
+    return f'<header class="rs-header">{brand("./")}<nav aria-label="{say("pages.menu")}">{links}</nav></header>'
+
+
+def brand(link: str = "") -> str:
+    """The studio's mark and name; nothing is linked without ``link``."""
     mark = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 17c4 0 4-10 9-10s5 10 9 10"/><circle cx="12" cy="7" r="2.6"/></svg>'
-    brand = f'<a class="rs-brand" href="./">{mark}<span>{say("studio.name")}</span></a>'
-    return f'<header class="rs-header">{brand}<nav aria-label="{say("pages.menu")}">{links}</nav></header>'
+    inner = f"{mark}<span>{say('studio.name')}</span>"
+    return f'<a class="rs-brand" href="{text(link)}">{inner}</a>' if link else f'<span class="rs-brand">{inner}</span>'
 
 
 def _link(page: str, active: bool) -> str:

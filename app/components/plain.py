@@ -45,7 +45,12 @@ def page(
     return HTMLResponse(content, status_code=status, headers=answered)
 
 
+def header(link: str = "", end: str = "") -> str:
+    """The studio's name, linked if ``link`` says to where, and what stands at the other end."""
+    return f'<header class="rs-header">{html.brand(link)}{end}</header>'
+
+
 def nothing() -> HTMLResponse:
     """What is answered alike whatever the reason is that nothing is shown."""
-    body = f"<main><h1>{say('shares.nothing')}</h1><p>{say('shares.nothing_why')}</p></main>"
+    body = f"{header()}<main class='rs-shared'>{html.title(say('shares.nothing'), say('shares.nothing_why'))}</main>"
     return page(say("shares.nothing"), body, status=404, headers={"Referrer-Policy": "no-referrer"})

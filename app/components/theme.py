@@ -83,7 +83,7 @@ def _texts() -> dict[str, Any]:
         "mixes": mixes.texts(), "blind": play_panels.texts(), **runs.texts(), **votes.texts(),
         "studio": say("studio.name"), "button": say("page.button"), "unreachable": say("page.unreachable"), "away": say("page.away"),
         "refused": say("page.refused", reload="{reload}"), "reload": say("page.reload"), "tell": say("failures.tell", number="{number}"),
-        "person": {name: say(f"person.{name}") for name in ("label", "log_out", "log_in")},
+        "person": {name: say(f"person.{name}") for name in ("label", "log_out", "log_in", "operators")},
         "logged_out": say("page.logged_out", log_in="{log_in}"),
     }  # fmt: skip
 

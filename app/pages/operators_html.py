@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.components import html
+from app.components import html, plain
 from app.handlers.operators import Going, Overview, Somebody
 from app.words import phrases, say
 
@@ -11,7 +11,7 @@ def page(found: Overview, told: str) -> str:
     """The page; ``told`` is what has just been done, empty for nothing."""
     done = html.notice(told, "good") if told else ""
     return (
-        f'<header class="rs-header"><a class="rs-brand" href="./">{say("studio.name")}</a></header>'
+        f"{plain.header('./')}"
         f'<main class="rs-shared"><div class="rs-title"><h1>{say("operators.title")}</h1><p>{say("operators.line")}</p></div>{done}'
         f"{_disk(found)}{_queue(found)}{_people(found)}</main>"
     )
@@ -38,7 +38,7 @@ def _disk(found: Overview) -> str:
 
 def _queue(found: Overview) -> str:
     paused = html.notice(say("operators.paused")) if found.paused else ""
-    line = f'<p class="rs-facts">{say("operators.waiting", count=found.waiting)}</p>'
+    line = f'<p class="rs-facts">{say("operators.waiting", count=found.waiting)}</p>' if found.going else ""
     heads = (say("operators.run"), say("operators.owner"), say("operators.status"), say("operators.steps"), say("operators.stop"))
     return _card(say("operators.queue"), f"{paused}{line}{_table(say('operators.queue'), heads, [_run(each) for each in found.going])}")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.components import html
+from app.components import html, plain
 from app.handlers.kept_rows import PAGE_ROWS, Asked, table
 from app.handlers.runs import RunView
 from app.handlers.shared import SharedChat, SharedRows, SharedTurn
@@ -66,8 +66,8 @@ def _turn(turn: SharedTurn) -> str:
 
 def _framed(share: ShareRecord, name: str, line: str, body: str) -> str:
     until = f'<time datetime="{share.expires_at.isoformat()}">{say("shared.until", moment=moment(share))}</time>'
-    head = f'<header class="rs-header"><span class="rs-brand">{say("studio.name")}</span><span>{until}</span></header>'
-    return f'{head}<main class="rs-shared"><div class="rs-title"><h1 dir="auto">{html.text(name)}</h1>{line}</div>{body}</main>'
+    title = f'<div class="rs-title"><h1 dir="auto">{html.text(name)}</h1>{line}</div>'
+    return f'{plain.header(end=until)}<main class="rs-shared">{title}{body}</main>'
 
 
 def moment(share: ShareRecord) -> str:

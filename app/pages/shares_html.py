@@ -1,6 +1,6 @@
 """HTML of the page on which a person shares something: how long, with whom, and the links in force."""
 
-from app.components import html
+from app.components import html, plain
 from app.components.theme import STATIC
 from app.handlers.shares import Sharing
 from app.pages.shared_html import moment
@@ -28,7 +28,7 @@ def page(found: Sharing, base: str, made: str, refusal: str, nonce: str) -> str:
     script = (STATIC / "share_link.js").read_text(encoding="utf-8")
     back = f'<a href="{_BACK[target.kind]}{html.text(target.id)}">{say("shares.back")}</a>'
     return (
-        f'<header class="rs-header"><a class="rs-brand" href="../../">{say("studio.name")}</a></header>'
+        f"{plain.header('../../')}"
         f'<main class="rs-shared"><div class="rs-title"><h1>{title}</h1><p dir="auto">{name}</p></div><p>{back}</p>{told}'
         f'<section class="rs-card"><h2 class="rs-caption">{say("shares.make")}</h2><p>{say(f"shares.shows.{target.kind}")}</p>'
         f'{_form(found)}</section><section class="rs-card"><h2 class="rs-caption">{say("shares.in_force")}</h2>{listed}</section>'

@@ -57,8 +57,10 @@ class Gate:
 
     def _stranger(self, scope: Scope) -> Response:
         accepts = HTTPConnection(scope).headers.get("accept", "")
-        if self._has_login and scope["method"] == "GET" and "text/html" in accepts:
-            return to_login(scope["path"], scope["query_string"].decode("latin-1"))
+        if self._has_login and "text/html" in accepts:
+            if scope["method"] == "GET":
+                return to_login(scope["path"], scope["query_string"].decode("latin-1"))
+            return to_login("/", "")  # a form that was sent after the end of a session, such as the one to log out
         return JSONResponse({"error": say("login.stranger")}, status_code=401, headers={"Cache-Control": "no-store"})
 
 

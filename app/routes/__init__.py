@@ -16,7 +16,6 @@ from app.components.theme import CSS, STATIC, come_first, head, theme
 from app.pages import build
 from app.people.file import People
 from app.people.gate import Gate
-from app.people.login import offer_login
 from app.people.peers import Peers
 from app.people.seen import LastSeen
 from app.people.who import BehindProxy, OnePerson, Team, Who
@@ -27,6 +26,7 @@ from app.routes.failures import Failures
 from app.routes.files import offer_files
 from app.routes.follow import follow_readings, follow_runs
 from app.routes.gradio_requests import EVENTS_AT_ONCE, GradioRequests
+from app.routes.login import offer_login
 from app.routes.looks import offer_looks
 from app.routes.me import offer_me
 from app.routes.misfits import answer_in_sentences

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.people.behalf import behalf_headers
-from app.routes.bodies import UPLOAD
+from app.routes.gradio_requests import UPLOAD
 from app.worker.api import make_app as make_worker
 from tests.chatting import user
 from tests.people.everything import HERS, Studio, kept, shape, studio_of_two, unknown
