@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from reft_engine.data.records import Limits
@@ -45,6 +46,21 @@ def in_table(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def extent(value: Any) -> int:
+    """About how many characters a value takes in memory, with all that is nested in it."""
+    total, waiting = 0, [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str | bytes):
+            total += len(each)
+        elif isinstance(each, Mapping):
+            waiting += (*each, *each.values())
+        elif isinstance(each, list | tuple):
+            waiting += each
+        total += 8
+    return total
 
 
 def is_missing(value: Any) -> bool:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from reft_engine.data.cells import BadAnswerError, EmptyError, RowError, holds_text, shown, unreadable
+from reft_engine.data.cells import BadAnswerError, EmptyError, RowError, extent, holds_text, shown, unreadable
 from reft_engine.data.converting import Converter
 from reft_engine.data.oddities import Tally
 from reft_engine.data.reading import Encoding, ReadOptions, Row, Table, read_table
@@ -19,7 +19,8 @@ from reft_engine.data.shapes import TITLES, Sample, Shape, has_whole_labels, rec
 from reft_engine.data.turns import TOOL_RESULTS, Beside, Fate
 from reft_engine.errors import DataError
 
-_SNIFFED_ROWS = 200
+_SNIFFED_ROWS, _SNIFFED_SIZE = 200, 8_000_000
+"""A shape is recognised by so many rows; by fewer where these have more characters, so that long rows do not cost much memory."""
 """First rows, whose columns decide the shape of the file."""
 _FORMATS = {
     "csv": "CSV", "tsv": "TSV", "json": "JSON", "jsonl": "JSON Lines", "parquet": "Parquet", "arrow": "Arrow", "xlsx": "Excel",
@@ -233,7 +234,7 @@ def inspected(opened: Callable[[], Table], given: Given, limits: Limits, kept: K
 
 def _inspect(table: Table, given: Given, limits: Limits, kept: Kept, empty: frozenset[str]) -> tuple[Inspection, frozenset[str]]:
     rows = iter(table.rows)
-    first = list(islice(rows, _SNIFFED_ROWS))
+    first = _sniffed(rows)
     sample = Sample(_columns(first, limits), tuple(row.values for row in first if row.values), empty)
     known = recognise(sample)
     shape = known[0] if known else None
@@ -251,6 +252,15 @@ def _inspect(table: Table, given: Given, limits: Limits, kept: Kept, empty: froz
             break
         collector.take(row)
     return collector.result(given.remedies), collector.empty_roles()
+
+
+def _sniffed(rows: Iterator[Row]) -> list[Row]:
+    found: list[Row] = []
+    size = 0
+    while len(found) < _SNIFFED_ROWS and size < _SNIFFED_SIZE and (row := next(rows, None)):
+        found.append(row)
+        size += extent(row.values)
+    return found
 
 
 def _columns(rows: Iterable[Row], limits: Limits) -> tuple[str, ...]:

@@ -132,3 +132,9 @@ class Limits:
     """Problems that are listed; all are counted."""
     expanded: int = 1_100_000_000
     """Bytes that a compressed file may expand to, and characters of all examples together."""
+    growth: int = 1000
+    """How many times its own size a file may expand to; to 100 MB it may in any case."""
+
+    def of_file(self, size: int) -> "Limits":
+        """The limits of a file of ``size`` bytes: what is small may not become large."""
+        return replace(self, expanded=min(self.expanded, max(100_000_000, self.growth * size)))

@@ -14,8 +14,8 @@ from reft_engine.errors import DataError
 Row = dict[str, Any]
 """A row as `normalised` writes it."""
 ExportFormat = Literal["jsonl", "csv", "parquet"]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the beginning of a formula, also in the wide form of its sign and after spaces."""
 _LISTED = 200
 """Changes that are listed; all are counted."""
 _AT_ONCE = 1_000
@@ -221,7 +221,7 @@ def _write_csv(rows: Iterator[Row], out: Path, columns: list[str]) -> None:
 def in_csv(value: Any) -> str:
     """A value as a cell: what is no text is JSON, and what a spreadsheet would take for a formula is preceded by an apostrophe."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def _write_parquet(rows: Iterator[Row], out: Path, columns: list[str]) -> None:

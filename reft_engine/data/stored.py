@@ -23,6 +23,8 @@ Unit = Literal["row", "line"]
 """What rows are named by: their numbers, or the lines of the file in which they began."""
 _PLACE = re.compile(rb'\{"line": (?P<line>\d+), (?:"row": (?P<row>\d+))?')
 """How a row begins."""
+_SHOWN_SIZE = 2_000_000
+"""Characters of examples that are kept in memory as well; the row that goes over it is the last."""
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -64,10 +66,10 @@ class RowsOnDisk:
     """Keeps the examples of a file and its rows as a table shows them in a folder, as they are read: an `inspection.Kept`."""
 
     def __init__(self, folder: Path, shown: int = 200, most: int = Limits().expanded) -> None:
-        """``shown`` examples, the first, are kept in memory as well; of the table at most this many characters are kept."""
+        """At most ``shown`` examples, the first, are kept in memory as well; of the table at most this many characters are kept."""
         self._folder, self._limit, self._most = folder, shown, most
         self._first: list[AnyExample] = []
-        self._count = self._table_size = 0
+        self._count = self._table_size = self._first_size = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._rows, self._table = _Lines(folder / ROWS, folder / INDEX), _Lines(folder / _TABLE, folder / _TABLE_INDEX)
 
@@ -75,14 +77,16 @@ class RowsOnDisk:
         """Forget what was kept, because the file is read once more."""
         self._rows.begin()
         self._table.begin()
-        self._first, self._count, self._table_size = [], 0, 0
+        self._first, self._first_size, self._count, self._table_size = [], 0, 0, 0
 
     def add(self, examples: list[AnyExample]) -> None:
         """Keep the examples of a row."""
         self._count += len(examples)
+        is_shown = len(self._first) < self._limit and self._first_size < _SHOWN_SIZE
         for line in dump_lines(examples):
             self._rows.add(line.encode())
-        if len(self._first) < self._limit:
+            self._first_size += len(line) if is_shown else 0
+        if is_shown:
             self._first += examples
 
     def show(self, columns: Sequence[str], line: int, values: Mapping[str, Any] | None, problem: str | None) -> None:

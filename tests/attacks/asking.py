@@ -45,7 +45,8 @@ def strangers(trial: Trial) -> None:
     }
     for what, headers in kinds.items():
         visitor = Visitor(house.address, headers)
-        for endpoint in published():
+        some = trial.quick and bool(headers)
+        for endpoint in trial.chance.sample(published(), 20) if some else published():
             if endpoint.is_open or endpoint.path == "/login/":
                 continue
             answer = _ask(visitor, endpoint, endpoint.filled(house.hers), **({"json": {}} if endpoint.method != "GET" else {}))
@@ -53,7 +54,7 @@ def strangers(trial: Trial) -> None:
                 answer.status_code in (401, 403, 404, 405) and MARK not in answer.text,
                 f"{what}: {endpoint.method} {endpoint.path} says {answer.status_code}",
             )
-        for event in house.pages.events:
+        for event in trial.chance.sample(house.pages.events, 20) if some else house.pages.events:
             told = visitor.event(event, house.pages.values(event))
             trial.held(told.status == 401 and MARK not in told.text, f"{what}: the event {event['id']} says {told.status}")
 
@@ -97,15 +98,15 @@ def others_ids(trial: Trial) -> None:
             text = found[0][1]
             for each in hers.values():
                 text = text.replace(each, _NOBODYS)
-            same = found[0][0] == found[1][0] or endpoint.path.startswith("/gradio_api")
+            same = found[0][0] == found[1][0] or endpoint.path.startswith("/gradio_api") or endpoint.path == "/play/votes/clear"  # his own
             trial.held(MARK not in text and same, f"{endpoint.method} {endpoint.path}: {found[0][0]} and {found[1][0]}, {text[:80]}")
     everyone = [value for key, value in hers.items() if key != "run"]
     for event in house.pages.events:
-        for round_ in range(trial.often(3, 4 * len(everyone))):
+        for round_ in range(trial.often(1, 4 * len(everyone))):
             each = trial.chance.choice(everyone)
             wrapped = json.dumps({"run": each, "ids": [each], "act": "delete", "token": each, "dataset": each, "id": each})
             values: list[Any] = [trial.chance.choice((each, each, wrapped, [each])) for _ in event["inputs"]]
-            told = visitor.event(event, values if round_ else [each] * len(values), session="others")
+            told = visitor.event(event, values if round_ or trial.chance.random() < 0.5 else [each] * len(values), session="others")
             trial.held(
                 MARK not in told.text and told.is_clear, f"the event {event['id']} with {values!r:.80}: {told.status} {told.text[:150]}"
             )
@@ -116,7 +117,8 @@ def others_sessions(trial: Trial) -> None:
     """Bob uses the number of Ada's page, which a browser makes up: he hears nothing of it, ends nothing, and does nothing in her name."""
     house = trial.house
     ada, bob, session = house.visitor("Ada"), house.visitor("Bob"), "adaspage123"
-    event = house.pages.event("train-rates-find")
+    event, opening = house.pages.event("train-rates-find"), house.pages.opening("train-dataset")
+    ada.event(opening, house.pages.values(opening), session)
     body = {
         "fn_index": event["id"],
         "data": house.pages.values(event, train_dataset=house.hers["dataset_id"], train_base_model=str(BASE)),
@@ -140,10 +142,8 @@ def others_sessions(trial: Trial) -> None:
         "reset": {"event_id": number, "session_hash": session},
     }.items():
         answer = bob.raw(f"/gradio_api/{path}", json.dumps(sent).encode())
-        trial.held(
-            answer.is_clear and '"success":true' not in answer.text.replace(" ", ""),
-            f"Bob's {path} of Ada's event: {answer.status} {answer.text[:80]}",
-        )
+        # Gradio says that it has succeeded also where there was nothing to end; Ada's stream tells.
+        trial.held(answer.is_clear, f"Bob's {path} of Ada's event: {answer.status} {answer.text[:80]}")
     ended = ""
     deadline = time.monotonic() + 120
     with ada.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as answer:
@@ -270,7 +270,7 @@ def malformed(trial: Trial) -> None:
         count = len(event["inputs"])
         given = [[], [None] * count, [0] * (count + 3), None, "x", {"a": 1}, [{"__type__": "update"}] * count]
         given += [[odd_value(chance) for _ in range(count)] for _ in range(trial.often(2, 40))]
-        for values in given:
+        for values in chance.sample(given, 2) if trial.quick else given:
             told = visitor.event(event, values, session="malformed")  # type: ignore[arg-type]
             trial.held(told.is_clear, f"the event {event['id']} with {values!r:.80}: {told.status} {told.text[:150]}")
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "CONNECTX", "OPTIONS"):
@@ -360,7 +360,7 @@ def other_sites(trial: Trial) -> None:
         "file://",
         "http://[",
         "",
-        f"http://127.0.0.1.:{port}",
+        f"https://127.0.0.1:{(port or 0) + 1}",
     )
     posts = [each for each in published() if each.method in ("POST", "PUT", "DELETE", "PATCH")]
     for origin in origins:
@@ -427,7 +427,8 @@ def wrong_phrases(trial: Trial) -> None:
         {"username": "Ada"},
         {"username": "Ada\0", "password": "x"},
         {"username": "x" * 5000, "password": "y" * 4000},
-        {"username": ["Ada", "Bob"], "password": PHRASES["Bob"]},
+        {"username": ["Ada", "Bob"], "password": [PHRASES["Bob"], "guess"]},
+        {"username": ["Bob", "Ada"], "password": PHRASES["Bob"] + " "},
     ):
         answer = Visitor(house.address).post("/login", data=data)
         trial.held(is_clear(answer) and answer.status_code != 303, f"a form with {data!r:.60}: {answer.status_code}")

@@ -7,25 +7,28 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.attacks import asking, browsing, files, host, load, models
+from tests.attacks import asking, browsing, files, host, load, models, shared
 from tests.attacks.house import House
 from tests.attacks.trial import Trial
 from tests.faults.studio import wait
 from tests.waiting import PATIENCE
 
 ATTACKS: Mapping[str, Callable[[Trial], None]] = {
+    "numbers-of-requests": host.numbers_of_requests,  # before those that fill the log: of each kind only the first stand there whole
     # Who asks
     "strangers-everywhere": asking.strangers,
     "wrong-pass-phrases": asking.wrong_phrases,
     "others-ids": asking.others_ids,
     "others-page-sessions": asking.others_sessions,
     "others-uploads": asking.others_uploads,
+    "shared-links": shared.shared_links,
+    "operators-page": shared.operators_page,
+    "worker-calls": shared.worker_calls,
     "downloads-of-nothing": asking.downloads_of_nothing,
     # Requests
     "malformed-calls": asking.malformed,
     "malformed-queue-events": asking.queue_of_gradio,
     "extra-fields": asking.extra_fields,
-    "numbers-of-requests": host.numbers_of_requests,
     "flooded-log": host.flooded_log,
     "file-route-paths": asking.paths,
     "other-sites-and-hosts": asking.other_sites,
@@ -112,6 +115,8 @@ class Series:
             trial.held(False, "the web process has ended")
             self.house.start()
         wait(self.house.lives, what="the worker")
+        for name in self.house.logged_out():
+            trial.held(False, f"{name} has been logged out by it")
         return trial
 
     def end(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import re
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from app.people.file import People
 from app.people.who import COOKIE
 from app.services import Services
 from storage import RunRecord, VotedAnswer
-from tests.faults.studio import BASE, ROOT, ROWS, TINY, Studio, make_base, wait
+from tests.faults.studio import BASE, LARGER, ROOT, ROWS, TINY, Studio, make_base, wait
 
 PHRASES = {"Ada": "a phrase of Ada's alone", "Bob": "what Bob alone knows"}
 MARK = "adas-secret-words"
@@ -45,7 +46,7 @@ class House(Studio):
     def __init__(self, folder: Path, *, models: tuple[Path, ...] = (), **environment: str) -> None:
         super().__init__(folder)
         self._more = environment
-        self._models = [str(BASE), *map(str, models)]
+        self._models = [str(BASE), str(LARGER), *map(str, models)]
         self.people: dict[str, Person] = {}
         self.hers: dict[str, str] = {}
         self.run_of: dict[str, str] = {}
@@ -54,7 +55,13 @@ class House(Studio):
 
     def environment(self, **more: str) -> dict[str, str]:
         """See `Studio.environment`."""
-        own = {"REFT_STUDIO_MODELS": json.dumps(self._models), "REFT_STUDIO_MAX_UPLOAD_MB": str(UPLOAD_MB), **SECRETS, **self._more}
+        own = {
+            "REFT_STUDIO_MODELS": json.dumps(self._models),
+            "REFT_STUDIO_MAX_UPLOAD_MB": str(UPLOAD_MB),
+            "REFT_STUDIO_PERSON_UPLOADS_MB": str(10 * UPLOAD_MB),
+            **SECRETS,
+            **self._more,
+        }
         return super().environment(**{**own, **more})
 
     def serving(self, port: int) -> list[str]:
@@ -69,14 +76,17 @@ class House(Studio):
 
     def open(self) -> None:
         """Add the people by the command, give Ada one of everything, and serve."""
-        make_base(BASE)
+        for base in (BASE, LARGER):
+            make_base(base)
         for name, phrase in PHRASES.items():
             command = [sys.executable, "-m", "app.cli", "user", "add", name, "--data-dir", str(self.folder)]
             command += ["--operator"] if name == "Ada" else []
             subprocess.run(command, input=f"{phrase}\n", text=True, env=self.environment(), cwd=ROOT, check=True, capture_output=True)
         self.people = {member.name: member.person for member in People(self.folder).all()}
         self.start()
+        before = os.umask(0o077)  # as the studio's own processes have it
         self.hers, his = _one_of_everything(self.of("Ada"), MARK), _one_of_everything(self.of("Bob"), "bobs-words")
+        os.umask(before)
         self.run_of = {"Ada": self.hers["run_id"], "Bob": his["run_id"]}
         wait(lambda: all(self.runs(name)[-1].status.ended for name in PHRASES), what="the end of the first runs")
         self.hers["upload"] = self.visitor("Ada").upload("hers.csv", f"prompt,answer\n{MARK},{MARK}\n".encode())
@@ -104,6 +114,13 @@ class House(Studio):
             found.run = self.run_of.get(name, "")
             found.cookies.set(COOKIE, self._sessions[name], domain="127.0.0.1", path="/")
         return found
+
+    def logged_out(self) -> list[str]:
+        """Whose session, which all attacks share, is over; from now on they have another, so that the next attack tries what it says."""
+        gone = [name for name in list(self._sessions) if self.visitor(name).get("/play/chats").status_code == 401]
+        for name in gone:
+            del self._sessions[name]
+        return gone
 
     def log_in(self, name: str) -> str:
         """Begin a session of somebody's; what their browser then holds."""

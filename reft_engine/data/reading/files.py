@@ -38,6 +38,7 @@ def read_table(
 def _table(path: Path, options: ReadOptions, limits: Limits, on_progress: Callable[[float], None] | None) -> Table:
     if not path.is_file():
         raise DataError("There is no file '{name}' here.", kind="file.missing", name=path.name[:80])
+    limits = limits.of_file(path.stat().st_size)
     with path.open("rb") as file:
         start = file.read(_START)
     if start.startswith(b"PAR1"):

@@ -97,7 +97,7 @@ def _rest(example):
     return (example.messages, example.answer) if hasattr(example, "answer") else (example.messages, example.chosen, example.rejected)
 
 
-@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\uff1d1+1"])
 def test_no_spreadsheet_finds_a_formula(kept, tmp_path, formula):
     export_rows(kept([{"prompt": formula, "answer": f"x{formula}"}] * 2), tmp_path / "out.csv", "csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:

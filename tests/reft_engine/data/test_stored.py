@@ -73,3 +73,14 @@ def test_rows_that_grow_are_kept_up_to_the_limit(imported, tmp_path):
 def test_a_folder_without_rows_says_so(tmp_path):
     with pytest.raises(DataError, match="missing or damaged"):
         TableRows(tmp_path)
+
+
+def test_of_long_examples_only_the_first_are_held_in_memory(imported):
+    found, rows, _ = imported([(f"{number} " + "x" * 500_000, "y") for number in range(12)])
+    assert found.example_count == len(rows) == 12
+    assert 1 <= len(found.examples) < 12
+
+
+def test_a_small_file_may_expand_to_a_thousand_times_its_size_or_100_mb():
+    limits = Limits()
+    assert [limits.of_file(size).expanded for size in (0, 810, 500_000, 2_000_000)] == [10**8, 10**8, 5 * 10**8, limits.expanded]
