@@ -8,9 +8,8 @@ from app.components import html
 from app.components.theme import CSS, STATIC
 from app.words import say, spoken
 
-_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}form-action {forms}; base-uri 'none'"
+"""Whose frames may show it is said of all answers in one place, app/routes/refusals.py."""
 
 
 def nonce() -> str:
@@ -22,7 +21,7 @@ def page(
     title: str, body: str, *, status: int = 200, headers: dict[str, str] | None = None, script: str = "", forms: bool = False,
     wide: bool = False,
 ) -> HTMLResponse:  # fmt: skip
-    """A page that nobody keeps, in no other page's frame.
+    """A page that nobody keeps.
 
     Args:
         title: of the window; not escaped yet.

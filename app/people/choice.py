@@ -11,8 +11,7 @@ def require_people(settings: Settings, storage: Storage) -> None:
     """Raises StudioError, a sentence that says what to choose, where others reach the studio and nobody said who may come in."""
     if settings.people in (None, "local"):
         if not settings.local:
-            sentence = "local_people" if settings.people else "choose_space" if settings.space else "choose_people"
-            raise StudioError(say(f"serve.{sentence}", host=settings.host))
+            raise StudioError(_what_to_choose(settings))
         return
     if settings.people == "team" and not People(storage.files.root).all():
         raise StudioError(say("serve.no_people", folder=storage.files.root))
@@ -20,6 +19,12 @@ def require_people(settings: Settings, storage: Storage) -> None:
         raise StudioError(say("serve.no_proxies"))
     if not settings.local and not settings.allowed_hosts and not settings.space:
         raise StudioError(say("serve.no_hosts"))
+
+
+def _what_to_choose(settings: Settings) -> str:
+    if settings.people:
+        return say("serve.local_people", host=settings.host)
+    return say("serve.choose_space") if settings.space else say("serve.choose_people", host=settings.host)
 
 
 def hand_over(settings: Settings, storage: Storage) -> str:

@@ -49,7 +49,7 @@ class Refusals:
     def __init__(self, app: ASGIApp, settings: Settings, ancestors: str = "") -> None:
         self._app = app
         self._names = names_of(settings)
-        framed = ancestors or (HUB if settings.space else "'none'")
+        self._ancestors = framed = ancestors or (HUB if settings.space else "'none'")
         self._told = {
             "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin", "Content-Security-Policy": _POLICY.format(ancestors=framed),
@@ -102,6 +102,8 @@ class Refusals:
             del headers[name]
         for name, value in self._told.items():
             headers.setdefault(name, value)
+        if "frame-ancestors" not in headers["Content-Security-Policy"]:
+            headers["Content-Security-Policy"] += f"; frame-ancestors {self._ancestors}"
 
 
 def names_of(settings: Settings, environment: Mapping[str, str] | None = None) -> frozenset[Name]:

@@ -241,15 +241,13 @@ KNOWN = {
     "Value": "a type",
     "noreferrer noopener": "what a browser reads of a link",
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'": "a rule for browsers",
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}form-action {forms}; base-uri 'none'; frame-ancestors 'none'": (
-        "a rule for browsers"
-    ),
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; {scripts}form-action {forms}; base-uri 'none'": ("a rule for browsers"),
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors {ancestors}": "another",
+    "; frame-ancestors \0": "another",
     "nobody asks": "a mistake of the program, which no person reads",
     "The request does not say on whose behalf.": "the same",
-    "404: Not Found": "words of Gradio's",
     "data: \0\n\n": "an event of a stream",
     "Input should be ": "how pydantic begins a rule",
     "Hello!": "a prompt for the starter, which knows English",

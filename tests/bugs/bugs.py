@@ -814,7 +814,7 @@ BUGS = (
     Bug(
         "a formula is exported as it is",
         "reft_engine/data/rewriting.py",
-        """return f"'{text}" if text.startswith(_FORMULA) else text""",
+        """return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text""",
         "return text",
         ("tests/reft_engine/data/test_rewriting.py::test_no_spreadsheet_finds_a_formula",),
     ),
